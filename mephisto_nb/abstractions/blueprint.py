@@ -1,0 +1,93 @@
+"""The port of task kinds: what a run asks of a Blueprint, and when."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterable, Iterable
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.abstractions.task_runner import TaskRunner
+from mephisto_nb.data_model.assignment_data import InitializationData
+from mephisto_nb.data_model.shared_state import SharedTaskState
+
+Args = TypeVar("Args")
+
+#: Nothing from elsewhere, no inline code: what our own pages need.
+STRICT_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src * data: blob:; media-src * data: blob:; "
+    "font-src 'self' data:; connect-src 'self' ws: wss:; form-action 'self'; base-uri 'none'"
+)
+
+
+class Blueprint(ABC, Generic[Args]):
+    """One kind of task: its settings, its work, and the page that a worker sees.
+
+    The operator makes one instance per run, in the kernel's process. `assert_task_args` is called first;
+    everything it refuses is refused before anything is written or started. `build_site` and
+    `get_initialization_data` follow, once each.
+
+    Parameters
+    ----------
+    args
+        The run's ``mephisto.blueprint`` settings, an instance of `ArgsClass`.
+    shared_state
+        What the researcher handed to `Operator.launch_task_run`.
+    """
+
+    #: The name under which the blueprint is registered, and other names it answers to.
+    BLUEPRINT_TYPE: ClassVar[str]
+    ALIASES: ClassVar[tuple[str, ...]] = ()
+    #: A dataclass of the settings, for Hydra.
+    ArgsClass: ClassVar[type[Any]]
+    #: Python that runs beside each worker (live tasks); None: the page does it all.
+    TaskRunnerClass: ClassVar[type[TaskRunner] | None] = None
+    #: Seconds after which a worker whose connection is gone has left; None: only time-outs count.
+    disconnect_after: ClassVar[float | None] = None
+
+    def __init__(self, args: Args, shared_state: SharedTaskState) -> None:
+        self.args = args
+        self.shared_state = shared_state
+
+    def assert_task_args(self) -> None:
+        """Refuse settings and data that cannot work.
+
+        Called before a launch writes or starts anything. It must not consume a generator.
+
+        Raises
+        ------
+        ConfigError
+            Naming the key, its value and the mend.
+        """
+
+    @abstractmethod
+    def get_initialization_data(self) -> Iterable[InitializationData] | AsyncIterable[InitializationData]:
+        """Give the assignments of the run; called once, by the task launcher."""
+
+    @abstractmethod
+    def build_site(self, directory: Path) -> None:
+        """Write what workers' browsers load into `directory` (``index.html`` and beside it).
+
+        Called once per launch, in a helper thread. The provider's ``wrap_crowd_source.js`` is added afterwards.
+        """
+
+    def get_frontend_args(self) -> JSONObject:
+        """Give what the page reads from ``/task_config.json``."""
+        return {}
+
+    def get_content_security_policy(self) -> str:
+        """Give the Content-Security-Policy of the page (without ``frame-ancestors``, which the provider sets)."""
+        return STRICT_CSP
+
+    def get_init_data(self, shared: JSONObject, unit_data: JSONObject) -> JSON:
+        """Give what one worker's page is handed as ``init_task_data``; called in the kernel's loop, so be quick."""
+        return {**shared, **unit_data}
+
+    def get_inputs(self, shared: JSONObject, unit_data: JSONObject) -> JSONObject:
+        """Give the columns that `results()` shows of the data a unit was made of."""
+        return {**shared, **unit_data}
+
+    def get_answer(self, data: JSON) -> JSONObject:
+        """Turn what was submitted into the columns of `results()`; called when frames are built."""
+        return data if isinstance(data, dict) else {"answer": data}

@@ -1,0 +1,115 @@
+"""What the rules decided, as values: changes that a database commits together, and packets that follow.
+
+A rule returns these; nothing has happened until the database has committed the `Changes` they are part of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from mephisto_nb.data_model.packets import Packet
+from mephisto_nb.data_model.records import Agent, Assignment, Event, Submission, Unit
+from mephisto_nb.data_model.states import AgentStatus, UnitStatus
+
+
+@dataclass(frozen=True, slots=True)
+class AddAssignments:
+    """New assignments with their units."""
+
+    assignments: Sequence[Assignment]
+    units: Sequence[Unit]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeUnit:
+    """A unit goes from one status to another; `agent_id` and `worker_id` are who holds it afterwards."""
+
+    unit_id: str
+    before: UnitStatus
+    after: UnitStatus
+    agent_id: str | None
+    worker_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AddAgent:
+    """A worker takes a unit."""
+
+    agent: Agent
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeAgent:
+    """An agent goes from one status to another."""
+
+    agent_id: str
+    before: AgentStatus
+    after: AgentStatus
+
+
+@dataclass(frozen=True, slots=True)
+class AddSubmission:
+    """An agent's answer."""
+
+    submission: Submission
+
+
+@dataclass(frozen=True, slots=True)
+class AddMetadata:
+    """What a worker sent beside the answer: tips, feedback, an opinion."""
+
+    agent_id: str
+    data: dict[str, object]
+    received_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class EndRun:
+    """The run is over."""
+
+    ended_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReopenRun:
+    """A run that was over is worked on again."""
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorDone:
+    """All assignments of the run have been created."""
+
+
+Change: TypeAlias = (
+    AddAssignments
+    | ChangeUnit
+    | AddAgent
+    | ChangeAgent
+    | AddSubmission
+    | AddMetadata
+    | EndRun
+    | ReopenRun
+    | GeneratorDone
+)
+
+
+@dataclass(slots=True)
+class Changes:
+    """All that one step of one run commits in one transaction.
+
+    `last_seq` is the number of the last inbox message whose effect is in here (None: no message was handled).
+    `packets` become rows of the outbox, numbered by the database's caller from `first_n`.
+    """
+
+    task_run_id: str
+    changes: list[Change] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    packets: list[Packet] = field(default_factory=list)
+    last_seq: int | None = None
+    first_n: int = 0
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anything to commit."""
+        return bool(self.changes or self.events or self.packets or self.last_seq is not None)

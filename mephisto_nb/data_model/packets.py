@@ -1,0 +1,67 @@
+"""The packets that travel between worker, router and operator.
+
+The names are those of the Mephisto 1.x browser packages (``mephisto-task`` 2.0.x), which the router serves
+unmodified. `RETURN_UNIT` and `AGENT_DISCONNECTED` are ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from mephisto_nb._typing import JSONObject
+
+
+class PacketType(StrEnum):
+    """What a packet says."""
+
+    # worker → router → operator: numbered, kept in the inbox until the operator has acknowledged them
+    REGISTER_AGENT = "register_agent"
+    SUBMIT_ONBOARDING = "submit_onboarding"
+    SUBMIT_UNIT = "submit_unit"
+    SUBMIT_METADATA = "submit_metadata"
+    LIVE_UPDATE_TO_OPERATOR = "mephisto_bound_live_update"
+    LOG_ERROR = "log_error"
+    RETURN_UNIT = "return_unit"
+    AGENT_DISCONNECTED = "agent_disconnected"
+    # operator → router → worker: numbered, kept in the database until the router has acknowledged them
+    AGENT_DETAILS = "agent_details"
+    UPDATE_STATUS = "update_status"
+    LIVE_UPDATE_TO_CLIENT = "client_bound_live_update"
+    # worker ↔ router only
+    ALIVE = "alive"
+    HEARTBEAT = "heartbeat"
+
+
+#: The subject of packets that concern no agent.
+SYSTEM_SUBJECT = "mephisto"
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One message: what it says, about whom (an agent, a request or `SYSTEM_SUBJECT`), and its content."""
+
+    packet_type: PacketType
+    subject_id: str
+    data: JSONObject = field(default_factory=dict)
+
+    def to_dict(self) -> JSONObject:
+        """Give the packet as it travels."""
+        return {"packet_type": self.packet_type.value, "subject_id": self.subject_id, "data": self.data}
+
+    @classmethod
+    def from_dict(cls, raw: JSONObject) -> Packet:
+        """Read a packet; raise `ValueError` where it is none."""
+        subject, data = raw.get("subject_id"), raw.get("data", {})
+        if not isinstance(subject, str) or not isinstance(data, dict):
+            raise ValueError("a packet needs a string 'subject_id' and an object 'data'")
+        return cls(PacketType(raw.get("packet_type")), subject, data)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A packet as it comes out of a router's inbox: its number, and when the router got it (epoch seconds)."""
+
+    seq: int
+    received_at: float
+    packet: Packet

@@ -1,0 +1,142 @@
+"""Rows as Python sees them: plain values that know nothing of SQL, HTML or asyncio.
+
+All ids are strings. Times are seconds since the epoch (UTC); money is in US dollars.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.data_model.states import AgentStatus, UnitStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """An account with a crowd provider, in whose name work is offered."""
+
+    requester_id: str
+    name: str
+    provider_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What several runs of the same work have in common: its name."""
+
+    task_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRun:
+    """One launch of a task.
+
+    `config` is the whole resolved configuration. `qualifications` are the requirements that workers have
+    to meet. `generator_done` is False while assignments are still to come.
+    """
+
+    task_run_id: str
+    task_id: str
+    task_name: str
+    requester_id: str
+    blueprint_type: str
+    architect_type: str
+    provider_type: str
+    config: JSONObject
+    qualifications: list[JSONObject]
+    created_at: float
+    ended_at: float | None = None
+    generator_done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One piece of work, of which each unit is done by a different worker.
+
+    `index` counts the assignments of a run from 0. `shared` is what all its workers see.
+    """
+
+    assignment_id: str
+    task_run_id: str
+    index: int
+    shared: JSONObject
+    unit_data: list[JSONObject]
+
+
+@dataclass(slots=True)
+class Unit:
+    """What one worker does of an assignment."""
+
+    unit_id: str
+    assignment_id: str
+    unit_index: int
+    pay_amount: float
+    status: UnitStatus = UnitStatus.CREATED
+    agent_id: str | None = None
+    worker_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A person, as a crowd provider knows them."""
+
+    worker_id: str
+    worker_name: str
+    provider_type: str
+    blocked: bool = False
+
+
+@dataclass(slots=True)
+class Agent:
+    """One worker at one unit.
+
+    `registration_id` is what the worker's page calls itself: the same one finds the same agent again.
+    `deadline` is the time by which the work has to be sent.
+    """
+
+    agent_id: str
+    unit_id: str
+    worker_id: str
+    registration_id: str
+    status: AgentStatus
+    accepted_at: float
+    deadline: float | None = None
+    submitted_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What an agent sent: the answer, the files that came with it, and when the router received it."""
+
+    agent_id: str
+    data: JSON
+    received_at: float
+    files: list[JSONObject] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row of the append-only event log.
+
+    `subject` says what kind of thing `subject_id` names ('unit', 'agent', 'run' ...); `before` and `after`
+    are its states; `why` is a sentence; `who` is 'operator', 'worker', 'router', 'clock' or a person's name.
+    """
+
+    at: float
+    subject: str
+    subject_id: str
+    before: str | None
+    after: str | None
+    why: str
+    who: str
+    detail: JSONObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Qualification:
+    """Something that workers can be granted, with a whole number as its value."""
+
+    qualification_id: str
+    name: str
+    description: str

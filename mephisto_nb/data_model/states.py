@@ -1,0 +1,116 @@
+"""The two state machines, of units and of agents: each is one table.
+
+The strings are Mephisto's. A change that its table does not hold raises `TransitionError`, and the
+database applies the same rule once more with ``UPDATE ... WHERE id = ? AND status = ?``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+from mephisto_nb.errors import TransitionError
+
+
+class UnitStatus(StrEnum):
+    """Where a unit of work stands."""
+
+    CREATED = "created"
+    LAUNCHED = "launched"
+    ASSIGNED = "assigned"
+    COMPLETED = "completed"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    SOFT_REJECTED = "soft_rejected"
+    EXPIRED = "expired"
+
+
+class AgentStatus(StrEnum):
+    """Where one worker stands with one unit."""
+
+    NONE = "none"
+    ACCEPTED = "accepted"
+    ONBOARDING = "onboarding"
+    WAITING = "waiting"
+    IN_TASK = "in task"
+    COMPLETED = "completed"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    SOFT_REJECTED = "soft_rejected"
+    DISCONNECT = "disconnect"
+    TIMEOUT = "timeout"
+    PARTNER_DISCONNECT = "partner disconnect"
+    RETURNED = "returned"
+    EXPIRED = "expired"
+
+
+U, A = UnitStatus, AgentStatus
+
+#: Work that was sent before its sender could know that its time was over is taken all the same:
+#: hence ways lead from EXPIRED to COMPLETED here, and from every way of leaving to COMPLETED below.
+UNIT_TRANSITIONS: Mapping[UnitStatus, frozenset[UnitStatus]] = {
+    U.CREATED: frozenset({U.LAUNCHED, U.EXPIRED}),
+    U.LAUNCHED: frozenset({U.ASSIGNED, U.EXPIRED, U.CREATED}),
+    U.ASSIGNED: frozenset({U.COMPLETED, U.LAUNCHED, U.EXPIRED}),
+    U.COMPLETED: frozenset({U.ACCEPTED, U.REJECTED, U.SOFT_REJECTED}),
+    U.ACCEPTED: frozenset({U.SOFT_REJECTED}),
+    U.REJECTED: frozenset({U.ACCEPTED, U.SOFT_REJECTED}),
+    U.SOFT_REJECTED: frozenset({U.ACCEPTED}),
+    U.EXPIRED: frozenset({U.CREATED, U.COMPLETED}),
+}
+
+_LEAVING = frozenset({A.DISCONNECT, A.TIMEOUT, A.PARTNER_DISCONNECT, A.RETURNED, A.EXPIRED})
+_REVIEWED = frozenset({A.APPROVED, A.REJECTED, A.SOFT_REJECTED})
+
+AGENT_TRANSITIONS: Mapping[AgentStatus, frozenset[AgentStatus]] = {
+    A.NONE: frozenset({A.ACCEPTED, A.ONBOARDING}),
+    A.ACCEPTED: frozenset({A.WAITING, A.IN_TASK, A.COMPLETED}) | _LEAVING,
+    A.ONBOARDING: frozenset({A.WAITING, A.APPROVED, A.REJECTED}) | _LEAVING,
+    A.WAITING: frozenset({A.IN_TASK, A.APPROVED, A.REJECTED, A.COMPLETED}) | _LEAVING,
+    A.IN_TASK: frozenset({A.COMPLETED, A.WAITING}) | _LEAVING,
+    A.COMPLETED: _REVIEWED,
+    A.APPROVED: frozenset({A.SOFT_REJECTED}),
+    A.REJECTED: frozenset({A.APPROVED, A.SOFT_REJECTED}),
+    A.SOFT_REJECTED: frozenset({A.APPROVED}),
+    A.DISCONNECT: frozenset({A.COMPLETED}),
+    A.TIMEOUT: frozenset({A.COMPLETED}),
+    A.PARTNER_DISCONNECT: frozenset({A.COMPLETED}),
+    A.RETURNED: frozenset({A.COMPLETED}),
+    A.EXPIRED: frozenset({A.COMPLETED}),
+}
+
+#: Units that somebody may still work on.
+UNIT_OPEN = frozenset({U.CREATED, U.LAUNCHED, U.ASSIGNED})
+#: Units that hold an answer.
+UNIT_ANSWERED = frozenset({U.COMPLETED, U.ACCEPTED, U.REJECTED, U.SOFT_REJECTED})
+#: Units that are, or have to be, paid for.
+UNIT_PAYABLE = frozenset({U.COMPLETED, U.ACCEPTED, U.SOFT_REJECTED})
+#: Agents whose worker is at work now.
+AGENT_ACTIVE = frozenset({A.ACCEPTED, A.ONBOARDING, A.WAITING, A.IN_TASK})
+#: Agents whose worker left without an answer.
+AGENT_LEFT = _LEAVING
+
+_Status = TypeVar("_Status", UnitStatus, AgentStatus)
+
+
+def _check(
+    table: Mapping[_Status, frozenset[_Status]], kind: str, id_: str, before: _Status, after: _Status, why: str
+) -> None:
+    if after in table[before]:
+        return
+    allowed = ", ".join(sorted(table[before])) or "nothing"
+    raise TransitionError(
+        f"{kind} {id_!r} cannot go from {before.value!r} to {after.value!r} ({why}). "
+        f"From {before.value!r} it may go to: {allowed}."
+    )
+
+
+def check_unit_transition(unit_id: str, before: UnitStatus, after: UnitStatus, why: str) -> None:
+    """Raise `TransitionError` unless a unit may go from `before` to `after`."""
+    _check(UNIT_TRANSITIONS, "Unit", unit_id, before, after, why)
+
+
+def check_agent_transition(agent_id: str, before: AgentStatus, after: AgentStatus, why: str) -> None:
+    """Raise `TransitionError` unless an agent may go from `before` to `after`."""
+    _check(AGENT_TRANSITIONS, "Agent", agent_id, before, after, why)

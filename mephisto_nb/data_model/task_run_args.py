@@ -1,0 +1,88 @@
+"""The fields that every task has, whatever its kind: Mephisto's `TaskRunArgs`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from mephisto_nb.errors import ConfigError
+
+MISSING: Any = "???"
+
+
+@dataclass(slots=True)
+class TaskRunArgs:
+    """What is offered to workers, and within which limits. Durations are in seconds, money in US dollars.
+
+    Parameters
+    ----------
+    task_name
+        Groups runs; `maximum_units_per_worker` counts over all runs of one name.
+    task_title, task_description, task_tags
+        What workers read before they accept; tags are separated by commas.
+    task_reward
+        Pay for one unit.
+    task_lifetime_in_seconds
+        After this long no more units are handed out, and those that nobody took expire.
+    assignment_duration_in_seconds
+        How long a worker may hold a unit.
+    no_submission_patience
+        A run in which nothing was submitted for this long is shut down. 0: for ever.
+    allowed_concurrent
+        How many units one worker may hold at once. 0: any number.
+    maximum_units_per_worker
+        How many units of the task one worker may do. 0: any number.
+    max_num_concurrent_units
+        How many units are open to workers at once. 0: all.
+    submission_timeout
+        How long a worker whose live task has ended may take to press "submit".
+    post_install_script
+        Refused unless empty: nothing is installed at launch.
+    force_rebuild
+        Accepted for Mephisto 1.x's sake: the worker's page is always made anew at launch.
+    resume_incomplete_run
+        Go on with the last run of this task that ended unfinished, instead of starting a new one.
+    """
+
+    task_name: str = MISSING
+    task_title: str = MISSING
+    task_description: str = MISSING
+    task_reward: float = MISSING
+    task_tags: str = MISSING
+    task_lifetime_in_seconds: float = 2678400
+    assignment_duration_in_seconds: float = 1800
+    no_submission_patience: float = 43200
+    allowed_concurrent: int = 0
+    maximum_units_per_worker: int = 0
+    max_num_concurrent_units: int = 0
+    submission_timeout: float = 600
+    post_install_script: str = ""
+    force_rebuild: bool = False
+    resume_incomplete_run: bool = False
+
+
+_POSITIVE = ("task_lifetime_in_seconds", "assignment_duration_in_seconds", "submission_timeout")
+_NOT_NEGATIVE = (
+    "task_reward",
+    "no_submission_patience",
+    "allowed_concurrent",
+    "maximum_units_per_worker",
+    "max_num_concurrent_units",
+)
+
+
+def check_task_run_args(args: TaskRunArgs) -> None:
+    """Raise `ConfigError` for a value that no run could follow."""
+    if not args.task_name.strip():
+        raise ConfigError("mephisto.task.task_name is empty. Give the task a name; its runs are grouped by it.")
+    for name in _POSITIVE:
+        if not getattr(args, name) > 0:
+            raise ConfigError(f"mephisto.task.{name} is {getattr(args, name)!r}; it must be more than 0 seconds.")
+    for name in _NOT_NEGATIVE:
+        if not getattr(args, name) >= 0:
+            raise ConfigError(f"mephisto.task.{name} is {getattr(args, name)!r}; it must be 0 or more.")
+    if args.post_install_script:
+        raise ConfigError(
+            f"mephisto.task.post_install_script is {args.post_install_script!r}, but nothing is installed at launch. "
+            "Build the page beforehand, and remove the key."
+        )

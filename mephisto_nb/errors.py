@@ -1,0 +1,112 @@
+"""Every error that leaves the package, split by who has to act.
+
+::
+
+    MephistoError
+    ├── UsageError (the caller's mistake; raised before anything is spent or written)
+    │   ├── ConfigError (also a ValueError)
+    │   │   ├── UnknownKeyError      a key that no part of the configuration knows
+    │   │   ├── MissingValueError    a field without a value
+    │   │   └── DataFileError        data that cannot be read, or does not fit the template
+    │   ├── UnknownTypeError         a blueprint, architect or provider that is not registered
+    │   ├── NotFoundError            a run, unit, worker ... that does not exist
+    │   ├── ClosedError              a call on something that was shut down
+    │   ├── TransitionError          a change of state that the state machine forbids
+    │   └── LoopError                a synchronous call where only `await` can work, or the reverse
+    └── WorldError (the world's failure; the call may succeed when it is mended)
+        ├── DatabaseError
+        │   ├── ConflictError        somebody else changed the row first
+        │   └── SchemaVersionError   the database was written by a newer version
+        ├── LaunchError              a run could not be started; nothing of it is left running
+        │   └── PortInUseError
+        ├── RouterError              the router does not answer, or is not ours
+        │   └── LinkRefusedError     the router refused the operator, or proved to be a stranger
+        ├── RunBusyError             another kernel drives this run
+        └── RunFailedError           a run stopped working; the cause is chained
+"""
+
+from __future__ import annotations
+
+
+class MephistoError(Exception):
+    """The root of every error that this package raises on purpose."""
+
+
+class UsageError(MephistoError):
+    """The call was wrong; nothing was started, spent or written."""
+
+
+class ConfigError(UsageError, ValueError):
+    """A configuration, or the data it names, cannot be used."""
+
+
+class UnknownKeyError(ConfigError):
+    """A configuration holds a key that nothing knows; the message names the nearest right one."""
+
+
+class MissingValueError(ConfigError):
+    """A field that must have a value has none."""
+
+
+class DataFileError(ConfigError):
+    """A file of task data or a template cannot be read, or the two do not fit."""
+
+
+class UnknownTypeError(UsageError, LookupError):
+    """No blueprint, architect or provider is registered under this name."""
+
+
+class NotFoundError(UsageError, LookupError):
+    """There is no such run, unit, agent, worker or qualification."""
+
+
+class ClosedError(UsageError, RuntimeError):
+    """The object was shut down before this call."""
+
+
+class TransitionError(UsageError, RuntimeError):
+    """A change of state that the state machine does not allow."""
+
+
+class LoopError(UsageError, RuntimeError):
+    """A synchronous call inside a running loop that cannot serve it, or the reverse."""
+
+
+class WorldError(MephistoError):
+    """Something outside the program failed; the same call may succeed later."""
+
+
+class DatabaseError(WorldError):
+    """The database could not be read or written."""
+
+
+class ConflictError(DatabaseError):
+    """A row was not in the state that this change starts from: somebody else changed it first."""
+
+
+class SchemaVersionError(DatabaseError):
+    """The database has a schema that this version of the package does not know."""
+
+
+class LaunchError(WorldError):
+    """A run could not be launched; whatever had been started was taken back."""
+
+
+class PortInUseError(LaunchError):
+    """The port that the configuration asks for belongs to another program."""
+
+
+class RouterError(WorldError):
+    """The router does not answer, or answers nonsense."""
+
+
+class LinkRefusedError(RouterError):
+    """The router refused the operator's proof, or could not prove that it is this run's router."""
+
+
+class RunBusyError(WorldError):
+    """Another kernel drives this run at the moment."""
+
+
+class RunFailedError(WorldError):
+    """A run stopped working; what failed is the cause of this error."""
