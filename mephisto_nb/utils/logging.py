@@ -1,0 +1,134 @@
+"""Logging that is quiet unless asked, and that a worker's text cannot play tricks with.
+
+Loggers hang below ``mephisto_nb``. Importing installs no handler and touches no other logger: until
+`set_mephisto_log_level` is called, warnings and errors alone are shown, and whoever configures logging gets our
+records like any other's.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import threading
+
+from mephisto_nb.errors import ConfigError
+
+ROOT = "mephisto_nb"
+LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "critical": logging.CRITICAL,
+}
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+# C0 and C1 controls, line separators, marks that change the direction of text, and lone surrogates.
+_HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def neutralise(text: str, *, keep: str = "") -> str:
+    r"""Write control characters as escapes, so that text can neither steer a terminal nor forge a line of a log.
+
+    Parameters
+    ----------
+    keep
+        Characters that may stay.
+
+    Examples
+    --------
+    >>> neutralise("red: \x1b[31m")
+    'red: \\x1b[31m'
+    """
+    return _HARMFUL.sub(lambda match: match[0] if match[0] in keep else _escape(match[0]), text)
+
+
+def get_logger(name: str) -> logging.Logger:
+    """Give the logger of a module, its records made harmless whichever handler they reach.
+
+    Parameters
+    ----------
+    name
+        The module's ``__name__``; another name is put below ``mephisto_nb``.
+    """
+    below_root = name == ROOT or name.startswith(f"{ROOT}.")
+    logger = logging.getLogger(name if below_root else f"{ROOT}.{name}")
+    logger.addFilter(_neutralise_record)  # adding the same filter again does nothing
+    return logger
+
+
+def set_mephisto_log_level(level: str | int) -> None:
+    """Show what the package logs from `level` upwards, on stderr unless logging has been configured otherwise.
+
+    Parameters
+    ----------
+    level
+        "debug", "info", "warning", "error", "critical", or a number of the standard library.
+
+    Raises
+    ------
+    ConfigError
+        There is no such level.
+
+    Examples
+    --------
+    >>> set_mephisto_log_level("warning")
+    """
+    root = logging.getLogger(ROOT)
+    root.setLevel(level_number(level))
+    if not any(isinstance(handler, _NotebookHandler) for handler in root.handlers):
+        root.addHandler(_NotebookHandler())
+
+
+def level_number(level: str | int) -> int:
+    """Give the standard library's number of a level.
+
+    Raises
+    ------
+    ConfigError
+        There is no such level.
+    """
+    number = level if isinstance(level, int) else LEVELS.get(str(level).lower())
+    if number is None or isinstance(level, bool):
+        raise ConfigError(f"There is no log level {level!r}. There are: {', '.join(LEVELS)}.")
+    return number
+
+
+def warn_once(logger: logging.Logger, message: str) -> None:
+    """Log a warning, unless this logger has given the same one in this process before."""
+    with _warned_lock:
+        new = (logger.name, message) not in _warned
+        _warned.add((logger.name, message))
+    if new:
+        logger.warning("%s", message)
+
+
+_warned: set[tuple[str, str]] = set()
+_warned_lock = threading.Lock()
+
+
+class _NotebookHandler(logging.Handler):
+    """Writes to whatever stderr is now, for a kernel swaps it; silent where the root logger has handlers of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(logging.Formatter(_FORMAT, datefmt="%H:%M:%S"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if logging.getLogger().handlers:
+            return
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+        except (OSError, ValueError):
+            self.handleError(record)
+
+
+def _neutralise_record(record: logging.LogRecord) -> bool:
+    record.msg, record.args = neutralise(record.getMessage()), None
+    if record.exc_info:
+        record.exc_text = neutralise(logging.Formatter().formatException(record.exc_info), keep="\n\t")
+    return True
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()
