@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Iterator
 
@@ -20,14 +19,6 @@ def package_logger() -> Iterator[logging.Logger]:
     yield logger
     logger.setLevel(level)
     logger.handlers[:] = handlers
-
-
-@pytest.fixture
-def stderr(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """What is written to stderr."""
-    stream = io.StringIO()
-    monkeypatch.setattr("sys.stderr", stream)
-    return stream
 
 
 def test_worker_text_can_neither_steer_a_terminal_nor_forge_a_line(caplog: pytest.LogCaptureFixture) -> None:
@@ -54,22 +45,24 @@ def test_loggers_hang_below_the_package() -> None:
     assert get_logger("my_task").name == "mephisto_nb.my_task"
 
 
-def test_asking_for_a_level_shows_it_once_each(stderr: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_asking_for_a_level_shows_it_once_each(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(logging.getLogger(), "handlers", [])  # pytest has some of its own
     set_mephisto_log_level("info")
     set_mephisto_log_level("INFO")
     get_logger("task").info("launched")
     get_logger("task").debug("detail")
-    assert stderr.getvalue().count("\n") == 1
-    assert "INFO mephisto_nb.task: launched" in stderr.getvalue()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("INFO mephisto_nb.task: launched")
 
 
 def test_where_logging_is_configured_our_handler_keeps_still(
-    stderr: io.StringIO, caplog: pytest.LogCaptureFixture
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     set_mephisto_log_level("info")
     get_logger("task").info("launched")
-    assert (stderr.getvalue(), caplog.messages) == ("", ["launched"])
+    assert (capsys.readouterr().err, caplog.messages) == ("", ["launched"])
 
 
 def test_the_root_logger_is_left_alone() -> None:
