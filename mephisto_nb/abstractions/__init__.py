@@ -1,0 +1,1 @@
+"""The ports: what plugins are asked for, and when."""

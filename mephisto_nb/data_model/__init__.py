@@ -1,0 +1,1 @@
+"""Records, states, packets and changes: plain values."""

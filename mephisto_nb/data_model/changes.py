@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.packets import Packet
-from mephisto_nb.data_model.records import Agent, Assignment, Event, Submission, Unit
+from mephisto_nb.data_model.records import Agent, Assignment, Event, Submission, Unit, Worker
 from mephisto_nb.data_model.states import AgentStatus, UnitStatus
 
 
@@ -42,11 +43,12 @@ class AddAgent:
 
 @dataclass(frozen=True, slots=True)
 class ChangeAgent:
-    """An agent goes from one status to another."""
+    """An agent goes from one status to another; `unit_id` is its unit afterwards."""
 
     agent_id: str
     before: AgentStatus
     after: AgentStatus
+    unit_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +59,37 @@ class AddSubmission:
 
 
 @dataclass(frozen=True, slots=True)
+class AddWorker:
+    """Somebody comes for the first time."""
+
+    worker: Worker
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class AddLiveUpdate:
+    """One turn of a live task; `sender` is 'worker' or 'operator'."""
+
+    agent_id: str
+    sender: str
+    data: JSONObject
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeDeadline:
+    """An agent gets more, or less, time."""
+
+    agent_id: str
+    deadline: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class AddMetadata:
     """What a worker sent beside the answer: tips, feedback, an opinion."""
 
     agent_id: str
-    data: dict[str, object]
+    data: JSONObject
     received_at: float
 
 
@@ -76,6 +104,8 @@ class EndRun:
 class ReopenRun:
     """A run that was over is worked on again."""
 
+    opened_at: float
+
 
 @dataclass(frozen=True, slots=True)
 class GeneratorDone:
@@ -84,8 +114,11 @@ class GeneratorDone:
 
 Change: TypeAlias = (
     AddAssignments
+    | AddWorker
     | ChangeUnit
     | AddAgent
+    | ChangeDeadline
+    | AddLiveUpdate
     | ChangeAgent
     | AddSubmission
     | AddMetadata
@@ -100,7 +133,8 @@ class Changes:
     """All that one step of one run commits in one transaction.
 
     `last_seq` is the number of the last inbox message whose effect is in here (None: no message was handled).
-    `packets` become rows of the outbox, numbered by the database's caller from `first_n`.
+    `packets` become rows of the outbox, numbered from `first_n`; those up to `delivered_n` are dropped from it,
+    because the router has them.
     """
 
     task_run_id: str
@@ -108,7 +142,8 @@ class Changes:
     events: list[Event] = field(default_factory=list)
     packets: list[Packet] = field(default_factory=list)
     last_seq: int | None = None
-    first_n: int = 0
+    first_n: int = 1
+    delivered_n: int | None = None
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to commit."""

@@ -53,7 +53,7 @@ class Packet:
     def from_dict(cls, raw: JSONObject) -> Packet:
         """Read a packet; raise `ValueError` where it is none."""
         subject, data = raw.get("subject_id"), raw.get("data", {})
-        if not isinstance(subject, str) or not isinstance(data, dict):
+        if not (isinstance(subject, str) and isinstance(data, dict)):
             raise ValueError("a packet needs a string 'subject_id' and an object 'data'")
         return cls(PacketType(raw.get("packet_type")), subject, data)
 

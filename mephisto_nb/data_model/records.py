@@ -33,7 +33,8 @@ class TaskRun:
     """One launch of a task.
 
     `config` is the whole resolved configuration. `qualifications` are the requirements that workers have
-    to meet. `generator_done` is False while assignments are still to come.
+    to meet. `opened_at` is when work was last put on offer: the launch, or the latest resumption.
+    `generator_done` is False while assignments are still to come.
     """
 
     task_run_id: str
@@ -46,6 +47,7 @@ class TaskRun:
     config: JSONObject
     qualifications: list[JSONObject]
     created_at: float
+    opened_at: float
     ended_at: float | None = None
     generator_done: bool = False
 

@@ -1,0 +1,148 @@
+"""The port of storage.
+
+Every method blocks and may be called from any thread; `operations.writer` is the one place that calls the
+writing ones, in a thread of its own. All raise `DatabaseError` when the database cannot be used.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.data_model.changes import Changes
+from mephisto_nb.data_model.packets import Packet
+from mephisto_nb.data_model.records import (
+    Agent,
+    Assignment,
+    Event,
+    Qualification,
+    Requester,
+    Task,
+    TaskRun,
+    Unit,
+    Worker,
+)
+
+
+@dataclass(slots=True)
+class RunSnapshot:
+    """All that is needed to go on with a run: its rows, and how far its link had come."""
+
+    run: TaskRun
+    assignments: list[Assignment]
+    units: list[Unit]
+    agents: list[Agent]
+    last_seq: int
+    last_n: int
+    outbox: list[tuple[int, Packet]]
+    last_submission_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFacts:
+    """What the rules need to know of a worker who arrives.
+
+    `worker` is None for somebody never seen before; `units_elsewhere` counts the units that they hold or have
+    answered in other runs of the same task.
+    """
+
+    worker: Worker | None = None
+    grants: dict[str, int] = field(default_factory=dict)
+    units_elsewhere: int = 0
+
+
+class Database(ABC):
+    """Where everything is kept."""
+
+    # -- writing ---------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def apply(self, group: Sequence[Changes]) -> list[Exception | None]:
+        """Commit several runs' changes together; each stands or falls alone.
+
+        Returns
+        -------
+        list of Exception or None
+            For each of `group`: None where it was committed, or why nothing of it was (`ConflictError` where a
+            row was not in the state it should start from).
+        """
+
+    @abstractmethod
+    def add_run(self, run: TaskRun) -> None:
+        """Store a new run, with its task and requester if they are new."""
+
+    @abstractmethod
+    def delete_run(self, task_run_id: str) -> None:
+        """Take back a run whose launch failed, with all that hangs on it."""
+
+    @abstractmethod
+    def get_or_create_task(self, name: str) -> Task:
+        """Find the task of this name, or make it."""
+
+    @abstractmethod
+    def get_or_create_requester(self, name: str, provider_type: str) -> Requester:
+        """Find the requester of this name and provider, or make it."""
+
+    @abstractmethod
+    def create_qualification(self, name: str, description: str = "") -> Qualification:
+        """Make a qualification, or find the one of this name."""
+
+    @abstractmethod
+    def grant_qualification(self, name: str, worker_name: str, provider_type: str, value: int) -> None:
+        """Grant a qualification, or change the value granted; worker and qualification are made if they are new."""
+
+    @abstractmethod
+    def revoke_qualification(self, name: str, worker_name: str, provider_type: str) -> bool:
+        """Take a grant back; tell whether there was one."""
+
+    @abstractmethod
+    def set_worker_blocked(self, worker_name: str, provider_type: str, blocked: bool) -> None:
+        """Block or unblock a worker, who is made if they are new."""
+
+    # -- reading ---------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def load_run(self, task_run_id: str) -> RunSnapshot:
+        """Read all that is needed to go on with a run.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run.
+        """
+
+    @abstractmethod
+    def find_runs(self, *, task_name: str | None = None, live: bool | None = None) -> list[TaskRun]:
+        """Give the runs, newest first; `live` keeps those that have not ended (True) or have (False)."""
+
+    @abstractmethod
+    def get_worker_facts(
+        self, task_run_id: str, provider_type: str, worker_names: Sequence[str]
+    ) -> dict[str, WorkerFacts]:
+        """Give what is known of these workers, by name; names never seen are missing."""
+
+    @abstractmethod
+    def read_units(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+        """Give one row a unit (see `export.frames.units_frame` for the columns)."""
+
+    @abstractmethod
+    def read_agents(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+        """Give one row an agent (see `export.frames.agents_frame`)."""
+
+    @abstractmethod
+    def read_results(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+        """Give one row a submission, its JSON already parsed (see `export.frames.results_frame`)."""
+
+    @abstractmethod
+    def read_events(self, task_run_ids: Sequence[str]) -> Iterator[Event]:
+        """Give the event log in the order in which it was written."""
+
+    @abstractmethod
+    def count_units(self, task_run_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Give, by run, how many units have which status."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close all connections. Must bear being called twice."""

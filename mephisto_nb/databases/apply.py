@@ -1,0 +1,214 @@
+"""From `Changes` to SQL.
+
+Changes of one kind go out together: nothing of one kind depends on the order between kinds other than the
+one in `_ORDER`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, update
+from sqlalchemy.sql.base import Executable
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.data_model import changes as c
+from mephisto_nb.data_model.records import Agent, Event, Submission
+from mephisto_nb.databases import tables as t
+from mephisto_nb.errors import ConflictError
+
+
+def dump(value: JSON) -> str:
+    """Write JSON compactly. A NUL, which PostgreSQL's text cannot hold, stays escaped."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+_CHANGE_UNIT = (
+    update(t.units)
+    .where(t.units.c.unit_id == bindparam("id"), t.units.c.status == bindparam("before"))
+    .values(status=bindparam("after"), agent_id=bindparam("agent"), worker_id=bindparam("worker"))
+)
+_CHANGE_AGENT = (
+    update(t.agents)
+    .where(t.agents.c.agent_id == bindparam("id"), t.agents.c.status == bindparam("before"))
+    .values(status=bindparam("after"), unit_id=bindparam("unit"))
+)
+_CHANGE_DEADLINE = update(t.agents).where(t.agents.c.agent_id == bindparam("id")).values(deadline=bindparam("at"))
+
+
+def apply_changes(connection: Connection, changes: c.Changes) -> None:
+    """Write one run's changes inside the caller's transaction.
+
+    Raises
+    ------
+    ConflictError
+        A row was not in the status that a change starts from.
+    """
+    by_kind: dict[type, list[Any]] = defaultdict(list)
+    for change in changes.changes:
+        by_kind[type(change)].append(change)
+    for kind, write in _ORDER:
+        if found := by_kind.get(kind):
+            write(connection, changes.task_run_id, found)
+    _insert(connection, t.events, (_event_row(changes.task_run_id, event) for event in changes.events))
+    _write_link(connection, changes)
+
+
+def _insert(connection: Connection, table: Any, rows: Iterable[JSONObject]) -> None:
+    if found := list(rows):
+        connection.execute(insert(table), found)
+
+
+def _update(connection: Connection, statement: Executable, rows: Sequence[JSONObject], what: str) -> None:
+    # SQLAlchemy gives a CursorResult for DML, whose rowcount adds up over all rows.
+    result: Any = connection.execute(statement, rows)
+    if result.rowcount != len(rows):
+        raise ConflictError(
+            f"{len(rows) - result.rowcount} of {len(rows)} {what} were changed by somebody else in the meantime."
+        )
+
+
+def _add_assignments(connection: Connection, run: str, found: list[c.AddAssignments]) -> None:
+    _insert(
+        connection,
+        t.assignments,
+        (
+            {
+                "assignment_id": a.assignment_id,
+                "task_run_id": run,
+                "assignment_index": a.index,
+                "shared": dump(a.shared),
+                "unit_data": dump(a.unit_data),
+            }
+            for change in found
+            for a in change.assignments
+        ),
+    )
+    _insert(
+        connection,
+        t.units,
+        (
+            {
+                "unit_id": u.unit_id,
+                "assignment_id": u.assignment_id,
+                "task_run_id": run,
+                "unit_index": u.unit_index,
+                "pay_amount": u.pay_amount,
+                "status": "created",
+            }
+            for change in found
+            for u in change.units
+        ),
+    )
+
+
+def _add_workers(connection: Connection, run: str, found: list[c.AddWorker]) -> None:
+    _insert(connection, t.workers, ({**asdict(add.worker), "created_at": add.created_at} for add in found))
+
+
+def _agent_row(run: str, agent: Agent) -> JSONObject:
+    return {
+        "agent_id": agent.agent_id,
+        "unit_id": agent.unit_id,
+        "task_run_id": run,
+        "worker_id": agent.worker_id,
+        "registration_id": agent.registration_id,
+        "status": agent.status.value,
+        "accepted_at": agent.accepted_at,
+        "deadline": agent.deadline,
+    }
+
+
+def _add_agents(connection: Connection, run: str, found: list[c.AddAgent]) -> None:
+    _insert(connection, t.agents, (_agent_row(run, add.agent) for add in found))
+
+
+def _change_units(connection: Connection, run: str, found: list[c.ChangeUnit]) -> None:
+    rows = [
+        {"id": u.unit_id, "before": u.before.value, "after": u.after.value, "agent": u.agent_id, "worker": u.worker_id}
+        for u in found
+    ]
+    _update(connection, _CHANGE_UNIT, rows, "units")
+
+
+def _change_agents(connection: Connection, run: str, found: list[c.ChangeAgent]) -> None:
+    rows = [{"id": a.agent_id, "before": a.before.value, "after": a.after.value, "unit": a.unit_id} for a in found]
+    _update(connection, _CHANGE_AGENT, rows, "agents")
+
+
+def _change_deadlines(connection: Connection, run: str, found: list[c.ChangeDeadline]) -> None:
+    _update(connection, _CHANGE_DEADLINE, [{"id": d.agent_id, "at": d.deadline} for d in found], "agents")
+
+
+def _submission_row(submission: Submission) -> JSONObject:
+    return {
+        "agent_id": submission.agent_id,
+        "data": dump(submission.data),
+        "files": dump(submission.files),
+        "received_at": submission.received_at,
+    }
+
+
+def _add_submissions(connection: Connection, run: str, found: list[c.AddSubmission]) -> None:
+    _insert(connection, t.submissions, (_submission_row(add.submission) for add in found))
+
+
+def _add_metadata(connection: Connection, run: str, found: list[c.AddMetadata]) -> None:
+    rows = ({"agent_id": m.agent_id, "data": dump(m.data), "received_at": m.received_at} for m in found)
+    _insert(connection, t.agent_metadata, rows)
+
+
+def _add_live_updates(connection: Connection, run: str, found: list[c.AddLiveUpdate]) -> None:
+    rows = ({"agent_id": u.agent_id, "sender": u.sender, "data": dump(u.data), "at": u.at} for u in found)
+    _insert(connection, t.live_updates, rows)
+
+
+def _set_run(connection: Connection, run: str, **values: object) -> None:
+    connection.execute(update(t.task_runs).where(t.task_runs.c.task_run_id == run).values(**values))
+
+
+def _event_row(run: str, event: Event) -> JSONObject:
+    row = {name: getattr(event, name) for name in ("at", "subject", "subject_id", "before", "after", "why", "who")}
+    return row | {"task_run_id": run, "detail": None if event.detail is None else dump(event.detail)}
+
+
+def _write_link(connection: Connection, changes: c.Changes) -> None:
+    run, values = changes.task_run_id, {}
+    packets = [
+        {"task_run_id": run, "n": n, "packet": dump(packet.to_dict())}
+        for n, packet in enumerate(changes.packets, start=changes.first_n)
+    ]
+    _insert(connection, t.outbox, packets)
+    if packets:
+        values["last_n"] = packets[-1]["n"]
+    if changes.last_seq is not None:
+        values["last_seq"] = changes.last_seq
+    if values:
+        _set_run(connection, run, **values)
+    if changes.delivered_n is not None:
+        connection.execute(delete(t.outbox).where(t.outbox.c.task_run_id == run, t.outbox.c.n <= changes.delivered_n))
+
+
+_Writer = Callable[[Connection, str, list[Any]], None]
+
+_ORDER: tuple[tuple[type, _Writer], ...] = (
+    (c.AddWorker, _add_workers),
+    (c.AddAssignments, _add_assignments),
+    (c.AddAgent, _add_agents),
+    (c.ChangeAgent, _change_agents),
+    (c.ChangeDeadline, _change_deadlines),
+    (c.ChangeUnit, _change_units),
+    (c.AddSubmission, _add_submissions),
+    (c.AddMetadata, _add_metadata),
+    (c.AddLiveUpdate, _add_live_updates),
+    (c.GeneratorDone, lambda connection, run, found: _set_run(connection, run, generator_done=True)),
+    (c.EndRun, lambda connection, run, found: _set_run(connection, run, ended_at=found[-1].ended_at)),
+    (
+        c.ReopenRun,
+        lambda connection, run, found: _set_run(connection, run, ended_at=None, opened_at=found[-1].opened_at),
+    ),
+)

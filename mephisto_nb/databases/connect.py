@@ -1,0 +1,93 @@
+"""Connections: how SQLite and PostgreSQL are opened, and how their errors are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+
+from mephisto_nb.errors import ConfigError, ConflictError, DatabaseError
+
+#: How long SQLite waits for another process that is writing, in seconds.
+BUSY_TIMEOUT = 30.0
+
+
+def parse_url(url: str) -> URL:
+    """Read a database URL.
+
+    Raises
+    ------
+    ConfigError
+        It is not a URL, or not one of SQLite or PostgreSQL.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigError(
+            f"The database URL {url!r} cannot be read. Use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME."
+        ) from None
+    backend = parsed.get_backend_name()
+    if backend == "postgresql":
+        return parsed.set(drivername="postgresql+psycopg")
+    if backend == "sqlite" and parsed.database and parsed.database != ":memory:":
+        return parsed
+    shown = parsed.render_as_string(hide_password=True)
+    raise ConfigError(
+        f"The database URL {shown!r} names neither an SQLite file nor a PostgreSQL database. "
+        "Use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME."
+    )
+
+
+def make_engine(url: URL, *, for_writing: bool) -> Engine:
+    """Open a database. One engine writes, from one thread; another reads, from any.
+
+    Raises
+    ------
+    ConfigError
+        The driver for PostgreSQL is not installed.
+    """
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_engine(url, for_writing=for_writing)
+    try:
+        return create_engine(
+            url, pool_size=1 if for_writing else 4, max_overflow=0 if for_writing else 8, pool_pre_ping=True
+        )
+    except (ModuleNotFoundError, NoSuchModuleError) as error:
+        raise ConfigError("PostgreSQL needs its driver: pip install 'mephisto-nb[postgresql]'.") from error
+
+
+def _sqlite_engine(url: URL, *, for_writing: bool) -> Engine:
+    engine = create_engine(
+        url,
+        pool_size=1 if for_writing else 4,
+        max_overflow=0 if for_writing else 8,
+        connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # SQLAlchemy's own BEGIN below, not the driver's
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        # A transaction that reads first and writes later can fail half-way when another process writes between.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if for_writing else "BEGIN")
+
+    return engine
+
+
+@contextmanager
+def told_plainly(what: str, url: URL) -> Iterator[None]:
+    """Turn whatever SQLAlchemy raises into one of our errors, without the password of the URL."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise ConflictError(f"{what}: another writer was first, or a row is missing ({error.orig}).") from error
+    except SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        raise DatabaseError(f"{what} failed in {url.render_as_string(hide_password=True)}: {cause}") from error

@@ -1,0 +1,79 @@
+"""Workers, requesters, tasks and qualifications: small writes that people make one at a time."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from sqlalchemy import Connection, Table, delete, insert, select, update
+
+from mephisto_nb.data_model.records import Qualification, Requester, Task
+from mephisto_nb.databases import tables as t
+from mephisto_nb.utils.ids import new_id
+
+
+def _find_or_add(connection: Connection, table: Table, key: dict[str, Any], new: dict[str, Any]) -> Any:
+    query = select(table)
+    for name, value in key.items():
+        query = query.where(table.c[name] == value)
+    found = connection.execute(query).first()
+    if found is not None:
+        return found
+    connection.execute(insert(table).values(**key, **new))
+    return connection.execute(query).one()
+
+
+def get_or_create_task(connection: Connection, name: str) -> Task:
+    """Find or make a task."""
+    new = {"task_id": new_id(), "created_at": time.time()}
+    row = _find_or_add(connection, t.tasks, {"task_name": name}, new)
+    return Task(row.task_id, row.task_name)
+
+
+def get_or_create_requester(connection: Connection, name: str, provider_type: str) -> Requester:
+    """Find or make a requester."""
+    key = {"requester_name": name, "provider_type": provider_type}
+    row = _find_or_add(connection, t.requesters, key, {"requester_id": new_id()})
+    return Requester(row.requester_id, row.requester_name, row.provider_type)
+
+
+def _get_or_create_worker_id(connection: Connection, name: str, provider_type: str) -> str:
+    key = {"worker_name": name, "provider_type": provider_type}
+    row = _find_or_add(connection, t.workers, key, {"worker_id": new_id(), "created_at": time.time()})
+    return str(row.worker_id)
+
+
+def create_qualification(connection: Connection, name: str, description: str = "") -> Qualification:
+    """Find or make a qualification."""
+    new = {"qualification_id": new_id(), "description": description}
+    row = _find_or_add(connection, t.qualifications, {"qualification_name": name}, new)
+    return Qualification(row.qualification_id, row.qualification_name, row.description)
+
+
+def grant_qualification(connection: Connection, name: str, worker: str, provider_type: str, value: int) -> None:
+    """Grant a qualification, or change the value granted."""
+    key = {
+        "worker_id": _get_or_create_worker_id(connection, worker, provider_type),
+        "qualification_id": create_qualification(connection, name).qualification_id,
+    }
+    new = {"value": value, "granted_at": time.time()}
+    g = t.granted_qualifications
+    if _find_or_add(connection, g, key, new).value != value:
+        connection.execute(update(g).where(*(g.c[column] == id_ for column, id_ in key.items())).values(**new))
+
+
+def revoke_qualification(connection: Connection, name: str, worker: str, provider_type: str) -> bool:
+    """Take a grant back; tell whether there was one."""
+    w, q, g = t.workers.c, t.qualifications.c, t.granted_qualifications.c
+    worker_id = select(w.worker_id).where(w.worker_name == worker, w.provider_type == provider_type)
+    qualification_id = select(q.qualification_id).where(q.qualification_name == name)
+    result: Any = connection.execute(
+        delete(t.granted_qualifications).where(g.worker_id.in_(worker_id), g.qualification_id.in_(qualification_id))
+    )
+    return bool(result.rowcount)
+
+
+def set_worker_blocked(connection: Connection, worker: str, provider_type: str, blocked: bool) -> None:
+    """Block or unblock a worker."""
+    worker_id = _get_or_create_worker_id(connection, worker, provider_type)
+    connection.execute(update(t.workers).where(t.workers.c.worker_id == worker_id).values(blocked=blocked))

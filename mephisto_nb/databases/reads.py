@@ -1,0 +1,242 @@
+"""From SQL to records and plain rows."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, select
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.abstractions.database import RunSnapshot, WorkerFacts
+from mephisto_nb.data_model.packets import Packet
+from mephisto_nb.data_model.records import Agent, Assignment, Event, TaskRun, Unit, Worker
+from mephisto_nb.data_model.states import UNIT_ANSWERED, AgentStatus, UnitStatus
+from mephisto_nb.databases import tables as t
+from mephisto_nb.errors import NotFoundError
+
+#: Databases limit how many values one statement may hold.
+_CHUNK = 500
+
+_HELD = [status.value for status in UNIT_ANSWERED | {UnitStatus.ASSIGNED}]
+
+
+def select_runs() -> Select[Any]:
+    """Select task runs with their task's name."""
+    return select(t.task_runs, t.tasks.c.task_name).join(t.tasks, t.tasks.c.task_id == t.task_runs.c.task_id)
+
+
+def to_run(row: Row[Any]) -> TaskRun:
+    """Make a record of a row of `select_runs`."""
+    return TaskRun(
+        task_run_id=row.task_run_id,
+        task_id=row.task_id,
+        task_name=row.task_name,
+        requester_id=row.requester_id,
+        blueprint_type=row.blueprint_type,
+        architect_type=row.architect_type,
+        provider_type=row.provider_type,
+        config=json.loads(row.config),
+        qualifications=json.loads(row.qualifications),
+        created_at=row.created_at,
+        opened_at=row.opened_at,
+        ended_at=row.ended_at,
+        generator_done=bool(row.generator_done),
+    )
+
+
+def load_run(connection: Connection, task_run_id: str) -> RunSnapshot:
+    """Read all that is needed to go on with a run; raise `NotFoundError` where there is none."""
+    row = connection.execute(select_runs().where(t.task_runs.c.task_run_id == task_run_id)).first()
+    if row is None:
+        raise NotFoundError(f"There is no task run {task_run_id!r} in this database.")
+    last_submission = select(func.max(t.submissions.c.received_at)).join(
+        t.agents, t.agents.c.agent_id == t.submissions.c.agent_id
+    )
+    return RunSnapshot(
+        run=to_run(row),
+        assignments=_load_assignments(connection, task_run_id),
+        units=_load_units(connection, task_run_id),
+        agents=_load_agents(connection, task_run_id),
+        last_seq=row.last_seq,
+        last_n=row.last_n,
+        outbox=_load_outbox(connection, task_run_id),
+        last_submission_at=connection.execute(last_submission.where(t.agents.c.task_run_id == task_run_id)).scalar(),
+    )
+
+
+def _load_assignments(connection: Connection, run: str) -> list[Assignment]:
+    a = t.assignments.c
+    query = (
+        select(a.assignment_id, a.assignment_index, a.shared, a.unit_data)
+        .where(a.task_run_id == run)
+        .order_by(a.assignment_index)
+    )
+    return [
+        Assignment(id_, run, index, json.loads(shared), json.loads(unit_data))
+        for id_, index, shared, unit_data in connection.execute(query)
+    ]
+
+
+def _load_units(connection: Connection, run: str) -> list[Unit]:
+    u = t.units.c
+    query = select(u.unit_id, u.assignment_id, u.unit_index, u.pay_amount, u.status, u.agent_id, u.worker_id)
+    return [
+        Unit(id_, assignment, index, pay, UnitStatus(status), agent, worker)
+        for id_, assignment, index, pay, status, agent, worker in connection.execute(query.where(u.task_run_id == run))
+    ]
+
+
+def _load_agents(connection: Connection, run: str) -> list[Agent]:
+    a, s = t.agents.c, t.submissions.c
+    query = (
+        select(
+            a.agent_id, a.unit_id, a.worker_id, a.registration_id, a.status, a.accepted_at, a.deadline, s.received_at
+        )
+        .outerjoin(t.submissions, s.agent_id == a.agent_id)
+        .where(a.task_run_id == run)
+        .order_by(a.accepted_at)
+    )
+    return [
+        Agent(id_, unit, worker, registration, AgentStatus(status), accepted, deadline, submitted)
+        for id_, unit, worker, registration, status, accepted, deadline, submitted in connection.execute(query)
+    ]
+
+
+def _load_outbox(connection: Connection, run: str) -> list[tuple[int, Packet]]:
+    o = t.outbox.c
+    query = select(o.n, o.packet).where(o.task_run_id == run).order_by(o.n)
+    return [(n, Packet.from_dict(json.loads(packet))) for n, packet in connection.execute(query)]
+
+
+def get_worker_facts(
+    connection: Connection, task_run_id: str, provider_type: str, names: Sequence[str]
+) -> dict[str, WorkerFacts]:
+    """Read what the rules need to know of workers, by name."""
+    workers: dict[str, Worker] = {}
+    for start in range(0, len(names), _CHUNK):
+        w = t.workers.c
+        query = select(w.worker_id, w.worker_name, w.blocked).where(
+            w.provider_type == provider_type, w.worker_name.in_(names[start : start + _CHUNK])
+        )
+        for id_, name, blocked in connection.execute(query):
+            workers[id_] = Worker(id_, name, provider_type, bool(blocked))
+    grants, elsewhere = _grants(connection, list(workers)), _units_elsewhere(connection, task_run_id, list(workers))
+    return {
+        worker.worker_name: WorkerFacts(worker, grants.get(id_, {}), elsewhere.get(id_, 0))
+        for id_, worker in workers.items()
+    }
+
+
+def _grants(connection: Connection, worker_ids: list[str]) -> dict[str, dict[str, int]]:
+    g, q = t.granted_qualifications.c, t.qualifications.c
+    found: dict[str, dict[str, int]] = defaultdict(dict)
+    for start in range(0, len(worker_ids), _CHUNK):
+        query = (
+            select(g.worker_id, q.qualification_name, g.value)
+            .join(t.qualifications, q.qualification_id == g.qualification_id)
+            .where(g.worker_id.in_(worker_ids[start : start + _CHUNK]))
+        )
+        for worker_id, name, value in connection.execute(query):
+            found[worker_id][name] = value
+    return found
+
+
+def _units_elsewhere(connection: Connection, task_run_id: str, worker_ids: list[str]) -> dict[str, int]:
+    u, r = t.units.c, t.task_runs.c
+    same_task = select(r.task_id).where(r.task_run_id == task_run_id).scalar_subquery()
+    found: dict[str, int] = {}
+    for start in range(0, len(worker_ids), _CHUNK):
+        query = (
+            select(u.worker_id, func.count())
+            .join(t.task_runs, r.task_run_id == u.task_run_id)
+            .where(u.worker_id.in_(worker_ids[start : start + _CHUNK]), u.status.in_(_HELD))
+            .where(r.task_id == same_task, u.task_run_id != task_run_id)
+            .group_by(u.worker_id)
+        )
+        found.update((worker_id, count) for worker_id, count in connection.execute(query))
+    return found
+
+
+def read_units(connection: Connection, run_ids: Sequence[str]) -> list[JSONObject]:
+    """Give one row a unit, in the order in which they were made."""
+    u, a = t.units.c, t.assignments.c
+    query = (
+        select(
+            u.unit_id, u.task_run_id, u.assignment_id, a.assignment_index, u.unit_index, u.status, u.pay_amount,
+            u.worker_id, t.workers.c.worker_name, u.agent_id,
+        )
+        .join(t.assignments, a.assignment_id == u.assignment_id)
+        .outerjoin(t.workers, t.workers.c.worker_id == u.worker_id)
+        .where(u.task_run_id.in_(run_ids))
+        .order_by(u.task_run_id, a.assignment_index, u.unit_index)
+    )  # fmt: skip
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def read_agents(connection: Connection, run_ids: Sequence[str]) -> list[JSONObject]:
+    """Give one row an agent, in the order in which they came."""
+    a, s = t.agents.c, t.submissions.c
+    query = (
+        select(
+            a.agent_id, a.task_run_id, a.unit_id, a.worker_id, t.workers.c.worker_name, a.status, a.accepted_at,
+            a.deadline, s.received_at.label("submitted_at"),
+        )
+        .join(t.workers, t.workers.c.worker_id == a.worker_id)
+        .outerjoin(t.submissions, s.agent_id == a.agent_id)
+        .where(a.task_run_id.in_(run_ids))
+        .order_by(a.accepted_at, a.agent_id)
+    )  # fmt: skip
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def read_results(connection: Connection, run_ids: Sequence[str]) -> list[JSONObject]:
+    """Give one row a submission, its JSON parsed, in the order of the data."""
+    u, a, g, s = t.units.c, t.assignments.c, t.agents.c, t.submissions.c
+    query = (
+        select(
+            u.task_run_id, a.assignment_index, u.unit_index, t.workers.c.worker_name, u.status, g.accepted_at,
+            s.received_at.label("submitted_at"), u.pay_amount, u.unit_id, u.assignment_id, g.agent_id, g.worker_id,
+            a.shared, a.unit_data, s.data, s.files,
+        )
+        .join(t.agents, g.agent_id == s.agent_id)
+        .join(t.units, u.agent_id == g.agent_id)
+        .join(t.assignments, a.assignment_id == u.assignment_id)
+        .join(t.workers, t.workers.c.worker_id == g.worker_id)
+        .where(u.task_run_id.in_(run_ids))
+        .order_by(u.task_run_id, a.assignment_index, u.unit_index)
+    )  # fmt: skip
+    rows = [dict(row) for row in connection.execute(query).mappings()]
+    for row in rows:
+        for name in ("shared", "unit_data", "data", "files"):
+            row[name] = json.loads(row[name])
+    return rows
+
+
+def read_events(connection: Connection, run_ids: Sequence[str]) -> Iterator[Event]:
+    """Give the event log, oldest first."""
+    e = t.events.c
+    query = (
+        select(e.at, e.subject, e.subject_id, e.before, e.after, e.why, e.who, e.detail)
+        .where(e.task_run_id.in_(run_ids))
+        .order_by(e.event_id)
+    )
+    for at, subject, subject_id, before, after, why, who, detail in connection.execute(query):
+        parsed = None if detail is None else json.loads(detail)
+        yield Event(at, subject, subject_id, before, after, why, who, parsed)
+
+
+def count_units(connection: Connection, run_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Count units by run and status."""
+    u = t.units.c
+    query = (
+        select(u.task_run_id, u.status, func.count())
+        .where(u.task_run_id.in_(run_ids))
+        .group_by(u.task_run_id, u.status)
+    )
+    found: dict[str, dict[str, int]] = {run_id: {} for run_id in run_ids}
+    for run_id, status, count in connection.execute(query):
+        found[run_id][status] = count
+    return found

@@ -1,0 +1,183 @@
+"""The database on SQLAlchemy Core: SQLite by default, PostgreSQL by URL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, delete, insert, select
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.abstractions.database import Database, RunSnapshot, WorkerFacts
+from mephisto_nb.data_model.changes import Changes
+from mephisto_nb.data_model.records import Event, Qualification, Requester, Task, TaskRun
+from mephisto_nb.databases import people, reads
+from mephisto_nb.databases import tables as t
+from mephisto_nb.databases.apply import apply_changes, dump
+from mephisto_nb.databases.connect import make_engine, parse_url, told_plainly
+from mephisto_nb.databases.migrate import migrate
+
+
+class SQLDatabase(Database):
+    """A database behind a URL: ``sqlite:///FILE`` or ``postgresql://USER:PASSWORD@HOST/NAME``.
+
+    Raises
+    ------
+    ConfigError
+        The URL cannot be read, or its driver is missing.
+    DatabaseError
+        The database does not answer; `SchemaVersionError` where it was written by a newer version.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = parse_url(url)
+        if self._url.get_backend_name() == "sqlite":
+            Path(str(self._url.database)).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._writer = make_engine(self._url, for_writing=True)
+        self._reader = make_engine(self._url, for_writing=False)
+        try:
+            with told_plainly("Opening the database", self._url):
+                migrate(self._writer)
+        except BaseException:
+            self.close()
+            raise
+
+    def __repr__(self) -> str:
+        return f"SQLDatabase({self._url.render_as_string(hide_password=True)!r})"
+
+    @contextmanager
+    def _writing(self, what: str) -> Iterator[Connection]:
+        with told_plainly(what, self._url), self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self, what: str) -> Iterator[Connection]:
+        with told_plainly(what, self._url), self._reader.connect() as connection:
+            yield connection
+
+    def apply(self, group: Sequence[Changes]) -> list[Exception | None]:
+        """Commit several runs' changes together; each stands or falls alone."""
+        if len(group) > 1 and self._try(group) is None:
+            return [None] * len(group)
+        return [self._try([changes]) for changes in group]
+
+    def _try(self, group: Sequence[Changes]) -> Exception | None:
+        try:
+            with self._writing("Storing a step of a run") as connection:
+                for changes in group:
+                    apply_changes(connection, changes)
+        except Exception as error:  # noqa: BLE001 - handed to whoever asked for this commit
+            return error
+        return None
+
+    def add_run(self, run: TaskRun) -> None:
+        """Store a new run."""
+        row = {
+            "task_run_id": run.task_run_id,
+            "task_id": run.task_id,
+            "requester_id": run.requester_id,
+            "blueprint_type": run.blueprint_type,
+            "architect_type": run.architect_type,
+            "provider_type": run.provider_type,
+            "config": dump(run.config),
+            "qualifications": dump(run.qualifications),
+            "created_at": run.created_at,
+            "opened_at": run.opened_at,
+            "ended_at": run.ended_at,
+            "generator_done": run.generator_done,
+        }
+        with self._writing("Storing a new run") as connection:
+            connection.execute(insert(t.task_runs), row)
+
+    def delete_run(self, task_run_id: str) -> None:
+        """Take back a run whose launch failed, with all that hangs on it."""
+        with self._writing("Taking back a run") as connection:
+            agents = select(t.agents.c.agent_id).where(t.agents.c.task_run_id == task_run_id)
+            for table in (t.submissions, t.agent_metadata, t.live_updates):
+                connection.execute(delete(table).where(table.c.agent_id.in_(agents)))
+            for table in (t.agents, t.units, t.assignments, t.events, t.outbox, t.task_runs):
+                connection.execute(delete(table).where(table.c.task_run_id == task_run_id))
+
+    def get_or_create_task(self, name: str) -> Task:
+        """Find the task of this name, or make it."""
+        with self._writing("Storing a task") as connection:
+            return people.get_or_create_task(connection, name)
+
+    def get_or_create_requester(self, name: str, provider_type: str) -> Requester:
+        """Find the requester of this name and provider, or make it."""
+        with self._writing("Storing a requester") as connection:
+            return people.get_or_create_requester(connection, name, provider_type)
+
+    def create_qualification(self, name: str, description: str = "") -> Qualification:
+        """Make a qualification, or find the one of this name."""
+        with self._writing("Storing a qualification") as connection:
+            return people.create_qualification(connection, name, description)
+
+    def grant_qualification(self, name: str, worker_name: str, provider_type: str, value: int) -> None:
+        """Grant a qualification, or change the value granted."""
+        with self._writing("Granting a qualification") as connection:
+            people.grant_qualification(connection, name, worker_name, provider_type, value)
+
+    def revoke_qualification(self, name: str, worker_name: str, provider_type: str) -> bool:
+        """Take a grant back; tell whether there was one."""
+        with self._writing("Revoking a qualification") as connection:
+            return people.revoke_qualification(connection, name, worker_name, provider_type)
+
+    def set_worker_blocked(self, worker_name: str, provider_type: str, blocked: bool) -> None:
+        """Block or unblock a worker."""
+        with self._writing("Blocking a worker") as connection:
+            people.set_worker_blocked(connection, worker_name, provider_type, blocked)
+
+    def load_run(self, task_run_id: str) -> RunSnapshot:
+        """Read all that is needed to go on with a run."""
+        with self._reading("Reading a run") as connection:
+            return reads.load_run(connection, task_run_id)
+
+    def find_runs(self, *, task_name: str | None = None, live: bool | None = None) -> list[TaskRun]:
+        """Give the runs, newest first."""
+        query = reads.select_runs().order_by(t.task_runs.c.created_at.desc())
+        if task_name is not None:
+            query = query.where(t.tasks.c.task_name == task_name)
+        if live is not None:
+            ended = t.task_runs.c.ended_at
+            query = query.where(ended.is_(None) if live else ended.is_not(None))
+        with self._reading("Looking for runs") as connection:
+            return [reads.to_run(row) for row in connection.execute(query)]
+
+    def get_worker_facts(
+        self, task_run_id: str, provider_type: str, worker_names: Sequence[str]
+    ) -> dict[str, WorkerFacts]:
+        """Give what is known of these workers, by name."""
+        with self._reading("Looking up workers") as connection:
+            return reads.get_worker_facts(connection, task_run_id, provider_type, worker_names)
+
+    def read_units(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+        """Give one row a unit."""
+        with self._reading("Reading units") as connection:
+            return reads.read_units(connection, task_run_ids)
+
+    def read_agents(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+        """Give one row an agent."""
+        with self._reading("Reading agents") as connection:
+            return reads.read_agents(connection, task_run_ids)
+
+    def read_results(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+        """Give one row a submission."""
+        with self._reading("Reading results") as connection:
+            return reads.read_results(connection, task_run_ids)
+
+    def read_events(self, task_run_ids: Sequence[str]) -> Iterator[Event]:
+        """Give the event log, oldest first."""
+        with self._reading("Reading the event log") as connection:
+            yield from reads.read_events(connection, task_run_ids)
+
+    def count_units(self, task_run_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Count units by run and status."""
+        with self._reading("Counting units") as connection:
+            return reads.count_units(connection, task_run_ids)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._writer.dispose()
+        self._reader.dispose()

@@ -1,0 +1,61 @@
+"""A worker leaves without an answer: returned, disconnected, timed out, or sent home."""
+
+from __future__ import annotations
+
+from mephisto_nb.data_model.records import Agent
+from mephisto_nb.data_model.states import AGENT_ACTIVE, AgentStatus, UnitStatus
+from mephisto_nb.lifecycle.step import Step
+
+
+def leave(step: Step, agent_id: str, how: AgentStatus, why: str, who: str) -> bool:
+    """Let an agent go, and offer its unit again; tell whether it was still at work."""
+    agent = step.state.agents.get(agent_id)
+    if agent is None or agent.status not in AGENT_ACTIVE:
+        return False
+    step.change_agent(agent, how, why, who)
+    unit = step.state.units[agent.unit_id]
+    if step.state.closing is None:
+        step.change_unit(unit, UnitStatus.LAUNCHED, why, who)
+    else:
+        step.change_unit(unit, UnitStatus.EXPIRED, why, who, agent)
+    step.send_status(agent)
+    step.ended.append(agent)
+    return True
+
+
+def expire_open(step: Step, why: str, who: str) -> int:
+    """Take back the units that nobody is working on; give how many those were."""
+    units = step.state.units_in(UnitStatus.CREATED, UnitStatus.LAUNCHED)
+    for unit in units:
+        step.change_unit(unit, UnitStatus.EXPIRED, why, who)
+    return len(units)
+
+
+def expire_assigned(step: Step, why: str, who: str) -> int:
+    """Send those home who are at work; give how many those were."""
+    held = [step.state.agents[unit.agent_id] for unit in step.state.units_in(UnitStatus.ASSIGNED) if unit.agent_id]
+    for agent in held:
+        _expire(step, agent, why, who)
+    return len(held)
+
+
+def _expire(step: Step, agent: Agent, why: str, who: str) -> None:
+    step.change_agent(agent, AgentStatus.EXPIRED, why, who)
+    step.change_unit(step.state.units[agent.unit_id], UnitStatus.EXPIRED, why, who, agent)
+    step.send_status(agent)
+    step.ended.append(agent)
+
+
+def pass_time(step: Step) -> None:
+    """Do what the clock demands: time-outs, the end of the run's life, and of patience."""
+    state, rules = step.state, step.state.rules
+    for agent in list(state.overdue_agents(step.now)):
+        leave(step, agent.agent_id, AgentStatus.TIMEOUT, "the time for this unit was over", "clock")
+    if state.closing is not None:
+        return
+    if step.now >= state.opened_at + rules.lifetime:
+        step.close_run("the task's lifetime is over", "clock")
+    elif rules.patience and step.now >= (state.last_submission_at or state.opened_at) + rules.patience:
+        step.close_run(f"nothing was submitted for {rules.patience:g} seconds", "clock")
+    if state.closing is not None:
+        expire_open(step, state.closing, "clock")

@@ -1,0 +1,80 @@
+"""Who may work, and what those hear who may not: always the true reason, in words that mean something to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mephisto_nb.abstractions.database import WorkerFacts
+from mephisto_nb.data_model.qualifications import Comparator, Requirement
+from mephisto_nb.data_model.states import UnitStatus
+from mephisto_nb.lifecycle.run_state import RunState
+
+
+class RefusalCode(StrEnum):
+    """Why a worker gets no unit, for programs."""
+
+    BAD_REGISTRATION = "bad_registration"
+    BLOCKED = "blocked"
+    NOT_QUALIFIED = "not_qualified"
+    TOO_MANY_CONCURRENT = "too_many_concurrent"
+    MAX_FOR_TASK = "max_for_task"
+    NO_AVAILABLE_UNITS = "no_available_units"
+    RUN_OVER = "run_over"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a worker gets no unit; `text` is shown to them."""
+
+    code: RefusalCode
+    text: str
+
+
+def check_worker(state: RunState, worker_id: str | None, facts: WorkerFacts) -> Refusal | None:
+    """Tell why a worker may not take any unit of a run; None: they may."""
+    rules = state.rules
+    if facts.worker is not None and facts.worker.blocked:
+        return Refusal(RefusalCode.BLOCKED, "The requester of this task no longer offers their tasks to you.")
+    for requirement in rules.requirements:
+        if requirement.applies_to(rules.provider_type) and not requirement.is_met_by(facts.grants):
+            return Refusal(RefusalCode.NOT_QUALIFIED, _unmet(requirement))
+    if worker_id is None:
+        return None
+    holding = len(state.active_agents.get(worker_id, ()))
+    if rules.allowed_concurrent and holding >= rules.allowed_concurrent:
+        return Refusal(RefusalCode.TOO_MANY_CONCURRENT, _too_many(holding))
+    done = state.units_of_worker[worker_id] + facts.units_elsewhere
+    if rules.maximum_units_per_worker and done >= rules.maximum_units_per_worker:
+        return Refusal(
+            RefusalCode.MAX_FOR_TASK,
+            f"You have done {done} of these, which is as many as one person may do. Thank you for your work!",
+        )
+    return None
+
+
+def no_units(state: RunState, worker_id: str) -> Refusal:
+    """Tell why there is no unit for a worker who may work."""
+    if state.closing is not None:
+        return Refusal(RefusalCode.RUN_OVER, "This task has ended: no more work is given out.")
+    if state.launched:
+        return Refusal(
+            RefusalCode.NO_AVAILABLE_UNITS, "You have done all the work here that is open to you. Thank you!"
+        )
+    if state.counts[UnitStatus.ASSIGNED] or state.next_created() or not state.generator_done:
+        text = (
+            "Others are working on everything that is open right now. Some may come free: try again in a few minutes."
+        )
+        return Refusal(RefusalCode.NO_AVAILABLE_UNITS, text)
+    return Refusal(RefusalCode.NO_AVAILABLE_UNITS, "All the work of this task has been done. Thank you for coming!")
+
+
+def _unmet(requirement: Requirement) -> str:
+    if requirement.comparator is Comparator.DOES_NOT_EXIST:
+        return "This task is not open to you: its requester has set a condition that leaves you out."
+    return "This task asks for a qualification that you do not have."
+
+
+def _too_many(holding: int) -> str:
+    works = "another unit" if holding == 1 else f"{holding} other units"
+    return f"You are already working on {works} of this task, maybe in another tab. Finish or return that first."

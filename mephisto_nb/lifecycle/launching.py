@@ -1,0 +1,40 @@
+"""Work is put on offer."""
+
+from __future__ import annotations
+
+from mephisto_nb.data_model.assignment_data import InitializationData
+from mephisto_nb.data_model.records import Assignment, Unit
+from mephisto_nb.data_model.states import UnitStatus
+from mephisto_nb.lifecycle.step import Step
+
+
+def create(step: Step, data: list[InitializationData]) -> None:
+    """Turn data into assignments and units; nothing is on offer yet."""
+    first = len(step.state.assignments)
+    assignments, units = [], []
+    for index, item in enumerate(data, start=first):
+        assignment = Assignment(step.new_id(), step.state.task_run_id, index, item.shared, item.unit_data)
+        assignments.append(assignment)
+        pay = step.state.rules.pay_amount
+        units += [Unit(step.new_id(), assignment.assignment_id, i, pay) for i in range(len(item.unit_data))]
+    step.add_assignments(assignments, units)
+
+
+def launch_more(step: Step) -> int:
+    """Put units on offer, up to the limit; give how many those were."""
+    limit, launched = step.state.rules.max_num_concurrent_units, 0
+    while step.state.closing is None and (not limit or step.state.num_out < limit):
+        unit = step.state.next_created()
+        if unit is None:
+            break
+        step.change_unit(unit, UnitStatus.LAUNCHED, "put on offer", "operator")
+        launched += 1
+    return launched
+
+
+def reopen_expired(step: Step) -> int:
+    """Bring back the units of an ended run that nobody answered; give how many those were."""
+    units = step.state.units_in(UnitStatus.EXPIRED)
+    for unit in units:
+        step.change_unit(unit, UnitStatus.CREATED, "the run is resumed", "operator")
+    return len(units)

@@ -1,0 +1,173 @@
+"""One live run in memory: what the rules look at, and change, before the database hears of it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+
+from mephisto_nb.data_model.qualifications import Requirement
+from mephisto_nb.data_model.records import Agent, Assignment, Unit, Worker
+from mephisto_nb.data_model.states import AGENT_ACTIVE, UNIT_ANSWERED, UNIT_OPEN, UnitStatus
+
+CanDoUnit = Callable[[Worker, Unit, Assignment], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRules:
+    """The limits of one run; the durations are in seconds (see `TaskRunArgs`)."""
+
+    provider_type: str
+    pay_amount: float = 0.0
+    assignment_duration: float = 1800.0
+    submission_timeout: float = 600.0
+    lifetime: float = 2678400.0
+    patience: float = 43200.0
+    allowed_concurrent: int = 0
+    maximum_units_per_worker: int = 0
+    max_num_concurrent_units: int = 0
+    requirements: tuple[Requirement, ...] = ()
+    can_do_unit: CanDoUnit | None = None
+
+
+@dataclass(slots=True)
+class RunState:
+    """Assignments, units and agents of one run, with the indexes that keep each rule's cost flat.
+
+    Change units and agents only through `Step`, which keeps the indexes, the event log and the database in
+    step with them.
+    """
+
+    task_run_id: str
+    rules: RunRules
+    opened_at: float
+    generator_done: bool = False
+    closing: str | None = None
+    last_seq: int = 0
+    last_n: int = 0
+    last_submission_at: float | None = None
+    assignments: dict[str, Assignment] = field(default_factory=dict)
+    units: dict[str, Unit] = field(default_factory=dict)
+    agents: dict[str, Agent] = field(default_factory=dict)
+    by_registration: dict[str, str] = field(default_factory=dict)
+    #: Units waiting to be launched, in order; ids of units that were not expired since.
+    created: deque[str] = field(default_factory=deque)
+    #: Launched units by assignment, oldest first: what an arriving worker can get.
+    launched: dict[str, list[str]] = field(default_factory=dict)
+    #: Who holds, or has answered, a unit of an assignment.
+    workers_of: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    active_agents: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    units_of_worker: Counter[str] = field(default_factory=Counter)
+    counts: Counter[UnitStatus] = field(default_factory=Counter)
+    _deadlines: list[tuple[float, str]] = field(default_factory=list)
+
+    # -- filling ---------------------------------------------------------------------------------------------
+
+    def add_unit(self, unit: Unit) -> None:
+        """Take a unit in, in whatever status it is."""
+        self.units[unit.unit_id] = unit
+        self.index_unit(unit)
+
+    def add_agent(self, agent: Agent) -> None:
+        """Take an agent in; the newest of a registration is the one that its page finds."""
+        self.agents[agent.agent_id] = agent
+        self.by_registration[agent.registration_id] = agent.agent_id
+        self.index_agent(agent)
+
+    # -- keeping the indexes ---------------------------------------------------------------------------------
+
+    def index_unit(self, unit: Unit) -> None:
+        """Enter a unit where its status says that it is to be found."""
+        self.counts[unit.status] += 1
+        if unit.status is UnitStatus.CREATED:
+            self.created.append(unit.unit_id)
+        elif unit.status is UnitStatus.LAUNCHED:
+            self.launched.setdefault(unit.assignment_id, []).append(unit.unit_id)
+        if unit.worker_id is not None and _holds(unit):
+            self.workers_of[unit.assignment_id].add(unit.worker_id)
+            self.units_of_worker[unit.worker_id] += 1
+
+    def unindex_unit(self, unit: Unit) -> None:
+        """Undo `index_unit`, before the unit changes."""
+        self.counts[unit.status] -= 1
+        if unit.status is UnitStatus.LAUNCHED:
+            siblings = self.launched[unit.assignment_id]
+            siblings.remove(unit.unit_id)
+            if not siblings:
+                del self.launched[unit.assignment_id]
+        if unit.worker_id is not None and _holds(unit):
+            self.workers_of[unit.assignment_id].discard(unit.worker_id)
+            self.units_of_worker[unit.worker_id] -= 1
+
+    def index_agent(self, agent: Agent) -> None:
+        """Enter an agent where its status says that it is to be found."""
+        if agent.status in AGENT_ACTIVE:
+            self.active_agents[agent.worker_id].add(agent.agent_id)
+            if agent.deadline is not None:
+                heappush(self._deadlines, (agent.deadline, agent.agent_id))
+
+    def unindex_agent(self, agent: Agent) -> None:
+        """Undo `index_agent`, before the agent changes."""
+        active = self.active_agents.get(agent.worker_id)
+        if active is not None:
+            active.discard(agent.agent_id)
+            if not active:
+                del self.active_agents[agent.worker_id]
+
+    # -- asking ----------------------------------------------------------------------------------------------
+
+    @property
+    def num_open(self) -> int:
+        """How many units may still be worked on."""
+        return sum(self.counts[status] for status in UNIT_OPEN)
+
+    @property
+    def num_out(self) -> int:
+        """How many units are with workers, or on offer to them."""
+        return self.counts[UnitStatus.LAUNCHED] + self.counts[UnitStatus.ASSIGNED]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there is nothing left to wait for."""
+        return (self.generator_done or self.closing is not None) and self.num_open == 0
+
+    def next_created(self) -> Unit | None:
+        """Give the next unit to launch."""
+        while self.created:
+            unit = self.units[self.created[0]]
+            if unit.status is UnitStatus.CREATED:
+                return unit
+            self.created.popleft()
+        return None
+
+    def units_in(self, *statuses: UnitStatus) -> list[Unit]:
+        """Give the units in one of these statuses."""
+        return [unit for unit in self.units.values() if unit.status in statuses]
+
+    def overdue_agents(self, now: float) -> Iterator[Agent]:
+        """Give the active agents whose deadline has passed, earliest first."""
+        while self._deadlines and self._deadlines[0][0] <= now:
+            deadline, agent_id = heappop(self._deadlines)
+            agent = self.agents[agent_id]
+            if agent.status in AGENT_ACTIVE and agent.deadline == deadline:
+                yield agent
+
+    def next_deadline(self) -> float | None:
+        """Give the earliest time at which the clock alone will change something."""
+        while self._deadlines:
+            deadline, agent_id = self._deadlines[0]
+            agent = self.agents[agent_id]
+            if agent.status in AGENT_ACTIVE and agent.deadline == deadline:
+                break
+            heappop(self._deadlines)
+        times = [self._deadlines[0][0]] if self._deadlines else []
+        if self.closing is None:
+            times.append(self.opened_at + self.rules.lifetime)
+            if self.rules.patience:
+                times.append((self.last_submission_at or self.opened_at) + self.rules.patience)
+        return min(times, default=None)
+
+
+def _holds(unit: Unit) -> bool:
+    return unit.status is UnitStatus.ASSIGNED or unit.status in UNIT_ANSWERED

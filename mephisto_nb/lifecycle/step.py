@@ -1,0 +1,174 @@
+"""One step of a run: every change made through it is legal, logged, and known to the database.
+
+A rule calls the methods of a `Step`; they change the `RunState` at once and note what has to be committed.
+If the commit fails, the whole `RunState` is thrown away and read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.data_model.changes import (
+    AddAgent,
+    AddAssignments,
+    AddLiveUpdate,
+    AddMetadata,
+    AddSubmission,
+    AddWorker,
+    Change,
+    ChangeAgent,
+    ChangeDeadline,
+    Changes,
+    ChangeUnit,
+    EndRun,
+    GeneratorDone,
+    ReopenRun,
+)
+from mephisto_nb.data_model.packets import Packet, PacketType
+from mephisto_nb.data_model.records import Agent, Assignment, Event, Submission, Unit, Worker
+from mephisto_nb.data_model.states import AgentStatus, UnitStatus, check_agent_transition, check_unit_transition
+from mephisto_nb.lifecycle.run_state import RunState
+
+
+@dataclass(slots=True)
+class Step:
+    """What one step of one run changes.
+
+    `now` is when it happens; `new_id` makes ids. `started` and `ended` are the agents whose task code is to be
+    started and stopped once the step is committed, `submitted` the units whose answer came in, and
+    `live_updates` the messages to hand to task code.
+    """
+
+    state: RunState
+    now: float
+    new_id: Callable[[], str]
+    changes: Changes = field(init=False)
+    started: list[Agent] = field(default_factory=list)
+    ended: list[Agent] = field(default_factory=list)
+    submitted: list[Unit] = field(default_factory=list)
+    live_updates: list[tuple[str, JSONObject]] = field(default_factory=list)
+    _new_agents: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.changes = Changes(self.state.task_run_id, first_n=self.state.last_n + 1)
+
+    # -- what can happen -------------------------------------------------------------------------------------
+
+    def add_assignments(self, assignments: list[Assignment], units: list[Unit]) -> None:
+        """Take new work in."""
+        self._note(AddAssignments(assignments, units))
+        for assignment in assignments:
+            self.state.assignments[assignment.assignment_id] = assignment
+        for unit in units:
+            self.state.add_unit(unit)
+            self.log("unit", unit.unit_id, None, unit.status, "created", "operator")
+
+    def add_worker(self, worker: Worker) -> None:
+        """Take somebody in who was never seen before."""
+        self._note(AddWorker(worker, self.now))
+        self.log("worker", worker.worker_id, None, None, "came for the first time", "worker")
+
+    def add_agent(self, agent: Agent) -> None:
+        """Let a worker take a unit."""
+        self._new_agents.add(agent.agent_id)
+        self._note(AddAgent(agent))
+        self.state.add_agent(agent)
+        self.log("agent", agent.agent_id, AgentStatus.NONE, agent.status, "took a unit", "worker")
+
+    def change_unit(self, unit: Unit, after: UnitStatus, why: str, who: str, agent: Agent | None = None) -> None:
+        """Bring a unit to another status; `agent` holds it from now on."""
+        before = unit.status
+        check_unit_transition(unit.unit_id, before, after, why)
+        self.state.unindex_unit(unit)
+        unit.status = after
+        unit.agent_id, unit.worker_id = (agent.agent_id, agent.worker_id) if agent else (None, None)
+        self.state.index_unit(unit)
+        self._note(ChangeUnit(unit.unit_id, before, after, unit.agent_id, unit.worker_id))
+        self.log("unit", unit.unit_id, before, after, why, who)
+
+    def change_agent(self, agent: Agent, after: AgentStatus, why: str, who: str) -> None:
+        """Bring an agent to another status."""
+        before = agent.status
+        check_agent_transition(agent.agent_id, before, after, why)
+        self.state.unindex_agent(agent)
+        agent.status = after
+        self.state.index_agent(agent)
+        if agent.agent_id not in self._new_agents:  # a new one's row is written as it is at the end of the step
+            self._note(ChangeAgent(agent.agent_id, before, after, agent.unit_id))
+        self.log("agent", agent.agent_id, before, after, why, who)
+
+    def change_deadline(self, agent: Agent, deadline: float | None) -> None:
+        """Give an agent more, or less, time."""
+        agent.deadline = deadline
+        self.state.index_agent(agent)
+        if agent.agent_id not in self._new_agents:
+            self._note(ChangeDeadline(agent.agent_id, deadline))
+
+    def add_submission(self, submission: Submission) -> None:
+        """Keep an answer."""
+        self._note(AddSubmission(submission))
+        self.state.agents[submission.agent_id].submitted_at = submission.received_at
+        self.state.last_submission_at = max(submission.received_at, self.state.last_submission_at or 0.0)
+
+    def add_metadata(self, agent_id: str, data: JSONObject, received_at: float) -> None:
+        """Keep what a worker sent beside the answer."""
+        self._note(AddMetadata(agent_id, data, received_at))
+
+    def add_live_update(self, agent_id: str, sender: str, data: JSONObject, at: float) -> None:
+        """Keep one turn of a live task, and hand a worker's on to the task's code."""
+        self._note(AddLiveUpdate(agent_id, sender, data, at))
+        if sender == "worker":
+            self.live_updates.append((agent_id, data))
+
+    def finish_generator(self) -> None:
+        """Note that all assignments have been created."""
+        self.state.generator_done = True
+        self._note(GeneratorDone())
+
+    def close_run(self, why: str, who: str) -> None:
+        """Hand out nothing more; what workers hold may still come in."""
+        if self.state.closing is None:
+            self.state.closing = why
+            self.log("run", self.state.task_run_id, None, "closing", why, who)
+
+    def end_run(self, why: str) -> None:
+        """Note that the run is over."""
+        self._note(EndRun(self.now))
+        self.log("run", self.state.task_run_id, None, "ended", why, "operator")
+
+    def reopen_run(self) -> None:
+        """Note that a run that was over is worked on again."""
+        self.state.opened_at, self.state.closing = self.now, None
+        self._note(ReopenRun(self.now))
+        self.log("run", self.state.task_run_id, "ended", None, "resumed", "operator")
+
+    # -- what others hear of it ------------------------------------------------------------------------------
+
+    def send(self, packet_type: PacketType, subject_id: str, data: JSONObject) -> None:
+        """Send a packet to a worker's page, once the step is committed."""
+        self.changes.packets.append(Packet(packet_type, subject_id, data))
+        self.state.last_n += 1
+
+    def send_status(self, agent: Agent) -> None:
+        """Tell a worker's page what became of it."""
+        self.send(PacketType.UPDATE_STATUS, agent.agent_id, {"status": agent.status.value})
+
+    def log(
+        self,
+        subject: str,
+        subject_id: str,
+        before: str | None,
+        after: str | None,
+        why: str,
+        who: str,
+        detail: JSONObject | None = None,
+    ) -> None:
+        """Add a row to the event log."""
+        before = None if before is None else str(before)
+        after = None if after is None else str(after)
+        self.changes.events.append(Event(self.now, subject, subject_id, before, after, why, who, detail))
+
+    def _note(self, change: Change) -> None:
+        self.changes.changes.append(change)
