@@ -1,0 +1,48 @@
+"""A stored run comes back to memory."""
+
+from __future__ import annotations
+
+from mephisto_nb.abstractions.database import RunSnapshot
+from mephisto_nb.data_model.records import Agent
+from mephisto_nb.data_model.states import AGENT_LEFT
+from mephisto_nb.lifecycle.run_state import RunRules, RunState
+
+
+def state_from_snapshot(snapshot: RunSnapshot, rules: RunRules) -> RunState:
+    """Build the state of a run from its rows, as it was after the last step that was committed.
+
+    Parameters
+    ----------
+    snapshot
+        The run as a database gives it.
+    rules
+        The limits of the run, which are not stored in this form.
+
+    Returns
+    -------
+    RunState
+        Its units are in the order of the data, its agents in the order in which they came. `closing` is None:
+        whether a run goes on after a restart is for the caller to say.
+    """
+    run = snapshot.run
+    state = RunState(
+        task_run_id=run.task_run_id,
+        rules=rules,
+        opened_at=run.opened_at,
+        generator_done=run.generator_done,
+        last_seq=snapshot.last_seq,
+        last_n=snapshot.last_n,
+        last_submission_at=snapshot.last_submission_at,
+        assignments={a.assignment_id: a for a in sorted(snapshot.assignments, key=lambda a: a.index)},
+    )
+    index_of = {a.assignment_id: a.index for a in snapshot.assignments}
+    for unit in sorted(snapshot.units, key=lambda u: (index_of[u.assignment_id], u.unit_index)):
+        state.add_unit(unit)
+    for agent in sorted(snapshot.agents, key=_arrival_order):
+        state.add_agent(agent)
+    return state
+
+
+def _arrival_order(agent: Agent) -> tuple[float, bool, str]:
+    # Who left and came again within one tick of the clock must be found by the agent that is still at work.
+    return agent.accepted_at, agent.status not in AGENT_LEFT, agent.agent_id
