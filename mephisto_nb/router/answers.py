@@ -1,0 +1,66 @@
+"""The router's HTTP answers, and `Refused`, which any handler may raise to give one."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.data_model.packets import Packet, PacketType
+from mephisto_nb.router import codec
+
+#: Why a worker gets no agent from a run that has ended.
+RUN_OVER = "run_over"
+RUN_OVER_TEXT = "This task has ended, and there is no more work to do. Thank you for your interest!"
+
+
+class Refused(Exception):
+    """A request that is answered with an error: the status, a code for programs and a text for people."""
+
+    def __init__(self, status: int, code: str, text: str, *, retry_after: int | None = None) -> None:
+        super().__init__(f"{status} {code}")
+        self.status, self.code, self.text, self.retry_after = status, code, text, retry_after
+
+
+def json_text(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Answer with text that is JSON already."""
+    headers = {"Cache-Control": "no-store", **(headers or {})}
+    return Response(text, status_code=status, media_type="application/json", headers=headers)
+
+
+def json_answer(content: JSON, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Answer with JSON."""
+    return json_text(codec.dump(content), status, headers)
+
+
+def refusal(refused: Refused) -> Response:
+    """Answer with an error."""
+    headers = {} if refused.retry_after is None else {"Retry-After": str(refused.retry_after)}
+    return json_answer({"error": {"code": refused.code, "message": refused.text}}, refused.status, headers)
+
+
+def run_over(request_id: str) -> JSONObject:
+    """Make the packet that refuses an agent because the run is over."""
+    data = {
+        "request_id": request_id,
+        "worker_id": None,
+        "agent_id": None,
+        "init_task_data": None,
+        "failure_reason": RUN_OVER_TEXT,
+        "failure_code": RUN_OVER,
+    }
+    return Packet(PacketType.AGENT_DETAILS, request_id, data).to_dict()
+
+
+def bad_request(text: str) -> Refused:
+    """Make the error for a request that cannot be understood."""
+    return Refused(400, "bad_request", text)
+
+
+def too_large(limit: int) -> Refused:
+    """Make the error for a body of more than `limit` bytes."""
+    return Refused(413, "too_large", f"This is larger than the {limit:,} bytes that may be sent at once.")
+
+
+def store_failed() -> Refused:
+    """Make the error for what could not be written down: the sender has to keep it and try again."""
+    return Refused(503, "store_failed", "This could not be saved. Please try again in a moment.", retry_after=5)

@@ -1,0 +1,163 @@
+"""Request bodies: read under caps, and understood as JSON or as a form."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from starlette.requests import Request
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.router import codec
+from mephisto_nb.router.answers import Refused, bad_request, store_failed, too_large
+from mephisto_nb.router.config import Limits
+from mephisto_nb.router.multipart import MultipartReader, Upload
+
+#: Form fields whose text is JSON.
+_JSON_FIELDS = ("final_string_data", "final_data", "metadata")
+
+
+@dataclass(slots=True)
+class Form:
+    """What a request holds: its fields, and the files that came with it.
+
+    The files are removed again if `unwanted` is set, or if the request fails.
+    """
+
+    fields: JSONObject
+    uploads: list[Upload] = field(default_factory=list)
+    unwanted: bool = False
+
+    def object(self, *names: str) -> JSONObject:
+        """Give the first of these fields; it has to be a JSON object."""
+        value = next((self.fields[name] for name in names if name in self.fields), None)
+        if not isinstance(value, dict):
+            raise bad_request(f"{names[0]!r} must be a JSON object.")
+        return value
+
+    def agent_id(self) -> str:
+        """Give the agent that the request is about."""
+        return agent_id_of(self.fields)
+
+    def with_files(self, data: JSONObject) -> JSONObject:
+        """Add what is told of files to a packet's data, the way the node router of Mephisto 1.x does."""
+        if not self.uploads:
+            return data
+        by_field: dict[str, list[JSONObject]] = {}
+        for upload in self.uploads:
+            described = upload.describe()
+            by_field.setdefault(described.pop("fieldname"), []).append(described)
+        return {**data, "files": [upload.describe() for upload in self.uploads], "filesByFields": by_field}
+
+
+class BodyReader:
+    """Reads the bodies of all requests, and counts how much of them is held in memory."""
+
+    def __init__(self, limits: Limits, folder: Path) -> None:
+        self._limits, self._folder = limits, folder
+        self._held = 0
+
+    async def json_object(self, request: Request, limit: int | None = None) -> JSONObject:
+        """Read a body that is one JSON object.
+
+        Raises
+        ------
+        Refused
+            It is none, or too large.
+        """
+        limit = limit or self._limits.json_body
+        _check_length(request, limit)
+        held = 0
+        try:
+            body = bytearray()
+            async for chunk in request.stream():
+                held += len(chunk)
+                self._hold(len(chunk))
+                if held > limit:
+                    raise too_large(limit)
+                body += chunk
+            return self._object(bytes(body))
+        finally:
+            self._held -= held
+
+    @asynccontextmanager
+    async def form(self, request: Request) -> AsyncIterator[Form]:
+        """Read a body that is a JSON object or a multipart form; its files outlast the block if that ends well."""
+        content_type = request.headers.get("content-type", "")
+        if not content_type.lower().lstrip().startswith("multipart/form-data"):
+            yield Form(await self.json_object(request))
+            return
+        _check_length(request, self._limits.upload_body)
+        reader = MultipartReader(content_type, self._folder, self._limits)
+        kept = False
+        try:
+            await self._feed(request, reader)
+            form = Form(self._json_fields(reader.fields), reader.uploads)
+            yield form
+            kept = not form.unwanted
+        except OSError as error:
+            raise store_failed() from error
+        finally:
+            self._held -= reader.text_size
+            if not kept:
+                await reader.discard()
+
+    async def _feed(self, request: Request, reader: MultipartReader) -> None:
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > self._limits.upload_body:
+                raise too_large(self._limits.upload_body)
+            before = reader.text_size
+            try:
+                await reader.feed(chunk)
+            finally:
+                self._hold(reader.text_size - before)
+        await reader.keep()
+
+    def _hold(self, size: int) -> None:
+        self._held += size
+        if self._held > self._limits.bodies_held:
+            raise Refused(429, "busy", "Too much is being sent at the moment. Please try again.", retry_after=2)
+
+    def _object(self, body: bytes | str) -> JSONObject:
+        try:
+            value = codec.parse(body, self._limits.json_depth)
+        except ValueError:
+            # Not chained: the cause quotes what the worker wrote.
+            raise bad_request("This is not valid JSON.") from None
+        if not isinstance(value, dict):
+            raise bad_request("A JSON object is expected.")
+        return value
+
+    def _json_fields(self, fields: dict[str, str]) -> JSONObject:
+        values: JSONObject = dict(fields)
+        for name in _JSON_FIELDS:
+            if name in values:
+                values[name] = self._object(values[name])
+        return values
+
+
+def agent_id_of(fields: JSONObject) -> str:
+    """Read ``USED_AGENT_ID``; raise `Refused` where it is missing or can't be an id."""
+    value: JSON = fields.get("USED_AGENT_ID")
+    if not isinstance(value, str):
+        raise bad_request("'USED_AGENT_ID' must be a string.")
+    if not codec.is_id(value):
+        raise unknown_agent()
+    return value
+
+
+def unknown_agent() -> Refused:
+    """Make the error for an agent that this router does not know."""
+    return Refused(404, "unknown_agent", "This task does not know you. Please reload the page.")
+
+
+def _check_length(request: Request, limit: int) -> None:
+    """Refuse a body that says itself that it is too large, before any of it is read."""
+    length = request.headers.get("content-length", "")
+    # The server has checked that the body is as long as it says.
+    if length.isdecimal() and len(length) < 20 and int(length) > limit:
+        raise too_large(limit)

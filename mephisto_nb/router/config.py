@@ -1,0 +1,205 @@
+"""What a router is told: `RouterConfig`, its `Limits`, and the files of its directory."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.errors import ConfigError, MissingValueError, UnknownKeyError
+
+KIB, MIB = 1024, 1024 * 1024
+#: The version of the browser package ``mephisto-task`` whose protocol is served; it warns about any other.
+MEPHISTO_TASK_VERSION = "2.0.3"
+_SHORTEST_TOKEN = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one router takes, so that no visitor can fill its memory or its disk. Sizes are in bytes.
+
+    Attributes
+    ----------
+    json_body
+        One JSON body, and the text fields of one form together.
+    small_body
+        A body of ``/request_agent`` or ``/log_error``, which anybody may send.
+    upload_body
+        One multipart body, files included.
+    bodies_held
+        All bodies that are being read, together, as far as they are held in memory.
+    files
+        Files in one submission.
+    fields
+        Text fields in one form.
+    json_depth
+        How deep objects and lists may nest: less than any reader of the packet can stand.
+    sockets, sockets_per_agent
+        Open worker sockets. Beyond the second, the agent's oldest socket is closed.
+    socket_message
+        One message on a worker's socket.
+    messages_per_second
+        What one worker socket may send in the long run; four seconds' worth may come at once.
+    pending_requests
+        Workers who wait for an agent at the same time.
+    errors_per_second
+        Error reports of all browsers together; ten seconds' worth may come at once.
+    """
+
+    json_body: int = 10 * MIB
+    small_body: int = 256 * KIB
+    upload_body: int = 100 * MIB
+    bodies_held: int = 256 * MIB
+    files: int = 50
+    fields: int = 50
+    json_depth: int = 100
+    sockets: int = 2000
+    sockets_per_agent: int = 8
+    socket_message: int = MIB
+    messages_per_second: int = 50
+    pending_requests: int = 1000
+    errors_per_second: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class RouterConfig:
+    """The content of ``router_config.json``; its repr does not show the token."""
+
+    run_id: str
+    token: str = field(repr=False)
+    host: str = "127.0.0.1"
+    port: int = 0
+    task_config: JSONObject = field(default_factory=dict, repr=False)
+    content_security_policy: str = ""
+    frame_ancestors: tuple[str, ...] = ()
+    disconnect_after: float | None = None
+    operator_absence_in_seconds: float | None = None
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFiles:
+    """The files of a router's directory."""
+
+    directory: Path
+
+    @property
+    def config(self) -> Path:
+        """What the architect wrote: `RouterConfig`."""
+        return self.directory / "router_config.json"
+
+    @property
+    def state(self) -> Path:
+        """Where the router is found, written once it listens."""
+        return self.directory / "router.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the router while it lives."""
+        return self.directory / "router.lock"
+
+    @property
+    def store(self) -> Path:
+        """The router's SQLite database."""
+        return self.directory / "inbox.db"
+
+    @property
+    def site(self) -> Path:
+        """What workers may read."""
+        return self.directory / "site"
+
+    @property
+    def uploads(self) -> Path:
+        """What workers sent, under random names."""
+        return self.directory / "files"
+
+
+_Value = TypeVar("_Value")
+
+
+def read_config(path: Path) -> RouterConfig:
+    """Read ``router_config.json``.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, or a key or value in it is wrong.
+    """
+    try:
+        raw = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"The router's configuration {path} cannot be read: {error}.") from error
+    if not isinstance(raw, dict):
+        raise ConfigError(f"The router's configuration {path} must hold one JSON object, not {type(raw).__name__}.")
+    return parse_config(raw)
+
+
+def parse_config(raw: JSONObject) -> RouterConfig:
+    """Check a configuration; raise `ConfigError` where it is wrong."""
+    _refuse_unknown(raw, RouterConfig, "router_config.json")
+    config = RouterConfig(
+        run_id=_get(raw, "run_id", str, None),
+        token=_get(raw, "token", str, None),
+        host=_get(raw, "host", str, "127.0.0.1"),
+        port=_get(raw, "port", int, 0),
+        task_config=_get(raw, "task_config", dict, {}),
+        content_security_policy=_get(raw, "content_security_policy", str, ""),
+        frame_ancestors=tuple(_get(raw, "frame_ancestors", list, [])),
+        disconnect_after=_seconds(raw, "disconnect_after"),
+        operator_absence_in_seconds=_seconds(raw, "operator_absence_in_seconds"),
+        limits=_limits(_get(raw, "limits", dict, {})),
+    )
+    _check(config)
+    return config
+
+
+def _check(config: RouterConfig) -> None:
+    if len(config.token) < _SHORTEST_TOKEN:
+        raise ConfigError(f"router_config.json: 'token' must have {_SHORTEST_TOKEN} characters or more.")
+    if not 0 <= config.port <= 65535:
+        raise ConfigError(f"router_config.json: 'port' must lie between 0 and 65535, not {config.port}.")
+    for text in (config.content_security_policy, *config.frame_ancestors):
+        # These go into a header: a line break would start another one.
+        if not isinstance(text, str) or not text.isascii() or not text.isprintable():
+            raise ConfigError("router_config.json: the content security policy must be printable ASCII text.")
+
+
+def _limits(raw: JSONObject) -> Limits:
+    _refuse_unknown(raw, Limits, "router_config.json, limits")
+    for key, value in raw.items():
+        if not _is_number(value) or not isinstance(value, int) or value < 1:
+            raise ConfigError(f"router_config.json, limits: {key!r} must be a positive integer, not {value!r}.")
+    return Limits(**raw)
+
+
+def _refuse_unknown(raw: Mapping[str, JSON], owner: type, where: str) -> None:
+    known = {item.name for item in dataclasses.fields(owner)}
+    for key in raw:
+        if key not in known:
+            raise UnknownKeyError(f"{where}: unknown key {key!r}. Known keys: {', '.join(sorted(known))}.")
+
+
+def _get(raw: JSONObject, key: str, kind: type[_Value], default: _Value | None) -> _Value:
+    if key not in raw and default is None:
+        raise MissingValueError(f"router_config.json: {key!r} is missing.")
+    value = raw.get(key, default)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise ConfigError(f"router_config.json: {key!r} must be {kind.__name__}, not {type(value).__name__}.")
+    return value
+
+
+def _seconds(raw: JSONObject, key: str) -> float | None:
+    value = raw.get(key)
+    if value is None:
+        return None
+    if not _is_number(value) or value <= 0:
+        raise ConfigError(f"router_config.json: {key!r} must be null or a positive number of seconds, not {value!r}.")
+    return float(value)
+
+
+def _is_number(value: JSON) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

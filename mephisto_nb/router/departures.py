@@ -1,0 +1,49 @@
+"""Who has gone: one timer per agent since its last sign of life."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+
+class Departures:
+    """Reports agents that gave no sign of life for `after` seconds; never, if that is `None`.
+
+    Parameters
+    ----------
+    after
+        The patience, in seconds.
+    report
+        Called on the loop with the agent's id, once per absence.
+    """
+
+    def __init__(self, after: float | None, report: Callable[[str], None]) -> None:
+        self._after, self._report = after, report
+        self._seen: dict[str, float] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+
+    def seen(self, agent_id: str) -> None:
+        """Note a sign of life."""
+        if self._after is None:
+            return
+        loop = asyncio.get_running_loop()
+        self._seen[agent_id] = loop.time()
+        # A running timer is left alone, and looks at `_seen` when it rings: a heartbeat costs one entry in a dict.
+        if agent_id not in self._timers:
+            self._timers[agent_id] = loop.call_later(self._after, self._ring, agent_id, self._after)
+
+    def close(self) -> None:
+        """Stop all timers."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        self._seen.clear()
+
+    def _ring(self, agent_id: str, after: float) -> None:
+        loop = asyncio.get_running_loop()
+        due = self._seen[agent_id] + after
+        if due > loop.time():
+            self._timers[agent_id] = loop.call_at(due, self._ring, agent_id, after)
+            return
+        del self._timers[agent_id], self._seen[agent_id]
+        self._report(agent_id)

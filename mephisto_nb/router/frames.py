@@ -1,0 +1,154 @@
+"""What an operator sends: frames are checked here, and nowhere else. Pure functions."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from dataclasses import dataclass, replace
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.data_model.packets import Packet, PacketType
+from mephisto_nb.data_model.states import AgentStatus
+from mephisto_nb.router import codec
+from mephisto_nb.router.writes import Effect
+
+PROTOCOL = 1
+#: The largest whole number that SQLite holds.
+_LARGEST = 2**63 - 1
+
+log = logging.getLogger(__name__)
+
+
+class BadFrame(ValueError):
+    """An operator sent what the protocol does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The operator has everything up to `seq`."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """The operator's decisions, up to number `last_n`; those that could not be understood are left out."""
+
+    effects: list[Effect]
+    last_n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The run is over; the router may end after `linger` seconds."""
+
+    linger: float
+
+
+def read_object(text: str) -> JSONObject:
+    """Read one frame of an operator; raise `BadFrame` where it is no JSON object."""
+    try:
+        # Python's own NaN is no JSON and would end in a browser, hence null.
+        frame = json.loads(text, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        raise BadFrame("a frame must be JSON text") from None
+    if not isinstance(frame, dict):
+        raise BadFrame("a frame must be a JSON object")
+    return frame
+
+
+def whole(value: JSON, what: str) -> int:
+    """Check a number that is never negative."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _LARGEST:
+        raise BadFrame(f"{what} must be a whole number")
+    return value
+
+
+def read_frame(text: str) -> Ack | Effects | Finish:
+    """Read one frame of an authenticated operator; raise `BadFrame` where the protocol does not know it."""
+    frame = read_object(text)
+    kind = frame.get("type")
+    if kind == "ack":
+        return Ack(whole(frame.get("seq"), "seq"))
+    if kind == "effects":
+        return _effects(frame.get("effects"))
+    if kind == "finish":
+        return Finish(_linger(frame.get("linger")))
+    raise BadFrame("unknown type of frame")
+
+
+def _linger(value: JSON) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 10**9:
+        raise BadFrame("linger must be a number of seconds")
+    return float(value)
+
+
+def _effects(raw: JSON) -> Effects:
+    if not isinstance(raw, list) or not raw:
+        raise BadFrame("effects must be a list, not empty")
+    effects: list[Effect] = []
+    last_n = 0
+    for item in raw:
+        if not isinstance(item, list) or len(item) != 2:
+            raise BadFrame("an effect must be a pair of its number and a packet")
+        n = whole(item[0], "n")
+        if n <= last_n:
+            raise BadFrame("the numbers of effects must rise")
+        last_n = n
+        effect = read_effect(n, item[1])
+        if effect is not None:
+            effects.append(effect)
+    return Effects(effects, last_n)
+
+
+def read_effect(n: int, raw: JSON) -> Effect | None:
+    """Read one effect; `None`, and a line in the log, where it makes no sense.
+
+    Such an effect is passed over rather than refused: it would make no more sense when it is sent again, and
+    everything behind it would wait for ever.
+    """
+    try:
+        packet = Packet.from_dict(raw if isinstance(raw, dict) else {})
+        packet = _CHECKS[packet.packet_type](packet)
+        return Effect(n, packet, codec.dump(packet.to_dict()))
+    except (ValueError, KeyError, RecursionError):
+        log.error("The operator's effect %d makes no sense and is passed over.", n)
+        return None
+
+
+def _check_details(packet: Packet) -> Packet:
+    data = packet.data
+    if data.get("agent_id") is not None:
+        _check_id(data["agent_id"])
+        AgentStatus(data["status"])
+    # Explicit nulls: the browser package looks at `agent_id` before it looks whether there is one.
+    nulls = dict.fromkeys(("request_id", "worker_id", "agent_id", "init_task_data", "failure_reason"))
+    return replace(packet, data={**nulls, **data})
+
+
+def _check_status(packet: Packet) -> Packet:
+    _check_id(packet.subject_id)
+    AgentStatus(packet.data["status"])
+    return packet
+
+
+def _check_update(packet: Packet) -> Packet:
+    _check_id(packet.subject_id)
+    update_id = packet.data.get("update_id")
+    if isinstance(update_id, str):
+        return packet
+    # The browser package drops an update whose id it has seen, and `undefined` it has seen after the first.
+    return replace(packet, data={**packet.data, "update_id": secrets.token_hex(16)})
+
+
+def _check_id(value: object) -> None:
+    if not codec.is_id(value):
+        raise ValueError("an id must be printable ASCII text without blanks")
+
+
+_CHECKS = {
+    PacketType.AGENT_DETAILS: _check_details,
+    PacketType.UPDATE_STATUS: _check_status,
+    PacketType.LIVE_UPDATE_TO_CLIENT: _check_update,
+}

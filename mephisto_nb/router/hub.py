@@ -1,0 +1,116 @@
+"""The workers' sockets: who has one, and what is sent to whom. No I/O: sockets only queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from mephisto_nb.data_model.packets import Packet, PacketType
+from mephisto_nb.data_model.states import AgentStatus
+from mephisto_nb.router import codec
+from mephisto_nb.router.rules import TokenBucket
+from mephisto_nb.router.writes import Outgoing
+
+#: A live update counts as delivered when a heartbeat comes this much later on the same socket, in seconds.
+CONFIRMED_AFTER = 5.0
+
+
+class WorkerSocket:
+    """What the hub knows of one socket.
+
+    Parameters
+    ----------
+    queue
+        Takes one text frame to send.
+    close
+        Closes the socket with this code.
+    bucket
+        How much it may send.
+
+    Attributes
+    ----------
+    agent_id
+        The agent that it speaks for, once it has said so.
+    sent
+        The live updates that went out here and are not confirmed: their ids, and when.
+    """
+
+    def __init__(self, queue: Callable[[str], None], close: Callable[[int], None], bucket: TokenBucket) -> None:
+        self.agent_id: str | None = None
+        self.sent: dict[int, float] = {}
+        self.queue, self.close, self.bucket = queue, close, bucket
+
+    def confirmed(self, now: float) -> set[int]:
+        """Take out the live updates that a heartbeat confirms now."""
+        ids = {id_ for id_, at in self.sent.items() if now - at >= CONFIRMED_AFTER}
+        for id_ in ids:
+            del self.sent[id_]
+        return ids
+
+
+class Hub:
+    """The open sockets of all agents, in the order in which they were bound: the last one is the newest."""
+
+    def __init__(self, per_agent: int, on_presence: Callable[[str, bool], None]) -> None:
+        self._per_agent, self._on_presence = per_agent, on_presence
+        self._sockets: dict[str, list[WorkerSocket]] = {}
+        self.open_sockets = 0
+
+    def present(self) -> dict[str, bool]:
+        """Give the agents that have a socket."""
+        return dict.fromkeys(self._sockets, True)
+
+    def bind(self, socket: WorkerSocket, agent_id: str) -> None:
+        """Make `socket` the newest of `agent_id`."""
+        if socket.agent_id != agent_id:
+            self.unbind(socket)
+        sockets = self._sockets.setdefault(agent_id, [])
+        if socket in sockets:
+            sockets.remove(socket)
+        sockets.append(socket)
+        if socket.agent_id != agent_id:
+            socket.agent_id = agent_id
+            if len(sockets) == 1:
+                self._on_presence(agent_id, True)
+        if len(sockets) > self._per_agent:
+            sockets[0].close(1008)
+            self.unbind(sockets[0])
+
+    def unbind(self, socket: WorkerSocket) -> str | None:
+        """Forget a socket; give the agent whose last one it was."""
+        agent_id, socket.agent_id = socket.agent_id, None
+        socket.sent.clear()
+        if agent_id is None:
+            return None
+        sockets = self._sockets[agent_id]
+        sockets.remove(socket)
+        if sockets:
+            return None
+        del self._sockets[agent_id]
+        self._on_presence(agent_id, False)
+        return agent_id
+
+    def newest(self, agent_id: str) -> WorkerSocket | None:
+        """Give the socket that gets an agent's messages."""
+        sockets = self._sockets.get(agent_id)
+        return sockets[-1] if sockets else None
+
+    def send_status(self, agent_id: str, status: AgentStatus) -> None:
+        """Tell all sockets of an agent how it stands."""
+        text = status_text(agent_id, status)
+        for socket in list(self._sockets.get(agent_id, ())):
+            socket.queue(text)
+
+    def send_updates(self, agent_id: str, updates: Iterable[Outgoing], now: float) -> None:
+        """Send live updates to an agent's newest socket, except those that went out there already."""
+        socket = self.newest(agent_id)
+        if socket is None:
+            return
+        for update in updates:
+            if update.id not in socket.sent:
+                socket.sent[update.id] = now
+                socket.queue(update.text)
+
+
+def status_text(agent_id: str, status: AgentStatus) -> str:
+    """Write the packet that tells an agent's status."""
+    return codec.dump(Packet(PacketType.UPDATE_STATUS, agent_id, {"status": status.value}).to_dict())

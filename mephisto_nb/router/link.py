@@ -1,0 +1,121 @@
+"""The sending half of an authenticated operator link: one task that sends what there is to tell.
+
+Whoever has news notes it and sets one event. So a slow operator holds up nobody, and what comes meanwhile is
+told in one frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from starlette.websockets import WebSocket
+
+from mephisto_nb.router import codec, writes
+from mephisto_nb.router.store import Store
+from mephisto_nb.router.window import Window
+
+#: Why a link is closed by the router.
+BAD_FRAME, BAD_PROOF, TOO_SLOW, REPLACED, STORE_FAILED = 4400, 4401, 4408, 4409, 4503
+
+
+class OperatorLink:
+    """What is sent to one operator: messages as the window allows, acknowledgements, presence.
+
+    Parameters
+    ----------
+    websocket
+        The accepted, authenticated socket.
+    store
+        Where messages are read.
+    last_seq
+        The last message that the operator has already.
+    """
+
+    def __init__(self, websocket: WebSocket, store: Store, last_seq: int) -> None:
+        self._websocket, self._store = websocket, store
+        self._window = Window(last_seq)
+        self._news = asyncio.Event()
+        self._news.set()
+        self._presence: dict[str, bool] = {}
+        self._acknowledged: int | None = None
+        self._finishing = self._replaced = False
+
+    def wake(self) -> None:
+        """Look for messages to send."""
+        self._news.set()
+
+    def tell_presence(self, agent_id: str, present: bool) -> None:
+        """Tell that an agent got its first socket, or lost its last one."""
+        self._presence[agent_id] = present
+        self._news.set()
+
+    def tell_acknowledged(self, n: int) -> None:
+        """Tell that all effects up to `n` are applied."""
+        self._acknowledged = n
+        self._news.set()
+
+    def tell_finishing(self) -> None:
+        """Tell that the router is about to end."""
+        self._finishing = True
+        self._news.set()
+
+    def replace(self) -> None:
+        """Close this link, because a newer one has taken its place."""
+        self._replaced = True
+        self._news.set()
+
+    def acknowledged(self, seq: int) -> int:
+        """Note the operator's acknowledgement; give the number that it can mean at most."""
+        seq = self._window.acknowledge(seq)
+        self._news.set()
+        return seq
+
+    def has_sent(self, seq: int) -> bool:
+        """Say whether message `seq` was sent here."""
+        return self._window.last_sent >= seq
+
+    def waiting(self) -> float | None:
+        """Give for how many seconds the oldest message has waited for its acknowledgement."""
+        return self._window.waiting(time.monotonic())
+
+    async def send_all(self) -> None:
+        """Send what there is to tell, until the link is replaced or this is cancelled."""
+        while not self._replaced:
+            await self._news.wait()
+            self._news.clear()
+            await self._send_signals()
+            if await self._send_messages():
+                # There may be more than one frame holds.
+                self._news.set()
+        await self._websocket.close(REPLACED, "a newer operator link took over")
+
+    async def _send_signals(self) -> None:
+        if self._presence:
+            presence, self._presence = self._presence, {}
+            await self._send(codec.dump({"type": "presence", "agents": presence}))
+        if self._acknowledged is not None:
+            n, self._acknowledged = self._acknowledged, None
+            await self._send(codec.dump({"type": "ack", "n": n}))
+        if self._finishing:
+            self._finishing = False
+            await self._send('{"type":"finishing"}')
+
+    async def _send_messages(self) -> bool:
+        messages, size = self._window.room()
+        if not messages:
+            return False
+        after = self._window.last_sent
+        rows = await self._store.run(lambda txn: writes.fetch(txn, after, messages, size))
+        if not rows:
+            return False
+        now = time.monotonic()
+        for row in rows:
+            self._window.sent(row.seq, len(row.text), now)
+        # The packets are JSON text already: they are put together, not read and written once more.
+        inner = ",".join(f"[{row.seq},{row.received_at!r},{row.text}]" for row in rows)
+        await self._send(f'{{"type":"messages","messages":[{inner}]}}')
+        return True
+
+    async def _send(self, text: str) -> None:
+        await self._websocket.send_text(text)

@@ -1,0 +1,240 @@
+"""Multipart forms: text fields stay in memory, files go to the disk while they arrive."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.router.answers import Refused, bad_request, too_large
+from mephisto_nb.router.config import Limits
+
+#: A file that is still arriving; what is left of these after a crash is removed at the next start.
+PARTIAL = ".part"
+_WRITE_AT = 1024 * 1024
+_MIMETYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,100}", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+@dataclass(slots=True)
+class Upload:
+    """A file that a worker sent: `filename` is its random name here, `originalname` only a label."""
+
+    fieldname: str
+    originalname: str
+    mimetype: str
+    filename: str = field(default_factory=lambda: secrets.token_hex(16))
+    size: int = 0
+
+    def describe(self) -> JSONObject:
+        """Give the file as it is told to the operator."""
+        return {
+            "fieldname": self.fieldname,
+            "originalname": self.originalname,
+            "mimetype": self.mimetype,
+            "filename": self.filename,
+            "size": self.size,
+        }
+
+
+@dataclass(slots=True)
+class _Part:
+    name: str = ""
+    upload: Upload | None = None
+    skipped: bool = False
+    data: bytearray = field(default_factory=bytearray)
+
+
+class MultipartReader:
+    """Reads one form, chunk by chunk; then `keep` its files, or `discard` them.
+
+    Parameters
+    ----------
+    content_type
+        The request's header, with the boundary in it.
+    folder
+        Where files go.
+    limits
+        How many files and fields, and how much text, are taken.
+
+    Attributes
+    ----------
+    fields
+        The text fields.
+    uploads
+        The files.
+    text_size
+        How many bytes of text fields are held in memory.
+    """
+
+    def __init__(self, content_type: str, folder: Path, limits: Limits) -> None:
+        self.fields: dict[str, str] = {}
+        self.uploads: list[Upload] = []
+        self._folder, self._limits = folder, limits
+        self._part = _Part()
+        self._header: tuple[bytearray, bytearray] = (bytearray(), bytearray())
+        self._headers: dict[bytes, bytes] = {}
+        self._full: list[tuple[Upload, bytes]] = []
+        self.text_size = 0
+        self._ended = False
+        boundary = parse_options_header(content_type)[1].get(b"boundary")
+        if not boundary:
+            raise bad_request("The form has no boundary.")
+        try:
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._on_part_begin,
+                    "on_header_field": self._on_header_field,
+                    "on_header_value": self._on_header_value,
+                    "on_header_end": self._on_header_end,
+                    "on_headers_finished": self._on_headers_finished,
+                    "on_part_data": self._on_part_data,
+                    "on_part_end": self._on_part_end,
+                    "on_end": self._on_end,
+                },
+            )
+        except FormParserError:
+            raise bad_request("The form's boundary is not valid.") from None
+
+    async def feed(self, chunk: bytes) -> None:
+        """Take the next piece of the body; write what belongs to files."""
+        try:
+            self._parser.write(chunk)
+        except FormParserError:
+            raise bad_request("The form is not valid multipart data.") from None
+        full, self._full = self._full, []
+        if full:
+            await asyncio.to_thread(self._write, full)
+
+    async def keep(self) -> None:
+        """Check that the form is whole, and put its files on the disk for good."""
+        if not self._ended:
+            raise bad_request("The form ends too early.")
+        if self.uploads:
+            await asyncio.to_thread(self._keep)
+
+    async def discard(self) -> None:
+        """Remove the files."""
+        if self.uploads:
+            await asyncio.to_thread(self._discard)
+
+    # What the parser calls
+
+    def _on_part_begin(self) -> None:
+        self._part, self._headers = _Part(), {}
+
+    def _on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header[0].extend(data[start:end])
+
+    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header[1].extend(data[start:end])
+
+    def _on_header_end(self) -> None:
+        name, value = self._header
+        self._headers[bytes(name).lower()] = bytes(value)
+        self._header = (bytearray(), bytearray())
+
+    def _on_headers_finished(self) -> None:
+        options = parse_options_header(self._headers.get(b"content-disposition"))[1]
+        if b"name" not in options:
+            raise bad_request("A part of the form has no name.")
+        self._part.name = _label(options[b"name"])
+        filename = options.get(b"filename")
+        if filename is None:
+            self._count(self.fields, self._limits.fields, "fields")
+        elif filename == b"":
+            # What browsers send for a file input that nobody used.
+            self._part.skipped = True
+        else:
+            self._count(self.uploads, self._limits.files, "files")
+            mimetype = self._headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip()
+            self._part.upload = Upload(self._part.name, _label(filename), _mimetype(mimetype))
+            self.uploads.append(self._part.upload)
+
+    def _count(self, items: dict[str, str] | list[Upload], limit: int, what: str) -> None:
+        if len(items) >= limit:
+            raise Refused(413, "too_many", f"A form may hold {limit} {what} at most.")
+
+    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
+        part = self._part
+        if part.skipped:
+            return
+        part.data.extend(data[start:end])
+        if part.upload is None:
+            self.text_size += end - start
+            if self.text_size > self._limits.json_body:
+                raise too_large(self._limits.json_body)
+        elif len(part.data) >= _WRITE_AT:
+            self._flush(part, part.upload)
+
+    def _on_part_end(self) -> None:
+        part = self._part
+        if part.upload is not None:
+            self._flush(part, part.upload)
+        elif not part.skipped:
+            try:
+                self.fields[part.name] = part.data.decode()
+            except UnicodeDecodeError:
+                raise bad_request("A field of the form is not valid UTF-8.") from None
+
+    def _on_end(self) -> None:
+        self._ended = True
+
+    def _flush(self, part: _Part, upload: Upload) -> None:
+        upload.size += len(part.data)
+        self._full.append((upload, bytes(part.data)))
+        part.data.clear()
+
+    # In a thread
+
+    def _write(self, pieces: list[tuple[Upload, bytes]]) -> None:
+        for upload, data in pieces:
+            # Opened anew for each piece, so that nothing is left open however the request ends.
+            with self._partial(upload).open("ab") as file:
+                file.write(data)
+
+    def _keep(self) -> None:
+        for upload in self.uploads:
+            partial = self._partial(upload)
+            with partial.open("rb+") as file:
+                os.fsync(file.fileno())
+            partial.replace(self._folder / upload.filename)
+        if os.name == "posix":
+            # The new names have to reach the disk as well. Windows has no way to ask for it, and no need.
+            folder = os.open(self._folder, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    def _discard(self) -> None:
+        for upload in self.uploads:
+            self._partial(upload).unlink(missing_ok=True)
+            (self._folder / upload.filename).unlink(missing_ok=True)
+
+    def _partial(self, upload: Upload) -> Path:
+        return self._folder / (upload.filename + PARTIAL)
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what a crashed router left of files that had not arrived completely."""
+    for path in folder.glob("*" + PARTIAL):
+        path.unlink(missing_ok=True)
+
+
+def _label(raw: bytes) -> str:
+    """Decode a name for people: no path, no control characters, not too long."""
+    name = re.split(r"[/\\]", raw.decode("utf-8", "replace"))[-1]
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", name)[:255]
+
+
+def _mimetype(text: str) -> str:
+    return text if _MIMETYPE.fullmatch(text) else "application/octet-stream"

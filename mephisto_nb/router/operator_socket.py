@@ -1,0 +1,153 @@
+"""The endpoint ``/operator``: both sides prove that they know the token, then frames go both ways."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.errors import DatabaseError
+from mephisto_nb.router import codec, frames, writes
+from mephisto_nb.router.core import Router
+from mephisto_nb.router.link import BAD_FRAME, BAD_PROOF, STORE_FAILED, TOO_SLOW, OperatorLink
+from mephisto_nb.utils import proofs
+
+#: How long a stranger may take to prove who he is, and how many may try at once.
+HANDSHAKE_SECONDS, HANDSHAKES = 10.0, 32
+
+log = logging.getLogger(__name__)
+
+
+class _Close(Exception):
+    """The link has to be closed, with this code and reason."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(code, reason)
+        self.code, self.reason = code, reason
+
+
+class OperatorSocket:
+    """Serves the operator's link."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+        self._handshakes = 0
+
+    async def __call__(self, websocket: WebSocket) -> None:
+        """Serve one connection until it ends."""
+        await websocket.accept()
+        try:
+            last_seq = await self._handshake(websocket)
+            await self._serve(websocket, last_seq)
+        except _Close as close:
+            await _close(websocket, close.code, close.reason)
+        except frames.BadFrame as error:
+            await _close(websocket, BAD_FRAME, str(error))
+        except DatabaseError as error:
+            # What was not committed is not acknowledged either: the operator sends it again.
+            log.error("%s", error)
+            await _close(websocket, STORE_FAILED, "the router's store failed")
+        except WebSocketDisconnect:
+            pass
+
+    async def _handshake(self, websocket: WebSocket) -> int:
+        if self._handshakes >= HANDSHAKES:
+            raise _Close(TOO_SLOW, "too many handshakes at once")
+        self._handshakes += 1
+        try:
+            async with asyncio.timeout(HANDSHAKE_SECONDS):
+                return await self._prove(websocket)
+        except TimeoutError:
+            raise _Close(TOO_SLOW, "the handshake took too long") from None
+        finally:
+            self._handshakes -= 1
+
+    async def _prove(self, websocket: WebSocket) -> int:
+        token, run_id = self._router.config.token, self._router.config.run_id
+        hello = await _receive(websocket)
+        if hello.get("type") != "hello" or hello.get("protocol") != frames.PROTOCOL:
+            raise _Close(BAD_FRAME, f"this router speaks protocol {frames.PROTOCOL}")
+        if not proofs.is_challenge(hello.get("challenge")):
+            raise _Close(BAD_FRAME, "challenge must be 64 hexadecimal digits")
+        challenge = proofs.new_challenge()
+        answer = proofs.router_proof(token, run_id, hello["challenge"])
+        await _send(websocket, {"type": "challenge", "run_id": run_id, "proof": answer, "challenge": challenge})
+        proof = await _receive(websocket)
+        expected = proofs.operator_proof(token, run_id, challenge)
+        if proof.get("type") != "proof" or not proofs.matches(expected, proof.get("proof")):
+            log.warning("Somebody could not prove to be the operator.")
+            raise _Close(BAD_PROOF, "wrong proof")
+        return frames.whole(proof.get("last_seq"), "last_seq")
+
+    async def _serve(self, websocket: WebSocket, last_seq: int) -> None:
+        router = self._router
+        last_n = await router.store.run(lambda txn: writes.take_up(txn, last_seq))
+        link = OperatorLink(websocket, router.store, last_seq)
+        # Nothing may happen between telling who is present and being told who comes and goes.
+        router.link_opened(link)
+        welcome = {"type": "welcome", "last_n": last_n, "presence": router.hub.present()}
+        log.info("The operator is here.")
+        try:
+            await _send(websocket, welcome)
+            await self._both_ways(websocket, link)
+        finally:
+            router.link_closed(link)
+            log.info("An operator's link has ended.")
+
+    async def _both_ways(self, websocket: WebSocket, link: OperatorLink) -> None:
+        # Two tasks: only one that is always reading notices that the operator is gone.
+        sending = asyncio.create_task(link.send_all())
+        reading = asyncio.create_task(self._read(websocket, link))
+        try:
+            done, _ = await asyncio.wait({sending, reading}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sending, reading):
+                task.cancel()
+            await asyncio.gather(sending, reading, return_exceptions=True)
+        for task in done:
+            task.result()
+
+    async def _read(self, websocket: WebSocket, link: OperatorLink) -> None:
+        while True:
+            await self._take(link, frames.read_frame(await _receive_text(websocket)))
+
+    async def _take(self, link: OperatorLink, frame: frames.Ack | frames.Effects | frames.Finish) -> None:
+        router = self._router
+        if isinstance(frame, frames.Ack):
+            seq = link.acknowledged(frame.seq)
+            await router.store.run(lambda txn: writes.acknowledge(txn, seq))
+        elif isinstance(frame, frames.Effects):
+            effects = frame
+            fresh = await router.store.run(lambda txn: writes.apply_effects(txn, effects.effects, effects.last_n))
+            router.act(fresh)
+            link.tell_acknowledged(frame.last_n)
+        else:
+            link.tell_finishing()
+            router.finish(frame.linger)
+
+
+async def _receive_text(websocket: WebSocket) -> str:
+    message = await websocket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", 1006))
+    text = message.get("text")
+    if not isinstance(text, str):
+        raise frames.BadFrame("a frame must be text")
+    return text
+
+
+async def _receive(websocket: WebSocket) -> JSONObject:
+    return frames.read_object(await _receive_text(websocket))
+
+
+async def _send(websocket: WebSocket, frame: JSONObject) -> None:
+    await websocket.send_text(codec.dump(frame))
+
+
+async def _close(websocket: WebSocket, code: int, reason: str) -> None:
+    # Both say that it is closed already.
+    with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+        await websocket.close(code, reason)

@@ -1,0 +1,99 @@
+"""What workers' browsers read: the task's page, its files and settings; and uploads, for the operator."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+import time
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.staticfiles import StaticFiles
+
+from mephisto_nb.router import codec
+from mephisto_nb.router.answers import Refused, json_answer, json_text
+from mephisto_nb.router.config import MEPHISTO_TASK_VERSION, RunFiles
+from mephisto_nb.router.core import Router
+from mephisto_nb.utils import proofs
+
+_STORED_NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
+#: Browsers refuse scripts of another type, and on Windows the registry may name any.
+_TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".html": "text/html"}
+
+
+class Pages:
+    """The routes that are only read."""
+
+    def __init__(self, router: Router, files: RunFiles) -> None:
+        self._router = router
+        for suffix, kind in _TYPES.items():
+            mimetypes.add_type(kind, suffix)
+        self._site = StaticFiles(directory=files.site, check_dir=False)
+        self._uploads = StaticFiles(directory=files.uploads, check_dir=False)
+        config = {**router.config.task_config, "mephisto_task_version": MEPHISTO_TASK_VERSION}
+        self._task_config = codec.dump(config)
+
+    def routes(self) -> list[Route]:
+        """Give the routes; the last one takes every path that no other took."""
+        return [
+            Route("/", self.index),
+            Route("/task_index", self.index),
+            Route("/welcome", self.index),
+            Route("/task_config.json", self.task_config),
+            Route("/is_alive", self.is_alive),
+            Route("/get_timestamp", self.timestamp),
+            Route("/status", self.status),
+            Route("/download_file/{name:path}", self.download),
+            Route("/{path:path}", self.static),
+        ]
+
+    async def index(self, request: Request) -> Response:
+        """Give the task's page."""
+        return await self._file("index.html", request)
+
+    async def static(self, request: Request) -> Response:
+        """Give a file of the site."""
+        return await self._file(self._site.get_path(request.scope), request)
+
+    async def task_config(self, request: Request) -> Response:
+        """Give what the page has to know of its task."""
+        return json_text(self._task_config)
+
+    async def is_alive(self, request: Request) -> Response:
+        """Say that the router is there."""
+        return json_answer({"status": "Alive!"})
+
+    async def timestamp(self, request: Request) -> Response:
+        """Give the router's time, in milliseconds."""
+        return json_answer({"timestamp": int(time.time() * 1000)})
+
+    async def status(self, request: Request) -> Response:
+        """Say how the operator is."""
+        return json_answer({"operator": self._router.operator_state()})
+
+    async def download(self, request: Request) -> Response:
+        """Give an upload to the operator; for anybody else there is none."""
+        name = request.path_params["name"]
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        allowed = proofs.matches(self._router.config.token, token) and scheme.lower() == "bearer"
+        if not allowed or not _STORED_NAME.fullmatch(name):
+            raise _not_found()
+        response = await self._uploads.get_response(name, request.scope)
+        response.headers.update({"Content-Type": "application/octet-stream", "Cache-Control": "no-store"})
+        return response
+
+    async def _file(self, path: str, request: Request) -> Response:
+        try:
+            response = await self._site.get_response(path, request.scope)
+        except OSError:
+            # A name that this file system can't have.
+            raise _not_found() from None
+        is_page = response.media_type == "text/html"
+        # Other files may be kept, but are asked for again: the next run on this port has others.
+        response.headers["Cache-Control"] = "no-store" if is_page else "no-cache"
+        return response
+
+
+def _not_found() -> Refused:
+    return Refused(404, "not_found", "There is nothing here.")

@@ -1,0 +1,105 @@
+"""What the router decides: pure functions of what it knows, without I/O and without a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mephisto_nb.data_model.states import AGENT_ACTIVE, AGENT_LEFT, AgentStatus
+
+#: A message that waits longer than this for the operator means that the kernel is busy, in seconds.
+BUSY_AFTER = 2.0
+
+_ANSWERED = frozenset({AgentStatus.COMPLETED, AgentStatus.APPROVED, AgentStatus.REJECTED, AgentStatus.SOFT_REJECTED})
+
+#: What a worker is told whose task is closed.
+CLOSED_TEXT: Mapping[AgentStatus, str] = {
+    AgentStatus.TIMEOUT: "The time for this task is over, so it could not be handed in. Thank you for your effort.",
+    AgentStatus.EXPIRED: "This task has ended, so it could not be handed in. Thank you for your effort.",
+    AgentStatus.RETURNED: "You have returned this task. You can close this page.",
+    AgentStatus.DISCONNECT: "The connection was lost for too long, so this task went to somebody else. Sorry!",
+    AgentStatus.PARTNER_DISCONNECT: "Your partner in this task has left, so it has ended. Sorry about that!",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """What the router knows of an agent: `linked` says that it once had a socket."""
+
+    agent_id: str
+    status: AgentStatus
+    submitted: bool = False
+    linked: bool = False
+
+    @property
+    def is_active(self) -> bool:
+        """Whether its worker is at work now."""
+        return self.status in AGENT_ACTIVE and not self.submitted
+
+
+class Verdict(StrEnum):
+    """What becomes of a request about an agent."""
+
+    TAKEN = "taken"
+    DUPLICATE = "duplicate"
+    CLOSED = "closed"
+    UNKNOWN = "unknown"
+
+
+def judge_submission(agent: Agent | None) -> Verdict:
+    """Decide about a worker's final answer."""
+    if agent is None:
+        return Verdict.UNKNOWN
+    if agent.submitted or agent.status in _ANSWERED:
+        return Verdict.DUPLICATE
+    return Verdict.CLOSED if agent.status in AGENT_LEFT else Verdict.TAKEN
+
+
+def judge_return(agent: Agent | None) -> Verdict:
+    """Decide about a worker's wish to give the task back: too late once it is answered or closed."""
+    verdict = judge_submission(agent)
+    return Verdict.CLOSED if verdict is Verdict.DUPLICATE else verdict
+
+
+def next_status(current: AgentStatus | None, told: AgentStatus) -> AgentStatus:
+    """Give the status that holds after the operator told one.
+
+    A worker may return the task while the operator, who can't know yet, still calls the agent active. No way
+    leads back from leaving to being active, so that word is out of date and the router's own status stands.
+    """
+    if current in AGENT_LEFT and told in AGENT_ACTIVE:
+        return AgentStatus(current)
+    return told
+
+
+def operator_state(oldest_waiting: float | None, connected: bool) -> str:
+    """Say how the operator is: ``here``, ``busy`` or ``away``.
+
+    Parameters
+    ----------
+    oldest_waiting
+        For how many seconds the oldest message sent to the operator has waited for its acknowledgement.
+    connected
+        Whether an operator is connected.
+    """
+    if not connected:
+        return "away"
+    return "busy" if oldest_waiting is not None and oldest_waiting > BUSY_AFTER else "here"
+
+
+class TokenBucket:
+    """A limit on how often something may happen: `rate` per second, and `burst` at once."""
+
+    def __init__(self, rate: float, burst: float, now: float) -> None:
+        self._rate, self._burst = rate, burst
+        self._tokens, self._at = burst, now
+
+    def take(self, now: float) -> bool:
+        """Take one token; `False` when there is none."""
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
+        self._at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True

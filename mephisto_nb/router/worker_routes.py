@@ -1,0 +1,158 @@
+"""What workers' browsers post: nothing is called received before it is on the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.data_model.packets import SYSTEM_SUBJECT, PacketType
+from mephisto_nb.data_model.states import AgentStatus
+from mephisto_nb.router import codec, writes
+from mephisto_nb.router.answers import Refused, bad_request, json_answer, json_text
+from mephisto_nb.router.bodies import BodyReader, agent_id_of, unknown_agent
+from mephisto_nb.router.core import Router
+from mephisto_nb.router.registrations import Answer
+from mephisto_nb.router.rules import CLOSED_TEXT, TokenBucket, Verdict
+
+_BURST_SECONDS = 10
+
+
+class WorkerRoutes:
+    """The routes of the Mephisto 1.x browser packages, and ``/return_unit``."""
+
+    def __init__(self, router: Router, bodies: BodyReader) -> None:
+        self._router, self._bodies = router, bodies
+        rate = router.config.limits.errors_per_second
+        self._errors = TokenBucket(rate, rate * _BURST_SECONDS, time.monotonic())
+
+    def routes(self) -> list[Route]:
+        """Give the routes."""
+        handlers = {
+            "/request_agent": self.request_agent,
+            "/submit_onboarding": self.submit_onboarding,
+            "/submit_task": self.submit_task,
+            "/submit_metadata": self.submit_metadata,
+            "/return_unit": self.return_unit,
+            "/log_error": self.log_error,
+        }
+        return [Route(path, handler, methods=["POST"]) for path, handler in handlers.items()]
+
+    async def request_agent(self, request: Request) -> Response:
+        """Ask for an agent; the request stays open until the operator has answered."""
+        body = await self._bodies.json_object(request, self._router.config.limits.small_body)
+        provider_data = _provider_data(body)
+        request_id, answer = self._router.registrations.open()
+        try:
+            if answer.done():
+                return json_text(await answer)
+            data = {"provider_data": provider_data, "request_id": request_id}
+            seq = await self._router.post(PacketType.REGISTER_AGENT, request_id, data)
+            return await self._answer(request, answer, seq)
+        finally:
+            self._router.registrations.close(request_id)
+
+    async def submit_onboarding(self, request: Request) -> Response:
+        """Hand in an onboarding; answered like `request_agent`."""
+        provider_data = _provider_data(await self._bodies.json_object(request))
+        agent_id = agent_id_of(provider_data)
+        agent = self._router.agent(agent_id)
+        if agent is None:
+            raise unknown_agent()
+        if agent.status in CLOSED_TEXT:
+            raise _closed(agent.status)
+        request_id, answer = self._router.registrations.open()
+        try:
+            rest = {key: value for key, value in provider_data.items() if key != "USED_AGENT_ID"}
+            data = {**rest, "onboarding_data": rest.get("onboarding_data"), "request_id": request_id}
+            # Kept even if nobody waits for the answer any more: it is work that was done.
+            await self._router.post(PacketType.SUBMIT_ONBOARDING, agent_id, data)
+            return await self._answer(request, answer, None)
+        finally:
+            self._router.registrations.close(request_id)
+
+    async def submit_task(self, request: Request) -> Response:
+        """Hand in the final answer, as JSON or as a form with files."""
+        async with self._bodies.form(request) as form:
+            agent_id = form.agent_id()
+            data = form.with_files(form.object("final_data", "final_string_data"))
+            message = self._router.message(PacketType.SUBMIT_UNIT, agent_id, data)
+            verdict = await self._router.write(lambda txn: writes.submit(txn, agent_id, message))
+            if verdict is Verdict.DUPLICATE:
+                form.unwanted = True
+                return json_answer({"status": "Submitted!", "duplicate": True})
+            self._refuse(agent_id, verdict)
+            return json_answer({"status": "Submitted!"})
+
+    async def submit_metadata(self, request: Request) -> Response:
+        """Hand in what is told about a task, such as a worker's opinion of it."""
+        async with self._bodies.form(request) as form:
+            agent_id = form.agent_id()
+            if self._router.agent(agent_id) is None:
+                raise unknown_agent()
+            data = form.with_files(form.object("metadata"))
+            await self._router.post(PacketType.SUBMIT_METADATA, agent_id, data)
+            return json_answer({"status": "Submitted metadata"})
+
+    async def return_unit(self, request: Request) -> Response:
+        """Give the task back."""
+        agent_id = agent_id_of(await self._bodies.json_object(request, self._router.config.limits.small_body))
+        message = self._router.message(PacketType.RETURN_UNIT, agent_id, {})
+        self._refuse(agent_id, await self._router.write(lambda txn: writes.return_unit(txn, agent_id, message)))
+        self._router.send_status(agent_id)
+        return json_answer({"status": "Returned!"})
+
+    async def log_error(self, request: Request) -> Response:
+        """Report an error of the page."""
+        if not self._errors.take(time.monotonic()):
+            raise Refused(429, "busy", "Too many errors were reported.", retry_after=10)
+        body = await self._bodies.json_object(request, self._router.config.limits.small_body)
+        agent_id: JSON = body.get("USED_AGENT_ID")
+        known = codec.is_id(agent_id) and self._router.agent(agent_id) is not None
+        error = body.get("error_data")
+        data = error if isinstance(error, dict) else {"error_data": error}
+        await self._router.post(PacketType.LOG_ERROR, agent_id if known else SYSTEM_SUBJECT, data)
+        return json_answer({"status": "Error log sent!"})
+
+    async def _answer(self, request: Request, answer: Answer, seq: int | None) -> Response:
+        """Wait for the operator's answer, or for the browser to go away."""
+        leaving = asyncio.create_task(_departure(request.receive))
+        try:
+            either: set[asyncio.Future[str] | asyncio.Future[None]] = {answer, leaving}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if answer.done():
+                return json_text(await answer)
+            if seq is not None:
+                await self._router.withdraw(seq)
+            return Response(status_code=204)
+        finally:
+            leaving.cancel()
+
+    def _refuse(self, agent_id: str, verdict: Verdict) -> None:
+        if verdict is Verdict.UNKNOWN:
+            raise unknown_agent()
+        if verdict is Verdict.CLOSED:
+            agent = self._router.agent(agent_id)
+            raise _closed(agent.status if agent else None)
+
+
+async def _departure(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _provider_data(body: JSONObject) -> JSONObject:
+    provider_data = body.get("provider_data")
+    if not isinstance(provider_data, dict):
+        raise bad_request("'provider_data' must be a JSON object.")
+    return provider_data
+
+
+def _closed(status: AgentStatus | None) -> Refused:
+    text = CLOSED_TEXT.get(status) if status is not None else None
+    return Refused(409, "closed", text or "This task has been handed in already. You can close this page.")

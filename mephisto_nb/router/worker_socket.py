@@ -1,0 +1,181 @@
+"""The endpoint of workers' browsers: the WebSocket protocol of the Mephisto 1.x browser packages."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.data_model.packets import Packet, PacketType
+from mephisto_nb.errors import DatabaseError
+from mephisto_nb.router import codec, writes
+from mephisto_nb.router.answers import Refused
+from mephisto_nb.router.core import Router
+from mephisto_nb.router.hub import WorkerSocket, status_text
+from mephisto_nb.router.rules import Agent, TokenBucket
+
+#: A socket that does not read is closed when so many frames wait for it; the outbox keeps what matters.
+_MAX_QUEUED = 2000
+_BURST_SECONDS = 4
+#: Why a socket is closed: it broke a rule, it sent too much at once, or the router can't take it now.
+POLICY, TOO_BIG, TRY_LATER = 1008, 1009, 1013
+#: Our own page says with this packet that it has a live update.
+ACK = "ack"
+
+log = logging.getLogger(__name__)
+
+
+class _Connection(WorkerSocket):
+    """One open socket: what is queued for it, and the task that sends it."""
+
+    def __init__(self, websocket: WebSocket, bucket: TokenBucket) -> None:
+        super().__init__(self._queue_text, self._queue_close, bucket)
+        self._websocket = websocket
+        self._frames: asyncio.Queue[str | int] = asyncio.Queue()
+        self._closing = False
+
+    def _queue_text(self, text: str) -> None:
+        if self._frames.qsize() >= _MAX_QUEUED:
+            self._queue_close(TRY_LATER)
+        elif not self._closing:
+            self._frames.put_nowait(text)
+
+    def _queue_close(self, code: int) -> None:
+        if not self._closing:
+            self._closing = True
+            self._frames.put_nowait(code)
+
+    async def send_all(self) -> None:
+        """Send what is queued, until the socket is closed."""
+        try:
+            while isinstance(frame := await self._frames.get(), str):
+                await self._websocket.send_text(frame)
+            await self._websocket.close(frame)
+        except (RuntimeError, WebSocketDisconnect):
+            # The browser has gone; the reading side is told so, and tidies up.
+            pass
+
+
+class WorkerEndpoint:
+    """Serves workers' sockets."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+        self._handlers: dict[JSON, Callable[[_Connection, Agent, JSONObject], Awaitable[None]]] = {
+            PacketType.ALIVE.value: self._on_alive,
+            PacketType.HEARTBEAT.value: self._on_heartbeat,
+            PacketType.LIVE_UPDATE_TO_OPERATOR.value: self._on_live_update,
+            ACK: self._on_ack,
+        }
+
+    async def __call__(self, websocket: WebSocket) -> None:
+        """Serve one connection until it ends."""
+        await websocket.accept()
+        hub, limits = self._router.hub, self._router.config.limits
+        if hub.open_sockets >= limits.sockets:
+            await websocket.close(POLICY, "too many sockets")
+            return
+        rate = limits.messages_per_second
+        connection = _Connection(websocket, TokenBucket(rate, rate * _BURST_SECONDS, time.monotonic()))
+        hub.open_sockets += 1
+        sending = asyncio.create_task(connection.send_all())
+        try:
+            code = await self._read(websocket, connection)
+            connection.close(code)
+            await sending
+        finally:
+            sending.cancel()
+            hub.open_sockets -= 1
+            self._leave(connection)
+
+    async def _read(self, websocket: WebSocket, connection: _Connection) -> int:
+        """Take messages until the browser goes, or does what it must not; give the code to close with."""
+        largest = self._router.config.limits.socket_message
+        while True:
+            message = await websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                return 1000
+            text = message.get("text")
+            if text is None or not connection.bucket.take(time.monotonic()):
+                return POLICY
+            # Characters first: counting bytes costs a copy.
+            if len(text) > largest or len(text.encode("utf-8", "replace")) > largest:
+                return TOO_BIG
+            try:
+                await self._take(connection, text)
+            except (DatabaseError, Refused):
+                # The browser must not believe that this was received. It comes back, and sends it again.
+                return TRY_LATER
+
+    async def _take(self, connection: _Connection, text: str) -> None:
+        """Handle one packet. What makes no sense is passed over: it can't be answered in this protocol."""
+        try:
+            packet = codec.parse(text, self._router.config.limits.json_depth)
+        except ValueError:
+            return
+        if not isinstance(packet, dict) or not isinstance(packet.get("packet_type"), str):
+            return
+        handler = self._handlers.get(packet["packet_type"])
+        agent = self._router.agent(packet["subject_id"]) if codec.is_id(packet.get("subject_id")) else None
+        if handler is None or agent is None:
+            return
+        if connection.agent_id != agent.agent_id:
+            await self._bind(connection, agent)
+        self._router.departures.seen(agent.agent_id)
+        await handler(connection, agent, packet)
+
+    async def _bind(self, connection: _Connection, agent: Agent) -> None:
+        self._leave(connection)
+        self._router.hub.bind(connection, agent.agent_id)
+        if not agent.linked and self._router.config.disconnect_after is not None:
+            await self._router.store.run(lambda txn: writes.mark_linked(txn, agent.agent_id))
+
+    def _leave(self, connection: _Connection) -> None:
+        router, agent_id = self._router, connection.agent_id
+        if agent_id is None:
+            return
+        router.hub.unbind(connection)
+        router.departures.seen(agent_id)
+        # An older socket of the same agent, if there is one, takes over what this one had not confirmed.
+        router.send_updates(agent_id)
+
+    async def _on_alive(self, connection: _Connection, agent: Agent, packet: JSONObject) -> None:
+        self._router.hub.bind(connection, agent.agent_id)
+        connection.queue(status_text(agent.agent_id, agent.status))
+        self._router.send_updates(agent.agent_id)
+
+    async def _on_heartbeat(self, connection: _Connection, agent: Agent, packet: JSONObject) -> None:
+        data = {"last_mephisto_ping": int(time.time() * 1000), "status": agent.status.value}
+        connection.queue(codec.dump(Packet(PacketType.HEARTBEAT, agent.agent_id, data).to_dict()))
+        await self._forget(connection, agent, connection.confirmed(asyncio.get_running_loop().time()))
+
+    async def _on_live_update(self, connection: _Connection, agent: Agent, packet: JSONObject) -> None:
+        data = packet.get("data")
+        if not isinstance(data, dict):
+            return
+        update_id = data.get("update_id")
+        key = update_id if isinstance(update_id, str) else None
+        try:
+            message = self._router.message(PacketType.LIVE_UPDATE_TO_OPERATOR, agent.agent_id, data)
+        except Refused:
+            return
+        await self._router.write(lambda txn: writes.live_update(txn, agent.agent_id, key, message))
+
+    async def _on_ack(self, connection: _Connection, agent: Agent, packet: JSONObject) -> None:
+        data = packet.get("data")
+        update_id = data.get("update_id") if isinstance(data, dict) else None
+        waiting = self._router.store.mirror.outbox.get(agent.agent_id, {})
+        ids = {outgoing.id for outgoing in waiting.values() if outgoing.update_id == update_id}
+        await self._forget(connection, agent, ids)
+
+    async def _forget(self, connection: _Connection, agent: Agent, ids: set[int]) -> None:
+        if not ids:
+            return
+        for id_ in ids:
+            connection.sent.pop(id_, None)
+        self._router.store.mirror.drop(agent.agent_id, ids)
+        await self._router.store.run(lambda txn: writes.delivered(txn, ids))

@@ -1,0 +1,246 @@
+"""The router's database: its tables, and each change to it as a step inside a transaction.
+
+A step runs in the writer's thread and may be run again if the transaction fails, so it does nothing but talk
+to the database and note in its `Txn` what the loop must know once the transaction is committed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from mephisto_nb._typing import JSON
+from mephisto_nb.data_model.packets import Packet, PacketType
+from mephisto_nb.data_model.states import AgentStatus
+from mephisto_nb.router import codec
+from mephisto_nb.router.rules import Agent, Verdict, judge_return, judge_submission, next_status
+
+SCHEMA_VERSION = 1
+
+# AUTOINCREMENT: a number is never given twice, even after the row with the highest one was deleted. The
+# operator relies on it, for it throws away what it thinks it has seen.
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS inbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    received_at REAL NOT NULL,
+    packet_type TEXT NOT NULL,
+    packet TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS agents (
+    agent_id TEXT PRIMARY KEY,
+    status TEXT NOT NULL,
+    submitted INTEGER NOT NULL,
+    linked INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS outbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    agent_id TEXT NOT NULL,
+    update_id TEXT NOT NULL,
+    packet TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS seen_updates (
+    agent_id TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (agent_id, digest)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A packet for the operator, ready to be written."""
+
+    packet_type: PacketType
+    text: str
+    received_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A live update for a worker, kept until the browser has it."""
+
+    id: int
+    agent_id: str
+    update_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What the operator has decided: its number, the packet, and the packet as it travels on."""
+
+    n: int
+    packet: Packet
+    text: str
+
+
+class Row(NamedTuple):
+    """A message of the inbox, with its packet as text."""
+
+    seq: int
+    received_at: float
+    text: str
+
+
+class Txn:
+    """One step's view of the open transaction, and what it changed."""
+
+    __slots__ = ("added", "agents", "db", "outgoing")
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self.db = db
+        self.added = False
+        self.agents: list[Agent] = []
+        self.outgoing: list[Outgoing] = []
+
+    def agent(self, agent_id: str) -> Agent | None:
+        """Read an agent."""
+        query = "SELECT agent_id, status, submitted, linked FROM agents WHERE agent_id = ?"
+        row = self.db.execute(query, (agent_id,)).fetchone()
+        return None if row is None else agent_of(row)
+
+    def put(self, agent: Agent) -> None:
+        """Write an agent."""
+        values = (agent.agent_id, agent.status.value, agent.submitted, agent.linked)
+        self.db.execute("INSERT OR REPLACE INTO agents VALUES (?, ?, ?, ?)", values)
+        self.agents.append(agent)
+
+    def post(self, message: Message) -> int:
+        """Append a message to the inbox; give its number."""
+        cursor = self.db.execute(
+            "INSERT INTO inbox (received_at, packet_type, packet) VALUES (?, ?, ?)",
+            (message.received_at, message.packet_type.value, message.text),
+        )
+        self.added = True
+        return int(cursor.lastrowid or 0)
+
+
+def agent_of(row: Sequence[JSON]) -> Agent:
+    """Read a row of the table of agents."""
+    return Agent(row[0], AgentStatus(row[1]), bool(row[2]), bool(row[3]))
+
+
+def message_of(packet: Packet) -> Message:
+    """Make a message of a packet that comes in now; raise `ValueError` where it is no JSON."""
+    return Message(packet.packet_type, codec.dump(packet.to_dict()), time.time())
+
+
+def submit(txn: Txn, agent_id: str, message: Message) -> Verdict:
+    """Take an agent's final answer, once."""
+    agent = txn.agent(agent_id)
+    verdict = judge_submission(agent)
+    if agent is not None and verdict is Verdict.TAKEN:
+        txn.post(message)
+        txn.put(replace(agent, submitted=True))
+    return verdict
+
+
+def return_unit(txn: Txn, agent_id: str, message: Message) -> Verdict:
+    """Take an agent's task back."""
+    agent = txn.agent(agent_id)
+    verdict = judge_return(agent)
+    if agent is not None and verdict is Verdict.TAKEN:
+        txn.post(message)
+        txn.put(replace(agent, status=AgentStatus.RETURNED))
+    return verdict
+
+
+def live_update(txn: Txn, agent_id: str, update_id: str | None, message: Message) -> bool:
+    """Take a worker's live update; `False` if one with its `update_id` came before."""
+    if update_id is not None:
+        # A digest, because the id is the worker's and may be of any length.
+        digest = hashlib.sha256(update_id.encode("utf-8", "surrogatepass")).digest()
+        cursor = txn.db.execute("INSERT OR IGNORE INTO seen_updates VALUES (?, ?)", (agent_id, digest))
+        if cursor.rowcount == 0:
+            return False
+    txn.post(message)
+    return True
+
+
+def mark_linked(txn: Txn, agent_id: str) -> None:
+    """Note that an agent has had a socket, so that its absence means something after a restart too."""
+    agent = txn.agent(agent_id)
+    if agent is not None and not agent.linked:
+        txn.put(replace(agent, linked=True))
+
+
+def withdraw(txn: Txn, seq: int) -> None:
+    """Delete a message whose sender has gone."""
+    txn.db.execute("DELETE FROM inbox WHERE seq = ?", (seq,))
+
+
+def acknowledge(txn: Txn, seq: int) -> None:
+    """Delete what the operator has."""
+    txn.db.execute("DELETE FROM inbox WHERE seq <= ?", (seq,))
+
+
+def take_up(txn: Txn, last_seq: int) -> int:
+    """Prepare for an operator who has everything up to `last_seq`; give the number of its last effect here."""
+    acknowledge(txn, last_seq)
+    # Should this database be younger than the operator's memory of it (it was lost and made anew), then
+    # numbers that the operator has seen must not be given again.
+    txn.db.execute("INSERT INTO sqlite_sequence SELECT 'inbox', 0 WHERE NOT EXISTS "
+                   "(SELECT 1 FROM sqlite_sequence WHERE name = 'inbox')")  # fmt: skip
+    txn.db.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'inbox'", (last_seq,))
+    return last_n(txn)
+
+
+def fetch(txn: Txn, after: int, max_messages: int, max_bytes: int) -> list[Row]:
+    """Read messages in order, until one of the bounds is reached (the first one is always read)."""
+    query = "SELECT seq, received_at, packet FROM inbox WHERE seq > ? ORDER BY seq LIMIT ?"
+    rows: list[Row] = []
+    for values in txn.db.execute(query, (after, max_messages)):
+        row = Row(*values)
+        max_bytes -= len(row.text)
+        if rows and max_bytes < 0:
+            break
+        rows.append(row)
+    return rows
+
+
+def last_n(txn: Txn) -> int:
+    """Give the number of the last effect that was applied."""
+    row = txn.db.execute("SELECT value FROM meta WHERE key = 'last_n'").fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def apply_effects(txn: Txn, effects: Iterable[Effect], up_to: int) -> list[Effect]:
+    """Apply those effects that were not applied before, and note that all up to `up_to` are; give the new ones."""
+    before = last_n(txn)
+    fresh = [effect for effect in effects if effect.n > before]
+    for effect in fresh:
+        _apply(txn, effect)
+    txn.db.execute("INSERT OR REPLACE INTO meta VALUES ('last_n', ?)", (str(max(before, up_to)),))
+    return fresh
+
+
+def _apply(txn: Txn, effect: Effect) -> None:
+    packet, data = effect.packet, effect.packet.data
+    if packet.packet_type is PacketType.LIVE_UPDATE_TO_CLIENT:
+        _send(txn, packet.subject_id, data["update_id"], effect.text)
+    elif packet.packet_type is PacketType.UPDATE_STATUS:
+        _set_status(txn, packet.subject_id, AgentStatus(data["status"]))
+    elif data.get("agent_id") is not None:
+        _set_status(txn, data["agent_id"], AgentStatus(data["status"]))
+
+
+def _set_status(txn: Txn, agent_id: str, told: AgentStatus) -> None:
+    agent = txn.agent(agent_id)
+    status = next_status(None if agent is None else agent.status, told)
+    txn.put(Agent(agent_id, status) if agent is None else replace(agent, status=status))
+
+
+def _send(txn: Txn, agent_id: str, update_id: str, text: str) -> None:
+    values = (agent_id, update_id, text)
+    cursor = txn.db.execute("INSERT INTO outbox (agent_id, update_id, packet) VALUES (?, ?, ?)", values)
+    txn.outgoing.append(Outgoing(int(cursor.lastrowid or 0), *values))
+
+
+def delivered(txn: Txn, ids: Iterable[int]) -> None:
+    """Forget live updates that a browser has."""
+    txn.db.executemany("DELETE FROM outbox WHERE id = ?", [(id_,) for id_ in ids])

@@ -1,0 +1,47 @@
+"""Proofs by which a router and an operator show each other that they know the run's token.
+
+The token itself never travels. Each side sends a random challenge, and answers the other's with an HMAC over
+it. The two sides sign under different names, so that an answer can't be turned around and used as one's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from typing import TypeGuard
+
+_CHALLENGE = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+def new_challenge() -> str:
+    """Make a challenge: 64 random hexadecimal digits."""
+    return secrets.token_hex(32)
+
+
+def is_challenge(value: object) -> TypeGuard[str]:
+    """Say whether `value` has the shape of a challenge, so that nothing else gets signed."""
+    return isinstance(value, str) and _CHALLENGE.fullmatch(value) is not None
+
+
+def router_proof(token: str, run_id: str, challenge: str) -> str:
+    """Answer an operator's challenge, as the router of run `run_id`."""
+    return _sign(token, f"router:{run_id}:{challenge}")
+
+
+def operator_proof(token: str, run_id: str, challenge: str) -> str:
+    """Answer a router's challenge, as the operator of run `run_id`."""
+    return _sign(token, f"operator:{run_id}:{challenge}")
+
+
+def matches(expected: str, given: object) -> bool:
+    """Compare a secret with what a stranger sent, in a time that tells nothing about where they differ."""
+    if not isinstance(given, str):
+        return False
+    # Bytes, because `compare_digest` refuses text that is not ASCII; surrogates may come out of JSON.
+    return hmac.compare_digest(expected.encode(), given.encode("utf-8", "surrogatepass"))
+
+
+def _sign(token: str, message: str) -> str:
+    return hmac.new(token.encode(), message.encode(), hashlib.sha256).hexdigest()
