@@ -1,0 +1,51 @@
+# Each target sets up what it needs by itself; a second call is instant.
+PYTHON ?= python3
+ARGS ?=
+PORT ?=
+export PORT
+
+VENV_PYTHON := .venv/bin/python
+SYNCED := .venv/.synced
+BUNDLE := tests/npm/dist/bundle.js
+
+.DEFAULT_GOAL := help
+.PHONY: help demo lab test check bench lock clean chromium npm venv
+
+help: ## show this list
+	@echo 'make TARGET [ARGS="..."]'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  %-8s %s\n", $$1, $$2 }'
+
+demo: $(SYNCED) ## a whole run with simulated workers, in this terminal
+	@$(VENV_PYTHON) -m mephisto_nb.testing.demo $(ARGS)
+
+lab: $(SYNCED) ## JupyterLab on notebooks/quickstart.ipynb (PORT=8888)
+	@$(VENV_PYTHON) tools/lab.py $(ARGS)
+
+test: $(SYNCED) chromium $(BUNDLE) ## every check and every test (ARGS: pytest's)
+	@$(VENV_PYTHON) tools/check.py --tests $(ARGS)
+
+check: $(SYNCED) ## style, types and the rules of the house
+	@$(VENV_PYTHON) tools/check.py
+
+bench: $(SYNCED) ## the benchmarks
+	@$(VENV_PYTHON) -m tests.benchmarks $(ARGS)
+
+lock: ## requirements.lock anew from pyproject.toml (ARGS=--upgrade)
+	@$(PYTHON) tools/prepare.py lock $(ARGS)
+
+clean: ## remove what make made, .venv too
+	rm -rf .venv .demo .lab .mypy_cache .ruff_cache .hypothesis tests/npm/node_modules tests/npm/dist
+	find mephisto_nb tests tools notebooks \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+
+venv: $(SYNCED)
+
+npm: $(BUNDLE)
+
+chromium:
+	@$(PYTHON) tools/prepare.py chromium
+
+$(SYNCED): requirements.lock pyproject.toml tools/prepare.py tools/uv.txt
+	@$(PYTHON) tools/prepare.py python
+
+$(BUNDLE): $(addprefix tests/npm/,package.json package-lock.json .npmrc build.mjs static_task.jsx)
+	@$(PYTHON) tools/prepare.py npm
