@@ -1,0 +1,109 @@
+"""The mock blueprint: the smallest task there is, for tests and rehearsals of everything around a task."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.abstractions.blueprint import Blueprint
+from mephisto_nb.abstractions.task_runner import LiveAgent, TaskRunner
+from mephisto_nb.data_model.assignment_data import InitializationData
+from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.errors import ConfigError
+
+_PAGE = Path(__file__).with_name("mock_page")
+
+
+@dataclass(slots=True)
+class MockBlueprintArgs:
+    """How much mock work there is.
+
+    Parameters
+    ----------
+    num_assignments
+        How many assignments, where `SharedTaskState.static_task_data` gives none.
+    units_per_assignment
+        How many different workers do each.
+    run_live
+        Run `EchoRunner` beside each worker, which sends back whatever their page sends.
+    block_qualification
+        Workers who hold this qualification are kept out.
+    """
+
+    _blueprint_type: str = "mock"
+    num_assignments: int = 1
+    units_per_assignment: int = 1
+    run_live: bool = False
+    block_qualification: str | None = None
+
+
+class EchoRunner(TaskRunner):
+    """Sends every message of a worker's page back to it, until one says ``{"done": true}``."""
+
+    async def run_unit(self, init_data: JSONObject, agent: LiveAgent) -> None:
+        """Greet the page with its data, then echo."""
+        await agent.observe({"init_data": init_data})
+        while True:
+            message = await agent.get_live_update()
+            await agent.observe({"echo": message})
+            if message.get("done") is True:
+                return
+
+
+class MockBlueprint(Blueprint[MockBlueprintArgs]):
+    """A page with one question. Rows are taken as they are, one assignment each.
+
+    Examples
+    --------
+    >>> blueprint = MockBlueprint(MockBlueprintArgs(num_assignments=2), SharedTaskState())
+    >>> [row.shared for row in blueprint.get_initialization_data()]
+    [{'index': 0}, {'index': 1}]
+    """
+
+    BLUEPRINT_TYPE: ClassVar[str] = "mock"
+    ArgsClass = MockBlueprintArgs
+
+    def __init__(self, args: MockBlueprintArgs, shared_state: SharedTaskState) -> None:
+        super().__init__(args, shared_state)
+        if args.run_live:
+            # The operator asks the blueprint it made, so one run may be live and another not.
+            self.TaskRunnerClass = EchoRunner  # type: ignore[misc]
+
+    def assert_task_args(self) -> None:
+        """Refuse numbers below 1.
+
+        Raises
+        ------
+        ConfigError
+            A number is not 1 or more.
+        """
+        for key in ("num_assignments", "units_per_assignment"):
+            value = getattr(self.args, key)
+            if value < 1:
+                raise ConfigError(f"mephisto.blueprint.{key} is {value!r}. Give a number of 1 or more.")
+
+    def get_initialization_data(self) -> Iterable[InitializationData] | AsyncIterable[InitializationData]:
+        """Give the rows of the shared state, or as many numbered ones as the settings say."""
+        data = self.shared_state.static_task_data
+        if data is None:
+            data = [{"index": index} for index in range(self.args.num_assignments)]
+        if isinstance(data, AsyncIterable):
+            return (self._assignment(row) async for row in data)
+        return (self._assignment(row) for row in data)
+
+    def build_site(self, directory: Path) -> None:
+        """Write the page, which loads nothing but its own script."""
+        shutil.copytree(_PAGE, directory, dirs_exist_ok=True)
+
+    def get_frontend_args(self) -> JSONObject:
+        """Give the task configuration as it is."""
+        return dict(self.shared_state.task_config)
+
+    def _assignment(self, row: InitializationData | JSONObject) -> InitializationData:
+        if isinstance(row, InitializationData):
+            return row
+        return InitializationData(shared=row, unit_data=[{} for _ in range(self.args.units_per_assignment)])

@@ -1,0 +1,47 @@
+/* The mock task's page: registers, shows the data, sends the answer. */
+
+const said = document.getElementById("said");
+const form = document.getElementById("task");
+
+async function post(path, content) {
+  const response = await fetch(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ ...content, client_timestamp: Date.now() / 1000 }),
+  });
+  if (!response.ok) throw new Error(`${path} was answered with ${response.status}.`);
+  return response.json();
+}
+
+async function start() {
+  if (window.getWorkerName() === null) {
+    said.textContent = "This is a preview.";
+    return;
+  }
+  const { data } = await post("request_agent", { provider_data: window.getAgentRegistration() });
+  if (data.agent_id === null) {
+    said.textContent = data.failure_reason;
+    return;
+  }
+  said.textContent = "";
+  document.getElementById("data").textContent = JSON.stringify(data.init_task_data);
+  form.hidden = false;
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send(data.agent_id).catch(fail);
+  });
+}
+
+async function send(agentId) {
+  const answer = Object.fromEntries(new FormData(form));
+  await post("submit_task", { USED_AGENT_ID: agentId, final_data: answer });
+  form.hidden = true;
+  said.textContent = "Thank you. Your work was sent.";
+  window.handleSubmitToProvider(answer);
+}
+
+function fail(error) {
+  said.textContent = `Something went wrong: ${error.message}`;
+}
+
+start().catch(fail);

@@ -1,0 +1,126 @@
+"""The settings of a static HTML task."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from mephisto_nb.errors import ConfigError
+
+
+@dataclass(slots=True)
+class StaticHTMLBlueprintArgs:
+    """What the worker's page shows, and the data it is filled with. Paths may start with ``~``.
+
+    Parameters
+    ----------
+    task_source, task_html
+        The page's HTML: a file, or the text itself. Exactly one of the two is needed. ``${field}`` in it is
+        replaced by the row's value; whatever stands in an input with a ``name`` becomes the answer.
+    preview_source, preview_html
+        HTML for visitors who have not accepted the task: a file, or the text itself.
+    preview_with_sample
+        Without a preview of its own, a task shows itself to visitors, filled with the first row of a list or file.
+        That row is then public to whoever has the address. False: visitors see no data.
+    data_csv, data_json, data_jsonl
+        A file of rows: CSV with a header line (all values are text), a JSON list of objects, or one JSON object
+        a line. Instead, `SharedTaskState.static_task_data` may hold the rows; exactly one of the four is needed.
+    units_per_assignment
+        How many different workers do each row.
+    extra_source_dir
+        A folder of pictures, scripts and style sheets, copied beside the page: ``cat.png`` in it is ``src="cat.png"``.
+    extra_script_sources
+        Addresses that ``<script src=...>`` may load from, such as ``https://example.org/lib/``. None without this.
+    block_qualification
+        Workers who hold this qualification are kept out.
+    task_source_review, tips_location, onboarding_source, onboarding_qualification, use_screening_task, use_golds
+        Known to Mephisto 1.x and refused when set: what they ask for is not done here.
+    passed_qualification_name, max_screening_units
+        Of use with `use_screening_task` alone.
+    gold_qualification_base, max_gold_units, min_golds, max_incorrect_golds
+        Of use with `use_golds` alone.
+    """
+
+    _blueprint_type: str = "static_html"
+    task_source: str | None = None
+    task_html: str | None = None
+    preview_source: str | None = None
+    preview_html: str | None = None
+    preview_with_sample: bool = True
+    data_csv: str | None = None
+    data_json: str | None = None
+    data_jsonl: str | None = None
+    units_per_assignment: int = 1
+    extra_source_dir: str | None = None
+    extra_script_sources: list[str] = field(default_factory=list)
+    block_qualification: str | None = None
+    task_source_review: str | None = None
+    tips_location: str | None = None
+    onboarding_source: str | None = None
+    onboarding_qualification: str | None = None
+    use_screening_task: bool = False
+    passed_qualification_name: str | None = None
+    max_screening_units: int | None = None
+    use_golds: bool = False
+    gold_qualification_base: str | None = None
+    max_gold_units: int | None = None
+    min_golds: int = 1
+    max_incorrect_golds: int = 0
+
+
+#: Settings of Mephisto 1.x that we cannot follow yet, and what to do instead of each.
+_REFUSED = {
+    "task_source_review": "answers are reviewed as they are, without a page of their own. Remove the key.",
+    "tips_location": "workers' tips are not collected. Remove the key.",
+    "onboarding_source": "onboarding pages are not served yet. Remove the key, and let in workers you know by "
+    "`SharedTaskState.qualifications`.",
+    "onboarding_qualification": "onboarding is not done yet. Remove the key, and let in workers you know by "
+    "`SharedTaskState.qualifications`.",
+    "use_screening_task": "screening units are not launched yet. Set it to false, and let in workers you know by "
+    "`SharedTaskState.qualifications`.",
+    "use_golds": "gold units are not launched yet. Set it to false, and put rows whose answer you know among the data.",
+}
+
+_SCRIPT_SOURCE = re.compile(r"https?://[A-Za-z0-9.*-]+(:\d+)?(/[^\s;,'\"?#]*)?")
+
+
+def given(value: str | None) -> bool:
+    """Tell whether a text setting was set to something."""
+    return bool(value and value != "???")
+
+
+def check_args(args: StaticHTMLBlueprintArgs) -> None:
+    """Raise `ConfigError` for settings that cannot work, whatever the files they name hold."""
+    for key, reason in _REFUSED.items():
+        value = getattr(args, key)
+        if value is True or (isinstance(value, str) and given(value)):
+            raise ConfigError(f"mephisto.blueprint.{key} is {value!r}, but {reason}")
+    _check_one_template(args)
+    if args.units_per_assignment < 1:
+        raise ConfigError(
+            f"mephisto.blueprint.units_per_assignment is {args.units_per_assignment!r}. "
+            "Give the number of different workers that each row needs: 1 or more."
+        )
+    for source in args.extra_script_sources:
+        if not _SCRIPT_SOURCE.fullmatch(source):
+            raise ConfigError(
+                f"mephisto.blueprint.extra_script_sources holds {source!r}, which is not an address to load scripts "
+                "from. Give the start of the scripts' addresses, such as 'https://example.org/lib/'."
+            )
+
+
+def _check_one_template(args: StaticHTMLBlueprintArgs) -> None:
+    if given(args.task_source) and given(args.task_html):
+        raise ConfigError(
+            f"mephisto.blueprint.task_source is {args.task_source!r}, and task_html is set as well. Remove one of them."
+        )
+    if not given(args.task_source) and not given(args.task_html):
+        raise ConfigError(
+            "mephisto.blueprint has neither task_source nor task_html, so there is no page to show. "
+            "Set task_source to the path of an HTML file, or task_html to the HTML itself."
+        )
+    if given(args.preview_source) and given(args.preview_html):
+        raise ConfigError(
+            f"mephisto.blueprint.preview_source is {args.preview_source!r}, and preview_html is set as well. "
+            "Remove one of them."
+        )

@@ -1,0 +1,159 @@
+"""The static_html blueprint: one HTML file, filled with one row for each assignment."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.abstractions.blueprint import STRICT_CSP, Blueprint
+from mephisto_nb.blueprints.static_html import site, task_data
+from mephisto_nb.blueprints.static_html.args import StaticHTMLBlueprintArgs, check_args, given
+from mephisto_nb.blueprints.static_html.data_files import Row, read_text
+from mephisto_nb.blueprints.static_html.fit import check_row, check_rows
+from mephisto_nb.blueprints.static_html.template import Template, read_template
+from mephisto_nb.data_model.assignment_data import InitializationData
+from mephisto_nb.errors import ConfigError
+
+
+class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
+    """A task that is one HTML file, in which ``${field}`` stands for a value of the row.
+
+    Every input with a ``name`` becomes a column of the answer; required fields, patterns and ranges are checked in
+    the worker's browser. Values are escaped, in text and in attributes; ``${field | safe}`` inserts one as HTML, which
+    is for data you trust alone (scripts in it do not run). A literal ``${x}`` is written ``&#36;{x}``.
+    ``<script>`` blocks run after the page was filled, and see ``mephisto.data``, ``mephisto.isPreview``,
+    ``mephisto.agentId`` and ``mephisto.submit(extra)``.
+
+    Examples
+    --------
+    >>> args = StaticHTMLBlueprintArgs(task_html="<p>${text}</p> <label>Mood <input name=mood required></label>")
+    >>> blueprint = StaticHTMLBlueprint(args, SharedTaskState(static_task_data=[{"text": "What a day!"}]))
+    >>> blueprint.assert_task_args()
+    """
+
+    BLUEPRINT_TYPE: ClassVar[str] = "static_html"
+    ALIASES: ClassVar[tuple[str, ...]] = ("static_task",)
+    ArgsClass = StaticHTMLBlueprintArgs
+
+    def assert_task_args(self) -> None:
+        """Refuse settings, templates and rows that cannot work; a generator is left alone.
+
+        Raises
+        ------
+        ConfigError
+            A setting or a template cannot work.
+        DataFileError
+            A file cannot be read, or the rows do not fit the template.
+        """
+        check_args(self.args)
+        task_data.check_one_source(self.args, self.shared_state.static_task_data)
+        template = self._template
+        if not template.collects:
+            raise ConfigError(
+                f"{self._name_of('task')} has no input with a name and no script, so nothing would come back. "
+                'Give each input a name: <input name="mood">.'
+            )
+        site.check_extra_files(self.args.extra_source_dir, [template, self._preview])
+        if not self._is_drawn:
+            check_rows(template.fields, self._rows)
+        self._check_preview()
+
+    def get_initialization_data(self) -> Iterable[InitializationData] | AsyncIterable[InitializationData]:
+        """Give one assignment a row; rows of a generator are checked as they are drawn.
+
+        Raises
+        ------
+        DataFileError
+            While drawing: the row is not an object, or lacks a field of the template.
+        """
+        if not self._is_drawn:
+            return [row for _, row in self._rows]
+        rows = task_data.draw(self.shared_state.static_task_data)
+        return self._checked_later(rows) if isinstance(rows, AsyncIterator) else self._checked(rows)
+
+    def build_site(self, directory: Path) -> None:
+        """Write the worker's page, the template and its scripts, and what visitors see."""
+        site.build(directory, self._template, self._preview, self._sample, self.args.extra_source_dir)
+
+    def get_frontend_args(self) -> JSONObject:
+        """Give the task configuration, and where the page finds its template and preview."""
+        return {
+            **self.shared_state.task_config,
+            "has_preview": self._preview is not None,
+            "has_sample": self._sample is not None,
+        }
+
+    def get_content_security_policy(self) -> str:
+        """Give the strict policy, opened for the scripts of `extra_script_sources`."""
+        sources = " ".join(["script-src 'self'", *self.args.extra_script_sources])
+        return STRICT_CSP.replace("script-src 'self'", sources)
+
+    def get_answer(self, data: JSON) -> JSONObject:
+        """Give one column an input; a file input's column lists the names under which its files are kept."""
+        if not isinstance(data, dict):
+            return {"answer": data}
+        answer = {key: value for key, value in data.items() if key not in ("files", "filesByFields")}
+        uploads = data.get("filesByFields")
+        for name, files in uploads.items() if isinstance(uploads, dict) else ():
+            listed = files if isinstance(files, list) else [files]
+            answer[name] = [file.get("filename") for file in listed if isinstance(file, dict)]
+        return answer
+
+    @property
+    def _is_drawn(self) -> bool:
+        return task_data.is_drawn(self.shared_state.static_task_data)
+
+    @cached_property
+    def _template(self) -> Template:
+        return self._read("task", self.args.task_source, self.args.task_html)
+
+    @cached_property
+    def _preview(self) -> Template | None:
+        if not given(self.args.preview_source) and not given(self.args.preview_html):
+            return None
+        return self._read("preview", self.args.preview_source, self.args.preview_html)
+
+    @cached_property
+    def _rows(self) -> list[tuple[str, InitializationData]]:
+        return task_data.read_listed(self.args, self.shared_state.static_task_data)
+
+    @property
+    def _sample(self) -> JSONObject | None:
+        if self._is_drawn or not self.args.preview_with_sample:
+            return None
+        first = self._rows[0][1]
+        return {**first.shared, **first.unit_data[0]}
+
+    def _read(self, kind: str, source: str | None, html: str | None) -> Template:
+        text = read_text(source, f"{kind}_source") if source and given(source) else html or ""
+        return read_template(text, self._name_of(kind), kind, list(self.args.extra_script_sources))
+
+    def _name_of(self, kind: str) -> str:
+        source = getattr(self.args, f"{kind}_source")
+        return Path(source).name if given(source) else f"{kind}_html"
+
+    def _check_preview(self) -> None:
+        if self._preview is None or not self._preview.fields:
+            return
+        if self._sample is None:
+            raise ConfigError(
+                f"{self._name_of('preview')} uses ${{{self._preview.fields[0].path}}}, but visitors get no data: the "
+                "rows come from a generator, or preview_with_sample is false. Take the field out."
+            )
+        check_row(self._preview.fields, *self._rows[0])
+
+    def _checked(self, rows: Iterator[Row]) -> Iterator[InitializationData]:
+        for row in rows:
+            yield self._check_drawn(row)
+
+    async def _checked_later(self, rows: AsyncIterator[Row]) -> AsyncIterator[InitializationData]:
+        async for row in rows:
+            yield self._check_drawn(row)
+
+    def _check_drawn(self, row: Row) -> InitializationData:
+        data = task_data.to_initialization_data(row, self.args.units_per_assignment)
+        check_row(self._template.fields, row.label, data)
+        return data

@@ -1,0 +1,60 @@
+"""Checks that rows hold what a template asks for."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.blueprints.static_html.template import TemplateField
+from mephisto_nb.data_model.assignment_data import InitializationData
+from mephisto_nb.errors import DataFileError
+
+
+def has_field(data: Any, path: str) -> bool:
+    """Tell whether `data` has a value, which may be null, for ``${path}``; dots lead into nested objects."""
+    if isinstance(data, dict) and path in data:
+        return True
+    head, dot, rest = path.partition(".")
+    if isinstance(data, list):
+        return head.isdecimal() and int(head) < len(data) and (not dot or has_field(data[int(head)], rest))
+    return bool(dot) and isinstance(data, dict) and head in data and has_field(data[head], rest)
+
+
+def check_row(fields: Sequence[TemplateField], label: str, row: InitializationData) -> None:
+    """Raise `DataFileError` where the template asks for a field that this row lacks."""
+    for data in _what_pages_see(row):
+        for field in fields:
+            if not has_field(data, field.path):
+                raise DataFileError(
+                    f"{label} lacks {field.path!r}, which the template uses on line {field.line}. "
+                    f"The row has: {_names(data)}.{_suggest(field.path, data)}"
+                )
+
+
+def check_rows(fields: Sequence[TemplateField], rows: Sequence[tuple[str, InitializationData]]) -> None:
+    """Raise `DataFileError` where the template asks for a field that no row, or not every row, has."""
+    columns = {name: None for _, row in rows for data in _what_pages_see(row) for name in data}
+    for field in fields:
+        if not any(has_field(data, field.path) for _, row in rows for data in _what_pages_see(row)):
+            raise DataFileError(
+                f"The template uses ${{{field.path}}} on line {field.line}, which no row has (rows 1 to {len(rows)} "
+                f"were looked at). The columns are: {_names(columns)}.{_suggest(field.path, columns)}"
+            )
+    for label, row in rows:
+        check_row(fields, label, row)
+
+
+def _what_pages_see(row: InitializationData) -> list[JSONObject]:
+    return [{**row.shared, **unit_data} for unit_data in row.unit_data]
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(names) or "nothing"
+
+
+def _suggest(path: str, names: Iterable[str]) -> str:
+    by_lower_case = {name.lower(): name for name in names}
+    near = difflib.get_close_matches(path.lower(), by_lower_case, n=1)
+    return f" Did you mean ${{{by_lower_case[near[0]]}}}?" if near else " Add the field to the data, or take it out."

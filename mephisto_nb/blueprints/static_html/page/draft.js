@@ -1,0 +1,183 @@
+/* Keeps what a worker has typed in their browser until it was sent: values in localStorage, files in IndexedDB. */
+
+const PREFIX = "mephisto:draft:";
+const DATABASE = "mephisto-drafts";
+const STORE = "files";
+const DAYS_KEPT = 30;
+const PAUSE = 250;
+
+export class Draft {
+  #form;
+  #key;
+  #timer = 0;
+  #closed = false;
+
+  constructor(form, agentId) {
+    this.#form = form;
+    this.#key = PREFIX + agentId;
+  }
+
+  /* Put back what was kept. Gives what `keep` was told about a sending under way, or null. */
+  async restore() {
+    const kept = readJSON(this.#key);
+    const files = await filesOf(this.#key).catch(() => new Map());
+    for (const [name, input] of this.#inputs()) {
+      const changed = input.type === "file" ? putFiles(input, files.get(name)) : putValue(input, kept?.values?.[name]);
+      if (!changed) continue;
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+      input.dispatchEvent(new Event("change", { bubbles: true }));
+    }
+    return kept?.sending ?? null;
+  }
+
+  /* Follow the form from now on. */
+  watch() {
+    this.#form.addEventListener("input", () => this.#soon());
+    this.#form.addEventListener("change", (event) => {
+      this.#soon();
+      if (event.target.type === "file") void this.#keepFiles(event.target);
+    });
+    const atOnce = () => this.#timer && this.keep();
+    window.addEventListener("pagehide", atOnce);
+    document.addEventListener("visibilitychange", atOnce);
+  }
+
+  /* Write the values now; `sending` marks an answer that the worker has asked to be sent. */
+  keep(sending = null) {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    if (this.#closed) return;
+    const values = {};
+    for (const [name, input] of this.#inputs()) if (input.type !== "file") values[name] = valueOf(input);
+    writeJSON(this.#key, { values, sending, at: Date.now() });
+  }
+
+  /* The answer has arrived, or is not wanted any more. */
+  async forget() {
+    clearTimeout(this.#timer);
+    this.#closed = true;
+    removeKey(this.#key);
+    await forgetFiles(this.#key).catch(() => {});
+  }
+
+  #soon() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.keep(), PAUSE);
+  }
+
+  /* Every input, under a name that it has again after a reload. */
+  *#inputs() {
+    const counts = new Map();
+    for (const input of this.#form.elements) {
+      if (!input.matches("input, select, textarea") || ["password", "submit", "button"].includes(input.type)) continue;
+      const name = input.name || input.id || input.type;
+      const count = counts.get(name) ?? 0;
+      counts.set(name, count + 1);
+      yield [`${name}#${count}`, input];
+    }
+  }
+
+  async #keepFiles(changed) {
+    for (const [name, input] of this.#inputs()) {
+      if (input === changed) await writeFiles(this.#key, name, [...input.files]).catch(() => {});
+    }
+  }
+}
+
+/* Forget drafts that nobody came back for. */
+export function pruneDrafts() {
+  const oldest = Date.now() - DAYS_KEPT * 24 * 3600 * 1000;
+  for (const key of storedKeys()) {
+    if ((readJSON(key)?.at ?? 0) >= oldest) continue;
+    removeKey(key);
+    void forgetFiles(key).catch(() => {});
+  }
+}
+
+function valueOf(input) {
+  if (input.type === "checkbox" || input.type === "radio") return input.checked;
+  if (input.type === "select-multiple") return [...input.options].map((option) => option.selected);
+  return input.value;
+}
+
+function putValue(input, value) {
+  if (value === undefined || JSON.stringify(value) === JSON.stringify(valueOf(input))) return false;
+  if (input.type === "checkbox" || input.type === "radio") input.checked = value;
+  else if (input.type === "select-multiple") [...input.options].forEach((option, i) => (option.selected = value[i]));
+  else input.value = value;
+  return true;
+}
+
+function putFiles(input, files) {
+  if (!files?.length) return false;
+  const transfer = new DataTransfer();
+  for (const file of files) transfer.items.add(file);
+  input.files = transfer.files;
+  return true;
+}
+
+function storedKeys() {
+  try {
+    return Object.keys(localStorage).filter((key) => key.startsWith(PREFIX));
+  } catch {
+    return []; // the browser keeps nothing; the page works all the same
+  }
+}
+
+function readJSON(key) {
+  try {
+    return JSON.parse(localStorage.getItem(key));
+  } catch {
+    return null;
+  }
+}
+
+function writeJSON(key, value) {
+  try {
+    localStorage.setItem(key, JSON.stringify(value));
+  } catch {
+    // Full, or forbidden: the answer is still in the page.
+  }
+}
+
+function removeKey(key) {
+  try {
+    localStorage.removeItem(key);
+  } catch {
+    // There is nothing to remove where nothing can be kept.
+  }
+}
+
+function openDatabase() {
+  const request = indexedDB.open(DATABASE, 1);
+  request.addEventListener("upgradeneeded", () => request.result.createObjectStore(STORE));
+  return settled(request);
+}
+
+function settled(request) {
+  return new Promise((resolve, reject) => {
+    request.addEventListener("success", () => resolve(request.result));
+    request.addEventListener("error", () => reject(request.error));
+  });
+}
+
+async function inStore(mode, act) {
+  const database = await openDatabase();
+  try {
+    return await act(database.transaction(STORE, mode).objectStore(STORE));
+  } finally {
+    database.close();
+  }
+}
+
+const rangeOf = (key) => IDBKeyRange.bound([key], [key, []]);
+
+const writeFiles = (key, name, files) => inStore("readwrite", (store) => settled(store.put(files, [key, name])));
+
+const forgetFiles = (key) => inStore("readwrite", (store) => settled(store.delete(rangeOf(key))));
+
+const filesOf = (key) =>
+  inStore("readonly", async (store) => {
+    const [keys, values] = await Promise.all([settled(store.getAllKeys(rangeOf(key))), settled(store.getAll(rangeOf(key)))]);
+    return new Map(keys.map(([, name], index) => [name, values[index]]));
+  });

@@ -1,0 +1,41 @@
+/* Sends an answer until it has arrived, and says meanwhile how things stand. */
+
+import { submitTask } from "./api.js";
+import { persist } from "./patience.js";
+import { choose, put } from "./screens.js";
+
+const bar = document.getElementById("sending");
+
+const PLAIN_WORDS = {
+  413: "Your answer is too large to be sent. Please choose smaller or fewer files, then send it again.",
+  429: "Too many answers are on their way. Please wait a minute, then send it again.",
+};
+
+/* Resolves once the router has the answer on its disk; rejects with what it said where it will never take it. */
+export async function send(agentId, { answer, files }) {
+  say("sending");
+  try {
+    await persist(
+      () => submitTask(agentId, answer, files),
+      () => say("retrying"),
+    );
+  } finally {
+    bar.hidden = true;
+  }
+}
+
+/* Tell the worker why an answer that can be mended was not taken. */
+export function explain(error) {
+  const reason = PLAIN_WORDS[error.status] ?? error.message;
+  say("refused", reason || "Your answer was not taken. Please load the page again; what you have written is kept.");
+}
+
+export function hush() {
+  bar.hidden = true;
+}
+
+function say(words, reason = "") {
+  choose(bar, words);
+  put(bar, { reason });
+  bar.hidden = false;
+}

@@ -1,0 +1,140 @@
+/* One unit of work on the page: filled, worked on, kept as a draft, sent or given back. */
+
+import { returnUnit } from "./api.js";
+import { clearProblem, describe, readAnswer, validate } from "./answer.js";
+import { Deadline } from "./deadline.js";
+import { Draft } from "./draft.js";
+import { hidesSubmitButton } from "./identity.js";
+import { announce, show } from "./screens.js";
+import { explain, hush, send } from "./sending.js";
+import { fill, insert, runScripts } from "./template.js";
+
+const form = document.getElementById("task-form");
+const body = document.getElementById("task-body");
+const ownSubmit = document.getElementById("own-submit");
+const returnRow = document.getElementById("return-row");
+const title = document.getElementById("task-title");
+
+export class Task {
+  #agentId;
+  #onSent;
+  #onRefused;
+  #draft;
+  #deadline = new Deadline();
+  #extra = null;
+  #busy = false;
+
+  /* `onSent(answer)` is called once the answer has arrived, `onRefused(error)` if it can never be taken. */
+  constructor(agentId, onSent, onRefused) {
+    this.#agentId = agentId;
+    this.#onSent = onSent;
+    this.#onRefused = onRefused;
+    this.#draft = new Draft(form, agentId);
+  }
+
+  get isSending() {
+    return this.#busy;
+  }
+
+  async open(html, data) {
+    show("task");
+    await fillPage(html, data, {
+      agentId: this.#agentId,
+      isPreview: false,
+      submit: (extra) => this.#submitFromScript(extra),
+    });
+    const unsent = await this.#draft.restore();
+    this.#draft.watch();
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.#submit(event.submitter);
+    });
+    form.addEventListener("input", (event) => clearProblem(form, event.target));
+    form.addEventListener("input", hush);
+    ownSubmit.hidden = hidesSubmitButton() || hasSubmitButton();
+    returnRow.hidden = false;
+    this.#deadline.start(Number(data?.deadline_in_seconds));
+    welcome();
+    if (unsent) void this.#deliver(unsent.submitter, unsent.extra);
+  }
+
+  /* The answer as it stands, to be read by people. */
+  describe() {
+    return describe(readAnswer(form, null, this.#extra));
+  }
+
+  async giveBack() {
+    await returnUnit(this.#agentId);
+    await this.#draft.forget();
+  }
+
+  close() {
+    this.#deadline.stop();
+    form.hidden = true;
+    returnRow.hidden = true;
+    hush();
+  }
+
+  #submitFromScript(extra) {
+    this.#extra = extra ?? null;
+    form.requestSubmit();
+  }
+
+  async #submit(submitter) {
+    if (this.#busy || !validate(form)) return;
+    const pressed = submitter?.name ? { name: submitter.name, value: submitter.value } : null;
+    await this.#deliver(pressed, this.#extra);
+  }
+
+  async #deliver(submitter, extra) {
+    this.#busy = true;
+    form.inert = true;
+    returnRow.hidden = true;
+    const read = readAnswer(form, submitter, extra);
+    this.#draft.keep({ submitter, extra });
+    try {
+      await send(this.#agentId, read);
+    } catch (error) {
+      this.#takeBack(error);
+      return;
+    }
+    await this.#draft.forget();
+    this.#onSent(read.answer);
+  }
+
+  #takeBack(error) {
+    this.#busy = false;
+    form.inert = false;
+    returnRow.hidden = false;
+    this.#draft.keep();
+    if (error.status === 404 || error.status === 409) this.#onRefused(error);
+    else explain(error);
+  }
+}
+
+/* The task as visitors see it: nothing can be typed or sent. */
+export async function showPreview(html, data) {
+  show("preview");
+  body.disabled = true;
+  form.addEventListener("submit", (event) => event.preventDefault());
+  await fillPage(html, data, { agentId: null, isPreview: true, submit: () => {} });
+}
+
+async function fillPage(html, data, handle) {
+  const filled = fill(html, data);
+  form.hidden = false;
+  insert(filled, body);
+  if (body.querySelector("h1")) title.hidden = true;
+  window.mephisto = Object.freeze({ ...handle, data });
+  await runScripts(filled.scripts);
+}
+
+function hasSubmitButton() {
+  return [...body.querySelectorAll("button, input")].some((one) => one.type === "submit" || one.type === "image");
+}
+
+function welcome() {
+  const first = body.querySelector("[autofocus]") ?? form;
+  first.focus({ preventScroll: true });
+  announce("Your task is ready.");
+}

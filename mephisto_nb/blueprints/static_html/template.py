@@ -1,0 +1,236 @@
+"""Reads a researcher's HTML: its fields, its inputs, its scripts, and what cannot work in a worker's browser.
+
+Workers' pages run under a Content-Security-Policy that forbids inline code. Inline scripts are therefore
+moved to files of their own, and the rest of what the policy would silently stop is refused here, with the mend.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+
+from mephisto_nb.errors import ConfigError
+
+#: ``${name}``, ``${a.b}`` or ``${name | safe}``. `page/template.js` knows the same expression.
+FIELD = re.compile(r"\$\{\s*([^{}|\n]+?)\s*(?:\|\s*([^{}|\n]*?)\s*)?\}")
+_SCRIPT = re.compile(r"<script\b.*?</script\s*>", re.DOTALL | re.IGNORECASE)
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+#: What may hold ``${...}`` in JavaScript without being a field: comments and template literals. Strings are
+#: matched first, so that quotes and slashes inside them start nothing.
+_JS_TOKEN = re.compile(
+    r"""(?P<string>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|//[^\n]*|/\*.*?\*/|`(?:\\.|[^`\\])*`""", re.DOTALL
+)
+#: One attribute of a start tag, with its value.
+_ATTRIBUTE = re.compile(r"""(\s)([^\s=>"'/]+)(\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>]*))?""")
+#: What a ``style`` attribute is served as: the policy lets scripts alone set styles, and `page/template.js` does.
+STYLE = "data-mephisto-style"
+_JS_TYPES = frozenset({"", "module", "text/javascript", "application/javascript"})
+_REMOTE = re.compile(r"(?i)\s*(https?:)?//")
+_INPUTS = frozenset({"input", "select", "textarea", "button"})
+#: Names that the upload of an answer uses itself.
+RESERVED_NAMES = frozenset(
+    {"USED_AGENT_ID", "final_data", "final_string_data", "client_timestamp", "files", "filesByFields"}
+)
+_BLOCKED_TAGS = frozenset({"iframe", "frame", "object", "embed"})
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateField:
+    """One ``${...}`` of a template, and the line it stands on."""
+
+    path: str
+    line: int
+
+
+@dataclass(slots=True)
+class Template:
+    """A template, ready to be served.
+
+    Parameters
+    ----------
+    html
+        The HTML, its inline scripts replaced by references to files.
+    fields
+        What has to be in each row, in order of appearance, each path once.
+    scripts
+        Name and content of the files that the inline scripts became.
+    local_files
+        Scripts and style sheets that have to lie beside the page.
+    collects
+        Whether anything in it can become an answer.
+    """
+
+    html: str
+    fields: list[TemplateField]
+    scripts: dict[str, str] = field(default_factory=dict)
+    local_files: list[str] = field(default_factory=list)
+    collects: bool = False
+
+
+def read_template(source: str, name: str, script_prefix: str, script_sources: list[str]) -> Template:
+    """Read the HTML in `source`, which error messages call `name`.
+
+    Raises
+    ------
+    ConfigError
+        Something in it cannot work in a worker's browser.
+    """
+    reader = _Reader(source, name, script_prefix, script_sources)
+    reader.feed(source)
+    reader.close()
+    return reader.finish()
+
+
+def _only_newlines(match: re.Match[str]) -> str:
+    """Blank a part out in such a way that the lines after it keep their numbers."""
+    return "\n" * match[0].count("\n")
+
+
+class _Reader(HTMLParser):
+    """Walks through a template once, refusing what cannot work and taking scripts out."""
+
+    def __init__(self, source: str, name: str, script_prefix: str, script_sources: list[str]) -> None:
+        super().__init__(convert_charrefs=False)
+        self._source, self._name, self._prefix, self._script_sources = source, name, script_prefix, script_sources
+        self._line_starts = [0, *(match.end() for match in re.finditer("\n", source))]
+        self._template = Template(html="", fields=[])
+        self._pieces: list[str] = []
+        self._copied_to = 0
+        self._open_script: tuple[int, str, dict[str, str | None]] | None = None
+        self._in_style = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self._check_attributes(tag, attrs)
+        if tag in _BLOCKED_TAGS:
+            self._refuse(f"<{tag}> shows other pages, which this page does not load. Link to it with <a href=...>.")
+        if tag in _INPUTS:
+            self._note_input(values.get("name"))
+        if tag == "link" and "stylesheet" in (values.get("rel") or ""):
+            self._check_style_sheet(values.get("href") or "")
+        if tag == "style":
+            self._in_style = True
+        if tag == "script":
+            self._open_script = (self._offset(), self.get_starttag_text() or "", values)
+        elif "style" in values:
+            self._rename_style(self.get_starttag_text() or "")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "script":
+            self._refuse("<script .../> is not closed for a browser. Write <script ...></script>.")
+        self.handle_starttag(tag, attrs)
+
+    def handle_data(self, data: str) -> None:
+        if self._in_style and "@import" in data:
+            self._refuse("@import in <style> is not loaded. Write the rules out, or <link> a file of extra_source_dir.")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "style":
+            self._in_style = False
+        if tag == "script" and self._open_script is not None:
+            start, start_tag, values = self._open_script
+            self._open_script = None
+            content = self._source[start + len(start_tag) : self._offset()]
+            end = self._source.index(">", self._offset()) + 1
+            self._take_script(start, end, content, values)
+
+    def finish(self) -> Template:
+        if self._open_script is not None:
+            self._refuse("a <script> has no </script>.")
+        self._pieces.append(self._source[self._copied_to :])
+        self._template.html = "".join(self._pieces)
+        self._find_fields(_COMMENT.sub(_only_newlines, _SCRIPT.sub(_only_newlines, self._source)))
+        return self._template
+
+    def _offset(self) -> int:
+        line, column = self.getpos()
+        return self._line_starts[line - 1] + column
+
+    def _refuse(self, text: str) -> None:
+        raise ConfigError(f"{self._name}, line {self.getpos()[0]}: {text}")
+
+    def _check_attributes(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for key, value in attrs:
+            if "${" in key or "}" in key:
+                self._refuse(
+                    f"in <{tag}>, {key!r} stands where an attribute's name is expected. Fields can stand in text and "
+                    'in attribute values; put quotes around the value: value="${field}".'
+                )
+            if key.startswith("on") and len(key) > 2:
+                self._refuse(
+                    f"<{tag} {key}=...> is inline code, which workers' browsers are told not to run. Give the element "
+                    f"an id, and in a <script> write: document.getElementById(...).addEventListener({key[2:]!r}, ...)."
+                )
+            if value and value.strip().lower().startswith("javascript:"):
+                self._refuse(
+                    f"<{tag} {key}='javascript:...'> is inline code, which workers' browsers are told not to run. "
+                    "Use a <button type='button'> and addEventListener in a <script>."
+                )
+
+    def _note_input(self, name: str | None) -> None:
+        if name in RESERVED_NAMES:
+            self._refuse(f"an input is named {name!r}, a name that the upload itself uses. Give it another name.")
+        self._template.collects |= bool(name)
+
+    def _check_style_sheet(self, href: str) -> None:
+        if _REMOTE.match(href):
+            self._refuse(
+                f"the style sheet {href!r} lies on another site, and is not loaded. "
+                "Save it into the folder that extra_source_dir names, and link to it there."
+            )
+        self._template.local_files.append(href)
+
+    def _take_script(self, start: int, end: int, content: str, values: dict[str, str | None]) -> None:
+        self._template.collects = True
+        src = values.get("src")
+        if src:
+            self._check_script_source(src)
+            return
+        outside = _JS_TOKEN.sub(lambda token: token["string"] or "", content)
+        found = FIELD.search(outside)
+        if found:
+            self._refuse(
+                f"a <script> holds {found[0]!r}. Data is not written into scripts; read "
+                f"mephisto.data[{found[1]!r}] there."
+            )
+        if (values.get("type") or "").strip().lower() not in _JS_TYPES:
+            return
+        name = f"{self._prefix}-script-{len(self._template.scripts) + 1}.js"
+        self._template.scripts[name] = content
+        kind = ' type="module"' if values.get("type") == "module" else ""
+        self._replace(start, end, f'<script src="{name}"{kind}></script>')
+
+    def _replace(self, start: int, end: int, text: str) -> None:
+        self._pieces += [self._source[self._copied_to : start], text]
+        self._copied_to = end
+
+    def _rename_style(self, tag: str) -> None:
+        def rename(found: re.Match[str]) -> str:
+            name = STYLE if found[2].lower() == "style" else found[2]
+            return f"{found[1]}{name}{found[3] or ''}"
+
+        self._replace(self._offset(), self._offset() + len(tag), _ATTRIBUTE.sub(rename, tag))
+
+    def _check_script_source(self, src: str) -> None:
+        if not _REMOTE.match(src):
+            self._template.local_files.append(src)
+        elif not any(src.startswith(allowed) for allowed in self._script_sources):
+            self._refuse(
+                f"the script {src!r} lies on another site. Save it into the folder that extra_source_dir names, or "
+                "allow its site with mephisto.blueprint.extra_script_sources."
+            )
+
+    def _find_fields(self, html: str) -> None:
+        seen: set[str] = set()
+        for match in FIELD.finditer(html):
+            path, way = match[1], match[2]
+            line = html.count("\n", 0, match.start()) + 1
+            if way not in (None, "safe"):
+                raise ConfigError(
+                    f"{self._name}: {match[0]!r} asks for {way!r}; the only word that may follow '|' is 'safe', which "
+                    "inserts the value as HTML."
+                )
+            if path not in seen:
+                seen.add(path)
+                self._template.fields.append(TemplateField(path, line))

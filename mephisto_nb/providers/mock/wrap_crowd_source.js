@@ -1,0 +1,116 @@
+/* Tells a task's page who the worker is, and takes leave of them once their work was sent.
+
+Loaded as a classic script before the page's own. Workers come by /?worker_id=NAME. The registration token is
+kept per run and worker, so that a reload, or the link opened once more, finds the same unit again. */
+
+"use strict";
+
+window._MEPHISTO_CONFIG_ = (() => {
+  const values = new Map();
+  const listeners = new Map();
+  const EVENT_EMITTER = {
+    on(key, listener) {
+      listeners.set(key, [...(listeners.get(key) ?? []), listener]);
+    },
+    emit(key, value) {
+      for (const listener of listeners.get(key) ?? []) listener(value);
+    },
+  };
+  return {
+    EVENT_EMITTER,
+    get(key) {
+      if (!values.has(key)) throw new Error(`_MEPHISTO_CONFIG_ holds no ${key}.`);
+      return values.get(key);
+    },
+    set(key, value) {
+      values.set(key, value);
+      EVENT_EMITTER.emit(key, value);
+    },
+  };
+})();
+
+for (const flag of ["AUTO_SUBMIT_ERRORS", "ADD_ERROR_HANDLING", "HIDE_SUBMIT_BUTTON", "SHOWS_OWN_THANKS"]) {
+  window._MEPHISTO_CONFIG_.set(flag, false);
+}
+window._MEPHISTO_CONFIG_.set("ERROR_REPORT_TO_EMAIL", null);
+// The page puts the run's id here, if it knows it; until then keys hold the host alone.
+window._MEPHISTO_CONFIG_.set("run_id", "");
+
+(() => {
+  const unsaved = new Map(); // for browsers that keep nothing
+  const query = () => new URLSearchParams(window.location.search);
+
+  function tokenKey() {
+    const run = window._MEPHISTO_CONFIG_.get("run_id");
+    return `mephisto:token:${window.location.host}:${run}:${window.getWorkerName()}`;
+  }
+
+  function readToken(key) {
+    try {
+      return window.localStorage.getItem(key) ?? unsaved.get(key);
+    } catch {
+      return unsaved.get(key);
+    }
+  }
+
+  function keepToken(key, token) {
+    unsaved.set(key, token);
+    try {
+      window.localStorage.setItem(key, token);
+    } catch {
+      // Private windows and full disks: the token lasts as long as the page.
+    }
+    return token;
+  }
+
+  function newToken() {
+    const bytes = window.crypto.getRandomValues(new Uint8Array(16));
+    return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+
+  window.getWorkerName = () => query().get("worker_id")?.trim() || null;
+
+  window.getAssignmentId = () => {
+    if (window.getWorkerName() === null) return null;
+    const key = tokenKey();
+    return query().get("assignment_id") || readToken(key) || keepToken(key, newToken());
+  };
+
+  window.getAgentRegistration = () => ({
+    worker_name: window.getWorkerName(),
+    agent_registration_id: `${window.getAssignmentId()}-${window.getWorkerName()}`,
+    assignment_id: window.getAssignmentId(),
+    provider_type: "mock",
+  });
+
+  /* Forget the present registration, so that the next one asks for another unit. */
+  window.renewRegistration = () => {
+    const url = new URL(window.location.href);
+    url.searchParams.delete("assignment_id");
+    window.history.replaceState(null, "", url);
+    keepToken(tokenKey(), newToken());
+    return true;
+  };
+
+  window.getProviderURLParams = {};
+
+  window.handleSubmitToProvider = () => {
+    if (!window._MEPHISTO_CONFIG_.get("SHOWS_OWN_THANKS")) showThanks();
+  };
+
+  function showThanks() {
+    const dialog = document.createElement("dialog");
+    const heading = document.createElement("h2");
+    const text = document.createElement("p");
+    heading.textContent = "Thank you";
+    heading.id = "mephisto-thanks";
+    text.textContent = "Your work was sent. You can close this page now.";
+    dialog.setAttribute("aria-labelledby", heading.id);
+    dialog.append(heading, text);
+    Object.assign(dialog.style, { padding: "2rem", borderRadius: "12px", maxWidth: "28rem", font: "1rem system-ui" });
+    document.body.append(dialog);
+    dialog.showModal();
+    heading.tabIndex = -1;
+    heading.focus();
+  }
+})();

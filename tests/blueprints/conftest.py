@@ -1,0 +1,73 @@
+"""What tests of workers' pages share: one browser, and a page of any task at a router of canned answers."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBlueprintArgs
+from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.providers.mock import MockProvider, MockProviderArgs
+from tests.blueprints.fake_router import FakeRouter
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real Chromium."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page that fails the test for whatever the browser's console calls an error, save failed requests."""
+    complaints: list[str] = []
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    context.close()
+    assert [text for text in complaints if not text.startswith("Failed to load resource")] == []
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., FakeRouter]]:
+    """Serve a task: ``serve(html, row, **blueprint_args)``; its worker page opens at ``router.url + "?worker_id=ann"``."""
+    running: list[FakeRouter] = []
+
+    def start(html: str, row: dict[str, Any] | None = None, **args: Any) -> FakeRouter:
+        row = {} if row is None else row
+        blueprint = StaticHTMLBlueprint(
+            StaticHTMLBlueprintArgs(task_html=html, **args), SharedTaskState(static_task_data=[row])
+        )
+        blueprint.assert_task_args()
+        site = tmp_path / f"site{len(running)}"
+        blueprint.build_site(site)
+        shutil.copy(MockProvider(MockProviderArgs()).get_wrapper_js_path(), site)
+        config = blueprint.get_frontend_args() | {"run_id": "run-1", "task_title": "Kind words"}
+        router = FakeRouter(site, blueprint.get_content_security_policy(), config)
+        router.offer(row)
+        running.append(router.__enter__())
+        return router
+
+    yield start
+    for router in running:
+        router.__exit__()

@@ -1,0 +1,154 @@
+"""A router made of canned answers: serves a built site with its real policy, and remembers what a page sent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from pathlib import Path
+from typing import Any, Self
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+AGENT = "agent-1"
+
+
+class FakeRouter:
+    """Lives in a thread of its own; a test sets its answers and reads what arrived."""
+
+    def __init__(self, site: Path, csp: str, task_config: dict[str, Any]) -> None:
+        self.site, self.csp, self.task_config = site, f"{csp}; frame-ancestors 'self'", task_config
+        self.details: dict[str, Any] = {}
+        self.operator = "here"
+        self.registrations: list[dict[str, Any]] = []
+        self.submissions: list[dict[str, Any]] = []
+        self.returned: list[dict[str, Any]] = []
+        self.errors: list[dict[str, Any]] = []
+        self.packets: list[dict[str, Any]] = []
+        #: Answers to the next requests of a path, instead of the usual ones: (status, JSON).
+        self.canned: dict[str, list[tuple[int, Any]]] = {}
+        self.operator_answers = threading.Event()
+        self.operator_answers.set()
+        self.connected = threading.Event()
+        self._sockets: list[WebSocket] = []
+        self.offer({})
+
+    def offer(self, data: Any, agent_id: str | None = AGENT, **details: Any) -> None:
+        """Set what the next registration is answered."""
+        self.details = {"request_id": "r", "worker_id": "w", "agent_id": agent_id, "init_task_data": data}
+        self.details |= {"failure_reason": None, "failure_code": None, "status": "in task"} | details
+
+    def tell(self, status: str) -> None:
+        """Send a status to every open socket."""
+        assert self.connected.wait(10)
+        packet = {"packet_type": "update_status", "subject_id": AGENT, "data": {"status": status}}
+        for one in self._sockets:
+            asyncio.run_coroutine_threadsafe(one.send_json(packet), self._loop).result(5)
+
+    def __enter__(self) -> Self:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/"
+        config = uvicorn.Config(self._app(), log_level="error", ws="websockets-sansio", timeout_graceful_shutdown=1)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.operator_answers.set()
+        self._server.should_exit = True
+        self._thread.join(10)
+
+    def _serve(self) -> None:
+        async def main() -> None:
+            self._loop = asyncio.get_running_loop()
+            await self._server.serve([self._socket])
+
+        asyncio.run(main())
+
+    def _app(self) -> Any:
+        routes = [
+            WebSocketRoute("/", self._live),
+            Route("/task_config.json", self._config),
+            Route("/status", self._status),
+            Route("/request_agent", self._request_agent, methods=["POST"]),
+            Route("/submit_task", self._submit_task, methods=["POST"]),
+            Route("/return_unit", self._keeper("return_unit", self.returned), methods=["POST"]),
+            Route("/log_error", self._keeper("log_error", self.errors), methods=["POST"]),
+        ]
+        app = Starlette(routes=routes)
+        app.mount("/", StaticFiles(directory=self.site, html=True))
+
+        async def with_headers(scope: Any, receive: Any, send: Any) -> None:
+            async def sending(message: Any) -> None:
+                if message["type"] == "http.response.start":
+                    message["headers"] += [
+                        (b"content-security-policy", self.csp.encode()),
+                        (b"x-content-type-options", b"nosniff"),
+                        (b"cache-control", b"no-store"),
+                    ]
+                await send(message)
+
+            await app(scope, receive, sending)
+
+        return with_headers
+
+    def _canned(self, path: str) -> Response | None:
+        if not self.canned.get(path):
+            return None
+        status, content = self.canned[path].pop(0)
+        return JSONResponse(content, status)
+
+    async def _config(self, request: Request) -> Response:
+        return self._canned("task_config") or JSONResponse(self.task_config)
+
+    async def _status(self, request: Request) -> Response:
+        return JSONResponse({"operator": self.operator})
+
+    async def _request_agent(self, request: Request) -> Response:
+        self.registrations.append((await request.json())["provider_data"])
+        await asyncio.to_thread(self.operator_answers.wait)
+        packet = {"packet_type": "agent_details", "subject_id": "r", "data": self.details}
+        return self._canned("request_agent") or JSONResponse(packet)
+
+    async def _submit_task(self, request: Request) -> Response:
+        canned = self._canned("submit_task")
+        if canned is not None:
+            return canned
+        if request.headers["content-type"].startswith("application/json"):
+            self.submissions.append(await request.json())
+        else:
+            async with request.form() as form:
+                files = [(k, v.filename, await v.read()) for k, v in form.multi_items() if not isinstance(v, str)]
+                answer = json.loads(str(form["final_string_data"]))
+                self.submissions.append({"USED_AGENT_ID": form["USED_AGENT_ID"], "final_data": answer, "files": files})
+        return JSONResponse({"status": "Submitted!"})
+
+    def _keeper(self, path: str, kept: list[dict[str, Any]]) -> Any:
+        async def keep(request: Request) -> Response:
+            canned = self._canned(path)
+            if canned is None:
+                kept.append(await request.json())
+            return canned or JSONResponse({"status": "ok"})
+
+        return keep
+
+    async def _live(self, socket: WebSocket) -> None:
+        await socket.accept()
+        try:
+            while True:
+                packet = await socket.receive_json()
+                self.packets.append(packet)
+                if packet["packet_type"] == "alive":
+                    self._sockets.append(socket)
+                    self.connected.set()
+        except WebSocketDisconnect:
+            if socket in self._sockets:
+                self._sockets.remove(socket)
