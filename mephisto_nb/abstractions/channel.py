@@ -31,7 +31,14 @@ class Presence:
     agents: dict[str, bool] = field(default_factory=dict)
 
 
-Incoming: TypeAlias = Messages | Acknowledged | Presence
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """The answer to `Channel.request_sync`: the number of the last message in the router's inbox by then."""
+
+    last_seq: int
+
+
+Incoming: TypeAlias = Messages | Acknowledged | Presence | Synced
 
 
 class Channel(ABC):
@@ -66,6 +73,10 @@ class Channel(ABC):
     @abstractmethod
     async def acknowledge(self, seq: int) -> None:
         """Tell the router that the effects of all messages up to `seq` are committed."""
+
+    @abstractmethod
+    async def request_sync(self) -> None:
+        """Ask how far the inbox goes now; `Synced` is the answer."""
 
     @abstractmethod
     async def finish(self, linger: float) -> None:

@@ -33,7 +33,7 @@ def arrive(step: Step, arrival: Arrival) -> Agent | Refusal:
         return agent
     if step.state.closing is not None:
         return no_units(step.state, "")
-    worker = arrival.facts.worker
+    worker = _known(step, arrival)
     refusal = check_worker(step.state, worker.worker_id if worker else None, arrival.facts)
     if refusal is not None:
         return refusal
@@ -48,10 +48,14 @@ def _find_again(step: Step, arrival: Arrival) -> Agent | None:
     agent = step.state.agents.get(step.state.by_registration.get(arrival.registration_id, ""))
     if agent is None or (agent.status in AGENT_LEFT and agent.submitted_at is None):
         return None
-    known = arrival.facts.worker
+    known = _known(step, arrival)
     if known is None or known.worker_id != agent.worker_id:  # a registration belongs to one worker
         return None
     return agent
+
+
+def _known(step: Step, arrival: Arrival) -> Worker | None:
+    return arrival.facts.worker or step.state.new_workers.get(arrival.worker_name)
 
 
 def _pick_unit(step: Step, worker: Worker) -> Unit | None:

@@ -50,6 +50,8 @@ class RunState:
     assignments: dict[str, Assignment] = field(default_factory=dict)
     units: dict[str, Unit] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
+    #: Workers who came for the first time since the run was read, by name.
+    new_workers: dict[str, Worker] = field(default_factory=dict)
     by_registration: dict[str, str] = field(default_factory=dict)
     #: Units waiting to be launched, in order; ids of units that were not expired since.
     created: deque[str] = field(default_factory=deque)

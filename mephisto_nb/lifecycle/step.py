@@ -68,6 +68,7 @@ class Step:
     def add_worker(self, worker: Worker) -> None:
         """Take somebody in who was never seen before."""
         self._note(AddWorker(worker, self.now))
+        self.state.new_workers[worker.worker_name] = worker
         self.log("worker", worker.worker_id, None, None, "came for the first time", "worker")
 
     def add_agent(self, agent: Agent) -> None:

@@ -1,0 +1,1 @@
+"""The operator and those who work for it."""

@@ -165,7 +165,6 @@ def _unknown(place: _Place) -> None:
     siblings = [path.rpartition(".")[2] for path in known if path.rpartition(".")[0] == parent]
     near = [path for path in known if path.rpartition(".")[2] == key]
     near = near or [f"{parent}.{name}".lstrip(".") for name in get_close_matches(key, siblings, n=1)]
-    near = near or get_close_matches(place.path, known, n=1, cutoff=0.8)
     hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(siblings) or 'none'}."
     message = f"The configuration has no key {place.path!r}{_owner(place)}. {hint}"
     if place.strict:

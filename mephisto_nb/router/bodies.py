@@ -41,15 +41,9 @@ class Form:
         """Give the agent that the request is about."""
         return agent_id_of(self.fields)
 
-    def with_files(self, data: JSONObject) -> JSONObject:
-        """Add what is told of files to a packet's data, the way the node router of Mephisto 1.x does."""
-        if not self.uploads:
-            return data
-        by_field: dict[str, list[JSONObject]] = {}
-        for upload in self.uploads:
-            described = upload.describe()
-            by_field.setdefault(described.pop("fieldname"), []).append(described)
-        return {**data, "files": [upload.describe() for upload in self.uploads], "filesByFields": by_field}
+    def packet_data(self, kind: str, data: JSONObject) -> JSONObject:
+        """Give a packet's data: what was sent under `kind`, and beside it, where nobody can forge it, the files."""
+        return {kind: data, "files": [upload.describe() for upload in self.uploads]}
 
 
 class BodyReader:

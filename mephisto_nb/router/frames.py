@@ -46,6 +46,11 @@ class Finish:
     linger: float
 
 
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """The operator wants to know when it has been sent all that is in the inbox now."""
+
+
 def read_object(text: str) -> JSONObject:
     """Read one frame of an operator; raise `BadFrame` where it is no JSON object."""
     try:
@@ -65,7 +70,7 @@ def whole(value: JSON, what: str) -> int:
     return value
 
 
-def read_frame(text: str) -> Ack | Effects | Finish:
+def read_frame(text: str) -> Ack | Effects | Finish | Sync:
     """Read one frame of an authenticated operator; raise `BadFrame` where the protocol does not know it."""
     frame = read_object(text)
     kind = frame.get("type")
@@ -73,6 +78,8 @@ def read_frame(text: str) -> Ack | Effects | Finish:
         return Ack(whole(frame.get("seq"), "seq"))
     if kind == "effects":
         return _effects(frame.get("effects"))
+    if kind == "sync":
+        return Sync()
     if kind == "finish":
         return Finish(_linger(frame.get("linger")))
     raise BadFrame("unknown type of frame")

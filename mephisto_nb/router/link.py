@@ -40,6 +40,7 @@ class OperatorLink:
         self._presence: dict[str, bool] = {}
         self._acknowledged: int | None = None
         self._finishing = self._replaced = False
+        self._sync_at: int | None = None
 
     def wake(self) -> None:
         """Look for messages to send."""
@@ -58,6 +59,11 @@ class OperatorLink:
     def tell_finishing(self) -> None:
         """Tell that the router is about to end."""
         self._finishing = True
+        self._news.set()
+
+    def sync(self, newest: int) -> None:
+        """Tell the operator once it has been sent every message up to `newest`."""
+        self._sync_at = newest
         self._news.set()
 
     def replace(self) -> None:
@@ -85,7 +91,9 @@ class OperatorLink:
             await self._news.wait()
             self._news.clear()
             await self._send_signals()
-            if await self._send_messages():
+            more = await self._send_messages()
+            await self._send_synced(caught_up=not more)
+            if more:
                 # There may be more than one frame holds.
                 self._news.set()
         await self._websocket.close(REPLACED, "a newer operator link took over")
@@ -116,6 +124,13 @@ class OperatorLink:
         inner = ",".join(f"[{row.seq},{row.received_at!r},{row.text}]" for row in rows)
         await self._send(f'{{"type":"messages","messages":[{inner}]}}')
         return True
+
+    async def _send_synced(self, *, caught_up: bool) -> None:
+        # Caught up, although the number was not reached: the messages in between were withdrawn.
+        caught_up = caught_up and self._window.room() != (0, 0)
+        if self._sync_at is not None and (caught_up or self._window.last_sent >= self._sync_at):
+            self._sync_at = None
+            await self._send(codec.dump({"type": "synced", "last_seq": self._window.last_sent}))
 
     async def _send(self, text: str) -> None:
         await self._websocket.send_text(text)

@@ -114,7 +114,7 @@ class OperatorSocket:
         while True:
             await self._take(link, frames.read_frame(await _receive_text(websocket)))
 
-    async def _take(self, link: OperatorLink, frame: frames.Ack | frames.Effects | frames.Finish) -> None:
+    async def _take(self, link: OperatorLink, frame: frames.Ack | frames.Effects | frames.Finish | frames.Sync) -> None:
         router = self._router
         if isinstance(frame, frames.Ack):
             seq = link.acknowledged(frame.seq)
@@ -124,6 +124,8 @@ class OperatorSocket:
             fresh = await router.store.run(lambda txn: writes.apply_effects(txn, effects.effects, effects.last_n))
             router.act(fresh)
             link.tell_acknowledged(frame.last_n)
+        elif isinstance(frame, frames.Sync):
+            link.sync(await router.store.run(writes.newest))
         else:
             link.tell_finishing()
             router.finish(frame.linger)

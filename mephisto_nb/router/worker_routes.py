@@ -80,7 +80,7 @@ class WorkerRoutes:
         """Hand in the final answer, as JSON or as a form with files."""
         async with self._bodies.form(request) as form:
             agent_id = form.agent_id()
-            data = form.with_files(form.object("final_data", "final_string_data"))
+            data = form.packet_data("final_data", form.object("final_data", "final_string_data"))
             message = self._router.message(PacketType.SUBMIT_UNIT, agent_id, data)
             verdict = await self._router.write(lambda txn: writes.submit(txn, agent_id, message))
             if verdict is Verdict.DUPLICATE:
@@ -95,7 +95,7 @@ class WorkerRoutes:
             agent_id = form.agent_id()
             if self._router.agent(agent_id) is None:
                 raise unknown_agent()
-            data = form.with_files(form.object("metadata"))
+            data = form.packet_data("metadata", form.object("metadata"))
             await self._router.post(PacketType.SUBMIT_METADATA, agent_id, data)
             return json_answer({"status": "Submitted metadata"})
 

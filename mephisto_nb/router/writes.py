@@ -203,6 +203,11 @@ def fetch(txn: Txn, after: int, max_messages: int, max_bytes: int) -> list[Row]:
     return rows
 
 
+def newest(txn: Txn) -> int:
+    """Give the number of the newest message in the inbox; 0 where it is empty."""
+    return int(txn.db.execute("SELECT coalesce(max(seq), 0) FROM inbox").fetchone()[0])
+
+
 def last_n(txn: Txn) -> int:
     """Give the number of the last effect that was applied."""
     row = txn.db.execute("SELECT value FROM meta WHERE key = 'last_n'").fetchone()

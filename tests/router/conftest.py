@@ -1,30 +1,44 @@
-import contextlib
-
 import aiohttp
 import pytest
 
 from tests.router.harness import Browser, RouterProcess, shake_hands, write_config
 
 
+def stop(started):
+    for router in started:
+        if router.process.returncode is None:
+            router.kill()
+
+
 @pytest.fixture
-async def start_router(tmp_path):
+def start_router(tmp_path):
     """Start routers on `tmp_path`; the settings are those of ``router_config.json``."""
     started = []
 
-    async def start(**settings):
+    def start(**settings):
         write_config(tmp_path, **settings)
-        started.append(await RouterProcess.start(tmp_path))
+        started.append(RouterProcess(tmp_path))
         return started[-1]
 
     yield start
-    for router in started:
-        if router.process.returncode is None:
-            await router.kill()
+    stop(started)
 
 
-@pytest.fixture
-async def router(start_router):
-    return await start_router()
+@pytest.fixture(scope="session")
+def router(tmp_path_factory):
+    """One router for all tests that leave it as it was; each makes agents of its own."""
+    directory = tmp_path_factory.mktemp("router")
+    limits = {"json_body": 100_000, "small_body": 20_000, "upload_body": 300_000, "socket_message": 50_000}
+    write_config(
+        directory,
+        task_config={"task_title": "é"},
+        content_security_policy="default-src 'self'",
+        frame_ancestors=["https://www.mturk.com"],
+        limits={**limits, "files": 3, "errors_per_second": 1000},
+    )
+    router = RouterProcess(directory)
+    yield router
+    stop([router])
 
 
 @pytest.fixture
@@ -40,5 +54,11 @@ def browser(router, session):
 
 @pytest.fixture
 async def operator(router):
-    async with contextlib.AsyncExitStack() as stack:
-        yield await stack.enter_async_context(shake_hands(router.address))
+    async with shake_hands(router.address) as operator:
+        yield operator
+
+
+@pytest.fixture
+async def agent(operator):
+    """An agent in its task."""
+    return await operator.give_agent()

@@ -4,7 +4,10 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import signal
+import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -32,30 +35,20 @@ def write_config(directory: Path, **changes: Any) -> None:
 class RouterProcess:
     """One router process; only this one is ever stopped."""
 
-    def __init__(self, directory: Path, process: asyncio.subprocess.Process, line: dict[str, Any]) -> None:
-        self.directory, self.process, self.line = directory, process, line
-
-    @classmethod
-    async def start(cls, directory: Path) -> "RouterProcess":
-        lines: asyncio.Queue[bytes] = asyncio.Queue()
-
-        async def heard(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            lines.put_nowait(await reader.readline())
-            writer.close()
-
-        server = await asyncio.start_server(heard, "127.0.0.1", 0)
-        async with server:
-            port = server.sockets[0].getsockname()[1]
-            with (directory / "router.log").open("ab") as log:
-                process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "mephisto_nb.router", str(directory), "--notify", f"127.0.0.1:{port}"),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=os.name == "posix",
-                )
-            line = await asyncio.wait_for(lines.get(), PATIENCE)
-        return cls(directory, process, json.loads(line))
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        with socket.create_server(("127.0.0.1", 0)) as server, (directory / "router.log").open("ab") as log:
+            address = f"127.0.0.1:{server.getsockname()[1]}"
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "mephisto_nb.router", str(directory), "--notify", address],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=os.name == "posix",
+            )
+            server.settimeout(PATIENCE)
+            with server.accept()[0] as connection, connection.makefile() as lines:
+                self.line = json.loads(lines.readline())
 
     @property
     def address(self) -> str:
@@ -66,12 +59,11 @@ class RouterProcess:
         return (self.directory / "router.log").read_text()
 
     async def ended(self) -> int:
-        return await asyncio.wait_for(self.process.wait(), PATIENCE)
+        return await asyncio.to_thread(self.process.wait, PATIENCE)
 
-    async def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
-        await self.ended()
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(PATIENCE)
 
     async def terminate(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -97,12 +89,15 @@ class Operator:
                 self.messages += frame["messages"]
         return frame
 
-    async def message(self) -> tuple[int, dict[str, Any]]:
-        """Give the next message: its number and packet."""
-        while not self.messages:
-            self.messages += (await self.next_of("messages"))["messages"]
-        seq, _, packet = self.messages.pop(0)
-        return seq, packet
+    async def message(self, packet_type: str | None = None) -> tuple[int, dict[str, Any]]:
+        """Give the next message (of this type): its number and packet. It is acknowledged."""
+        while True:
+            while not self.messages:
+                self.messages += (await self.next_of("messages"))["messages"]
+            seq, _, packet = self.messages.pop(0)
+            await self.ack(seq)
+            if packet_type in (None, packet["packet_type"]):
+                return seq, packet
 
     async def send(self, frame: dict[str, Any]) -> None:
         await self.socket.send(json.dumps(frame))
@@ -117,10 +112,12 @@ class Operator:
         await self.send({"type": "effects", "effects": [[self._n, packet]]})
         assert (await self.next_of("ack"))["n"] == self._n
 
-    async def give_agent(self, agent_id: str | None, status: str = "in task", **data: Any) -> None:
-        """Make an agent known to the router."""
+    async def give_agent(self, agent_id: str | None = None, status: str = "in task", **data: Any) -> str:
+        """Make an agent known to the router; its id is made up where none is given."""
+        agent_id = agent_id or f"agent_{secrets.token_hex(4)}"
         details = {"request_id": "r", "worker_id": "w", "agent_id": agent_id, "status": status, **data}
         await self.effect("agent_details", details["request_id"], details)
+        return agent_id
 
 
 @contextlib.asynccontextmanager

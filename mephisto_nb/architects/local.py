@@ -1,0 +1,243 @@
+"""A router on this very machine, in a process of its own that outlives the kernel."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.abstractions.architect import Architect, RouterPlan
+from mephisto_nb.abstractions.channel import Channel
+from mephisto_nb.architects.websocket_channel import WebSocketChannel
+from mephisto_nb.errors import ConfigError, LaunchError, NotFoundError, PortInUseError, RouterError
+from mephisto_nb.utils.files import write_private
+from mephisto_nb.utils.secret import Secret
+
+#: How long a router may take until it answers, in seconds.
+START_TIMEOUT = 30.0
+
+
+@dataclass
+class LocalArchitectArgs:
+    """Where the router listens.
+
+    Parameters
+    ----------
+    hostname
+        The address to listen on. The default lets nobody in from outside this machine; use ``0.0.0.0`` (behind
+        a firewall, or a proxy that speaks TLS) to let workers in.
+    port
+        0: any free port; or one that must be free.
+    url
+        How workers reach the router, where that differs: the address of a proxy or tunnel in front of it.
+    operator_absence_in_seconds
+        How long a router without an operator goes on taking submissions before it ends itself.
+    server_type, server_source_path
+        Of Mephisto 1.x; the router is this package's own, so only their defaults are taken.
+    """
+
+    _architect_type: str = "local"
+    hostname: str = "127.0.0.1"
+    port: int = 0
+    url: str = ""
+    operator_absence_in_seconds: float = 604800.0
+    server_type: str = "node"
+    server_source_path: str = ""
+
+
+class LocalArchitect(Architect[LocalArchitectArgs]):
+    """Starts a router as a process of this machine, and finds it again after the kernel was restarted."""
+
+    ARCHITECT_TYPE = "local"
+    ArgsClass = LocalArchitectArgs
+
+    def __init__(self, args: LocalArchitectArgs, directory: Path) -> None:
+        super().__init__(args, directory)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    # -- launching -------------------------------------------------------------------------------------------
+
+    def assert_task_args(self) -> None:
+        """Refuse settings that cannot work, and a port that belongs to another program."""
+        if self.args.server_type != "node" or self.args.server_source_path not in ("", "???"):
+            raise ConfigError(
+                f"mephisto.architect.server_type is {self.args.server_type!r} and server_source_path "
+                f"{self.args.server_source_path!r}: the router is mephisto_nb's own. Remove both keys."
+            )
+        if self.args.operator_absence_in_seconds <= 0:
+            raise ConfigError("mephisto.architect.operator_absence_in_seconds must be more than 0 seconds.")
+        _check_port(self._host, self.args.port)
+
+    async def deploy(self, plan: RouterPlan) -> str:
+        """Start the router and give its URL once it answers."""
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_private(self._path("router_config.json"), json.dumps(self._router_config(plan)))
+        self._path("router.json").unlink(missing_ok=True)
+        return await self._start()
+
+    async def revive(self) -> str:
+        """Find the running router again, or start a dead one at its old address."""
+        if not self._path("router_config.json").exists():
+            raise RouterError(
+                f"The router of this run left nothing in {self.directory} to start it from. "
+                "Launch the task again with resume_incomplete_run=true."
+            )
+        if self._is_running():
+            return self.url
+        try:
+            return await self._start()
+        except LaunchError as error:
+            raise RouterError(str(error)) from error
+
+    async def shutdown(self) -> None:
+        """End the router at once, if it still runs."""
+        if not self._is_running():
+            return
+        process, self._process = self._process, None
+        # The lock proves that the process of router.json is this run's router, not a stranger with its number.
+        pid = process.pid if process is not None else int(self._state()["pid"])
+        _terminate(pid)
+        await asyncio.to_thread(self._wait_until_gone)
+
+    # -- talking to it ---------------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """The address that workers use."""
+        return self.args.url.rstrip("/") or self._local_url
+
+    def get_channel(self) -> Channel:
+        """Give the link to the router."""
+        config = json.loads(self._path("router_config.json").read_text())
+        return WebSocketChannel(self._local_url, config["run_id"], Secret(config["token"]))
+
+    async def fetch_file(self, filename: str) -> Path:
+        """Give the path of an uploaded file, which is on this machine already."""
+        path = self._path("files") / Path(filename).name
+        if not path.is_file():
+            raise NotFoundError(f"There is no uploaded file {filename!r} in this run.")
+        return path
+
+    @property
+    def _host(self) -> str:
+        # Mephisto 1.x's configurations say "localhost", which may mean IPv6 to one program and IPv4 to another.
+        return "127.0.0.1" if self.args.hostname == "localhost" else self.args.hostname
+
+    @property
+    def _local_url(self) -> str:
+        state = self._state()
+        host = "127.0.0.1" if self._host in ("0.0.0.0", "::") else self._host
+        return f"http://{host}:{state['port']}"
+
+    # -- the process -----------------------------------------------------------------------------------------
+
+    def _path(self, name: str) -> Path:
+        return self.directory / name
+
+    def _state(self) -> JSONObject:
+        try:
+            state: JSONObject = json.loads(self._path("router.json").read_text())
+        except (OSError, ValueError) as error:
+            raise RouterError(f"The router of this run did not say where it is ({error}).") from error
+        return state
+
+    def _router_config(self, plan: RouterPlan) -> JSONObject:
+        return {
+            "run_id": plan.task_run_id,
+            "token": secrets.token_hex(32),
+            "host": self._host,
+            "port": self.args.port,
+            "task_config": plan.task_config,
+            "content_security_policy": plan.content_security_policy,
+            "frame_ancestors": list(plan.frame_ancestors),
+            "disconnect_after": plan.disconnect_after,
+            "operator_absence_in_seconds": self.args.operator_absence_in_seconds,
+        }
+
+    def _is_running(self) -> bool:
+        if self._process is not None and self._process.poll() is not None:
+            self._process = None
+        try:
+            with FileLock(self._path("router.lock"), blocking=False):
+                return False
+        except Timeout:
+            return self._path("router.json").exists()
+
+    async def _start(self) -> str:
+        ready: asyncio.Future[JSONObject] = asyncio.get_running_loop().create_future()
+        server = await asyncio.start_server(lambda reader, _: _hear(reader, ready), "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            with self._path("router.log").open("ab") as log:
+                process = _spawn(self.directory, port, log)
+            try:
+                answer = await asyncio.wait_for(ready, START_TIMEOUT)
+            except (TimeoutError, asyncio.CancelledError):
+                process.kill()
+                raise LaunchError(f"The router did not answer in {START_TIMEOUT:g} s. {self._last_words()}") from None
+        if not answer.get("ready"):
+            process.wait()
+            kind = PortInUseError if answer.get("error") == "port_in_use" else LaunchError
+            raise kind(f"The router did not start: {answer.get('message') or self._last_words()}")
+        self._process = process
+        return self.url
+
+    def _last_words(self) -> str:
+        lines = self._path("router.log").read_text(errors="replace").splitlines()
+        return f"Its log {self._path('router.log')} ends: {' | '.join(lines[-3:]) or 'nothing'}"
+
+    def _wait_until_gone(self) -> None:
+        try:
+            with FileLock(self._path("router.lock"), timeout=10):
+                pass
+        except Timeout as error:
+            raise RouterError(f"The router in {self.directory} does not end.") from error
+
+
+async def _hear(reader: asyncio.StreamReader, ready: asyncio.Future[JSONObject]) -> None:
+    """Take the router's one line; an end without one means that it died."""
+    line = await reader.readline()
+    if not ready.done():
+        ready.set_result(json.loads(line) if line else {"ready": False})
+
+
+def _spawn(directory: Path, notify_port: int, log: Any) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "mephisto_nb.router", str(directory), "--notify", f"127.0.0.1:{notify_port}"]
+    options: dict[str, Any] = {"start_new_session": True}  # outlives the kernel, and its interrupts
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS
+        options = {"creationflags": flags}
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **options)
+
+
+def _terminate(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGTERM)  # on Windows: TerminateProcess
+    except ProcessLookupError:
+        pass
+
+
+def _check_port(host: str, port: int) -> None:
+    if not 0 <= port <= 65535:
+        raise ConfigError(f"mephisto.architect.port is {port}; ports go from 0 (any free one) to 65535.")
+    with socket.socket() as probe:
+        if sys.platform != "win32":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortInUseError(
+                f"mephisto.architect.port is {port}, but {host}:{port} cannot be listened on ({error.strerror}). "
+                "Use another port, or 0 for any free one."
+            ) from error

@@ -1,0 +1,126 @@
+"""The link to a router over one WebSocket.
+
+Both sides prove that they know the run's token without sending it; then messages go one way and effects the
+other, each numbered and acknowledged. The frames are described in `router.frames` and `router.link`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.abstractions.channel import Acknowledged, Channel, Incoming, Messages, Presence, Synced
+from mephisto_nb.data_model.packets import Packet, Received
+from mephisto_nb.errors import LinkRefusedError, RouterError
+from mephisto_nb.utils import proofs
+from mephisto_nb.utils.secret import Secret
+
+PROTOCOL = 1
+_OPEN_TIMEOUT = 10.0
+
+
+class WebSocketChannel(Channel):
+    """A link to the router at `url` of run `task_run_id`, proved by `token`."""
+
+    def __init__(self, url: str, task_run_id: str, token: Secret) -> None:
+        self._url = url.replace("http", "ws", 1) + "/operator"
+        self._task_run_id, self._token = task_run_id, token
+        self._socket: ClientConnection | None = None
+        self._presence: Presence | None = None
+
+    async def connect(self, last_seq: int) -> int:
+        """Open the link, each side proving itself; give the number of the last effect that the router has."""
+        try:
+            # Frames hold whole batches, whose size the router bounds; `proxy=None`: the router is ours.
+            self._socket = await connect(self._url, max_size=None, open_timeout=_OPEN_TIMEOUT, proxy=None)
+        except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
+            raise RouterError(f"No router answers at {self._url}: {error}") from error
+        await self._prove(last_seq)
+        welcome = await self._receive("welcome")
+        self._presence = Presence(welcome.get("presence", {}))
+        return int(welcome["last_n"])
+
+    async def _prove(self, last_seq: int) -> None:
+        challenge = proofs.new_challenge()
+        await self._send({"type": "hello", "protocol": PROTOCOL, "challenge": challenge})
+        theirs = await self._receive("challenge")
+        expected = proofs.router_proof(self._token.reveal(), self._task_run_id, challenge)
+        if not proofs.matches(expected, theirs.get("proof")) or not proofs.is_challenge(theirs.get("challenge")):
+            await self.close()
+            raise LinkRefusedError(f"What answers at {self._url} is not the router of run {self._task_run_id}.")
+        proof = proofs.operator_proof(self._token.reveal(), self._task_run_id, theirs["challenge"])
+        await self._send({"type": "proof", "proof": proof, "last_seq": last_seq})
+
+    async def incoming(self) -> AsyncIterator[Incoming]:
+        """Give what the router sends, until the link breaks."""
+        if self._presence is not None:
+            yield self._presence
+        while True:
+            if (incoming := _read(await self._receive())) is not None:
+                yield incoming
+
+    async def send_effects(self, effects: Sequence[tuple[int, Packet]]) -> None:
+        """Send numbered packets for workers."""
+        await self._send({"type": "effects", "effects": [[n, packet.to_dict()] for n, packet in effects]})
+
+    async def acknowledge(self, seq: int) -> None:
+        """Tell the router that the effects of all messages up to `seq` are committed."""
+        await self._send({"type": "ack", "seq": seq})
+
+    async def request_sync(self) -> None:
+        """Ask how far the inbox goes now."""
+        await self._send({"type": "sync"})
+
+    async def finish(self, linger: float) -> None:
+        """Tell the router that the run is over."""
+        await self._send({"type": "finish", "linger": linger})
+
+    async def close(self) -> None:
+        """Close the link; the router goes on."""
+        if self._socket is not None:
+            await self._socket.close()
+
+    async def _send(self, frame: JSONObject) -> None:
+        if self._socket is None:
+            raise RouterError(f"The link to {self._url} is not open.")
+        try:
+            await self._socket.send(json.dumps(frame, separators=(",", ":")))
+        except ConnectionClosed as error:
+            raise _broken(self._url, error) from error
+
+    async def _receive(self, wanted: str | None = None) -> JSONObject:
+        if self._socket is None:
+            raise RouterError(f"The link to {self._url} is not open.")
+        try:
+            frame: JSON = json.loads(await self._socket.recv())
+        except ConnectionClosed as error:
+            raise _broken(self._url, error) from error
+        except ValueError as error:
+            raise RouterError(f"What answers at {self._url} does not speak this protocol.") from error
+        if not isinstance(frame, dict) or (wanted is not None and frame.get("type") != wanted):
+            raise RouterError(f"What answers at {self._url} does not speak this protocol.")
+        return frame
+
+
+def _broken(url: str, error: ConnectionClosed) -> RouterError:
+    code = error.rcvd.code if error.rcvd else None
+    if code == 4401:
+        return LinkRefusedError(f"The router at {url} refused this operator: its token is not that of the run.")
+    return RouterError(f"The link to {url} is broken (close code {code}).")
+
+
+def _read(frame: JSONObject) -> Incoming | None:
+    match frame:
+        case {"type": "messages", "messages": messages}:
+            return Messages([Received(seq, at, Packet.from_dict(packet)) for seq, at, packet in messages])
+        case {"type": "ack", "n": n}:
+            return Acknowledged(n)
+        case {"type": "presence", "agents": agents}:
+            return Presence(agents)
+        case {"type": "synced", "last_seq": last_seq}:
+            return Synced(last_seq)
+    return None  # a later router may say more than this operator understands

@@ -1,0 +1,179 @@
+"""The links to routers: what they receive becomes steps of the runs, and what steps decide goes out to workers.
+
+A link that breaks is made again for as long as the run lasts, starting a dead router anew; both sides go on
+from the last number that the other has acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import islice
+from typing import Any
+
+from mephisto_nb.abstractions.architect import Architect
+from mephisto_nb.abstractions.channel import Acknowledged, Channel, Messages, Presence, Synced
+from mephisto_nb.abstractions.clock import Clock
+from mephisto_nb.errors import LinkRefusedError, RouterError
+from mephisto_nb.lifecycle.step import Step
+from mephisto_nb.operations.run_engine import RunEngine
+from mephisto_nb.utils.logging import get_logger
+
+logger = get_logger(__name__)
+
+#: How many packets go into one frame of a link.
+_FRAME = 200
+#: How long to wait before a broken link is tried again: the first time, and at most (seconds).
+_BACKOFF = (0.1, 10.0)
+
+
+class ClientIOHandler:
+    """The link of one run.
+
+    Parameters
+    ----------
+    engine
+        The run.
+    architect
+        Who knows where its router is.
+    clock
+        What time it is.
+    """
+
+    def __init__(self, engine: RunEngine, architect: Architect[Any], clock: Clock) -> None:
+        self._engine, self._architect, self._clock = engine, architect, clock
+        self._channel: Channel | None = None
+        self._sent_n = 0
+        self._acknowledged_seq = 0
+        self._sync_wanted = False
+        self._send = asyncio.Event()
+        self._empty = asyncio.Event()
+        #: Which agents' pages are connected.
+        self.present: set[str] = set()
+        #: Since when there is no link, and how long the last break lasted (epoch seconds, seconds).
+        self.away_since: float | None = clock.now()
+        engine.listeners.append(self._on_step)
+        engine.request_sync = self._request_sync
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the router can be talked to now."""
+        return self._channel is not None
+
+    async def run(self) -> None:
+        """Keep the link up, for ever."""
+        pause = _BACKOFF[0]
+        while True:
+            try:
+                await self._connect()
+                pause = _BACKOFF[0]
+                await self._serve()
+            except LinkRefusedError:
+                raise
+            except RouterError as error:
+                logger.info("the link of run %s broke: %s", self._engine.task_run_id, error)
+            finally:
+                await self._disconnect()
+            try:
+                await self._architect.revive()
+            except RouterError as error:
+                self._engine.trouble = f"The router cannot be reached. {error}"
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _BACKOFF[1])
+
+    async def finish(self, linger: float, patience: float) -> None:
+        """Wait until the router has every packet, then tell it that the run is over.
+
+        Raises
+        ------
+        RouterError
+            The link is broken, or the router did not take everything within `patience` seconds.
+        """
+        try:
+            async with asyncio.timeout(patience):
+                while self._engine.outbox:
+                    self._empty.clear()
+                    await self._empty.wait()
+        except TimeoutError:
+            raise RouterError("the router did not take the last packets in time") from None
+        if self._channel is None:
+            raise RouterError("there is no link to the router")
+        await self._channel.finish(linger)
+
+    # -- one link --------------------------------------------------------------------------------------------
+
+    async def _connect(self) -> None:
+        channel = self._architect.get_channel()
+        self._acknowledged_seq = self._engine.committed_seq
+        last_n = await channel.connect(self._engine.committed_seq)
+        self._delivered(last_n)
+        self._sent_n = last_n
+        self._channel, self.away_since = channel, None
+        self._engine.trouble = None
+        self._request_sync()
+
+    async def _serve(self) -> None:
+        channel = self._channel
+        if channel is None:
+            return
+        sender = asyncio.create_task(self._keep_sending(channel), name="mephisto_nb-link-sender")
+        try:
+            async for incoming in channel.incoming():
+                self._take(incoming)
+        finally:
+            sender.cancel()
+            await asyncio.wait({sender})
+            if not sender.cancelled() and (error := sender.exception()):
+                raise error
+
+    def _take(self, incoming: Messages | Acknowledged | Presence | Synced) -> None:
+        match incoming:
+            case Messages(received):
+                self._engine.receive(received)
+            case Acknowledged(n):
+                self._delivered(n)
+            case Presence(agents):
+                self.present.update(agent for agent, here in agents.items() if here)
+                self.present.difference_update(agent for agent, here in agents.items() if not here)
+            case Synced(last_seq):
+                self._engine.clock_may_go_on(last_seq)
+
+    async def _keep_sending(self, channel: Channel) -> None:
+        try:
+            while True:
+                await self._send.wait()
+                self._send.clear()
+                await self._send_all(channel)
+        except RouterError:
+            await channel.close()  # the receiving side notices, and the link is made again
+
+    async def _send_all(self, channel: Channel) -> None:
+        if self._sync_wanted:
+            self._sync_wanted = False
+            await channel.request_sync()
+        while new := list(islice((item for item in self._engine.outbox if item[0] > self._sent_n), _FRAME)):
+            self._sent_n = new[-1][0]
+            await channel.send_effects(new)
+        last_seq = self._engine.committed_seq
+        if last_seq > self._acknowledged_seq:
+            self._acknowledged_seq = last_seq
+            await channel.acknowledge(last_seq)
+
+    async def _disconnect(self) -> None:
+        channel, self._channel = self._channel, None
+        self.present.clear()
+        if self.away_since is None:
+            self.away_since = self._clock.now()
+        if channel is not None:
+            await channel.close()
+
+    def _delivered(self, n: int) -> None:
+        self._engine.delivered(n)
+        if not self._engine.outbox:
+            self._empty.set()
+
+    def _on_step(self, step: Step) -> None:
+        self._send.set()
+
+    def _request_sync(self) -> None:
+        self._sync_wanted = True
+        self._send.set()

@@ -1,0 +1,149 @@
+"""Who is here, what they may do, and which unit they get.
+
+The pool looks up what the rules need to know and hands them each packet; the rules decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.abstractions.blueprint import Blueprint
+from mephisto_nb.abstractions.crowd_provider import CrowdProvider, Identity
+from mephisto_nb.abstractions.database import Database, WorkerFacts
+from mephisto_nb.data_model.packets import PacketType, Received
+from mephisto_nb.data_model.records import Agent, Submission
+from mephisto_nb.data_model.states import AgentStatus
+from mephisto_nb.lifecycle.arrivals import Arrival, answer, arrive
+from mephisto_nb.lifecycle.departures import leave
+from mephisto_nb.lifecycle.eligibility import Refusal, RefusalCode
+from mephisto_nb.lifecycle.step import Step
+from mephisto_nb.lifecycle.submissions import submit
+from mephisto_nb.operations.threads import in_thread
+
+#: Of what a worker's page reports as an error, this many characters are kept.
+_ERROR_LENGTH = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What was looked up for a batch of packets: who registers (or why nobody does), and what is known of them."""
+
+    identities: Mapping[int, Identity | Refusal]
+    facts: Mapping[str, WorkerFacts]
+
+
+class WorkerPool:
+    """Handles the packets of one run's workers.
+
+    Parameters
+    ----------
+    task_run_id
+        The run.
+    blueprint, provider
+        Its kind of task, and its crowd.
+    database
+        Where workers are looked up.
+    """
+
+    def __init__(
+        self, task_run_id: str, blueprint: Blueprint[Any], provider: CrowdProvider[Any], database: Database
+    ) -> None:
+        self._task_run_id = task_run_id
+        self._blueprint, self._provider, self._database = blueprint, provider, database
+        self._rules: Mapping[PacketType, Callable[[Step, Received], None]] = {
+            PacketType.SUBMIT_UNIT: _submit,
+            PacketType.SUBMIT_ONBOARDING: _refuse_onboarding,
+            PacketType.SUBMIT_METADATA: _add_metadata,
+            PacketType.LIVE_UPDATE_TO_OPERATOR: _add_live_update,
+            PacketType.LOG_ERROR: _log_error,
+            PacketType.RETURN_UNIT: _return,
+            PacketType.AGENT_DISCONNECTED: _disconnect,
+        }
+
+    async def prepare(self, received: Sequence[Received]) -> Prepared:
+        """Find out who registers, and what is known of them: one look-up for the whole batch."""
+        identities = {
+            message.seq: self._identify(message.packet.data)
+            for message in received
+            if message.packet.packet_type is PacketType.REGISTER_AGENT
+        }
+        names = sorted({found.worker_name for found in identities.values() if isinstance(found, Identity)})
+        facts: Mapping[str, WorkerFacts] = {}
+        if names:
+            facts = await in_thread(
+                self._database.get_worker_facts, self._task_run_id, self._provider.PROVIDER_TYPE, names
+            )
+        return Prepared(identities, facts)
+
+    def handle(self, step: Step, received: Received, prepared: Prepared) -> None:
+        """Apply the rule for one packet."""
+        packet_type = received.packet.packet_type
+        if packet_type is PacketType.REGISTER_AGENT:
+            self._register(step, received, prepared)
+        elif rule := self._rules.get(packet_type):
+            rule(step, received)
+        else:
+            step.log("run", self._task_run_id, None, None, f"a packet {packet_type.value!r} has no meaning", "router")
+
+    def init_data(self, step: Step, agent: Agent) -> JSON:
+        """Give what an agent's page is handed to work on."""
+        unit = step.state.units[agent.unit_id]
+        assignment = step.state.assignments[unit.assignment_id]
+        own = assignment.unit_data[unit.unit_index] if unit.unit_index < len(assignment.unit_data) else {}
+        return self._blueprint.get_init_data(assignment.shared, own)
+
+    def _identify(self, data: JSONObject) -> Identity | Refusal:
+        provider_data = data.get("provider_data")
+        try:
+            if not isinstance(provider_data, dict):
+                raise ValueError("The page did not say who you are. Open the task's link again.")  # noqa: TRY004
+            return self._provider.identify(provider_data)
+        except ValueError as error:
+            return Refusal(RefusalCode.BAD_REGISTRATION, str(error))
+
+    def _register(self, step: Step, received: Received, prepared: Prepared) -> None:
+        request_id, identity = received.packet.subject_id, prepared.identities[received.seq]
+        if isinstance(identity, Refusal):
+            answer(step, request_id, identity)
+            return
+        facts = prepared.facts.get(identity.worker_name, WorkerFacts())
+        outcome = arrive(step, Arrival(request_id, identity.worker_name, identity.registration_id, facts))
+        data = self.init_data(step, outcome) if isinstance(outcome, Agent) else None
+        answer(step, request_id, outcome, data)
+
+
+def _submit(step: Step, received: Received) -> None:
+    data = received.packet.data
+    files = data.get("files", [])
+    submit(step, Submission(received.packet.subject_id, data.get("final_data"), received.received_at, files))
+
+
+def _refuse_onboarding(step: Step, received: Received) -> None:
+    text = "This task has no introduction to hand in. Open the task's link again."
+    answer(step, str(received.packet.data.get("request_id")), Refusal(RefusalCode.BAD_REGISTRATION, text))
+
+
+def _add_metadata(step: Step, received: Received) -> None:
+    if received.packet.subject_id in step.state.agents:
+        step.add_metadata(received.packet.subject_id, received.packet.data, received.received_at)
+
+
+def _add_live_update(step: Step, received: Received) -> None:
+    if received.packet.subject_id in step.state.agents:
+        step.add_live_update(received.packet.subject_id, "worker", received.packet.data, received.received_at)
+
+
+def _log_error(step: Step, received: Received) -> None:
+    report = {key: str(value)[:_ERROR_LENGTH] for key, value in list(received.packet.data.items())[:20]}
+    step.log("agent", received.packet.subject_id, None, None, "the worker's page reported an error", "worker", report)
+
+
+def _return(step: Step, received: Received) -> None:
+    leave(step, received.packet.subject_id, AgentStatus.RETURNED, "the worker gave it back", "worker")
+
+
+def _disconnect(step: Step, received: Received) -> None:
+    leave(step, received.packet.subject_id, AgentStatus.DISCONNECT, "the worker's connection was lost", "router")

@@ -1,0 +1,114 @@
+"""How a router starts, and the ways in which it ends."""
+
+import asyncio
+import json
+import os
+import socket
+import stat
+
+import pytest
+
+from mephisto_nb.router.__main__ import main
+from tests.router.harness import RUN_ID, TOKEN, Browser, RouterProcess, shake_hands, write_config
+
+
+def test_it_tells_when_and_where_it_listens(router):
+    state = json.loads((router.directory / "router.json").read_text())
+    port = router.line["port"]
+    assert router.line == {"ready": True, "port": port, "pid": router.process.pid}
+    assert state == {"run_id": RUN_ID, "pid": router.process.pid, "port": port, "url": f"http://127.0.0.1:{port}"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX")
+def test_what_it_writes_is_for_its_owner_alone(router):
+    for name in ("router.json", "inbox.db", "router.lock"):
+        assert stat.S_IMODE((router.directory / name).stat().st_mode) == 0o600
+
+
+async def test_a_port_in_use_is_told(start_router):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        router = start_router(port=other.getsockname()[1])
+    assert (router.line["ready"], router.line["error"]) == (False, "port_in_use")
+    assert await router.ended() == 3
+
+
+async def test_a_directory_has_one_router(router):
+    second = RouterProcess(router.directory)
+    assert second.line["error"] == "locked"
+    assert await second.ended() == 4
+
+
+@pytest.mark.parametrize("wrong", [{"token": "short"}, {"prot": 1}, {"port": "x"}, {"host": "256.0.0.1"}])
+async def test_a_wrong_configuration_is_told(start_router, wrong):
+    router = start_router(**wrong)
+    assert router.line["error"] == "config"
+    assert await router.ended() == 2
+
+
+async def test_finishing_refuses_new_workers_and_then_ends(start_router, session):
+    router = start_router()
+    async with shake_hands(router.address) as operator:
+        asking = Browser(router.address, session).request_agent()
+        await operator.message("register_agent")
+        await operator.send({"type": "finish", "linger": 0.3})
+        await operator.next_of("finishing")
+        for _, answer in (await asking, await Browser(router.address, session).request_agent()):
+            assert answer["data"]["agent_id"] is None
+            assert answer["data"]["failure_code"] == "run_over"
+        assert await router.ended() == 0
+
+
+async def test_it_ends_when_the_operator_stays_away(start_router):
+    router = start_router(operator_absence_in_seconds=0.2)
+    assert await router.ended() == 5
+
+
+async def test_the_patience_for_the_operator_begins_when_he_leaves(start_router):
+    router = start_router(operator_absence_in_seconds=0.5)
+    async with shake_hands(router.address) as operator:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(operator.socket.recv(), 0.8)
+        assert router.process.poll() is None
+    assert await router.ended() == 5
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
+async def test_sigterm_sends_those_who_wait_away_and_ends(start_router, session):
+    router = start_router()
+    async with shake_hands(router.address) as operator:
+        asking = Browser(router.address, session).request_agent()
+        await operator.message("register_agent")
+        assert await router.terminate() == 0
+    status, answer = await asking
+    assert (status, answer["error"]["code"]) == (503, "router_stopping")
+    assert "Traceback" not in router.log
+    assert TOKEN not in router.log
+
+
+async def test_after_a_restart_it_has_the_same_port_and_no_stale_requests(start_router, session):
+    router = start_router()
+    async with shake_hands(router.address) as operator:
+        asking = Browser(router.address, session).request_agent()
+        await operator.next_of("messages")
+    router.kill()
+    await asyncio.gather(asking, return_exceptions=True)
+    again = start_router()
+    assert again.address == router.address
+    async with shake_hands(again.address) as operator:
+        await operator.give_agent("a1")
+        await Browser(again.address, session).submit("a1")
+        assert (await operator.message())[1]["packet_type"] == "submit_unit"
+
+
+def test_a_database_of_another_run_is_refused(tmp_path, start_router):
+    start_router().kill()
+    write_config(tmp_path, run_id="another")
+    assert main([str(tmp_path)]) == 2
+
+
+def test_help_tells_everything(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    for word in ("--notify", "router_config.json", "inbox.db", "port_in_use", "SIGTERM", "exit codes"):
+        assert word in text

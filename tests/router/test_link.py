@@ -1,0 +1,156 @@
+"""The operator's link: who gets in, what is told again, and what is applied once."""
+
+import json
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from mephisto_nb.utils import proofs
+from tests.router.harness import RUN_ID, TOKEN, shake_hands
+
+
+async def close_code(socket):
+    with pytest.raises(ConnectionClosed):
+        while True:
+            await socket.recv()
+    return socket.close_code
+
+
+async def test_the_router_proves_itself_without_telling_the_token(router):
+    async with connect(f"ws://{router.address}/operator") as socket:
+        challenge = proofs.new_challenge()
+        await socket.send(json.dumps({"type": "hello", "protocol": 1, "challenge": challenge}))
+        text = await socket.recv()
+    answer = json.loads(text)
+    assert answer["run_id"] == RUN_ID
+    assert answer["proof"] == proofs.router_proof(TOKEN, RUN_ID, challenge)
+    assert TOKEN not in text
+
+
+async def test_a_wrong_token_is_turned_away(router):
+    with pytest.raises(ConnectionClosed) as closed:
+        async with shake_hands(router.address, token="x" * 43):
+            pass
+    assert closed.value.rcvd.code == 4401
+
+
+@pytest.mark.parametrize(
+    "hello",
+    [
+        {"type": "hello", "protocol": 2, "challenge": "0" * 64},
+        {"type": "hello", "protocol": 1, "challenge": "short"},
+        {"type": "hello", "protocol": 1},
+        {"type": "effects", "effects": []},
+        [],
+    ],
+)
+async def test_a_strange_greeting_is_turned_away(router, hello):
+    async with connect(f"ws://{router.address}/operator") as socket:
+        await socket.send(json.dumps(hello))
+        assert await close_code(socket) == 4400
+
+
+async def test_a_router_cannot_be_asked_to_make_the_operators_proof(router):
+    async with connect(f"ws://{router.address}/operator") as socket:
+        await socket.send(json.dumps({"type": "hello", "protocol": 1, "challenge": "0" * 64}))
+        challenge = json.loads(await socket.recv())
+        await socket.send(json.dumps({"type": "proof", "proof": challenge["proof"], "last_seq": 0}))
+        assert await close_code(socket) == 4401
+
+
+async def test_a_newer_link_replaces_an_older_one(router, operator):
+    async with shake_hands(router.address) as newer:
+        assert await close_code(operator.socket) == 4409
+        await newer.give_agent()
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "no json",
+        "[]",
+        '{"type":"unknown"}',
+        '{"type":"ack","seq":-1}',
+        '{"type":"ack","seq":1e3}',
+        '{"type":"ack","seq":99999999999999999999}',
+        '{"type":"effects","effects":[]}',
+        '{"type":"effects","effects":[[0,{}]]}',
+        '{"type":"effects","effects":[7]}',
+        '{"type":"finish","linger":"soon"}',
+        b"bytes",
+        "[" * 100_000,
+    ],
+)
+async def test_a_frame_that_makes_no_sense_ends_the_link_only(router, operator, frame):
+    await operator.socket.send(frame)
+    assert await close_code(operator.socket) == 4400
+    async with shake_hands(router.address) as again:
+        await again.give_agent()
+
+
+async def test_what_was_not_acknowledged_is_told_again(start_router, session):
+    from tests.router.harness import Browser
+
+    router = start_router()
+    browser = Browser(router.address, session)
+    async with shake_hands(router.address) as operator:
+        for name in ("a1", "a2", "a3"):
+            await operator.give_agent(name)
+            await browser.submit(name)
+        seq, packet = await operator.message()
+    async with shake_hands(router.address, last_seq=seq) as operator:
+        again = [(await operator.message())[1]["subject_id"] for _ in range(2)]
+    assert [packet["subject_id"], *again] == ["a1", "a2", "a3"]
+
+
+async def test_numbers_go_on_after_those_that_the_operator_knows(start_router, session):
+    from tests.router.harness import Browser
+
+    router = start_router()
+    async with shake_hands(router.address, last_seq=700) as operator:
+        await operator.give_agent("a1")
+        await Browser(router.address, session).submit("a1")
+        assert (await operator.message())[0] == 701
+
+
+async def test_effects_are_applied_once_and_may_leave_numbers_out(router, operator, browser):
+    agent = await operator.give_agent()
+    n = operator.welcome["last_n"] + 10
+    status = {"packet_type": "update_status", "subject_id": agent, "data": {"status": "timeout"}}
+    back = {"packet_type": "update_status", "subject_id": agent, "data": {"status": "completed"}}
+    await operator.send({"type": "effects", "effects": [[n, status]]})
+    assert (await operator.next_of("ack"))["n"] == n
+    await operator.send({"type": "effects", "effects": [[n - 1, back], [n, back]]})
+    assert (await operator.next_of("ack"))["n"] == n
+    assert (await browser.submit(agent))[0] == 409
+    async with shake_hands(router.address) as again:
+        assert again.welcome["last_n"] == n
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        None,
+        {"packet_type": "update_status", "subject_id": "a", "data": {"status": "happy"}},
+        {"packet_type": "update_status", "subject_id": "a b", "data": {"status": "in task"}},
+        {"packet_type": "agent_details", "subject_id": "r", "data": {"agent_id": 7, "status": "in task"}},
+        {"packet_type": "submit_unit", "subject_id": "a", "data": {}},
+        {"packet_type": "client_bound_live_update", "subject_id": "a", "data": {"x": float("inf")}},
+    ],
+)
+async def test_an_effect_that_makes_no_sense_is_passed_over(operator, packet):
+    n = operator.welcome["last_n"] + 1
+    await operator.send({"type": "effects", "effects": [[n, packet]]})
+    assert (await operator.next_of("ack"))["n"] == n
+
+
+async def test_presence_is_told(router, operator, browser, agent):
+    async with browser.socket(agent):
+        assert (await operator.next_of("presence"))["agents"] == {agent: True}
+        async with shake_hands(router.address) as again:
+            assert again.welcome["presence"] == {agent: True}
+            async with browser.socket(agent):
+                pass
+    async with shake_hands(router.address) as again:
+        assert agent not in again.welcome["presence"]

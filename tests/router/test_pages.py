@@ -1,0 +1,75 @@
+"""What browsers read, and what comes with every answer."""
+
+import pytest
+
+from tests.router.harness import shake_hands
+
+
+@pytest.mark.parametrize("path", ["/", "/task_index", "/welcome", "/index.html", "/?worker_id=1"])
+async def test_the_page_is_served(browser, path):
+    response = await browser.get(path)
+    assert (response.status, response.content_type) == (200, "text/html")
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+async def test_files_of_the_site_are_served(browser):
+    response = await browser.get("/bundle.js")
+    assert (response.content_type, await response.text()) == ("text/javascript", "let a = 1")
+
+
+@pytest.mark.parametrize("path", ["/", "/bundle.js", "/is_alive", "/nothing", "/download_file/x"])
+async def test_every_answer_has_the_security_headers(browser, path):
+    headers = (await browser.get(path)).headers
+    policy = "default-src 'self'; frame-ancestors https://www.mturk.com"
+    assert headers["Content-Security-Policy"] == policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../router_config.json",
+        "/..%2frouter_config.json",
+        "/%2e%2e/router_config.json",
+        "/..%5crouter_config.json",
+        "//etc/passwd",
+        "/%2fetc%2fpasswd",
+        "/site",
+        "/%00",
+        "/%ff%fe",
+        "/" + "a" * 3000,
+        "/" + "a/" * 1000,
+        "/bundle.js/x",
+        "/.",
+    ],
+)
+async def test_nothing_outside_the_site_is_served(browser, path):
+    from yarl import URL
+
+    async with browser.session.get(URL(f"http://{browser.address}{path}", encoded=True)) as response:
+        assert response.status == 404
+        assert "error" in await response.json()
+
+
+async def test_a_link_out_of_the_site_is_not_followed(router, browser):
+    (router.directory / "site" / "link").symlink_to(router.directory / "router_config.json")
+    assert (await browser.get("/link")).status == 404
+
+
+async def test_the_small_answers(browser):
+    assert await (await browser.get("/is_alive")).json() == {"status": "Alive!"}
+    config = await (await browser.get("/task_config.json?mephisto_task_version=2.0.3")).json()
+    assert config == {"task_title": "é", "mephisto_task_version": "2.0.3"}
+
+
+async def test_the_status_says_whether_the_operator_is_there(router, browser):
+    async with shake_hands(router.address):
+        assert await (await browser.get("/status")).json() == {"operator": "here"}
+
+
+@pytest.mark.parametrize("path", ["/submit_task", "/request_agent"])
+async def test_a_wrong_method_is_an_error_in_json(browser, path):
+    response = await browser.get(path)
+    assert response.status in (404, 405)
+    assert "error" in await response.json()

@@ -1,0 +1,156 @@
+"""The workers' sockets: the protocol of the browser packages."""
+
+import json
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from tests.router.harness import Browser, shake_hands
+
+
+async def close_code(page):
+    with pytest.raises(ConnectionClosed):
+        while True:
+            await page.receive()
+    return page.socket.close_code
+
+
+async def test_alive_is_answered_with_the_status(browser, agent):
+    async with browser.socket() as page:
+        await page.send("alive", agent, {"update_id": "u"})
+        packet = await page.receive()
+        assert packet == {"packet_type": "update_status", "subject_id": agent, "data": {"status": "in task"}}
+
+
+async def test_a_heartbeat_is_echoed_with_the_time_and_the_status(browser, agent):
+    async with browser.socket() as page:
+        before = json.loads(await (await browser.get("/get_timestamp")).text())["timestamp"]
+        await page.send("heartbeat", agent)
+        packet = await page.receive()
+        assert (packet["packet_type"], packet["subject_id"]) == ("heartbeat", agent)
+        assert packet["data"]["status"] == "in task"
+        assert before <= packet["data"]["last_mephisto_ping"] < before + 10_000
+
+
+async def test_every_socket_gets_statuses_and_the_newest_gets_updates(browser, operator, agent):
+    async with browser.socket(agent) as older, browser.socket(agent) as newer:
+        await operator.effect("client_bound_live_update", agent, {"update_id": "u1", "text": "hi"})
+        await operator.effect("update_status", agent, {"status": "waiting"})
+        assert (await newer.receive())["data"] == {"update_id": "u1", "text": "hi"}
+        assert (await newer.receive())["data"] == (await older.receive())["data"] == {"status": "waiting"}
+
+
+async def test_updates_wait_for_a_socket_and_come_in_order_until_they_are_confirmed(browser, operator, agent):
+    for number in range(3):
+        await operator.effect("client_bound_live_update", agent, {"update_id": str(number)})
+    async with browser.socket(agent) as page:
+        assert [(await page.receive())["data"]["update_id"] for _ in range(3)] == ["0", "1", "2"]
+        await page.send("ack", agent, {"update_id": "0"})
+        await page.send("ack", agent, {"update_id": "2"})
+        await page.send("heartbeat", agent)
+        assert (await page.receive())["packet_type"] == "heartbeat"
+    async with browser.socket(agent) as page:
+        assert (await page.receive())["data"]["update_id"] == "1"
+
+
+async def test_updates_survive_the_death_of_the_router(start_router, session):
+    router = start_router()
+    async with shake_hands(router.address) as operator:
+        await operator.give_agent("a1")
+        await operator.effect("client_bound_live_update", "a1", {"text": "hi"})
+    router.kill()
+    async with Browser(start_router().address, session).socket("a1") as page:
+        packet = await page.receive()
+        assert packet["data"]["text"] == "hi"
+        assert packet["data"]["update_id"]
+
+
+async def test_an_older_socket_takes_over_what_a_newer_one_did_not_confirm(browser, operator, agent):
+    async with browser.socket(agent) as older:
+        async with browser.socket(agent):
+            await operator.effect("client_bound_live_update", agent, {"update_id": "u1"})
+        assert (await older.receive())["data"]["update_id"] == "u1"
+
+
+async def test_a_live_update_reaches_the_operator_once(browser, operator, agent):
+    async with browser.socket(agent) as page:
+        for update_id in ("u1", "u1", "u2", "\ud800", "\ud800"):
+            await page.send("mephisto_bound_live_update", agent, {"update_id": update_id})
+        await page.send("mephisto_bound_live_update", agent, {"update_id": 7})
+    received = [(await operator.message("mephisto_bound_live_update"))[1] for _ in range(4)]
+    assert [packet["data"]["update_id"] for packet in received] == ["u1", "u2", "\ud800", 7]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no json",
+        "[]",
+        "null",
+        "{}",
+        "[" * 20_000,
+        '{"packet_type":["x"],"subject_id":"a"}',
+        '{"packet_type":"alive","subject_id":{"a":1}}',
+        '{"packet_type":"alive","subject_id":"nobody"}',
+        '{"packet_type":"agent_details","subject_id":"AGENT","data":{"agent_id":"AGENT","status":"timeout"}}',
+        '{"packet_type":"mephisto_bound_live_update","subject_id":"AGENT"}',
+        '{"packet_type":"mephisto_bound_live_update","subject_id":"AGENT","data":{"x":1e999}}',
+        '{"packet_type":"mephisto_bound_live_update","subject_id":"AGENT","data":{"x":' + "9" * 5000 + "}}",
+        '{"packet_type":"ack","subject_id":"AGENT","data":{"update_id":{"a":[]}}}',
+        '{"packet_type":"ack","subject_id":"AGENT","data":7}',
+    ],
+)
+async def test_a_packet_that_makes_no_sense_is_passed_over(browser, agent, text):
+    async with browser.socket(agent) as page:
+        await page.socket.send(text.replace("AGENT", agent))
+        await page.send("heartbeat", agent)
+        assert (await page.receive())["packet_type"] == "heartbeat"
+
+
+async def test_bytes_and_large_messages_close_the_socket(browser, agent):
+    async with browser.socket(agent) as page:
+        await page.socket.send(b"bytes")
+        assert await close_code(page) == 1008
+    async with browser.socket(agent) as page:
+        await page.socket.send("x" * 60_000)
+        assert await close_code(page) == 1009
+
+
+async def test_a_flood_closes_the_socket(browser, agent):
+    async with browser.socket() as page:
+        for _ in range(300):
+            await page.send("nonsense", agent)
+        assert await close_code(page) == 1008
+
+
+async def test_the_number_of_sockets_is_limited(start_router, session):
+    router = start_router(limits={"sockets": 3, "sockets_per_agent": 2})
+    browser = Browser(router.address, session)
+    async with shake_hands(router.address) as operator:
+        await operator.give_agent("a1")
+    async with browser.socket("a1") as oldest, browser.socket("a1"), browser.socket("a1"):
+        assert await close_code(oldest) == 1008
+        async with browser.socket(), browser.socket() as one_too_many:
+            assert await close_code(one_too_many) == 1008
+
+
+async def test_an_agent_whose_socket_is_gone_for_too_long_is_reported(start_router, session):
+    router = start_router(disconnect_after=0.2)
+    browser = Browser(router.address, session)
+    async with shake_hands(router.address) as operator:
+        for name in ("never_there", "submitted", "gone"):
+            await operator.give_agent(name)
+        await browser.submit("submitted")
+        async with browser.socket("submitted"), browser.socket("gone"):
+            pass
+        assert (await operator.message("agent_disconnected"))[1]["subject_id"] == "gone"
+
+
+async def test_an_absence_is_noticed_after_a_restart_too(start_router, session):
+    router = start_router(disconnect_after=60)
+    async with shake_hands(router.address) as operator:
+        await operator.give_agent("gone")
+    async with Browser(router.address, session).socket("gone"):
+        router.kill()
+    async with shake_hands(start_router(disconnect_after=0.1).address) as operator:
+        assert (await operator.message())[1]["packet_type"] == "agent_disconnected"

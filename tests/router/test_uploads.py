@@ -1,0 +1,106 @@
+"""Forms with files: where they end up, and who gets at them."""
+
+import aiohttp
+import pytest
+
+from tests.router.harness import TOKEN
+
+AUTHORISED = {"Authorization": f"Bearer {TOKEN}"}
+
+
+def form(agent, data='{"x": 1}', files=(("photo", "cat.png", b"meow"),)):
+    form = aiohttp.FormData(default_to_multipart=True)
+    form.add_field("USED_AGENT_ID", agent)
+    form.add_field("final_string_data", data)
+    for field, name, content in files:
+        form.add_field(field, content, filename=name, content_type="image/png")
+    return form
+
+
+async def test_files_are_kept_under_random_names_and_described(router, browser, operator, agent):
+    files = [("photo", "../../evil\x07\N{CAT}.png", b"meow"), ("photo", "b.png", b""), ("other", "c.png", b"x" * 70_000)]
+    assert (await browser.post("/submit_task", data=form(agent, files=files)))[0] == 200
+    data = (await operator.message("submit_unit"))[1]["data"]
+    assert data["x"] == 1
+    assert [file["size"] for file in data["files"]] == [4, 0, 70_000]
+    assert [len(data["filesByFields"][field]) for field in ("photo", "other")] == [2, 1]
+    for file, (field, _, content) in zip(data["files"], files, strict=True):
+        assert (router.directory / "files" / file["filename"]).read_bytes() == content
+        assert (file["fieldname"], file["mimetype"]) == (field, "image/png")
+        assert "/" not in file["originalname"]
+
+
+async def test_only_the_operator_downloads(browser, operator, agent):
+    await browser.post("/submit_task", data=form(agent))
+    name = (await operator.message("submit_unit"))[1]["data"]["files"][0]["filename"]
+    allowed = await browser.get(f"/download_file/{name}", headers=AUTHORISED)
+    assert (allowed.status, await allowed.read()) == (200, b"meow")
+    assert allowed.content_type == "application/octet-stream"
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}):
+        assert (await browser.get(f"/download_file/{name}", headers=headers)).status == 404
+
+
+@pytest.mark.parametrize("name", ["", "..%2frouter_config.json", "../inbox.db", "%00", "0" * 32, "files"])
+async def test_nothing_else_is_downloaded(browser, name):
+    assert (await browser.get(f"/download_file/{name}", headers=AUTHORISED)).status == 404
+
+
+@pytest.mark.parametrize(
+    ("files", "code"),
+    [
+        ([("f", "f", b"x" * 400_000)], 413),
+        ([("f", "f", b"x")] * 4, 413),
+    ],
+)
+async def test_a_form_that_is_too_large_leaves_nothing_behind(router, browser, agent, files, code):
+    before = set((router.directory / "files").iterdir())
+    assert (await browser.post("/submit_task", data=form(agent, files=files)))[0] == code
+    assert set((router.directory / "files").iterdir()) == before
+    assert await browser.submit(agent) == (200, {"status": "Submitted!"})
+
+
+async def test_a_duplicate_leaves_no_files(router, browser, agent):
+    await browser.submit(agent)
+    before = set((router.directory / "files").iterdir())
+    assert (await browser.post("/submit_task", data=form(agent)))[1]["duplicate"] is True
+    assert set((router.directory / "files").iterdir()) == before
+
+
+async def test_a_file_input_that_nobody_used_is_no_file(browser, operator, agent):
+    await browser.post("/submit_task", data=form(agent, files=[("photo", "", b"")]))
+    assert (await operator.message("submit_unit"))[1]["data"] == {"x": 1}
+
+
+async def test_metadata_may_come_with_files(browser, operator, agent):
+    fields = form(agent)
+    fields.add_field("metadata", '{"opinion": 5}')
+    assert (await browser.post("/submit_metadata", data=fields))[0] == 200
+    data = (await operator.message("submit_metadata"))[1]["data"]
+    assert (data["opinion"], len(data["files"])) == (5, 1)
+
+
+MULTIPART = {"Content-Type": "multipart/form-data; boundary=b"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"Content-Type": "multipart/form-data"}, b"x"),
+        ({"Content-Type": "multipart/form-data; boundary="}, b"x"),
+        ({"Content-Type": "multipart/form-data; boundary=" + "b" * 500}, b"x"),
+        ({"Content-Type": "multipart/form-data; charset=undefined; boundary=b"}, b"--b\r\n\r\nx\r\n--b--\r\n"),
+        (MULTIPART, b""),
+        (MULTIPART, b"nonsense"),
+        (MULTIPART, b'--b\r\nContent-Disposition: form-data; name="USED_AGENT_ID"\r\n\r\na1'),
+        (MULTIPART, b'--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n'),
+        (MULTIPART, b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n\xff\xfe\r\n--b--\r\n'),
+        (MULTIPART, b'--b\r\nContent-Disposition: form-data; name="final_data"\r\n\r\n[[\r\n--b--\r\n'),
+        (MULTIPART, b"--b\r\n" + b"X-Header: y\r\n" * 1000),
+        (MULTIPART, b'--b\r\nContent-Disposition: form-data; name="f"; filename="x"\r\n\r\nhalf'),
+    ],
+)
+async def test_a_broken_form_is_refused(router, browser, headers, body):
+    before = set((router.directory / "files").iterdir())
+    code, answer = await browser.post("/submit_task", data=body, headers=headers)
+    assert (code, answer["error"]["code"]) == (400, "bad_request")
+    assert set((router.directory / "files").iterdir()) == before
