@@ -72,7 +72,7 @@ def get_uv() -> Path | None:
     shutil.rmtree(UV_HOME, ignore_errors=True)
     say(f"fetching {pinned}")
     fetched = succeeds(*pip(), "install", "--quiet", "--require-hashes", "--target", UV_HOME, "-r", UV_LOCK)
-    return UV if fetched and succeeds(UV, "--version") else None
+    return UV if fetched and output_of(UV, "--version") else None
 
 
 def sync_with_uv() -> bool:

@@ -1,0 +1,335 @@
+"""The budgets of the house, counted.
+
+Mend the code rather than the budget; raise one only with a reason in the commit.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import inspect
+import re
+import statistics
+import tomllib
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from mephisto_nb import errors
+from tests.source_tree import (
+    PACKAGE,
+    ROOT,
+    Definition,
+    Function,
+    Module,
+    classes,
+    files_of_tests,
+    functions,
+    own_imports,
+    package,
+)
+
+#: Classes that may have more than 20 methods or 300 lines, and why.
+LARGE_CLASSES: dict[str, str] = {}
+
+#: Functions that may have more than 80 lines, and why.
+LARGE_FUNCTIONS = {
+    "mephisto_nb.databases.migrations.versions.v0001_first.upgrade": "a list of tables, never edited after its release",
+}
+
+#: Each layer, and what belongs to it. A longer name wins over a shorter one.
+LAYERS = {
+    "base": ["errors", "_typing", "utils"],
+    "packets": ["data_model.packets", "data_model.states"],
+    "data_model": ["data_model"],
+    "lifecycle": ["lifecycle"],
+    "ports": ["abstractions"],
+    "adapters": ["databases", "blueprints", "architects", "providers"],
+    "router": ["router"],
+    "operations": ["operations", "review", "export"],
+    "display": ["display"],
+    "top": ["testing", "__main__", ""],
+}
+_BELOW_ADAPTERS = {"base", "packets", "data_model", "lifecycle", "ports"}
+#: What each layer may import.
+KNOWS = {
+    "base": {"base"},
+    "packets": {"base", "packets"},
+    "data_model": {"base", "packets", "data_model"},
+    "lifecycle": {"base", "packets", "data_model", "lifecycle"},
+    "ports": _BELOW_ADAPTERS,
+    "adapters": {*_BELOW_ADAPTERS, "adapters"},
+    "router": {"base", "packets", "router"},
+    "operations": {*_BELOW_ADAPTERS, "operations"},
+    "display": {*_BELOW_ADAPTERS, "operations", "display"},
+    "top": set(LAYERS),
+}
+#: What the packages of the `lab` extra bring along.
+BROUGHT_BY_EXTRAS = {"IPython", "traitlets", "comm"}
+
+
+def none(offenders: Iterable[str], rule: str) -> None:
+    """Fail with the rule and everyone who breaks it."""
+    found = list(offenders)
+    assert not found, f"{rule}\n  " + "\n  ".join(found)
+
+
+def longest(definitions: Iterable[Definition]) -> str:
+    """Give the ten longest, for messages."""
+    ranked = sorted(definitions, key=lambda one: -one.line_count)[:10]
+    return "\n  ".join(f"{one.line_count:4} lines  {one.where}" for one in ranked)
+
+
+def layer_of(module: str) -> str:
+    """Give the layer of a module, by the longest prefix that the table holds."""
+    inner = module.removeprefix(PACKAGE).removeprefix(".")
+    places = {prefix: layer for layer, prefixes in LAYERS.items() for prefix in prefixes}
+    parts = inner.split(".")
+    found = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next((places[prefix] for prefix in found if prefix in places), "unknown")
+
+
+@cache
+def adapters() -> list[str]:
+    """Give the modules of the registered adapters, and the databases, each of which is one adapter."""
+    groups = project()["entry-points"]
+    targets = [target.split(":")[0] for group in groups.values() for target in group.values()]
+    return [f"{PACKAGE}.databases", *targets]
+
+
+def adapter_of(module: str) -> str | None:
+    """Give the adapter that a module belongs to; None: what the adapters of one kind share."""
+    return next((one for one in adapters() if f"{module}.".startswith(f"{one}.")), None)
+
+
+def kind_of(module: str) -> str:
+    """Give ``blueprints``, ``providers`` ..."""
+    return module.split(".")[1]
+
+
+@cache
+def project() -> dict[str, Any]:
+    """Give the project table of pyproject.toml."""
+    table: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return table
+
+
+# Sizes
+
+
+def test_the_median_file_is_under_150_lines() -> None:
+    median = statistics.median(module.line_count for module in package())
+    assert median < 150, f"the median file has {median} lines"
+
+
+def test_no_file_is_over_500_lines() -> None:
+    none(
+        (f"{m.relative_path}: {m.line_count} lines" for m in package() if m.line_count > 500),
+        "at most 500 lines a file",
+    )
+
+
+def test_the_median_function_is_under_10_lines() -> None:
+    median = statistics.median(one.line_count for one in functions())
+    assert median < 10, f"the median function has {median} lines; the longest:\n  {longest(functions())}"
+
+
+def test_one_function_in_twenty_at_most_has_40_lines() -> None:
+    p95 = statistics.quantiles((one.line_count for one in functions()), n=20)[-1]
+    assert p95 < 40, f"the 95th percentile is {p95} lines; the longest:\n  {longest(functions())}"
+
+
+def test_no_function_is_over_80_lines() -> None:
+    large = (one for one in functions() if one.line_count > 80 and one.path not in LARGE_FUNCTIONS)
+    none((f"{one.where}: {one.line_count} lines" for one in large), "at most 80 lines a function")
+
+
+def test_no_class_has_over_20_methods() -> None:
+    counts = {one: sum(isinstance(child, Function) for child in one.node.body) for one in classes()}
+    large = (f"{one.where}: {n} methods" for one, n in counts.items() if n > 20 and one.path not in LARGE_CLASSES)
+    none(large, "at most 20 methods a class")
+
+
+def test_no_class_is_over_300_lines() -> None:
+    large = (one for one in classes() if one.line_count > 300 and one.path not in LARGE_CLASSES)
+    none((f"{one.where}: {one.line_count} lines" for one in large), "at most 300 lines a class")
+
+
+def test_no_exception_outlives_its_reason() -> None:
+    methods = {one.path: sum(isinstance(child, Function) for child in one.node.body) for one in classes()}
+    needed = {one.path for one in classes() if methods[one.path] > 20 or one.line_count > 300}
+    needed |= {one.path for one in functions() if one.line_count > 80}
+    none({*LARGE_CLASSES, *LARGE_FUNCTIONS} - needed, "listed as large, but small or gone")
+
+
+# Direction
+
+
+def test_every_module_has_a_layer() -> None:
+    none((m.relative_path for m in package() if layer_of(m.name) == "unknown"), "LAYERS places each module")
+
+
+def test_no_import_points_up() -> None:
+    checked = (one for one in own_imports() if one.source != PACKAGE)
+    up = (one for one in checked if layer_of(one.target) not in KNOWS[layer_of(one.source)])
+    rule = "imports point down, those under TYPE_CHECKING too"
+    none((f"{i.where}: {layer_of(i.source)} imports {i.target} ({layer_of(i.target)})" for i in up), rule)
+
+
+def are_strangers(one: str, other: str) -> bool:
+    """Tell whether these are parts of different adapters, or of adapters of different kinds."""
+    owner = adapter_of(other)
+    return kind_of(one) != kind_of(other) or (owner is not None and owner != adapter_of(one))
+
+
+def test_adapters_never_import_each_other() -> None:
+    between = (i for i in own_imports() if layer_of(i.source) == layer_of(i.target) == "adapters")
+    foreign = (i for i in between if are_strangers(i.source, i.target))
+    none((f"{i.where} imports {i.target}" for i in foreign), "adapters never import each other")
+
+
+def runtime_graph() -> dict[str, set[str]]:
+    """Give which module imports which when the program runs, be it late."""
+    graph: dict[str, set[str]] = {module.name: set() for module in package()}
+    for one in own_imports():
+        if not one.is_for_types and one.target != one.source:
+            graph[one.source].add(one.target)
+    return graph
+
+
+def chains(graph: dict[str, set[str]]) -> tuple[dict[str, list[str]], list[list[str]]]:
+    """Give the longest chain of imports from each module, and every cycle met on the way."""
+    done: dict[str, list[str]] = {}
+    cycles: list[list[str]] = []
+
+    def visit(name: str, path: list[str]) -> list[str]:
+        if name in path:
+            cycles.append([*path[path.index(name) :], name])
+            return []
+        if name not in done:
+            followed = [visit(target, [*path, name]) for target in sorted(graph.get(name, ()))]
+            done[name] = [name, *max(followed, key=len, default=[])]
+        return done[name]
+
+    for name in graph:
+        visit(name, [])
+    return done, cycles
+
+
+def test_no_modules_import_each_other_in_a_ring() -> None:
+    none((" -> ".join(cycle) for cycle in chains(runtime_graph())[1]), "no cycle of imports at run time")
+
+
+def test_the_longest_chain_of_imports_is_10() -> None:
+    chain = max(chains(runtime_graph())[0].values(), key=len)
+    assert len(chain) - 1 <= 10, f"a chain of {len(chain) - 1} imports:\n  " + "\n  -> ".join(chain)
+
+
+def optional_packages() -> set[str]:
+    """Give the names under which the packages of our extras are imported."""
+    wanted = [line for lines in project()["optional-dependencies"].values() for line in lines]
+    return {re.split(r"[\[<>=;~ ]", line)[0].replace("-", "_") for line in wanted} | BROUGHT_BY_EXTRAS
+
+
+def test_only_optional_packages_are_imported_inside_functions() -> None:
+    optional = optional_packages()
+    local = (one for module in package() for one in module.imports if one.is_local)
+    none(
+        (f"{i.where} imports {i.target}" for i in local if i.target.split(".")[0] not in optional),
+        "imports stand on top",
+    )
+
+
+# Habits
+
+
+def is_program(module: Module) -> bool:
+    """Tell whether a module talks to a terminal."""
+    return module.is_testing or module.name.endswith((".__main__", ".cli"))
+
+
+def test_nothing_is_printed_outside_programs() -> None:
+    calls = (m.at(call) for m in package() if not is_program(m) for call in m.calls("print"))
+    none(calls, "log, or show; print is for programs")
+
+
+def test_no_except_is_bare() -> None:
+    handlers = ((m, node) for m in package() for node in ast.walk(m.tree) if isinstance(node, ast.ExceptHandler))
+    none((m.at(node) for m, node in handlers if node.type is None), "name what is caught")
+
+
+def test_no_plain_exception_is_raised() -> None:
+    raised = ((m, node.exc) for m in package() for node in ast.walk(m.tree) if isinstance(node, ast.Raise) and node.exc)
+    plain = re.compile(r"(Base)?Exception\b(\(|$)")
+    none((m.at(exc) for m, exc in raised if plain.match(ast.unparse(exc))), "raise a class of errors.py")
+
+
+def test_the_package_asserts_nothing() -> None:
+    checked = (m for m in package() if not m.is_testing)
+    none(
+        (m.at(n) for m in checked for n in ast.walk(m.tree) if isinstance(n, ast.Assert)), "raise, for -O drops asserts"
+    )
+
+
+def test_nothing_sleeps_in_a_thread() -> None:
+    calls = [m.at(call) for m in package() for call in m.calls("time.sleep", "sleep")]
+    none(calls, "be told; do not wait with time.sleep")
+
+
+def test_no_coroutine_sleeps_for_a_fixed_time() -> None:
+    calls = ((m, call) for m in package() for call in m.calls("asyncio.sleep", "anyio.sleep"))
+    fixed = (m.at(call) for m, call in calls if isinstance(call.args[0], ast.Constant) and call.args[0].value != 0)
+    none(fixed, "be told; do not poll with asyncio.sleep")
+
+
+# Documentation
+
+
+def public_names() -> list[tuple[str, str | None]]:
+    """Give where each public name stands, and its docstring."""
+    modules = [(m.relative_path, ast.get_docstring(m.tree)) for m in package() if m.is_public]
+    definitions = [one for m in package() if m.is_public for one in m.definitions if one.is_public and not one.is_again]
+    return modules + [(one.where, one.docstring) for one in definitions]
+
+
+def test_nine_public_names_in_ten_are_documented() -> None:
+    names = public_names()
+    bare = [where for where, docstring in names if not docstring]
+    share = 1 - len(bare) / len(names)
+    assert share >= 0.9, f"{share:.1%} of {len(names)} public names are documented; these are not:\n  " + "\n  ".join(
+        bare
+    )
+
+
+def raises_of(docstring: str) -> list[str]:
+    """Give the names in a docstring's ``Raises`` section."""
+    section = re.search(
+        r"^Raises\n-{6}\n(.*?)(?=^\S[^\n]*\n-{3,}$|\Z)", inspect.cleandoc(docstring), re.MULTILINE | re.DOTALL
+    )
+    return [line.strip() for line in section[1].splitlines() if line[:1].strip()] if section else []
+
+
+def test_raises_sections_name_our_errors_or_builtins() -> None:
+    ours = {name for name in vars(errors) if isinstance(getattr(errors, name), type)}
+    known = ours | {name for name, value in vars(builtins).items() if isinstance(value, type)}
+    documented = (one for m in package() for one in m.definitions if one.docstring)
+    named = ((one, name) for one in documented for line in raises_of(one.docstring or "") for name in line.split(","))
+    unknown = (f"{one.where}: {name.strip()}" for one, name in named if name.strip() not in known)
+    none(unknown, "Raises names classes of errors.py, or builtins")
+
+
+# Tests
+
+
+def test_the_median_test_is_under_15_lines() -> None:
+    found = [one for module in files_of_tests() for one in module.definitions if one.node.name.startswith("test_")]
+    median = statistics.median(one.line_count for one in found)
+    assert median < 15, f"the median test has {median} lines; the longest:\n  {longest(found)}"
+
+
+def test_no_test_sleeps() -> None:
+    calls = (
+        (m, call) for m in files_of_tests() for call in m.calls("time.sleep", "asyncio.sleep", "anyio.sleep", "sleep")
+    )
+    fixed = (m.at(call) for m, call in calls if ast.unparse(call.args[0]) != "0")
+    none(fixed, "tests are told, they do not sleep")
