@@ -47,13 +47,19 @@ class PluginShelf:
             registered = {getattr(cls, self._type_attribute) for cls in self._classes.values()}
         return sorted(registered | set(self._scan(again=True)))
 
-    def register(self, plugin: type[Any], *, replace: bool = False) -> None:
-        """Put `plugin` under its name and aliases. Raises `UsageError`."""
+    def register(self, plugin: type[Any], *, replace: bool = False, entry_point: EntryPoint | None = None) -> None:
+        """Put `plugin` under its name and aliases; `entry_point` is the one that it came by.
+
+        Raises
+        ------
+        UsageError
+            It cannot be used, or one of its names belongs to another plugin.
+        """
         self._check(plugin)
         names = self._names_of(plugin)
         with self._lock:
             if not replace:
-                self._refuse_taken_names(plugin, names)
+                self._refuse_taken_names(plugin, names, entry_point)
             self._evict(plugin, names)
             self._classes.update(dict.fromkeys(names, plugin))
 
@@ -96,13 +102,13 @@ class PluginShelf:
         try:
             plugin = entry_point.load()
             if getattr(plugin, self._type_attribute, None) != entry_point.name:
-                raise UsageError(f"its {self._type_attribute} is not {entry_point.name!r}, the entry point's name")
-            self.register(plugin)
+                raise UsageError(f"its {self._type_attribute} is not {entry_point.name!r}, the entry point's name.")
+            self.register(plugin, entry_point=entry_point)
         except Exception as error:
             source = f" of the package {entry_point.dist.name!r}" if entry_point.dist else ""
             raise UnknownTypeError(
                 f"The {self.kind} {entry_point.name!r} ({entry_point.value}{source}) cannot be loaded: "
-                f"{type(error).__name__}: {error}. Mend or uninstall that package."
+                f"{type(error).__name__}: {error} Mend or uninstall that package."
             ) from error
         return self._classes[entry_point.name]
 
@@ -126,20 +132,24 @@ class PluginShelf:
             return
         raise UsageError(f"{plugin.__qualname__} cannot be registered as a {self.kind}: {problem}.")
 
-    def _refuse_taken_names(self, plugin: type[Any], names: tuple[str, ...]) -> None:
+    def _refuse_taken_names(self, plugin: type[Any], names: tuple[str, ...], entry_point: EntryPoint | None) -> None:
         for name in names:
-            owner = self._owner(name)
-            if owner not in (None, _address(plugin)):
+            owner = self._owner_but(plugin, name, entry_point)
+            if owner:
                 raise UsageError(
                     f"{_address(plugin)} cannot be registered as the {self.kind} {name!r}: that name belongs to "
                     f"{owner}. Choose another name, or pass replace=True to take it."
                 )
 
-    def _owner(self, name: str) -> str | None:
+    def _owner_but(self, plugin: type[Any], name: str, entry_point: EntryPoint | None) -> str | None:
+        """Give the address of the plugin that `name` belongs to, unless it is `plugin` itself."""
         if name in self._classes:
-            return _address(self._classes[name])
-        entry_point = self._scan().get(name)
-        return entry_point.value if entry_point else None
+            owner = _address(self._classes[name])
+            return owner if owner != _address(plugin) else None
+        listed = self._scan().get(name)
+        if listed is None or (entry_point and listed == entry_point) or _leads_to(listed, plugin):
+            return None
+        return listed.value
 
     def _evict(self, plugin: type[Any], names: tuple[str, ...]) -> None:
         """Take away whatever stands in the way of `plugin`: its earlier self, and those whose own name it takes."""
@@ -160,3 +170,9 @@ class PluginShelf:
 
 def _address(plugin: type[Any]) -> str:
     return f"{plugin.__module__}:{plugin.__qualname__}"
+
+
+def _leads_to(entry_point: EntryPoint, plugin: type[Any]) -> bool:
+    """Tell whether an entry point means this class, which its package may define in one module and show in another."""
+    same_package = entry_point.module.partition(".")[0] == plugin.__module__.partition(".")[0]
+    return same_package and entry_point.attr == plugin.__qualname__

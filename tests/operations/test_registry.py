@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+import types
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -153,6 +155,23 @@ def test_a_broken_plugin_names_itself_and_harms_no_other(
     assert registry.get_crowd_provider_from_type("lab") is LabProvider
     with pytest.raises(UnknownTypeError, match="cannot be loaded: ModuleNotFoundError"):
         registry.get_crowd_provider_from_type("broken")
+
+
+def test_a_class_that_registers_itself_when_its_entry_point_is_loaded_is_one_plugin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    package = __name__.partition(".")[0]
+    install(monkeypatch, lab=f"{package}.somewhere_else:LabProvider")
+    register_mephisto_abstraction(LabProvider)
+    assert registry.get_crowd_provider_from_type("lab") is LabProvider
+
+
+def test_an_entry_point_may_lead_through_another_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = types.ModuleType("shown_here")
+    shown.Lab = LabProvider  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "shown_here", shown)
+    install(monkeypatch, lab="shown_here:Lab")
+    assert registry.get_crowd_provider_from_type("lab") is LabProvider
 
 
 def test_an_entry_point_must_bear_the_name_of_its_plugin(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,78 @@
+"""Plugins that do nothing, in registries that hold nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from mephisto_nb.abstractions.architect import Architect
+from mephisto_nb.abstractions.blueprint import Blueprint
+from mephisto_nb.abstractions.crowd_provider import CrowdProvider
+from mephisto_nb.operations import plugin_shelf, registry
+from mephisto_nb.operations.plugin_shelf import PluginShelf
+
+
+@dataclass(slots=True)
+class PageArgs:
+    _blueprint_type: str = "page"
+    task_html: str | None = None
+    data_csv: str | None = None
+    units_per_assignment: int = 1
+    tags: list[str] = field(default_factory=list)
+
+
+@dataclass
+class LocalArgs:
+    server_type: str = "python"
+    port: str = "3000"
+
+
+@dataclass
+class CloudArgs:
+    profile_name: str = "???"
+
+    def __post_init__(self) -> None:
+        if self.profile_name == "root":
+            raise ValueError("not as root")
+
+
+@dataclass
+class MockArgs:
+    _provider_type: str = "mock"
+
+
+def make_plugin(base: type[Any], name: str, args_class: type[Any], aliases: tuple[str, ...] = ()) -> type[Any]:
+    """A plugin whose methods are there, and do nothing."""
+    attributes: dict[type[Any], str] = {
+        Blueprint: "BLUEPRINT_TYPE",
+        Architect: "ARCHITECT_TYPE",
+        CrowdProvider: "PROVIDER_TYPE",
+    }
+    methods = dict.fromkeys(base.__abstractmethods__, lambda *_: None)
+    return type(
+        f"{name}{base.__name__}",
+        (base,),
+        {attributes[base]: name, "ALIASES": aliases, "ArgsClass": args_class} | methods,
+    )
+
+
+@pytest.fixture
+def add_blueprint() -> Callable[[str, type[Any]], None]:
+    """Register a blueprint of this name and ArgsClass."""
+    return lambda name, args_class: registry.BLUEPRINTS.register(make_plugin(Blueprint, name, args_class))
+
+
+@pytest.fixture
+def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blueprint "page" (alias "static_page"), the architects "local" and "cloud", the provider "mock"."""
+    monkeypatch.setattr(plugin_shelf, "entry_points", lambda group: [])
+    for name in ("BLUEPRINTS", "ARCHITECTS", "PROVIDERS"):
+        real = getattr(registry, name)
+        monkeypatch.setattr(registry, name, PluginShelf(real.kind, "none", real.base, real._type_attribute))
+    registry.BLUEPRINTS.register(make_plugin(Blueprint, "page", PageArgs, ("static_page",)))
+    registry.ARCHITECTS.register(make_plugin(Architect, "local", LocalArgs))
+    registry.ARCHITECTS.register(make_plugin(Architect, "cloud", CloudArgs))
+    registry.PROVIDERS.register(make_plugin(CrowdProvider, "mock", MockArgs))
