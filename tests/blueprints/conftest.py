@@ -43,6 +43,7 @@ def page(browser: Browser) -> Iterator[Page]:
     page.set_default_timeout(10_000)
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.complaints = complaints  # type: ignore[attr-defined]
     yield page
     context.close()
     assert [text for text in complaints if not text.startswith("Failed to load resource")] == []
@@ -50,7 +51,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., FakeRouter]]:
-    """Serve a task: ``serve(html, row, **blueprint_args)``; its worker page opens at ``router.url + "?worker_id=ann"``."""
+    """Serve a task: ``serve(html, row, **blueprint_args)``; its page opens at ``router.url + "?worker_id=ann"``."""
     running: list[FakeRouter] = []
 
     def start(html: str, row: dict[str, Any] | None = None, **args: Any) -> FakeRouter:

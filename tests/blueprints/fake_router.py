@@ -52,6 +52,11 @@ class FakeRouter:
         for one in self._sockets:
             asyncio.run_coroutine_threadsafe(one.send_json(packet), self._loop).result(5)
 
+    def drop_sockets(self) -> None:
+        """Break every page's connection."""
+        for one in list(self._sockets):
+            asyncio.run_coroutine_threadsafe(one.close(1012), self._loop).result(5)
+
     def __enter__(self) -> Self:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/"

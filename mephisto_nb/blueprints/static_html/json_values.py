@@ -29,12 +29,14 @@ def to_json(value: Any) -> JSON:
 
 
 def _convert(value: Any, where: str) -> JSON:
-    if isinstance(value, np.generic):
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        value = pd.Timestamp(value) if isinstance(value, np.datetime64) else pd.Timedelta(value)
+    elif isinstance(value, np.generic):
         value = value.item()
     if value is None or value is pd.NA or value is pd.NaT or isinstance(value, bool):
         return value if isinstance(value, bool) else None
     if isinstance(value, str):
-        return _text(str(value), where)
+        return _text(str.__str__(value), where)
     if isinstance(value, int):
         return int(value)
     if isinstance(value, float):

@@ -1,0 +1,122 @@
+"""The settings of a static HTML task, the site it builds, and what its answers become."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBlueprintArgs
+from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.errors import ConfigError, DataFileError
+from tests.blueprints.tasks import HTML, task
+
+ROWS = [{"text": "one"}, {"text": "two"}]
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        ({"html": None}, "neither task_source nor task_html"),
+        ({"task_source": "task.html"}, "task_source is 'task.html', and task_html is set as well"),
+        ({"preview_source": "a.html", "preview_html": "<p>"}, "preview_source is 'a.html', and preview_html"),
+        ({"units_per_assignment": 0}, "units_per_assignment is 0"),
+        ({"extra_script_sources": ["'unsafe-inline'"]}, "not an address to load scripts from"),
+        ({"extra_script_sources": ["https://a.org; img-src *"]}, "not an address"),
+        ({"extra_source_dir": "no/such/folder"}, "extra_source_dir is 'no/such/folder', which is not a folder"),
+        ({"html": "<p>${text}</p><input>"}, "no input with a name and no script"),
+        ({"html": "<script src='a.js'></script>"}, "loads 'a.js', but extra_source_dir is not set"),
+        ({"preview_html": "${missing}"}, "row 1 of static_task_data lacks 'missing'"),
+        ({"preview_html": "${text}", "preview_with_sample": False}, "but visitors get no data"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(args: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        task(ROWS, **args).assert_task_args()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("task_source_review", "review.html"),
+        ("tips_location", "tips.csv"),
+        ("onboarding_source", "onboarding.html"),
+        ("onboarding_qualification", "trained"),
+        ("use_screening_task", True),
+        ("use_golds", True),
+    ],
+)
+def test_what_mephisto_does_and_we_do_not_yet_is_refused_by_name(key: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=rf"mephisto\.blueprint\.{key} is {value!r}, but .*(Remove|Set)"):
+        task(ROWS, **{key: value}).assert_task_args()
+
+
+def test_settings_of_mephisto_that_say_nothing_are_accepted() -> None:
+    task(
+        ROWS, task_source_review="", max_gold_units=3, block_qualification="bad", tips_location=None
+    ).assert_task_args()
+
+
+def test_a_template_is_read_from_its_file(tmp_path: Path) -> None:
+    source = tmp_path / "task.html"
+    source.write_text("<p>${wrong}</p><input name=a>")
+    with pytest.raises(DataFileError, match=r"\$\{wrong\}"):
+        task(ROWS, html=None, task_source=str(source)).assert_task_args()
+    with pytest.raises(DataFileError, match=r"task_source is .*none.html.*cannot be read"):
+        task(ROWS, html=None, task_source=str(tmp_path / "none.html")).assert_task_args()
+
+
+def test_the_site_holds_the_page_the_template_its_scripts_and_a_sample(tmp_path: Path) -> None:
+    blueprint = task(ROWS, html=HTML + "<script>go()</script>")
+    blueprint.assert_task_args()
+    blueprint.build_site(tmp_path / "site")
+    site = tmp_path / "site"
+    assert {"index.html", "task.html", "task-script-1.js", "preview.json", "worker_page"} == {
+        entry.name for entry in site.iterdir()
+    }
+    assert json.loads((site / "preview.json").read_text()) == ROWS[0]
+    assert (site / "task-script-1.js").read_text() == "go()"
+
+
+def test_no_row_becomes_public_where_that_is_not_wanted(tmp_path: Path) -> None:
+    for number, blueprint in enumerate([task(ROWS, preview_with_sample=False), task(iter(ROWS))]):
+        blueprint.build_site(tmp_path / str(number))
+        assert not (tmp_path / str(number) / "preview.json").exists()
+        assert blueprint.get_frontend_args()["has_sample"] is False
+
+
+def test_the_extra_folder_lies_beside_the_page(tmp_path: Path) -> None:
+    extra = tmp_path / "extra"
+    (extra / "pictures").mkdir(parents=True)
+    (extra / "pictures" / "cat.png").write_bytes(b"png")
+    (extra / "a.js").write_text("")
+    blueprint = task(ROWS, html=HTML + "<script src='a.js?v=2'></script>", extra_source_dir=str(extra))
+    blueprint.assert_task_args()
+    blueprint.build_site(tmp_path / "site")
+    assert (tmp_path / "site" / "pictures" / "cat.png").read_bytes() == b"png"
+
+
+def test_the_extra_folder_may_not_replace_the_page(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("")
+    with pytest.raises(ConfigError, match=r"holds 'index.html', a name that the worker's page uses itself"):
+        task(ROWS, extra_source_dir=str(tmp_path)).assert_task_args()
+
+
+def test_the_policy_stays_strict_but_for_the_scripts_that_are_allowed() -> None:
+    policy = task(ROWS, extra_script_sources=["https://example.org/lib/"]).get_content_security_policy()
+    assert "script-src 'self' https://example.org/lib/;" in policy
+    assert "unsafe" not in policy
+
+
+def test_the_task_configuration_reaches_the_page() -> None:
+    shared_state = SharedTaskState(static_task_data=ROWS, task_config={"colour": "blue"})
+    blueprint = StaticHTMLBlueprint(StaticHTMLBlueprintArgs(task_html=HTML), shared_state)
+    assert blueprint.get_frontend_args() == {"colour": "blue", "has_preview": False, "has_sample": True}
+
+
+def test_uploads_become_columns_of_the_answer() -> None:
+    uploaded = {"fieldname": "photo", "originalname": "cat.png", "filename": "0a1b"}
+    data = {"mood": "good", "files": [uploaded], "filesByFields": {"photo": [uploaded]}}
+    assert task(ROWS).get_answer(data) == {"mood": "good", "photo": ["0a1b"]}
