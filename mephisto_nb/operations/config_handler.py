@@ -95,9 +95,7 @@ def add_config_arg(section: str, key: str, value: JSON) -> None:
 
     Examples
     --------
-    >>> add_config_arg("my_lab", "greeting", "hello")
-    >>> get_config_arg("my_lab", "greeting")
-    'hello'
+    >>> add_config_arg("core", "main_data_directory", "~/annotation")  # doctest: +SKIP
     """
     with _locked() as path:
         config = get_config()
@@ -112,6 +110,11 @@ def get_config_arg(section: str, key: str) -> JSON:
     ------
     ConfigError
         The file is broken.
+
+    Examples
+    --------
+    >>> get_config_arg("no_such_section", "key") is None
+    True
     """
     return get_config().get(section, {}).get(key)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -127,7 +128,7 @@ def _missing(values: Any, prefix: str = "") -> Iterator[str]:
 
 def _settings(config: DictConfig) -> TaskRunSettings:
     try:
-        plain: Any = OmegaConf.to_container(config, resolve=True)
+        plain: Any = _jsonable(OmegaConf.to_container(config, resolve=True, enum_to_str=True))
         parts = {name: _plugin_args(config, name) for name in SECTIONS}
         task: Any = OmegaConf.to_object(config.mephisto.task)
         database: Any = OmegaConf.to_object(config.mephisto.database)
@@ -146,6 +147,14 @@ def _settings(config: DictConfig) -> TaskRunSettings:
         **{f"{name}_type": plain["mephisto"][name][SECTIONS[name].type_key] for name in SECTIONS},
         **{f"{name}_args": args for name, args in parts.items()},
     )
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _jsonable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_jsonable(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def _plugin_args(config: DictConfig, name: str) -> Any:

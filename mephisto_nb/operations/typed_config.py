@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from enum import Enum
 from numbers import Integral, Real
 from os import PathLike, fspath
 from pathlib import Path
@@ -32,6 +33,8 @@ def literal(value: Any, where: str = "") -> Any:
     match value:
         case None | bool():
             return value
+        case Enum():
+            return value.name
         case str():
             return re.sub(r"(\\*)\$\{", r"\1\1\\${", value)
         case DictConfig() | ListConfig():

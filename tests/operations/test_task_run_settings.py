@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,6 +55,23 @@ def test_a_value_set_after_composing_counts() -> None:
 def test_settings_outlive_the_kernel() -> None:
     html = "<p>${name}</p>"
     settings = resolve_config(compose("page", task=TASK, blueprint_args={"task_html": html}))
+    assert settings_from_dict(json.loads(json.dumps(settings.as_dict()))) == settings
+
+
+class Shade(Enum):
+    DARK = "dark"
+
+
+@dataclasses.dataclass
+class ShadeArgs:
+    shade: Shade = Shade.DARK
+    source: Path = Path("a/b")
+
+
+def test_enumerations_and_paths_outlive_the_kernel_too(add_blueprint: AddBlueprint) -> None:
+    add_blueprint("shade", ShadeArgs)
+    settings = resolve_config(compose("shade", task=TASK, blueprint_args={"shade": Shade.DARK}))
+    assert settings.blueprint_args == ShadeArgs()
     assert settings_from_dict(json.loads(json.dumps(settings.as_dict()))) == settings
 
 
