@@ -60,7 +60,7 @@ def _no_constant(name: str) -> NoReturn:
 
 def _is_deeper(value: JSON, depth: int) -> bool:
     level = [value]
-    for _ in range(depth + 1):
+    for _ in range(depth):
         level = [inner for outer in level if isinstance(outer, dict | list) for inner in _containers(outer)]
         if not level:
             return False

@@ -55,6 +55,7 @@ def browser(router, session):
 @pytest.fixture
 async def operator(router):
     async with shake_hands(router.address) as operator:
+        await operator.forget_the_past()
         yield operator
 
 

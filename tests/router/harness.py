@@ -15,6 +15,7 @@ from typing import Any
 
 import aiohttp
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from mephisto_nb.utils import proofs
 
@@ -105,6 +106,12 @@ class Operator:
     async def ack(self, seq: int) -> None:
         await self.send({"type": "ack", "seq": seq})
 
+    async def forget_the_past(self) -> None:
+        """Acknowledge all that other tests have left in the inbox."""
+        await self.send({"type": "sync"})
+        await self.ack((await self.next_of("synced"))["last_seq"])
+        self.messages.clear()
+
     async def effect(self, packet_type: str, subject_id: str, data: dict[str, Any]) -> None:
         """Send one effect, and wait until it is applied."""
         self._n += 1
@@ -180,3 +187,12 @@ class Page:
 
     async def receive(self) -> dict[str, Any]:
         return json.loads(await asyncio.wait_for(self.socket.recv(), PATIENCE))
+
+
+async def close_code(socket: ClientConnection) -> int | None:
+    """Wait until the router closes a socket; give its reason."""
+    with contextlib.suppress(ConnectionClosed):
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                await socket.recv()
+    return socket.close_code

@@ -1,7 +1,6 @@
 """What a worker was told is received reaches the operator, whatever happens in between."""
 
 import asyncio
-import contextlib
 
 import pytest
 
@@ -30,22 +29,6 @@ async def test_a_refusal_has_explicit_nulls(browser, operator):
     assert answer["data"] == {**nothing, **refusal}
 
 
-async def test_a_worker_who_leaves_before_the_operator_comes_is_forgotten(start_router, session):
-    router = start_router()
-    browser = Browser(router.address, session)
-    asking = browser.request_agent("impatient")
-    await browser.get("/is_alive")
-    asking.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await asking
-    staying = browser.request_agent("patient")
-    async with shake_hands(router.address) as operator:
-        _, packet = await operator.message()
-        assert packet["data"]["provider_data"] == {"worker_name": "patient"}
-        await operator.give_agent("a1", request_id=packet["subject_id"])
-    assert (await staying)[0] == 200
-
-
 async def test_a_submission_survives_the_death_of_the_router(start_router, session):
     router = start_router()
     async with shake_hands(router.address) as operator:
@@ -55,7 +38,7 @@ async def test_a_submission_survives_the_death_of_the_router(start_router, sessi
     again = start_router()
     async with shake_hands(again.address) as operator:
         _, packet = await operator.message()
-        assert (packet["subject_id"], packet["data"]) == ("a1", {"answer": 42})
+        assert (packet["subject_id"], packet["data"]) == ("a1", {"final_data": {"answer": 42}, "files": []})
     status, answer = await Browser(again.address, session).submit("a1", answer=43)
     assert (status, answer["duplicate"]) == (200, True)
 
@@ -107,7 +90,7 @@ async def test_an_onboarding_is_answered_and_kept_while_nobody_waits(start_route
 
 async def test_metadata_and_errors_are_kept(browser, operator, agent):
     assert (await browser.post("/submit_metadata", {"USED_AGENT_ID": agent, "metadata": {"x": 1}}))[0] == 200
-    assert (await operator.message("submit_metadata"))[1]["data"] == {"x": 1}
+    assert (await operator.message("submit_metadata"))[1]["data"] == {"metadata": {"x": 1}, "files": []}
     await browser.post("/log_error", {"USED_AGENT_ID": agent, "error_data": {"text": "oh"}})
     await browser.post("/log_error", {"USED_AGENT_ID": ["odd"], "error_data": "oh"})
     first, second = [(await operator.message("log_error"))[1] for _ in range(2)]

@@ -7,14 +7,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from mephisto_nb.utils import proofs
-from tests.router.harness import RUN_ID, TOKEN, shake_hands
-
-
-async def close_code(socket):
-    with pytest.raises(ConnectionClosed):
-        while True:
-            await socket.recv()
-    return socket.close_code
+from tests.router.harness import RUN_ID, TOKEN, Browser, close_code, shake_hands
 
 
 async def test_the_router_proves_itself_without_telling_the_token(router):
@@ -90,8 +83,6 @@ async def test_a_frame_that_makes_no_sense_ends_the_link_only(router, operator, 
 
 
 async def test_what_was_not_acknowledged_is_told_again(start_router, session):
-    from tests.router.harness import Browser
-
     router = start_router()
     browser = Browser(router.address, session)
     async with shake_hands(router.address) as operator:
@@ -105,8 +96,6 @@ async def test_what_was_not_acknowledged_is_told_again(start_router, session):
 
 
 async def test_numbers_go_on_after_those_that_the_operator_knows(start_router, session):
-    from tests.router.harness import Browser
-
     router = start_router()
     async with shake_hands(router.address, last_seq=700) as operator:
         await operator.give_agent("a1")
@@ -154,3 +143,11 @@ async def test_presence_is_told(router, operator, browser, agent):
                 pass
     async with shake_hands(router.address) as again:
         assert agent not in again.welcome["presence"]
+
+
+async def test_a_sync_is_answered_after_all_that_came_before_it(operator, browser, agent):
+    await browser.submit(agent)
+    await operator.send({"type": "sync"})
+    synced = await operator.next_of("synced")
+    assert operator.messages[-1][2]["subject_id"] == agent
+    assert operator.messages[-1][0] == synced["last_seq"]

@@ -1,6 +1,7 @@
 """What browsers read, and what comes with every answer."""
 
 import pytest
+from yarl import URL
 
 from tests.router.harness import shake_hands
 
@@ -45,8 +46,6 @@ async def test_every_answer_has_the_security_headers(browser, path):
     ],
 )
 async def test_nothing_outside_the_site_is_served(browser, path):
-    from yarl import URL
-
     async with browser.session.get(URL(f"http://{browser.address}{path}", encoded=True)) as response:
         assert response.status == 404
         assert "error" in await response.json()

@@ -3,16 +3,8 @@
 import json
 
 import pytest
-from websockets.exceptions import ConnectionClosed
 
-from tests.router.harness import Browser, shake_hands
-
-
-async def close_code(page):
-    with pytest.raises(ConnectionClosed):
-        while True:
-            await page.receive()
-    return page.socket.close_code
+from tests.router.harness import Browser, close_code, shake_hands
 
 
 async def test_alive_is_answered_with_the_status(browser, agent):
@@ -110,17 +102,17 @@ async def test_a_packet_that_makes_no_sense_is_passed_over(browser, agent, text)
 async def test_bytes_and_large_messages_close_the_socket(browser, agent):
     async with browser.socket(agent) as page:
         await page.socket.send(b"bytes")
-        assert await close_code(page) == 1008
+        assert await close_code(page.socket) == 1008
     async with browser.socket(agent) as page:
         await page.socket.send("x" * 60_000)
-        assert await close_code(page) == 1009
+        assert await close_code(page.socket) == 1009
 
 
 async def test_a_flood_closes_the_socket(browser, agent):
     async with browser.socket() as page:
         for _ in range(300):
             await page.send("nonsense", agent)
-        assert await close_code(page) == 1008
+        assert await close_code(page.socket) == 1008
 
 
 async def test_the_number_of_sockets_is_limited(start_router, session):
@@ -129,9 +121,9 @@ async def test_the_number_of_sockets_is_limited(start_router, session):
     async with shake_hands(router.address) as operator:
         await operator.give_agent("a1")
     async with browser.socket("a1") as oldest, browser.socket("a1"), browser.socket("a1"):
-        assert await close_code(oldest) == 1008
+        assert await close_code(oldest.socket) == 1008
         async with browser.socket(), browser.socket() as one_too_many:
-            assert await close_code(one_too_many) == 1008
+            assert await close_code(one_too_many.socket) == 1008
 
 
 async def test_an_agent_whose_socket_is_gone_for_too_long_is_reported(start_router, session):

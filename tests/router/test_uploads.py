@@ -18,12 +18,11 @@ def form(agent, data='{"x": 1}', files=(("photo", "cat.png", b"meow"),)):
 
 
 async def test_files_are_kept_under_random_names_and_described(router, browser, operator, agent):
-    files = [("photo", "../../evil\x07\N{CAT}.png", b"meow"), ("photo", "b.png", b""), ("other", "c.png", b"x" * 70_000)]
+    files = [("photo", "../../evil\N{CAT}.png", b"meow"), ("photo", "b.png", b""), ("other", "c.png", b"x" * 70_000)]
     assert (await browser.post("/submit_task", data=form(agent, files=files)))[0] == 200
     data = (await operator.message("submit_unit"))[1]["data"]
-    assert data["x"] == 1
+    assert data["final_data"] == {"x": 1}
     assert [file["size"] for file in data["files"]] == [4, 0, 70_000]
-    assert [len(data["filesByFields"][field]) for field in ("photo", "other")] == [2, 1]
     for file, (field, _, content) in zip(data["files"], files, strict=True):
         assert (router.directory / "files" / file["filename"]).read_bytes() == content
         assert (file["fieldname"], file["mimetype"]) == (field, "image/png")
@@ -34,7 +33,7 @@ async def test_only_the_operator_downloads(browser, operator, agent):
     await browser.post("/submit_task", data=form(agent))
     name = (await operator.message("submit_unit"))[1]["data"]["files"][0]["filename"]
     allowed = await browser.get(f"/download_file/{name}", headers=AUTHORISED)
-    assert (allowed.status, await allowed.read()) == (200, b"meow")
+    assert (allowed.status, await allowed.text()) == (200, "meow")
     assert allowed.content_type == "application/octet-stream"
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": TOKEN}):
         assert (await browser.get(f"/download_file/{name}", headers=headers)).status == 404
@@ -68,7 +67,7 @@ async def test_a_duplicate_leaves_no_files(router, browser, agent):
 
 async def test_a_file_input_that_nobody_used_is_no_file(browser, operator, agent):
     await browser.post("/submit_task", data=form(agent, files=[("photo", "", b"")]))
-    assert (await operator.message("submit_unit"))[1]["data"] == {"x": 1}
+    assert (await operator.message("submit_unit"))[1]["data"] == {"final_data": {"x": 1}, "files": []}
 
 
 async def test_metadata_may_come_with_files(browser, operator, agent):
@@ -76,7 +75,12 @@ async def test_metadata_may_come_with_files(browser, operator, agent):
     fields.add_field("metadata", '{"opinion": 5}')
     assert (await browser.post("/submit_metadata", data=fields))[0] == 200
     data = (await operator.message("submit_metadata"))[1]["data"]
-    assert (data["opinion"], len(data["files"])) == (5, 1)
+    assert (data["metadata"], len(data["files"])) == ({"opinion": 5}, 1)
+
+
+async def test_a_worker_cannot_name_files_that_were_not_sent(browser, operator, agent):
+    await browser.submit(agent, files=[{"filename": "0" * 32}])
+    assert (await operator.message("submit_unit"))[1]["data"]["files"] == []
 
 
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=b"}
@@ -92,7 +96,7 @@ MULTIPART = {"Content-Type": "multipart/form-data; boundary=b"}
         (MULTIPART, b""),
         (MULTIPART, b"nonsense"),
         (MULTIPART, b'--b\r\nContent-Disposition: form-data; name="USED_AGENT_ID"\r\n\r\na1'),
-        (MULTIPART, b'--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n'),
+        (MULTIPART, b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n"),
         (MULTIPART, b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n\xff\xfe\r\n--b--\r\n'),
         (MULTIPART, b'--b\r\nContent-Disposition: form-data; name="final_data"\r\n\r\n[[\r\n--b--\r\n'),
         (MULTIPART, b"--b\r\n" + b"X-Header: y\r\n" * 1000),

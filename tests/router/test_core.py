@@ -1,0 +1,183 @@
+"""The router without a process around it: its timers, on a clock of ours, and requests that break off."""
+
+import asyncio
+import json
+
+import pytest
+
+from mephisto_nb.data_model.states import AgentStatus
+from mephisto_nb.router import writes
+from mephisto_nb.router.app import make_app
+from mephisto_nb.router.config import RouterConfig, RunFiles
+from mephisto_nb.router.core import Exit, Router
+from mephisto_nb.router.departures import Departures
+from mephisto_nb.router.rules import Agent
+from mephisto_nb.router.store import Store
+
+
+class Clock:
+    """The loop's timers, rung by hand."""
+
+    def __init__(self):
+        self.now, self._timers = 100.0, []
+
+    def time(self):
+        return self.now
+
+    def call_at(self, when, callback, *args):
+        loop = asyncio.get_running_loop()
+        timer = asyncio.TimerHandle(when, callback, args, loop)
+        self._timers.append(timer)
+        return timer
+
+    def call_later(self, delay, callback, *args):
+        return self.call_at(self.now + delay, callback, *args)
+
+    def advance(self, seconds):
+        self.now += seconds
+        due = [timer for timer in self._timers if timer.when() <= self.now and not timer.cancelled()]
+        self._timers = [timer for timer in self._timers if timer.when() > self.now]
+        for timer in due:
+            timer._run()
+
+
+class Link:
+    """An operator's link that sends nothing."""
+
+    def __init__(self):
+        self.replaced = False
+
+    def replace(self):
+        self.replaced = True
+
+    def wake(self):
+        pass
+
+    def waiting(self):
+        return None
+
+
+@pytest.fixture
+async def store(tmp_path):
+    store = Store.open(tmp_path / "inbox.db", "run1")
+    store.start()
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def clock(monkeypatch, store):
+    clock, loop = Clock(), asyncio.get_running_loop()
+    for name in ("time", "call_at", "call_later"):
+        monkeypatch.setattr(loop, name, getattr(clock, name))
+    return clock
+
+
+@pytest.fixture
+def ends():
+    return []
+
+
+@pytest.fixture
+async def router(store, ends):
+    return Router(RouterConfig("run1", "t" * 43, operator_absence_in_seconds=60), store, ends.append)
+
+
+async def test_the_patience_with_the_operator_begins_when_he_leaves(router, clock, ends):
+    router.start()
+    clock.advance(59)
+    router.link_opened(link := Link())
+    clock.advance(1000)
+    router.link_closed(link)
+    clock.advance(59)
+    assert ends == []
+    clock.advance(1)
+    assert ends == [Exit.OPERATOR_AWAY]
+
+
+async def test_a_link_that_was_replaced_may_go_unnoticed(router, clock, ends):
+    older, newer = Link(), Link()
+    router.link_opened(older)
+    router.link_opened(newer)
+    router.link_closed(older)
+    clock.advance(1000)
+    assert older.replaced
+    assert (ends, router.operator_state()) == ([], "here")
+
+
+async def test_a_finished_run_does_not_wait_for_the_operator(router, clock, ends):
+    router.link_opened(link := Link())
+    router.finish(linger=300)
+    router.link_closed(link)
+    router.link_opened(Link())
+    clock.advance(299)
+    assert ends == []
+    clock.advance(1)
+    assert ends == [Exit.DONE]
+
+
+async def test_signs_of_life_put_a_departure_off(clock):
+    gone = []
+    departures = Departures(10, gone.append)
+    departures.seen("a")
+    departures.seen("b")
+    clock.advance(9)
+    departures.seen("a")
+    clock.advance(1)
+    assert gone == ["b"]
+    clock.advance(9)
+    assert gone == ["b", "a"]
+    clock.advance(100)
+    assert gone == ["b", "a"]
+
+
+async def test_without_a_patience_nobody_departs(clock):
+    departures = Departures(None, pytest.fail)
+    departures.seen("a")
+    clock.advance(10**6)
+
+
+async def ask(router, tmp_path, path, body, then):
+    """Call the application directly: send `body`, then whatever the coroutine `then` gives. Give the status."""
+    steps = [{"type": "http.request", "body": body, "more_body": False}]
+    sent = []
+
+    async def receive():
+        return steps.pop() if steps else await then()
+
+    async def send(event):
+        sent.append(event)
+
+    scope = {"type": "http", "method": "POST", "path": path, "headers": [], "query_string": b""}
+    await make_app(router, RunFiles(tmp_path))(scope, receive, send)
+    return sent[0]["status"]
+
+
+async def test_a_worker_who_leaves_before_the_operator_comes_is_forgotten(router, store, tmp_path):
+    seen = []
+
+    async def leave():
+        seen.extend(await store.run(lambda txn: writes.fetch(txn, 0, 10, 1000)))
+        return {"type": "http.disconnect"}
+
+    await ask(router, tmp_path, "/request_agent", b'{"provider_data": {"worker_name": "ann"}}', leave)
+    assert len(seen) == 1
+    assert await store.run(lambda txn: writes.fetch(txn, 0, 10, 1000)) == []
+    assert len(router.registrations) == 0
+
+
+async def test_an_onboarding_stays_when_its_worker_leaves(router, store, tmp_path):
+    await store.run(lambda txn: txn.put(Agent("o1", AgentStatus.ONBOARDING)))
+
+    async def leave():
+        return {"type": "http.disconnect"}
+
+    body = json.dumps({"provider_data": {"USED_AGENT_ID": "o1", "onboarding_data": 1}}).encode()
+    await ask(router, tmp_path, "/submit_onboarding", body, leave)
+    assert len(await store.run(lambda txn: writes.fetch(txn, 0, 10, 1000))) == 1
+
+
+async def test_too_many_who_wait_are_sent_away(store, tmp_path):
+    router = Router(RouterConfig("run1", "t" * 43), store, lambda reason: None)
+    router.registrations._limit = 0
+    assert await ask(router, tmp_path, "/request_agent", b'{"provider_data": {}}', asyncio.Event().wait) == 429

@@ -1,0 +1,147 @@
+"""The store: committed together, failing alone, and consistent when the disk is full."""
+
+import asyncio
+import sqlite3
+
+import httpx
+import pytest
+
+from mephisto_nb.data_model.packets import Packet, PacketType
+from mephisto_nb.data_model.states import AgentStatus
+from mephisto_nb.errors import ClosedError, ConfigError, DatabaseError
+from mephisto_nb.router import writes
+from mephisto_nb.router.app import make_app
+from mephisto_nb.router.config import RouterConfig, RunFiles
+from mephisto_nb.router.core import Router
+from mephisto_nb.router.rules import Agent, Verdict
+from mephisto_nb.router.store import Store
+
+
+@pytest.fixture
+async def store(tmp_path):
+    store = Store.open(tmp_path / "inbox.db", "run1")
+    store.start()
+    await store.run(lambda txn: txn.put(Agent("a1", AgentStatus.IN_TASK)))
+    yield store
+    await store.close()
+
+
+def message(**data):
+    return writes.message_of(Packet(PacketType.SUBMIT_UNIT, "a1", data))
+
+
+def fill_disk(txn):
+    pages = txn.db.execute("PRAGMA page_count").fetchone()[0]
+    txn.db.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def empty_disk(txn):
+    txn.db.execute("PRAGMA max_page_count = 1000000")
+
+
+async def test_many_steps_are_committed_and_each_gets_its_own_result(store):
+    seqs = await asyncio.gather(*(store.run(lambda txn: txn.post(message())) for _ in range(1200)))
+    assert sorted(seqs) == list(range(1, 1201))
+
+
+async def test_a_step_that_fails_leaves_nothing_and_harms_no_other(store):
+    def fails(txn):
+        txn.post(message(lost=True))
+        raise ZeroDivisionError
+
+    steps = [
+        store.run(step) for step in (lambda txn: txn.post(message(n=1)), fails, lambda txn: txn.post(message(n=2)))
+    ]
+    results = await asyncio.gather(*steps, return_exceptions=True)
+    assert isinstance(results[1], ZeroDivisionError)
+    rows = await store.run(lambda txn: writes.fetch(txn, 0, 10, 10_000))
+    assert [row.seq for row in rows] == [results[0], results[2]]
+    assert not any("lost" in row.text for row in rows)
+
+
+async def test_messages_are_announced_after_they_are_committed(store, tmp_path):
+    counts = []
+
+    def on_message():
+        with sqlite3.connect(tmp_path / "inbox.db") as other:
+            counts.append(other.execute("SELECT count(*) FROM inbox").fetchone()[0])
+        other.close()
+
+    store.on_message = on_message
+    await store.run(lambda txn: txn.post(message()))
+    await store.run(lambda txn: writes.acknowledge(txn, 0))
+    assert counts == [1]
+
+
+async def test_numbers_are_never_given_twice(store):
+    first = await store.run(lambda txn: txn.post(message()))
+    await store.run(lambda txn: writes.acknowledge(txn, first))
+    assert await store.run(lambda txn: txn.post(message())) == first + 1
+
+
+async def test_reading_stops_at_the_bounds_but_always_gives_one(store):
+    for _ in range(3):
+        await store.run(lambda txn: txn.post(message(text="x" * 1000)))
+    assert len(await store.run(lambda txn: writes.fetch(txn, 0, 2, 10**6))) == 2
+    assert len(await store.run(lambda txn: writes.fetch(txn, 0, 10, 1))) == 1
+
+
+async def test_a_full_disk_is_an_error_and_changes_nothing(store):
+    await store.run(fill_disk)
+    large = message(text="x" * 100_000)
+    with pytest.raises(DatabaseError, match="full"):
+        await store.run(lambda txn: writes.submit(txn, "a1", large))
+    assert store.mirror.agents["a1"].submitted is False
+    await store.run(empty_disk)
+    assert await store.run(lambda txn: writes.submit(txn, "a1", large)) is Verdict.TAKEN
+    assert store.mirror.agents["a1"].submitted is True
+
+
+async def test_a_browser_is_asked_to_try_again_when_the_disk_is_full(store, tmp_path):
+    router = Router(RouterConfig("run1", "t" * 43), store, end=lambda reason: None)
+    (tmp_path / "files").mkdir()
+    transport = httpx.ASGITransport(make_app(router, RunFiles(tmp_path)))
+    body = {"USED_AGENT_ID": "a1", "final_data": {"text": "x" * 100_000}}
+    form = {"USED_AGENT_ID": "a1", "final_data": '{"text": "' + "x" * 100_000 + '"}'}
+    async with httpx.AsyncClient(transport=transport, base_url="http://router") as client:
+        await store.run(fill_disk)
+        for request in ({"json": body}, {"data": form, "files": {"photo": b"meow"}}):
+            answer = await client.post("/submit_task", **request)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (503, "store_failed")
+            assert int(answer.headers["Retry-After"]) > 0
+        assert list((tmp_path / "files").iterdir()) == []
+        await store.run(empty_disk)
+        assert (await client.post("/submit_task", json=body)).json() == {"status": "Submitted!"}
+
+
+async def test_files_that_cannot_be_written_are_an_error_too(store, tmp_path):
+    router = Router(RouterConfig("run1", "t" * 43), store, end=lambda reason: None)
+    transport = httpx.ASGITransport(make_app(router, RunFiles(tmp_path)))
+    form = {"USED_AGENT_ID": "a1", "final_data": "{}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://router") as client:
+        answer = await client.post("/submit_task", data=form, files={"photo": b"meow"})
+    assert answer.status_code == 503
+    assert store.mirror.agents["a1"].submitted is False
+
+
+async def test_what_is_on_the_disk_is_known_again(store, tmp_path):
+    await store.run(lambda txn: writes.submit(txn, "a1", message()))
+    update = Packet(PacketType.LIVE_UPDATE_TO_CLIENT, "a1", {"update_id": "u"})
+    await store.run(lambda txn: writes.apply_effects(txn, [writes.Effect(4, update, "text")], 4))
+    await store.close()
+    again = Store.open(tmp_path / "inbox.db", "run1")
+    assert again.mirror == store.mirror
+    await again.close()
+
+
+async def test_a_closed_store_says_so(store):
+    await store.close()
+    await store.close()
+    with pytest.raises(ClosedError):
+        await store.run(fill_disk)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path):
+    (tmp_path / "inbox.db").write_text("this is no database at all" * 100)
+    with pytest.raises(ConfigError, match="cannot be opened"):
+        Store.open(tmp_path / "inbox.db", "run1")
