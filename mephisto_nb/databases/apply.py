@@ -168,7 +168,9 @@ def _add_live_updates(connection: Connection, run: str, found: list[c.AddLiveUpd
 
 
 def _set_run(connection: Connection, run: str, **values: object) -> None:
-    connection.execute(update(t.task_runs).where(t.task_runs.c.task_run_id == run).values(**values))
+    statement = update(t.task_runs).where(t.task_runs.c.task_run_id == run).values(**values)
+    if connection.execute(statement).rowcount != 1:
+        raise ConflictError(f"Task run {run!r} is no longer in this database: somebody took it back.")
 
 
 def _event_row(run: str, event: Event) -> JSONObject:

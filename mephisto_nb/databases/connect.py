@@ -25,15 +25,16 @@ def parse_url(url: str) -> URL:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # ValueError: the port is no number
+        # Where the user and the password end cannot be told, so nothing of it is shown.
         raise ConfigError(
-            f"The database URL {url!r} cannot be read. Use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME."
+            "The database URL cannot be read. Use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME."
         ) from None
     backend = parsed.get_backend_name()
     if backend == "postgresql":
         return parsed.set(drivername="postgresql+psycopg")
     if backend == "sqlite" and parsed.database and parsed.database != ":memory:":
-        return parsed
+        return parsed.set(drivername="sqlite")
     shown = parsed.render_as_string(hide_password=True)
     raise ConfigError(
         f"The database URL {shown!r} names neither an SQLite file nor a PostgreSQL database. "
@@ -53,7 +54,12 @@ def make_engine(url: URL, *, for_writing: bool) -> Engine:
         return _sqlite_engine(url, for_writing=for_writing)
     try:
         return create_engine(
-            url, pool_size=1 if for_writing else 4, max_overflow=0 if for_writing else 8, pool_pre_ping=True
+            url,
+            pool_size=1 if for_writing else 4,
+            max_overflow=0 if for_writing else 8,
+            pool_pre_ping=True,
+            # What several queries read together has to be of one moment; SQLite knows nothing else.
+            isolation_level="READ COMMITTED" if for_writing else "REPEATABLE READ",
         )
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         raise ConfigError("PostgreSQL needs its driver: pip install 'mephisto-nb[postgresql]'.") from error
@@ -91,3 +97,5 @@ def told_plainly(what: str, url: URL) -> Iterator[None]:
     except SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error
         raise DatabaseError(f"{what} failed in {url.render_as_string(hide_password=True)}: {cause}") from error
+    except (OSError, OverflowError, UnicodeError) as error:  # the drivers' own checks, which SQLAlchemy does not wrap
+        raise DatabaseError(f"{what} failed in {url.render_as_string(hide_password=True)}: {error}") from error

@@ -18,7 +18,7 @@ REVISIONS = ("0001",)
 def make_alembic_config(connection: Connection | None = None) -> Config:
     """Give Alembic what it needs to find the migrations of this package."""
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
 

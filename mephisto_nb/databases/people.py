@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from mephisto_nb.data_model.records import Qualification, Requester, Task
 from mephisto_nb.databases import tables as t
 from mephisto_nb.utils.ids import new_id
+
+_INSERT: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 def _find_or_add(connection: Connection, table: Table, key: dict[str, Any], new: dict[str, Any]) -> Any:
@@ -19,7 +23,8 @@ def _find_or_add(connection: Connection, table: Table, key: dict[str, Any], new:
     found = connection.execute(query).first()
     if found is not None:
         return found
-    connection.execute(insert(table).values(**key, **new))
+    # Two processes may be here at once; on PostgreSQL, the second waits for the first and finds its row.
+    connection.execute(_INSERT[connection.dialect.name](table).values(**key, **new).on_conflict_do_nothing())
     return connection.execute(query).one()
 
 

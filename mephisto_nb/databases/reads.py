@@ -15,6 +15,7 @@ from mephisto_nb.data_model.packets import Packet
 from mephisto_nb.data_model.records import Agent, Assignment, Event, TaskRun, Unit, Worker
 from mephisto_nb.data_model.states import UNIT_ANSWERED, AgentStatus, UnitStatus
 from mephisto_nb.databases import tables as t
+from mephisto_nb.databases.plain_text import make_key
 from mephisto_nb.errors import NotFoundError
 
 #: Databases limit how many values one statement may hold.
@@ -115,19 +116,26 @@ def get_worker_facts(
     connection: Connection, task_run_id: str, provider_type: str, names: Sequence[str]
 ) -> dict[str, WorkerFacts]:
     """Read what the rules need to know of workers, by name."""
-    workers: dict[str, Worker] = {}
+    workers = _find_workers(connection, provider_type, names)
+    ids = [worker.worker_id for worker in workers.values()]
+    grants, elsewhere = _grants(connection, ids), _units_elsewhere(connection, task_run_id, ids)
+    facts = {
+        stored: WorkerFacts(worker, grants.get(worker.worker_id, {}), elsewhere.get(worker.worker_id, 0))
+        for stored, worker in workers.items()
+    }
+    return {name: facts[stored] for name in names if (stored := make_key(name)) in facts}
+
+
+def _find_workers(connection: Connection, provider_type: str, names: Sequence[str]) -> dict[str, Worker]:
+    w = t.workers.c
+    found: dict[str, Worker] = {}
     for start in range(0, len(names), _CHUNK):
-        w = t.workers.c
         query = select(w.worker_id, w.worker_name, w.blocked).where(
             w.provider_type == provider_type, w.worker_name.in_(names[start : start + _CHUNK])
         )
         for id_, name, blocked in connection.execute(query):
-            workers[id_] = Worker(id_, name, provider_type, bool(blocked))
-    grants, elsewhere = _grants(connection, list(workers)), _units_elsewhere(connection, task_run_id, list(workers))
-    return {
-        worker.worker_name: WorkerFacts(worker, grants.get(id_, {}), elsewhere.get(id_, 0))
-        for id_, worker in workers.items()
-    }
+            found[name] = Worker(id_, name, provider_type, bool(blocked))
+    return found
 
 
 def _grants(connection: Connection, worker_ids: list[str]) -> dict[str, dict[str, int]]:

@@ -17,6 +17,7 @@ from mephisto_nb.databases import tables as t
 from mephisto_nb.databases.apply import apply_changes, dump
 from mephisto_nb.databases.connect import make_engine, parse_url, told_plainly
 from mephisto_nb.databases.migrate import migrate
+from mephisto_nb.errors import ClosedError
 
 
 class SQLDatabase(Database):
@@ -32,12 +33,13 @@ class SQLDatabase(Database):
 
     def __init__(self, url: str) -> None:
         self._url = parse_url(url)
-        if self._url.get_backend_name() == "sqlite":
-            Path(str(self._url.database)).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._closed = False
         self._writer = make_engine(self._url, for_writing=True)
         self._reader = make_engine(self._url, for_writing=False)
         try:
             with told_plainly("Opening the database", self._url):
+                if self._url.get_backend_name() == "sqlite":
+                    Path(str(self._url.database)).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 migrate(self._writer)
         except BaseException:
             self.close()
@@ -48,13 +50,19 @@ class SQLDatabase(Database):
 
     @contextmanager
     def _writing(self, what: str) -> Iterator[Connection]:
+        self._check_open(what)
         with told_plainly(what, self._url), self._writer.begin() as connection:
             yield connection
 
     @contextmanager
     def _reading(self, what: str) -> Iterator[Connection]:
+        self._check_open(what)
         with told_plainly(what, self._url), self._reader.connect() as connection:
             yield connection
+
+    def _check_open(self, what: str) -> None:
+        if self._closed:
+            raise ClosedError(f"{what} failed: {self!r} was closed before. Open the database again.")
 
     def apply(self, group: Sequence[Changes]) -> list[Exception | None]:
         """Commit several runs' changes together; each stands or falls alone."""
@@ -179,5 +187,6 @@ class SQLDatabase(Database):
 
     def close(self) -> None:
         """Close all connections."""
+        self._closed = True
         self._writer.dispose()
         self._reader.dispose()

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from mephisto_nb.data_model.states import AgentStatus, UnitStatus
+from mephisto_nb.databases.plain_text import KeyText, PlainText
 
 metadata = MetaData(
     naming_convention={
@@ -42,7 +43,7 @@ tasks = Table(
     "tasks",
     metadata,
     Column("task_id", ID, primary_key=True),
-    Column("task_name", Text, nullable=False, unique=True),
+    Column("task_name", PlainText, nullable=False, unique=True),
     Column("created_at", Float, nullable=False),
 )
 
@@ -50,7 +51,7 @@ requesters = Table(
     "requesters",
     metadata,
     Column("requester_id", ID, primary_key=True),
-    Column("requester_name", Text, nullable=False),
+    Column("requester_name", PlainText, nullable=False),
     Column("provider_type", Text, nullable=False),
     UniqueConstraint("requester_name", "provider_type"),
 )
@@ -92,7 +93,7 @@ workers = Table(
     "workers",
     metadata,
     Column("worker_id", ID, primary_key=True),
-    Column("worker_name", Text, nullable=False),
+    Column("worker_name", KeyText, nullable=False),
     Column("provider_type", Text, nullable=False),
     Column("blocked", Boolean, nullable=False, server_default=false()),
     Column("created_at", Float, nullable=False),
@@ -124,7 +125,7 @@ agents = Table(
     Column("unit_id", ID, ForeignKey("units.unit_id"), nullable=False, index=True),
     Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), nullable=False, index=True),
     Column("worker_id", ID, ForeignKey("workers.worker_id"), nullable=False, index=True),
-    Column("registration_id", Text, nullable=False),
+    Column("registration_id", PlainText, nullable=False),
     Column("status", Text, nullable=False),
     Column("accepted_at", Float, nullable=False),
     Column("deadline", Float),
@@ -165,8 +166,8 @@ qualifications = Table(
     "qualifications",
     metadata,
     Column("qualification_id", ID, primary_key=True),
-    Column("qualification_name", Text, nullable=False, unique=True),
-    Column("description", Text, nullable=False),
+    Column("qualification_name", PlainText, nullable=False, unique=True),
+    Column("description", PlainText, nullable=False),
 )
 
 granted_qualifications = Table(
@@ -185,11 +186,11 @@ events = Table(
     Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), index=True),
     Column("at", Float, nullable=False),
     Column("subject", Text, nullable=False),
-    Column("subject_id", Text, nullable=False),
+    Column("subject_id", PlainText, nullable=False),
     Column("before", Text),
     Column("after", Text),
-    Column("why", Text, nullable=False),
-    Column("who", Text, nullable=False),
+    Column("why", PlainText, nullable=False),
+    Column("who", PlainText, nullable=False),
     Column("detail", Text),
 )
 

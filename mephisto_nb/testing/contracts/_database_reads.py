@@ -1,0 +1,161 @@
+"""Runs come back as they were written, and rows for frames in their order."""
+
+from __future__ import annotations
+
+import pytest
+
+from mephisto_nb.abstractions.database import Database, RunSnapshot
+from mephisto_nb.data_model import changes as c
+from mephisto_nb.data_model.packets import Packet, PacketType
+from mephisto_nb.data_model.records import Submission
+from mephisto_nb.data_model.states import AgentStatus, UnitStatus
+from mephisto_nb.errors import ClosedError, NotFoundError
+from mephisto_nb.testing.contracts._database_base import DatabaseFixtures
+from mephisto_nb.testing.contracts._samples import SampleRun, change_agent, change_unit, make_event
+
+
+class ReadsContract(DatabaseFixtures):
+    """`load_run`, `find_runs`, `delete_run`, the rows of frames, and closing."""
+
+    def test_a_run_comes_back_as_it_was_written(self, database: Database, another: Database) -> None:
+        run = SampleRun(database, config={"a": [1, None, 0.5]}, qualifications=[{"qualification_name": "careful"}])
+        first, second = run.add_units(2)
+        ann, ben = run.add_worker("ann"), run.add_worker("ben")
+        agents = [run.add_agent(first, ann), run.add_agent(second, ben, accepted_at=1002.5, deadline=1800.0)]
+        run.add_answer(agents[0], first, {"label": "cat"})
+        packet = Packet(PacketType.AGENT_DETAILS, "q1", {"agent_id": None})
+        run.commit(c.GeneratorDone(), packets=[packet], last_seq=12)
+        expected = RunSnapshot(
+            database.find_runs()[0], run.assignments, [first, second], agents, 12, 1, [(1, packet)], 1003.0
+        )
+        found = another.load_run(run.id)
+        found.units.sort(key=lambda unit: unit.unit_index)  # they may come in any order
+        assert found == expected
+        assert (expected.run.config, expected.run.generator_done) == (run.run.config, True)
+
+    def test_a_run_without_work_comes_back_empty(self, database: Database, run: SampleRun) -> None:
+        assert database.load_run(run.id) == RunSnapshot(run.run, [], [], [], 0, 0, [])
+
+    def test_loading_a_run_that_is_not_there_says_so(self, database: Database) -> None:
+        with pytest.raises(NotFoundError, match="no such run"):
+            database.load_run("no such run")
+
+    def test_agents_come_back_in_the_order_in_which_they_came(self, database: Database, run: SampleRun) -> None:
+        worker = run.add_worker()
+        for at, unit in zip((5.0, 3.0, 4.0), run.add_units(3), strict=True):
+            run.add_agent(unit, worker, accepted_at=at)
+        assert [agent.accepted_at for agent in database.load_run(run.id).agents] == [3.0, 4.0, 5.0]
+
+    def test_runs_are_found_newest_first(self, database: Database) -> None:
+        runs = [SampleRun(database, created_at=at).run for at in (20.0, 30.0, 10.0)]
+        assert database.find_runs() == [runs[1], runs[0], runs[2]]
+
+    def test_runs_are_found_by_task_and_by_whether_they_live(self, database: Database) -> None:
+        live, ended = SampleRun(database), SampleRun(database, ended_at=99.0)
+        other = SampleRun(database, task_name="other")
+        assert {run.task_run_id for run in database.find_runs(task_name="survey")} == {live.id, ended.id}
+        assert {run.task_run_id for run in database.find_runs(live=True)} == {live.id, other.id}
+        assert database.find_runs(task_name="survey", live=False) == [ended.run]
+        assert database.find_runs(task_name="unheard of") == []
+
+    def test_a_run_taken_back_leaves_nothing(self, database: Database, run: SampleRun) -> None:
+        agent = run.add_answered_unit({})
+        run.commit(
+            c.AddMetadata(agent.agent_id, {}, 1.0),
+            c.AddLiveUpdate(agent.agent_id, "worker", {}, 1.0),
+            events=[make_event()],
+            packets=[Packet(PacketType.UPDATE_STATUS, "a1")],
+        )
+        database.delete_run(run.id)
+        assert database.find_runs() == []
+        assert database.read_results([run.id]) == database.read_agents([run.id]) == []
+        assert list(database.read_events([run.id])) == []
+
+    def test_a_run_taken_back_takes_nothing_of_others(self, database: Database, run: SampleRun) -> None:
+        other = SampleRun(database)
+        agent = other.add_answered_unit({"n": 1})
+        before = database.load_run(other.id)
+        database.delete_run(run.id)
+        database.delete_run("never there")
+        assert database.load_run(other.id) == before
+        assert [row["agent_id"] for row in database.read_results([other.id])] == [agent.agent_id]
+
+    def test_rows_of_units_come_in_the_order_of_the_data(self, database: Database, run: SampleRun) -> None:
+        works = [run.make_work(num_units=2) for _ in range(12)]
+        run.commit(*reversed(works))
+        rows = database.read_units([run.id])
+        assert [row["unit_id"] for row in rows] == [unit.unit_id for work in works for unit in work.units]
+        assert rows[3] == {
+            "unit_id": works[1].units[1].unit_id,
+            "task_run_id": run.id,
+            "assignment_id": works[1].assignments[0].assignment_id,
+            "assignment_index": 1,
+            "unit_index": 1,
+            "status": "created",
+            "pay_amount": 0.25,
+            "worker_id": None,
+            "worker_name": None,
+            "agent_id": None,
+        }
+
+    def test_rows_of_agents_say_who_and_when(self, database: Database, run: SampleRun) -> None:
+        agent = run.add_answered_unit({}, worker_name="ann")
+        assert database.read_agents([run.id]) == [
+            {
+                "agent_id": agent.agent_id,
+                "task_run_id": run.id,
+                "unit_id": agent.unit_id,
+                "worker_id": agent.worker_id,
+                "worker_name": "ann",
+                "status": "completed",
+                "accepted_at": 1002.0,
+                "deadline": None,
+                "submitted_at": 1003.0,
+            }
+        ]
+
+    def test_rows_of_results_hold_question_and_answer(self, database: Database, run: SampleRun) -> None:
+        agent = run.add_answered_unit({"label": "cat"})
+        (row,) = database.read_results([run.id])
+        assert (row["shared"], row["unit_data"], row["data"], row["files"]) == (
+            {"text": "Is this a cat?"}, [{"n": 0}], {"label": "cat"}, []
+        )  # fmt: skip
+        assert (row["agent_id"], row["worker_name"], row["status"]) == (agent.agent_id, "ann", "completed")
+        assert (row["accepted_at"], row["submitted_at"], row["pay_amount"]) == (1002.0, 1003.0, 0.25)
+
+    def test_files_of_an_answer_come_back(self, database: Database, run: SampleRun) -> None:
+        unit = run.add_unit()
+        agent = run.add_agent(unit, run.add_worker())
+        files = [{"fieldname": "photo", "size": 3}]
+        run.commit(
+            c.AddSubmission(Submission(agent.agent_id, {}, 1.0, files)),
+            change_agent(agent, AgentStatus.COMPLETED),
+            change_unit(unit, UnitStatus.COMPLETED, agent),
+        )
+        assert database.read_results([run.id])[0]["files"] == files
+
+    def test_rows_of_several_runs_come_together(self, database: Database, run: SampleRun) -> None:
+        other = SampleRun(database)
+        for number, one in enumerate((run, other)):
+            one.add_answered_unit({"n": number}, worker_name=f"worker {number}")
+        assert {row["data"]["n"] for row in database.read_results([run.id, other.id])} == {0, 1}
+        assert database.read_results([]) == database.read_units([]) == database.read_agents([]) == []
+
+    def test_units_are_counted_by_run_and_status(self, database: Database, run: SampleRun) -> None:
+        empty = SampleRun(database)
+        run.add_units(2)
+        run.commit(run.make_work())
+        assert database.count_units([run.id, empty.id]) == {run.id: {"launched": 2, "created": 1}, empty.id: {}}
+
+    def test_the_event_log_may_be_left_half_read(self, database: Database, run: SampleRun) -> None:
+        run.commit(events=[make_event(f"reason {n}") for n in range(50)])
+        assert next(iter(database.read_events([run.id]))).why == "reason 0"
+        run.commit(events=[make_event("another")])
+        assert len(list(database.read_events([run.id]))) == 51
+
+    def test_a_database_may_be_closed_twice_and_is_not_used_after(self, database: Database, run: SampleRun) -> None:
+        database.close()
+        database.close()
+        assert isinstance(run.refusal(last_seq=1), ClosedError)
+        with pytest.raises(ClosedError, match="closed"):
+            database.load_run(run.id)

@@ -1,0 +1,136 @@
+"""Runs with rows in them, for contracts to look at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mephisto_nb._typing import JSON
+from mephisto_nb.abstractions.database import Database
+from mephisto_nb.data_model import changes as c
+from mephisto_nb.data_model.records import Agent, Assignment, Event, Submission, TaskRun, Unit, Worker
+from mephisto_nb.data_model.states import AgentStatus, UnitStatus
+from mephisto_nb.utils.ids import new_id
+
+
+class SampleRun:
+    """A run that is in a database, and rows for it.
+
+    Parameters
+    ----------
+    database
+        Where it is stored at once.
+    task_name, provider_type
+        What it is a run of, and whose workers it is for.
+    fields
+        Fields of `TaskRun` that are to be otherwise.
+    """
+
+    def __init__(
+        self, database: Database, *, task_name: str = "survey", provider_type: str = "mock", **fields: Any
+    ) -> None:
+        self.database = database
+        task = database.get_or_create_task(task_name)
+        requester = database.get_or_create_requester("a lab", provider_type)
+        given: dict[str, Any] = {
+            "task_run_id": new_id(),
+            "task_id": task.task_id,
+            "task_name": task.name,
+            "requester_id": requester.requester_id,
+            "blueprint_type": "mock",
+            "architect_type": "local",
+            "provider_type": provider_type,
+            "config": {"mephisto": {"task": {"task_name": task_name}}},
+            "qualifications": [],
+            "created_at": 1000.0,
+            "opened_at": 1000.5,
+        }
+        self.run = TaskRun(**given | fields)
+        self.assignments: list[Assignment] = []
+        database.add_run(self.run)
+
+    @property
+    def id(self) -> str:
+        """The id of the run."""
+        return self.run.task_run_id
+
+    def step(self, *changes: c.Change, **link: Any) -> c.Changes:
+        """Make one step of the run; `link` are the other fields of `Changes`."""
+        return c.Changes(self.id, list(changes), **link)
+
+    def commit(self, *changes: c.Change, **link: Any) -> None:
+        """Store one step of the run."""
+        (error,) = self.database.apply([self.step(*changes, **link)])
+        if error is not None:
+            raise error
+
+    def refusal(self, *changes: c.Change, **link: Any) -> Exception | None:
+        """Give the reason why a step is not stored."""
+        return self.database.apply([self.step(*changes, **link)])[0]
+
+    def make_work(self, num_units: int = 1, shared: JSON = None) -> c.AddAssignments:
+        """Make an assignment, which is not stored yet."""
+        shared = {"text": "Is this a cat?"} if shared is None else shared
+        index = len(self.assignments)
+        assignment = Assignment(new_id(), self.id, index, shared, [{"n": n} for n in range(num_units)])
+        self.assignments.append(assignment)
+        return c.AddAssignments(
+            [assignment], [Unit(new_id(), assignment.assignment_id, n, 0.25) for n in range(num_units)]
+        )
+
+    def add_unit(self, shared: JSON = None) -> Unit:
+        """Store an assignment of one unit, and put it on offer."""
+        return self.add_units(1, shared)[0]
+
+    def add_units(self, num_units: int, shared: JSON = None) -> list[Unit]:
+        """Store an assignment, and put its units on offer."""
+        work = self.make_work(num_units, shared)
+        self.commit(work, *(change_unit(unit, UnitStatus.LAUNCHED) for unit in work.units))
+        return list(work.units)
+
+    def add_worker(self, name: str = "ann") -> Worker:
+        """Store a worker."""
+        worker = Worker(new_id(), name, self.run.provider_type)
+        self.commit(c.AddWorker(worker, 1001.0))
+        return worker
+
+    def add_agent(self, unit: Unit, worker: Worker, **fields: Any) -> Agent:
+        """Let a worker take a unit."""
+        given: dict[str, Any] = {"registration_id": new_id(), "status": AgentStatus.IN_TASK, "accepted_at": 1002.0}
+        agent = Agent(new_id(), unit.unit_id, worker.worker_id, **given | fields)
+        self.commit(c.AddAgent(agent), change_unit(unit, UnitStatus.ASSIGNED, agent))
+        return agent
+
+    def add_answer(self, agent: Agent, unit: Unit, data: JSON, received_at: float = 1003.0) -> None:
+        """Store an agent's answer."""
+        self.commit(
+            c.AddSubmission(Submission(agent.agent_id, data, received_at)),
+            change_agent(agent, AgentStatus.COMPLETED),
+            change_unit(unit, UnitStatus.COMPLETED, agent),
+        )
+        agent.submitted_at = received_at
+
+    def add_answered_unit(self, data: JSON, worker_name: str = "ann") -> Agent:
+        """Store a unit with its answer."""
+        unit = self.add_unit()
+        agent = self.add_agent(unit, self.add_worker(worker_name))
+        self.add_answer(agent, unit, data)
+        return agent
+
+
+def change_unit(unit: Unit, after: UnitStatus, agent: Agent | None = None) -> c.ChangeUnit:
+    """Bring a unit to another status, and make the change that says so."""
+    before, unit.status = unit.status, after
+    unit.agent_id, unit.worker_id = (agent.agent_id, agent.worker_id) if agent else (None, None)
+    return c.ChangeUnit(unit.unit_id, before, after, unit.agent_id, unit.worker_id)
+
+
+def change_agent(agent: Agent, after: AgentStatus) -> c.ChangeAgent:
+    """Bring an agent to another status, and make the change that says so."""
+    before, agent.status = agent.status, after
+    return c.ChangeAgent(agent.agent_id, before, after, agent.unit_id)
+
+
+def make_event(why: str = "put on offer", **fields: Any) -> Event:
+    """Make a row of the event log."""
+    given: dict[str, Any] = {"at": 1004.0, "subject": "unit", "subject_id": "u1", "before": None, "after": None}
+    return Event(**given | {"why": why, "who": "operator"} | fields)
