@@ -1,0 +1,58 @@
+"""Collect data from people, from a notebook.
+
+>>> import mephisto_nb as mnb
+>>> operator = mnb.Operator()                                                               # doctest: +SKIP
+>>> config = mnb.compose("static_html", task={"task_name": "moods", ...})                   # doctest: +SKIP
+>>> run = await operator.launch_task_run(config, mnb.SharedTaskState(static_task_data=rows))  # doctest: +SKIP
+>>> run.results()                                                                           # doctest: +SKIP
+
+Importing the package does nothing but define names: each is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mephisto_nb.abstractions.architect import Architect as Architect
+    from mephisto_nb.abstractions.blueprint import Blueprint as Blueprint
+    from mephisto_nb.abstractions.crowd_provider import CrowdProvider as CrowdProvider
+    from mephisto_nb.abstractions.task_runner import TaskRunner as TaskRunner
+    from mephisto_nb.data_model.assignment_data import InitializationData as InitializationData
+    from mephisto_nb.data_model.qualifications import make_requirement as make_requirement
+    from mephisto_nb.data_model.shared_state import SharedTaskState as SharedTaskState
+    from mephisto_nb.display.notebook import Operator as Operator
+    from mephisto_nb.display.notebook import TaskRun as TaskRun
+    from mephisto_nb.operations.hydra_config import compose as compose
+    from mephisto_nb.operations.registry import register_mephisto_abstraction as register_mephisto_abstraction
+    from mephisto_nb.operations.run_sync import run_sync as run_sync
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Architect": "abstractions.architect",
+    "Blueprint": "abstractions.blueprint",
+    "CrowdProvider": "abstractions.crowd_provider",
+    "InitializationData": "data_model.assignment_data",
+    "Operator": "display.notebook",
+    "SharedTaskState": "data_model.shared_state",
+    "TaskRun": "display.notebook",
+    "TaskRunner": "abstractions.task_runner",
+    "compose": "operations.hydra_config",
+    "make_requirement": "data_model.qualifications",
+    "register_mephisto_abstraction": "operations.registry",
+    "run_sync": "operations.run_sync",
+}
+
+__all__ = sorted([*_HOMES, "__version__"])
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mephisto_nb' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"mephisto_nb.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

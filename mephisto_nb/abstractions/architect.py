@@ -47,6 +47,11 @@ class Architect(ABC, Generic[Args]):
         self.args = args
         self.directory = directory
 
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """Where workers find the router; known after `deploy` or `revive`."""
+
     def assert_task_args(self) -> None:
         """Raise `ConfigError` or `PortInUseError`; called before anything is written or started."""
 

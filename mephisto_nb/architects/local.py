@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import secrets
@@ -222,10 +223,8 @@ def _spawn(directory: Path, notify_port: int, log: Any) -> subprocess.Popen[byte
 
 
 def _terminate(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)  # on Windows: TerminateProcess
-    except ProcessLookupError:
-        pass
 
 
 def _check_port(host: str, port: int) -> None:

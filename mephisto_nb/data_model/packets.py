@@ -54,8 +54,8 @@ class Packet:
         """Read a packet; raise `ValueError` where it is none."""
         subject, data = raw.get("subject_id"), raw.get("data", {})
         if not (isinstance(subject, str) and isinstance(data, dict)):
-            raise ValueError("a packet needs a string 'subject_id' and an object 'data'")
-        return cls(PacketType(raw.get("packet_type")), subject, data)
+            raise ValueError("a packet needs a string 'subject_id' and an object 'data'")  # noqa: TRY004 - one error for all that is wrong with what came in
+        return cls(PacketType(str(raw.get("packet_type"))), subject, data)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""How runs look in a notebook and in a terminal."""

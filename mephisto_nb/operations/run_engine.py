@@ -275,7 +275,7 @@ class RunEngine:
                 self.trouble = None
                 return result
 
-    async def _pause(self, error: DatabaseError) -> None:
+    async def _pause(self, error: Exception) -> None:
         first, most = _PATIENCE
         self._pause_for = min(most, 2 * self._pause_for) if self.trouble else first
         self.trouble = f"The database does not answer; workers' answers wait safely in the router. {error}"

@@ -72,6 +72,6 @@ class Supervisor:
 async def _watched(name: str, work: Coroutine[Any, Any, None], on_failure: OnFailure) -> None:
     try:
         await work
-    except Exception as error:  # noqa: BLE001 - whatever it is, its owner hears of it and nobody else falls
+    except Exception as error:
         logger.exception("%s failed", name)
         on_failure(error)

@@ -1,0 +1,121 @@
+"""DataFrames of what a database holds. Times are UTC timestamps, money US dollars, ids strings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+import pandas as pd
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.data_model.records import Event, TaskRun
+
+UNIT_COLUMNS = (
+    "unit_id", "task_run_id", "assignment_id", "assignment_index", "unit_index", "status", "pay_amount",
+    "worker_id", "worker_name", "agent_id",
+)  # fmt: skip
+AGENT_COLUMNS = (
+    "agent_id", "task_run_id", "unit_id", "worker_id", "worker_name", "status", "accepted_at", "deadline",
+    "submitted_at",
+)  # fmt: skip
+RESULT_COLUMNS = (
+    "task_run_id", "assignment_index", "unit_index", "worker_name", "status", "accepted_at", "submitted_at",
+    "duration_in_seconds", "pay_amount", "unit_id", "assignment_id", "agent_id", "worker_id",
+)  # fmt: skip
+EVENT_COLUMNS = ("at", "subject", "subject_id", "before", "after", "why", "who", "detail")
+RUN_COLUMNS = (
+    "task_run_id", "task_name", "blueprint_type", "provider_type", "created_at", "ended_at", "is_live", "units",
+    "completed",
+)  # fmt: skip
+
+#: Turns stored data into the columns of `results_frame`: ``inputs(shared, unit_data)`` and ``answer(data)``.
+Inputs: TypeAlias = Callable[[JSONObject, JSONObject], JSONObject]
+Answer: TypeAlias = Callable[[JSON], JSONObject]
+
+
+def _frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str], times: Iterable[str]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=list(columns))
+    for name in times:
+        # Microseconds: what a float of seconds since 1970 can tell apart.
+        frame[name] = pd.to_datetime(frame[name].astype("float64"), unit="s", utc=True).dt.as_unit("us")
+    return frame
+
+
+def units_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
+    """Make a frame of units: one row each, columns `UNIT_COLUMNS`.
+
+    ``status`` is one of created, launched, assigned, completed, accepted, rejected, soft_rejected, expired;
+    ``pay_amount`` is in US dollars; the worker's and agent's columns are None while nobody has the unit.
+    """
+    return _frame(rows, UNIT_COLUMNS, ())
+
+
+def agents_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
+    """Make a frame of agents (one worker at one unit): one row each, columns `AGENT_COLUMNS`.
+
+    ``accepted_at``, ``deadline`` and ``submitted_at`` are UTC timestamps, NaT where there is none.
+    """
+    return _frame(rows, AGENT_COLUMNS, ("accepted_at", "deadline", "submitted_at"))
+
+
+def events_frame(events: Iterable[Event]) -> pd.DataFrame:
+    """Make a frame of the event log: one row a change, oldest first, columns `EVENT_COLUMNS`."""
+    rows = [{name: getattr(event, name) for name in EVENT_COLUMNS} for event in events]
+    return _frame(rows, EVENT_COLUMNS, ("at",))
+
+
+def runs_frame(runs: Sequence[TaskRun], counts: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
+    """Make a frame of task runs, newest first, columns `RUN_COLUMNS`.
+
+    ``units`` and ``completed`` are numbers of units; ``is_live`` tells whether the run has not ended.
+    """
+    answered = ("completed", "accepted", "rejected", "soft_rejected")
+    rows = [
+        {
+            **{name: getattr(run, name) for name in RUN_COLUMNS[:6]},
+            "is_live": run.ended_at is None,
+            "units": sum(counts.get(run.task_run_id, {}).values()),
+            "completed": sum(counts.get(run.task_run_id, {}).get(status, 0) for status in answered),
+        }
+        for run in runs
+    ]
+    return _frame(rows, RUN_COLUMNS, ("created_at", "ended_at"))
+
+
+def results_frame(rows: Sequence[JSONObject], inputs: Inputs, answer: Answer) -> pd.DataFrame:
+    """Make a frame of answers: one row a submission, in the order of the data.
+
+    Columns
+    -------
+    `RESULT_COLUMNS`, then ``input.NAME`` for each field of the data, then ``answer.NAME`` for each field of the
+    answer (nested objects as ``answer.outer.inner``; a file as the path it is stored under).
+    """
+    base = [{name: row.get(name) for name in RESULT_COLUMNS} for row in rows]
+    frame = _frame(base, RESULT_COLUMNS, ("accepted_at", "submitted_at"))
+    frame["duration_in_seconds"] = (frame["submitted_at"] - frame["accepted_at"]).dt.total_seconds()
+    given = _columns("input", [inputs(row["shared"], _own(row)) for row in rows])
+    answered = _columns("answer", [answer(row["data"]) for row in rows])
+    return pd.concat([frame, given, answered], axis="columns")
+
+
+def _own(row: JSONObject) -> JSONObject:
+    """Give what the data holds for this unit alone; an extra unit, made for a late answer, has nothing."""
+    own: list[JSONObject] = row["unit_data"]
+    return own[row["unit_index"]] if row["unit_index"] < len(own) else {}
+
+
+def _columns(prefix: str, values: list[JSONObject]) -> pd.DataFrame:
+    flat = [_flatten(value) for value in values]
+    names = dict.fromkeys(name for row in flat for name in row)
+    columns = {f"{prefix}.{name}": [row.get(name) for row in flat] for name in names}
+    return pd.DataFrame(columns, index=range(len(values)))
+
+
+def _flatten(value: JSONObject, prefix: str = "") -> JSONObject:
+    flat: JSONObject = {}
+    for name, item in value.items():
+        if isinstance(item, dict) and item:
+            flat |= _flatten(item, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = item
+    return flat

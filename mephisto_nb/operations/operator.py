@@ -1,0 +1,287 @@
+"""The operator: launches task runs, watches them, takes them up again, and shuts them down."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar
+from weakref import WeakValueDictionary
+
+import pandas as pd
+from omegaconf import DictConfig
+
+from mephisto_nb.abstractions.clock import Clock, SystemClock
+from mephisto_nb.abstractions.database import Database
+from mephisto_nb.data_model.records import TaskRun
+from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.errors import ClosedError, ConfigError
+from mephisto_nb.export.frames import runs_frame
+from mephisto_nb.operations.config_handler import get_data_directory
+from mephisto_nb.operations.people import People
+from mephisto_nb.operations.run_keeper import RunKeeper
+from mephisto_nb.operations.run_starter import RunStarter
+from mephisto_nb.operations.supervisor import Supervisor
+from mephisto_nb.operations.task_run import LiveTaskRun
+from mephisto_nb.operations.task_run_settings import TaskRunSettings, resolve_config
+from mephisto_nb.operations.threads import DatabaseWriter, in_thread
+from mephisto_nb.utils.logging import set_mephisto_log_level
+
+
+class Operator(People):
+    """Runs tasks from this kernel, on the event loop that its cells run on.
+
+    In a notebook, await its coroutines. In a script, `asyncio.run` a coroutine of your own, or use `run_sync`.
+    Asking for the operator of a database a second time in one kernel gives the one that is there already, so that
+    the cell may be run again.
+
+    Parameters
+    ----------
+    data_dir
+        Where everything is kept. None: the environment's ``MEPHISTO_DATA_DIR``, ``core.main_data_directory`` of
+        ``~/.mephisto/config.yml``, or ``~/.mephisto/data``.
+    database
+        A database's URL; None: an SQLite file ``mephisto_nb.db`` in the data directory.
+    clock
+        What time it is; for tests.
+
+    Raises
+    ------
+    ConfigError
+        The database's URL cannot be used.
+    DatabaseError
+        The database cannot be opened, or (`SchemaVersionError`) was written by a newer version.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> operator = Operator(data_dir=tempfile.mkdtemp())
+    >>> operator
+    <Operator: no task runs>
+    """
+
+    #: What launched runs are handed out as.
+    run_class: ClassVar[type[LiveTaskRun]] = LiveTaskRun
+    _open: ClassVar[WeakValueDictionary[str, Operator]] = WeakValueDictionary()
+
+    def __new__(
+        cls, data_dir: str | os.PathLike[str] | None = None, database: str | None = None, clock: Clock | None = None
+    ) -> Operator:
+        """Find the open operator of this database in this kernel, or make one."""
+        directory = get_data_directory(data_dir)
+        url = database or f"sqlite:///{directory / 'mephisto_nb.db'}"
+        known = cls._open.get(f"{directory} {url}")
+        if known is not None and known._is_usable():
+            return known
+        self = super().__new__(cls)
+        self._set_up(get_data_directory(data_dir, create=True), url, clock or SystemClock())
+        cls._open[f"{directory} {url}"] = self
+        return self
+
+    def _set_up(self, directory: Path, url: str, clock: Clock) -> None:
+        self._directory, self._url = directory, url
+        self._database = _open_database(url)
+        self._writer = DatabaseWriter(self._database)
+        self._supervisor = Supervisor()
+        self._keepers: dict[str, RunKeeper] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+        #: Runs of an earlier kernel, as they were found at the start: a repr must not ask the database.
+        self._left_behind = self._database.find_runs(live=True)
+        self._starter = RunStarter(
+            directory / "runs", self._database, self._writer, self._supervisor, clock, self.run_class
+        )
+
+    # -- launching -------------------------------------------------------------------------------------------
+
+    async def launch_task_run(
+        self, config: DictConfig | Mapping[str, Any], shared_state: SharedTaskState | None = None
+    ) -> LiveTaskRun:
+        """Launch a task run.
+
+        Whatever is wrong with the configuration or the data is told before anything is written or started. A
+        launch that fails later takes back what it had started.
+
+        Parameters
+        ----------
+        config
+            From `compose`.
+        shared_state
+            The data and functions of the run.
+
+        Raises
+        ------
+        UsageError
+            The configuration, or the data, cannot be used (`ConfigError`, `UnknownTypeError`).
+        LaunchError
+            The router did not start (`PortInUseError`: its port belongs to another program).
+        DatabaseError
+            The database cannot be written.
+        """
+        await self._ready()
+        settings = resolve_config(config)
+        self._check_database(settings)
+        set_mephisto_log_level(settings.log_level)
+        keeper = await self._starter.launch(settings, shared_state or SharedTaskState())
+        return self._keep(keeper)
+
+    async def reconnect(self, task_run_id: str, shared_state: SharedTaskState | None = None) -> LiveTaskRun:
+        """Take up a run that still lives after its kernel was restarted: same router, same URL, same agents.
+
+        Everything that workers sent in the meantime is handled first.
+
+        Parameters
+        ----------
+        task_run_id
+            One of `find_live_runs`.
+        shared_state
+            The functions of the run, which went with the old kernel; and its generator, from the start, if not all
+            of its work had been created.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run, or it has ended.
+        RunBusyError
+            Another kernel drives it.
+        RouterError
+            Its router cannot be found, nor started again.
+        """
+        await self._ready()
+        known = self._keepers.get(task_run_id)
+        if known is not None and known.run.status in ("live", "closing"):
+            return known.run
+        return self._keep(await self._starter.reconnect(task_run_id, shared_state))
+
+    # -- looking ---------------------------------------------------------------------------------------------
+
+    def get_running_task_runs(self) -> list[LiveTaskRun]:
+        """Give the runs that this kernel drives now, oldest first."""
+        return [keeper.run for keeper in self._keepers.values() if keeper.run.status in ("live", "closing")]
+
+    def find_live_runs(self) -> list[TaskRun]:
+        """Give the runs that have not ended and are not driven from here: `reconnect` takes them up."""
+        self._check_open()
+        here = {run.task_run_id for run in self.get_running_task_runs()}
+        return [run for run in self._database.find_runs(live=True) if run.task_run_id not in here]
+
+    @property
+    def left_behind(self) -> list[TaskRun]:
+        """The runs of an earlier kernel that were found when the operator was made, and not taken up since."""
+        return [run for run in self._left_behind if run.task_run_id not in self._keepers]
+
+    def task_runs(self) -> pd.DataFrame:
+        """Give all task runs of the database, newest first (columns: `export.frames.runs_frame`)."""
+        self._check_open()
+        runs = self._database.find_runs()
+        return runs_frame(runs, self._database.count_units([run.task_run_id for run in runs]))
+
+    def __repr__(self) -> str:
+        if self._closed:
+            return "<Operator: shut down>"
+        running = [repr(run) for run in self.get_running_task_runs()]
+        waiting = [
+            f"run {run.task_run_id} of {run.task_name!r} still lives: await operator.reconnect({run.task_run_id!r})"
+            for run in self.left_behind
+        ]
+        return f"<Operator: {'; '.join(running + waiting) or 'no task runs'}>"
+
+    # -- ending ----------------------------------------------------------------------------------------------
+
+    async def wait_for_runs_then_shutdown(self) -> None:
+        """Wait until every run has ended, then shut down.
+
+        Raises
+        ------
+        RunFailedError
+            A run stopped working; the others were waited for.
+        """
+        await self._ready()
+        outcomes = await asyncio.gather(
+            *(run.completed() for run in self.get_running_task_runs()), return_exceptions=True
+        )
+        await self._end_all(force=any(isinstance(outcome, BaseException) for outcome in outcomes))
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def shutdown(self) -> None:
+        """End every run gently (nobody at work is disturbed), then close the operator. May be called twice."""
+        await self._end_all(force=False)
+
+    async def force_shutdown(self) -> None:
+        """End every run at once, then close the operator. May be called twice."""
+        await self._end_all(force=True)
+
+    async def detach(self) -> None:
+        """Close the operator but leave its runs alive: their routers go on, and `reconnect` takes them up later."""
+        for keeper in list(self._keepers.values()):
+            if keeper.run.is_driven and not keeper.run.over.is_set():
+                await keeper.let_go()
+        await self._close()
+
+    async def _end_all(self, *, force: bool) -> None:
+        if self._closed:
+            return
+        runs = [keeper.run for keeper in self._keepers.values()]
+        endings = (run.force_shutdown() if force else run.shutdown() for run in runs)
+        outcomes = await asyncio.gather(*endings, return_exceptions=True)
+        await self._close()
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException) and not force:
+                raise outcome
+
+    async def _close(self) -> None:
+        self._closed = True
+        await self._supervisor.close()
+        await in_thread(self._writer.close)
+        self._database.close()
+
+    async def __aenter__(self) -> Operator:
+        await self._ready()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await (self.shutdown() if error is None else self.force_shutdown())
+
+    # -- within ----------------------------------------------------------------------------------------------
+
+    def _keep(self, keeper: RunKeeper) -> LiveTaskRun:
+        self._keepers[keeper.run.task_run_id] = keeper
+        return keeper.run
+
+    async def _ready(self) -> None:
+        self._check_open()
+        self._loop = self._loop or asyncio.get_running_loop()
+        await self._supervisor.start()
+
+    def _is_usable(self) -> bool:
+        return not self._closed and not (self._loop is not None and self._loop.is_closed())
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("This operator was shut down. Make a new one: operator = mephisto_nb.Operator().")
+
+    def _check_database(self, settings: TaskRunSettings) -> None:
+        asked = settings.database.url
+        if asked is not None and asked != self._url:
+            raise ConfigError(
+                "mephisto.database.url names another database than this operator uses. "
+                "Give it to the operator: mephisto_nb.Operator(database=...)."
+            )
+
+
+def _open_database(url: str) -> Database:
+    scheme = url.partition(":")[0].partition("+")[0]
+    for entry in entry_points(group="mephisto_nb.databases", name=scheme):
+        database: Database = entry.load()(url)
+        return database
+    raise ConfigError(
+        f"There is no database for URLs that start with {scheme!r}. Use sqlite:///FILE or "
+        "postgresql://USER:PASSWORD@HOST/NAME."
+    )

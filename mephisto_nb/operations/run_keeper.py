@@ -1,0 +1,124 @@
+"""The tasks of one live run, from its launch until it is over or let go of."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from functools import partial
+from typing import Any
+
+from filelock import FileLock
+
+from mephisto_nb.data_model.records import Unit
+from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.errors import RouterError
+from mephisto_nb.lifecycle.step import Step
+from mephisto_nb.operations.live_agents import AgentKeeper
+from mephisto_nb.operations.supervisor import Supervisor
+from mephisto_nb.operations.task_launcher import TaskLauncher
+from mephisto_nb.operations.task_run import LiveTaskRun
+from mephisto_nb.utils.logging import get_logger
+
+logger = get_logger(__name__)
+
+#: How long a router serves latecomers once its run is over, and how long it may take to hear of it (seconds).
+LINGER = 3.0
+PATIENCE = 10.0
+
+
+class RunKeeper:
+    """Owns the tasks of one run, ends the run when its last unit has ended, and gives back what it held.
+
+    Parameters
+    ----------
+    run
+        The run.
+    supervisor
+        The owner of its tasks.
+    lock
+        Held for as long as this kernel drives the run.
+    """
+
+    def __init__(self, run: LiveTaskRun, supervisor: Supervisor, lock: FileLock) -> None:
+        self.run = run
+        self._supervisor, self._lock = supervisor, lock
+        self._tasks: list[asyncio.Task[None]] = []
+        #: Runs the task's own code beside workers, for blueprints that have any.
+        self.agents: AgentKeeper | None = None
+
+    async def start(self) -> None:
+        """Start the engine and the link, and the code of those who are at work already."""
+        parts, name = self.run.parts, self.run.task_run_id
+        for what, work in (("engine", parts.engine.run()), ("link", parts.link.run())):
+            self._tasks.append(self._supervisor.spawn(f"{what} of run {name}", work, self._failed))
+        if self.agents is not None:
+            await self.agents.start()
+
+    def keep(self, launcher: TaskLauncher | None) -> None:
+        """Start what creates the remaining work, and what ends the run when all is done."""
+        name = self.run.task_run_id
+        if launcher is not None:
+            self._tasks.append(self._supervisor.spawn(f"launcher of run {name}", self._launch(launcher), self._failed))
+        # Not among the tasks that it ends itself.
+        self._supervisor.spawn(f"keeper of run {name}", self._wind_up(), self._failed)
+
+    async def let_go(self) -> None:
+        """Stop driving the run, which stays as it is; its router goes on."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self._lock.release()
+        self.run.let_go()
+
+    def listen_for_submissions(self, shared_state: SharedTaskState) -> None:
+        """Call the researcher's `on_unit_submitted` after each answer."""
+        if (hook := shared_state.on_unit_submitted) is not None:
+            self.run.parts.engine.listeners.append(partial(self._on_submitted, hook))
+
+    def _on_submitted(self, hook: Any, step: Step) -> None:
+        for unit in step.submitted:
+            work = _call_hook(hook, unit)
+            self._supervisor.spawn(f"on_unit_submitted of unit {unit.unit_id}", work, self.run.note_failed_hook)
+
+    async def _launch(self, launcher: TaskLauncher) -> None:
+        try:
+            await launcher.run()
+        except Exception as error:
+            self.run.launch_failure = error
+            await self.run.parts.engine.do(partial(_stop_launching, why=f"the task's data failed: {error!r}"))
+            raise
+
+    async def _wind_up(self) -> None:
+        parts = self.run.parts
+        await parts.engine.wait_until(lambda state: state.is_complete)
+        self.run.done.set()
+        await parts.engine.do(lambda step: step.end_run(step.state.closing or "all units are done"))
+        try:
+            await parts.provider.cleanup_resources_from_task_run(self.run.task_run_id)
+            await parts.link.finish(LINGER, PATIENCE)
+        except RouterError as error:
+            logger.info("the router of run %s is ended by force: %s", self.run.task_run_id, error)
+            await parts.architect.shutdown()
+        finally:
+            self.run.over.set()
+            await self.let_go()
+
+    def _failed(self, error: Exception) -> None:
+        if error is self.run.launch_failure:
+            return  # told when the rest of the run is done
+        self.run.fail(error)
+        for task in self._tasks:
+            task.cancel()
+        self._lock.release()
+
+
+async def _call_hook(hook: Any, unit: Unit) -> None:
+    result = hook(unit)
+    if inspect.isawaitable(result):
+        await result
+
+
+def _stop_launching(step: Step, why: str) -> None:
+    step.log("run", step.state.task_run_id, None, None, why, "operator")
+    step.finish_generator()

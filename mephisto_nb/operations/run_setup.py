@@ -1,0 +1,136 @@
+"""From a configuration to the parts of a run.
+
+Everything that can be refused is refused here, before anything is written or started.
+"""
+
+from __future__ import annotations
+
+import inspect
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mephisto_nb.abstractions.architect import Architect, RouterPlan
+from mephisto_nb.abstractions.blueprint import Blueprint
+from mephisto_nb.abstractions.crowd_provider import CrowdProvider
+from mephisto_nb.data_model.qualifications import Comparator, Requirement, make_requirement, requirement_from_dict
+from mephisto_nb.data_model.records import Assignment, Unit, Worker
+from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.errors import ConfigError
+from mephisto_nb.lifecycle.run_state import CanDoUnit, RunRules
+from mephisto_nb.operations.registry import (
+    get_architect_from_type,
+    get_blueprint_from_type,
+    get_crowd_provider_from_type,
+)
+from mephisto_nb.operations.task_run_settings import TaskRunSettings
+
+WRAPPER = "wrap_crowd_source.js"
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """A run that could be launched: its settings, and the plugins made for it."""
+
+    settings: TaskRunSettings
+    shared_state: SharedTaskState
+    requirements: tuple[Requirement, ...]
+    blueprint: Blueprint[Any]
+    provider: CrowdProvider[Any]
+
+    def make_architect(self, directory: Path) -> Architect[Any]:
+        """Make the run's architect."""
+        return get_architect_from_type(self.settings.architect_type)(self.settings.architect_args, directory)
+
+    def check(self, directory: Path) -> None:
+        """Raise `ConfigError` for whatever cannot be launched; `directory` need not exist."""
+        self.provider.assert_task_args(self.settings.task)
+        self.blueprint.assert_task_args()
+        self.make_architect(directory).assert_task_args()
+
+    def make_rules(self) -> RunRules:
+        """Give the limits of the run."""
+        task = self.settings.task
+        return RunRules(
+            provider_type=self.provider.PROVIDER_TYPE,
+            pay_amount=task.task_reward,
+            assignment_duration=task.assignment_duration_in_seconds,
+            submission_timeout=task.submission_timeout,
+            lifetime=task.task_lifetime_in_seconds,
+            patience=task.no_submission_patience,
+            allowed_concurrent=task.allowed_concurrent,
+            maximum_units_per_worker=task.maximum_units_per_worker,
+            max_num_concurrent_units=task.max_num_concurrent_units,
+            requirements=self.requirements,
+            can_do_unit=_can_do_unit(self.shared_state.worker_can_do_unit),
+        )
+
+    def build_site(self, directory: Path) -> None:
+        """Write what browsers load; blocks."""
+        site = directory / "site"
+        shutil.rmtree(site, ignore_errors=True)
+        site.mkdir(parents=True, mode=0o700)
+        self.blueprint.build_site(site)
+        shutil.copyfile(self.provider.get_wrapper_js_path(), site / WRAPPER)
+
+    def make_router_plan(self, task_run_id: str, directory: Path) -> RouterPlan:
+        """Tell the architect what to serve."""
+        task = self.settings.task
+        about = {"run_id": task_run_id, "task_title": task.task_title, "task_description": task.task_description}
+        return RouterPlan(
+            task_run_id=task_run_id,
+            directory=directory,
+            task_config={**about, **self.blueprint.get_frontend_args(), **self.shared_state.task_config},
+            content_security_policy=self.blueprint.get_content_security_policy(),
+            frame_ancestors=self.provider.FRAME_ANCESTORS,
+            disconnect_after=self.blueprint.disconnect_after,
+        )
+
+
+def make_plan(settings: TaskRunSettings, shared_state: SharedTaskState) -> RunPlan:
+    """Make the plugins of a run.
+
+    Raises
+    ------
+    UnknownTypeError, ConfigError
+        A plugin is not registered, or the shared state holds something of the wrong kind.
+    """
+    _check_shared_state(shared_state)
+    return RunPlan(
+        settings=settings,
+        shared_state=shared_state,
+        requirements=_requirements(settings, shared_state),
+        blueprint=get_blueprint_from_type(settings.blueprint_type)(settings.blueprint_args, shared_state),
+        provider=get_crowd_provider_from_type(settings.provider_type)(settings.provider_args),
+    )
+
+
+def _check_shared_state(shared_state: object) -> None:
+    if not isinstance(shared_state, SharedTaskState):
+        raise ConfigError(f"shared_state is {shared_state!r}. Pass mephisto_nb.SharedTaskState(static_task_data=...).")
+    for name in ("worker_can_do_unit", "on_unit_submitted"):
+        hook = getattr(shared_state, name)
+        if hook is not None and not callable(hook):
+            raise ConfigError(f"SharedTaskState.{name} is {hook!r}, which cannot be called.")
+    if inspect.iscoroutinefunction(shared_state.worker_can_do_unit):
+        raise ConfigError("SharedTaskState.worker_can_do_unit is async; it must answer at once: use a plain function.")
+
+
+def _requirements(settings: TaskRunSettings, shared_state: SharedTaskState) -> tuple[Requirement, ...]:
+    required = [requirement_from_dict(raw) for raw in shared_state.qualifications]
+    blocking = getattr(settings.blueprint_args, "block_qualification", None)
+    if blocking:
+        required.append(make_requirement(blocking, Comparator.DOES_NOT_EXIST))
+    return tuple(required)
+
+
+def _can_do_unit(hook: Callable[..., bool] | None) -> CanDoUnit | None:
+    if hook is None:
+        return None
+
+    def can_do_unit(worker: Worker, unit: Unit, assignment: Assignment) -> bool:
+        return hook(worker, unit)
+
+    return can_do_unit

@@ -1,0 +1,215 @@
+"""Workers who are not there: they speak the real protocol to a real router, to rehearse a task before paying anyone.
+
+Needs aiohttp: ``pip install 'mephisto-nb[simulate]'``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import aiohttp
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.errors import RouterError
+
+#: ``answer(data) -> answer`` of one unit, plain or async: gets the unit's ``init_task_data``.
+AnswerFunction: TypeAlias = Callable[[Any], JSON | Awaitable[JSON]]
+
+_GIVE_UP_AFTER = 60.0
+
+
+@dataclass(slots=True)
+class Report:
+    """What happened to simulated workers.
+
+    `submitted` holds, by agent id, the answers that the router said it had received; `dropped` the agents that
+    were left without an answer; `refusals` why workers got no (more) units, by worker.
+    """
+
+    submitted: dict[str, JSON] = field(default_factory=dict)
+    dropped: list[str] = field(default_factory=list)
+    refusals: dict[str, str] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class SimulatedWorker:
+    """One worker's browser: opens the page, takes units, thinks, answers, or leaves.
+
+    Parameters
+    ----------
+    name
+        The worker's name.
+    url
+        The router's URL, as in `run.url`.
+    session
+        What to send requests with.
+    patience
+        For how long a request is tried again while the router cannot be reached, in seconds.
+    """
+
+    name: str
+    url: str
+    session: aiohttp.ClientSession
+    patience: float = _GIVE_UP_AFTER
+
+    async def register(self, registration: str | None = None) -> JSONObject:
+        """Ask for a unit; give what the page gets: ``agent_id``, ``init_task_data``, ``failure_reason`` ..."""
+        assignment = registration or secrets.token_hex(8)
+        provider_data = {
+            "worker_name": self.name,
+            "agent_registration_id": f"{assignment}-{self.name}",
+            "assignment_id": assignment,
+            "provider_type": "mock",
+        }
+        packet = await self.post("/request_agent", {"provider_data": provider_data})
+        details: JSONObject = packet["data"]
+        return details
+
+    async def submit(self, agent_id: str, answer: JSON) -> JSONObject:
+        """Send an answer; it counts as received only when this returns."""
+        return await self.post("/submit_task", {"USED_AGENT_ID": agent_id, "final_data": answer})
+
+    async def submit_form(self, agent_id: str, answer: JSON, files: dict[str, bytes]) -> JSONObject:
+        """Send an answer with files, by the names of their inputs."""
+        return await self.post("/submit_task", None, form=(agent_id, answer, files))
+
+    async def give_back(self, agent_id: str) -> JSONObject:
+        """Return a unit."""
+        return await self.post("/return_unit", {"USED_AGENT_ID": agent_id})
+
+    async def post(self, path: str, body: JSON, form: tuple[str, JSON, dict[str, bytes]] | None = None) -> JSONObject:
+        """Send a request until the router answers it, as a page would.
+
+        Raises
+        ------
+        RouterError
+            The router refused it, or did not answer for `patience` seconds.
+        """
+        loop = asyncio.get_running_loop()
+        until, pause = loop.time() + self.patience, 0.05
+        while True:
+            try:
+                content: dict[str, Any] = {"json": body} if form is None else {"data": _form(*form)}
+                async with self.session.post(self.url + path, **content) as response:
+                    if response.status < 500:
+                        return await _read(response)
+                    problem = f"status {response.status}"
+            except (aiohttp.ClientError, ConnectionError) as error:
+                problem = repr(error)
+            if loop.time() + pause > until:
+                raise RouterError(f"POST {path} was not answered for {self.patience:g} s: {problem}")
+            await asyncio.sleep(pause)
+            pause = min(1.0, 2 * pause)
+
+
+async def simulate_workers(
+    url: str,
+    answer: AnswerFunction,
+    *,
+    num_workers: int = 5,
+    units_per_worker: int | None = None,
+    thinking_time: float | tuple[float, float] = 0.0,
+    drop_out_rate: float = 0.0,
+    seed: int = 0,
+    name: str = "simulated",
+) -> Report:
+    """Let simulated workers do a task, all at once, until there is nothing left for them.
+
+    Parameters
+    ----------
+    url
+        The router's URL: `run.url`.
+    answer
+        ``answer(data) -> answer``, plain or async, called once a unit.
+    num_workers
+        How many there are; they are called ``NAME-000``, ``NAME-001`` ...
+    units_per_worker
+        How many units each does at most; None: as many as there are.
+    thinking_time
+        Seconds that a unit takes, or a range to choose from.
+    drop_out_rate
+        The share of units that a worker takes and leaves without a word (0 to 1); the worker then goes, too.
+    seed
+        Of all that is left to chance.
+
+    Returns
+    -------
+    Report
+        What was sent, and why each worker stopped.
+
+    Examples
+    --------
+    >>> report = await simulate_workers(run.url, lambda data: {"label": "cat"}, num_workers=3)  # doctest: +SKIP
+    """
+    report = Report()
+    timeout = aiohttp.ClientTimeout(total=None)
+    async with (
+        aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as session,
+        asyncio.TaskGroup() as group,
+    ):
+        for index in range(num_workers):
+            worker = SimulatedWorker(f"{name}-{index:03d}", url, session)
+            habits = _Habits(answer, units_per_worker, thinking_time, drop_out_rate, random.Random(f"{seed}-{index}"))
+            group.create_task(_work(worker, habits, report))
+    return report
+
+
+@dataclass(slots=True)
+class _Habits:
+    answer: AnswerFunction
+    units: int | None
+    thinking_time: float | tuple[float, float]
+    drop_out_rate: float
+    chance: random.Random
+
+    def think(self) -> float:
+        """Give how long the next unit takes."""
+        if isinstance(self.thinking_time, tuple):
+            return self.chance.uniform(*self.thinking_time)
+        return self.thinking_time
+
+
+async def _work(worker: SimulatedWorker, habits: _Habits, report: Report) -> None:
+    done = 0
+    try:
+        while habits.units is None or done < habits.units:
+            details = await worker.register()
+            agent_id = details["agent_id"]
+            if agent_id is None:
+                report.refusals[worker.name] = details["failure_reason"]
+                return
+            await asyncio.sleep(habits.think())
+            if habits.chance.random() < habits.drop_out_rate:
+                report.dropped.append(agent_id)
+                return
+            answer = habits.answer(details["init_task_data"])
+            if isinstance(answer, Awaitable):
+                answer = await answer
+            await worker.submit(agent_id, answer)
+            report.submitted[agent_id] = answer
+            done += 1
+    except RouterError as error:
+        report.errors.append(f"{worker.name}: {error}")
+
+
+def _form(agent_id: str, answer: JSON, files: dict[str, bytes]) -> aiohttp.FormData:
+    form = aiohttp.FormData()
+    form.add_field("USED_AGENT_ID", agent_id)
+    form.add_field("final_string_data", aiohttp.payload.JsonPayload(answer), content_type="application/json")
+    for fieldname, content in files.items():
+        form.add_field(fieldname, content, filename=f"{fieldname}.bin", content_type="application/octet-stream")
+    return form
+
+
+async def _read(response: aiohttp.ClientResponse) -> JSONObject:
+    body: JSONObject = await response.json(content_type=None)
+    if response.status >= 400:
+        message = body.get("error", {}).get("message", "no reason given")
+        raise RouterError(f"{response.method} {response.url.path}: {response.status} {message}")
+    return body
