@@ -13,6 +13,7 @@ from mephisto_nb.errors import DatabaseError
 from mephisto_nb.router import writes
 from mephisto_nb.router.answers import Refused, bad_request, store_failed
 from mephisto_nb.router.config import RouterConfig
+from mephisto_nb.router.deadline import Deadline
 from mephisto_nb.router.departures import Departures
 from mephisto_nb.router.hub import Hub
 from mephisto_nb.router.link import OperatorLink
@@ -55,7 +56,7 @@ class Router:
         self.departures = Departures(config.disconnect_after, self._on_departure)
         self.link: OperatorLink | None = None
         self._end = end
-        self._deadline: asyncio.TimerHandle | None = None
+        self._deadline = Deadline()
         self._departed: asyncio.Queue[str] = asyncio.Queue()
         store.on_message = self._on_message
 
@@ -80,7 +81,7 @@ class Router:
 
     def stop(self) -> None:
         """Stop the timers, and let nobody wait any longer."""
-        self._cancel_deadline()
+        self._deadline.cancel()
         self.departures.close()
         self.registrations.stop()
 
@@ -88,8 +89,7 @@ class Router:
         """End the run: refuse new workers at once, and the process ends after `linger` seconds."""
         log.info("The run is over; the router ends in %s seconds.", linger)
         self.registrations.end_run()
-        self._cancel_deadline()
-        self._deadline = asyncio.get_running_loop().call_later(linger, self._end, Exit.DONE)
+        self._deadline.set(linger, lambda: self._end(Exit.DONE))
 
     # The operator
 
@@ -99,7 +99,7 @@ class Router:
             self.link.replace()
         self.link = link
         if not self.registrations.is_over:
-            self._cancel_deadline()
+            self._deadline.cancel()
 
     def link_closed(self, link: OperatorLink) -> None:
         """Note that `link` is gone."""
@@ -188,12 +188,5 @@ class Router:
 
     def _await_operator(self) -> None:
         seconds = self.config.operator_absence_in_seconds
-        if seconds is None or self.registrations.is_over:
-            return
-        self._cancel_deadline()
-        self._deadline = asyncio.get_running_loop().call_later(seconds, self._end, Exit.OPERATOR_AWAY)
-
-    def _cancel_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        if seconds is not None and not self.registrations.is_over:
+            self._deadline.set(seconds, lambda: self._end(Exit.OPERATOR_AWAY))

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 from starlette.websockets import WebSocket
 
-from mephisto_nb.router import codec, writes
-from mephisto_nb.router.store import Store
+from mephisto_nb.router import codec
 from mephisto_nb.router.window import Window
+from mephisto_nb.router.writes import Row
+
+#: Reads the messages after a number: at most so many, and of about so many bytes together.
+Fetch: TypeAlias = Callable[[int, int, int], Awaitable[list[Row]]]
 
 #: Why a link is closed by the router.
 BAD_FRAME, BAD_PROOF, TOO_SLOW, REPLACED, STORE_FAILED = 4400, 4401, 4408, 4409, 4503
@@ -26,14 +31,14 @@ class OperatorLink:
     ----------
     websocket
         The accepted, authenticated socket.
-    store
-        Where messages are read.
+    fetch
+        Reads messages.
     last_seq
         The last message that the operator has already.
     """
 
-    def __init__(self, websocket: WebSocket, store: Store, last_seq: int) -> None:
-        self._websocket, self._store = websocket, store
+    def __init__(self, websocket: WebSocket, fetch: Fetch, last_seq: int) -> None:
+        self._websocket, self._fetch = websocket, fetch
         self._window = Window(last_seq)
         self._news = asyncio.Event()
         self._news.set()
@@ -113,8 +118,7 @@ class OperatorLink:
         messages, size = self._window.room()
         if not messages:
             return False
-        after = self._window.last_sent
-        rows = await self._store.run(lambda txn: writes.fetch(txn, after, messages, size))
+        rows = await self._fetch(self._window.last_sent, messages, size)
         if not rows:
             return False
         now = time.monotonic()

@@ -85,7 +85,7 @@ class OperatorSocket:
     async def _serve(self, websocket: WebSocket, last_seq: int) -> None:
         router = self._router
         last_n = await router.store.run(lambda txn: writes.take_up(txn, last_seq))
-        link = OperatorLink(websocket, router.store, last_seq)
+        link = OperatorLink(websocket, self._fetch, last_seq)
         # Nothing may happen between telling who is present and being told who comes and goes.
         router.link_opened(link)
         welcome = {"type": "welcome", "last_n": last_n, "presence": router.hub.present()}
@@ -96,6 +96,9 @@ class OperatorSocket:
         finally:
             router.link_closed(link)
             log.info("An operator's link has ended.")
+
+    async def _fetch(self, after: int, max_messages: int, max_bytes: int) -> list[writes.Row]:
+        return await self._router.store.run(lambda txn: writes.fetch(txn, after, max_messages, max_bytes))
 
     async def _both_ways(self, websocket: WebSocket, link: OperatorLink) -> None:
         # Two tasks: only one that is always reading notices that the operator is gone.

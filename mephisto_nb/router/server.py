@@ -24,7 +24,7 @@ from mephisto_nb.router.app import make_app, security_headers
 from mephisto_nb.router.config import MIB, RouterConfig, RunFiles, read_config
 from mephisto_nb.router.core import Exit, Router
 from mephisto_nb.router.multipart import remove_partial
-from mephisto_nb.router.sockets import Notifier, listen, url_of
+from mephisto_nb.router.sockets import Notifier, allow_many_sockets, listen, url_of
 from mephisto_nb.router.store import Store
 
 #: One frame of the operator; worker sockets have a much lower limit of their own.
@@ -54,6 +54,7 @@ def run(directory: Path, notifier: Notifier) -> Exit:
     """
     files = RunFiles(directory)
     config = read_config(files.config)
+    allow_many_sockets()
     try:
         lock = FileLock(files.lock, mode=0o600)
         lock.acquire(timeout=0)

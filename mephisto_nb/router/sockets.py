@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -11,7 +12,11 @@ import sys
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConfigError, PortInUseError
 
+if sys.platform != "win32":
+    import resource
+
 _BACKLOG = 1024
+_OPEN_FILES = 16_384
 _NOTIFY_SECONDS = 5.0
 
 
@@ -76,6 +81,17 @@ class Notifier:
         finally:
             self._socket.close()
             self._socket = None
+
+
+def allow_many_sockets() -> None:
+    """Raise the limit on open files, and so on sockets, as far as it may be (POSIX only; macOS begins at 256)."""
+    if sys.platform != "win32":
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            # Where it is refused, fewer workers can be served; that is no reason to serve none.
+            with contextlib.suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _listen(host: str, port: int) -> socket.socket:
