@@ -11,10 +11,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PLACES = ["mephisto_nb", "tests", "tools", "notebooks"]
 STATIC = [
-    ["ruff", "format", "--check", *PLACES],
-    ["ruff", "check", *PLACES],
+    ["ruff", "format", "--check", "."],
+    ["ruff", "check", "."],
     ["mypy"],
 ]
 HOUSE_RULES = ["pytest", "-q", "tests/test_house_rules.py", "tests/test_repository.py"]

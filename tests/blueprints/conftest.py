@@ -14,22 +14,14 @@ from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBl
 from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.providers.mock import MockProvider, MockProviderArgs
 from tests.blueprints.fake_router import FakeRouter
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
+from tests.chromium import FLAGS, find_chromium
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A real Chromium."""
+    """A real Chromium, for one module: while this API is open, no other test's event loop can be started."""
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         yield chromium
         chromium.close()
 
