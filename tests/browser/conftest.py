@@ -13,12 +13,15 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.browser.jupyter import Lab, running_lab
 from tests.chromium import FLAGS, find_chromium
 
 HERE = Path(__file__).parent
+
+# Patience costs nothing where all goes well, and a busy machine is no failure.
+expect.set_options(timeout=30_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
