@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
 
-from mephisto_nb.display.summary import summarize
+from mephisto_nb.data_model import records
+from mephisto_nb.display.summary import RunSummary, summarize
 from mephisto_nb.operations import operator
 from mephisto_nb.operations.task_run import LiveTaskRun
 
@@ -19,15 +21,24 @@ _templates = Environment(
 )
 
 
+def draw_run(run: RunSummary) -> dict[str, str]:
+    """Draw a run as it was: by type, a page that reads well even where its styles are stripped, and plain text."""
+    return {
+        "text/plain": _templates.get_template("run.txt").render(run=run),
+        "text/html": _templates.get_template("run.html").render(run=run),
+    }
+
+
+def draw_operator(running: Sequence[RunSummary], waiting: Sequence[records.TaskRun], *, closed: bool) -> str:
+    """Draw an operator as a page: the runs it drives, and those that wait to be taken up again."""
+    return _templates.get_template("operator.html").render(running=running, waiting=waiting, closed=closed)
+
+
 class TaskRun(LiveTaskRun):
     """A task run that shows how it is when it is the last value of a cell."""
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
-        summary = summarize(self)
-        return {
-            "text/plain": _templates.get_template("run.txt").render(run=summary),
-            "text/html": _templates.get_template("run.html").render(run=summary),
-        }
+        return draw_run(summarize(self))
 
 
 class Operator(operator.Operator):  # noqa: D101 - the same docstring as its base, on the next line
@@ -36,5 +47,7 @@ class Operator(operator.Operator):  # noqa: D101 - the same docstring as its bas
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
         running = [summarize(run) for run in self.get_running_task_runs()]
-        page = _templates.get_template("operator.html")
-        return {"text/plain": repr(self), "text/html": page.render(running=running, waiting=self.left_behind)}
+        return {
+            "text/plain": repr(self),
+            "text/html": draw_operator(running, self.left_behind, closed=self._closed),
+        }

@@ -29,6 +29,7 @@ class RunSummary:
     task_run_id: str
     status: str
     url: str
+    worker_url: str
     answered: int
     total: int
     working: int
@@ -41,6 +42,16 @@ class RunSummary:
         """How much is answered, in whole percent."""
         return 100 * self.answered // self.total if self.total else 0
 
+    @property
+    def is_open(self) -> bool:
+        """Whether workers can come, or go on."""
+        return self.status in ("live", "closing")
+
+    @property
+    def working_words(self) -> str:
+        """How many workers are at work, in words."""
+        return "1 worker at work" if self.working == 1 else f"{self.working:,} workers at work"
+
 
 def summarize(run: LiveTaskRun) -> RunSummary:
     """Take down how a run is now."""
@@ -50,6 +61,7 @@ def summarize(run: LiveTaskRun) -> RunSummary:
         task_run_id=run.task_run_id,
         status=run.status,
         url=run.url,
+        worker_url=run.get_worker_url("NAME"),
         answered=answered,
         total=total,
         working=run.num_working,
