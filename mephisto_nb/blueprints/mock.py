@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -93,7 +93,9 @@ class MockBlueprint(Blueprint[MockBlueprintArgs]):
             data = [{"index": index} for index in range(self.args.num_assignments)]
         if isinstance(data, AsyncIterable):
             return (self._assignment(row) async for row in data)
-        return (self._assignment(row) for row in data)
+        if isinstance(data, Iterator):
+            return (self._assignment(row) for row in data)
+        return [self._assignment(row) for row in data]
 
     def build_site(self, directory: Path) -> None:
         """Write the page, which loads nothing but its own script."""

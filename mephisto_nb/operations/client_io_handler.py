@@ -7,6 +7,7 @@ from the last number that the other has acknowledged.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
@@ -46,7 +47,10 @@ class ClientIOHandler:
         self._acknowledged_seq = 0
         self._sync_wanted = False
         self._send = asyncio.Event()
-        self._empty = asyncio.Event()
+        self._news = asyncio.Condition()
+        self._synced: int | None = None
+        #: Why the router cannot be reached, if so.
+        self.trouble: str | None = None
         #: Which agents' pages are connected.
         self.present: set[str] = set()
         #: Since when there is no link, and how long the last break lasted (epoch seconds, seconds).
@@ -64,40 +68,58 @@ class ClientIOHandler:
         pause = _BACKOFF[0]
         while True:
             try:
+                await self._architect.revive()
                 await self._connect()
                 pause = _BACKOFF[0]
                 await self._serve()
             except LinkRefusedError:
                 raise
             except RouterError as error:
-                logger.info("the link of run %s broke: %s", self._engine.task_run_id, error)
+                logger.debug("the link of run %s broke: %s", self._engine.task_run_id, error)
+                if self._channel is None:
+                    self.trouble = f"The router cannot be reached; what workers send waits in it. {error}"
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, _BACKOFF[1])
             finally:
                 await self._disconnect()
-            try:
-                await self._architect.revive()
-            except RouterError as error:
-                self._engine.trouble = f"The router cannot be reached. {error}"
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _BACKOFF[1])
 
     async def finish(self, linger: float, patience: float) -> None:
-        """Wait until the router has every packet, then tell it that the run is over.
+        """Wait until both sides have everything of each other, then tell the router that the run is over.
+
+        First the router hears that nobody is at work any more, so that it takes no more answers; then what it had
+        taken until then is handled here.
 
         Raises
         ------
         RouterError
-            The link is broken, or the router did not take everything within `patience` seconds.
+            There was no link, or the router did not take everything, within `patience` seconds.
         """
         try:
             async with asyncio.timeout(patience):
-                while self._engine.outbox:
-                    self._empty.clear()
-                    await self._empty.wait()
+                channel = await self._exchange_all()
         except TimeoutError:
             raise RouterError("the router did not take the last packets in time") from None
+        await channel.finish(linger)
+
+    async def _exchange_all(self) -> Channel:
+        await self._wait_for(lambda: self._channel is not None and not self._engine.outbox)
+        # Twice, because the first answer may be to a question that was asked before.
+        for _ in range(2):
+            self._synced = None
+            self._request_sync()
+            await self._wait_for(lambda: self._synced is not None)
+            await self._engine.handled(self._synced or 0)
         if self._channel is None:
             raise RouterError("there is no link to the router")
-        await self._channel.finish(linger)
+        return self._channel
+
+    async def _wait_for(self, condition: Callable[[], bool]) -> None:
+        async with self._news:
+            await self._news.wait_for(condition)
+
+    async def _tell_news(self) -> None:
+        async with self._news:
+            self._news.notify_all()
 
     # -- one link --------------------------------------------------------------------------------------------
 
@@ -105,11 +127,11 @@ class ClientIOHandler:
         channel = self._architect.get_channel()
         self._acknowledged_seq = self._engine.committed_seq
         last_n = await channel.connect(self._engine.committed_seq)
-        self._delivered(last_n)
+        self._engine.delivered(last_n)
         self._sent_n = last_n
-        self._channel, self.away_since = channel, None
-        self._engine.trouble = None
+        self._channel, self.away_since, self.trouble = channel, None, None
         self._request_sync()
+        await self._tell_news()
 
     async def _serve(self) -> None:
         channel = self._channel
@@ -119,6 +141,7 @@ class ClientIOHandler:
         try:
             async for incoming in channel.incoming():
                 self._take(incoming)
+                await self._tell_news()
         finally:
             sender.cancel()
             await asyncio.wait({sender})
@@ -130,11 +153,12 @@ class ClientIOHandler:
             case Messages(received):
                 self._engine.receive(received)
             case Acknowledged(n):
-                self._delivered(n)
+                self._engine.delivered(n)
             case Presence(agents):
                 self.present.update(agent for agent, here in agents.items() if here)
                 self.present.difference_update(agent for agent, here in agents.items() if not here)
             case Synced(last_seq):
+                self._synced = last_seq
                 self._engine.clock_may_go_on(last_seq)
 
     async def _keep_sending(self, channel: Channel) -> None:
@@ -165,11 +189,6 @@ class ClientIOHandler:
             self.away_since = self._clock.now()
         if channel is not None:
             await channel.close()
-
-    def _delivered(self, n: int) -> None:
-        self._engine.delivered(n)
-        if not self._engine.outbox:
-            self._empty.set()
 
     def _on_step(self, step: Step) -> None:
         self._send.set()

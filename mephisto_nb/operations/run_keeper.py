@@ -98,7 +98,7 @@ class RunKeeper:
             await parts.provider.cleanup_resources_from_task_run(self.run.task_run_id)
             await parts.link.finish(LINGER, PATIENCE)
         except RouterError as error:
-            logger.info("the router of run %s is ended by force: %s", self.run.task_run_id, error)
+            logger.debug("the router of run %s is ended by force: %s", self.run.task_run_id, error)
             await parts.architect.shutdown()
         finally:
             self.run.over.set()

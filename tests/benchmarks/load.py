@@ -1,0 +1,98 @@
+"""The load, in a process of its own: ``python -m tests.benchmarks.load KIND URL WORKERS UNITS`` prints JSON.
+
+KIND is ``bare`` (UNITS POSTs each), ``arrive`` (one registration each), ``work`` (UNITS units each) or ``talk``
+(UNITS messages one after the other over WebSocket URL).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from typing import Any
+
+import aiohttp
+from websockets.asyncio.client import connect
+
+from mephisto_nb.errors import RouterError
+from mephisto_nb.testing.simulated_workers import SimulatedWorker
+
+ANSWER = {"label": "positive", "comment": "x" * 200}
+
+
+class Stopwatch:
+    """Collects how long requests took, by kind."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, list[float]] = {}
+        self.failed = 0
+
+    async def time(self, kind: str, request: Any) -> Any:
+        start = time.perf_counter()
+        result = await request
+        self.seconds.setdefault(kind, []).append(time.perf_counter() - start)
+        return result
+
+
+async def bare(worker: SimulatedWorker, units: int, watch: Stopwatch) -> None:
+    for _ in range(units):
+        await watch.time("post", worker.post("/", ANSWER))
+
+
+async def arrive(worker: SimulatedWorker, units: int, watch: Stopwatch) -> None:
+    details = await watch.time("arrive", worker.register())
+    watch.failed += details["agent_id"] is None
+
+
+async def work(worker: SimulatedWorker, units: int, watch: Stopwatch) -> None:
+    for _ in range(units):
+        details = await watch.time("arrive", worker.register())
+        if details["agent_id"] is None:
+            watch.failed += 1
+            return
+        await watch.time("submit", worker.submit(details["agent_id"], ANSWER))
+
+
+async def http_load(kind: str, url: str, workers: int, units: int) -> dict[str, Any]:
+    watch = Stopwatch()
+    act = {"bare": bare, "arrive": arrive, "work": work}[kind]
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        crowd = [SimulatedWorker(f"w{index}", url, session) for index in range(workers)]
+        start = time.perf_counter()
+        outcomes = await asyncio.gather(*(act(worker, units, watch) for worker in crowd), return_exceptions=True)
+    errors = [repr(outcome) for outcome in outcomes if isinstance(outcome, (RouterError, Exception))]
+    return {"seconds": watch.seconds, "wall": time.perf_counter() - start, "failed": watch.failed, "errors": errors}
+
+
+async def talk(url: str, messages: int, hello: dict[str, Any] | None, packet: dict[str, Any]) -> list[float]:
+    seconds = []
+    async with connect(url, proxy=None) as socket:
+        if hello is not None:
+            await socket.send(json.dumps(hello))
+        for index in range(messages):
+            packet["data"]["update_id"] = f"u{index}"
+            start = time.perf_counter()
+            await socket.send(json.dumps(packet))
+            while f'"u{index}"' not in str(await socket.recv()):
+                pass
+            seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+async def main() -> dict[str, Any]:
+    kind, url, workers, units = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    if kind != "talk":
+        return await http_load(kind, url, workers, units)
+    if url.startswith("ws"):  # a bare echo
+        return {"seconds": {"talk": await talk(url, units, None, {"data": {"text": "hello"}})}}
+    async with aiohttp.ClientSession() as session:
+        details = await SimulatedWorker("talker", url, session).register()
+    hello = {"packet_type": "alive", "subject_id": details["agent_id"], "data": {"update_id": "a"}}
+    packet = {"packet_type": "mephisto_bound_live_update", "subject_id": details["agent_id"], "data": {"text": "hi"}}
+    return {"seconds": {"talk": await talk(url.replace("http", "ws"), units, hello, packet)}}
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(main())))
