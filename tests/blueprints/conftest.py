@@ -16,6 +16,9 @@ from mephisto_nb.providers.mock import MockProvider, MockProviderArgs
 from tests.blueprints.fake_router import FakeRouter
 from tests.chromium import FLAGS, find_chromium
 
+# What Chromium says of requests and sockets that fail, which many tests bring about, and whose end a router's end is.
+NETWORK = ("Failed to load resource", "WebSocket connection to")
+
 # Patience costs nothing where all goes well, and a busy machine is no failure.
 expect.set_options(timeout=30_000)
 
@@ -31,7 +34,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page that fails the test for whatever the browser's console calls an error, save failed requests."""
+    """A page that fails the test for whatever the browser's console calls an error, save failed connections."""
     complaints: list[str] = []
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
@@ -41,7 +44,7 @@ def page(browser: Browser) -> Iterator[Page]:
     page.complaints = complaints  # type: ignore[attr-defined]
     yield page
     context.close()
-    assert [text for text in complaints if not text.startswith("Failed to load resource")] == []
+    assert [text for text in complaints if not text.startswith(NETWORK)] == []
 
 
 @pytest.fixture

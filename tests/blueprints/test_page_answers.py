@@ -15,7 +15,8 @@ EVERYTHING = """
   <label>Range <input name=range type=range min=0 max=10 value=3></label>
   <label><input type=checkbox name=one> One</label>
   <label><input type=checkbox name=many value=a> A</label> <label><input type=checkbox name=many value=b> B</label>
-  <label><input type=radio name=choice value=left> Left</label> <label><input type=radio name=choice value=right> R</label>
+  <label><input type=radio name=choice value=left> Left</label>
+  <label><input type=radio name=choice value=right> Right</label>
   <label><input type=radio name=unchosen value=x> X</label>
   <label>Select <select name=select><option>p<option>q</select></label>
   <label>Several <select name=several multiple><option>u<option>v<option>w</select></label>

@@ -72,6 +72,7 @@ export class Task {
     this.#deadline.stop();
     form.hidden = true;
     returnRow.hidden = true;
+    title.hidden = title.textContent === "";
     hush();
   }
 

@@ -5,10 +5,12 @@ attributes: so a value can never become markup. `${field | safe}` is the one exc
 
 const FIELD = /\$\{\s*([^{}|\n]+?)\s*(?:\|\s*([^{}|\n]*?)\s*)?\}/g; // template.py knows the same expression
 const STYLE = "data-mephisto-style"; // what template.py calls the style attributes that it finds
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
 const OWN_COLOURS = /(^|[;{\s-])(background|background-color|color)\s*:/i;
 
 /* Give { nodes, scripts, styles, ownColours } for `html` and `data`. */
 export function fill(html, data) {
+  const direction = directionOf(html.replace(FIELD, ""));
   const values = [];
   const mark = makeMark();
   const marked = html.replace(FIELD, (whole, path, way) => {
@@ -19,7 +21,16 @@ export function fill(html, data) {
   template.innerHTML = marked;
   const parsed = template.content;
   putValues(parsed, new RegExp(`${mark}(\\d+);`, "g"), values);
-  return takeApart(parsed);
+  return { ...takeApart(parsed), direction };
+}
+
+/* The template's own words decide which way the task runs; each row's text finds its way by itself. */
+function directionOf(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  for (const element of template.content.querySelectorAll("script, style, title")) element.remove();
+  const letter = template.content.textContent.match(/\p{L}/u)?.[0] ?? "";
+  return RIGHT_TO_LEFT.test(letter) ? "rtl" : "ltr";
 }
 
 /* Find `a.b` in nested data; a key that holds the dot itself comes first. Missing is null. */
@@ -93,7 +104,8 @@ function unwrapForm(form) {
 }
 
 /* Put a filled template into `place`. */
-export function insert({ nodes, sheets, inline, ownColours }, place) {
+export function insert({ nodes, sheets, inline, ownColours, direction }, place) {
+  place.closest("form").dir = direction;
   place.replaceChildren(...nodes.map((node) => document.adoptNode(node)));
   place.classList.toggle("own-colours", ownColours);
   for (const { element, text } of inline) element.style.cssText = text;

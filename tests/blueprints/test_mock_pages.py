@@ -1,0 +1,74 @@
+"""The mock provider's script and the mock blueprint's page, in a browser."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from mephisto_nb.blueprints.mock import MockBlueprint, MockBlueprintArgs
+from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.providers.mock import MockProvider, MockProviderArgs
+from tests.blueprints.fake_router import FakeRouter
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def router(tmp_path: Path):
+    blueprint = MockBlueprint(MockBlueprintArgs(), SharedTaskState())
+    blueprint.build_site(tmp_path / "site")
+    shutil.copy(MockProvider(MockProviderArgs()).get_wrapper_js_path(), tmp_path / "site")
+    with FakeRouter(tmp_path / "site", blueprint.get_content_security_policy(), {}) as router:
+        router.offer({"index": 0})
+        yield router
+
+
+def test_the_mock_task_is_done_and_its_worker_thanked(page, router) -> None:
+    page.goto(router.url + "?worker_id=ann")
+    page.get_by_label("Answer").fill("42")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("dialog", name="Thank you")).to_be_visible()
+    assert router.submissions[0]["final_data"] == {"answer": "42"}
+
+
+def test_a_visitor_without_a_name_registers_nothing(page, router) -> None:
+    page.goto(router.url)
+    expect(page.get_by_text("This is a preview.")).to_be_visible()
+    assert page.evaluate("[getWorkerName(), getAssignmentId()]") == [None, None]
+    assert router.registrations == []
+
+
+def test_a_registration_lasts_over_reloads_and_differs_between_workers(page, router) -> None:
+    for query in ("?worker_id=ann", "?worker_id=ann", "?worker_id=bob", "?worker_id=ann&assignment_id=7"):
+        page.goto(router.url + query)
+        expect(page.get_by_label("Answer")).to_be_visible()
+    first, again, bob, given = router.registrations
+    assert first == again
+    assert first["assignment_id"] != bob["assignment_id"]
+    assert given == {
+        "worker_name": "ann",
+        "agent_registration_id": "7-ann",
+        "assignment_id": "7",
+        "provider_type": "mock",
+    }
+
+
+def test_a_renewed_registration_is_another_even_where_the_link_named_one(page, router) -> None:
+    page.goto(router.url + "?worker_id=ann&assignment_id=7")
+    assert page.evaluate("renewRegistration()") is True
+    assert page.evaluate("getAssignmentId()") != "7"
+    assert "assignment_id" not in page.url
+
+
+def test_the_configuration_object_is_mephistos(page, router) -> None:
+    page.goto(router.url)
+    heard = page.evaluate(
+        """() => { const heard = [], config = window._MEPHISTO_CONFIG_;
+        config.EVENT_EMITTER.on("colour", (value) => heard.push(value)); config.set("colour", "blue");
+        try { config.get("absent"); } catch { heard.push("threw"); }
+        return [...heard, config.get("colour"), config.get("AUTO_SUBMIT_ERRORS")]; }"""
+    )
+    assert heard == ["blue", "threw", "blue", False]
