@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.abstractions.database import WorkerFacts
 from mephisto_nb.data_model.packets import PacketType
 from mephisto_nb.data_model.records import Agent, Unit, Worker
+from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.data_model.states import AGENT_LEFT, AgentStatus, UnitStatus
 from mephisto_nb.lifecycle.eligibility import Refusal, check_worker, no_units
 from mephisto_nb.lifecycle.step import Step
@@ -28,12 +28,12 @@ def arrive(step: Step, arrival: Arrival) -> Agent | Refusal:
 
     Nobody is given two units of one assignment, and no unit is given to two workers.
     """
-    agent = _find_again(step, arrival)
+    worker = arrival.facts.worker or step.state.new_workers.get(arrival.worker_name)
+    agent = _find_again(step, worker, arrival.registration_id) if worker else None
     if agent is not None:
         return agent
     if step.state.closing is not None:
         return no_units(step.state, "")
-    worker = _known(step, arrival)
     refusal = check_worker(step.state, worker.worker_id if worker else None, arrival.facts)
     if refusal is not None:
         return refusal
@@ -44,38 +44,46 @@ def arrive(step: Step, arrival: Arrival) -> Agent | Refusal:
     return no_units(step.state, worker.worker_id) if unit is None else _take(step, unit, worker, arrival)
 
 
-def _find_again(step: Step, arrival: Arrival) -> Agent | None:
-    agent = step.state.agents.get(step.state.by_registration.get(arrival.registration_id, ""))
-    if agent is None or (agent.status in AGENT_LEFT and agent.submitted_at is None):
-        return None
-    known = _known(step, arrival)
-    if known is None or known.worker_id != agent.worker_id:  # a registration belongs to one worker
-        return None
-    return agent
-
-
-def _known(step: Step, arrival: Arrival) -> Worker | None:
-    return arrival.facts.worker or step.state.new_workers.get(arrival.worker_name)
+def _find_again(step: Step, worker: Worker, registration_id: str) -> Agent | None:
+    agent_id = step.state.by_registration.get((worker.worker_id, registration_id), "")
+    agent = step.state.agents.get(agent_id)
+    return None if agent is None or agent.status in AGENT_LEFT else agent
 
 
 def _pick_unit(step: Step, worker: Worker) -> Unit | None:
-    state = step.state
+    state, asked = step.state, _Asked(step, worker)
     for assignment_id, unit_ids in state.launched.items():
-        if worker.worker_id in state.workers_of[assignment_id]:
+        if state.holds_one_of(assignment_id, worker.worker_id):
             continue
-        unit = state.units[unit_ids[0]]
-        if state.rules.can_do_unit is None or _may_do(step, worker, unit):
-            return unit
+        for unit_id in unit_ids:
+            if asked.may_do(state.units[unit_id]):
+                return state.units[unit_id]
     return None
 
 
-def _may_do(step: Step, worker: Worker, unit: Unit) -> bool:
-    can_do_unit = step.state.rules.can_do_unit
-    try:
-        return bool(can_do_unit and can_do_unit(worker, unit, step.state.assignments[unit.assignment_id]))
-    except Exception as error:  # noqa: BLE001 - a researcher's function; its failure must not stop the run
-        step.log("unit", unit.unit_id, None, None, f"worker_can_do_unit raised {error!r}; taken as no", "operator")
-        return False
+@dataclass(slots=True)
+class _Asked:
+    """The researcher's own function, asked about one worker; the log has room for one of its failures."""
+
+    step: Step
+    worker: Worker
+    failed: bool = False
+
+    def may_do(self, unit: Unit) -> bool:
+        can_do_unit = self.step.state.rules.can_do_unit
+        if can_do_unit is None:
+            return True
+        try:
+            return bool(can_do_unit(self.worker, unit, self.step.state.assignments[unit.assignment_id]))
+        except Exception as error:  # noqa: BLE001 - a researcher's function; its failure must not stop the run
+            self._tell(unit, error)
+            return False
+
+    def _tell(self, unit: Unit, error: Exception) -> None:
+        if not self.failed:
+            why = f"worker_can_do_unit raised {error!r}; taken as no"
+            self.step.log("unit", unit.unit_id, None, None, why, "operator")
+        self.failed = True
 
 
 def _take(step: Step, unit: Unit, worker: Worker, arrival: Arrival) -> Agent:

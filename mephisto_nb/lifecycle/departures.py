@@ -55,7 +55,7 @@ def pass_time(step: Step) -> None:
         return
     if step.now >= state.opened_at + rules.lifetime:
         step.close_run("the task's lifetime is over", "clock")
-    elif rules.patience and step.now >= (state.last_submission_at or state.opened_at) + rules.patience:
+    elif rules.patience and step.now >= state.quiet_since + rules.patience:
         step.close_run(f"nothing was submitted for {rules.patience:g} seconds", "clock")
     if state.closing is not None:
         expire_open(step, state.closing, "clock")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mephisto_nb.abstractions.database import WorkerFacts
 from mephisto_nb.data_model.qualifications import Comparator, Requirement
+from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.data_model.states import UnitStatus
 from mephisto_nb.lifecycle.run_state import RunState
 

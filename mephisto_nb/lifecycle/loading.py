@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mephisto_nb.abstractions.database import RunSnapshot
 from mephisto_nb.data_model.records import Agent
+from mephisto_nb.data_model.snapshots import RunSnapshot
 from mephisto_nb.data_model.states import AGENT_LEFT
 from mephisto_nb.lifecycle.run_state import RunRules, RunState
 

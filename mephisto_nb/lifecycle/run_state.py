@@ -52,13 +52,14 @@ class RunState:
     agents: dict[str, Agent] = field(default_factory=dict)
     #: Workers who came for the first time since the run was read, by name.
     new_workers: dict[str, Worker] = field(default_factory=dict)
-    by_registration: dict[str, str] = field(default_factory=dict)
+    #: The newest agent of a worker's registration. Registrations can be guessed, so each worker has their own.
+    by_registration: dict[tuple[str, str], str] = field(default_factory=dict)
     #: Units waiting to be launched, in order; ids of units that were not expired since.
     created: deque[str] = field(default_factory=deque)
     #: Launched units by assignment, oldest first: what an arriving worker can get.
     launched: dict[str, list[str]] = field(default_factory=dict)
-    #: Who holds, or has answered, a unit of an assignment.
-    workers_of: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    #: Who holds, or has answered, how many units of an assignment: two, after a late answer.
+    workers_of: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     active_agents: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     units_of_worker: Counter[str] = field(default_factory=Counter)
     counts: Counter[UnitStatus] = field(default_factory=Counter)
@@ -74,7 +75,7 @@ class RunState:
     def add_agent(self, agent: Agent) -> None:
         """Take an agent in; the newest of a registration is the one that its page finds."""
         self.agents[agent.agent_id] = agent
-        self.by_registration[agent.registration_id] = agent.agent_id
+        self.by_registration[agent.worker_id, agent.registration_id] = agent.agent_id
         self.index_agent(agent)
 
     # -- keeping the indexes ---------------------------------------------------------------------------------
@@ -87,7 +88,7 @@ class RunState:
         elif unit.status is UnitStatus.LAUNCHED:
             self.launched.setdefault(unit.assignment_id, []).append(unit.unit_id)
         if unit.worker_id is not None and _holds(unit):
-            self.workers_of[unit.assignment_id].add(unit.worker_id)
+            self.workers_of[unit.assignment_id][unit.worker_id] += 1
             self.units_of_worker[unit.worker_id] += 1
 
     def unindex_unit(self, unit: Unit) -> None:
@@ -99,7 +100,7 @@ class RunState:
             if not siblings:
                 del self.launched[unit.assignment_id]
         if unit.worker_id is not None and _holds(unit):
-            self.workers_of[unit.assignment_id].discard(unit.worker_id)
+            self.workers_of[unit.assignment_id][unit.worker_id] -= 1
             self.units_of_worker[unit.worker_id] -= 1
 
     def index_agent(self, agent: Agent) -> None:
@@ -134,6 +135,16 @@ class RunState:
         """Whether there is nothing left to wait for."""
         return (self.generator_done or self.closing is not None) and self.num_open == 0
 
+    def holds_one_of(self, assignment_id: str, worker_id: str) -> bool:
+        """Tell whether a worker holds, or has answered, a unit of an assignment."""
+        held = self.workers_of.get(assignment_id)
+        return held is not None and held[worker_id] > 0
+
+    @property
+    def quiet_since(self) -> float:
+        """When something was last submitted, or work last put on offer: patience counts from here."""
+        return max(self.last_submission_at or self.opened_at, self.opened_at)
+
     def next_created(self) -> Unit | None:
         """Give the next unit to launch."""
         while self.created:
@@ -167,7 +178,7 @@ class RunState:
         if self.closing is None:
             times.append(self.opened_at + self.rules.lifetime)
             if self.rules.patience:
-                times.append((self.last_submission_at or self.opened_at) + self.rules.patience)
+                times.append(self.quiet_since + self.rules.patience)
         return min(times, default=None)
 
 
