@@ -8,49 +8,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.changes import Changes
-from mephisto_nb.data_model.packets import Packet
-from mephisto_nb.data_model.records import (
-    Agent,
-    Assignment,
-    Event,
-    Qualification,
-    Requester,
-    Task,
-    TaskRun,
-    Unit,
-    Worker,
-)
-
-
-@dataclass(slots=True)
-class RunSnapshot:
-    """All that is needed to go on with a run: its rows, and how far its link had come."""
-
-    run: TaskRun
-    assignments: list[Assignment]
-    units: list[Unit]
-    agents: list[Agent]
-    last_seq: int
-    last_n: int
-    outbox: list[tuple[int, Packet]]
-    last_submission_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerFacts:
-    """What the rules need to know of a worker who arrives.
-
-    `worker` is None for somebody never seen before; `units_elsewhere` counts the units that they hold or have
-    answered in other runs of the same task.
-    """
-
-    worker: Worker | None = None
-    grants: dict[str, int] = field(default_factory=dict)
-    units_elsewhere: int = 0
+from mephisto_nb.data_model.records import Event, Qualification, Requester, Task, TaskRun
+from mephisto_nb.data_model.snapshots import RunSnapshot, WorkerFacts
 
 
 class Database(ABC):

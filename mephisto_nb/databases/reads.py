@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, select
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.abstractions.database import RunSnapshot, WorkerFacts
 from mephisto_nb.data_model.packets import Packet
 from mephisto_nb.data_model.records import Agent, Assignment, Event, TaskRun, Unit, Worker
+from mephisto_nb.data_model.snapshots import RunSnapshot, WorkerFacts
 from mephisto_nb.data_model.states import UNIT_ANSWERED, AgentStatus, UnitStatus
 from mephisto_nb.databases import tables as t
 from mephisto_nb.databases.plain_text import make_key

@@ -9,9 +9,10 @@ from pathlib import Path
 from sqlalchemy import Connection, delete, insert, select
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.abstractions.database import Database, RunSnapshot, WorkerFacts
+from mephisto_nb.abstractions.database import Database
 from mephisto_nb.data_model.changes import Changes
 from mephisto_nb.data_model.records import Event, Qualification, Requester, Task, TaskRun
+from mephisto_nb.data_model.snapshots import RunSnapshot, WorkerFacts
 from mephisto_nb.databases import people, reads
 from mephisto_nb.databases import tables as t
 from mephisto_nb.databases.apply import apply_changes, dump

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mephisto_nb.abstractions.database import Database, WorkerFacts
+from mephisto_nb.abstractions.database import Database
+from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.data_model.states import UnitStatus
 from mephisto_nb.testing.contracts._database_base import DatabaseFixtures
 from mephisto_nb.testing.contracts._samples import SampleRun, change_unit
