@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from mephisto_nb.utils.secret import Secret
 
 #: How long a router may take until it answers, in seconds.
 START_TIMEOUT = 30.0
+#: How long after a router's end its word on why it could not start may still be on its way, in seconds.
+_LAST_WORD = 1.0
 
 
 @dataclass
@@ -65,7 +68,8 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
 
     def __init__(self, args: LocalArchitectArgs, directory: Path) -> None:
         super().__init__(args, directory)
-        self._process: subprocess.Popen[bytes] | None = None
+        #: Kept, because displays ask for the URL and must not read files.
+        self._port: int | None = None
 
     # -- launching -------------------------------------------------------------------------------------------
 
@@ -83,6 +87,7 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
     async def deploy(self, plan: RouterPlan) -> str:
         """Start the router and give its URL once it answers."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        await self.shutdown()  # a run that is resumed: its last router may still serve latecomers
         write_private(self._path("router_config.json"), json.dumps(self._router_config(plan)))
         self._path("router.json").unlink(missing_ok=True)
         return await self._start()
@@ -95,6 +100,7 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
                 "Launch the task again with resume_incomplete_run=true."
             )
         if self._is_running():
+            self._port = self._state()["port"]
             return self.url
         try:
             return await self._start()
@@ -105,10 +111,8 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
         """End the router at once, if it still runs."""
         if not self._is_running():
             return
-        process, self._process = self._process, None
         # The lock proves that the process of router.json is this run's router, not a stranger with its number.
-        pid = process.pid if process is not None else int(self._state()["pid"])
-        _terminate(pid)
+        _terminate(int(self._state()["pid"]))
         await asyncio.to_thread(self._wait_until_gone)
 
     # -- talking to it ---------------------------------------------------------------------------------------
@@ -137,9 +141,10 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
 
     @property
     def _local_url(self) -> str:
-        state = self._state()
+        if self._port is None:
+            self._port = self._state()["port"]
         host = "127.0.0.1" if self._host in ("0.0.0.0", "::") else self._host
-        return f"http://{host}:{state['port']}"
+        return f"http://{host}:{self._port}"
 
     # -- the process -----------------------------------------------------------------------------------------
 
@@ -167,8 +172,6 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
         }
 
     def _is_running(self) -> bool:
-        if self._process is not None and self._process.poll() is not None:
-            self._process = None
         try:
             with FileLock(self._path("router.lock"), blocking=False):
                 return False
@@ -177,21 +180,24 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
 
     async def _start(self) -> str:
         ready: asyncio.Future[JSONObject] = asyncio.get_running_loop().create_future()
-        server = await asyncio.start_server(lambda reader, _: _hear(reader, ready), "127.0.0.1", 0)
+        server = await asyncio.start_server(lambda reader, writer: _hear(reader, writer, ready), "127.0.0.1", 0)
         async with server:
             port = server.sockets[0].getsockname()[1]
             with self._path("router.log").open("ab") as log:
                 process = _spawn(self.directory, port, log)
+            _reap(process, ready)
             try:
                 answer = await asyncio.wait_for(ready, START_TIMEOUT)
-            except (TimeoutError, asyncio.CancelledError):
-                process.kill()
+            except TimeoutError:
+                _kill(process)
                 raise LaunchError(f"The router did not answer in {START_TIMEOUT:g} s. {self._last_words()}") from None
+            except asyncio.CancelledError:
+                _kill(process)
+                raise
         if not answer.get("ready"):
-            process.wait()
             kind = PortInUseError if answer.get("error") == "port_in_use" else LaunchError
             raise kind(f"The router did not start: {answer.get('message') or self._last_words()}")
-        self._process = process
+        self._port = answer["port"]
         return self.url
 
     def _last_words(self) -> str:
@@ -206,11 +212,29 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
             raise RouterError(f"The router in {self.directory} does not end.") from error
 
 
-async def _hear(reader: asyncio.StreamReader, ready: asyncio.Future[JSONObject]) -> None:
+async def _hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ready: asyncio.Future[JSONObject]) -> None:
     """Take the router's one line; an end without one means that it died."""
     line = await reader.readline()
+    writer.close()
+    _settle(ready, json.loads(line) if line else {"ready": False})
+
+
+def _settle(ready: asyncio.Future[JSONObject], answer: JSONObject) -> None:
     if not ready.done():
-        ready.set_result(json.loads(line) if line else {"ready": False})
+        ready.set_result(answer)
+
+
+def _reap(process: subprocess.Popen[bytes], ready: asyncio.Future[JSONObject]) -> None:
+    """Wait for the process beside everything else, so that its end is noticed at once and leaves no zombie."""
+    loop = asyncio.get_running_loop()
+
+    def wait() -> None:
+        process.wait()
+        with contextlib.suppress(RuntimeError):  # the loop has ended long before the router
+            loop.call_soon_threadsafe(loop.call_later, _LAST_WORD, _settle, ready, {"ready": False})
+
+    # A daemon, because the router outlives the kernel.
+    threading.Thread(target=wait, name="mephisto_nb-router", daemon=True).start()
 
 
 def _spawn(directory: Path, notify_port: int, log: Any) -> subprocess.Popen[bytes]:
@@ -220,6 +244,11 @@ def _spawn(directory: Path, notify_port: int, log: Any) -> subprocess.Popen[byte
         flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS
         options = {"creationflags": flags}
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **options)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()  # at once; and from then on it writes nothing any more
 
 
 def _terminate(pid: int) -> None:
