@@ -63,7 +63,12 @@ class AgentKeeper:
 
     async def start(self) -> None:
         """Start the code of those who are at work already, when a run is taken up again."""
-        await self._engine.do(self._start_all)
+        await self._engine.do(self._start_all, patiently=True)
+
+    def stop(self) -> None:
+        """Stop all task code, when the run is no longer driven from here."""
+        while self._agents:
+            self._agents.popitem()[1][1].cancel()
 
     def _start_all(self, step: Step) -> None:
         step.started += [agent for agent in step.state.agents.values() if agent.status in AGENT_ACTIVE]
@@ -90,13 +95,13 @@ class AgentKeeper:
         try:
             await self._runner.run_unit(init_data, agent)
         except Exception as error:
+            self._agents.pop(agent.agent_id, None)  # or else the agent's end would cancel this very task
             why = f"the task's code failed: {error!r}"
-            await self._engine.do(
-                partial(leave, agent_id=agent.agent_id, how=AgentStatus.DISCONNECT, why=why, who="operator")
-            )
+            how = partial(leave, agent_id=agent.agent_id, how=AgentStatus.DISCONNECT, why=why, who="operator")
+            await self._engine.do(how, patiently=True)
             raise
         else:
-            await self._engine.do(partial(_await_submission, agent_id=agent.agent_id))
+            await self._engine.do(partial(_await_submission, agent_id=agent.agent_id), patiently=True)
 
 
 def _send(step: Step, agent_id: str, data: JSONObject) -> None:

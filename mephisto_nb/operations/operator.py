@@ -18,7 +18,7 @@ from mephisto_nb.abstractions.clock import Clock, SystemClock
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.data_model.records import TaskRun
 from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.errors import ClosedError, ConfigError
+from mephisto_nb.errors import ClosedError, ConfigError, LoopError
 from mephisto_nb.export.frames import runs_frame
 from mephisto_nb.operations.config_handler import get_data_directory
 from mephisto_nb.operations.people import People
@@ -76,6 +76,8 @@ class Operator(People):
         known = cls._open.get(f"{directory} {url}")
         if known is not None and known._is_usable():
             return known
+        if known is not None:
+            known._abandon()
         self = super().__new__(cls)
         self._set_up(get_data_directory(data_dir, create=True), url, clock or SystemClock())
         cls._open[f"{directory} {url}"] = self
@@ -257,11 +259,25 @@ class Operator(People):
 
     async def _ready(self) -> None:
         self._check_open()
-        self._loop = self._loop or asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        self._loop = self._loop or loop
+        if self._loop is not loop:
+            raise LoopError(
+                "This operator lives on another event loop. Use it on that one: always through `await` in one loop, "
+                "or always through run_sync()."
+            )
         await self._supervisor.start()
 
     def _is_usable(self) -> bool:
         return not self._closed and not (self._loop is not None and self._loop.is_closed())
+
+    def _abandon(self) -> None:
+        """Give back what an operator still holds whose loop has ended, and with it all its tasks."""
+        self._closed = True
+        for keeper in self._keepers.values():
+            keeper.abandon()
+        self._writer.close()
+        self._database.close()
 
     def _check_open(self) -> None:
         if self._closed:

@@ -11,21 +11,18 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from mephisto_nb.abstractions.clock import Clock, Timer
 from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model.changes import Changes
 from mephisto_nb.data_model.packets import Packet, Received
-from mephisto_nb.data_model.records import Event
 from mephisto_nb.errors import ClosedError, ConflictError, DatabaseError
 from mephisto_nb.lifecycle.departures import pass_time
 from mephisto_nb.lifecycle.launching import launch_more
 from mephisto_nb.lifecycle.loading import state_from_snapshot
 from mephisto_nb.lifecycle.run_state import RunRules, RunState
 from mephisto_nb.lifecycle.step import Step
+from mephisto_nb.operations.engine_jobs import Job, MessageHandler, message_job
 from mephisto_nb.operations.threads import DatabaseWriter, in_thread
 from mephisto_nb.utils.ids import new_id
 from mephisto_nb.utils.logging import get_logger
@@ -40,35 +37,6 @@ _BATCH = 500
 _CONFLICTS = 3
 #: How long to wait before a database that failed is tried again: the first time, and at most (seconds).
 _PATIENCE = (0.25, 15.0)
-
-
-class MessageHandler(Protocol):
-    """Who knows what a worker's packet means: `WorkerPool`."""
-
-    async def prepare(self, received: Sequence[Received]) -> Any:
-        """Look up what the rules will need to know."""
-
-    def handle(self, step: Step, received: Received, prepared: Any) -> None:
-        """Apply the rule for one packet."""
-
-
-@dataclass(slots=True)
-class _Job(Generic[T]):
-    """One rule to apply: for a message (`seq`), or for somebody who waits for its result (`future`)."""
-
-    rule: Callable[[Step], T]
-    seq: int | None = None
-    future: asyncio.Future[T] | None = None
-    conflicts: int = 0
-
-    def settle(self, result: T | None = None, error: Exception | None = None) -> None:
-        """Wake whoever waits for this job."""
-        if self.future is None or self.future.done():
-            return
-        if error is not None:
-            self.future.set_exception(error)
-        else:
-            self.future.set_result(result)  # type: ignore[arg-type]  # a rule may well return None
 
 
 class RunEngine:
@@ -96,19 +64,22 @@ class RunEngine:
         self.listeners: list[Callable[[Step], None]] = []
         #: Asks the router how far its inbox goes, before the clock may decide anything.
         self.request_sync: Callable[[], None] = lambda: None
+        #: Why nothing can be stored, if so.
         self.trouble: str | None = None
         self._database, self._writer, self._clock = database, writer, clock
         self._handler: MessageHandler | None = None
         self._messages: deque[Received] = deque()
-        self._jobs: deque[_Job[Any]] = deque()
+        self._jobs: deque[Job[Any]] = deque()
         self._wake = asyncio.Event()
-        self._changed = asyncio.Condition()
+        self._watchers: dict[asyncio.Future[None], Callable[[RunState], bool]] = {}
+        self._is_deciding = False
         self._timer: Timer | None = None
         self._clock_waits_for: int | None = None
         self._delivered_n = self._dropped_n = 0
         self._closing: str | None = None
         self._waiting: set[asyncio.Future[Any]] = set()
         self._stopped = False
+        self._pause_for = 0.0
 
     # -- for everybody ---------------------------------------------------------------------------------------
 
@@ -137,8 +108,15 @@ class RunEngine:
         self._clock_waits_for = last_seq
         self._wake.set()
 
-    async def do(self, rule: Callable[[Step], T]) -> T:
+    async def do(self, rule: Callable[[Step], T], *, patiently: bool = False) -> T:
         """Apply a rule, and give its result once its effects are committed.
+
+        Parameters
+        ----------
+        rule
+            What to change; called again should the database have to be read anew.
+        patiently
+            Wait for a database that does not answer.
 
         Raises
         ------
@@ -147,19 +125,39 @@ class RunEngine:
         TransitionError, DatabaseError
             The rule, or the database, refused; nothing has changed.
         """
-        if self._stopped:
-            raise ClosedError(f"Run {self.task_run_id} has ended, or is no longer driven from this kernel.")
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.add(future)
-        future.add_done_callback(self._waiting.discard)
-        self._jobs.append(_Job(rule, future=future))
+        future: asyncio.Future[T] = self._future()
+        self._jobs.append(Job(rule, future=future, patient=patiently))
         self._wake.set()
         return await future
 
     async def wait_until(self, condition: Callable[[RunState], bool]) -> None:
-        """Wait until a step makes a condition true."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: condition(self.state))
+        """Wait until a step that is committed makes a condition true.
+
+        Raises
+        ------
+        ClosedError
+            The run is no longer driven from here.
+        """
+        future: asyncio.Future[None] = self._future()
+        self._watchers[future] = condition
+        if not self._is_deciding:
+            self._tell_watchers()
+        try:
+            await future
+        finally:
+            del self._watchers[future]
+
+    async def handled(self, seq: int) -> None:
+        """Wait until the effects of all messages up to `seq` are committed."""
+        await self.wait_until(lambda _: self.committed_seq >= seq)
+
+    def _future(self) -> asyncio.Future[Any]:
+        if self._stopped:
+            raise ClosedError(f"Run {self.task_run_id} has ended, or is no longer driven from this kernel.")
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.add(future)
+        future.add_done_callback(self._waiting.discard)
+        return future
 
     # -- the loop --------------------------------------------------------------------------------------------
 
@@ -169,34 +167,36 @@ class RunEngine:
             self._arm()
             while True:
                 while jobs := await self._take():
+                    self._is_deciding = True
                     await self._do(jobs)
+                    self._is_deciding = False
+                    self._tell_watchers()
                 await self._wake.wait()
                 self._wake.clear()
         finally:
             self._stop()
 
-    async def _take(self) -> list[_Job[Any]]:
+    async def _take(self) -> list[Job[Any]]:
         jobs = [self._jobs.popleft() for _ in range(len(self._jobs))]
         if self._messages:
             jobs += await self._message_jobs()
         if self._clock_waits_for is not None and self.state.last_seq >= self._clock_waits_for and not self._messages:
             self._clock_waits_for = None
-            jobs.append(_Job(pass_time))
+            jobs.append(Job(pass_time))
         return jobs
 
-    async def _message_jobs(self) -> list[_Job[Any]]:
+    async def _message_jobs(self) -> list[Job[Any]]:
         batch = [self._messages.popleft() for _ in range(min(_BATCH, len(self._messages)))]
-        fresh = [received for received in batch if received.seq > self.state.last_seq]
-        handler = self._handler
-        if not fresh or handler is None:
-            return []
-        prepared = await self._persist(lambda: handler.prepare(fresh))
-        return [
-            _Job(partial(_handle, handler, received=received, prepared=prepared), seq=received.seq)
-            for received in fresh
-        ]
+        return await self._prepare([received for received in batch if received.seq > self.state.last_seq])
 
-    async def _do(self, jobs: Sequence[_Job[Any]]) -> None:
+    async def _prepare(self, received: Sequence[Received]) -> list[Job[Any]]:
+        handler = self._handler
+        if not received or handler is None:
+            return []
+        prepared = await self._persist(lambda: handler.prepare(received))
+        return [message_job(handler, one, prepared) for one in received]
+
+    async def _do(self, jobs: Sequence[Job[Any]]) -> None:
         try:
             step, results = self._decide(jobs)
             if step.changes:
@@ -204,65 +204,95 @@ class RunEngine:
         except Exception as error:  # noqa: BLE001 - what it means is decided below
             await self._recover(jobs, error)
         else:
-            await self._publish(step)
+            self._publish(step)
             for job, result in zip(jobs, results, strict=True):
                 job.settle(result)
 
-    def _decide(self, jobs: Sequence[_Job[Any]]) -> tuple[Step, list[Any]]:
+    def _decide(self, jobs: Sequence[Job[Any]]) -> tuple[Step, list[Any]]:
         step = Step(self.state, self._clock.now(), new_id)
         results = [job.rule(step) for job in jobs]
         launch_more(step)
-        seqs = [job.seq for job in jobs if job.seq is not None]
+        seqs = [job.received.seq for job in jobs if job.received is not None]
         if seqs:
             step.changes.last_seq = self.state.last_seq = seqs[-1]
         if self._delivered_n > self._dropped_n and step.changes:
             step.changes.delivered_n = self._delivered_n
         return step, results
 
-    async def _publish(self, step: Step) -> None:
+    def _publish(self, step: Step) -> None:
+        self.trouble, self._pause_for = None, 0.0
         self._closing = self.state.closing
         self.committed_seq = self.state.last_seq
         self._dropped_n = step.changes.delivered_n or self._dropped_n
         self.outbox.extend(enumerate(step.changes.packets, start=step.changes.first_n))
         self._arm()
         for listener in self.listeners:
-            listener(step)
-        async with self._changed:
-            self._changed.notify_all()
+            try:
+                listener(step)
+            except Exception:
+                logger.exception("somebody could not be told of a step of run %s", self.task_run_id)
+        self._tell_watchers()
+
+    def _tell_watchers(self) -> None:
+        for future, condition in list(self._watchers.items()):
+            if future.done():
+                continue
+            try:
+                if condition(self.state):
+                    future.set_result(None)
+            except Exception as error:  # noqa: BLE001 - told to whoever gave the condition
+                future.set_exception(error)
 
     # -- when something fails --------------------------------------------------------------------------------
 
-    async def _recover(self, jobs: Sequence[_Job[Any]], error: Exception) -> None:
+    async def _recover(self, jobs: Sequence[Job[Any]], error: Exception) -> None:
         """Forget a step that failed: read the run again, and go through its parts one by one."""
+        if isinstance(error, DatabaseError) and not isinstance(error, ConflictError):
+            for job in jobs:
+                if not job.patient:
+                    job.settle(error=error)
+            jobs = [job for job in jobs if job.patient]
         await self._persist(self.load)
         if len(jobs) > 1:
             for job in jobs:
-                await self._do([job])
-        elif self._may_wait(jobs[0], error):
+                await self._do_afresh(job)
+        elif jobs and self._may_wait(jobs[0], error):
             if not isinstance(error, ConflictError):
                 await self._pause(error)
-            await self._do(jobs)
-        else:
+            await self._do_afresh(jobs[0])
+        elif jobs:
             await self._give_up(jobs[0], error)
 
-    def _may_wait(self, job: _Job[Any], error: Exception) -> bool:
+    async def _do_afresh(self, job: Job[Any]) -> None:
+        """Do a job after the run was read again, with what is known of workers now."""
+        if job.received is None:
+            await self._do([job])
+        elif job.received.seq > self.state.last_seq:  # else it was committed, though the database could not say so
+            for again in await self._prepare([job.received]):
+                again.conflicts = job.conflicts
+                await self._do([again])
+
+    def _may_wait(self, job: Job[Any], error: Exception) -> bool:
         """Tell whether a job is tried again: once another writer is done, or once the database is back."""
         if isinstance(error, ConflictError):
             job.conflicts += 1
             return job.conflicts <= _CONFLICTS
-        # A worker's message, and the clock's turn, wait for the database; a person is told.
-        return isinstance(error, DatabaseError) and job.future is None
+        return isinstance(error, DatabaseError)
 
-    async def _give_up(self, job: _Job[Any], error: Exception) -> None:
+    async def _give_up(self, job: Job[Any], error: Exception) -> None:
         if job.future is not None:
             job.settle(error=error)
             return
         logger.error("a message could not be handled and was set aside", exc_info=error)
+        step = Step(self.state, self._clock.now(), new_id)
+        seq = None if job.received is None else job.received.seq
         why = f"a message could not be handled and was set aside: {error!r}"
-        event = Event(self._clock.now(), "run", self.task_run_id, None, None, why, "operator", {"seq": job.seq})
-        await self._persist(lambda: self._writer.commit(Changes(self.task_run_id, events=[event], last_seq=job.seq)))
-        if job.seq is not None:
-            self.committed_seq = self.state.last_seq = job.seq
+        step.log("run", self.task_run_id, None, None, why, "operator", {"seq": seq})
+        if job.received is not None and self._handler is not None:
+            self._handler.set_aside(step, job.received)
+            step.changes.last_seq = self.state.last_seq = job.received.seq
+        await self._persist(lambda: self._writer.commit(step.changes))
+        self._publish(step)
 
     async def _persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Try until the database is there."""
@@ -277,12 +307,10 @@ class RunEngine:
 
     async def _pause(self, error: Exception) -> None:
         first, most = _PATIENCE
-        self._pause_for = min(most, 2 * self._pause_for) if self.trouble else first
+        self._pause_for = min(most, 2 * self._pause_for) or first
         self.trouble = f"The database does not answer; workers' answers wait safely in the router. {error}"
         logger.warning("%s", self.trouble)
         await asyncio.sleep(self._pause_for)
-
-    _pause_for = 0.0
 
     # -- the clock -------------------------------------------------------------------------------------------
 
@@ -304,7 +332,3 @@ class RunEngine:
         for future in list(self._waiting):
             if not future.done():
                 future.set_exception(ClosedError(f"Run {self.task_run_id} ended before this could be done."))
-
-
-def _handle(handler: MessageHandler, step: Step, *, received: Received, prepared: Any) -> None:
-    handler.handle(step, received, prepared)

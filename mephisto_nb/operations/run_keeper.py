@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from mephisto_nb.data_model.records import Unit
 from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.errors import RouterError
+from mephisto_nb.errors import ClosedError, RouterError
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.live_agents import AgentKeeper
 from mephisto_nb.operations.supervisor import Supervisor
@@ -64,12 +64,22 @@ class RunKeeper:
 
     async def let_go(self) -> None:
         """Stop driving the run, which stays as it is; its router goes on."""
-        for task in self._tasks:
-            task.cancel()
+        self._stop()
         if self._tasks:
             await asyncio.wait(self._tasks)
         self._lock.release()
         self.run.let_go()
+
+    def abandon(self) -> None:
+        """Note that the loop has ended that drove the run."""
+        self._lock.release()
+        self.run.is_driven = False
+
+    def _stop(self) -> None:
+        if self.agents is not None:
+            self.agents.stop()
+        for task in self._tasks:
+            task.cancel()
 
     def listen_for_submissions(self, shared_state: SharedTaskState) -> None:
         """Call the researcher's `on_unit_submitted` after each answer."""
@@ -84,32 +94,50 @@ class RunKeeper:
     async def _launch(self, launcher: TaskLauncher) -> None:
         try:
             await launcher.run()
+        except ClosedError:
+            return  # the run is no longer driven from here
         except Exception as error:
             self.run.launch_failure = error
-            await self.run.parts.engine.do(partial(_stop_launching, why=f"the task's data failed: {error!r}"))
+            why = f"the task's data failed: {error!r}"
+            await self.run.parts.engine.do(partial(_stop_launching, why=why), patiently=True)
             raise
+        finally:
+            await launcher.close()
 
     async def _wind_up(self) -> None:
-        parts = self.run.parts
-        await parts.engine.wait_until(lambda state: state.is_complete)
-        self.run.done.set()
-        await parts.engine.do(lambda step: step.end_run(step.state.closing or "all units are done"))
+        engine = self.run.parts.engine
         try:
-            await parts.provider.cleanup_resources_from_task_run(self.run.task_run_id)
-            await parts.link.finish(LINGER, PATIENCE)
-        except RouterError as error:
-            logger.debug("the router of run %s is ended by force: %s", self.run.task_run_id, error)
-            await parts.architect.shutdown()
+            await engine.wait_until(lambda state: state.is_complete)
+        except ClosedError:
+            return  # let go of, or failed: told already
+        self.run.done.set()
+        await engine.do(lambda step: step.end_run(step.state.closing or "all units are done"), patiently=True)
+        try:
+            await self._end_offer()
+        except Exception as error:
+            self.run.fail(error)
+            raise
         finally:
             self.run.over.set()
             await self.let_go()
+
+    async def _end_offer(self) -> None:
+        """Take the offer back from the crowd, and let the router end; it does so even if the crowd fails."""
+        parts = self.run.parts
+        try:
+            await parts.provider.cleanup_resources_from_task_run(self.run.task_run_id)
+        finally:
+            try:
+                await parts.link.finish(LINGER, PATIENCE)
+            except RouterError as error:
+                logger.info("the router of run %s is ended by force: %s", self.run.task_run_id, error)
+                await parts.architect.shutdown()
 
     def _failed(self, error: Exception) -> None:
         if error is self.run.launch_failure:
             return  # told when the rest of the run is done
         self.run.fail(error)
-        for task in self._tasks:
-            task.cancel()
+        self._stop()
         self._lock.release()
 
 

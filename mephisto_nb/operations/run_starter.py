@@ -32,7 +32,7 @@ from mephisto_nb.operations.supervisor import Supervisor
 from mephisto_nb.operations.task_launcher import TaskLauncher
 from mephisto_nb.operations.task_run import LiveTaskRun, RunParts
 from mephisto_nb.operations.task_run_settings import TaskRunSettings, settings_from_dict
-from mephisto_nb.operations.threads import DatabaseWriter, in_thread
+from mephisto_nb.operations.threads import DatabaseWriter, in_thread, wholly_in_thread
 from mephisto_nb.operations.worker_pool import WorkerPool
 from mephisto_nb.utils.ids import new_id
 
@@ -98,7 +98,7 @@ class RunStarter:
 
     async def _start(self, run: TaskRun, plan: RunPlan, undo: AsyncExitStack, *, reopen: bool = False) -> RunKeeper:
         directory = self._directory_of(run.task_run_id)
-        await in_thread(plan.build_site, directory)
+        await wholly_in_thread(plan.build_site, directory)
         keeper, architect = await self._make(run, plan, undo)
         undo.push_async_callback(architect.shutdown)
         url = await architect.deploy(plan.make_router_plan(run.task_run_id, directory))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
 from functools import partial
+from itertools import islice
+from typing import cast
 
 from mephisto_nb.data_model.assignment_data import InitializationData
 from mephisto_nb.data_model.states import UnitStatus
@@ -45,10 +49,16 @@ class TaskLauncher:
         self._is_lazy = isinstance(data, (AsyncIterable, Iterator))
         self._source = aiter(data) if isinstance(data, AsyncIterable) else iter(data)
         self._skip = skip
+        #: The next assignment, asked for and not here yet.
+        self._coming: asyncio.Future[InitializationData | None] | None = None
 
     async def start(self) -> None:
         """Create the first assignments: data that cannot be read fails the launch, not the run."""
-        await self._create_next()
+        try:
+            await self._create_next()
+        except BaseException:
+            await self.close()
+            raise
 
     async def run(self) -> None:
         """Create the rest, as workers need it; woken by a unit's end, not by a clock."""
@@ -57,56 +67,63 @@ class TaskLauncher:
                 await self._engine.wait_until(lambda state: _room(state) > 0 or state.closing is not None)
             await self._create_next()
 
+    async def close(self) -> None:
+        """Let go of the data; a generator's own tidying up is done, unless it is held up in a thread."""
+        if self._coming is not None:
+            self._coming.cancel()
+            await asyncio.wait({self._coming})
+            self._coming = None
+        if isinstance(self._source, AsyncGenerator):
+            await self._source.aclose()
+        elif isinstance(self._source, Generator):
+            with contextlib.suppress(ValueError):  # it runs in a thread at the moment
+                self._source.close()
+
     async def _create_next(self) -> None:
-        wanted = _room(self._engine.state) if self._is_lazy else CHUNK
-        chunk, is_last = await self._draw(self._skip or wanted)
-        skipped, self._skip = chunk[: self._skip], 0
-        await self._engine.do(partial(_create, data=chunk[len(skipped) :], is_last=is_last))
+        while self._skip:
+            skipped, is_last = await self._draw(self._skip)
+            self._skip = 0 if is_last else self._skip - len(skipped)
+        chunk, is_last = await self._draw(_room(self._engine.state) if self._is_lazy else CHUNK)
+        await self._engine.do(partial(_create, data=chunk, is_last=is_last), patiently=True)
 
     async def _draw(self, wanted: int) -> tuple[list[InitializationData], bool]:
+        if self._is_lazy:
+            return await self._draw_lazily(wanted)
+        chunk = list(islice(cast(Iterator[InitializationData], self._source), wanted))
+        return chunk, len(chunk) < wanted
+
+    async def _draw_lazily(self, wanted: int) -> tuple[list[InitializationData], bool]:
+        """Draw `wanted` units, but let what there is not wait for what is slow to come."""
+        drawn: list[InitializationData] = []
+        until = time.monotonic() + DRAWING
+        while sum(len(item.unit_data) for item in drawn) < wanted:
+            self._coming = self._coming or asyncio.ensure_future(self._next())
+            left = max(0.0, until - time.monotonic()) if drawn else None
+            if not (await asyncio.wait({self._coming}, timeout=left))[0]:
+                break
+            coming, self._coming = self._coming, None
+            item = coming.result()
+            if item is None:
+                return drawn, True
+            drawn.append(item)
+        return drawn, False
+
+    async def _next(self) -> InitializationData | None:
         if isinstance(self._source, AsyncIterator):
-            return await _draw_async(self._source, wanted)
-        if self._is_lazy:  # a researcher's generator may block
-            return await in_thread(_draw, self._source, wanted)
-        return _draw(self._source, wanted, patience=None)
+            return await anext(self._source, None)
+        return await in_thread(next, self._source, None)  # a researcher's generator may block
 
 
 def _room(state: RunState) -> int:
-    """Tell how many assignments more a generator should give."""
+    """Tell how many units more a generator should give."""
     waiting = state.counts[UnitStatus.CREATED] + state.counts[UnitStatus.LAUNCHED]
     return max(0, (2 * state.rules.max_num_concurrent_units or AHEAD) - waiting)
 
 
 def _create(step: Step, data: list[InitializationData], is_last: bool) -> None:
+    if step.state.closing is not None:
+        return  # nobody would take them
     if data:
         create(step, data)
     if is_last:
         step.finish_generator()
-
-
-def _draw(
-    source: Iterator[InitializationData], wanted: int, patience: float | None = DRAWING
-) -> tuple[list[InitializationData], bool]:
-    drawn: list[InitializationData] = []
-    until = None if patience is None else time.monotonic() + patience
-    while len(drawn) < wanted:
-        item = next(source, None)
-        if item is None:
-            return drawn, True
-        drawn.append(item)
-        if until is not None and time.monotonic() > until:
-            break
-    return drawn, False
-
-
-async def _draw_async(source: AsyncIterator[InitializationData], wanted: int) -> tuple[list[InitializationData], bool]:
-    drawn: list[InitializationData] = []
-    until = time.monotonic() + DRAWING
-    while len(drawn) < wanted:
-        item = await anext(source, None)
-        if item is None:
-            return drawn, True
-        drawn.append(item)
-        if time.monotonic() > until:
-            break
-    return drawn, False

@@ -59,6 +59,7 @@ class LiveTaskRun:
         #: Set when the last unit has come to its end.
         self.done = asyncio.Event()
         self.is_driven = True
+        self._let_go = asyncio.Event()
 
     # -- what it is ------------------------------------------------------------------------------------------
 
@@ -101,9 +102,8 @@ class LiveTaskRun:
             found.append(f"The task's data failed, so no more work is created: {self.launch_failure!r}")
         if self._failed_hooks:
             found.append(f"on_unit_submitted failed {len(self._failed_hooks)} times: {self._failed_hooks[-1]!r}")
-        if self._parts.engine.trouble and not self.over.is_set():
-            found.append(self._parts.engine.trouble)
-        return found
+        troubles = (self._parts.engine.trouble, self._parts.link.trouble)
+        return found + [trouble for trouble in troubles if trouble and self.status in ("live", "closing")]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -199,11 +199,14 @@ class LiveTaskRun:
         await self._close(_close_at_once)
 
     async def _close(self, rule: Callable[[Step], None]) -> None:
+        self._raise_failure()
         if self.over.is_set() or not self.is_driven:
             return
         await self._do(rule)
-        await self.over.wait()
+        await self._let_go.wait()
         self._raise_failure()
+        if not self.over.is_set():
+            raise ClosedError(f"Run {self.task_run_id} was let go of. Take it up: await operator.reconnect(...).")
 
     async def _do(self, rule: Callable[[Step], T]) -> T:
         self._raise_failure()
@@ -221,6 +224,7 @@ class LiveTaskRun:
         if self._failure is None:
             self._failure = error
         self.done.set()
+        self._let_go.set()
 
     def note_failed_hook(self, error: Exception) -> None:
         """Note that the researcher's `on_unit_submitted` raised; the run goes on."""
@@ -230,6 +234,7 @@ class LiveTaskRun:
         """Note that this kernel drives the run no longer."""
         self.is_driven = False
         self.done.set()
+        self._let_go.set()
 
     def _raise_failure(self) -> None:
         if self._failure is not None:

@@ -12,9 +12,10 @@ from typing import Any
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.abstractions.blueprint import Blueprint
 from mephisto_nb.abstractions.crowd_provider import CrowdProvider, Identity
-from mephisto_nb.abstractions.database import Database, WorkerFacts
+from mephisto_nb.abstractions.database import Database
 from mephisto_nb.data_model.packets import PacketType, Received
 from mephisto_nb.data_model.records import Agent, Submission
+from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.data_model.states import AgentStatus
 from mephisto_nb.lifecycle.arrivals import Arrival, answer, arrive
 from mephisto_nb.lifecycle.departures import leave
@@ -22,9 +23,16 @@ from mephisto_nb.lifecycle.eligibility import Refusal, RefusalCode
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.lifecycle.submissions import submit
 from mephisto_nb.operations.threads import in_thread
+from mephisto_nb.utils.logging import get_logger
 
 #: Of what a worker's page reports as an error, this many characters are kept.
 _ERROR_LENGTH = 4000
+#: What a worker hears whose registration our side could not handle.
+_NOT_UNDERSTOOD = Refusal(
+    RefusalCode.BAD_REGISTRATION, "Something went wrong on our side, so you cannot be given work now. Sorry!"
+)
+
+logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,13 @@ class WorkerPool:
         else:
             step.log("run", self._task_run_id, None, None, f"a packet {packet_type.value!r} has no meaning", "router")
 
+    def set_aside(self, step: Step, received: Received) -> None:
+        """Tell a page that waits for an agent that it gets none."""
+        if received.packet.packet_type is PacketType.REGISTER_AGENT:
+            answer(step, received.packet.subject_id, _NOT_UNDERSTOOD)
+        elif received.packet.packet_type is PacketType.SUBMIT_ONBOARDING:
+            _refuse_onboarding(step, received)
+
     def init_data(self, step: Step, agent: Agent) -> JSON:
         """Give what an agent's page is handed to work on."""
         unit = step.state.units[agent.unit_id]
@@ -103,6 +118,9 @@ class WorkerPool:
             return self._provider.identify(provider_data)
         except ValueError as error:
             return Refusal(RefusalCode.BAD_REGISTRATION, str(error))
+        except Exception:
+            logger.exception("the provider could not tell who a registration comes from")
+            return _NOT_UNDERSTOOD
 
     def _register(self, step: Step, received: Received, prepared: Prepared) -> None:
         request_id, identity = received.packet.subject_id, prepared.identities[received.seq]

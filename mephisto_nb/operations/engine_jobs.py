@@ -1,0 +1,60 @@
+"""What an engine has to do: rules to apply, each for a worker's packet or for somebody who waits for its result."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar
+
+from mephisto_nb.data_model.packets import Received
+from mephisto_nb.lifecycle.step import Step
+
+T = TypeVar("T")
+
+
+class MessageHandler(Protocol):
+    """Who knows what a worker's packet means: `WorkerPool`."""
+
+    async def prepare(self, received: Sequence[Received]) -> Any:
+        """Look up what the rules will need to know."""
+
+    def handle(self, step: Step, received: Received, prepared: Any) -> None:
+        """Apply the rule for one packet."""
+
+    def set_aside(self, step: Step, received: Received) -> None:
+        """Answer whoever waits for a packet whose rule failed."""
+
+
+@dataclass(slots=True)
+class Job(Generic[T]):
+    """One rule to apply.
+
+    `received` is the message that it is for, `future` what somebody waits for. One that is `patient` waits for a
+    database that does not answer; any other is told. `conflicts` counts how often another writer came first.
+    """
+
+    rule: Callable[[Step], T]
+    received: Received | None = None
+    future: asyncio.Future[T] | None = None
+    patient: bool = True
+    conflicts: int = 0
+
+    def settle(self, result: T | None = None, error: Exception | None = None) -> None:
+        """Wake whoever waits for this job."""
+        if self.future is None or self.future.done():
+            return
+        if error is not None:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)  # type: ignore[arg-type]  # a rule may well return None
+
+
+def message_job(handler: MessageHandler, received: Received, prepared: Any) -> Job[None]:
+    """Make the job of handling one message."""
+    return Job(partial(_handle, handler, received=received, prepared=prepared), received=received)
+
+
+def _handle(handler: MessageHandler, step: Step, *, received: Received, prepared: Any) -> None:
+    handler.handle(step, received, prepared)
