@@ -1,9 +1,10 @@
-"""Plugins that do nothing, in registries that hold nothing else."""
+"""Operators in temporary directories; and plugins that do nothing, in registries that hold nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,11 @@ import pytest
 from mephisto_nb.abstractions.architect import Architect
 from mephisto_nb.abstractions.blueprint import Blueprint
 from mephisto_nb.abstractions.crowd_provider import CrowdProvider
-from mephisto_nb.operations import plugin_shelf, registry
+from mephisto_nb.operations import plugin_shelf, registry, run_keeper
+from mephisto_nb.operations.operator import Operator
 from mephisto_nb.operations.plugin_shelf import PluginShelf
+from mephisto_nb.testing.fake_clock import FakeClock
+from tests.operations.runs import end_routers
 
 
 @dataclass(slots=True)
@@ -76,3 +80,41 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     registry.ARCHITECTS.register(make_plugin(Architect, "local", LocalArgs))
     registry.ARCHITECTS.register(make_plugin(Architect, "cloud", CloudArgs))
     registry.PROVIDERS.register(make_plugin(CrowdProvider, "mock", MockArgs))
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where an operator keeps everything; routers do not linger for latecomers once their run is over."""
+    monkeypatch.setattr(run_keeper, "LINGER", 0.0)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+async def make_operator(data_dir: Path) -> AsyncIterator[Callable[..., Operator]]:
+    """Make operators of one data directory, and end whatever they leave behind."""
+    made: list[Operator] = []
+
+    def make(**kwargs: Any) -> Operator:
+        made.append(Operator(data_dir=data_dir, **kwargs))
+        return made[-1]
+
+    yield make
+    for operator in made:
+        await operator.force_shutdown()
+    await end_routers(data_dir)
+
+
+@pytest.fixture
+def operator(make_operator: Callable[..., Operator]) -> Operator:
+    return make_operator()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def timed_operator(make_operator: Callable[..., Operator], clock: FakeClock) -> Operator:
+    """An operator whose time passes when `clock` says so."""
+    return make_operator(clock=clock)

@@ -1,0 +1,23 @@
+"""A kernel that is killed: launches a run, tells which, and waits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from mephisto_nb.operations.operator import Operator
+from tests.operations.runs import launch, rows
+
+
+async def main(directory: str, units: int) -> None:
+    """Launch a run of so many units, and never end."""
+    run = await launch(Operator(data_dir=Path(directory)), rows(units))
+    sys.stdout.write(json.dumps({"run_id": run.task_run_id, "url": run.url}) + "\n")
+    sys.stdout.flush()
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], int(sys.argv[2])))

@@ -1,0 +1,95 @@
+"""Real runs for tests: launched into a temporary directory, worked on by simulated workers, and looked after."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from mephisto_nb.architects.local import LocalArchitect, LocalArchitectArgs
+from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.operations.hydra_config import compose
+from mephisto_nb.operations.operator import Operator
+from mephisto_nb.operations.task_run import LiveTaskRun
+from mephisto_nb.testing.simulated_workers import SimulatedWorker
+
+ABOUT = {"task_name": "moods", "task_title": "Moods", "task_description": "Name them", "task_tags": "mood"}
+
+#: ``worker(name)`` makes a simulated worker of the run.
+Crowd = Callable[[str], SimulatedWorker]
+
+
+def mock_config(blueprint: dict[str, Any] | None = None, **task: Any) -> Any:
+    """Compose the configuration of a mock task."""
+    return compose("mock", blueprint_args=blueprint or {}, task={**ABOUT, "task_reward": 0.1, **task})
+
+
+async def launch(
+    operator: Operator, data: Any = None, *, blueprint: dict[str, Any] | None = None, shared: Any = None, **task: Any
+) -> LiveTaskRun:
+    """Launch a mock task; `shared` are fields of its `SharedTaskState`, `task` those of its `TaskRunArgs`."""
+    state = SharedTaskState(static_task_data=data, **(shared or {}))
+    return await operator.launch_task_run(mock_config(blueprint, **task), state)
+
+
+def rows(count: int) -> list[dict[str, Any]]:
+    """Give task data."""
+    return [{"text": f"text {index}"} for index in range(count)]
+
+
+@asynccontextmanager
+async def crowd_of(url: str) -> AsyncIterator[Crowd]:
+    """Give the workers of a run."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        yield lambda name: SimulatedWorker(name, url, session)
+
+
+async def take(worker: SimulatedWorker, registration: str | None = None) -> str:
+    """Let a worker take a unit; give the agent's id."""
+    details = await worker.register(registration)
+    assert details["agent_id"] is not None, details
+    return str(details["agent_id"])
+
+
+def router_pid(run: LiveTaskRun) -> int:
+    """Give the process of a run's router."""
+    return int(json.loads((run.parts.directory / "router.json").read_text())["pid"])
+
+
+async def has_ended(pid: int) -> None:
+    """Wait for the end of a process, which may be anybody's child."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
+async def kill(pid: int) -> None:
+    """Kill a process, and wait until it is gone."""
+    os.kill(pid, signal.SIGKILL)
+    await has_ended(pid)
+
+
+async def end_routers(directory: Path) -> None:
+    """End every router below a directory."""
+    for config in directory.glob("**/router_config.json"):
+        await LocalArchitect(LocalArchitectArgs(), config.parent).shutdown()
+
+
+def run_directories(directory: Path) -> list[Path]:
+    """Give the runs' own directories."""
+    return list((directory / "runs").glob("*"))
