@@ -28,6 +28,8 @@ from mephisto_nb.utils.secret import Secret
 
 #: How long a router may take until it answers, in seconds.
 START_TIMEOUT = 30.0
+#: How long it may take to end, once told to.
+_END_TIMEOUT = 10.0
 #: How long after a router's end its word on why it could not start may still be on its way, in seconds.
 _LAST_WORD = 1.0
 
@@ -70,6 +72,8 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
         super().__init__(args, directory)
         #: Kept, because displays ask for the URL and must not read files.
         self._port: int | None = None
+        #: Waits for the process, where this very kernel started it.
+        self._reaper: threading.Thread | None = None
 
     # -- launching -------------------------------------------------------------------------------------------
 
@@ -185,7 +189,7 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
             port = server.sockets[0].getsockname()[1]
             with self._path("router.log").open("ab") as log:
                 process = _spawn(self.directory, port, log)
-            _reap(process, ready)
+            self._reaper = _reap(process, ready)
             try:
                 answer = await asyncio.wait_for(ready, START_TIMEOUT)
             except TimeoutError:
@@ -206,10 +210,12 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
 
     def _wait_until_gone(self) -> None:
         try:
-            with FileLock(self._path("router.lock"), timeout=10):
+            with FileLock(self._path("router.lock"), timeout=_END_TIMEOUT):
                 pass
         except Timeout as error:
             raise RouterError(f"The router in {self.directory} does not end.") from error
+        if self._reaper is not None:
+            self._reaper.join(_END_TIMEOUT)
 
 
 async def _hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ready: asyncio.Future[JSONObject]) -> None:
@@ -224,7 +230,7 @@ def _settle(ready: asyncio.Future[JSONObject], answer: JSONObject) -> None:
         ready.set_result(answer)
 
 
-def _reap(process: subprocess.Popen[bytes], ready: asyncio.Future[JSONObject]) -> None:
+def _reap(process: subprocess.Popen[bytes], ready: asyncio.Future[JSONObject]) -> threading.Thread:
     """Wait for the process beside everything else, so that its end is noticed at once and leaves no zombie."""
     loop = asyncio.get_running_loop()
 
@@ -234,15 +240,21 @@ def _reap(process: subprocess.Popen[bytes], ready: asyncio.Future[JSONObject]) -
             loop.call_soon_threadsafe(loop.call_later, _LAST_WORD, _settle, ready, {"ready": False})
 
     # A daemon, because the router outlives the kernel.
-    threading.Thread(target=wait, name="mephisto_nb-router", daemon=True).start()
+    reaper = threading.Thread(target=wait, name="mephisto_nb-router", daemon=True)
+    reaper.start()
+    return reaper
+
+
+def _command(directory: Path, notify_port: int) -> list[str]:
+    return [sys.executable, "-m", "mephisto_nb.router", str(directory), "--notify", f"127.0.0.1:{notify_port}"]
 
 
 def _spawn(directory: Path, notify_port: int, log: Any) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "mephisto_nb.router", str(directory), "--notify", f"127.0.0.1:{notify_port}"]
     options: dict[str, Any] = {"start_new_session": True}  # outlives the kernel, and its interrupts
     if sys.platform == "win32":
         flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS
         options = {"creationflags": flags}
+    command = _command(directory, notify_port)
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **options)
 
 

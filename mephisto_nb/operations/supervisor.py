@@ -52,6 +52,7 @@ class Supervisor:
         task = self._group.create_task(_watched(name, work, on_failure), name=name, context=contextvars.Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # matters where the task was cancelled before its first step
         return task
 
     async def close(self) -> None:

@@ -6,8 +6,9 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +94,19 @@ async def end_routers(directory: Path) -> None:
 def run_directories(directory: Path) -> list[Path]:
     """Give the runs' own directories."""
     return list((directory / "runs").glob("*"))
+
+
+def children() -> set[str]:
+    """Give the processes that this one has started, and that have not ended."""
+    return {pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+
+
+def nothing_is_left(data_dir: Path) -> bool:
+    """Tell whether a launch that failed has left no directory, no row and no process."""
+    with closing(sqlite3.connect(data_dir / "mephisto_nb.db")) as database:
+        tables = ("task_runs", "assignments", "units", "agents", "events", "outbox")
+        counts = {table: database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
+    assert not any(counts.values()), counts
+    assert run_directories(data_dir) == []
+    assert children() == set()
+    return True
