@@ -19,7 +19,7 @@ from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.operations.hydra_config import compose
 from mephisto_nb.operations.operator import Operator
 from mephisto_nb.operations.task_run import LiveTaskRun
-from mephisto_nb.testing.simulated_workers import SimulatedWorker
+from mephisto_nb.testing.simulated_workers import SimulatedWorker, simulate_workers
 
 ABOUT = {"task_name": "moods", "task_title": "Moods", "task_description": "Name them", "task_tags": "mood"}
 
@@ -57,6 +57,15 @@ async def take(worker: SimulatedWorker, registration: str | None = None) -> str:
     details = await worker.register(registration)
     assert details["agent_id"] is not None, details
     return str(details["agent_id"])
+
+
+async def work_to_the_end(run: LiveTaskRun) -> None:
+    """Let a worker do whatever comes on offer, until nothing is left."""
+    while True:
+        await run.parts.engine.wait_until(lambda state: bool(state.launched) or state.is_complete)
+        if run.parts.engine.state.is_complete:
+            return await run.completed()
+        await simulate_workers(run.url, lambda data: data, num_workers=1, name="diligent")
 
 
 def router_pid(run: LiveTaskRun) -> int:

@@ -1,0 +1,174 @@
+"""Work is created from lists at once, and from generators only as workers need it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from mephisto_nb.data_model.states import UnitStatus
+from mephisto_nb.errors import RunFailedError
+from mephisto_nb.lifecycle.run_state import RunState
+from mephisto_nb.lifecycle.step import Step
+from mephisto_nb.operations import task_launcher
+from mephisto_nb.operations.operator import Operator
+from mephisto_nb.operations.task_run import LiveTaskRun
+from mephisto_nb.testing.simulated_workers import simulate_workers
+from tests.operations.runs import crowd_of, launch, rows, take, work_to_the_end
+
+
+class Counted:
+    """A generator's rows, and how many of them were asked for."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.drawn = count, 0
+
+    def plain(self) -> Iterator[dict[str, Any]]:
+        for index in range(self.count):
+            self.drawn += 1
+            yield {"index": index}
+
+    async def later(self) -> AsyncIterator[dict[str, Any]]:
+        for row in self.plain():
+            yield row
+
+
+def watch(run: LiveTaskRun, check: Callable[[RunState], bool]) -> list[Step]:
+    """Hold every committed step against a condition; give those that broke it."""
+    broken: list[Step] = []
+    run.parts.engine.listeners.append(lambda step: None if check(step.state) else broken.append(step))
+    return broken
+
+
+def indexes(run: LiveTaskRun) -> list[int]:
+    return sorted(run.results()["input.index"])
+
+
+async def test_a_list_is_created_at_once_and_in_order(operator: Operator) -> None:
+    run = await launch(operator, rows(5), blueprint={"units_per_assignment": 2}, max_num_concurrent_units=3)
+    units = run.units()
+    assert list(units["assignment_index"]) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    assert run.counts == {"created": 7, "launched": 3}
+
+
+async def test_a_frame_goes_in_as_it_comes_out(operator: Operator) -> None:
+    run = await launch(operator, [{"text": text} for text in pd.DataFrame(rows(3))["text"]])
+    await simulate_workers(run.url, lambda data: {"seen": data["text"]}, num_workers=2)
+    await run.completed()
+    results = run.results()
+    assert list(results["input.text"]) == list(results["answer.seen"]) == ["text 0", "text 1", "text 2"]
+
+
+@pytest.mark.parametrize("kind", ["plain", "later"])
+async def test_a_generator_is_drawn_from_only_as_far_as_workers_need(kind: str, operator: Operator) -> None:
+    counted = Counted(30)
+    run = await launch(operator, getattr(counted, kind)(), max_num_concurrent_units=2)
+    assert counted.drawn <= 4
+    out = watch(run, lambda state: state.num_out <= 2)
+    ahead = watch(run, lambda state: counted.drawn <= 4 + len(state.units) - state.counts[UnitStatus.CREATED])
+    await simulate_workers(run.url, lambda data: data, num_workers=4, units_per_worker=5)
+    assert not out
+    assert not ahead
+    assert counted.drawn < 30
+    await work_to_the_end(run)
+    assert indexes(run) == list(range(30))
+
+
+async def test_the_units_of_an_assignment_count_when_a_generator_is_drawn_from(operator: Operator) -> None:
+    counted = Counted(30)
+    run = await launch(operator, counted.plain(), max_num_concurrent_units=3, blueprint={"units_per_assignment": 3})
+    assert counted.drawn == 2
+    assert run.counts == {"created": 3, "launched": 3}
+
+
+async def test_a_row_is_offered_before_the_next_one_comes(operator: Operator) -> None:
+    more, closed = asyncio.Event(), asyncio.Event()
+
+    async def trickle() -> AsyncIterator[dict[str, Any]]:
+        try:
+            yield {"index": 0}
+            await more.wait()
+            yield {"index": 1}
+        finally:
+            closed.set()
+
+    run = await launch(operator, trickle())
+    async with crowd_of(run.url) as worker:
+        await worker("ann").submit(await take(worker("ann")), {})
+        await run.parts.engine.wait_until(lambda state: state.counts[UnitStatus.COMPLETED] == 1)
+        assert run.status == "live"
+        more.set()
+        await run.parts.engine.wait_until(lambda state: bool(state.launched))
+        await worker("ann").submit(await take(worker("ann")), {})
+    await run.completed()
+    assert indexes(run) == [0, 1]
+    await closed.wait()
+
+
+async def test_a_run_whose_generator_never_gives_its_next_row_can_be_shut_down(operator: Operator) -> None:
+    closed = asyncio.Event()
+
+    async def endless() -> AsyncIterator[dict[str, Any]]:
+        try:
+            yield {"index": 0}
+            await asyncio.Event().wait()
+        finally:
+            closed.set()
+
+    run = await launch(operator, endless())
+    await run.shutdown()
+    assert (run.status, run.counts) == ("ended", {"expired": 1})
+    await closed.wait()
+
+
+async def test_rows_that_come_while_a_run_is_closing_are_not_offered(operator: Operator) -> None:
+    more = asyncio.Event()
+
+    async def late() -> AsyncIterator[dict[str, Any]]:
+        yield {"index": 0}
+        await more.wait()
+        yield {"index": 1}
+
+    run = await launch(operator, late())
+    async with crowd_of(run.url) as worker:
+        agent_id = await take(worker("ann"))
+        ending = asyncio.create_task(run.shutdown())
+        await run.parts.engine.wait_until(lambda state: state.closing is not None)
+        more.set()
+        await run.parts.engine.do(lambda step: None)
+        await worker("ann").submit(agent_id, {})
+        await ending
+    assert run.counts == {"completed": 1}
+
+
+async def test_data_that_fails_later_ends_the_run_after_what_there_was(operator: Operator) -> None:
+    def failing() -> Iterator[dict[str, Any]]:
+        yield from ({"index": index} for index in range(4))
+        raise OSError("the disk is gone")
+
+    run = await launch(operator, failing(), max_num_concurrent_units=1)
+    await simulate_workers(run.url, lambda data: data, num_workers=1, units_per_worker=4)
+    with pytest.raises(RunFailedError, match="its data failed: OSError"):
+        await run.completed()
+    assert indexes(run) == [0, 1, 2, 3]
+    assert any("the disk is gone" in reason for reason in run.attention)
+    assert run.events()["why"].str.contains("the task's data failed").any()
+
+
+@pytest.mark.parametrize("kind", ["plain", "later"])
+async def test_a_generator_goes_on_where_it_was_when_its_run_is_taken_up_again(
+    kind: str, make_operator: Callable[..., Operator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_launcher, "DRAWING", 0.0)  # a slow generator: one row at a time
+    operator = make_operator()
+    run = await launch(operator, getattr(Counted(12), kind)(), max_num_concurrent_units=3)
+    await run.parts.engine.wait_until(lambda state: len(state.assignments) >= 6)
+    await simulate_workers(run.url, lambda data: data, num_workers=1, units_per_worker=2)
+    await operator.detach()
+    shared = type(run.parts.blueprint.shared_state)(static_task_data=getattr(Counted(12), kind)())
+    again = await make_operator().reconnect(run.task_run_id, shared)
+    await work_to_the_end(again)
+    assert indexes(again) == list(range(12))
