@@ -23,7 +23,7 @@ from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.lifecycle.submissions import submit
 from tests.lifecycle.state_summary import recount, summarize
 
-_SIZES = st.lists(st.integers(1, 3), min_size=1, max_size=4)
+_SIZES = st.lists(st.integers(1, 3), min_size=1, max_size=2)
 _LIMITS = st.fixed_dictionaries(
     {
         "allowed_concurrent": st.sampled_from([0, 0, 1, 2]),
@@ -36,11 +36,11 @@ _LIMITS = st.fixed_dictionaries(
 )
 #: What happens: a method of `Story`, how often, and two numbers that say to whom.
 _KINDS = {
-    "arrive": 4, "submit": 3, "leave": 2, "pass_time": 2, "move_deadline": 1, "create_more": 1, "launch": 1,
-    "close": 1, "reopen": 2, "commit": 3, "restart": 1,
+    "arrive": 5, "submit": 3, "leave": 2, "pass_time": 1, "move_deadline": 1, "create_more": 1, "launch": 1,
+    "close": 1, "reopen": 3, "commit": 3, "restart": 1,
 }  # fmt: skip
 _KIND = st.sampled_from([kind for kind, weight in _KINDS.items() for _ in range(weight)])
-_EVENTS = st.lists(st.tuples(_KIND, st.integers(0, 11), st.integers(0, 11)), min_size=30, max_size=50)
+_EVENTS = st.lists(st.tuples(_KIND, st.integers(0, 11), st.integers(0, 11)), min_size=35, max_size=60)
 _INDEXES = {"created", "launched", "workers_of", "units_of_worker", "active_agents", "counts"}
 _run_numbers = count()
 
@@ -88,7 +88,7 @@ class Story:
     # -- what can happen -------------------------------------------------------------------------------------
 
     def arrive(self, who: int, where: int) -> None:
-        name, page = f"worker {who % 4}", f"page {where % 3}"
+        name, page = f"worker {who % 3}", f"page {where % 3}"
         facts = self.database.get_worker_facts(self.state.task_run_id, "mock", [name]).get(name, WorkerFacts())
         agents_before = set(self.state.agents)
         agent = arrive(self.step, Arrival("request", name, page, facts))
@@ -124,7 +124,7 @@ class Story:
 
     def create_more(self, size: int, other: int) -> None:
         if len(self.state.units) < 20:
-            self._create([size % 4, other % 3])
+            self._create([size % 3, other % 2])
 
     def launch(self, *_: int) -> None:
         launch_more(self.step)
