@@ -160,7 +160,7 @@ def _show(screen: Screen, results: pd.DataFrame, agents: pd.DataFrame) -> None:
     screen.say(table.rename_axis(None).round(1).to_string())
     left = agents["status"].value_counts().get("timeout", 0)
     screen.say(f"\n{left} of {len(agents)} times, somebody took a unit and left. It went to somebody else.")
-    screen.say("\nNext: `make lab` opens a notebook where you launch such a run and are the worker.")
+    screen.say("\nNext: `make lab` opens a notebook where you do this yourself, worker included.")
 
 
 def main() -> None:
