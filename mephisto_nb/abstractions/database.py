@@ -15,29 +15,8 @@ from mephisto_nb.data_model.records import Event, Qualification, Requester, Task
 from mephisto_nb.data_model.snapshots import RunSnapshot, WorkerFacts
 
 
-class Database(ABC):
-    """Where everything is kept."""
-
-    # -- writing ---------------------------------------------------------------------------------------------
-
-    @abstractmethod
-    def apply(self, group: Sequence[Changes]) -> list[Exception | None]:
-        """Commit several runs' changes together; each stands or falls alone.
-
-        Returns
-        -------
-        list of Exception or None
-            For each of `group`: None where it was committed, or why nothing of it was (`ConflictError` where a
-            row was not in the state it should start from).
-        """
-
-    @abstractmethod
-    def add_run(self, run: TaskRun) -> None:
-        """Store a new run, with its task and requester if they are new."""
-
-    @abstractmethod
-    def delete_run(self, task_run_id: str) -> None:
-        """Take back a run whose launch failed, with all that hangs on it."""
+class PeopleStore(ABC):
+    """Where workers, those who ask them, and what workers are granted are kept."""
 
     @abstractmethod
     def get_or_create_task(self, name: str) -> Task:
@@ -63,6 +42,37 @@ class Database(ABC):
     def set_worker_blocked(self, worker_name: str, provider_type: str, blocked: bool) -> None:
         """Block or unblock a worker, who is made if they are new."""
 
+    @abstractmethod
+    def get_worker_facts(
+        self, task_run_id: str, provider_type: str, worker_names: Sequence[str]
+    ) -> dict[str, WorkerFacts]:
+        """Give what is known of these workers, by name; names never seen are missing."""
+
+
+class Database(PeopleStore):
+    """Where everything is kept."""
+
+    # -- writing ---------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def apply(self, group: Sequence[Changes]) -> list[Exception | None]:
+        """Commit several runs' changes together; each stands or falls alone.
+
+        Returns
+        -------
+        list of Exception or None
+            For each of `group`: None where it was committed, or why nothing of it was (`ConflictError` where a
+            row was not in the state it should start from).
+        """
+
+    @abstractmethod
+    def add_run(self, run: TaskRun) -> None:
+        """Store a new run, with its task and requester if they are new."""
+
+    @abstractmethod
+    def delete_run(self, task_run_id: str) -> None:
+        """Take back a run whose launch failed, with all that hangs on it."""
+
     # -- reading ---------------------------------------------------------------------------------------------
 
     @abstractmethod
@@ -78,12 +88,6 @@ class Database(ABC):
     @abstractmethod
     def find_runs(self, *, task_name: str | None = None, live: bool | None = None) -> list[TaskRun]:
         """Give the runs, newest first; `live` keeps those that have not ended (True) or have (False)."""
-
-    @abstractmethod
-    def get_worker_facts(
-        self, task_run_id: str, provider_type: str, worker_names: Sequence[str]
-    ) -> dict[str, WorkerFacts]:
-        """Give what is known of these workers, by name; names never seen are missing."""
 
     @abstractmethod
     def read_units(self, task_run_ids: Sequence[str]) -> list[JSONObject]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.shared_state import SharedTaskState
+
+if TYPE_CHECKING:
+    from mephisto_nb.data_model.shared_state import SharedTaskState
 
 
 class LiveAgent(Protocol):

@@ -11,17 +11,18 @@ from sqlalchemy import Connection, delete, insert, select
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.data_model.changes import Changes
-from mephisto_nb.data_model.records import Event, Qualification, Requester, Task, TaskRun
-from mephisto_nb.data_model.snapshots import RunSnapshot, WorkerFacts
-from mephisto_nb.databases import people, reads
+from mephisto_nb.data_model.records import Event, TaskRun
+from mephisto_nb.data_model.snapshots import RunSnapshot
+from mephisto_nb.databases import reads
 from mephisto_nb.databases import tables as t
 from mephisto_nb.databases.apply import apply_changes, dump
 from mephisto_nb.databases.connect import make_engine, parse_url, told_plainly
 from mephisto_nb.databases.migrate import migrate
+from mephisto_nb.databases.people_store import SQLPeople
 from mephisto_nb.errors import ClosedError
 
 
-class SQLDatabase(Database):
+class SQLDatabase(SQLPeople, Database):
     """A database behind a URL: ``sqlite:///FILE`` or ``postgresql://USER:PASSWORD@HOST/NAME``.
 
     Raises
@@ -108,36 +109,6 @@ class SQLDatabase(Database):
             for table in (t.agents, t.units, t.assignments, t.events, t.outbox, t.task_runs):
                 connection.execute(delete(table).where(table.c.task_run_id == task_run_id))
 
-    def get_or_create_task(self, name: str) -> Task:
-        """Find the task of this name, or make it."""
-        with self._writing("Storing a task") as connection:
-            return people.get_or_create_task(connection, name)
-
-    def get_or_create_requester(self, name: str, provider_type: str) -> Requester:
-        """Find the requester of this name and provider, or make it."""
-        with self._writing("Storing a requester") as connection:
-            return people.get_or_create_requester(connection, name, provider_type)
-
-    def create_qualification(self, name: str, description: str = "") -> Qualification:
-        """Make a qualification, or find the one of this name."""
-        with self._writing("Storing a qualification") as connection:
-            return people.create_qualification(connection, name, description)
-
-    def grant_qualification(self, name: str, worker_name: str, provider_type: str, value: int) -> None:
-        """Grant a qualification, or change the value granted."""
-        with self._writing("Granting a qualification") as connection:
-            people.grant_qualification(connection, name, worker_name, provider_type, value)
-
-    def revoke_qualification(self, name: str, worker_name: str, provider_type: str) -> bool:
-        """Take a grant back; tell whether there was one."""
-        with self._writing("Revoking a qualification") as connection:
-            return people.revoke_qualification(connection, name, worker_name, provider_type)
-
-    def set_worker_blocked(self, worker_name: str, provider_type: str, blocked: bool) -> None:
-        """Block or unblock a worker."""
-        with self._writing("Blocking a worker") as connection:
-            people.set_worker_blocked(connection, worker_name, provider_type, blocked)
-
     def load_run(self, task_run_id: str) -> RunSnapshot:
         """Read all that is needed to go on with a run."""
         with self._reading("Reading a run") as connection:
@@ -153,13 +124,6 @@ class SQLDatabase(Database):
             query = query.where(ended.is_(None) if live else ended.is_not(None))
         with self._reading("Looking for runs") as connection:
             return [reads.to_run(row) for row in connection.execute(query)]
-
-    def get_worker_facts(
-        self, task_run_id: str, provider_type: str, worker_names: Sequence[str]
-    ) -> dict[str, WorkerFacts]:
-        """Give what is known of these workers, by name."""
-        with self._reading("Looking up workers") as connection:
-            return reads.get_worker_facts(connection, task_run_id, provider_type, worker_names)
 
     def read_units(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
         """Give one row a unit."""

@@ -9,9 +9,13 @@ from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from mephisto_nb.data_model.packets import Received
+from mephisto_nb.errors import ConflictError, DatabaseError
 from mephisto_nb.lifecycle.step import Step
 
 T = TypeVar("T")
+
+#: How often a step is tried again that another writer came before.
+CONFLICTS = 3
 
 
 class MessageHandler(Protocol):
@@ -40,6 +44,13 @@ class Job(Generic[T]):
     future: asyncio.Future[T] | None = None
     patient: bool = True
     conflicts: int = 0
+
+    def may_wait(self, error: Exception) -> bool:
+        """Tell whether to try again: once another writer is done, or once the database is back."""
+        if isinstance(error, ConflictError):
+            self.conflicts += 1
+            return self.conflicts <= CONFLICTS
+        return isinstance(error, DatabaseError)
 
     def settle(self, result: T | None = None, error: Exception | None = None) -> None:
         """Wake whoever waits for this job."""

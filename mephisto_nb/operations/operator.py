@@ -18,7 +18,7 @@ from mephisto_nb.abstractions.clock import Clock, SystemClock
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.data_model.records import TaskRun
 from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.errors import ClosedError, ConfigError, LoopError
+from mephisto_nb.errors import ConfigError, LoopError
 from mephisto_nb.export.frames import runs_frame
 from mephisto_nb.operations.config_handler import get_data_directory
 from mephisto_nb.operations.people import People
@@ -74,7 +74,7 @@ class Operator(People):
         directory = get_data_directory(data_dir)
         url = database or f"sqlite:///{directory / 'mephisto_nb.db'}"
         known = cls._open.get(f"{directory} {url}")
-        if known is not None and known._is_usable():
+        if known is not None and not known._closed and not (known._loop and known._loop.is_closed()):
             return known
         if known is not None:
             known._abandon()
@@ -91,8 +91,8 @@ class Operator(People):
         self._keepers: dict[str, RunKeeper] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
-        #: Runs of an earlier kernel, as they were found at the start: a repr must not ask the database.
-        self._left_behind = self._database.find_runs(live=True)
+        #: Runs of an earlier kernel that were found at the start and not taken up since; a repr must not look.
+        self.left_behind = self._database.find_runs(live=True)
         self._starter = RunStarter(
             directory / "runs", self._database, self._writer, self._supervisor, clock, self.run_class
         )
@@ -125,7 +125,7 @@ class Operator(People):
         """
         await self._ready()
         settings = resolve_config(config)
-        self._check_database(settings)
+        _check_database(settings, self._url)
         set_mephisto_log_level(settings.log_level)
         keeper = await self._starter.launch(settings, shared_state or SharedTaskState())
         return self._keep(keeper)
@@ -169,11 +169,6 @@ class Operator(People):
         self._check_open()
         here = {run.task_run_id for run in self.get_running_task_runs()}
         return [run for run in self._database.find_runs(live=True) if run.task_run_id not in here]
-
-    @property
-    def left_behind(self) -> list[TaskRun]:
-        """The runs of an earlier kernel that were found when the operator was made, and not taken up since."""
-        return [run for run in self._left_behind if run.task_run_id not in self._keepers]
 
     def task_runs(self) -> pd.DataFrame:
         """Give all task runs of the database, newest first (columns: `export.frames.runs_frame`)."""
@@ -255,6 +250,7 @@ class Operator(People):
 
     def _keep(self, keeper: RunKeeper) -> LiveTaskRun:
         self._keepers[keeper.run.task_run_id] = keeper
+        self.left_behind = [run for run in self.left_behind if run.task_run_id != keeper.run.task_run_id]
         return keeper.run
 
     async def _ready(self) -> None:
@@ -268,9 +264,6 @@ class Operator(People):
             )
         await self._supervisor.start()
 
-    def _is_usable(self) -> bool:
-        return not self._closed and not (self._loop is not None and self._loop.is_closed())
-
     def _abandon(self) -> None:
         """Give back what an operator still holds whose loop has ended, and with it all its tasks."""
         self._closed = True
@@ -279,17 +272,14 @@ class Operator(People):
         self._writer.close()
         self._database.close()
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ClosedError("This operator was shut down. Make a new one: operator = mephisto_nb.Operator().")
 
-    def _check_database(self, settings: TaskRunSettings) -> None:
-        asked = settings.database.url
-        if asked is not None and asked != self._url:
-            raise ConfigError(
-                "mephisto.database.url names another database than this operator uses. "
-                "Give it to the operator: mephisto_nb.Operator(database=...)."
-            )
+def _check_database(settings: TaskRunSettings, url: str) -> None:
+    asked = settings.database.url
+    if asked is not None and asked != url:
+        raise ConfigError(
+            "mephisto.database.url names another database than this operator uses. "
+            "Give it to the operator: mephisto_nb.Operator(database=...)."
+        )
 
 
 def _open_database(url: str) -> Database:

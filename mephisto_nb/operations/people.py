@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.data_model.records import Qualification
-from mephisto_nb.errors import NotFoundError
+from mephisto_nb.errors import ClosedError, NotFoundError
 from mephisto_nb.operations.threads import DatabaseWriter
 
 
@@ -16,6 +16,7 @@ class People:
 
     _database: Database
     _writer: DatabaseWriter
+    _closed: bool
 
     async def create_qualification(self, name: str, description: str = "") -> Qualification:
         """Make a qualification, or find the one of this name."""
@@ -43,3 +44,7 @@ class People:
     async def unblock_worker(self, worker_name: str, provider: str = "mock") -> None:
         """Offer this worker work again."""
         await self._writer.call(self._database.set_worker_blocked, worker_name, provider, False)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("This operator was shut down. Make a new one: operator = mephisto_nb.Operator().")

@@ -10,20 +10,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from mephisto_nb.abstractions.clock import Clock, Timer
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.data_model.packets import Packet, Received
-from mephisto_nb.errors import ClosedError, ConflictError, DatabaseError
+from mephisto_nb.errors import ConflictError, DatabaseError
 from mephisto_nb.lifecycle.departures import pass_time
 from mephisto_nb.lifecycle.launching import launch_more
 from mephisto_nb.lifecycle.loading import state_from_snapshot
 from mephisto_nb.lifecycle.run_state import RunRules, RunState
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.engine_jobs import Job, MessageHandler, message_job
+from mephisto_nb.operations.patience import Patience
 from mephisto_nb.operations.threads import DatabaseWriter, in_thread
+from mephisto_nb.operations.waiters import Waiters
 from mephisto_nb.utils.ids import new_id
 from mephisto_nb.utils.logging import get_logger
 
@@ -33,10 +35,6 @@ T = TypeVar("T")
 
 #: How many messages one step handles at most.
 _BATCH = 500
-#: How often a step is tried again that another writer came before.
-_CONFLICTS = 3
-#: How long to wait before a database that failed is tried again: the first time, and at most (seconds).
-_PATIENCE = (0.25, 15.0)
 
 
 class RunEngine:
@@ -64,22 +62,22 @@ class RunEngine:
         self.listeners: list[Callable[[Step], None]] = []
         #: Asks the router how far its inbox goes, before the clock may decide anything.
         self.request_sync: Callable[[], None] = lambda: None
-        #: Why nothing can be stored, if so.
-        self.trouble: str | None = None
         self._database, self._writer, self._clock = database, writer, clock
         self._handler: MessageHandler | None = None
         self._messages: deque[Received] = deque()
         self._jobs: deque[Job[Any]] = deque()
         self._wake = asyncio.Event()
-        self._watchers: dict[asyncio.Future[None], Callable[[RunState], bool]] = {}
+        self._waiters, self._patience = Waiters(task_run_id), Patience()
         self._is_deciding = False
         self._timer: Timer | None = None
         self._clock_waits_for: int | None = None
         self._delivered_n = self._dropped_n = 0
         self._closing: str | None = None
-        self._waiting: set[asyncio.Future[Any]] = set()
-        self._stopped = False
-        self._pause_for = 0.0
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be stored, if so."""
+        return self._patience.trouble
 
     # -- for everybody ---------------------------------------------------------------------------------------
 
@@ -125,7 +123,7 @@ class RunEngine:
         TransitionError, DatabaseError
             The rule, or the database, refused; nothing has changed.
         """
-        future: asyncio.Future[T] = self._future()
+        future: asyncio.Future[T] = self._waiters.future()
         self._jobs.append(Job(rule, future=future, patient=patiently))
         self._wake.set()
         return await future
@@ -138,26 +136,14 @@ class RunEngine:
         ClosedError
             The run is no longer driven from here.
         """
-        future: asyncio.Future[None] = self._future()
-        self._watchers[future] = condition
+        future = self._waiters.watch(condition)
         if not self._is_deciding:
-            self._tell_watchers()
-        try:
-            await future
-        finally:
-            del self._watchers[future]
+            self._waiters.tell(self.state)
+        await future
 
     async def handled(self, seq: int) -> None:
         """Wait until the effects of all messages up to `seq` are committed."""
         await self.wait_until(lambda _: self.committed_seq >= seq)
-
-    def _future(self) -> asyncio.Future[Any]:
-        if self._stopped:
-            raise ClosedError(f"Run {self.task_run_id} has ended, or is no longer driven from this kernel.")
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.add(future)
-        future.add_done_callback(self._waiting.discard)
-        return future
 
     # -- the loop --------------------------------------------------------------------------------------------
 
@@ -170,7 +156,7 @@ class RunEngine:
                     self._is_deciding = True
                     await self._do(jobs)
                     self._is_deciding = False
-                    self._tell_watchers()
+                    self._waiters.tell(self.state)
                 await self._wake.wait()
                 self._wake.clear()
         finally:
@@ -179,21 +165,18 @@ class RunEngine:
     async def _take(self) -> list[Job[Any]]:
         jobs = [self._jobs.popleft() for _ in range(len(self._jobs))]
         if self._messages:
-            jobs += await self._message_jobs()
+            batch = [self._messages.popleft() for _ in range(min(_BATCH, len(self._messages)))]
+            jobs += await self._prepare([received for received in batch if received.seq > self.state.last_seq])
         if self._clock_waits_for is not None and self.state.last_seq >= self._clock_waits_for and not self._messages:
             self._clock_waits_for = None
             jobs.append(Job(pass_time))
         return jobs
 
-    async def _message_jobs(self) -> list[Job[Any]]:
-        batch = [self._messages.popleft() for _ in range(min(_BATCH, len(self._messages)))]
-        return await self._prepare([received for received in batch if received.seq > self.state.last_seq])
-
     async def _prepare(self, received: Sequence[Received]) -> list[Job[Any]]:
         handler = self._handler
         if not received or handler is None:
             return []
-        prepared = await self._persist(lambda: handler.prepare(received))
+        prepared = await self._patience.persist(lambda: handler.prepare(received))
         return [message_job(handler, one, prepared) for one in received]
 
     async def _do(self, jobs: Sequence[Job[Any]]) -> None:
@@ -220,7 +203,7 @@ class RunEngine:
         return step, results
 
     def _publish(self, step: Step) -> None:
-        self.trouble, self._pause_for = None, 0.0
+        self._patience.reset()
         self._closing = self.state.closing
         self.committed_seq = self.state.last_seq
         self._dropped_n = step.changes.delivered_n or self._dropped_n
@@ -231,17 +214,7 @@ class RunEngine:
                 listener(step)
             except Exception:
                 logger.exception("somebody could not be told of a step of run %s", self.task_run_id)
-        self._tell_watchers()
-
-    def _tell_watchers(self) -> None:
-        for future, condition in list(self._watchers.items()):
-            if future.done():
-                continue
-            try:
-                if condition(self.state):
-                    future.set_result(None)
-            except Exception as error:  # noqa: BLE001 - told to whoever gave the condition
-                future.set_exception(error)
+        self._waiters.tell(self.state)
 
     # -- when something fails --------------------------------------------------------------------------------
 
@@ -252,13 +225,13 @@ class RunEngine:
                 if not job.patient:
                     job.settle(error=error)
             jobs = [job for job in jobs if job.patient]
-        await self._persist(self.load)
+        await self._patience.persist(self.load)
         if len(jobs) > 1:
             for job in jobs:
                 await self._do_afresh(job)
-        elif jobs and self._may_wait(jobs[0], error):
+        elif jobs and jobs[0].may_wait(error):
             if not isinstance(error, ConflictError):
-                await self._pause(error)
+                await self._patience.pause(error)
             await self._do_afresh(jobs[0])
         elif jobs:
             await self._give_up(jobs[0], error)
@@ -272,13 +245,6 @@ class RunEngine:
                 again.conflicts = job.conflicts
                 await self._do([again])
 
-    def _may_wait(self, job: Job[Any], error: Exception) -> bool:
-        """Tell whether a job is tried again: once another writer is done, or once the database is back."""
-        if isinstance(error, ConflictError):
-            job.conflicts += 1
-            return job.conflicts <= _CONFLICTS
-        return isinstance(error, DatabaseError)
-
     async def _give_up(self, job: Job[Any], error: Exception) -> None:
         if job.future is not None:
             job.settle(error=error)
@@ -291,26 +257,8 @@ class RunEngine:
         if job.received is not None and self._handler is not None:
             self._handler.set_aside(step, job.received)
             step.changes.last_seq = self.state.last_seq = job.received.seq
-        await self._persist(lambda: self._writer.commit(step.changes))
+        await self._patience.persist(lambda: self._writer.commit(step.changes))
         self._publish(step)
-
-    async def _persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Try until the database is there."""
-        while True:
-            try:
-                result = await attempt()
-            except DatabaseError as error:
-                await self._pause(error)
-            else:
-                self.trouble = None
-                return result
-
-    async def _pause(self, error: Exception) -> None:
-        first, most = _PATIENCE
-        self._pause_for = min(most, 2 * self._pause_for) or first
-        self.trouble = f"The database does not answer; workers' answers wait safely in the router. {error}"
-        logger.warning("%s", self.trouble)
-        await asyncio.sleep(self._pause_for)
 
     # -- the clock -------------------------------------------------------------------------------------------
 
@@ -318,17 +266,11 @@ class RunEngine:
         if self._timer is not None:
             self._timer.cancel()
         when = self.state.next_deadline()
-        self._timer = None if when is None else self._clock.call_at(when, self._time_has_come)
-
-    def _time_has_come(self) -> None:
-        # Nobody is timed out before all that the router has received until now was handled: an answer that
-        # came in time may still be on its way.
-        self.request_sync()
+        # Nobody is timed out before all that the router has received until then was handled: an answer that came
+        # in time may still be on its way. So the time, when it has come, asks the router first.
+        self._timer = None if when is None else self._clock.call_at(when, lambda: self.request_sync())
 
     def _stop(self) -> None:
-        self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
-        for future in list(self._waiting):
-            if not future.done():
-                future.set_exception(ClosedError(f"Run {self.task_run_id} ended before this could be done."))
+        self._waiters.close()

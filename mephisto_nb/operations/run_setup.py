@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mephisto_nb.abstractions.architect import Architect, RouterPlan
 from mephisto_nb.abstractions.blueprint import Blueprint
@@ -25,7 +25,9 @@ from mephisto_nb.operations.registry import (
     get_blueprint_from_type,
     get_crowd_provider_from_type,
 )
-from mephisto_nb.operations.task_run_settings import TaskRunSettings
+
+if TYPE_CHECKING:
+    from mephisto_nb.operations.task_run_settings import TaskRunSettings
 
 WRAPPER = "wrap_crowd_source.js"
 
