@@ -1,0 +1,37 @@
+"""Write ``schema-<revision>.db``: run this once for each new revision of the schema, and never again for it."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from mephisto_nb.databases.migrate import REVISIONS
+from mephisto_nb.databases.sql_database import SQLDatabase
+from mephisto_nb.testing.contracts._samples import SampleRun, make_event
+
+
+def main() -> None:
+    """Make a small database with a few rows of each kind."""
+    file = Path(__file__).with_name(f"schema-{REVISIONS[-1]}.db")
+    if file.exists():
+        raise FileExistsError(f"{file} is there already: what an old version wrote must stay as it was.")
+    database = SQLDatabase(f"sqlite:///{file}")
+    run = SampleRun(database, task_name="old survey")
+    run.add_answered_unit({"label": "kůň"}, worker_name="ann")
+    run.add_units(2)
+    run.commit(events=[make_event()], last_seq=3)
+    database.grant_qualification("careful", "ann", "mock", 5)
+    database.close()
+    _shrink(file)
+
+
+def _shrink(file: Path) -> None:
+    connection = sqlite3.connect(file, isolation_level=None)
+    for statement in ("PRAGMA journal_mode=DELETE", "PRAGMA page_size=512", "VACUUM"):
+        connection.execute(statement)
+    connection.close()
+    Path(f"{file}.migrating").unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main()
