@@ -11,15 +11,13 @@ from types import TracebackType
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
-import pandas as pd
 from omegaconf import DictConfig
 
 from mephisto_nb.abstractions.clock import Clock, SystemClock
 from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model.records import TaskRun
 from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import ConfigError, LoopError
-from mephisto_nb.export.frames import runs_frame
+from mephisto_nb.operations.archive import Archive
 from mephisto_nb.operations.config_handler import get_data_directory
 from mephisto_nb.operations.people import People
 from mephisto_nb.operations.run_keeper import RunKeeper
@@ -31,7 +29,7 @@ from mephisto_nb.operations.threads import DatabaseWriter, in_thread
 from mephisto_nb.utils.logging import set_mephisto_log_level
 
 
-class Operator(People):
+class Operator(People, Archive):
     """Runs tasks from this kernel, on the event loop that its cells run on.
 
     In a notebook, await its coroutines. In a script, `asyncio.run` a coroutine of your own, or use `run_sync`.
@@ -84,7 +82,7 @@ class Operator(People):
         return self
 
     def _set_up(self, directory: Path, url: str, clock: Clock) -> None:
-        self._directory, self._url = directory, url
+        self._runs_directory, self._url = directory / "runs", url
         self._database = _open_database(url)
         self._writer = DatabaseWriter(self._database)
         self._supervisor = Supervisor()
@@ -94,7 +92,7 @@ class Operator(People):
         #: Runs of an earlier kernel that were found at the start and not taken up since; a repr must not look.
         self.left_behind = self._database.find_runs(live=True)
         self._starter = RunStarter(
-            directory / "runs", self._database, self._writer, self._supervisor, clock, self.run_class
+            self._runs_directory, self._database, self._writer, self._supervisor, clock, self.run_class
         )
 
     # -- launching -------------------------------------------------------------------------------------------
@@ -159,22 +157,6 @@ class Operator(People):
         return self._keep(await self._starter.reconnect(task_run_id, shared_state))
 
     # -- looking ---------------------------------------------------------------------------------------------
-
-    def get_running_task_runs(self) -> list[LiveTaskRun]:
-        """Give the runs that this kernel drives now, oldest first."""
-        return [keeper.run for keeper in self._keepers.values() if keeper.run.status in ("live", "closing")]
-
-    def find_live_runs(self) -> list[TaskRun]:
-        """Give the runs that have not ended and are not driven from here: `reconnect` takes them up."""
-        self._check_open()
-        here = {run.task_run_id for run in self.get_running_task_runs()}
-        return [run for run in self._database.find_runs(live=True) if run.task_run_id not in here]
-
-    def task_runs(self) -> pd.DataFrame:
-        """Give all task runs of the database, newest first (columns: `export.frames.runs_frame`)."""
-        self._check_open()
-        runs = self._database.find_runs()
-        return runs_frame(runs, self._database.count_units([run.task_run_id for run in runs]))
 
     def __repr__(self) -> str:
         if self._closed:

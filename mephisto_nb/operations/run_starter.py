@@ -26,12 +26,11 @@ from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.client_io_handler import ClientIOHandler
 from mephisto_nb.operations.live_agents import AgentKeeper
 from mephisto_nb.operations.run_engine import RunEngine
-from mephisto_nb.operations.run_frames import RunParts
 from mephisto_nb.operations.run_keeper import RunKeeper
 from mephisto_nb.operations.run_setup import RunPlan, make_plan
 from mephisto_nb.operations.supervisor import Supervisor
 from mephisto_nb.operations.task_launcher import TaskLauncher
-from mephisto_nb.operations.task_run import LiveTaskRun
+from mephisto_nb.operations.task_run import LiveTaskRun, RunParts
 from mephisto_nb.operations.task_run_settings import TaskRunSettings, settings_from_dict
 from mephisto_nb.operations.threads import DatabaseWriter, in_thread, wholly_in_thread
 from mephisto_nb.operations.worker_pool import WorkerPool

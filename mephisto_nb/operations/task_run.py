@@ -4,15 +4,40 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TypeVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from mephisto_nb.abstractions.architect import Architect
+from mephisto_nb.abstractions.blueprint import Blueprint
+from mephisto_nb.abstractions.crowd_provider import CrowdProvider
+from mephisto_nb.abstractions.database import Database
+from mephisto_nb.data_model.records import TaskRun
 from mephisto_nb.data_model.states import AGENT_ACTIVE, UNIT_ANSWERED, UnitStatus
 from mephisto_nb.errors import ClosedError, RunFailedError
 from mephisto_nb.lifecycle.departures import expire_assigned, expire_open
 from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations.run_frames import RunFrames, RunParts
+from mephisto_nb.operations.run_frames import RunFrames
+
+if TYPE_CHECKING:
+    from mephisto_nb.operations.client_io_handler import ClientIOHandler
+    from mephisto_nb.operations.run_engine import RunEngine
 
 T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class RunParts:
+    """What a live run is made of, and who it was made for."""
+
+    run: TaskRun
+    directory: Path
+    blueprint: Blueprint[Any]
+    provider: CrowdProvider[Any]
+    architect: Architect[Any]
+    database: Database
+    engine: RunEngine
+    link: ClientIOHandler
 
 
 class LiveTaskRun(RunFrames):
@@ -23,7 +48,8 @@ class LiveTaskRun(RunFrames):
     """
 
     def __init__(self, parts: RunParts) -> None:
-        super().__init__(parts)
+        super().__init__(parts.run, parts.directory, parts.blueprint, parts.database)
+        self._parts = parts
         self._failure: Exception | None = None
         #: Why no more work could be created, if so: the data's own generator failed.
         self.launch_failure: Exception | None = None
@@ -138,6 +164,11 @@ class LiveTaskRun(RunFrames):
         return await self._parts.engine.do(rule)
 
     # -- for the operator ------------------------------------------------------------------------------------
+
+    @property
+    def parts(self) -> RunParts:
+        """What the run is made of; for the operator, and for tests."""
+        return self._parts
 
     def fail(self, error: Exception) -> None:
         """Note that the run stopped working; the next call tells it."""

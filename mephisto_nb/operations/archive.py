@@ -1,0 +1,76 @@
+"""What an operator can look up: the runs of its database, those of this kernel and all others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from mephisto_nb.abstractions.database import Database
+from mephisto_nb.data_model.records import TaskRun
+from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.errors import NotFoundError
+from mephisto_nb.export.frames import runs_frame
+from mephisto_nb.operations.registry import get_blueprint_from_type
+from mephisto_nb.operations.run_frames import RunFrames
+from mephisto_nb.operations.task_run import LiveTaskRun
+from mephisto_nb.operations.task_run_settings import settings_from_dict
+
+if TYPE_CHECKING:
+    from mephisto_nb.operations.run_keeper import RunKeeper
+
+
+class Archive:
+    """The runs of a database; `Operator` is one of these."""
+
+    _database: Database
+    _runs_directory: Path
+    _keepers: dict[str, RunKeeper]
+
+    def get_running_task_runs(self) -> list[LiveTaskRun]:
+        """Give the runs that this kernel drives now, oldest first."""
+        return [keeper.run for keeper in self._keepers.values() if keeper.run.status in ("live", "closing")]
+
+    def find_live_runs(self) -> list[TaskRun]:
+        """Give the runs that have not ended and are not driven from here: `reconnect` takes them up.
+
+        Raises
+        ------
+        ClosedError
+            The operator was shut down.
+        """
+        here = {run.task_run_id for run in self.get_running_task_runs()}
+        return [run for run in self._database.find_runs(live=True) if run.task_run_id not in here]
+
+    def task_runs(self) -> pd.DataFrame:
+        """Give all task runs of the database, newest first (columns: `export.frames.runs_frame`).
+
+        Raises
+        ------
+        ClosedError
+            The operator was shut down.
+        """
+        runs = self._database.find_runs()
+        return runs_frame(runs, self._database.count_units([run.task_run_id for run in runs]))
+
+    def get_task_run(self, task_run_id: str) -> RunFrames:
+        """Give a run of any time, to ask it for its frames: ``units()``, ``agents()``, ``results()``, ``events()``.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run.
+        UnknownTypeError
+            Its blueprint is not registered: run the cell that defines it first.
+        ClosedError
+            The operator was shut down.
+        """
+        if (keeper := self._keepers.get(task_run_id)) is not None:
+            return keeper.run
+        found = [run for run in self._database.find_runs() if run.task_run_id == task_run_id]
+        if not found:
+            raise NotFoundError(f"There is no task run {task_run_id!r} in this database. See operator.task_runs().")
+        settings = settings_from_dict(found[0].config)
+        blueprint = get_blueprint_from_type(settings.blueprint_type)(settings.blueprint_args, SharedTaskState())
+        return RunFrames(found[0], self._runs_directory / task_run_id, blueprint, self._database)
