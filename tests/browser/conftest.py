@@ -17,6 +17,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.browser.jupyter import Lab, running_lab
 from tests.chromium import FLAGS, find_chromium
+from tests.leftovers import end_routers
 
 HERE = Path(__file__).parent
 
@@ -55,5 +56,8 @@ async def page(chromium: Browser) -> AsyncIterator[Page]:
 @pytest.fixture(scope="session")
 def jupyter_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A JupyterLab with a home of its own; see `Lab` for how to write and run notebooks in it."""
-    with running_lab(tmp_path_factory.mktemp("jupyter_lab")) as lab:
+    home = tmp_path_factory.mktemp("jupyter_lab")
+    with running_lab(home) as lab:
         yield lab
+    # Not sooner: a kernel that lives starts its router again.
+    end_routers(home / ".mephisto" / "data")

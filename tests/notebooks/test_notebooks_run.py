@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbformat import NotebookNode
+
+from tests.leftovers import end_routers
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
 
@@ -19,10 +22,12 @@ def notebook(request: pytest.FixtureRequest) -> NotebookNode:
 
 
 @pytest.fixture(autouse=True)
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing come from, or go to, the user's own folders."""
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let nothing come from, or go to, the user's own folders, and no router live on after a failure."""
     for name in ("HOME", "MEPHISTO_DATA_DIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    yield
+    end_routers(tmp_path / "mephisto_data_dir")
 
 
 def code_of(notebook: NotebookNode) -> list[NotebookNode]:
