@@ -55,6 +55,7 @@ def make_engine(url: URL, *, for_writing: bool) -> Engine:
     try:
         return create_engine(
             url,
+            hide_parameters=True,
             pool_size=1 if for_writing else 4,
             max_overflow=0 if for_writing else 8,
             pool_pre_ping=True,
@@ -70,6 +71,7 @@ def _sqlite_engine(url: URL, *, for_writing: bool) -> Engine:
         url,
         pool_size=1 if for_writing else 4,
         max_overflow=0 if for_writing else 8,
+        hide_parameters=True,  # workers' answers belong in no traceback
         connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False},
     )
 
