@@ -52,6 +52,13 @@ class Job(Generic[T]):
             return self.conflicts <= CONFLICTS
         return isinstance(error, DatabaseError)
 
+    def tell_at_once(self, error: Exception) -> bool:
+        """Tell who waits that the database failed, unless it was asked for patiently; say whether they were told."""
+        if self.patient or isinstance(error, ConflictError) or not isinstance(error, DatabaseError):
+            return False
+        self.settle(error=error)
+        return True
+
     def settle(self, result: T | None = None, error: Exception | None = None) -> None:
         """Wake whoever waits for this job."""
         if self.future is None or self.future.done():

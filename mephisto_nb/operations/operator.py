@@ -217,7 +217,7 @@ class Operator(People, Archive):
         self._closed = True
         await self._supervisor.close()
         await in_thread(self._writer.close)
-        self._database.close()
+        self._database.release()  # the frames of its runs can still be asked for
 
     async def __aenter__(self) -> Operator:
         await self._ready()

@@ -18,9 +18,16 @@ FIRST, MOST = 0.25, 15.0
 
 
 class Patience:
-    """Tries again after longer and longer pauses, and says what is wrong meanwhile."""
+    """Tries again after longer and longer pauses, and says what is wrong meanwhile.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    on_pause
+        Called with what is wrong before each pause, to tell those who will not wait.
+    """
+
+    def __init__(self, on_pause: Callable[[Exception], None]) -> None:
+        self._on_pause = on_pause
         #: Why nothing can be stored, if so.
         self.trouble: str | None = None
         self._pause = 0.0
@@ -29,20 +36,18 @@ class Patience:
         """Try until the database is there."""
         while True:
             try:
-                result = await attempt()
+                return await attempt()
             except DatabaseError as error:
                 await self.pause(error)
-            else:
-                self.trouble = None
-                return result
 
     async def pause(self, error: Exception) -> None:
         """Wait a while, after a failure."""
         self._pause = min(MOST, 2 * self._pause) or FIRST
         self.trouble = f"The database does not answer; workers' answers wait safely in the router. {error}"
         logger.warning("%s", self.trouble)
+        self._on_pause(error)
         await asyncio.sleep(self._pause)
 
     def reset(self) -> None:
-        """Note that the database is there."""
+        """Note that the database is there, and takes what it is given."""
         self.trouble, self._pause = None, 0.0

@@ -67,7 +67,7 @@ class RunEngine:
         self._messages: deque[Received] = deque()
         self._jobs: deque[Job[Any]] = deque()
         self._wake = asyncio.Event()
-        self._waiters, self._patience = Waiters(task_run_id), Patience()
+        self._waiters, self._patience = Waiters(task_run_id), Patience(self._tell_impatient)
         self._is_deciding = False
         self._timer: Timer | None = None
         self._clock_waits_for: int | None = None
@@ -123,6 +123,8 @@ class RunEngine:
         TransitionError, DatabaseError
             The rule, or the database, refused; nothing has changed.
         """
+        if self.trouble is not None and not patiently:
+            raise DatabaseError(self.trouble)
         future: asyncio.Future[T] = self._waiters.future()
         self._jobs.append(Job(rule, future=future, patient=patiently))
         self._wake.set()
@@ -180,16 +182,21 @@ class RunEngine:
         return [message_job(handler, one, prepared) for one in received]
 
     async def _do(self, jobs: Sequence[Job[Any]]) -> None:
+        if (error := await self._attempt(jobs)) is not None:
+            await self._recover(jobs, error)
+
+    async def _attempt(self, jobs: Sequence[Job[Any]]) -> Exception | None:
+        """Do some jobs in one step; give what went wrong."""
         try:
             step, results = self._decide(jobs)
             if step.changes:
                 await self._writer.commit(step.changes)
-        except Exception as error:  # noqa: BLE001 - what it means is decided below
-            await self._recover(jobs, error)
-        else:
-            self._publish(step)
-            for job, result in zip(jobs, results, strict=True):
-                job.settle(result)
+        except Exception as error:  # noqa: BLE001 - what it means is decided elsewhere
+            return error
+        self._publish(step)
+        for job, result in zip(jobs, results, strict=True):
+            job.settle(result)
+        return None
 
     def _decide(self, jobs: Sequence[Job[Any]]) -> tuple[Step, list[Any]]:
         step = Step(self.state, self._clock.now(), new_id)
@@ -220,33 +227,51 @@ class RunEngine:
 
     async def _recover(self, jobs: Sequence[Job[Any]], error: Exception) -> None:
         """Forget a step that failed: read the run again, and go through its parts one by one."""
-        if isinstance(error, DatabaseError) and not isinstance(error, ConflictError):
-            for job in jobs:
-                if not job.patient:
-                    job.settle(error=error)
-            jobs = [job for job in jobs if job.patient]
+        waiting = [job for job in jobs if not job.tell_at_once(error)]
         await self._patience.persist(self.load)
-        if len(jobs) > 1:
-            for job in jobs:
-                await self._do_afresh(job)
-        elif jobs and jobs[0].may_wait(error):
-            if not isinstance(error, ConflictError):
-                await self._patience.pause(error)
-            await self._do_afresh(jobs[0])
-        elif jobs:
-            await self._give_up(jobs[0], error)
+        if not waiting:
+            self._patience.reset()
+        for job in waiting:
+            await self._do_alone(job, error if len(jobs) == 1 else None)
 
-    async def _do_afresh(self, job: Job[Any]) -> None:
-        """Do a job after the run was read again, with what is known of workers now."""
+    async def _do_alone(self, job: Job[Any], error: Exception | None) -> None:
+        """Do a job that failed with `error`, or together with others (None), for as long as there is hope."""
+        while True:
+            if error is not None and not job.may_wait(error):
+                await self._give_up(job, error)
+                return
+            if error is not None and not isinstance(error, ConflictError):
+                await self._patience.pause(error)
+            again = await self._afresh(job)
+            if again is None:  # it was committed, though the database could not say so: the link sends what it said
+                self._publish(Step(self.state, self._clock.now(), new_id))
+                return
+            error, job = await self._attempt([again]), again
+            if error is None:
+                return
+            told = job.tell_at_once(error)
+            await self._patience.persist(self.load)
+            if told:
+                self._patience.reset()
+                return
+
+    async def _afresh(self, job: Job[Any]) -> Job[Any] | None:
+        """Give a job after the run was read again, with what is known of workers now; None: it is done."""
         if job.received is None:
-            await self._do([job])
-        elif job.received.seq > self.state.last_seq:  # else it was committed, though the database could not say so
-            for again in await self._prepare([job.received]):
-                again.conflicts = job.conflicts
-                await self._do([again])
+            return job
+        if job.received.seq <= self.state.last_seq:
+            return None
+        (again,) = await self._prepare([job.received])
+        again.conflicts = job.conflicts
+        return again
+
+    def _tell_impatient(self, error: Exception) -> None:
+        """Tell those who will not wait for the database."""
+        self._jobs = deque(job for job in self._jobs if not job.tell_at_once(error))
 
     async def _give_up(self, job: Job[Any], error: Exception) -> None:
         if job.future is not None:
+            self._patience.reset()
             job.settle(error=error)
             return
         logger.error("a message could not be handled and was set aside", exc_info=error)

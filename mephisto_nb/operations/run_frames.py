@@ -53,7 +53,9 @@ class RunFrames:
     def results(self) -> pd.DataFrame:
         """Give one row an answer, with the data it answers (columns: `export.frames.results_frame`).
 
-        A file that a worker sent stands as the path of where it is stored, or a list of those.
+        A file that a worker sent stands as the path of where it is stored, or a list of those. An answer that a
+        worker sent this very moment is in the router's inbox and appears as soon as the kernel has taken it in;
+        after ``await run.completed()`` all are there.
         """
         rows = self._database.read_results([self.task_run_id])
         for row in rows:

@@ -10,13 +10,14 @@ from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.operations.runs import launch, rows
 
 
-async def test_a_run_of_an_earlier_kernel_gives_the_same_frames(make_operator):
+async def test_a_run_gives_the_same_frames_after_the_shutdown_and_in_a_later_kernel(make_operator):
     operator = make_operator()
     run = await launch(operator, rows(3))
     await simulate_workers(run.url, lambda data: {"label": data["text"].upper()}, num_workers=1)
     await run.completed()
     results, units = run.results(), run.units()
     await operator.shutdown()
+    pd.testing.assert_frame_equal(run.results(), results)
     later = make_operator()
     found = later.get_task_run(later.task_runs()["task_run_id"][0])
     pd.testing.assert_frame_equal(found.results(), results)

@@ -134,8 +134,8 @@ async def test_a_port_of_another_program_is_refused(operator: Operator, data_dir
     assert nothing_is_left(data_dir)
 
 
-def test_a_database_of_a_newer_version_is_left_alone(data_dir: Path) -> None:
-    Operator(data_dir=data_dir)._abandon()
+async def test_a_database_of_a_newer_version_is_left_alone(data_dir: Path) -> None:
+    await Operator(data_dir=data_dir).shutdown()
     file = data_dir / "mephisto_nb.db"
     with closing(sqlite3.connect(file)) as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
