@@ -110,5 +110,9 @@ class Database(PeopleStore):
         """Give, by run, how many units have which status."""
 
     @abstractmethod
+    def release(self) -> None:
+        """Close all connections, until one is needed again: the operator is done, but frames may be asked for."""
+
+    @abstractmethod
     def close(self) -> None:
         """Close all connections. Must bear being called twice."""

@@ -150,8 +150,12 @@ class SQLDatabase(SQLPeople, Database):
         with self._reading("Counting units") as connection:
             return reads.count_units(connection, task_run_ids)
 
-    def close(self) -> None:
-        """Close all connections."""
-        self._closed = True
+    def release(self) -> None:
+        """Close all connections; reading and writing open new ones."""
         self._writer.dispose()
         self._reader.dispose()
+
+    def close(self) -> None:
+        """Close all connections for good."""
+        self._closed = True
+        self.release()

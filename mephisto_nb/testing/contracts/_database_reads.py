@@ -154,6 +154,11 @@ class ReadsContract(DatabaseFixtures):
         run.commit(events=[make_event("another")])
         assert len(list(database.read_events([run.id]))) == 51
 
+    def test_a_released_database_can_still_be_read(self, database: Database, run: SampleRun) -> None:
+        run.commit(events=[make_event("before")])
+        database.release()
+        assert [event.why for event in database.read_events([run.id])] == ["before"]
+
     def test_a_database_may_be_closed_twice_and_is_not_used_after(self, database: Database, run: SampleRun) -> None:
         database.close()
         database.close()
