@@ -14,6 +14,7 @@ from mephisto_nb.router import codec
 from mephisto_nb.router.answers import Refused, bad_request, store_failed, too_large
 from mephisto_nb.router.config import Limits
 from mephisto_nb.router.multipart import MultipartReader, Upload
+from mephisto_nb.router.readings import Reading, Readings
 
 #: Form fields whose text is JSON.
 _JSON_FIELDS = ("final_string_data", "final_data", "metadata")
@@ -47,11 +48,11 @@ class Form:
 
 
 class BodyReader:
-    """Reads the bodies of all requests, and counts how much of them is held in memory."""
+    """Reads the bodies of all requests."""
 
     def __init__(self, limits: Limits, folder: Path) -> None:
         self._limits, self._folder = limits, folder
-        self._held = 0
+        self._readings = Readings(limits)
 
     async def json_object(self, request: Request, limit: int | None = None) -> JSONObject:
         """Read a body that is one JSON object.
@@ -59,22 +60,21 @@ class BodyReader:
         Raises
         ------
         Refused
-            It is none, or too large.
+            It is none, too large, or comes too slowly.
         """
         limit = limit or self._limits.json_body
         _check_length(request, limit)
-        held = 0
-        try:
-            body = bytearray()
-            async for chunk in request.stream():
-                held += len(chunk)
-                self._hold(len(chunk))
-                if held > limit:
+        body = bytearray()
+        with self._readings.begin() as reading:
+
+            async def take(piece: bytes) -> None:
+                reading.hold(len(piece))
+                if reading.held > limit:
                     raise too_large(limit)
-                body += chunk
+                body.extend(piece)
+
+            await reading.each_piece(request, take)
             return self._object(bytes(body))
-        finally:
-            self._held -= held
 
     @asynccontextmanager
     async def form(self, request: Request) -> AsyncIterator[Form]:
@@ -87,38 +87,36 @@ class BodyReader:
         reader = MultipartReader(content_type, self._folder, self._limits)
         kept = False
         try:
-            await self._feed(request, reader)
-            form = Form(self._json_fields(reader.fields), reader.uploads)
-            yield form
+            with self._readings.begin() as reading:
+                await self._feed(request, reader, reading)
+                form = Form(self._json_fields(reader.fields), reader.uploads)
+                yield form
             kept = not form.unwanted
         except OSError as error:
             raise store_failed() from error
         finally:
-            self._held -= reader.text_size
             if not kept:
                 await reader.discard()
 
-    async def _feed(self, request: Request, reader: MultipartReader) -> None:
+    async def _feed(self, request: Request, reader: MultipartReader, reading: Reading) -> None:
         size = 0
-        async for chunk in request.stream():
-            size += len(chunk)
+
+        async def take(piece: bytes) -> None:
+            nonlocal size
+            size += len(piece)
             if size > self._limits.upload_body:
                 raise too_large(self._limits.upload_body)
-            before = reader.text_size
-            try:
-                await reader.feed(chunk)
-            finally:
-                self._hold(reader.text_size - before)
-        await reader.keep()
+            await reader.feed(piece)
+            reading.hold(reader.text_size - reading.held)
 
-    def _hold(self, size: int) -> None:
-        self._held += size
-        if self._held > self._limits.bodies_held:
-            raise Refused(429, "busy", "Too much is being sent at the moment. Please try again.", retry_after=2)
+        await reading.each_piece(request, take)
+        await reader.keep()
 
     def _object(self, body: bytes | str) -> JSONObject:
         try:
-            value = codec.parse(body, self._limits.json_depth)
+            value = codec.parse(body, self._limits.json_depth, self._limits.json_containers)
+        except codec.Intricate:
+            raise Refused(413, "too_intricate", "This holds too many objects and lists.") from None
         except ValueError:
             # Not chained: the cause quotes what the worker wrote.
             raise bad_request("This is not valid JSON.") from None

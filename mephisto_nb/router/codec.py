@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import NoReturn, TypeGuard
 
@@ -12,25 +13,35 @@ from mephisto_nb._typing import JSON
 _ID = re.compile(r"[!-~]{1,200}", re.ASCII)
 
 
+class Intricate(ValueError):
+    """JSON text that would take far more memory once it is read."""
+
+
 def is_id(value: object) -> TypeGuard[str]:
     """Say whether `value` can be an id of an agent, request or update."""
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
-def parse(raw: bytes | str, max_depth: int) -> JSON:
+def parse(raw: bytes | str, max_depth: int, max_containers: float = math.inf) -> JSON:
     """Read JSON text.
 
     Raises
     ------
     ValueError
         It is no UTF-8, no JSON, holds NaN or Infinity, or nests deeper than `max_depth`.
+    Intricate
+        It holds more than `max_containers` objects and lists. This is seen before it is read, so brackets in
+        strings count as well.
     """
     text = raw.decode() if isinstance(raw, bytes) else raw
+    containers = text.count("[") + text.count("{")
+    if containers > max_containers:
+        raise Intricate("the JSON text holds too many objects and lists")
     try:
         value = json.loads(text, parse_constant=_no_constant)
     except RecursionError:
         raise ValueError("the JSON text nests too deeply") from None
-    if text.count("[") + text.count("{") > max_depth and _is_deeper(value, max_depth):
+    if containers > max_depth and _is_deeper(value, max_depth):
         raise ValueError("the JSON text nests too deeply")
     return value
 

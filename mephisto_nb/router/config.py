@@ -38,8 +38,21 @@ class Limits:
         Text fields in one form.
     json_depth
         How deep objects and lists may nest: less than any reader of the packet can stand.
+    json_containers
+        Objects and lists in one JSON text: in memory each takes twenty times its two brackets.
+    body_seconds, body_rate
+        How long nothing of a body may come; and how many bytes of it have to come in a second, in the long run.
+    connections
+        Open connections of every kind. Beyond them, the one that has waited longest without a request is closed.
+    request_head, head_seconds
+        The head of one request, and how long it may take to come.
+    stalled_seconds
+        How long a browser may leave an answer unread.
     sockets, sockets_per_agent
-        Open worker sockets. Beyond the second, the agent's oldest socket is closed.
+        Open worker sockets. Beyond the first, the oldest that has named no agent is closed; beyond the second,
+        the agent's oldest.
+    naming_seconds
+        How long a worker socket may take to name its agent.
     socket_message
         One message on a worker's socket.
     messages_per_second
@@ -57,8 +70,16 @@ class Limits:
     files: int = 50
     fields: int = 50
     json_depth: int = 100
+    json_containers: int = 500_000
+    body_seconds: int = 30
+    body_rate: int = 4 * KIB
+    connections: int = 8000
+    request_head: int = 64 * KIB
+    head_seconds: int = 20
+    stalled_seconds: int = 60
     sockets: int = 2000
     sockets_per_agent: int = 8
+    naming_seconds: int = 30
     socket_message: int = MIB
     messages_per_second: int = 50
     pending_requests: int = 1000

@@ -34,7 +34,8 @@ class OperatorSocket:
 
     def __init__(self, router: Router) -> None:
         self._router = router
-        self._handshakes = 0
+        #: When each handshake that is under way has to be done, the oldest first.
+        self._handshakes: dict[WebSocket, asyncio.Timeout] = {}
 
     async def __call__(self, websocket: WebSocket) -> None:
         """Serve one connection until it ends."""
@@ -54,16 +55,16 @@ class OperatorSocket:
             pass
 
     async def _handshake(self, websocket: WebSocket) -> int:
-        if self._handshakes >= HANDSHAKES:
-            raise _Close(TOO_SLOW, "too many handshakes at once")
-        self._handshakes += 1
+        if len(self._handshakes) >= HANDSHAKES:
+            # The oldest gives way: otherwise strangers who only stand there would keep the operator out.
+            self._handshakes.pop(next(iter(self._handshakes))).reschedule(0)
         try:
-            async with asyncio.timeout(HANDSHAKE_SECONDS):
+            async with asyncio.timeout(HANDSHAKE_SECONDS) as self._handshakes[websocket]:
                 return await self._prove(websocket)
         except TimeoutError:
             raise _Close(TOO_SLOW, "the handshake took too long") from None
         finally:
-            self._handshakes -= 1
+            self._handshakes.pop(websocket, None)
 
     async def _prove(self, websocket: WebSocket) -> int:
         token, run_id = self._router.config.token, self._router.config.run_id

@@ -16,12 +16,11 @@ from pathlib import Path
 
 import uvicorn
 from filelock import FileLock, Timeout
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.http11 import Request as Handshake
 
 from mephisto_nb.errors import ConfigError, LaunchError
 from mephisto_nb.router.app import make_app, security_headers
 from mephisto_nb.router.config import MIB, RouterConfig, RunFiles, read_config
+from mephisto_nb.router.connections import http_protocol, socket_protocol
 from mephisto_nb.router.core import Exit, Router
 from mephisto_nb.router.multipart import remove_partial
 from mephisto_nb.router.sockets import Notifier, allow_many_sockets, listen, url_of
@@ -75,21 +74,6 @@ def _run_locked(config: RouterConfig, files: RunFiles, notifier: Notifier) -> Ex
             return runner.run(server.serve_run(notifier))
 
 
-class _WorkerLimits(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol, with a limit that depends on the path.
-
-    A worker's frame that is too large is then refused by its header, before it is in memory. Without this
-    class it would be refused afterwards.
-    """
-
-    largest = MIB
-
-    def handle_connect(self, event: Handshake) -> None:
-        if event.path.partition("?")[0] != "/operator":
-            self.conn.max_message_size = self.largest
-        super().handle_connect(event)
-
-
 class _Server(uvicorn.Server):
     """uvicorn, with our signals, and with a word when it listens."""
 
@@ -98,11 +82,11 @@ class _Server(uvicorn.Server):
         self._exit = Exit.DONE
         self._on_listening: Callable[[], None] = lambda: None
         self._router = Router(config, store, self._end)
-        limits = type("_Limits", (_WorkerLimits,), {"largest": config.limits.socket_message})
         super().__init__(
             uvicorn.Config(
                 make_app(self._router, files),
-                ws=limits,
+                http=http_protocol(config.limits),  # type: ignore[arg-type]
+                ws=socket_protocol(config.limits),  # type: ignore[arg-type]
                 ws_max_size=max(OPERATOR_FRAME, config.limits.socket_message),
                 ws_ping_interval=_PING_EVERY,
                 ws_ping_timeout=_PONG_WITHIN,

@@ -80,6 +80,9 @@ class WorkerRoutes:
         """Hand in the final answer, as JSON or as a form with files."""
         async with self._bodies.form(request) as form:
             agent_id = form.agent_id()
+            if self._router.agent(agent_id) is None:
+                # At once, so that what a stranger has sent is out of memory before another's is read.
+                raise unknown_agent()
             data = form.packet_data("final_data", form.object("final_data", "final_string_data"))
             message = self._router.message(PacketType.SUBMIT_UNIT, agent_id, data)
             verdict = await self._router.write(lambda txn: writes.submit(txn, agent_id, message))

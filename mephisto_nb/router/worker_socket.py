@@ -14,7 +14,9 @@ from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.errors import DatabaseError
 from mephisto_nb.router import codec, writes
 from mephisto_nb.router.answers import Refused
+from mephisto_nb.router.connections import admit
 from mephisto_nb.router.core import Router
+from mephisto_nb.router.deadline import Deadline
 from mephisto_nb.router.hub import WorkerSocket, status_text
 from mephisto_nb.router.rules import Agent, TokenBucket
 
@@ -23,6 +25,7 @@ _MAX_QUEUED = 2000
 _BURST_SECONDS = 4
 #: Why a socket is closed: it broke a rule, it sent too much at once, or the router can't take it now.
 POLICY, TOO_BIG, TRY_LATER = 1008, 1009, 1013
+_TOO_MANY, _NO_AGENT = "too many sockets", "no agent"
 #: Our own page says with this packet that it has a live update.
 ACK = "ack"
 
@@ -36,7 +39,9 @@ class _Connection(WorkerSocket):
         super().__init__(self._queue_text, self._queue_close, bucket)
         self._websocket = websocket
         self._frames: asyncio.Queue[str | int] = asyncio.Queue()
-        self._closing = False
+        self._closing, self._reason = False, ""
+        #: When it has to have named its agent.
+        self.naming = Deadline()
 
     def _queue_text(self, text: str) -> None:
         if self._frames.qsize() >= _MAX_QUEUED:
@@ -44,17 +49,26 @@ class _Connection(WorkerSocket):
         elif not self._closing:
             self._frames.put_nowait(text)
 
-    def _queue_close(self, code: int) -> None:
+    def _queue_close(self, code: int, reason: str = "") -> None:
         if not self._closing:
-            self._closing = True
+            self._closing, self._reason = True, reason
             self._frames.put_nowait(code)
+
+    def admit(self) -> None:
+        """Take messages of full size, and as long as it likes: it speaks for an agent."""
+        self.naming.cancel()
+        admit(self._websocket.scope.get("state", {}))
+
+    def turn_out(self, reason: str) -> None:
+        """Close a socket that speaks for nobody."""
+        self._queue_close(POLICY, reason)
 
     async def send_all(self) -> None:
         """Send what is queued, until the socket is closed."""
         try:
             while isinstance(frame := await self._frames.get(), str):
                 await self._websocket.send_text(frame)
-            await self._websocket.close(frame)
+            await self._websocket.close(frame, self._reason)
         except (RuntimeError, WebSocketDisconnect):
             # The browser has gone; the reading side is told so, and tidies up.
             pass
@@ -65,6 +79,8 @@ class WorkerEndpoint:
 
     def __init__(self, router: Router) -> None:
         self._router = router
+        #: The sockets that have named no agent, the oldest first: where there are too many, they give way.
+        self._nameless: dict[_Connection, None] = {}
         self._handlers: dict[JSON, Callable[[_Connection, Agent, JSONObject], Awaitable[None]]] = {
             PacketType.ALIVE.value: self._on_alive,
             PacketType.HEARTBEAT.value: self._on_heartbeat,
@@ -76,11 +92,13 @@ class WorkerEndpoint:
         """Serve one connection until it ends."""
         await websocket.accept()
         hub, limits = self._router.hub, self._router.config.limits
-        if hub.open_sockets >= limits.sockets:
-            await websocket.close(POLICY, "too many sockets")
+        if hub.open_sockets >= limits.sockets and not self._make_room():
+            await websocket.close(POLICY, _TOO_MANY)
             return
         rate = limits.messages_per_second
         connection = _Connection(websocket, TokenBucket(rate, rate * _BURST_SECONDS, time.monotonic()))
+        self._nameless[connection] = None
+        connection.naming.set(limits.naming_seconds, lambda: connection.turn_out(_NO_AGENT))
         hub.open_sockets += 1
         sending = asyncio.create_task(connection.send_all())
         try:
@@ -90,7 +108,18 @@ class WorkerEndpoint:
         finally:
             sending.cancel()
             hub.open_sockets -= 1
+            connection.naming.cancel()
+            self._nameless.pop(connection, None)
             self._leave(connection)
+
+    def _make_room(self) -> bool:
+        """Close the socket that has been silent about its agent for longest, if there is one."""
+        oldest = next(iter(self._nameless), None)
+        if oldest is None:
+            return False
+        del self._nameless[oldest]
+        oldest.turn_out(_TOO_MANY)
+        return True
 
     async def _read(self, websocket: WebSocket, connection: _Connection) -> int:
         """Take messages until the browser goes, or does what it must not; give the code to close with."""
@@ -114,7 +143,8 @@ class WorkerEndpoint:
     async def _take(self, connection: _Connection, text: str) -> None:
         """Handle one packet. What makes no sense is passed over: it can't be answered in this protocol."""
         try:
-            packet = codec.parse(text, self._router.config.limits.json_depth)
+            limits = self._router.config.limits
+            packet = codec.parse(text, limits.json_depth, limits.json_containers)
         except ValueError:
             return
         if not isinstance(packet, dict) or not isinstance(packet.get("packet_type"), str):
@@ -130,6 +160,8 @@ class WorkerEndpoint:
 
     async def _bind(self, connection: _Connection, agent: Agent) -> None:
         self._leave(connection)
+        self._nameless.pop(connection, None)
+        connection.admit()
         self._router.hub.bind(connection, agent.agent_id)
         if not agent.linked and self._router.config.disconnect_after is not None:
             await self._router.store.run(lambda txn: writes.mark_linked(txn, agent.agent_id))

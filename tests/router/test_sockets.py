@@ -122,8 +122,8 @@ async def test_the_number_of_sockets_is_limited(start_router, session):
         await operator.give_agent("a1")
     async with browser.socket("a1") as oldest, browser.socket("a1"), browser.socket("a1"):
         assert await close_code(oldest.socket) == 1008
-        async with browser.socket(), browser.socket() as one_too_many:
-            assert await close_code(one_too_many.socket) == 1008
+        async with browser.socket() as nameless, browser.socket():
+            assert await close_code(nameless.socket) == 1008
 
 
 async def test_an_agent_whose_socket_is_gone_for_too_long_is_reported(start_router, session):
