@@ -126,7 +126,11 @@ class ClientIOHandler:
     async def _connect(self) -> None:
         channel = self._architect.get_channel()
         self._acknowledged_seq = self._engine.committed_seq
-        last_n = await channel.connect(self._engine.committed_seq)
+        try:
+            last_n = await channel.connect(self._engine.committed_seq)
+        except BaseException:
+            await channel.close()
+            raise
         self._engine.delivered(last_n)
         self._sent_n = last_n
         self._channel, self.away_since, self.trouble = channel, None, None

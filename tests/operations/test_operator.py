@@ -1,0 +1,236 @@
+"""An operator: one for a database and kernel, with many runs, and ends that leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mephisto_nb.data_model.states import UnitStatus
+from mephisto_nb.errors import ClosedError, LoopError, NotFoundError, RouterError, RunFailedError
+from mephisto_nb.operations.operator import Operator
+from mephisto_nb.operations.task_run import LiveTaskRun
+from mephisto_nb.providers.mock import MockProvider
+from mephisto_nb.testing.simulated_workers import simulate_workers
+from tests.operations.runs import children, crowd_of, end_routers, has_ended, kill, launch, router_pid, rows, take
+
+
+def tasks() -> set[str]:
+    """Give the names of the tasks that are running, but for this test's own."""
+    return {task.get_name() for task in asyncio.all_tasks() - {asyncio.current_task()}}
+
+
+async def test_two_runs_at_once_do_not_disturb_each_other(operator: Operator) -> None:
+    texts, numbers = await asyncio.gather(
+        launch(operator, rows(20)), launch(operator, [{"n": n} for n in range(20)], task_name="numbers")
+    )
+    assert operator.get_running_task_runs() == [texts, numbers] or operator.get_running_task_runs() == [numbers, texts]
+    await asyncio.gather(
+        simulate_workers(texts.url, lambda data: {"seen": data["text"]}),
+        simulate_workers(numbers.url, lambda data: {"seen": data["n"]}),
+    )
+    await asyncio.gather(texts.completed(), numbers.completed())
+    for run, column in ((texts, "text"), (numbers, "n")):
+        assert list(run.results()["answer.seen"]) == list(run.results()[f"input.{column}"])
+    assert set(texts.units()["task_run_id"]) == {texts.task_run_id}
+    assert sorted(operator.task_runs()["completed"]) == [20, 20]
+
+
+async def test_a_database_has_one_operator_until_it_is_shut_down(make_operator: Callable[..., Operator]) -> None:
+    operator = make_operator()
+    assert make_operator() is operator
+    await operator.shutdown()
+    await operator.shutdown()
+    await operator.force_shutdown()
+    assert repr(operator) == "<Operator: shut down>"
+    with pytest.raises(ClosedError, match=r"operator = mephisto_nb\.Operator\(\)"):
+        await launch(operator)
+    again = make_operator()
+    assert again is not operator
+    assert repr(again) == "<Operator: no task runs>"
+
+
+def test_an_operator_whose_loop_has_ended_gives_way_to_a_new_one(data_dir: Path) -> None:
+    async def leave() -> tuple[Operator, str]:
+        operator = Operator(data_dir=data_dir)
+        return operator, (await launch(operator, rows(1))).task_run_id
+
+    async def take_up() -> None:
+        async with Operator(data_dir=data_dir) as again:
+            assert again is not operator
+            assert task_run_id in repr(again)
+            await (await again.reconnect(task_run_id)).force_shutdown()
+        await end_routers(data_dir)
+
+    operator, task_run_id = asyncio.run(leave())
+    asyncio.run(take_up())
+
+
+def test_an_operator_is_used_on_one_loop_only(data_dir: Path) -> None:
+    async def use() -> None:
+        await operator.wait_for_runs_then_shutdown()
+
+    operator = Operator(data_dir=data_dir)
+    with asyncio.Runner() as runner:
+        runner.run(operator.__aenter__())
+        with pytest.raises(LoopError, match="lives on another event loop"):
+            asyncio.run(use())
+        runner.run(operator.shutdown())
+
+
+async def test_a_gentle_end_waits_for_who_is_at_work_and_then_nothing_is_left(operator: Operator) -> None:
+    run = await launch(operator, rows(3))
+    pid = router_pid(run)
+    async with crowd_of(run.url) as worker:
+        agent_id = await take(worker("ann"))
+        ending = asyncio.create_task(operator.shutdown())
+        await run.parts.engine.wait_until(lambda state: state.counts[UnitStatus.EXPIRED] == 2)
+        assert (run.status, ending.done()) == ("closing", False)
+        await worker("ann").submit(agent_id, {"n": 1})
+        await ending
+    assert (run.status, run.counts) == ("ended", {"completed": 1, "expired": 2})
+    assert tasks() == set()
+    await has_ended(pid)
+    assert list(run.results()["answer.n"]) == [1]
+
+
+async def test_an_end_by_force_sends_home_who_is_at_work(operator: Operator) -> None:
+    run = await launch(operator, rows(2))
+    pid = router_pid(run)
+    async with crowd_of(run.url) as worker:
+        await take(worker("ann"))
+        await operator.force_shutdown()
+    assert run.counts == {"expired": 2}
+    assert list(run.agents()["status"]) == ["expired"]
+    assert tasks() == set()
+    await has_ended(pid)
+
+
+async def test_a_router_ends_by_itself_once_its_run_is_over_and_leaves_no_zombie(operator: Operator) -> None:
+    run = await launch(operator, rows(1))
+    pid = router_pid(run)
+    async with crowd_of(run.url) as worker:
+        await worker("ann").submit(await take(worker("ann")), {})
+        await run.completed()
+    await run.over.wait()
+    await has_ended(pid)
+    await asyncio.to_thread(run.parts.architect._reaper.join)  # type: ignore[attr-defined]
+    assert str(pid) not in children()
+    assert operator.get_running_task_runs() == []
+
+
+async def test_units_can_be_taken_back(operator: Operator) -> None:
+    run = await launch(operator, rows(3))
+    async with crowd_of(run.url) as worker:
+        agent_id = await take(worker("ann"))
+        assert await run.expire_units() == 2
+        assert await run.expire_units() == 0
+        await worker("ann").submit(agent_id, {})
+    await run.completed()
+    assert run.counts == {"completed": 1, "expired": 2}
+
+
+async def test_waiting_for_runs_ends_when_all_their_work_is_done(operator: Operator) -> None:
+    runs = [await launch(operator, rows(2)) for _ in range(2)]
+    waiting = asyncio.create_task(operator.wait_for_runs_then_shutdown())
+    await asyncio.gather(*(simulate_workers(run.url, lambda data: data, num_workers=2) for run in runs))
+    await waiting
+    assert [run.status for run in runs] == ["ended", "ended"]
+    assert tasks() == set()
+
+
+async def test_as_a_context_the_operator_ends_gently_or_after_an_error_by_force(data_dir: Path) -> None:
+    async def fail() -> LiveTaskRun:
+        async with Operator(data_dir=data_dir) as operator:
+            run = await launch(operator, rows(2))
+            async with crowd_of(run.url) as worker:
+                await take(worker("ann"))
+            runs.append(run)
+            raise ValueError("a mistake of the cell's")
+
+    runs: list[LiveTaskRun] = []
+    with pytest.raises(ValueError, match="a mistake"):
+        await fail()
+    assert runs[0].counts == {"expired": 2}
+    async with Operator(data_dir=data_dir) as operator:
+        run = await launch(operator, rows(1))
+    assert run.counts == {"expired": 1}
+    assert tasks() == set()
+    await end_routers(data_dir)
+
+
+async def test_a_run_that_is_let_go_of_lives_on_and_is_taken_up(make_operator: Callable[..., Operator]) -> None:
+    operator = make_operator()
+    run = await launch(operator, rows(2))
+    url, pid = run.url, router_pid(run)
+    await operator.detach()
+    assert (run.status, tasks()) == ("detached", set())
+    with pytest.raises(ClosedError):
+        await run.completed()
+    again = make_operator()
+    assert [left.task_run_id for left in again.left_behind] == [run.task_run_id]
+    taken_up = await again.reconnect(run.task_run_id)
+    assert await again.reconnect(run.task_run_id) is taken_up
+    assert (taken_up.url, router_pid(taken_up), again.left_behind) == (url, pid, [])
+    await simulate_workers(url, lambda data: data, num_workers=1)
+    await taken_up.completed()
+    await taken_up.over.wait()
+    with pytest.raises(NotFoundError, match="resume_incomplete_run=true"):
+        await again.reconnect(run.task_run_id)
+    with pytest.raises(NotFoundError):
+        await again.reconnect("no-such-run")
+
+
+async def test_a_stranger_in_the_routers_place_is_not_trusted(operator: Operator, data_dir: Path) -> None:
+    run = await launch(operator, rows(1))
+    async with crowd_of(run.url) as worker:
+        await take(worker("ann"))
+    config = run.parts.directory / "router_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"token": "f" * 64}))
+    await run.parts.link._channel.close()  # type: ignore[union-attr]
+    with pytest.raises(RunFailedError, match="stopped working"):
+        await run.completed()
+    assert (run.status, bool(run.attention)) == ("failed", True)
+    with pytest.raises(RunFailedError):
+        await operator.shutdown()
+    assert tasks() == set()
+
+
+async def test_a_router_is_ended_though_the_crowd_cannot_be_tidied_up(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(self: MockProvider, task_run_id: str) -> None:
+        raise OSError("the crowd does not answer")
+
+    run = await launch(operator, rows(1))
+    pid = router_pid(run)
+    monkeypatch.setattr(MockProvider, "cleanup_resources_from_task_run", fail)
+    with pytest.raises(RunFailedError, match="the crowd does not answer"):
+        await run.force_shutdown()
+    await has_ended(pid)
+
+
+async def test_a_router_that_cannot_be_revived_is_told_of_and_tried_again(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await launch(operator, rows(1))
+    revive, tried = run.parts.architect.revive, asyncio.Event()
+
+    async def fail() -> Any:
+        tried.set()
+        raise RouterError("there is no disk")
+
+    monkeypatch.setattr(run.parts.architect, "revive", fail)
+    await kill(router_pid(run))
+    await tried.wait()
+    await asyncio.sleep(0)
+    assert any("The router cannot be reached" in reason for reason in run.attention)
+    monkeypatch.setattr(run.parts.architect, "revive", revive)
+    async with crowd_of(run.url) as worker:
+        await worker("ann").submit(await take(worker("ann")), {})
+    await run.completed()
+    assert run.attention == []
