@@ -1,0 +1,1 @@
+"""Whole runs while things break, from seeds that reproduce them."""

@@ -1,0 +1,74 @@
+"""``python -m tests.faults [--seeds 0-199] [-j 2]``: run seeds; print those that fail, and a table of all kinds."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import sys
+from collections import Counter
+
+from tests.faults.plan import MACHINE_FAULTS, PAGE_FAULTS, POSTGRESQL_FAULT, make_plan
+from tests.faults.postgresql import PostgreSQL, postgresql_server
+from tests.faults.run import Outcome, run_plan
+from tests.faults.zygote import Zygote
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def read_seeds(text: str) -> list[int]:
+    """Read ``3``, ``0-199`` or ``1,5,7-9``."""
+    parts = [part.partition("-") for part in text.split(",")]
+    return [seed for first, _, last in parts for seed in range(int(first), int(last or first) + 1)]
+
+
+async def run_seeds(seeds: list[int], at_once: int, zygote: Zygote, postgresql: PostgreSQL | None) -> list[Outcome]:
+    """Run seeds, so many at once, and tell of each that fails."""
+    room = asyncio.Semaphore(at_once)
+
+    async def one(seed: int) -> Outcome:
+        async with room:
+            outcome = await run_plan(make_plan(seed), zygote, postgresql)
+        if outcome.problems:
+            say(f"seed {seed} FAILED: {outcome.plan}")
+            for problem in outcome.problems:
+                say(f"    {problem}")
+            sys.stderr.write(outcome.log)
+        return outcome
+
+    return await asyncio.gather(*map(one, seeds))
+
+
+def summary(outcomes: list[Outcome]) -> str:
+    """Give a table: how many seeds met each kind of fault, and how many of those failed."""
+    met, failed = Counter[str](), Counter[str]()
+    for outcome in outcomes:
+        met.update(outcome.happened)
+        failed.update(outcome.happened if outcome.problems else ())
+    kinds = (*MACHINE_FAULTS, POSTGRESQL_FAULT, *PAGE_FAULTS)
+    lines = [f"{kind:24} {met[kind]:5} seeds {failed[kind]:4} failed" for kind in kinds]
+    bad = [str(outcome.plan.seed) for outcome in outcomes if outcome.problems]
+    answers, seconds = sum(outcome.answers for outcome in outcomes), sum(outcome.seconds for outcome in outcomes)
+    lines.append(f"{len(outcomes)} seeds, {answers} answers, {seconds / len(outcomes):.2f} s a seed; {len(bad)} failed")
+    return "\n".join([*lines, f"again: python -m tests.faults --seeds {','.join(bad)}"] if bad else lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=read_seeds, default=read_seeds("0-199"), help="such as 0-199 or 3,17")
+    parser.add_argument("-j", type=int, default=2, help="how many runs at once")
+    options = parser.parse_args()
+    with contextlib.ExitStack() as stack:
+        zygote = stack.enter_context(Zygote())
+        wants_server = any(make_plan(seed).postgresql for seed in options.seeds)
+        postgresql = stack.enter_context(postgresql_server()) if wants_server else None
+        outcomes = asyncio.run(run_seeds(options.seeds, options.j, zygote, postgresql))
+    say(summary(outcomes))
+    sys.exit(any(outcome.problems for outcome in outcomes))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""A kernel to break: drives one run, and does to itself what it is told to over a socket, in lines of JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import Any
+
+from mephisto_nb.abstractions.clock import SystemClock
+from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.databases import connect
+from mephisto_nb.errors import ClosedError, NotFoundError
+from mephisto_nb.operations import registry, run_keeper
+from mephisto_nb.operations.hydra_config import compose
+from mephisto_nb.operations.operator import Operator
+from mephisto_nb.operations.task_run import LiveTaskRun
+from tests.faults.faulty_link import LINK, FaultyLinkArchitect
+from tests.operations.runs import ABOUT, rows
+
+
+class JumpingClock(SystemClock):
+    """The real time, plus what somebody has set it wrong by."""
+
+    offset = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.offset
+
+
+class Kernel:
+    """One kernel: its operator, its run, and the cell that waits for it."""
+
+    def __init__(self, order: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        self._order, self._writer = order, writer
+        self._clock = JumpingClock()
+        self._operator = Operator(data_dir=order["data_dir"], database=order["database"], clock=self._clock)
+        self._run: LiveTaskRun | None = None
+        self._cell: asyncio.Task[None] | None = None
+        self._endings: set[asyncio.Task[None]] = set()
+
+    def tell(self, event: str, **more: Any) -> None:
+        self._writer.write(json.dumps({"event": event, **more}).encode() + b"\n")
+
+    async def start(self) -> None:
+        """Launch a run, or take it up again; then wait for it in a cell."""
+        state = {"static_task_data": rows(self._order["assignments"])}
+        try:
+            if self._order["run_id"] is None:
+                self._run = await self._operator.launch_task_run(self._config(), SharedTaskState(**state))
+            else:
+                self._run = await self._operator.reconnect(self._order["run_id"], SharedTaskState(**state))
+        except NotFoundError:
+            return self.tell("over", error=None)  # the last kernel had ended the run just before it was killed
+        self.tell("running", run_id=self._run.task_run_id, url=self._run.url)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupt)
+        self._interrupt()
+
+    async def obey(self, command: dict[str, Any]) -> None:
+        match command:
+            case {"do": "block", "seconds": seconds}:
+                _block(seconds)
+            case {"do": "jump", "seconds": seconds}:
+                self._clock.offset += seconds
+            case {"do": "link", "what": what, "seconds": seconds}:
+                LINK.disturb(what, seconds)
+            case {"do": "end", "how": how} if self._run is not None:
+                self._endings.add(asyncio.create_task(self._end(how)))
+            case {"do": "detach"}:
+                if self._cell is not None:
+                    self._cell.cancel()
+                await self._operator.detach()
+                os._exit(0)
+
+    def _config(self) -> Any:
+        return compose(
+            "mock",
+            architect="faulty_link",
+            blueprint_args={"units_per_assignment": self._order["units_per_assignment"]},
+            task={
+                **ABOUT,
+                "task_reward": 0.1,
+                "assignment_duration_in_seconds": self._order["assignment_duration"],
+            },
+        )
+
+    def _interrupt(self) -> None:
+        """Do as Jupyter does: the cell that waits is cancelled, and nothing else. The person runs it again."""
+        if self._cell is not None:
+            self._cell.cancel()
+        self._cell = asyncio.create_task(self._wait())
+
+    async def _wait(self) -> None:
+        try:
+            await self._operator.wait_for_runs_then_shutdown()
+        except ClosedError:
+            self.tell("over", error=None)  # interrupted when all was over but the tidying up
+        except Exception:  # noqa: BLE001 - told to the harness
+            self.tell("over", error=traceback.format_exc())
+        else:
+            self.tell("over", error=None)
+
+    async def _end(self, how: str) -> None:
+        try:
+            await getattr(self._run, how)()
+        except Exception:  # noqa: BLE001 - told to the harness
+            self.tell("over", error=traceback.format_exc())
+
+
+def _block(seconds: float) -> None:
+    """Be a cell that does not await, and that Ctrl+C interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait(seconds)
+    signal.signal(signal.SIGINT, before)
+
+
+async def main(order: dict[str, Any]) -> None:
+    reader, writer = await asyncio.open_unix_connection(order["socket"])
+    writer.write(json.dumps({"event": "started", "pid": os.getpid()}).encode() + b"\n")
+    kernel = Kernel(order, writer)
+    starting = asyncio.create_task(kernel.start())
+    starting.add_done_callback(lambda task: task.exception() and kernel.tell("over", error=repr(task.exception())))
+    while line := await reader.readline():
+        await kernel.obey(json.loads(line))
+
+
+def run(order: dict[str, Any]) -> None:
+    """Be a kernel until told otherwise, in a process of its own."""
+    log = os.open(Path(order["data_dir"]) / "kernel.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(log, sys.stdout.fileno())
+    os.dup2(log, sys.stderr.fileno())
+    connect.BUSY_TIMEOUT, run_keeper.LINGER = order["busy_timeout"], 0.0
+    registry.ARCHITECTS.register(FaultyLinkArchitect)
+    try:
+        asyncio.run(main(order))
+    finally:
+        traceback.print_exc()
+        os._exit(0)

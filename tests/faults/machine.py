@@ -1,0 +1,255 @@
+"""The machine that a run is on: its kernel, router and database, and how each of them breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import resource
+import signal
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from mephisto_nb.architects.local import LocalArchitect, LocalArchitectArgs
+from mephisto_nb.errors import MephistoError
+from tests.faults.plan import Fault, Plan
+from tests.faults.postgresql import PostgreSQL
+from tests.faults.zygote import Zygote
+from tests.operations.runs import end_routers
+
+#: Room for a few bytes more than nothing: the least that a file may grow to on a full disk.
+_FULL = 512
+
+
+async def passes(seconds: float) -> None:
+    """Let a fault last."""
+    passed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    handle = asyncio.get_running_loop().call_later(seconds, passed.set_result, None)
+    try:
+        await passed
+    finally:
+        handle.cancel()
+
+
+async def has_ended(process: int) -> None:
+    """Wait for the end of a process, and let go of its descriptor."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(process, ended.set)
+    await ended.wait()
+    loop.remove_reader(process)
+    os.close(process)
+
+
+class Machine:
+    """A kernel with a run, and its router; each fault of `plan.MACHINE_FAULTS` is a method of this name."""
+
+    def __init__(self, plan: Plan, directory: Path, zygote: Zygote, postgresql: PostgreSQL | None = None) -> None:
+        self.plan, self.directory = plan, directory
+        self._zygote, self._postgresql = zygote, postgresql
+        self.database = postgresql.create() if postgresql else f"sqlite:///{directory / 'mephisto_nb.db'}"
+        self.url, self.run_id = "", ""
+        #: Holds the error of the run (None: it ended well) once it is over.
+        self.over: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        #: The kernel's process, which may have gone and left its number to another.
+        self._process: int | None = None
+        self._pid = -1
+        self._writer: asyncio.StreamWriter | None = None
+        self._generation = 0
+        self._kernel = asyncio.Lock()
+        self._listening: asyncio.Task[None] | None = None
+
+    # -- life ------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start a kernel: it launches the run, or takes it up again."""
+        self._generation += 1
+        socket = self.directory / f"k{self._generation}"
+        order = {
+            "socket": str(socket),
+            "data_dir": str(self.directory),
+            "database": self.database,
+            "run_id": self.run_id or None,
+            "assignments": self.plan.assignments,
+            "units_per_assignment": self.plan.units_per_assignment,
+            "assignment_duration": self.plan.assignment_duration,
+            "busy_timeout": self.plan.busy_timeout,
+        }
+        connected: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = (
+            asyncio.get_running_loop().create_future()
+        )
+        server = await asyncio.start_unix_server(lambda *streams: connected.set_result(streams), socket)
+        async with server:
+            self._zygote.fork(order)
+            reader, self._writer = await connected
+        self._pid = json.loads(await reader.readline())["pid"]
+        self._process = os.pidfd_open(self._pid)
+        running: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._listening = asyncio.create_task(self._listen(reader, running))
+        await running
+
+    async def end(self, how: str) -> None:
+        """Shut the run down."""
+        async with self._kernel:
+            self._command(do="end", how=how)
+
+    async def close(self) -> None:
+        """End whatever is left."""
+        async with self._kernel:
+            await self._kill()
+        await end_routers(self.directory)
+
+    def state(self) -> dict[str, Any]:
+        """What the router says of itself."""
+        found: dict[str, Any] = json.loads((self.run_directory / "router.json").read_text())
+        return found
+
+    @property
+    def run_directory(self) -> Path:
+        return self.directory / "runs" / self.run_id
+
+    async def _listen(self, reader: asyncio.StreamReader, running: asyncio.Future[None]) -> None:
+        while line := await reader.readline():
+            event = json.loads(line)
+            if event["event"] == "running":
+                self.run_id, self.url = event["run_id"], event["url"]
+            elif not self.over.done():
+                self.over.set_result(event["error"])
+            if not running.done():
+                running.set_result(None)
+        if not running.done():
+            running.set_exception(MephistoError("the kernel ended before it had its run"))
+
+    def _command(self, **command: Any) -> None:
+        assert self._writer is not None
+        with contextlib.suppress(ConnectionError):
+            self._writer.write(json.dumps(command).encode() + b"\n")
+
+    async def _kill(self) -> None:
+        self._signal(signal.SIGKILL)
+        await self._gone()
+
+    async def _gone(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        await has_ended(process)
+        if self._listening is not None:
+            await self._listening
+        if self._writer is not None:
+            self._writer.close()
+
+    async def _anew(self) -> None:
+        if not self.over.done():
+            await self.start()
+
+    def _signal(self, sig: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            if self._process is not None:
+                signal.pidfd_send_signal(self._process, sig)
+
+    def _kill_router(self) -> None:
+        # Its lock proves that the process is this run's router, and not a stranger who got its number.
+        with contextlib.suppress(ProcessLookupError):
+            if LocalArchitect(LocalArchitectArgs(), self.run_directory)._is_running():
+                os.kill(self.state()["pid"], signal.SIGKILL)
+
+    # -- faults ----------------------------------------------------------------------------------------------
+
+    async def break_down(self, fault: Fault) -> None:
+        """Let one thing break, and become whole again."""
+        if not self.over.done():
+            await getattr(self, fault.kind)(fault.seconds)
+
+    async def kernel_stopped(self, seconds: float) -> None:
+        async with self._kernel:
+            self._signal(signal.SIGSTOP)
+            await passes(seconds)
+            self._signal(signal.SIGCONT)
+
+    async def kernel_blocked(self, seconds: float) -> None:
+        async with self._kernel:
+            self._command(do="block", seconds=seconds)
+            await passes(seconds)
+
+    async def kernel_interrupted(self, seconds: float) -> None:
+        async with self._kernel:
+            self._signal(signal.SIGINT)
+            self._command(do="block", seconds=10.0)
+            await passes(seconds)
+            self._signal(signal.SIGINT)
+            self._signal(signal.SIGINT)
+
+    async def kernel_restarted(self, seconds: float) -> None:
+        async with self._kernel:
+            self._command(do="detach")
+            await self._gone()
+            await passes(seconds)
+            await self._anew()
+
+    async def kernel_killed(self, seconds: float) -> None:
+        async with self._kernel:
+            await self._kill()
+            await passes(seconds)
+            await self._anew()
+
+    async def router_killed(self, seconds: float) -> None:
+        self._kill_router()
+
+    async def both_killed(self, seconds: float) -> None:
+        async with self._kernel:
+            self._signal(signal.SIGKILL)
+            self._kill_router()
+            await self._gone()
+            await passes(seconds)
+            await self._anew()
+
+    async def link_cut(self, seconds: float) -> None:
+        await self._disturb("cut", seconds)
+
+    async def link_delayed(self, seconds: float) -> None:
+        await self._disturb("delayed", seconds)
+
+    async def link_doubled(self, seconds: float) -> None:
+        await self._disturb("doubled", seconds)
+
+    async def link_reordered(self, seconds: float) -> None:
+        await self._disturb("reordered", seconds)
+
+    async def _disturb(self, what: str, seconds: float) -> None:
+        async with self._kernel:
+            self._command(do="link", what=what, seconds=seconds)
+        await passes(seconds)
+
+    async def router_disk_full(self, seconds: float) -> None:
+        await _full_disk(self.state()["pid"], seconds)
+
+    async def kernel_disk_full(self, seconds: float) -> None:
+        async with self._kernel:
+            await _full_disk(self._pid, seconds)
+
+    async def database_locked(self, seconds: float) -> None:
+        database = sqlite3.connect(
+            self.directory / "mephisto_nb.db", isolation_level=None, timeout=10, check_same_thread=False
+        )
+        with contextlib.closing(database):
+            await asyncio.to_thread(database.execute, "BEGIN EXCLUSIVE")
+            await passes(seconds)
+
+    async def postgresql_restarted(self, seconds: float) -> None:
+        assert self._postgresql is not None
+        await asyncio.to_thread(self._postgresql.restart)
+
+    async def clock_jumps(self, seconds: float) -> None:
+        async with self._kernel:
+            self._command(do="jump", seconds=seconds)
+
+
+async def _full_disk(pid: int, seconds: float) -> None:
+    """Let no file of a process grow any more for a while: each write fails as it does on a full disk."""
+    with contextlib.suppress(ProcessLookupError):
+        before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (_FULL, before[1]))
+        await passes(seconds)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
