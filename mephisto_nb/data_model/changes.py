@@ -17,7 +17,7 @@ from mephisto_nb.data_model.states import AgentStatus, UnitStatus
 
 @dataclass(frozen=True, slots=True)
 class AddAssignments:
-    """New assignments with their units."""
+    """New assignments with their units, which are written as they are when the step is committed."""
 
     assignments: Sequence[Assignment]
     units: Sequence[Unit]
@@ -36,7 +36,7 @@ class ChangeUnit:
 
 @dataclass(frozen=True, slots=True)
 class AddAgent:
-    """A worker takes a unit."""
+    """A worker takes a unit; the agent is written as it is when the step is committed."""
 
     agent: Agent
 

@@ -17,8 +17,10 @@ from sqlalchemy.sql.base import Executable
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.data_model import changes as c
-from mephisto_nb.data_model.records import Agent, Event, Submission
+from mephisto_nb.data_model.records import Agent, Event, Submission, Unit
 from mephisto_nb.databases import tables as t
+from mephisto_nb.databases.bulk import BulkInsert
+from mephisto_nb.databases.plain_text import make_storable
 from mephisto_nb.errors import ConflictError
 
 
@@ -27,6 +29,14 @@ def dump(value: JSON) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
+_ADD_ASSIGNMENTS = BulkInsert(t.assignments, "assignment_id", "task_run_id", "assignment_index", "shared", "unit_data")
+_ADD_UNITS = BulkInsert(
+    t.units,
+    "unit_id", "assignment_id", "task_run_id", "unit_index", "pay_amount", "status", "agent_id", "worker_id",
+)  # fmt: skip
+_ADD_EVENTS = BulkInsert(
+    t.events, "task_run_id", "at", "subject", "subject_id", "before", "after", "why", "who", "detail"
+)
 _CHANGE_UNIT = (
     update(t.units)
     .where(t.units.c.unit_id == bindparam("id"), t.units.c.status == bindparam("before"))
@@ -54,7 +64,7 @@ def apply_changes(connection: Connection, changes: c.Changes) -> None:
     for kind, write in _ORDER:
         if found := by_kind.get(kind):
             write(connection, changes.task_run_id, found)
-    _insert(connection, t.events, (_event_row(changes.task_run_id, event) for event in changes.events))
+    _ADD_EVENTS(connection, (_event_row(changes.task_run_id, event) for event in changes.events))
     _write_link(connection, changes)
 
 
@@ -73,37 +83,16 @@ def _update(connection: Connection, statement: Executable, rows: Sequence[JSONOb
 
 
 def _add_assignments(connection: Connection, run: str, found: list[c.AddAssignments]) -> None:
-    _insert(
-        connection,
-        t.assignments,
-        (
-            {
-                "assignment_id": a.assignment_id,
-                "task_run_id": run,
-                "assignment_index": a.index,
-                "shared": dump(a.shared),
-                "unit_data": dump(a.unit_data),
-            }
-            for change in found
-            for a in change.assignments
-        ),
+    assignments = (assignment for change in found for assignment in change.assignments)
+    _ADD_ASSIGNMENTS(
+        connection, ((a.assignment_id, run, a.index, dump(a.shared), dump(a.unit_data)) for a in assignments)
     )
-    _insert(
-        connection,
-        t.units,
-        (
-            {
-                "unit_id": u.unit_id,
-                "assignment_id": u.assignment_id,
-                "task_run_id": run,
-                "unit_index": u.unit_index,
-                "pay_amount": u.pay_amount,
-                "status": "created",
-            }
-            for change in found
-            for u in change.units
-        ),
-    )
+    _ADD_UNITS(connection, (_unit_row(run, unit) for change in found for unit in change.units))
+
+
+def _unit_row(run: str, unit: Unit) -> tuple[Any, ...]:
+    holder = (unit.agent_id, unit.worker_id)
+    return (unit.unit_id, unit.assignment_id, run, unit.unit_index, unit.pay_amount, unit.status.value, *holder)
 
 
 def _add_workers(connection: Connection, run: str, found: list[c.AddWorker]) -> None:
@@ -173,9 +162,10 @@ def _set_run(connection: Connection, run: str, **values: object) -> None:
         raise ConflictError(f"Task run {run!r} is no longer in this database: somebody took it back.")
 
 
-def _event_row(run: str, event: Event) -> JSONObject:
-    row = {name: getattr(event, name) for name in ("at", "subject", "subject_id", "before", "after", "why", "who")}
-    return row | {"task_run_id": run, "detail": None if event.detail is None else dump(event.detail)}
+def _event_row(run: str, event: Event) -> tuple[Any, ...]:
+    detail = None if event.detail is None else dump(event.detail)
+    words = (make_storable(event.why), make_storable(event.who), detail)
+    return (run, event.at, event.subject, make_storable(event.subject_id), event.before, event.after, *words)
 
 
 def _write_link(connection: Connection, changes: c.Changes) -> None:

@@ -49,7 +49,8 @@ class Step:
     ended: list[Agent] = field(default_factory=list)
     submitted: list[Unit] = field(default_factory=list)
     live_updates: list[tuple[str, JSONObject]] = field(default_factory=list)
-    _new_agents: set[str] = field(default_factory=set)
+    #: Agents and units whose rows are written for the first time, as they are at the end of the step.
+    _new: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.changes = Changes(self.state.task_run_id, first_n=self.state.last_n + 1)
@@ -62,6 +63,7 @@ class Step:
         for assignment in assignments:
             self.state.assignments[assignment.assignment_id] = assignment
         for unit in units:
+            self._new.add(unit.unit_id)
             self.state.add_unit(unit)
             self.log("unit", unit.unit_id, None, unit.status, "created", "operator")
 
@@ -73,7 +75,7 @@ class Step:
 
     def add_agent(self, agent: Agent) -> None:
         """Let a worker take a unit."""
-        self._new_agents.add(agent.agent_id)
+        self._new.add(agent.agent_id)
         self._note(AddAgent(agent))
         self.state.add_agent(agent)
         self.log("agent", agent.agent_id, AgentStatus.NONE, agent.status, "took a unit", "worker")
@@ -86,7 +88,8 @@ class Step:
         unit.status = after
         unit.agent_id, unit.worker_id = (agent.agent_id, agent.worker_id) if agent else (None, None)
         self.state.index_unit(unit)
-        self._note(ChangeUnit(unit.unit_id, before, after, unit.agent_id, unit.worker_id))
+        if unit.unit_id not in self._new:
+            self._note(ChangeUnit(unit.unit_id, before, after, unit.agent_id, unit.worker_id))
         self.log("unit", unit.unit_id, before, after, why, who)
 
     def change_agent(self, agent: Agent, after: AgentStatus, why: str, who: str) -> None:
@@ -96,7 +99,7 @@ class Step:
         self.state.unindex_agent(agent)
         agent.status = after
         self.state.index_agent(agent)
-        if agent.agent_id not in self._new_agents:  # a new one's row is written as it is at the end of the step
+        if agent.agent_id not in self._new:
             self._note(ChangeAgent(agent.agent_id, before, after, agent.unit_id))
         self.log("agent", agent.agent_id, before, after, why, who)
 
@@ -104,7 +107,7 @@ class Step:
         """Give an agent more, or less, time."""
         agent.deadline = deadline
         self.state.index_agent(agent)
-        if agent.agent_id not in self._new_agents:
+        if agent.agent_id not in self._new:
             self._note(ChangeDeadline(agent.agent_id, deadline))
 
     def add_submission(self, submission: Submission) -> None:

@@ -49,9 +49,8 @@ class ChangesContract(DatabaseFixtures):
         assert (found.agent_id, found.worker_id) == (None, None)
 
     def test_a_unit_may_change_several_times_in_one_step(self, database: Database, run: SampleRun) -> None:
-        work = run.make_work()
-        (unit,) = work.units
-        run.commit(work, *(change_unit(unit, to) for to in (UnitStatus.LAUNCHED, UnitStatus.EXPIRED)))
+        unit = run.add_unit()
+        run.commit(*(change_unit(unit, to) for to in (UnitStatus.EXPIRED, UnitStatus.CREATED, UnitStatus.EXPIRED)))
         assert database.load_run(run.id).units[0].status is UnitStatus.EXPIRED
 
     def test_an_agent_is_stored_as_it_is(self, database: Database, run: SampleRun) -> None:

@@ -84,7 +84,8 @@ class SampleRun:
     def add_units(self, num_units: int, shared: JSON = None) -> list[Unit]:
         """Store an assignment, and put its units on offer."""
         work = self.make_work(num_units, shared)
-        self.commit(work, *(change_unit(unit, UnitStatus.LAUNCHED) for unit in work.units))
+        self.commit(work)
+        self.commit(*(change_unit(unit, UnitStatus.LAUNCHED) for unit in work.units))
         return list(work.units)
 
     def add_worker(self, name: str = "ann") -> Worker:
