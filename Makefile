@@ -9,7 +9,7 @@ SYNCED := .venv/.synced
 BUNDLE := tests/npm/dist/bundle.js
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test check bench lock clean chromium npm venv
+.PHONY: help demo lab test check bench fuzz lock clean chromium npm venv
 
 help: ## show this list
 	@echo 'make TARGET [ARGS="..."]'
@@ -29,6 +29,9 @@ check: $(SYNCED) ## style, types and the rules of the house
 
 bench: $(SYNCED) ## the benchmarks
 	@$(VENV_PYTHON) -m tests.benchmarks $(ARGS)
+
+fuzz: $(SYNCED) ## 100,000 spoilt requests at a router (ARGS="--requests 1000 --seed 7")
+	@$(VENV_PYTHON) -m tests.security.fuzz $(ARGS)
 
 lock: ## requirements.lock anew from pyproject.toml (ARGS=--upgrade)
 	@$(PYTHON) tools/prepare.py lock $(ARGS)

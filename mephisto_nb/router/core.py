@@ -11,7 +11,7 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.errors import DatabaseError
 from mephisto_nb.router import writes
-from mephisto_nb.router.answers import Refused, bad_request, store_failed
+from mephisto_nb.router.answers import RUN_OVER, RUN_OVER_TEXT, Refused, bad_request, store_failed
 from mephisto_nb.router.config import RouterConfig
 from mephisto_nb.router.deadline import Deadline
 from mephisto_nb.router.departures import Departures
@@ -141,6 +141,8 @@ class Router:
         """Run a step of the store; raise `Refused` if it could not be committed."""
         try:
             return await self.store.run(step)
+        except writes.InboxClosed:
+            raise Refused(409, RUN_OVER, RUN_OVER_TEXT) from None
         except DatabaseError as error:
             log.error("%s", error)
             raise store_failed() from error

@@ -48,7 +48,12 @@ class Finish:
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """The operator wants to know when it has been sent all that is in the inbox now."""
+    """The operator wants to know when it has been sent all that is in the inbox now.
+
+    `last`: the run is over, and nothing more shall come into the inbox, until another link is opened.
+    """
+
+    last: bool = False
 
 
 def read_object(text: str) -> JSONObject:
@@ -79,7 +84,7 @@ def read_frame(text: str) -> Ack | Effects | Finish | Sync:
     if kind == "effects":
         return _effects(frame.get("effects"))
     if kind == "sync":
-        return Sync()
+        return Sync(last=frame.get("last") is True)
     if kind == "finish":
         return Finish(_linger(frame.get("linger")))
     raise BadFrame("unknown type of frame")

@@ -129,7 +129,7 @@ class OperatorSocket:
             router.act(fresh)
             link.tell_acknowledged(frame.last_n)
         elif isinstance(frame, frames.Sync):
-            link.sync(await router.store.run(writes.newest))
+            link.sync(await router.store.run(writes.close_inbox if frame.last else writes.newest))
         else:
             link.tell_finishing()
             router.finish(frame.linger)

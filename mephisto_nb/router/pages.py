@@ -5,6 +5,7 @@ from __future__ import annotations
 import mimetypes
 import re
 import time
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +18,7 @@ from mephisto_nb.router.config import MEPHISTO_TASK_VERSION, RunFiles
 from mephisto_nb.router.core import Router
 from mephisto_nb.utils import proofs
 
+_OPENAPI = Path(__file__).with_name("openapi.json")
 _STORED_NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
 #: Browsers refuse scripts of another type, and on Windows the registry may name any.
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".html": "text/html"}
@@ -33,6 +35,7 @@ class Pages:
         self._uploads = StaticFiles(directory=files.uploads, check_dir=False)
         config = {**router.config.task_config, "mephisto_task_version": MEPHISTO_TASK_VERSION}
         self._task_config = codec.dump(config)
+        self._openapi = _OPENAPI.read_text(encoding="utf-8")
 
     def routes(self) -> list[Route]:
         """Give the routes; the last one takes every path that no other took."""
@@ -44,6 +47,7 @@ class Pages:
             Route("/is_alive", self.is_alive),
             Route("/get_timestamp", self.timestamp),
             Route("/status", self.status),
+            Route("/openapi.json", self.openapi),
             Route("/download_file/{name:path}", self.download),
             Route("/{path:path}", self.static),
         ]
@@ -71,6 +75,10 @@ class Pages:
     async def status(self, request: Request) -> Response:
         """Say how the operator is."""
         return json_answer({"operator": self._router.operator_state()})
+
+    async def openapi(self, request: Request) -> Response:
+        """Give the description of all routes and packets, for programs that want to speak with a router."""
+        return json_text(self._openapi)
 
     async def download(self, request: Request) -> Response:
         """Give an upload to the operator; for anybody else there is none."""

@@ -87,6 +87,10 @@ class Row(NamedTuple):
     text: str
 
 
+class InboxClosed(Exception):
+    """Nothing more is taken in: nobody would read it."""
+
+
 class Txn:
     """One step's view of the open transaction, and what it changed."""
 
@@ -111,7 +115,15 @@ class Txn:
         self.agents.append(agent)
 
     def post(self, message: Message) -> int:
-        """Append a message to the inbox; give its number."""
+        """Append a message to the inbox; give its number.
+
+        Raises
+        ------
+        InboxClosed
+            The run is over, and its operator has read the inbox to its end.
+        """
+        if self.db.execute("SELECT 1 FROM meta WHERE key = 'closed'").fetchone():
+            raise InboxClosed
         cursor = self.db.execute(
             "INSERT INTO inbox (received_at, packet_type, packet) VALUES (?, ?, ?)",
             (message.received_at, message.packet_type.value, message.text),
@@ -182,6 +194,7 @@ def acknowledge(txn: Txn, seq: int) -> None:
 def take_up(txn: Txn, last_seq: int) -> int:
     """Prepare for an operator who has everything up to `last_seq`; give the number of its last effect here."""
     acknowledge(txn, last_seq)
+    txn.db.execute("DELETE FROM meta WHERE key = 'closed'")
     # Should this database be younger than the operator's memory of it (it was lost and made anew), then
     # numbers that the operator has seen must not be given again.
     txn.db.execute("INSERT INTO sqlite_sequence SELECT 'inbox', 0 WHERE NOT EXISTS "
@@ -206,6 +219,12 @@ def fetch(txn: Txn, after: int, max_messages: int, max_bytes: int) -> list[Row]:
 def newest(txn: Txn) -> int:
     """Give the number of the newest message in the inbox; 0 where it is empty."""
     return int(txn.db.execute("SELECT coalesce(max(seq), 0) FROM inbox").fetchone()[0])
+
+
+def close_inbox(txn: Txn) -> int:
+    """Let nothing more into the inbox; give the number of the newest message in it."""
+    txn.db.execute("INSERT OR REPLACE INTO meta VALUES ('closed', '1')")
+    return newest(txn)
 
 
 def last_n(txn: Txn) -> int:

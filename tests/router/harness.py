@@ -112,11 +112,15 @@ class Operator:
         await self.ack((await self.next_of("synced"))["last_seq"])
         self.messages.clear()
 
-    async def effect(self, packet_type: str, subject_id: str, data: dict[str, Any]) -> None:
-        """Send one effect, and wait until it is applied."""
+    async def tell(self, packet_type: str, subject_id: str, data: dict[str, Any]) -> None:
+        """Send one effect."""
         self._n += 1
         packet = {"packet_type": packet_type, "subject_id": subject_id, "data": data}
         await self.send({"type": "effects", "effects": [[self._n, packet]]})
+
+    async def effect(self, packet_type: str, subject_id: str, data: dict[str, Any]) -> None:
+        """Send one effect, and wait until it is applied."""
+        await self.tell(packet_type, subject_id, data)
         assert (await self.next_of("ack"))["n"] == self._n
 
     async def give_agent(self, agent_id: str | None = None, status: str = "in task", **data: Any) -> str:
