@@ -199,6 +199,7 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
                 _kill(process)
                 raise
         if not answer.get("ready"):
+            await asyncio.to_thread(self._reaper.join, _END_TIMEOUT)
             kind = PortInUseError if answer.get("error") == "port_in_use" else LaunchError
             raise kind(f"The router did not start: {answer.get('message') or self._last_words()}")
         self._port = answer["port"]

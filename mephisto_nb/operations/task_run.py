@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,7 +154,8 @@ class LiveTaskRun(RunFrames):
         self._raise_failure()
         if self.over.is_set() or not self.is_driven:
             return
-        await self._do(rule)
+        with contextlib.suppress(ClosedError):  # it was about to end by itself, or to be let go of
+            await self._do(rule)
         await self._let_go.wait()
         self._raise_failure()
         if not self.over.is_set():

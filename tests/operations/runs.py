@@ -105,9 +105,10 @@ def run_directories(directory: Path) -> list[Path]:
     return list((directory / "runs").glob("*"))
 
 
-def children() -> set[str]:
-    """Give the processes that this one has started, and that have not ended."""
-    return {pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+def routers_in(directory: Path) -> list[str]:
+    """Give the processes that this one has started for runs below a directory, and that have not ended."""
+    started = [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
+    return [pid for pid in started if str(directory) in Path(f"/proc/{pid}/cmdline").read_text()]
 
 
 def nothing_is_left(data_dir: Path) -> bool:
@@ -117,5 +118,5 @@ def nothing_is_left(data_dir: Path) -> bool:
         counts = {table: database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
     assert not any(counts.values()), counts
     assert run_directories(data_dir) == []
-    assert children() == set()
+    assert routers_in(data_dir) == []
     return True

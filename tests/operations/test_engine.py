@@ -90,7 +90,7 @@ async def test_a_database_that_fails_for_a_while_loses_nothing_and_says_so(
 
 async def test_a_database_may_fail_for_a_very_long_while(operator: Operator, fragile: Callable[[], Fragile]) -> None:
     run, database = await launch(operator, rows(1)), fragile()
-    database.writes_failing = 1500
+    database.writes_failing = 400
     async with crowd_of(run.url) as worker:
         await worker("ann").submit(await take(worker("ann")), {})
     await run.completed()

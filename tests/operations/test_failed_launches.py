@@ -24,6 +24,14 @@ class Unwilling(Exception):
     """What a plugin or a researcher's generator raises."""
 
 
+def dying(directory: Path, notify_port: int) -> list[str]:
+    return [sys.executable, "-c", "raise SystemExit('no disk')", str(directory)]
+
+
+def silent(directory: Path, notify_port: int) -> list[str]:
+    return [sys.executable, "-c", "import signal; signal.pause()", str(directory)]
+
+
 async def refuse(*args: Any) -> Any:
     raise Unwilling("not today")
 
@@ -84,7 +92,7 @@ async def test_an_architect_that_cannot_deploy_fails_the_launch(
 async def test_a_router_that_dies_at_its_start_is_noticed_and_quoted(
     operator: Operator, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "_command", lambda *_: [sys.executable, "-c", "raise SystemExit('no disk')"])
+    monkeypatch.setattr(local, "_command", dying)
     with pytest.raises(LaunchError, match=r"did not start: .*no disk"):
         await launch(operator)
     assert nothing_is_left(data_dir)
@@ -93,7 +101,7 @@ async def test_a_router_that_dies_at_its_start_is_noticed_and_quoted(
 async def test_a_router_that_never_answers_is_ended(
     operator: Operator, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "_command", lambda *_: [sys.executable, "-c", "import signal; signal.pause()"])
+    monkeypatch.setattr(local, "_command", silent)
     monkeypatch.setattr(local, "START_TIMEOUT", 0.01)
     with pytest.raises(LaunchError, match=r"did not answer in 0\.01 s"):
         await launch(operator)

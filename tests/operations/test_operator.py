@@ -16,7 +16,7 @@ from mephisto_nb.operations.operator import Operator
 from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.providers.mock import MockProvider
 from mephisto_nb.testing.simulated_workers import simulate_workers
-from tests.operations.runs import children, crowd_of, end_routers, has_ended, kill, launch, router_pid, rows, take
+from tests.operations.runs import crowd_of, end_routers, has_ended, kill, launch, router_pid, routers_in, rows, take
 
 
 def tasks() -> set[str]:
@@ -119,8 +119,19 @@ async def test_a_router_ends_by_itself_once_its_run_is_over_and_leaves_no_zombie
     await run.over.wait()
     await has_ended(pid)
     await asyncio.to_thread(run.parts.architect._reaper.join)  # type: ignore[attr-defined]
-    assert str(pid) not in children()
+    assert routers_in(run.parts.directory) == []
     assert operator.get_running_task_runs() == []
+
+
+async def test_a_run_that_is_about_to_end_by_itself_can_be_shut_down(operator: Operator) -> None:
+    run = await launch(operator, rows(1))
+    async with crowd_of(run.url) as worker:
+        agent_id = await take(worker("ann"))
+        await worker("ann").submit(agent_id, {})
+        await run.completed()
+        await asyncio.gather(run.shutdown(), run.force_shutdown(), run.over.wait())
+        await run.shutdown()
+    assert (run.status, run.counts) == ("ended", {"completed": 1})
 
 
 async def test_units_can_be_taken_back(operator: Operator) -> None:

@@ -20,36 +20,25 @@ def run_script(text: str, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def test_nothing_is_nested_by_an_import_nor_by_a_script_that_awaits() -> None:
+def test_a_script_drives_an_operator_by_run_sync_and_nothing_is_nested(data_dir: Path) -> None:
     told = run_script(
         """
-        import asyncio, _asyncio
-        from mephisto_nb.operations import operator, run_sync
-        asyncio.run(asyncio.sleep(0))
-        run_sync.run_sync(asyncio.sleep(0))
-        print(asyncio.Task is _asyncio.Task, asyncio.run.__module__, hasattr(asyncio, "_nest_patched"))
-        """
-    )
-    assert told == "True asyncio.runners False"
-
-
-def test_a_script_drives_an_operator_by_run_sync(data_dir: Path) -> None:
-    told = run_script(
-        """
-        import sys
+        import asyncio, _asyncio, sys
         from mephisto_nb.operations.operator import Operator
         from mephisto_nb.operations.run_sync import run_sync
         from mephisto_nb.testing.simulated_workers import simulate_workers
         from tests.operations.runs import launch, rows
+        asyncio.run(asyncio.sleep(0))
         operator = Operator(data_dir=sys.argv[1])
         run = run_sync(launch(operator, rows(4)))
         run_sync(simulate_workers(run.url, lambda data: data))
         run_sync(operator.wait_for_runs_then_shutdown())
         print(run.status, len(run.results()))
+        print(asyncio.Task is _asyncio.Task, asyncio.run.__module__, hasattr(asyncio, "_nest_patched"))
         """,
         str(data_dir),
     )
-    assert told == "ended 4"
+    assert told.splitlines() == ["ended 4", "True asyncio.runners False"]
 
 
 def test_a_nested_call_can_be_interrupted_and_the_operators_tasks_live_on(data_dir: Path) -> None:

@@ -1,0 +1,129 @@
+"""A router on this machine: started, found again, revived, and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mephisto_nb.abstractions.architect import RouterPlan
+from mephisto_nb.abstractions.channel import Presence
+from mephisto_nb.architects.local import LocalArchitect, LocalArchitectArgs
+from mephisto_nb.errors import ConfigError, LinkRefusedError, NotFoundError, PortInUseError, RouterError
+from tests.operations.runs import has_ended, kill, routers_in
+
+
+@pytest.fixture
+async def directory(tmp_path: Path) -> AsyncIterator[Path]:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "index.html").write_text("hello")
+    yield tmp_path
+    await LocalArchitect(LocalArchitectArgs(), tmp_path).shutdown()
+
+
+def architect(directory: Path, **args: Any) -> LocalArchitect:
+    return LocalArchitect(LocalArchitectArgs(**args), directory)
+
+
+def pid_in(directory: Path) -> int:
+    return int(json.loads((directory / "router.json").read_text())["pid"])
+
+
+async def test_a_router_lives_until_it_is_ended_and_is_ended_twice_without_harm(directory: Path) -> None:
+    one = architect(directory)
+    assert await one.deploy(RouterPlan("run", directory)) == one.url
+    pid = pid_in(directory)
+    assert (directory / "router_config.json").stat().st_mode & 0o077 == 0
+    await one.shutdown()
+    await one.shutdown()
+    await has_ended(pid)
+    assert routers_in(directory) == []
+
+
+async def test_a_router_is_found_again_and_revived_at_its_old_address(directory: Path) -> None:
+    url = await architect(directory).deploy(RouterPlan("run", directory))
+    pid = pid_in(directory)
+    gc.collect()  # what is left of the architect that started it must not warn of a process that lives on
+    other = architect(directory)
+    assert (await other.revive(), pid_in(directory)) == (url, pid)
+    await kill(pid)
+    assert await other.revive() == url
+    assert pid_in(directory) != pid
+    (directory / "router.json").unlink()
+    assert other.url == url
+
+
+async def test_the_link_is_refused_without_the_runs_token(directory: Path) -> None:
+    one = architect(directory)
+    await one.deploy(RouterPlan("run", directory))
+    channel = one.get_channel()
+    assert await channel.connect(0) == 0
+    assert await anext(aiter(channel.incoming())) == Presence({})
+    await channel.close()
+    await channel.close()
+    config = directory / "router_config.json"
+    config.write_text(config.read_text().replace('"token": "', '"token": "0'))
+    with pytest.raises(LinkRefusedError, match="is not the router of run"):
+        await one.get_channel().connect(0)
+
+
+async def test_a_port_that_was_taken_in_the_meantime_is_told_of(directory: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        one = architect(directory, port=other.getsockname()[1])
+        with pytest.raises(PortInUseError):
+            one.assert_task_args()
+        with pytest.raises(PortInUseError, match="did not start"):
+            await one.deploy(RouterPlan("run", directory))
+    assert routers_in(directory) == []
+
+
+async def test_a_run_without_anything_to_start_from_cannot_be_revived(tmp_path: Path) -> None:
+    with pytest.raises(RouterError, match="resume_incomplete_run=true"):
+        await architect(tmp_path).revive()
+    with pytest.raises(RouterError, match="did not say where it is"):
+        _ = architect(tmp_path).url
+
+
+async def test_workers_may_reach_the_router_by_another_address(directory: Path) -> None:
+    one = architect(directory, hostname="localhost", url="https://tasks.example.org/")
+    assert await one.deploy(RouterPlan("run", directory)) == "https://tasks.example.org"
+    channel = one.get_channel()
+    await channel.connect(0)
+    await channel.close()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ({"server_type": "python"}, "server_type is 'python'.*Remove both keys"),
+        ({"server_source_path": "/old"}, "Remove both keys"),
+        ({"operator_absence_in_seconds": 0}, "must be more than 0 seconds"),
+        ({"port": -1}, "mephisto.architect.port is -1"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(args: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        architect(tmp_path, **args).assert_task_args()
+
+
+async def test_an_uploaded_file_is_found_by_its_name_alone(tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "abc").write_text("x")
+    (tmp_path / "secret").write_text("y")
+    assert await architect(tmp_path).fetch_file("abc") == tmp_path / "files" / "abc"
+    for name in ("../secret", "missing", "/etc/passwd"):
+        with pytest.raises(NotFoundError):
+            await architect(tmp_path).fetch_file(name)
+
+
+async def test_two_architects_never_start_two_routers_of_one_run(directory: Path) -> None:
+    await architect(directory).deploy(RouterPlan("run", directory))
+    urls = await asyncio.gather(*(architect(directory).revive() for _ in range(3)))
+    assert len(set(urls)) == 1
+    assert len(routers_in(directory)) == 1
