@@ -75,8 +75,8 @@ class Channel(ABC):
         """Tell the router that the effects of all messages up to `seq` are committed."""
 
     @abstractmethod
-    async def request_sync(self) -> None:
-        """Ask how far the inbox goes now; `Synced` is the answer."""
+    async def request_sync(self, *, last: bool = False) -> None:
+        """Ask how far the inbox goes now; `Synced` is the answer. After the `last` one nothing more comes into it."""
 
     @abstractmethod
     async def finish(self, linger: float) -> None:

@@ -71,9 +71,9 @@ class WebSocketChannel(Channel):
         """Tell the router that the effects of all messages up to `seq` are committed."""
         await self._send({"type": "ack", "seq": seq})
 
-    async def request_sync(self) -> None:
-        """Ask how far the inbox goes now."""
-        await self._send({"type": "sync"})
+    async def request_sync(self, *, last: bool = False) -> None:
+        """Ask how far the inbox goes now; after the `last` one nothing more comes into it."""
+        await self._send({"type": "sync", "last": last})
 
     async def finish(self, linger: float) -> None:
         """Tell the router that the run is over."""

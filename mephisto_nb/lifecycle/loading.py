@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mephisto_nb.data_model.records import Agent
 from mephisto_nb.data_model.snapshots import RunSnapshot
-from mephisto_nb.data_model.states import AGENT_LEFT
+from mephisto_nb.data_model.states import AGENT_ACTIVE, AGENT_LEFT
 from mephisto_nb.lifecycle.run_state import RunRules, RunState
 
 
@@ -21,7 +21,7 @@ def state_from_snapshot(snapshot: RunSnapshot, rules: RunRules) -> RunState:
     Returns
     -------
     RunState
-        Its units are in the order of the data, its agents in the order in which they came. `closing` is None:
+        Its units are in the order of the data, and registrations find the agents that are at work. `closing` is None:
         whether a run goes on after a restart is for the caller to say.
     """
     run = snapshot.run
@@ -43,6 +43,7 @@ def state_from_snapshot(snapshot: RunSnapshot, rules: RunRules) -> RunState:
     return state
 
 
-def _arrival_order(agent: Agent) -> tuple[float, bool, str]:
-    # Who left and came again within one tick of the clock must be found by the agent that is still at work.
-    return agent.accepted_at, agent.status not in AGENT_LEFT, agent.agent_id
+def _arrival_order(agent: Agent) -> tuple[bool, bool, float, str]:
+    # Who left and came again must be found by the agent that is at work, or else by the one that answered: whatever
+    # the clock said meanwhile, which somebody may have put right.
+    return agent.status in AGENT_ACTIVE, agent.status not in AGENT_LEFT, agent.accepted_at, agent.agent_id

@@ -45,7 +45,7 @@ class ClientIOHandler:
         self._channel: Channel | None = None
         self._sent_n = 0
         self._acknowledged_seq = 0
-        self._sync_wanted = False
+        self._sync_wanted = self._is_settling = False
         self._send = asyncio.Event()
         self._news = asyncio.Condition()
         self._synced: int | None = None
@@ -83,8 +83,8 @@ class ClientIOHandler:
             finally:
                 await self._disconnect()
 
-    async def finish(self, linger: float, patience: float) -> None:
-        """Wait until both sides have everything of each other, then tell the router that the run is over.
+    async def settle(self, patience: float) -> None:
+        """Wait until both sides have everything of each other; from then on the router takes nothing more.
 
         First the router hears that nobody is at work any more, so that it takes no more answers; then what it had
         taken until then is handled here.
@@ -94,14 +94,14 @@ class ClientIOHandler:
         RouterError
             There was no link, or the router did not take everything, within `patience` seconds.
         """
+        self._is_settling = True
         try:
             async with asyncio.timeout(patience):
-                channel = await self._exchange_all()
+                await self._exchange_all()
         except TimeoutError:
             raise RouterError("the router did not take the last packets in time") from None
-        await channel.finish(linger)
 
-    async def _exchange_all(self) -> Channel:
+    async def _exchange_all(self) -> None:
         await self._wait_for(lambda: self._channel is not None and not self._engine.outbox)
         # Twice, because the first answer may be to a question that was asked before.
         for _ in range(2):
@@ -109,9 +109,18 @@ class ClientIOHandler:
             self._request_sync()
             await self._wait_for(lambda: self._synced is not None)
             await self._engine.handled(self._synced or 0)
+
+    async def finish(self, linger: float) -> None:
+        """Tell the router that the run is over.
+
+        Raises
+        ------
+        RouterError
+            There is no link.
+        """
         if self._channel is None:
             raise RouterError("there is no link to the router")
-        return self._channel
+        await self._channel.finish(linger)
 
     async def _wait_for(self, condition: Callable[[], bool]) -> None:
         async with self._news:
@@ -177,7 +186,7 @@ class ClientIOHandler:
     async def _send_all(self, channel: Channel) -> None:
         if self._sync_wanted:
             self._sync_wanted = False
-            await channel.request_sync()
+            await channel.request_sync(last=self._is_settling)
         while new := list(islice((item for item in self._engine.outbox if item[0] > self._sent_n), _FRAME)):
             self._sent_n = new[-1][0]
             await channel.send_effects(new)

@@ -71,7 +71,7 @@ class RunEngine:
         self._is_deciding = False
         self._timer: Timer | None = None
         self._clock_waits_for: int | None = None
-        self._delivered_n = self._dropped_n = 0
+        self._received_seq = self._delivered_n = self._dropped_n = 0
         self._closing: str | None = None
 
     @property
@@ -88,18 +88,26 @@ class RunEngine:
         self.state = state_from_snapshot(snapshot, self.rules)
         self.state.closing = self._closing
         self.committed_seq = snapshot.last_seq
+        self._received_seq = max(self._received_seq, snapshot.last_seq)
         self.outbox = deque(item for item in snapshot.outbox if item[0] > self._delivered_n)
 
-    def receive(self, received: Sequence[Received]) -> None:
-        """Take in what the router sent; it is acknowledged once it is committed."""
-        self._messages.extend(received)
-        self._wake.set()
+    def receive(self, received: Sequence[Received]) -> list[Received]:
+        """Take in what the router sent, and give what of it is new; it is acknowledged once it is committed.
+
+        After a broken link the router sends again what was not acknowledged, though some of it waits here.
+        """
+        new = [message for message in received if message.seq > self._received_seq]
+        if new:
+            self._received_seq = new[-1].seq
+            self._messages.extend(new)
+            self._wake.set()
+        return new
 
     def delivered(self, n: int) -> None:
         """Forget the packets that the router has."""
         while self.outbox and self.outbox[0][0] <= n:
             self.outbox.popleft()
-        self._delivered_n = n
+        self._delivered_n = max(n, self._delivered_n)  # an old acknowledgement may come late
 
     def clock_may_go_on(self, last_seq: int) -> None:
         """Let the clock decide, once every message up to `last_seq` has been handled."""
@@ -168,7 +176,7 @@ class RunEngine:
         jobs = [self._jobs.popleft() for _ in range(len(self._jobs))]
         if self._messages:
             batch = [self._messages.popleft() for _ in range(min(_BATCH, len(self._messages)))]
-            jobs += await self._prepare([received for received in batch if received.seq > self.state.last_seq])
+            jobs += await self._prepare(batch)
         if self._clock_waits_for is not None and self.state.last_seq >= self._clock_waits_for and not self._messages:
             self._clock_waits_for = None
             jobs.append(Job(pass_time))

@@ -113,9 +113,13 @@ class RunKeeper:
         except ClosedError:
             return  # let go of, or failed: told already
         self.run.done.set()
-        await engine.do(lambda step: step.end_run(step.state.closing or "all units are done"), patiently=True)
         try:
-            await self._end_offer()
+            # Ended last: a kernel that is killed before leaves a run to take up, whose inbox is still read.
+            await self.run.parts.link.settle(PATIENCE)
+            try:
+                await self._end_offer()
+            finally:
+                await engine.do(lambda step: step.end_run(step.state.closing or "all units are done"), patiently=True)
         except Exception as error:
             self.run.fail(error)
             raise
@@ -130,7 +134,7 @@ class RunKeeper:
             await parts.provider.cleanup_resources_from_task_run(self.run.task_run_id)
         finally:
             try:
-                await parts.link.finish(LINGER, PATIENCE)
+                await parts.link.finish(LINGER)
             except RouterError as error:
                 logger.info("the router of run %s is ended by force: %s", self.run.task_run_id, error)
                 await parts.architect.shutdown()

@@ -61,6 +61,8 @@ class Limits:
         Workers who wait for an agent at the same time.
     errors_per_second
         Error reports of all browsers together; ten seconds' worth may come at once.
+    errors_kept
+        Error reports that wait for the operator.
     """
 
     json_body: int = 10 * MIB
@@ -84,6 +86,7 @@ class Limits:
     messages_per_second: int = 50
     pending_requests: int = 1000
     errors_per_second: int = 10
+    errors_kept: int = 1000
 
 
 @dataclass(frozen=True, slots=True)

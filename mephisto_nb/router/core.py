@@ -57,6 +57,7 @@ class Router:
         self.link: OperatorLink | None = None
         self._end = end
         self._deadline = Deadline()
+        self._is_finishing = False
         self._departed: asyncio.Queue[str] = asyncio.Queue()
         store.on_message = self._on_message
 
@@ -88,6 +89,7 @@ class Router:
     def finish(self, linger: float) -> None:
         """End the run: refuse new workers at once, and the process ends after `linger` seconds."""
         log.info("The run is over; the router ends in %s seconds.", linger)
+        self._is_finishing = True
         self.registrations.end_run()
         self._deadline.set(linger, lambda: self._end(Exit.DONE))
 
@@ -98,8 +100,9 @@ class Router:
         if self.link is not None:
             self.link.replace()
         self.link = link
-        if not self.registrations.is_over:
+        if not self._is_finishing:
             self._deadline.cancel()
+            self.registrations.go_on()
 
     def link_closed(self, link: OperatorLink) -> None:
         """Note that `link` is gone."""
@@ -190,5 +193,5 @@ class Router:
 
     def _await_operator(self) -> None:
         seconds = self.config.operator_absence_in_seconds
-        if seconds is not None and not self.registrations.is_over:
+        if seconds is not None and not self._is_finishing:
             self._deadline.set(seconds, lambda: self._end(Exit.OPERATOR_AWAY))

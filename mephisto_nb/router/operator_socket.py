@@ -129,6 +129,8 @@ class OperatorSocket:
             router.act(fresh)
             link.tell_acknowledged(frame.last_n)
         elif isinstance(frame, frames.Sync):
+            if frame.last:
+                router.registrations.end_run()
             link.sync(await router.store.run(writes.close_inbox if frame.last else writes.newest))
         else:
             link.tell_finishing()

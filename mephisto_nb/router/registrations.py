@@ -58,6 +58,10 @@ class Registrations:
         """Wait no longer."""
         self._waiting.pop(request_id, None)
 
+    def go_on(self) -> None:
+        """Let people ask again: an operator goes on with the run."""
+        self.is_over = False
+
     def end_run(self) -> None:
         """Refuse everybody from now on: the run is over."""
         self.is_over = True

@@ -142,6 +142,7 @@ class Store:
             raise ConfigError(f"The router's database belongs to run {owner!r}, not to run {run_id!r}.")
         # Those who asked for an agent went away with the router that they asked; their pages ask again.
         self._db.execute("DELETE FROM inbox WHERE packet_type = 'register_agent'")
+        self._db.execute("DELETE FROM meta WHERE key = 'closed'")  # a run that is over may be gone on with
         self._load()
 
     def _load(self) -> None:

@@ -52,7 +52,12 @@ class WorkerRoutes:
             if answer.done():
                 return json_text(await answer)
             data = {"provider_data": provider_data, "request_id": request_id}
-            seq = await self._router.post(PacketType.REGISTER_AGENT, request_id, data)
+            try:
+                seq = await self._router.post(PacketType.REGISTER_AGENT, request_id, data)
+            except Refused:
+                if answer.done():  # the run came to its end meanwhile
+                    return json_text(await answer)
+                raise
             return await self._answer(request, answer, seq)
         finally:
             self._router.registrations.close(request_id)
@@ -113,13 +118,16 @@ class WorkerRoutes:
     async def log_error(self, request: Request) -> Response:
         """Report an error of the page."""
         if not self._errors.take(time.monotonic()):
-            raise Refused(429, "busy", "Too many errors were reported.", retry_after=10)
+            raise _too_many_errors()
         body = await self._bodies.json_object(request, self._router.config.limits.small_body)
         agent_id: JSON = body.get("USED_AGENT_ID")
         known = codec.is_id(agent_id) and self._router.agent(agent_id) is not None
         error = body.get("error_data")
         data = error if isinstance(error, dict) else {"error_data": error}
-        await self._router.post(PacketType.LOG_ERROR, agent_id if known else SYSTEM_SUBJECT, data)
+        message = self._router.message(PacketType.LOG_ERROR, agent_id if known else SYSTEM_SUBJECT, data)
+        most = self._router.config.limits.errors_kept
+        if not await self._router.write(lambda txn: writes.report(txn, message, most)):
+            raise _too_many_errors()
         return json_answer({"status": "Error log sent!"})
 
     async def _answer(self, request: Request, answer: Answer, seq: int | None) -> Response:
@@ -154,6 +162,10 @@ def _provider_data(body: JSONObject) -> JSONObject:
     if not isinstance(provider_data, dict):
         raise bad_request("'provider_data' must be a JSON object.")
     return provider_data
+
+
+def _too_many_errors() -> Refused:
+    return Refused(429, "busy", "Too many errors were reported.", retry_after=10)
 
 
 def _closed(status: AgentStatus | None) -> Refused:

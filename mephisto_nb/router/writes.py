@@ -174,6 +174,15 @@ def live_update(txn: Txn, agent_id: str, update_id: str | None, message: Message
     return True
 
 
+def report(txn: Txn, message: Message, most: int) -> bool:
+    """Take an error report, unless `most` of them wait for the operator already: anybody may send one."""
+    query = "SELECT count(*) FROM (SELECT 1 FROM inbox WHERE packet_type = ? LIMIT ?)"
+    waiting = txn.db.execute(query, (message.packet_type.value, most)).fetchone()[0]
+    if waiting < most:
+        txn.post(message)
+    return bool(waiting < most)
+
+
 def mark_linked(txn: Txn, agent_id: str) -> None:
     """Note that an agent has had a socket, so that its absence means something after a restart too."""
     agent = txn.agent(agent_id)

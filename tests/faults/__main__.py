@@ -14,6 +14,10 @@ from tests.faults.run import Outcome, run_plan
 from tests.faults.zygote import Zygote
 
 
+#: Runs that take longer than this (seconds) wait for something that they should not.
+_SLOW = 15.0
+
+
 def say(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
@@ -32,6 +36,8 @@ async def run_seeds(seeds: list[int], at_once: int, zygote: Zygote, postgresql: 
     async def one(seed: int) -> Outcome:
         async with room:
             outcome = await run_plan(make_plan(seed), zygote, postgresql)
+        if outcome.seconds > _SLOW:
+            say(f"seed {seed} took {outcome.seconds:.1f} s: {outcome.plan}")
         if outcome.problems:
             say(f"seed {seed} FAILED: {outcome.plan}")
             for problem in outcome.problems:

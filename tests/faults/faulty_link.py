@@ -96,6 +96,6 @@ class FaultyLinkArchitect(LocalArchitect):
 
 
 async def _pass(seconds: float) -> None:
-    passed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    asyncio.get_running_loop().call_later(seconds, passed.set_result, None)
-    await passed
+    passed = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, passed.set)
+    await passed.wait()

@@ -25,12 +25,9 @@ _FULL = 512
 
 async def passes(seconds: float) -> None:
     """Let a fault last."""
-    passed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    handle = asyncio.get_running_loop().call_later(seconds, passed.set_result, None)
-    try:
-        await passed
-    finally:
-        handle.cancel()
+    passed = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, passed.set)
+    await passed.wait()
 
 
 async def has_ended(process: int) -> None:
@@ -110,7 +107,7 @@ class Machine:
         return self.directory / "runs" / self.run_id
 
     async def _listen(self, reader: asyncio.StreamReader, running: asyncio.Future[None]) -> None:
-        while line := await reader.readline():
+        while line := await _line(reader):
             event = json.loads(line)
             if event["event"] == "running":
                 self.run_id, self.url = event["run_id"], event["url"]
@@ -244,6 +241,14 @@ class Machine:
     async def clock_jumps(self, seconds: float) -> None:
         async with self._kernel:
             self._command(do="jump", seconds=seconds)
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    """Read a line; nothing where the other side is gone, which a process that is killed may say rudely."""
+    try:
+        return await reader.readline()
+    except ConnectionError:
+        return b""
 
 
 async def _full_disk(pid: int, seconds: float) -> None:
