@@ -221,8 +221,10 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
 
 async def _hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ready: asyncio.Future[JSONObject]) -> None:
     """Take the router's one line; an end without one means that it died."""
-    line = await reader.readline()
-    writer.close()
+    try:
+        line = await reader.readline()
+    finally:
+        writer.close()
     _settle(ready, json.loads(line) if line else {"ready": False})
 
 
