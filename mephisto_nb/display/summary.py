@@ -36,6 +36,7 @@ class RunSummary:
     counts: list[tuple[str, int]]
     attention: list[str]
     taken_at: str
+    absence: str = ""
 
     @property
     def percent(self) -> int:
@@ -68,4 +69,5 @@ def summarize(run: LiveTaskRun) -> RunSummary:
         counts=[(LABELS[UnitStatus(status)], count) for status, count in run.counts.items()],
         attention=run.attention,
         taken_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+        absence=run.absence,
     )

@@ -16,6 +16,7 @@ from mephisto_nb.abstractions.channel import Acknowledged, Channel, Messages, Pr
 from mephisto_nb.abstractions.clock import Clock
 from mephisto_nb.errors import LinkRefusedError, RouterError
 from mephisto_nb.lifecycle.step import Step
+from mephisto_nb.operations.absence import Absence
 from mephisto_nb.operations.run_engine import RunEngine
 from mephisto_nb.utils.logging import get_logger
 
@@ -51,6 +52,8 @@ class ClientIOHandler:
         self._synced: int | None = None
         #: Why the router cannot be reached, if so.
         self.trouble: str | None = None
+        #: When the kernel was last away, and what it caught up with.
+        self.absence = Absence()
         #: Which agents' pages are connected.
         self.present: set[str] = set()
         #: Since when there is no link, and how long the last break lasted (epoch seconds, seconds).
@@ -164,7 +167,7 @@ class ClientIOHandler:
     def _take(self, incoming: Messages | Acknowledged | Presence | Synced) -> None:
         match incoming:
             case Messages(received):
-                self._engine.receive(received)
+                self.absence.note(self._engine.receive(received), self._clock.now())
             case Acknowledged(n):
                 self._engine.delivered(n)
             case Presence(agents):

@@ -59,6 +59,10 @@ def both(**changes: Any) -> tuple[str, str]:
         ({"counts": [("to come", 10_000)]}, "to come: 10,000"),
         ({}, "Send a worker http://127.0.0.1:3000/?worker_id=NAME with their name in place of NAME."),
         ({"attention": ["the data failed"]}, "Needs attention: the data failed"),
+        (
+            {"absence": "The kernel was away for 43 s; 12 answers and 3 arrivals were caught up."},
+            "away for 43 s; 12 answers",
+        ),
     ],
 )
 def test_the_page_without_styles_and_the_text_say_it(changes: dict[str, Any], expected: str) -> None:
