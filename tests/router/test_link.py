@@ -151,3 +151,26 @@ async def test_a_sync_is_answered_after_all_that_came_before_it(operator, browse
     synced = await operator.next_of("synced")
     assert operator.messages[-1][2]["subject_id"] == agent
     assert operator.messages[-1][0] == synced["last_seq"]
+
+
+async def test_after_its_last_sync_a_router_takes_nothing_that_nobody_would_read(router, operator, browser):
+    agent_id = await operator.give_agent(status="in task")
+    assert (await browser.submit(agent_id, a=1))[0] == 200
+    await operator.send({"type": "sync", "last": True})
+    synced = await operator.next_of("synced")
+    assert synced["last_seq"] == operator.messages[-1][0]
+    metadata = {"USED_AGENT_ID": agent_id, "metadata": {"tip": "more light"}}
+    status, body = await browser.post("/submit_metadata", metadata)
+    assert (status, body["error"]["code"]) == (409, "run_over")
+    status, packet = await browser.request_agent()
+    assert (status, packet["data"]["failure_code"]) == (200, "run_over")
+    assert (await browser.submit(agent_id, a=1))[1]["duplicate"]  # what was received stays received
+
+
+async def test_a_new_operator_opens_the_inbox_again(router, browser):
+    async with shake_hands(router.address) as operator:
+        agent_id = await operator.give_agent()
+        await operator.send({"type": "sync", "last": True})
+        await operator.next_of("synced")
+    async with shake_hands(router.address) as operator:
+        assert (await browser.submit(agent_id, a=1))[0] == 200
