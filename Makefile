@@ -9,7 +9,7 @@ SYNCED := .venv/.synced
 BUNDLE := tests/npm/dist/bundle.js
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test check bench fuzz lock clean chromium npm venv
+.PHONY: help demo lab test check faults bench fuzz lock clean chromium npm venv
 
 help: ## show this list
 	@echo 'make TARGET [ARGS="..."]'
@@ -26,6 +26,9 @@ test: $(SYNCED) chromium $(BUNDLE) ## every check and every test (ARGS: pytest's
 
 check: $(SYNCED) ## style, types and the rules of the house
 	@$(VENV_PYTHON) tools/check.py
+
+faults: $(SYNCED) ## 200 runs in which everything breaks (ARGS="--seeds 3,17")
+	@$(VENV_PYTHON) -m tests.faults $(ARGS)
 
 bench: $(SYNCED) ## the benchmarks
 	@$(VENV_PYTHON) -m tests.benchmarks $(ARGS)

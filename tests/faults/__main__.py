@@ -1,4 +1,4 @@
-"""``python -m tests.faults [--seeds 0-199] [-j 2]``: run seeds; print those that fail, and a table of all kinds."""
+"""``python -m tests.faults [--seeds 0-199] [-j 2]``: run seeds, tell which fail, and sum up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from tests.faults.plan import MACHINE_FAULTS, PAGE_FAULTS, POSTGRESQL_FAULT, mak
 from tests.faults.postgresql import PostgreSQL, postgresql_server
 from tests.faults.run import Outcome, run_plan
 from tests.faults.zygote import Zygote
-
 
 #: Runs that take longer than this (seconds) wait for something that they should not.
 _SLOW = 15.0

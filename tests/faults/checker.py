@@ -155,7 +155,9 @@ def _pages(facts: Facts, told: Told, plan: Plan) -> Iterator[str]:
     for agent_id, found in told.reloads.items():
         if agent_id not in left and set(found) != {agent_id}:
             yield f"a page of agent {agent_id} that was reloaded got {found}"
-    yield from (f"agent {agent_id} was sent away: {why}" for agent_id, why in told.refused.items() if agent_id not in left)
+    yield from (
+        f"agent {agent_id} was sent away: {why}" for agent_id, why in told.refused.items() if agent_id not in left
+    )
     if "clock_jumps" not in plan.kinds:
         deadlines = {agent.agent_id: agent.deadline or 0.0 for agent in facts.snapshot.agents}
         for event in facts.events:

@@ -14,7 +14,7 @@ import aiohttp
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import RouterError
 from mephisto_nb.testing.simulated_workers import SimulatedWorker
-from tests.faults.machine import passes
+from tests.faults.faulty_link import passes
 from tests.faults.plan import Plan
 
 #: For how long a worker tries again what is not answered.

@@ -55,7 +55,7 @@ class FaultyChannel(WebSocketChannel):
     async def incoming(self) -> AsyncIterator[Incoming]:
         async for incoming in super().incoming():
             if LINK.has("delayed"):
-                await _pass(_DELAY)
+                await passes(_DELAY)
             yield incoming
             if isinstance(incoming, Messages):
                 self.recent = [*self.recent[-3:], incoming]
@@ -67,7 +67,7 @@ class FaultyChannel(WebSocketChannel):
 
     async def send_effects(self, effects: Sequence[tuple[int, Packet]]) -> None:
         if LINK.has("delayed"):
-            await _pass(_DELAY)
+            await passes(_DELAY)
         await super().send_effects(effects)
         if LINK.has("doubled"):
             await super().send_effects(self._sent or effects)
@@ -95,7 +95,8 @@ class FaultyLinkArchitect(LocalArchitect):
         return FaultyChannel(channel._url.removesuffix("/operator"), channel._task_run_id, channel._token)
 
 
-async def _pass(seconds: float) -> None:
+async def passes(seconds: float) -> None:
+    """Let a fault last."""
     passed = asyncio.Event()
     asyncio.get_running_loop().call_later(seconds, passed.set)
     await passed.wait()

@@ -16,12 +16,12 @@ from typing import Any
 from mephisto_nb.abstractions.clock import SystemClock
 from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.databases import connect
-from mephisto_nb.errors import ClosedError, NotFoundError
+from mephisto_nb.errors import ClosedError, DatabaseError, NotFoundError
 from mephisto_nb.operations import registry, run_keeper
 from mephisto_nb.operations.hydra_config import compose
 from mephisto_nb.operations.operator import Operator
 from mephisto_nb.operations.task_run import LiveTaskRun
-from tests.faults.faulty_link import LINK, FaultyLinkArchitect
+from tests.faults.faulty_link import LINK, FaultyLinkArchitect, passes
 from tests.operations.runs import ABOUT, rows
 
 
@@ -57,10 +57,10 @@ class Kernel:
             else:
                 self._run = await self._operator.reconnect(self._order["run_id"], SharedTaskState(**state))
         except NotFoundError:
-            return self.tell("over", error=None)  # the last kernel had ended the run just before it was killed
+            self.tell("over", error=None)  # the last kernel had ended the run just before it was killed
+            return
         self.tell("running", run_id=self._run.task_run_id, url=self._run.url)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupt)
-        self._interrupt()
+        self._cell = asyncio.create_task(self._wait())
 
     async def obey(self, command: dict[str, Any]) -> None:
         match command:
@@ -72,6 +72,8 @@ class Kernel:
                 LINK.disturb(what, seconds)
             case {"do": "end", "how": how} if self._run is not None:
                 self._endings.add(asyncio.create_task(self._end(how)))
+            case {"do": "tell absence"} if self._run is not None:
+                self.tell("absence", text=self._run.absence)
             case {"do": "detach"}:
                 if self._cell is not None:
                     self._cell.cancel()
@@ -90,11 +92,11 @@ class Kernel:
             },
         )
 
-    def _interrupt(self) -> None:
+    def interrupt(self) -> None:
         """Do as Jupyter does: the cell that waits is cancelled, and nothing else. The person runs it again."""
         if self._cell is not None:
             self._cell.cancel()
-        self._cell = asyncio.create_task(self._wait())
+            self._cell = asyncio.create_task(self._wait())
 
     async def _wait(self) -> None:
         try:
@@ -108,7 +110,11 @@ class Kernel:
 
     async def _end(self, how: str) -> None:
         try:
-            await getattr(self._run, how)()
+            while True:
+                try:
+                    return await getattr(self._run, how)()
+                except DatabaseError:  # it says so at once, and a person tries again
+                    await passes(0.2)
         except Exception:  # noqa: BLE001 - told to the harness
             self.tell("over", error=traceback.format_exc())
 
@@ -125,6 +131,7 @@ async def main(order: dict[str, Any]) -> None:
     reader, writer = await asyncio.open_unix_connection(order["socket"])
     writer.write(json.dumps({"event": "started", "pid": os.getpid()}).encode() + b"\n")
     kernel = Kernel(order, writer)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, kernel.interrupt)
     starting = asyncio.create_task(kernel.start())
     starting.add_done_callback(lambda task: task.exception() and kernel.tell("over", error=repr(task.exception())))
     while line := await reader.readline():

@@ -14,6 +14,7 @@ from typing import Any
 
 from mephisto_nb.architects.local import LocalArchitect, LocalArchitectArgs
 from mephisto_nb.errors import MephistoError
+from tests.faults.faulty_link import passes
 from tests.faults.plan import Fault, Plan
 from tests.faults.postgresql import PostgreSQL
 from tests.faults.zygote import Zygote
@@ -21,13 +22,6 @@ from tests.operations.runs import end_routers
 
 #: Room for a few bytes more than nothing: the least that a file may grow to on a full disk.
 _FULL = 512
-
-
-async def passes(seconds: float) -> None:
-    """Let a fault last."""
-    passed = asyncio.Event()
-    asyncio.get_running_loop().call_later(seconds, passed.set)
-    await passed.wait()
 
 
 async def has_ended(process: int) -> None:
@@ -52,6 +46,7 @@ class Machine:
         #: The kernel's process, which may have gone and left its number to another.
         self._process: int | None = None
         self._pid = -1
+        self._absence: asyncio.Future[str]
         self._writer: asyncio.StreamWriter | None = None
         self._generation = 0
         self._kernel = asyncio.Lock()
@@ -91,6 +86,12 @@ class Machine:
         async with self._kernel:
             self._command(do="end", how=how)
 
+    async def ask_absence(self) -> str:
+        """Give what the run says about how long its kernel was away."""
+        self._absence = asyncio.get_running_loop().create_future()
+        self._command(do="tell absence")
+        return await self._absence
+
     async def close(self) -> None:
         """End whatever is left."""
         async with self._kernel:
@@ -111,6 +112,8 @@ class Machine:
             event = json.loads(line)
             if event["event"] == "running":
                 self.run_id, self.url = event["run_id"], event["url"]
+            elif event["event"] == "absence":
+                self._absence.set_result(event["text"])
             elif not self.over.done():
                 self.over.set_result(event["error"])
             if not running.done():
