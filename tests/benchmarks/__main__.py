@@ -7,12 +7,13 @@ import asyncio
 import statistics
 from dataclasses import replace
 
-from tests.benchmarks import frames_bench, launching_bench, live_bench, worker_bench
+from tests.benchmarks import frames_bench, launching_bench, live_bench, restart_bench, worker_bench
 from tests.benchmarks.harness import HEADER, Figure
 
 BENCHMARKS = {
     "launching": launching_bench.launching,
     "ending": launching_bench.ending,
+    "restart": restart_bench.restart,
     "arrivals": worker_bench.arrivals,
     "throughput": worker_bench.throughput,
     "live": live_bench.live_messages,
