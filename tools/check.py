@@ -16,6 +16,8 @@ STATIC = [
     ["ruff", "check", "."],
     ["mypy"],
 ]
+#: Two at a time; a file's tests stay together, because they share browsers and servers.
+PYTEST = ["pytest", "-n", "2", "--dist", "loadfile"]
 HOUSE_RULES = ["pytest", "-q", "tests/test_house_rules.py", "tests/test_repository.py"]
 
 
@@ -23,7 +25,7 @@ def main() -> None:
     """Run the checks, pytest last, and end with 1 if one failed."""
     everything = "--tests" in sys.argv[1:]
     arguments = [argument for argument in sys.argv[1:] if argument != "--tests"]
-    last = ["pytest", *arguments] if everything else HOUSE_RULES
+    last = [*PYTEST, *arguments] if everything else HOUSE_RULES
     failed = [command for command in [*STATIC, last] if not passes(command)]
     for command in failed:
         print(f"check: failed: {' '.join(command)}", file=sys.stderr)

@@ -187,7 +187,7 @@ class Story:
 
 
 @pytest.mark.timeout(600)  # where it fails, the shortest story that does is looked for
-@settings(max_examples=150, phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck))
 @given(sizes=_SIZES, limits=_LIMITS, events=_EVENTS)
 def test_any_interleaving_keeps_the_rules_and_the_database_in_step(
     database: SQLDatabase, sizes: list[int], limits: dict[str, float], events: list[tuple[str, int, int]]
