@@ -69,6 +69,26 @@ class Job(Generic[T]):
             self.future.set_result(result)  # type: ignore[arg-type]  # a rule may well return None
 
 
+class JobQueue:
+    """What people and programs have asked for, in order."""
+
+    def __init__(self) -> None:
+        self._jobs: list[Job[Any]] = []
+
+    def append(self, job: Job[Any]) -> None:
+        """Add a job."""
+        self._jobs.append(job)
+
+    def take_all(self) -> list[Job[Any]]:
+        """Take all jobs out."""
+        jobs, self._jobs = self._jobs, []
+        return jobs
+
+    def tell_at_once(self, error: Exception) -> None:
+        """Tell those who will not wait for the database."""
+        self._jobs = [job for job in self._jobs if not job.tell_at_once(error)]
+
+
 def message_job(handler: MessageHandler, received: Received, prepared: Any) -> Job[None]:
     """Make the job of handling one message."""
     return Job(partial(_handle, handler, received=received, prepared=prepared), received=received)

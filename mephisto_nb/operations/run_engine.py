@@ -22,7 +22,7 @@ from mephisto_nb.lifecycle.launching import launch_more
 from mephisto_nb.lifecycle.loading import state_from_snapshot
 from mephisto_nb.lifecycle.run_state import RunRules, RunState
 from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations.engine_jobs import Job, MessageHandler, message_job
+from mephisto_nb.operations.engine_jobs import Job, JobQueue, MessageHandler, message_job
 from mephisto_nb.operations.patience import Patience
 from mephisto_nb.operations.threads import DatabaseWriter, in_thread
 from mephisto_nb.operations.waiters import Waiters
@@ -65,9 +65,9 @@ class RunEngine:
         self._database, self._writer, self._clock = database, writer, clock
         self._handler: MessageHandler | None = None
         self._messages: deque[Received] = deque()
-        self._jobs: deque[Job[Any]] = deque()
+        self._jobs = JobQueue()
         self._wake = asyncio.Event()
-        self._waiters, self._patience = Waiters(task_run_id), Patience(self._tell_impatient)
+        self._waiters, self._patience = Waiters(task_run_id), Patience(self._jobs.tell_at_once)
         self._is_deciding = False
         self._timer: Timer | None = None
         self._clock_waits_for: int | None = None
@@ -164,16 +164,19 @@ class RunEngine:
             while True:
                 while jobs := await self._take():
                     self._is_deciding = True
-                    await self._do(jobs)
+                    if (error := await self._attempt(jobs)) is not None:
+                        await self._recover(jobs, error)
                     self._is_deciding = False
                     self._waiters.tell(self.state)
                 await self._wake.wait()
                 self._wake.clear()
         finally:
-            self._stop()
+            if self._timer is not None:
+                self._timer.cancel()
+            self._waiters.close()
 
     async def _take(self) -> list[Job[Any]]:
-        jobs = [self._jobs.popleft() for _ in range(len(self._jobs))]
+        jobs = self._jobs.take_all()
         if self._messages:
             batch = [self._messages.popleft() for _ in range(min(_BATCH, len(self._messages)))]
             jobs += await self._prepare(batch)
@@ -188,10 +191,6 @@ class RunEngine:
             return []
         prepared = await self._patience.persist(lambda: handler.prepare(received))
         return [message_job(handler, one, prepared) for one in received]
-
-    async def _do(self, jobs: Sequence[Job[Any]]) -> None:
-        if (error := await self._attempt(jobs)) is not None:
-            await self._recover(jobs, error)
 
     async def _attempt(self, jobs: Sequence[Job[Any]]) -> Exception | None:
         """Do some jobs in one step; give what went wrong."""
@@ -273,10 +272,6 @@ class RunEngine:
         again.conflicts = job.conflicts
         return again
 
-    def _tell_impatient(self, error: Exception) -> None:
-        """Tell those who will not wait for the database."""
-        self._jobs = deque(job for job in self._jobs if not job.tell_at_once(error))
-
     async def _give_up(self, job: Job[Any], error: Exception) -> None:
         if job.future is not None:
             self._patience.reset()
@@ -302,8 +297,3 @@ class RunEngine:
         # Nobody is timed out before all that the router has received until then was handled: an answer that came
         # in time may still be on its way. So the time, when it has come, asks the router first.
         self._timer = None if when is None else self._clock.call_at(when, lambda: self.request_sync())
-
-    def _stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._waiters.close()
