@@ -69,5 +69,5 @@ def summarize(run: LiveTaskRun) -> RunSummary:
         counts=[(LABELS[UnitStatus(status)], count) for status, count in run.counts.items()],
         attention=run.attention,
         taken_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
-        absence=run.absence,
+        absence=str(run.parts.link.absence),
     )

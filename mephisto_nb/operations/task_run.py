@@ -92,11 +92,6 @@ class LiveTaskRun(RunFrames):
         return found + [trouble for trouble in troubles if trouble and self.status in ("live", "closing")]
 
     @property
-    def absence(self) -> str:
-        """How long this kernel was last away while workers sent something, and what was caught up; often empty."""
-        return str(self._parts.link.absence)
-
-    @property
     def counts(self) -> dict[str, int]:
         """How many units have which status, in the order of a unit's life; statuses nobody has are left out."""
         counts = self._parts.engine.state.counts

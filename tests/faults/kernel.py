@@ -73,7 +73,7 @@ class Kernel:
             case {"do": "end", "how": how} if self._run is not None:
                 self._endings.add(asyncio.create_task(self._end(how)))
             case {"do": "tell absence"} if self._run is not None:
-                self.tell("absence", text=self._run.absence)
+                self.tell("absence", text=str(self._run.parts.link.absence))
             case {"do": "detach"}:
                 if self._cell is not None:
                     self._cell.cancel()
