@@ -33,8 +33,16 @@ Inputs: TypeAlias = Callable[[JSONObject, JSONObject], JSONObject]
 Answer: TypeAlias = Callable[[JSON], JSONObject]
 
 
+def whole_text(value: JSON) -> JSON:
+    """Give text with question marks in place of half characters, which JSON can spell and UTF-8 cannot."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
 def _frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str], times: Iterable[str]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=list(columns))
+    try:
+        frame = pd.DataFrame(rows, columns=list(columns))
+    except UnicodeEncodeError:
+        frame = pd.DataFrame([{name: whole_text(row.get(name)) for name in columns} for row in rows])
     for name in times:
         # Microseconds: what a float of seconds since 1970 can tell apart.
         frame[name] = pd.to_datetime(frame[name].astype("float64"), unit="s", utc=True).dt.as_unit("us")
@@ -108,7 +116,12 @@ def _columns(prefix: str, values: list[JSONObject]) -> pd.DataFrame:
     flat = [_flatten(value) for value in values]
     names = dict.fromkeys(name for row in flat for name in row)
     columns = {f"{prefix}.{name}": [row.get(name) for row in flat] for name in names}
-    return pd.DataFrame(columns, index=range(len(values)))
+    try:
+        return pd.DataFrame(columns, index=range(len(values)))
+    except UnicodeEncodeError:
+        # One worker's half character must not cost the researcher everybody's answers.
+        whole = {str(whole_text(name)): [whole_text(value) for value in column] for name, column in columns.items()}
+        return pd.DataFrame(whole, index=range(len(values)))
 
 
 def _flatten(value: JSONObject, prefix: str = "") -> JSONObject:

@@ -11,7 +11,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.abstractions.blueprint import Blueprint
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.data_model.records import TaskRun
-from mephisto_nb.export import frames
+from mephisto_nb.export import files, frames
 
 
 class RunFrames:
@@ -62,11 +62,34 @@ class RunFrames:
             row["data"] = self._with_files(row["data"], row["files"])
         return frames.results_frame(rows, self._blueprint.get_inputs, self._blueprint.get_answer)
 
-    def _with_files(self, data: JSON, files: list[JSONObject]) -> JSON:
-        if not files or not isinstance(data, dict):
+    def export(self, path: str | Path, *, neutralise_formulas: bool = True) -> Path:
+        """Write `results` to a ``.csv``, ``.json``, ``.jsonl`` or ``.parquet`` file, and give its path.
+
+        Parameters
+        ----------
+        path
+            The file; one that is there is replaced, whole or not at all.
+        neutralise_formulas
+            In a ``.csv``, put an apostrophe before text that a spreadsheet would run (see `export.files.write_frame`).
+
+        Raises
+        ------
+        ConfigError
+            The suffix is none of these, or pyarrow is not installed.
+        WorldError
+            The file cannot be written.
+
+        Examples
+        --------
+        ``run.export("answers.csv")``
+        """
+        return files.write_frame(self.results(), path, neutralise_formulas=neutralise_formulas)
+
+    def _with_files(self, data: JSON, sent: list[JSONObject]) -> JSON:
+        if not sent or not isinstance(data, dict):
             return data
         folder = self._directory / "files"
         paths: dict[str, list[str]] = {}
-        for file in files:
+        for file in sent:
             paths.setdefault(file["fieldname"], []).append(str(folder / file["filename"]))
         return {**data, **{name: found[0] if len(found) == 1 else found for name, found in paths.items()}}

@@ -86,3 +86,10 @@ def test_events_without_detail_hold_none() -> None:
     frame = frames.events_frame([Event(0.5, "run", "r", None, "ended", "done", "operator")])
     assert frame.iloc[0]["at"] == pd.Timestamp("1970-01-01T00:00:00.5Z")
     assert json.loads(frame.drop(columns="at").to_json(orient="records"))[0]["detail"] is None
+
+
+def test_half_a_character_of_one_worker_does_not_cost_everybodys_answers() -> None:
+    data = {"shared": {}, "unit_data": [{}], "unit_index": 0}
+    rows = [{**data, "data": {"mood": "\ud800"}}, {**data, "data": {"mood": "calm", "\udfff": "odd"}}]
+    frame = frames.results_frame(rows, lambda shared, own: shared, lambda answer: answer)
+    assert list(frame["answer.mood"]) == ["?", "calm"]
