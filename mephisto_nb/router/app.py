@@ -17,6 +17,8 @@ from mephisto_nb.router.pages import Pages
 from mephisto_nb.router.worker_routes import WorkerRoutes
 from mephisto_nb.router.worker_socket import WorkerEndpoint
 
+#: What no task asks a worker for. Cameras, microphones and places are left to the browser's own question.
+_NO_DEVICES = "payment=(), usb=(), serial=(), hid=()"
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
 
 
@@ -32,7 +34,10 @@ def make_app(router: Router, files: RunFiles) -> Starlette:
         *Pages(router, files).routes(),
     ]
     handlers = {Refused: _refused, HTTPException: _http_error, ClientDisconnect: _gone}
-    return Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]
+    app = Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]
+    # A redirect would repeat the host that a stranger names.
+    app.router.redirect_slashes = False
+    return app
 
 
 def security_headers(config: RouterConfig) -> list[tuple[str, str]]:
@@ -43,6 +48,7 @@ def security_headers(config: RouterConfig) -> list[tuple[str, str]]:
         ("Content-Security-Policy", "; ".join(part for part in policy if part)),
         ("X-Content-Type-Options", "nosniff"),
         ("Referrer-Policy", "no-referrer"),
+        ("Permissions-Policy", _NO_DEVICES),
     ]
 
 

@@ -28,7 +28,7 @@ PATIENCE = 20.0
 GUNS = 8
 #: How much a router may grow, whatever is sent to it: its database keeps all that is not taken back.
 GROWTH = 96 * 1024 * 1024
-LIMITS = {"errors_per_second": 1_000_000}
+LIMITS = {"errors_per_second": 1_000_000, "errors_kept": 1_000_000}
 
 
 class Tally:
