@@ -55,8 +55,9 @@ async def test_a_router_is_found_again_and_revived_at_its_old_address(directory:
     await kill(pid)
     assert await other.revive() == url
     assert pid_in(directory) != pid
-    (directory / "router.json").unlink()
+    (directory / "router.json").rename(directory / "hidden")
     assert other.url == url
+    (directory / "hidden").rename(directory / "router.json")
 
 
 async def test_the_link_is_refused_without_the_runs_token(directory: Path) -> None:
