@@ -20,7 +20,8 @@ from mephisto_nb.router.config import Limits
 PARTIAL = ".part"
 _WRITE_AT = 1024 * 1024
 _MIMETYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,100}", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# Controls, line separators, half characters, and marks that turn text around: "photo\u202egnp.exe" is no picture.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @dataclass(slots=True)
