@@ -18,7 +18,7 @@ from tests.faults.faulty_link import passes
 from tests.faults.plan import Plan
 
 #: For how long a worker tries again what is not answered.
-_PATIENCE = 20.0
+_PATIENCE = 45.0
 _ABSURD = [-1e300, 0, 4102444800000, "yesterday", None]
 
 

@@ -18,7 +18,7 @@ from tests.faults.postgresql import PostgreSQL
 from tests.faults.zygote import Zygote
 
 #: No run takes as long as this, unless it hangs.
-_TOO_LONG = 60.0
+_TOO_LONG = 90.0
 
 
 @dataclass
