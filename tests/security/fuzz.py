@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.router.harness import Browser, RouterProcess, shake_hands, write_config
 from tests.security.shots import Gunner
-from tests.security.strangers import resident_bytes
+from tests.security.strangers import hang_up, resident_bytes
 
 PATIENCE = 20.0
 GUNS = 8
@@ -75,7 +75,7 @@ class Gun:
         self._tally.answered(shot, head, body)
         # What a spoilt body left behind would be read as the next request.
         if b"connection: close" in head.lower() or b" 4" in head[:12]:
-            self.close()
+            await self.close()
 
     async def _answer(self, shot):
         while (head := await self._reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 1"):
@@ -91,9 +91,9 @@ class Gun:
                     self._tally.messages += 1
                     await socket.send(message)
 
-    def close(self):
+    async def close(self):
         if self._writer is not None:
-            self._writer.close()
+            await hang_up(self._writer)
         self._reader = self._writer = None
 
 
@@ -113,9 +113,11 @@ async def fire(address, operator, shots, guns=GUNS):
 
     async def man_a_gun():
         gun = Gun(address, tally)
-        for shot in queue:
-            await gun.fire(shot)
-        gun.close()
+        try:
+            for shot in queue:
+                await gun.fire(shot)
+        finally:
+            await gun.close()
 
     try:
         async with asyncio.TaskGroup() as group:

@@ -34,6 +34,13 @@ def frame(opcode, payload=b"", *, last=True):
     return bytes([opcode | (0x80 if last else 0), 0x80 | len(payload)]) + bytes(4) + payload
 
 
+async def hang_up(writer):
+    """Close a connection at once, whatever it had still to send."""
+    writer.transport.abort()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+
+
 class Stranger:
     """One raw connection."""
 
@@ -47,7 +54,7 @@ class Stranger:
         try:
             yield cls(reader, writer)
         finally:
-            writer.close()
+            await hang_up(writer)
 
     async def send(self, data):
         """Send, until it is sent or the router has gone."""

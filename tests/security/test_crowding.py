@@ -44,10 +44,10 @@ async def test_thousands_of_idle_connections_leave_the_run_to_its_workers(start_
 
 
 async def test_thousands_of_nameless_sockets_leave_the_run_to_its_workers(start_router, session):
-    router = start_router(limits={"sockets": 100})
+    router = start_router(limits={"sockets": 50})
     before = resident_bytes(router.process.pid)
     browser = Browser(router.address, session)
-    async with shake_hands(router.address) as operator, crowd(router.line["port"], 600, upgrade()) as strangers:
+    async with shake_hands(router.address) as operator, crowd(router.line["port"], 300, upgrade()) as strangers:
         agent = await operator.give_agent()
         async with browser.socket(agent):
             assert (await browser.submit(agent, mood="calm"))[0] == 200
