@@ -64,6 +64,7 @@ def run(directory: Path, notifier: Notifier) -> Exit:
 
 
 def _run_locked(config: RouterConfig, files: RunFiles, notifier: Notifier) -> Exit:
+    claim(files.state)
     files.uploads.mkdir(mode=0o700, exist_ok=True)
     remove_partial(files.uploads)
     # The port of an earlier router of this run is tried first, so that workers' pages find it again.
@@ -166,6 +167,20 @@ def _signals(handler: Callable[[], None]) -> Generator[None, None, None]:
     finally:
         for sig, previous in before.items():
             signal.signal(sig, previous)
+
+
+def claim(state: Path) -> None:
+    """Put this process in the place of an earlier router in ``router.json``, whose port is kept.
+
+    Whoever sees the lock held takes the process named there for the router. The number of a dead one may belong to
+    a stranger by now.
+    """
+    try:
+        earlier = json.loads(state.read_bytes())
+    except (OSError, ValueError):
+        return
+    if isinstance(earlier, dict):
+        _write_atomically(state, json.dumps({**earlier, "pid": os.getpid()}))
 
 
 def _last_port(state: Path) -> int | None:

@@ -42,6 +42,14 @@ async def test_a_directory_has_one_router(router):
     assert await second.ended() == 4
 
 
+def test_a_router_that_starts_again_names_itself_before_it_listens(tmp_path):
+    state = tmp_path / "router.json"
+    state.write_text(json.dumps({"run_id": RUN_ID, "pid": 1, "port": 8080, "url": "http://127.0.0.1:8080"}))
+    server.claim(state)
+    claimed = json.loads(state.read_text())
+    assert (claimed["pid"], claimed["port"]) == (os.getpid(), 8080)
+
+
 async def test_a_wrong_configuration_is_told(start_router):
     router = start_router(prot=8080)
     assert router.line["error"] == "config"
