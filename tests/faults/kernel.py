@@ -84,6 +84,7 @@ class Kernel:
         return compose(
             "mock",
             architect="faulty_link",
+            architect_args={"operator_absence_in_seconds": 120},  # should the harness itself be killed
             blueprint_args={"units_per_assignment": self._order["units_per_assignment"]},
             task={
                 **ABOUT,
