@@ -150,7 +150,11 @@ async def test_data_that_fails_later_ends_the_run_after_what_there_was(operator:
         raise OSError("the disk is gone")
 
     run = await launch(operator, failing(), max_num_concurrent_units=1)
-    await simulate_workers(run.url, lambda data: data, num_workers=1, units_per_worker=4)
+    async with crowd_of(run.url) as worker:
+        for _ in range(4):
+            await run.parts.engine.wait_until(lambda state: state.counts[UnitStatus.LAUNCHED] == 1)
+            details = await worker("ann").register()
+            await worker("ann").submit(details["agent_id"], details["init_task_data"])
     with pytest.raises(RunFailedError, match="its data failed: OSError"):
         await run.completed()
     assert indexes(run) == [0, 1, 2, 3]
