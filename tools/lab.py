@@ -17,7 +17,9 @@ def main() -> None:
     """Become JupyterLab."""
     if not (ROOT / NOTEBOOK).is_file():
         sys.exit(f"lab: there is no {NOTEBOOK}.")
-    command = [sys.executable, "-m", "jupyter", "lab", str(NOTEBOOK), *needed_here(), *sys.argv[1:]]
+    # The address that is printed leads to the notebook too, for those whose browser is elsewhere.
+    opens = f"--LabApp.default_url=/lab/tree/{NOTEBOOK.as_posix()}"
+    command = [sys.executable, "-m", "jupyter", "lab", opens, *needed_here(), *sys.argv[1:]]
     os.chdir(ROOT)
     # A terminal in JupyterLab should find this environment's commands.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
