@@ -1,4 +1,8 @@
-"""Runs in which things break, from a dozen seeds that know every kind of fault; `make faults` runs many more."""
+"""Runs in which things break, from a dozen seeds that know every kind of fault.
+
+They hold real processes against the clock, so a starved machine can fail them: `pytest -m faults` runs them, and
+`make faults` many more.
+"""
 
 from __future__ import annotations
 
@@ -39,18 +43,21 @@ def test_a_seed_is_always_the_same_plan() -> None:
     assert make_plan(3) != make_plan(4)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_nothing_is_lost_whatever_breaks(seed: int, zygote: Zygote) -> None:
     outcome = await run_plan(make_plan(seed), zygote)
     assert not outcome.problems, f"{outcome.plan}\n{outcome.log}"
 
 
+@pytest.mark.faults
 @pytest.mark.postgresql
 async def test_nothing_is_lost_when_postgresql_restarts(zygote: Zygote, postgresql: PostgreSQL) -> None:
     outcome = await run_plan(make_plan(ON_POSTGRESQL), zygote, postgresql)
     assert not outcome.problems, f"{outcome.plan}\n{outcome.log}"
 
 
+@pytest.mark.faults
 async def test_workers_submit_beside_a_blocked_kernel_and_a_newcomer_is_served_when_it_is_back(zygote: Zygote) -> None:
     figures, absence = await measure(3.0, zygote)
     assert figures.p95 < 0.1, figures
