@@ -31,6 +31,7 @@ def router(tmp_path_factory):
     limits = {"json_body": 100_000, "small_body": 20_000, "upload_body": 300_000, "socket_message": 50_000}
     write_config(
         directory,
+        operator_absence_in_seconds=3600,  # other tests may come in between
         task_config={"task_title": "é"},
         content_security_policy="default-src 'self'",
         frame_ancestors=["https://www.mturk.com"],
