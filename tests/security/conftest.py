@@ -38,7 +38,7 @@ def start_router(tmp_path):
 def router(tmp_path_factory):
     """One router for all tests that leave it as it was."""
     directory = tmp_path_factory.mktemp("besieged")
-    write_config(directory, content_security_policy=POLICY, operator_absence_in_seconds=900, limits=LIMITS)
+    write_config(directory, content_security_policy=POLICY, operator_absence_in_seconds=3600, limits=LIMITS)
     router = RouterProcess(directory)
     yield router
     router.kill()
