@@ -38,7 +38,23 @@ class Synced:
     last_seq: int
 
 
-Incoming: TypeAlias = Messages | Acknowledged | Presence | Synced
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """A worker's live message, ahead of the same one among the `Messages`; `after` is the id of the one before it."""
+
+    after: str
+    packet: Packet
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A live message that went ahead could not be kept: its place among the `Messages` stays empty."""
+
+    agent_id: str
+    update_id: str
+
+
+Incoming: TypeAlias = Messages | Acknowledged | Presence | Synced | Ahead | Missed
 
 
 class Channel(ABC):
@@ -69,6 +85,12 @@ class Channel(ABC):
     @abstractmethod
     async def send_effects(self, effects: Sequence[tuple[int, Packet]]) -> None:
         """Send numbered packets for workers."""
+
+    async def send_ahead(self, after: str, packet: Packet) -> None:  # noqa: B027 - a channel may leave it
+        """Send a live update ahead of the same one among the effects; `after` is the id of the one before it.
+
+        A matter of speed alone: what does not arrive by this way arrives by the other.
+        """
 
     @abstractmethod
     async def acknowledge(self, seq: int) -> None:

@@ -13,7 +13,16 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.abstractions.channel import Acknowledged, Channel, Incoming, Messages, Presence, Synced
+from mephisto_nb.abstractions.channel import (
+    Acknowledged,
+    Ahead,
+    Channel,
+    Incoming,
+    Messages,
+    Missed,
+    Presence,
+    Synced,
+)
 from mephisto_nb.data_model.packets import Packet, Received
 from mephisto_nb.errors import LinkRefusedError, RouterError
 from mephisto_nb.utils import proofs
@@ -67,6 +76,10 @@ class WebSocketChannel(Channel):
         """Send numbered packets for workers."""
         await self._send({"type": "effects", "effects": [[n, packet.to_dict()] for n, packet in effects]})
 
+    async def send_ahead(self, after: str, packet: Packet) -> None:
+        """Send a live update before it is committed; the same one follows among the effects."""
+        await self._send({"type": "ahead", "after": after, "packet": packet.to_dict()})
+
     async def acknowledge(self, seq: int) -> None:
         """Tell the router that the effects of all messages up to `seq` are committed."""
         await self._send({"type": "ack", "seq": seq})
@@ -117,6 +130,10 @@ def _read(frame: JSONObject) -> Incoming | None:
     match frame:
         case {"type": "messages", "messages": messages}:
             return Messages([Received(seq, at, Packet.from_dict(packet)) for seq, at, packet in messages])
+        case {"type": "ahead", "after": after, "packet": packet}:
+            return Ahead(after, Packet.from_dict(packet))
+        case {"type": "missed", "agent_id": agent_id, "update_id": update_id}:
+            return Missed(agent_id, update_id)
         case {"type": "ack", "n": n}:
             return Acknowledged(n)
         case {"type": "presence", "agents": agents}:

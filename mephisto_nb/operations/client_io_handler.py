@@ -7,13 +7,15 @@ from the last number that the other has acknowledged.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from mephisto_nb.abstractions.architect import Architect
-from mephisto_nb.abstractions.channel import Acknowledged, Channel, Messages, Presence, Synced
+from mephisto_nb.abstractions.channel import Acknowledged, Ahead, Channel, Incoming, Messages, Missed, Presence, Synced
 from mephisto_nb.abstractions.clock import Clock
+from mephisto_nb.data_model.packets import Packet
 from mephisto_nb.errors import LinkRefusedError, RouterError
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.absence import Absence
@@ -26,6 +28,19 @@ logger = get_logger(__name__)
 _FRAME = 200
 #: How long to wait before a broken link is tried again: the first time, and at most (seconds).
 _BACKOFF = (0.1, 10.0)
+
+
+class LiveListener(Protocol):
+    """Who hears live messages before they are recorded: `live_agents.AgentKeeper`."""
+
+    def heard_ahead(self, after: str, packet: Packet) -> None:
+        """Hand on a live message, if the one called `after` was handed on last."""
+
+    def missed(self, agent_id: str, update_id: str) -> None:
+        """Wait no longer for the record of a message that went ahead."""
+
+    def link_lost(self) -> None:
+        """Wait no longer for the record of any message that went ahead; it comes by the next link."""
 
 
 class ClientIOHandler:
@@ -58,6 +73,8 @@ class ClientIOHandler:
         self.present: set[str] = set()
         #: Since when there is no link, and how long the last break lasted (epoch seconds, seconds).
         self.away_since: float | None = clock.now()
+        #: Who hears live messages at once.
+        self.live: LiveListener | None = None
         engine.listeners.append(self._on_step)
         engine.request_sync = self._request_sync
 
@@ -125,6 +142,12 @@ class ClientIOHandler:
             raise RouterError("there is no link to the router")
         await self._channel.finish(linger)
 
+    async def send_ahead(self, after: str, packet: Packet) -> None:
+        """Send a live update before it is committed, if there is a link."""
+        if self._channel is not None:
+            with contextlib.suppress(RouterError):  # noticed by the link's own tasks; the update follows by the next
+                await self._channel.send_ahead(after, packet)
+
     async def _wait_for(self, condition: Callable[[], bool]) -> None:
         async with self._news:
             await self._news.wait_for(condition)
@@ -157,15 +180,20 @@ class ClientIOHandler:
         try:
             async for incoming in channel.incoming():
                 self._take(incoming)
-                await self._tell_news()
+                if not isinstance(incoming, Ahead):
+                    await self._tell_news()
         finally:
             sender.cancel()
             await asyncio.wait({sender})
             if not sender.cancelled() and (error := sender.exception()):
                 raise error
 
-    def _take(self, incoming: Messages | Acknowledged | Presence | Synced) -> None:
+    def _take(self, incoming: Incoming) -> None:
         match incoming:
+            case Ahead(after, packet) if self.live is not None:
+                self.live.heard_ahead(after, packet)
+            case Missed(agent_id, update_id) if self.live is not None:
+                self.live.missed(agent_id, update_id)
             case Messages(received):
                 self.absence.note(self._engine.receive(received), self._clock.now())
             case Acknowledged(n):
@@ -201,6 +229,8 @@ class ClientIOHandler:
     async def _disconnect(self) -> None:
         channel, self._channel = self._channel, None
         self.present.clear()
+        if self.live is not None:
+            self.live.link_lost()
         if self.away_since is None:
             self.away_since = self._clock.now()
         if channel is not None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.abstractions.task_runner import TaskRunner
-from mephisto_nb.data_model.packets import PacketType
+from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.data_model.records import Agent
 from mephisto_nb.data_model.states import AGENT_ACTIVE, AgentStatus
 from mephisto_nb.lifecycle.departures import leave
@@ -18,18 +18,38 @@ from mephisto_nb.operations.run_engine import RunEngine
 from mephisto_nb.operations.supervisor import Supervisor
 from mephisto_nb.utils.ids import new_id
 
+#: ``send_ahead(after, packet)``: sends a live update to a worker's page before it is committed.
+SendAhead: TypeAlias = Callable[[str, Packet], Awaitable[None]]
+
 
 class RunningAgent:
-    """A worker at work, as task code sees them (see `abstractions.task_runner.LiveAgent`)."""
+    """A worker at work, as task code sees them (see `abstractions.task_runner.LiveAgent`).
 
-    def __init__(self, agent_id: str, engine: RunEngine) -> None:
+    What is said is heard at once, and recorded behind: a message travels ahead of its record, in both directions.
+    What is recorded has the order in which it was said.
+    """
+
+    def __init__(self, agent_id: str, engine: RunEngine, send_ahead: SendAhead) -> None:
         self.agent_id = agent_id
-        self._engine = engine
+        self._engine, self._send_ahead = engine, send_ahead
         self._updates: asyncio.Queue[JSONObject] = asyncio.Queue()
+        #: The ids of the messages that were heard, and said, last.
+        self._heard: str | None = None
+        self._said: str | None = None
+        #: What was heard ahead of its record, and who waits for that.
+        self._ahead: dict[str, asyncio.Future[None]] = {}
+        self._recording = asyncio.Lock()
 
     async def observe(self, data: JSONObject) -> None:
         """Send something to the worker's page; it is kept until the page has it."""
-        await self._engine.do(partial(_send, agent_id=self.agent_id, data={"update_id": new_id(), **data}))
+        data = {"update_id": new_id(), **data}
+        after, self._said = self._said, _id_of(data)
+        if after is not None:
+            await self._send_ahead(after, Packet(PacketType.LIVE_UPDATE_TO_CLIENT, self.agent_id, data))
+        async with self._recording:
+            if self._ahead:
+                await asyncio.wait(self._ahead.values())
+            await self._engine.do(partial(_send, agent_id=self.agent_id, data=data), patiently=True)
 
     async def get_live_update(self, timeout: float | None = None) -> JSONObject:
         """Wait for the next message from the worker's page; raise `TimeoutError` after `timeout` seconds."""
@@ -37,8 +57,37 @@ class RunningAgent:
             return await self._updates.get()
 
     def put(self, data: JSONObject) -> None:
-        """Hand over what the worker's page sent."""
+        """Hand over what the worker's page sent, and what is recorded, unless it was heard ahead of that."""
+        update_id = _id_of(data)
+        if update_id in self._ahead:
+            _let_go(self._ahead.pop(update_id))
+            return
+        self._heard = update_id
         self._updates.put_nowait(data)
+
+    def put_ahead(self, after: str, data: JSONObject) -> None:
+        """Hand over what is not recorded yet, if the message before it was heard last."""
+        update_id = _id_of(data)
+        if self._heard != after or update_id is None:
+            return
+        self._heard = update_id
+        self._ahead[update_id] = asyncio.get_running_loop().create_future()
+        self._updates.put_nowait(data)
+
+    def wait_no_longer(self, update_id: str | None = None) -> None:
+        """Let nobody wait for the record of one message, or of all, that went ahead: it may never come."""
+        for waiting in self._ahead.values() if update_id is None else filter(None, [self._ahead.get(update_id)]):
+            _let_go(waiting)
+
+
+def _id_of(data: JSONObject) -> str | None:
+    update_id = data.get("update_id")  # a page may send anything
+    return update_id if isinstance(update_id, str) else None
+
+
+def _let_go(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 class AgentKeeper:
@@ -46,8 +95,8 @@ class AgentKeeper:
 
     Parameters
     ----------
-    engine, supervisor
-        The run, and the owner of its tasks.
+    engine, send_ahead, supervisor
+        The run, what sends its live updates before they are committed, and the owner of its tasks.
     runner
         The task's code.
     init_data
@@ -55,9 +104,15 @@ class AgentKeeper:
     """
 
     def __init__(
-        self, engine: RunEngine, supervisor: Supervisor, runner: TaskRunner, init_data: Callable[[Step, Agent], JSON]
+        self,
+        engine: RunEngine,
+        send_ahead: SendAhead,
+        supervisor: Supervisor,
+        runner: TaskRunner,
+        init_data: Callable[[Step, Agent], JSON],
     ) -> None:
-        self._engine, self._supervisor, self._runner, self._init_data = engine, supervisor, runner, init_data
+        self._engine, self._send_ahead, self._supervisor = engine, send_ahead, supervisor
+        self._runner, self._init_data = runner, init_data
         self._agents: dict[str, tuple[RunningAgent, asyncio.Task[None]]] = {}
         engine.listeners.append(self._on_step)
 
@@ -69,6 +124,25 @@ class AgentKeeper:
         """Stop all task code, when the run is no longer driven from here."""
         while self._agents:
             self._agents.popitem()[1][1].cancel()
+
+    # -- what the link hears before it is recorded ---------------------------------------------------------------
+
+    def heard_ahead(self, after: str, packet: Packet) -> None:
+        """Hand on a live message, if the one called `after` was handed on last."""
+        if found := self._agents.get(packet.subject_id):
+            found[0].put_ahead(after, packet.data)
+
+    def missed(self, agent_id: str, update_id: str) -> None:
+        """Wait no longer for the record of a message that went ahead."""
+        if found := self._agents.get(agent_id):
+            found[0].wait_no_longer(update_id)
+
+    def link_lost(self) -> None:
+        """Wait no longer for the record of any message that went ahead; it comes by the next link."""
+        for running, _ in self._agents.values():
+            running.wait_no_longer()
+
+    # -- steps -----------------------------------------------------------------------------------------------------
 
     def _start_all(self, step: Step) -> None:
         step.started += [agent for agent in step.state.agents.values() if agent.status in AGENT_ACTIVE]
@@ -86,7 +160,7 @@ class AgentKeeper:
     def _start(self, step: Step, agent: Agent) -> None:
         if agent.agent_id in self._agents:
             return
-        running = RunningAgent(agent.agent_id, self._engine)
+        running = RunningAgent(agent.agent_id, self._engine, self._send_ahead)
         work = self._accompany(running, self._init_data(step, agent))
         task = self._supervisor.spawn(f"task code of agent {agent.agent_id}", work, lambda error: None)
         self._agents[agent.agent_id] = (running, task)

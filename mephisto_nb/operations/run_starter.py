@@ -172,7 +172,7 @@ class RunStarter:
         keeper.listen_for_submissions(plan.shared_state)
         if plan.blueprint.TaskRunnerClass is not None:
             runner = plan.blueprint.TaskRunnerClass(plan.shared_state)
-            keeper.agents = AgentKeeper(engine, self.supervisor, runner, pool.init_data)
+            keeper.agents = link.live = AgentKeeper(engine, link.send_ahead, self.supervisor, runner, pool.init_data)
         return keeper, architect
 
     def _directory_of(self, task_run_id: str) -> Path:

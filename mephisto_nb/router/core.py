@@ -17,6 +17,7 @@ from mephisto_nb.router.deadline import Deadline
 from mephisto_nb.router.departures import Departures
 from mephisto_nb.router.hub import Hub
 from mephisto_nb.router.link import OperatorLink
+from mephisto_nb.router.live import LiveMessages
 from mephisto_nb.router.registrations import Registrations
 from mephisto_nb.router.rules import Agent, operator_state
 from mephisto_nb.router.store import Step, Store, T
@@ -54,6 +55,7 @@ class Router:
         self.hub = Hub(config.limits.sockets_per_agent, self._on_presence)
         self.registrations = Registrations(config.limits.pending_requests)
         self.departures = Departures(config.disconnect_after, self._on_departure)
+        self.live = LiveMessages(self)
         self.link: OperatorLink | None = None
         self._end = end
         self._deadline = Deadline()
@@ -66,6 +68,7 @@ class Router:
     def start(self) -> None:
         """Start the timers: for an operator who never comes, and for agents who had a socket before a restart."""
         self._await_operator()
+        self.live.start()
         for agent in self.store.mirror.agents.values():
             if agent.linked and agent.is_active:
                 self.departures.seen(agent.agent_id)
@@ -125,7 +128,7 @@ class Router:
             elif packet.packet_type is PacketType.UPDATE_STATUS:
                 self.send_status(packet.subject_id)
             else:
-                self.send_updates(packet.subject_id)
+                self.live.send(packet.subject_id)
 
     # Agents and messages
 
@@ -167,14 +170,11 @@ class Router:
     def send_status(self, agent_id: str) -> None:
         """Tell all sockets of an agent how it stands."""
         agent = self.agent(agent_id)
-        if agent is not None:
-            self.hub.send_status(agent_id, agent.status)
-
-    def send_updates(self, agent_id: str) -> None:
-        """Send an agent's live updates that are not confirmed yet to its newest socket."""
-        waiting = self.store.mirror.outbox.get(agent_id)
-        if waiting:
-            self.hub.send_updates(agent_id, waiting.values(), asyncio.get_running_loop().time())
+        if agent is None:
+            return
+        self.hub.send_status(agent_id, agent.status)
+        if not agent.is_active:
+            self.live.forget(agent_id)
 
     # What the parts report
 

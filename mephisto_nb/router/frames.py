@@ -6,6 +6,7 @@ import json
 import logging
 import secrets
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.data_model.packets import Packet, PacketType
@@ -37,6 +38,17 @@ class Effects:
 
     effects: list[Effect]
     last_n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """A live update for a worker, ahead of the same one among the `Effects`; `after` is the id of the one before it.
+
+    `update` is None where it makes no sense: it is passed over.
+    """
+
+    after: str
+    update: Effect | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +87,10 @@ def whole(value: JSON, what: str) -> int:
     return value
 
 
-def read_frame(text: str) -> Ack | Effects | Finish | Sync:
+Frame: TypeAlias = Ack | Effects | Ahead | Finish | Sync
+
+
+def read_frame(text: str) -> Frame:
     """Read one frame of an authenticated operator; raise `BadFrame` where the protocol does not know it."""
     frame = read_object(text)
     kind = frame.get("type")
@@ -83,6 +98,8 @@ def read_frame(text: str) -> Ack | Effects | Finish | Sync:
         return Ack(whole(frame.get("seq"), "seq"))
     if kind == "effects":
         return _effects(frame.get("effects"))
+    if kind == "ahead":
+        return _ahead(frame)
     if kind == "sync":
         return Sync(last=frame.get("last") is True)
     if kind == "finish":
@@ -94,6 +111,14 @@ def _linger(value: JSON) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 10**9:
         raise BadFrame("linger must be a number of seconds")
     return float(value)
+
+
+def _ahead(frame: JSONObject) -> Ahead:
+    after, update = frame.get("after"), read_effect(0, frame.get("packet"))
+    if not isinstance(after, str):
+        raise BadFrame("after must be the id of a live update")
+    is_live = update is not None and update.packet.packet_type is PacketType.LIVE_UPDATE_TO_CLIENT
+    return Ahead(after, update if is_live else None)
 
 
 def _effects(raw: JSON) -> Effects:

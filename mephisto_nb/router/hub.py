@@ -8,7 +8,7 @@ from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.data_model.states import AgentStatus
 from mephisto_nb.router import codec
 from mephisto_nb.router.rules import TokenBucket
-from mephisto_nb.router.writes import Outgoing
+from mephisto_nb.router.writes import Effect, Outgoing
 
 #: A live update counts as delivered when a heartbeat comes this much later on the same socket, in seconds.
 CONFIRMED_AFTER = 5.0
@@ -32,11 +32,17 @@ class WorkerSocket:
         The agent that it speaks for, once it has said so.
     sent
         The live updates that went out here and are not confirmed: their ids, and when.
+    ahead
+        The live updates that went out here and are not on the disk yet.
+    newest_update
+        The live update that went out here last.
     """
 
     def __init__(self, queue: Callable[[str], None], close: Callable[[int], None], bucket: TokenBucket) -> None:
         self.agent_id: str | None = None
         self.sent: dict[int, float] = {}
+        self.ahead: set[str] = set()
+        self.newest_update: str | None = None
         self.queue, self.close, self.bucket = queue, close, bucket
 
     def confirmed(self, now: float) -> set[int]:
@@ -79,6 +85,8 @@ class Hub:
         """Forget a socket; give the agent whose last one it was."""
         agent_id, socket.agent_id = socket.agent_id, None
         socket.sent.clear()
+        socket.ahead.clear()
+        socket.newest_update = None
         if agent_id is None:
             return None
         sockets = self._sockets[agent_id]
@@ -106,9 +114,31 @@ class Hub:
         if socket is None:
             return
         for update in updates:
-            if update.id not in socket.sent:
-                socket.sent[update.id] = now
+            if update.id in socket.sent:
+                continue
+            socket.sent[update.id] = now
+            if update.update_id in socket.ahead:
+                socket.ahead.remove(update.update_id)
+            else:
+                socket.newest_update = update.update_id
                 socket.queue(update.text)
+
+    def send_ahead(self, after: str, update: Effect, waiting: Iterable[int]) -> None:
+        """Send a live update before it is on the disk, if nothing that comes before it is still to be sent.
+
+        Parameters
+        ----------
+        after
+            The id of the update before it.
+        waiting
+            The agent's updates that are on the disk and not confirmed.
+        """
+        socket = self.newest(update.packet.subject_id)
+        if socket is None or socket.newest_update != after or any(id_ not in socket.sent for id_ in waiting):
+            return
+        socket.newest_update = update.packet.data["update_id"]
+        socket.ahead.add(update.packet.data["update_id"])
+        socket.queue(update.text)
 
 
 def status_text(agent_id: str, status: AgentStatus) -> str:

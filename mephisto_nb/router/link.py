@@ -7,13 +7,16 @@ told in one frame.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from mephisto_nb._typing import JSONObject
 from mephisto_nb.router import codec
+from mephisto_nb.router.rules import BUSY_AFTER
 from mephisto_nb.router.window import Window
 from mephisto_nb.router.writes import Row
 
@@ -43,6 +46,8 @@ class OperatorLink:
         self._news = asyncio.Event()
         self._news.set()
         self._presence: dict[str, bool] = {}
+        self._missed: list[JSONObject] = []
+        self._is_going_ahead = False
         self._acknowledged: int | None = None
         self._finishing = self._replaced = False
         self._sync_at: int | None = None
@@ -54,6 +59,31 @@ class OperatorLink:
     def tell_presence(self, agent_id: str, present: bool) -> None:
         """Tell that an agent got its first socket, or lost its last one."""
         self._presence[agent_id] = present
+        self._news.set()
+
+    async def send_ahead(self, after: str, packet: str) -> None:
+        """Send a live message at once, unless the operator is slow to take what is sent: it has its place in the inbox.
+
+        Parameters
+        ----------
+        after
+            The id of the message before it.
+        packet
+            The packet, as JSON text.
+        """
+        if self._is_going_ahead or (self.waiting() or 0.0) > BUSY_AFTER:
+            return
+        self._is_going_ahead = True
+        try:
+            # A link that has gone is noticed by those who read it.
+            with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+                await self._send(f'{{"type":"ahead","after":{codec.dump(after)},"packet":{packet}}}')
+        finally:
+            self._is_going_ahead = False
+
+    def tell_missed(self, agent_id: str, update_id: str | None) -> None:
+        """Tell that a message which went ahead could not be written, so that nobody waits for its record."""
+        self._missed.append({"type": "missed", "agent_id": agent_id, "update_id": update_id})
         self._news.set()
 
     def tell_acknowledged(self, n: int) -> None:
@@ -107,6 +137,8 @@ class OperatorLink:
         if self._presence:
             presence, self._presence = self._presence, {}
             await self._send(codec.dump({"type": "presence", "agents": presence}))
+        while self._missed:
+            await self._send(codec.dump(self._missed.pop(0)))
         if self._acknowledged is not None:
             n, self._acknowledged = self._acknowledged, None
             await self._send(codec.dump({"type": "ack", "n": n}))

@@ -17,6 +17,8 @@ from mephisto_nb.utils import proofs
 
 #: How long a stranger may take to prove who he is, and how many may try at once.
 HANDSHAKE_SECONDS, HANDSHAKES = 10.0, 32
+#: How many frames may wait to be written.
+_UNAPPLIED = 16
 
 log = logging.getLogger(__name__)
 
@@ -102,23 +104,39 @@ class OperatorSocket:
         return await self._router.store.run(lambda txn: writes.fetch(txn, after, max_messages, max_bytes))
 
     async def _both_ways(self, websocket: WebSocket, link: OperatorLink) -> None:
-        # Two tasks: only one that is always reading notices that the operator is gone.
+        # Only a task that is always reading notices that the operator is gone; and what goes ahead must not wait
+        # until what came before it is on the disk.
+        unapplied: asyncio.Queue[frames.Frame | Exception] = asyncio.Queue(_UNAPPLIED)
+        reading = asyncio.create_task(self._read(websocket, unapplied))
         sending = asyncio.create_task(link.send_all())
-        reading = asyncio.create_task(self._read(websocket, link))
+        applying = asyncio.create_task(self._apply_all(link, unapplied))
         try:
-            done, _ = await asyncio.wait({sending, reading}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({sending, applying}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (sending, reading):
+            for task in (reading, sending, applying):
                 task.cancel()
-            await asyncio.gather(sending, reading, return_exceptions=True)
+            await asyncio.gather(reading, sending, applying, return_exceptions=True)
         for task in done:
             task.result()
 
-    async def _read(self, websocket: WebSocket, link: OperatorLink) -> None:
-        while True:
-            await self._take(link, frames.read_frame(await _receive_text(websocket)))
+    async def _read(self, websocket: WebSocket, unapplied: asyncio.Queue[frames.Frame | Exception]) -> None:
+        """Read until the link ends; why it did comes last, so that all that was sent before is applied."""
+        try:
+            while True:
+                frame = frames.read_frame(await _receive_text(websocket))
+                if not isinstance(frame, frames.Ahead):
+                    await unapplied.put(frame)
+                elif frame.update is not None:
+                    self._router.live.send_ahead(frame.after, frame.update)
+        except (WebSocketDisconnect, frames.BadFrame) as error:
+            await unapplied.put(error)
 
-    async def _take(self, link: OperatorLink, frame: frames.Ack | frames.Effects | frames.Finish | frames.Sync) -> None:
+    async def _apply_all(self, link: OperatorLink, unapplied: asyncio.Queue[frames.Frame | Exception]) -> None:
+        while not isinstance(frame := await unapplied.get(), Exception):
+            await self._apply(link, frame)
+        raise frame
+
+    async def _apply(self, link: OperatorLink, frame: frames.Frame) -> None:
         router = self._router
         if isinstance(frame, frames.Ack):
             seq = link.acknowledged(frame.seq)
@@ -132,7 +150,7 @@ class OperatorSocket:
             if frame.last:
                 router.registrations.end_run()
             link.sync(await router.store.run(writes.close_inbox if frame.last else writes.newest))
-        else:
+        elif isinstance(frame, frames.Finish):
             link.tell_finishing()
             router.finish(frame.linger)
 

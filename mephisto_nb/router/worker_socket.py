@@ -173,12 +173,12 @@ class WorkerEndpoint:
         router.hub.unbind(connection)
         router.departures.seen(agent_id)
         # An older socket of the same agent, if there is one, takes over what this one had not confirmed.
-        router.send_updates(agent_id)
+        router.live.send(agent_id)
 
     async def _on_alive(self, connection: _Connection, agent: Agent, packet: JSONObject) -> None:
         self._router.hub.bind(connection, agent.agent_id)
         connection.queue(status_text(agent.agent_id, agent.status))
-        self._router.send_updates(agent.agent_id)
+        self._router.live.send(agent.agent_id)
 
     async def _on_heartbeat(self, connection: _Connection, agent: Agent, packet: JSONObject) -> None:
         data = {"last_mephisto_ping": int(time.time() * 1000), "status": agent.status.value}
@@ -195,7 +195,7 @@ class WorkerEndpoint:
             message = self._router.message(PacketType.LIVE_UPDATE_TO_OPERATOR, agent.agent_id, data)
         except Refused:
             return
-        await self._router.write(lambda txn: writes.live_update(txn, agent.agent_id, key, message))
+        await self._router.live.take(agent.agent_id, key, message)
 
     async def _on_ack(self, connection: _Connection, agent: Agent, packet: JSONObject) -> None:
         data = packet.get("data")

@@ -1,7 +1,8 @@
 """The load, in a process of its own: ``python -m tests.benchmarks.load KIND URL WORKERS UNITS`` prints JSON.
 
-KIND is ``bare`` (UNITS POSTs each), ``arrive`` (one registration each), ``work`` (UNITS units each) or ``talk``
-(UNITS messages one after the other over WebSocket URL).
+KIND is ``bare`` (UNITS POSTs each), ``arrive`` (one registration each), ``work`` (UNITS units each), ``talk`` (UNITS
+messages over WebSocket URL, as many a second as a router takes of one worker for long) or ``rush`` (the same
+without a pause).
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from websockets.asyncio.client import connect
 
 from mephisto_nb.errors import RouterError
 from mephisto_nb.testing.simulated_workers import SimulatedWorker
+from tests.faults.faulty_link import passes
 
+TALKS_PER_SECOND = 50
 ANSWER = {"label": "positive", "comment": "x" * 200}
 
 
@@ -66,7 +69,9 @@ async def http_load(kind: str, url: str, workers: int, units: int) -> dict[str, 
     return {"seconds": watch.seconds, "wall": time.perf_counter() - start, "failed": watch.failed, "errors": errors}
 
 
-async def talk(url: str, messages: int, hello: dict[str, Any] | None, packet: dict[str, Any]) -> list[float]:
+async def talk(
+    url: str, messages: int, pause: float, hello: dict[str, Any] | None, packet: dict[str, Any]
+) -> list[float]:
     seconds = []
     async with connect(url, proxy=None) as socket:
         if hello is not None:
@@ -78,20 +83,22 @@ async def talk(url: str, messages: int, hello: dict[str, Any] | None, packet: di
             while f'"u{index}"' not in str(await socket.recv()):
                 pass
             seconds.append(time.perf_counter() - start)
+            await passes(pause)
     return seconds
 
 
 async def main() -> dict[str, Any]:
     kind, url, workers, units = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-    if kind != "talk":
+    if kind not in ("talk", "rush"):
         return await http_load(kind, url, workers, units)
+    pause = 1 / TALKS_PER_SECOND if kind == "talk" else 0
     if url.startswith("ws"):  # a bare echo
-        return {"seconds": {"talk": await talk(url, units, None, {"data": {"text": "hello"}})}}
+        return {"seconds": {"talk": await talk(url, units, pause, None, {"data": {"text": "hello"}})}}
     async with aiohttp.ClientSession() as session:
         details = await SimulatedWorker("talker", url, session).register()
     hello = {"packet_type": "alive", "subject_id": details["agent_id"], "data": {"update_id": "a"}}
     packet = {"packet_type": "mephisto_bound_live_update", "subject_id": details["agent_id"], "data": {"text": "hi"}}
-    return {"seconds": {"talk": await talk(url.replace("http", "ws"), units, hello, packet)}}
+    return {"seconds": {"talk": await talk(url.replace("http", "ws"), units, pause, hello, packet)}}
 
 
 if __name__ == "__main__":
