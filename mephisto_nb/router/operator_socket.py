@@ -112,6 +112,8 @@ class OperatorSocket:
         applying = asyncio.create_task(self._apply_all(link, unapplied))
         try:
             done, _ = await asyncio.wait({sending, applying}, return_when=asyncio.FIRST_COMPLETED)
+            if sending in done and isinstance(sending.exception(), RuntimeError | WebSocketDisconnect):
+                await asyncio.wait({applying})  # the operator has gone; what he sent before counts
         finally:
             for task in (reading, sending, applying):
                 task.cancel()
@@ -143,8 +145,10 @@ class OperatorSocket:
             await router.store.run(lambda txn: writes.acknowledge(txn, seq))
         elif isinstance(frame, frames.Effects):
             effects = frame
-            fresh = await router.store.run(lambda txn: writes.apply_effects(txn, effects.effects, effects.last_n))
-            router.act(fresh)
+            # Acted on in any case: effects that were committed are not new when they are sent again.
+            await router.store.run(
+                lambda txn: writes.apply_effects(txn, effects.effects, effects.last_n), on_commit=router.act
+            )
             link.tell_acknowledged(frame.last_n)
         elif isinstance(frame, frames.Sync):
             if frame.last:

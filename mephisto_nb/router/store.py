@@ -53,6 +53,7 @@ class Mirror:
 class _Job(Generic[T]):
     step: Step[T]
     future: asyncio.Future[T]
+    on_commit: Callable[[T], None] | None = None
     txn: Txn | None = None
     result: T | None = None
     error: Exception | None = None
@@ -102,8 +103,15 @@ class Store:
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
-    async def run(self, step: Step[T]) -> T:
+    async def run(self, step: Step[T], on_commit: Callable[[T], None] | None = None) -> T:
         """Run a step in a transaction, and give its result once that is committed.
+
+        Parameters
+        ----------
+        step
+            What to do.
+        on_commit
+            Called on the loop with the result, even if whoever called this was cancelled meanwhile.
 
         Raises
         ------
@@ -112,7 +120,7 @@ class Store:
         """
         if self._closed or self._loop is None:
             raise ClosedError("The router's store is not open: it was closed, or never started.")
-        job: _Job[T] = _Job(step, self._loop.create_future())
+        job: _Job[T] = _Job(step, self._loop.create_future(), on_commit)
         self._jobs.put(job)
         return await job.future
 
@@ -206,6 +214,8 @@ class Store:
         for txn in committed:
             self.mirror.follow(txn)
         for job in batch:
+            if job.error is None and job.on_commit is not None:
+                job.on_commit(job.result)
             _resolve(job)
         if any(txn.added for txn in committed):
             self.on_message()

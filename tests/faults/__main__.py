@@ -57,7 +57,11 @@ def summary(outcomes: list[Outcome]) -> str:
     lines = [f"{kind:24} {met[kind]:5} seeds {failed[kind]:4} failed" for kind in kinds]
     bad = [str(outcome.plan.seed) for outcome in outcomes if outcome.problems]
     answers, seconds = sum(outcome.answers for outcome in outcomes), sum(outcome.seconds for outcome in outcomes)
-    lines.append(f"{len(outcomes)} seeds, {answers} answers, {seconds / len(outcomes):.2f} s a seed; {len(bad)} failed")
+    heard = sum(outcome.heard for outcome in outcomes)
+    lines.append(
+        f"{len(outcomes)} seeds, {answers} answers, {heard} live messages heard, "
+        f"{seconds / len(outcomes):.2f} s a seed; {len(bad)} failed"
+    )
     return "\n".join([*lines, f"again: python -m tests.faults --seeds {','.join(bad)}"] if bad else lines)
 
 

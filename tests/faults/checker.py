@@ -35,6 +35,7 @@ class Facts:
     results: list[dict[str, Any]]
     events: list[Event]
     metadata: Counter[str]
+    live_updates: dict[str, list[tuple[str, str]]]
     inbox: list[tuple[int, str]]
 
     @property
@@ -58,9 +59,12 @@ def read_facts(database_url: str, run_directory: Path) -> Facts:
         with database._reader.connect() as connection:
             query = "SELECT m.agent_id FROM agent_metadata m JOIN agents a ON a.agent_id = m.agent_id"
             metadata = Counter(row[0] for row in connection.exec_driver_sql(query))
-        facts = Facts(
-            database.load_run(run), database.read_results([run]), list(database.read_events([run])), metadata, []
-        )
+            query = "SELECT agent_id, sender, data FROM live_updates ORDER BY id"
+            said: dict[str, list[tuple[str, str]]] = {}
+            for agent_id, sender, data in connection.exec_driver_sql(query):
+                said.setdefault(agent_id, []).append((sender, json.loads(data)["update_id"]))
+        events = list(database.read_events([run]))
+        facts = Facts(database.load_run(run), database.read_results([run]), events, metadata, said, [])
     finally:
         database.close()
     with contextlib.closing(sqlite3.connect(run_directory / "inbox.db")) as inbox:
@@ -71,7 +75,7 @@ def read_facts(database_url: str, run_directory: Path) -> Facts:
 def check(facts: Facts, told: Told, plan: Plan) -> list[str]:
     """Give what is not as it must be."""
     checks = (_answers(facts, told), _holders(facts), _paths(facts), _workers(facts, told))
-    more = (_pages(facts, told, plan), _end(facts, plan), _pay(facts))
+    more = (_pages(facts, told, plan), _talks(facts, told, plan), _end(facts, plan), _pay(facts))
     return [problem for found in (*checks, *more) for problem in found] + told.errors
 
 
@@ -169,6 +173,25 @@ def _pages(facts: Facts, told: Told, plan: Plan) -> Iterator[str]:
     for agent_id, sent in told.metadata.items():
         if facts.metadata[agent_id] < len(sent):
             yield f"metadata of agent {agent_id} were received and are not there"
+
+
+#: A kernel that ends may have said something that it had no time to record.
+_KERNEL_ENDS = {"kernel_restarted", "kernel_killed", "both_killed"}
+
+
+def _talks(facts: Facts, told: Told, plan: Plan) -> Iterator[str]:
+    """All that was said is recorded once and in order; what pages heard is recorded, and came in that order."""
+    for agent_id, talk in told.talks.items():
+        record = facts.live_updates.get(agent_id, [])
+        said = [update_id for sender, update_id in record if sender == "worker"]
+        if said[: len(talk.said)] != talk.said or len(said) > len(talk.said) + 1 or len(set(said)) < len(said):
+            yield f"agent {agent_id} said {talk.said}, and {said} is recorded"
+        answers = [update_id for sender, update_id in record if sender == "operator"]
+        heard = talk.heard if not plan.kinds & _KERNEL_ENDS else [one for one in talk.heard if one in answers]
+        if [one for one in answers if one in heard] != heard:
+            yield f"the page of agent {agent_id} heard {talk.heard}, and {answers} is recorded"
+        if len(set(answers)) != len(answers):
+            yield f"the code of agent {agent_id} is recorded to have said {answers}"
 
 
 def _end(facts: Facts, plan: Plan) -> Iterator[str]:

@@ -16,6 +16,7 @@ from mephisto_nb.errors import RouterError
 from mephisto_nb.testing.simulated_workers import SimulatedWorker
 from tests.faults.faulty_link import passes
 from tests.faults.plan import Plan
+from tests.faults.talk import Talk
 
 #: For how long a worker tries again what is not answered.
 _PATIENCE = 45.0
@@ -28,7 +29,8 @@ class Told:
 
     By agent: `sent` are its answers, `received` those that were answered 2xx (and whether the router called them
     a repetition), `refused` why one was not taken, `reloads` the agents that its page got when it was reloaded,
-    `metadata` what else was received. `returned` agents were told that their unit is back.
+    `metadata` what else was received, `talks` what was said and heard. `returned` agents were told that their unit
+    is back.
     """
 
     agents: dict[str, str] = field(default_factory=dict)
@@ -39,6 +41,7 @@ class Told:
     metadata: dict[str, list[JSONObject]] = field(default_factory=dict)
     returned: set[str] = field(default_factory=set)
     statuses: dict[str, list[str]] = field(default_factory=dict)
+    talks: dict[str, Talk] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
 
 
@@ -146,10 +149,17 @@ class Page:
             async with self.worker.session.ws_connect(self.worker.url, max_msg_size=0) as socket:
                 for kind in ("alive", "heartbeat"):
                     await socket.send_json({"packet_type": kind, "subject_id": self.agent_id, "data": {}})
-                    packet: JSONObject = await socket.receive_json(timeout=10)
+                    while "status" not in (packet := await socket.receive_json(timeout=10))["data"]:
+                        pass  # what the task's code says
                     self.crowd.told.statuses.setdefault(self.agent_id, []).append(packet["data"]["status"])
         except (aiohttp.ClientError, TypeError, ConnectionError):
             pass  # the router went away; the page goes on without a socket, and opens another later
+        await self.submit()
+
+    async def page_talking(self) -> None:
+        """Talk to the task's code first."""
+        talk = self.crowd.told.talks[self.agent_id] = Talk(self.worker, self.agent_id, self.registration)
+        await talk.to_its_end()
         await self.submit()
 
     async def asleep(self) -> None:

@@ -85,7 +85,7 @@ class Kernel:
             "mock",
             architect="faulty_link",
             architect_args={"operator_absence_in_seconds": 120},  # should the harness itself be killed
-            blueprint_args={"units_per_assignment": self._order["units_per_assignment"]},
+            blueprint_args=self._order["blueprint"],
             task={
                 **ABOUT,
                 "task_reward": 0.1,

@@ -64,7 +64,7 @@ class Machine:
             "database": self.database,
             "run_id": self.run_id or None,
             "assignments": self.plan.assignments,
-            "units_per_assignment": self.plan.units_per_assignment,
+            "blueprint": {"units_per_assignment": self.plan.units_per_assignment, "run_live": self.plan.live},
             "assignment_duration": self.plan.assignment_duration,
             "busy_timeout": self.plan.busy_timeout,
         }

@@ -30,6 +30,7 @@ PAGE_FAULTS = (
     "page_reloaded",
     "page_doubled",
     "page_listening",
+    "page_talking",
     "asleep",
     "offline",
     "submitted_twice",
@@ -58,7 +59,8 @@ class Plan:
     """All that happens in the run of one seed.
 
     `pages` says what happens to the page of the N-th arrival; `stop_after` when a run is shut down that is not
-    to be completed; `busy_timeout` how long SQLite waits for a lock before that counts as a failure.
+    to be completed; `busy_timeout` how long SQLite waits for a lock before that counts as a failure. In a
+    `live` run the task's code answers each page.
     """
 
     seed: int
@@ -72,6 +74,7 @@ class Plan:
     assignment_duration: float = 1800.0
     busy_timeout: float = 30.0
     postgresql: bool = False
+    live: bool = False
 
     @property
     def units(self) -> int:
@@ -86,6 +89,7 @@ class Plan:
         faults = ", ".join(f"{fault.kind} after {fault.after} for {fault.seconds:.2f} s" for fault in self.faults)
         pages = ", ".join(f"{number}: {kind}" for number, kind in self.pages.items())
         place = "PostgreSQL" if self.postgresql else f"SQLite that waits {self.busy_timeout:g} s"
+        place += ", live" if self.live else ""
         return f"[{faults}] pages [{pages}] {self.ending} on {place}, {self.assignment_duration:g} s a unit"
 
 
@@ -116,6 +120,7 @@ def make_plan(seed: int) -> Plan:
         assignment_duration=1.5 if hasty else 1800.0,
         busy_timeout=chance.choice((0.1, 30.0)),
         postgresql=postgresql,
+        live=seed % 2 == 1,
     )
 
 

@@ -30,6 +30,7 @@ class Outcome:
     happened: set[str] = field(default_factory=set)
     seconds: float = 0.0
     answers: int = 0
+    heard: int = 0
     log: str = ""
 
 
@@ -59,6 +60,7 @@ async def run_plan(plan: Plan, zygote: Zygote, postgresql: PostgreSQL | None = N
         await machine.close()
         outcome.problems += check(read_facts(machine.database, machine.run_directory), run.told, plan)
         outcome.answers = len(run.told.received)
+        outcome.heard = sum(len(talk.heard) for talk in run.told.talks.values())
         outcome.log = _logs(machine.directory) if outcome.problems else ""
     outcome.seconds = time.monotonic() - start
     return outcome

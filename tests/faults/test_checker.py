@@ -11,9 +11,11 @@ from pathlib import Path
 from sqlalchemy import create_engine, text
 
 from mephisto_nb.operations.operator import Operator
+from mephisto_nb.testing.simulated_workers import SimulatedWorker
 from tests.faults.checker import check, read_facts
 from tests.faults.crowd import Told
 from tests.faults.plan import Plan
+from tests.faults.talk import Talk
 from tests.operations.conftest import data_dir, make_operator
 from tests.operations.runs import crowd_of, launch, rows, take
 
@@ -92,3 +94,17 @@ async def test_the_checker_notices_what_workers_met(make_operator: Callable[...,
     problems = "\n".join(check(facts, told, PLAN))
     for found in ("which does not exist", "that was reloaded got", "was sent away", "metadata of agent", "met a wall"):
         assert found in problems
+
+
+async def test_the_checker_notices_what_is_wrong_with_a_talk(
+    make_operator: Callable[..., Operator], data_dir: Path
+) -> None:
+    directory, told = await _finished_run(make_operator)
+    facts = read_facts(f"sqlite:///{data_dir / 'mephisto_nb.db'}", directory)
+    agent_id = next(iter(told.agents))
+    talk = told.talks[agent_id] = Talk(SimulatedWorker("ann", "", None), agent_id, "r")  # type: ignore[arg-type]
+    talk.said, talk.heard = ["r-0", "r-1"], ["x", "y"]
+    well = [("operator", "x"), ("worker", "r-0"), ("operator", "y"), ("worker", "r-1")]
+    assert check(replace(facts, live_updates={agent_id: well}), told, PLAN) == []
+    for spoilt in (well[:3], [*well, *well[3:]], [well[3], *well[:3]], well[1:], [well[2], well[0], well[1], well[3]]):
+        assert check(replace(facts, live_updates={agent_id: spoilt}), told, PLAN), spoilt

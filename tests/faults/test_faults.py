@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.blocked import measure
-from tests.faults.plan import MACHINE_FAULTS, PAGE_FAULTS, POSTGRESQL_FAULT, make_plan
+from tests.faults.plan import MACHINE_FAULTS, PAGE_FAULTS, POSTGRESQL_FAULT, Plan, make_plan
 from tests.faults.postgresql import PostgreSQL, postgresql_server
 from tests.faults.run import run_plan
 from tests.faults.zygote import Zygote
@@ -48,6 +48,14 @@ def test_a_seed_is_always_the_same_plan() -> None:
 async def test_nothing_is_lost_whatever_breaks(seed: int, zygote: Zygote) -> None:
     outcome = await run_plan(make_plan(seed), zygote)
     assert not outcome.problems, f"{outcome.plan}\n{outcome.log}"
+
+
+@pytest.mark.faults
+async def test_pages_are_answered_where_nothing_breaks(zygote: Zygote) -> None:
+    plan = Plan(0, pages={1: "page_talking"}, assignments=1, live=True)
+    outcome = await run_plan(plan, zygote)
+    assert not outcome.problems, outcome.log
+    assert outcome.heard > 1
 
 
 @pytest.mark.faults

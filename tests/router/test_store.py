@@ -145,3 +145,12 @@ def test_a_file_that_is_no_database_is_refused(tmp_path):
     (tmp_path / "inbox.db").write_text("this is no database at all" * 100)
     with pytest.raises(ConfigError, match="cannot be opened"):
         Store.open(tmp_path / "inbox.db", "run1")
+
+
+async def test_what_is_committed_is_acted_on_even_if_nobody_waits_any_more(store):
+    committed = asyncio.Queue()
+    waiting = asyncio.create_task(store.run(lambda txn: txn.post(message()), on_commit=committed.put_nowait))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    async with asyncio.timeout(10):
+        assert await committed.get() == 1

@@ -1,0 +1,53 @@
+"""A page that talks to the task's code, and says everything again that the router may not have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+
+from mephisto_nb.testing.simulated_workers import SimulatedWorker
+from tests.faults.faulty_link import passes
+
+#: How often a page says something.
+MESSAGES = 6
+
+
+class Talk:
+    """One page's conversation.
+
+    `said` holds the ids of the messages that the router has on its disk, in order; `heard` those of the updates
+    that came, each once.
+    """
+
+    def __init__(self, worker: SimulatedWorker, agent_id: str, registration: str) -> None:
+        self._worker, self._agent_id = worker, agent_id
+        self._to_say = [f"{registration}-{number}" for number in range(MESSAGES)]
+        self.said: list[str] = []
+        self.heard: list[str] = []
+
+    async def to_its_end(self) -> None:
+        """Say everything, by as many sockets as it takes."""
+        while len(self.said) < len(self._to_say):
+            try:
+                async with self._worker.session.ws_connect(self._worker.url, max_msg_size=0) as socket:
+                    await self._by(socket)
+            except (aiohttp.ClientError, TypeError, ConnectionError, TimeoutError):
+                await passes(0.1)  # the router went away, or closed a socket that it could not serve
+
+    async def _by(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        await self._send(socket, "alive", {})
+        for update_id in self._to_say[len(self.said) :]:
+            await self._send(socket, "mephisto_bound_live_update", {"update_id": update_id, "text": "hello"})
+            await self._send(socket, "heartbeat", {})
+            # A heartbeat is answered after all that came before it was written.
+            while (packet := await socket.receive_json(timeout=10))["packet_type"] != "heartbeat":
+                self._hear(packet)
+            self.said.append(update_id)
+
+    def _hear(self, packet: Any) -> None:
+        if packet["packet_type"] == "client_bound_live_update" and packet["data"]["update_id"] not in self.heard:
+            self.heard.append(packet["data"]["update_id"])
+
+    async def _send(self, socket: aiohttp.ClientWebSocketResponse, kind: str, data: Any) -> None:
+        await socket.send_json({"packet_type": kind, "subject_id": self._agent_id, "data": data})
