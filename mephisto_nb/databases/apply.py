@@ -23,10 +23,13 @@ from mephisto_nb.databases.bulk import BulkInsert
 from mephisto_nb.databases.plain_text import make_storable
 from mephisto_nb.errors import ConflictError
 
+#: One for all: `json.dumps` would make a new encoder for each of many small values.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 
 def dump(value: JSON) -> str:
     """Write JSON compactly. A NUL, which PostgreSQL's text cannot hold, stays escaped."""
-    return json.dumps(value, separators=(",", ":"))
+    return _encode(value)
 
 
 _ADD_ASSIGNMENTS = BulkInsert(t.assignments, "assignment_id", "task_run_id", "assignment_index", "shared", "unit_data")

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from functools import lru_cache
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
-_SHIFTS = tuple(range(120, -1, -10))
+_SHIFTS = tuple(range(70, -1, -10))
 _RANDOM_BYTES = 10
+
+
+@lru_cache(maxsize=1)
+def _beginning(milliseconds: int) -> str:
+    return "".join([_ALPHABET[milliseconds >> shift & 31] for shift in range(45, -1, -5)])
 
 
 def new_id() -> str:
@@ -21,5 +27,6 @@ def new_id() -> str:
     >>> len(new_id())
     26
     """
-    bits = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(_RANDOM_BYTES))
-    return "".join([_PAIRS[bits >> shift & 1023] for shift in _SHIFTS])
+    bits = int.from_bytes(os.urandom(_RANDOM_BYTES))
+    end = [_PAIRS[bits >> shift & 1023] for shift in _SHIFTS]
+    return _beginning(time.time_ns() // 1_000_000) + "".join(end)

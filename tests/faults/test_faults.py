@@ -55,7 +55,7 @@ async def test_pages_are_answered_where_nothing_breaks(zygote: Zygote) -> None:
     plan = Plan(0, pages={1: "page_talking"}, assignments=1, live=True)
     outcome = await run_plan(plan, zygote)
     assert not outcome.problems, outcome.log
-    assert outcome.heard > 1
+    assert outcome.heard > 0
 
 
 @pytest.mark.faults
