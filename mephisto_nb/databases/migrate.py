@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from mephisto_nb.errors import SchemaVersionError
 
 #: Every version that this package knows, oldest first; the last is today's.
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 
 
 def make_alembic_config(connection: Connection | None = None) -> Config:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, select
@@ -96,6 +97,7 @@ class SQLDatabase(SQLPeople, Database):
             "opened_at": run.opened_at,
             "ended_at": run.ended_at,
             "generator_done": run.generator_done,
+            **asdict(run.steering),
         }
         with self._writing("Storing a new run") as connection:
             connection.execute(insert(t.task_runs), row)

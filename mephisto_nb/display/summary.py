@@ -46,7 +46,7 @@ class RunSummary:
     @property
     def is_open(self) -> bool:
         """Whether workers can come, or go on."""
-        return self.status in ("live", "closing")
+        return self.status in ("live", "paused", "closing")
 
     @property
     def working_words(self) -> str:

@@ -20,6 +20,7 @@ class RefusalCode(StrEnum):
     TOO_MANY_CONCURRENT = "too_many_concurrent"
     MAX_FOR_TASK = "max_for_task"
     NO_AVAILABLE_UNITS = "no_available_units"
+    PAUSED = "paused"
     RUN_OVER = "run_over"
 
 
@@ -51,6 +52,12 @@ def check_worker(state: RunState, worker_id: str | None, facts: WorkerFacts) -> 
             f"You have done {done} of these, which is as many as one person may do. Thank you for your work!",
         )
     return None
+
+
+def paused() -> Refusal:
+    """Tell a worker who may work that nothing is handed out for the time being."""
+    text = "The researcher has paused this task: no work is given out until it goes on. Please come back later."
+    return Refusal(RefusalCode.PAUSED, text)
 
 
 def no_units(state: RunState, worker_id: str) -> Refusal:

@@ -14,11 +14,11 @@ from mephisto_nb.errors import NotFoundError
 from mephisto_nb.export.frames import runs_frame
 from mephisto_nb.operations.registry import get_blueprint_from_type
 from mephisto_nb.operations.run_frames import RunFrames
-from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.operations.task_run_settings import settings_from_dict
 
 if TYPE_CHECKING:
     from mephisto_nb.operations.run_keeper import RunKeeper
+    from mephisto_nb.operations.task_run import LiveTaskRun
 
 
 class Archive:
@@ -30,7 +30,7 @@ class Archive:
 
     def get_running_task_runs(self) -> list[LiveTaskRun]:
         """Give the runs that this kernel drives now, oldest first."""
-        return [keeper.run for keeper in self._keepers.values() if keeper.run.status in ("live", "closing")]
+        return [keeper.run for keeper in self._keepers.values() if keeper.run.is_running]
 
     def find_live_runs(self) -> list[TaskRun]:
         """Give the runs that have not ended and are not driven from here: `reconnect` takes them up.

@@ -152,7 +152,7 @@ class Operator(People, Archive):
         """
         await self._ready()
         known = self._keepers.get(task_run_id)
-        if known is not None and known.run.status in ("live", "closing"):
+        if known is not None and known.run.is_running:
             return known.run
         return self._keep(await self._starter.reconnect(task_run_id, shared_state))
 

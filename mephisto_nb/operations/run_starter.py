@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
@@ -27,14 +27,18 @@ from mephisto_nb.operations.client_io_handler import ClientIOHandler
 from mephisto_nb.operations.live_agents import AgentKeeper
 from mephisto_nb.operations.run_engine import RunEngine
 from mephisto_nb.operations.run_keeper import RunKeeper
+from mephisto_nb.operations.run_parts import RunParts
 from mephisto_nb.operations.run_setup import RunPlan, make_plan
+from mephisto_nb.operations.run_tally import RunTally
 from mephisto_nb.operations.supervisor import Supervisor
 from mephisto_nb.operations.task_launcher import TaskLauncher
-from mephisto_nb.operations.task_run import LiveTaskRun, RunParts
 from mephisto_nb.operations.task_run_settings import TaskRunSettings, settings_from_dict
 from mephisto_nb.operations.threads import DatabaseWriter, in_thread, wholly_in_thread
 from mephisto_nb.operations.worker_pool import WorkerPool
 from mephisto_nb.utils.ids import new_id
+
+if TYPE_CHECKING:
+    from mephisto_nb.operations.task_run import LiveTaskRun
 
 
 @dataclass(slots=True)
@@ -167,7 +171,10 @@ class RunStarter:
         pool = WorkerPool(run.task_run_id, plan.blueprint, plan.provider, self.database)
         await engine.load(pool)
         link = ClientIOHandler(engine, architect, self.clock)
-        parts = RunParts(run, directory, plan.blueprint, plan.provider, architect, self.database, engine, link)
+        tally = RunTally(since=self.clock.now())
+        engine.listeners.append(tally.note)
+        made_for = (run, directory, plan.blueprint, plan.provider, architect, self.database, self.clock)
+        parts = RunParts(*made_for, engine, link, tally)
         keeper = RunKeeper(self.run_class(parts), self.supervisor, lock)
         keeper.listen_for_submissions(plan.shared_state)
         if plan.blueprint.TaskRunnerClass is not None:

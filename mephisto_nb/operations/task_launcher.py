@@ -64,7 +64,7 @@ class TaskLauncher:
         """Create the rest, as workers need it; woken by a unit's end, not by a clock."""
         while not self._engine.state.generator_done and self._engine.state.closing is None:
             if self._is_lazy:
-                await self._engine.wait_until(lambda state: _room(state) > 0 or state.closing is not None)
+                await self._engine.wait_until(_wants_more)
             await self._create_next()
 
     async def close(self) -> None:
@@ -118,6 +118,10 @@ def _room(state: RunState) -> int:
     """Tell how many units more a generator should give."""
     waiting = state.counts[UnitStatus.CREATED] + state.counts[UnitStatus.LAUNCHED]
     return max(0, (2 * state.rules.max_num_concurrent_units or AHEAD) - waiting)
+
+
+def _wants_more(state: RunState) -> bool:
+    return state.closing is not None or (_room(state) > 0 and not state.is_paused)
 
 
 def _create(step: Step, data: list[InitializationData], is_last: bool) -> None:

@@ -3,45 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
 
-from mephisto_nb.abstractions.architect import Architect
-from mephisto_nb.abstractions.blueprint import Blueprint
-from mephisto_nb.abstractions.crowd_provider import CrowdProvider
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model.records import TaskRun
-from mephisto_nb.data_model.states import AGENT_ACTIVE, UNIT_ANSWERED, UnitStatus
+from mephisto_nb.data_model.states import UNIT_ANSWERED, UnitStatus
 from mephisto_nb.errors import ClosedError, RunFailedError
-from mephisto_nb.lifecycle.departures import expire_assigned, expire_open
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations.run_frames import RunFrames
-
-if TYPE_CHECKING:
-    from mephisto_nb.operations.client_io_handler import ClientIOHandler
-    from mephisto_nb.operations.run_engine import RunEngine
-
-T = TypeVar("T")
+from mephisto_nb.operations.run_parts import RunParts
+from mephisto_nb.operations.steering import Steering
 
 
-@dataclass(slots=True)
-class RunParts:
-    """What a live run is made of, and who it was made for."""
-
-    run: TaskRun
-    directory: Path
-    blueprint: Blueprint[Any]
-    provider: CrowdProvider[Any]
-    architect: Architect[Any]
-    database: Database
-    engine: RunEngine
-    link: ClientIOHandler
-
-
-class LiveTaskRun(RunFrames):
+class LiveTaskRun(Steering):
     """A task run that this kernel drives, or drove until it ended.
 
     Frames can be asked for at any time, before, during and after the run. What changes something is a
@@ -71,14 +40,20 @@ class LiveTaskRun(RunFrames):
 
     @property
     def status(self) -> str:
-        """``live``, ``closing`` (nothing more is handed out), ``ended``, ``detached`` or ``failed``."""
+        """``live``, ``paused``, ``closing`` (nothing more is handed out), ``ended``, ``detached`` or ``failed``."""
         if self._failure is not None:
             return "failed"
         if self.over.is_set():
             return "ended"
         if not self.is_driven:
             return "detached"
-        return "closing" if self._parts.engine.state.closing else "live"
+        state = self._parts.engine.state
+        return "closing" if state.closing else "paused" if state.is_paused else "live"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether this kernel drives the run, be it paused or about to end."""
+        return self.status in ("live", "paused", "closing")
 
     @property
     def attention(self) -> list[str]:
@@ -89,7 +64,7 @@ class LiveTaskRun(RunFrames):
         if self._failed_hooks:
             found.append(f"on_unit_submitted failed {len(self._failed_hooks)} times: {self._failed_hooks[-1]!r}")
         troubles = (self._parts.engine.trouble, self._parts.link.trouble)
-        return found + [trouble for trouble in troubles if trouble and self.status in ("live", "closing")]
+        return found + [trouble for trouble in troubles if trouble and self.is_running]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -107,7 +82,7 @@ class LiveTaskRun(RunFrames):
     @property
     def num_working(self) -> int:
         """How many workers are at work now."""
-        return sum(agent.status in AGENT_ACTIVE for agent in self._parts.engine.state.agents.values())
+        return self._parts.engine.state.counts[UnitStatus.ASSIGNED]
 
     def get_worker_url(self, worker_name: str) -> str:
         """Give the link by which one worker comes to the task."""
@@ -117,7 +92,7 @@ class LiveTaskRun(RunFrames):
         answered, total = self.progress
         return f"<TaskRun {self.task_name!r} {self.task_run_id} {self.status}: {answered} of {total} units answered>"
 
-    # -- waiting and ending ----------------------------------------------------------------------------------
+    # -- waiting ----------------------------------------------------------------------------------
 
     async def completed(self) -> None:
         """Wait until no unit is open any more.
@@ -137,33 +112,6 @@ class LiveTaskRun(RunFrames):
             ) from self.launch_failure
         if not self.is_driven and not self.over.is_set():
             raise ClosedError(f"Run {self.task_run_id} was let go of. Take it up: await operator.reconnect(...).")
-
-    async def expire_units(self) -> int:
-        """Take back the units that nobody is working on, and give how many those were."""
-        return await self._do(lambda step: expire_open(step, "expired by the researcher", "operator"))
-
-    async def shutdown(self) -> None:
-        """End gently: take back what nobody is working on, wait for those who are at work, end the router."""
-        await self._close(_close)
-
-    async def force_shutdown(self) -> None:
-        """End at once: workers who are at work are told that their unit has expired."""
-        await self._close(_close_at_once)
-
-    async def _close(self, rule: Callable[[Step], None]) -> None:
-        self._raise_failure()
-        if self.over.is_set() or not self.is_driven:
-            return
-        with contextlib.suppress(ClosedError):  # it was about to end by itself, or to be let go of
-            await self._do(rule)
-        await self._let_go.wait()
-        self._raise_failure()
-        if not self.over.is_set():
-            raise ClosedError(f"Run {self.task_run_id} was let go of. Take it up: await operator.reconnect(...).")
-
-    async def _do(self, rule: Callable[[Step], T]) -> T:
-        self._raise_failure()
-        return await self._parts.engine.do(rule)
 
     # -- for the operator ------------------------------------------------------------------------------------
 
@@ -195,13 +143,3 @@ class LiveTaskRun(RunFrames):
                 f"Run {self.task_run_id} stopped working: {self._failure!r}. What workers sent is safe; "
                 "await operator.reconnect(...) takes the run up again."
             ) from self._failure
-
-
-def _close(step: Step) -> None:
-    step.close_run("shut down by the researcher", "operator")
-    expire_open(step, "shut down by the researcher", "operator")
-
-
-def _close_at_once(step: Step) -> None:
-    _close(step)
-    expire_assigned(step, "shut down at once by the researcher", "operator")

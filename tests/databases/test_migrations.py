@@ -16,11 +16,13 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, text
 
+from mephisto_nb.data_model.records import AS_LAUNCHED
 from mephisto_nb.databases.connect import parse_url
 from mephisto_nb.databases.migrate import REVISIONS, make_alembic_config
 from mephisto_nb.databases.sql_database import SQLDatabase
 from mephisto_nb.databases.tables import metadata
 from mephisto_nb.errors import DatabaseError, SchemaVersionError
+from tests.assets.make_database import STEERING
 
 _ASSETS = Path(__file__).parent.parent / "assets"
 
@@ -116,6 +118,7 @@ def test_a_database_of_each_old_schema_opens(revision: str, tmp_path: Path) -> N
     (run,) = database.find_runs(task_name="old survey")
     found = database.load_run(run.task_run_id)
     assert (len(found.assignments), len(found.units), found.last_seq) == (2, 3, 3)
+    assert found.run.steering == run.steering == (AS_LAUNCHED if revision == "0001" else STEERING)
     assert [row["data"] for row in database.read_results([run.task_run_id])] == [{"label": "kůň"}]
     assert database.get_worker_facts(run.task_run_id, "mock", ["ann"])["ann"].grants == {"careful": 5}
     database.close()

@@ -39,6 +39,7 @@ class MockProvider(CrowdProvider[MockProviderArgs]):
 
     PROVIDER_TYPE: ClassVar[str] = "mock"
     ArgsClass = MockProviderArgs
+    FEE_RATE: ClassVar[float] = 0.0
 
     def get_wrapper_js_path(self) -> Path:
         """Give the script that reads the worker's name from the address."""

@@ -27,8 +27,9 @@ class ReadsContract(DatabaseFixtures):
         packet = Packet(PacketType.AGENT_DETAILS, "q1", {"agent_id": None})
         run.commit(c.GeneratorDone(), packets=[packet], last_seq=12)
         expected = RunSnapshot(
-            database.find_runs()[0], run.assignments, [first, second], agents, 12, 1, [(1, packet)], 1003.0
-        )
+            database.find_runs()[0], run.assignments, [first, second], agents, 12, 1, [(1, packet)], 1003.0,
+            {ann.worker_id: "ann", ben.worker_id: "ben"},
+        )  # fmt: skip
         found = another.load_run(run.id)
         found.units.sort(key=lambda unit: unit.unit_index)  # they may come in any order
         assert found == expected
