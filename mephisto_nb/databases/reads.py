@@ -211,7 +211,9 @@ def read_agents(connection: Connection, run_ids: Sequence[str]) -> list[JSONObje
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def read_results(connection: Connection, run_ids: Sequence[str]) -> list[JSONObject]:
+def read_results(
+    connection: Connection, run_ids: Sequence[str], agent_ids: Sequence[str] | None = None
+) -> list[JSONObject]:
     """Give one row a submission, its JSON parsed, in the order of the data."""
     u, a, g, s = t.units.c, t.assignments.c, t.agents.c, t.submissions.c
     query = (
@@ -227,6 +229,8 @@ def read_results(connection: Connection, run_ids: Sequence[str]) -> list[JSONObj
         .where(u.task_run_id.in_(run_ids))
         .order_by(u.task_run_id, a.assignment_index, u.unit_index)
     )  # fmt: skip
+    if agent_ids is not None:
+        query = query.where(g.agent_id.in_(agent_ids))
     rows = [dict(row) for row in connection.execute(query).mappings()]
     for row in rows:
         for name in ("shared", "unit_data", "data", "files"):
@@ -234,7 +238,7 @@ def read_results(connection: Connection, run_ids: Sequence[str]) -> list[JSONObj
     return rows
 
 
-def read_events(connection: Connection, run_ids: Sequence[str]) -> Iterator[Event]:
+def read_events(connection: Connection, run_ids: Sequence[str], reason: str | None = None) -> Iterator[Event]:
     """Give the event log, oldest first."""
     e = t.events.c
     query = (
@@ -242,6 +246,8 @@ def read_events(connection: Connection, run_ids: Sequence[str]) -> Iterator[Even
         .where(e.task_run_id.in_(run_ids))
         .order_by(e.event_id)
     )
+    if reason is not None:
+        query = query.where(e.why == reason)
     for at, subject, subject_id, before, after, why, who, detail in connection.execute(query):
         parsed = None if detail is None else json.loads(detail)
         yield Event(at, subject, subject_id, before, after, why, who, parsed)

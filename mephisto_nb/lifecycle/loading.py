@@ -33,6 +33,7 @@ def state_from_snapshot(snapshot: RunSnapshot, rules: RunRules) -> RunState:
         last_seq=snapshot.last_seq,
         last_n=snapshot.last_n,
         last_submission_at=snapshot.last_submission_at,
+        ended_at=run.ended_at,
         steering=run.steering,
         worker_names=snapshot.worker_names,
         assignments={a.assignment_id: a for a in sorted(snapshot.assignments, key=lambda a: a.index)},

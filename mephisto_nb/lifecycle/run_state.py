@@ -72,6 +72,7 @@ class RunState:
     last_seq: int = 0
     last_n: int = 0
     last_submission_at: float | None = None
+    ended_at: float | None = None
     steering: Steering = AS_LAUNCHED
     assignments: dict[str, Assignment] = field(default_factory=dict)
     units: dict[str, Unit] = field(default_factory=dict)

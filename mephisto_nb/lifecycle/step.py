@@ -159,12 +159,13 @@ class Step:
 
     def end_run(self, why: str) -> None:
         """Note that the run is over."""
+        self.state.ended_at = self.now
         self._note(EndRun(self.now))
         self.log("run", self.state.task_run_id, None, "ended", why, "operator")
 
     def reopen_run(self) -> None:
         """Note that a run that was over is worked on again, within the limits that it is resumed with."""
-        self.state.opened_at, self.state.closing = self.now, None
+        self.state.opened_at, self.state.closing, self.state.ended_at = self.now, None, None
         self._note(ReopenRun(self.now))
         self.steer(AS_LAUNCHED)
         self.log("run", self.state.task_run_id, "ended", None, "resumed", "operator")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from mephisto_nb.data_model.states import UNIT_ANSWERED, UnitStatus
 from mephisto_nb.errors import ClosedError, RunFailedError
@@ -21,9 +22,12 @@ class LiveTaskRun(Steering):
         super().__init__(parts.run, parts.directory, parts.blueprint, parts.database)
         self._parts = parts
         self._failure: Exception | None = None
+        #: Who is told of what befalls the run beside its steps: that it failed, ended, or is driven no longer.
+        self.listeners: list[Callable[[], None]] = []
         #: Why no more work could be created, if so: the data's own generator failed.
         self.launch_failure: Exception | None = None
-        self._failed_hooks: list[Exception] = []
+        #: What the researcher's `on_unit_submitted` raised.
+        self.failed_hooks: list[Exception] = []
         #: Set when the run is over, and its router was told so.
         self.over = asyncio.Event()
         #: Set when the last unit has come to its end.
@@ -56,13 +60,18 @@ class LiveTaskRun(Steering):
         return self.status in ("live", "paused", "closing")
 
     @property
+    def failure(self) -> Exception | None:
+        """Why the run stopped working, if so."""
+        return self._failure
+
+    @property
     def attention(self) -> list[str]:
         """What somebody should know of, each with its reason; empty when all is well."""
         found = [str(self._failure)] if self._failure else []
         if self.launch_failure is not None:
             found.append(f"The task's data failed, so no more work is created: {self.launch_failure!r}")
-        if self._failed_hooks:
-            found.append(f"on_unit_submitted failed {len(self._failed_hooks)} times: {self._failed_hooks[-1]!r}")
+        if self.failed_hooks:
+            found.append(f"on_unit_submitted failed {len(self.failed_hooks)} times: {self.failed_hooks[-1]!r}")
         troubles = (self._parts.engine.trouble, self._parts.link.trouble)
         return found + [trouble for trouble in troubles if trouble and self.is_running]
 
@@ -126,16 +135,23 @@ class LiveTaskRun(Steering):
             self._failure = error
         self.done.set()
         self._let_go.set()
+        self._tell_listeners()
 
     def note_failed_hook(self, error: Exception) -> None:
         """Note that the researcher's `on_unit_submitted` raised; the run goes on."""
-        self._failed_hooks.append(error)
+        self.failed_hooks.append(error)
+        self._tell_listeners()
 
     def let_go(self) -> None:
         """Note that this kernel drives the run no longer."""
         self.is_driven = False
         self.done.set()
         self._let_go.set()
+        self._tell_listeners()
+
+    def _tell_listeners(self) -> None:
+        for listener in self.listeners:
+            listener()
 
     def _raise_failure(self) -> None:
         if self._failure is not None:

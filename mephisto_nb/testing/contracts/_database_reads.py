@@ -42,6 +42,17 @@ class ReadsContract(DatabaseFixtures):
         with pytest.raises(NotFoundError, match="no such run"):
             database.load_run("no such run")
 
+    def test_results_of_some_agents_come_alone(self, database: Database, run: SampleRun) -> None:
+        agents = [run.add_answered_unit({"n": n}, worker_name=f"worker {n}") for n in range(3)]
+        found = database.read_results([run.id], agent_ids=[agents[0].agent_id, agents[2].agent_id, "nobody"])
+        assert [row["data"] for row in found] == [{"n": 0}, {"n": 2}]
+        assert database.read_results([run.id], agent_ids=[]) == []
+
+    def test_events_of_one_reason_come_alone(self, database: Database, run: SampleRun) -> None:
+        events = [make_event(reason, at=float(at)) for at, reason in enumerate(("lost", "found", "lost"))]
+        run.commit(events=events)
+        assert list(database.read_events([run.id], why="lost")) == [events[0], events[2]]
+
     def test_agents_come_back_in_the_order_in_which_they_came(self, database: Database, run: SampleRun) -> None:
         worker = run.add_worker()
         for at, unit in zip((5.0, 3.0, 4.0), run.add_units(3), strict=True):
