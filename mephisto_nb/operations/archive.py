@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,22 @@ class Archive:
     def get_running_task_runs(self) -> list[LiveTaskRun]:
         """Give the runs that this kernel drives now, oldest first."""
         return [keeper.run for keeper in self._keepers.values() if keeper.run.is_running]
+
+    def get_own_task_runs(self) -> list[LiveTaskRun]:
+        """Give the runs that this kernel drives, or has driven, oldest first."""
+        return [keeper.run for keeper in self._keepers.values()]
+
+    def read_runs(self) -> list[tuple[TaskRun, Mapping[str, int]]]:
+        """Read all task runs of the database, newest first, each with how many units have which status; for displays.
+
+        Raises
+        ------
+        ClosedError
+            The operator was shut down.
+        """
+        runs = self._database.find_runs()
+        counts = self._database.count_units([run.task_run_id for run in runs])
+        return [(run, counts[run.task_run_id]) for run in runs]
 
     def find_live_runs(self) -> list[TaskRun]:
         """Give the runs that have not ended and are not driven from here: `reconnect` takes them up.

@@ -75,11 +75,12 @@ class RunFrames:
         return self._database.load_run(self.task_run_id)
 
     def read_answers(self, agent_ids: Sequence[str]) -> list[JSONObject]:
-        """Read a few answers, as rows with ``inputs`` and ``answer`` as `results` has them; for displays."""
+        """Read a few answers, as rows with ``inputs``, ``answer`` and the ``paths`` of files; for displays."""
         rows = self._database.read_results([self.task_run_id], agent_ids=agent_ids)
         for row in rows:
             own = row["unit_data"][row["unit_index"]] if row["unit_index"] < len(row["unit_data"]) else {}
             row["inputs"] = self._blueprint.get_inputs(row["shared"], own)
+            row["paths"] = [str(self._directory / "files" / file["filename"]) for file in row["files"]]
             row["answer"] = self._blueprint.get_answer(self._with_files(row["data"], row["files"]))
         return rows
 

@@ -97,11 +97,11 @@ def _paused(moment: Moment) -> Notices:
 
 #: Why those who came got nothing, by the code of their refusal; and what can be done about it.
 _BECAUSE = {
-    "not_qualified": ("lack a qualification", "grant it to more workers, or ask for less"),
-    "blocked": ("are blocked", "invite others"),
-    "max_for_task": ("have done as many as one worker may", "raise maximum_units_per_worker, or invite others"),
-    "no_available_units": ("have done all that is open to them", "invite others"),
-    "too_many_concurrent": ("hold as many units as they may at once", "wait, or raise allowed_concurrent next time"),
+    "not_qualified": ("without a qualification that is asked for", "grant it to more workers, or ask for less"),
+    "blocked": ("blocked", "invite others"),
+    "max_for_task": ("done with as many as one worker may do", "raise maximum_units_per_worker, or invite others"),
+    "no_available_units": ("done with all that is open to them", "invite others"),
+    "too_many_concurrent": ("holding as many units as they may at once", "wait, or raise allowed_concurrent next time"),
 }
 
 

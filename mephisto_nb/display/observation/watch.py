@@ -117,30 +117,34 @@ class RunWatch:
             missing[row["agent_id"]].data = row["data"]
         self._tell()
 
-    def submission(self, agent_id: str) -> JSONObject:
-        """Read one answer in full; blocks for a moment, so call it in a thread.
+    async def submission(self, agent_id: str) -> JSONObject:
+        """Read one answer in full, in a thread.
 
         Returns
         -------
         dict
-            ``agent_id``, ``worker``, ``unit_id``, ``unit``, ``status`` (of the unit), ``accepted_at``,
-            ``submitted_at``, ``seconds``, ``pay_amount``, ``inputs`` and ``answer`` (as the columns of `results`).
+            ``agent_id``, ``worker``, ``unit`` (its short name), ``unit_id``, ``assignment`` (its index), ``status`` (of
+            the unit), ``started_at``, ``at`` (when it came), ``seconds``, ``pay_amount``, ``inputs`` and ``answer`` (as
+            the columns of `results`), and ``files``: the paths of what was sent along.
 
         Raises
         ------
         NotFoundError
             This agent has sent no answer in this run.
         """
-        found = self._run.read_answers([agent_id])
+        found = await in_thread(self._run.read_answers, [agent_id])
         if not found:
             raise NotFoundError(f"Agent {agent_id!r} has sent no answer in run {self._run.task_run_id}.")
         row = found[0]
-        kept = ("agent_id", "unit_id", "status", "accepted_at", "submitted_at", "pay_amount", "inputs", "answer")
         return {
-            **{name: row[name] for name in kept},
+            **{name: row[name] for name in ("agent_id", "unit_id", "status", "pay_amount", "inputs", "answer")},
             "worker": row["worker_name"],
             "unit": self._moment().label_of(row["unit_id"]),
+            "assignment": row["assignment_index"],
+            "started_at": row["accepted_at"],
+            "at": row["submitted_at"],
             "seconds": row["submitted_at"] - row["accepted_at"],
+            "files": row["paths"],
         }
 
     def close(self) -> None:
