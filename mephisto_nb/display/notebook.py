@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 
 from mephisto_nb.data_model import records
+from mephisto_nb.display.progress import show_progress, showing_runs
 from mephisto_nb.display.summary import RunSummary, summarize
 from mephisto_nb.operations import operator
 from mephisto_nb.operations.task_run import LiveTaskRun
@@ -44,6 +45,11 @@ class TaskRun(LiveTaskRun):
 class Operator(operator.Operator):  # noqa: D101 - the same docstring as its base, on the next line
     __doc__ = operator.Operator.__doc__
     run_class = TaskRun
+    progress = staticmethod(show_progress)
+
+    async def wait_for_runs_then_shutdown(self) -> None:  # noqa: D102 - as its base says; a terminal shows how far it is
+        async with showing_runs(self.get_running_task_runs()):
+            await super().wait_for_runs_then_shutdown()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
         running = [summarize(run) for run in self.get_running_task_runs()]

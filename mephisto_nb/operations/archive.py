@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pandas as pd
 
 from mephisto_nb.abstractions.database import Database
+from mephisto_nb.abstractions.progress import Progress, no_progress
 from mephisto_nb.data_model.records import TaskRun
 from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import NotFoundError
@@ -28,6 +29,8 @@ class Archive:
     _database: Database
     _runs_directory: Path
     _keepers: dict[str, RunKeeper]
+    #: Shows how far long work is.
+    progress: ClassVar[Progress] = staticmethod(no_progress)
 
     def get_running_task_runs(self) -> list[LiveTaskRun]:
         """Give the runs that this kernel drives now, oldest first."""
@@ -90,4 +93,4 @@ class Archive:
             raise NotFoundError(f"There is no task run {task_run_id!r} in this database. See operator.task_runs().")
         settings = settings_from_dict(found[0].config)
         blueprint = get_blueprint_from_type(settings.blueprint_type)(settings.blueprint_args, SharedTaskState())
-        return RunFrames(found[0], self._runs_directory / task_run_id, blueprint, self._database)
+        return RunFrames(found[0], self._runs_directory / task_run_id, blueprint, self._database, self.progress)

@@ -96,7 +96,7 @@ class Operator(People, Archive):
         #: Runs of an earlier kernel that were found at the start and not taken up since; a repr must not look.
         self.left_behind = self._database.find_runs(live=True)
         self._starter = RunStarter(
-            self._runs_directory, self._database, self._writer, self._supervisor, clock, self.run_class
+            self._runs_directory, self._database, self._writer, self._supervisor, clock, self.run_class, self.progress
         )
 
     # -- launching -------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import pandas as pd
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.abstractions.blueprint import Blueprint
 from mephisto_nb.abstractions.database import Database
+from mephisto_nb.abstractions.progress import Progress, no_progress
 from mephisto_nb.data_model.records import PAGE_ERROR, TaskRun
 from mephisto_nb.data_model.snapshots import RunSnapshot
 from mephisto_nb.export import files, frames
@@ -23,8 +24,16 @@ if TYPE_CHECKING:
 class RunFrames:
     """The frames of one run, which can be asked for at any time, before, during and after it."""
 
-    def __init__(self, run: TaskRun, directory: Path, blueprint: Blueprint[Any], database: Database) -> None:
+    def __init__(
+        self,
+        run: TaskRun,
+        directory: Path,
+        blueprint: Blueprint[Any],
+        database: Database,
+        progress: Progress = no_progress,
+    ) -> None:
         self._run, self._directory, self._blueprint, self._database = run, directory, blueprint, database
+        self._progress = progress
         #: What a display knows of this run, kept with it.
         self.watched_by: object | None = None
 
@@ -125,7 +134,14 @@ class RunFrames:
         --------
         ``run.export("answers.csv")``
         """
-        return files.write_frame(self.results(), path, neutralise_formulas=neutralise_formulas)
+        what = f"Exporting answers to {Path(path).name}"
+        self._progress(what, 0, 2)
+        try:
+            results = self.results()
+            self._progress(what, 1, 2)
+            return files.write_frame(results, path, neutralise_formulas=neutralise_formulas)
+        finally:
+            self._progress(what, 2, 2)
 
     def _with_files(self, data: JSON, sent: list[JSONObject]) -> JSON:
         if not sent or not isinstance(data, dict):

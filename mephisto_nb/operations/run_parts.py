@@ -11,6 +11,7 @@ from mephisto_nb.abstractions.blueprint import Blueprint
 from mephisto_nb.abstractions.clock import Clock
 from mephisto_nb.abstractions.crowd_provider import CrowdProvider
 from mephisto_nb.abstractions.database import Database
+from mephisto_nb.abstractions.progress import Progress
 from mephisto_nb.data_model.records import TaskRun
 from mephisto_nb.operations.run_tally import RunTally
 
@@ -33,3 +34,4 @@ class RunParts:
     engine: RunEngine
     link: ClientIOHandler
     tally: RunTally
+    progress: Progress

@@ -23,6 +23,8 @@ class RunTally:
     turned_away: OrderedDict[str, str] = field(default_factory=OrderedDict)
     page_errors: Counter[str] = field(default_factory=Counter)
     last_arrival_at: float | None = None
+    #: How many assignments of the run's data have been created, and how many there are (None: a generator knows).
+    created: tuple[int, int | None] = (0, None)
 
     def note(self, step: Step) -> None:
         """Take note of a step; a listener of the engine."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
+from mephisto_nb.data_model.states import UnitStatus
 from mephisto_nb.errors import ClosedError
 from mephisto_nb.lifecycle import steering
 from mephisto_nb.lifecycle.step import Step
@@ -93,7 +94,13 @@ class Steering(RunFrames):
 
     async def expire_units(self) -> int:
         """Take back the units that nobody is working on, and give how many those were."""
-        return await self._do(steering.expire)
+        counts = self._parts.engine.state.counts
+        total = counts[UnitStatus.CREATED] + counts[UnitStatus.LAUNCHED]
+        self._progress("Taking units back", 0, total)
+        try:
+            return await self._do(steering.expire)
+        finally:
+            self._progress("Taking units back", total, total)
 
     async def shutdown(self) -> None:
         """End gently: take back what nobody is working on, wait for those who are at work, end the router."""

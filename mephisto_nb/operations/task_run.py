@@ -19,7 +19,7 @@ class LiveTaskRun(Steering):
     """
 
     def __init__(self, parts: RunParts) -> None:
-        super().__init__(parts.run, parts.directory, parts.blueprint, parts.database)
+        super().__init__(parts.run, parts.directory, parts.blueprint, parts.database, parts.progress)
         self._parts = parts
         self._failure: Exception | None = None
         #: Who is told of what befalls the run beside its steps: that it failed, ended, or is driven no longer.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -31,6 +32,7 @@ class FakeRun:
     failed_hooks: list[Exception] = field(default_factory=list)
     task_run_id: str = "run"
     is_running: bool = True
+    done: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         link = SimpleNamespace(trouble=None, away_since=None, absence="")
@@ -221,5 +223,5 @@ def test_a_database_and_a_router_that_do_not_answer_are_told_while_the_run_lives
     assert notices["router"]["reason"] == "The router has not been reached for 15 seconds."
     parts.link.trouble = "The router cannot be reached."
     assert scene.notices()["router"]["reason"] == "The router cannot be reached."
-    scene.live.is_running = False
+    scene.live.done.set()
     assert list(scene.notices()) == ["absence"]

@@ -65,8 +65,8 @@ def _failure(moment: Moment) -> Notices:
 
 def _troubles(moment: Moment) -> Notices:
     run = moment.live
-    if run is None or not run.is_running:
-        return
+    if run is None or not run.is_running or run.done.is_set():
+        return  # a run whose units are done lets its router go
     engine, link = run.parts.engine, run.parts.link
     if engine.trouble is not None:
         yield Notice("database", "error", engine.trouble, "Make the database reachable: the run goes on by itself.")

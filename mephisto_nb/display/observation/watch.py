@@ -79,7 +79,8 @@ class RunWatch:
             ``money`` (see `money.describe_money`; ``per_hour`` is the median over all answers of pay by time at work),
             ``people`` and ``newest`` (see `people`), ``attention`` (see `attention`), ``limits`` in force, and
             ``rates``: the shares of workers who returned their unit, dropped out or ran out of time among those who
-            answered or left, and how many errors pages reported, of how many workers.
+            answered or left, and how many errors pages reported, of how many workers. ``work``: how many assignments
+            of a run's data are created yet (``what``, ``done``, ``total``); None once all are, or where none can tell.
         """
         if self._live is not None and self._live.parts.engine.state is not self._statistics.state:
             self._statistics = RunStatistics(self._live.parts.engine.state)  # it was read again, after a failure
@@ -97,6 +98,7 @@ class RunWatch:
             "attention": describe_attention(moment, money),
             "limits": limits_of(self._statistics.rules),
             "rates": _describe_rates(moment),
+            "work": self._describe_work(),
         }
 
     async def load(self) -> None:
@@ -223,6 +225,12 @@ class RunWatch:
         return describe_money(
             statistics.pay, statistics.rules.pay_amount, fee_rate, statistics.hourly.value, float(minimum)
         )
+
+    def _describe_work(self) -> JSONObject | None:
+        if self._live is None or self._statistics.generator_done or not self._live.is_running:
+            return None
+        done, total = self._live.parts.tally.created
+        return None if total is None else {"what": "Creating units", "done": done, "total": total}
 
     def _describe_run(self, moment: Moment) -> JSONObject:
         run, live = self._run.task_run, self._live
