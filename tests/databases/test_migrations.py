@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +126,16 @@ def test_a_database_of_each_old_schema_opens(revision: str, tmp_path: Path) -> N
     database.close()
 
 
-def test_threads_that_open_a_new_database_at_once_all_get_it(empty_url: str) -> None:
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_readers_and_the_writer_of_a_file_go_on_side_by_side(revision: str, tmp_path: Path) -> None:
+    file = shutil.copy(_ASSETS / f"schema-{revision}.db", tmp_path)  # which is not made so
+    SQLDatabase(f"sqlite:///{file}").close()
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+@pytest.mark.parametrize("_again", range(8))
+def test_threads_that_open_a_new_database_at_once_all_get_it(empty_url: str, _again: int) -> None:
     def open_and_use(number: int) -> str:
         database = SQLDatabase(empty_url)
         try:
