@@ -150,7 +150,7 @@ class _LiveLines:
 def _row(state: JSONObject) -> tuple[Text, ProgressBar, Text]:
     answered, total = state["units"]["answered"], state["units"]["total"]
     bar = ProgressBar(total=max(1, total), completed=answered, width=_BAR)
-    return Text(name_of(state), no_wrap=True), bar, Text(summary_of(state))
+    return Text(name_of(state), no_wrap=True), bar, Text(summary_of(state), no_wrap=True, overflow="ellipsis")
 
 
 # -- no terminal ---------------------------------------------------------------------------------------------
@@ -194,18 +194,20 @@ def _news(state: JSONObject) -> tuple[Any, ...]:
 
 # -- long work -----------------------------------------------------------------------------------------------
 
-#: Work that takes less long (seconds) is not shown.
-_SHORT = 0.4
+#: Work that takes less long (seconds) is not shown: of a bar below a cell something stays.
+_SHORT, _SHORT_IN_NOTEBOOK = 0.4, 2.0
 
 
 @dataclass(slots=True)
 class WorkBars:
     """Shows long work of any kind, as `abstractions.progress.Progress`: a bar while it lasts, gone when it is over.
 
-    What does not take long is not shown at all. `make_bar` makes what draws one piece of work.
+    What does not take long is not shown at all. `make_bar` makes what draws one piece of work, and `short` tells how
+    many seconds are not long.
     """
 
     make_bar: Callable[[str], Bar]
+    short: Callable[[], float]
     _begun: dict[str, tuple[float, Bar | None, asyncio.TimerHandle | None]] = field(default_factory=dict)
 
     def __call__(self, what: str, done: int, total: int) -> None:
@@ -214,12 +216,12 @@ class WorkBars:
             self._end(what)
         elif what not in self._begun:
             self._begun[what] = (time.monotonic(), None, self._later(what, done, total))
-        elif time.monotonic() - self._begun[what][0] >= _SHORT:
+        elif time.monotonic() - self._begun[what][0] >= self.short():
             self._draw(what, done, total)
 
     def _later(self, what: str, done: int, total: int) -> asyncio.TimerHandle | None:
         try:
-            return asyncio.get_running_loop().call_later(_SHORT, self._draw, what, done, total)
+            return asyncio.get_running_loop().call_later(self.short(), self._draw, what, done, total)
         except RuntimeError:
             return None  # no loop is running: whoever works here will say how far they are
 
@@ -294,4 +296,4 @@ def _make_bar(what: str) -> Bar:
 
 
 #: What operators show their long work with.
-show_progress = WorkBars(_make_bar)
+show_progress = WorkBars(_make_bar, lambda: _SHORT_IN_NOTEBOOK if in_notebook() else _SHORT)

@@ -19,7 +19,7 @@ from mephisto_nb.operations.run_parts import RunParts
 T = TypeVar("T")
 
 
-class Steering(RunFrames):
+class SteeredRun(RunFrames):
     """The ways to steer a run; `LiveTaskRun` is one of these."""
 
     _parts: RunParts

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from mephisto_nb.data_model.states import UNIT_ANSWERED, UnitStatus
 from mephisto_nb.errors import ClosedError, RunFailedError
 from mephisto_nb.operations.run_parts import RunParts
-from mephisto_nb.operations.steering import Steering
+from mephisto_nb.operations.steering import SteeredRun
 
 
-class LiveTaskRun(Steering):
+class LiveTaskRun(SteeredRun):
     """A task run that this kernel drives, or drove until it ended.
 
     Frames can be asked for at any time, before, during and after the run. What changes something is a

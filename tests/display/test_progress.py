@@ -142,16 +142,15 @@ class Sketch(Bar):
 
 async def test_work_that_is_soon_done_is_not_shown() -> None:
     drawn: list[Any] = []
-    bars = WorkBars(lambda what: Sketch(drawn))
+    bars = WorkBars(lambda what: Sketch(drawn), lambda: 60.0)
     for done in range(3):
         bars("Exporting", done, 2)
     assert drawn == []
 
 
-async def test_work_that_takes_long_is_shown_until_it_is_over(monkeypatch: Any) -> None:
-    monkeypatch.setattr(progress, "_SHORT", 0.0)
+async def test_work_that_takes_long_is_shown_until_it_is_over() -> None:
     drawn: list[Any] = []
-    bars = WorkBars(lambda what: Sketch(drawn))
+    bars = WorkBars(lambda what: Sketch(drawn), lambda: 0.0)
     for done in range(4):
         bars("Taking units back", done, 3)
     assert drawn == [(1, 3), (2, 3), "gone"]

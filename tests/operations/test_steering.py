@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -167,3 +169,30 @@ async def test_a_preview_of_what_cannot_be_says_so(
     run = await launch(operator, rows(1))
     with pytest.raises(ConfigError, match=said):
         run.preview(action, **arguments)
+
+
+async def test_a_run_whose_kernel_was_killed_is_as_it_was_steered(
+    make_operator: Callable[..., Operator], data_dir: Path
+) -> None:
+    command = (sys.executable, "-m", "tests.operations.kernel", str(data_dir), "3", "steered")
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    about = json.loads(await process.stdout.readline())
+    process.kill()
+    await process.communicate()
+    run = await make_operator().reconnect(about["run_id"])
+    assert (run.status, set(run.units()["pay_amount"])) == ("paused", {0.5})
+    async with crowd_of(run.url) as worker:
+        assert (await worker("ann").register())["failure_code"] == "paused"
+        await run.resume_launching()
+        await take(worker("ann"))
+
+
+async def test_a_resumed_run_takes_the_limits_of_its_new_configuration(operator: Operator) -> None:
+    run = await launch(operator, rows(2))
+    await run.change_limits(maximum_units_per_worker=1)
+    await run.pause_launching()
+    await run.shutdown()
+    again = await launch(operator, rows(2), resume_incomplete_run=True, maximum_units_per_worker=5)
+    assert (again.task_run_id, again.status) == (run.task_run_id, "live")
+    assert again.parts.engine.state.rules.maximum_units_per_worker == 5

@@ -17,11 +17,12 @@ from mephisto_nb.display.observation.moment import Moment
 from mephisto_nb.display.observation.money import describe_money
 from mephisto_nb.display.observation.people import describe_newest, describe_people
 from mephisto_nb.display.observation.run_statistics import RunStatistics
-from mephisto_nb.errors import NotFoundError
+from mephisto_nb.errors import NotFoundError, UnknownTypeError
 from mephisto_nb.lifecycle.limits import limits_of
 from mephisto_nb.lifecycle.loading import state_from_snapshot
 from mephisto_nb.lifecycle.run_state import RunRules, RunState
 from mephisto_nb.lifecycle.step import Step
+from mephisto_nb.operations.registry import get_crowd_provider_from_type
 from mephisto_nb.operations.run_frames import RunFrames
 from mephisto_nb.operations.threads import in_thread
 
@@ -55,6 +56,7 @@ class RunWatch:
         #: Called on the loop, cheaply, whenever `state` may have changed.
         self.on_change: list[Callable[[], None]] = []
         self._statistics = RunStatistics(self._read_state())
+        self._fee_rate = _fee_rate_of(run.task_run.provider_type)
         self._old_errors: Counter[str] = Counter()
         self._is_loaded = False
         self._timer: Timer | None = None
@@ -221,10 +223,8 @@ class RunWatch:
     def _money(self, moment: Moment) -> JSONObject:
         minimum = self._task_args().get("minimum_hourly_pay", MINIMUM_HOURLY_PAY)
         statistics = moment.statistics
-        fee_rate = self._live.parts.provider.FEE_RATE if self._live is not None else 0.0
-        return describe_money(
-            statistics.pay, statistics.rules.pay_amount, fee_rate, statistics.hourly.value, float(minimum)
-        )
+        per_hour, reward = statistics.hourly.value, statistics.rules.pay_amount
+        return describe_money(statistics.pay, reward, self._fee_rate, per_hour, float(minimum))
 
     def _describe_work(self) -> JSONObject | None:
         if self._live is None or self._statistics.generator_done or not self._live.is_running:
@@ -256,6 +256,13 @@ def watch(run: RunFrames) -> RunWatch:
     if not isinstance(run.watched_by, RunWatch):
         run.watched_by = RunWatch(run)
     return run.watched_by
+
+
+def _fee_rate_of(provider_type: str) -> float:
+    try:
+        return get_crowd_provider_from_type(provider_type).FEE_RATE
+    except UnknownTypeError:
+        return 0.0  # of a run long past, whose crowd is known no longer
 
 
 def _describe_units(moment: Moment) -> JSONObject:
