@@ -82,7 +82,7 @@ function field(name, label, hint, step, now) {
 
 /** Show one submission: what was asked, what came back, who, when. */
 export async function showSubmission(root, load) {
-  const content = make("div", { class: "mnb-submission", tabindex: 0 }, make("p", { class: "mnb-empty" }, "Reading …"));
+  const content = make("div", { class: "mnb-submission", tabindex: 0 }, make("p", { class: "mnb-empty" }, "Reading…"));
   openDialog(root, "Answer", [content], [closer("Close")]);
   try {
     content.replaceChildren(...describe(await load()));

@@ -62,9 +62,9 @@ export class Link {
     return this.intersects && document.visibilityState === "visible" && this.topics.size > 0;
   }
 
-  /** Have `draw(state, changed)` called with each new state of a topic; `changed` holds names of its parts. */
-  follow(topic, draw) {
-    this.topics.set(topic, { draw, state: null, rev: null, changed: new Set() });
+  /** Have `draw(state, changed)` called with each new state of a topic; `changed` names its parts. `fail(why)`: there is none. */
+  follow(topic, draw, fail) {
+    this.topics.set(topic, { draw, fail, state: null, rev: null, changed: new Set() });
     this.look();
   }
 
@@ -110,6 +110,7 @@ export class Link {
     if (topic === undefined) return;
     if (message.type === "state") this.replace(topic, message);
     else if (message.type === "delta") this.change(message.topic, topic, message);
+    else if (message.type === "failed") topic.fail(message.error);
   }
 
   settle({ request, error, result }) {

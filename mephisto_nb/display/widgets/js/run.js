@@ -17,7 +17,7 @@ export function runDashboard(link, runId) {
   top.tools.append(...controls.nodes);
   const away = make("p", { class: "mnb-away", role: "status" });
   const absence = make("p", { class: "mnb-note mnb-absence" });
-  const waiting = make("p", { class: "mnb-empty" }, "Waiting for the kernel …");
+  const waiting = make("p", { class: "mnb-empty" }, "Waiting for the kernel…");
   const open = (agent) => showSubmission(root, () => link.ask({ type: "submission", topic: runId, agent_id: agent }));
   const sections = [top, attention(controls.steer), progress(), figures(), people(), newest(open), sharing()];
   const [, alerts, bar, tiles, crowd, answers, share] = sections.map((section) => section.node);
@@ -58,7 +58,7 @@ export function runDashboard(link, runId) {
     tick();
   }
 
-  link.follow(runId, draw);
+  link.follow(runId, draw, (why) => write(waiting, plain(why)));
   const timer = setInterval(() => link.looks && tick(), 1000);
   return {
     node: root,

@@ -49,7 +49,7 @@ export function runList(link) {
     const live = runs.filter((run) => ["live", "paused", "closing"].includes(run.status)).length;
     write(summary, isEmpty ? "" : `${count(live, "live", "live")}, ${count(runs.length, "in all", "in all")}`);
     follow(body, runs, (run) => run.id, (run) => row(run, open), (entry, run) => entry.draw(run));
-  });
+  }, (why) => write(summary, plain(why)));
 
   return {
     node: root,

@@ -8,12 +8,12 @@ const OPEN = ["live", "paused", "closing"];
 
 /** What each action is called, on its button, while it lasts, and when it is done. */
 const ACTIONS = {
-  pause: { label: "Pause", during: "Pausing …", done: "Paused: nothing more is handed out until you resume." },
-  resume: { label: "Resume", during: "Resuming …", done: "Resumed." },
-  limits: { label: "Limits …", title: "Change the limits?", yes: "Change them", during: "Changing the limits …", done: "The limits are changed." },
-  expire: { label: "Expire open units …", title: "Expire what is left?", yes: "Expire", during: "Expiring …", done: "The open units have expired." },
-  shutdown: { label: "Stop …", title: "Stop gently?", yes: "Stop gently", during: "Stopping, once those at work are done …", done: "The run has ended." },
-  force_shutdown: { label: "Stop at once …", title: "Stop at once?", yes: "Stop at once", during: "Stopping at once …", done: "The run has ended." },
+  pause: { label: "Pause", during: "Pausing…", done: "Paused: nothing more is handed out until you resume." },
+  resume: { label: "Resume", during: "Resuming…", done: "Resumed." },
+  limits: { label: "Limits…", title: "Change the limits?", yes: "Change them", during: "Changing the limits…", done: "The limits are changed." },
+  expire: { label: "Expire open units…", title: "Expire what is left?", yes: "Expire", during: "Expiring…", done: "The open units have expired." },
+  shutdown: { label: "Stop…", title: "Stop gently?", yes: "Stop gently", during: "Stopping, once those at work are done…", done: "The run has ended." },
+  force_shutdown: { label: "Stop at once…", title: "Stop at once?", yes: "Stop at once", during: "Stopping at once…", done: "The run has ended." },
 };
 
 /** Make `steer(action)` and the buttons; `root` is where dialogs open, `say(words, isError)` where news goes. */
@@ -26,7 +26,7 @@ export function steering(link, runId, root, say) {
   async function act(name, args) {
     busy.add(name);
     draw(last);
-    say(ACTIONS[name]?.during ?? "Doing it …");
+    say(ACTIONS[name]?.during ?? "Doing it…");
     try {
       const words = await link.ask({ type: "act", topic: runId, action: name, args });
       say(words || ACTIONS[name]?.done || "Done.");
