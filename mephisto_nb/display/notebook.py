@@ -10,11 +10,13 @@ from jinja2 import Environment, PackageLoader
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.display.observation.runs import run_list
 from mephisto_nb.display.observation.watch import watch
+from mephisto_nb.display.progress import show_progress, showing_runs
 from mephisto_nb.display.summary import STATES, summarize
 from mephisto_nb.display.widgets.desk import Subject
 from mephisto_nb.display.widgets.model import can_be_live, make_model
 from mephisto_nb.display.words import moment, plain
 from mephisto_nb.operations import operator
+from mephisto_nb.operations.run_frames import RunFrames
 from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.operations.threads import in_thread
 
@@ -48,15 +50,15 @@ def draw_operator(state: JSONObject) -> str:
     return page.render(runs=runs, closed=state["closed"], taken_at=moment(state["now"]))
 
 
-class TaskRun(LiveTaskRun):
-    """A task run that shows how it is when it is the last value of a cell."""
+class Shown(RunFrames):
+    """A run that shows how it is when it is the last value of a cell."""
 
     @cached_property
     def _model(self) -> Any:
         return make_model(self.task_run_id, self._find_subject)
 
     async def _find_subject(self, topic: str) -> Subject:
-        return Subject(watch(self), self)
+        return _subject(self)
 
     def dashboard(self) -> Any:
         """Give the live display itself, an anywidget, to put into a layout of your own, or into marimo.
@@ -77,9 +79,23 @@ class TaskRun(LiveTaskRun):
         return {**_view_of(self._model), **still} if can_be_live() else still
 
 
+class TaskRun(Shown, LiveTaskRun):
+    """A task run that this kernel drives, or has driven, with its dashboard."""
+
+
+class PastRun(Shown):
+    """A task run of another kernel, with a dashboard that stays as it is."""
+
+
 class Operator(operator.Operator):  # noqa: D101 - the same docstring as its base, on the next line
     __doc__ = operator.Operator.__doc__
     run_class = TaskRun
+    frames_class = PastRun
+    progress = staticmethod(show_progress)
+
+    async def wait_for_runs_then_shutdown(self) -> None:  # noqa: D102 - as its base says; a terminal shows how far it is
+        async with showing_runs(self.get_running_task_runs()):
+            await super().wait_for_runs_then_shutdown()
 
     @cached_property
     def _model(self) -> Any:
@@ -88,12 +104,23 @@ class Operator(operator.Operator):  # noqa: D101 - the same docstring as its bas
     async def _find_subject(self, topic: str) -> Subject:
         if topic == ALL_RUNS:
             return Subject(run_list(self))
-        run = await in_thread(self.get_task_run, topic)
-        return Subject(watch(run), run)
+        own = [run for run in self.get_own_task_runs() if run.task_run_id == topic]
+        run = own[0] if own else await in_thread(self._look_up, topic)
+        return _subject(run)
+
+    def _look_up(self, task_run_id: str) -> RunFrames:
+        """Read a run from the database, which takes a while, and what its watch needs."""
+        run = self.get_task_run(task_run_id)
+        watch(run)
+        return run
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         still = {"text/plain": repr(self), "text/html": draw_operator(run_list(self).state())}
         return {**_view_of(self._model), **still} if can_be_live() else still
+
+
+def _subject(run: RunFrames) -> Subject:
+    return Subject(watch(run), run if isinstance(run, LiveTaskRun) else None)
 
 
 def _view_of(model: Any) -> dict[str, Any]:

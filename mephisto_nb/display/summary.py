@@ -82,8 +82,8 @@ def summarize(state: JSONObject) -> RunSummary:
         title=plain(run["title"]) if run["title"] != run["name"] else "",
         task_run_id=run["id"],
         status=run["status"],
-        url=run["url"] or "",
-        worker_url=run["worker_url"] or "",
+        url=plain(run["url"] or ""),
+        worker_url=plain(run["worker_url"] or ""),
         answered=units["answered"],
         total=units["total"],
         working=state["people"]["at_work"],
@@ -91,7 +91,7 @@ def summarize(state: JSONObject) -> RunSummary:
         taken_at=moment(run["now"]),
         elapsed=_elapsed(run),
         facts=[fact for fact in _facts(state) if fact[1]],
-        newest=[(plain(one["preview"]) or "(empty)", plain(one["worker"])) for one in state["newest"]],
+        newest=[(plain(one["preview"] or ""), plain(one["worker"])) for one in state["newest"]],
         attention=[Alert(one["severity"], plain(one["reason"]), plain(one["remedy"])) for one in state["attention"]],
         absence=plain(run["absence"] or ""),
     )
@@ -143,13 +143,13 @@ _PARTS = {"committed": "committed", "to_come": "still to come"}
 
 
 def _pay(all_money: JSONObject) -> str:
-    if all_money["per_hour"] is None:
+    if all_money["per_hour"] is None or not all_money["reward"]:
         return ""
     currency, minimum = all_money["currency"], all_money["minimum_per_hour"]
     words = f"{money(all_money['per_hour'], currency)} an hour (median)"
-    if minimum is None:
+    if not minimum:
         return words
-    return f"{words}, {'BELOW' if all_money['below_minimum'] else 'above'} your minimum of {money(minimum, currency)}"
+    return f"{words}, {'BELOW' if all_money['below_minimum'] else 'above'} the minimum of {money(minimum, currency)}"
 
 
 def _people(people: JSONObject) -> str:

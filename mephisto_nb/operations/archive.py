@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 class Archive:
     """The runs of a database; `Operator` is one of these."""
 
+    #: What a run that is only looked up is handed out as.
+    frames_class: ClassVar[type[RunFrames]] = RunFrames
     _database: Database
     _runs_directory: Path
     _keepers: dict[str, RunKeeper]
@@ -93,4 +95,4 @@ class Archive:
             raise NotFoundError(f"There is no task run {task_run_id!r} in this database. See operator.task_runs().")
         settings = settings_from_dict(found[0].config)
         blueprint = get_blueprint_from_type(settings.blueprint_type)(settings.blueprint_args, SharedTaskState())
-        return RunFrames(found[0], self._runs_directory / task_run_id, blueprint, self._database, self.progress)
+        return self.frames_class(found[0], self._runs_directory / task_run_id, blueprint, self._database, self.progress)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConfigError, MephistoError
-from mephisto_nb.operations.run_frames import RunFrames
-from mephisto_nb.operations.task_run import LiveTaskRun
 
 #: The method of each action, and the arguments that it may be given.
 ACTIONS: Mapping[str, tuple[str, frozenset[str]]] = {
@@ -24,7 +22,15 @@ ACTIONS: Mapping[str, tuple[str, frozenset[str]]] = {
 }
 
 
-def preview(run: RunFrames, action: str, args: JSONObject) -> str:
+class Steerable(Protocol):
+    """A run that is driven from this kernel; the methods of `ACTIONS` are its."""
+
+    def preview(self, action: str, **arguments: Any) -> str:
+        """Say what an action would do."""
+        ...
+
+
+def preview(run: Steerable, action: str, args: JSONObject) -> str:
     """Say what an action would do; empty: nothing that somebody has to be asked about first.
 
     Raises
@@ -32,11 +38,11 @@ def preview(run: RunFrames, action: str, args: JSONObject) -> str:
     ConfigError
         There is no such action, or it cannot be done so.
     """
-    _, live = _find(run, action, args)
-    return live.preview(action, **args)
+    _find(action, args)
+    return run.preview(action, **args)
 
 
-async def act(run: RunFrames, action: str, args: JSONObject) -> str:
+async def act(run: Steerable, action: str, args: JSONObject) -> str:
     """Do it, and say what came of it; empty: nothing but what the button says.
 
     Raises
@@ -44,8 +50,7 @@ async def act(run: RunFrames, action: str, args: JSONObject) -> str:
     ConfigError
         There is no such action, or it cannot be done so.
     """
-    method, live = _find(run, action, args)
-    result: Any = await getattr(live, method)(**args)
+    result: Any = await getattr(run, _find(action, args))(**args)
     if action == "expire" and isinstance(result, int):
         return "1 unit has expired." if result == 1 else f"{result:,} units have expired."
     return ""
@@ -56,12 +61,10 @@ def error_words(error: Exception) -> str:
     return str(error) if isinstance(error, MephistoError) else f"{type(error).__name__}: {error}"
 
 
-def _find(run: RunFrames, action: str, args: JSONObject) -> tuple[str, LiveTaskRun]:
+def _find(action: str, args: JSONObject) -> str:
     if action not in ACTIONS:
         raise ConfigError(f"A dashboard cannot {action!r}; it can {', '.join(ACTIONS)}.")
     method, known = ACTIONS[action]
     if unknown := set(args) - known:
         raise ConfigError(f"{action!r} takes no {', '.join(sorted(unknown))}.")
-    if not isinstance(run, LiveTaskRun):
-        raise ConfigError(f"Run {run.task_run_id} is not driven from this kernel, so it can only be looked at.")
-    return method, run
+    return method

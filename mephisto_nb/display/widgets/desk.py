@@ -9,20 +9,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.display.widgets.actions import act, preview
+from mephisto_nb.display.widgets.actions import Steerable, act, preview
 from mephisto_nb.display.widgets.errands import Errands
 from mephisto_nb.display.widgets.feed import Feed, Source
 from mephisto_nb.display.widgets.viewers import Viewers
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.operations.run_frames import RunFrames
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a topic is about: the source of its states; and the run, where it is one."""
+    """What a topic is about: the source of its states; and the run, where one is driven from here."""
 
     source: Source
-    run: RunFrames | None = None
+    run: Steerable | None = None
 
 
 #: Finds what a topic is about; what it raises is shown to whoever wants to see it.
@@ -129,10 +128,10 @@ class Desk:
         result: JSONObject = await found if inspect.isawaitable(found) else found
         return result
 
-    async def _run(self, topic: str) -> RunFrames:
+    async def _run(self, topic: str) -> Steerable:
         run = (await self._subject(topic)).run
         if run is None:
-            raise ConfigError(f"{topic!r} is no run.")
+            raise ConfigError("This run is not driven from this kernel: it can only be looked at.")
         return run
 
     async def _subject(self, topic: str) -> Subject:

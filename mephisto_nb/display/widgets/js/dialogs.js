@@ -48,8 +48,9 @@ export function askLimits(root, limits, preview) {
   return new Promise((resolve) => {
     const fields = LIMITS.map(([name, label, hint, step]) => field(name, label, hint, step, limits[name]));
     const effect = make("p", { class: "mnb-effect", role: "status" });
-    const apply = make("button", { type: "submit", class: "mnb-button mnb-primary" }, "Apply");
-    const form = make("form", { method: "dialog", id: "limits" }, ...fields.map((one) => one.node), effect);
+    const id = `mnb-${Math.random().toString(36).slice(2)}`;
+    const apply = make("button", { type: "submit", form: id, class: "mnb-button mnb-primary" }, "Apply");
+    const form = make("form", { method: "dialog", id }, ...fields.map((one) => one.node), effect);
     const changed = () => Object.fromEntries(fields.filter((one) => one.isChanged()).map((one) => [one.name, one.value()]));
     let turn = 0;
     const foresee = async () => {
@@ -61,14 +62,11 @@ export function askLimits(root, limits, preview) {
     };
     const dialog = openDialog(root, "Change limits", [form], [closer("Cancel"), apply]);
     form.addEventListener("input", foresee);
-    const submit = (event) => {
+    form.addEventListener("submit", (event) => {
       event.preventDefault();
-      if (apply.disabled) return;
       resolve(changed());
       dialog.close();
-    };
-    form.addEventListener("submit", submit);
-    apply.addEventListener("click", submit);
+    });
     dialog.addEventListener("close", () => resolve(null));
     foresee();
   });

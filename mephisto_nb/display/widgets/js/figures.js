@@ -104,9 +104,10 @@ function pay() {
     reads: ["money"],
     draw({ money: all }) {
       const minimum = all.minimum_per_hour;
-      const words = all.below_minimum ? "below your minimum of" : "your minimum is";
-      const note = minimum === null ? "median over all answers" : `${words} ${money(minimum, all.currency)}`;
-      if (all.per_hour === null) set(UNKNOWN, "", minimum === null ? "no answers yet" : note);
+      const words = all.below_minimum ? "below the minimum of" : "the minimum is";
+      const note = minimum ? `${words} ${money(minimum, all.currency)}` : "median over all answers";
+      if (all.per_hour === null) set(UNKNOWN, "", minimum ? note : "no answers yet");
+      else if (all.reward === 0 && all.per_hour === 0) set("Unpaid", "", "nobody is paid for this task");
       else set(money(all.per_hour, all.currency), " an hour, median", note);
       put(node, "data-warn", all.below_minimum);
     },

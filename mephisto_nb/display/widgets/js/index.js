@@ -1,13 +1,22 @@
 /** Where anywidget comes in. The model says what it shows: one run ("run" and its id), or all runs ("runs"). */
 
-import { make } from "./dom.js";
+import { make, put } from "./dom.js";
 import { Link } from "./link.js";
 import { runDashboard } from "./run.js";
 import { runList } from "./runs.js";
 
+/**
+ * JupyterLab would take Enter, Escape and letters for its own while a button in here has the focus. It is told so
+ * before it hears of the key. Keys with Ctrl or Cmd stay its own: people want to save from anywhere.
+ */
+function keepPlainKeys(root, { target, ctrlKey, metaKey }) {
+  if (root.contains(target)) put(root, "data-lm-suppress-shortcuts", !(ctrlKey || metaKey));
+}
+
 function render({ model, el }) {
-  // JupyterLab would take Enter, Escape and letters for itself while a button in here has the focus.
-  const root = make("div", { class: "mnb", "data-lm-suppress-shortcuts": "true" });
+  const root = make("div", { class: "mnb" });
+  const keepKeys = (event) => keepPlainKeys(root, event);
+  window.addEventListener("keydown", keepKeys, true);
   el.append(root);
   const link = new Link(model, el);
   const topic = model.get("topic");
@@ -15,6 +24,7 @@ function render({ model, el }) {
   link.onAway = view.setAway;
   root.append(view.node);
   return () => {
+    window.removeEventListener("keydown", keepKeys, true);
     view.close();
     link.close();
   };

@@ -29,8 +29,9 @@ export function head() {
       show(title, run.title && run.title !== run.name);
       write(state, runLabel(run.status));
       put(state, "data-status", run.status);
-      const worst = ["error", "warning"].find((severity) => attention.some((one) => one.severity === severity));
-      write(health, worst ? `${count(attention.length, "thing needs", "things need")} attention` : "All is well");
+      const bad = attention.filter((one) => one.severity !== "info");
+      const worst = bad.some((one) => one.severity === "error") ? "error" : bad[0]?.severity;
+      write(health, worst ? `${count(bad.length, "thing needs", "things need")} attention` : "All is well");
       put(health, "data-worst", worst ?? "none");
     },
     tick({ run, people }, now) {

@@ -64,6 +64,11 @@ export function runList(link) {
   };
 }
 
+function shareOf({ answered, total }) {
+  if (total === null) return "";
+  return total > 0 ? `${number(answered)} of ${number(total)} (${percent(answered, total)} %)` : "no units";
+}
+
 function row({ id }, open) {
   const name = own();
   const button = make("button", { type: "button", class: "mnb-link", click: () => open(id, button) }, name);
@@ -91,9 +96,10 @@ function row({ id }, open) {
       write(alerts, run.attention > 0 ? `${run.attention} to look at` : "");
       style(fill, "inline-size", `${run.total > 0 ? (100 * run.answered) / run.total : 0}%`);
       put(bar, "aria-label", `Units of ${plain(run.name)} answered`);
-      put(bar, "aria-valuemax", Math.max(1, run.total));
-      put(bar, "aria-valuenow", run.answered);
-      write(share, run.total > 0 ? `${number(run.answered)} of ${number(run.total)} (${percent(run.answered, run.total)} %)` : "no units");
+      show(bar, run.total > 0);
+      put(bar, "aria-valuemax", Math.max(1, run.total ?? 0));
+      put(bar, "aria-valuenow", run.answered ?? 0);
+      write(share, shareOf(run));
       write(launched, moment(run.launched_at));
     },
   };

@@ -41,10 +41,11 @@ export function steering(link, runId, root, say) {
   /** Ask, where there is something to ask, and do it. */
   async function steer({ name, args = {} }) {
     if (busy.has(name)) return;
+    if (name === "open") return void window.open(task.href, "_blank", "noreferrer");
     try {
       if (name === "limits" && Object.keys(args).length === 0) return void (await steerLimits());
-      const words = await preview(name, args);
       const known = ACTIONS[name] ?? {};
+      const words = known.title ? await preview(name, args) : "";
       if (words && !(await confirm(root, known.title ?? "Sure?", words, known.yes ?? "Do it"))) return;
     } catch (error) {
       return void say(error.message, true);
