@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.display.charts import RunCharts
 from mephisto_nb.display.observation.runs import run_list
 from mephisto_nb.display.observation.watch import watch
 from mephisto_nb.display.progress import show_progress, showing_runs
@@ -73,6 +74,16 @@ class Shown(RunFrames):
         ``ipywidgets.VBox([run.dashboard(), my_notes])``; in marimo, ``mo.ui.anywidget(run.dashboard())``
         """
         return self._model
+
+    def charts(self) -> RunCharts:
+        """Give charts of the answers so far, which follow the run: progress, time per unit, choices, agreement.
+
+        Raises
+        ------
+        ConfigError
+            Altair or vl-convert is not installed.
+        """
+        return RunCharts(self)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         still = draw_run(watch(self).state())

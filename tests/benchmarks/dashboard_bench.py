@@ -87,11 +87,13 @@ async def _measure(page: Page, lab: Lab) -> list[Figure]:
     url = (await notebook.run(0, "url")).strip()
     workers = subprocess.Popen([sys.executable, "-c", WORKERS, url])
     try:
-        alone = await _noted(notebook, 1, "alone")
+        await _work(notebook, 1)
+        alone = json.loads(await notebook.run(2, "alone"))
         await notebook.run(3, "At work now")
         await page.evaluate(OBSERVE)
-        watched = await _noted(notebook, 4, "watched")
+        await _work(notebook, 4)
         seen, blocked = await page.evaluate("[seen, blocked]")
+        watched = json.loads(await notebook.run(5, "watched"))
     finally:
         workers.terminate()
         workers.wait()
@@ -99,13 +101,12 @@ async def _measure(page: Page, lab: Lab) -> list[Figure]:
     return _figures(alone, watched, seen, blocked)
 
 
-async def _noted(notebook: Notebook, index: int, name: str) -> dict[str, Any]:
+async def _work(notebook: Notebook, index: int) -> None:
+    """Begin to note, and let work go on for a while."""
     await notebook.run(index, "noting")
     done = asyncio.Event()
     asyncio.get_running_loop().call_later(SECONDS, done.set)
     await done.wait()
-    noted: dict[str, Any] = json.loads(await notebook.run(index + 1, name))
-    return noted
 
 
 def _figures(alone: dict[str, Any], watched: dict[str, Any], seen: list[Any], blocked: list[float]) -> list[Figure]:
