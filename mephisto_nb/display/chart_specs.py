@@ -88,7 +88,9 @@ def answers(results: pd.DataFrame, question: str) -> Any:
     name = _name(question)
     title = f"{name}: {rows['choice'].iloc[0]} leads with {rows['answers'].iloc[0] / counts.sum():.0%}"
     bars = alt.Chart(rows, title=title).mark_bar(color=ACCENT)
-    choice = alt.Y("choice:N", sort="-x", title=None)
+    # Grades keep their order; other choices stand with the most frequent first.
+    is_grade = pd.api.types.is_numeric_dtype(results[question])
+    choice = alt.Y("choice:N", sort="ascending" if is_grade else "-x", title=None)
     return bars.encode(alt.X("answers:Q", title="answers"), choice, tooltip=["choice:N", "answers:Q"])
 
 
@@ -136,5 +138,6 @@ def _dressed(chart: Any) -> Any:
         chart.configure(background="transparent", font="system-ui, sans-serif")
         .configure_view(stroke=None, continuousWidth=_WIDTH, continuousHeight=_HEIGHT, discreteWidth=_WIDTH)
         .configure_axis(gridColor=LINE, domainColor=LINE, tickColor=LINE, **text)
+        .configure_axisX(grid=False)
         .configure_title(color=GREY, fontSize=13, anchor="start", offset=10)
     )

@@ -83,6 +83,7 @@ export function progress() {
   const share = make("span", { class: "mnb-share" });
   const bar = make("div", { class: "mnb-bar", role: "progressbar", "aria-label": "Units answered", "aria-valuemin": 0 });
   const legend = make("ul", { class: "mnb-legend", "aria-label": "Units by status" });
+  const work = make("p", { class: "mnb-note", role: "status" });
   const pieces = Object.entries(UNIT_LABELS).map(([status, label]) => piece(status, label));
   bar.append(...pieces.filter((one) => one.status !== "expired").map((one) => one.strip));
   legend.append(...pieces.map((one) => one.entry));
@@ -92,11 +93,14 @@ export function progress() {
     make("p", { class: "mnb-hero" }, answered, total, share),
     bar,
     legend,
+    work,
   );
   return {
     node,
-    reads: ["units"],
-    draw({ units }) {
+    reads: ["units", "work"],
+    draw({ units, work: long }) {
+      show(work, Boolean(long));
+      if (long) write(work, `${plain(long.what)}: ${number(long.done)} of ${number(long.total)}`);
       write(answered, number(units.answered));
       write(total, ` of ${number(units.total)} answered`);
       write(share, `${percent(units.answered, units.total)} %`);
