@@ -50,10 +50,7 @@ class PayCounts(Counter[tuple[UnitStatus, float]]):
 
     def remove(self, unit: Unit) -> None:
         """Count a unit no longer, before its status or its pay changes."""
-        key = unit.status, unit.pay_amount
-        self[key] -= 1
-        if not self[key]:
-            del self[key]
+        self[unit.status, unit.pay_amount] -= 1
 
 
 @dataclass(slots=True)
