@@ -203,6 +203,25 @@ async def test_whoever_looks_is_told_of_steps_pages_and_the_end(operator: Operat
     json.dumps(one.state())
 
 
+async def test_whoever_fails_when_told_harms_neither_the_run_nor_the_others(operator: Operator) -> None:
+    run = await launch(operator, rows(1))
+    told: list[int] = []
+    one = watch(run)
+    one.on_change += [lambda: 1 // 0, lambda: told.append(1)]
+    async with crowd_of(run.url) as worker:
+        await worker("ann").submit(await take(worker("ann")), {})
+        await run.completed()
+    assert told
+
+
+async def test_a_watch_of_ones_own_lets_go_of_the_run(operator: Operator) -> None:
+    run = await launch(operator, rows(1))
+    parts = run.parts
+    listeners = [list(one) for one in (parts.engine.listeners, parts.link.listeners, run.listeners)]
+    RunWatch(run).close()
+    assert [list(one) for one in (parts.engine.listeners, parts.link.listeners, run.listeners)] == listeners
+
+
 async def test_a_watch_that_is_closed_hears_nothing_more(operator: Operator) -> None:
     run = await launch(operator, rows(1))
     told: list[int] = []

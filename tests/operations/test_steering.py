@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from mephisto_nb.display.observation.watch import watch
 from mephisto_nb.errors import ClosedError, ConfigError
 from mephisto_nb.operations.operator import Operator
 from mephisto_nb.operations.task_run import LiveTaskRun
+from mephisto_nb.providers.mock import MockProvider
 from mephisto_nb.testing.fake_clock import FakeClock
 from tests.operations.runs import crowd_of, launch, rows, take
 
@@ -153,6 +155,14 @@ async def test_a_preview_counts_whom_an_act_concerns(operator: Operator) -> None
         assert "7 units on offer will wait again" in run.preview("limits", max_num_concurrent_units=3)
         assert run.preview("resume") == "The run is not paused: nothing changes."
     assert json.dumps(run.counts) == '{"launched": 8, "assigned": 2}'
+
+
+async def test_a_preview_of_higher_pay_counts_the_fees(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = await launch(operator, rows(10))
+    monkeypatch.setattr(MockProvider, "FEE_RATE", 0.2)
+    assert run.preview("limits", task_reward=0.2).endswith("adds $1.20, fees included.")
+    assert run.preview("limits", task_reward=0.05).endswith("saves $0.60, fees included.")
+    assert watch(run).state()["money"]["to_come"] == pytest.approx(1.2)
 
 
 @pytest.mark.parametrize(

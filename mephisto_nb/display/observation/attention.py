@@ -101,7 +101,6 @@ _BECAUSE = {
     "blocked": ("blocked", "invite others"),
     "max_for_task": ("done with as many as one worker may do", "raise maximum_units_per_worker, or invite others"),
     "no_available_units": ("done with all that is open to them", "invite others"),
-    "too_many_concurrent": ("holding as many units as they may at once", "wait, or raise allowed_concurrent next time"),
 }
 
 
