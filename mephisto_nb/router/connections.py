@@ -19,8 +19,8 @@ from mephisto_nb.router.deadline import Deadline
 
 try:
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as _Http
-except ImportError:  # httptools is missing; h11 bounds the head's length by itself
-    from uvicorn.protocols.http.h11_impl import H11Protocol as _Http  # type: ignore[assignment]
+except ImportError:  # httptools is missing
+    from mephisto_nb.router.h11_http import H11Http as _Http  # type: ignore[assignment]
 
 #: Where a worker's socket has its way into the scope, for `admit`.
 _ADMIT = "mephisto_admit"
@@ -124,6 +124,11 @@ class HttpConnection(_Http):
         """Note that it reads again."""
         super().resume_writing()
         self._drain.cancel()
+
+    def refuse_nonsense(self) -> None:
+        """Answer what h11 cannot understand; on httptools, uvicorn does so itself."""
+        is_long = self._around_body > self._limits.request_head
+        self._refuse(b"431 Request Header Fields Too Large" if is_long else b"400 Bad Request")
 
     def _is_without_request(self) -> bool:
         return self.cycle is None or self.cycle.response_complete

@@ -91,6 +91,7 @@ class _Server(uvicorn.Server):
                 ws_max_size=max(OPERATOR_FRAME, config.limits.socket_message),
                 ws_ping_interval=_PING_EVERY,
                 ws_ping_timeout=_PONG_WITHIN,
+                h11_max_incomplete_event_size=config.limits.request_head,
                 # Compression costs memory per socket, and lets a small frame become a large one.
                 ws_per_message_deflate=False,
                 lifespan="off",
