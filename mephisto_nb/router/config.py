@@ -63,6 +63,15 @@ class Limits:
         Error reports of all browsers together; ten seconds' worth may come at once.
     errors_kept
         Error reports that wait for the operator.
+    agent_stored, run_stored
+        What one agent, and all together, may store in the course of a run: answers, files, live messages, error
+        reports.
+    errors_stored
+        Error reports of those who are no agent, in the course of a run.
+    nameless_uploads
+        Files that are being sent by those who have not yet said for which agent.
+    disk_free
+        How much uploads leave free on the disk, for answers without files.
     """
 
     json_body: int = 10 * MIB
@@ -87,6 +96,11 @@ class Limits:
     pending_requests: int = 1000
     errors_per_second: int = 10
     errors_kept: int = 1000
+    agent_stored: int = 512 * MIB
+    run_stored: int = 100 * 1024 * MIB
+    errors_stored: int = 16 * MIB
+    nameless_uploads: int = 1024 * MIB
+    disk_free: int = 512 * MIB
 
 
 @dataclass(frozen=True, slots=True)

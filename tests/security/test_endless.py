@@ -1,6 +1,7 @@
 """Whoever sends without end, or nothing, or does not read: he is cut off, and costs little memory."""
 
 import asyncio
+import contextlib
 import io
 import json
 
@@ -172,3 +173,25 @@ async def test_what_stands_between_the_pieces_of_a_body_is_bounded(stranger, age
 async def test_requests_that_come_at_once_are_answered_one_after_the_other(stranger):
     await stranger.send(request("GET", "/is_alive") * 49 + request("GET", "/is_alive", "Connection: close"))
     assert (await stranger.rest()).count(b"HTTP/1.1 200 ") == 50
+
+
+FORM = "Content-Type: multipart/form-data; boundary=b"
+FILE = b'--b\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n'
+
+
+@pytest.mark.parametrize("head", [b"X-Long: " + b"x" * 65536, b"X: x\r\n" * 8000])
+async def test_the_head_of_a_part_is_bounded(stranger, head, grows_less_than):
+    await stranger.send(request("POST", "/submit_task", FORM, "Content-Length: 90000000", body=FILE + head * 50))
+    assert await stranger.status() == 400
+    grows_less_than(8 * MIB)
+
+
+async def test_files_that_are_held_back_are_held_in_bounded_memory(router, grows_less_than):
+    """What has come of a file and is not yet on the disk counts as much as any text."""
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(130):
+            stranger = await stack.enter_async_context(Stranger.come(router.line["port"]))
+            head = request("POST", "/submit_task", FORM, "Content-Length: 90000000", body=FILE + b"\r\n")
+            with contextlib.suppress(ConnectionError):
+                await stranger.send(head + bytes(250_000))
+        grows_less_than(20 * MIB)
