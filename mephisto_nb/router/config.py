@@ -43,7 +43,8 @@ class Limits:
     body_seconds, body_rate
         How long nothing of a body may come; and how many bytes of it have to come in a second, in the long run.
     connections
-        Open connections of every kind. Beyond them, the one that has waited longest without a request is closed.
+        Open connections of every kind, as far as this process may have so many. Beyond them, the one is closed whose
+        browser has had something to do for longest: to ask, to send the rest, to read, or to name its agent.
     request_head, head_seconds
         The head of one request, and how long it may take to come.
     stalled_seconds
@@ -75,7 +76,7 @@ class Limits:
     """
 
     json_body: int = 10 * MIB
-    small_body: int = 256 * KIB
+    small_body: int = 64 * KIB
     upload_body: int = 100 * MIB
     bodies_held: int = 256 * MIB
     files: int = 50

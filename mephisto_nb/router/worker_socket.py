@@ -57,7 +57,7 @@ class _Connection(WorkerSocket):
     def admit(self) -> None:
         """Take messages of full size, and as long as it likes: it speaks for an agent."""
         self.naming.cancel()
-        admit(self._websocket.scope.get("state", {}))
+        admit(self._websocket.scope)
 
     def turn_out(self, reason: str) -> None:
         """Close a socket that speaks for nobody."""
