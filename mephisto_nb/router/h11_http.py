@@ -20,6 +20,8 @@ class H11Http(H11Protocol):
 
     def _tell_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         event = self._next_event()
+        if isinstance(event, h11.Request) and _is_of_two_lengths(event):
+            raise h11.RemoteProtocolError("a length and chunks")
         if isinstance(event, h11.Data):
             self.on_body(event.data)
         elif isinstance(event, h11.EndOfMessage):
@@ -39,3 +41,8 @@ class H11Http(H11Protocol):
     def refuse_nonsense(self) -> None:
         """Answer what cannot be understood, if anything can be answered, and hang up."""
         self.transport.close()
+
+
+def _is_of_two_lengths(request: h11.Request) -> bool:
+    """Tell whether a request says in two ways how long it is: a proxy may read the other one, and so other requests."""
+    return {b"content-length", b"transfer-encoding"} <= {name for name, _ in request.headers}

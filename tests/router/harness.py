@@ -123,6 +123,9 @@ class Operator:
         """Acknowledge all that other tests have left in the inbox."""
         await self.send({"type": "sync"})
         await self.ack((await self.next_of("synced"))["last_seq"])
+        # The acknowledgement has been applied once the next frame has been.
+        await self.send({"type": "sync"})
+        await self.next_of("synced")
         self.messages.clear()
 
     async def tell(self, packet_type: str, subject_id: str, data: dict[str, Any]) -> None:
