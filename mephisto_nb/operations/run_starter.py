@@ -27,6 +27,7 @@ from mephisto_nb.operations.client_io_handler import ClientIOHandler
 from mephisto_nb.operations.live_agents import AgentKeeper
 from mephisto_nb.operations.run_engine import RunEngine
 from mephisto_nb.operations.run_keeper import RunKeeper
+from mephisto_nb.operations.run_secret import keep_run_secret
 from mephisto_nb.operations.run_setup import RunPlan, make_plan
 from mephisto_nb.operations.supervisor import Supervisor
 from mephisto_nb.operations.task_launcher import TaskLauncher
@@ -162,6 +163,7 @@ class RunStarter:
         directory = self._directory_of(run.task_run_id)
         lock = _take_lock(directory, run)
         undo.callback(lock.release)
+        plan.provider.take_run_secret(await in_thread(keep_run_secret, directory))
         architect = plan.make_architect(directory)
         engine = RunEngine(run.task_run_id, plan.make_rules(), self.database, self.writer, self.clock)
         pool = WorkerPool(run.task_run_id, plan.blueprint, plan.provider, self.database)

@@ -66,7 +66,7 @@ class LiveTaskRun(RunFrames):
 
     @property
     def url(self) -> str:
-        """Where the router serves the task. Who opens it without saying who they are gets a preview."""
+        """Where the router serves the task. Who opens it without a name gets a preview, and takes no unit."""
         return self._parts.architect.url
 
     @property
@@ -110,7 +110,7 @@ class LiveTaskRun(RunFrames):
         return sum(agent.status in AGENT_ACTIVE for agent in self._parts.engine.state.agents.values())
 
     def get_worker_url(self, worker_name: str) -> str:
-        """Give the link by which one worker comes to the task."""
+        """Give the link by which one worker comes to the task: for them alone, as it shows who they are."""
         return self._parts.provider.get_worker_url(self.url, worker_name)
 
     def __repr__(self) -> str:
