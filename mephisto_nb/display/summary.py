@@ -29,7 +29,7 @@ class RunSummary:
     task_run_id: str
     status: str
     url: str
-    worker_url: str
+    has_own_links: bool
     answered: int
     total: int
     working: int
@@ -62,7 +62,7 @@ def summarize(run: LiveTaskRun) -> RunSummary:
         task_run_id=run.task_run_id,
         status=run.status,
         url=run.url,
-        worker_url=run.get_worker_url("NAME"),
+        has_own_links=run.has_own_links,
         answered=answered,
         total=total,
         working=run.num_working,

@@ -33,14 +33,13 @@ class FakeRun:
     failed_hooks: list[Exception] = field(default_factory=list)
     task_run_id: str = "run"
     is_running: bool = True
+    has_own_links: bool = True
+    url: str = "http://task"
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         link = SimpleNamespace(trouble=None, away_since=None, absence="")
         self.parts = SimpleNamespace(tally=self.tally, engine=SimpleNamespace(trouble=None), link=link)
-
-    def get_worker_url(self, name: str) -> str:
-        return f"http://task/?worker_id={name}"
 
 
 class Scene:
@@ -160,7 +159,9 @@ def test_nobody_coming_for_long_asks_for_the_link_to_be_shared() -> None:
     scene.run.now = LONELY + 120.0
     notice = scene.notices()["lonely"]
     assert "Nobody has come for 12 minutes, though 1 unit can be taken." in notice["reason"]
-    assert "http://task/?worker_id=NAME" in notice["remedy"]
+    assert 'run.get_worker_url("NAME")' in notice["remedy"]
+    scene.live.has_own_links = False
+    assert scene.notices()["lonely"]["remedy"] == "Share the link with workers: http://task"
     scene.refuse("eve", blocked=True)
     assert "lonely" not in scene.notices()
 

@@ -16,7 +16,7 @@ HALFWAY: dict[str, Any] = {
     "task_run_id": "01run",
     "status": "live",
     "url": "http://127.0.0.1:3000",
-    "worker_url": "http://127.0.0.1:3000/?worker_id=NAME",
+    "has_own_links": True,
     "answered": 1,
     "total": 2,
     "working": 1,
@@ -57,7 +57,7 @@ def both(**changes: Any) -> tuple[str, str]:
             "9,999 of 10,000 units answered (99 %), 1,200 workers",
         ),
         ({"counts": [("to come", 10_000)]}, "to come: 10,000"),
-        ({}, "Send a worker http://127.0.0.1:3000/?worker_id=NAME with their name in place of NAME."),
+        ({}, 'Send each worker the link that run.get_worker_url("NAME") gives, with their name'),
         ({"attention": ["the data failed"]}, "Needs attention: the data failed"),
         (
             {"absence": "The kernel was away for 43 s; 12 answers and 3 arrivals were caught up."},
@@ -83,9 +83,8 @@ def test_an_ended_run_offers_no_links() -> None:
     assert not any("http" in drawn for drawn in both(status="ended"))
 
 
-def test_where_all_come_by_one_address_it_stands_there_once() -> None:
-    page, text = both(worker_url=HALFWAY["url"])
-    assert page.count("http://") == text.count("http://") == 1
+def test_where_all_come_by_one_address_no_other_is_spoken_of() -> None:
+    assert not any("get_worker_url" in drawn for drawn in both(has_own_links=False))
 
 
 def test_no_text_of_others_becomes_markup() -> None:

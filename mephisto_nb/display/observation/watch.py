@@ -80,7 +80,8 @@ class RunWatch:
         Returns
         -------
         dict
-            ``run``, ``units`` (how many have which status; ``total`` leaves expired ones out), ``pace`` (see `pace`),
+            ``run`` (``worker_url`` is where all workers come; None where each has their own link, ``has_own_links``),
+            ``units`` (how many have which status; ``total`` leaves expired ones out), ``pace`` (see `pace`),
             ``money`` (see `money.describe_money`; ``per_hour`` is the median over all answers of pay by time at work),
             ``people`` and ``newest`` (see `people`), ``attention`` (see `attention`), ``limits`` in force, and
             ``rates``: the shares of workers who returned their unit, dropped out or ran out of time among those who
@@ -248,7 +249,8 @@ class RunWatch:
             "title": str(self._task_args().get("task_title", run.task_name)),
             "status": moment.status,
             "url": None if live is None else live.url,
-            "worker_url": None if live is None else live.get_worker_url("NAME"),
+            "worker_url": None if live is None or live.has_own_links else live.url,
+            "has_own_links": live is not None and live.has_own_links,
             "launched_at": run.created_at,
             "ended_at": moment.statistics.ended_at,
             "now": moment.now,
