@@ -9,7 +9,7 @@ SYNCED := .venv/.synced
 BUNDLE := tests/npm/dist/bundle.js
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test check faults bench fuzz lock clean chromium npm venv
+.PHONY: help demo lab test check faults bench fuzz load lock clean chromium npm venv
 
 help: ## show this list
 	@echo 'make TARGET [ARGS="..."]'
@@ -35,6 +35,9 @@ bench: $(SYNCED) ## the benchmarks
 
 fuzz: $(SYNCED) ## 100,000 spoilt requests at a router (ARGS="--requests 1000 --seed 7")
 	@$(VENV_PYTHON) -m tests.security.fuzz $(ARGS)
+
+load: $(SYNCED) ## ten thousand connections at a router
+	@$(VENV_PYTHON) -m pytest -m load -s tests/security $(ARGS)
 
 lock: ## requirements.lock anew from pyproject.toml (ARGS=--upgrade)
 	@$(PYTHON) tools/prepare.py lock $(ARGS)

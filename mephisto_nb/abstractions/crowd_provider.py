@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.task_run_args import TaskRunArgs
+from mephisto_nb.utils.secret import Secret
 
 Args = TypeVar("Args")
 
@@ -43,6 +44,13 @@ class CrowdProvider(ABC, Generic[Args]):
 
     def assert_task_args(self, task: TaskRunArgs) -> None:
         """Raise `ConfigError` for what this crowd cannot do; called before anything is written or started."""
+
+    def take_run_secret(self, secret: Secret) -> None:
+        """Keep the run's secret, if this crowd signs anything with it, such as its workers' links.
+
+        Called before anybody can come, at the launch and whenever the run is taken up again. It is always the
+        same, and belongs in no log, page or record.
+        """
 
     @abstractmethod
     def get_wrapper_js_path(self) -> Path:

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,9 @@ class LocalArchitectArgs:
         How workers reach the router, where that differs: the address of a proxy or tunnel in front of it.
     operator_absence_in_seconds
         How long a router without an operator goes on taking submissions before it ends itself.
+    limits
+        What the router takes, where its own limits do not fit, by name: ``{"agent_stored": 2_000_000_000}`` lets
+        each worker store 2 GB. All of them: `mephisto_nb.router.config.Limits`.
     server_type, server_source_path
         Of Mephisto 1.x; the router is this package's own, so only their defaults are taken.
     """
@@ -58,6 +61,7 @@ class LocalArchitectArgs:
     port: int = 0
     url: str = ""
     operator_absence_in_seconds: float = 604800.0
+    limits: dict[str, int] = field(default_factory=dict)
     server_type: str = "node"
     server_source_path: str = ""
 
@@ -173,6 +177,7 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
             "frame_ancestors": list(plan.frame_ancestors),
             "disconnect_after": plan.disconnect_after,
             "operator_absence_in_seconds": self.args.operator_absence_in_seconds,
+            "limits": dict(self.args.limits),
         }
 
     def _is_running(self) -> bool:

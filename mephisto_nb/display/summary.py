@@ -42,6 +42,7 @@ class RunSummary:
     status: str
     url: str
     worker_url: str
+    has_own_links: bool
     answered: int
     total: int
     working: int
@@ -84,6 +85,7 @@ def summarize(state: JSONObject) -> RunSummary:
         status=run["status"],
         url=plain(run["url"] or ""),
         worker_url=plain(run["worker_url"] or ""),
+        has_own_links=run["has_own_links"],
         answered=units["answered"],
         total=units["total"],
         working=state["people"]["at_work"],

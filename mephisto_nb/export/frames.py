@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
@@ -27,6 +28,10 @@ RUN_COLUMNS = (
     "task_run_id", "task_name", "blueprint_type", "provider_type", "created_at", "ended_at", "is_live", "units",
     "completed",
 )  # fmt: skip
+
+#: So many fields of answers have columns of their own; the rarest ones beyond them stand together in another.
+MOST_COLUMNS = 2000
+REST = "(more)"
 
 #: Turns stored data into the columns of `results_frame`: ``inputs(shared, unit_data)`` and ``answer(data)``.
 Inputs: TypeAlias = Callable[[JSONObject, JSONObject], JSONObject]
@@ -96,13 +101,14 @@ def results_frame(rows: Sequence[JSONObject], inputs: Inputs, answer: Answer) ->
     Columns
     -------
     `RESULT_COLUMNS`, then ``input.NAME`` for each field of the data, then ``answer.NAME`` for each field of the
-    answer (nested objects as ``answer.outer.inner``; a file as the path it is stored under).
+    answer (nested objects as ``answer.outer.inner``; a file as the path it is stored under). Of the latter there are
+    `MOST_COLUMNS`, for the fields that most answers have; what else an answer has is a dict in ``answer.(more)``.
     """
     base = [{name: row.get(name) for name in RESULT_COLUMNS} for row in rows]
     frame = _frame(base, RESULT_COLUMNS, ("accepted_at", "submitted_at"))
     frame["duration_in_seconds"] = (frame["submitted_at"] - frame["accepted_at"]).dt.total_seconds()
     given = _columns("input", [inputs(row["shared"], _own(row)) for row in rows])
-    answered = _columns("answer", [answer(row["data"]) for row in rows])
+    answered = _columns("answer", [answer(row["data"]) for row in rows], MOST_COLUMNS)
     return pd.concat([frame, given, answered], axis="columns")
 
 
@@ -112,9 +118,15 @@ def _own(row: JSONObject) -> JSONObject:
     return own[row["unit_index"]] if row["unit_index"] < len(own) else {}
 
 
-def _columns(prefix: str, values: list[JSONObject]) -> pd.DataFrame:
+def _columns(prefix: str, values: list[JSONObject], most: int | None = None) -> pd.DataFrame:
     flat = [_flatten(value) for value in values]
-    names = dict.fromkeys(name for row in flat for name in row)
+    names = Counter(name for row in flat for name in row)
+    if most is not None and len(names) > most:
+        # One worker's made-up fields must not cost the memory of as many columns for everybody.
+        names = Counter(dict(names.most_common(most)))
+        rests = [{name: row.pop(name) for name in list(row) if name not in names} or None for row in flat]
+        flat = [{**row, REST: rest} for row, rest in zip(flat, rests, strict=True)]
+        names[REST] = len(flat)
     columns = {f"{prefix}.{name}": [row.get(name) for row in flat] for name in names}
     try:
         return pd.DataFrame(columns, index=range(len(values)))

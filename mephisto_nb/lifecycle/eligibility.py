@@ -10,6 +10,9 @@ from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.data_model.states import UnitStatus
 from mephisto_nb.lifecycle.run_state import RunState
 
+#: A worker who has left so many units of a run gets no more: each leaves rows behind, and could be taken for ever.
+MOST_LEFT = 200
+
 
 class RefusalCode(StrEnum):
     """Why a worker gets no unit, for programs."""
@@ -50,6 +53,12 @@ def check_worker(state: RunState, worker_id: str | None, facts: WorkerFacts) -> 
         return Refusal(
             RefusalCode.MAX_FOR_TASK,
             f"You have done {done} of these, which is as many as one person may do. Thank you for your work!",
+        )
+    if state.left_by_worker[worker_id] >= MOST_LEFT:
+        return Refusal(
+            RefusalCode.MAX_FOR_TASK,
+            f"You have taken {MOST_LEFT} of these without finishing them, so you get no more. "
+            "If that is a mistake, please tell whoever sent you the link.",
         )
     return None
 

@@ -9,7 +9,10 @@ from heapq import heappop, heappush
 
 from mephisto_nb.data_model.qualifications import Requirement
 from mephisto_nb.data_model.records import AS_LAUNCHED, Agent, Assignment, Steering, Unit, Worker
-from mephisto_nb.data_model.states import AGENT_ACTIVE, UNIT_ANSWERED, UNIT_OPEN, UnitStatus
+from mephisto_nb.data_model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, UNIT_OPEN, AgentStatus, UnitStatus
+
+#: A run that expires, or a partner who goes, is no worker's doing.
+_OWN_WAYS_TO_LEAVE = AGENT_LEFT - {AgentStatus.EXPIRED, AgentStatus.PARTNER_DISCONNECT}
 
 CanDoUnit = Callable[[Worker, Unit, Assignment], bool]
 
@@ -50,10 +53,7 @@ class PayCounts(Counter[tuple[UnitStatus, float]]):
 
     def remove(self, unit: Unit) -> None:
         """Count a unit no longer, before its status or its pay changes."""
-        key = unit.status, unit.pay_amount
-        self[key] -= 1
-        if not self[key]:
-            del self[key]
+        self[unit.status, unit.pay_amount] -= 1
 
 
 @dataclass(slots=True)
@@ -91,6 +91,8 @@ class RunState:
     workers_of: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     active_agents: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     units_of_worker: Counter[str] = field(default_factory=Counter)
+    #: How many units a worker has given back, or left in another way of their own.
+    left_by_worker: Counter[str] = field(default_factory=Counter)
     counts: Counter[UnitStatus] = field(default_factory=Counter)
     pay: PayCounts = field(default_factory=PayCounts)
     _deadlines: list[tuple[float, str]] = field(default_factory=list)
@@ -150,6 +152,8 @@ class RunState:
             self.active_agents[agent.worker_id].add(agent.agent_id)
             if agent.deadline is not None:
                 heappush(self._deadlines, (agent.deadline, agent.agent_id))
+        elif agent.status in _OWN_WAYS_TO_LEAVE:
+            self.left_by_worker[agent.worker_id] += 1
 
     def unindex_agent(self, agent: Agent) -> None:
         """Undo `index_agent`, before the agent changes."""
@@ -158,6 +162,8 @@ class RunState:
             active.discard(agent.agent_id)
             if not active:
                 del self.active_agents[agent.worker_id]
+        if agent.status in _OWN_WAYS_TO_LEAVE:
+            self.left_by_worker[agent.worker_id] -= 1
 
     # -- asking ----------------------------------------------------------------------------------------------
 

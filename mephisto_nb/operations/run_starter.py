@@ -29,6 +29,7 @@ from mephisto_nb.operations.live_agents import AgentKeeper
 from mephisto_nb.operations.run_engine import RunEngine
 from mephisto_nb.operations.run_keeper import RunKeeper
 from mephisto_nb.operations.run_parts import RunParts
+from mephisto_nb.operations.run_secret import keep_run_secret
 from mephisto_nb.operations.run_setup import RunPlan, make_plan
 from mephisto_nb.operations.run_tally import RunTally
 from mephisto_nb.operations.supervisor import Supervisor
@@ -179,6 +180,7 @@ class RunStarter:
         directory = self._directory_of(run.task_run_id)
         lock = _take_lock(directory, run)
         undo.callback(lock.release)
+        plan.provider.take_run_secret(await in_thread(keep_run_secret, directory))
         architect = plan.make_architect(directory)
         engine = RunEngine(run.task_run_id, plan.make_rules(), self.database, self.writer, self.clock)
         pool = WorkerPool(run.task_run_id, plan.blueprint, plan.provider, self.database)

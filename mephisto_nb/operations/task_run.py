@@ -39,7 +39,7 @@ class LiveTaskRun(SteeredRun):
 
     @property
     def url(self) -> str:
-        """Where the router serves the task. Who opens it without saying who they are gets a preview."""
+        """Where the router serves the task. Who opens it without a name gets a preview, and takes no unit."""
         return self._parts.architect.url
 
     @property
@@ -94,8 +94,13 @@ class LiveTaskRun(SteeredRun):
         return self._parts.engine.state.counts[UnitStatus.ASSIGNED]
 
     def get_worker_url(self, worker_name: str) -> str:
-        """Give the link by which one worker comes to the task."""
+        """Give the link by which one worker comes to the task: for them alone, as it shows who they are."""
         return self._parts.provider.get_worker_url(self.url, worker_name)
+
+    @property
+    def has_own_links(self) -> bool:
+        """Whether each worker comes by a link of their own, rather than all by `url`."""
+        return self.get_worker_url("NAME") != self.url
 
     def __repr__(self) -> str:
         answered, total = self.progress

@@ -26,7 +26,7 @@ from mephisto_nb.operations.threads import in_thread
 from mephisto_nb.utils.logging import get_logger
 
 #: Of what a worker's page reports as an error, this many characters are kept.
-_ERROR_LENGTH = 4000
+_ERROR_LENGTH, _ERROR_KEY_LENGTH = 4000, 100
 #: What a worker hears whose registration our side could not handle.
 _NOT_UNDERSTOOD = Refusal(
     RefusalCode.BAD_REGISTRATION, "Something went wrong on our side, so you cannot be given work now. Sorry!"
@@ -155,7 +155,8 @@ def _add_live_update(step: Step, received: Received) -> None:
 
 
 def _log_error(step: Step, received: Received) -> None:
-    report = {key: str(value)[:_ERROR_LENGTH] for key, value in list(received.packet.data.items())[:20]}
+    told = list(received.packet.data.items())[:20]
+    report = {key[:_ERROR_KEY_LENGTH]: str(value)[:_ERROR_LENGTH] for key, value in told}
     step.log("agent", received.packet.subject_id, None, None, PAGE_ERROR, "worker", report)
     step.page_errors.append(received.packet.subject_id)
 

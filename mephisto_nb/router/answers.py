@@ -61,6 +61,12 @@ def too_large(limit: int) -> Refused:
     return Refused(413, "too_large", f"This is larger than the {limit:,} bytes that may be sent at once.")
 
 
+def disk_full() -> Refused:
+    """Make the error for what has no place on the server, until somebody makes room there."""
+    text = "The server has no room left for this. Please keep this page open, and tell whoever sent you the link."
+    return Refused(507, "disk_full", text, retry_after=60)
+
+
 def store_failed() -> Refused:
     """Make the error for what could not be written down: the sender has to keep it and try again."""
     return Refused(503, "store_failed", "This could not be saved. Please try again in a moment.", retry_after=5)

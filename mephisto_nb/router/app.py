@@ -25,7 +25,7 @@ _HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
 def make_app(router: Router, files: RunFiles) -> Starlette:
     """Make the application that serves one run."""
     worker_endpoint, operator_socket = WorkerEndpoint(router), OperatorSocket(router)
-    bodies = BodyReader(router.config.limits, files.uploads)
+    bodies = BodyReader(router.config.limits, files.uploads, router.quota, router.agent)
     routes: list[BaseRoute] = [
         WebSocketRoute("/", worker_endpoint.__call__),
         WebSocketRoute("/socket", worker_endpoint.__call__),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from starlette.requests import Request
@@ -14,7 +15,9 @@ from mephisto_nb.router import codec
 from mephisto_nb.router.answers import Refused, bad_request, store_failed, too_large
 from mephisto_nb.router.config import Limits
 from mephisto_nb.router.multipart import MultipartReader, Upload
+from mephisto_nb.router.quota import NAMELESS, Claim, Quota
 from mephisto_nb.router.readings import Reading, Readings
+from mephisto_nb.router.rules import Agent, Verdict, judge_submission
 
 #: Form fields whose text is JSON.
 _JSON_FIELDS = ("final_string_data", "final_data", "metadata")
@@ -24,10 +27,12 @@ _JSON_FIELDS = ("final_string_data", "final_data", "metadata")
 class Form:
     """What a request holds: its fields, and the files that came with it.
 
-    The files are removed again if `unwanted` is set, or if the request fails.
+    The files are removed again if `unwanted` is set, or if the request fails. `claim` is the room on the disk that
+    they take.
     """
 
     fields: JSONObject
+    claim: Claim
     uploads: list[Upload] = field(default_factory=list)
     unwanted: bool = False
 
@@ -48,10 +53,23 @@ class Form:
 
 
 class BodyReader:
-    """Reads the bodies of all requests."""
+    """Reads the bodies of all requests.
 
-    def __init__(self, limits: Limits, folder: Path) -> None:
+    Parameters
+    ----------
+    limits
+        How large they may be.
+    folder
+        Where files go.
+    quota
+        How much of the disk they may take.
+    find_agent
+        Gives an agent, or None where there is none of this id.
+    """
+
+    def __init__(self, limits: Limits, folder: Path, quota: Quota, find_agent: Callable[[str], Agent | None]) -> None:
         self._limits, self._folder = limits, folder
+        self._quota, self._find_agent = quota, find_agent
         self._readings = Readings(limits)
 
     async def json_object(self, request: Request, limit: int | None = None) -> JSONObject:
@@ -77,19 +95,33 @@ class BodyReader:
             return self._object(bytes(body))
 
     @asynccontextmanager
-    async def form(self, request: Request) -> AsyncIterator[Form]:
-        """Read a body that is a JSON object or a multipart form; its files outlast the block if that ends well."""
-        content_type = request.headers.get("content-type", "")
-        if not content_type.lower().lstrip().startswith("multipart/form-data"):
-            yield Form(await self.json_object(request))
-            return
+    async def form(self, request: Request, *, final: bool) -> AsyncIterator[Form]:
+        """Read a body that is a JSON object or a multipart form; its files outlast the block if that ends well.
+
+        The form has named an agent of ours. If it is the `final` answer, of which there is only one, then there need
+        be no room for another that will be thrown away.
+        """
+        with self._quota.claim() as claim:
+            name = partial(self._name, claim, final=final)
+            if request.headers.get("content-type", "").lower().lstrip().startswith("multipart/form-data"):
+                async with self._multipart(request, claim, name) as form:
+                    yield form
+            else:
+                form = Form(await self.json_object(request), claim)
+                name(form.agent_id())
+                yield form
+
+    @asynccontextmanager
+    async def _multipart(self, request: Request, claim: Claim, name: Callable[[str], None]) -> AsyncIterator[Form]:
+        content_type = request.headers["content-type"]
         _check_length(request, self._limits.upload_body)
         reader = MultipartReader(content_type, self._folder, self._limits)
         kept = False
         try:
             with self._readings.begin() as reading:
-                await self._feed(request, reader, reading)
-                form = Form(self._json_fields(reader.fields), reader.uploads)
+                await self._feed(request, reader, reading, claim, name)
+                form = Form(self._json_fields(reader.fields), claim, reader.uploads)
+                name(form.agent_id())
                 yield form
             kept = not form.unwanted
         except OSError as error:
@@ -98,7 +130,14 @@ class BodyReader:
             if not kept:
                 await reader.discard()
 
-    async def _feed(self, request: Request, reader: MultipartReader, reading: Reading) -> None:
+    async def _feed(
+        self,
+        request: Request,
+        reader: MultipartReader,
+        reading: Reading,
+        claim: Claim,
+        name: Callable[[str], None],
+    ) -> None:
         size = 0
 
         async def take(piece: bytes) -> None:
@@ -107,10 +146,21 @@ class BodyReader:
             if size > self._limits.upload_body:
                 raise too_large(self._limits.upload_body)
             await reader.feed(piece)
-            reading.hold(reader.text_size - reading.held)
+            if claim.owner == NAMELESS and "USED_AGENT_ID" in reader.fields:
+                name(agent_id_of(dict(reader.fields)))
+            claim.resize(reader.file_size)
+            reading.hold(reader.held - reading.held)
 
         await reading.each_piece(request, take)
         await reader.keep()
+
+    def _name(self, claim: Claim, agent_id: str, *, final: bool) -> None:
+        # At once: who names no agent of ours need not send the rest, and what was sent is out of memory.
+        agent = self._find_agent(agent_id)
+        if agent is None:
+            raise unknown_agent()
+        if not final or judge_submission(agent) is Verdict.TAKEN:
+            claim.name(agent_id)
 
     def _object(self, body: bytes | str) -> JSONObject:
         try:

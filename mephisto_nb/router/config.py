@@ -43,7 +43,8 @@ class Limits:
     body_seconds, body_rate
         How long nothing of a body may come; and how many bytes of it have to come in a second, in the long run.
     connections
-        Open connections of every kind. Beyond them, the one that has waited longest without a request is closed.
+        Open connections of every kind, as far as this process may have so many. Beyond them, the one is closed whose
+        browser has had something to do for longest: to ask, to send the rest, to read, or to name its agent.
     request_head, head_seconds
         The head of one request, and how long it may take to come.
     stalled_seconds
@@ -63,10 +64,19 @@ class Limits:
         Error reports of all browsers together; ten seconds' worth may come at once.
     errors_kept
         Error reports that wait for the operator.
+    agent_stored, run_stored
+        What one agent, and all together, may store in the course of a run: answers, files, live messages, error
+        reports.
+    errors_stored
+        Error reports of those who are no agent, in the course of a run.
+    nameless_uploads
+        Files that are being sent by those who have not yet said for which agent.
+    disk_free
+        How much uploads leave free on the disk, for answers without files.
     """
 
     json_body: int = 10 * MIB
-    small_body: int = 256 * KIB
+    small_body: int = 64 * KIB
     upload_body: int = 100 * MIB
     bodies_held: int = 256 * MIB
     files: int = 50
@@ -87,6 +97,11 @@ class Limits:
     pending_requests: int = 1000
     errors_per_second: int = 10
     errors_kept: int = 1000
+    agent_stored: int = 512 * MIB
+    run_stored: int = 100 * 1024 * MIB
+    errors_stored: int = 16 * MIB
+    nameless_uploads: int = 1024 * MIB
+    disk_free: int = 512 * MIB
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@ the answers are read, and keeps every piece of a message however many there are.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any, Protocol
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
@@ -19,36 +21,57 @@ from mephisto_nb.router.deadline import Deadline
 
 try:
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as _Http
-except ImportError:  # httptools is missing; h11 bounds the head's length by itself
-    from uvicorn.protocols.http.h11_impl import H11Protocol as _Http  # type: ignore[assignment]
+except ImportError:  # httptools is missing
+    from mephisto_nb.router.h11_http import H11Http as _Http  # type: ignore[assignment]
 
-#: Where a worker's socket has its way into the scope, for `admit`.
+#: Files that are no connections: the database, the log, uploads that are being written.
+_OTHER_FILES = 200
+#: Where a socket has its way into the scope, for `admit`.
 _ADMIT = "mephisto_admit"
-#: One message of a socket that has not named its agent, and the pieces that any message may come in.
+#: One message of a socket of which it is not known for whom it speaks, and the pieces that any message may come in.
 _NAMELESS_MESSAGE = 64 * KIB
 _PIECES = 1024
+#: How long a browser may take to hang up once its socket was closed.
+_HANG_UP_SECONDS = 3.0
+
+
+class Connection(Protocol):
+    """What there is to know of a connection, of either kind."""
+
+    transport: asyncio.Transport
 
 
 class Waiting:
-    """The connections without a request, in the order in which they began to wait.
+    """The connections whose browser has something to do, in the order in which that began.
 
-    When there are more connections than there may be, the one that has waited longest gives way: strangers who
-    only occupy places cannot keep workers out.
+    It has to ask for something, to send the rest of what it began, to read, to name its agent, or to hang up. When
+    there are more connections than there may be, the one that has waited longest gives way: strangers who only
+    occupy places cannot keep workers out.
+
+    Parameters
+    ----------
+    limits
+        The router's limits.
+    open_files
+        How many this process may have; not all of them are connections.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, open_files: float = math.inf) -> None:
         self.limits = limits
-        self._waiting: dict[HttpConnection, None] = {}
+        #: Where all others are being served, a newcomer may be one too many, up to a quarter of them.
+        self._at_most = max(1, min(limits.connections * 5 // 4, open_files - _OTHER_FILES))
+        self._enough = max(1, min(limits.connections, self._at_most * 4 // 5))
+        self._waiting: dict[Connection, None] = {}
 
-    def add(self, connection: HttpConnection, *, open_connections: int) -> None:
-        """Let a connection wait; make room for it if need be."""
-        self._waiting[connection] = None
-        if open_connections > self.limits.connections:
-            oldest = next(iter(self._waiting))
+    def add(self, connection: Connection, *, open_connections: int) -> None:
+        """Let a connection wait, if it does not already; make room for it if need be."""
+        self._waiting.setdefault(connection)
+        oldest = next(iter(self._waiting))
+        if open_connections > (self._at_most if oldest is connection else self._enough):
             self.remove(oldest)
             oldest.transport.abort()
 
-    def remove(self, connection: HttpConnection) -> None:
+    def remove(self, connection: Connection) -> None:
         """Let a connection wait no longer."""
         self._waiting.pop(connection, None)
 
@@ -65,6 +88,7 @@ class HttpConnection(_Http):
     def __init__(self, *args: object, waiting: Waiting, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self._waiting, self._limits = waiting, waiting.limits
+        #: How long the head of a request may still take, and for how long an answer may still be left unread.
         self._head, self._drain = Deadline(), Deadline()
         self._upgraded = False
         #: Bytes that are no body: heads, trailers, and what stands between the chunks of a body.
@@ -73,7 +97,7 @@ class HttpConnection(_Http):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request."""
         super().connection_made(transport)
-        self._wait()
+        self._follow()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -89,10 +113,8 @@ class HttpConnection(_Http):
             self._wait_no_more()
         elif self._around_body > self._limits.request_head:
             self._refuse(b"431 Request Header Fields Too Large")
-        elif self._is_without_request():
-            self._wait()
         else:
-            self._wait_no_more()
+            self._follow()
 
     def on_body(self, body: bytes) -> None:
         """Count the body out; where it comes in tiny chunks, what stands between them weighs more."""
@@ -107,8 +129,8 @@ class HttpConnection(_Http):
     def on_response_complete(self) -> None:
         """Wait for the next request, or for the rest of one that was answered before it had come."""
         super().on_response_complete()
-        if self._is_without_request() and not self.transport.is_closing():
-            self._wait()
+        if not self.transport.is_closing():
+            self._follow()
 
     def handle_websocket_upgrade(self, *args: object) -> None:
         """Hand over to the WebSocket protocol."""
@@ -119,19 +141,33 @@ class HttpConnection(_Http):
         """Give the browser some time to read."""
         super().pause_writing()
         self._drain.set(self._limits.stalled_seconds, self.transport.abort)
+        self._follow()
 
     def resume_writing(self) -> None:
         """Note that it reads again."""
         super().resume_writing()
         self._drain.cancel()
+        self._follow()
+
+    def refuse_nonsense(self) -> None:
+        """Answer what h11 cannot understand; on httptools, uvicorn does so itself."""
+        is_long = self._around_body > self._limits.request_head
+        self._refuse(b"431 Request Header Fields Too Large" if is_long else b"400 Bad Request")
 
     def _is_without_request(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
-    def _wait(self) -> None:
-        if not self._head.is_set:
+    def _follow(self) -> None:
+        """See whose turn it is."""
+        is_without = self._is_without_request()
+        if not is_without:
+            self._head.cancel()
+        elif not self._head.is_set and not self.transport.is_closing():
             self._head.set(self._limits.head_seconds, lambda: self._refuse(b"408 Request Timeout"))
+        if is_without or self.cycle.more_body or self._drain.is_set:
             self._waiting.add(self, open_connections=len(self.connections))
+        else:
+            self._waiting.remove(self)
 
     def _wait_no_more(self) -> None:
         self._head.cancel()
@@ -151,18 +187,41 @@ class SocketConnection(WebSocketsSansIOProtocol):
 
     A frame that is too large is then refused by its header, before it is in memory. Without this class it would
     be refused afterwards.
+
+    Parameters
+    ----------
+    waiting
+        Those whose browser has something to do, of all connections.
     """
 
-    def __init__(self, *args: object, limits: Limits, **kwargs: object) -> None:
+    def __init__(self, *args: object, waiting: Waiting, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        self._limits = limits
+        self._waiting, self._limits = waiting, waiting.limits
+        self.close_timeout = _HANG_UP_SECONDS
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait until it is admitted."""
+        super().connection_made(transport)
+        self._waiting.add(self, open_connections=len(self.connections))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._waiting.remove(self)
+        super().connection_lost(exc)
 
     def handle_connect(self, event: Handshake) -> None:
-        """Bound what a worker's socket may send; more once it has named its agent."""
-        if event.path.partition("?")[0] != "/operator":
-            self.conn.max_message_size = min(_NAMELESS_MESSAGE, self._limits.socket_message)
-            self.app_state = {**self.app_state, _ADMIT: self._admit}
+        """Bound what a stranger may send; more once they have named their agent, or shown to be the operator."""
+        is_operator = event.path.partition("?")[0] == "/operator"
+        largest = self.config.ws_max_size if is_operator else self._limits.socket_message
+        self.conn.max_message_size = min(_NAMELESS_MESSAGE, largest)
+        self.app_state = {**self.app_state, _ADMIT: partial(self._admit, largest)}
         super().handle_connect(event)
+
+    async def send(self, message: Any) -> None:
+        """Send what the application says; a socket that is being closed waits for the browser to hang up."""
+        await super().send(message)
+        if self.close_sent and not self.disconnected:
+            self._waiting.add(self, open_connections=len(self.connections))
 
     def handle_ping(self) -> None:
         """Answer a ping, unless the answers to earlier ones are not being read."""
@@ -179,21 +238,23 @@ class SocketConnection(WebSocketsSansIOProtocol):
             self.conn.fail(1009, "too many pieces")
             self.handle_parser_exception()
 
-    def _admit(self) -> None:
-        self.conn.max_message_size = self._limits.socket_message
+    def _admit(self, largest: int) -> None:
+        self.conn.max_message_size = largest
+        self._waiting.remove(self)
 
 
-def admit(state: dict[str, Callable[[], None]]) -> None:
-    """Let a worker's socket, by the ``state`` of its scope, send messages of full size: it has named its agent."""
+def admit(scope: Mapping[str, Any]) -> None:
+    """Let a socket, by its scope, send messages of full size, and stay: it is known for whom it speaks."""
+    state = scope.get("state", {})
     if _ADMIT in state:
         state[_ADMIT]()
 
 
-def http_protocol(limits: Limits) -> Callable[..., asyncio.Protocol]:
-    """Give what makes HTTP connections, all within the same limits."""
-    return partial(HttpConnection, waiting=Waiting(limits))
+def http_protocol(waiting: Waiting) -> Callable[..., asyncio.Protocol]:
+    """Give what makes HTTP connections."""
+    return partial(HttpConnection, waiting=waiting)
 
 
-def socket_protocol(limits: Limits) -> Callable[..., asyncio.Protocol]:
+def socket_protocol(waiting: Waiting) -> Callable[..., asyncio.Protocol]:
     """Give what makes WebSocket connections."""
-    return partial(SocketConnection, limits=limits)
+    return partial(SocketConnection, waiting=waiting)

@@ -18,6 +18,7 @@ from mephisto_nb.router.departures import Departures
 from mephisto_nb.router.hub import Hub
 from mephisto_nb.router.link import OperatorLink
 from mephisto_nb.router.live import LiveMessages
+from mephisto_nb.router.quota import Quota
 from mephisto_nb.router.registrations import Registrations
 from mephisto_nb.router.rules import Agent, operator_state
 from mephisto_nb.router.store import Step, Store, T
@@ -54,6 +55,7 @@ class Router:
         self.config, self.store = config, store
         self.hub = Hub(config.limits.sockets_per_agent, self._on_presence)
         self.registrations = Registrations(config.limits.pending_requests)
+        self.quota = Quota(config.limits, store.mirror.stored)
         self.departures = Departures(config.disconnect_after, self._on_departure)
         self.live = LiveMessages(self)
         self.link: OperatorLink | None = None

@@ -32,15 +32,17 @@ class LiveMessages:
 
     async def take(self, agent_id: str, update_id: str | None, message: Message) -> None:
         """Take a worker's message: tell the operator at once if that may be, and write it into the inbox."""
-        link, before = self._router.link, self._ahead.note(agent_id, update_id)
-        if link is not None and before is not None:
-            await link.send_ahead(before, message.text)
-        try:
-            await self._router.write(lambda txn: writes.live_update(txn, agent_id, update_id, message))
-        except Refused:
+        with self._router.quota.claim(agent_id) as claim:
+            claim.add(message)
+            link, before = self._router.link, self._ahead.note(agent_id, update_id)
             if link is not None and before is not None:
-                link.tell_missed(agent_id, update_id)
-            raise
+                await link.send_ahead(before, message.text)
+            try:
+                await claim.store(self._router.write, lambda txn: writes.live_update(txn, agent_id, update_id, message))
+            except Refused:
+                if link is not None and before is not None:
+                    link.tell_missed(agent_id, update_id)
+                raise
 
     def send(self, agent_id: str) -> None:
         """Send an agent's updates that are not confirmed yet to its newest socket."""

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import secrets
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,12 +14,14 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.router.answers import Refused, bad_request, too_large
+from mephisto_nb.router.answers import Refused, bad_request, disk_full, too_large
 from mephisto_nb.router.config import Limits
 
 #: A file that is still arriving; what is left of these after a crash is removed at the next start.
 PARTIAL = ".part"
-_WRITE_AT = 1024 * 1024
+#: The heads of one part together.
+_PART_HEAD = 16 * 1024
+_WRITE_AT = 256 * 1024
 _MIMETYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,100}", re.ASCII)
 # Controls, line separators, half characters, and marks that turn text around: "photo\u202egnp.exe" is no picture.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -71,8 +74,8 @@ class MultipartReader:
         The text fields.
     uploads
         The files.
-    text_size
-        How many bytes of text fields are held in memory.
+    text_size, file_size
+        How many bytes of text fields, and of files, have come.
     """
 
     def __init__(self, content_type: str, folder: Path, limits: Limits) -> None:
@@ -82,8 +85,9 @@ class MultipartReader:
         self._part = _Part()
         self._header: tuple[bytearray, bytearray] = (bytearray(), bytearray())
         self._headers: dict[bytes, bytes] = {}
+        self._head_size = 0
         self._full: list[tuple[Upload, bytes]] = []
-        self.text_size = 0
+        self.text_size = self.file_size = 0
         self._ended = False
         boundary = parse_options_header(content_type)[1].get(b"boundary")
         if not boundary:
@@ -104,6 +108,11 @@ class MultipartReader:
             )
         except FormParserError:
             raise bad_request("The form's boundary is not valid.") from None
+
+    @property
+    def held(self) -> int:
+        """How many bytes are in memory."""
+        return self.text_size + (0 if self._part.upload is None else len(self._part.data))
 
     async def feed(self, chunk: bytes) -> None:
         """Take the next piece of the body; write what belongs to files."""
@@ -130,13 +139,19 @@ class MultipartReader:
     # What the parser calls
 
     def _on_part_begin(self) -> None:
-        self._part, self._headers = _Part(), {}
+        self._part, self._headers, self._head_size = _Part(), {}, 0
 
     def _on_header_field(self, data: bytes, start: int, end: int) -> None:
-        self._header[0].extend(data[start:end])
+        self._extend_header(self._header[0], data[start:end])
 
     def _on_header_value(self, data: bytes, start: int, end: int) -> None:
-        self._header[1].extend(data[start:end])
+        self._extend_header(self._header[1], data[start:end])
+
+    def _extend_header(self, header: bytearray, data: bytes) -> None:
+        self._head_size += len(data)
+        if self._head_size > _PART_HEAD:
+            raise bad_request("A part of the form has too long a head.")
+        header.extend(data)
 
     def _on_header_end(self) -> None:
         name, value = self._header
@@ -173,7 +188,9 @@ class MultipartReader:
             self.text_size += end - start
             if self.text_size > self._limits.json_body:
                 raise too_large(self._limits.json_body)
-        elif len(part.data) >= _WRITE_AT:
+            return
+        self.file_size += end - start
+        if len(part.data) >= _WRITE_AT:
             self._flush(part, part.upload)
 
     def _on_part_end(self) -> None:
@@ -197,6 +214,8 @@ class MultipartReader:
     # In a thread
 
     def _write(self, pieces: list[tuple[Upload, bytes]]) -> None:
+        if shutil.disk_usage(self._folder).free < self._limits.disk_free + sum(len(data) for _, data in pieces):
+            raise disk_full()
         for upload, data in pieces:
             # Opened anew for each piece, so that nothing is left open however the request ends.
             with self._partial(upload).open("ab") as file:

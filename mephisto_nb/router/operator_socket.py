@@ -11,6 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import DatabaseError
 from mephisto_nb.router import codec, frames, writes
+from mephisto_nb.router.connections import admit
 from mephisto_nb.router.core import Router
 from mephisto_nb.router.link import BAD_FRAME, BAD_PROOF, STORE_FAILED, TOO_SLOW, OperatorLink
 from mephisto_nb.utils import proofs
@@ -44,6 +45,7 @@ class OperatorSocket:
         await websocket.accept()
         try:
             last_seq = await self._handshake(websocket)
+            admit(websocket.scope)
             await self._serve(websocket, last_seq)
         except _Close as close:
             await _close(websocket, close.code, close.reason)

@@ -20,10 +20,10 @@ from filelock import FileLock, Timeout
 from mephisto_nb.errors import ConfigError, LaunchError
 from mephisto_nb.router.app import make_app, security_headers
 from mephisto_nb.router.config import MIB, RouterConfig, RunFiles, read_config
-from mephisto_nb.router.connections import http_protocol, socket_protocol
+from mephisto_nb.router.connections import Waiting, http_protocol, socket_protocol
 from mephisto_nb.router.core import Exit, Router
 from mephisto_nb.router.multipart import remove_partial
-from mephisto_nb.router.sockets import Notifier, allow_many_sockets, listen, url_of
+from mephisto_nb.router.sockets import Notifier, allow_many_sockets, listen, open_files, url_of
 from mephisto_nb.router.store import Store
 
 #: One frame of the operator; worker sockets have a much lower limit of their own.
@@ -83,14 +83,16 @@ class _Server(uvicorn.Server):
         self._exit = Exit.DONE
         self._on_listening: Callable[[], None] = lambda: None
         self._router = Router(config, store, self._end)
+        waiting = Waiting(config.limits, open_files())
         super().__init__(
             uvicorn.Config(
                 make_app(self._router, files),
-                http=http_protocol(config.limits),  # type: ignore[arg-type]
-                ws=socket_protocol(config.limits),  # type: ignore[arg-type]
+                http=http_protocol(waiting),  # type: ignore[arg-type]
+                ws=socket_protocol(waiting),  # type: ignore[arg-type]
                 ws_max_size=max(OPERATOR_FRAME, config.limits.socket_message),
                 ws_ping_interval=_PING_EVERY,
                 ws_ping_timeout=_PONG_WITHIN,
+                h11_max_incomplete_event_size=config.limits.request_head,
                 # Compression costs memory per socket, and lets a small frame become a large one.
                 ws_per_message_deflate=False,
                 lifespan="off",

@@ -28,10 +28,14 @@ Step = Callable[[Txn], T]
 
 @dataclass(slots=True)
 class Mirror:
-    """The agents, and the live updates that no browser has confirmed yet, as they are on the disk."""
+    """The agents, and the live updates that no browser has confirmed yet, as they are on the disk.
+
+    `stored` is how many bytes each agent had stored when the database was opened.
+    """
 
     agents: dict[str, Agent] = field(default_factory=dict)
     outbox: dict[str, dict[int, Outgoing]] = field(default_factory=dict)
+    stored: dict[str, int] = field(default_factory=dict)
 
     def follow(self, txn: Txn) -> None:
         """Take over what a committed step changed."""
@@ -160,6 +164,7 @@ class Store:
         rows = self._db.execute("SELECT id, agent_id, update_id, packet FROM outbox ORDER BY id")
         txn.outgoing = [Outgoing(*row) for row in rows]
         self.mirror.follow(txn)
+        self.mirror.stored = dict(self._db.execute("SELECT owner, bytes FROM stored").fetchall())
 
     # The writer's thread
 

@@ -76,21 +76,22 @@ class WorkerRoutes:
             rest = {key: value for key, value in provider_data.items() if key != "USED_AGENT_ID"}
             data = {**rest, "onboarding_data": rest.get("onboarding_data"), "request_id": request_id}
             # Kept even if nobody waits for the answer any more: it is work that was done.
-            await self._router.post(PacketType.SUBMIT_ONBOARDING, agent_id, data)
+            message = self._router.message(PacketType.SUBMIT_ONBOARDING, agent_id, data)
+            with self._router.quota.claim(agent_id) as claim:
+                claim.add(message)
+                await claim.store(self._router.write, lambda txn: txn.post(message))
             return await self._answer(request, answer, None)
         finally:
             self._router.registrations.close(request_id)
 
     async def submit_task(self, request: Request) -> Response:
         """Hand in the final answer, as JSON or as a form with files."""
-        async with self._bodies.form(request) as form:
+        async with self._bodies.form(request, final=True) as form:
             agent_id = form.agent_id()
-            if self._router.agent(agent_id) is None:
-                # At once, so that what a stranger has sent is out of memory before another's is read.
-                raise unknown_agent()
             data = form.packet_data("final_data", form.object("final_data", "final_string_data"))
             message = self._router.message(PacketType.SUBMIT_UNIT, agent_id, data)
-            verdict = await self._router.write(lambda txn: writes.submit(txn, agent_id, message))
+            form.claim.add(message)
+            verdict = await form.claim.store(self._router.write, lambda txn: writes.submit(txn, agent_id, message))
             if verdict is Verdict.DUPLICATE:
                 form.unwanted = True
                 return json_answer({"status": "Submitted!", "duplicate": True})
@@ -99,12 +100,12 @@ class WorkerRoutes:
 
     async def submit_metadata(self, request: Request) -> Response:
         """Hand in what is told about a task, such as a worker's opinion of it."""
-        async with self._bodies.form(request) as form:
+        async with self._bodies.form(request, final=False) as form:
             agent_id = form.agent_id()
-            if self._router.agent(agent_id) is None:
-                raise unknown_agent()
             data = form.packet_data("metadata", form.object("metadata"))
-            await self._router.post(PacketType.SUBMIT_METADATA, agent_id, data)
+            message = self._router.message(PacketType.SUBMIT_METADATA, agent_id, data)
+            form.claim.add(message)
+            await form.claim.store(self._router.write, lambda txn: txn.post(message))
             return json_answer({"status": "Submitted metadata"})
 
     async def return_unit(self, request: Request) -> Response:
@@ -124,10 +125,13 @@ class WorkerRoutes:
         known = codec.is_id(agent_id) and self._router.agent(agent_id) is not None
         error = body.get("error_data")
         data = error if isinstance(error, dict) else {"error_data": error}
-        message = self._router.message(PacketType.LOG_ERROR, agent_id if known else SYSTEM_SUBJECT, data)
+        subject = agent_id if known else SYSTEM_SUBJECT
+        message = self._router.message(PacketType.LOG_ERROR, subject, data)
         most = self._router.config.limits.errors_kept
-        if not await self._router.write(lambda txn: writes.report(txn, message, most)):
-            raise _too_many_errors()
+        with self._router.quota.claim(subject) as claim:
+            claim.add(message)
+            if not await claim.store(self._router.write, lambda txn: writes.report(txn, message, most)):
+                raise _too_many_errors()
         return json_answer({"status": "Error log sent!"})
 
     async def _answer(self, request: Request, answer: Answer, seq: int | None) -> Response:

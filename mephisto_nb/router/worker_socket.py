@@ -57,7 +57,7 @@ class _Connection(WorkerSocket):
     def admit(self) -> None:
         """Take messages of full size, and as long as it likes: it speaks for an agent."""
         self.naming.cancel()
-        admit(self._websocket.scope.get("state", {}))
+        admit(self._websocket.scope)
 
     def turn_out(self, reason: str) -> None:
         """Close a socket that speaks for nobody."""
@@ -136,9 +136,10 @@ class WorkerEndpoint:
                 return TOO_BIG
             try:
                 await self._take(connection, text)
-            except (DatabaseError, Refused):
-                # The browser must not believe that this was received. It comes back, and sends it again.
-                return TRY_LATER
+            except (DatabaseError, Refused) as error:
+                # The browser must not believe that this was received. It comes back, and sends it again; but
+                # not if it has sent too much already.
+                return POLICY if isinstance(error, Refused) and error.status == 413 else TRY_LATER
 
     async def _take(self, connection: _Connection, text: str) -> None:
         """Handle one packet. What makes no sense is passed over: it can't be answered in this protocol."""

@@ -43,6 +43,7 @@ CREATE TABLE IF NOT EXISTS outbox (
     update_id TEXT NOT NULL,
     packet TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS stored (owner TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS seen_updates (
     agent_id TEXT NOT NULL,
     digest BLOB NOT NULL,
@@ -181,6 +182,12 @@ def report(txn: Txn, message: Message, most: int) -> bool:
     if waiting < most:
         txn.post(message)
     return bool(waiting < most)
+
+
+def count_stored(txn: Txn, owner: str, size: int) -> None:
+    """Note that `owner` has stored so many bytes more."""
+    add = "INSERT INTO stored VALUES (?, ?) ON CONFLICT (owner) DO UPDATE SET bytes = bytes + excluded.bytes"
+    txn.db.execute(add, (owner, size))
 
 
 def mark_linked(txn: Txn, agent_id: str) -> None:

@@ -129,7 +129,7 @@ async def _work(run: LiveTaskRun, screen: Screen, num_workers: int) -> None:
     for group in itertools.count(1):
         screen.tell(f"{num_workers} workers come.")
         report = await simulate_workers(
-            run.url,
+            run,
             judge,
             num_workers=num_workers,
             thinking_time=THINKING_TIME,

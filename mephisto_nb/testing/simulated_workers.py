@@ -10,12 +10,13 @@ import random
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
+from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.errors import RouterError
+from mephisto_nb.errors import RouterError, UsageError
 
 #: ``answer(data) -> answer`` of one unit, plain or async: gets the unit's ``init_task_data``.
 AnswerFunction: TypeAlias = Callable[[Any], JSON | Awaitable[JSON]]
@@ -23,17 +24,30 @@ AnswerFunction: TypeAlias = Callable[[Any], JSON | Awaitable[JSON]]
 _GIVE_UP_AFTER = 60.0
 
 
+class Run(Protocol):
+    """What workers have to know of a run: where it is served, and the link of each of them."""
+
+    @property
+    def url(self) -> str:
+        """The router's URL."""
+
+    def get_worker_url(self, worker_name: str) -> str:
+        """Give the link of the worker of this name."""
+
+
 @dataclass(slots=True)
 class Report:
     """What happened to simulated workers.
 
     `submitted` holds, by agent id, the answers that the router said it had received; `dropped` the agents that
-    were left without an answer; `refusals` why workers got no (more) units, by worker.
+    were left without an answer; `refusals` why workers got no (more) units, by worker; `not_believed` those of
+    them whose link did not show who they are.
     """
 
     submitted: dict[str, JSON] = field(default_factory=dict)
     dropped: list[str] = field(default_factory=list)
     refusals: dict[str, str] = field(default_factory=dict)
+    not_believed: set[str] = field(default_factory=set)
     errors: list[str] = field(default_factory=list)
 
 
@@ -51,12 +65,15 @@ class SimulatedWorker:
         What to send requests with.
     patience
         For how long a request is tried again while the router cannot be reached, in seconds.
+    link
+        The link that this worker was sent. Without one, the name has to be believed.
     """
 
     name: str
     url: str
     session: aiohttp.ClientSession
     patience: float = _GIVE_UP_AFTER
+    link: str = field(default="", repr=False)
 
     async def register(self, registration: str | None = None) -> JSONObject:
         """Ask for a unit; give what the page gets: ``agent_id``, ``init_task_data``, ``failure_reason`` ..."""
@@ -67,6 +84,8 @@ class SimulatedWorker:
             "assignment_id": assignment,
             "provider_type": "mock",
         }
+        if key := dict(parse_qsl(urlsplit(self.link).fragment)).get("key"):
+            provider_data["worker_key"] = key
         packet = await self.post("/request_agent", {"provider_data": provider_data})
         details: JSONObject = packet["data"]
         return details
@@ -109,7 +128,7 @@ class SimulatedWorker:
 
 
 async def simulate_workers(
-    url: str,
+    run: Run | str,
     answer: AnswerFunction,
     *,
     num_workers: int = 5,
@@ -123,8 +142,9 @@ async def simulate_workers(
 
     Parameters
     ----------
-    url
-        The router's URL: `run.url`.
+    run
+        The run, by whose own links they come; or its router's URL, `run.url`, where names are believed
+        (``mephisto.provider.signed_links=false``).
     answer
         ``answer(data) -> answer``, plain or async, called once a unit.
     num_workers
@@ -143,9 +163,14 @@ async def simulate_workers(
     Report
         What was sent, and why each worker stopped.
 
+    Raises
+    ------
+    UsageError
+        There was only a URL to come by, and the run does not believe names.
+
     Examples
     --------
-    >>> report = await simulate_workers(run.url, lambda data: {"label": "cat"}, num_workers=3)  # doctest: +SKIP
+    >>> report = await simulate_workers(run, lambda data: {"label": "cat"}, num_workers=3)  # doctest: +SKIP
     """
     report = Report()
     timeout = aiohttp.ClientTimeout(total=None)
@@ -154,10 +179,22 @@ async def simulate_workers(
         asyncio.TaskGroup() as group,
     ):
         for index in range(num_workers):
-            worker = SimulatedWorker(f"{name}-{index:03d}", url, session)
+            worker = make_worker(run, f"{name}-{index:03d}", session)
             habits = _Habits(answer, units_per_worker, thinking_time, drop_out_rate, random.Random(f"{seed}-{index}"))
             group.create_task(_work(worker, habits, report))
+    if report.not_believed and isinstance(run, str):
+        raise UsageError(
+            "The run did not believe the simulated workers' names, because its links are signed. Give the run itself "
+            "instead of its URL: simulate_workers(run, ...). Or launch it with mephisto.provider.signed_links=false."
+        )
     return report
+
+
+def make_worker(run: Run | str, name: str, session: aiohttp.ClientSession) -> SimulatedWorker:
+    """Make the worker of this name, who comes by their own link if `run` is no mere URL."""
+    if isinstance(run, str):
+        return SimulatedWorker(name, run, session)
+    return SimulatedWorker(name, run.url, session, link=run.get_worker_url(name))
 
 
 @dataclass(slots=True)
@@ -183,6 +220,8 @@ async def _work(worker: SimulatedWorker, habits: _Habits, report: Report) -> Non
             agent_id = details["agent_id"]
             if agent_id is None:
                 report.refusals[worker.name] = details["failure_reason"]
+                if details["failure_code"] == "bad_registration":
+                    report.not_believed.add(worker.name)
                 return
             await asyncio.sleep(habits.think())
             if habits.chance.random() < habits.drop_out_rate:

@@ -1,11 +1,15 @@
-"""Proofs by which a router and an operator show each other that they know the run's token.
+"""Proofs of secrets that do not show the secrets.
 
-The token itself never travels. Each side sends a random challenge, and answers the other's with an HMAC over
-it. The two sides sign under different names, so that an answer can't be turned around and used as one's own.
+A router and an operator show each other that they know the run's token, which itself never travels. Each side
+sends a random challenge, and answers the other's with an HMAC over it. The two sides sign under different names,
+so that an answer can't be turned around and used as one's own.
+
+A worker's link holds a key that only the run can have made: an HMAC over the name in the link.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import re
@@ -13,6 +17,8 @@ import secrets
 from typing import TypeGuard
 
 _CHALLENGE = re.compile(r"[0-9a-f]{64}", re.ASCII)
+#: How much of an HMAC a link holds: 128 bits, which are 22 characters.
+_KEY_BYTES = 16
 
 
 def new_challenge() -> str:
@@ -33,6 +39,13 @@ def router_proof(token: str, run_id: str, challenge: str) -> str:
 def operator_proof(token: str, run_id: str, challenge: str) -> str:
     """Answer a router's challenge, as the operator of run `run_id`."""
     return _sign(token, f"operator:{run_id}:{challenge}")
+
+
+def link_key(secret: str, name: str) -> str:
+    """Give the key of the link of the worker of this name: 22 characters that an address may hold."""
+    # Surrogates may come out of JSON.
+    digest = hmac.digest(secret.encode(), b"link:" + name.encode("utf-8", "surrogatepass"), hashlib.sha256)
+    return base64.urlsafe_b64encode(digest[:_KEY_BYTES]).decode().rstrip("=")
 
 
 def matches(expected: str, given: object) -> bool:

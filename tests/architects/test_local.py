@@ -15,7 +15,7 @@ import pytest
 from mephisto_nb.abstractions.architect import RouterPlan
 from mephisto_nb.abstractions.channel import Presence
 from mephisto_nb.architects.local import LocalArchitect, LocalArchitectArgs
-from mephisto_nb.errors import ConfigError, LinkRefusedError, NotFoundError, PortInUseError, RouterError
+from mephisto_nb.errors import ConfigError, LaunchError, LinkRefusedError, NotFoundError, PortInUseError, RouterError
 from tests.operations.runs import has_ended, kill, routers_in
 
 
@@ -128,3 +128,10 @@ async def test_two_architects_never_start_two_routers_of_one_run(directory: Path
     urls = await asyncio.gather(*(architect(directory).revive() for _ in range(3)))
     assert len(set(urls)) == 1
     assert len(routers_in(directory)) == 1
+
+
+async def test_the_routers_limits_can_be_changed_and_a_wrong_one_is_named(directory: Path) -> None:
+    await architect(directory, limits={"agent_stored": 7}).deploy(RouterPlan("run", directory))
+    assert json.loads((directory / "router_config.json").read_text())["limits"] == {"agent_stored": 7}
+    with pytest.raises(LaunchError, match=r"unknown key 'agents_stored'\. Known keys: agent_stored, "):
+        await architect(directory, limits={"agents_stored": 7}).deploy(RouterPlan("run", directory))

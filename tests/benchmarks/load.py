@@ -1,14 +1,15 @@
 """The load, in a process of its own: ``python -m tests.benchmarks.load KIND URL WORKERS UNITS`` prints JSON.
 
-KIND is ``bare`` (UNITS POSTs each), ``arrive`` (one registration each), ``work`` (UNITS units each), ``talk`` (UNITS
-messages over WebSocket URL, as many a second as a router takes of one worker for long) or ``rush`` (the same
-without a pause).
+KIND is ``bare`` (UNITS POSTs each), ``arrive`` (one registration each), ``work`` (UNITS units each), ``think`` (the
+same, thinking for 1 to 3 s about each unit), ``talk`` (UNITS messages over WebSocket URL, as many a second as a router
+takes of one worker for long) or ``rush`` (the same without a pause).
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sys
 import time
 from typing import Any
@@ -48,18 +49,25 @@ async def arrive(worker: SimulatedWorker, units: int, watch: Stopwatch) -> None:
     watch.failed += details["agent_id"] is None
 
 
-async def work(worker: SimulatedWorker, units: int, watch: Stopwatch) -> None:
+async def work(worker: SimulatedWorker, units: int, watch: Stopwatch, thinking: tuple[int, int] = (0, 0)) -> None:
+    chance = random.Random(worker.name)
     for _ in range(units):
         details = await watch.time("arrive", worker.register())
         if details["agent_id"] is None:
             watch.failed += 1
             return
+        if any(thinking):
+            await passes(chance.uniform(*thinking))
         await watch.time("submit", worker.submit(details["agent_id"], ANSWER))
+
+
+async def think(worker: SimulatedWorker, units: int, watch: Stopwatch) -> None:
+    await work(worker, units, watch, (1, 3))
 
 
 async def http_load(kind: str, url: str, workers: int, units: int) -> dict[str, Any]:
     watch = Stopwatch()
-    act = {"bare": bare, "arrive": arrive, "work": work}[kind]
+    act = {"bare": bare, "arrive": arrive, "work": work, "think": think}[kind]
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
         crowd = [SimulatedWorker(f"w{index}", url, session) for index in range(workers)]

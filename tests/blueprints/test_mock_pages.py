@@ -63,6 +63,22 @@ def test_a_renewed_registration_is_another_even_where_the_link_named_one(page, r
     assert "assignment_id" not in page.url
 
 
+def test_a_links_key_goes_from_the_address_into_each_registration_of_this_tab(page, router) -> None:
+    for query in ("?worker_id=ann&x=1#key=abc", "?worker_id=ann&x=1", "?worker_id=bob"):
+        page.goto(router.url + query)
+        expect(page.get_by_label("Answer")).to_be_visible()
+        assert page.url == router.url + query.partition("#")[0]
+    assert [one.get("worker_key") for one in router.registrations] == ["abc", "abc", None]
+
+
+def test_a_key_that_the_browser_keeps_nowhere_stays_in_the_address(page, router) -> None:
+    page.add_init_script("Object.defineProperty(window, 'sessionStorage', { get() { throw new Error('blocked') } })")
+    page.goto(router.url + "?worker_id=ann#key=abc")
+    page.reload()
+    expect(page.get_by_label("Answer")).to_be_visible()
+    assert [one["worker_key"] for one in router.registrations] == ["abc", "abc"]
+
+
 def test_the_configuration_object_is_mephistos(page, router) -> None:
     page.goto(router.url)
     heard = page.evaluate(

@@ -22,7 +22,7 @@ run = await operator.launch_task_run(config, mnb.SharedTaskState(static_task_dat
 """
 WORK = """
 from mephisto_nb.testing.simulated_workers import simulate_workers
-work = simulate_workers(run.url, lambda row: {{"mood": "glad"}}, num_workers={workers}, thinking_time={time})
+work = simulate_workers(run, lambda row: {{"mood": "glad"}}, num_workers={workers}, thinking_time={time})
 crowd = asyncio.create_task(work)
 """
 

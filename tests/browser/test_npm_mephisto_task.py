@@ -39,7 +39,7 @@ def react_task() -> None:
 @pytest_asyncio.fixture(loop_scope="session")
 async def run(tmp_path: Path) -> AsyncIterator[LiveTaskRun]:
     """A live run of one unit, with a mock crowd and a router of its own."""
-    config = compose("npm_react", provider="mock", task=TASK)
+    config = compose("npm_react", provider="mock", provider_args={"signed_links": False}, task=TASK)
     async with Operator(data_dir=tmp_path) as operator:
         yield await operator.launch_task_run(config, SharedTaskState(static_task_data=[{"text": TEXT}]))
         await operator.force_shutdown()

@@ -67,7 +67,8 @@ EMPTY: dict[str, Any] = {
         "title": "How does this customer sound?",
         "status": "live",
         "url": "http://127.0.0.1:3000/",
-        "worker_url": "http://127.0.0.1:3000/?worker_id=NAME",
+        "worker_url": None,
+        "has_own_links": True,
         "launched_at": NOW - 12,
         "ended_at": None,
         "now": NOW,
@@ -216,7 +217,14 @@ RIGHT_TO_LEFT = with_changes(
 
 HOSTILE_TEXT = with_changes(
     BUSY,
-    run={"name": HOSTILE, "title": HOSTILE, "absence": HOSTILE, "url": "javascript:alert(3)", "worker_url": HOSTILE},
+    run={
+        "name": HOSTILE,
+        "title": HOSTILE,
+        "absence": HOSTILE,
+        "url": "javascript:alert(3)",
+        "worker_url": HOSTILE,
+        "has_own_links": False,
+    },
     people={"rows": [person(n, worker=HOSTILE, unit=HOSTILE) for n in range(3)]},
     newest=[answer(n, worker=HOSTILE, preview=HOSTILE, unit=HOSTILE) for n in range(3)],
     attention=[trouble("x", "error", HOSTILE, HOSTILE, {"name": "expire", "args": {}, "label": HOSTILE})],

@@ -15,7 +15,8 @@ from mephisto_nb.display.observation.attention import LINK_AWAY, LONELY, describ
 from mephisto_nb.display.observation.moment import Moment
 from mephisto_nb.display.observation.money import describe_money
 from mephisto_nb.display.observation.run_statistics import RunStatistics
-from mephisto_nb.lifecycle.steering import pause
+from mephisto_nb.lifecycle.launching import launch_more
+from mephisto_nb.lifecycle.steering import change_limits, pause
 from mephisto_nb.operations.run_tally import RunTally
 from tests.lifecycle.rehearsal import Rehearsal, facts_of
 
@@ -32,14 +33,13 @@ class FakeRun:
     failed_hooks: list[Exception] = field(default_factory=list)
     task_run_id: str = "run"
     is_running: bool = True
+    has_own_links: bool = True
+    url: str = "http://task"
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         link = SimpleNamespace(trouble=None, away_since=None, absence="")
         self.parts = SimpleNamespace(tally=self.tally, engine=SimpleNamespace(trouble=None), link=link)
-
-    def get_worker_url(self, name: str) -> str:
-        return f"http://task/?worker_id={name}"
 
 
 class Scene:
@@ -122,6 +122,36 @@ def test_refusals_while_nothing_is_on_offer_or_the_run_is_paused_are_no_trouble(
     assert list(scene.notices()) == ["paused"]
 
 
+def test_who_was_turned_away_while_nothing_was_on_offer_may_well_do_what_comes_back() -> None:
+    scene = Scene(1)
+    agent = scene.run.take("ann")
+    scene.tell()
+    scene.refuse("ben")
+    scene.run.leave(agent)
+    scene.tell()
+    assert scene.notices() == {}
+
+
+def test_who_had_done_all_that_was_open_may_well_do_what_is_put_on_offer_next() -> None:
+    scene = Scene(2, 1, max_num_concurrent_units=2, pay_amount=1.0)
+    scene.work("ann", 5.0)
+    scene.refuse("ann")
+    assert "1 done with all that is open to them" in scene.notices()["nobody_eligible"]["reason"]
+    launch_more(scene.run.step())
+    scene.tell()
+    assert scene.notices() == {}
+
+
+def test_another_limit_makes_those_welcome_again_whom_the_old_one_turned_away() -> None:
+    scene = Scene(1, 1, maximum_units_per_worker=1, pay_amount=1.0)
+    scene.work("ann", 5.0)
+    scene.refuse("ann")
+    assert "nobody_eligible" in scene.notices()
+    change_limits(scene.run.step(), {"maximum_units_per_worker": 2})
+    scene.tell()
+    assert scene.notices() == {}
+
+
 def test_nobody_coming_for_long_asks_for_the_link_to_be_shared() -> None:
     scene = Scene(1)
     scene.run.now = LONELY
@@ -129,7 +159,9 @@ def test_nobody_coming_for_long_asks_for_the_link_to_be_shared() -> None:
     scene.run.now = LONELY + 120.0
     notice = scene.notices()["lonely"]
     assert "Nobody has come for 12 minutes, though 1 unit can be taken." in notice["reason"]
-    assert "http://task/?worker_id=NAME" in notice["remedy"]
+    assert 'run.get_worker_url("NAME")' in notice["remedy"]
+    scene.live.has_own_links = False
+    assert scene.notices()["lonely"]["remedy"] == "Share the link with workers: http://task"
     scene.refuse("eve", blocked=True)
     assert "lonely" not in scene.notices()
 

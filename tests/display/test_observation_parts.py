@@ -92,7 +92,7 @@ class Watched:
 def _facts(one: RunStatistics) -> dict[str, Any]:
     return {
         "counts": {status: count for status, count in one.counts.items() if count},
-        "pay": one.pay,
+        "pay": {key: count for key, count in one.pay.items() if count},
         "at_work": list(one.at_work),
         "left": +one.left,
         "answered": one.num_answered,

@@ -98,7 +98,7 @@ class Comparison:
 
 async def leave_some(run: LiveTaskRun, count: int) -> None:
     """Let some workers give their units back."""
-    async with crowd_of(run.url) as worker:
+    async with crowd_of(run) as worker:
         for index in range(count):
             await worker(f"fickle-{index}").give_back(await take(worker(f"fickle-{index}")))
 
@@ -108,7 +108,7 @@ async def test_during_a_run_of_200_units_the_numbers_are_the_frames(operator: Op
     comparison = Comparison(run, every=9)
     async with asyncio.TaskGroup() as group:
         group.create_task(leave_some(run, 12))
-        group.create_task(simulate_workers(run.url, lambda data: data, num_workers=8, thinking_time=(0.0, 0.02)))
+        group.create_task(simulate_workers(run, lambda data: data, num_workers=8, thinking_time=(0.0, 0.02)))
         await run.parts.engine.wait_until(lambda state: sum(state.counts[s] for s in UNIT_ANSWERED) > 60)
         await run.change_limits(task_reward=0.2)
     await run.completed()
@@ -120,7 +120,7 @@ async def test_during_a_run_of_200_units_the_numbers_are_the_frames(operator: Op
 async def test_a_watch_made_late_says_the_same(operator: Operator) -> None:
     run = await launch(operator, rows(12))
     await leave_some(run, 2)
-    await simulate_workers(run.url, lambda data: data, num_workers=2, units_per_worker=4)
+    await simulate_workers(run, lambda data: data, num_workers=2, units_per_worker=4)
     await run.parts.engine.wait_until(lambda state: state.counts["completed"] == 8)
     late = watch(run)
     assert differences(late.state(), run) == {}
@@ -134,8 +134,8 @@ async def test_a_watch_made_late_says_the_same(operator: Operator) -> None:
 async def test_a_past_run_is_watched_from_the_database(make_operator: Callable[..., Operator]) -> None:
     operator = make_operator()
     run = await launch(operator, rows(6))
-    await simulate_workers(run.url, lambda data: {"label": data["text"]}, num_workers=1, units_per_worker=4)
-    async with crowd_of(run.url) as worker:
+    await simulate_workers(run, lambda data: {"label": data["text"]}, num_workers=1, units_per_worker=4)
+    async with crowd_of(run) as worker:
         await worker("ann").post("/log_error", {"USED_AGENT_ID": await take(worker("ann")), "error_data": {"m": 1}})
     await run.parts.engine.wait_until(lambda state: bool(run.parts.tally.page_errors))
     await run.force_shutdown()
@@ -155,7 +155,7 @@ async def test_a_past_run_is_watched_from_the_database(make_operator: Callable[.
 async def test_errors_of_an_earlier_kernel_are_counted_once_loaded(make_operator: Callable[..., Operator]) -> None:
     operator = make_operator()
     run = await launch(operator, rows(2))
-    async with crowd_of(run.url) as worker:
+    async with crowd_of(run) as worker:
         agent_id = await take(worker("ann"))
         report = {"USED_AGENT_ID": agent_id, "error_data": {"message": "x"}}
         await worker("ann").post("/log_error", report)
@@ -172,7 +172,7 @@ async def test_errors_of_an_earlier_kernel_are_counted_once_loaded(make_operator
 
 async def test_one_answer_is_read_in_full(operator: Operator) -> None:
     run = await launch(operator, rows(1))
-    async with crowd_of(run.url) as worker:
+    async with crowd_of(run) as worker:
         agent_id = await take(worker("ann"))
         await worker("ann").submit(agent_id, {"label": "<b>cat"})
         await run.completed()
@@ -189,7 +189,7 @@ async def test_whoever_looks_is_told_of_steps_pages_and_the_end(operator: Operat
     seen: list[tuple[str, int]] = []
     one = watch(run)
     one.on_change.append(lambda: seen.append((one.state()["run"]["status"], one.state()["people"]["at_work"])))
-    async with crowd_of(run.url) as worker:
+    async with crowd_of(run) as worker:
         await take(worker("ann"))
         await run.pause_launching()
         await run.force_shutdown()
@@ -201,6 +201,25 @@ async def test_whoever_looks_is_told_of_steps_pages_and_the_end(operator: Operat
     ]
     assert watch(run) is one
     json.dumps(one.state())
+
+
+async def test_whoever_fails_when_told_harms_neither_the_run_nor_the_others(operator: Operator) -> None:
+    run = await launch(operator, rows(1))
+    told: list[int] = []
+    one = watch(run)
+    one.on_change += [lambda: 1 // 0, lambda: told.append(1)]
+    async with crowd_of(run) as worker:
+        await worker("ann").submit(await take(worker("ann")), {})
+        await run.completed()
+    assert told
+
+
+async def test_a_watch_of_ones_own_lets_go_of_the_run(operator: Operator) -> None:
+    run = await launch(operator, rows(1))
+    parts = run.parts
+    listeners = [list(one) for one in (parts.engine.listeners, parts.link.listeners, run.listeners)]
+    RunWatch(run).close()
+    assert [list(one) for one in (parts.engine.listeners, parts.link.listeners, run.listeners)] == listeners
 
 
 async def test_a_watch_that_is_closed_hears_nothing_more(operator: Operator) -> None:
@@ -218,7 +237,7 @@ async def test_a_watch_that_is_closed_hears_nothing_more(operator: Operator) -> 
 async def test_a_state_that_had_to_be_read_again_is_looked_at_anew(operator: Operator) -> None:
     run = await launch(operator, rows(2))
     one = watch(run)
-    async with crowd_of(run.url) as worker:
+    async with crowd_of(run) as worker:
         await take(worker("ann"))
         await run.parts.engine.load()
         assert one.state()["people"]["at_work"] == 1

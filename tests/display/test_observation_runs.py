@@ -14,9 +14,9 @@ from tests.operations.runs import crowd_of, launch, rows, take
 async def test_runs_are_listed_newest_first_with_how_far_they_are(operator: Operator) -> None:
     first = await launch(operator, rows(3))
     second = await launch(operator, rows(2), task_name="colours")
-    async with crowd_of(second.url) as worker:
+    async with crowd_of(second) as worker:
         await take(worker("ann"))
-    await simulate_workers(first.url, lambda data: data, num_workers=1, units_per_worker=1)
+    await simulate_workers(first, lambda data: data, num_workers=1, units_per_worker=1)
     await first.shutdown()
     runs = run_list(operator)
     await runs.load()
@@ -28,7 +28,7 @@ async def test_runs_are_listed_newest_first_with_how_far_they_are(operator: Oper
 async def test_past_runs_and_those_left_behind_are_listed(make_operator: Callable[..., Operator]) -> None:
     operator = make_operator()
     ended = await launch(operator, rows(2))
-    await simulate_workers(ended.url, lambda data: data, num_workers=1)
+    await simulate_workers(ended, lambda data: data, num_workers=1)
     await ended.completed()
     left = await launch(operator, rows(3))
     await operator.detach()

@@ -45,7 +45,7 @@ def test_a_duration_is_written_in_its_two_largest_units(seconds: float, words: s
 
 async def test_a_summary_says_what_a_dashboard_would(operator: Operator) -> None:
     run = await launch(operator, rows(3))
-    async with crowd_of(run.url) as worker:
+    async with crowd_of(run) as worker:
         await take(worker("ann"))
         assert summary_of(watch(run).state()) == "0 of 3 answered, 1 at work"
         await run.pause_launching()
@@ -71,7 +71,7 @@ async def test_a_terminal_shows_one_line_a_run_that_is_drawn_over_itself(operato
     place = console(terminal=True)
     first, second = await launch(operator, rows(2)), await launch(operator, rows(1), task_name="[red]x\x1b[31m")
     async with showing_runs([first, second], place):
-        await simulate_workers(first.url, lambda data: data, num_workers=1)
+        await simulate_workers(first, lambda data: data, num_workers=1)
         await first.completed()
     *_, first_line, second_line = (line for line in written(place).splitlines() if "answered" in line)
     assert "moods" in first_line
@@ -86,7 +86,7 @@ async def test_redirected_output_gets_a_line_when_a_status_changes_and_not_at_ea
     async with showing_runs([run], place):
         await run.pause_launching()
         await run.resume_launching()
-        await simulate_workers(run.url, lambda data: data, num_workers=4)
+        await simulate_workers(run, lambda data: data, num_workers=4)
         await run.completed()
         await operator.shutdown()
     lines = written(place).splitlines()
@@ -109,7 +109,7 @@ async def test_waiting_for_runs_shows_them_and_leaves_nobody_listening(data_dir:
     operator = mnb.Operator(data_dir=data_dir)
     run = await launch(operator, rows(1))
     waiting = asyncio.ensure_future(operator.wait_for_runs_then_shutdown())
-    await simulate_workers(run.url, lambda data: data, num_workers=1)
+    await simulate_workers(run, lambda data: data, num_workers=1)
     await waiting
     await end_routers(data_dir)
     assert written(place).endswith("moods: 1 of 1 answered, ended\n")

@@ -41,7 +41,7 @@ def both(state: dict[str, Any]) -> tuple[str, str]:
         (BUSY, "126 of 200 units answered (63 %), 8 workers at work"),
         (HUGE, "5,567 of 10,012 units answered (55 %), 873 workers at work"),
         (EMPTY, "open: 200"),
-        (EMPTY, "Send a worker http://127.0.0.1:3000/?worker_id=NAME with their name in place of NAME."),
+        (EMPTY, 'Send each worker the link that run.get_worker_url("NAME") gives'),
         (BUSY, "$22.68 spent of $36.00; $1.44 committed; $11.88 still to come; fees of $6.00 are in it"),
         (BUSY, "24 min, likely 17 min to 36 min"),
         (BUSY, "184 units an hour; 42 s a unit (median)"),
@@ -71,9 +71,9 @@ def test_an_ended_run_offers_no_links() -> None:
     assert not any("http" in drawn for drawn in both(FINISHED))
 
 
-def test_where_all_come_by_one_address_it_stands_there_once() -> None:
-    page, text = both(change(EMPTY, run={"worker_url": EMPTY["run"]["url"]}))
-    assert page.count("http://") == text.count("http://") == 1
+def test_where_all_come_by_one_address_no_other_is_spoken_of() -> None:
+    one = change(EMPTY, run={"has_own_links": False, "worker_url": EMPTY["run"]["url"]})
+    assert not any("get_worker_url" in drawn for drawn in both(one))
 
 
 def test_no_text_of_others_becomes_markup_or_moves_the_cursor() -> None:

@@ -51,6 +51,16 @@ async def test_answers_are_told_apart_from_data_and_nested_ones_are_spread_out(o
     assert set(run.units().iloc[0][["worker_name", "status"]]) == {"ann", "completed"}
 
 
+def test_one_workers_made_up_fields_cost_no_columns_for_everybody() -> None:
+    about = dict.fromkeys(frames.RESULT_COLUMNS) | {"shared": {}, "unit_data": [], "unit_index": 0}
+    answers = [{f"made up {n}": n for n in range(20_000)}, {"mood": "calm", "why": 1}, {"mood": "glad", "why": 2}]
+    rows = [{**about, "data": answer} for answer in answers]
+    frame = frames.results_frame(rows, lambda shared, own: {}, lambda data: data)
+    assert len(frame.columns) == len(frames.RESULT_COLUMNS) + frames.MOST_COLUMNS + 1
+    assert list(frame["answer.mood"].dropna()) == ["calm", "glad"]
+    assert [len(rest) for rest in frame["answer.(more)"].dropna()] == [20_000 - frames.MOST_COLUMNS + 2]
+
+
 async def test_files_are_paths_to_what_was_sent(operator: Operator) -> None:
     run = await launch(operator, [{"text": "a"}])
     async with crowd_of(run.url) as worker:

@@ -86,6 +86,7 @@ class Kernel:
             architect="faulty_link",
             architect_args={"operator_absence_in_seconds": 120},  # should the harness itself be killed
             blueprint_args=self._order["blueprint"],
+            provider_args={"signed_links": False},  # the crowd lives in another process, and knows the URL alone
             task={
                 **ABOUT,
                 "task_reward": 0.1,

@@ -11,7 +11,7 @@ from mephisto_nb.data_model.records import Assignment, Unit, Worker
 from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.data_model.states import AgentStatus, UnitStatus
 from mephisto_nb.lifecycle.arrivals import answer
-from mephisto_nb.lifecycle.eligibility import Refusal, RefusalCode
+from mephisto_nb.lifecycle.eligibility import MOST_LEFT, Refusal, RefusalCode
 from tests.lifecycle.rehearsal import Rehearsal, facts_of
 
 
@@ -314,3 +314,21 @@ def test_a_unit_and_its_agent_say_who_took_it_when_both_change_again() -> None:
     agent = run.take("ann")
     run.leave(agent)
     assert ChangeAgent(agent.agent_id, "in task", "returned", agent.unit_id) in run.last.changes.changes
+
+
+@pytest.mark.parametrize("how", [AgentStatus.RETURNED, AgentStatus.TIMEOUT, AgentStatus.DISCONNECT])
+def test_nobody_takes_and_leaves_units_for_ever(how: AgentStatus) -> None:
+    run = Rehearsal(1)
+    for _ in range(MOST_LEFT):
+        assert run.leave(run.take("ann"), how)
+    assert run.refuse("ann").code is RefusalCode.MAX_FOR_TASK
+    run.take("bob")
+
+
+def test_a_late_answer_makes_good_for_a_unit_that_was_left() -> None:
+    run = Rehearsal(1)
+    agent = run.take("ann")
+    run.leave(agent, AgentStatus.TIMEOUT)
+    assert run.state.left_by_worker[agent.worker_id] == 1
+    run.submit(run.state.agents[agent.agent_id], {})
+    assert run.state.left_by_worker[agent.worker_id] == 0

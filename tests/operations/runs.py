@@ -19,7 +19,7 @@ from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.operations.hydra_config import compose
 from mephisto_nb.operations.operator import Operator
 from mephisto_nb.operations.task_run import LiveTaskRun
-from mephisto_nb.testing.simulated_workers import SimulatedWorker, simulate_workers
+from mephisto_nb.testing.simulated_workers import Run, SimulatedWorker, make_worker, simulate_workers
 
 ABOUT = {"task_name": "moods", "task_title": "Moods", "task_description": "Name them", "task_tags": "mood"}
 
@@ -28,8 +28,9 @@ Crowd = Callable[[str], SimulatedWorker]
 
 
 def mock_config(blueprint: dict[str, Any] | None = None, **task: Any) -> Any:
-    """Compose the configuration of a mock task."""
-    return compose("mock", blueprint_args=blueprint or {}, task={**ABOUT, "task_reward": 0.1, **task})
+    """Compose the configuration of a mock task whose links are not signed: a URL is enough to come by."""
+    task = {**ABOUT, "task_reward": 0.1, **task}
+    return compose("mock", blueprint_args=blueprint or {}, provider_args={"signed_links": False}, task=task)
 
 
 async def launch(
@@ -46,10 +47,10 @@ def rows(count: int) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def crowd_of(url: str) -> AsyncIterator[Crowd]:
-    """Give the workers of a run."""
+async def crowd_of(run: Run | str) -> AsyncIterator[Crowd]:
+    """Give the workers of a run, who come by their own links if there is more than its URL."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        yield lambda name: SimulatedWorker(name, url, session)
+        yield lambda name: make_worker(run, name, session)
 
 
 async def take(worker: SimulatedWorker, registration: str | None = None) -> str:

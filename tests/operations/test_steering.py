@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from mephisto_nb.display.observation.watch import watch
 from mephisto_nb.errors import ClosedError, ConfigError
 from mephisto_nb.operations.operator import Operator
 from mephisto_nb.operations.task_run import LiveTaskRun
+from mephisto_nb.providers.mock import MockProvider
 from mephisto_nb.testing.fake_clock import FakeClock
 from tests.operations.runs import crowd_of, launch, rows, take
 
@@ -36,7 +38,7 @@ def acts(run: LiveTaskRun) -> list[str]:
 
 async def test_a_run_is_paused_and_resumed(operator: Operator, data_dir: Path) -> None:
     run = await launch(operator, rows(2))
-    async with crowd_of(run.url) as worker:
+    async with crowd_of(run) as worker:
         agent_id = await take(worker("ann"))
         await run.pause_launching()
         await run.pause_launching()
@@ -62,7 +64,7 @@ async def test_a_pause_and_limits_outlive_the_kernel(make_operator: Callable[...
     assert (again.status, again.counts) == ("paused", {"created": 1, "launched": 2})
     rules = again.parts.engine.state.rules
     assert (rules.pay_amount, rules.maximum_units_per_worker, rules.max_num_concurrent_units) == (0.25, 1, 2)
-    async with crowd_of(again.url) as worker:
+    async with crowd_of(again) as worker:
         assert (await worker("ann").register())["failure_code"] == "paused"
         await again.resume_launching()
         await worker("ann").submit(await take(worker("ann")), {})
@@ -84,7 +86,7 @@ async def test_a_paused_run_is_not_shut_down_for_lack_of_submissions(
 
 async def test_pay_changes_in_the_frames_for_those_who_come_later(operator: Operator) -> None:
     run = await launch(operator, rows(3))
-    async with crowd_of(run.url) as worker:
+    async with crowd_of(run) as worker:
         await worker("ann").submit(await take(worker("ann")), {})
         await take(worker("ben"))
         await run.change_limits(task_reward=0.2)
@@ -128,7 +130,7 @@ async def test_a_limit_that_cannot_be_is_refused_before_anything_is_written(
 
 async def test_each_way_to_end_leaves_its_row(operator: Operator) -> None:
     run = await launch(operator, rows(2))
-    async with crowd_of(run.url) as worker:
+    async with crowd_of(run) as worker:
         await take(worker("ann"))
         assert await run.expire_units() == 1
         await run.force_shutdown()
@@ -140,7 +142,7 @@ async def test_each_way_to_end_leaves_its_row(operator: Operator) -> None:
 
 async def test_a_preview_counts_whom_an_act_concerns(operator: Operator) -> None:
     run = await launch(operator, rows(10))
-    async with crowd_of(run.url) as worker:
+    async with crowd_of(run) as worker:
         for name in ("ann", "ben"):
             await take(worker(name))
         assert run.preview("pause").startswith("Nothing is handed out until you resume: 8 units will wait. 2 workers")
@@ -153,6 +155,14 @@ async def test_a_preview_counts_whom_an_act_concerns(operator: Operator) -> None
         assert "7 units on offer will wait again" in run.preview("limits", max_num_concurrent_units=3)
         assert run.preview("resume") == "The run is not paused: nothing changes."
     assert json.dumps(run.counts) == '{"launched": 8, "assigned": 2}'
+
+
+async def test_a_preview_of_higher_pay_counts_the_fees(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = await launch(operator, rows(10))
+    monkeypatch.setattr(MockProvider, "FEE_RATE", 0.2)
+    assert run.preview("limits", task_reward=0.2).endswith("adds $1.20, fees included.")
+    assert run.preview("limits", task_reward=0.05).endswith("saves $0.60, fees included.")
+    assert watch(run).state()["money"]["to_come"] == pytest.approx(1.2)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +192,7 @@ async def test_a_run_whose_kernel_was_killed_is_as_it_was_steered(
     await process.communicate()
     run = await make_operator().reconnect(about["run_id"])
     assert (run.status, set(run.units()["pay_amount"])) == ("paused", {0.5})
-    async with crowd_of(run.url) as worker:
+    async with crowd_of(run) as worker:
         assert (await worker("ann").register())["failure_code"] == "paused"
         await run.resume_launching()
         await take(worker("ann"))

@@ -1,7 +1,8 @@
-"""A crowd that comes by link and is believed."""
+"""A crowd that comes by link; it is believed if the link holds the run's key for the name, or if links need none."""
 
 from __future__ import annotations
 
+import hmac
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,8 +10,27 @@ import pytest
 
 from mephisto_nb.abstractions.crowd_provider import Identity
 from mephisto_nb.providers.mock import MockProvider, MockProviderArgs
+from mephisto_nb.utils.secret import Secret
 
-provider = MockProvider(MockProviderArgs())
+URL = "http://127.0.0.1:3000"
+provider = MockProvider(MockProviderArgs(signed_links=False))
+
+
+def signing(secret: str = "s" * 64) -> MockProvider:
+    """Give a provider of a run with this secret."""
+    made = MockProvider(MockProviderArgs())
+    made.take_run_secret(Secret(secret))
+    return made
+
+
+def come_by(link: str, **changes: Any) -> dict[str, Any]:
+    """Give the registration of a page that was opened by this link."""
+    parts = urlsplit(link)
+    [name] = parse_qs(parts.query)["worker_id"]
+    data = {"worker_name": name, "agent_registration_id": f"token-{name}"}
+    if parts.fragment:
+        data["worker_key"] = parts.fragment.removeprefix("key=")
+    return data | changes
 
 
 def test_a_registration_names_its_worker() -> None:
@@ -30,9 +50,12 @@ def test_a_registration_that_cannot_be_read_is_refused(registration: Any) -> Non
         provider.identify({"worker_name": "ann", "agent_registration_id": registration})
 
 
-@pytest.mark.parametrize("name", ["Ann Lee", "ann&worker_id=bob", "Zoë/#?", "名前"])
+NAMES = ["Ann Lee", "ann&worker_id=bob", "Zoë/#?", "名前"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_workers_link_brings_exactly_that_name(name: str) -> None:
-    url = provider.get_worker_url("http://127.0.0.1:3000", name)
+    url = provider.get_worker_url(URL, name)
     assert urlsplit(url).path == "/"
     assert parse_qs(urlsplit(url).query) == {"worker_id": [name]}
 
@@ -43,3 +66,68 @@ def test_a_workers_link_keeps_what_the_address_already_asks() -> None:
 
 def test_the_wrapper_is_there() -> None:
     assert "getAgentRegistration" in provider.get_wrapper_js_path().read_text()
+
+
+# Signed links
+
+
+@pytest.mark.parametrize("name", [*NAMES, " ann "])
+def test_who_comes_by_their_own_link_is_believed(name: str) -> None:
+    crowd = signing()
+    assert crowd.identify(come_by(crowd.get_worker_url(URL, name))).worker_name == name.strip()
+
+
+def test_a_link_works_in_the_run_that_it_was_made_for_and_in_no_other() -> None:
+    link = signing().get_worker_url(URL, "ann")
+    assert signing().identify(come_by(link)) == Identity("ann", "token-ann")
+    with pytest.raises(ValueError, match="This link is not complete"):
+        signing("t" * 64).identify(come_by(link))
+
+
+WRONG = [None, "", "x", "A" * 22, 7, True, [], {}, ["A" * 22], "\ud800", "é" * 22, "A" * 100_000]
+
+
+@pytest.mark.parametrize("key", WRONG, ids=lambda key: repr(key)[:12])
+def test_a_name_without_its_key_is_refused_in_words_for_the_worker(key: Any) -> None:
+    with pytest.raises(ValueError, match="open the whole link that you were sent, or ask whoever sent it"):
+        signing().identify(come_by(signing().get_worker_url(URL, "ann"), worker_key=key))
+
+
+@pytest.mark.parametrize("name", ["bob", "Ann", "ann2", "an", "ann\u0301", "\uff41nn"])
+def test_a_key_fits_one_name_alone(name: str) -> None:
+    with pytest.raises(ValueError, match="This link is not complete"):
+        signing().identify(come_by(signing().get_worker_url(URL, "ann"), worker_name=name))
+
+
+@pytest.mark.parametrize("change", [lambda key: key[:-1], lambda key: key + "A", str.swapcase, lambda key: key + "="])
+def test_what_is_almost_the_key_is_not_the_key(change: Any) -> None:
+    data = come_by(signing().get_worker_url(URL, "ann"))
+    with pytest.raises(ValueError, match="This link is not complete"):
+        signing().identify(data | {"worker_key": change(data["worker_key"])})
+
+
+def test_a_provider_that_no_run_has_given_its_secret_believes_nobody() -> None:
+    link = MockProvider(MockProviderArgs()).get_worker_url(URL, "ann")
+    with pytest.raises(ValueError, match="This link is not complete"):
+        MockProvider(MockProviderArgs()).identify(come_by(link))
+
+
+def test_a_key_holds_128_bits_that_an_address_may_hold_and_stands_where_browsers_send_it_to_nobody() -> None:
+    parts = urlsplit(signing().get_worker_url(f"{URL}/#top", "ann"))
+    key = parts.fragment.removeprefix("key=")
+    assert len(key) * 6 >= 128
+    assert key.replace("-", "").replace("_", "").isalnum()
+    assert key not in parts.query
+
+
+def test_keys_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    crowd, compared = signing(), []
+    data = come_by(crowd.get_worker_url(URL, "ann"))
+    monkeypatch.setattr(hmac, "compare_digest", lambda one, other: compared.append((one, other)) or True)
+    crowd.identify(data)
+    assert compared == [(data["worker_key"].encode(),) * 2]
+
+
+def test_the_secret_shows_nowhere() -> None:
+    crowd = signing()
+    assert "s" * 64 not in f"{crowd!r} {vars(crowd)} {crowd.args}"

@@ -24,6 +24,18 @@ RUN_ID = "run1"
 PATIENCE = 10.0
 
 
+#: MEPHISTO_TEST_HTTP=h11: let routers do without httptools, as on platforms that have none.
+WITHOUT_HTTPTOOLS = Path(__file__).with_name("without_httptools")
+
+
+def environment(http: str = os.environ.get("MEPHISTO_TEST_HTTP", "")) -> dict[str, str]:
+    """Give a router's environment."""
+    if http != "h11":
+        return dict(os.environ)
+    paths = [str(WITHOUT_HTTPTOOLS), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+
+
 def write_config(directory: Path, **changes: Any) -> None:
     config = {"run_id": RUN_ID, "token": TOKEN, "operator_absence_in_seconds": 60, **changes}
     site = directory / "site"
@@ -36,7 +48,7 @@ def write_config(directory: Path, **changes: Any) -> None:
 class RouterProcess:
     """One router process; only this one is ever stopped."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, **settings: str) -> None:
         self.directory = directory
         with socket.create_server(("127.0.0.1", 0)) as server, (directory / "router.log").open("ab") as log:
             address = f"127.0.0.1:{server.getsockname()[1]}"
@@ -46,6 +58,7 @@ class RouterProcess:
                 stdout=log,
                 stderr=log,
                 start_new_session=os.name == "posix",
+                env=environment(**settings),
             )
             server.settimeout(PATIENCE)
             with server.accept()[0] as connection, connection.makefile() as lines:
@@ -110,6 +123,9 @@ class Operator:
         """Acknowledge all that other tests have left in the inbox."""
         await self.send({"type": "sync"})
         await self.ack((await self.next_of("synced"))["last_seq"])
+        # The acknowledgement has been applied once the next frame has been.
+        await self.send({"type": "sync"})
+        await self.next_of("synced")
         self.messages.clear()
 
     async def tell(self, packet_type: str, subject_id: str, data: dict[str, Any]) -> None:

@@ -1,5 +1,7 @@
 """Routers with tight limits, and what tests of strangers share."""
 
+import contextlib
+
 import aiohttp
 import pytest
 
@@ -34,14 +36,26 @@ def start_router(tmp_path):
             router.kill()
 
 
-@pytest.fixture(scope="session")
-def router(tmp_path_factory):
-    """One router for all tests that leave it as it was."""
-    directory = tmp_path_factory.mktemp("besieged")
+@contextlib.contextmanager
+def besieged_router(directory, **environment):
+    """Start a router for all tests that leave it as it was."""
     write_config(directory, content_security_policy=POLICY, operator_absence_in_seconds=3600, limits=LIMITS)
-    router = RouterProcess(directory)
+    router = RouterProcess(directory, **environment)
     yield router
     router.kill()
+
+
+@pytest.fixture(scope="session")
+def router(tmp_path_factory):
+    with besieged_router(tmp_path_factory.mktemp("besieged")) as router:
+        yield router
+
+
+@pytest.fixture(scope="session", params=["httptools", "h11"])
+def either_router(request, tmp_path_factory):
+    """A router on each of the two libraries that read HTTP."""
+    with besieged_router(tmp_path_factory.mktemp(request.param), http=request.param) as router:
+        yield router
 
 
 @pytest.fixture

@@ -23,6 +23,12 @@ TEMPLATE = (
 )
 
 
+@pytest.fixture
+def router(either_router):
+    """All this holds on platforms without httptools as well."""
+    return either_router
+
+
 def headers_of(response):
     return {name: response.headers.get(name) for name in EXPECTED}
 

@@ -101,7 +101,6 @@ _BECAUSE = {
     "blocked": ("blocked", "invite others"),
     "max_for_task": ("done with as many as one worker may do", "raise maximum_units_per_worker, or invite others"),
     "no_available_units": ("done with all that is open to them", "invite others"),
-    "too_many_concurrent": ("holding as many units as they may at once", "wait, or raise allowed_concurrent next time"),
 }
 
 
@@ -142,7 +141,12 @@ def _lonely(moment: Moment) -> Notices:
     quiet = moment.now - max(opened, tally.last_arrival_at or 0.0)
     if quiet > LONELY:
         reason = f"Nobody has come for {_duration(quiet)}, though {_count(on_offer, 'unit')} can be taken."
-        yield Notice("lonely", "warning", reason, f"Share the link with workers: {run.get_worker_url('NAME')}")
+        remedy = (
+            'Send workers their links: run.get_worker_url("NAME"), with their name in place of NAME.'
+            if run.has_own_links
+            else f"Share the link with workers: {run.url}"
+        )
+        yield Notice("lonely", "warning", reason, remedy)
 
 
 def _stuck(moment: Moment) -> Notices:

@@ -12,9 +12,12 @@ from mephisto_nb.data_model.states import UNIT_ANSWERED, UnitStatus
 from mephisto_nb.display.observation.watch import watch
 from mephisto_nb.operations.run_frames import RunFrames
 from mephisto_nb.operations.threads import in_thread
+from mephisto_nb.utils.logging import get_logger
 
 if TYPE_CHECKING:
     from mephisto_nb.operations.operator import Operator
+
+logger = get_logger(__name__)
 
 
 class RunList:
@@ -90,7 +93,10 @@ class RunList:
 
     def _tell(self) -> None:
         for callback in list(self.on_change):
-            callback()
+            try:
+                callback()
+            except Exception:
+                logger.exception("somebody who watches the runs could not be told")
 
 
 def run_list(operator: Operator) -> RunList:

@@ -25,9 +25,12 @@ from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.registry import get_crowd_provider_from_type
 from mephisto_nb.operations.run_frames import RunFrames
 from mephisto_nb.operations.threads import in_thread
+from mephisto_nb.utils.logging import get_logger
 
 if TYPE_CHECKING:
     from mephisto_nb.operations.task_run import LiveTaskRun
+
+logger = get_logger(__name__)
 
 #: How often those who look are told to look again while nothing happens: pace and times at work go on with the clock.
 TICK = 5.0
@@ -58,7 +61,7 @@ class RunWatch:
         self._statistics = RunStatistics(self._read_state())
         self._fee_rate = _fee_rate_of(run.task_run.provider_type)
         self._old_errors: Counter[str] = Counter()
-        self._is_loaded = False
+        self._is_loaded = self._is_closed = False
         self._timer: Timer | None = None
         if self._live is not None:
             parts = self._live.parts
@@ -77,7 +80,8 @@ class RunWatch:
         Returns
         -------
         dict
-            ``run``, ``units`` (how many have which status; ``total`` leaves expired ones out), ``pace`` (see `pace`),
+            ``run`` (``worker_url`` is where all workers come; None where each has their own link, ``has_own_links``),
+            ``units`` (how many have which status; ``total`` leaves expired ones out), ``pace`` (see `pace`),
             ``money`` (see `money.describe_money`; ``per_hour`` is the median over all answers of pay by time at work),
             ``people`` and ``newest`` (see `people`), ``attention`` (see `attention`), ``limits`` in force, and
             ``rates``: the shares of workers who returned their unit, dropped out or ran out of time among those who
@@ -157,8 +161,10 @@ class RunWatch:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._live is not None and self._run.watched_by is self:
+        if self._run.watched_by is self:
             self._run.watched_by = None
+        if self._live is not None and not self._is_closed:
+            self._is_closed = True
             parts = self._live.parts
             parts.engine.listeners.remove(self._on_step)
             parts.link.listeners.remove(self._tell)
@@ -175,7 +181,10 @@ class RunWatch:
 
     def _tell(self) -> None:
         for callback in list(self.on_change):
-            callback()
+            try:
+                callback()
+            except Exception:
+                logger.exception("somebody who watches run %s could not be told", self._run.task_run_id)
 
     def _arm(self) -> None:
         """Let those who look be told again soon, for the clock alone changes some numbers."""
@@ -240,7 +249,8 @@ class RunWatch:
             "title": str(self._task_args().get("task_title", run.task_name)),
             "status": moment.status,
             "url": None if live is None else live.url,
-            "worker_url": None if live is None else live.get_worker_url("NAME"),
+            "worker_url": None if live is None or live.has_own_links else live.url,
+            "has_own_links": live is not None and live.has_own_links,
             "launched_at": run.created_at,
             "ended_at": moment.statistics.ended_at,
             "now": moment.now,

@@ -1,7 +1,9 @@
 /* Tells a task's page who the worker is, and takes leave of them once their work was sent.
 
-Loaded as a classic script before the page's own. Workers come by /?worker_id=NAME. The registration token is
-kept per run and worker, so that a reload, or the link opened once more, finds the same unit again. */
+Loaded as a classic script before the page's own. Workers come by /?worker_id=NAME#key=KEY. The registration token
+is kept per run and worker, so that a reload, or the link opened once more, finds the same unit again. The key is
+kept in this tab alone, and taken out of the address: it is not seen on a shared screen, nor left in the history
+of a computer that others use. */
 
 "use strict";
 
@@ -68,6 +70,33 @@ window._MEPHISTO_CONFIG_.set("run_id", "");
     return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   }
 
+  const keyOfKey = () => `mephisto:key:${window.location.host}:${window.getWorkerName()}`;
+  let unsavedKey = null;
+
+  /* Take the link's key out of the address, where the tab can keep it over a reload; tell whether there was one. */
+  function takeKey() {
+    const key = new URLSearchParams(window.location.hash.slice(1)).get("key");
+    if (!key) return false;
+    unsavedKey = key;
+    try {
+      window.sessionStorage.setItem(keyOfKey(), key);
+    } catch {
+      return true; // it has to stay in the address, or it would not outlast a reload
+    }
+    const url = new URL(window.location.href);
+    url.hash = "";
+    window.history.replaceState(window.history.state, "", url);
+    return true;
+  }
+
+  function readKey() {
+    try {
+      return window.sessionStorage.getItem(keyOfKey()) ?? unsavedKey;
+    } catch {
+      return unsavedKey;
+    }
+  }
+
   window.getWorkerName = () => query().get("worker_id")?.trim() || null;
 
   window.getAssignmentId = () => {
@@ -76,11 +105,16 @@ window._MEPHISTO_CONFIG_.set("run_id", "");
     return query().get("assignment_id") || readToken(key) || keepToken(key, newToken());
   };
 
+  takeKey();
+  // A whole link that is opened where an incomplete one was loads no page by itself: only its last part is new.
+  window.addEventListener("hashchange", () => takeKey() && window.location.reload());
+
   window.getAgentRegistration = () => ({
     worker_name: window.getWorkerName(),
     agent_registration_id: `${window.getAssignmentId()}-${window.getWorkerName()}`,
     assignment_id: window.getAssignmentId(),
     provider_type: "mock",
+    ...(readKey() && { worker_key: readKey() }),
   });
 
   /* Forget the present registration, so that the next one asks for another unit. */

@@ -99,11 +99,12 @@ function swap(first, second, isFirst, isAny) {
   if (hadFocus && isAny) shown.focus();
 }
 
-/** How to send people to the task. */
+/** How to send people to the task: by one address, or each by a link of their own, which only the kernel can make. */
 export function sharing() {
+  const words = make("span");
   const address = make("bdi", { class: "mnb-address", dir: "ltr" });
   const copy = make("button", { type: "button", class: "mnb-quiet" }, "Copy");
-  const node = make("p", { class: "mnb-share-line" }, make("span", {}, "Link for workers "), address, " ", copy);
+  const node = make("p", { class: "mnb-share-line" }, words, address, " ", copy);
   copy.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(address.textContent);
@@ -117,11 +118,11 @@ export function sharing() {
     node,
     reads: ["run"],
     draw({ run }) {
-      const isOpen = OPEN.includes(run.status) && run.worker_url;
-      show(node, Boolean(isOpen));
-      if (address.textContent !== plain(run.worker_url)) write(copy, "Copy");
-      write(address, plain(run.worker_url));
-      put(address, "title", /NAME/.test(run.worker_url ?? "") ? "with a worker's name in place of NAME" : null);
+      show(node, OPEN.includes(run.status) && (run.has_own_links || run.worker_url));
+      const text = run.has_own_links ? 'run.get_worker_url("NAME")' : plain(run.worker_url);
+      if (address.textContent !== text) write(copy, "Copy");
+      write(address, text);
+      write(words, run.has_own_links ? "Each worker has their own link: " : "Link for workers: ");
     },
   };
 }

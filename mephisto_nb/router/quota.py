@@ -1,0 +1,135 @@
+"""How much of the disk the workers of a run may take: each of them, those who have not said who they are, and all."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
+from typing import TypeAlias, TypeVar
+
+from mephisto_nb.data_model.packets import SYSTEM_SUBJECT
+from mephisto_nb.router import writes
+from mephisto_nb.router.answers import Refused, disk_full
+from mephisto_nb.router.config import MIB, Limits
+from mephisto_nb.router.writes import Message, Txn
+
+#: Whose claim it is while nobody was named yet.
+NAMELESS = ""
+#: What a message takes beside its text.
+_OVERHEAD = 256
+
+T = TypeVar("T")
+#: Runs a step in a transaction: `Router.write`.
+Write: TypeAlias = Callable[[Callable[[Txn], T]], Awaitable[T]]
+
+
+class Quota:
+    """Counts what is stored and what is about to be, by agent, for the whole run.
+
+    What an agent has stored counts for ever: also after the operator has fetched it, for then it takes the place
+    elsewhere.
+
+    Parameters
+    ----------
+    limits
+        How much there may be.
+    stored
+        What is on the disk already, by agent.
+    """
+
+    def __init__(self, limits: Limits, stored: Mapping[str, int]) -> None:
+        self._limits, self._taken = limits, dict(stored)
+        self._total = sum(stored.values())
+
+    @contextmanager
+    def claim(self, owner: str = NAMELESS) -> Generator[Claim, None, None]:
+        """Begin to claim room; it is given back at the end of the block, unless something was stored there."""
+        claim = Claim(self, owner)
+        try:
+            yield claim
+        finally:
+            claim.end()
+
+    def take(self, owner: str, size: int) -> None:
+        """Take `size` bytes more, or give some back; raise `Refused` where there is no room."""
+        taken = self._taken.get(owner, 0) + size
+        if size > 0 and taken > self._room_of(owner):
+            raise self._no_room(owner)
+        if size > 0 and self._total + size > self._limits.run_stored:
+            raise disk_full()
+        self._total += size
+        self._taken[owner] = taken
+        if not taken:
+            del self._taken[owner]
+
+    def _room_of(self, owner: str) -> int:
+        rooms = {NAMELESS: self._limits.nameless_uploads, SYSTEM_SUBJECT: self._limits.errors_stored}
+        return rooms.get(owner, self._limits.agent_stored)
+
+    def _no_room(self, owner: str) -> Refused:
+        if owner == NAMELESS:
+            return Refused(429, "busy", "Too much is being sent at the moment. Please try again.", retry_after=10)
+        if owner == SYSTEM_SUBJECT:
+            return Refused(429, "busy", "Too many errors were reported.", retry_after=60)
+        most = max(1, self._limits.agent_stored // MIB)
+        return Refused(
+            413,
+            "quota",
+            f"Together with what you have sent before, this is more than the {most:,} MB that one task may hold. "
+            "Please send less, smaller files for instance, or ask whoever sent you the link.",
+        )
+
+
+class Claim:
+    """What one request or message is about to store."""
+
+    def __init__(self, quota: Quota, owner: str) -> None:
+        self._quota, self.owner, self._size = quota, owner, 0
+
+    def resize(self, size: int) -> None:
+        """Claim `size` bytes in all, no matter what was claimed before; raise `Refused` where there is no room."""
+        self._quota.take(self.owner, size - self._size)
+        self._size = size
+
+    def name(self, owner: str) -> None:
+        """Claim it for this agent from now on; raise `Refused` where there is no room."""
+        if owner != self.owner:
+            size = self._size
+            self.resize(0)
+            self.owner = owner
+            self.resize(size)
+
+    def add(self, message: Message) -> None:
+        """Claim room for this as well; raise `Refused` where there is none."""
+        self.resize(self._size + _OVERHEAD + size_of(message.text))
+
+    async def store(self, write: Write[T], step: Callable[[Txn], T]) -> T:
+        """Run a step; if it posts a message, what is claimed is stored, and counts.
+
+        Raises
+        ------
+        Refused
+            It could not be committed.
+        """
+        posted = False
+
+        def counted(txn: Txn) -> T:
+            nonlocal posted
+            result = step(txn)
+            posted = txn.added
+            if posted:
+                writes.count_stored(txn, self.owner, self._size)
+            return result
+
+        result = await write(counted)
+        if posted:
+            self._size = 0  # no longer ours to give back
+        return result
+
+    def end(self) -> None:
+        """Give back what was not stored."""
+        self.resize(0)
+
+
+def size_of(text: str) -> int:
+    """Give how many bytes a text takes."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

@@ -1,0 +1,3 @@
+"""Stands before the real httptools on the path, for routers that have to do without it."""
+
+raise ImportError("httptools is left out here")
