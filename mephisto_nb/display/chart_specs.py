@@ -17,7 +17,7 @@ from mephisto_nb.display.words import duration, plain
 ACCENT, GREY, LINE = "#12908b", "#7a7a7a", "#9a9a9a55"
 #: A question counts as closed when it has no more different answers than this; and no more than this are drawn.
 MOST_CHOICES, MOST_QUESTIONS = 10, 6
-_WIDTH, _HEIGHT = 330, 150
+_WIDTH, _HEIGHT = 270, 150
 
 
 def draw_charts(results: pd.DataFrame) -> Any:
@@ -48,7 +48,7 @@ def completion(results: pd.DataFrame) -> Any:
     area = alt.Chart(points, title=f"{count:,} {'answer' if count == 1 else 'answers'} in {duration(span)}")
     return area.mark_area(
         line={"color": ACCENT}, color=ACCENT, opacity=0.25, interpolate="step-after", clip=True
-    ).encode(alt.X("at:T", title=None), alt.Y("answers:Q", title="answers"), tooltip=["at:T", "answers:Q"])
+    ).encode(alt.X("at:T", title=None), alt.Y("answers:Q", title="answers", stack=None), tooltip=["at:T", "answers:Q"])
 
 
 def time_per_unit(results: pd.DataFrame) -> Any:
@@ -137,7 +137,7 @@ def _dressed(chart: Any) -> Any:
     return (
         chart.configure(background="transparent", font="system-ui, sans-serif")
         .configure_view(stroke=None, continuousWidth=_WIDTH, continuousHeight=_HEIGHT, discreteWidth=_WIDTH)
-        .configure_axis(gridColor=LINE, domainColor=LINE, tickColor=LINE, **text)
+        .configure_axis(labelLimit=110, gridColor=LINE, domainColor=LINE, tickColor=LINE, **text)
         .configure_axisX(grid=False)
         .configure_title(color=GREY, fontSize=13, anchor="start", offset=10)
     )
