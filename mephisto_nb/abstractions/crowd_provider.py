@@ -36,6 +36,8 @@ class CrowdProvider(ABC, Generic[Args]):
     ArgsClass: ClassVar[type[Any]]
     #: Sites that may show the worker's page in a frame.
     FRAME_ANCESTORS: ClassVar[tuple[str, ...]] = ()
+    #: What the crowd takes on top of each worker's pay, as a share of it: 0.2 adds 20 cents to a dollar.
+    FEE_RATE: ClassVar[float] = 0.0
 
     def __init__(self, args: Args) -> None:
         self.args = args

@@ -98,12 +98,15 @@ class Database(PeopleStore):
         """Give one row an agent (see `export.frames.agents_frame`)."""
 
     @abstractmethod
-    def read_results(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
-        """Give one row a submission, its JSON already parsed (see `export.frames.results_frame`)."""
+    def read_results(self, task_run_ids: Sequence[str], *, agent_ids: Sequence[str] | None = None) -> list[JSONObject]:
+        """Give one row a submission, its JSON already parsed (see `export.frames.results_frame`).
+
+        With `agent_ids`, only theirs: a few hundred at most.
+        """
 
     @abstractmethod
-    def read_events(self, task_run_ids: Sequence[str]) -> Iterator[Event]:
-        """Give the event log in the order in which it was written."""
+    def read_events(self, task_run_ids: Sequence[str], *, why: str | None = None) -> Iterator[Event]:
+        """Give the event log in the order in which it was written; with `why`, only what happened for that reason."""
 
     @abstractmethod
     def count_units(self, task_run_ids: Sequence[str]) -> dict[str, dict[str, int]]:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.packets import Packet
-from mephisto_nb.data_model.records import Agent, Assignment, Event, Submission, Unit, Worker
+from mephisto_nb.data_model.records import Agent, Assignment, Event, Steering, Submission, Unit, Worker
 from mephisto_nb.data_model.states import AgentStatus, UnitStatus
 
 
@@ -94,6 +94,21 @@ class AddMetadata:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangePay:
+    """Units that nobody has yet are paid for otherwise from now on, in US dollars."""
+
+    unit_ids: Sequence[str]
+    pay_amount: float
+
+
+@dataclass(frozen=True, slots=True)
+class Steer:
+    """The run is paused, resumed, or limited otherwise; `steering` holds all of it."""
+
+    steering: Steering
+
+
+@dataclass(frozen=True, slots=True)
 class EndRun:
     """The run is over."""
 
@@ -122,6 +137,8 @@ Change: TypeAlias = (
     | ChangeAgent
     | AddSubmission
     | AddMetadata
+    | ChangePay
+    | Steer
     | EndRun
     | ReopenRun
     | GeneratorDone

@@ -30,6 +30,25 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Steering:
+    """What a researcher has changed of a run since its launch; None: nothing.
+
+    `paused_at` is since when nothing is handed out, `resumed_at` when it last was again. The limits are those of
+    `TaskRunArgs`; one that is set is in force in place of the configuration's.
+    """
+
+    paused_at: float | None = None
+    resumed_at: float | None = None
+    max_num_concurrent_units: int | None = None
+    maximum_units_per_worker: int | None = None
+    task_reward: float | None = None
+
+
+#: The run is as it was launched.
+AS_LAUNCHED = Steering()
+
+
+@dataclass(frozen=True, slots=True)
 class TaskRun:
     """One launch of a task.
 
@@ -51,6 +70,7 @@ class TaskRun:
     opened_at: float
     ended_at: float | None = None
     generator_done: bool = False
+    steering: Steering = AS_LAUNCHED
 
 
 @dataclass(slots=True)
@@ -116,6 +136,10 @@ class Submission:
     data: JSON
     received_at: float
     files: list[JSONObject] = field(default_factory=list)
+
+
+#: Why an event is in the log that a worker's page reported.
+PAGE_ERROR = "the worker's page reported an error"
 
 
 @dataclass(slots=True)

@@ -20,6 +20,8 @@ class RunSnapshot:
     last_n: int
     outbox: list[tuple[int, Packet]]
     last_submission_at: float | None = None
+    #: The names of all workers who ever took a unit of the run, by id.
+    worker_names: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

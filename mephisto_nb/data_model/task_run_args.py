@@ -8,6 +8,9 @@ from typing import Any
 from mephisto_nb.errors import ConfigError
 
 MISSING: Any = "???"
+#: Prolific's own minimum, in US dollars; it recommends 12 and, too, judges by the median. See "Prolific's payment
+#: principles" in its help for researchers.
+MINIMUM_HOURLY_PAY = 8.0
 
 
 @dataclass(slots=True)
@@ -34,6 +37,9 @@ class TaskRunArgs:
         How many units of the task one worker may do. 0: any number.
     max_num_concurrent_units
         How many units are open to workers at once. 0: all.
+    minimum_hourly_pay
+        Below this pay per hour of work (the median over all answers) a run's display warns. 0: never. The default is
+        what Prolific asks of researchers at least.
     submission_timeout
         How long a worker whose live task has ended may take to press "submit".
     post_install_script
@@ -55,6 +61,7 @@ class TaskRunArgs:
     allowed_concurrent: int = 0
     maximum_units_per_worker: int = 0
     max_num_concurrent_units: int = 0
+    minimum_hourly_pay: float = MINIMUM_HOURLY_PAY
     submission_timeout: float = 600
     post_install_script: str = ""
     force_rebuild: bool = False
@@ -68,6 +75,7 @@ _NOT_NEGATIVE = (
     "allowed_concurrent",
     "maximum_units_per_worker",
     "max_num_concurrent_units",
+    "minimum_hourly_pay",
 )
 
 

@@ -50,6 +50,7 @@ _CHANGE_AGENT = (
     .where(t.agents.c.agent_id == bindparam("id"), t.agents.c.status == bindparam("before"))
     .values(status=bindparam("after"), unit_id=bindparam("unit"))
 )
+_CHANGE_PAY = update(t.units).where(t.units.c.unit_id == bindparam("id")).values(pay_amount=bindparam("pay"))
 _CHANGE_DEADLINE = update(t.agents).where(t.agents.c.agent_id == bindparam("id")).values(deadline=bindparam("at"))
 
 
@@ -136,6 +137,14 @@ def _change_deadlines(connection: Connection, run: str, found: list[c.ChangeDead
     _update(connection, _CHANGE_DEADLINE, [{"id": d.agent_id, "at": d.deadline} for d in found], "agents")
 
 
+def _change_pay(connection: Connection, run: str, found: list[c.ChangePay]) -> None:
+    # In their order: a unit may be in several of these.
+    for change in found:
+        if change.unit_ids:
+            rows = [{"id": unit_id, "pay": change.pay_amount} for unit_id in change.unit_ids]
+            _update(connection, _CHANGE_PAY, rows, "units")
+
+
 def _submission_row(submission: Submission) -> JSONObject:
     return {
         "agent_id": submission.agent_id,
@@ -197,10 +206,12 @@ _ORDER: tuple[tuple[type, _Writer], ...] = (
     (c.ChangeAgent, _change_agents),
     (c.ChangeDeadline, _change_deadlines),
     (c.ChangeUnit, _change_units),
+    (c.ChangePay, _change_pay),
     (c.AddSubmission, _add_submissions),
     (c.AddMetadata, _add_metadata),
     (c.AddLiveUpdate, _add_live_updates),
     (c.GeneratorDone, lambda connection, run, found: _set_run(connection, run, generator_done=True)),
+    (c.Steer, lambda connection, run, found: _set_run(connection, run, **asdict(found[-1].steering))),
     (c.EndRun, lambda connection, run, found: _set_run(connection, run, ended_at=found[-1].ended_at)),
     (
         c.ReopenRun,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
@@ -78,7 +79,7 @@ def _sqlite_engine(url: URL, *, for_writing: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # SQLAlchemy's own BEGIN below, not the driver's
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -87,6 +88,24 @@ def _sqlite_engine(url: URL, *, for_writing: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if for_writing else "BEGIN")
 
     return engine
+
+
+def uses_wal(path: str) -> bool:
+    """Tell whether a file is an SQLite database whose readers and writer go on side by side; without opening it."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(20)[18:] == b"\x02\x02"  # https://sqlite.org/fileformat2.html, section 1.3.3
+    except OSError:  # it is not there yet; or SQLite will say what is wrong
+        return False
+
+
+def use_wal(engine: Engine) -> None:
+    """Let the readers and the writer of an SQLite file go on side by side; the file remembers it.
+
+    It fails, and does not wait, where somebody else is at the file: let nobody be.
+    """
+    with closing(engine.raw_connection()) as connection:
+        connection.cursor().execute("PRAGMA journal_mode=WAL")
 
 
 @contextmanager
@@ -99,5 +118,10 @@ def told_plainly(what: str, url: URL) -> Iterator[None]:
     except SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error
         raise DatabaseError(f"{what} failed in {url.render_as_string(hide_password=True)}: {cause}") from error
-    except (OSError, OverflowError, UnicodeError) as error:  # the drivers' own checks, which SQLAlchemy does not wrap
+    except (
+        sqlite3.Error,
+        OSError,
+        OverflowError,
+        UnicodeError,
+    ) as error:  # the drivers' own checks, which SQLAlchemy does not wrap
         raise DatabaseError(f"{what} failed in {url.render_as_string(hide_password=True)}: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from alembic import command
@@ -9,10 +10,11 @@ from alembic.config import Config
 from filelock import FileLock
 from sqlalchemy import Connection, Engine, inspect, text
 
+from mephisto_nb.databases.connect import use_wal, uses_wal
 from mephisto_nb.errors import SchemaVersionError
 
 #: Every version that this package knows, oldest first; the last is today's.
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 
 
 def make_alembic_config(connection: Connection | None = None) -> Config:
@@ -39,6 +41,20 @@ def migrate(engine: Engine) -> None:
     SchemaVersionError
         It was written by a newer version of the package. Nothing is changed.
     """
+    if engine.dialect.name != "sqlite":
+        _migrate(engine, nullcontext())
+        return
+    path = str(engine.url.database)
+    alone = FileLock(f"{path}.migrating")
+    if uses_wal(path):
+        _migrate(engine, alone)
+        return
+    with alone:
+        use_wal(engine)
+        _migrate(engine, alone)
+
+
+def _migrate(engine: Engine, alone: AbstractContextManager[object]) -> None:
     revision = read_revision(engine)
     if revision == REVISIONS[-1]:
         return
@@ -48,10 +64,7 @@ def migrate(engine: Engine) -> None:
             f"The database {shown} has schema {revision!r}; this version of mephisto_nb knows up to "
             f"{REVISIONS[-1]!r}. Update mephisto_nb, or use another database; nothing was changed."
         )
-    if engine.dialect.name == "sqlite":
-        with FileLock(f"{engine.url.database}.migrating"):
-            _upgrade(engine)
-    else:
+    with alone:
         _upgrade(engine)
 
 

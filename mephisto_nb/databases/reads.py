@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.packets import Packet
-from mephisto_nb.data_model.records import Agent, Assignment, Event, TaskRun, Unit, Worker
+from mephisto_nb.data_model.records import Agent, Assignment, Event, Steering, TaskRun, Unit, Worker
 from mephisto_nb.data_model.snapshots import RunSnapshot, WorkerFacts
 from mephisto_nb.data_model.states import UNIT_ANSWERED, AgentStatus, UnitStatus
 from mephisto_nb.databases import tables as t
@@ -21,6 +22,7 @@ from mephisto_nb.errors import NotFoundError
 #: Databases limit how many values one statement may hold.
 _CHUNK = 500
 
+_STEERING = [field.name for field in fields(Steering)]
 _HELD = [status.value for status in UNIT_ANSWERED | {UnitStatus.ASSIGNED}]
 
 
@@ -45,6 +47,7 @@ def to_run(row: Row[Any]) -> TaskRun:
         opened_at=row.opened_at,
         ended_at=row.ended_at,
         generator_done=bool(row.generator_done),
+        steering=Steering(**{name: getattr(row, name) for name in _STEERING}),
     )
 
 
@@ -65,6 +68,7 @@ def load_run(connection: Connection, task_run_id: str) -> RunSnapshot:
         last_n=row.last_n,
         outbox=_load_outbox(connection, task_run_id),
         last_submission_at=connection.execute(last_submission.where(t.agents.c.task_run_id == task_run_id)).scalar(),
+        worker_names=_load_worker_names(connection, task_run_id),
     )
 
 
@@ -104,6 +108,13 @@ def _load_agents(connection: Connection, run: str) -> list[Agent]:
         Agent(id_, unit, worker, registration, AgentStatus(status), accepted, deadline, submitted)
         for id_, unit, worker, registration, status, accepted, deadline, submitted in connection.execute(query)
     ]
+
+
+def _load_worker_names(connection: Connection, run: str) -> dict[str, str]:
+    w, a = t.workers.c, t.agents.c
+    came = select(a.worker_id).where(a.task_run_id == run)
+    found = connection.execute(select(w.worker_id, w.worker_name).where(w.worker_id.in_(came)))
+    return {row.worker_id: row.worker_name for row in found}
 
 
 def _load_outbox(connection: Connection, run: str) -> list[tuple[int, Packet]]:
@@ -200,7 +211,9 @@ def read_agents(connection: Connection, run_ids: Sequence[str]) -> list[JSONObje
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def read_results(connection: Connection, run_ids: Sequence[str]) -> list[JSONObject]:
+def read_results(
+    connection: Connection, run_ids: Sequence[str], agent_ids: Sequence[str] | None = None
+) -> list[JSONObject]:
     """Give one row a submission, its JSON parsed, in the order of the data."""
     u, a, g, s = t.units.c, t.assignments.c, t.agents.c, t.submissions.c
     query = (
@@ -216,6 +229,8 @@ def read_results(connection: Connection, run_ids: Sequence[str]) -> list[JSONObj
         .where(u.task_run_id.in_(run_ids))
         .order_by(u.task_run_id, a.assignment_index, u.unit_index)
     )  # fmt: skip
+    if agent_ids is not None:
+        query = query.where(g.agent_id.in_(agent_ids))
     rows = [dict(row) for row in connection.execute(query).mappings()]
     for row in rows:
         for name in ("shared", "unit_data", "data", "files"):
@@ -223,7 +238,7 @@ def read_results(connection: Connection, run_ids: Sequence[str]) -> list[JSONObj
     return rows
 
 
-def read_events(connection: Connection, run_ids: Sequence[str]) -> Iterator[Event]:
+def read_events(connection: Connection, run_ids: Sequence[str], reason: str | None = None) -> Iterator[Event]:
     """Give the event log, oldest first."""
     e = t.events.c
     query = (
@@ -231,6 +246,8 @@ def read_events(connection: Connection, run_ids: Sequence[str]) -> Iterator[Even
         .where(e.task_run_id.in_(run_ids))
         .order_by(e.event_id)
     )
+    if reason is not None:
+        query = query.where(e.why == reason)
     for at, subject, subject_id, before, after, why, who, detail in connection.execute(query):
         parsed = None if detail is None else json.loads(detail)
         yield Event(at, subject, subject_id, before, after, why, who, parsed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, select
@@ -96,6 +97,7 @@ class SQLDatabase(SQLPeople, Database):
             "opened_at": run.opened_at,
             "ended_at": run.ended_at,
             "generator_done": run.generator_done,
+            **asdict(run.steering),
         }
         with self._writing("Storing a new run") as connection:
             connection.execute(insert(t.task_runs), row)
@@ -135,15 +137,15 @@ class SQLDatabase(SQLPeople, Database):
         with self._reading("Reading agents") as connection:
             return reads.read_agents(connection, task_run_ids)
 
-    def read_results(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+    def read_results(self, task_run_ids: Sequence[str], *, agent_ids: Sequence[str] | None = None) -> list[JSONObject]:
         """Give one row a submission."""
         with self._reading("Reading results") as connection:
-            return reads.read_results(connection, task_run_ids)
+            return reads.read_results(connection, task_run_ids, agent_ids)
 
-    def read_events(self, task_run_ids: Sequence[str]) -> Iterator[Event]:
+    def read_events(self, task_run_ids: Sequence[str], *, why: str | None = None) -> Iterator[Event]:
         """Give the event log, oldest first."""
         with self._reading("Reading the event log") as connection:
-            yield from reads.read_events(connection, task_run_ids)
+            yield from reads.read_events(connection, task_run_ids, why)
 
     def count_units(self, task_run_ids: Sequence[str]) -> dict[str, dict[str, int]]:
         """Count units by run and status."""

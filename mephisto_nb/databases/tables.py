@@ -72,6 +72,12 @@ task_runs = Table(
     Column("opened_at", Float, nullable=False),
     Column("ended_at", Float),
     Column("generator_done", Boolean, nullable=False),
+    # What was changed since the launch: since when it is paused, when it last went on, and limits.
+    Column("paused_at", Float),
+    Column("resumed_at", Float),
+    Column("max_num_concurrent_units", Integer),
+    Column("maximum_units_per_worker", Integer),
+    Column("task_reward", Float),
     # How far the link to the router has come: messages handled, packets sent.
     Column("last_seq", BigInteger, nullable=False, server_default="0"),
     Column("last_n", BigInteger, nullable=False, server_default="0"),

@@ -1,16 +1,25 @@
-"""The operator and its runs, as a notebook shows them."""
+"""The operator and its runs, as a notebook shows them: live where it can be, and still everywhere."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
 
-from mephisto_nb.data_model import records
-from mephisto_nb.display.summary import RunSummary, summarize
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.display.charts import RunCharts
+from mephisto_nb.display.observation.runs import run_list
+from mephisto_nb.display.observation.watch import watch
+from mephisto_nb.display.progress import show_progress, showing_runs
+from mephisto_nb.display.summary import STATES, summarize
+from mephisto_nb.display.widgets.desk import Subject
+from mephisto_nb.display.widgets.model import can_be_live, make_model
+from mephisto_nb.display.words import moment, plain
 from mephisto_nb.operations import operator
+from mephisto_nb.operations.run_frames import RunFrames
 from mephisto_nb.operations.task_run import LiveTaskRun
+from mephisto_nb.operations.threads import in_thread
 
 #: HTML is escaped, text is not: worker and researcher text never becomes markup.
 _templates = Environment(
@@ -19,35 +28,113 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+#: The topic of the list of all runs; that of a run is its id.
+ALL_RUNS = "runs"
 
 
-def draw_run(run: RunSummary) -> dict[str, str]:
+def draw_run(state: JSONObject) -> dict[str, str]:
     """Draw a run as it was: by type, a page that reads well even where its styles are stripped, and plain text."""
+    run = summarize(state)
     return {
         "text/plain": _templates.get_template("run.txt").render(run=run),
         "text/html": _templates.get_template("run.html").render(run=run),
     }
 
 
-def draw_operator(running: Sequence[RunSummary], waiting: Sequence[records.TaskRun], *, closed: bool) -> str:
-    """Draw an operator as a page: the runs it drives, and those that wait to be taken up again."""
-    return _templates.get_template("operator.html").render(running=running, waiting=waiting, closed=closed)
+def draw_operator(state: JSONObject) -> str:
+    """Draw an operator as a page: its runs, and how to take up again those that wait for it."""
+    runs = [
+        {**run, "name": plain(run["name"]), "state_name": STATES.get(run["status"], run["status"])}
+        for run in state["runs"]
+    ]
+    page = _templates.get_template("operator.html")
+    return page.render(runs=runs, closed=state["closed"], taken_at=moment(state["now"]))
 
 
-class TaskRun(LiveTaskRun):
-    """A task run that shows how it is when it is the last value of a cell."""
+class Shown(RunFrames):
+    """A run that shows how it is when it is the last value of a cell."""
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
-        return draw_run(summarize(self))
+    @cached_property
+    def _model(self) -> Any:
+        return make_model(self.task_run_id, self._find_subject)
+
+    async def _find_subject(self, topic: str) -> Subject:
+        return _subject(self)
+
+    def dashboard(self) -> Any:
+        """Give the live display itself, an anywidget, to put into a layout of your own, or into marimo.
+
+        Raises
+        ------
+        ConfigError
+            anywidget is not installed.
+
+        Examples
+        --------
+        ``ipywidgets.VBox([run.dashboard(), my_notes])``; in marimo, ``mo.ui.anywidget(run.dashboard())``
+        """
+        return self._model
+
+    def charts(self) -> RunCharts:
+        """Give charts of the answers so far, which follow the run: progress, time per unit, choices, agreement.
+
+        Raises
+        ------
+        ConfigError
+            Altair or vl-convert is not installed.
+        """
+        return RunCharts(self)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        still = draw_run(watch(self).state())
+        return {**_view_of(self._model), **still} if can_be_live() else still
+
+
+class TaskRun(Shown, LiveTaskRun):
+    """A task run that this kernel drives, or has driven, with its dashboard."""
+
+
+class PastRun(Shown):
+    """A task run of another kernel, with a dashboard that stays as it is."""
 
 
 class Operator(operator.Operator):  # noqa: D101 - the same docstring as its base, on the next line
     __doc__ = operator.Operator.__doc__
     run_class = TaskRun
+    frames_class = PastRun
+    progress = staticmethod(show_progress)
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
-        running = [summarize(run) for run in self.get_running_task_runs()]
-        return {
-            "text/plain": repr(self),
-            "text/html": draw_operator(running, self.left_behind, closed=self._closed),
-        }
+    async def wait_for_runs_then_shutdown(self) -> None:  # noqa: D102 - as its base says; a terminal shows how far it is
+        async with showing_runs(self.get_running_task_runs()):
+            await super().wait_for_runs_then_shutdown()
+
+    @cached_property
+    def _model(self) -> Any:
+        return make_model(ALL_RUNS, self._find_subject)
+
+    async def _find_subject(self, topic: str) -> Subject:
+        if topic == ALL_RUNS:
+            return Subject(run_list(self))
+        own = [run for run in self.get_own_task_runs() if run.task_run_id == topic]
+        run = own[0] if own else await in_thread(self._look_up, topic)
+        return _subject(run)
+
+    def _look_up(self, task_run_id: str) -> RunFrames:
+        """Read a run from the database, which takes a while, and what its watch needs."""
+        run = self.get_task_run(task_run_id)
+        watch(run)
+        return run
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        still = {"text/plain": repr(self), "text/html": draw_operator(run_list(self).state())}
+        return {**_view_of(self._model), **still} if can_be_live() else still
+
+
+def _subject(run: RunFrames) -> Subject:
+    return Subject(watch(run), run if isinstance(run, LiveTaskRun) else None)
+
+
+def _view_of(model: Any) -> dict[str, Any]:
+    """Give what makes a front end show the widget. It comes first: the others are for where no kernel is."""
+    bundle: dict[str, Any] = model._repr_mimebundle_()[0]
+    return {name: content for name, content in bundle.items() if name.startswith("application/")}

@@ -1,12 +1,12 @@
-"""What a run's display says, as plain values; drawing it is for templates."""
+"""What the still display of a run says, in words; drawing it is for templates."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 
+from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.states import UnitStatus
-from mephisto_nb.operations.task_run import LiveTaskRun
+from mephisto_nb.display.words import count, duration, moment, money, number, plain
 
 #: What each status is called on a display, in the order of a unit's life.
 LABELS = {
@@ -19,6 +19,17 @@ LABELS = {
     UnitStatus.REJECTED: "rejected",
     UnitStatus.EXPIRED: "expired",
 }
+#: What the state of a run is called.
+STATES = {"ended": "finished", "detached": "let go", "left": "left behind"}
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something that needs attention, and what to do about it."""
+
+    severity: str
+    reason: str
+    remedy: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +37,21 @@ class RunSummary:
     """A run at one moment."""
 
     task_name: str
+    title: str
     task_run_id: str
     status: str
     url: str
+    worker_url: str
     has_own_links: bool
     answered: int
     total: int
     working: int
     counts: list[tuple[str, int]]
-    attention: list[str]
     taken_at: str
+    elapsed: str = ""
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    newest: list[tuple[str, str]] = field(default_factory=list)
+    attention: list[Alert] = field(default_factory=list)
     absence: str = ""
 
     @property
@@ -46,28 +62,102 @@ class RunSummary:
     @property
     def is_open(self) -> bool:
         """Whether workers can come, or go on."""
-        return self.status in ("live", "closing")
+        return self.status in ("live", "paused", "closing")
+
+    @property
+    def state_name(self) -> str:
+        """What the run's state is called."""
+        return STATES.get(self.status, self.status)
 
     @property
     def working_words(self) -> str:
         """How many workers are at work, in words."""
-        return "1 worker at work" if self.working == 1 else f"{self.working:,} workers at work"
+        return f"{count(self.working, 'worker')} at work"
 
 
-def summarize(run: LiveTaskRun) -> RunSummary:
-    """Take down how a run is now."""
-    answered, total = run.progress
+def summarize(state: JSONObject) -> RunSummary:
+    """Put a run's state (`RunWatch.state`) into words."""
+    run, units = state["run"], state["units"]
     return RunSummary(
-        task_name=run.task_name,
-        task_run_id=run.task_run_id,
-        status=run.status,
-        url=run.url,
-        has_own_links=run.get_worker_url("NAME") != run.url,
-        answered=answered,
-        total=total,
-        working=run.num_working,
-        counts=[(LABELS[UnitStatus(status)], count) for status, count in run.counts.items()],
-        attention=run.attention,
-        taken_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
-        absence=str(run.parts.link.absence),
+        task_name=plain(run["name"]),
+        title=plain(run["title"]) if run["title"] != run["name"] else "",
+        task_run_id=run["id"],
+        status=run["status"],
+        url=plain(run["url"] or ""),
+        worker_url=plain(run["worker_url"] or ""),
+        has_own_links=run["has_own_links"],
+        answered=units["answered"],
+        total=units["total"],
+        working=state["people"]["at_work"],
+        counts=[(label, units[status.value]) for status, label in LABELS.items() if units[status.value]],
+        taken_at=moment(run["now"]),
+        elapsed=_elapsed(run),
+        facts=[fact for fact in _facts(state) if fact[1]],
+        newest=[(plain(one["preview"] or ""), plain(one["worker"])) for one in state["newest"]],
+        attention=[Alert(one["severity"], plain(one["reason"]), plain(one["remedy"])) for one in state["attention"]],
+        absence=plain(run["absence"] or ""),
     )
+
+
+def _elapsed(run: JSONObject) -> str:
+    if run["launched_at"] is None:
+        return ""
+    ended_at = run["ended_at"]
+    return f"{'ran for' if ended_at else 'for'} {duration((ended_at or run['now']) - run['launched_at'])}"
+
+
+def _facts(state: JSONObject) -> list[tuple[str, str]]:
+    return [
+        ("Pace", _pace(state["pace"])),
+        ("Time left", _time_left(state["pace"])),
+        ("Cost", _cost(state["money"])),
+        ("Pay as workers live it", _pay(state["money"])),
+        ("People", _people(state["people"])),
+    ]
+
+
+def _pace(pace: JSONObject) -> str:
+    if pace["per_hour"] is None:
+        return ""
+    median = pace["median_seconds"]
+    a_unit = "" if median is None else f"; {duration(median)} a unit (median)"
+    return f"{number(pace['per_hour'])} units an hour{a_unit}"
+
+
+def _time_left(pace: JSONObject) -> str:
+    left, low, high = (pace[name] for name in ("seconds_left", "seconds_left_low", "seconds_left_high"))
+    if not left:
+        return ""
+    return duration(left) + ("" if low is None else f", likely {duration(low)} to {duration(high)}")
+
+
+def _cost(all_money: JSONObject) -> str:
+    def write(name: str) -> str:
+        return money(all_money[name], all_money["currency"])
+
+    parts = [f"{write('spent')} spent of {write('total')}"]
+    parts += [f"{write(name)} {label}" for name, label in _PARTS.items() if all_money[name]]
+    fees = sum(fee or 0 for fee in all_money["fees"].values())
+    return "; ".join(parts) + (f"; fees of {money(fees, all_money['currency'])} are in it" if fees else "")
+
+
+_PARTS = {"committed": "committed", "to_come": "still to come"}
+
+
+def _pay(all_money: JSONObject) -> str:
+    if all_money["per_hour"] is None or not all_money["reward"]:
+        return ""
+    currency, minimum = all_money["currency"], all_money["minimum_per_hour"]
+    words = f"{money(all_money['per_hour'], currency)} an hour (median)"
+    if not minimum:
+        return words
+    return f"{words}, {'BELOW' if all_money['below_minimum'] else 'above'} the minimum of {money(minimum, currency)}"
+
+
+def _people(people: JSONObject) -> str:
+    if not people["seen"]:
+        return ""
+    names = ", ".join(plain(one["worker"]) for one in people["rows"][:8])
+    more = f" and {people['at_work'] - 8:,} more" if people["at_work"] > 8 and names else ""
+    here = f"; at work: {names}{more}" if names else ""
+    return f"{count(people['seen'], 'person', 'people')} came so far{here}"

@@ -9,7 +9,7 @@ from mephisto_nb.data_model.packets import PacketType
 from mephisto_nb.data_model.records import Agent, Unit, Worker
 from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.data_model.states import AGENT_LEFT, AgentStatus, UnitStatus
-from mephisto_nb.lifecycle.eligibility import Refusal, check_worker, no_units
+from mephisto_nb.lifecycle.eligibility import Refusal, check_worker, no_units, paused
 from mephisto_nb.lifecycle.step import Step
 
 
@@ -28,6 +28,13 @@ def arrive(step: Step, arrival: Arrival) -> Agent | Refusal:
 
     Nobody is given two units of one assignment, and no unit is given to two workers.
     """
+    outcome = _arrive(step, arrival)
+    if isinstance(outcome, Refusal):
+        step.refused.append((arrival.worker_name, outcome.code.value))
+    return outcome
+
+
+def _arrive(step: Step, arrival: Arrival) -> Agent | Refusal:
     worker = arrival.facts.worker or step.state.new_workers.get(arrival.worker_name)
     agent = _find_again(step, worker, arrival.registration_id) if worker else None
     if agent is not None:
@@ -37,6 +44,8 @@ def arrive(step: Step, arrival: Arrival) -> Agent | Refusal:
     refusal = check_worker(step.state, worker.worker_id if worker else None, arrival.facts)
     if refusal is not None:
         return refusal
+    if step.state.is_paused:
+        return paused()
     if worker is None:
         worker = Worker(step.new_id(), arrival.worker_name, step.state.rules.provider_type)
         step.add_worker(worker)
@@ -97,6 +106,7 @@ def _take(step: Step, unit: Unit, worker: Worker, arrival: Arrival) -> Agent:
         accepted_at=step.now,
         deadline=step.now + rules.assignment_duration,
     )
+    step.state.worker_names[worker.worker_id] = worker.worker_name
     step.add_agent(agent)
     step.change_unit(unit, UnitStatus.ASSIGNED, "taken by a worker", "worker", agent)
     step.change_agent(agent, AgentStatus.IN_TASK, "got the work", "operator")

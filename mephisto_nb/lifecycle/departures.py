@@ -16,6 +16,8 @@ def leave(step: Step, agent_id: str, how: AgentStatus, why: str, who: str) -> bo
     unit = step.state.units[agent.unit_id]
     if step.state.closing is None:
         step.change_unit(unit, UnitStatus.LAUNCHED, why, who)
+        if step.state.steering.task_reward is not None:
+            step.change_pay([unit], step.state.steering.task_reward)
     else:
         step.change_unit(unit, UnitStatus.EXPIRED, why, who, agent)
     step.send_status(agent)
@@ -55,7 +57,7 @@ def pass_time(step: Step) -> None:
         return
     if step.now >= state.opened_at + rules.lifetime:
         step.close_run("the task's lifetime is over", "clock")
-    elif rules.patience and step.now >= state.quiet_since + rules.patience:
+    elif state.patience_ends is not None and step.now >= state.patience_ends:
         step.close_run(f"nothing was submitted for {rules.patience:g} seconds", "clock")
     if state.closing is not None:
         expire_open(step, state.closing, "clock")

@@ -23,6 +23,7 @@ class RefusalCode(StrEnum):
     TOO_MANY_CONCURRENT = "too_many_concurrent"
     MAX_FOR_TASK = "max_for_task"
     NO_AVAILABLE_UNITS = "no_available_units"
+    PAUSED = "paused"
     RUN_OVER = "run_over"
 
 
@@ -60,6 +61,12 @@ def check_worker(state: RunState, worker_id: str | None, facts: WorkerFacts) -> 
             "If that is a mistake, please tell whoever sent you the link.",
         )
     return None
+
+
+def paused() -> Refusal:
+    """Tell a worker who may work that nothing is handed out for the time being."""
+    text = "The researcher has paused this task: no work is given out until it goes on. Please come back later."
+    return Refusal(RefusalCode.PAUSED, text)
 
 
 def no_units(state: RunState, worker_id: str) -> Refusal:

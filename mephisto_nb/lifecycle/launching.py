@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from mephisto_nb.data_model.assignment_data import InitializationData
 from mephisto_nb.data_model.records import Assignment, Unit
 from mephisto_nb.data_model.states import UnitStatus
+from mephisto_nb.lifecycle.limits import count_over_limit
 from mephisto_nb.lifecycle.step import Step
 
 
@@ -21,15 +24,28 @@ def create(step: Step, data: list[InitializationData]) -> None:
 
 
 def launch_more(step: Step) -> int:
-    """Put units on offer, up to the limit; give how many those were."""
+    """Put units on offer, up to the limit; give how many those were. What is over a limit that was lowered waits."""
+    _withdraw(step)
     limit, launched = step.state.rules.max_num_concurrent_units, 0
-    while step.state.closing is None and (not limit or step.state.num_out < limit):
+    while step.state.closing is None and not step.state.is_paused and (not limit or step.state.num_out < limit):
         unit = step.state.next_created()
         if unit is None:
             break
         step.change_unit(unit, UnitStatus.LAUNCHED, "put on offer", "operator")
         launched += 1
     return launched
+
+
+def _withdraw(step: Step) -> None:
+    """Take units off the offer, the newest first, until as few are open as the limit says."""
+    state = step.state
+    over = count_over_limit(state, state.rules.max_num_concurrent_units)
+    if not over or state.closing is not None:
+        return
+    on_offer = (unit_id for unit_ids in reversed(state.launched.values()) for unit_id in reversed(unit_ids))
+    for unit_id in list(islice(on_offer, over)):
+        step.change_unit(state.units[unit_id], UnitStatus.CREATED, "fewer units may be open at once", "operator")
+        state.created.appendleft(unit_id)
 
 
 def reopen_expired(step: Step) -> int:

@@ -16,7 +16,7 @@ def state_from_snapshot(snapshot: RunSnapshot, rules: RunRules) -> RunState:
     snapshot
         The run as a database gives it.
     rules
-        The limits of the run, which are not stored in this form.
+        The limits of the run at its launch, which are not stored in this form.
 
     Returns
     -------
@@ -33,6 +33,9 @@ def state_from_snapshot(snapshot: RunSnapshot, rules: RunRules) -> RunState:
         last_seq=snapshot.last_seq,
         last_n=snapshot.last_n,
         last_submission_at=snapshot.last_submission_at,
+        ended_at=run.ended_at,
+        steering=run.steering,
+        worker_names=snapshot.worker_names,
         assignments={a.assignment_id: a for a in sorted(snapshot.assignments, key=lambda a: a.index)},
     )
     index_of = {a.assignment_id: a.index for a in snapshot.assignments}

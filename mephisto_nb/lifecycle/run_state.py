@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
 from mephisto_nb.data_model.qualifications import Requirement
-from mephisto_nb.data_model.records import Agent, Assignment, Unit, Worker
+from mephisto_nb.data_model.records import AS_LAUNCHED, Agent, Assignment, Steering, Unit, Worker
 from mephisto_nb.data_model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, UNIT_OPEN, AgentStatus, UnitStatus
 
 #: A run that expires, or a partner who goes, is no worker's doing.
@@ -33,13 +33,35 @@ class RunRules:
     requirements: tuple[Requirement, ...] = ()
     can_do_unit: CanDoUnit | None = None
 
+    def steered(self, steering: Steering) -> RunRules:
+        """Give these rules with the limits that were changed since the launch."""
+        concurrent, per_worker = steering.max_num_concurrent_units, steering.maximum_units_per_worker
+        return replace(
+            self,
+            pay_amount=self.pay_amount if steering.task_reward is None else steering.task_reward,
+            max_num_concurrent_units=self.max_num_concurrent_units if concurrent is None else concurrent,
+            maximum_units_per_worker=self.maximum_units_per_worker if per_worker is None else per_worker,
+        )
+
+
+class PayCounts(Counter[tuple[UnitStatus, float]]):
+    """How many units of a status are paid how much, in US dollars."""
+
+    def enter(self, unit: Unit) -> None:
+        """Count a unit."""
+        self[unit.status, unit.pay_amount] += 1
+
+    def remove(self, unit: Unit) -> None:
+        """Count a unit no longer, before its status or its pay changes."""
+        self[unit.status, unit.pay_amount] -= 1
+
 
 @dataclass(slots=True)
 class RunState:
     """Assignments, units and agents of one run, with the indexes that keep each rule's cost flat.
 
     Change units and agents only through `Step`, which keeps the indexes, the event log and the database in
-    step with them.
+    step with them. `rules` are those in force: what `steering` says, and for the rest those of the launch.
     """
 
     task_run_id: str
@@ -50,6 +72,8 @@ class RunState:
     last_seq: int = 0
     last_n: int = 0
     last_submission_at: float | None = None
+    ended_at: float | None = None
+    steering: Steering = AS_LAUNCHED
     assignments: dict[str, Assignment] = field(default_factory=dict)
     units: dict[str, Unit] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
@@ -61,6 +85,8 @@ class RunState:
     created: deque[str] = field(default_factory=deque)
     #: Launched units by assignment, oldest first: what an arriving worker can get.
     launched: dict[str, list[str]] = field(default_factory=dict)
+    #: The names of those who ever took a unit, by worker.
+    worker_names: dict[str, str] = field(default_factory=dict)
     #: Who holds, or has answered, how many units of an assignment: two, after a late answer.
     workers_of: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     active_agents: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -68,7 +94,17 @@ class RunState:
     #: How many units a worker has given back, or left in another way of their own.
     left_by_worker: Counter[str] = field(default_factory=Counter)
     counts: Counter[UnitStatus] = field(default_factory=Counter)
+    pay: PayCounts = field(default_factory=PayCounts)
     _deadlines: list[tuple[float, str]] = field(default_factory=list)
+    _launch_rules: RunRules = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._launch_rules = self.rules
+        self.steer(self.steering)
+
+    def steer(self, steering: Steering) -> None:
+        """Put what was changed since the launch in force."""
+        self.steering, self.rules = steering, self._launch_rules.steered(steering)
 
     # -- filling ---------------------------------------------------------------------------------------------
 
@@ -88,6 +124,7 @@ class RunState:
     def index_unit(self, unit: Unit) -> None:
         """Enter a unit where its status says that it is to be found."""
         self.counts[unit.status] += 1
+        self.pay.enter(unit)
         if unit.status is UnitStatus.CREATED:
             self.created.append(unit.unit_id)
         elif unit.status is UnitStatus.LAUNCHED:
@@ -99,6 +136,7 @@ class RunState:
     def unindex_unit(self, unit: Unit) -> None:
         """Undo `index_unit`, before the unit changes."""
         self.counts[unit.status] -= 1
+        self.pay.remove(unit)
         if unit.status is UnitStatus.LAUNCHED:
             siblings = self.launched[unit.assignment_id]
             siblings.remove(unit.unit_id)
@@ -150,9 +188,19 @@ class RunState:
         return held is not None and held[worker_id] > 0
 
     @property
+    def is_paused(self) -> bool:
+        """Whether nothing is handed out for the time being."""
+        return self.steering.paused_at is not None
+
+    @property
     def quiet_since(self) -> float:
         """When something was last submitted, or work last put on offer: patience counts from here."""
-        return max(self.last_submission_at or self.opened_at, self.opened_at)
+        return max(self.opened_at, self.last_submission_at or 0.0, self.steering.resumed_at or 0.0)
+
+    @property
+    def patience_ends(self) -> float | None:
+        """When patience is over; None: never, or not while the run is paused."""
+        return self.quiet_since + self.rules.patience if self.rules.patience and not self.is_paused else None
 
     def next_created(self) -> Unit | None:
         """Give the next unit to launch."""
@@ -186,8 +234,8 @@ class RunState:
         times = [self._deadlines[0][0]] if self._deadlines else []
         if self.closing is None:
             times.append(self.opened_at + self.rules.lifetime)
-            if self.rules.patience:
-                times.append(self.quiet_since + self.rules.patience)
+            if self.patience_ends is not None:
+                times.append(self.patience_ends)
         return min(times, default=None)
 
 

@@ -6,7 +6,7 @@ If the commit fails, the whole `RunState` is thrown away and read again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mephisto_nb._typing import JSONObject
@@ -20,14 +20,16 @@ from mephisto_nb.data_model.changes import (
     Change,
     ChangeAgent,
     ChangeDeadline,
+    ChangePay,
     Changes,
     ChangeUnit,
     EndRun,
     GeneratorDone,
     ReopenRun,
+    Steer,
 )
 from mephisto_nb.data_model.packets import Packet, PacketType
-from mephisto_nb.data_model.records import Agent, Assignment, Event, Submission, Unit, Worker
+from mephisto_nb.data_model.records import AS_LAUNCHED, Agent, Assignment, Event, Steering, Submission, Unit, Worker
 from mephisto_nb.data_model.states import AgentStatus, UnitStatus, check_agent_transition, check_unit_transition
 from mephisto_nb.lifecycle.run_state import RunState
 
@@ -38,7 +40,8 @@ class Step:
 
     `now` is when it happens; `new_id` makes ids. `started` and `ended` are the agents whose task code is to be
     started and stopped once the step is committed, `submitted` the units whose answer came in, and
-    `live_updates` the messages to hand to task code.
+    `live_updates` the messages to hand to task code. `refused` are the names of workers who got no unit, with the
+    code of the reason, and `page_errors` the agents whose pages reported an error.
     """
 
     state: RunState
@@ -49,6 +52,8 @@ class Step:
     ended: list[Agent] = field(default_factory=list)
     submitted: list[Unit] = field(default_factory=list)
     live_updates: list[tuple[str, JSONObject]] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+    page_errors: list[str] = field(default_factory=list)
     #: Agents and units whose rows are written for the first time, as they are at the end of the step.
     _new: set[str] = field(default_factory=set)
 
@@ -92,6 +97,16 @@ class Step:
             self._note(ChangeUnit(unit.unit_id, before, after, unit.agent_id, unit.worker_id))
         self.log("unit", unit.unit_id, before, after, why, who)
 
+    def change_pay(self, units: Sequence[Unit], pay_amount: float) -> None:
+        """Pay otherwise for units that nobody has yet."""
+        changed = [unit for unit in units if unit.pay_amount != pay_amount]
+        for unit in changed:
+            self.state.pay.remove(unit)
+            unit.pay_amount = pay_amount
+            self.state.pay.enter(unit)
+        if stored := [unit.unit_id for unit in changed if unit.unit_id not in self._new]:
+            self._note(ChangePay(stored, pay_amount))
+
     def change_agent(self, agent: Agent, after: AgentStatus, why: str, who: str) -> None:
         """Bring an agent to another status."""
         before = agent.status
@@ -131,21 +146,28 @@ class Step:
         self.state.generator_done = True
         self._note(GeneratorDone())
 
-    def close_run(self, why: str, who: str) -> None:
+    def steer(self, steering: Steering) -> None:
+        """Pause the run, let it go on, or change its limits."""
+        self.state.steer(steering)
+        self._note(Steer(steering))
+
+    def close_run(self, why: str, who: str, detail: JSONObject | None = None) -> None:
         """Hand out nothing more; what workers hold may still come in."""
         if self.state.closing is None:
             self.state.closing = why
-            self.log("run", self.state.task_run_id, None, "closing", why, who)
+            self.log("run", self.state.task_run_id, None, "closing", why, who, detail)
 
     def end_run(self, why: str) -> None:
         """Note that the run is over."""
+        self.state.ended_at = self.now
         self._note(EndRun(self.now))
         self.log("run", self.state.task_run_id, None, "ended", why, "operator")
 
     def reopen_run(self) -> None:
-        """Note that a run that was over is worked on again."""
-        self.state.opened_at, self.state.closing = self.now, None
+        """Note that a run that was over is worked on again, within the limits that it is resumed with."""
+        self.state.opened_at, self.state.closing, self.state.ended_at = self.now, None, None
         self._note(ReopenRun(self.now))
+        self.steer(AS_LAUNCHED)
         self.log("run", self.state.task_run_id, "ended", None, "resumed", "operator")
 
     # -- what others hear of it ------------------------------------------------------------------------------

@@ -2,35 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pandas as pd
 
 from mephisto_nb.abstractions.database import Database
+from mephisto_nb.abstractions.progress import Progress, no_progress
 from mephisto_nb.data_model.records import TaskRun
 from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import NotFoundError
 from mephisto_nb.export.frames import runs_frame
 from mephisto_nb.operations.registry import get_blueprint_from_type
 from mephisto_nb.operations.run_frames import RunFrames
-from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.operations.task_run_settings import settings_from_dict
 
 if TYPE_CHECKING:
     from mephisto_nb.operations.run_keeper import RunKeeper
+    from mephisto_nb.operations.task_run import LiveTaskRun
 
 
 class Archive:
     """The runs of a database; `Operator` is one of these."""
 
+    #: What a run that is only looked up is handed out as.
+    frames_class: ClassVar[type[RunFrames]] = RunFrames
     _database: Database
     _runs_directory: Path
     _keepers: dict[str, RunKeeper]
+    #: Shows how far long work is.
+    progress: ClassVar[Progress] = staticmethod(no_progress)
 
     def get_running_task_runs(self) -> list[LiveTaskRun]:
         """Give the runs that this kernel drives now, oldest first."""
-        return [keeper.run for keeper in self._keepers.values() if keeper.run.status in ("live", "closing")]
+        return [keeper.run for keeper in self._keepers.values() if keeper.run.is_running]
+
+    def get_own_task_runs(self) -> list[LiveTaskRun]:
+        """Give the runs that this kernel drives, or has driven, oldest first."""
+        return [keeper.run for keeper in self._keepers.values()]
+
+    def read_runs(self) -> list[tuple[TaskRun, Mapping[str, int]]]:
+        """Read all task runs of the database, newest first, each with how many units have which status; for displays.
+
+        Raises
+        ------
+        ClosedError
+            The operator was shut down.
+        """
+        runs = self._database.find_runs()
+        counts = self._database.count_units([run.task_run_id for run in runs])
+        return [(run, counts[run.task_run_id]) for run in runs]
 
     def find_live_runs(self) -> list[TaskRun]:
         """Give the runs that have not ended and are not driven from here: `reconnect` takes them up.
@@ -73,4 +95,4 @@ class Archive:
             raise NotFoundError(f"There is no task run {task_run_id!r} in this database. See operator.task_runs().")
         settings = settings_from_dict(found[0].config)
         blueprint = get_blueprint_from_type(settings.blueprint_type)(settings.blueprint_args, SharedTaskState())
-        return RunFrames(found[0], self._runs_directory / task_run_id, blueprint, self._database)
+        return self.frames_class(found[0], self._runs_directory / task_run_id, blueprint, self._database, self.progress)

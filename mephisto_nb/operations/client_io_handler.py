@@ -69,6 +69,8 @@ class ClientIOHandler:
         self.trouble: str | None = None
         #: When the kernel was last away, and what it caught up with.
         self.absence = Absence()
+        #: Who is told when the link comes or goes, or a page does.
+        self.listeners: list[Callable[[], None]] = []
         #: Which agents' pages are connected.
         self.present: set[str] = set()
         #: Since when there is no link, and how long the last break lasted (epoch seconds, seconds).
@@ -169,6 +171,7 @@ class ClientIOHandler:
         self._engine.delivered(last_n)
         self._sent_n = last_n
         self._channel, self.away_since, self.trouble = channel, None, None
+        self._tell_listeners()
         self._request_sync()
         await self._tell_news()
 
@@ -201,6 +204,7 @@ class ClientIOHandler:
             case Presence(agents):
                 self.present.update(agent for agent, here in agents.items() if here)
                 self.present.difference_update(agent for agent, here in agents.items() if not here)
+                self._tell_listeners()
             case Synced(last_seq):
                 self._synced = last_seq
                 self._engine.clock_may_go_on(last_seq)
@@ -233,8 +237,13 @@ class ClientIOHandler:
             self.live.link_lost()
         if self.away_since is None:
             self.away_since = self._clock.now()
+        self._tell_listeners()
         if channel is not None:
             await channel.close()
+
+    def _tell_listeners(self) -> None:
+        for listener in self.listeners:
+            listener()
 
     def _on_step(self, step: Step) -> None:
         self._send.set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import TracebackType
@@ -89,10 +89,14 @@ class Operator(People, Archive):
         self._keepers: dict[str, RunKeeper] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
+        #: Who is told when a run is launched or taken up, and when the operator is closed.
+        self.listeners: list[Callable[[], None]] = []
+        #: What a display knows of this operator's runs, kept with it.
+        self.watched_by: object | None = None
         #: Runs of an earlier kernel that were found at the start and not taken up since; a repr must not look.
         self.left_behind = self._database.find_runs(live=True)
         self._starter = RunStarter(
-            self._runs_directory, self._database, self._writer, self._supervisor, clock, self.run_class
+            self._runs_directory, self._database, self._writer, self._supervisor, clock, self.run_class, self.progress
         )
 
     # -- launching -------------------------------------------------------------------------------------------
@@ -152,11 +156,16 @@ class Operator(People, Archive):
         """
         await self._ready()
         known = self._keepers.get(task_run_id)
-        if known is not None and known.run.status in ("live", "closing"):
+        if known is not None and known.run.is_running:
             return known.run
         return self._keep(await self._starter.reconnect(task_run_id, shared_state))
 
     # -- looking ---------------------------------------------------------------------------------------------
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the operator was shut down."""
+        return self._closed
 
     def __repr__(self) -> str:
         if self._closed:
@@ -218,6 +227,7 @@ class Operator(People, Archive):
         await self._supervisor.close()
         await in_thread(self._writer.close)
         self._database.release()  # the frames of its runs can still be asked for
+        self._tell_listeners()
 
     async def __aenter__(self) -> Operator:
         await self._ready()
@@ -233,6 +243,7 @@ class Operator(People, Archive):
     def _keep(self, keeper: RunKeeper) -> LiveTaskRun:
         self._keepers[keeper.run.task_run_id] = keeper
         self.left_behind = [run for run in self.left_behind if run.task_run_id != keeper.run.task_run_id]
+        self._tell_listeners()
         return keeper.run
 
     async def _ready(self) -> None:
@@ -245,6 +256,10 @@ class Operator(People, Archive):
                 "or always through run_sync()."
             )
         await self._supervisor.start()
+
+    def _tell_listeners(self) -> None:
+        for listener in self.listeners:
+            listener()
 
     def _abandon(self) -> None:
         """Give back what an operator still holds whose loop has ended, and with it all its tasks."""

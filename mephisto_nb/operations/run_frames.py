@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.abstractions.blueprint import Blueprint
 from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model.records import TaskRun
+from mephisto_nb.abstractions.progress import Progress, no_progress
+from mephisto_nb.data_model.records import PAGE_ERROR, TaskRun
+from mephisto_nb.data_model.snapshots import RunSnapshot
 from mephisto_nb.export import files, frames
+
+if TYPE_CHECKING:
+    from mephisto_nb.operations.run_parts import RunParts
 
 
 class RunFrames:
     """The frames of one run, which can be asked for at any time, before, during and after it."""
 
-    def __init__(self, run: TaskRun, directory: Path, blueprint: Blueprint[Any], database: Database) -> None:
+    def __init__(
+        self,
+        run: TaskRun,
+        directory: Path,
+        blueprint: Blueprint[Any],
+        database: Database,
+        progress: Progress = no_progress,
+    ) -> None:
         self._run, self._directory, self._blueprint, self._database = run, directory, blueprint, database
+        self._progress = progress
+        #: What a display knows of this run, kept with it.
+        self.watched_by: object | None = None
 
     def __repr__(self) -> str:
         return f"<TaskRun {self.task_name!r} {self.task_run_id}: units(), agents(), results(), events()>"
@@ -62,6 +79,40 @@ class RunFrames:
             row["data"] = self._with_files(row["data"], row["files"])
         return frames.results_frame(rows, self._blueprint.get_inputs, self._blueprint.get_answer)
 
+    def read_snapshot(self) -> RunSnapshot:
+        """Read the rows of the run from the database, as records; for displays."""
+        return self._database.load_run(self.task_run_id)
+
+    def read_answers(self, agent_ids: Sequence[str]) -> list[JSONObject]:
+        """Read a few answers, as rows with ``inputs``, ``answer`` and the ``paths`` of files; for displays."""
+        rows = self._database.read_results([self.task_run_id], agent_ids=agent_ids)
+        for row in rows:
+            own = row["unit_data"][row["unit_index"]] if row["unit_index"] < len(row["unit_data"]) else {}
+            row["inputs"] = self._blueprint.get_inputs(row["shared"], own)
+            row["paths"] = [str(self._directory / "files" / file["filename"]) for file in row["files"]]
+            row["answer"] = self._blueprint.get_answer(self._with_files(row["data"], row["files"]))
+        return rows
+
+    def read_page_errors(self, before: float | None = None) -> Counter[str]:
+        """Count the errors that workers' pages reported, by agent; with `before`, those until then (epoch seconds)."""
+        found = self._database.read_events([self.task_run_id], why=PAGE_ERROR)
+        return Counter(event.subject_id for event in found if before is None or event.at < before)
+
+    @property
+    def parts(self) -> RunParts | None:
+        """What drives the run, where this kernel does or did; None for one that is only looked up."""
+        return None
+
+    @property
+    def database(self) -> Database:
+        """Where the run is kept."""
+        return self._database
+
+    @property
+    def blueprint(self) -> Blueprint[Any]:
+        """The kind of task."""
+        return self._blueprint
+
     def export(self, path: str | Path, *, neutralise_formulas: bool = True) -> Path:
         """Write `results` to a ``.csv``, ``.json``, ``.jsonl`` or ``.parquet`` file, and give its path.
 
@@ -83,7 +134,14 @@ class RunFrames:
         --------
         ``run.export("answers.csv")``
         """
-        return files.write_frame(self.results(), path, neutralise_formulas=neutralise_formulas)
+        what = f"Exporting answers to {Path(path).name}"
+        self._progress(what, 0, 2)
+        try:
+            results = self.results()
+            self._progress(what, 1, 2)
+            return files.write_frame(results, path, neutralise_formulas=neutralise_formulas)
+        finally:
+            self._progress(what, 2, 2)
 
     def _with_files(self, data: JSON, sent: list[JSONObject]) -> JSON:
         if not sent or not isinstance(data, dict):

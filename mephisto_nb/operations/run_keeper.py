@@ -14,12 +14,12 @@ from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import ClosedError, RouterError
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.supervisor import Supervisor
-from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.utils.logging import get_logger
 
 if TYPE_CHECKING:
     from mephisto_nb.operations.live_agents import AgentKeeper
     from mephisto_nb.operations.task_launcher import TaskLauncher
+    from mephisto_nb.operations.task_run import LiveTaskRun
 
 logger = get_logger(__name__)
 

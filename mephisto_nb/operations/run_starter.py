@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from mephisto_nb.abstractions.architect import Architect
 from mephisto_nb.abstractions.clock import Clock
 from mephisto_nb.abstractions.database import Database
+from mephisto_nb.abstractions.progress import Progress
 from mephisto_nb.data_model.records import TaskRun
 from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import ConfigError, LaunchError, NotFoundError, RunBusyError
@@ -27,22 +28,30 @@ from mephisto_nb.operations.client_io_handler import ClientIOHandler
 from mephisto_nb.operations.live_agents import AgentKeeper
 from mephisto_nb.operations.run_engine import RunEngine
 from mephisto_nb.operations.run_keeper import RunKeeper
+from mephisto_nb.operations.run_parts import RunParts
 from mephisto_nb.operations.run_secret import keep_run_secret
 from mephisto_nb.operations.run_setup import RunPlan, make_plan
+from mephisto_nb.operations.run_tally import RunTally
 from mephisto_nb.operations.supervisor import Supervisor
 from mephisto_nb.operations.task_launcher import TaskLauncher
-from mephisto_nb.operations.task_run import LiveTaskRun, RunParts
 from mephisto_nb.operations.task_run_settings import TaskRunSettings, settings_from_dict
 from mephisto_nb.operations.threads import DatabaseWriter, in_thread, wholly_in_thread
 from mephisto_nb.operations.worker_pool import WorkerPool
 from mephisto_nb.utils.ids import new_id
+
+if TYPE_CHECKING:
+    from mephisto_nb.operations.task_run import LiveTaskRun
+
+#: A launch is checked and stored, gets its page, its router, and is offered to the crowd.
+_STAGES = 4
 
 
 @dataclass(slots=True)
 class RunStarter:
     """Starts the runs of one operator.
 
-    `directory` is where the runs' own directories are; `run_class` is what a started run is handed out as.
+    `directory` is where the runs' own directories are; `run_class` is what a started run is handed out as;
+    `progress` shows how far a launch is.
     """
 
     directory: Path
@@ -51,17 +60,22 @@ class RunStarter:
     supervisor: Supervisor
     clock: Clock
     run_class: type[LiveTaskRun]
+    progress: Progress
 
     async def launch(self, settings: TaskRunSettings, shared_state: SharedTaskState) -> RunKeeper:
         """Start a new run, or go on with an unfinished one if the settings ask for that."""
         task_run_id = new_id()
-        plan = make_plan(settings, shared_state)
-        await in_thread(plan.check, self._directory_of(task_run_id))
-        if settings.task.resume_incomplete_run:
-            return await self._resume(plan)
-        async with _undoing() as undo:
-            run = await self._store(plan, task_run_id, undo)
-            return await self._start(run, plan, undo)
+        plan, what = make_plan(settings, shared_state), f"Launching {settings.task.task_name}"
+        self.progress(what, 0, _STAGES)
+        try:
+            await in_thread(plan.check, self._directory_of(task_run_id))
+            if settings.task.resume_incomplete_run:
+                return await self._resume(plan)
+            async with _undoing() as undo:
+                run = await self._store(plan, task_run_id, undo)
+                return await self._start(run, plan, undo)
+        finally:
+            self.progress(what, _STAGES, _STAGES)
 
     async def reconnect(self, task_run_id: str, shared_state: SharedTaskState | None) -> RunKeeper:
         """Take up a run that another kernel left behind: same router, same URL, same agents."""
@@ -98,8 +112,10 @@ class RunStarter:
             return await self._start(run, plan, undo, reopen=True)
 
     async def _start(self, run: TaskRun, plan: RunPlan, undo: AsyncExitStack, *, reopen: bool = False) -> RunKeeper:
-        directory = self._directory_of(run.task_run_id)
+        directory, what = self._directory_of(run.task_run_id), f"Launching {run.task_name}"
+        self.progress(what, 1, _STAGES)
         await wholly_in_thread(plan.build_site, directory)
+        self.progress(what, 2, _STAGES)
         keeper, architect = await self._make(run, plan, undo)
         undo.push_async_callback(architect.shutdown)
         url = await architect.deploy(plan.make_router_plan(run.task_run_id, directory))
@@ -108,6 +124,7 @@ class RunStarter:
         if reopen:
             undo.push_async_callback(keeper.run.parts.engine.do, _end_again)
             await keeper.run.parts.engine.do(_reopen)
+        self.progress(what, 3, _STAGES)
         undo.push_async_callback(plan.provider.cleanup_resources_from_task_run, run.task_run_id)
         await plan.provider.setup_resources_for_task_run(run.task_run_id, url)
         await self._keep(keeper, plan, run.generator_done)
@@ -118,7 +135,7 @@ class RunStarter:
         launcher = None
         if not generator_done:
             skip = len(engine.state.assignments)
-            launcher = TaskLauncher(engine, self._data(plan, skip), skip)
+            launcher = TaskLauncher(engine, self._data(plan, skip), skip, keeper.run.parts.tally)
             await launcher.start()
         keeper.keep(launcher)
 
@@ -169,7 +186,10 @@ class RunStarter:
         pool = WorkerPool(run.task_run_id, plan.blueprint, plan.provider, self.database)
         await engine.load(pool)
         link = ClientIOHandler(engine, architect, self.clock)
-        parts = RunParts(run, directory, plan.blueprint, plan.provider, architect, self.database, engine, link)
+        tally = RunTally(since=self.clock.now())
+        engine.listeners.append(tally.note)
+        made_for = (run, directory, plan.blueprint, plan.provider, architect, self.database, self.clock)
+        parts = RunParts(*made_for, engine, link, tally, self.progress)
         keeper = RunKeeper(self.run_class(parts), self.supervisor, lock)
         keeper.listen_for_submissions(plan.shared_state)
         if plan.blueprint.TaskRunnerClass is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Sized
 from functools import partial
 from itertools import islice
 from typing import cast
@@ -16,6 +16,7 @@ from mephisto_nb.lifecycle.launching import create
 from mephisto_nb.lifecycle.run_state import RunState
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.run_engine import RunEngine
+from mephisto_nb.operations.run_tally import RunTally
 from mephisto_nb.operations.threads import in_thread
 
 Data = Iterable[InitializationData] | AsyncIterable[InitializationData]
@@ -42,10 +43,13 @@ class TaskLauncher:
         Its assignments, from `Blueprint.get_initialization_data`.
     skip
         How many of them exist already, from before the run was taken up again.
+    tally
+        Where it is noted how far this is.
     """
 
-    def __init__(self, engine: RunEngine, data: Data, skip: int = 0) -> None:
-        self._engine = engine
+    def __init__(self, engine: RunEngine, data: Data, skip: int, tally: RunTally) -> None:
+        self._engine, self._tally = engine, tally
+        self._total = len(data) if isinstance(data, Sized) else None
         self._is_lazy = isinstance(data, (AsyncIterable, Iterator))
         self._source = aiter(data) if isinstance(data, AsyncIterable) else iter(data)
         self._skip = skip
@@ -64,7 +68,7 @@ class TaskLauncher:
         """Create the rest, as workers need it; woken by a unit's end, not by a clock."""
         while not self._engine.state.generator_done and self._engine.state.closing is None:
             if self._is_lazy:
-                await self._engine.wait_until(lambda state: _room(state) > 0 or state.closing is not None)
+                await self._engine.wait_until(_wants_more)
             await self._create_next()
 
     async def close(self) -> None:
@@ -85,6 +89,7 @@ class TaskLauncher:
             self._skip = 0 if is_last else self._skip - len(skipped)
         chunk, is_last = await self._draw(_room(self._engine.state) if self._is_lazy else CHUNK)
         await self._engine.do(partial(_create, data=chunk, is_last=is_last), patiently=True)
+        self._tally.created = len(self._engine.state.assignments), self._total
 
     async def _draw(self, wanted: int) -> tuple[list[InitializationData], bool]:
         if self._is_lazy:
@@ -118,6 +123,10 @@ def _room(state: RunState) -> int:
     """Tell how many units more a generator should give."""
     waiting = state.counts[UnitStatus.CREATED] + state.counts[UnitStatus.LAUNCHED]
     return max(0, (2 * state.rules.max_num_concurrent_units or AHEAD) - waiting)
+
+
+def _wants_more(state: RunState) -> bool:
+    return state.closing is not None or (_room(state) > 0 and not state.is_paused)
 
 
 def _create(step: Step, data: list[InitializationData], is_last: bool) -> None:

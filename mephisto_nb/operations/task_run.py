@@ -3,45 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
 
-from mephisto_nb.abstractions.architect import Architect
-from mephisto_nb.abstractions.blueprint import Blueprint
-from mephisto_nb.abstractions.crowd_provider import CrowdProvider
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model.records import TaskRun
-from mephisto_nb.data_model.states import AGENT_ACTIVE, UNIT_ANSWERED, UnitStatus
+from mephisto_nb.data_model.states import UNIT_ANSWERED, UnitStatus
 from mephisto_nb.errors import ClosedError, RunFailedError
-from mephisto_nb.lifecycle.departures import expire_assigned, expire_open
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations.run_frames import RunFrames
-
-if TYPE_CHECKING:
-    from mephisto_nb.operations.client_io_handler import ClientIOHandler
-    from mephisto_nb.operations.run_engine import RunEngine
-
-T = TypeVar("T")
+from mephisto_nb.operations.run_parts import RunParts
+from mephisto_nb.operations.steering import SteeredRun
 
 
-@dataclass(slots=True)
-class RunParts:
-    """What a live run is made of, and who it was made for."""
-
-    run: TaskRun
-    directory: Path
-    blueprint: Blueprint[Any]
-    provider: CrowdProvider[Any]
-    architect: Architect[Any]
-    database: Database
-    engine: RunEngine
-    link: ClientIOHandler
-
-
-class LiveTaskRun(RunFrames):
+class LiveTaskRun(SteeredRun):
     """A task run that this kernel drives, or drove until it ended.
 
     Frames can be asked for at any time, before, during and after the run. What changes something is a
@@ -49,12 +19,15 @@ class LiveTaskRun(RunFrames):
     """
 
     def __init__(self, parts: RunParts) -> None:
-        super().__init__(parts.run, parts.directory, parts.blueprint, parts.database)
+        super().__init__(parts.run, parts.directory, parts.blueprint, parts.database, parts.progress)
         self._parts = parts
         self._failure: Exception | None = None
+        #: Who is told of what befalls the run beside its steps: that it failed, ended, or is driven no longer.
+        self.listeners: list[Callable[[], None]] = []
         #: Why no more work could be created, if so: the data's own generator failed.
         self.launch_failure: Exception | None = None
-        self._failed_hooks: list[Exception] = []
+        #: What the researcher's `on_unit_submitted` raised.
+        self.failed_hooks: list[Exception] = []
         #: Set when the run is over, and its router was told so.
         self.over = asyncio.Event()
         #: Set when the last unit has come to its end.
@@ -71,14 +44,25 @@ class LiveTaskRun(RunFrames):
 
     @property
     def status(self) -> str:
-        """``live``, ``closing`` (nothing more is handed out), ``ended``, ``detached`` or ``failed``."""
+        """``live``, ``paused``, ``closing`` (nothing more is handed out), ``ended``, ``detached`` or ``failed``."""
         if self._failure is not None:
             return "failed"
         if self.over.is_set():
             return "ended"
         if not self.is_driven:
             return "detached"
-        return "closing" if self._parts.engine.state.closing else "live"
+        state = self._parts.engine.state
+        return "closing" if state.closing else "paused" if state.is_paused else "live"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether this kernel drives the run, be it paused or about to end."""
+        return self.status in ("live", "paused", "closing")
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why the run stopped working, if so."""
+        return self._failure
 
     @property
     def attention(self) -> list[str]:
@@ -86,10 +70,10 @@ class LiveTaskRun(RunFrames):
         found = [str(self._failure)] if self._failure else []
         if self.launch_failure is not None:
             found.append(f"The task's data failed, so no more work is created: {self.launch_failure!r}")
-        if self._failed_hooks:
-            found.append(f"on_unit_submitted failed {len(self._failed_hooks)} times: {self._failed_hooks[-1]!r}")
+        if self.failed_hooks:
+            found.append(f"on_unit_submitted failed {len(self.failed_hooks)} times: {self.failed_hooks[-1]!r}")
         troubles = (self._parts.engine.trouble, self._parts.link.trouble)
-        return found + [trouble for trouble in troubles if trouble and self.status in ("live", "closing")]
+        return found + [trouble for trouble in troubles if trouble and self.is_running]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -107,17 +91,22 @@ class LiveTaskRun(RunFrames):
     @property
     def num_working(self) -> int:
         """How many workers are at work now."""
-        return sum(agent.status in AGENT_ACTIVE for agent in self._parts.engine.state.agents.values())
+        return self._parts.engine.state.counts[UnitStatus.ASSIGNED]
 
     def get_worker_url(self, worker_name: str) -> str:
         """Give the link by which one worker comes to the task: for them alone, as it shows who they are."""
         return self._parts.provider.get_worker_url(self.url, worker_name)
 
+    @property
+    def has_own_links(self) -> bool:
+        """Whether each worker comes by a link of their own, rather than all by `url`."""
+        return self.get_worker_url("NAME") != self.url
+
     def __repr__(self) -> str:
         answered, total = self.progress
         return f"<TaskRun {self.task_name!r} {self.task_run_id} {self.status}: {answered} of {total} units answered>"
 
-    # -- waiting and ending ----------------------------------------------------------------------------------
+    # -- waiting ----------------------------------------------------------------------------------
 
     async def completed(self) -> None:
         """Wait until no unit is open any more.
@@ -138,33 +127,6 @@ class LiveTaskRun(RunFrames):
         if not self.is_driven and not self.over.is_set():
             raise ClosedError(f"Run {self.task_run_id} was let go of. Take it up: await operator.reconnect(...).")
 
-    async def expire_units(self) -> int:
-        """Take back the units that nobody is working on, and give how many those were."""
-        return await self._do(lambda step: expire_open(step, "expired by the researcher", "operator"))
-
-    async def shutdown(self) -> None:
-        """End gently: take back what nobody is working on, wait for those who are at work, end the router."""
-        await self._close(_close)
-
-    async def force_shutdown(self) -> None:
-        """End at once: workers who are at work are told that their unit has expired."""
-        await self._close(_close_at_once)
-
-    async def _close(self, rule: Callable[[Step], None]) -> None:
-        self._raise_failure()
-        if self.over.is_set() or not self.is_driven:
-            return
-        with contextlib.suppress(ClosedError):  # it was about to end by itself, or to be let go of
-            await self._do(rule)
-        await self._let_go.wait()
-        self._raise_failure()
-        if not self.over.is_set():
-            raise ClosedError(f"Run {self.task_run_id} was let go of. Take it up: await operator.reconnect(...).")
-
-    async def _do(self, rule: Callable[[Step], T]) -> T:
-        self._raise_failure()
-        return await self._parts.engine.do(rule)
-
     # -- for the operator ------------------------------------------------------------------------------------
 
     @property
@@ -178,16 +140,23 @@ class LiveTaskRun(RunFrames):
             self._failure = error
         self.done.set()
         self._let_go.set()
+        self._tell_listeners()
 
     def note_failed_hook(self, error: Exception) -> None:
         """Note that the researcher's `on_unit_submitted` raised; the run goes on."""
-        self._failed_hooks.append(error)
+        self.failed_hooks.append(error)
+        self._tell_listeners()
 
     def let_go(self) -> None:
         """Note that this kernel drives the run no longer."""
         self.is_driven = False
         self.done.set()
         self._let_go.set()
+        self._tell_listeners()
+
+    def _tell_listeners(self) -> None:
+        for listener in self.listeners:
+            listener()
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
@@ -195,13 +164,3 @@ class LiveTaskRun(RunFrames):
                 f"Run {self.task_run_id} stopped working: {self._failure!r}. What workers sent is safe; "
                 "await operator.reconnect(...) takes the run up again."
             ) from self._failure
-
-
-def _close(step: Step) -> None:
-    step.close_run("shut down by the researcher", "operator")
-    expire_open(step, "shut down by the researcher", "operator")
-
-
-def _close_at_once(step: Step) -> None:
-    _close(step)
-    expire_assigned(step, "shut down at once by the researcher", "operator")

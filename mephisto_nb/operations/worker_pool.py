@@ -14,7 +14,7 @@ from mephisto_nb.abstractions.blueprint import Blueprint
 from mephisto_nb.abstractions.crowd_provider import CrowdProvider, Identity
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.data_model.packets import PacketType, Received
-from mephisto_nb.data_model.records import Agent, Submission
+from mephisto_nb.data_model.records import PAGE_ERROR, Agent, Submission
 from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.data_model.states import AgentStatus
 from mephisto_nb.lifecycle.arrivals import Arrival, answer, arrive
@@ -157,7 +157,8 @@ def _add_live_update(step: Step, received: Received) -> None:
 def _log_error(step: Step, received: Received) -> None:
     told = list(received.packet.data.items())[:20]
     report = {key[:_ERROR_KEY_LENGTH]: str(value)[:_ERROR_LENGTH] for key, value in told}
-    step.log("agent", received.packet.subject_id, None, None, "the worker's page reported an error", "worker", report)
+    step.log("agent", received.packet.subject_id, None, None, PAGE_ERROR, "worker", report)
+    step.page_errors.append(received.packet.subject_id)
 
 
 def _return(step: Step, received: Received) -> None:

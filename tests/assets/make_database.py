@@ -5,9 +5,14 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from mephisto_nb.data_model import changes as c
+from mephisto_nb.data_model.records import Steering
 from mephisto_nb.databases.migrate import REVISIONS
 from mephisto_nb.databases.sql_database import SQLDatabase
 from mephisto_nb.testing.contracts._samples import SampleRun, make_event
+
+#: What was steered of the run, in databases that know of it (0002 and later).
+STEERING = Steering(paused_at=1500.0, max_num_concurrent_units=2, task_reward=0.5)
 
 
 def main() -> None:
@@ -19,7 +24,7 @@ def main() -> None:
     run = SampleRun(database, task_name="old survey")
     run.add_answered_unit({"label": "kůň"}, worker_name="ann")
     run.add_units(2)
-    run.commit(events=[make_event()], last_seq=3)
+    run.commit(c.Steer(STEERING), events=[make_event()], last_seq=3)
     database.grant_qualification("careful", "ann", "mock", 5)
     database.close()
     _shrink(file)

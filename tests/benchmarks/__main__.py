@@ -7,7 +7,15 @@ import asyncio
 import statistics
 from dataclasses import replace
 
-from tests.benchmarks import frames_bench, launching_bench, live_bench, restart_bench, worker_bench
+from tests.benchmarks import (
+    dashboard_bench,
+    frames_bench,
+    launching_bench,
+    live_bench,
+    observing_bench,
+    restart_bench,
+    worker_bench,
+)
 from tests.benchmarks.harness import HEADER, Figure
 
 BENCHMARKS = {
@@ -18,7 +26,9 @@ BENCHMARKS = {
     "throughput": worker_bench.throughput,
     "live": live_bench.live_messages,
     "frames": frames_bench.results,
+    "observing": observing_bench.observing,
     "crowd": worker_bench.crowd,
+    "dashboard": dashboard_bench.dashboard,
 }
 
 

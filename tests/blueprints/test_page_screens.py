@@ -34,6 +34,17 @@ def test_who_waits_is_told_for_whom_and_goes_on_by_itself(page, serve, operator:
     expect(heading(page, "One moment, please")).to_be_hidden()
 
 
+def test_who_comes_while_the_task_is_paused_gets_a_unit_by_themselves_when_it_goes_on(page, serve) -> None:
+    router = serve(HTML)
+    router.offer(None, agent_id=None, failure_code="paused", failure_reason="Please come back later.")
+    page.goto(router.url + "?worker_id=ann")
+    expect(page.get_by_text("The researcher has paused this task for a while.")).to_be_visible()
+    expect(heading(page, "One moment, please")).to_be_focused()
+    router.offer({})
+    expect(page.get_by_label("X")).to_be_visible()
+    assert len({one["agent_registration_id"] for one in router.registrations}) == 1
+
+
 def test_a_registration_that_does_not_get_through_is_tried_again(page, serve) -> None:
     router = serve(HTML)
     router.canned["request_agent"] = [(502, {}), (429, {})]

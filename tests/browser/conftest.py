@@ -8,6 +8,7 @@ in this thread, and pytest-asyncio can start no other.
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -51,6 +52,14 @@ async def page(chromium: Browser) -> AsyncIterator[Page]:
     page.set_default_timeout(60_000)
     yield page
     await context.close()
+
+
+@pytest.fixture
+def shots(tmp_path: Path) -> Path:
+    """Where pictures of the pages go: MEPHISTO_SHOTS, or a folder of this test's own."""
+    folder = Path(os.environ.get("MEPHISTO_SHOTS") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

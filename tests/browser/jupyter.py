@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -34,6 +34,12 @@ class Lab:
     url: str
     token: str
     root: Path
+    #: Open notebooks in Notebook 7 instead, which the same server serves.
+    is_notebook7: bool = False
+
+    def with_notebook7(self) -> Lab:
+        """Give the same server, whose notebooks are opened in Notebook 7."""
+        return replace(self, is_notebook7=True)
 
     def write_notebook(self, name: str, cells: list[str]) -> Path:
         """Write a notebook of code cells, and give its path."""
@@ -47,9 +53,21 @@ class Lab:
 
         The word in the status bar is what to wait for: the notebook's own mark says "idle" before there is a kernel.
         """
-        await page.goto(f"{self.url}/lab/tree/{name}?token={self.token}&reset")
+        place = "notebooks" if self.is_notebook7 else "lab/tree"
+        await page.goto(f"{self.url}/{place}/{name}?token={self.token}&reset")
         await page.locator(".jp-Notebook").first.wait_for()
-        await page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+        if self.is_notebook7:
+            # The mark alone says "idle" before there is a kernel, too.
+            await page.locator(".jp-Toolbar-kernelName", has_text="Python 3 (ipykernel)").wait_for()
+            await page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for()
+        else:
+            await page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+
+    async def restart_kernel(self, page: Page) -> None:
+        """Restart the kernel, without running anything."""
+        await page.get_by_role("menuitem", name="Kernel", exact=True).click()
+        await page.get_by_role("menuitem", name=re.compile("^Restart Kernel…")).first.click()
+        await page.get_by_role("button", name="Confirm Kernel Restart").click()
 
     async def run_all(self, page: Page) -> None:
         """Choose Run All Cells; wait for what the cells show, not for this."""

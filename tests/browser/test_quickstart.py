@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from pathlib import Path
@@ -18,14 +17,6 @@ DONE = re.compile(r"^\[\d+\]:$")
 ERROR = "[data-mime-type='application/vnd.jupyter.error']"
 PATIENCE = 60_000
 PHONE = {"width": 390, "height": 844}
-
-
-@pytest.fixture
-def shots(tmp_path: Path) -> Path:
-    """Where pictures of the pages go: MEPHISTO_SHOTS, or a folder of this test's own."""
-    folder = Path(os.environ.get("MEPHISTO_SHOTS") or tmp_path)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 class Reader:
@@ -107,7 +98,7 @@ async def test_a_reader_goes_through_the_notebook_and_a_worker_answers(
     for source in ("operator = mnb.Operator()", "emails = pd.DataFrame(", 'page = """', "config = mnb.compose("):
         await reader.run(source)
     launched = await reader.run("launch_task_run")
-    await expect(launched.locator(".jp-OutputArea-output")).to_contain_text("0 of 12 units answered")
+    await expect(launched.locator(".jp-OutputArea-output")).to_contain_text("0 of 12 answered")
     await page.screenshot(path=shots / "launched.png")
 
     links = await reader.run("get_worker_url")
@@ -121,7 +112,7 @@ async def test_a_reader_goes_through_the_notebook_and_a_worker_answers(
     await page.bring_to_front()
     watched = await reader.run(re.compile("^run$"))
     await page.screenshot(path=shots / "watched.png")
-    await expect(watched.locator(".jp-OutputArea-output")).to_contain_text("3 of 12 units answered")
+    await expect(watched.locator(".jp-OutputArea-output")).to_contain_text("3 of 12 answered")
 
     for source in ("run.units()", "simulate_workers", "await run.completed()"):
         await reader.run(source)

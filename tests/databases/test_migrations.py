@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,13 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, text
 
+from mephisto_nb.data_model.records import AS_LAUNCHED
 from mephisto_nb.databases.connect import parse_url
 from mephisto_nb.databases.migrate import REVISIONS, make_alembic_config
 from mephisto_nb.databases.sql_database import SQLDatabase
 from mephisto_nb.databases.tables import metadata
 from mephisto_nb.errors import DatabaseError, SchemaVersionError
+from tests.assets.make_database import STEERING
 
 _ASSETS = Path(__file__).parent.parent / "assets"
 
@@ -116,12 +120,22 @@ def test_a_database_of_each_old_schema_opens(revision: str, tmp_path: Path) -> N
     (run,) = database.find_runs(task_name="old survey")
     found = database.load_run(run.task_run_id)
     assert (len(found.assignments), len(found.units), found.last_seq) == (2, 3, 3)
+    assert found.run.steering == run.steering == (AS_LAUNCHED if revision == "0001" else STEERING)
     assert [row["data"] for row in database.read_results([run.task_run_id])] == [{"label": "kůň"}]
     assert database.get_worker_facts(run.task_run_id, "mock", ["ann"])["ann"].grants == {"careful": 5}
     database.close()
 
 
-def test_threads_that_open_a_new_database_at_once_all_get_it(empty_url: str) -> None:
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_readers_and_the_writer_of_a_file_go_on_side_by_side(revision: str, tmp_path: Path) -> None:
+    file = shutil.copy(_ASSETS / f"schema-{revision}.db", tmp_path)  # which is not made so
+    SQLDatabase(f"sqlite:///{file}").close()
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+@pytest.mark.parametrize("_again", range(8))
+def test_threads_that_open_a_new_database_at_once_all_get_it(empty_url: str, _again: int) -> None:
     def open_and_use(number: int) -> str:
         database = SQLDatabase(empty_url)
         try:

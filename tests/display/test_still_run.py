@@ -9,21 +9,8 @@ from typing import Any
 import pytest
 
 from mephisto_nb.display.notebook import draw_operator, draw_run
-from mephisto_nb.display.summary import RunSummary
-
-HALFWAY: dict[str, Any] = {
-    "task_name": "moods",
-    "task_run_id": "01run",
-    "status": "live",
-    "url": "http://127.0.0.1:3000",
-    "has_own_links": True,
-    "answered": 1,
-    "total": 2,
-    "working": 1,
-    "counts": [("at work", 1), ("answered", 1)],
-    "attention": [],
-    "taken_at": "2026-01-01 00:00:00 UTC",
-}
+from tests.display.states import BUSY, EMPTY, FINISHED, HOSTILE_TEXT, HUGE, RIGHT_TO_LEFT, RUNS, TROUBLE, units
+from tests.display.states import with_changes as change
 
 
 class Words(HTMLParser):
@@ -42,65 +29,70 @@ class Words(HTMLParser):
         return " ".join("".join(self.pieces).split())
 
 
-def both(**changes: Any) -> tuple[str, str]:
+def both(state: dict[str, Any]) -> tuple[str, str]:
     """Give the words of the HTML, and the plain text."""
-    drawn = draw_run(RunSummary(**{**HALFWAY, **changes}))
+    drawn = draw_run(state)
     return Words(drawn["text/html"]).text, drawn["text/plain"]
 
 
 @pytest.mark.parametrize(
-    ("changes", "expected"),
+    ("state", "expected"),
     [
-        ({}, "1 of 2 units answered (50 %), 1 worker at work"),
-        (
-            {"answered": 9_999, "total": 10_000, "working": 1_200},
-            "9,999 of 10,000 units answered (99 %), 1,200 workers",
-        ),
-        ({"counts": [("to come", 10_000)]}, "to come: 10,000"),
-        ({}, 'Send each worker the link that run.get_worker_url("NAME") gives, with their name'),
-        ({"attention": ["the data failed"]}, "Needs attention: the data failed"),
-        (
-            {"absence": "The kernel was away for 43 s; 12 answers and 3 arrivals were caught up."},
-            "away for 43 s; 12 answers",
-        ),
+        (BUSY, "126 of 200 units answered (63 %), 8 workers at work"),
+        (HUGE, "5,567 of 10,012 units answered (55 %), 873 workers at work"),
+        (EMPTY, "open: 200"),
+        (EMPTY, 'Send each worker the link that run.get_worker_url("NAME") gives'),
+        (BUSY, "$22.68 spent of $36.00; $1.44 committed; $11.88 still to come; fees of $6.00 are in it"),
+        (BUSY, "24 min, likely 17 min to 36 min"),
+        (BUSY, "184 units an hour; 42 s a unit (median)"),
+        (BUSY, "41 people came so far; at work: ann, maria"),
+        (TROUBLE, "$6.40 an hour (median), BELOW the minimum of $12.00"),
+        (TROUBLE, "Needs attention: Nobody has come for 20 minutes. Send the link again"),
+        (FINISHED, "ran for 1 h 13 min"),
+        (FINISHED, "on 2026-11-30 00:53:20 UTC"),
+        (change(EMPTY, run={"absence": "The kernel was away for 43 s."}), "away for 43 s."),
     ],
 )
-def test_the_page_without_styles_and_the_text_say_it(changes: dict[str, Any], expected: str) -> None:
-    page, text = both(**changes)
+def test_the_page_without_styles_and_the_text_say_it(state: dict[str, Any], expected: str) -> None:
+    page, text = both(state)
     assert expected in page
     assert expected in text
 
 
-@pytest.mark.parametrize(("counts", "words"), [([], "there are no units yet"), ([("expired", 3)], "no unit is left")])
-def test_a_run_without_units_counts_none(counts: list[tuple[str, int]], words: str) -> None:
-    page, text = both(answered=0, total=0, working=0, counts=counts)
+@pytest.mark.parametrize(("counts", "words"), [({}, "there are no units yet"), ({"expired": 3}, "no unit is left")])
+def test_a_run_without_units_counts_none(counts: dict[str, int], words: str) -> None:
+    page, text = both(change(EMPTY, units=units(**counts)))
     assert words in page.lower()
     assert words in text
     assert "%" not in page + text
 
 
 def test_an_ended_run_offers_no_links() -> None:
-    assert not any("http" in drawn for drawn in both(status="ended"))
+    assert not any("http" in drawn for drawn in both(FINISHED))
 
 
 def test_where_all_come_by_one_address_no_other_is_spoken_of() -> None:
-    assert not any("get_worker_url" in drawn for drawn in both(has_own_links=False))
+    one = change(EMPTY, run={"has_own_links": False, "worker_url": EMPTY["run"]["url"]})
+    assert not any("get_worker_url" in drawn for drawn in both(one))
 
 
-def test_no_text_of_others_becomes_markup() -> None:
-    page = draw_run(RunSummary(**{**HALFWAY, "task_name": "<b>x", "attention": ["<script>1</script>"]}))["text/html"]
-    assert "<b>" not in page
-    assert "<script>" not in page
+def test_no_text_of_others_becomes_markup_or_moves_the_cursor() -> None:
+    drawn = draw_run(HOSTILE_TEXT)
+    assert not re.search("<script|<img|href=.javascript", drawn["text/html"])
+    assert not re.search("[\x00-\x08\x0b-\x1f\u202a-\u202e]", drawn["text/html"] + drawn["text/plain"])
 
 
 def test_names_keep_their_own_direction() -> None:
-    assert "<bdi>وصف</bdi>" in draw_run(RunSummary(**{**HALFWAY, "task_name": "وصف"}))["text/html"]
+    assert "<bdi>وصف الصور</bdi>" in draw_run(RIGHT_TO_LEFT)["text/html"]
 
 
 def test_an_operator_lists_its_runs() -> None:
-    assert "moods live 1 of 2 01run" in Words(draw_operator([RunSummary(**HALFWAY)], [], closed=False)).text
+    words = Words(draw_operator(RUNS)).text
+    assert "email-tone live 126 of 200" in words
+    assert "email-tone paused 3 to look at 74 of 197" in words
+    assert 'await operator.reconnect("d")' in words
 
 
 def test_an_operator_with_nothing_to_do_says_what_to_do() -> None:
-    assert "launch_task_run" in Words(draw_operator([], [], closed=False)).text
-    assert "Operator()" in Words(draw_operator([], [], closed=True)).text
+    assert "launch_task_run" in Words(draw_operator({**RUNS, "runs": []})).text
+    assert "Operator()" in Words(draw_operator({**RUNS, "runs": [], "closed": True})).text

@@ -20,6 +20,8 @@ def summarize(state: RunState) -> dict[str, Any]:
         "units_of_worker": +state.units_of_worker,
         "active_agents": {worker: agents for worker, agents in state.active_agents.items() if agents},
         "counts": +state.counts,
+        "pay": +state.pay,
+        "steering": (state.steering, state.rules),
         "pages": {key: id_ for key, id_ in state.by_registration.items() if state.agents[id_].status in AGENT_ACTIVE},
         "next": (state.next_created() and state.next_created().status, state.next_deadline(), state.num_out),  # type: ignore[union-attr]
     }
@@ -46,4 +48,5 @@ def recount(state: RunState) -> dict[str, Any]:
             worker: {a.agent_id for a in active if a.worker_id == worker} for worker in {a.worker_id for a in active}
         },
         "counts": Counter(unit.status for unit in units),
+        "pay": Counter((unit.status, unit.pay_amount) for unit in units),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 
 import hypothesis.strategies as st
@@ -19,6 +20,7 @@ from mephisto_nb.lifecycle.departures import expire_assigned, expire_open, leave
 from mephisto_nb.lifecycle.launching import create, launch_more, reopen_expired
 from mephisto_nb.lifecycle.loading import state_from_snapshot
 from mephisto_nb.lifecycle.run_state import RunRules, RunState
+from mephisto_nb.lifecycle.steering import change_limits, expire, pause, resume
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.lifecycle.submissions import submit
 from tests.lifecycle.state_summary import recount, summarize
@@ -38,10 +40,16 @@ _LIMITS = st.fixed_dictionaries(
 _KINDS = {
     "arrive": 5, "submit": 3, "leave": 2, "pass_time": 1, "move_deadline": 1, "create_more": 1, "launch": 1,
     "close": 1, "reopen": 3, "commit": 3, "restart": 1,
+    "steer": 3,
 }  # fmt: skip
 _KIND = st.sampled_from([kind for kind, weight in _KINDS.items() for _ in range(weight)])
 _EVENTS = st.lists(st.tuples(_KIND, st.integers(0, 11), st.integers(0, 11)), min_size=35, max_size=60)
-_INDEXES = {"created", "launched", "workers_of", "units_of_worker", "active_agents", "counts"}
+_CHANGES = [
+    {"max_num_concurrent_units": 1}, {"max_num_concurrent_units": 3, "task_reward": 0.2}, {"task_reward": 0.1},
+    {"maximum_units_per_worker": 1}, {"max_num_concurrent_units": 0, "maximum_units_per_worker": 0},
+]  # fmt: skip
+_UNHELD = {UnitStatus.CREATED, UnitStatus.LAUNCHED}
+_INDEXES = {"created", "launched", "workers_of", "units_of_worker", "active_agents", "counts", "pay"}
 _run_numbers = count()
 
 
@@ -64,7 +72,8 @@ class Story:
         database.add_run(run)
         self.now = 0.0
         self.answers: dict[str, int] = {}
-        self.state = RunState(run.task_run_id, RunRules("mock", **limits), opened_at=0.0)  # type: ignore[arg-type]
+        self.rules = RunRules("mock", **limits)  # type: ignore[arg-type]
+        self.state = RunState(run.task_run_id, self.rules, opened_at=0.0)
         self._next_step()
         self._create(sizes)
         self.commit()
@@ -108,10 +117,12 @@ class Story:
         if agent := self._any_agent(who):
             submit(self.step, Submission(agent.agent_id, answer, self.now))
             self.answers.setdefault(agent.agent_id, answer)
+            launch_more(self.step)
 
     def leave(self, who: int, how: int) -> None:
         if agent := self._any_agent(who):
             leave(self.step, agent.agent_id, sorted(AGENT_LEFT)[how % 5], "left", "worker")
+            launch_more(self.step)
 
     def move_deadline(self, who: int, more: int) -> None:
         if agent := self._any_agent(who):
@@ -121,6 +132,7 @@ class Story:
         self.commit()
         self.step.now = self.now = self.now + by * 5
         pass_time(self.step)
+        launch_more(self.step)
 
     def create_more(self, size: int, other: int) -> None:
         if len(self.state.units) < 20:
@@ -141,6 +153,11 @@ class Story:
             reopen_expired(self.step)
             launch_more(self.step)
 
+    def steer(self, how: int, number: int) -> None:
+        acts = (pause, resume, partial(change_limits, limits=_CHANGES[number % len(_CHANGES)]), expire)
+        acts[how % len(acts)](self.step)
+        launch_more(self.step)
+
     # -- storing ---------------------------------------------------------------------------------------------
 
     def commit(self, *_: int) -> None:
@@ -158,7 +175,7 @@ class Story:
         self.state = self.step.state = self.stored
 
     def _load(self) -> RunState:
-        state = state_from_snapshot(self.database.load_run(self.state.task_run_id), self.state.rules)
+        state = state_from_snapshot(self.database.load_run(self.state.task_run_id), self.rules)
         state.closing = self.state.closing
         return state
 
@@ -176,8 +193,10 @@ class Story:
         assert len(answered) == sum(self.state.counts[status] for status in UNIT_ANSWERED)
         indexes = {name: value for name, value in summarize(self.state).items() if name in _INDEXES}
         assert indexes == recount(self.state)
-        limit = self.state.rules.max_num_concurrent_units
-        assert not limit or self.state.num_out <= limit
+        limit, at_work = self.state.rules.max_num_concurrent_units, self.state.counts[UnitStatus.ASSIGNED]
+        assert not limit or self.state.num_out <= max(limit, at_work)
+        reward = self.state.steering.task_reward
+        assert reward is None or {unit.pay_amount for unit in units if unit.status in _UNHELD} <= {reward}
         assert self.state.closing is None or not self.state.launched
 
     def check_answers(self) -> None:

@@ -11,13 +11,16 @@ from mephisto_nb.operations.operator import Operator
 from tests.operations.runs import launch, rows
 
 
-async def main(directory: str, units: int) -> None:
-    """Launch a run of so many units, and never end."""
+async def main(directory: str, units: int, *, steered: bool) -> None:
+    """Launch a run of so many units, maybe pause it and raise its pay, and never end."""
     run = await launch(Operator(data_dir=Path(directory)), rows(units))
+    if steered:
+        await run.change_limits(task_reward=0.5)
+        await run.pause_launching()
     sys.stdout.write(json.dumps({"run_id": run.task_run_id, "url": run.url}) + "\n")
     sys.stdout.flush()
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]), steered="steered" in sys.argv))

@@ -50,6 +50,7 @@ class MockProvider(CrowdProvider[MockProviderArgs]):
 
     PROVIDER_TYPE: ClassVar[str] = "mock"
     ArgsClass = MockProviderArgs
+    FEE_RATE: ClassVar[float] = 0.0
 
     def __init__(self, args: MockProviderArgs) -> None:
         super().__init__(args)

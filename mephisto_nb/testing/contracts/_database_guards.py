@@ -35,6 +35,9 @@ class GuardsContract(DatabaseFixtures):
     def test_a_deadline_of_nobody_is_a_conflict(self, run: SampleRun) -> None:
         assert isinstance(run.refusal(c.ChangeDeadline("nobody", 5.0)), ConflictError)
 
+    def test_pay_for_a_unit_that_is_not_there_is_a_conflict(self, run: SampleRun) -> None:
+        assert isinstance(run.refusal(c.ChangePay(["nobody's"], 0.5)), ConflictError)
+
     def test_a_second_answer_is_a_conflict(self, database: Database, run: SampleRun) -> None:
         agent = run.add_answered_unit({"n": 1})
         second = c.AddSubmission(Submission(agent.agent_id, {"n": 2}, 1009.0))

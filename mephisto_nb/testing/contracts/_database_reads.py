@@ -27,8 +27,9 @@ class ReadsContract(DatabaseFixtures):
         packet = Packet(PacketType.AGENT_DETAILS, "q1", {"agent_id": None})
         run.commit(c.GeneratorDone(), packets=[packet], last_seq=12)
         expected = RunSnapshot(
-            database.find_runs()[0], run.assignments, [first, second], agents, 12, 1, [(1, packet)], 1003.0
-        )
+            database.find_runs()[0], run.assignments, [first, second], agents, 12, 1, [(1, packet)], 1003.0,
+            {ann.worker_id: "ann", ben.worker_id: "ben"},
+        )  # fmt: skip
         found = another.load_run(run.id)
         found.units.sort(key=lambda unit: unit.unit_index)  # they may come in any order
         assert found == expected
@@ -40,6 +41,17 @@ class ReadsContract(DatabaseFixtures):
     def test_loading_a_run_that_is_not_there_says_so(self, database: Database) -> None:
         with pytest.raises(NotFoundError, match="no such run"):
             database.load_run("no such run")
+
+    def test_results_of_some_agents_come_alone(self, database: Database, run: SampleRun) -> None:
+        agents = [run.add_answered_unit({"n": n}, worker_name=f"worker {n}") for n in range(3)]
+        found = database.read_results([run.id], agent_ids=[agents[0].agent_id, agents[2].agent_id, "nobody"])
+        assert [row["data"] for row in found] == [{"n": 0}, {"n": 2}]
+        assert database.read_results([run.id], agent_ids=[]) == []
+
+    def test_events_of_one_reason_come_alone(self, database: Database, run: SampleRun) -> None:
+        events = [make_event(reason, at=float(at)) for at, reason in enumerate(("lost", "found", "lost"))]
+        run.commit(events=events)
+        assert list(database.read_events([run.id], why="lost")) == [events[0], events[2]]
 
     def test_agents_come_back_in_the_order_in_which_they_came(self, database: Database, run: SampleRun) -> None:
         worker = run.add_worker()

@@ -18,10 +18,19 @@ from mephisto_nb.testing.contracts._database_guards import GuardsContract
 from mephisto_nb.testing.contracts._database_people import PeopleContract
 from mephisto_nb.testing.contracts._database_reads import ReadsContract
 from mephisto_nb.testing.contracts._database_sharing import SharingContract
+from mephisto_nb.testing.contracts._database_steering import SteeringContract
 from mephisto_nb.testing.contracts._database_text import TextContract
 
 
-class DatabaseContract(ChangesContract, GuardsContract, PeopleContract, ReadsContract, SharingContract, TextContract):
+class DatabaseContract(
+    ChangesContract,
+    GuardsContract,
+    PeopleContract,
+    ReadsContract,
+    SharingContract,
+    SteeringContract,
+    TextContract,
+):
     """All that is asked of a `Database`; a subclass supplies the fixture `open_database`.
 
     That fixture gives a function without parameters, which opens one and the same database each time it is called.

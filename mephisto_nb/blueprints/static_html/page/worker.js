@@ -4,7 +4,7 @@ import { getRouterStatus, getSample, getTaskConfig, getText, requestAgent } from
 import { pruneDrafts } from "./draft.js";
 import * as identity from "./identity.js";
 import { Live } from "./live.js";
-import { persist } from "./patience.js";
+import { Patience, persist } from "./patience.js";
 import { put, show, wire } from "./screens.js";
 import { Task, showPreview } from "./task.js";
 import { report, reportAs, watchErrors } from "./trouble.js";
@@ -58,8 +58,19 @@ async function preview(config) {
   show("preview");
 }
 
-/* Ask for a unit, for as long as it takes. Gives nothing if there is none for this worker. */
+/* Ask for a unit, again and again while the task is paused. Gives nothing if there is none for this worker. */
 async function register() {
+  const patience = new Patience();
+  for (;;) {
+    const details = await ask();
+    if (details?.failure_code !== "paused") return details;
+    show("waiting", { words: "paused" });
+    await patience.rest();
+  }
+}
+
+/* Ask for a unit, for as long as it takes. */
+async function ask() {
   const timer = setTimeout(sayWhoIsAwaited, PATIENCE);
   try {
     return await persist(() => requestAgent(identity.registration()), waitForNetwork);

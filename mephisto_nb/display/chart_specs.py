@@ -1,0 +1,143 @@
+"""How the charts of a run are drawn: from the frame of its results to Altair charts (extra ``charts``).
+
+The colours can be told apart by colour-blind people, and text and lines read on light and on dark grounds alike.
+Titles say what is to be seen; a number behind it is never left to be guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from itertools import combinations
+from typing import Any
+
+import pandas as pd
+
+from mephisto_nb.display.words import duration, plain
+
+ACCENT, GREY, LINE = "#12908b", "#7a7a7a", "#9a9a9a55"
+#: A question counts as closed when it has no more different answers than this; and no more than this are drawn.
+MOST_CHOICES, MOST_QUESTIONS = 10, 6
+_WIDTH, _HEIGHT = 330, 150
+
+
+def draw_charts(results: pd.DataFrame) -> Any:
+    """Draw what can be told from the results so far, as one Altair chart."""
+    import altair as alt
+
+    if results.empty:
+        nothing = pd.DataFrame({"words": ["No answers yet."]})
+        return _dressed(alt.Chart(nothing).mark_text(color=GREY, fontSize=14).encode(text="words"))
+    questions = closed_questions(results)
+    charts = [completion(results), time_per_unit(results), *(answers(results, name) for name in questions)]
+    agreeing = agreement(results, questions)
+    if agreeing is not None:
+        charts.append(agreeing)
+    return _dressed(alt.concat(*charts, columns=2, spacing=34))
+
+
+def completion(results: pd.DataFrame) -> Any:
+    """Draw how many answers there were at each moment."""
+    import altair as alt
+
+    moments = results["submitted_at"].sort_values().reset_index(drop=True)
+    count = len(moments)
+    # A line of a few hundred points looks the same as one of ten thousand.
+    chosen = sorted({*range(0, count, max(1, count // 300)), count - 1})
+    points = pd.DataFrame({"at": moments.iloc[chosen].to_numpy(), "answers": [index + 1 for index in chosen]})
+    span = (moments.iloc[-1] - moments.iloc[0]).total_seconds()
+    area = alt.Chart(points, title=f"{count:,} {'answer' if count == 1 else 'answers'} in {duration(span)}")
+    return area.mark_area(
+        line={"color": ACCENT}, color=ACCENT, opacity=0.25, interpolate="step-after", clip=True
+    ).encode(alt.X("at:T", title=None), alt.Y("answers:Q", title="answers"), tooltip=["at:T", "answers:Q"])
+
+
+def time_per_unit(results: pd.DataFrame) -> Any:
+    """Draw how long answers took; the few slowest are put together."""
+    import altair as alt
+
+    seconds = results["duration_in_seconds"].dropna().astype(float)
+    longest = float(seconds.quantile(0.98)) if len(seconds) else 1.0
+    shown = pd.DataFrame({"seconds": seconds.clip(upper=longest)})
+    bars = alt.Chart(shown, title=f"Half of the answers took {duration(float(seconds.median()))} or less")
+    columns = bars.mark_bar(color=ACCENT, binSpacing=1).encode(
+        alt.X("seconds:Q", bin=alt.Bin(maxbins=24), title="seconds for a unit"), alt.Y("count()", title="answers")
+    )
+    middle = alt.Chart(pd.DataFrame({"seconds": [float(seconds.median())]}))
+    return columns + middle.mark_rule(color=GREY, strokeDash=[4, 3]).encode(x="seconds:Q")
+
+
+def closed_questions(results: pd.DataFrame) -> list[str]:
+    """Give the columns of the answers that are choices: the same few values come again and again."""
+    found = [name for name in results.columns if name.startswith("answer.") and _is_closed(results[name].dropna())]
+    return found[:MOST_QUESTIONS]
+
+
+def _is_closed(values: pd.Series[Any]) -> bool:
+    if values.empty or not values.map(lambda value: isinstance(value, Hashable)).all():
+        return False
+    different = values.nunique()
+    return different <= MOST_CHOICES and (different < len(values) or len(values) < 3)
+
+
+def answers(results: pd.DataFrame, question: str) -> Any:
+    """Draw how often each choice of a question was made."""
+    import altair as alt
+
+    counts = results[question].map(lambda value: plain(value)[:40], na_action="ignore").value_counts()
+    rows = pd.DataFrame({"choice": counts.index.astype(str), "answers": counts.to_numpy()})
+    name = _name(question)
+    title = f"{name}: {rows['choice'].iloc[0]} leads with {rows['answers'].iloc[0] / counts.sum():.0%}"
+    bars = alt.Chart(rows, title=title).mark_bar(color=ACCENT)
+    # Grades keep their order; other choices stand with the most frequent first.
+    is_grade = pd.api.types.is_numeric_dtype(results[question])
+    choice = alt.Y("choice:N", sort="ascending" if is_grade else "-x", title=None)
+    return bars.encode(alt.X("answers:Q", title="answers"), choice, tooltip=["choice:N", "answers:Q"])
+
+
+def agreement_by_question(results: pd.DataFrame, questions: list[str]) -> dict[str, float]:
+    """Give for each question the share of pairs of answers to one item that are the same; {}: no item has two."""
+    shares = {}
+    for question in questions:
+        groups = results.dropna(subset=[question]).groupby("assignment_id")[question]
+        pairs = [one == other for _, values in groups for one, other in combinations(values.tolist()[:20], 2)]
+        if pairs:
+            shares[question] = sum(pairs) / len(pairs)
+    return shares
+
+
+def agreement(results: pd.DataFrame, questions: list[str]) -> Any | None:
+    """Draw how often two people who judged one item say the same."""
+    import altair as alt
+
+    shares = agreement_by_question(results, questions)
+    if not shares:
+        return None
+    rows = pd.DataFrame({"question": [_name(name) for name in shares], "agreement": list(shares.values())})
+    worst = rows.sort_values("agreement").iloc[0]
+    title = f"Two people agree least on {worst['question']}: {worst['agreement']:.0%}"
+    if len(rows) == 1:
+        title = f"Two people agree on {worst['question']} in {worst['agreement']:.0%} of pairs"
+    scale = alt.X("agreement:Q", title="pairs that agree", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1]))
+    bars = alt.Chart(rows, title=title).mark_bar(color=ACCENT)
+    return bars.encode(scale, alt.Y("question:N", sort="x", title=None), tooltip=["question:N", "agreement:Q"])
+
+
+def _name(question: str) -> str:
+    return plain(question.removeprefix("answer."))[:40]
+
+
+def _dressed(chart: Any) -> Any:
+    text = {
+        "labelColor": GREY,
+        "titleColor": GREY,
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+        "titleFontWeight": "normal",
+    }
+    return (
+        chart.configure(background="transparent", font="system-ui, sans-serif")
+        .configure_view(stroke=None, continuousWidth=_WIDTH, continuousHeight=_HEIGHT, discreteWidth=_WIDTH)
+        .configure_axis(gridColor=LINE, domainColor=LINE, tickColor=LINE, **text)
+        .configure_axisX(grid=False)
+        .configure_title(color=GREY, fontSize=13, anchor="start", offset=10)
+    )

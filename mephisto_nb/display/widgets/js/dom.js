@@ -1,0 +1,88 @@
+/** Small helpers over the DOM. Text goes in as text, never as markup, and nothing is touched that has not changed. */
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function fill(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") node.addEventListener(name, value);
+    else put(node, name, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+/** Make an element; a function among the attributes listens to the event of that name. */
+export function make(tag, attributes = {}, ...children) {
+  return fill(document.createElement(tag), attributes, children);
+}
+
+/** Make an element of a drawing. */
+export function draw(tag, attributes = {}, ...children) {
+  return fill(document.createElementNS(SVG, tag), attributes, children);
+}
+
+/** Set the text of a leaf. */
+export function write(node, text) {
+  const wanted = String(text ?? "");
+  if (node.textContent !== wanted) node.textContent = wanted;
+}
+
+/** Set an attribute; null, undefined and false take it away. */
+export function put(node, name, value) {
+  if (value === null || value === undefined || value === false) {
+    if (node.hasAttribute(name)) node.removeAttribute(name);
+    return;
+  }
+  const wanted = value === true ? "" : String(value);
+  if (node.getAttribute(name) !== wanted) node.setAttribute(name, wanted);
+}
+
+/** Show a node, or hide it. */
+export function show(node, visible) {
+  if (node.hidden === Boolean(visible)) node.hidden = !visible;
+}
+
+/** Set a style. */
+export function style(node, name, value) {
+  if (node.style.getPropertyValue(name) !== value) node.style.setProperty(name, value);
+}
+
+/** Make text that keeps its own direction, and cannot turn that of its neighbours. */
+export function own(className = "") {
+  return make("bdi", { class: className || null });
+}
+
+function keepFocus(parent, node) {
+  const focused = node.getRootNode().activeElement;
+  if (focused === null || !node.contains(focused)) return;
+  const heir = node.nextElementSibling ?? node.previousElementSibling;
+  const target = heir?.matches("button") ? heir : (heir?.querySelector("button") ?? parent.closest("[tabindex]"));
+  target?.focus();
+}
+
+const kept = new WeakMap();
+
+/**
+ * Make the children of `parent` follow a list. A row that is known stays the element that it was, so that the focus,
+ * a selection and a screen reader's place stay, too.
+ */
+export function follow(parent, rows, keyOf, create, update) {
+  if (!kept.has(parent)) kept.set(parent, new Map());
+  const known = kept.get(parent);
+  const wanted = new Set(rows.map(keyOf));
+  for (const [key, row] of known) {
+    if (wanted.has(key)) continue;
+    keepFocus(parent, row.node);
+    row.node.remove();
+    known.delete(key);
+  }
+  let place = parent.firstElementChild;
+  for (const data of rows) {
+    const key = keyOf(data);
+    if (!known.has(key)) known.set(key, create(data));
+    const row = known.get(key);
+    if (row.node === place) place = place.nextElementSibling;
+    else parent.insertBefore(row.node, place);
+    update(row, data);
+  }
+}

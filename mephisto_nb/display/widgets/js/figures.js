@@ -1,0 +1,127 @@
+/** The four figures of a run: its pace, the time left, what it costs, and what an hour of work earns. */
+
+import { make, put, show, style, write } from "./dom.js";
+import { sparkline } from "./overview.js";
+import { UNKNOWN, duration, money, number } from "./words.js";
+
+function tile(label, ...more) {
+  const value = make("span", { class: "mnb-value" });
+  const unit = make("span", { class: "mnb-unit" });
+  const note = make("p", { class: "mnb-note" });
+  const id = `mnb-${Math.random().toString(36).slice(2)}`;
+  const node = make(
+    "section",
+    { class: "mnb-tile", "aria-labelledby": id },
+    make("h4", { id }, label),
+    make("p", { class: "mnb-main" }, value, unit),
+    ...more,
+    note,
+  );
+  const set = (main, rest, small) => {
+    write(value, main);
+    write(unit, rest);
+    write(note, small);
+  };
+  return { node, set };
+}
+
+function pace() {
+  const spark = sparkline("Answers over the time of the run, in thirty equal slices");
+  const { node, set } = tile("Pace", spark.node);
+  return {
+    node,
+    reads: ["pace"],
+    draw({ pace }) {
+      set(number(pace.per_hour), pace.per_hour === null ? "" : " units an hour", paceNote(pace));
+      show(spark.node, pace.recent.some((value) => value > 0));
+      spark.draw(pace.recent);
+    },
+  };
+}
+
+function paceNote(pace) {
+  return pace.median_seconds === null ? "no answers yet" : `${duration(pace.median_seconds)} a unit, median`;
+}
+
+function timeLeft() {
+  const { node, set } = tile("Time left");
+  return {
+    node,
+    reads: ["pace", "run", "units"],
+    draw({ pace, run, units }) {
+      const { seconds_left: left, seconds_left_low: low, seconds_left_high: high } = pace;
+      if (run.ended_at || (units.total > 0 && units.answered === units.total)) set("Done", "", "nothing is left to do");
+      else if (left === null) set(UNKNOWN, "", "too early to tell");
+      else set(duration(left), "", low === null ? "" : `likely ${duration(low)} to ${duration(high)}`);
+    },
+  };
+}
+
+const PARTS = [
+  ["spent", "spent"],
+  ["committed", "committed"],
+  ["to_come", "to come"],
+];
+
+function cost() {
+  const bar = make("div", { class: "mnb-bar mnb-thin", "aria-hidden": "true" });
+  const list = make("ul", { class: "mnb-legend" });
+  const parts = PARTS.map(([name, label]) => {
+    const strip = make("span", { class: "mnb-piece", "data-money": name });
+    const value = make("b", { "data-amount": name });
+    const entry = make("li", { "data-money": name }, value, ` ${label}`);
+    bar.append(strip);
+    list.append(entry);
+    return { name, strip, value, entry };
+  });
+  const { node, set } = tile("Cost", bar, list);
+  node.classList.add("mnb-cost");
+  return {
+    node,
+    reads: ["money"],
+    draw({ money: all }) {
+      set(money(all.spent, all.currency), ` spent of ${money(all.total, all.currency)}`, feeNote(all));
+      for (const { name, strip, value, entry } of parts) {
+        style(strip, "flex-grow", String(all.total > 0 ? all[name] / all.total : 0));
+        show(strip, all[name] > 0);
+        show(entry, name !== "spent" && all[name] > 0);
+        write(value, money(all[name], all.currency));
+      }
+    },
+  };
+}
+
+function feeNote({ fees, fee_rate: rate, currency, reward }) {
+  const each = `${money(reward, currency)} a unit`;
+  const sum = Object.values(fees ?? {}).reduce((total, fee) => total + (fee ?? 0), 0);
+  return rate ? `${each}; ${money(sum, currency)} of it are fees (${number(100 * rate)} %)` : `${each}, no fees`;
+}
+
+function pay() {
+  const { node, set } = tile("Pay as workers live it");
+  return {
+    node,
+    reads: ["money"],
+    draw({ money: all }) {
+      const minimum = all.minimum_per_hour;
+      const words = all.below_minimum ? "below the minimum of" : "the minimum is";
+      const note = minimum ? `${words} ${money(minimum, all.currency)}` : "median over all answers";
+      if (all.per_hour === null) set(UNKNOWN, "", minimum ? note : "no answers yet");
+      else if (all.reward === 0 && all.per_hour === 0) set("Unpaid", "", "nobody is paid for this task");
+      else set(money(all.per_hour, all.currency), " an hour, median", note);
+      put(node, "data-warn", all.below_minimum);
+    },
+  };
+}
+
+/** All four, side by side. */
+export function figures() {
+  const tiles = [pace(), timeLeft(), cost(), pay()];
+  return {
+    node: make("div", { class: "mnb-tiles" }, ...tiles.map((one) => one.node)),
+    reads: ["pace", "money", "run", "units"],
+    draw(state, changed) {
+      for (const one of tiles) if (one.reads.some((name) => changed.has(name))) one.draw(state);
+    },
+  };
+}

@@ -1,0 +1,153 @@
+/** The head of a run: its name, its state, whether all is well; and how far it is. */
+
+import { draw, follow, make, own, put, show, style, write } from "./dom.js";
+import { UNIT_LABELS, clock, count, duration, number, percent, plain, runLabel, stopwatch } from "./words.js";
+
+/** The name, the state, the elapsed time, and a sentence on what needs attention. */
+export function head() {
+  const name = own("mnb-name");
+  const title = own("mnb-title");
+  const state = make("span", { class: "mnb-state" });
+  const elapsed = make("span", { class: "mnb-elapsed" });
+  const health = make("p", { class: "mnb-health" });
+  const tools = make("div", { class: "mnb-tools", role: "group", "aria-label": "Steer the run" });
+  const node = make(
+    "header",
+    { class: "mnb-head" },
+    make("div", { class: "mnb-heading" }, make("h3", {}, name), state, elapsed),
+    tools,
+    make("div", { class: "mnb-under" }, title, health),
+  );
+  return {
+    node,
+    tools,
+    reads: ["run", "attention", "people"],
+    draw({ run, attention }) {
+      write(name, plain(run.name));
+      put(name, "title", plain(run.name));
+      write(title, plain(run.title));
+      show(title, run.title && run.title !== run.name);
+      write(state, runLabel(run.status));
+      put(state, "data-status", run.status);
+      const bad = attention.filter((one) => one.severity !== "info");
+      const worst = bad.some((one) => one.severity === "error") ? "error" : bad[0]?.severity;
+      write(health, worst ? `${count(bad.length, "thing needs", "things need")} attention` : "All is well");
+      put(health, "data-worst", worst ?? "none");
+    },
+    tick({ run, people }, now) {
+      const until = run.ended_at ?? now;
+      const ran = until - run.launched_at;
+      const crowd = count(people.seen, "person", "people");
+      write(elapsed, run.ended_at ? `ran for ${duration(ran)}, ${crowd} took part` : `for ${stopwatch(ran)}`);
+      put(elapsed, "title", `launched ${clock(run.launched_at)}`);
+    },
+  };
+}
+
+/** What needs attention: the reason, the remedy, and a button where there is one to press. */
+export function attention(steer) {
+  const list = make("ul", { class: "mnb-alerts" });
+  const node = make("section", { class: "mnb-attention", "aria-label": "Needs attention", "aria-live": "polite" }, list);
+  return {
+    node,
+    reads: ["attention"],
+    draw(state) {
+      show(list, state.attention.length > 0);
+      follow(list, state.attention, (one) => one.key, () => alert(steer), (row, one) => row.draw(one));
+    },
+  };
+}
+
+function alert(steer) {
+  const reason = own("mnb-reason");
+  const remedy = own("mnb-remedy");
+  const button = make("button", { type: "button", class: "mnb-button", click: () => steer(button.mnbAction) });
+  const node = make("li", {}, make("div", {}, reason, remedy), button);
+  return {
+    node,
+    draw({ severity, reason: why, remedy: what, action }) {
+      put(node, "data-severity", severity);
+      write(reason, plain(why));
+      write(remedy, plain(what));
+      show(button, action !== null && action !== undefined);
+      button.mnbAction = action;
+      write(button, plain(action?.label));
+    },
+  };
+}
+
+/** How many units have an answer, of how many; the bar has one piece for each status. */
+export function progress() {
+  const answered = make("span", { class: "mnb-figure" });
+  const total = make("span", { class: "mnb-of" });
+  const share = make("span", { class: "mnb-share" });
+  const bar = make("div", { class: "mnb-bar", role: "progressbar", "aria-label": "Units answered", "aria-valuemin": 0 });
+  const legend = make("ul", { class: "mnb-legend", "aria-label": "Units by status" });
+  const work = make("p", { class: "mnb-note", role: "status" });
+  const pieces = Object.entries(UNIT_LABELS).map(([status, label]) => piece(status, label));
+  bar.append(...pieces.filter((one) => one.status !== "expired").map((one) => one.strip));
+  legend.append(...pieces.map((one) => one.entry));
+  const node = make(
+    "section",
+    { class: "mnb-progress", "aria-label": "Progress" },
+    make("p", { class: "mnb-hero" }, answered, total, share),
+    bar,
+    legend,
+    work,
+  );
+  return {
+    node,
+    reads: ["units", "work"],
+    draw({ units, work: long }) {
+      show(work, Boolean(long));
+      if (long) write(work, `${plain(long.what)}: ${number(long.done)} of ${number(long.total)}`);
+      write(answered, number(units.answered));
+      write(total, ` of ${number(units.total)} answered`);
+      write(share, `${percent(units.answered, units.total)} %`);
+      put(bar, "aria-valuemax", Math.max(units.total, 1));
+      put(bar, "aria-valuenow", units.answered);
+      put(bar, "aria-valuetext", `${number(units.answered)} of ${number(units.total)} units answered`);
+      for (const one of pieces) one.draw(units[one.status] ?? 0, units.total);
+    },
+  };
+}
+
+function piece(status, label) {
+  const strip = make("span", { class: "mnb-piece", "data-unit": status });
+  const value = make("b", { "data-count": status });
+  const entry = make("li", { "data-unit": status }, value, ` ${label}`);
+  return {
+    status,
+    strip,
+    entry,
+    draw(number_, total) {
+      style(strip, "flex-grow", String(total > 0 ? number_ / total : 0));
+      show(strip, number_ > 0);
+      show(entry, number_ > 0);
+      write(value, number(number_));
+    },
+  };
+}
+
+/** Draw small bars, one for each value. */
+export function sparkline(label) {
+  const node = draw("svg", { class: "mnb-spark", role: "img", "aria-label": label, preserveAspectRatio: "none" });
+  let bars = [];
+  return {
+    node,
+    draw(values) {
+      if (bars.length !== values.length) {
+        put(node, "viewBox", `0 0 ${values.length * 4 - 1} 20`);
+        bars = values.map((_, index) => draw("rect", { x: index * 4, width: 3, rx: 0.5 }));
+        node.replaceChildren(...bars);
+      }
+      const largest = Math.max(1, ...values);
+      values.forEach((value, index) => {
+        const height = value > 0 ? Math.max(1.5, (20 * value) / largest) : 0.75;
+        put(bars[index], "y", (20 - height).toFixed(2));
+        put(bars[index], "height", height.toFixed(2));
+        put(bars[index], "data-empty", value === 0);
+      });
+    },
+  };
+}

@@ -1,0 +1,106 @@
+/** All runs of an operator; a click opens one. */
+
+import { follow, make, own, put, show, style, write } from "./dom.js";
+import { runDashboard } from "./run.js";
+import { clock, count, moment, number, percent, plain, runLabel } from "./words.js";
+
+const TOPIC = "runs";
+
+/** Make the list, in which one run at a time can be opened. */
+export function runList(link) {
+  const body = make("tbody");
+  const names = ["Task", "State", "Answered", "Launched"].map((name) => make("th", { scope: "col" }, name));
+  const table = make("table", { class: "mnb-runs" }, make("thead", {}, make("tr", {}, ...names)), body);
+  const empty = make("p", { class: "mnb-empty" });
+  const away = make("p", { class: "mnb-away", role: "status" });
+  const summary = make("span", { class: "mnb-aside" });
+  const list = make("section", { class: "mnb-list" }, make("h3", {}, "Runs ", summary), away, table, empty);
+  const back = make("button", { type: "button", class: "mnb-button" }, "‹ All runs");
+  const place = make("div", { class: "mnb-opened" }, back);
+  const root = make("article", { class: "mnb-run", "aria-label": "Runs of this operator" }, list, place);
+  let opened = null;
+  let opener = null;
+  show(place, false);
+  show(away, false);
+
+  function open(id, button) {
+    opener = button;
+    opened = runDashboard(link, id);
+    place.append(opened.node);
+    show(list, false);
+    show(place, true);
+    back.focus();
+  }
+
+  back.addEventListener("click", () => {
+    opened.close();
+    opened.node.remove();
+    opened = null;
+    show(place, false);
+    show(list, true);
+    opener?.focus();
+  });
+
+  link.follow(TOPIC, ({ runs, closed }) => {
+    const isEmpty = runs.length === 0;
+    show(table, !isEmpty);
+    show(empty, isEmpty || closed);
+    write(empty, closed ? "This operator was shut down; mephisto_nb.Operator() makes a new one." : "No task has been launched yet.");
+    const live = runs.filter((run) => ["live", "paused", "closing"].includes(run.status)).length;
+    write(summary, isEmpty ? "" : `${count(live, "live", "live")}, ${count(runs.length, "in all", "in all")}`);
+    follow(body, runs, (run) => run.id, (run) => row(run, open), (entry, run) => entry.draw(run));
+  }, (why) => write(summary, plain(why)));
+
+  return {
+    node: root,
+    setAway(isAway) {
+      show(away, isAway);
+      if (isAway) write(away, `The kernel does not answer. What you see is how it was at ${clock(link.lastHeard)}.`);
+      opened?.setAway(isAway);
+    },
+    close() {
+      opened?.close();
+    },
+  };
+}
+
+function shareOf({ answered, total }) {
+  if (total === null) return "";
+  return total > 0 ? `${number(answered)} of ${number(total)} (${percent(answered, total)} %)` : "no units";
+}
+
+function row({ id }, open) {
+  const name = own();
+  const button = make("button", { type: "button", class: "mnb-link", click: () => open(id, button) }, name);
+  const state = make("span", { class: "mnb-state" });
+  const alerts = make("span", { class: "mnb-count-alerts" });
+  const fill = make("span", { class: "mnb-piece", "data-unit": "completed" });
+  const bar = make("span", { class: "mnb-bar mnb-thin", role: "progressbar", "aria-valuemin": 0 }, fill);
+  const share = make("span", { class: "mnb-of" });
+  const launched = make("td");
+  const node = make(
+    "tr",
+    {},
+    make("td", {}, button),
+    make("td", {}, state, alerts),
+    make("td", {}, make("span", { class: "mnb-small-progress" }, bar, share)),
+    launched,
+  );
+  return {
+    node,
+    draw(run) {
+      write(name, plain(run.name));
+      put(button, "title", `run ${plain(run.id)}`);
+      write(state, runLabel(run.status));
+      put(state, "data-status", run.status);
+      write(alerts, run.attention > 0 ? `${run.attention} to look at` : "");
+      style(fill, "inline-size", `${run.total > 0 ? (100 * run.answered) / run.total : 0}%`);
+      put(bar, "aria-label", `Units of ${plain(run.name)} answered`);
+      show(bar, run.total > 0);
+      put(bar, "aria-valuemax", Math.max(1, run.total ?? 0));
+      put(bar, "aria-valuenow", run.answered ?? 0);
+      write(share, shareOf(run));
+      write(launched, moment(run.launched_at));
+    },
+  };
+}

@@ -1,0 +1,105 @@
+/** Numbers, money, times and states in words. */
+
+const WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+const FINE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 1 });
+const moneyFormats = new Map();
+
+/** What an absent number is shown as. */
+export const UNKNOWN = "–";
+
+/** What each status of a unit is called, in the order in which the bar shows them. */
+export const UNIT_LABELS = {
+  accepted: "accepted",
+  completed: "answered",
+  soft_rejected: "soft-rejected",
+  rejected: "rejected",
+  assigned: "at work",
+  launched: "open",
+  created: "to come",
+  expired: "expired",
+};
+
+const RUN_LABELS = {
+  live: "Live",
+  paused: "Paused",
+  closing: "Closing",
+  ended: "Finished",
+  detached: "Let go",
+  failed: "Failed",
+  left: "Left behind",
+};
+
+/** Name the state of a run. */
+export function runLabel(status) {
+  return RUN_LABELS[status] ?? status;
+}
+
+/** Write a whole number, or one below ten with a decimal place. */
+export function number(value) {
+  if (value === null || value === undefined) return UNKNOWN;
+  return (Math.abs(value) < 10 ? FINE : WHOLE).format(value);
+}
+
+/** Write an amount of money. */
+export function money(value, currency = "USD") {
+  if (value === null || value === undefined) return UNKNOWN;
+  if (!moneyFormats.has(currency)) {
+    moneyFormats.set(currency, new Intl.NumberFormat("en-US", { style: "currency", currency }));
+  }
+  return moneyFormats.get(currency).format(value);
+}
+
+/** Write a length of time as somebody would say it. */
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined) return UNKNOWN;
+  if (seconds < 1) return seconds <= 0 ? "0 s" : "under 1 s";
+  if (seconds < 60) return `${Math.round(seconds)} s`;
+  if (seconds < 5 * 60) return pair(seconds, 60, "min", 1, "s");
+  if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 36 * 3600) return pair(seconds, 3600, "h", 60, "min");
+  return pair(seconds, 86400, "d", 3600, "h");
+}
+
+function pair(seconds, large, largeName, small, smallName) {
+  const total = Math.round(seconds / small) * small;
+  const rest = Math.round((total % large) / small);
+  const first = `${WHOLE.format(Math.floor(total / large))} ${largeName}`;
+  return rest === 0 ? first : `${first} ${rest} ${smallName}`;
+}
+
+/** Write a time that runs: 0:42, 12:07, 1:02:07. */
+export function stopwatch(seconds) {
+  const total = Math.max(0, Math.floor(seconds));
+  const two = (value) => String(value).padStart(2, "0");
+  const [hours, minutes, rest] = [Math.floor(total / 3600), Math.floor((total % 3600) / 60), total % 60];
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+}
+
+/** Write the time of day, here. */
+export function clock(epochSeconds) {
+  return new Date(epochSeconds * 1000).toLocaleTimeString("en-GB");
+}
+
+/** Write a date and a time of day, here. */
+export function moment(epochSeconds) {
+  if (epochSeconds === null || epochSeconds === undefined) return UNKNOWN;
+  const date = new Date(epochSeconds * 1000);
+  return `${date.toLocaleDateString("en-CA")} ${date.toLocaleTimeString("en-GB", { timeStyle: "short" })}`;
+}
+
+/** Say how many: 1 unit, 3 units. */
+export function count(value, one, many = `${one}s`) {
+  return `${number(value)} ${value === 1 ? one : many}`;
+}
+
+/** Give a share in whole percent; only what is complete has 100. */
+export function percent(part, whole) {
+  return whole > 0 ? Math.floor((100 * part) / whole) : 0;
+}
+
+/** Make control characters visible: a text must not move the cursor, ring a bell or hide anything. */
+export function plain(text) {
+  return String(text ?? "").replace(/[\u0000-\u0008\u000b-\u001f]/g, (mark) =>
+    String.fromCharCode(0x2400 + mark.charCodeAt(0)),
+  ).replace(/[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+}

@@ -1,0 +1,80 @@
+"""Money, times and counts in words, as the still displays and the text in a terminal have them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+#: What an absent number is shown as.
+UNKNOWN = "\u2013"
+_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
+
+
+def money(value: float | None, currency: str = "USD") -> str:
+    """Write an amount of money.
+
+    >>> money(1234.5)
+    '$1,234.50'
+    """
+    if value is None:
+        return UNKNOWN
+    sign = _SIGNS.get(currency, f"{currency} ")
+    return f"{sign}{value:,.2f}"
+
+
+def duration(seconds: float | None) -> str:
+    """Write a length of time as somebody would say it.
+
+    >>> duration(4_380)
+    '1 h 13 min'
+    """
+    if seconds is None:
+        return UNKNOWN
+    if seconds < 60:
+        return "under 1 s" if 0 < seconds < 1 else f"{round(seconds)} s"
+    if seconds < 300:
+        return _pair(seconds, 60, "min", 1, "s")
+    if seconds < 3600:
+        return f"{round(seconds / 60)} min"
+    if seconds < 36 * 3600:
+        return _pair(seconds, 3600, "h", 60, "min")
+    return _pair(seconds, 86400, "d", 3600, "h")
+
+
+def _pair(seconds: float, large: int, large_name: str, small: int, small_name: str) -> str:
+    whole, rest = divmod(round(seconds / small) * small, large)
+    first = f"{whole:,} {large_name}"
+    return f"{first} {rest // small} {small_name}" if rest else first
+
+
+def number(value: float | None) -> str:
+    """Write a number, whole unless it is below ten."""
+    if value is None:
+        return UNKNOWN
+    return f"{value:.1f}".removesuffix(".0") if abs(value) < 10 else f"{value:,.0f}"
+
+
+def count(value: int, one: str, many: str = "") -> str:
+    """Say how many.
+
+    >>> count(1, "unit"), count(3, "person", "people")
+    ('1 unit', '3 people')
+    """
+    return f"{value:,} {one if value == 1 else many or one + 's'}"
+
+
+def moment(epoch_seconds: float) -> str:
+    """Write a moment, in UTC: a notebook is read elsewhere than where it ran."""
+    return datetime.fromtimestamp(epoch_seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def plain(text: object) -> str:
+    """Make control characters visible, and take away those that turn text around."""
+    return "".join(map(_plain_mark, str(text)))
+
+
+def _plain_mark(mark: str) -> str:
+    if mark < " " and mark not in "\t\n":
+        return chr(0x2400 + ord(mark))
+    return (
+        "\ufffd" if "\x7f" <= mark <= "\x9f" or "\u202a" <= mark <= "\u202e" or "\u2066" <= mark <= "\u2069" else mark
+    )

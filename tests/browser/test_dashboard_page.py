@@ -1,0 +1,241 @@
+"""The dashboard's front end in Chromium, with canned states and a stub for the kernel."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page, expect
+
+from tests.display.harness import Harness
+from tests.display.states import BUSY, EMPTY, RUNS, STATES, TROUBLE, person, units
+
+RUN = BUSY["run"]["id"]
+COUNT_CHANGES = """window.touched = 0; new MutationObserver((list) => { touched += list.length; })
+.observe(document.querySelector("main"), {subtree: true, childList: true, attributes: true, characterData: true})"""
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def shown(page: Page) -> Harness:
+    """A page that is to show a dashboard; nothing on it may raise or complain."""
+    page.on("pageerror", lambda error: pytest.fail(f"the page raised {error}"))
+    page.on("console", lambda message: pytest.fail(message.text) if message.type == "error" else None)
+    return Harness(page)
+
+
+async def faults(page: Page) -> list[str]:
+    """Give what axe-core finds that is serious or worse."""
+    found = (await Axe().run(page, options={"resultTypes": ["violations"]})).response["violations"]
+    return [
+        f"{one['id']}: {[node['target'] for node in one['nodes']]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("name", STATES)
+async def test_axe_finds_no_serious_fault_in_any_state(shown: Harness, name: str, dark: bool) -> None:
+    await shown.open(RUN, STATES[name], dark=dark)
+    assert await faults(shown.page) == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+async def test_axe_finds_no_serious_fault_in_the_list_and_the_dialogs(shown: Harness, dark: bool) -> None:
+    await shown.open("runs", RUNS, dark=dark)
+    assert await faults(shown.page) == []
+    await shown.open(RUN, BUSY, dark=dark)
+    await shown.set(previews={"shutdown": "Everything ends."})
+    for button in (re.compile("^Stop…"), "Limits…", re.compile("angry")):
+        await shown.page.get_by_role("button", name=button).first.click()
+        await shown.settle()
+        assert await faults(shown.page) == []
+        await shown.page.keyboard.press("Escape")
+
+
+async def test_the_first_look_tells_how_far_what_it_costs_and_whether_all_is_well(shown: Harness) -> None:
+    await shown.open(RUN, BUSY)
+    for words in ("126 of 200 answered", "63 %", "All is well", "$22.68 spent of $36.00", "184 units an hour"):
+        await expect(shown.page.locator("main")).to_contain_text(words)
+    await expect(shown.page.locator("main")).to_contain_text("likely 17 min to 36 min")
+    bar = shown.page.get_by_role("progressbar")
+    await expect(bar).to_have_attribute("aria-valuenow", "126")
+    await expect(bar).to_have_attribute("aria-valuemax", "200")
+
+
+async def test_what_needs_attention_stands_there_with_its_remedy_and_a_button(shown: Harness) -> None:
+    await shown.open(RUN, TROUBLE)
+    await expect(shown.page.get_by_text("3 things need attention")).to_be_visible()
+    await expect(shown.page.get_by_text("below your minimum of $12.00")).to_be_visible()
+    await shown.set(previews={"limits": "Raises the pay of 120 units from $0.15 to $0.29: $20.16 more."})
+    await shown.page.get_by_role("button", name="Raise to $0.29").click()
+    await shown.settle()
+    await expect(shown.page.get_by_role("dialog")).to_contain_text("$20.16 more")
+    await shown.page.get_by_role("button", name="Change them").click()
+    await shown.settle()
+    assert await shown.page.evaluate("acts") == [["limits", {"task_reward": 0.29}]]
+
+
+async def test_no_text_of_others_becomes_markup_or_a_link(shown: Harness) -> None:
+    shown.page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+    await shown.open(RUN, STATES["hostile"])
+    await shown.page.locator(".mnb-row").first.click()
+    await shown.settle()
+    assert await shown.page.locator("main script, main img").count() == 0
+    assert await shown.page.locator("a[href]").count() == 1  # a link that stays hidden
+    await expect(shown.page.get_by_role("link")).to_have_count(0)
+    text = await shown.page.locator("main").inner_text()
+    assert not re.search("[\x00-\x08\x0b-\x1f\u202a-\u202e]", text)
+
+
+async def test_a_change_touches_only_what_shows_it(shown: Harness) -> None:
+    await shown.open(RUN, BUSY)
+    await shown.page.evaluate(COUNT_CHANGES)
+    await shown.change(RUN, {"units.completed": 105, "units.answered": 127})
+    await expect(shown.page.locator(".mnb-hero")).to_contain_text("127 of 200")
+    assert await shown.page.evaluate("touched") < 12
+
+
+async def test_a_second_with_nothing_new_moves_only_the_clocks(shown: Harness) -> None:
+    await shown.open(RUN, EMPTY)
+    await shown.page.evaluate(COUNT_CHANGES)
+    await shown.page.clock.run_for(3000)
+    assert await shown.page.evaluate("touched") <= 4
+    await expect(shown.page.locator(".mnb-elapsed")).to_have_text("for 0:15")
+
+
+async def test_people_and_answers_come_and_go_and_the_focus_stays(shown: Harness) -> None:
+    await shown.open(RUN, BUSY)
+    second = shown.page.locator(".mnb-row").nth(1)
+    await second.focus()
+    fresh = {**BUSY["newest"][0], "agent_id": "fresh", "preview": "fresh"}
+    await shown.change(RUN, {"newest": [fresh, *BUSY["newest"][:9]], "people.rows": [person(5), person(9)]})
+    await expect(shown.page.locator(".mnb-row").nth(2)).to_be_focused()
+    await expect(shown.page.locator(".mnb-row").first).to_contain_text("fresh")
+    await expect(shown.page.locator("tbody tr")).to_have_count(2)
+    await shown.change(RUN, {"newest": [fresh]})
+    await expect(shown.page.locator(".mnb-row").first).to_be_focused()
+
+
+async def test_a_lost_message_makes_the_page_ask_for_the_whole(shown: Harness) -> None:
+    await shown.open(RUN, BUSY)
+    await shown.page.evaluate("([topic, state]) => { revs[topic] += 1; states[topic] = state; }", [RUN, TROUBLE])
+    await shown.change(RUN, {"units.answered": 75})
+    await shown.settle()
+    assert (await shown.sent("look"))[-1]["again"] == [RUN]
+    await expect(shown.page.locator(".mnb-hero")).to_contain_text("74 of 197")
+
+
+async def test_two_views_agree(shown: Harness) -> None:
+    await shown.open(RUN, EMPTY)
+    await shown.add_view()
+    await shown.change(RUN, {"units": units(completed=7, launched=3)})
+    for hero in await shown.page.locator(".mnb-hero").all():
+        await expect(hero).to_contain_text("7 of 10")
+
+
+async def test_a_look_is_renewed_and_ends_when_nobody_can_see_it(shown: Harness) -> None:
+    await shown.open(RUN, BUSY)
+    await shown.page.clock.run_for(45_000)
+    looks = await shown.sent("look")
+    assert [look["topics"] for look in looks] == [[RUN]] * 3
+    await shown.page.evaluate("document.querySelector('main').style.display = 'none'")
+    await shown.page.wait_for_function("sent.at(-1).topics.length === 0")
+    await shown.page.clock.run_for(60_000)
+    assert len(await shown.sent("look")) == 4
+
+
+async def test_a_kernel_that_is_silent_is_said_to_be_and_welcomed_back(shown: Harness) -> None:
+    await shown.open(RUN, BUSY)
+    await shown.set(silent=True)
+    await shown.page.clock.run_for(30_000)
+    await expect(shown.page.get_by_text("The kernel does not answer.")).to_be_visible()
+    await expect(shown.page.get_by_text("All is well")).to_be_hidden()
+    elapsed = await shown.page.locator(".mnb-elapsed").inner_text()
+    await shown.page.clock.run_for(10_000)
+    await expect(shown.page.locator(".mnb-elapsed")).to_have_text(elapsed)
+    await shown.set(silent=False)
+    await shown.change(RUN, {"units.answered": 127})
+    await expect(shown.page.get_by_text("The kernel does not answer.")).to_be_hidden()
+
+
+async def test_what_ends_something_asks_first_and_no_is_an_answer(shown: Harness) -> None:
+    await shown.open(RUN, BUSY)
+    await shown.set(previews={"shutdown": "66 open units expire; 8 people at work are waited for."})
+    stop = shown.page.get_by_role("button", name=re.compile("^Stop…"))
+    await stop.click()
+    await shown.settle()
+    await expect(shown.page.get_by_role("dialog")).to_contain_text("66 open units expire")
+    await expect(shown.page.get_by_role("button", name="Cancel")).to_be_focused()
+    await shown.page.keyboard.press("Enter")
+    await expect(shown.page.get_by_role("dialog")).to_have_count(0)
+    await expect(stop).to_be_focused()
+    assert await shown.sent("act") == []
+    await stop.click()
+    await shown.settle()
+    await shown.page.get_by_role("button", name="Stop gently").click()
+    await shown.settle()
+    assert await shown.page.evaluate("acts") == [["shutdown", {}]]
+
+
+async def test_an_action_that_fails_says_why(shown: Harness) -> None:
+    await shown.open(RUN, BUSY)
+    await shown.set(failures={"pause": "The run was let go of."})
+    await shown.page.get_by_role("button", name="Pause").click()
+    await shown.settle()
+    await expect(shown.page.get_by_text("The run was let go of.")).to_be_visible()
+
+
+async def test_pause_gives_way_to_resume_and_keeps_the_focus(shown: Harness) -> None:
+    await shown.open(RUN, BUSY)
+    await shown.page.get_by_role("button", name="Pause").focus()
+    await shown.change(RUN, {"run.status": "paused"})
+    await expect(shown.page.get_by_role("button", name="Resume")).to_be_focused()
+    await expect(shown.page.get_by_role("button", name="Pause")).to_be_hidden()
+
+
+async def test_limits_are_previewed_as_they_are_typed_and_only_changes_are_sent(shown: Harness) -> None:
+    await shown.open(RUN, BUSY)
+    await shown.set(previews={"limits": "Nothing costs more."})
+    await shown.page.get_by_role("button", name="Limits").click()
+    await expect(shown.page.get_by_role("button", name="Apply")).to_be_disabled()
+    await shown.page.get_by_label("Units for each worker").fill("5")
+    await shown.settle()
+    await expect(shown.page.get_by_role("dialog")).to_contain_text("Nothing costs more.")
+    await shown.page.keyboard.press("Enter")
+    await shown.settle()
+    assert await shown.page.evaluate("acts") == [["limits", {"maximum_units_per_worker": 5}]]
+
+
+async def test_the_keyboard_reaches_every_control(shown: Harness) -> None:
+    await shown.open(RUN, TROUBLE)
+    controls = "button:visible, a[href]:visible, [tabindex='0']:visible"
+    wanted = await shown.page.locator(controls).count()
+    reached: set[Any] = set()
+    for _ in range(wanted + 5):
+        await shown.page.keyboard.press("Tab")
+        reached.add(
+            await shown.page.evaluate(
+                "s => [...document.querySelectorAll(s)].indexOf(document.activeElement)", "button, a[href], [tabindex]"
+            )
+        )
+    disabled = await shown.page.locator("button:visible:disabled").count()
+    assert len(reached - {-1}) >= wanted - disabled
+
+
+async def test_the_list_of_runs_opens_one_and_comes_back(shown: Harness) -> None:
+    await shown.open("runs", RUNS)
+    await expect(shown.page.locator(".mnb-list")).to_contain_text("2 live, 6 in all")
+    await expect(shown.page.get_by_role("progressbar")).to_have_count(6)
+    await shown.page.evaluate("([topic, state]) => putState(topic, state)", [RUN, BUSY])
+    first = shown.page.get_by_role("button", name="email-tone").first
+    await first.click()
+    await shown.settle()
+    await expect(shown.page.locator(".mnb-hero")).to_contain_text("126 of 200")
+    assert set((await shown.sent("look"))[-1]["topics"]) == {"runs", RUN}
+    await shown.page.get_by_role("button", name="All runs").click()
+    await expect(first).to_be_focused()
+    assert (await shown.sent("look"))[-1]["topics"] == ["runs"]

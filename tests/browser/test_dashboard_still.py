@@ -1,0 +1,53 @@
+"""What is left of a finished run's displays where there is no kernel, and no script may run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import nbformat
+import pytest
+from nbconvert import HTMLExporter
+from playwright.async_api import Browser, Page, expect
+
+from tests.browser.dashboards import WORK, Screen
+from tests.browser.jupyter import Lab
+
+
+async def save(page: Page, file: Path) -> None:
+    """Save the notebook, and wait until the file has the last cell's output."""
+    async with page.expect_response(lambda answer: answer.request.method == "PUT" and file.name in answer.url):
+        await page.locator(".jp-CodeCell .cm-content").first.click()
+        await page.keyboard.press("Control+s")
+
+
+@pytest.mark.timeout(240)
+async def test_a_finished_run_reads_well_without_a_kernel_and_without_scripts(
+    jupyter_lab: Lab, page: Page, chromium: Browser, shots: Path
+) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(urlsplit(request.url).hostname or ""))
+    screen = Screen(page, jupyter_lab, "still")
+    work = WORK.format(workers=3, time=(0.1, 0.2))
+    await screen.start(work, "await run.completed()\nawait run.shutdown()", "run", "run.charts()", "operator", units=12)
+    await page.locator(".vega-embed svg, .vega-embed canvas").first.wait_for()
+    await save(page, jupyter_lab.root / "still.ipynb")
+    assert set(asked) <= {"127.0.0.1", ""}
+
+    notebook = nbformat.read(jupyter_lab.root / "still.ipynb", as_version=4)
+    body, _ = HTMLExporter().from_notebook_node(notebook)
+    context = await chromium.new_context(java_script_enabled=False, offline=True)
+    still = await context.new_page()
+    await still.set_content(body)
+    finished = still.locator(".mephisto").nth(1)
+    for words in ("finished", "12 of 12 units answered (100 %), 0 workers at work", "$1.20 spent of $1.20", "Seen on"):
+        await expect(finished).to_contain_text(words)
+    await expect(still.locator("img[src^='data:image/png']")).to_be_visible()
+    await still.screenshot(path=shots / "still-nbconvert.png", full_page=True)
+    await context.close()
+
+
+async def test_charts_follow_the_run(jupyter_lab: Lab, page: Page) -> None:
+    screen = Screen(page, jupyter_lab, "charts")
+    await screen.start(WORK.format(workers=2, time=(0.5, 0.6)), "run.charts()", units=12)
+    await expect(page.get_by_text("12 answers in")).to_be_visible()

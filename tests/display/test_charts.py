@@ -1,0 +1,76 @@
+"""What the charts of a run are drawn from, and what they say where there is little to say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import mephisto_nb as mnb
+from mephisto_nb.display import chart_specs
+from mephisto_nb.errors import ConfigError
+from tests.operations.runs import crowd_of, end_routers, launch, rows, take
+
+
+def results(count: int = 8) -> pd.DataFrame:
+    """Give answers of pairs of people who agree on every second item."""
+    moments = pd.to_datetime("2026-01-01") + pd.to_timedelta(range(count), unit="min")
+    tones = ["angry" if index % 4 != 1 else "glad" for index in range(count)]
+    words = [f"words {index}" for index in range(count)]
+    items = [f"a{index // 2}" for index in range(count)]
+    columns: dict[str, Any] = {"submitted_at": moments, "duration_in_seconds": range(10, 10 + count)}
+    return pd.DataFrame({**columns, "assignment_id": items, "answer.tone": tones, "answer.words": words})
+
+
+def test_choices_are_told_from_words_and_lists() -> None:
+    frame = results().assign(**{"answer.boxes": [["a", "b"]] * 8})
+    assert chart_specs.closed_questions(frame) == ["answer.tone"]
+
+
+def test_agreement_counts_pairs_of_one_item() -> None:
+    assert chart_specs.agreement_by_question(results(), ["answer.tone"]) == {"answer.tone": 0.5}
+    alone = results().assign(assignment_id=range(8))
+    assert chart_specs.agreement_by_question(alone, ["answer.tone"]) == {}
+
+
+@pytest.mark.parametrize("frame", [results(0), results(1), results(2), results(), results(2_000)], ids=len)
+def test_any_number_of_answers_can_be_drawn(frame: pd.DataFrame) -> None:
+    assert chart_specs.draw_charts(frame).to_dict()["config"]["background"] == "transparent"
+
+
+def test_titles_say_what_is_found() -> None:
+    assert chart_specs.completion(results()).title == "8 answers in 7 min"
+    assert chart_specs.answers(results(), "answer.tone").title == "tone: angry leads with 75%"
+    assert (
+        chart_specs.time_per_unit(results()).to_dict()["layer"][0]["title"] == "Half of the answers took 14 s or less"
+    )
+
+
+def test_a_line_of_many_answers_is_drawn_with_few_points() -> None:
+    assert len(chart_specs.completion(results(9_000)).data) < 310
+
+
+async def test_a_run_without_a_front_end_shows_a_picture(data_dir: Path) -> None:
+    async with mnb.Operator(data_dir=data_dir) as operator:
+        run = await launch(operator, rows(1))
+        async with crowd_of(run.url) as worker:
+            await worker("ann").submit(await take(worker("ann")), {"mood": "glad"})
+        await run.completed()
+        assert set(run.charts()._repr_mimebundle_()) == {"text/plain", "image/png"}
+    await end_routers(data_dir)
+
+
+async def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:
+    async with mnb.Operator(data_dir=data_dir) as operator:
+        run = await launch(operator, rows(1))
+        monkeypatch.setattr("mephisto_nb.display.charts.find_spec", lambda name: None)
+        with pytest.raises(ConfigError, match="mephisto-nb\\[charts\\]"):
+            run.charts()
+        monkeypatch.setattr("mephisto_nb.display.widgets.model.find_spec", lambda name: None)
+        with pytest.raises(ConfigError, match="mephisto-nb\\[lab\\]"):
+            run.dashboard()
+        assert set(run._repr_mimebundle_()) == {"text/plain", "text/html"}
+        await run.force_shutdown()
+    await end_routers(data_dir)

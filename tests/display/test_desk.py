@@ -1,0 +1,139 @@
+"""What the kernel answers to the views of a widget, with a fake for the run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mephisto_nb.display.widgets.desk import Desk, Subject
+from mephisto_nb.errors import NotFoundError
+
+
+class Source:
+    """A run's watch that knows one answer."""
+
+    def __init__(self) -> None:
+        self.on_change: list[Callable[[], None]] = []
+        self.loaded = 0
+
+    def state(self) -> dict[str, Any]:
+        return {"units": {"answered": self.loaded}}
+
+    async def load(self) -> None:
+        self.loaded += 1
+        for callback in self.on_change:
+            callback()
+
+    async def submission(self, agent_id: str) -> dict[str, Any]:
+        if agent_id != "agent1":
+            raise NotFoundError(f"Agent {agent_id!r} has sent nothing.")
+        return {"answer": 1}
+
+
+class Run:
+    """A run that notes what is done to it."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+    def preview(self, action: str, **arguments: Any) -> str:
+        return f"would {action} {arguments}"
+
+    async def pause_launching(self) -> None:
+        self.calls.append("pause")
+
+    async def change_limits(self, **limits: Any) -> None:
+        self.calls.append(limits)
+
+    async def expire_units(self) -> int:
+        return 12
+
+
+class Page:
+    """A desk, and what it has sent to the views."""
+
+    def __init__(self) -> None:
+        self.source, self.run = Source(), Run()
+        self.sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.desk = Desk(self.find, self.sent.put_nowait, asyncio.get_running_loop())
+
+    async def find(self, topic: str) -> Subject:
+        if topic == "gone":
+            raise NotFoundError("There is no such run.")
+        return Subject(self.source, None if topic == "past" else self.run)
+
+    async def ask(self, **message: Any) -> dict[str, Any]:
+        self.desk.handle({"view": "v", "request": 1, "topic": "run1", "args": {}, **message})
+        return await self.sent.get()
+
+    async def look(self, *topics: str) -> None:
+        self.desk.handle({"type": "look", "view": "v", "topics": list(topics), "again": []})
+
+
+@pytest.fixture
+async def page() -> Any:
+    page = Page()
+    yield page
+    page.desk.close()
+
+
+async def test_a_look_is_answered_with_the_state_and_then_with_what_was_read(page: Page) -> None:
+    await page.look("run1")
+    here, whole, change = [await page.sent.get() for _ in range(3)]
+    assert (here["type"], whole["type"], change["type"]) == ("here", "state", "delta")
+    assert (whole["state"], change["set"]) == ({"units": {"answered": 0}}, {"units.answered": 1})
+    await page.look("run1")
+    assert await page.sent.get() == here
+
+
+async def test_who_looks_away_hears_nothing_more(page: Page) -> None:
+    await page.look("run1")
+    for _ in range(3):
+        await page.sent.get()
+    await page.look()
+    await page.source.load()
+    assert page.sent.empty()
+
+
+async def test_a_run_that_cannot_be_found_is_said_to_be_missing(page: Page) -> None:
+    await page.look("gone")
+    assert (await page.sent.get())["type"] == "here"
+    assert (await page.sent.get())["error"] == "There is no such run."
+
+
+async def test_actions_are_previewed_and_done(page: Page) -> None:
+    reply = await page.ask(type="preview", action="limits", args={"task_reward": 0.2})
+    assert reply["result"] == "would limits {'task_reward': 0.2}"
+    await page.ask(type="act", action="limits", args={"task_reward": 0.2})
+    await page.ask(type="act", action="pause")
+    assert page.run.calls == [{"task_reward": 0.2}, "pause"]
+    assert (await page.ask(type="act", action="expire"))["result"] == "12 units have expired."
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"type": "act", "action": "__init__"}, "cannot '__init__'"),
+        ({"type": "act", "action": "pause", "args": {"x": 1}}, "takes no x"),
+        ({"type": "act", "action": "pause", "topic": "past"}, "can only be looked at"),
+        ({"type": "act", "action": "pause", "topic": "gone"}, "no such run"),
+        ({"type": "submission", "agent_id": "nobody"}, "'nobody' has sent nothing"),
+    ],
+)
+async def test_what_cannot_be_done_says_why(page: Page, asked: dict[str, Any], words: str) -> None:
+    reply = await page.ask(**asked)
+    assert words in reply["error"]
+    assert (reply["result"], reply["view"], reply["request"]) == (None, "v", 1)
+
+
+async def test_an_answer_is_read_when_it_is_opened(page: Page) -> None:
+    assert (await page.ask(type="submission", agent_id="agent1"))["result"] == {"answer": 1}
+
+
+async def test_nonsense_is_ignored(page: Page) -> None:
+    for message in (None, "look", {}, {"type": "look"}, {"type": "act", "topic": 1}):
+        page.desk.handle(message)
+    assert page.sent.empty()
