@@ -44,6 +44,7 @@ class Kernel:
         self._run: LiveTaskRun | None = None
         self._cell: asyncio.Task[None] | None = None
         self._endings: set[asyncio.Task[None]] = set()
+        self._is_leaving = False
 
     def tell(self, event: str, **more: Any) -> None:
         self._writer.write(json.dumps({"event": event, **more}).encode() + b"\n")
@@ -75,6 +76,7 @@ class Kernel:
             case {"do": "tell absence"} if self._run is not None:
                 self.tell("absence", text=str(self._run.parts.link.absence))
             case {"do": "detach"}:
+                self._is_leaving = True
                 if self._cell is not None:
                     self._cell.cancel()
                 await self._operator.detach()
@@ -96,7 +98,7 @@ class Kernel:
 
     def interrupt(self) -> None:
         """Do as Jupyter does: the cell that waits is cancelled, and nothing else. The person runs it again."""
-        if self._cell is not None:
+        if self._cell is not None and not self._is_leaving:
             self._cell.cancel()
             self._cell = asyncio.create_task(self._wait())
 
