@@ -80,5 +80,6 @@ def test_a_link_leads_somewhere(link: str) -> None:
 
 @pytest.mark.parametrize("picture", sorted((ROOT / "docs" / "images").glob("*")), ids=lambda path: path.name)
 def test_a_picture_is_small_and_shown(picture: Path) -> None:
-    assert picture.stat().st_size < 150_000
+    # A recording has many pictures in it.
+    assert picture.stat().st_size < (400_000 if picture.suffix == ".gif" else 150_000)
     assert f"(docs/images/{picture.name})" in README
