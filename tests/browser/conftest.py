@@ -69,4 +69,5 @@ def jupyter_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with running_lab(home) as lab:
         yield lab
     # Not sooner: a kernel that lives starts its router again.
-    end_routers(home / ".mephisto" / "data")
+    for data in (home / ".mephisto" / "data", *(home / "notebooks").glob("*/")):
+        end_routers(data)
