@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import textwrap
 import threading
 
 from mephisto_nb.errors import ConfigError
@@ -126,7 +127,9 @@ class _NotebookHandler(logging.Handler):
 def _neutralise_record(record: logging.LogRecord) -> bool:
     record.msg, record.args = neutralise(record.getMessage()), None
     if record.exc_info:
-        record.exc_text = neutralise(logging.Formatter().formatException(record.exc_info), keep="\n\t")
+        text = neutralise(logging.Formatter().formatException(record.exc_info), keep="\n\t")
+        # Indented, so that no line of what was raised can pass for a line of the log.
+        record.exc_text = textwrap.indent(text, "  ", lambda line: True)
     return True
 
 

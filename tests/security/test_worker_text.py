@@ -4,7 +4,7 @@ import csv
 import re
 
 from mephisto_nb.display.notebook import draw_run
-from mephisto_nb.display.summary import summarize
+from mephisto_nb.display.observation.watch import RunWatch
 from tests.operations.conftest import data_dir, make_operator, operator
 from tests.operations.runs import crowd_of, launch, rows, take
 
@@ -26,8 +26,8 @@ HARMFUL = [
 STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-def complain(unit, agent, answer):
-    raise ValueError(str(answer))
+def complain(unit):
+    raise ValueError("\n".join(HARMFUL))
 
 
 async def write_everywhere(worker, text):
@@ -51,7 +51,9 @@ async def finished_run(operator):
 async def test_it_does_no_harm_in_the_notebook_the_logs_and_the_file(operator, tmp_path, caplog):
     caplog.set_level("DEBUG")
     run = await finished_run(operator)
-    shown = draw_run(summarize(run))
+    watch = RunWatch(run)
+    await watch.load()
+    shown = draw_run(watch.state())
     tables = [frame._repr_html_() for frame in (run.results(), run.agents(), run.units(), run.events())]
     assert not re.search("<(script|img)", "".join([shown["text/html"], *tables]), re.IGNORECASE)
     log = (run.parts.directory / "router.log").read_text()
