@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
@@ -19,7 +20,7 @@ from mephisto_nb.operations.run_parts import RunParts
 T = TypeVar("T")
 
 
-class SteeredRun(RunFrames):
+class SteeredRun(RunFrames, ABC):
     """The ways to steer a run; `LiveTaskRun` is one of these."""
 
     _parts: RunParts
@@ -152,6 +153,6 @@ class SteeredRun(RunFrames):
         self._raise_failure()
         return await self._parts.engine.do(rule)
 
+    @abstractmethod
     def _raise_failure(self) -> None:
         """Raise `RunFailedError` if the run has stopped working; `LiveTaskRun` knows."""
-        raise NotImplementedError
