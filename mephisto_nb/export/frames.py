@@ -120,13 +120,14 @@ def _own(row: JSONObject) -> JSONObject:
 
 def _columns(prefix: str, values: list[JSONObject], most: int | None = None) -> pd.DataFrame:
     flat = [_flatten(value) for value in values]
-    names = Counter(name for row in flat for name in row)
+    names = dict.fromkeys(name for row in flat for name in row)
     if most is not None and len(names) > most:
         # One worker's made-up fields must not cost the memory of as many columns for everybody.
-        names = Counter(dict(names.most_common(most)))
+        counts = Counter(name for row in flat for name in row)
+        names = dict.fromkeys(name for name, _ in counts.most_common(most))
         rests = [{name: row.pop(name) for name in list(row) if name not in names} or None for row in flat]
         flat = [{**row, REST: rest} for row, rest in zip(flat, rests, strict=True)]
-        names[REST] = len(flat)
+        names[REST] = None
     columns = {f"{prefix}.{name}": [row.get(name) for row in flat] for name in names}
     try:
         return pd.DataFrame(columns, index=range(len(values)))

@@ -26,6 +26,7 @@ from mephisto_nb.operations.engine_jobs import Job, JobQueue, MessageHandler, me
 from mephisto_nb.operations.patience import Patience
 from mephisto_nb.operations.threads import DatabaseWriter, in_thread
 from mephisto_nb.operations.waiters import Waiters
+from mephisto_nb.utils.garbage import no_collection
 from mephisto_nb.utils.ids import new_id
 from mephisto_nb.utils.logging import get_logger
 
@@ -195,7 +196,8 @@ class RunEngine:
     async def _attempt(self, jobs: Sequence[Job[Any]]) -> Exception | None:
         """Do some jobs in one step; give what went wrong."""
         try:
-            step, results = self._decide(jobs)
+            with no_collection():
+                step, results = self._decide(jobs)
             if step.changes:
                 await self._writer.commit(step.changes)
         except Exception as error:  # noqa: BLE001 - what it means is decided elsewhere

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import statistics
+import subprocess
+import sys
 from dataclasses import replace
 
 from tests.benchmarks import (
@@ -33,7 +36,10 @@ BENCHMARKS = {
 
 
 async def measure(name: str, runs: int) -> list[Figure]:
-    samples = [await BENCHMARKS[name]() for _ in range(runs)]
+    samples = []
+    for _ in range(runs):
+        gc.collect()  # what one run has left behind is not for the next one to sweep up
+        samples.append(await BENCHMARKS[name]())
     return [median(list(figures)) for figures in zip(*samples, strict=True)]
 
 
@@ -43,16 +49,22 @@ def median(figures: list[Figure]) -> Figure:
     return replace(figures[0], value=value, floor=statistics.median(floors) if floors else None)
 
 
-async def main() -> None:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--rows", action="store_true", help="of one benchmark, print the rows alone")
     options = parser.parse_args()
+    if len(options.names) == 1 and options.rows:
+        for figure in asyncio.run(measure(options.names[0], options.runs)):
+            print(figure.row(), flush=True)
+        return
     print(HEADER, flush=True)
     for name in options.names or BENCHMARKS:
-        for figure in await measure(name, options.runs):
-            print(figure.row(), flush=True)
+        # Each in a process of its own, whose memory is its own.
+        again = [sys.executable, "-m", "tests.benchmarks", name, "--rows", "--runs", str(options.runs)]
+        subprocess.run(again, check=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()
