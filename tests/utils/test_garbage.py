@@ -10,8 +10,9 @@ from mephisto_nb.utils.garbage import no_collection
 
 
 def test_the_collector_waits_and_goes_on_even_after_an_error() -> None:
-    with pytest.raises(ZeroDivisionError), no_collection():
+    with no_collection():
         assert not gc.isenabled()
+    with pytest.raises(ZeroDivisionError), no_collection():
         raise ZeroDivisionError
     assert gc.isenabled()
 
