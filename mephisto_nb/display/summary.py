@@ -102,8 +102,8 @@ def summarize(state: JSONObject) -> RunSummary:
 def _elapsed(run: JSONObject) -> str:
     if run["launched_at"] is None:
         return ""
-    ended_at = run["ended_at"]
-    return f"{'ran for' if ended_at else 'for'} {duration((ended_at or run['now']) - run['launched_at'])}"
+    seconds = (run["ended_at"] or run["now"]) - run["launched_at"]
+    return f"{'ran for' if run['ended_at'] or run['status'] == 'done' else 'for'} {duration(seconds)}"
 
 
 def _facts(state: JSONObject) -> list[tuple[str, str]]:

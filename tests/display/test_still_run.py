@@ -71,6 +71,13 @@ def test_an_ended_run_offers_no_links() -> None:
     assert not any("http" in drawn for drawn in both(FINISHED))
 
 
+def test_a_run_whose_units_are_done_is_said_to_be_done_and_offers_no_links() -> None:
+    for drawn in both(change(FINISHED, run={"status": "done", "ended_at": None})):
+        assert "done" in drawn
+        assert "ran for" in drawn
+        assert "http" not in drawn
+
+
 def test_where_all_come_by_one_address_no_other_is_spoken_of() -> None:
     one = change(EMPTY, run={"has_own_links": False, "worker_url": EMPTY["run"]["url"]})
     assert not any("get_worker_url" in drawn for drawn in both(one))

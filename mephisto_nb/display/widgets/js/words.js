@@ -23,6 +23,7 @@ const RUN_LABELS = {
   live: "Live",
   paused: "Paused",
   closing: "Closing",
+  done: "Done",
   ended: "Finished",
   detached: "Let go",
   failed: "Failed",
