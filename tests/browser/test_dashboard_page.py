@@ -11,7 +11,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from tests.display.harness import Harness
-from tests.display.states import BUSY, EMPTY, RUNS, STATES, TROUBLE, person, units
+from tests.display.states import BUSY, EMPTY, NOW, RUNS, STATES, TROUBLE, person, units, with_changes
 
 RUN = BUSY["run"]["id"]
 COUNT_CHANGES = """window.touched = 0; new MutationObserver((list) => { touched += list.length; })
@@ -239,3 +239,35 @@ async def test_the_list_of_runs_opens_one_and_comes_back(shown: Harness) -> None
     await shown.page.get_by_role("button", name="All runs").click()
     await expect(first).to_be_focused()
     assert (await shown.sent("look"))[-1]["topics"] == ["runs"]
+
+
+@pytest.mark.parametrize("state", [BUSY, with_changes(BUSY, run={"launched_at": NOW - 36_000})], ids=["min", "h"])
+async def test_the_head_is_calm_at_every_width(shown: Harness, state: dict[str, Any]) -> None:
+    await shown.page.set_viewport_size({"width": 1400, "height": 900})
+    await shown.open(RUN, state)
+    restless = await shown.page.evaluate(
+        """() => {
+          const main = document.querySelector("main");
+          const found = [];
+          for (let width = 320; width <= 1400; width += 8) {
+            main.style.width = `${width}px`;
+            const [name, state, time] = document.querySelector(".mnb-heading").children;
+            const middle = (node) => { const box = node.getBoundingClientRect(); return box.top + box.height / 2; };
+            const isOneLine = Math.abs(middle(name) - middle(time)) < 3 && Math.abs(middle(state) - middle(time)) < 3;
+            const head = document.querySelector(".mnb-head");
+            if (!isOneLine || head.scrollWidth > head.clientWidth) found.push(width);
+          }
+          return found;
+        }"""
+    )
+    assert restless == []
+
+
+@pytest.mark.parametrize("width", [320, 640, 1280])
+async def test_the_small_bars_of_the_list_are_as_long_as_they_say(shown: Harness, width: int) -> None:
+    await shown.page.set_viewport_size({"width": width, "height": 900})
+    await shown.open("runs", RUNS)
+    await shown.change("runs", {"runs": [{**RUNS["runs"][0], "answered": 102, "total": 200}]})
+    bar = shown.page.get_by_role("progressbar")
+    share = await bar.evaluate("bar => bar.firstChild.getBoundingClientRect().width / bar.clientWidth")
+    assert share == pytest.approx(0.51, abs=0.02)
