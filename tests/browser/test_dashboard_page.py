@@ -58,7 +58,14 @@ async def test_axe_finds_no_serious_fault_in_the_list_and_the_dialogs(shown: Har
 
 async def test_the_first_look_tells_how_far_what_it_costs_and_whether_all_is_well(shown: Harness) -> None:
     await shown.open(RUN, BUSY)
-    for words in ("126 of 200 answered", "63 %", "All is well", "$22.68 spent of $36.00", "184 units an hour"):
+    for words in (
+        "126 of 200 answered",
+        "63 %",
+        "All is well",
+        "fees of 20 % make $6.00 of the total",
+        "$22.68 spent of $36.00",
+        "184 units an hour",
+    ):
         await expect(shown.page.locator("main")).to_contain_text(words)
     await expect(shown.page.locator("main")).to_contain_text("likely 17 min to 36 min")
     bar = shown.page.get_by_role("progressbar")
@@ -68,7 +75,7 @@ async def test_the_first_look_tells_how_far_what_it_costs_and_whether_all_is_wel
 
 async def test_what_needs_attention_stands_there_with_its_remedy_and_a_button(shown: Harness) -> None:
     await shown.open(RUN, TROUBLE)
-    await expect(shown.page.get_by_text("2 things need attention")).to_be_visible()
+    await expect(shown.page.get_by_text("2 things need attention, 1 note")).to_be_visible()
     await expect(shown.page.get_by_text("below the minimum of $12.00")).to_be_visible()
     await shown.set(previews={"limits": "Raises the pay of 120 units from $0.15 to $0.29: $20.16 more."})
     await shown.page.get_by_role("button", name="Raise to $0.29").click()
@@ -228,7 +235,7 @@ async def test_the_keyboard_reaches_every_control(shown: Harness) -> None:
 
 async def test_the_list_of_runs_opens_one_and_comes_back(shown: Harness) -> None:
     await shown.open("runs", RUNS)
-    await expect(shown.page.locator(".mnb-list")).to_contain_text("2 live, 6 in all")
+    await expect(shown.page.locator(".mnb-list")).to_contain_text("2 running, 6 in all")
     await expect(shown.page.get_by_role("progressbar")).to_have_count(6)
     await shown.page.evaluate("([topic, state]) => putState(topic, state)", [RUN, BUSY])
     first = shown.page.get_by_role("button", name="email-tone").first
@@ -271,3 +278,10 @@ async def test_the_small_bars_of_the_list_are_as_long_as_they_say(shown: Harness
     bar = shown.page.get_by_role("progressbar")
     share = await bar.evaluate("bar => bar.firstChild.getBoundingClientRect().width / bar.clientWidth")
     assert share == pytest.approx(0.51, abs=0.02)
+
+
+async def test_not_being_connected_is_no_fault_and_not_all_have_to_be_listed(shown: Harness) -> None:
+    asleep = [person(n, connected=False) for n in range(50)]
+    await shown.open(RUN, with_changes(BUSY, people={"at_work": 873, "rows": asleep}))
+    await expect(shown.page.get_by_text("873, none connected now; 50 are listed")).to_be_visible()
+    await expect(shown.page.get_by_text("All is well", exact=True)).to_be_visible()
