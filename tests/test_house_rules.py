@@ -63,8 +63,8 @@ KNOWS = {
     "display": {*_BELOW_ADAPTERS, "operations", "display"},
     "top": set(LAYERS),
 }
-#: What the packages of the `lab` extra bring along; and vl-convert-python, which is imported by another name.
-BROUGHT_BY_EXTRAS = {"IPython", "traitlets", "comm", "vl_convert"}
+#: What the packages of the `lab` extra bring along.
+BROUGHT_BY_EXTRAS = {"IPython", "traitlets", "comm"}
 
 
 def none(offenders: Iterable[str], rule: str) -> None:

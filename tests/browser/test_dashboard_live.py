@@ -130,10 +130,3 @@ async def test_the_operator_lists_its_runs_and_opens_one_and_an_answer(jupyter_l
     await listing.get_by_role("button", name="All runs").click()
     await expect(listing.locator("tbody")).to_contain_text("5 of 5 (100 %)")
     assert set(asked) <= {"127.0.0.1", ""}
-
-
-async def test_charts_follow_the_run_to_its_last_answer(jupyter_lab: Lab, page: Page) -> None:
-    screen = Screen(page, jupyter_lab, "charts")
-    await screen.start(WORK.format(workers=4, time=(0.1, 0.4)), "run.charts()", units=60)
-    await expect(page.locator(".mnb-charts").get_by_text(re.compile("^60 answers in"))).to_be_visible()
-    await expect(page.locator(".mnb-charts").get_by_text("mood: glad leads with 100%")).to_be_visible()

@@ -81,15 +81,3 @@ async def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, data_di
         assert set(run._repr_mimebundle_()) == {"text/plain", "text/html"}
         await run.force_shutdown()
     await end_routers(data_dir)
-
-
-async def test_charts_are_drawn_in_a_thread_as_a_specification_and_closed_twice(data_dir: Path) -> None:
-    async with mnb.Operator(data_dir=data_dir) as operator:
-        run = await launch(operator, rows(1))
-        charts = run.charts()
-        assert "No answers yet." in await charts._draw()
-        assert charts._redraws.state()["error"] == ""
-        for _ in range(2):
-            charts.close()
-        await run.force_shutdown()
-    await end_routers(data_dir)

@@ -14,23 +14,21 @@ from importlib.resources import files
 #: What is put together, in this order: a module comes after those that it needs as it is loaded.
 MODULES = ("dom", "words", "link", "overview", "figures", "people", "dialogs", "steering", "run", "runs", "index")
 STYLES = ("dashboard", "panels")
-#: The same for charts, for which a bundle of Vega goes before them.
-CHART_MODULES, CHART_STYLES = ("dom", "words", "link", "charts"), ("dashboard", "charts")
 
 _OWN_IMPORT = re.compile(r'^import \{[^}]*\} from "\./\w+\.js";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
 
 
 @cache
-def script(modules: tuple[str, ...] = MODULES) -> str:
+def script() -> str:
     """Give the front end's module."""
-    return "\n".join(_EXPORT.sub("", _OWN_IMPORT.sub("", _read("js", f"{name}.js"))) for name in modules)
+    return "\n".join(_EXPORT.sub("", _OWN_IMPORT.sub("", _read("js", f"{name}.js"))) for name in MODULES)
 
 
 @cache
-def styles(sheets: tuple[str, ...] = STYLES) -> str:
+def styles() -> str:
     """Give the front end's style sheet."""
-    return "\n".join(_read("css", f"{name}.css") for name in sheets)
+    return "\n".join(_read("css", f"{name}.css") for name in STYLES)
 
 
 def _read(folder: str, name: str) -> str:
