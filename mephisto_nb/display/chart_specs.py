@@ -45,10 +45,17 @@ def completion(results: pd.DataFrame) -> Any:
     chosen = sorted({*range(0, count, max(1, count // 300)), count - 1})
     points = pd.DataFrame({"at": moments.iloc[chosen].to_numpy(), "answers": [index + 1 for index in chosen]})
     span = (moments.iloc[-1] - moments.iloc[0]).total_seconds()
+    # Steps of whole seconds: a few answers within one would be told apart by fractions of it.
+    step = alt.TimeIntervalStep(interval="second", step=max(1, round(span / 4)))
+    times = alt.Axis(format="%H:%M:%S", tickCount=step) if span < 60 else alt.Axis(tickCount=5, labelOverlap=True)
     area = alt.Chart(points, title=f"{count:,} {'answer' if count == 1 else 'answers'} in {duration(span)}")
     return area.mark_area(
         line={"color": ACCENT}, color=ACCENT, opacity=0.25, interpolate="step-after", clip=True
-    ).encode(alt.X("at:T", title=None), alt.Y("answers:Q", title="answers", stack=None), tooltip=["at:T", "answers:Q"])
+    ).encode(
+        alt.X("at:T", title=None, axis=times),
+        alt.Y("answers:Q", title="answers", stack=None, axis=_whole()),
+        tooltip=["at:T", "answers:Q"],
+    )
 
 
 def time_per_unit(results: pd.DataFrame) -> Any:
@@ -58,11 +65,15 @@ def time_per_unit(results: pd.DataFrame) -> Any:
     seconds = results["duration_in_seconds"].dropna().astype(float)
     longest = float(seconds.quantile(0.98)) if len(seconds) else 1.0
     shown = pd.DataFrame({"seconds": seconds.clip(upper=longest)})
-    bars = alt.Chart(shown, title=f"Half of the answers took {duration(float(seconds.median()))} or less")
+    median = float(seconds.median())
+    # As exact as the line that marks it.
+    words = f"{median:.1f} s" if median < 10 else duration(median)
+    bars = alt.Chart(shown, title=f"Half of the answers took {words} or less")
     columns = bars.mark_bar(color=ACCENT, binSpacing=1).encode(
-        alt.X("seconds:Q", bin=alt.Bin(maxbins=24), title="seconds for a unit"), alt.Y("count()", title="answers")
+        alt.X("seconds:Q", bin=alt.Bin(maxbins=24), title="seconds for a unit"),
+        alt.Y("count()", title="answers", axis=_whole()),
     )
-    middle = alt.Chart(pd.DataFrame({"seconds": [float(seconds.median())]}))
+    middle = alt.Chart(pd.DataFrame({"seconds": [median]}))
     return columns + middle.mark_rule(color=GREY, strokeDash=[4, 3]).encode(x="seconds:Q")
 
 
@@ -91,7 +102,7 @@ def answers(results: pd.DataFrame, question: str) -> Any:
     # Grades keep their order; other choices stand with the most frequent first.
     is_grade = pd.api.types.is_numeric_dtype(results[question])
     choice = alt.Y("choice:N", sort="ascending" if is_grade else "-x", title=None)
-    return bars.encode(alt.X("answers:Q", title="answers"), choice, tooltip=["choice:N", "answers:Q"])
+    return bars.encode(alt.X("answers:Q", title="answers", axis=_whole()), choice, tooltip=["choice:N", "answers:Q"])
 
 
 def agreement_by_question(results: pd.DataFrame, questions: list[str]) -> dict[str, float]:
@@ -114,7 +125,7 @@ def agreement(results: pd.DataFrame, questions: list[str]) -> Any | None:
         return None
     rows = pd.DataFrame({"question": [_name(name) for name in shares], "agreement": list(shares.values())})
     worst = rows.sort_values("agreement").iloc[0]
-    title = f"Two people agree least on {worst['question']}: {worst['agreement']:.0%}"
+    title = f"Least agreement: {worst['question']} ({worst['agreement']:.0%} of pairs)"
     if len(rows) == 1:
         title = f"Two people agree on {worst['question']} in {worst['agreement']:.0%} of pairs"
     scale = alt.X("agreement:Q", title="pairs that agree", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1]))
@@ -124,6 +135,13 @@ def agreement(results: pd.DataFrame, questions: list[str]) -> Any | None:
 
 def _name(question: str) -> str:
     return plain(question.removeprefix("answer."))[:40]
+
+
+def _whole() -> Any:
+    """Make an axis that counts: there are no half answers."""
+    import altair as alt
+
+    return alt.Axis(tickMinStep=1, format=",d", tickCount=6)
 
 
 def _dressed(chart: Any) -> Any:

@@ -102,8 +102,8 @@ def summarize(state: JSONObject) -> RunSummary:
 def _elapsed(run: JSONObject) -> str:
     if run["launched_at"] is None:
         return ""
-    ended_at = run["ended_at"]
-    return f"{'ran for' if ended_at else 'for'} {duration((ended_at or run['now']) - run['launched_at'])}"
+    seconds = (run["ended_at"] or run["now"]) - run["launched_at"]
+    return f"{'ran for' if run['ended_at'] or run['status'] == 'done' else 'for'} {duration(seconds)}"
 
 
 def _facts(state: JSONObject) -> list[tuple[str, str]]:
@@ -112,7 +112,7 @@ def _facts(state: JSONObject) -> list[tuple[str, str]]:
         ("Time left", _time_left(state["pace"])),
         ("Cost", _cost(state["money"])),
         ("Pay as workers live it", _pay(state["money"])),
-        ("People", _people(state["people"])),
+        ("People", _people(state["people"], "came" if state["run"]["ended_at"] else "came so far")),
     ]
 
 
@@ -141,7 +141,7 @@ def _cost(all_money: JSONObject) -> str:
     return "; ".join(parts) + (f"; fees of {money(fees, all_money['currency'])} are in it" if fees else "")
 
 
-_PARTS = {"committed": "committed", "to_come": "still to come"}
+_PARTS = {"committed": "committed", "to_come": "for the rest"}
 
 
 def _pay(all_money: JSONObject) -> str:
@@ -154,10 +154,10 @@ def _pay(all_money: JSONObject) -> str:
     return f"{words}, {'BELOW' if all_money['below_minimum'] else 'above'} the minimum of {money(minimum, currency)}"
 
 
-def _people(people: JSONObject) -> str:
+def _people(people: JSONObject, came: str) -> str:
     if not people["seen"]:
         return ""
     names = ", ".join(plain(one["worker"]) for one in people["rows"][:8])
     more = f" and {people['at_work'] - 8:,} more" if people["at_work"] > 8 and names else ""
     here = f"; at work: {names}{more}" if names else ""
-    return f"{count(people['seen'], 'person', 'people')} came so far{here}"
+    return f"{count(people['seen'], 'person', 'people')} {came}{here}"

@@ -44,7 +44,11 @@ class LiveTaskRun(SteeredRun):
 
     @property
     def status(self) -> str:
-        """``live``, ``paused``, ``closing`` (nothing more is handed out), ``ended``, ``detached`` or ``failed``."""
+        """How the run is.
+
+        ``live``, ``paused``, ``closing`` (nothing more is handed out), ``done`` (every unit has come to its end, and
+        the router is about to), ``ended``, ``detached`` or ``failed``.
+        """
         if self._failure is not None:
             return "failed"
         if self.over.is_set():
@@ -52,12 +56,14 @@ class LiveTaskRun(SteeredRun):
         if not self.is_driven:
             return "detached"
         state = self._parts.engine.state
+        if state.is_complete:
+            return "done"
         return "closing" if state.closing else "paused" if state.is_paused else "live"
 
     @property
     def is_running(self) -> bool:
         """Whether this kernel drives the run, be it paused or about to end."""
-        return self.status in ("live", "paused", "closing")
+        return self.status in ("live", "paused", "closing", "done")
 
     @property
     def failure(self) -> Exception | None:

@@ -11,7 +11,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from tests.display.harness import Harness
-from tests.display.states import BUSY, EMPTY, RUNS, STATES, TROUBLE, person, units
+from tests.display.states import BUSY, EMPTY, NOW, RUNS, STATES, TROUBLE, person, units, with_changes
 
 RUN = BUSY["run"]["id"]
 COUNT_CHANGES = """window.touched = 0; new MutationObserver((list) => { touched += list.length; })
@@ -58,7 +58,14 @@ async def test_axe_finds_no_serious_fault_in_the_list_and_the_dialogs(shown: Har
 
 async def test_the_first_look_tells_how_far_what_it_costs_and_whether_all_is_well(shown: Harness) -> None:
     await shown.open(RUN, BUSY)
-    for words in ("126 of 200 answered", "63 %", "All is well", "$22.68 spent of $36.00", "184 units an hour"):
+    for words in (
+        "126 of 200 answered",
+        "63 %",
+        "All is well",
+        "fees of 20 % make $6.00 of the total",
+        "$22.68 spent of $36.00",
+        "184 units an hour",
+    ):
         await expect(shown.page.locator("main")).to_contain_text(words)
     await expect(shown.page.locator("main")).to_contain_text("likely 17 min to 36 min")
     bar = shown.page.get_by_role("progressbar")
@@ -68,7 +75,7 @@ async def test_the_first_look_tells_how_far_what_it_costs_and_whether_all_is_wel
 
 async def test_what_needs_attention_stands_there_with_its_remedy_and_a_button(shown: Harness) -> None:
     await shown.open(RUN, TROUBLE)
-    await expect(shown.page.get_by_text("2 things need attention")).to_be_visible()
+    await expect(shown.page.get_by_text("2 things need attention, 1 note")).to_be_visible()
     await expect(shown.page.get_by_text("below the minimum of $12.00")).to_be_visible()
     await shown.set(previews={"limits": "Raises the pay of 120 units from $0.15 to $0.29: $20.16 more."})
     await shown.page.get_by_role("button", name="Raise to $0.29").click()
@@ -228,7 +235,7 @@ async def test_the_keyboard_reaches_every_control(shown: Harness) -> None:
 
 async def test_the_list_of_runs_opens_one_and_comes_back(shown: Harness) -> None:
     await shown.open("runs", RUNS)
-    await expect(shown.page.locator(".mnb-list")).to_contain_text("2 live, 6 in all")
+    await expect(shown.page.locator(".mnb-list")).to_contain_text("2 running, 6 in all")
     await expect(shown.page.get_by_role("progressbar")).to_have_count(6)
     await shown.page.evaluate("([topic, state]) => putState(topic, state)", [RUN, BUSY])
     first = shown.page.get_by_role("button", name="email-tone").first
@@ -239,3 +246,42 @@ async def test_the_list_of_runs_opens_one_and_comes_back(shown: Harness) -> None
     await shown.page.get_by_role("button", name="All runs").click()
     await expect(first).to_be_focused()
     assert (await shown.sent("look"))[-1]["topics"] == ["runs"]
+
+
+@pytest.mark.parametrize("state", [BUSY, with_changes(BUSY, run={"launched_at": NOW - 36_000})], ids=["min", "h"])
+async def test_the_head_is_calm_at_every_width(shown: Harness, state: dict[str, Any]) -> None:
+    await shown.page.set_viewport_size({"width": 1400, "height": 900})
+    await shown.open(RUN, state)
+    restless = await shown.page.evaluate(
+        """() => {
+          const main = document.querySelector("main");
+          const found = [];
+          for (let width = 320; width <= 1400; width += 8) {
+            main.style.width = `${width}px`;
+            const [name, state, time] = document.querySelector(".mnb-heading").children;
+            const middle = (node) => { const box = node.getBoundingClientRect(); return box.top + box.height / 2; };
+            const isOneLine = Math.abs(middle(name) - middle(time)) < 3 && Math.abs(middle(state) - middle(time)) < 3;
+            const head = document.querySelector(".mnb-head");
+            if (!isOneLine || head.scrollWidth > head.clientWidth) found.push(width);
+          }
+          return found;
+        }"""
+    )
+    assert restless == []
+
+
+@pytest.mark.parametrize("width", [320, 640, 1280])
+async def test_the_small_bars_of_the_list_are_as_long_as_they_say(shown: Harness, width: int) -> None:
+    await shown.page.set_viewport_size({"width": width, "height": 900})
+    await shown.open("runs", RUNS)
+    await shown.change("runs", {"runs": [{**RUNS["runs"][0], "answered": 102, "total": 200}]})
+    bar = shown.page.get_by_role("progressbar")
+    share = await bar.evaluate("bar => bar.firstChild.getBoundingClientRect().width / bar.clientWidth")
+    assert share == pytest.approx(0.51, abs=0.02)
+
+
+async def test_not_being_connected_is_no_fault_and_not_all_have_to_be_listed(shown: Harness) -> None:
+    asleep = [person(n, connected=False) for n in range(50)]
+    await shown.open(RUN, with_changes(BUSY, people={"at_work": 873, "rows": asleep}))
+    await expect(shown.page.get_by_text("873, none connected now; 50 are listed")).to_be_visible()
+    await expect(shown.page.get_by_text("All is well", exact=True)).to_be_visible()

@@ -146,8 +146,29 @@ TROUBLE = with_changes(
     BUSY,
     run={"status": "paused", "link": "down"},
     units=units(completed=61, soft_rejected=4, rejected=9, assigned=3, launched=40, created=80, expired=31),
-    pace={"per_hour": 12.0, "seconds_left": 37_000.0, "seconds_left_low": 21_000.0, "seconds_left_high": 96_000.0},
-    money={"per_hour": 6.4, "minimum_per_hour": 12.0, "below_minimum": True},
+    pace={
+        "per_hour": 12.0,
+        "seconds_left": None,
+        "seconds_left_low": None,
+        "seconds_left_high": None,
+        "median_seconds": 84.4,
+    },
+    money={
+        "spent": 13.32,
+        "committed": 0.54,
+        "to_come": 21.6,
+        "total": 35.46,
+        "fees": {"spent": 2.22, "committed": 0.09, "to_come": 3.6},
+        "per_hour": 6.4,
+        "minimum_per_hour": 12.0,
+        "below_minimum": True,
+    },
+    people={
+        "at_work": 3,
+        "connected": 0,
+        "rows": [person(n, since=NOW - 1_400 + 60 * n, connected=None) for n in range(3)],
+    },
+    newest=[answer(n, at=NOW - 1_260 - 17 * n) for n in range(10)],
     attention=[
         trouble(
             "link",
@@ -186,11 +207,11 @@ HUGE = with_changes(
     units=units(accepted=1_234, completed=4_321, assigned=873, launched=127, created=3_445, rejected=12, expired=340),
     pace={"per_hour": 1_480.0, "seconds_left": 10_900.0, "seconds_left_low": 9_800.0, "seconds_left_high": 13_100.0},
     money={
-        "spent": 10_020.6,
-        "committed": 1_571.4,
-        "to_come": 6_429.6,
-        "total": 18_021.6,
-        "fees": {"spent": 1_670.1, "committed": 261.9, "to_come": 1_071.6},
+        "spent": 1_002.06,
+        "committed": 157.14,
+        "to_come": 642.96,
+        "total": 1_802.16,
+        "fees": {"spent": 167.01, "committed": 26.19, "to_come": 107.16},
     },
     people={"at_work": 873, "connected": 861, "seen": 3_120, "rows": [person(n) for n in range(50)]},
 )
@@ -259,7 +280,7 @@ RUNS: dict[str, Any] = {
         listed(TROUBLE, id="b"),
         listed(FINISHED, id="c"),
         listed(RIGHT_TO_LEFT, id="d", status="left"),
-        listed(FINISHED, id="e", name=LONG, answered=31, total=200),
+        listed(FINISHED, id="e", name=LONG),
         listed(HOSTILE_TEXT, id="f", status="failed"),
     ],
 }

@@ -48,6 +48,13 @@ def test_titles_say_what_is_found() -> None:
     )
 
 
+def test_counts_have_no_fractions_and_short_times_are_not_rounded_away() -> None:
+    quick = results().assign(duration_in_seconds=[0.2, 0.4, 1.2, 1.27, 1.27, 1.4, 1.5, 2.0])
+    drawn = chart_specs.time_per_unit(quick).to_dict()["layer"][0]
+    assert drawn["title"] == "Half of the answers took 1.3 s or less"
+    assert drawn["encoding"]["y"]["axis"]["tickMinStep"] == 1
+
+
 def test_a_line_of_many_answers_is_drawn_with_few_points() -> None:
     assert len(chart_specs.completion(results(9_000)).data) < 310
 

@@ -196,7 +196,7 @@ async def test_whoever_looks_is_told_of_steps_pages_and_the_end(operator: Operat
     assert [one for one in dict.fromkeys(seen) if one != ("live", 0)] == [
         ("live", 1),
         ("paused", 1),
-        ("closing", 0),
+        ("done", 0),
         ("ended", 0),
     ]
     assert watch(run) is one

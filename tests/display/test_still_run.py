@@ -42,13 +42,14 @@ def both(state: dict[str, Any]) -> tuple[str, str]:
         (HUGE, "5,567 of 10,012 units answered (55 %), 873 workers at work"),
         (EMPTY, "open: 200"),
         (EMPTY, 'Send each worker the link that run.get_worker_url("NAME") gives'),
-        (BUSY, "$22.68 spent of $36.00; $1.44 committed; $11.88 still to come; fees of $6.00 are in it"),
+        (BUSY, "$22.68 spent of $36.00; $1.44 committed; $11.88 for the rest; fees of $6.00 are in it"),
         (BUSY, "24 min, likely 17 min to 36 min"),
         (BUSY, "184 units an hour; 42 s a unit (median)"),
         (BUSY, "41 people came so far; at work: ann, maria"),
         (TROUBLE, "$6.40 an hour (median), BELOW the minimum of $12.00"),
         (TROUBLE, "Needs attention: Nobody has come for 20 minutes. Send the link again"),
         (FINISHED, "ran for 1 h 13 min"),
+        (change(FINISHED, people={"seen": 63}), "63 people came"),
         (FINISHED, "on 2026-11-30 00:53:20 UTC"),
         (change(EMPTY, run={"absence": "The kernel was away for 43 s."}), "away for 43 s."),
     ],
@@ -69,6 +70,13 @@ def test_a_run_without_units_counts_none(counts: dict[str, int], words: str) -> 
 
 def test_an_ended_run_offers_no_links() -> None:
     assert not any("http" in drawn for drawn in both(FINISHED))
+
+
+def test_a_run_whose_units_are_done_is_said_to_be_done_and_offers_no_links() -> None:
+    for drawn in both(change(FINISHED, run={"status": "done", "ended_at": None})):
+        assert "done" in drawn
+        assert "ran for" in drawn
+        assert "http" not in drawn
 
 
 def test_where_all_come_by_one_address_no_other_is_spoken_of() -> None:

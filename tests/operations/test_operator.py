@@ -82,6 +82,17 @@ def test_an_operator_is_used_on_one_loop_only(data_dir: Path) -> None:
         runner.run(operator.shutdown())
 
 
+async def test_a_run_whose_units_are_done_says_so_before_its_router_has_ended(operator: Operator) -> None:
+    run = await launch(operator, rows(1))
+    async with crowd_of(run.url) as worker:
+        await worker("ann").submit(await take(worker("ann")), {})
+    await run.completed()
+    assert (run.status, run.is_running, run.over.is_set()) == ("done", True, False)
+    assert "done: 1 of 1 units answered" in repr(run)
+    await run.over.wait()
+    assert (run.status, run.is_running) == ("ended", False)
+
+
 async def test_a_gentle_end_waits_for_who_is_at_work_and_then_nothing_is_left(operator: Operator) -> None:
     run = await launch(operator, rows(3))
     pid = router_pid(run)

@@ -50,7 +50,7 @@ function timeLeft() {
     reads: ["pace", "run", "units"],
     draw({ pace, run, units }) {
       const { seconds_left: left, seconds_left_low: low, seconds_left_high: high } = pace;
-      if (run.ended_at || (units.total > 0 && units.answered === units.total)) set("Done", "", "nothing is left to do");
+      if (run.ended_at || (units.total > 0 && units.answered === units.total)) set("Done", "", "run.results() gives the answers");
       else if (left === null) set(UNKNOWN, "", "too early to tell");
       else set(duration(left), "", low === null ? "" : `likely ${duration(low)} to ${duration(high)}`);
     },
@@ -60,7 +60,7 @@ function timeLeft() {
 const PARTS = [
   ["spent", "spent"],
   ["committed", "committed"],
-  ["to_come", "to come"],
+  ["to_come", "for the rest"],
 ];
 
 function cost() {
@@ -94,7 +94,7 @@ function cost() {
 function feeNote({ fees, fee_rate: rate, currency, reward }) {
   const each = `${money(reward, currency)} a unit`;
   const sum = Object.values(fees ?? {}).reduce((total, fee) => total + (fee ?? 0), 0);
-  return rate ? `${each}; ${money(sum, currency)} of it are fees (${number(100 * rate)} %)` : `${each}, no fees`;
+  return rate ? `${each}; fees of ${number(100 * rate)}\u00a0% make ${money(sum, currency)} of the total` : `${each}, no fees`;
 }
 
 function pay() {

@@ -31,7 +31,9 @@ export function head() {
       put(state, "data-status", run.status);
       const bad = attention.filter((one) => one.severity !== "info");
       const worst = bad.some((one) => one.severity === "error") ? "error" : bad[0]?.severity;
-      write(health, worst ? `${count(bad.length, "thing needs", "things need")} attention` : "All is well");
+      const notes = attention.length - bad.length;
+      const words = worst ? `${count(bad.length, "thing needs", "things need")} attention` : "All is well";
+      write(health, notes > 0 ? `${words}, ${count(notes, "note")}` : words);
       put(health, "data-worst", worst ?? "none");
     },
     tick({ run, people }, now) {

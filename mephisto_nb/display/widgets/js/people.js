@@ -1,7 +1,7 @@
 /** Who is at work now, and what came in last. */
 
 import { follow, make, own, put, show, style, write } from "./dom.js";
-import { count, duration, moment, plain, stopwatch } from "./words.js";
+import { count, duration, moment, number, plain, stopwatch } from "./words.js";
 
 /** A table of those at work: each with unit, time on it beside the median, and connection. */
 export function people() {
@@ -19,7 +19,10 @@ export function people() {
     draw({ people: all, pace, run }) {
       show(node, !run.ended_at || all.rows.length > 0);
       const away = all.rows.filter((one) => one.connected === false).length;
-      write(summary, `${all.at_work}${away > 0 ? `, ${away} not connected` : ""}`);
+      // No fault: the page of a static task needs no connection, and phones sleep.
+      const asleep = away > 0 && away === all.rows.length ? ", none connected now" : "";
+      const hidden = all.at_work - all.rows.length;
+      write(summary, `${number(all.at_work)}${asleep}${hidden > 0 ? `; ${number(all.rows.length)} are listed` : ""}`);
       show(scroll, all.rows.length > 0);
       show(empty, all.rows.length === 0);
       write(empty, all.seen > 0 ? `Nobody is at work; ${count(all.seen, "person", "people")} came so far.` : "Nobody has come yet.");

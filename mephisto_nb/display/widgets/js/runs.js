@@ -46,8 +46,8 @@ export function runList(link) {
     show(table, !isEmpty);
     show(empty, isEmpty || closed);
     write(empty, closed ? "This operator was shut down; mephisto_nb.Operator() makes a new one." : "No task has been launched yet.");
-    const live = runs.filter((run) => ["live", "paused", "closing"].includes(run.status)).length;
-    write(summary, isEmpty ? "" : `${count(live, "live", "live")}, ${count(runs.length, "in all", "in all")}`);
+    const running = runs.filter((run) => ["live", "paused", "closing"].includes(run.status)).length;
+    write(summary, isEmpty ? "" : `${count(running, "running", "running")}, ${count(runs.length, "in all", "in all")}`);
     follow(body, runs, (run) => run.id, (run) => row(run, open), (entry, run) => entry.draw(run));
   }, (why) => write(summary, plain(why)));
 

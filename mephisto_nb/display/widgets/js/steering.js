@@ -12,8 +12,8 @@ const ACTIONS = {
   resume: { label: "Resume", during: "Resuming…", done: "Resumed." },
   limits: { label: "Limits…", title: "Change the limits?", yes: "Change them", during: "Changing the limits…", done: "The limits are changed." },
   expire: { label: "Expire open units…", title: "Expire what is left?", yes: "Expire", during: "Expiring…", done: "The open units have expired." },
-  shutdown: { label: "Stop…", title: "Stop gently?", yes: "Stop gently", during: "Stopping, once those at work are done…", done: "The run has ended." },
-  force_shutdown: { label: "Stop at once…", title: "Stop at once?", yes: "Stop at once", during: "Stopping at once…", done: "The run has ended." },
+  shutdown: { label: "Stop…", hint: "Who is at work may finish; the rest expires", title: "Stop gently?", yes: "Stop gently", during: "Stopping, once those at work are done…", done: "The run has ended." },
+  force_shutdown: { label: "Stop at once…", hint: "Who is at work is interrupted", title: "Stop at once?", yes: "Stop at once", during: "Stopping at once…", done: "The run has ended." },
 };
 
 /** Make `steer(action)` and the buttons; `root` is where dialogs open, `say(words, isError)` where news goes. */
@@ -60,9 +60,9 @@ export function steering(link, runId, root, say) {
 
   const task = make("a", { class: "mnb-button mnb-primary", target: "_blank", rel: "noreferrer" }, "Open the task");
   const buttons = Object.fromEntries(
-    Object.entries(ACTIONS).map(([name, { label }]) => [
+    Object.entries(ACTIONS).map(([name, { label, hint }]) => [
       name,
-      make("button", { type: "button", class: "mnb-button", "data-action": name, click: () => steer({ name }) }, label),
+      make("button", { type: "button", class: "mnb-button", "data-action": name, title: hint, click: () => steer({ name }) }, label),
     ]),
   );
   let last = null;

@@ -23,6 +23,7 @@ const RUN_LABELS = {
   live: "Live",
   paused: "Paused",
   closing: "Closing",
+  done: "Done",
   ended: "Finished",
   detached: "Let go",
   failed: "Failed",
@@ -49,8 +50,12 @@ export function money(value, currency = "USD") {
   return moneyFormats.get(currency).format(value);
 }
 
-/** Write a length of time as somebody would say it. */
+/** Write a length of time as somebody would say it; it stays on one line. */
 export function duration(seconds) {
+  return lengthOf(seconds).replaceAll(" ", "\u00a0");
+}
+
+function lengthOf(seconds) {
   if (seconds === null || seconds === undefined) return UNKNOWN;
   if (seconds < 1) return seconds <= 0 ? "0 s" : "under 1 s";
   if (seconds < 60) return `${Math.round(seconds)} s`;
