@@ -84,7 +84,7 @@ class RunCharts:
 
     def _follow(self) -> None:
         source = watch(self._run)
-        if self._task is None and source.state()["run"]["status"] in ("live", "paused", "closing"):
+        if self._task is None and source.state()["run"]["status"] in ("live", "paused", "closing", "done"):
             source.on_change.append(self._news.set)
             self._task = asyncio.get_running_loop().create_task(self._redraw(), name="charts")
             self._task.add_done_callback(lambda _: source.on_change.remove(self._news.set))
@@ -100,7 +100,13 @@ class RunCharts:
             state = source.state()
             if state["units"]["answered"] != answered:
                 answered, begun = state["units"]["answered"], loop.time()
-                self._model.chart = await in_thread(lambda: self.chart)
+                await self._draw_anew()
                 pause = max(INTERVAL, SHARE * (loop.time() - begun))
             if state["run"]["status"] in ("ended", "failed", "detached"):
                 return
+
+    async def _draw_anew(self) -> None:
+        try:
+            self._model.chart = await in_thread(lambda: self.chart)
+        except Exception:  # a database that is away, say: the next answers bring the next drawing
+            logger.exception("the charts of run %s could not be drawn anew", self._run.task_run_id)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -10,6 +12,7 @@ import pytest
 
 import mephisto_nb as mnb
 from mephisto_nb.display import chart_specs
+from mephisto_nb.display.charts import RunCharts
 from mephisto_nb.errors import ConfigError
 from tests.operations.runs import crowd_of, end_routers, launch, rows, take
 
@@ -81,3 +84,16 @@ async def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, data_di
         assert set(run._repr_mimebundle_()) == {"text/plain", "text/html"}
         await run.force_shutdown()
     await end_routers(data_dir)
+
+
+async def test_a_drawing_that_fails_is_told_and_the_next_one_comes(
+    make_operator: Callable[..., mnb.Operator], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    charts = RunCharts(await launch(make_operator(), rows(1)))
+    charts.__dict__["_model"] = SimpleNamespace(chart="old")
+    monkeypatch.setattr("mephisto_nb.display.charts.draw_charts", lambda results: 1 / 0)
+    await charts._draw_anew()
+    assert "could not be drawn anew" in caplog.text
+    monkeypatch.setattr("mephisto_nb.display.charts.draw_charts", lambda results: "new")
+    await charts._draw_anew()
+    assert charts._model.chart == "new"
