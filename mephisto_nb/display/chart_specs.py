@@ -45,9 +45,10 @@ def completion(results: pd.DataFrame) -> Any:
     chosen = sorted({*range(0, count, max(1, count // 300)), count - 1})
     points = pd.DataFrame({"at": moments.iloc[chosen].to_numpy(), "answers": [index + 1 for index in chosen]})
     span = (moments.iloc[-1] - moments.iloc[0]).total_seconds()
-    # Steps of whole seconds: a few answers within one would be told apart by fractions of it.
-    step = alt.TimeIntervalStep(interval="second", step=max(1, round(span / 4)))
-    times = alt.Axis(format="%H:%M:%S", tickCount=step) if span < 60 else alt.Axis(tickCount=5, labelOverlap=True)
+    # A tick for each second at most: a few answers within one would be told apart by fractions of it.
+    ticks = max(1, min(5, int(span)))
+    finely = {"format": "%H:%M:%S"} if span < 60 else {}
+    times = alt.Axis.from_dict({"tickCount": ticks, "labelOverlap": True, **finely})
     area = alt.Chart(points, title=f"{count:,} {'answer' if count == 1 else 'answers'} in {duration(span)}")
     return area.mark_area(
         line={"color": ACCENT}, color=ACCENT, opacity=0.25, interpolate="step-after", clip=True

@@ -90,8 +90,9 @@ def test_the_button_that_was_pressed_is_part_of_the_answer(page, serve) -> None:
 
 def test_a_script_can_send_and_add_to_the_answer(page, serve) -> None:
     router = serve(
-        "<input name=x value=1><button type=button id=b>Finish</button><script>"
-        "document.getElementById('b').addEventListener('click', () => mephisto.submit({clicks: [1, 2]}))</script>"
+        "<input name=x value=1><button type=button id=b disabled>Finish</button><script>"
+        "const b = document.getElementById('b'); b.disabled = false;"
+        "b.addEventListener('click', () => mephisto.submit({clicks: [1, 2]}))</script>"
     )
     page.goto(router.url + "?worker_id=ann")
     page.get_by_role("button", name="Finish").click()

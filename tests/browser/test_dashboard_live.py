@@ -109,7 +109,8 @@ async def test_two_views_agree_and_a_reloaded_page_is_alive(jupyter_lab: Lab, pa
         await expect(page.locator(".mnb-head .mnb-state", has_text="Paused")).to_have_count(2)
         await page.locator(".mnb-tools").last.get_by_role("button", name="Resume", exact=True).click()
         await expect(page.locator(".mnb-head .mnb-state", has_text="Live")).to_have_count(2)
-        await page.keyboard.press("Control+s")
+        async with page.expect_response(lambda answer: answer.request.method == "PUT" and "views" in answer.url):
+            await page.keyboard.press("Control+s")
         await page.reload()
         await page.locator(".mnb-hero").nth(1).wait_for()
     await screen.press("Stop at once…", then="Stop at once")

@@ -37,7 +37,8 @@ HARM = {
     "illegal": [f"UPDATE events SET before = 'expired' WHERE subject_id = {A_UNIT} AND after = 'assigned'"],
     "has 3 units of assignment": [
         "UPDATE units SET worker_id = (SELECT min(worker_id) FROM workers)",
-        "UPDATE units SET assignment_id = (SELECT min(assignment_id) FROM assignments), unit_index = unit_index + "
+        "UPDATE units SET assignment_id = (SELECT assignment_id FROM assignments WHERE assignment_index = 0), "
+        "unit_index = unit_index + "
         "(SELECT assignment_index FROM assignments a WHERE a.assignment_id = units.assignment_id)",
     ],
     "has not ended": ["UPDATE task_runs SET ended_at = NULL"],
