@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.blueprints.form import FormBlueprint, FormBlueprintArgs
+from mephisto_nb.blueprints.form.blueprint import PROBLEMS
 from mephisto_nb.blueprints.form.checks import find_problems
 from mephisto_nb.blueprints.form.classes import is_form_class, read_types
 from mephisto_nb.blueprints.form.example import example_answer
@@ -66,6 +67,8 @@ class FormTask:
         data = dict(example_answer(self.form) if answer is None else answer)
         row = {"shared": self._first_row, "unit_data": [{}], "unit_index": 0, "data": data}
         frame = results_frame([row], self._blueprint.get_inputs, self._blueprint.get_answer)
+        if answer is None:
+            frame[f"answer.{PROBLEMS}"] = None  # what was made up meets no pattern
         return frame.filter(regex=r"^(input|answer)\.")
 
     def find_problems(self, answer: Mapping[str, Any]) -> dict[str, str]:

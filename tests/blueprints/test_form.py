@@ -14,6 +14,7 @@ import pytest
 
 from mephisto_nb.blueprints.form.checks import find_problems
 from mephisto_nb.blueprints.form.classes import read_types
+from mephisto_nb.blueprints.form.example import example_answer
 from mephisto_nb.blueprints.form.render import render_form, render_preview
 from mephisto_nb.blueprints.form.spec import read_spec, to_spec
 from mephisto_nb.errors import ConfigError, DataFileError
@@ -112,6 +113,9 @@ def test_a_description_survives_being_written_and_read() -> None:
         ({"fields": {"a": {"required": "yes"}}}, r"a\.required is 'yes'; it must be true or false"),
         ({"fields": {"a": {"show_if": {"b": 1}}, "b": "text"}}, r"a\.show_if names 'b', which is no field that stands"),
         ({"fields": {"a": {"help": "<b onclick=x>"}}}, r"form\.fields\.a\.help, line 1: <b onclick"),
+        ({"fields": {"a": {"label": "${b|c}"}}}, r"a\.label holds .* 'safe'"),
+        ({"fields": {"a": {"type": "number", "max": float("inf")}}}, r"a\.max is inf; it must be a finite number"),
+        ({"fields": {}}, r"form\.fields is \{\}; it must be a list with at least one item"),
         ({"fields": {"a": "hidden"}}, "has only hidden fields"),
         ({"fields": {"a": "text"}, "rows": []}, "must hold .* one of these; it holds rows and fields"),
         ({"sections": [{"fieldsets": [{"rows": [{"fields": [3]}]}]}]}, r"fieldsets\[0\]\.rows\[0\].* is 3"),
@@ -130,7 +134,13 @@ def test_what_cannot_be_is_refused_with_the_path_to_it(spec: Any, told: str) -> 
         ({"type": "email"}, "ann", "Please give an email address, such as ann@example.org.", "ann@example.org"),
         ({"type": "number"}, "three", "Please give a number.", 3),
         ({"type": "number", "min": 2}, 1, "Please give 2 or more.", 2),
+        ({"type": "number", "min": 1}, 0, "Please give 1 or more.", 1),
         ({"type": "number", "max": 2}, 2.5, "Please give 2 or less.", 0),
+        ({"type": "number", "required": True}, None, "Please answer this question.", 0),
+        ({"type": "number", "step": 1}, 10**400, "Please give a number.", -3),
+        ({}, {"a": 1}, "This is no answer to this question.", "a"),
+        ({"type": "radio", "options": ["a"]}, ["a"], "This is no answer to this question.", "a"),
+        ({"type": "checkbox"}, "on", "This is no answer to this question.", True),
         ({"type": "number", "step": 1}, 1.5, "Please give a whole number.", 4),
         ({"type": "date"}, "tomorrow", "Please give a date.", "2026-01-31"),
         ({"min_length": 2}, "é", "Please write at least 2 characters.", "éé"),
@@ -181,6 +191,7 @@ def test_rows_without_what_the_texts_ask_for_are_refused_at_once() -> None:
 
 def test_a_notebook_shows_the_form_apart_and_the_row_that_it_becomes() -> None:
     task = form_task(Person, [{"text": "<script>1</script>"}], task_name="people")
+    assert task.find_problems(example_answer(task.form)) == {}
     html = task._repr_html_()
     assert html.startswith("<iframe sandbox ")
     assert "<script" not in html

@@ -99,7 +99,9 @@ def find_problems(form: Form, answer: Mapping[str, Any]) -> dict[str, str]:
             continue
         seen[field.name] = value = answer.get(field.name)
         failed = next((check for check in checks_of(field) if not _meets(check, value)), None)
-        if failed:
+        if not _is_empty(value) and not _has_shape(field, value):
+            problems[field.name] = "This is no answer to this question."
+        elif failed:
             problems[field.name] = failed.message
     return problems
 
@@ -120,8 +122,21 @@ def _given(value: Any) -> set[str]:
     return {as_text(one) for one in value} if isinstance(value, list) else {as_text(value)}
 
 
+def _is_empty(value: Any) -> bool:
+    return value is None or value is False or value in ("", [])  # 0 is an answer
+
+
+def _has_shape(field: Field, value: Any) -> bool:
+    """Tell whether this is what the page sends for such a field, as far as no check says it better."""
+    if field.takes_several or (field.type == "file" and isinstance(value, list)):
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    if field.type == "checkbox":
+        return isinstance(value, bool)
+    return not isinstance(value, list | dict)
+
+
 def _meets(check: Check, value: Any) -> bool:
-    if value in (None, "", False, []):
+    if _is_empty(value):
         return check.kind != "required"
     given = value if isinstance(value, list) else [value]
     return check.kind == "required" or _RULES[check.kind](check.value, given)
@@ -140,7 +155,8 @@ def read_flags(flags: str) -> re.RegexFlag:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    # JSON can spell numbers that no float holds, and some that are none.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 def _is_date(text: Any) -> bool:

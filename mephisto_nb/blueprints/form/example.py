@@ -12,7 +12,6 @@ _EXAMPLES: JSONObject = {
     "email": "ann@example.org",
     "date": "2026-01-31",
     "file": "files/0123abcd",
-    "checkbox": True,
 }
 
 
@@ -30,6 +29,8 @@ def _example(field: Field) -> Any:
         chosen = [option.value for option in field.options if option.checked]
         chosen = chosen or [option.value for option in field.options[: field.min_length or 1]]
         return chosen if field.takes_several else chosen[0]
+    if field.type == "checkbox":
+        return True
     if field.type == "number":
         return float(field.value) if field.value else field.min or 0
     return field.value or _EXAMPLES.get(field.type, "…")

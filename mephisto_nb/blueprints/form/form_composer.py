@@ -161,7 +161,7 @@ def _translate_choices(spec: JSONObject) -> None:
             empty = [one for one in options if isinstance(one, Mapping) and one.get("value") == ""]
             spec["options"] = [one for one in options if one not in empty]
             spec["placeholder"] = spec.get("placeholder") or next((one.get("label", "") for one in empty), "")
-    elif options:
+    elif isinstance(options, list):
         spec["options"] = [
             {key: one[key] for key in one if key != "name"} if isinstance(one, Mapping) else one for one in options
         ]

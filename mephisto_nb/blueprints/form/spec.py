@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn, TypeVar
@@ -97,7 +98,11 @@ class _Node:
 
     def text(self, key: str) -> str:
         """Give a text, in which ``${name}`` stands for a value of the row."""
-        return self.get(key, str, "text", "")
+        text = self.get(key, str, "text", "")
+        for field in FIELD.finditer(text):
+            if field[2] not in (None, "safe"):
+                self.refuse(f"holds {field[0]!r}; the only word that may follow '|' is 'safe'.", key)
+        return text
 
     def html(self, key: str) -> str:
         """Give a piece of HTML, which must be able to work in a worker's browser."""
@@ -113,7 +118,10 @@ class _Node:
         """Give a number."""
         if self.value.get(key) is None:
             return None
-        return self.get(key, (int, float), "a number", 0)
+        number = self.get(key, (int, float), "a number", 0)
+        if not math.isfinite(number):
+            self.refuse(f"is {number}; it must be a finite number.", key)
+        return number
 
     def count(self, key: str) -> int | None:
         """Give a whole number that is not negative."""
@@ -197,7 +205,7 @@ class _Reader:
     def _named(self, node: _Node) -> list[_Node]:
         """Give the fields of a list, or of a mapping of names, where a type alone will do."""
         fields = node.value.get("fields")
-        if not isinstance(fields, Mapping):
+        if not isinstance(fields, Mapping) or not fields:
             return [_Node(item, where) for item, where in node.items("fields")]
         where = f"{node.where}.fields"
         read = {name: {"type": one} if isinstance(one, str) else one for name, one in fields.items()}
@@ -316,7 +324,7 @@ def _pattern(node: _Node) -> str:
     flags = node.text("pattern_flags")
     if not set(flags) <= set(FLAGS):
         node.refuse(f"is {flags!r}; there are: {', '.join(FLAGS)}.", "pattern_flags")
-    pattern = node.text("pattern")
+    pattern = node.get("pattern", str, "text", "")
     try:
         re.compile(pattern, read_flags(flags))
     except re.error as error:
