@@ -108,6 +108,7 @@ def test_a_description_survives_being_written_and_read() -> None:
         ({"fields": {"a": {"type": "radio", "options": ["x", "x"]}}}, r"form\.fields\.a\.options holds 'x' twice"),
         ({"fields": {"a": {"type": "radio", "options": ["${x}"]}}}, r"a\.options\[0\]\.value is .* same for every row"),
         ({"fields": {"a": {"pattern": "("}}}, r"form\.fields\.a\.pattern is '\(', which is no regular expression"),
+        ({"fields": {"a": {"pattern": r"\Aa"}}}, r"form\.fields\.a\.pattern is .* browsers do not know"),
         ({"fields": {"a": {"min_length": 3, "max_length": 2}}}, r"a\.min_length is 3, more than max_length"),
         ({"fields": {"a": {"min": 3}}}, r"a\.min is set, but only fields of type number"),
         ({"fields": {"a": {"required": "yes"}}}, r"a\.required is 'yes'; it must be true or false"),

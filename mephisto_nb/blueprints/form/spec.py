@@ -23,6 +23,8 @@ T = TypeVar("T")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 #: What holds the fields: the whole tree, or, where less is needed, one of its lower levels at once.
 _HOLDERS = ("sections", "fieldsets", "rows", "fields")
+#: What Python's regular expressions have, and a browser's do not.
+_PYTHON_ONLY = re.compile(r"\(\?P|\(\?[aiLmsux#(]|\\[AZ]")
 _CHOICES = ("checkbox", "radio", "select")
 _TEXTS = ("text", "textarea", "email", "password")
 #: Keys that only some types of fields can have.
@@ -325,6 +327,8 @@ def _pattern(node: _Node) -> str:
     if not set(flags) <= set(FLAGS):
         node.refuse(f"is {flags!r}; there are: {', '.join(FLAGS)}.", "pattern_flags")
     pattern = node.get("pattern", str, "text", "")
+    if found := _PYTHON_ONLY.search(pattern):
+        node.refuse(f"is {pattern!r}, of which browsers do not know {found[0]!r}. Write it without.", "pattern")
     try:
         re.compile(pattern, read_flags(flags))
     except re.error as error:
