@@ -45,6 +45,7 @@ class FormBlueprint(StaticHTMLBlueprint):
 
     An answer that should not have passed the browser is kept like any other. The column ``answer.(problems)`` says
     what is wrong with it, as ``name: message`` with ``; `` between; it is missing where all is well.
+    What a file was called is seen by the browser alone, so `extensions` is not checked again.
 
     Examples
     --------
