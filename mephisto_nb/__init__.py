@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from mephisto_nb.data_model.shared_state import SharedTaskState as SharedTaskState
     from mephisto_nb.display.notebook import Operator as Operator
     from mephisto_nb.display.notebook import TaskRun as TaskRun
+    from mephisto_nb.forms import FormTask as FormTask
+    from mephisto_nb.forms import form_task as form_task
     from mephisto_nb.operations.hydra_config import compose as compose
     from mephisto_nb.operations.registry import register_mephisto_abstraction as register_mephisto_abstraction
     from mephisto_nb.operations.run_sync import run_sync as run_sync
@@ -34,12 +36,14 @@ _HOMES = {
     "Architect": "abstractions.architect",
     "Blueprint": "abstractions.blueprint",
     "CrowdProvider": "abstractions.crowd_provider",
+    "FormTask": "forms",
     "InitializationData": "data_model.assignment_data",
     "Operator": "display.notebook",
     "SharedTaskState": "data_model.shared_state",
     "TaskRun": "display.notebook",
     "TaskRunner": "abstractions.task_runner",
     "compose": "operations.hydra_config",
+    "form_task": "forms",
     "make_requirement": "data_model.qualifications",
     "register_mephisto_abstraction": "operations.registry",
     "run_sync": "operations.run_sync",

@@ -47,7 +47,7 @@ async def test_the_python_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: p
     config_file.write_text(example, encoding="utf-8")
     names: dict[str, Any] = {}
     for block in blocks("python"):
-        code = compile(block, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        code = compile(block, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
         running = eval(code, names)
         if inspect.isawaitable(running):
             await running

@@ -93,7 +93,7 @@ function showProblem(input) {
 /* Below the field; for choices below the label, or at the top of their group. */
 function placeOf(input) {
   const fieldset = input.closest("fieldset:not(#task-body)");
-  if (input.type === "radio" && fieldset) {
+  if (fieldset && (input.type === "radio" || fieldset.matches("[data-choices]"))) {
     const legend = fieldset.querySelector(":scope > legend");
     return (message) => (legend ? legend.after(message) : fieldset.prepend(message));
   }

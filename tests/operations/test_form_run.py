@@ -1,0 +1,37 @@
+"""A form from its class to its results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import mephisto_nb as mnb
+from mephisto_nb.testing.simulated_workers import simulate_workers
+
+TASK = {
+    "task_name": "moods",
+    "task_title": "Moods",
+    "task_description": "Name a mood",
+    "task_tags": "text",
+    "task_reward": 0.1,
+}
+
+
+@dataclass
+class Mood:
+    mood: Literal["glad", "grim"]
+    why: str = ""
+
+
+async def test_a_launched_form_gives_a_row_an_answer_and_says_which_are_wrong(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("MEPHISTO_DATA_DIR", str(tmp_path / "data"))
+    task = mnb.form_task(Mood, [{"text": "Sun"}, {"text": "Rain"}], instruction="<p>${text}</p>", **TASK)
+    async with mnb.Operator() as operator:
+        run = await operator.launch_task_run(*task)
+        await simulate_workers(run, lambda row: {"mood": "glad" if row["text"] == "Sun" else "wet"})
+        await run.completed()
+        results = run.results().set_index("input.text")
+    assert results["answer.mood"].to_dict() == {"Sun": "glad", "Rain": "wet"}
+    problems = results["answer.(problems)"].fillna("").to_dict()
+    assert problems == {"Sun": "", "Rain": "mood: Please choose from what is offered."}
