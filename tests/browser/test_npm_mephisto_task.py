@@ -45,8 +45,8 @@ async def run(tmp_path: Path) -> AsyncIterator[LiveTaskRun]:
         await operator.force_shutdown()
 
 
-@pytest.fixture
-def complaints(page: Page) -> list[str]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def complaints(page: Page) -> list[str]:
     """What the page threw or the browser refused it, from now on."""
     found: list[str] = []
     page.on("pageerror", lambda error: found.append(str(error)))
