@@ -7,6 +7,7 @@ import errno
 import json
 import math
 import os
+import random
 import socket
 import sys
 
@@ -18,6 +19,9 @@ if sys.platform != "win32":
 
 _BACKLOG = 1024
 _OPEN_FILES = 16_384
+#: Where a port of our own is looked for: below those that systems give to connections that go out. One of these may
+#: take the port of a router that has died, even one that tries to reach it, and then it cannot come back there.
+_OWN_PORTS, _TRIES = range(20_000, 32_000), 20
 _NOTIFY_SECONDS = 5.0
 
 
@@ -40,12 +44,17 @@ def listen(host: str, port: int, preferred: int | None = None) -> socket.socket:
     ConfigError
         The address is none of this machine, or the port is not allowed.
     """
-    if port == 0 and preferred:
+    if port != 0:
+        return _listen(host, port)
+    for candidate in (preferred, *random.sample(_OWN_PORTS, _TRIES)):
         try:
-            return _listen(host, preferred)
-        except (PortInUseError, ConfigError):
-            pass
-    return _listen(host, port)
+            if candidate:
+                return _listen(host, candidate)
+        except PortInUseError:
+            continue
+        except ConfigError:
+            break  # the system tells better below what is wrong
+    return _listen(host, 0)
 
 
 def url_of(listener: socket.socket) -> str:

@@ -11,7 +11,7 @@ import pytest
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.router import server
 from mephisto_nb.router.__main__ import main
-from mephisto_nb.router.sockets import Notifier
+from mephisto_nb.router.sockets import Notifier, listen
 from mephisto_nb.router.store import Store
 from tests.router.harness import RUN_ID, TOKEN, Browser, RouterProcess, shake_hands, write_config
 
@@ -129,3 +129,12 @@ def test_help_tells_everything(capsys):
     text = capsys.readouterr().out
     for word in ("--notify", "router_config.json", "inbox.db", "port_in_use", "SIGTERM", "exit codes"):
         assert word in text
+
+
+def test_a_port_of_our_own_is_none_that_an_outgoing_connection_could_take():
+    with listen("127.0.0.1", 0) as first, listen("127.0.0.1", 0) as second:
+        ports = {first.getsockname()[1], second.getsockname()[1]}
+        assert len(ports) == 2
+        assert max(ports) < 32_768  # where Linux begins
+    with listen("127.0.0.1", 0, preferred=min(ports)) as again:
+        assert again.getsockname()[1] == min(ports)
