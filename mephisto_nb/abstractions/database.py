@@ -105,6 +105,10 @@ class Database(PeopleStore):
         """
 
     @abstractmethod
+    def read_payments(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+        """Give one row a payment beside the units' own pay (see `export.frames.payments_frame`)."""
+
+    @abstractmethod
     def read_events(self, task_run_ids: Sequence[str], *, why: str | None = None) -> Iterator[Event]:
         """Give the event log in the order in which it was written; with `why`, only what happened for that reason."""
 

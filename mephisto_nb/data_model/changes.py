@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.packets import Packet
-from mephisto_nb.data_model.records import Agent, Assignment, Event, Steering, Submission, Unit, Worker
+from mephisto_nb.data_model.records import Agent, Assignment, Event, Payment, Steering, Submission, Unit, Worker
 from mephisto_nb.data_model.states import AgentStatus, UnitStatus
 
 
@@ -94,6 +94,30 @@ class AddMetadata:
 
 
 @dataclass(frozen=True, slots=True)
+class AddPayment:
+    """Something is owed to a worker; nothing happens if its key is known already."""
+
+    payment: Payment
+
+
+@dataclass(frozen=True, slots=True)
+class SetGrant:
+    """A worker is granted a value of a qualification, which is made if it is new; None: holds it no longer."""
+
+    worker_id: str
+    qualification_name: str
+    value: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetBlocked:
+    """A worker is offered nothing any more, or work again."""
+
+    worker_id: str
+    blocked: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ChangePay:
     """Units that nobody has yet are paid for otherwise from now on, in US dollars."""
 
@@ -137,6 +161,9 @@ Change: TypeAlias = (
     | ChangeAgent
     | AddSubmission
     | AddMetadata
+    | AddPayment
+    | SetGrant
+    | SetBlocked
     | ChangePay
     | Steer
     | EndRun

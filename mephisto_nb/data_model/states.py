@@ -45,6 +45,23 @@ class AgentStatus(StrEnum):
     EXPIRED = "expired"
 
 
+class PaymentKind(StrEnum):
+    """What is paid beside a unit's own pay."""
+
+    BONUS = "bonus"
+    WAITING = "waiting"
+    COMPENSATION = "compensation"
+
+
+class PaymentStatus(StrEnum):
+    """Whether the crowd was told to pay: owed until then, and never owed again once it is cancelled."""
+
+    OWED = "owed"
+    SENT = "sent"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
 U, A = UnitStatus, AgentStatus
 
 #: Work that was sent before its sender could know that its time was over is taken all the same:

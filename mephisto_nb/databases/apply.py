@@ -18,6 +18,7 @@ from sqlalchemy.sql.base import Executable
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.data_model import changes as c
 from mephisto_nb.data_model.records import Agent, Event, Submission, Unit
+from mephisto_nb.databases import people
 from mephisto_nb.databases import tables as t
 from mephisto_nb.databases.bulk import BulkInsert
 from mephisto_nb.databases.plain_text import make_storable
@@ -168,6 +169,23 @@ def _add_live_updates(connection: Connection, run: str, found: list[c.AddLiveUpd
     _insert(connection, t.live_updates, rows)
 
 
+def _add_payments(connection: Connection, run: str, found: list[c.AddPayment]) -> None:
+    for payment in (add.payment for add in found):
+        row = {**asdict(payment), "kind": payment.kind.value, "status": payment.status.value}
+        people.add_payment(connection, row)
+
+
+def _set_grants(connection: Connection, run: str, found: list[c.SetGrant]) -> None:
+    # In their order: a worker may be granted and lose the same thing.
+    for change in found:
+        people.set_grant(connection, change.qualification_name, change.worker_id, change.value)
+
+
+def _set_blocked(connection: Connection, run: str, found: list[c.SetBlocked]) -> None:
+    for change in found:
+        people.set_blocked(connection, change.worker_id, change.blocked)
+
+
 def _set_run(connection: Connection, run: str, **values: object) -> None:
     statement = update(t.task_runs).where(t.task_runs.c.task_run_id == run).values(**values)
     if connection.execute(statement).rowcount != 1:
@@ -210,6 +228,9 @@ _ORDER: tuple[tuple[type, _Writer], ...] = (
     (c.AddSubmission, _add_submissions),
     (c.AddMetadata, _add_metadata),
     (c.AddLiveUpdate, _add_live_updates),
+    (c.AddPayment, _add_payments),
+    (c.SetGrant, _set_grants),
+    (c.SetBlocked, _set_blocked),
     (c.GeneratorDone, lambda connection, run, found: _set_run(connection, run, generator_done=True)),
     (c.Steer, lambda connection, run, found: _set_run(connection, run, **asdict(found[-1].steering))),
     (c.EndRun, lambda connection, run, found: _set_run(connection, run, ended_at=found[-1].ended_at)),

@@ -238,6 +238,21 @@ def read_results(
     return rows
 
 
+def read_payments(connection: Connection, run_ids: Sequence[str]) -> list[JSONObject]:
+    """Give one row a payment, in the order in which they came to be owed."""
+    p = t.payments.c
+    query = (
+        select(
+            p.payment_id, p.task_run_id, p.worker_id, t.workers.c.worker_name, p.unit_id, p.kind, p.amount, p.reason,
+            p.status, p.created_at, p.sent_at,
+        )
+        .join(t.workers, t.workers.c.worker_id == p.worker_id)
+        .where(p.task_run_id.in_(run_ids))
+        .order_by(p.created_at, p.payment_id)
+    )  # fmt: skip
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
 def read_events(connection: Connection, run_ids: Sequence[str], reason: str | None = None) -> Iterator[Event]:
     """Give the event log, oldest first."""
     e = t.events.c

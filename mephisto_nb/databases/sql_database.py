@@ -108,7 +108,7 @@ class SQLDatabase(SQLPeople, Database):
             agents = select(t.agents.c.agent_id).where(t.agents.c.task_run_id == task_run_id)
             for table in (t.submissions, t.agent_metadata, t.live_updates):
                 connection.execute(delete(table).where(table.c.agent_id.in_(agents)))
-            for table in (t.agents, t.units, t.assignments, t.events, t.outbox, t.task_runs):
+            for table in (t.payments, t.agents, t.units, t.assignments, t.events, t.outbox, t.task_runs):
                 connection.execute(delete(table).where(table.c.task_run_id == task_run_id))
 
     def load_run(self, task_run_id: str) -> RunSnapshot:
@@ -141,6 +141,11 @@ class SQLDatabase(SQLPeople, Database):
         """Give one row a submission."""
         with self._reading("Reading results") as connection:
             return reads.read_results(connection, task_run_ids, agent_ids)
+
+    def read_payments(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+        """Give one row a payment."""
+        with self._reading("Reading payments") as connection:
+            return reads.read_payments(connection, task_run_ids)
 
     def read_events(self, task_run_ids: Sequence[str], *, why: str | None = None) -> Iterator[Event]:
         """Give the event log, oldest first."""

@@ -19,7 +19,7 @@ from sqlalchemy import (
     false,
 )
 
-from mephisto_nb.data_model.states import AgentStatus, UnitStatus
+from mephisto_nb.data_model.states import AgentStatus, PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.databases.plain_text import KeyText, PlainText
 
 metadata = MetaData(
@@ -183,6 +183,25 @@ granted_qualifications = Table(
     Column("qualification_id", ID, ForeignKey("qualifications.qualification_id"), primary_key=True, index=True),
     Column("value", BigInteger, nullable=False),
     Column("granted_at", Float, nullable=False),
+)
+
+payments = Table(
+    "payments",
+    metadata,
+    Column("payment_id", ID, primary_key=True),
+    # What makes it once: the same thing is never paid for twice, whoever asks again.
+    Column("key", PlainText, nullable=False, unique=True),
+    Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), index=True),
+    Column("worker_id", ID, ForeignKey("workers.worker_id"), nullable=False, index=True),
+    Column("unit_id", ID, ForeignKey("units.unit_id"), index=True),
+    Column("kind", Text, nullable=False),
+    Column("amount", Float, nullable=False),
+    Column("reason", PlainText, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("sent_at", Float),
+    _one_of("kind", [kind.value for kind in PaymentKind]),
+    _one_of("status", [status.value for status in PaymentStatus]),
 )
 
 events = Table(

@@ -23,6 +23,10 @@ RESULT_COLUMNS = (
     "task_run_id", "assignment_index", "unit_index", "worker_name", "status", "accepted_at", "submitted_at",
     "duration_in_seconds", "pay_amount", "unit_id", "assignment_id", "agent_id", "worker_id",
 )  # fmt: skip
+PAYMENT_COLUMNS = (
+    "payment_id", "task_run_id", "worker_id", "worker_name", "unit_id", "kind", "amount", "reason", "status",
+    "created_at", "sent_at",
+)  # fmt: skip
 EVENT_COLUMNS = ("at", "subject", "subject_id", "before", "after", "why", "who", "detail")
 RUN_COLUMNS = (
     "task_run_id", "task_name", "blueprint_type", "provider_type", "created_at", "ended_at", "is_live", "units",
@@ -69,6 +73,15 @@ def agents_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
     ``accepted_at``, ``deadline`` and ``submitted_at`` are UTC timestamps, NaT where there is none.
     """
     return _frame(rows, AGENT_COLUMNS, ("accepted_at", "deadline", "submitted_at"))
+
+
+def payments_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
+    """Make a frame of what is paid beside the units' own pay: one row a payment, columns `PAYMENT_COLUMNS`.
+
+    ``kind`` is one of bonus, waiting, compensation; ``amount`` is in US dollars; ``status`` is owed until the crowd
+    was told to pay, then sent or failed, or cancelled; ``sent_at`` is NaT until it is sent.
+    """
+    return _frame(rows, PAYMENT_COLUMNS, ("created_at", "sent_at"))
 
 
 def events_frame(events: Iterable[Event]) -> pd.DataFrame:

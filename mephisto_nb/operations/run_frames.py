@@ -63,6 +63,10 @@ class RunFrames:
         """Give one row a worker at a unit (columns: `export.frames.agents_frame`)."""
         return frames.agents_frame(self._database.read_agents([self.task_run_id]))
 
+    def payments(self) -> pd.DataFrame:
+        """Give one row a payment beside the units' own pay (columns: `export.frames.payments_frame`)."""
+        return frames.payments_frame(self._database.read_payments([self.task_run_id]))
+
     def events(self) -> pd.DataFrame:
         """Give the event log, one row a change (columns: `export.frames.events_frame`)."""
         return frames.events_frame(self._database.read_events([self.task_run_id]))

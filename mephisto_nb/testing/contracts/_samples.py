@@ -7,8 +7,8 @@ from typing import Any
 from mephisto_nb._typing import JSON
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.data_model import changes as c
-from mephisto_nb.data_model.records import Agent, Assignment, Event, Submission, TaskRun, Unit, Worker
-from mephisto_nb.data_model.states import AgentStatus, UnitStatus
+from mephisto_nb.data_model.records import Agent, Assignment, Event, Payment, Submission, TaskRun, Unit, Worker
+from mephisto_nb.data_model.states import AgentStatus, PaymentKind, UnitStatus
 from mephisto_nb.utils.ids import new_id
 
 
@@ -109,6 +109,12 @@ class SampleRun:
             change_unit(unit, UnitStatus.COMPLETED, agent),
         )
         agent.submitted_at = received_at
+
+    def make_payment(self, agent: Agent, **fields: Any) -> Payment:
+        """Make a bonus for an agent's unit, which is not stored yet."""
+        given: dict[str, Any] = {"key": "thanks", "amount": 0.5, "reason": "Well done!", "kind": PaymentKind.BONUS}
+        owed = {"worker_id": agent.worker_id, "unit_id": agent.unit_id, "task_run_id": self.id, "created_at": 1005.0}
+        return Payment(payment_id=new_id(), **given | owed | fields)
 
     def add_answered_unit(self, data: JSON, worker_name: str = "ann") -> Agent:
         """Store a unit with its answer."""

@@ -19,6 +19,7 @@ from mephisto_nb.testing.contracts._database_people import PeopleContract
 from mephisto_nb.testing.contracts._database_reads import ReadsContract
 from mephisto_nb.testing.contracts._database_sharing import SharingContract
 from mephisto_nb.testing.contracts._database_steering import SteeringContract
+from mephisto_nb.testing.contracts._database_steps_about_people import StepsAboutPeopleContract
 from mephisto_nb.testing.contracts._database_text import TextContract
 
 
@@ -29,6 +30,7 @@ class DatabaseContract(
     ReadsContract,
     SharingContract,
     SteeringContract,
+    StepsAboutPeopleContract,
     TextContract,
 ):
     """All that is asked of a `Database`; a subclass supplies the fixture `open_database`.
