@@ -6,7 +6,7 @@ from mephisto_nb.data_model.gates import OnboardingAgent, StoredGates
 from mephisto_nb.data_model.records import Agent
 from mephisto_nb.data_model.snapshots import RunSnapshot
 from mephisto_nb.data_model.states import AGENT_ACTIVE, AGENT_LEFT, Gate
-from mephisto_nb.lifecycle.gates import gate_of
+from mephisto_nb.lifecycle.gate_book import gate_of
 from mephisto_nb.lifecycle.run_state import RunRules, RunState
 
 
@@ -64,7 +64,7 @@ def _load_gates(state: RunState, stored: StoredGates) -> None:
     judged = {(verdict.agent_id, verdict.gate) for verdict in stored.verdicts}
     failed = {verdict.agent_id for verdict in stored.verdicts if verdict.passed is False}
     for agent in agents:
-        gate = gate_of(state, agent.agent_id)
+        gate = gate_of(book, state.agents.get(agent.agent_id))
         if agent.submitted_at is None or (agent.agent_id, gate) in judged:
             continue
         if gate is not Gate.ATTENTION or (state.rules.gates.judges_attention and agent.agent_id not in failed):
