@@ -54,6 +54,8 @@ def _load_gates(state: RunState, stored: StoredGates) -> None:
     book = state.gates
     for onboarding in stored.onboarding:
         book.add_onboarding(onboarding)
+        if onboarding.submitted_at is not None:
+            state.last_submission_at = max(onboarding.submitted_at, state.last_submission_at or 0.0)
     book.units.update((unit.unit_id, unit) for unit in stored.units)
     for held in stored.held:
         book.held.setdefault(held.worker_id, {})[held.request_id] = held
