@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.lifecycle.run_state import RunState
 from mephisto_nb.operations.hydra_config import compose
 from mephisto_nb.operations.operator import Operator
 from mephisto_nb.operations.task_run import LiveTaskRun
@@ -45,9 +46,15 @@ def is_right(name: str, accuracy: float, text: str) -> bool:
     return random.Random(f"{name} {text}").random() < accuracy
 
 
+def has_all(state: RunState, sent: int) -> bool:
+    """Tell whether so many answers have come in and been judged."""
+    return sum(agent.submitted_at is not None for agent in state.agents.values()) == sent and not state.gates.unjudged
+
+
 async def let_work(run: LiveTaskRun, accuracies: dict[str, float], units: int) -> dict[str, str]:
     """Let one worker of each accuracy do so many units at most; give why workers were turned away, by name."""
     codes: dict[str, str] = {}
+    sent: dict[str, Any] = {}
 
     async def work(name: str, accuracy: float) -> None:
         def answer(data: Any) -> Any:
@@ -56,12 +63,12 @@ async def let_work(run: LiveTaskRun, accuracies: dict[str, float], units: int) -
         report = await simulate_workers(run.url, answer, num_workers=1, units_per_worker=units, name=name)
         assert report.errors == []
         codes.update(report.codes)
+        sent.update(report.submitted)
 
     async with asyncio.TaskGroup() as group:
         for name, accuracy in accuracies.items():
             group.create_task(work(name, accuracy))
-    engine = run.parts.engine
-    await engine.do(lambda step: None)  # all that came before is committed by then
+    await run.parts.engine.wait_until(lambda state: has_all(state, len(sent)))
     return codes
 
 
