@@ -8,6 +8,15 @@ from dataclasses import dataclass, field
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.states import PaymentStatus, UnitStatus
 
+#: What a verdict is called when it has been given.
+SAID: Mapping[UnitStatus, str] = {
+    UnitStatus.ACCEPTED: "approved",
+    UnitStatus.SOFT_REJECTED: "soft-rejected",
+    UnitStatus.REJECTED: "rejected",
+}
+#: Why nothing was done about a unit that somebody else has decided on.
+DECIDED = "was decided on before"
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

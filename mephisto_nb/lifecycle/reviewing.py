@@ -6,11 +6,12 @@ A step of a live run has all its units; one for a run that nobody drives has tho
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.changes import AddReview, ChangePayment
 from mephisto_nb.data_model.records import Agent, Unit
-from mephisto_nb.data_model.reviews import Decision, KeptReview, Outcome, Review
+from mephisto_nb.data_model.reviews import DECIDED, SAID, Decision, KeptReview, Outcome, Review
 from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.data_model.states import (
     AGENT_OF_DECIDED,
@@ -24,16 +25,10 @@ from mephisto_nb.data_model.states import (
     UnitStatus,
 )
 from mephisto_nb.lifecycle import people
-from mephisto_nb.lifecycle.step import Step
 
-#: What a verdict is called when it has been given.
-SAID: Mapping[UnitStatus, str] = {
-    UnitStatus.ACCEPTED: "approved",
-    UnitStatus.SOFT_REJECTED: "soft-rejected",
-    UnitStatus.REJECTED: "rejected",
-}
-#: Why nothing was done about a unit that somebody else has decided on.
-DECIDED = "was decided on before"
+if TYPE_CHECKING:
+    from mephisto_nb.lifecycle.step import Step
+
 #: Units whose worker has been promised their pay.
 _PAID_FOR = UNIT_PAYABLE - {UnitStatus.COMPLETED}
 

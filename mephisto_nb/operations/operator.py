@@ -84,7 +84,7 @@ class Operator(People, Archive):
     def _set_up(self, directory: Path, url: str, clock: Clock) -> None:
         self._runs_directory, self._url = directory / "runs", url
         self._database = _open_database(url)
-        self._writer = DatabaseWriter(self._database)
+        self._writer, self._clock = DatabaseWriter(self._database), clock
         self._supervisor = Supervisor()
         self._keepers: dict[str, RunKeeper] = {}
         self._loop: asyncio.AbstractEventLoop | None = None

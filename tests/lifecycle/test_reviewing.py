@@ -8,10 +8,10 @@ import pytest
 
 from mephisto_nb.data_model import changes as c
 from mephisto_nb.data_model.records import Agent
-from mephisto_nb.data_model.reviews import Decision, KeptReview, Outcome, Review
+from mephisto_nb.data_model.reviews import DECIDED, Decision, KeptReview, Outcome, Review
 from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.data_model.states import AgentStatus, PaymentKind, PaymentStatus, UnitStatus
-from mephisto_nb.lifecycle.reviewing import DECIDED, decide, undo
+from mephisto_nb.lifecycle.reviewing import decide, undo
 from tests.lifecycle.rehearsal import Rehearsal, facts_of
 
 U, A = UnitStatus, AgentStatus
