@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -44,6 +45,14 @@ async def in_own_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwa
     threading.Thread(target=_call, args=(job, job.work), name="mephisto_nb-judge", daemon=True).start()
     result: T = await job.future
     return result
+
+
+async def call(function: Any, *args: Any) -> Any:
+    """Call a researcher's function, plain or async, so that it holds up nobody."""
+    if inspect.iscoroutinefunction(function):
+        return await function(*args)
+    result = await in_own_thread(function, *args)
+    return await result if inspect.isawaitable(result) else result
 
 
 @dataclass(slots=True)

@@ -52,11 +52,10 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., FakeRouter]]:
     """Serve a task: ``serve(html, row, **blueprint_args)``; its page opens at ``router.url + "?worker_id=ann"``."""
     running: list[FakeRouter] = []
 
-    def start(html: str, row: dict[str, Any] | None = None, **args: Any) -> FakeRouter:
+    def start(html: str, row: dict[str, Any] | None = None, onboarding_data: Any = None, **args: Any) -> FakeRouter:
         row = {} if row is None else row
-        blueprint = StaticHTMLBlueprint(
-            StaticHTMLBlueprintArgs(task_html=html, **args), SharedTaskState(static_task_data=[row])
-        )
+        shared_state = SharedTaskState(static_task_data=[row], onboarding_data=onboarding_data)
+        blueprint = StaticHTMLBlueprint(StaticHTMLBlueprintArgs(task_html=html, **args), shared_state)
         blueprint.assert_task_args()
         site = tmp_path / f"site{len(running)}"
         blueprint.build_site(site)
