@@ -70,9 +70,14 @@ class UnitPage:
 
     def row(self, answer: JSON) -> pd.DataFrame:
         """Give the row of `results()` that an answer becomes: its ``input.NAME`` and ``answer.NAME`` columns."""
-        sent = {"shared": self.shared, "unit_data": [self.unit_data], "unit_index": 0, "data": answer}
-        frame = results_frame([sent], self.blueprint.get_inputs, self.blueprint.get_answer)
-        return frame.filter(regex=r"^(input|answer)\.")
+        return row_of(self.blueprint, self.shared, self.unit_data, answer)
+
+
+def row_of(blueprint: Blueprint[Any], shared: JSONObject, unit_data: JSONObject, answer: JSON) -> pd.DataFrame:
+    """Give the ``input.NAME`` and ``answer.NAME`` columns of what an answer to a unit becomes."""
+    sent = {"shared": shared, "unit_data": [unit_data], "unit_index": 0, "data": answer}
+    frame = results_frame([sent], blueprint.get_inputs, blueprint.get_answer)
+    return frame.filter(regex=r"^(input|answer)\.")
 
 
 def make_page(

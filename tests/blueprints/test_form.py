@@ -15,7 +15,7 @@ import pytest
 from mephisto_nb.blueprints.form.checks import find_problems
 from mephisto_nb.blueprints.form.classes import read_types
 from mephisto_nb.blueprints.form.example import example_answer
-from mephisto_nb.blueprints.form.render import render_form, render_preview
+from mephisto_nb.blueprints.form.render import render_form
 from mephisto_nb.blueprints.form.spec import read_spec, to_spec
 from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.forms import form_task

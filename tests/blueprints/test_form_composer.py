@@ -41,7 +41,7 @@ def test_a_file_is_read_with_its_insertions_and_tokens(tmp_path: Path) -> None:
     (tmp_path / "insertions" / "how.html").write_text("<p>About {{ city }}</p>", encoding="utf-8")
     form = composed(EVERY_FIELD[0], instruction="insertions/how.html", title="<b>In</b> {{city}}")
     (tmp_path / "task_data.json").write_text(json.dumps([form, form]), encoding="utf-8")
-    read = read_form_file(str(tmp_path / "task_data.json"))
+    read = read_form_file(str(tmp_path / "task_data.json")).forms[0]
     assert (read.title, read.instruction, read.submit_label) == ("In ${city}", "<p>About ${city}</p>", "Submit")
 
 

@@ -58,7 +58,7 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
             )
         site.check_extra_files(self.args.extra_source_dir, [template, self._preview])
         if not self._is_drawn:
-            check_rows(template.fields, self._rows)
+            self._check_rows(self._rows)
         self._check_preview()
 
     def get_initialization_data(self) -> Iterable[InitializationData] | AsyncIterable[InitializationData]:
@@ -125,7 +125,17 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         if self._is_drawn or not self.args.preview_with_sample:
             return None
         first = self._rows[0][1]
-        return {**first.shared, **first.unit_data[0]}
+        return self._page_data({**first.shared, **first.unit_data[0]})
+
+    def _page_data(self, row: JSONObject) -> JSONObject:
+        """Give what a page is filled with; a kind of task that is built upon this one may add to it."""
+        return row
+
+    def _check_rows(self, rows: list[tuple[str, InitializationData]]) -> None:
+        check_rows(self._template.fields, rows)
+
+    def _check_row(self, label: str, row: InitializationData) -> None:
+        check_row(self._template.fields, label, row)
 
     def _read(self, kind: str, source: str | None, html: str | None) -> Template:
         text = read_text(source, f"{kind}_source") if source and given(source) else html or ""
@@ -155,5 +165,5 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
 
     def _check_drawn(self, row: Row) -> InitializationData:
         data = task_data.to_initialization_data(row, self.args.units_per_assignment)
-        check_row(self._template.fields, row.label, data)
+        self._check_row(row.label, data)
         return data
