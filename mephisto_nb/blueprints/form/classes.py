@@ -207,7 +207,8 @@ def _unwrapped(annotation: Any) -> tuple[Any, bool, tuple[Any, ...]]:
     while True:
         if get_origin(annotation) is Annotated:
             annotation, *found = get_args(annotation)
-            constraints = (*constraints, *found)
+            # pydantic's Field() holds several; annotated_types and others stand for themselves
+            constraints = (*constraints, *(each for one in found for each in getattr(one, "metadata", [one])))
             continue
         rest = [one for one in get_args(annotation) if one is not type(None)]
         if get_origin(annotation) not in (Union, types.UnionType) or len(rest) != 1:
