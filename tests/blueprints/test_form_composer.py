@@ -88,7 +88,7 @@ def test_a_preset_of_each_kind_is_kept() -> None:
         (composed({"name": "a", "help": "<input name=b>"}), r"help, line 1: <input> cannot .* Make it a field"),
         (composed({"name": "a"}, instruction="<script>x</script>"), r"instruction, line 1: <script> cannot stand"),
         (composed({"type": "select", "name": "a", "options": ["x"], "validators": {"minLength": 2}}), "counts choices"),
-        (composed({"type": "radio", "name": "a", "options": ["x"], "validators": {"minLength": 2}}), "min_length is set"),
+        (composed({"type": "radio", "name": "a", "options": ["x"], "validators": {"minLength": 2}}), "is set, but"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_said_with_its_path(tmp_path: Path, value: Any, told: str) -> None:

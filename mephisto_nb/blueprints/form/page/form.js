@@ -23,6 +23,9 @@ const RULES = {
 };
 const EVENTS = { onClick: "click", onChange: "input", onFocus: "focusin", onBlur: "focusout" };
 
+const KINDS = { image: "img", audio: "audio", video: "video" };
+const told = new Set();
+
 const own = await ownFunctions();
 for (const [name, type] of Object.entries(EVENTS)) body.addEventListener(type, (event) => pull(name, event));
 form.addEventListener("input", update);
@@ -45,7 +48,9 @@ function update() {
   for (const holder of body.querySelectorAll("[data-checks]")) judge(holder);
 }
 
-const inputsIn = (part) => part.querySelectorAll("input, select, textarea");
+function inputsIn(part) {
+  return part.querySelectorAll("input, select, textarea");
+}
 
 /* A part stands after all that it depends on, so one walk through the page is enough. */
 function showIfItApplies(part) {
@@ -64,7 +69,9 @@ function answerTo(name) {
   return isOneBox(inputs) ? [String(inputs[0].checked)] : inputs.flatMap(given);
 }
 
-const inputsOf = (name) => [...form.elements].filter((input) => input.name === name);
+function inputsOf(name) {
+  return [...form.elements].filter((input) => input.name === name);
+}
 
 function isOneBox(inputs) {
   return inputs.length === 1 && inputs[0].type === "checkbox" && !inputs[0].closest("[data-choices]");
@@ -111,7 +118,6 @@ function judgeByOwn(holder, name) {
 }
 
 /* What a researcher's function throws is told to them, once, and keeps no worker from sending. */
-const told = new Set();
 function tell(name, error) {
   if (told.has(name)) return;
   told.add(name);
@@ -170,7 +176,6 @@ function preview({ target }) {
   place.replaceChildren(...[...target.files].map(pictureOf));
 }
 
-const KINDS = { image: "img", audio: "audio", video: "video" };
 function pictureOf(file) {
   const figure = document.createElement("figure");
   const caption = document.createElement("figcaption");
