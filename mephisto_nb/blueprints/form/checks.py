@@ -86,6 +86,11 @@ def _numbers(field: Field) -> Iterator[Check]:
         yield Check("step", field.step, f"Please give {words}.")
 
 
+def wants_answer(field: Field) -> bool:
+    """Tell whether no answer would be refused, be it by another demand than `required`."""
+    return any(not _meets(check, None) for check in checks_of(field))
+
+
 def find_problems(form: Form, answer: Mapping[str, Any]) -> dict[str, str]:
     """Give what is wrong with an answer: field names, and what the worker would have been told.
 

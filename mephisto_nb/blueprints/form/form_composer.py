@@ -136,9 +136,8 @@ class _Translator:
         known = {"classes", "id", "instruction", "text", "tooltip", "triggers"}
         for key in set(button) - known:
             raise ConfigError(f"{where}.submit_button.{key} is not known. There are: {', '.join(sorted(known))}.")
-        said = [text for text in (button.get("instruction"), button.get("tooltip")) if text]
-        spec |= {"submit_label": button.get("text", ""), "submit_instruction": " ".join(said)}
-        spec |= {"submit_triggers": button.get("triggers"), "submit_id": button.get("id")}
+        own = {"label": "text", "instruction": "instruction", "tooltip": "tooltip", "triggers": "triggers", "id": "id"}
+        spec |= {f"submit_{ours}": button.get(theirs) for ours, theirs in own.items()}
         return self._below(spec, "sections", where, self._section)
 
     def _section(self, section: Mapping[str, Any], where: str) -> JSONObject:

@@ -120,6 +120,7 @@ class Form:
     fold_instruction: bool = False
     submit_label: str = ""
     submit_instruction: str = ""
+    submit_tooltip: str = ""
     submit_triggers: Triggers = field(default_factory=dict)
     submit_id: str = ""
     id: str = ""

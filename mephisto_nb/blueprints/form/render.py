@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.blueprints.form.checks import as_text, checks_of
+from mephisto_nb.blueprints.form.checks import as_text, checks_of, wants_answer
 from mephisto_nb.blueprints.form.model import Field, Form
 from mephisto_nb.blueprints.form.reading import VERSION
 from mephisto_nb.blueprints.static_html.template import FIELD
@@ -57,6 +57,7 @@ def _render(form: Form, *, version: int = 0, script: str = "", style: str = "") 
         version=version,
         version_name=VERSION,
         scripts=scripts_of(form),
+        has_wanted=any(map(wants_answer, form.fields())),
         described_fields={one.name: _describe(one) for one in form.fields()},
         script=script,
         style=style,
@@ -68,7 +69,7 @@ def _template() -> Any:
     environment = Environment(
         loader=FileSystemLoader(PAGE), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
-    environment.globals.update(checks=_checks, json=_json, inputs=_INPUTS)
+    environment.globals.update(checks=_checks, json=_json, inputs=_INPUTS, wanted=wants_answer)
     return environment.get_template("form.html")
 
 

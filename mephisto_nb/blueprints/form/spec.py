@@ -165,6 +165,7 @@ class _Reader:
             fold_instruction=node.flag("fold_instruction"),
             submit_label=node.text("submit_label"),
             submit_instruction=node.html("submit_instruction"),
+            submit_tooltip=node.text("submit_tooltip"),
             submit_triggers=_triggers(node, "submit_triggers", _CLICK),
             submit_id=self._id(node, "submit_id"),
             id=self._id(node),
