@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from typing import Any
 
@@ -26,7 +26,7 @@ from mephisto_nb.operations.hydra_config import compose
 from mephisto_nb.operations.page_preview import page_of, row_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FormTask:
     """A form and its rows, ready to be launched: ``await operator.launch_task_run(*form_task)``.
 
@@ -43,7 +43,12 @@ class FormTask:
     forms: tuple[Form, ...]
     config: DictConfig
     shared_state: FormSharedState
-    _blueprint: FormBlueprint = field(repr=False)
+    _blueprint: FormBlueprint
+
+    def __repr__(self) -> str:
+        name, count = self.config.mephisto.task.get("task_name"), len(self.form.fields())
+        versions = f"{len(self.forms)} forms" if len(self.forms) > 1 else "a form"
+        return f"<FormTask {name!r}: {versions} of {count} questions; a notebook shows it>"
 
     def __iter__(self) -> Iterator[Any]:
         yield self.config

@@ -61,7 +61,9 @@ class UnitPage:
     @property
     def init_data(self) -> JSON:
         """What the page is handed to work on."""
-        return self.blueprint.get_init_data(self.shared, self.unit_data)
+        hidden = self.blueprint.hidden_fields
+        parts = ({key: part[key] for key in part if key not in hidden} for part in (self.shared, self.unit_data))
+        return self.blueprint.get_init_data(*parts)
 
     @property
     def task_config(self) -> JSONObject:

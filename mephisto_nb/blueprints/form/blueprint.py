@@ -240,11 +240,11 @@ class FormBlueprint(StaticHTMLBlueprint):
             super()._check_rows(rows)
         else:
             for label, row in rows:
-                self._check_row(label, row)
+                self._check_fields(label, row)
 
-    def _check_row(self, label: str, row: InitializationData) -> None:
+    def _check_fields(self, label: str, row: InitializationData) -> None:
         if len(self.forms) == 1:
-            super()._check_row(label, row)
+            super()._check_fields(label, row)
             return
         for unit_data in row.unit_data:
             version = {**row.shared, **unit_data}.get(VERSION)

@@ -176,7 +176,7 @@ def _is_multiple(step: float, value: Any) -> bool:
 #: Each kind of check: whether the demand is met by the list of what was given, which is not empty.
 _RULES: dict[str, Callable[[Any, list[Any]], bool]] = {
     "one_of": lambda wanted, given: all(as_text(one) in wanted for one in given),
-    "pattern": lambda wanted, given: all(finds(*wanted, _bare(one)) for one in given),
+    "pattern": lambda wanted, given: all(finds(wanted[0], wanted[1], _bare(one)) for one in given),
     "date": lambda _, given: all(map(_is_date, given)),
     "min_length": lambda wanted, given: all(len(_bare(one)) >= wanted for one in given),
     "max_length": lambda wanted, given: all(len(_bare(one)) <= wanted for one in given),

@@ -140,7 +140,11 @@ class Form:
 
     def triggers(self) -> list[str]:
         """Give the names of the researcher's functions that are called upon events."""
-        held = [self.submit_triggers, *(part.triggers for part in (*self.sections, *self.fields()))]
+        held = [
+            self.submit_triggers,
+            *(one.triggers for one in self.sections),
+            *(one.triggers for one in self.fields()),
+        ]
         return [call[0] for triggers in held for call in triggers.values()]
 
     @property

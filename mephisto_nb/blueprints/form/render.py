@@ -52,7 +52,7 @@ def scripts_of(form: Form) -> list[str]:
 
 
 def _render(form: Form, *, version: int = 0, script: str = "", style: str = "") -> str:
-    return _template().render(
+    html: str = _template().render(
         form=form,
         version=version,
         version_name=VERSION,
@@ -62,6 +62,7 @@ def _render(form: Form, *, version: int = 0, script: str = "", style: str = "") 
         script=script,
         style=style,
     )
+    return html
 
 
 @cache
