@@ -145,6 +145,10 @@ class FormBlueprint(StaticHTMLBlueprint):
             A file cannot be read, or the rows do not fit the form.
         """
         super().assert_task_args()
+        if len(self.forms) > 1 and not self._is_drawn:
+            for label, row in self._rows:
+                for unit_data in row.unit_data:
+                    self.check_row(label, {**row.shared, **unit_data})
         check_insertions(self.forms, self._insertions)
         sign = getattr(self.shared_state, "sign_url", None)
         if self._signed_columns and not callable(sign):
@@ -152,6 +156,19 @@ class FormBlueprint(StaticHTMLBlueprint):
                 f"The addresses in {', '.join(self._signed_columns)} have to be signed, but there is no sign_url. Hand "
                 "over a function of one address that gives the signed one: form_task(..., sign_url=...)."
             )
+
+    def check_row(self, label: str, row: JSONObject) -> None:
+        """Refuse a row that lacks a field of its form, or does not say which form that is. Raises `DataFileError`."""
+        if len(self.forms) == 1:
+            super().check_row(label, row)
+            return
+        version = row.get(VERSION)
+        if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= len(self.forms):
+            raise DataFileError(
+                f"{label} has {version!r} for {VERSION!r}, which says which of the {len(self.forms)} forms it is for. "
+                f"Give a whole number from 1 to {len(self.forms)}."
+            )
+        check_row(self._versions[version - 1].fields, label, InitializationData(row))
 
     def build_site(self, directory: Path) -> None:
         """Write the worker's page, and the researcher's own functions beside it."""
@@ -223,37 +240,25 @@ class FormBlueprint(StaticHTMLBlueprint):
     @cached_property
     def _template(self) -> Template:
         html = render_form(self.forms[0]) if len(self.forms) == 1 else render_forms()
-        return read_template(html, "the form", "task", list(self.args.extra_script_sources))
+        template = read_template(html, "the form", "task", list(self.args.extra_script_sources))
+        if len(self.forms) > 1:
+            template.fields.clear()  # no row has them: `get_init_data` adds its form to each
+        return template
 
     @cached_property
     def _versions(self) -> list[Template]:
         drawn = (render_version(form, number) for number, form in enumerate(self.forms, start=1))
         return [read_template(html, f"form {number}", "task", []) for number, html in enumerate(drawn, start=1)]
 
+    @property
+    def _sample(self) -> JSONObject | None:
+        row = super()._sample
+        return None if row is None else self._page_data(row)
+
     def _page_data(self, row: JSONObject) -> JSONObject:
         if len(self.forms) == 1:
             return row
         return {**row, ROWS_FORM: fill_form(self._versions[row[VERSION] - 1].html, row)}
-
-    def _check_rows(self, rows: list[tuple[str, InitializationData]]) -> None:
-        if len(self.forms) == 1:
-            super()._check_rows(rows)
-        else:
-            for label, row in rows:
-                self._check_fields(label, row)
-
-    def _check_fields(self, label: str, row: InitializationData) -> None:
-        if len(self.forms) == 1:
-            super()._check_fields(label, row)
-            return
-        for unit_data in row.unit_data:
-            version = {**row.shared, **unit_data}.get(VERSION)
-            if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= len(self.forms):
-                raise DataFileError(
-                    f"{label} has {version!r} for {VERSION!r}, which says which of the {len(self.forms)} forms it is "
-                    f"for. Give a whole number from 1 to {len(self.forms)}."
-                )
-            check_row(self._versions[version - 1].fields, label, InitializationData(row.shared, [unit_data]))
 
 
 def _rows_with(args: FormBlueprintArgs) -> list[JSONObject] | None:

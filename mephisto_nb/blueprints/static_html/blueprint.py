@@ -58,13 +58,13 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
             )
         site.check_extra_files(self.args.extra_source_dir, [template, self._preview, self._onboarding])
         if not self._is_drawn:
-            self._check_rows(self._rows)
+            check_rows(template.fields, self._rows)
         self._check_preview()
         self._check_onboarding()
 
     def check_row(self, label: str, row: JSONObject) -> None:
         """Refuse a screening or gold row that lacks a field of the template. Raises `DataFileError`."""
-        self._check_fields(label, InitializationData(row))
+        check_row(self._template.fields, label, InitializationData(row))
 
     def get_initialization_data(self) -> Iterable[InitializationData] | AsyncIterable[InitializationData]:
         """Give one assignment a row; rows of a generator are checked as they are drawn.
@@ -138,17 +138,7 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
             return None
         first = self._rows[0][1]
         row = {**first.shared, **first.unit_data[0]}
-        return self._page_data({name: value for name, value in row.items() if name not in self.hidden_fields})
-
-    def _page_data(self, row: JSONObject) -> JSONObject:
-        """Give what a page is filled with; a kind of task that is built upon this one may add to it."""
-        return row
-
-    def _check_rows(self, rows: list[tuple[str, InitializationData]]) -> None:
-        check_rows(self._template.fields, rows)
-
-    def _check_fields(self, label: str, row: InitializationData) -> None:
-        check_row(self._template.fields, label, row)
+        return {name: value for name, value in row.items() if name not in self.hidden_fields}
 
     def _read(self, kind: str, source: str | None, html: str | None) -> Template:
         text = read_text(source, f"{kind}_source") if source and given(source) else html or ""
@@ -190,5 +180,6 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
 
     def _check_drawn(self, row: Row) -> InitializationData:
         data = task_data.to_initialization_data(row, self.args.units_per_assignment)
-        self._check_fields(row.label, data)
+        for unit_data in data.unit_data:
+            self.check_row(row.label, {**data.shared, **unit_data})
         return data

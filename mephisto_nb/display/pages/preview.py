@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader
@@ -17,12 +17,6 @@ from mephisto_nb.operations.page_preview import UnitPage, make_page
 
 _HEIGHT = 640
 _templates = Environment(loader=PackageLoader("mephisto_nb.display.pages", "."), autoescape=True)
-
-
-class LaunchedWith(Protocol):
-    """What a launch is called with, in this order: a configuration and its data, as `form_task` gives them."""
-
-    def __iter__(self) -> Iterator[Any]: ...
 
 
 class Preview:
@@ -68,7 +62,7 @@ class Preview:
 
 
 def preview(
-    config: DictConfig | Mapping[str, Any] | LaunchedWith,
+    config: DictConfig | Mapping[str, Any] | Iterable[Any],
     shared_state: SharedTaskState | None = None,
     row: int | Mapping[str, Any] = 0,
     *,
@@ -111,5 +105,6 @@ def preview(
     """
     if isinstance(config, DictConfig | Mapping):
         return Preview(make_page(config, shared_state or SharedTaskState(), row), height)
-    settings, data = config
+    launched_with: list[Any] = list(config)
+    settings, data = launched_with
     return Preview(make_page(settings, shared_state or data, row), height)
