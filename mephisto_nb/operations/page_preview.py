@@ -106,6 +106,10 @@ def page_of(blueprint: Blueprint[Any], title: str, row: int | Mapping[str, Any],
         site.mkdir()
         blueprint.build_site(site)
         files, left_out = _read_files(site)
+    if "index.html" not in files:
+        raise ConfigError(
+            f"The blueprint {blueprint.BLUEPRINT_TYPE!r} writes no index.html, so there is no page to show."
+        )
     about = {"run_id": "preview", "task_title": title, "task_description": description}
     return UnitPage(title, blueprint, shared, unit_data, files, left_out, about)
 

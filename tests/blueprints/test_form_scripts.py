@@ -96,6 +96,34 @@ def test_functions_of_ones_own_judge_in_their_own_words(page, show) -> None:
     assert page.complaints.pop() == "my own mistake"
 
 
+def test_nothing_is_sent_before_functions_of_ones_own_could_judge(page, show) -> None:
+    held: list[Any] = []
+    page.route("**/custom_validators.js", held.append)
+    one = {"type": "checkbox", "name": "one", "label": "One", "options": choices("a", "b"),
+           "validators": {"atMostOne": True}}  # fmt: skip
+    router = show(composed(one), custom_validators=VALIDATORS, helpers="export const words = [];")
+    page.get_by_label("A", exact=True).check()
+    page.get_by_label("B", exact=True).check()
+    send(page)
+    assert page.locator(".problem").all_inner_texts() == []
+    held[0].continue_()
+    expect(page.locator(".problem")).to_have_text("One alone.")
+    assert router.submissions == []
+
+
+def test_a_file_of_ones_own_that_cannot_be_read_leaves_the_form_as_strict_as_without_it(page, show) -> None:
+    motto = {"type": "input", "name": "motto", "label": "Motto", "validators": {"required": True, "noneOf": True}}
+    router = show(composed(motto), custom_validators="export function noneOf( {")
+    send(page)
+    assert page.locator(".problem").all_inner_texts() == ["Please answer this question."]
+    page.get_by_label("Motto").fill("wise")
+    send(page)
+    expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
+    assert router.submissions[0]["final_data"] == {"motto": "wise"}
+    assert router.errors != []
+    page.complaints.clear()
+
+
 def test_triggers_show_hide_and_change_fields(page, show) -> None:
     country = {"type": "select", "name": "country", "label": "Country", "options": choices("USA", "Iran"),
                "triggers": {"onChange": ["onCountry", "!"]}}  # fmt: skip

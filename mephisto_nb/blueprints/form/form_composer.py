@@ -168,6 +168,8 @@ class _Translator:
         spec = self._common(field, where)
         if spec.get("type") == "input":
             spec["type"] = "text"
+        if title := spec.pop("title", None):
+            spec["tooltip"] = spec.get("tooltip") or title  # its older name
         if spec.get("tooltip") == spec.get("label"):
             spec.pop("tooltip", None)  # said once is enough
         validators = spec.pop("validators", None) or {}

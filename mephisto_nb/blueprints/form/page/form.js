@@ -26,10 +26,15 @@ const EVENTS = { onClick: "click", onChange: "input", onFocus: "focusin", onBlur
 const KINDS = { image: "img", audio: "audio", video: "video" };
 const told = new Set();
 
-const own = await ownFunctions();
+let own = null; // the researcher's own functions, once they are there
+const ready = ownFunctions().then((functions) => {
+  own = functions;
+  update();
+});
 for (const [name, type] of Object.entries(EVENTS)) body.addEventListener(type, (event) => pull(name, event));
 form.addEventListener("input", update);
 form.addEventListener("change", update);
+form.addEventListener("submit", hold);
 form.addEventListener("submit", unfold);
 body.addEventListener("input", preview);
 update();
@@ -39,7 +44,17 @@ async function ownFunctions() {
   const names = (root.dataset.scripts ?? "").split(" ").filter(Boolean);
   const modules = { custom_validators: () => import("./insertions/custom_validators.js"),
     custom_triggers: () => import("./insertions/custom_triggers.js") };
-  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await modules[name]()])));
+  const load = async (name) => [name, await modules[name]().catch((error) => tell(name, error) ?? {})];
+  return Object.fromEntries(await Promise.all(names.map(load)));
+}
+
+/* Nothing is sent before the researcher's own functions could judge it. */
+function hold(event) {
+  if (own !== null) return;
+  const { submitter } = event;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  void ready.then(() => form.requestSubmit(submitter));
 }
 
 function update() {
@@ -106,6 +121,7 @@ function judge(holder) {
 }
 
 function judgeByOwn(holder, name) {
+  if (own === null) return "";
   for (const [check, extra] of Object.entries(JSON.parse(holder.dataset.customChecks ?? "{}"))) {
     try {
       const message = own.custom_validators[check](fields[name], valueOf(name), ...extra);
@@ -156,6 +172,10 @@ function pull(name, event) {
   const place = event.target.closest("[data-triggers]");
   const [called, ...extra] = JSON.parse(place?.dataset.triggers ?? "{}")[name] ?? [];
   if (!called) return;
+  if (own === null) {
+    void ready.then(() => pull(name, event));
+    return;
+  }
   const field = place.dataset.field ?? null;
   const names = Object.keys(fields);
   const data = Object.fromEntries(names.map((one) => [one, valueOf(one)]));
