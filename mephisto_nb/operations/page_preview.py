@@ -43,6 +43,8 @@ class UnitPage:
         What the site holds, by path.
     left_out
         Files that would have made it too large.
+    is_onboarding
+        Whether it is the introduction that newcomers go through first, which is the same for all rows.
     """
 
     title: str
@@ -52,6 +54,7 @@ class UnitPage:
     files: dict[str, bytes]
     left_out: tuple[str, ...]
     about: JSONObject
+    is_onboarding: bool = False
 
     @property
     def policy(self) -> str:
@@ -61,6 +64,8 @@ class UnitPage:
     @property
     def init_data(self) -> JSON:
         """What the page is handed to work on."""
+        if self.is_onboarding:
+            return self.blueprint.shared_state.onboarding_data
         hidden = self.blueprint.hidden_fields
         parts = ({key: part[key] for key in part if key not in hidden} for part in (self.shared, self.unit_data))
         return self.blueprint.get_init_data(*parts)
@@ -83,9 +88,9 @@ def row_of(blueprint: Blueprint[Any], shared: JSONObject, unit_data: JSONObject,
 
 
 def make_page(
-    config: DictConfig | Mapping[str, Any], shared_state: SharedTaskState, row: int | Mapping[str, Any]
+    config: DictConfig | Mapping[str, Any], shared_state: SharedTaskState, row: int | Mapping[str, Any] | None
 ) -> UnitPage:
-    """Make the page that a worker would see of one row.
+    """Make the page that a worker would see of one row; of no row, the introduction.
 
     Raises
     ------
@@ -95,23 +100,29 @@ def make_page(
     settings = resolve_config(config)
     blueprint = make_plan(settings, shared_state).blueprint
     blueprint.assert_task_args()
+    if row is None and not getattr(settings.blueprint_args, "onboarding_qualification", None):
+        raise ConfigError(
+            "This task has no introduction to be shown: mephisto.blueprint.onboarding_qualification is not set. "
+            "Set it, or preview a row."
+        )
     return page_of(blueprint, settings.task.task_title, row, settings.task.task_description)
 
 
-def page_of(blueprint: Blueprint[Any], title: str, row: int | Mapping[str, Any], description: str = "") -> UnitPage:
-    """Make the page of one row of a blueprint whose settings were found good."""
-    shared, unit_data = _find_row(blueprint, row)
+def page_of(
+    blueprint: Blueprint[Any], title: str, row: int | Mapping[str, Any] | None, description: str = ""
+) -> UnitPage:
+    """Make the page of one row of a blueprint whose settings were found good; of no row, the introduction."""
+    shared, unit_data = ({}, {}) if row is None else _find_row(blueprint, row)
     with TemporaryDirectory(prefix="mephisto-preview-") as folder:
         site = Path(folder) / "site"
         site.mkdir()
         blueprint.build_site(site)
         files, left_out = _read_files(site)
     if "index.html" not in files:
-        raise ConfigError(
-            f"The blueprint {blueprint.BLUEPRINT_TYPE!r} writes no index.html, so there is no page to show."
-        )
+        kind = blueprint.BLUEPRINT_TYPE
+        raise ConfigError(f"The blueprint {kind!r} writes no index.html, so there is no page to show. Mend build_site.")
     about = {"run_id": "preview", "task_title": title, "task_description": description}
-    return UnitPage(title, blueprint, shared, unit_data, files, left_out, about)
+    return UnitPage(title, blueprint, shared, unit_data, files, left_out, about, row is None)
 
 
 def _find_row(blueprint: Blueprint[Any], row: int | Mapping[str, Any]) -> tuple[JSONObject, JSONObject]:

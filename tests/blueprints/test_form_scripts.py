@@ -98,10 +98,11 @@ def test_functions_of_ones_own_judge_in_their_own_words(page, show) -> None:
 
 def test_nothing_is_sent_before_functions_of_ones_own_could_judge(page, show) -> None:
     held: list[Any] = []
-    page.route("**/custom_validators.js", held.append)
+    page.route("**/custom_validators.js", lambda route: held.append(route))
     one = {"type": "checkbox", "name": "one", "label": "One", "options": choices("a", "b"),
            "validators": {"atMostOne": True}}  # fmt: skip
-    router = show(composed(one), custom_validators=VALIDATORS, helpers="export const words = [];")
+    with page.expect_request("**/custom_validators.js"):
+        router = show(composed(one), custom_validators=VALIDATORS, helpers="export const words = [];")
     page.get_by_label("A", exact=True).check()
     page.get_by_label("B", exact=True).check()
     send(page)

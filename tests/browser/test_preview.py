@@ -101,6 +101,15 @@ async def test_a_task_built_with_npm_can_be_previewed_too(page: Page) -> None:
     assert complaints == []
 
 
+async def test_the_introduction_of_newcomers_can_be_tried(page: Page) -> None:
+    about = {"onboarding_qualification": "trained", "onboarding_html": "<label>Ready? <input name=ready></label>"}
+    config = mnb.compose("static_html", task=TASK, blueprint_args={"task_html": "<input name=x>", **about})
+    await page.set_content(mnb.preview(config, mnb.SharedTaskState(static_task_data=[{}]), row=None).document())
+    await page.get_by_label("Ready?").fill("yes")
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.get_by_role("status", name="Preview")).to_contain_text('"ready": "yes"')
+
+
 async def test_a_page_is_held_to_its_policy(page: Page, tmp_path: Path) -> None:
     """What a worker's browser would refuse is refused here: other sites' scripts, evaluated text, requests."""
     said: list[str] = []

@@ -43,6 +43,17 @@ def test_what_a_launch_would_refuse_is_refused() -> None:
         mnb.preview(mnb.compose("mock", task={name: TASK[name] for name in TASK if name != "task_reward"}))
 
 
+def test_the_introduction_can_be_shown_too() -> None:
+    with pytest.raises(ConfigError, match="This task has no introduction to be shown"):
+        mnb.preview(config(), state("Sun"), row=None)
+    about = {"onboarding_qualification": "trained", "onboarding_html": "<p>${x}</p><input name=ok>"}
+    data = mnb.SharedTaskState(static_task_data=[{"text": "Sun"}], onboarding_data={"x": "Hello"})
+    assert (
+        '"init_task_data": {"x": "Hello"}, "is_onboarding": true'
+        in mnb.preview(config(**about), data, row=None).document()
+    )
+
+
 def test_rows_that_come_one_by_one_are_left_alone() -> None:
     rows = iter([{"text": "Sun"}])
     data = mnb.SharedTaskState(static_task_data=rows)

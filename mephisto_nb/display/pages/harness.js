@@ -1,7 +1,8 @@
-(({ base, site, nonce, task_config: config, init_task_data: initData }) => {
+(({ base, site, nonce, task_config: config, init_task_data: initData, is_onboarding: isOnboarding = false }) => {
   /* Stands in for the router of a page that is shown in a notebook: answers what the page asks, sends nothing on.
   The document has no origin, hence no storage and no network of its own; both are replaced, too. */
-  const AGENT = "preview";
+  const AGENT = isOnboarding ? "onboarding_preview" : "preview";
+  const STATUS = isOnboarding ? "onboarding" : "in task";
   const WORDS = "This is a preview: nothing is sent or stored.";
 
   // -- the files of the site
@@ -63,7 +64,7 @@
 
   // -- what the router says
 
-  const agent = { request_id: AGENT, worker_id: AGENT, agent_id: AGENT, init_task_data: initData, status: "in task" };
+  const agent = { request_id: AGENT, worker_id: AGENT, agent_id: AGENT, init_task_data: initData, status: STATUS };
   const ROUTES = {
     "task_config.json": (_, url) => ({
       ...config,
@@ -77,6 +78,11 @@
       subject_id: AGENT,
       data: { ...agent, failure_reason: null, failure_code: null },
     }),
+    submit_onboarding: ({ provider_data: { onboarding_data: data } }) => {
+      showSubmission({ final_data: data });
+      const none = { ...agent, agent_id: null, init_task_data: null, status: null };
+      return { packet_type: "agent_details", subject_id: AGENT, data: { ...none, failure_reason: WORDS, failure_code: "" } };
+    },
     submit_task: (body) => showSubmission(body) ?? { status: "Submitted!" },
     return_unit: () => ({ status: "Returned" }),
     log_error: (body) => showError(body) ?? { status: "Error logged" },
@@ -177,7 +183,7 @@
 
     send(text) {
       if (JSON.parse(text).packet_type !== "heartbeat") return;
-      const packet = { packet_type: "heartbeat", subject_id: AGENT, data: { status: "in task" } };
+      const packet = { packet_type: "heartbeat", subject_id: AGENT, data: { status: STATUS } };
       queueMicrotask(() => this.#fire(new MessageEvent("message", { data: JSON.stringify(packet) })));
     }
 

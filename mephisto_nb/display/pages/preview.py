@@ -45,7 +45,11 @@ class Preview:
 
     def document(self) -> str:
         """Give the page as one HTML document."""
-        told = {"task_config": self._page.task_config, "init_task_data": self._page.init_data}
+        told = {
+            "task_config": self._page.task_config,
+            "init_task_data": self._page.init_data,
+            "is_onboarding": self._page.is_onboarding,
+        }
         return make_document(self._page.files, self._page.policy, told, secrets.token_hex(12))
 
     def __repr__(self) -> str:
@@ -64,7 +68,7 @@ class Preview:
 def preview(
     config: DictConfig | Mapping[str, Any] | Iterable[Any],
     shared_state: SharedTaskState | None = None,
-    row: int | Mapping[str, Any] = 0,
+    row: int | Mapping[str, Any] | None = 0,
     *,
     height: int = _HEIGHT,
 ) -> Preview:
@@ -79,7 +83,8 @@ def preview(
     shared_state
         The task's data and hooks, as for a launch.
     row
-        Which row of the data, counted from 0; or a row itself, where data comes one by one.
+        Which row of the data, counted from 0; or a row itself, where data comes one by one. None: the introduction
+        that newcomers go through first.
     height
         How high it is shown, in pixels.
 
