@@ -110,6 +110,21 @@ async def test_the_introduction_of_newcomers_can_be_tried(page: Page) -> None:
     await expect(page.get_by_role("status", name="Preview")).to_contain_text('"ready": "yes"')
 
 
+async def test_functions_of_ones_own_run_in_a_preview_of_their_form(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "words.js").write_text('export const words = ["silly"];', encoding="utf-8")
+    (tmp_path / "custom_validators.js").write_text(
+        'import { words } from "./words.js";\n'
+        "export const noneOf = (field, value) => (words.includes(value) ? `Not ${value}.` : null);",
+        encoding="utf-8",
+    )
+    form = {"fields": {"motto": {"required": True, "custom_checks": {"noneOf": []}}}}
+    task = mnb.form_task(form, blueprint_args={"insertions": str(tmp_path)}, **TASK)
+    await page.set_content(mnb.preview(task).document())
+    await page.get_by_label("Motto").fill("silly")
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.locator(".problem")).to_have_text("Not silly.")
+
+
 async def test_a_page_is_held_to_its_policy(page: Page, tmp_path: Path) -> None:
     """What a worker's browser would refuse is refused here: other sites' scripts, evaluated text, requests."""
     said: list[str] = []
