@@ -33,6 +33,10 @@ class PeopleStore(ABC):
         """Make a qualification, or find the one of this name."""
 
     @abstractmethod
+    def read_qualifications(self) -> list[JSONObject]:
+        """Give one row a qualification, by name."""
+
+    @abstractmethod
     def grant_qualification(self, name: str, worker_name: str, provider_type: str, value: int) -> None:
         """Grant a qualification, or change the value granted; worker and qualification are made if they are new."""
 

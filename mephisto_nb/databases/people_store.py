@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 
 from sqlalchemy import Connection
 
+from mephisto_nb._typing import JSONObject
 from mephisto_nb.abstractions.database import PeopleStore
 from mephisto_nb.data_model.records import Qualification, Requester, Task
 from mephisto_nb.data_model.snapshots import WorkerFacts
@@ -39,6 +40,11 @@ class SQLPeople(PeopleStore):
         """Make a qualification, or find the one of this name."""
         with self._writing("Storing a qualification") as connection:
             return people.create_qualification(connection, name, description)
+
+    def read_qualifications(self) -> list[JSONObject]:
+        """Give one row a qualification, by name."""
+        with self._reading("Reading qualifications") as connection:
+            return reads.read_qualifications(connection)
 
     def grant_qualification(self, name: str, worker_name: str, provider_type: str, value: int) -> None:
         """Grant a qualification, or change the value granted."""
