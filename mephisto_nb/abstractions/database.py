@@ -54,6 +54,10 @@ class PeopleStore(ABC):
     ) -> dict[str, WorkerFacts]:
         """Give what is known of these workers, by name; names never seen are missing."""
 
+    @abstractmethod
+    def read_gates(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+        """Give one row for each time that a worker was looked at (see `export.frames.gates_frame`)."""
+
 
 class ReviewStore(ABC):
     """Where decisions on answers, and what is paid, are read from; `Database.apply` writes them."""
@@ -145,7 +149,7 @@ class Database(PeopleStore, ReviewStore):
 
     @abstractmethod
     def count_units(self, task_run_ids: Sequence[str]) -> dict[str, dict[str, int]]:
-        """Give, by run, how many units have which status."""
+        """Give, by run, how many units of the work itself have which status: those of gates are left out."""
 
     @abstractmethod
     def release(self) -> None:

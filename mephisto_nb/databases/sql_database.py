@@ -22,6 +22,12 @@ from mephisto_nb.databases.people_store import SQLPeople
 from mephisto_nb.databases.review_store import SQLReviews
 from mephisto_nb.errors import ClosedError
 
+#: Tables with rows of one run, each before those that its rows point at.
+_OF_A_RUN = (
+    t.reviews, t.payments, t.verdicts, t.held_arrivals, t.gate_units, t.onboarding_agents, t.agents, t.units,
+    t.assignments, t.events, t.outbox, t.task_runs,
+)  # fmt: skip
+
 
 class SQLDatabase(SQLPeople, SQLReviews, Database):
     """A database behind a URL: ``sqlite:///FILE`` or ``postgresql://USER:PASSWORD@HOST/NAME``.
@@ -93,7 +99,7 @@ class SQLDatabase(SQLPeople, SQLReviews, Database):
             agents = select(t.agents.c.agent_id).where(t.agents.c.task_run_id == task_run_id)
             for table in (t.submissions, t.agent_metadata, t.live_updates):
                 connection.execute(delete(table).where(table.c.agent_id.in_(agents)))
-            for table in (t.reviews, t.payments, t.agents, t.units, t.assignments, t.events, t.outbox, t.task_runs):
+            for table in _OF_A_RUN:
                 connection.execute(delete(table).where(table.c.task_run_id == task_run_id))
 
     def load_run(self, task_run_id: str) -> RunSnapshot:
