@@ -284,3 +284,9 @@ def count_units(connection: Connection, run_ids: Sequence[str]) -> dict[str, dic
     for run_id, status, count in connection.execute(query):
         found[run_id][status] = count
     return found
+
+
+def read_qualifications(connection: Connection) -> list[JSONObject]:
+    """Give one row a qualification, by name."""
+    query = select(t.qualifications).order_by(t.qualifications.c.qualification_name)
+    return [dict(row) for row in connection.execute(query).mappings()]
