@@ -41,7 +41,8 @@ class Step:
     `now` is when it happens; `new_id` makes ids. `started` and `ended` are the agents whose task code is to be
     started and stopped once the step is committed, `submitted` the units whose answer came in, and
     `live_updates` the messages to hand to task code. `refused` are the names of workers who got no unit, with the
-    code of the reason, and `page_errors` the agents whose pages reported an error.
+    code of the reason, and `page_errors` the agents whose pages reported an error. `troubles` are what befell the
+    researcher's own code, for them to read.
     """
 
     state: RunState
@@ -54,6 +55,7 @@ class Step:
     live_updates: list[tuple[str, JSONObject]] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
     page_errors: list[str] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
     #: Agents and units whose rows are written for the first time, as they are at the end of the step.
     _new: set[str] = field(default_factory=set)
 

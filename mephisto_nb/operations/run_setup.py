@@ -88,6 +88,7 @@ class RunPlan:
             content_security_policy=self.blueprint.get_content_security_policy(),
             frame_ancestors=self.provider.FRAME_ANCESTORS,
             disconnect_after=self.blueprint.disconnect_after,
+            linked_files={name: str(path.absolute()) for name, path in self.blueprint.get_linked_files().items()},
         )
 
 

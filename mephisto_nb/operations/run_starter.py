@@ -186,7 +186,7 @@ class RunStarter:
         pool = WorkerPool(run.task_run_id, plan.blueprint, plan.provider, self.database)
         await engine.load(pool)
         link = ClientIOHandler(engine, architect, self.clock)
-        tally = RunTally(since=self.clock.now())
+        tally = RunTally(since=self.clock.now(), explain=plan.blueprint.explain_page_error)
         engine.listeners.append(tally.note)
         made_for = (run, directory, plan.blueprint, plan.provider, architect, self.database, self.clock)
         parts = RunParts(*made_for, engine, link, tally, self.progress)
@@ -195,6 +195,7 @@ class RunStarter:
         if plan.blueprint.TaskRunnerClass is not None:
             runner = plan.blueprint.TaskRunnerClass(plan.shared_state)
             keeper.agents = link.live = AgentKeeper(engine, link.send_ahead, self.supervisor, runner, pool.init_data)
+            pool.page_data = keeper.agents.page_data
         return keeper, architect
 
     def _directory_of(self, task_run_id: str) -> Path:

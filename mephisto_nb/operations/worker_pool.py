@@ -61,6 +61,8 @@ class WorkerPool:
     ) -> None:
         self._task_run_id = task_run_id
         self._blueprint, self._provider, self._database = blueprint, provider, database
+        #: Makes what a page is handed of what its agent works on.
+        self.page_data: Callable[[Agent, JSON], JSON] = lambda agent, init_data: init_data
         self._rules: Mapping[PacketType, Callable[[Step, Received], None]] = {
             PacketType.SUBMIT_UNIT: _submit,
             PacketType.SUBMIT_ONBOARDING: _refuse_onboarding,
@@ -129,7 +131,10 @@ class WorkerPool:
             return
         facts = prepared.facts.get(identity.worker_name, WorkerFacts())
         outcome = arrive(step, Arrival(request_id, identity.worker_name, identity.registration_id, facts))
-        data = self.init_data(step, outcome) if isinstance(outcome, Agent) else None
+        self._answer(step, request_id, outcome)
+
+    def _answer(self, step: Step, request_id: str, outcome: Agent | Refusal) -> None:
+        data = self.page_data(outcome, self.init_data(step, outcome)) if isinstance(outcome, Agent) else None
         answer(step, request_id, outcome, data)
 
 
