@@ -238,35 +238,6 @@ def read_results(
     return rows
 
 
-def read_live_updates(
-    connection: Connection, run_ids: Sequence[str], agent_ids: Sequence[str] | None = None
-) -> list[JSONObject]:
-    """Give one row a message of a live task, in the order in which they were said."""
-    u, g = t.live_updates.c, t.agents.c
-    query = (
-        select(u.agent_id, u.sender, u.data, u.at)
-        .join(t.agents, g.agent_id == u.agent_id)
-        .where(g.task_run_id.in_(run_ids))
-        .order_by(u.id)
-    )
-    if agent_ids is not None:
-        query = query.where(u.agent_id.in_(agent_ids))
-    return [{**row, "data": json.loads(row["data"])} for row in connection.execute(query).mappings()]
-
-
-def read_metadata(connection: Connection, run_ids: Sequence[str]) -> list[JSONObject]:
-    """Give one row for each thing that was sent beside an answer, in the order in which it came."""
-    m, g = t.agent_metadata.c, t.agents.c
-    query = (
-        select(m.id, g.task_run_id, m.agent_id, g.unit_id, g.worker_id, t.workers.c.worker_name, m.received_at, m.data)
-        .join(t.agents, g.agent_id == m.agent_id)
-        .join(t.workers, t.workers.c.worker_id == g.worker_id)
-        .where(g.task_run_id.in_(run_ids))
-        .order_by(m.id)
-    )
-    return [{**row, "data": json.loads(row["data"])} for row in connection.execute(query).mappings()]
-
-
 def read_payments(connection: Connection, run_ids: Sequence[str]) -> list[JSONObject]:
     """Give one row a payment, in the order in which they came to be owed."""
     p = t.payments.c

@@ -20,10 +20,11 @@ from mephisto_nb.databases.apply import apply_changes, dump
 from mephisto_nb.databases.connect import make_engine, parse_url, told_plainly
 from mephisto_nb.databases.migrate import migrate
 from mephisto_nb.databases.people_store import SQLPeople
+from mephisto_nb.databases.said_store import SQLSaid
 from mephisto_nb.errors import ClosedError
 
 
-class SQLDatabase(SQLPeople, Database):
+class SQLDatabase(SQLPeople, SQLSaid, Database):
     """A database behind a URL: ``sqlite:///FILE`` or ``postgresql://USER:PASSWORD@HOST/NAME``.
 
     Raises
@@ -141,18 +142,6 @@ class SQLDatabase(SQLPeople, Database):
         """Give one row a submission."""
         with self._reading("Reading results") as connection:
             return reads.read_results(connection, task_run_ids, agent_ids)
-
-    def read_live_updates(
-        self, task_run_ids: Sequence[str], *, agent_ids: Sequence[str] | None = None
-    ) -> list[JSONObject]:
-        """Give one row a message of a live task."""
-        with self._reading("Reading live messages") as connection:
-            return reads.read_live_updates(connection, task_run_ids, agent_ids)
-
-    def read_metadata(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
-        """Give one row for each thing that was sent beside an answer."""
-        with self._reading("Reading what was sent beside answers") as connection:
-            return reads.read_metadata(connection, task_run_ids)
 
     def read_payments(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
         """Give one row a payment."""

@@ -17,6 +17,7 @@ from mephisto_nb.testing.contracts._database_changes import ChangesContract
 from mephisto_nb.testing.contracts._database_guards import GuardsContract
 from mephisto_nb.testing.contracts._database_people import PeopleContract
 from mephisto_nb.testing.contracts._database_reads import ReadsContract
+from mephisto_nb.testing.contracts._database_said import SaidContract
 from mephisto_nb.testing.contracts._database_sharing import SharingContract
 from mephisto_nb.testing.contracts._database_steering import SteeringContract
 from mephisto_nb.testing.contracts._database_steps_about_people import StepsAboutPeopleContract
@@ -28,6 +29,7 @@ class DatabaseContract(
     GuardsContract,
     PeopleContract,
     ReadsContract,
+    SaidContract,
     SharingContract,
     SteeringContract,
     StepsAboutPeopleContract,
