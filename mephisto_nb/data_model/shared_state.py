@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,9 @@ class SharedTaskState:
         One that raises counts as False and leaves a row in the event log.
     on_unit_submitted
         ``f(unit)``, plain or async, called after a unit's answer is stored; a failure is logged.
+    function_registry
+        Of a 'remote_procedure' task: the functions that its page may call, by name; plain ones, which run in threads,
+        or async ones. A parameter ``agent_state`` is told what is known of the unit.
     """
 
     static_task_data: Any = None
@@ -35,3 +38,4 @@ class SharedTaskState:
     qualifications: list[Requirement | JSONObject] = field(default_factory=list)
     worker_can_do_unit: Callable[..., bool] | None = None
     on_unit_submitted: Callable[..., Any] | None = None
+    function_registry: Mapping[str, Callable[..., Any]] = field(default_factory=dict)

@@ -41,7 +41,7 @@ def files_of(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-PAGE = {"index.html", "bundle.js", "bundle.css", "worker_page/beside_bundle.js"}
+PAGE = {"index.html", "bundle.js", "bundle.css", "worker_page/beside_bundle.js", "worker_page/client.js"}
 
 
 def test_a_script_is_served_with_the_page_around_it(bundle: Path, tmp_path: Path) -> None:

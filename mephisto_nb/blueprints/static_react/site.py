@@ -47,10 +47,8 @@ def build(directory: Path, bundle: Mapping[str, Path], preview: str | None, extr
     except (OSError, shutil.Error) as error:
         raise DataFileError(f"The task's files cannot be copied: {error}") from error
     # Over whatever the build made of its own: this page is the one that knows the crowd.
-    ours = ("index.html", "beside_bundle.js")
-    (directory / _FOLDER).mkdir(exist_ok=True)
-    for name, place in zip(ours, (directory, directory / _FOLDER), strict=True):
-        shutil.copyfile(_PAGE / name, place / name)
+    shutil.copytree(_PAGE, directory / _FOLDER, dirs_exist_ok=True, ignore=shutil.ignore_patterns("index.html"))
+    shutil.copyfile(_PAGE / "index.html", directory / "index.html")
     if not (directory / STYLES).exists():
         (directory / STYLES).touch()
     if preview is not None:
