@@ -14,7 +14,7 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.packets import Packet
 from mephisto_nb.data_model.records import Agent, Assignment, Event, Steering, TaskRun, Unit, Worker
 from mephisto_nb.data_model.snapshots import RunSnapshot, WorkerFacts
-from mephisto_nb.data_model.states import UNIT_ANSWERED, AgentStatus, UnitStatus
+from mephisto_nb.data_model.states import UNIT_ANSWERED, AgentStatus, PaymentStatus, UnitStatus
 from mephisto_nb.databases import tables as t
 from mephisto_nb.databases.plain_text import make_key
 from mephisto_nb.errors import NotFoundError
@@ -69,6 +69,7 @@ def load_run(connection: Connection, task_run_id: str) -> RunSnapshot:
         outbox=_load_outbox(connection, task_run_id),
         last_submission_at=connection.execute(last_submission.where(t.agents.c.task_run_id == task_run_id)).scalar(),
         worker_names=_load_worker_names(connection, task_run_id),
+        payments=_load_payments(connection, task_run_id),
     )
 
 
@@ -115,6 +116,13 @@ def _load_worker_names(connection: Connection, run: str) -> dict[str, str]:
     came = select(a.worker_id).where(a.task_run_id == run)
     found = connection.execute(select(w.worker_id, w.worker_name).where(w.worker_id.in_(came)))
     return {row.worker_id: row.worker_name for row in found}
+
+
+def _load_payments(connection: Connection, run: str) -> dict[str, float]:
+    p = t.payments.c
+    found = connection.execute(select(p.key, p.amount, p.status).where(p.task_run_id == run))
+    counts = {PaymentStatus.OWED, PaymentStatus.SENT}
+    return {key: amount if status in counts else 0.0 for key, amount, status in found}
 
 
 def _load_outbox(connection: Connection, run: str) -> list[tuple[int, Packet]]:

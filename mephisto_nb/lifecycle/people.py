@@ -18,9 +18,13 @@ def pay(
 
     The key is known in this run alone.
     """
+    key = f"{step.state.task_run_id}:{key}"
+    if key in step.state.payments:
+        return
+    step.state.payments[key] = amount
     payment = Payment(
         payment_id=step.new_id(),
-        key=f"{step.state.task_run_id}:{key}",
+        key=key,
         worker_id=worker_id,
         kind=kind,
         amount=amount,

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from mephisto_nb.data_model.states import UNIT_ANSWERED, UnitStatus
+from mephisto_nb.data_model.task_run_args import MAXIMUM_BONUS
 from mephisto_nb.errors import ClosedError, RunFailedError
 from mephisto_nb.operations.run_parts import RunParts
 from mephisto_nb.operations.steering import SteeredRun
@@ -99,6 +100,11 @@ class LiveTaskRun(SteeredRun):
     def num_working(self) -> int:
         """How many workers are at work now."""
         return self._parts.engine.state.counts[UnitStatus.ASSIGNED]
+
+    @property
+    def maximum_bonus(self) -> float:
+        """The most that `on_unit_submitted` may pay as one bonus, in US dollars."""
+        return float(self.task_run.config["mephisto"]["task"].get("maximum_bonus", MAXIMUM_BONUS))
 
     def get_worker_url(self, worker_name: str) -> str:
         """Give the link by which one worker comes to the task: for them alone, as it shows who they are."""
