@@ -31,7 +31,7 @@ def metadata_frame(rows: Sequence[JSONObject], path_of: Callable[[str], str]) ->
     """Make a frame of what workers sent beside their answers: one row an item, columns `METADATA_COLUMNS`.
 
     ``kind`` is tips, feedback, worker_opinion or other, ``type`` what the page called it; ``header`` and ``text`` are
-    its words, missing where it has none; ``data`` is all of it, and ``files`` the paths of what was sent along. It is all
+    its words, missing where it has none; ``data`` is all of it, and ``files`` the paths of what was sent along. All is
     workers' own, as it came.
 
     Parameters

@@ -13,7 +13,7 @@ from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.submitted_unit import SubmittedUnit
 from mephisto_nb.operations.supervisor import Supervisor
 from mephisto_nb.operations.threads import in_thread
-from mephisto_nb.utils.call_threads import CallThreads
+from mephisto_nb.utils.call_threads import CallThreads, is_async
 from mephisto_nb.utils.logging import get_logger
 
 if TYPE_CHECKING:
@@ -109,15 +109,9 @@ class SubmissionHooks:
         await self._run.parts.engine.do(mark, patiently=True)
 
     async def _call(self, unit: SubmittedUnit) -> None:
-        result = self._hook(unit) if _is_async(self._hook) else await self._threads.run(self._hook, unit)
+        result = self._hook(unit) if is_async(self._hook) else await self._threads.run(self._hook, unit)
         if inspect.isawaitable(result):
             await result
-
-
-def _is_async(hook: Callable[..., Any]) -> bool:
-    call = getattr(hook, "__call__", None)  # noqa: B004 - of an object whose call is async
-    inner = hook.func if isinstance(hook, partial) else hook
-    return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(call)
 
 
 def _mark(step: Step, agent_id: str, failure: str | None) -> None:

@@ -13,6 +13,7 @@ from mephisto_nb.errors import ClosedError, RouterError
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.hooks import SubmissionHooks
 from mephisto_nb.operations.supervisor import Supervisor
+from mephisto_nb.operations.verdicts import Verdicts
 from mephisto_nb.utils.logging import get_logger
 
 if TYPE_CHECKING:
@@ -48,20 +49,24 @@ class RunKeeper:
         self.agents: AgentKeeper | None = None
         #: Tells the researcher's `on_unit_submitted` of answers, if there is one.
         self.hooks: SubmissionHooks | None = None
+        #: Asks the researcher's `worker_can_do_unit`, if that is async.
+        self.verdicts: Verdicts | None = None
 
     async def start(self) -> None:
         """Start the engine and the link, and the code of those who are at work already."""
         parts, name = self.run.parts, self.run.task_run_id
         if self.agents is not None:
             await self.agents.load(parts.database)
-        if self.hooks is not None:
-            await self.hooks.load()
+        for part in (self.hooks, self.verdicts):
+            if part is not None:
+                await part.load()
         for what, work in (("engine", parts.engine.run()), ("link", parts.link.run())):
             self._tasks.append(self._supervisor.spawn(f"{what} of run {name}", work, self._failed))
         if self.agents is not None:
             await self.agents.start()
-        if self.hooks is not None:
-            self.hooks.start()
+        for part in (self.hooks, self.verdicts):
+            if part is not None:
+                part.start()
 
     def keep(self, launcher: TaskLauncher | None) -> None:
         """Start what creates the remaining work, and what ends the run when all is done."""
@@ -85,7 +90,7 @@ class RunKeeper:
         self.run.is_driven = False
 
     def _stop(self) -> None:
-        for part in (self.agents, self.hooks):
+        for part in (self.agents, self.hooks, self.verdicts):
             if part is not None:
                 part.stop()
         for task in self._tasks:

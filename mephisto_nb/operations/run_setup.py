@@ -5,12 +5,11 @@ Everything that can be refused is refused here, before anything is written or st
 
 from __future__ import annotations
 
-import inspect
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mephisto_nb.abstractions.architect import Architect, RouterPlan
 from mephisto_nb.abstractions.blueprint import Blueprint
@@ -25,6 +24,8 @@ from mephisto_nb.operations.registry import (
     get_blueprint_from_type,
     get_crowd_provider_from_type,
 )
+from mephisto_nb.operations.verdicts import AsyncHook, Verdicts
+from mephisto_nb.utils.call_threads import is_async
 
 if TYPE_CHECKING:
     from mephisto_nb.operations.task_run_settings import TaskRunSettings
@@ -52,7 +53,12 @@ class RunPlan:
         self.blueprint.assert_task_args()
         self.make_architect(directory).assert_task_args()
 
-    def make_rules(self) -> RunRules:
+    def make_verdicts(self) -> Verdicts | None:
+        """Make who asks `worker_can_do_unit`, if that is async."""
+        hook = self.shared_state.worker_can_do_unit
+        return Verdicts(cast("AsyncHook", hook)) if hook is not None and is_async(hook) else None
+
+    def make_rules(self, verdicts: Verdicts | None) -> RunRules:
         """Give the limits of the run."""
         task = self.settings.task
         return RunRules(
@@ -66,7 +72,7 @@ class RunPlan:
             maximum_units_per_worker=task.maximum_units_per_worker,
             max_num_concurrent_units=task.max_num_concurrent_units,
             requirements=self.requirements,
-            can_do_unit=_can_do_unit(self.shared_state.worker_can_do_unit),
+            can_do_unit=verdicts.may_do if verdicts else _can_do_unit(self.shared_state.worker_can_do_unit),
         )
 
     def build_site(self, directory: Path) -> None:
@@ -117,8 +123,6 @@ def _check_shared_state(shared_state: object) -> None:
         hook = getattr(shared_state, name)
         if hook is not None and not callable(hook):
             raise ConfigError(f"SharedTaskState.{name} is {hook!r}, which cannot be called.")
-    if inspect.iscoroutinefunction(shared_state.worker_can_do_unit):
-        raise ConfigError("SharedTaskState.worker_can_do_unit is async; it must answer at once: use a plain function.")
 
 
 def _requirements(settings: TaskRunSettings, shared_state: SharedTaskState) -> tuple[Requirement, ...]:
@@ -129,11 +133,11 @@ def _requirements(settings: TaskRunSettings, shared_state: SharedTaskState) -> t
     return tuple(required)
 
 
-def _can_do_unit(hook: Callable[..., bool] | None) -> CanDoUnit | None:
+def _can_do_unit(hook: Callable[..., Any] | None) -> CanDoUnit | None:
     if hook is None:
         return None
 
     def can_do_unit(worker: Worker, unit: Unit, assignment: Assignment) -> bool:
-        return hook(worker, unit)
+        return bool(hook(worker, unit))
 
     return can_do_unit

@@ -182,8 +182,9 @@ class RunStarter:
         undo.callback(lock.release)
         plan.provider.take_run_secret(await in_thread(keep_run_secret, directory))
         architect = plan.make_architect(directory)
-        engine = RunEngine(run.task_run_id, plan.make_rules(), self.database, self.writer, self.clock)
-        pool = WorkerPool(run.task_run_id, plan.blueprint, plan.provider, self.database)
+        verdicts = plan.make_verdicts()
+        engine = RunEngine(run.task_run_id, plan.make_rules(verdicts), self.database, self.writer, self.clock)
+        pool = WorkerPool(run.task_run_id, plan.blueprint, plan.provider, self.database, verdicts)
         await engine.load(pool)
         link = ClientIOHandler(engine, architect, self.clock)
         tally = RunTally(since=self.clock.now(), explain=plan.blueprint.explain_page_error)
@@ -192,6 +193,9 @@ class RunStarter:
         parts = RunParts(*made_for, engine, link, tally, self.progress)
         keeper = RunKeeper(self.run_class(parts), self.supervisor, lock)
         keeper.listen_for_submissions(plan.shared_state)
+        if verdicts is not None:
+            verdicts.serve(engine, self.supervisor, self.database, plan.provider.PROVIDER_TYPE)
+            keeper.verdicts = verdicts
         if plan.blueprint.TaskRunnerClass is not None:
             runner = plan.blueprint.TaskRunnerClass(plan.shared_state)
             keeper.agents = link.live = AgentKeeper(engine, link.send_ahead, self.supervisor, runner, pool.init_data)

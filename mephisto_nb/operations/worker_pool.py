@@ -23,6 +23,7 @@ from mephisto_nb.lifecycle.eligibility import Refusal, RefusalCode
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.lifecycle.submissions import submit
 from mephisto_nb.operations.threads import in_thread
+from mephisto_nb.operations.verdicts import Verdicts
 from mephisto_nb.utils.logging import get_logger
 
 #: Of what a worker's page reports as an error, this many characters are kept.
@@ -54,13 +55,23 @@ class WorkerPool:
         Its kind of task, and its crowd.
     database
         Where workers are looked up.
+    verdicts
+        Who asks the researcher's `worker_can_do_unit`, where it is async.
     """
 
     def __init__(
-        self, task_run_id: str, blueprint: Blueprint[Any], provider: CrowdProvider[Any], database: Database
+        self,
+        task_run_id: str,
+        blueprint: Blueprint[Any],
+        provider: CrowdProvider[Any],
+        database: Database,
+        verdicts: Verdicts | None = None,
     ) -> None:
         self._task_run_id = task_run_id
         self._blueprint, self._provider, self._database = blueprint, provider, database
+        self._verdicts = verdicts
+        if verdicts is not None:
+            verdicts.decide = self._decide
         #: Makes what a page is handed of what its agent works on.
         self.page_data: Callable[[Agent, JSON], JSON] = lambda agent, init_data: init_data
         self._rules: Mapping[PacketType, Callable[[Step, Received], None]] = {
@@ -130,8 +141,16 @@ class WorkerPool:
             answer(step, request_id, identity)
             return
         facts = prepared.facts.get(identity.worker_name, WorkerFacts())
-        outcome = arrive(step, Arrival(request_id, identity.worker_name, identity.registration_id, facts))
-        self._answer(step, request_id, outcome)
+        self._decide(step, Arrival(request_id, identity.worker_name, identity.registration_id, facts))
+
+    def _decide(self, step: Step, arrival: Arrival) -> None:
+        if self._verdicts is not None:
+            self._verdicts.begin()
+        outcome = arrive(step, arrival)
+        is_refused = isinstance(outcome, Refusal)
+        if self._verdicts is not None and is_refused and self._verdicts.puts_off(step, arrival):
+            return
+        self._answer(step, arrival.request_id, outcome)
 
     def _answer(self, step: Step, request_id: str, outcome: Agent | Refusal) -> None:
         data = self.page_data(outcome, self.init_data(step, outcome)) if isinstance(outcome, Agent) else None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import inspect
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 
@@ -57,3 +59,10 @@ class CallThreads:
 
         threading.Thread(target=call, name=self._name, daemon=True).start()
         return await result
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Tell whether a function of a researcher is to be awaited on the loop: a coroutine function, or what calls one."""
+    inner = function.func if isinstance(function, partial) else function
+    call = getattr(inner, "__call__", None)  # noqa: B004 - of an object whose call is async
+    return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(call)

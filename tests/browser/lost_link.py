@@ -36,7 +36,8 @@ class Network:
         ways = ((reader, to_router[1]), (to_router[0], writer))
         both = [asyncio.ensure_future(self._pass_on(*way)) for way in ways]
         self._tasks.update(both)
-        await asyncio.wait(both)
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait(both)
         for _, out in ways:
             out.close()
 

@@ -62,6 +62,19 @@ async def has_answers(page: Page, *answers: str) -> None:
     await expect(page.get_by_test_id("answers").locator("li")).to_have_text(list(answers))
 
 
+@pytest.fixture
+def beats(page: Page) -> asyncio.Queue[str]:
+    """The answers to heartbeats that the page got."""
+    found: asyncio.Queue[str] = asyncio.Queue()
+
+    def note(frame: str | bytes) -> None:
+        if '"last_mephisto_ping"' in str(frame):
+            found.put_nowait(str(frame))
+
+    page.on("websocket", lambda socket: socket.on("framereceived", note))
+    return found
+
+
 async def is_linked(page: Page) -> None:
     await expect(page.locator("#link")).to_contain_text("connected")
 
@@ -77,16 +90,20 @@ def said(run: LiveTaskRun) -> list[tuple[str, Any]]:
 
 
 @pytest.mark.timeout(180)
-async def test_a_reload_and_a_connection_lost_for_30_seconds_lose_nothing(run: LiveTaskRun, page: Page) -> None:
+async def test_a_reload_and_a_connection_lost_for_30_seconds_lose_nothing(
+    run: LiveTaskRun, page: Page, beats: asyncio.Queue[str]
+) -> None:
     async with network_to(run.url) as network:
         await page.goto(network.url + ANN)
         await is_linked(page)
         await call(page, "Shout", "before")
         await has_answers(page, "BEFORE")
+        await beats.get()
         await page.reload()
         await expect(page.get_by_test_id("previous")).to_have_text('"BEFORE"')
         await is_linked(page)
         await expect(page.get_by_test_id("text")).to_have_text("What a day!")
+        await beats.get()
         network.lose()
         await call(page, "Shout", "meanwhile")
         # After five heartbeats without an answer: 30 true seconds.

@@ -10,6 +10,7 @@ from typing import Any
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.blueprints.remote_procedure.arguments import ArgumentsError, fit, hints_of
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.utils.call_threads import is_async
 
 #: The parameter by which a function asks for what is known of the unit.
 _STATE = "agent_state"
@@ -62,9 +63,8 @@ class Function:
 
     @property
     def is_async(self) -> bool:
-        """Whether it is a coroutine function, to be awaited on the loop."""
-        call = getattr(self.function, "__call__", None)  # noqa: B004 - of an object whose call is async
-        return inspect.iscoroutinefunction(self.function) or inspect.iscoroutinefunction(call)
+        """Whether it is to be awaited on the loop, rather than run in a thread."""
+        return is_async(self.function)
 
     def bind(self, request_id: str, args: JSON, state: CallState) -> Callable[[], Any]:
         """Give the call that a page asks for.
