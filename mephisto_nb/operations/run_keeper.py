@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import ClosedError, RouterError
 from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations.hooks import SubmissionHooks
 from mephisto_nb.operations.supervisor import Supervisor
-from mephisto_nb.operations.verdicts import Verdicts
 from mephisto_nb.utils.logging import get_logger
 
 if TYPE_CHECKING:
+    from mephisto_nb.operations.hooks import SubmissionHooks
     from mephisto_nb.operations.live_agents import AgentKeeper
     from mephisto_nb.operations.task_launcher import TaskLauncher
     from mephisto_nb.operations.task_run import LiveTaskRun
+    from mephisto_nb.operations.verdicts import Verdicts
 
 logger = get_logger(__name__)
 
@@ -95,11 +94,6 @@ class RunKeeper:
                 part.stop()
         for task in self._tasks:
             task.cancel()
-
-    def listen_for_submissions(self, shared_state: SharedTaskState) -> None:
-        """Call the researcher's `on_unit_submitted` after each answer."""
-        if (hook := shared_state.on_unit_submitted) is not None:
-            self.hooks = SubmissionHooks(self.run, self._supervisor, hook)
 
     async def _launch(self, launcher: TaskLauncher) -> None:
         try:

@@ -25,6 +25,7 @@ from mephisto_nb.lifecycle.departures import expire_open
 from mephisto_nb.lifecycle.launching import reopen_expired
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.client_io_handler import ClientIOHandler
+from mephisto_nb.operations.hooks import SubmissionHooks
 from mephisto_nb.operations.live_agents import AgentKeeper
 from mephisto_nb.operations.run_engine import RunEngine
 from mephisto_nb.operations.run_keeper import RunKeeper
@@ -192,7 +193,8 @@ class RunStarter:
         made_for = (run, directory, plan.blueprint, plan.provider, architect, self.database, self.clock)
         parts = RunParts(*made_for, engine, link, tally, self.progress)
         keeper = RunKeeper(self.run_class(parts), self.supervisor, lock)
-        keeper.listen_for_submissions(plan.shared_state)
+        if (hook := plan.shared_state.on_unit_submitted) is not None:
+            keeper.hooks = SubmissionHooks(keeper.run, self.supervisor, hook)
         if verdicts is not None:
             verdicts.serve(engine, self.supervisor, self.database, plan.provider.PROVIDER_TYPE)
             keeper.verdicts = verdicts

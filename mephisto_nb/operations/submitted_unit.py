@@ -7,13 +7,16 @@ import math
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.data_model.states import PaymentKind
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.lifecycle.people import block, grant, pay, revoke
 from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations.run_engine import RunEngine
+
+if TYPE_CHECKING:
+    from mephisto_nb.operations.run_engine import RunEngine
 
 
 class SubmittedUnit:

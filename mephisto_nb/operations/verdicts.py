@@ -6,17 +6,19 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.data_model.records import Assignment, Unit, Worker
 from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.lifecycle.arrivals import Arrival
 from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations.run_engine import RunEngine
-from mephisto_nb.operations.supervisor import Supervisor
 from mephisto_nb.operations.threads import in_thread
 from mephisto_nb.utils.logging import get_logger
+
+if TYPE_CHECKING:
+    from mephisto_nb.operations.run_engine import RunEngine
+    from mephisto_nb.operations.supervisor import Supervisor
 
 logger = get_logger(__name__)
 

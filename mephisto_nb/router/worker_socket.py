@@ -29,10 +29,10 @@ POLICY, TOO_BIG, TRY_LATER = 1008, 1009, 1013
 _TOO_MANY, _NO_AGENT = "too many sockets", "no agent"
 #: Our own page says with this packet that it has a live update.
 ACK = "ack"
-#: npm's `mephisto-task` hangs up for good when a heartbeat finds the last ping to be 20 seconds old. That long a
-#: break is no reason here: what was said is kept. So pings are dated ahead, and the package's other rule decides:
-#: ten heartbeats without an answer, which take a minute.
-_AHEAD_SECONDS = 60.0
+#: npm's `mephisto-task` hangs up for good when a heartbeat finds the last ping to be 20 seconds old. Neither a break of
+#: that length nor a phone that slept for an hour is a reason here: what was said is kept. So pings are dated ahead, and
+#: the package's other rule decides: ten heartbeats without an answer.
+_AHEAD_SECONDS = 86_400.0
 
 log = logging.getLogger(__name__)
 

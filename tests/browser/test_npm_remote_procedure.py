@@ -161,6 +161,23 @@ async def test_a_clock_that_is_wrong_by_an_hour_hangs_nobody_up(run: LiveTaskRun
     assert "disconnected_server" not in await page.locator("#link").inner_text()
 
 
+async def test_a_phone_that_slept_for_an_hour_goes_on_where_it_was(
+    run: LiveTaskRun, page: Page, beats: asyncio.Queue[str]
+) -> None:
+    async with network_to(run.url) as network:
+        await page.clock.install()
+        await page.goto(network.url + ANN)
+        await is_linked(page)
+        await beats.get()
+        network.lose()
+        await page.clock.fast_forward(HOUR)  # as if nothing had run: each timer that is due fires once
+        network.come_back()
+        await page.clock.run_for(12_000)
+        await call(page, "Shout", "awake")
+        await has_answers(page, "AWAKE")
+        await expect(page.get_by_test_id("trouble")).to_be_empty()
+
+
 async def test_two_tabs_of_one_task_are_one_worker_and_one_answer(run: LiveTaskRun, page: Page) -> None:
     other = await page.context.new_page()
     for tab in (page, other):
