@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from mephisto_nb.data_model.gates import StoredGates
 from mephisto_nb.data_model.packets import Packet
 from mephisto_nb.data_model.records import Agent, Assignment, TaskRun, Unit, Worker
 
@@ -24,6 +25,7 @@ class RunSnapshot:
     worker_names: dict[str, str] = field(default_factory=dict)
     #: What is paid beside the units' own pay, by the payment's key; cancelled or failed, it is 0.
     payments: dict[str, float] = field(default_factory=dict)
+    gates: StoredGates = field(default_factory=StoredGates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,11 @@ class WorkerFacts:
     """What the rules need to know of a worker who arrives.
 
     `worker` is None for somebody never seen before; `units_elsewhere` counts the units that they hold or have
-    answered in other runs of the same task.
+    answered in other runs of the same task, gates' units left out. `rows_seen` are the keys of the screening and gold
+    rows that they were ever shown in this task.
     """
 
     worker: Worker | None = None
     grants: dict[str, int] = field(default_factory=dict)
     units_elsewhere: int = 0
+    rows_seen: frozenset[str] = frozenset()

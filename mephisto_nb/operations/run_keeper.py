@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from mephisto_nb.errors import ClosedError, RouterError
+from mephisto_nb.lifecycle.departures import leave_introductions
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.supervisor import Supervisor
 from mephisto_nb.utils.logging import get_logger
 
 if TYPE_CHECKING:
+    from mephisto_nb.operations.gate_keeper import GateKeeper
     from mephisto_nb.operations.hooks import SubmissionHooks
     from mephisto_nb.operations.live_agents import AgentKeeper
     from mephisto_nb.operations.task_launcher import TaskLauncher
@@ -50,6 +52,8 @@ class RunKeeper:
         self.hooks: SubmissionHooks | None = None
         #: Asks the researcher's `worker_can_do_unit`, if that is async.
         self.verdicts: Verdicts | None = None
+        #: Runs what the gates of the run need done.
+        self.gates: GateKeeper | None = None
 
     async def start(self) -> None:
         """Start the engine and the link, and the code of those who are at work already."""
@@ -66,6 +70,8 @@ class RunKeeper:
         for part in (self.hooks, self.verdicts):
             if part is not None:
                 part.start()
+        if self.gates is not None:
+            await self.gates.start()
 
     def keep(self, launcher: TaskLauncher | None) -> None:
         """Start what creates the remaining work, and what ends the run when all is done."""
@@ -89,7 +95,7 @@ class RunKeeper:
         self.run.is_driven = False
 
     def _stop(self) -> None:
-        for part in (self.agents, self.hooks, self.verdicts):
+        for part in (self.agents, self.hooks, self.verdicts, self.gates):
             if part is not None:
                 part.stop()
         for task in self._tasks:
@@ -118,6 +124,8 @@ class RunKeeper:
             await self.hooks.finish()  # who awaits the end wants the bonuses, too
         self.run.done.set()
         try:
+            if engine.state.gates.at_onboarding():
+                await engine.do(partial(leave_introductions, why="all units are done", who="operator"), patiently=True)
             # Ended last: a kernel that is killed before leaves a run to take up, whose inbox is still read.
             await self.run.parts.link.settle(PATIENCE)
             if self.hooks is not None:

@@ -1,4 +1,4 @@
-"""The two places where threads are: the database's one writer, and a helper for functions that block."""
+"""The places where threads are: the database's one writer, and helpers for functions that block."""
 
 from __future__ import annotations
 

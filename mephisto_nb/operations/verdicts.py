@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mephisto_nb.abstractions.database import Database
+from mephisto_nb.data_model.gates import HeldArrival
 from mephisto_nb.data_model.records import Assignment, Unit, Worker
 from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.lifecycle.arrivals import Arrival
@@ -90,16 +91,18 @@ class Verdicts:
         """Begin a decision."""
         self._wanted = []
 
-    def puts_off(self, step: Step, arrival: Arrival) -> bool:
+    def puts_off(self, step: Step, asked: Arrival | HeldArrival) -> bool:
         """Put a decision off that had too few verdicts to give anything; tell whether it was."""
-        if not self._wanted or (self._now is not None and self._now.is_last):
+        wanted = [(worker, unit) for worker, unit in self._wanted if worker.worker_name == asked.worker_name]
+        if not wanted or (self._now is not None and self._now.is_last):
             return False
+        arrival = Arrival(asked.request_id, asked.worker_name, asked.registration_id, WorkerFacts())
         wait = self._now or _Wait(arrival, {}, asyncio.get_running_loop().time() + PATIENCE)
         if self._now is None:
             who = {"worker_name": arrival.worker_name, "registration_id": arrival.registration_id}
             step.log("request", arrival.request_id, None, None, ASKED, "operator", who)
         step.refused.pop()  # nobody was turned away yet
-        self._put_off.append((wait, self._wanted))
+        self._put_off.append((wait, wanted))
         return True
 
     # -- beside it -----------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Runs a researcher's functions that may block, a few at a time, where they hold up nobody."""
+"""Runs a researcher's functions that may block, or never end, where they hold up nobody."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ import inspect
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def in_own_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function that may block for ever in a thread that nobody else waits for; it keeps no process alive."""
+    return await _start(partial(function, *args, **kwargs), "mephisto_nb-call", lambda: None)
 
 
 class CallThreads:
-    """Threads for functions that are not ours: they may take as long as they like, or never end.
+    """Calls functions in threads of their own, so many at a time; the others wait in order.
 
-    Each call has a thread of its own, which does not keep the process alive; so many at a time, and the others wait
-    in order. A call whose caller was cancelled goes on to its end, and holds its place until then.
+    A call whose caller was cancelled goes on to its end, and holds its place until then.
 
     Parameters
     ----------
@@ -30,35 +37,34 @@ class CallThreads:
         self._places = asyncio.Semaphore(at_most)
         self._name = name
 
-    async def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function in a thread; give what it returns, or raise what it raises."""
         await self._places.acquire()
-        loop = asyncio.get_running_loop()
-        result: asyncio.Future[Any] = loop.create_future()
-        context = contextvars.copy_context()
+        return await _start(partial(function, *args, **kwargs), self._name, self._places.release)
 
-        def settle(value: Any, error: BaseException | None) -> None:
-            self._places.release()
-            if result.done():  # its caller was cancelled
-                return
-            if error is None:
-                result.set_result(value)
-            else:
-                result.set_exception(error)
 
-        def call() -> None:
-            value, failure = None, None
-            try:
-                value = context.run(function, *args, **kwargs)
-            except StopIteration as error:  # which a future cannot hold
-                failure = RuntimeError(f"{self._name} raised {error!r}")
-            except BaseException as error:  # noqa: BLE001 - handed to the caller
-                failure = error  # type: ignore[assignment]
-            with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits
-                loop.call_soon_threadsafe(settle, value, failure)
+def _start(function: Callable[[], T], name: str, at_end: Callable[[], None]) -> asyncio.Future[T]:
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+    context = contextvars.copy_context()
 
-        threading.Thread(target=call, name=self._name, daemon=True).start()
-        return await result
+    def settle(set_result: Callable[[], None]) -> None:
+        at_end()
+        if not future.done():  # or else its caller was cancelled
+            set_result()
+
+    def call() -> None:
+        try:
+            set_result = partial(future.set_result, context.run(function))
+        except StopIteration as error:  # which a future cannot hold
+            set_result = partial(future.set_exception, RuntimeError(f"{name} raised {error!r}"))
+        except BaseException as error:  # noqa: BLE001 - handed to the caller
+            set_result = partial(future.set_exception, error)
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits
+            loop.call_soon_threadsafe(settle, set_result)
+
+    threading.Thread(target=call, name=name, daemon=True).start()
+    return future
 
 
 def is_async(function: Callable[..., Any]) -> bool:

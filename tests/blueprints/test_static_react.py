@@ -190,7 +190,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "no units": ({"units_per_assignment": 0}, "units_per_assignment is 0"),
     "a source that is none": ({"extra_sources": ["'unsafe-inline'"]}, "extra_sources holds"),
     "no folder": ({"extra_source_dir": "nowhere"}, "which is not a folder"),
-    "golds": ({"use_golds": True}, "use_golds is True"),
+    "a page for reviews": ({"task_source_review": "review.js"}, "task_source_review is .review.js."),
     "no rows": ({"rows": []}, "holds no rows"),
     "rows that are none": ({"rows": ["a"]}, "row 1 of static_task_data"),
     "no data": ({"rows": None}, "has no data"),

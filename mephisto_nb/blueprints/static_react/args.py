@@ -43,12 +43,8 @@ class StaticReactBlueprintArgs:
     tips_location
         A CSV file of tips with the columns ``header`` and ``text``, which the page finds as ``tips`` in its task's
         configuration; `run.accept_tips` writes such a file. One that is not there yet holds no tips.
-    task_source_review, onboarding_source, onboarding_qualification, use_screening_task, use_golds
-        Known to Mephisto 1.x and refused when set: what they ask for is not done here.
-    passed_qualification_name, max_screening_units
-        Of use with `use_screening_task` alone.
-    gold_qualification_base, max_gold_units, min_golds, max_incorrect_golds
-        Of use with `use_golds` alone.
+    task_source_review
+        Known to Mephisto 1.x and refused when set: answers are reviewed as they are.
     """
 
     _blueprint_type: str = "static_react_task"
@@ -66,16 +62,6 @@ class StaticReactBlueprintArgs:
     block_qualification: str | None = None
     tips_location: str | None = None
     task_source_review: str | None = None
-    onboarding_source: str | None = None
-    onboarding_qualification: str | None = None
-    use_screening_task: bool = False
-    passed_qualification_name: str | None = None
-    max_screening_units: int | None = None
-    use_golds: bool = False
-    gold_qualification_base: str | None = None
-    max_gold_units: int | None = None
-    min_golds: int = 1
-    max_incorrect_golds: int = 0
 
 
 def check_args(args: StaticReactBlueprintArgs) -> None:
