@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from mephisto_nb.data_model.task_run_args import MAXIMUM_BONUS
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.submitted_unit import SubmittedUnit
 from mephisto_nb.operations.supervisor import Supervisor
@@ -50,6 +51,8 @@ class SubmissionHooks:
         self._waiting: deque[str] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._threads = CallThreads(_THREADS, "on_unit_submitted")
+        task = run.task_run.config["mephisto"]["task"]
+        self._maximum_bonus = float(task.get("maximum_bonus", MAXIMUM_BONUS))
         run.parts.engine.listeners.append(self._on_step)
 
     async def load(self) -> None:
@@ -98,7 +101,7 @@ class SubmissionHooks:
         failure: str | None = None
         try:
             (row,) = await in_thread(self._run.read_answers, [agent_id])
-            unit = SubmittedUnit(row, self._run.parts.engine, self._run.maximum_bonus)
+            unit = SubmittedUnit(row, self._run.parts.engine, self._maximum_bonus)
             await self._call(unit)
             await unit.settle()
         except Exception as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.data_model.states import PaymentKind
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.lifecycle.people import block, grant, pay, revoke
+from mephisto_nb.lifecycle.people import block, grant, is_paid, pay, revoke
 from mephisto_nb.lifecycle.step import Step
 
 if TYPE_CHECKING:
@@ -84,11 +84,12 @@ class SubmittedUnit:
             )
         self._check_reason(reason, "bonus")
         key = f"bonus:{self.agent_id}:{reason}"
-        return self._do(
-            lambda step: pay(
-                step, self.worker_id, PaymentKind.BONUS, float(amount), reason, key=key, unit_id=self.unit_id
-            )
-        )
+
+        def owe(step: Step) -> None:
+            if not is_paid(step, key):
+                pay(step, self.worker_id, PaymentKind.BONUS, float(amount), reason, key=key, unit_id=self.unit_id)
+
+        return self._do(owe)
 
     def grant(self, qualification_name: str, value: int = 1) -> Awaitable[None]:
         """Grant the worker a qualification, which is made if it is new, or change its value."""
