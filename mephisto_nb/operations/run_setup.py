@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.abstractions.architect import Architect, RouterPlan
@@ -30,11 +30,10 @@ from mephisto_nb.operations.registry import (
     get_blueprint_from_type,
     get_crowd_provider_from_type,
 )
-from mephisto_nb.operations.verdicts import AsyncHook, Verdicts
-from mephisto_nb.utils.call_threads import is_async
 
 if TYPE_CHECKING:
     from mephisto_nb.operations.task_run_settings import TaskRunSettings
+    from mephisto_nb.operations.verdicts import Verdicts
 
 WRAPPER = "wrap_crowd_source.js"
 
@@ -63,11 +62,6 @@ class RunPlan:
             for number, row in enumerate(source.rows or (), start=1):
                 self.blueprint.check_row(f"row {number} of the {source.gate.value} rows", row.shared)
         self.make_architect(directory).assert_task_args()
-
-    def make_verdicts(self) -> Verdicts | None:
-        """Make who asks `worker_can_do_unit`, if that is async."""
-        hook = self.shared_state.worker_can_do_unit
-        return Verdicts(cast("AsyncHook", hook)) if hook is not None and is_async(hook) else None
 
     def make_sources(self) -> dict[Gate, RowSource]:
         """Tell where the rows of gates come from."""

@@ -39,6 +39,7 @@ from mephisto_nb.operations.supervisor import Supervisor
 from mephisto_nb.operations.task_launcher import TaskLauncher
 from mephisto_nb.operations.task_run_settings import TaskRunSettings, settings_from_dict
 from mephisto_nb.operations.threads import DatabaseWriter, in_thread, wholly_in_thread
+from mephisto_nb.operations.verdicts import make_verdicts
 from mephisto_nb.operations.worker_pool import WorkerPool
 from mephisto_nb.utils.ids import new_id
 
@@ -185,7 +186,7 @@ class RunStarter:
         undo.callback(lock.release)
         plan.provider.take_run_secret(await in_thread(keep_run_secret, directory))
         architect = plan.make_architect(directory)
-        verdicts = plan.make_verdicts()
+        verdicts = make_verdicts(plan.shared_state)
         engine = RunEngine(run.task_run_id, plan.make_rules(verdicts), self.database, self.writer, self.clock)
         pool = WorkerPool(run.task_run_id, plan.blueprint, plan.provider, self.database, verdicts)
         await engine.load(pool)

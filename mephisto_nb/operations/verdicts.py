@@ -6,15 +6,17 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.data_model.gates import HeldArrival
 from mephisto_nb.data_model.records import Assignment, Unit, Worker
+from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.lifecycle.arrivals import Arrival
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.threads import in_thread
+from mephisto_nb.utils.call_threads import is_async
 from mephisto_nb.utils.logging import get_logger
 
 if TYPE_CHECKING:
@@ -172,3 +174,9 @@ class Verdicts:
             self._now = None
         if len(self._put_off) == before:
             step.log("request", wait.arrival.request_id, None, None, ANSWERED, "operator")
+
+
+def make_verdicts(shared_state: SharedTaskState) -> Verdicts | None:
+    """Make who asks `worker_can_do_unit`, if that is async."""
+    hook = shared_state.worker_can_do_unit
+    return Verdicts(cast(AsyncHook, hook)) if hook is not None and is_async(hook) else None

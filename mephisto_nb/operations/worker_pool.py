@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.abstractions.blueprint import Blueprint
@@ -25,8 +25,10 @@ from mephisto_nb.lifecycle.onboarding import hand_in
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.lifecycle.submissions import submit
 from mephisto_nb.operations.threads import in_thread
-from mephisto_nb.operations.verdicts import Verdicts
 from mephisto_nb.utils.logging import get_logger
+
+if TYPE_CHECKING:
+    from mephisto_nb.operations.verdicts import Verdicts
 
 #: Of what a worker's page reports as an error, this many characters are kept.
 _ERROR_LENGTH, _ERROR_KEY_LENGTH = 4000, 100

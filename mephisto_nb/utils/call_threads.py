@@ -20,6 +20,12 @@ async def in_own_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwa
     return await _start(partial(function, *args, **kwargs), "mephisto_nb-call", lambda: None)
 
 
+async def call(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a researcher's function, plain or async, so that it holds up nobody."""
+    result = await (function(*args) if is_async(function) else in_own_thread(function, *args))
+    return await result if inspect.isawaitable(result) else result
+
+
 class CallThreads:
     """Calls functions in threads of their own, so many at a time; the others wait in order.
 
