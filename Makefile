@@ -7,6 +7,8 @@ export PORT
 VENV_PYTHON := .venv/bin/python
 SYNCED := .venv/.synced
 BUNDLE := tests/npm/dist/bundle.js
+BUNDLED := $(addprefix tests/npm/,package.json package-lock.json .npmrc build.mjs static_task.jsx remote_task.jsx) \
+	notebooks/spans/spans.jsx
 
 .DEFAULT_GOAL := help
 .PHONY: help demo lab test check faults bench fuzz load lock clean chromium npm venv
@@ -56,5 +58,5 @@ chromium:
 $(SYNCED): requirements.lock pyproject.toml tools/prepare.py tools/uv.txt
 	@$(PYTHON) tools/prepare.py python
 
-$(BUNDLE): $(addprefix tests/npm/,package.json package-lock.json .npmrc build.mjs static_task.jsx)
+$(BUNDLE): $(BUNDLED)
 	@$(PYTHON) tools/prepare.py npm

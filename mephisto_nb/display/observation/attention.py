@@ -194,6 +194,12 @@ def _page_errors(moment: Moment) -> Notices:
         yield Notice("page_errors", "warning", reason, remedy, action)
 
 
+def _own_code(moment: Moment) -> Notices:
+    for number, told in enumerate(moment.live.parts.tally.troubles if moment.live is not None else ()):
+        reason, _, remedy = told.partition(". ")
+        yield Notice(f"trouble_{number}", "error", f"{reason.rstrip('.')}.", remedy or "run.events() says more.")
+
+
 _LEFT = {
     AgentStatus.RETURNED: (
         "returned",
@@ -231,7 +237,8 @@ def _pay(moment: Moment, money: JSONObject) -> Notices:
 
 
 _LOOKS = (
-    _failure, _troubles, _gates, _nobody_eligible, _lonely, _stuck, _page_errors, _rates, _partners, _paused, _absence,
+    _failure, _troubles, _gates, _nobody_eligible, _lonely, _stuck, _page_errors, _own_code, _rates, _partners, _paused,
+    _absence,
 )  # fmt: skip
 
 

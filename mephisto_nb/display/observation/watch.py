@@ -233,7 +233,7 @@ class RunWatch:
         minimum = self._task_args().get("minimum_hourly_pay", MINIMUM_HOURLY_PAY)
         statistics = moment.statistics
         per_hour, reward = statistics.hourly.value, statistics.rules.pay_amount
-        return describe_money(statistics.pay, reward, self._fee_rate, per_hour, float(minimum))
+        return describe_money(statistics.pay, reward, self._fee_rate, per_hour, float(minimum), statistics.extra_pay)
 
     def _describe_work(self) -> JSONObject | None:
         if self._live is None or self._statistics.generator_done or not self._live.is_running:
