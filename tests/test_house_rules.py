@@ -65,8 +65,8 @@ KNOWS = {
 }
 #: Adapters that are another one with something more, and lean on it as a stranger's plugin may.
 BUILT_UPON = {"mephisto_nb.blueprints.form": "mephisto_nb.blueprints.static_html"}
-#: What the packages of the `lab` extra bring along.
-BROUGHT_BY_EXTRAS = {"IPython", "traitlets", "comm"}
+#: What the packages of the `lab` extra bring along; and vl-convert-python, which is imported by another name.
+BROUGHT_BY_EXTRAS = {"IPython", "traitlets", "comm", "vl_convert"}
 
 
 def none(offenders: Iterable[str], rule: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -67,6 +69,12 @@ class Screen:
     def count(self) -> dict[str, int]:
         """Count units by status in the database."""
         return dict(self.query("SELECT status, count(*) FROM units GROUP BY status"))
+
+    async def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Wait until something is so, as the database has it."""
+        async with asyncio.timeout(60):
+            while not condition():
+                await self.page.evaluate("new Promise(requestAnimationFrame)")
 
     def told(self) -> list[str]:
         """Give what the event log says that the researcher did to the run, in order."""

@@ -12,23 +12,25 @@ from functools import cache
 from importlib.resources import files
 
 #: What is put together, in this order: a module comes after those that it needs as it is loaded.
-MODULES = ("dom", "words", "link", "overview", "figures", "people", "dialogs", "steering", "run", "runs", "index")
+MODULES = ("words", "dom", "link", "overview", "figures", "people", "dialogs", "steering", "run", "runs", "index")
 STYLES = ("dashboard", "panels")
+#: The same for charts, for which a bundle of Vega goes before them.
+CHART_MODULES, CHART_STYLES = ("words", "dom", "link", "charts"), ("dashboard", "charts")
 
 _OWN_IMPORT = re.compile(r'^import \{[^}]*\} from "\./\w+\.js";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
 
 
 @cache
-def script() -> str:
+def script(modules: tuple[str, ...] = MODULES) -> str:
     """Give the front end's module."""
-    return "\n".join(_EXPORT.sub("", _OWN_IMPORT.sub("", _read("js", f"{name}.js"))) for name in MODULES)
+    return "\n".join(_EXPORT.sub("", _OWN_IMPORT.sub("", _read("js", f"{name}.js"))) for name in modules)
 
 
 @cache
-def styles() -> str:
+def styles(sheets: tuple[str, ...] = STYLES) -> str:
     """Give the front end's style sheet."""
-    return "\n".join(_read("css", f"{name}.css") for name in STYLES)
+    return "\n".join(_read("css", f"{name}.css") for name in sheets)
 
 
 def _read(folder: str, name: str) -> str:
