@@ -15,7 +15,7 @@ from mephisto_nb.display.progress import show_progress, showing_runs
 from mephisto_nb.display.summary import STATES, summarize
 from mephisto_nb.display.widgets.desk import Subject
 from mephisto_nb.display.widgets.model import can_be_live, make_model
-from mephisto_nb.display.words import moment, plain
+from mephisto_nb.display.words import moment, plain, tied
 from mephisto_nb.operations import operator
 from mephisto_nb.operations.run_frames import RunFrames
 from mephisto_nb.operations.task_run import LiveTaskRun
@@ -28,6 +28,7 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_templates.filters["tied"] = tied
 #: The topic of the list of all runs; that of a run is its id.
 ALL_RUNS = "runs"
 
