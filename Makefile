@@ -2,6 +2,7 @@
 PYTHON ?= python3
 ARGS ?=
 PORT ?=
+FOLDER ?= shots
 export PORT
 
 VENV_PYTHON := .venv/bin/python
@@ -9,7 +10,7 @@ SYNCED := .venv/.synced
 BUNDLE := tests/npm/dist/bundle.js
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test check faults bench fuzz load lock clean chromium npm venv
+.PHONY: help demo lab test check faults bench fuzz load shots lock clean chromium npm venv
 
 help: ## show this list
 	@echo 'make TARGET [ARGS="..."]'
@@ -38,6 +39,9 @@ fuzz: $(SYNCED) ## 100,000 spoilt requests at a router (ARGS="--requests 1000 --
 
 load: $(SYNCED) ## ten thousand connections at a router
 	@$(VENV_PYTHON) -m pytest -m load -s tests/security $(ARGS)
+
+shots: $(SYNCED) chromium ## pictures of every display, in both themes (FOLDER=shots)
+	@$(VENV_PYTHON) -m tests.shots $(FOLDER)
 
 lock: ## requirements.lock anew from pyproject.toml (ARGS=--upgrade)
 	@$(PYTHON) tools/prepare.py lock $(ARGS)

@@ -18,6 +18,8 @@ ACCENT, GREY, LINE = "#12908b", "#7a7a7a", "#9a9a9a55"
 #: A question counts as closed when it has no more different answers than this; and no more than this are drawn.
 MOST_CHOICES, MOST_QUESTIONS = 10, 6
 _WIDTH, _HEIGHT = 270, 150
+#: How long a slice of time may be, in seconds.
+_STEPS = [digit * 10.0**power for power in range(-3, 8) for digit in (1, 2, 5)]
 
 
 def draw_charts(results: pd.DataFrame) -> Any:
@@ -64,18 +66,28 @@ def time_per_unit(results: pd.DataFrame) -> Any:
     import altair as alt
 
     seconds = results["duration_in_seconds"].dropna().astype(float)
-    longest = float(seconds.quantile(0.98)) if len(seconds) else 1.0
-    shown = pd.DataFrame({"seconds": seconds.clip(upper=longest)})
     median = float(seconds.median())
     # As exact as the line that marks it.
     words = f"{median:.1f} s" if median < 10 else duration(median)
-    bars = alt.Chart(shown, title=f"Half of the answers took {words} or less")
+    bars = alt.Chart(_slices(seconds), title=f"Half of the answers took {words} or less")
     columns = bars.mark_bar(color=ACCENT, binSpacing=1).encode(
-        alt.X("seconds:Q", bin=alt.Bin(maxbins=24), title="seconds for a unit"),
-        alt.Y("count()", title="answers", axis=_whole()),
+        alt.X("begin:Q", bin="binned", title="seconds for a unit"),
+        alt.X2("end:Q"),
+        alt.Y("answers:Q", title="answers", axis=_whole()),
+        tooltip=["begin:Q", "end:Q", "answers:Q"],
     )
     middle = alt.Chart(pd.DataFrame({"seconds": [median]}))
     return columns + middle.mark_rule(color=GREY, strokeDash=[4, 3]).encode(x="seconds:Q")
+
+
+def _slices(seconds: pd.Series[float]) -> pd.DataFrame:
+    """Count answers in some two dozen slices of time; what takes longer than nearly all others is in the last one."""
+    longest = float(seconds.quantile(0.98)) if len(seconds) else 1.0
+    rough = max(longest - float(seconds.min()), 0.1) / 24 if len(seconds) else 1.0
+    size = next(step for step in _STEPS if step >= rough)
+    counts = (seconds.clip(upper=longest) // size).value_counts().sort_index()
+    begin = counts.index.to_numpy() * size
+    return pd.DataFrame({"begin": begin, "end": begin + size, "answers": counts.to_numpy()})
 
 
 def closed_questions(results: pd.DataFrame) -> list[str]:

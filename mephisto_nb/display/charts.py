@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from functools import cache, cached_property
+from functools import cached_property
 from importlib.util import find_spec
 from io import BytesIO
 from typing import Any
 
 from mephisto_nb.display.chart_specs import draw_charts
 from mephisto_nb.display.observation.watch import watch
+from mephisto_nb.display.saved import SavedDisplays
 from mephisto_nb.display.widgets.desk import Subject
 from mephisto_nb.display.widgets.errands import Errands
-from mephisto_nb.display.widgets.front_end import CHART_MODULES, CHART_STYLES, script, styles
+from mephisto_nb.display.widgets.front_end import FrontEnd
 from mephisto_nb.display.widgets.model import can_be_live, make_model
 from mephisto_nb.display.widgets.redraws import Redraws
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.operations.run_frames import RunFrames
+from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.operations.threads import in_thread
 
 
@@ -47,6 +49,7 @@ class RunCharts:
         if find_spec("altair") is None or find_spec("vl_convert") is None:
             raise ConfigError("Charts need Altair and vl-convert. Install them: pip install 'mephisto-nb[charts]'.")
         self._run = run
+        self._saved, self._errands = SavedDisplays(), Errands()
 
     @property
     def chart(self) -> Any:
@@ -55,6 +58,8 @@ class RunCharts:
 
     def close(self) -> None:
         """Follow the run no longer; what is drawn stays."""
+        self._leave()
+        self._errands.close()
         if "_redraws" in vars(self):
             self._redraws.close()
 
@@ -64,17 +69,41 @@ class RunCharts:
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         answered = watch(self._run).state()["units"]["answered"]  # before: what comes meanwhile is to be drawn again
         chart = self.chart
-        picture = BytesIO()
-        chart.save(picture, format="png", scale_factor=2)
-        still = {"text/plain": repr(self), "image/png": base64.b64encode(picture.getvalue()).decode()}
+        still = {"text/plain": repr(self), "image/png": picture_of(chart)}
         if not can_be_live():
             return still
         self._redraws.show(spec_of(chart), answered)
         return {**self._model._repr_mimebundle_()[0], **still}
 
+    def _ipython_display_(self) -> None:
+        if not can_be_live():
+            raise NotImplementedError  # IPython shows the picture by itself
+        self._saved.show(self._repr_mimebundle_())
+        if isinstance(self._run, LiveTaskRun) and self._run.is_running and self._end not in self._run.listeners:
+            self._run.listeners.append(self._end)
+
+    def _end(self) -> None:
+        """Draw a last time for what a notebook keeps, once the run is over."""
+        if isinstance(self._run, LiveTaskRun) and not self._run.is_running:
+            self._leave()
+
+            def renew(bundle: dict[str, Any] | None, error: str | None) -> None:
+                if bundle is not None:
+                    self._saved.renew(lambda: bundle)
+
+            self._errands.start(self._draw_last(), renew)
+
+    async def _draw_last(self) -> dict[str, Any]:
+        picture = await in_thread(lambda: picture_of(self.chart))
+        return {**self._model._repr_mimebundle_()[0], "text/plain": repr(self), "image/png": picture}
+
+    def _leave(self) -> None:
+        if isinstance(self._run, LiveTaskRun) and self._end in self._run.listeners:
+            self._run.listeners.remove(self._end)
+
     @cached_property
     def _redraws(self) -> Redraws:
-        return Redraws(watch(self._run), self._draw, Errands(), asyncio.get_running_loop())
+        return Redraws(watch(self._run), self._draw, self._errands, asyncio.get_running_loop())
 
     async def _draw(self) -> str:
         return await in_thread(lambda: spec_of(self.chart))
@@ -84,7 +113,7 @@ class RunCharts:
         async def find(topic: str) -> Subject:
             return Subject(self._redraws)
 
-        return make_model("charts", find, chart_script, chart_styles)
+        return make_model("charts", find, CHARTS)
 
 
 def spec_of(chart: Any) -> str:
@@ -92,17 +121,21 @@ def spec_of(chart: Any) -> str:
     return json.dumps(chart.to_dict())
 
 
-@cache
-def chart_script() -> str:
-    """Give the front end of charts, with the Vega that Altair's specifications are for."""
+def picture_of(chart: Any) -> str:
+    """Give a chart as a PNG, in base64."""
+    picture = BytesIO()
+    chart.save(picture, format="png", scale_factor=2)
+    return base64.b64encode(picture.getvalue()).decode()
+
+
+def _with_vega(module: str) -> str:
+    """Put the Vega that Altair's specifications are for before a module."""
     import altair as alt
     import vl_convert
 
     version = "_".join(alt.SCHEMA_VERSION.split(".")[:2])
-    bundle: str = vl_convert.javascript_bundle(script(CHART_MODULES), vl_version=version)
+    bundle: str = vl_convert.javascript_bundle(module, vl_version=version)
     return bundle
 
 
-def chart_styles() -> str:
-    """Give the style sheet of charts."""
-    return styles(CHART_STYLES)
+CHARTS = FrontEnd("Charts", ("words", "dom", "link", "charts"), ("dashboard", "charts"), _with_vega)

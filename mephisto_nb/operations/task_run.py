@@ -161,7 +161,7 @@ class LiveTaskRun(SteeredRun):
         self._tell_listeners()
 
     def _tell_listeners(self) -> None:
-        for listener in self.listeners:
+        for listener in list(self.listeners):
             listener()
 
     def _raise_failure(self) -> None:

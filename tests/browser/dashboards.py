@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -36,11 +35,11 @@ class Screen:
         self.page, self.lab, self.folder = page, lab, folder
         self.view = page.locator(".mnb").first
 
-    async def start(self, *cells: str, units: int = 60) -> None:
-        """Run a notebook that launches a run and shows it, then these cells."""
+    async def start(self, *cells: str, units: int = 60, before: str = "") -> None:
+        """Run a notebook that launches a run and shows it, then these cells; `before` comes first."""
         name = f"{self.folder}.ipynb"
         launch = LAUNCH.format(folder=self.folder, units=units)
-        self.lab.write_notebook(name, [launch, "run", *cells, "print('all', 'ran')"])
+        self.lab.write_notebook(name, [f"{before}\n{launch}", "run", *cells, "print('all', 'ran')"])
         await self.lab.open(self.page, name)
         await self.lab.run_all(self.page)
         await self.lab.output(self.page, "all ran").wait_for()
@@ -80,11 +79,3 @@ class Screen:
         """Give what the event log says that the researcher did to the run, in order."""
         rows = self.query("SELECT why FROM events WHERE who = 'operator' AND subject = 'run' ORDER BY event_id")
         return [why for (why,) in rows]
-
-    async def numbers(self) -> dict[str, int]:
-        """Read the numbers of units by status off the screen."""
-        script = """view => JSON.stringify(Object.fromEntries([...view.querySelectorAll("[data-count]")]
-            .filter((one) => !one.closest("li").hidden)
-            .map((one) => [one.dataset.count, Number(one.textContent.replace(/,/g, ""))])))"""
-        numbers: dict[str, int] = json.loads(await self.view.evaluate(script))
-        return numbers

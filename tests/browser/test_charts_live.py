@@ -44,6 +44,8 @@ async def test_charts_appear_follow_and_are_silent_while_nobody_sees_them(
     await charts.scroll_into_view_if_needed()
     first = await title.text_content() or ""
     await expect(title).not_to_have_text(first)
+    # A page keeps one style sheet of each class of widgets, and these are two.
+    await expect(screen.view.locator(".mnb-tiles")).to_have_css("display", "grid")
     cell = page.locator(".jp-CodeCell", has_text="run.charts()")
     await cell.locator(".jp-OutputCollapser").click()
     await expect(charts).to_be_hidden()

@@ -9,7 +9,7 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from mephisto_nb.display.chart_specs import draw_charts
-from mephisto_nb.display.charts import chart_script, chart_styles, spec_of
+from mephisto_nb.display.charts import CHARTS, spec_of
 from tests.display.harness import Harness
 from tests.display.test_charts import results
 
@@ -25,7 +25,7 @@ async def shown(page: Page) -> Harness:
     page.on("pageerror", lambda error: pytest.fail(f"the page raised {error}"))
     page.on("console", lambda message: pytest.fail(message.text) if message.type == "error" else None)
     page.on("request", lambda request: pytest.fail(request.url) if request.url.startswith("http") else None)
-    return Harness(page, chart_script, chart_styles)
+    return Harness(page, CHARTS)
 
 
 async def test_charts_are_drawn_and_drawn_anew(shown: Harness) -> None:

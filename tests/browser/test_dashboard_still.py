@@ -46,3 +46,36 @@ async def test_a_finished_run_reads_well_without_a_kernel_and_without_scripts(
     await expect(still.locator("img[src^='data:image/png']")).to_be_visible()
     await still.screenshot(path=shots / "still-nbconvert.png", full_page=True)
     await context.close()
+
+
+@pytest.mark.parametrize("app", ["lab", "notebook7"])
+@pytest.mark.timeout(240)
+async def test_what_was_shown_while_a_run_went_on_is_saved_as_it_ended(jupyter_lab: Lab, page: Page, app: str) -> None:
+    lab = jupyter_lab.with_notebook7() if app == "notebook7" else jupyter_lab
+    screen = Screen(page, lab, f"saved-{app}")
+    await screen.start("operator", "run.charts()", WORK.format(workers=2, time=(0.2, 0.3)), units=16)
+    await screen.expect_state("Finished")
+    await page.locator(".jp-CodeCell .cm-content").last.click()
+    await page.keyboard.press("Control+a")
+    await page.keyboard.type("await operator.shutdown(); print('shut', 'down')")
+    await page.keyboard.press("Control+Enter")
+    await lab.output(page, "shut down").wait_for()
+    file = lab.root / f"saved-{app}.ipynb"
+    before = first_picture(file)
+    await save(page, file)
+    run, operator = (html_of(nbformat.read(file, as_version=4).cells[index]) for index in (1, 2))
+    assert "16</strong> of <strong>16</strong> units answered" in run
+    assert "As it was" not in run
+    assert "This operator was shut down" in operator
+    assert before is None
+    assert first_picture(file) is not None
+
+
+def html_of(cell: nbformat.NotebookNode) -> str:
+    [output] = cell.outputs
+    return str(output.data["text/html"])
+
+
+def first_picture(file: Path) -> str | None:
+    [*outputs] = nbformat.read(file, as_version=4).cells[3].outputs
+    return outputs[0].data["image/png"] if outputs else None

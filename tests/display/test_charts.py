@@ -35,7 +35,7 @@ def test_agreement_counts_pairs_of_one_item() -> None:
     assert chart_specs.agreement_by_question(alone, ["answer.tone"]) == {}
 
 
-@pytest.mark.parametrize("frame", [results(0), results(1), results(2), results(), results(2_000)], ids=len)
+@pytest.mark.parametrize("frame", [results(0), results(1), results(2), results(), results(12_000)], ids=len)
 def test_any_number_of_answers_can_be_drawn(frame: pd.DataFrame) -> None:
     assert chart_specs.draw_charts(frame).to_dict()["config"]["background"] == "transparent"
 

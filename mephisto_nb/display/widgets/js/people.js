@@ -18,6 +18,7 @@ export function people() {
   const empty = make("p", { class: "mnb-empty" }, "Nobody is at work.");
   const scroll = make("div", { class: "mnb-scroll", tabindex: 0, role: "region", "aria-label": "People at work" }, table);
   let last = null;
+  let now = 0;
   const more = fold(MOST_PEOPLE, scroll, () => draw(last));
   const node = make("section", { class: "mnb-panel" }, make("h4", {}, "At work now ", summary), scroll, more.node, empty);
   let rows = [];
@@ -38,6 +39,7 @@ export function people() {
     rows = [];
     follow(body, more.cut(all.rows, all.at_work), (one) => one.agent_id, person, (row, data) => {
       row.draw(data, pace.median_seconds);
+      row.tick(now);
       rows.push(row);
     });
   }
@@ -46,7 +48,8 @@ export function people() {
     node,
     reads: ["people", "pace", "run"],
     draw,
-    tick(_, now) {
+    tick(_, at) {
+      now = at;
       for (const row of rows) row.tick(now);
     },
   };
@@ -96,6 +99,7 @@ export function newest(open) {
   const list = make("ol", { class: "mnb-newest" });
   const empty = make("p", { class: "mnb-empty" }, "No answers yet.");
   let last = null;
+  let now = 0;
   const more = fold(MOST_ANSWERS, list, () => draw(last));
   const node = make("section", { class: "mnb-panel" }, make("h4", {}, "Newest answers"), list, more.node, empty);
   let rows = [];
@@ -107,6 +111,7 @@ export function newest(open) {
     rows = [];
     follow(list, more.cut(state.newest), (one) => one.agent_id, (one) => submission(one, open), (row, data) => {
       row.draw(data);
+      row.tick(now);
       rows.push(row);
     });
   }
@@ -115,7 +120,8 @@ export function newest(open) {
     node,
     reads: ["newest"],
     draw,
-    tick(_, now) {
+    tick(_, at) {
+      now = at;
       for (const row of rows) row.tick(now);
     },
   };
