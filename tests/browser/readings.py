@@ -81,7 +81,7 @@ def understand(words: dict[str, Any]) -> Reading:
         share=_whole(share),
         money=_money(tiles["Cost"]),
         per_hour=_number(r"Pace (\S+)", tiles["Pace"]),
-        time_left=_duration(r"Time left (.*?)(?: too early| likely| every|$)", tiles["Time left"]),
+        time_left=_duration(r"Time left (.*?)(?: too early| likely| nothing|$)", tiles["Time left"]),
         time_left_low=_duration(r"likely (.*) to", tiles["Time left"]),
         time_left_high=_duration(r"likely .* to (.*)", tiles["Time left"]),
         seconds_a_unit=_duration(r"(?:hour|Pace –) ?(.*) a unit", tiles["Pace"]),

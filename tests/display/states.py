@@ -83,7 +83,7 @@ def pace_of(counts: dict[str, int], per_hour: float | None, median: float | None
     to_do = counts["created"] + counts["launched"] + counts["assigned"]
     if per_hour is not None and is_open and to_do:
         left, factor = 3600 * to_do / per_hour, math.exp(1.2816 * math.sqrt(1 / 50 + 1 / to_do))
-    waves = [2 + (7 * slice_ * slice_ + 3 * slice_) % 6 for slice_ in range(30)]
+    waves = [0, 1, 2, 2, 4, 5, 3, 6, 5, 4, 5, 7, 4, 3, 2, 4, 5, 6, 4, 4, 5, 3, 6, 7, 5, 4, 6, 5, 6, 5]
     sums = [counts["answered"] * sum(waves[: end + 1]) // sum(waves) for end in range(30)]
     return {
         "per_hour": per_hour,

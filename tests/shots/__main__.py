@@ -59,7 +59,7 @@ async def take_canned(browser: Browser, lab: Lab, theme: str, folder: Path) -> N
     app = "notebook7" if lab.is_notebook7 else "lab"
     name = f"{app}-{theme}.ipynb"
     lab.write_notebook(name, [IMPORT, *CELLS.values(), "print('all', 'shown')"])
-    page = await new_page(browser, theme, height=1300)
+    page = await new_page(browser, theme, height=2200)
     await lab.open(page, name)
     if not lab.is_notebook7:
         await page.keyboard.press("Control+b")  # the list of files goes
@@ -71,6 +71,7 @@ async def take_canned(browser: Browser, lab: Lab, theme: str, folder: Path) -> N
         await view.locator(".mnb-body:visible, .mnb-runs:visible, .vega-embed svg").first.wait_for()
         await still(page)
         await view.screenshot(path=folder / f"{app}-{kind}-{theme}.png")
+    await page.set_viewport_size({"width": 1280, "height": 860})
     busy = page.locator(".jp-CodeCell").nth(1 + list(CELLS).index("busy")).locator(".mnb").first
     for kind, button in DIALOGS.items():
         await take_dialog(page, busy, button, folder / f"{app}-{kind}-{theme}.png")
@@ -115,7 +116,9 @@ async def new_page(browser: Browser, theme: str, height: int, scripts: bool = Tr
     scheme = "dark" if theme == "dark" else "light"
     size = {"width": 1280, "height": height}
     context = await browser.new_context(viewport=size, color_scheme=scheme, java_script_enabled=scripts)
-    return await context.new_page()
+    page = await context.new_page()
+    page.set_default_timeout(120_000)
+    return page
 
 
 async def still(page: Page) -> None:

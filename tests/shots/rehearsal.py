@@ -40,18 +40,19 @@ async def take_live_pictures(browser: Browser, lab: Lab, folder: Path) -> None:
     lab.write_notebook("email-tone.ipynb", [LAUNCH, "run", WORK, "run.charts()"])
     context = await browser.new_context(viewport={"width": 1280, "height": 1010}, color_scheme="light")
     page = await context.new_page()
+    page.set_default_timeout(120_000)
     await lab.open(page, "email-tone.ipynb")
     await page.keyboard.press("Control+b")  # the list of files goes
     await lab.run_all(page)
     view = page.locator(".mnb").first
     completed = view.locator("[data-count=completed]")
-    await completed.wait_for(timeout=60_000)
+    await completed.wait_for()
     for frame in range(FRAMES):
         before = await completed.inner_text()
         await expect(completed).not_to_have_text(before)
         await view.screenshot(path=folder / f"live-{frame:02}.png")
     enough = f"view => Number(view.querySelector('[data-count=completed]').textContent) >= {ENOUGH}"
-    await page.wait_for_function(enough, arg=await view.element_handle(), timeout=180_000)
+    await page.wait_for_function(enough, arg=await view.element_handle())
     await page.locator(".jp-CodeCell").nth(0).scroll_into_view_if_needed()
     await page.screenshot(path=folder / "notebook.png")
     charts = page.locator(".mnb-charts")

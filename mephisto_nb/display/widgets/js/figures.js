@@ -50,8 +50,8 @@ function timeLeft() {
     reads: ["pace", "run", "units"],
     draw({ pace, run, units }) {
       const { seconds_left: left, seconds_left_low: low, seconds_left_high: high } = pace;
-      if (run.ended_at || (units.total > 0 && units.answered === units.total)) set("Done", "", "every unit has come to its end");
-      else if (left === null) set(UNKNOWN, "", "too early to tell");
+      if (run.ended_at || (units.total > 0 && units.answered === units.total)) set("Done", "", "nothing is left to do");
+      else if (left === null) set(UNKNOWN, "", run.status === "paused" ? "not while it is paused" : "too early to tell");
       else set(duration(left), "", low === null ? "" : `likely ${duration(low)} to ${duration(high)}`);
     },
   };

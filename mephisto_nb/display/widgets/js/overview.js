@@ -5,7 +5,7 @@ import { UNIT_LABELS, clock, count, duration, number, percent, plain, runLabel, 
 
 /** The name, the state, the elapsed time, and a sentence on what needs attention. */
 export function head() {
-  const name = longName("mnb-name", 64);
+  const name = longName("mnb-name", 40);
   const title = longName("mnb-title", 140);
   const state = make("span", { class: "mnb-state" });
   const elapsed = make("span", { class: "mnb-elapsed" });

@@ -11,16 +11,15 @@ const MOST_ANSWERS = 5;
 export function people() {
   const summary = make("span", { class: "mnb-aside" });
   const body = make("tbody");
-  const middleTime = make("span", { class: "mnb-key" });
+  const middleTime = make("p", { class: "mnb-note mnb-key" });
   const heads = ["Worker", "Unit", "Time"].map((name) => make("th", { scope: "col" }, name));
-  heads[2].prepend(middleTime);
   const table = make("table", {}, make("thead", {}, make("tr", {}, ...heads)), body);
   const empty = make("p", { class: "mnb-empty" }, "Nobody is at work.");
   const scroll = make("div", { class: "mnb-scroll", tabindex: 0, role: "region", "aria-label": "People at work" }, table);
   let last = null;
   let now = 0;
   const more = fold(MOST_PEOPLE, scroll, () => draw(last));
-  const node = make("section", { class: "mnb-panel" }, make("h4", {}, "At work now ", summary), scroll, more.node, empty);
+  const node = make("section", { class: "mnb-panel" }, make("h4", {}, "At work now ", summary), scroll, more.node, middleTime, empty);
   let rows = [];
 
   function draw(state) {
@@ -34,8 +33,8 @@ export function people() {
     show(scroll, all.rows.length > 0);
     show(empty, all.rows.length === 0);
     write(empty, all.seen > 0 ? `Nobody is at work; ${count(all.seen, "person", "people")} came so far.` : "Nobody has come yet.");
-    show(middleTime, pace.median_seconds !== null);
-    write(middleTime, `half take ${duration(pace.median_seconds)} · `);
+    show(middleTime, pace.median_seconds !== null && all.rows.length > 0);
+    write(middleTime, `half of the answers took ${duration(pace.median_seconds)} or less`);
     rows = [];
     follow(body, more.cut(all.rows, all.at_work), (one) => one.agent_id, person, (row, data) => {
       row.draw(data, pace.median_seconds);
@@ -56,9 +55,9 @@ export function people() {
 }
 
 function person() {
-  const name = longName("mnb-who", 24);
+  const name = longName("mnb-who", 20);
   const dot = make("span", { class: "mnb-dot", role: "img" });
-  const unit = longName("mnb-where", 14);
+  const unit = longName("mnb-where", 12);
   const time = make("span", { class: "mnb-time" });
   const fill = make("span", { class: "mnb-fill" });
   const gauge = make("span", { class: "mnb-gauge" }, fill, make("span", { class: "mnb-median" }));

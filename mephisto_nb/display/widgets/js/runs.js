@@ -70,7 +70,7 @@ function shareOf({ answered, total }) {
 }
 
 function row({ id }, open) {
-  const name = longName("", 56, false);
+  const name = longName("", 48, false);
   const button = make("button", { type: "button", class: "mnb-link", click: () => open(id, button) }, name.node);
   const state = make("span", { class: "mnb-state" });
   const alerts = make("span", { class: "mnb-count-alerts" });
