@@ -138,4 +138,4 @@ def _with_vega(module: str) -> str:
     return bundle
 
 
-CHARTS = FrontEnd("Charts", ("words", "dom", "link", "charts"), ("dashboard", "charts"), _with_vega)
+CHARTS = FrontEnd("Charts", ("words", "dom", "link", "charts"), ("base", "charts"), _with_vega)

@@ -52,7 +52,7 @@ class FrontEnd:
 DASHBOARD = FrontEnd(
     "Dashboard",
     ("words", "dom", "link", "overview", "figures", "people", "dialogs", "steering", "run", "runs", "index"),
-    ("dashboard", "panels"),
+    ("base", "dashboard", "panels"),
 )
 
 

@@ -39,9 +39,9 @@ export function put(node, name, value) {
   if (node.getAttribute(name) !== wanted) node.setAttribute(name, wanted);
 }
 
-/** Show a node, or hide it. */
+/** Show a node, or hide it; drawings have the attribute, but not the property. */
 export function show(node, visible) {
-  if (node.hidden === Boolean(visible)) node.hidden = !visible;
+  if (node.hasAttribute("hidden") === Boolean(visible)) node.toggleAttribute("hidden", !visible);
 }
 
 /** Set a style. */
