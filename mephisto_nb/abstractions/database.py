@@ -48,6 +48,10 @@ class PeopleStore(ABC):
     ) -> dict[str, WorkerFacts]:
         """Give what is known of these workers, by name; names never seen are missing."""
 
+    @abstractmethod
+    def read_gates(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+        """Give one row for each time that a worker was looked at (see `export.frames.gates_frame`)."""
+
 
 class Database(PeopleStore):
     """Where everything is kept."""
@@ -105,12 +109,16 @@ class Database(PeopleStore):
         """
 
     @abstractmethod
+    def read_payments(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+        """Give one row a payment beside the units' own pay (see `export.frames.payments_frame`)."""
+
+    @abstractmethod
     def read_events(self, task_run_ids: Sequence[str], *, why: str | None = None) -> Iterator[Event]:
         """Give the event log in the order in which it was written; with `why`, only what happened for that reason."""
 
     @abstractmethod
     def count_units(self, task_run_ids: Sequence[str]) -> dict[str, dict[str, int]]:
-        """Give, by run, how many units have which status."""
+        """Give, by run, how many units of the work itself have which status: those of gates are left out."""
 
     @abstractmethod
     def release(self) -> None:

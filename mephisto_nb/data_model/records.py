@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.data_model.states import AgentStatus, UnitStatus
+from mephisto_nb.data_model.states import AgentStatus, PaymentKind, PaymentStatus, UnitStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,10 @@ class Assignment:
     shared: JSONObject
     unit_data: list[JSONObject]
 
+    def own_data(self, unit_index: int) -> JSONObject:
+        """Give what the data holds for one unit alone; an extra unit, and a gate's, has nothing."""
+        return self.unit_data[unit_index] if 0 <= unit_index < len(self.unit_data) else {}
+
 
 @dataclass(slots=True)
 class Unit:
@@ -98,6 +102,11 @@ class Unit:
     status: UnitStatus = UnitStatus.CREATED
     agent_id: str | None = None
     worker_id: str | None = None
+
+    @property
+    def is_real(self) -> bool:
+        """Whether this is a part of the work, rather than there to look at a worker, or to pay one."""
+        return self.unit_index >= 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +145,27 @@ class Submission:
     data: JSON
     received_at: float
     files: list[JSONObject] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """What a worker is paid beside their units' own pay, in US dollars.
+
+    `key` says what it is for: of two payments with one key, the second changes nothing. `unit_id` is the unit that
+    it belongs to, if any; `reason` is shown to the worker where the crowd can show it.
+    """
+
+    payment_id: str
+    key: str
+    worker_id: str
+    kind: PaymentKind
+    amount: float
+    reason: str
+    created_at: float
+    task_run_id: str | None = None
+    unit_id: str | None = None
+    status: PaymentStatus = PaymentStatus.OWED
+    sent_at: float | None = None
 
 
 #: Why an event is in the log that a worker's page reported.

@@ -45,6 +45,37 @@ class AgentStatus(StrEnum):
     EXPIRED = "expired"
 
 
+class PaymentKind(StrEnum):
+    """What is paid beside a unit's own pay."""
+
+    BONUS = "bonus"
+    WAITING = "waiting"
+    COMPENSATION = "compensation"
+
+
+class PaymentStatus(StrEnum):
+    """Whether the crowd was told to pay: owed until then, and never owed again once it is cancelled."""
+
+    OWED = "owed"
+    SENT = "sent"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Gate(StrEnum):
+    """A way in which workers are looked at."""
+
+    ONBOARDING = "onboarding"
+    SCREENING = "screening"
+    GOLD = "gold"
+    ATTENTION = "attention"
+    TIME = "time"
+
+
+#: The `unit_index` of units that only look at workers, as in Mephisto 1.x. Real work counts from 0.
+GATE_INDEXES: Mapping[Gate, int] = {Gate.SCREENING: -1, Gate.GOLD: -2}
+
+
 U, A = UnitStatus, AgentStatus
 
 #: Work that was sent before its sender could know that its time was over is taken all the same:

@@ -6,7 +6,6 @@ one in `_ORDER`.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
@@ -15,22 +14,15 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, update
 from sqlalchemy.sql.base import Executable
 
-from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model import changes as c
 from mephisto_nb.data_model.records import Agent, Event, Submission, Unit
+from mephisto_nb.databases import gates, people
 from mephisto_nb.databases import tables as t
 from mephisto_nb.databases.bulk import BulkInsert
+from mephisto_nb.databases.json_text import dump
 from mephisto_nb.databases.plain_text import make_storable
 from mephisto_nb.errors import ConflictError
-
-#: One for all: `json.dumps` would make a new encoder for each of many small values.
-_encode = json.JSONEncoder(separators=(",", ":")).encode
-
-
-def dump(value: JSON) -> str:
-    """Write JSON compactly. A NUL, which PostgreSQL's text cannot hold, stays escaped."""
-    return _encode(value)
-
 
 _ADD_ASSIGNMENTS = BulkInsert(t.assignments, "assignment_id", "task_run_id", "assignment_index", "shared", "unit_data")
 _ADD_UNITS = BulkInsert(
@@ -168,6 +160,23 @@ def _add_live_updates(connection: Connection, run: str, found: list[c.AddLiveUpd
     _insert(connection, t.live_updates, rows)
 
 
+def _add_payments(connection: Connection, run: str, found: list[c.AddPayment]) -> None:
+    for payment in (add.payment for add in found):
+        row = {**asdict(payment), "kind": payment.kind.value, "status": payment.status.value}
+        people.add_payment(connection, row)
+
+
+def _set_grants(connection: Connection, run: str, found: list[c.SetGrant]) -> None:
+    # In their order: a worker may be granted and lose the same thing.
+    for change in found:
+        people.set_grant(connection, change.qualification_name, change.worker_id, change.value)
+
+
+def _set_blocked(connection: Connection, run: str, found: list[c.SetBlocked]) -> None:
+    for change in found:
+        people.set_blocked(connection, change.worker_id, change.blocked)
+
+
 def _set_run(connection: Connection, run: str, **values: object) -> None:
     statement = update(t.task_runs).where(t.task_runs.c.task_run_id == run).values(**values)
     if connection.execute(statement).rowcount != 1:
@@ -202,6 +211,7 @@ _Writer = Callable[[Connection, str, list[Any]], None]
 _ORDER: tuple[tuple[type, _Writer], ...] = (
     (c.AddWorker, _add_workers),
     (c.AddAssignments, _add_assignments),
+    (c.AddGateUnit, gates.add_gate_units),
     (c.AddAgent, _add_agents),
     (c.ChangeAgent, _change_agents),
     (c.ChangeDeadline, _change_deadlines),
@@ -210,6 +220,15 @@ _ORDER: tuple[tuple[type, _Writer], ...] = (
     (c.AddSubmission, _add_submissions),
     (c.AddMetadata, _add_metadata),
     (c.AddLiveUpdate, _add_live_updates),
+    (c.AddPayment, _add_payments),
+    (c.SetGrant, _set_grants),
+    (c.SetBlocked, _set_blocked),
+    (c.AddOnboarding, gates.add_onboarding),
+    (c.ChangeOnboarding, gates.change_onboarding),
+    (c.AddOnboardingAnswer, gates.add_onboarding_answers),
+    (c.AddVerdict, gates.add_verdicts),
+    (c.HoldArrival, gates.hold_arrivals),
+    (c.ReleaseArrivals, gates.release_arrivals),
     (c.GeneratorDone, lambda connection, run, found: _set_run(connection, run, generator_done=True)),
     (c.Steer, lambda connection, run, found: _set_run(connection, run, **asdict(found[-1].steering))),
     (c.EndRun, lambda connection, run, found: _set_run(connection, run, ended_at=found[-1].ended_at)),

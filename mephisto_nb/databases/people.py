@@ -55,16 +55,26 @@ def create_qualification(connection: Connection, name: str, description: str = "
     return Qualification(row.qualification_id, row.qualification_name, row.description)
 
 
+def set_grant(connection: Connection, name: str, worker_id: str, value: int | None) -> bool:
+    """Grant a value of a qualification, or (None) take the grant back; tell whether that changed anything."""
+    qualification_id = create_qualification(connection, name).qualification_id
+    g = t.granted_qualifications
+    ours = g.c.worker_id == worker_id, g.c.qualification_id == qualification_id
+    if value is None:
+        result: Any = connection.execute(delete(g).where(*ours))
+        return bool(result.rowcount)
+    key, new = (
+        {"worker_id": worker_id, "qualification_id": qualification_id},
+        {"value": value, "granted_at": time.time()},
+    )
+    if _find_or_add(connection, g, key, new).value != value:
+        connection.execute(update(g).where(*ours).values(**new))
+    return True
+
+
 def grant_qualification(connection: Connection, name: str, worker: str, provider_type: str, value: int) -> None:
     """Grant a qualification, or change the value granted."""
-    key = {
-        "worker_id": _get_or_create_worker_id(connection, worker, provider_type),
-        "qualification_id": create_qualification(connection, name).qualification_id,
-    }
-    new = {"value": value, "granted_at": time.time()}
-    g = t.granted_qualifications
-    if _find_or_add(connection, g, key, new).value != value:
-        connection.execute(update(g).where(*(g.c[column] == id_ for column, id_ in key.items())).values(**new))
+    set_grant(connection, name, _get_or_create_worker_id(connection, worker, provider_type), value)
 
 
 def revoke_qualification(connection: Connection, name: str, worker: str, provider_type: str) -> bool:
@@ -79,6 +89,15 @@ def revoke_qualification(connection: Connection, name: str, worker: str, provide
 
 
 def set_worker_blocked(connection: Connection, worker: str, provider_type: str, blocked: bool) -> None:
+    """Block or unblock a worker by name, who is made if they are new."""
+    set_blocked(connection, _get_or_create_worker_id(connection, worker, provider_type), blocked)
+
+
+def set_blocked(connection: Connection, worker_id: str, blocked: bool) -> None:
     """Block or unblock a worker."""
-    worker_id = _get_or_create_worker_id(connection, worker, provider_type)
     connection.execute(update(t.workers).where(t.workers.c.worker_id == worker_id).values(blocked=blocked))
+
+
+def add_payment(connection: Connection, row: dict[str, Any]) -> None:
+    """Keep a payment, unless its key is known already."""
+    connection.execute(_INSERT[connection.dialect.name](t.payments).values(**row).on_conflict_do_nothing())

@@ -16,11 +16,18 @@ from mephisto_nb.data_model.records import Event, TaskRun
 from mephisto_nb.data_model.snapshots import RunSnapshot
 from mephisto_nb.databases import reads
 from mephisto_nb.databases import tables as t
-from mephisto_nb.databases.apply import apply_changes, dump
+from mephisto_nb.databases.apply import apply_changes
 from mephisto_nb.databases.connect import make_engine, parse_url, told_plainly
+from mephisto_nb.databases.json_text import dump
 from mephisto_nb.databases.migrate import migrate
 from mephisto_nb.databases.people_store import SQLPeople
 from mephisto_nb.errors import ClosedError
+
+#: Tables with rows of one run, each before those that its rows point at.
+_OF_A_RUN = (
+    t.payments, t.verdicts, t.held_arrivals, t.gate_units, t.onboarding_agents, t.agents, t.units, t.assignments,
+    t.events, t.outbox, t.task_runs,
+)  # fmt: skip
 
 
 class SQLDatabase(SQLPeople, Database):
@@ -108,7 +115,7 @@ class SQLDatabase(SQLPeople, Database):
             agents = select(t.agents.c.agent_id).where(t.agents.c.task_run_id == task_run_id)
             for table in (t.submissions, t.agent_metadata, t.live_updates):
                 connection.execute(delete(table).where(table.c.agent_id.in_(agents)))
-            for table in (t.agents, t.units, t.assignments, t.events, t.outbox, t.task_runs):
+            for table in _OF_A_RUN:
                 connection.execute(delete(table).where(table.c.task_run_id == task_run_id))
 
     def load_run(self, task_run_id: str) -> RunSnapshot:
@@ -141,6 +148,11 @@ class SQLDatabase(SQLPeople, Database):
         """Give one row a submission."""
         with self._reading("Reading results") as connection:
             return reads.read_results(connection, task_run_ids, agent_ids)
+
+    def read_payments(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+        """Give one row a payment."""
+        with self._reading("Reading payments") as connection:
+            return reads.read_payments(connection, task_run_ids)
 
     def read_events(self, task_run_ids: Sequence[str], *, why: str | None = None) -> Iterator[Event]:
         """Give the event log, oldest first."""

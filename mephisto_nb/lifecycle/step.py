@@ -26,11 +26,13 @@ from mephisto_nb.data_model.changes import (
     EndRun,
     GeneratorDone,
     ReopenRun,
+    SetGrant,
     Steer,
 )
 from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.data_model.records import AS_LAUNCHED, Agent, Assignment, Event, Steering, Submission, Unit, Worker
 from mephisto_nb.data_model.states import AgentStatus, UnitStatus, check_agent_transition, check_unit_transition
+from mephisto_nb.lifecycle.gate_book import Errand
 from mephisto_nb.lifecycle.run_state import RunState
 
 
@@ -41,7 +43,8 @@ class Step:
     `now` is when it happens; `new_id` makes ids. `started` and `ended` are the agents whose task code is to be
     started and stopped once the step is committed, `submitted` the units whose answer came in, and
     `live_updates` the messages to hand to task code. `refused` are the names of workers who got no unit, with the
-    code of the reason, and `page_errors` the agents whose pages reported an error.
+    code of the reason, and `page_errors` the agents whose pages reported an error. `errands` are to be run once the
+    step is committed; `granted` is what it has granted (None: taken back), by worker.
     """
 
     state: RunState
@@ -54,6 +57,8 @@ class Step:
     live_updates: list[tuple[str, JSONObject]] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
     page_errors: list[str] = field(default_factory=list)
+    errands: list[Errand] = field(default_factory=list)
+    granted: dict[str, dict[str, int | None]] = field(default_factory=dict)
     #: Agents and units whose rows are written for the first time, as they are at the end of the step.
     _new: set[str] = field(default_factory=set)
 
@@ -64,7 +69,7 @@ class Step:
 
     def add_assignments(self, assignments: list[Assignment], units: list[Unit]) -> None:
         """Take new work in."""
-        self._note(AddAssignments(assignments, units))
+        self.note(AddAssignments(assignments, units))
         for assignment in assignments:
             self.state.assignments[assignment.assignment_id] = assignment
         for unit in units:
@@ -74,14 +79,14 @@ class Step:
 
     def add_worker(self, worker: Worker) -> None:
         """Take somebody in who was never seen before."""
-        self._note(AddWorker(worker, self.now))
+        self.note(AddWorker(worker, self.now))
         self.state.new_workers[worker.worker_name] = worker
         self.log("worker", worker.worker_id, None, None, "came for the first time", "worker")
 
     def add_agent(self, agent: Agent) -> None:
         """Let a worker take a unit."""
         self._new.add(agent.agent_id)
-        self._note(AddAgent(agent))
+        self.note(AddAgent(agent))
         self.state.add_agent(agent)
         self.log("agent", agent.agent_id, AgentStatus.NONE, agent.status, "took a unit", "worker")
 
@@ -94,7 +99,7 @@ class Step:
         unit.agent_id, unit.worker_id = (agent.agent_id, agent.worker_id) if agent else (None, None)
         self.state.index_unit(unit)
         if unit.unit_id not in self._new:
-            self._note(ChangeUnit(unit.unit_id, before, after, unit.agent_id, unit.worker_id))
+            self.note(ChangeUnit(unit.unit_id, before, after, unit.agent_id, unit.worker_id))
         self.log("unit", unit.unit_id, before, after, why, who)
 
     def change_pay(self, units: Sequence[Unit], pay_amount: float) -> None:
@@ -105,7 +110,7 @@ class Step:
             unit.pay_amount = pay_amount
             self.state.pay.enter(unit)
         if stored := [unit.unit_id for unit in changed if unit.unit_id not in self._new]:
-            self._note(ChangePay(stored, pay_amount))
+            self.note(ChangePay(stored, pay_amount))
 
     def change_agent(self, agent: Agent, after: AgentStatus, why: str, who: str) -> None:
         """Bring an agent to another status."""
@@ -115,7 +120,7 @@ class Step:
         agent.status = after
         self.state.index_agent(agent)
         if agent.agent_id not in self._new:
-            self._note(ChangeAgent(agent.agent_id, before, after, agent.unit_id))
+            self.note(ChangeAgent(agent.agent_id, before, after, agent.unit_id))
         self.log("agent", agent.agent_id, before, after, why, who)
 
     def change_deadline(self, agent: Agent, deadline: float | None) -> None:
@@ -123,33 +128,33 @@ class Step:
         agent.deadline = deadline
         self.state.index_agent(agent)
         if agent.agent_id not in self._new:
-            self._note(ChangeDeadline(agent.agent_id, deadline))
+            self.note(ChangeDeadline(agent.agent_id, deadline))
 
     def add_submission(self, submission: Submission) -> None:
         """Keep an answer."""
-        self._note(AddSubmission(submission))
+        self.note(AddSubmission(submission))
         self.state.agents[submission.agent_id].submitted_at = submission.received_at
         self.state.last_submission_at = max(submission.received_at, self.state.last_submission_at or 0.0)
 
     def add_metadata(self, agent_id: str, data: JSONObject, received_at: float) -> None:
         """Keep what a worker sent beside the answer."""
-        self._note(AddMetadata(agent_id, data, received_at))
+        self.note(AddMetadata(agent_id, data, received_at))
 
     def add_live_update(self, agent_id: str, sender: str, data: JSONObject, at: float) -> None:
         """Keep one turn of a live task, and hand a worker's on to the task's code."""
-        self._note(AddLiveUpdate(agent_id, sender, data, at))
+        self.note(AddLiveUpdate(agent_id, sender, data, at))
         if sender == "worker":
             self.live_updates.append((agent_id, data))
 
     def finish_generator(self) -> None:
         """Note that all assignments have been created."""
         self.state.generator_done = True
-        self._note(GeneratorDone())
+        self.note(GeneratorDone())
 
     def steer(self, steering: Steering) -> None:
         """Pause the run, let it go on, or change its limits."""
         self.state.steer(steering)
-        self._note(Steer(steering))
+        self.note(Steer(steering))
 
     def close_run(self, why: str, who: str, detail: JSONObject | None = None) -> None:
         """Hand out nothing more; what workers hold may still come in."""
@@ -160,13 +165,13 @@ class Step:
     def end_run(self, why: str) -> None:
         """Note that the run is over."""
         self.state.ended_at = self.now
-        self._note(EndRun(self.now))
+        self.note(EndRun(self.now))
         self.log("run", self.state.task_run_id, None, "ended", why, "operator")
 
     def reopen_run(self) -> None:
         """Note that a run that was over is worked on again, within the limits that it is resumed with."""
         self.state.opened_at, self.state.closing, self.state.ended_at = self.now, None, None
-        self._note(ReopenRun(self.now))
+        self.note(ReopenRun(self.now))
         self.steer(AS_LAUNCHED)
         self.log("run", self.state.task_run_id, "ended", None, "resumed", "operator")
 
@@ -196,5 +201,8 @@ class Step:
         after = None if after is None else str(after)
         self.changes.events.append(Event(self.now, subject, subject_id, before, after, why, who, detail))
 
-    def _note(self, change: Change) -> None:
+    def note(self, change: Change) -> None:
+        """Have a change committed with the step; the caller has made it in memory, where there is anything to make."""
         self.changes.changes.append(change)
+        if isinstance(change, SetGrant):
+            self.granted.setdefault(change.worker_id, {})[change.qualification_name] = change.value

@@ -14,21 +14,25 @@ Failures tell more when a conftest.py says, before anything of this package is i
 from __future__ import annotations
 
 from mephisto_nb.testing.contracts._database_changes import ChangesContract
+from mephisto_nb.testing.contracts._database_gates import GatesContract
 from mephisto_nb.testing.contracts._database_guards import GuardsContract
 from mephisto_nb.testing.contracts._database_people import PeopleContract
 from mephisto_nb.testing.contracts._database_reads import ReadsContract
 from mephisto_nb.testing.contracts._database_sharing import SharingContract
 from mephisto_nb.testing.contracts._database_steering import SteeringContract
+from mephisto_nb.testing.contracts._database_steps_about_people import StepsAboutPeopleContract
 from mephisto_nb.testing.contracts._database_text import TextContract
 
 
 class DatabaseContract(
     ChangesContract,
+    GatesContract,
     GuardsContract,
     PeopleContract,
     ReadsContract,
     SharingContract,
     SteeringContract,
+    StepsAboutPeopleContract,
     TextContract,
 ):
     """All that is asked of a `Database`; a subclass supplies the fixture `open_database`.

@@ -1,0 +1,57 @@
+"""What a step of a run may do to people: pay them, grant and revoke qualifications, block them.
+
+Whoever arrives after the step is committed is held against it, in every run. Each leaves a row in the event log.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mephisto_nb.data_model.changes import AddPayment, SetBlocked, SetGrant
+from mephisto_nb.data_model.records import Payment
+from mephisto_nb.data_model.states import PaymentKind
+
+if TYPE_CHECKING:
+    from mephisto_nb.lifecycle.step import Step
+
+
+def pay(
+    step: Step, worker_id: str, kind: PaymentKind, amount: float, reason: str, *, key: str, unit_id: str | None = None
+) -> None:
+    """Owe a worker money beside their units' pay, in US dollars; once for each `key`, whoever asks again.
+
+    The key is known in this run alone.
+    """
+    payment = Payment(
+        payment_id=step.new_id(),
+        key=f"{step.state.task_run_id}:{key}",
+        worker_id=worker_id,
+        kind=kind,
+        amount=amount,
+        reason=reason,
+        created_at=step.now,
+        task_run_id=step.state.task_run_id,
+        unit_id=unit_id,
+    )
+    step.note(AddPayment(payment))
+    detail = {"amount": amount, "kind": kind.value, "key": key, "unit_id": unit_id}
+    step.log("worker", worker_id, None, None, f"is owed {amount:.2f} USD: {reason}", "operator", detail)
+
+
+def grant(step: Step, worker_id: str, qualification_name: str, value: int, why: str) -> None:
+    """Grant a worker a qualification, or change its value; the qualification is made if it is new."""
+    step.note(SetGrant(worker_id, qualification_name, value))
+    detail = {"qualification": qualification_name, "value": value}
+    step.log("worker", worker_id, None, "granted", why, "operator", detail)
+
+
+def revoke(step: Step, worker_id: str, qualification_name: str, why: str) -> None:
+    """Take a grant back, if there is one."""
+    step.note(SetGrant(worker_id, qualification_name, None))
+    step.log("worker", worker_id, "granted", None, why, "operator", {"qualification": qualification_name})
+
+
+def block(step: Step, worker_id: str, why: str) -> None:
+    """Offer a worker nothing any more, in any run."""
+    step.note(SetBlocked(worker_id, True))
+    step.log("worker", worker_id, None, "blocked", why, "operator")
