@@ -65,7 +65,7 @@ def _failure(moment: Moment) -> Notices:
 
 def _gates(moment: Moment) -> Notices:
     if moment.live is not None and moment.live.is_running:
-        for key, reason in moment.live.parts.engine.state.gates.notices.items():
+        for key, reason in moment.statistics.state.gates.notices.items():
             yield Notice(f"gate {key}", "warning", reason, "run.gates() shows who was looked at, and what was found.")
 
 
