@@ -57,6 +57,6 @@ async def take_live_pictures(browser: Browser, lab: Lab, folder: Path) -> None:
     await page.screenshot(path=folder / "notebook.png")
     charts = page.locator(".mnb-charts")
     await charts.scroll_into_view_if_needed()
-    await charts.locator("svg").wait_for()
+    await charts.get_by_text("answers in").wait_for()
     await page.screenshot(path=folder / "notebook-charts.png")
     await context.close()
