@@ -20,6 +20,7 @@ from mephisto_nb.display.widgets.desk import Subject
 from mephisto_nb.display.widgets.model import can_be_live, make_model
 from mephisto_nb.display.words import moment, plain, tied
 from mephisto_nb.operations import operator
+from mephisto_nb.operations.archive import PastTaskRun
 from mephisto_nb.operations.run_frames import RunFrames
 from mephisto_nb.operations.run_parts import RunParts
 from mephisto_nb.operations.task_run import LiveTaskRun
@@ -114,7 +115,7 @@ class TaskRun(Shown, LiveTaskRun):
             self._saved.renew(self._repr_mimebundle_)
 
 
-class PastRun(Shown):
+class PastRun(Shown, PastTaskRun):
     """A task run of another kernel, with a dashboard that stays as it is."""
 
 

@@ -344,5 +344,6 @@ async def test_texts_of_either_direction_begin_on_one_side(shown: Harness) -> No
 async def test_a_run_that_is_over_says_what_comes_next(shown: Harness) -> None:
     await shown.open(RUN, FINISHED)
     following = shown.page.get_by_role("region", name="What comes next")
+    await expect(following).to_contain_text("run.review_queue() lists the answers to decide on")
     await expect(following).to_contain_text("run.results() gives the answers")
     await expect(following).to_contain_text('run.export("answers.csv") writes them to a file')

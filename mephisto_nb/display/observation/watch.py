@@ -106,7 +106,7 @@ class RunWatch:
             "limits": limits_of(self._statistics.rules),
             "rates": _describe_rates(moment),
             "work": self._describe_work(),
-            "next": _describe_next(self._run, moment),
+            "next": _describe_next(moment),
         }
 
     async def load(self) -> None:
@@ -297,12 +297,12 @@ def _describe_pace(moment: Moment) -> JSONObject:
     }
 
 
-def _describe_next(run: RunFrames, moment: Moment) -> list[JSON]:
+def _describe_next(moment: Moment) -> list[JSON]:
     if moment.status not in ("done", "ended"):
         return []
     steps = [("run.results()", "gives the answers"), ('run.export("answers.csv")', "writes them to a file")]
-    if hasattr(run, "review"):
-        steps.insert(0, ("run.review()", "accepts or rejects them, and pays"))
+    if moment.count(UnitStatus.COMPLETED):
+        steps.insert(0, ("run.review_queue()", "lists the answers to decide on"))
     return [{"code": code, "words": words} for code, words in steps]
 
 

@@ -18,6 +18,7 @@ from mephisto_nb.testing.contracts._database_gates import GatesContract
 from mephisto_nb.testing.contracts._database_guards import GuardsContract
 from mephisto_nb.testing.contracts._database_people import PeopleContract
 from mephisto_nb.testing.contracts._database_reads import ReadsContract
+from mephisto_nb.testing.contracts._database_reviews import ReviewsContract
 from mephisto_nb.testing.contracts._database_sharing import SharingContract
 from mephisto_nb.testing.contracts._database_steering import SteeringContract
 from mephisto_nb.testing.contracts._database_steps_about_people import StepsAboutPeopleContract
@@ -30,6 +31,7 @@ class DatabaseContract(
     GuardsContract,
     PeopleContract,
     ReadsContract,
+    ReviewsContract,
     SharingContract,
     SteeringContract,
     StepsAboutPeopleContract,
