@@ -2,6 +2,7 @@
 PYTHON ?= python3
 ARGS ?=
 PORT ?=
+FOLDER ?= shots
 export PORT
 
 VENV_PYTHON := .venv/bin/python
@@ -11,7 +12,7 @@ BUNDLED := $(addprefix tests/npm/,package.json package-lock.json .npmrc build.mj
 	notebooks/spans/spans.jsx
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test check faults bench fuzz load lock clean chromium npm venv
+.PHONY: help demo lab test check faults bench fuzz load shots lock clean chromium npm venv
 
 help: ## show this list
 	@echo 'make TARGET [ARGS="..."]'
@@ -40,6 +41,9 @@ fuzz: $(SYNCED) ## 100,000 spoilt requests at a router (ARGS="--requests 1000 --
 
 load: $(SYNCED) ## ten thousand connections at a router
 	@$(VENV_PYTHON) -m pytest -m load -s tests/security $(ARGS)
+
+shots: $(SYNCED) chromium ## pictures of every display, in both themes (FOLDER=shots)
+	@$(VENV_PYTHON) -m tests.shots $(FOLDER)
 
 lock: ## requirements.lock anew from pyproject.toml (ARGS=--upgrade)
 	@$(PYTHON) tools/prepare.py lock $(ARGS)

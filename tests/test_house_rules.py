@@ -69,8 +69,8 @@ BUILT_UPON = {
     "mephisto_nb.blueprints.static_react": "mephisto_nb.blueprints.static_html",
     "mephisto_nb.blueprints.remote_procedure": "mephisto_nb.blueprints.static_react",
 }
-#: What the packages of the `lab` extra bring along.
-BROUGHT_BY_EXTRAS = {"IPython", "traitlets", "comm"}
+#: What the packages of the `lab` extra bring along; and vl-convert-python, which is imported by another name.
+BROUGHT_BY_EXTRAS = {"IPython", "traitlets", "comm", "vl_convert"}
 
 
 def none(offenders: Iterable[str], rule: str) -> None:

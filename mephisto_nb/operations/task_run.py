@@ -180,7 +180,7 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
         self._tell_listeners()
 
     def _tell_listeners(self) -> None:
-        for listener in self.listeners:
+        for listener in list(self.listeners):
             listener()
 
     def _raise_failure(self) -> None:
