@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from mephisto_nb.abstractions.database import Database
 from mephisto_nb.data_model.changes import Changes
 from mephisto_nb.errors import ClosedError
+
+if TYPE_CHECKING:
+    from mephisto_nb.abstractions.database import Database
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,6 +45,14 @@ async def in_own_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwa
     threading.Thread(target=_call, args=(job, job.work), name="mephisto_nb-judge", daemon=True).start()
     result: T = await job.future
     return result
+
+
+async def call(function: Any, *args: Any) -> Any:
+    """Call a researcher's function, plain or async, so that it holds up nobody."""
+    if inspect.iscoroutinefunction(function):
+        return await function(*args)
+    result = await in_own_thread(function, *args)
+    return await result if inspect.isawaitable(result) else result
 
 
 @dataclass(slots=True)

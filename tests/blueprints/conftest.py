@@ -73,9 +73,10 @@ def serve_blueprint(tmp_path: Path) -> Iterator[Callable[..., FakeRouter]]:
 def serve(serve_blueprint: Callable[..., FakeRouter]) -> Callable[..., FakeRouter]:
     """Serve a task made of HTML: ``serve(html, row, **blueprint_args)``."""
 
-    def start(html: str, row: dict[str, Any] | None = None, **args: Any) -> FakeRouter:
+    def start(html: str, row: dict[str, Any] | None = None, onboarding_data: Any = None, **args: Any) -> FakeRouter:
         row = {} if row is None else row
         settings = StaticHTMLBlueprintArgs(task_html=html, **args)
-        return serve_blueprint(StaticHTMLBlueprint(settings, SharedTaskState(static_task_data=[row])), row)
+        shared_state = SharedTaskState(static_task_data=[row], onboarding_data=onboarding_data)
+        return serve_blueprint(StaticHTMLBlueprint(settings, shared_state), row)
 
     return start
