@@ -17,6 +17,7 @@ from tests.benchmarks import (
     live_bench,
     observing_bench,
     restart_bench,
+    reviewing_bench,
     worker_bench,
 )
 from tests.benchmarks.harness import HEADER, Figure
@@ -29,6 +30,7 @@ BENCHMARKS = {
     "throughput": worker_bench.throughput,
     "live": live_bench.live_messages,
     "frames": frames_bench.results,
+    "reviewing": reviewing_bench.reviewing,
     "observing": observing_bench.observing,
     "crowd": worker_bench.crowd,
     "dashboard": dashboard_bench.dashboard,
