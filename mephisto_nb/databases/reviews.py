@@ -34,7 +34,9 @@ def read_reviews(connection: Connection, run_ids: Sequence[str] | None) -> list[
     )  # fmt: skip
     if run_ids is not None:
         query = query.where(r.task_run_id.in_(run_ids))
-    rows = [dict(row) for row in connection.execute(query).mappings()]
+    result = connection.execute(query)
+    names = tuple(result.keys())  # quicker by far than SQLAlchemy's own mappings
+    rows = [dict(zip(names, row, strict=True)) for row in result]
     for row in rows:
         effects = row.pop("effects")
         parsed = json.loads(effects) if effects != "{}" else {}
