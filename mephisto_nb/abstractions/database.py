@@ -147,6 +147,19 @@ class Database(PeopleStore, ReviewStore):
         """
 
     @abstractmethod
+    def read_live_updates(
+        self, task_run_ids: Sequence[str], *, agent_ids: Sequence[str] | None = None
+    ) -> list[JSONObject]:
+        """Give one row a message of a live task: ``agent_id``, ``sender``, ``data`` and ``at``, in the order said.
+
+        With `agent_ids`, only theirs: a few hundred at most.
+        """
+
+    @abstractmethod
+    def read_metadata(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+        """Give one row for each thing that was sent beside an answer, its JSON parsed, in the order received."""
+
+    @abstractmethod
     def read_events(self, task_run_ids: Sequence[str], *, why: str | None = None) -> Iterator[Event]:
         """Give the event log in the order in which it was written; with `why`, only what happened for that reason."""
 
