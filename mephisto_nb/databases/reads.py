@@ -238,8 +238,8 @@ def read_results(
     return rows
 
 
-def read_payments(connection: Connection, run_ids: Sequence[str]) -> list[JSONObject]:
-    """Give one row a payment, in the order in which they came to be owed."""
+def read_payments(connection: Connection, run_ids: Sequence[str] | None) -> list[JSONObject]:
+    """Give one row a payment, in the order in which they came to be owed; None: of all runs, and of none."""
     p = t.payments.c
     query = (
         select(
@@ -247,9 +247,10 @@ def read_payments(connection: Connection, run_ids: Sequence[str]) -> list[JSONOb
             p.status, p.created_at, p.sent_at,
         )
         .join(t.workers, t.workers.c.worker_id == p.worker_id)
-        .where(p.task_run_id.in_(run_ids))
         .order_by(p.created_at, p.payment_id)
     )  # fmt: skip
+    if run_ids is not None:
+        query = query.where(p.task_run_id.in_(run_ids))
     return [dict(row) for row in connection.execute(query).mappings()]
 
 

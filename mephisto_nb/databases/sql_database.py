@@ -142,7 +142,7 @@ class SQLDatabase(SQLPeople, Database):
         with self._reading("Reading results") as connection:
             return reads.read_results(connection, task_run_ids, agent_ids)
 
-    def read_payments(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+    def read_payments(self, task_run_ids: Sequence[str] | None) -> list[JSONObject]:
         """Give one row a payment."""
         with self._reading("Reading payments") as connection:
             return reads.read_payments(connection, task_run_ids)

@@ -85,7 +85,7 @@ class Operator(People, Archive):
         self._runs_directory, self._url = directory / "runs", url
         self._database = _open_database(url)
         self._writer = DatabaseWriter(self._database)
-        self._supervisor = Supervisor()
+        self._supervisor, self._clock = Supervisor(), clock
         self._keepers: dict[str, RunKeeper] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
@@ -242,6 +242,7 @@ class Operator(People, Archive):
 
     def _keep(self, keeper: RunKeeper) -> LiveTaskRun:
         self._keepers[keeper.run.task_run_id] = keeper
+        keeper.run.parts.engine.listeners.append(self.people_acts.take_in)
         self.left_behind = [run for run in self.left_behind if run.task_run_id != keeper.run.task_run_id]
         self._tell_listeners()
         return keeper.run

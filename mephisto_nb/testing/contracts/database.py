@@ -16,6 +16,7 @@ from __future__ import annotations
 from mephisto_nb.testing.contracts._database_changes import ChangesContract
 from mephisto_nb.testing.contracts._database_guards import GuardsContract
 from mephisto_nb.testing.contracts._database_people import PeopleContract
+from mephisto_nb.testing.contracts._database_people_acts import PeopleActsContract
 from mephisto_nb.testing.contracts._database_reads import ReadsContract
 from mephisto_nb.testing.contracts._database_sharing import SharingContract
 from mephisto_nb.testing.contracts._database_steering import SteeringContract
@@ -27,6 +28,7 @@ class DatabaseContract(
     ChangesContract,
     GuardsContract,
     PeopleContract,
+    PeopleActsContract,
     ReadsContract,
     SharingContract,
     SteeringContract,

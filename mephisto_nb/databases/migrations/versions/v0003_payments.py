@@ -1,4 +1,4 @@
-"""What is paid beside a unit's own pay: bonuses, time spent waiting, compensation."""
+"""What is paid beside a unit's own pay: bonuses, waiting, compensation; and a quick way to what happened to people."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -37,3 +37,7 @@ def upgrade() -> None:
     )
     for column in ("task_run_id", "unit_id", "worker_id"):
         op.create_index(op.f(f"ix_payments_{column}"), "payments", [column], unique=False)
+    of_people = sa.text("subject IN ('worker', 'qualification')")
+    op.create_index(
+        op.f("ix_events_people"), "events", ["subject_id"], sqlite_where=of_people, postgresql_where=of_people
+    )

@@ -1,0 +1,224 @@
+"""DataFrames of people: qualifications, grants, workers, what happened to them, and who would qualify.
+
+All can be joined on ``worker_id`` and ``qualification_id``, also with the frames of runs. Times are UTC timestamps,
+money is in US dollars, ids are strings.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.data_model.qualifications import Requirement
+from mephisto_nb.data_model.records import Worker
+from mephisto_nb.data_model.snapshots import WorkerFacts
+from mephisto_nb.data_model.states import UNIT_ANSWERED, PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.lifecycle.qualifying import why_not
+
+QUALIFICATION_COLUMNS = (
+    "qualification_id", "qualification_name", "description", "holders", "lowest", "highest", "last_granted_at",
+)  # fmt: skip
+GRANT_COLUMNS = (
+    "worker_id", "worker_name", "provider_type", "qualification_id", "qualification_name", "value", "granted_at",
+)  # fmt: skip
+WORKER_COLUMNS = (
+    "worker_id", "worker_name", "provider_type", "blocked", "runs", "units", "approved", "rejected", "left", "earned",
+    "bonuses", "median_seconds", "hourly_pay", "minimum_hourly_pay", "below_minimum", "qualifications", "notes",
+    "first_seen_at", "last_seen_at",
+)  # fmt: skip
+HISTORY_COLUMNS = (
+    "at", "worker_id", "worker_name", "provider_type", "action", "qualification_name", "value_before", "value", "why",
+    "who", "task_run_id", "act_id",
+)  # fmt: skip
+NOTE_COLUMNS = ("at", "worker_id", "worker_name", "provider_type", "text", "who", "act_id")
+ELIGIBILITY_COLUMNS = ("worker_id", "worker_name", "provider_type", "passes", "reason")
+
+_WORK_COLUMNS = ("task_run_id", "worker_id", "agent", "accepted_at", "submitted_at", "unit", "pay_amount")
+_ANSWERED = [status.value for status in UNIT_ANSWERED]
+_APPROVED = [UnitStatus.ACCEPTED.value, UnitStatus.SOFT_REJECTED.value]
+_LEFT = ("disconnect", "timeout", "returned")
+_PAID = (PaymentStatus.OWED.value, PaymentStatus.SENT.value)
+
+Rows = Sequence[Sequence[Any]]
+
+
+def _of_tuples(rows: Rows, columns: Sequence[str]) -> pd.DataFrame:
+    values = list(zip(*rows, strict=True)) or [()] * len(columns)
+    return pd.DataFrame(dict(zip(columns, values, strict=True)), columns=list(columns))
+
+
+def _with_times(frame: pd.DataFrame, *names: str) -> pd.DataFrame:
+    for name in names:
+        frame[name] = pd.to_datetime(frame[name].astype("float64"), unit="s", utc=True).dt.as_unit("us")
+    return frame
+
+
+def qualifications_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
+    """Make a frame of qualifications: one row each, by name, columns `QUALIFICATION_COLUMNS`.
+
+    ``holders`` counts the workers who hold it, whose values lie between ``lowest`` and ``highest`` (<NA> without any);
+    ``last_granted_at`` is when one of them was granted it, or another value of it, for the last time (NaT: never).
+    """
+    frame = pd.DataFrame(rows, columns=list(QUALIFICATION_COLUMNS))
+    frame = frame.astype({"lowest": "Int64", "highest": "Int64", "holders": "int64"})
+    return _with_times(frame, "last_granted_at")
+
+
+def grants_frame(rows: Rows) -> pd.DataFrame:
+    """Make a frame of grants: one row for each qualification of each worker, the latest first.
+
+    Columns `GRANT_COLUMNS`; ``value`` is a whole number, ``granted_at`` when it became what it is.
+    """
+    return _with_times(_of_tuples(rows, GRANT_COLUMNS).astype({"value": "int64"}), "granted_at")
+
+
+def wide_grants_frame(rows: Rows) -> pd.DataFrame:
+    """Make a frame of grants with one row a worker, to join: ``worker_id``, then ``qualification.NAME`` for each.
+
+    A value is <NA> where the worker does not have it.
+    """
+    grants = _of_tuples(rows, GRANT_COLUMNS)
+    wide = grants.pivot(index="worker_id", columns="qualification_name", values="value").astype("Int64")
+    wide.columns = [f"qualification.{name}" for name in wide.columns]
+    return wide.reset_index()
+
+
+def workers_frame(
+    workers: Rows, grants: Rows, work: Rows, payments: Sequence[JSONObject], notes: pd.DataFrame,
+    minimums: Mapping[str, float],
+) -> pd.DataFrame:  # fmt: skip
+    """Make a frame of workers, by name, over all runs and providers, columns `WORKER_COLUMNS`.
+
+    ``units`` counts what they have answered in ``runs`` runs; ``approved`` of these were accepted or soft-rejected, and
+    ``rejected`` rejected. ``left`` counts the units that they took and did not finish. ``earned`` is the pay of their
+    answers that were not rejected, ``bonuses`` what they were given on top.
+
+    ``median_seconds`` is how long an answer took them, from taking the unit to sending it: half of them took longer.
+    ``hourly_pay`` is what that comes to: ``3600 * (earned + bonuses) / units / median_seconds``, so that rejected work
+    counts as time without pay; NaN without any answer. ``below_minimum`` tells whether that is less than
+    ``minimum_hourly_pay``, the highest that any run of theirs asks for; unpaid work is below no minimum.
+
+    ``qualifications`` is a dict of names and values, ``notes`` a count.
+    """
+    frame = _of_tuples(workers, ("worker_id", "worker_name", "provider_type", "blocked", "first_seen_at"))
+    frame["blocked"] = frame["blocked"].astype(bool)
+    frame = frame.join(_work_by_worker(_of_tuples(work, _WORK_COLUMNS), minimums), on="worker_id")
+    frame["bonuses"] = frame["worker_id"].map(_bonuses(payments)).astype("float64").fillna(0.0)
+    counts = ["runs", "units", "approved", "rejected", "left"]
+    frame[counts] = frame[counts].fillna(0).astype("int64")
+    frame["earned"] = frame["earned"].fillna(0.0)
+    paid = (frame["earned"] + frame["bonuses"]) / frame["units"].where(frame["units"] > 0)
+    frame["hourly_pay"] = 3600 * paid / frame["median_seconds"].where(frame["median_seconds"] > 0)
+    frame["below_minimum"] = (frame["hourly_pay"] > 0) & (frame["hourly_pay"] < frame["minimum_hourly_pay"])
+    held = grants_by_worker(grants)
+    frame["qualifications"] = pd.Series([held.get(one, {}) for one in frame["worker_id"]], dtype=object)
+    frame["notes"] = frame["worker_id"].map(notes["worker_id"].value_counts()).fillna(0).astype("int64")
+    return _with_times(frame, "first_seen_at", "last_seen_at")[list(WORKER_COLUMNS)]
+
+
+def _work_by_worker(work: pd.DataFrame, minimums: Mapping[str, float]) -> pd.DataFrame:
+    work["last_seen_at"] = work[["accepted_at", "submitted_at"]].astype("float64").max(axis="columns")
+    work["minimum_hourly_pay"] = work["task_run_id"].map(minimums).astype("float64")
+    work["left"] = work["agent"].isin(_LEFT)
+    seen = work.groupby("worker_id").agg(
+        runs=("task_run_id", "nunique"), left=("left", "sum"), last_seen_at=("last_seen_at", "max"),
+        minimum_hourly_pay=("minimum_hourly_pay", "max"),
+    )  # fmt: skip
+    answers = work[work["unit"].isin(_ANSWERED)].copy()
+    answers["seconds"] = answers["submitted_at"].astype("float64") - answers["accepted_at"].astype("float64")
+    answers["approved"], answers["rejected"] = answers["unit"].isin(_APPROVED), answers["unit"] == "rejected"
+    answers["earned"] = answers["pay_amount"].astype("float64").where(~answers["rejected"], 0.0)
+    done = answers.groupby("worker_id").agg(
+        units=("unit", "size"), approved=("approved", "sum"), rejected=("rejected", "sum"), earned=("earned", "sum"),
+        median_seconds=("seconds", "median"),
+    )  # fmt: skip
+    return seen.join(done)
+
+
+def _bonuses(payments: Sequence[JSONObject]) -> dict[str, float]:
+    found: dict[str, float] = defaultdict(float)
+    for row in payments:
+        if row["kind"] == PaymentKind.BONUS.value and row["status"] in _PAID:
+            found[row["worker_id"]] += row["amount"]
+    return found
+
+
+def grants_by_worker(grants: Rows) -> dict[str, dict[str, int]]:
+    """Give, by worker's id, the values of the qualifications that they hold."""
+    held: dict[str, dict[str, int]] = defaultdict(dict)
+    for worker_id, _, _, _, name, value, _ in grants:
+        held[worker_id][name] = value
+    return held
+
+
+def eligibility_frame(workers: Rows, grants: Rows, requirements: Sequence[Requirement]) -> pd.DataFrame:
+    """Make a frame of who would be let in: one row a worker, by name, columns `ELIGIBILITY_COLUMNS`.
+
+    ``reason`` says why a worker does not pass (the first reason, in the order in which an arriving worker is checked);
+    None for those who do. A requirement for other crowds than a worker's own does not bind them.
+    """
+    held = grants_by_worker(grants)
+    reasons = [
+        why_not(requirements, WorkerFacts(Worker(worker_id, name, provider, bool(blocked)), held.get(worker_id, {})))
+        for worker_id, name, provider, blocked, _ in workers
+    ]
+    frame = _of_tuples([row[:3] for row in workers], ELIGIBILITY_COLUMNS[:3])
+    frame["passes"] = pd.Series([reason is None for reason in reasons], dtype=bool)
+    frame["reason"] = pd.Series(reasons, dtype=object)
+    return frame
+
+
+_ACTIONS = {
+    (None, "granted"): "grant",
+    ("granted", "granted"): "grant",
+    ("granted", None): "revoke",
+    (None, "blocked"): "block",
+    ("blocked", None): "unblock",
+    (None, "noted"): "note",
+    ("noted", None): "withdraw",
+    (None, "created"): "create",
+    (None, "described"): "describe",
+    (None, "deleted"): "delete",
+}
+
+
+def history_frame(events: Iterable[JSONObject], workers: Rows) -> pd.DataFrame:
+    """Make a frame of what was done to people, oldest first, by researchers and by runs; columns `HISTORY_COLUMNS`.
+
+    ``action`` is one of grant, revoke, block, unblock, note, withdraw (a note), and of qualifications create,
+    describe, delete, for which the worker's columns are None. ``value_before`` and ``value`` are of grants, <NA> for
+    none. ``task_run_id`` is the run whose rules did it, or None; rows of one act have one ``act_id``.
+    """
+    names = {row[0]: row[1:3] for row in workers}
+    last: dict[tuple[str, str], int | None] = {}
+    rows = []
+    for event in events:
+        action, detail = _ACTIONS.get((event["before"], event["after"])), event["detail"]
+        if action is None:
+            continue
+        is_worker = event["subject"] == "worker"
+        key = event["subject_id"], detail.get("qualification", "")
+        value = detail.get("value")
+        before = detail["was"] if "was" in detail else last.get(key)
+        if action in ("grant", "revoke"):
+            last[key] = value
+        row = {name: event.get(name) for name in HISTORY_COLUMNS}
+        row["worker_id"] = event["subject_id"] if is_worker else None
+        row["worker_name"], row["provider_type"] = names.get(event["subject_id"], (None, None))
+        row |= {"action": action, "qualification_name": detail.get("qualification"), "act_id": detail.get("act")}
+        row |= {"value_before": before if is_worker else None, "value": value}
+        row["why"] = detail.get("text", event["why"]) if action == "note" else event["why"]
+        rows.append(row)
+    frame = pd.DataFrame(rows, columns=list(HISTORY_COLUMNS)).astype({"value_before": "Int64", "value": "Int64"})
+    return _with_times(frame, "at")
+
+
+def notes_frame(history: pd.DataFrame, events: Iterable[JSONObject]) -> pd.DataFrame:
+    """Make a frame of the notes on workers that were not withdrawn, oldest first, columns `NOTE_COLUMNS`."""
+    withdrawn = {event["detail"].get("withdraws") for event in events} - {None}
+    notes = history[(history["action"] == "note") & ~history["act_id"].isin(withdrawn)]
+    return notes.rename(columns={"why": "text"})[list(NOTE_COLUMNS)].reset_index(drop=True)
