@@ -7,7 +7,7 @@ writing ones, in a thread of its own. All raise `DatabaseError` when the databas
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mephisto_nb._typing import JSONObject
@@ -74,6 +74,10 @@ class PeopleStore(ABC):
     @abstractmethod
     def read_grants(self) -> Sequence[Sequence[Any]]:
         """Give one row a grant: the values of `export.people_frames.GRANT_COLUMNS`."""
+
+    @abstractmethod
+    def read_values(self) -> Mapping[str, Mapping[str, int]]:
+        """Give, by worker's id, the values of the qualifications that they hold, by name."""
 
     @abstractmethod
     def read_workers(self) -> Sequence[Sequence[Any]]:

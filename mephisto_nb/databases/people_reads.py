@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, and_, func, or_, select
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.databases import tables as t
 from mephisto_nb.databases.apply import dump
+from mephisto_nb.databases.bulk import fetch_rows
 
 _g, _q, _w, _e = t.granted_qualifications.c, t.qualifications.c, t.workers.c, t.events.c
 
@@ -41,13 +43,26 @@ def read_grants(connection: Connection) -> Sequence[Sequence[Any]]:
         .join(t.qualifications, _q.qualification_id == _g.qualification_id)
         .order_by(_g.granted_at.desc(), _w.worker_name)
     )  # fmt: skip
-    return connection.execute(query).all()
+    return fetch_rows(connection, query)
+
+
+def read_values(connection: Connection) -> dict[str, dict[str, int]]:
+    """Give, by worker's id, the values of the qualifications that they hold, by name."""
+    names = dict(
+        fetch_rows(connection, select(_q.qualification_id, _q.qualification_name).order_by(_q.qualification_name))
+    )
+    found: dict[str, dict[str, int]] = defaultdict(dict)
+    for worker_id, qualification_id, value in fetch_rows(
+        connection, select(_g.worker_id, _g.qualification_id, _g.value)
+    ):
+        found[worker_id][names[qualification_id]] = value
+    return found
 
 
 def read_workers(connection: Connection) -> Sequence[Sequence[Any]]:
     """Give one row a worker, by name."""
     query = select(_w.worker_id, _w.worker_name, _w.provider_type, _w.blocked, _w.created_at)
-    return connection.execute(query.order_by(_w.worker_name, _w.provider_type)).all()
+    return fetch_rows(connection, query.order_by(_w.worker_name, _w.provider_type))
 
 
 def read_work(connection: Connection) -> Sequence[Sequence[Any]]:
@@ -58,7 +73,7 @@ def read_work(connection: Connection) -> Sequence[Sequence[Any]]:
         .outerjoin(t.submissions, s.agent_id == a.agent_id)
         .outerjoin(t.units, and_(u.unit_id == a.unit_id, u.agent_id == a.agent_id))
     )
-    return connection.execute(query).all()
+    return fetch_rows(connection, query)
 
 
 def read_people_events(

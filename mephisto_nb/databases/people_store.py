@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -87,6 +87,11 @@ class SQLPeople(PeopleStore):
         """Give one row a grant."""
         with self._reading("Reading grants") as connection:
             return people_reads.read_grants(connection)
+
+    def read_values(self) -> Mapping[str, Mapping[str, int]]:
+        """Give what each worker holds."""
+        with self._reading("Reading grants") as connection:
+            return people_reads.read_values(connection)
 
     def read_workers(self) -> Sequence[Sequence[Any]]:
         """Give one row a worker."""

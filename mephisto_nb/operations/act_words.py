@@ -80,7 +80,7 @@ def _foretell_qualification(outcome: Outcome) -> str:
         return f"{name} is described otherwise." if outcome.has_changed else "Nothing changes."
     if act.kind is ActKind.DELETE:
         held = f"{_workers(len(outcome.changes))} {'loses' if len(outcome.changes) == 1 else 'lose'} it"
-        names = f": {_named(outcome.changes)}" if outcome.changes else ""
+        names = f": {_names(outcome.changes)}" if outcome.changes else ""
         return f"{name} is deleted. {held if outcome.changes else 'Nobody holds it'}{names}."
     return "Nobody is meant: nothing changes."
 
@@ -102,8 +102,13 @@ def _new(changes: Sequence[WorkerChange]) -> str:
 
 
 def _named(changes: Sequence[WorkerChange]) -> str:
+    few = len(changes) <= _NAMED
+    return _names(changes) if few else f"{_workers(len(changes))} ({_names(changes)})"
+
+
+def _names(changes: Sequence[WorkerChange]) -> str:
     names = ", ".join(change.worker.worker_name[:60] for change in islice(changes, _NAMED))
-    return names if len(changes) <= _NAMED else f"{_workers(len(changes))} ({names} and {len(changes) - _NAMED:,} more)"
+    return names if len(changes) <= _NAMED else f"{names} and {len(changes) - _NAMED:,} more"
 
 
 def _workers(count: int) -> str:

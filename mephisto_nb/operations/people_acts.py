@@ -119,7 +119,7 @@ class PeopleActs:
     async def _perform(self, act: Act) -> Outcome:
         outcome: Outcome = await self._writer.call(self.database.perform, act, self._clock.now())
         _check(outcome)
-        logger.info("%s", tell(outcome))
+        logger.debug("%s", tell(outcome))
         self.tell()
         return outcome
 

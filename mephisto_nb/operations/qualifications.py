@@ -190,10 +190,12 @@ class Qualifications:
         pandas.DataFrame
             Columns: `export.people_frames.grants_frame`, or `wide_grants_frame`.
         """
+        if wide:
+            held = self._database.read_values()
+            some = {one: {name: values[name]} for one, values in held.items() if name in values} if name else held
+            return people_frames.wide_grants_frame(some)
         rows = self._database.read_grants()
-        if name is not None:
-            rows = [row for row in rows if row[4] == name]
-        return people_frames.wide_grants_frame(rows) if wide else people_frames.grants_frame(rows)
+        return people_frames.grants_frame(rows if name is None else [row for row in rows if row[4] == name])
 
     def history(self, name: str | None = None) -> pd.DataFrame:
         """Give what was done with qualifications, oldest first (columns: `export.people_frames.history_frame`)."""
@@ -225,8 +227,8 @@ class Qualifications:
         if requirements is not None:
             self.composed = [requirement_from_dict(one) for one in requirements]
             self._acts.tell()
-        workers, grants = self._database.read_workers(), self._database.read_grants()
-        return people_frames.eligibility_frame(workers, grants, self.composed)
+        workers, held = self._database.read_workers(), self._database.read_values()
+        return people_frames.eligibility_frame(workers, held, self.composed)
 
     def _find_runs_that_require(self, name: str) -> list[Any]:
         return [run for run in self._database.find_runs(live=True) if requires(run, name)]

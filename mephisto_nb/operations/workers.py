@@ -101,10 +101,10 @@ class Workers:
     def frame(self) -> pd.DataFrame:
         """Give one row a worker, over all runs and providers (columns: `export.people_frames.workers_frame`)."""
         database = self._database
-        workers, work, grants = database.read_workers(), database.read_work(), database.read_grants()
+        workers, work, held = database.read_workers(), database.read_work(), database.read_values()
         minimums = {run.task_run_id: _minimum_of(run) for run in database.find_runs()}
         paid = database.read_payments(None)
-        return people_frames.workers_frame(workers, grants, work, paid, self.notes(), minimums)
+        return people_frames.workers_frame(workers, held, work, paid, self.notes(), minimums)
 
     def payments(self) -> pd.DataFrame:
         """Give one row a payment beside units' own pay, of all runs (columns: `export.frames.payments_frame`)."""

@@ -1,4 +1,4 @@
-"""The panels of people on a page of their own, with the desk, the room and the database that they have in a notebook."""
+"""The panels of people on a page of their own, with the desk, room and database that they have in a notebook."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ window.mount = async (source, topic, width) => {
   const el = document.createElement("div");
   if (width) el.style.width = width;
   document.querySelector("main").append(el);
-  const model = { get: () => topic, on: (_, one) => listeners.add(one), off: (_, one) => listeners.delete(one), send: toDesk };
+  const on = (_, one) => listeners.add(one);
+  const off = (_, one) => listeners.delete(one);
+  const model = { get: () => topic, on, off, send: toDesk };
   return widget.render({ model, el });
 };
 """

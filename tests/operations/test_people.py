@@ -174,7 +174,7 @@ async def test_what_workers_earned_by_the_hour_is_told_across_runs(operator: Ope
         {"worker_id": "a", "kind": "waiting", "status": "owed", "amount": 9.0},
     ]
     notes = operator.workers.notes()
-    frame = people_frames.workers_frame(workers, [], work, paid, notes, {"run": 8.0, "else": 12.0})
+    frame = people_frames.workers_frame(workers, {}, work, paid, notes, {"run": 8.0, "else": 12.0})
     ann, bob = frame.to_dict("records")
     assert (ann["runs"], ann["units"], ann["approved"], ann["rejected"], ann["left"]) == (2, 3, 1, 1, 1)
     assert ann["hourly_pay"] == pytest.approx(3600 * 0.6 / 3 / 120)

@@ -79,7 +79,13 @@ class PeopleRoom:
         """
         last = self._operator.people_acts.last
         composed = [one.to_dict() for one in self._operator.qualifications.composed]
-        known: JSONObject = {"workers": None, "qualifications": None, "blocked": None, "below_minimum": None, "names": []}
+        known: JSONObject = {
+            "workers": None,
+            "qualifications": None,
+            "blocked": None,
+            "below_minimum": None,
+            "names": [],
+        }
         return {
             "v": 1,
             "rev": self._rev,

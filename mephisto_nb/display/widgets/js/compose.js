@@ -64,7 +64,7 @@ export function composer(desk) {
   let names = [];
   let [rev, turn, timer, sent] = [null, 0, 0, ""];
   const figure = make("p", { class: "mnb-passes", role: "status" });
-  const fill = make("span", { class: "mnb-piece", "data-unit": "completed" });
+  const fill = make("span", { class: "mnb-piece mnb-passed", "data-unit": "completed" });
   const bar = make("span", { class: "mnb-bar mnb-thin", "aria-hidden": "true" }, fill);
   const reasons = make("ul", { class: "mnb-reasons" });
   const code = make("code", { class: "mnb-code", tabindex: 0, role: "textbox", "aria-readonly": "true", "aria-label": "The same in Python" });
@@ -85,8 +85,8 @@ export function composer(desk) {
     ...[["", "all workers"], ["passes", "those let in"], ["fails", "those not let in"]].map(([value, words]) => make("option", { value }, words)));
   const add = make("button", { type: "button", class: "mnb-button", click: () => append(null).focus() }, "Add a requirement");
   const node = make("section", { class: "mnb-compose", "aria-label": "Who would qualify" },
-    make("h4", {}, "Who would qualify"), rows, make("div", { class: "mnb-row" }, add, code), figure, bar, reasons,
-    make("div", { class: "mnb-row" }, searchFor(table, "Search workers and reasons"), only), table.node);
+    make("h4", {}, "Who would qualify"), rows, make("div", { class: "mnb-line" }, add, code), figure, bar, reasons,
+    make("div", { class: "mnb-line" }, searchFor(table, "Search workers and reasons"), only), table.node);
 
   function append(given) {
     const row = requirementRow(names, given, soon, (gone) => {
@@ -117,7 +117,7 @@ export function composer(desk) {
       write(figure, all === 0 ? "" : `${number(passes)} of ${count(all, "known worker")} would be let in (${percent(passes, all)} %)`);
       show(bar, all > 0);
       style(fill, "inline-size", `${all > 0 ? (100 * passes) / all : 0}%`);
-      reasons.replaceChildren(...why.map(([reason, many]) => make("li", {}, make("b", {}, number(many)), " ", foreign(reason))));
+      reasons.replaceChildren(...why.map(([reason, many]) => make("li", {}, make("b", {}, number(many)), " × ", foreign(reason))));
       table.changed();
     } catch (error) {
       write(figure, plain(error.message));

@@ -37,6 +37,7 @@ export function grid({ label, columns, fetch, keyOf, open, choose, empty, noun, 
   const shown = new Map();
   let pages = new Map();
   let [total, all, active, column] = [0, 0, 0, 0];
+  let marked = null;
   let [busy, again, wanted, timer, closed, cost] = [false, false, null, 0, false, 0];
   const fields = choose ? [{ name: "chosen", title: "", width: "34px" }, ...columns] : columns;
 
@@ -107,11 +108,11 @@ export function grid({ label, columns, fetch, keyOf, open, choose, empty, noun, 
         const drawn = data === undefined ? "" : field.name === "chosen" ? make("span", { class: "mnb-check" }) : field.draw(data);
         row.cells[place].replaceChildren(drawn ?? "");
       });
-      put(row.line, "data-warn", data?.below_minimum || data?.blocked ? true : null);
     }
     if (choose) put(row.line, "aria-selected", data !== undefined && chosen.has(keyOf(data)) ? "true" : "false");
     row.cells.forEach((cell, place) => put(cell, "data-active", index === active && place === column));
     put(row.line, "data-here", index === active);
+    put(row.line, "aria-current", data !== undefined && marked !== null && keyOf(data) === marked ? "true" : null);
   }
 
   /** Draw the rows on the screen and a few around them; ask for those that are not here. */
@@ -264,6 +265,11 @@ export function grid({ label, columns, fetch, keyOf, open, choose, empty, noun, 
     },
     refresh,
     chosen: () => [...chosen],
+    /** Mark the row of a key as the one that is opened. */
+    mark(key) {
+      marked = key;
+      draw();
+    },
     forget() {
       chosen.clear();
       told();

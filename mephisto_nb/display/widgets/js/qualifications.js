@@ -78,7 +78,7 @@ export function qualificationsPanel(link) {
   const list = grid({
     label: "Qualifications", noun: "qualification", height: 300,
     empty: "There are none yet. “New…” makes one; it can then be granted to workers, and asked for by a run.",
-    keyOf: (row) => row.qualification_id,
+    keyOf: (row) => row.qualification_name,
     fetch: (query) => desk.ask("rows", { table: "qualifications", ...query }),
     open: pick,
     columns: [
@@ -98,7 +98,9 @@ export function qualificationsPanel(link) {
     picked = row.qualification_name;
     opened?.close();
     opened = opening(row);
+    opened.draw(row);
     detail.replaceChildren(opened.node);
+    list.mark(picked);
     show(detail, true);
   }
 
@@ -117,7 +119,7 @@ export function qualificationsPanel(link) {
     const title = make("h4", {}, foreign(name));
     const about = make("p", { class: "mnb-title" });
     const required = make("p", { class: "mnb-note" });
-    const picked = make("div", { class: "mnb-row", role: "group", "aria-label": "With those chosen" });
+    const picked = make("div", { class: "mnb-line", role: "group", "aria-label": "With those chosen" });
     const holders = grid({
       label: `Holders of ${plain(name)}`, noun: "holder", height: 270,
       empty: "Nobody holds it yet. “Grant…” gives it to workers.",
@@ -127,7 +129,7 @@ export function qualificationsPanel(link) {
       columns: [
         { name: "worker_name", title: "Worker", sort: "worker_name", width: "minmax(0, 1fr)", draw: (row) => foreign(row.worker_name) },
         { name: "value", title: "Value", sort: "value", width: "70px", end: true, draw: (row) => number(row.value) },
-        { name: "granted_at", title: "Since", sort: "granted_at", width: "130px", draw: (row) => moment(row.granted_at) },
+        { name: "granted_at", title: "Since", sort: "granted_at", width: "142px", draw: (row) => moment(row.granted_at) },
       ],
     });
     const history = grid({
@@ -135,7 +137,7 @@ export function qualificationsPanel(link) {
       keyOf: (row) => `${row.at} ${row.worker_id}`,
       fetch: (query) => desk.ask("rows", { table: "history", of: name, ...query }),
       columns: [
-        { name: "at", title: "When", sort: "at", width: "130px", draw: (row) => moment(row.at) },
+        { name: "at", title: "When", sort: "at", width: "142px", draw: (row) => moment(row.at) },
         { name: "worker", title: "Worker", sort: "worker_name", width: "minmax(0, 1fr)", draw: (row) => (row.worker_name === null ? UNKNOWN : foreign(row.worker_name)) },
         { name: "deed", title: "What", sort: "action", width: "minmax(0, 0.9fr)", draw: (row) => deed(row) },
         { name: "why", title: "Why, and who", width: "minmax(0, 1fr)", draw: (row) => foreign(`${row.why} · ${row.who}`) },
@@ -164,7 +166,7 @@ export function qualificationsPanel(link) {
     const tools = make("div", { class: "mnb-tools" }, button("Grant…", askGrant, "mnb-primary"), button("Describe…", askDescribe), button("Delete…", askDelete));
     const node = make("div", { class: "mnb-opened-one" },
       make("div", { class: "mnb-head" }, make("div", {}, title, about, required), tools),
-      tabs.node, make("div", { class: "mnb-row" }, bySearch, picked), holders.node, history.node);
+      tabs.node, make("div", { class: "mnb-line" }, bySearch, picked), holders.node, history.node);
     tabs.choose("holders");
 
     function askGrant() {

@@ -8,7 +8,7 @@ import { deed, keepLooking, panelHead } from "./qualifications.js";
 import { count, duration, moment, money, number, plain, UNKNOWN } from "./words.js";
 
 const WORKERS = "workers";
-const ONLY = [["", "all"], ["blocked", "blocked"], ["below_minimum", "paid below the minimum"], ["noted", "with notes"]];
+const ONLY = [["", "all workers"], ["blocked", "blocked"], ["below_minimum", "paid below the minimum"], ["noted", "with notes"]];
 
 function nameOf(row) {
   const marks = [];
@@ -36,7 +36,7 @@ export function workersPanel(link) {
   const desk = clerk(link, WORKERS, told);
   const head = panelHead("Workers", desk);
   let [names, stop, rev, isClosed] = [[], () => {}, null, false];
-  const acts = make("div", { class: "mnb-row", role: "group", "aria-label": "With those chosen" });
+  const acts = make("div", { class: "mnb-line", role: "group", "aria-label": "With those chosen" });
   const table = grid({
     label: "Workers", noun: "worker", height: 390,
     empty: "No worker is known yet. They are as soon as they come to a run, or are granted something.",
@@ -48,14 +48,14 @@ export function workersPanel(link) {
       { name: "worker_name", title: "Worker", sort: "worker_name", width: "minmax(9rem, 1.4fr)", draw: nameOf },
       { name: "provider_type", title: "Crowd", sort: "provider_type", width: "72px", draw: (row) => plain(row.provider_type) },
       { name: "units", title: "Units", sort: "units", width: "58px", end: true, draw: (row) => number(row.units) },
-      { name: "approved", title: "Approved", sort: "approved", width: "78px", end: true, draw: (row) => number(row.approved) },
+      { name: "approved", title: "Approved", sort: "approved", width: "90px", end: true, draw: (row) => number(row.approved) },
       { name: "hourly_pay", title: "Pay an hour", sort: "hourly_pay", width: "96px", end: true, draw: hourly },
       { name: "qualifications", title: "Qualifications", sort: "qualifications", width: "minmax(7rem, 1.2fr)", draw: held },
-      { name: "last_seen_at", title: "Last seen", sort: "last_seen_at", width: "126px", draw: (row) => moment(row.last_seen_at) },
+      { name: "last_seen_at", title: "Last seen", sort: "last_seen_at", width: "142px", draw: (row) => moment(row.last_seen_at) },
     ],
   });
   const only = make("select", { "aria-label": "Which workers", input: () => table.ask({ only: only.value }) }, ...ONLY.map(([value, words]) => make("option", { value }, words)));
-  const row = make("div", { class: "mnb-row" }, searchFor(table, "Search workers and qualifications"), only, acts);
+  const row = make("div", { class: "mnb-line" }, searchFor(table, "Search workers and qualifications"), only, acts);
   const root = make("article", { class: "mnb-run mnb-people", "aria-label": "Workers" }, head.node, told.node, row, table.node);
   const chosen = () => ({ worker_ids: table.chosen() });
 
