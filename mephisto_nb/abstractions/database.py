@@ -115,6 +115,10 @@ class PeopleStore(ABC):
     ) -> dict[str, WorkerFacts]:
         """Give what is known of these workers, by name; names never seen are missing."""
 
+    @abstractmethod
+    def read_gates(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+        """Give one row for each time that a worker was looked at (see `export.frames.gates_frame`)."""
+
 
 class Database(PeopleStore):
     """Where everything is kept."""
@@ -181,7 +185,7 @@ class Database(PeopleStore):
 
     @abstractmethod
     def count_units(self, task_run_ids: Sequence[str]) -> dict[str, dict[str, int]]:
-        """Give, by run, how many units have which status."""
+        """Give, by run, how many units of the work itself have which status: those of gates are left out."""
 
     @abstractmethod
     def release(self) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from mephisto_nb._typing import JSONObject
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.data_model.gates import GateUnit, HeldArrival, OnboardingAgent, Verdict
 from mephisto_nb.data_model.packets import Packet
 from mephisto_nb.data_model.records import Agent, Assignment, Event, Payment, Steering, Submission, Unit, Worker
 from mephisto_nb.data_model.states import AgentStatus, UnitStatus
@@ -118,6 +119,59 @@ class SetBlocked:
 
 
 @dataclass(frozen=True, slots=True)
+class AddOnboarding:
+    """A worker begins the introduction; the agent is written as it is when the step is committed."""
+
+    agent: OnboardingAgent
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeOnboarding:
+    """An onboarding agent goes from one status to another."""
+
+    agent_id: str
+    before: AgentStatus
+    after: AgentStatus
+
+
+@dataclass(frozen=True, slots=True)
+class AddOnboardingAnswer:
+    """What was handed in at the end of an introduction."""
+
+    agent_id: str
+    data: JSON
+    received_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class AddGateUnit:
+    """A unit, which comes with the same step, is there to look at a worker."""
+
+    unit: GateUnit
+
+
+@dataclass(frozen=True, slots=True)
+class AddVerdict:
+    """What was found at a gate."""
+
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class HoldArrival:
+    """A page has to wait for its answer."""
+
+    arrival: HeldArrival
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseArrivals:
+    """Pages that had to wait are answered."""
+
+    request_ids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class ChangePay:
     """Units that nobody has yet are paid for otherwise from now on, in US dollars."""
 
@@ -164,6 +218,13 @@ Change: TypeAlias = (
     | AddPayment
     | SetGrant
     | SetBlocked
+    | AddOnboarding
+    | ChangeOnboarding
+    | AddOnboardingAnswer
+    | AddGateUnit
+    | AddVerdict
+    | HoldArrival
+    | ReleaseArrivals
     | ChangePay
     | Steer
     | EndRun

@@ -62,6 +62,20 @@ class PaymentStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Gate(StrEnum):
+    """A way in which workers are looked at."""
+
+    ONBOARDING = "onboarding"
+    SCREENING = "screening"
+    GOLD = "gold"
+    ATTENTION = "attention"
+    TIME = "time"
+
+
+#: The `unit_index` of units that only look at workers, as in Mephisto 1.x. Real work counts from 0.
+GATE_INDEXES: Mapping[Gate, int] = {Gate.SCREENING: -1, Gate.GOLD: -2}
+
+
 U, A = UnitStatus, AgentStatus
 
 #: Work that was sent before its sender could know that its time was over is taken all the same:

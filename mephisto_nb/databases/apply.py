@@ -6,7 +6,6 @@ one in `_ORDER`.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
@@ -15,23 +14,15 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, update
 from sqlalchemy.sql.base import Executable
 
-from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model import changes as c
 from mephisto_nb.data_model.records import Agent, Event, Submission, Unit
-from mephisto_nb.databases import people
+from mephisto_nb.databases import gates, people
 from mephisto_nb.databases import tables as t
 from mephisto_nb.databases.bulk import BulkInsert
+from mephisto_nb.databases.json_text import dump
 from mephisto_nb.databases.plain_text import make_storable
 from mephisto_nb.errors import ConflictError
-
-#: One for all: `json.dumps` would make a new encoder for each of many small values.
-_encode = json.JSONEncoder(separators=(",", ":")).encode
-
-
-def dump(value: JSON) -> str:
-    """Write JSON compactly. A NUL, which PostgreSQL's text cannot hold, stays escaped."""
-    return _encode(value)
-
 
 _ADD_ASSIGNMENTS = BulkInsert(t.assignments, "assignment_id", "task_run_id", "assignment_index", "shared", "unit_data")
 _ADD_UNITS = BulkInsert(
@@ -225,6 +216,7 @@ _Writer = Callable[[Connection, str, list[Any]], None]
 _ORDER: tuple[tuple[type, _Writer], ...] = (
     (c.AddWorker, _add_workers),
     (c.AddAssignments, _add_assignments),
+    (c.AddGateUnit, gates.add_gate_units),
     (c.AddAgent, _add_agents),
     (c.ChangeAgent, _change_agents),
     (c.ChangeDeadline, _change_deadlines),
@@ -236,6 +228,12 @@ _ORDER: tuple[tuple[type, _Writer], ...] = (
     (c.AddPayment, _add_payments),
     (c.SetGrant, _set_grants),
     (c.SetBlocked, _set_blocked),
+    (c.AddOnboarding, gates.add_onboarding),
+    (c.ChangeOnboarding, gates.change_onboarding),
+    (c.AddOnboardingAnswer, gates.add_onboarding_answers),
+    (c.AddVerdict, gates.add_verdicts),
+    (c.HoldArrival, gates.hold_arrivals),
+    (c.ReleaseArrivals, gates.release_arrivals),
     (c.GeneratorDone, lambda connection, run, found: _set_run(connection, run, generator_done=True)),
     (c.Steer, lambda connection, run, found: _set_run(connection, run, **asdict(found[-1].steering))),
     (c.EndRun, lambda connection, run, found: _set_run(connection, run, ended_at=found[-1].ended_at)),

@@ -16,11 +16,18 @@ from mephisto_nb.data_model.records import Event, TaskRun
 from mephisto_nb.data_model.snapshots import RunSnapshot
 from mephisto_nb.databases import reads
 from mephisto_nb.databases import tables as t
-from mephisto_nb.databases.apply import apply_changes, dump
+from mephisto_nb.databases.apply import apply_changes
 from mephisto_nb.databases.connect import make_engine, parse_url, told_plainly
+from mephisto_nb.databases.json_text import dump
 from mephisto_nb.databases.migrate import migrate
 from mephisto_nb.databases.people_store import SQLPeople
 from mephisto_nb.errors import ClosedError
+
+#: Tables with rows of one run, each before those that its rows point at.
+_OF_A_RUN = (
+    t.payments, t.verdicts, t.held_arrivals, t.gate_units, t.onboarding_agents, t.agents, t.units, t.assignments,
+    t.events, t.outbox, t.task_runs,
+)  # fmt: skip
 
 
 class SQLDatabase(SQLPeople, Database):
@@ -108,7 +115,7 @@ class SQLDatabase(SQLPeople, Database):
             agents = select(t.agents.c.agent_id).where(t.agents.c.task_run_id == task_run_id)
             for table in (t.submissions, t.agent_metadata, t.live_updates):
                 connection.execute(delete(table).where(table.c.agent_id.in_(agents)))
-            for table in (t.payments, t.agents, t.units, t.assignments, t.events, t.outbox, t.task_runs):
+            for table in _OF_A_RUN:
                 connection.execute(delete(table).where(table.c.task_run_id == task_run_id))
 
     def load_run(self, task_run_id: str) -> RunSnapshot:

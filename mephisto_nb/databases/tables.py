@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-from mephisto_nb.data_model.states import AgentStatus, PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.data_model.states import AgentStatus, Gate, PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.databases.plain_text import KeyText, PlainText
 
 metadata = MetaData(
@@ -203,6 +203,58 @@ payments = Table(
     Column("sent_at", Float),
     _one_of("kind", [kind.value for kind in PaymentKind]),
     _one_of("status", [status.value for status in PaymentStatus]),
+)
+
+onboarding_agents = Table(
+    "onboarding_agents",
+    metadata,
+    Column("agent_id", ID, primary_key=True),
+    Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), nullable=False, index=True),
+    Column("worker_id", ID, ForeignKey("workers.worker_id"), nullable=False, index=True),
+    Column("registration_id", PlainText, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("deadline", Float),
+    Column("submitted_at", Float),
+    Column("data", Text),
+    _one_of("status", [status.value for status in AgentStatus]),
+)
+
+gate_units = Table(
+    "gate_units",
+    metadata,
+    Column("unit_id", ID, ForeignKey("units.unit_id"), primary_key=True),
+    Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), nullable=False, index=True),
+    Column("worker_id", ID, ForeignKey("workers.worker_id"), nullable=False, index=True),
+    Column("gate", Text, nullable=False),
+    Column("row_key", Text, nullable=False),
+    # All of it, with the right answers, which are no part of the assignment's own data.
+    Column("row", Text, nullable=False),
+    _one_of("gate", [gate.value for gate in Gate]),
+)
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    # No foreign key: of an agent, or of an onboarding agent.
+    Column("agent_id", ID, primary_key=True),
+    Column("gate", Text, primary_key=True),
+    Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), nullable=False, index=True),
+    Column("passed", Boolean),
+    Column("at", Float, nullable=False),
+    Column("detail", Text, nullable=False),
+    _one_of("gate", [gate.value for gate in Gate]),
+)
+
+held_arrivals = Table(
+    "held_arrivals",
+    metadata,
+    Column("request_id", ID, primary_key=True),
+    Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), nullable=False, index=True),
+    Column("worker_id", ID, ForeignKey("workers.worker_id"), nullable=False, index=True),
+    Column("worker_name", KeyText, nullable=False),
+    Column("registration_id", PlainText, nullable=False),
+    Column("held_at", Float, nullable=False),
 )
 
 #: Events that are about people rather than about one run; literally so, or databases do not see that the index fits.

@@ -27,6 +27,10 @@ PAYMENT_COLUMNS = (
     "payment_id", "task_run_id", "worker_id", "worker_name", "unit_id", "kind", "amount", "reason", "status",
     "created_at", "sent_at",
 )  # fmt: skip
+GATE_COLUMNS = (
+    "gate", "worker_name", "passed", "status", "started_at", "submitted_at", "at", "answer", "row", "detail",
+    "agent_id", "unit_id", "worker_id", "task_run_id",
+)  # fmt: skip
 EVENT_COLUMNS = ("at", "subject", "subject_id", "before", "after", "why", "who", "detail")
 RUN_COLUMNS = (
     "task_run_id", "task_name", "blueprint_type", "provider_type", "created_at", "ended_at", "is_live", "units",
@@ -61,6 +65,8 @@ def _frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str], times: 
 def units_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
     """Make a frame of units: one row each, columns `UNIT_COLUMNS`.
 
+    ``unit_index`` counts from 0 within the assignment; it is -1 for a screening and -2 for a gold unit, each of which
+    is in an assignment of its own, with an ``assignment_index`` below 0.
     ``status`` is one of created, launched, assigned, completed, accepted, rejected, soft_rejected, expired;
     ``pay_amount`` is in US dollars; the worker's and agent's columns are None while nobody has the unit.
     """
@@ -82,6 +88,18 @@ def payments_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
     was told to pay, then sent or failed, or cancelled; ``sent_at`` is NaT until it is sent.
     """
     return _frame(rows, PAYMENT_COLUMNS, ("created_at", "sent_at"))
+
+
+def gates_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
+    """Make a frame of how workers were looked at: one row each time, the earliest first, columns `GATE_COLUMNS`.
+
+    ``gate`` is one of onboarding, screening, gold, attention, time; ``passed`` is True, False, or None where there is
+    no verdict: not handed in, not judged yet, or the function that judges has failed. ``at`` is when it was judged.
+    ``answer`` is what was sent, ``row`` what it was held against, both as dicts; ``detail`` says what was wrong. An
+    answer may have a row for ``attention`` and one for ``time``.
+    """
+    frame = _frame(rows, GATE_COLUMNS, ("started_at", "submitted_at", "at"))
+    return frame.astype({"passed": object})
 
 
 def events_frame(events: Iterable[Event]) -> pd.DataFrame:
@@ -120,15 +138,15 @@ def results_frame(rows: Sequence[JSONObject], inputs: Inputs, answer: Answer) ->
     base = [{name: row.get(name) for name in RESULT_COLUMNS} for row in rows]
     frame = _frame(base, RESULT_COLUMNS, ("accepted_at", "submitted_at"))
     frame["duration_in_seconds"] = (frame["submitted_at"] - frame["accepted_at"]).dt.total_seconds()
-    given = _columns("input", [inputs(row["shared"], _own(row)) for row in rows])
+    given = _columns("input", [inputs(row["shared"], own_data(row)) for row in rows])
     answered = _columns("answer", [answer(row["data"]) for row in rows], MOST_COLUMNS)
     return pd.concat([frame, given, answered], axis="columns")
 
 
-def _own(row: JSONObject) -> JSONObject:
-    """Give what the data holds for this unit alone; an extra unit, made for a late answer, has nothing."""
+def own_data(row: JSONObject) -> JSONObject:
+    """Give what the data holds for a unit alone; an extra unit, made for a late answer, and a gate's have nothing."""
     own: list[JSONObject] = row["unit_data"]
-    return own[row["unit_index"]] if row["unit_index"] < len(own) else {}
+    return own[row["unit_index"]] if 0 <= row["unit_index"] < len(own) else {}
 
 
 def _columns(prefix: str, values: list[JSONObject], most: int | None = None) -> pd.DataFrame:

@@ -10,6 +10,8 @@ from heapq import heappop, heappush
 from mephisto_nb.data_model.qualifications import Requirement
 from mephisto_nb.data_model.records import AS_LAUNCHED, Agent, Assignment, Steering, Unit, Worker
 from mephisto_nb.data_model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, UNIT_OPEN, AgentStatus, UnitStatus
+from mephisto_nb.lifecycle.gate_book import GateBook
+from mephisto_nb.lifecycle.gate_rules import NO_GATES, GateRules
 
 #: A run that expires, or a partner who goes, is no worker's doing.
 _OWN_WAYS_TO_LEAVE = AGENT_LEFT - {AgentStatus.EXPIRED, AgentStatus.PARTNER_DISCONNECT}
@@ -32,6 +34,7 @@ class RunRules:
     max_num_concurrent_units: int = 0
     requirements: tuple[Requirement, ...] = ()
     can_do_unit: CanDoUnit | None = None
+    gates: GateRules = NO_GATES
 
     def steered(self, steering: Steering) -> RunRules:
         """Give these rules with the limits that were changed since the launch."""
@@ -62,6 +65,7 @@ class RunState:
 
     Change units and agents only through `Step`, which keeps the indexes, the event log and the database in
     step with them. `rules` are those in force: what `steering` says, and for the rest those of the launch.
+    Units of gates are in `units` as well, but counted in `gates` and `pay` alone.
     """
 
     task_run_id: str
@@ -95,6 +99,7 @@ class RunState:
     left_by_worker: Counter[str] = field(default_factory=Counter)
     counts: Counter[UnitStatus] = field(default_factory=Counter)
     pay: PayCounts = field(default_factory=PayCounts)
+    gates: GateBook = field(default_factory=GateBook)
     _deadlines: list[tuple[float, str]] = field(default_factory=list)
     _launch_rules: RunRules = field(init=False)
 
@@ -123,8 +128,11 @@ class RunState:
 
     def index_unit(self, unit: Unit) -> None:
         """Enter a unit where its status says that it is to be found."""
-        self.counts[unit.status] += 1
         self.pay.enter(unit)
+        if not unit.is_real:
+            self.gates.index_unit(unit, 1)
+            return
+        self.counts[unit.status] += 1
         if unit.status is UnitStatus.CREATED:
             self.created.append(unit.unit_id)
         elif unit.status is UnitStatus.LAUNCHED:
@@ -135,8 +143,11 @@ class RunState:
 
     def unindex_unit(self, unit: Unit) -> None:
         """Undo `index_unit`, before the unit changes."""
-        self.counts[unit.status] -= 1
         self.pay.remove(unit)
+        if not unit.is_real:
+            self.gates.index_unit(unit, -1)
+            return
+        self.counts[unit.status] -= 1
         if unit.status is UnitStatus.LAUNCHED:
             siblings = self.launched[unit.assignment_id]
             siblings.remove(unit.unit_id)
@@ -169,7 +180,7 @@ class RunState:
 
     @property
     def num_open(self) -> int:
-        """How many units may still be worked on."""
+        """How many units of the work may still be worked on."""
         return sum(self.counts[status] for status in UNIT_OPEN)
 
     @property
@@ -180,7 +191,13 @@ class RunState:
     @property
     def is_complete(self) -> bool:
         """Whether there is nothing left to wait for."""
-        return (self.generator_done or self.closing is not None) and self.num_open == 0
+        no_more = self.generator_done or self.closing is not None
+        return no_more and self.num_open == 0 and not self.gates.is_busy
+
+    @property
+    def num_assignments(self) -> int:
+        """How many assignments the data has become so far."""
+        return len(self.assignments) - len(self.gates.units)
 
     def holds_one_of(self, assignment_id: str, worker_id: str) -> bool:
         """Tell whether a worker holds, or has answered, a unit of an assignment."""
@@ -232,6 +249,8 @@ class RunState:
                 break
             heappop(self._deadlines)
         times = [self._deadlines[0][0]] if self._deadlines else []
+        if (onboarding_ends := self.gates.next_deadline()) is not None:
+            times.append(onboarding_ends)
         if self.closing is None:
             times.append(self.opened_at + self.rules.lifetime)
             if self.patience_ends is not None:

@@ -26,11 +26,13 @@ from mephisto_nb.data_model.changes import (
     EndRun,
     GeneratorDone,
     ReopenRun,
+    SetGrant,
     Steer,
 )
 from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.data_model.records import AS_LAUNCHED, Agent, Assignment, Event, Steering, Submission, Unit, Worker
 from mephisto_nb.data_model.states import AgentStatus, UnitStatus, check_agent_transition, check_unit_transition
+from mephisto_nb.lifecycle.gate_book import Errand
 from mephisto_nb.lifecycle.run_state import RunState
 
 
@@ -41,7 +43,8 @@ class Step:
     `now` is when it happens; `new_id` makes ids. `started` and `ended` are the agents whose task code is to be
     started and stopped once the step is committed, `submitted` the units whose answer came in, and
     `live_updates` the messages to hand to task code. `refused` are the names of workers who got no unit, with the
-    code of the reason, and `page_errors` the agents whose pages reported an error.
+    code of the reason, and `page_errors` the agents whose pages reported an error. `errands` are to be run once the
+    step is committed; `granted` is what it has granted (None: taken back), by worker.
     """
 
     state: RunState
@@ -54,6 +57,8 @@ class Step:
     live_updates: list[tuple[str, JSONObject]] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
     page_errors: list[str] = field(default_factory=list)
+    errands: list[Errand] = field(default_factory=list)
+    granted: dict[str, dict[str, int | None]] = field(default_factory=dict)
     #: Agents and units whose rows are written for the first time, as they are at the end of the step.
     _new: set[str] = field(default_factory=set)
 
@@ -199,3 +204,5 @@ class Step:
     def note(self, change: Change) -> None:
         """Have a change committed with the step; the caller has made it in memory, where there is anything to make."""
         self.changes.changes.append(change)
+        if isinstance(change, SetGrant):
+            self.granted.setdefault(change.worker_id, {})[change.qualification_name] = change.value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from mephisto_nb.data_model.records import Agent, Submission, Unit
 from mephisto_nb.data_model.states import AGENT_ACTIVE, AgentStatus, UnitStatus
+from mephisto_nb.lifecycle.checks import look_at
 from mephisto_nb.lifecycle.step import Step
 
 
@@ -28,6 +29,7 @@ def submit(step: Step, submission: Submission) -> None:
     step.change_unit(unit, UnitStatus.COMPLETED, why, "worker", agent)
     step.ended.append(agent)
     step.submitted.append(unit)
+    look_at(step, agent, unit, submission)
 
 
 def _place_for_late(step: Step, agent: Agent) -> Unit:

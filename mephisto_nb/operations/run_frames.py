@@ -71,14 +71,24 @@ class RunFrames:
         """Give the event log, one row a change (columns: `export.frames.events_frame`)."""
         return frames.events_frame(self._database.read_events([self.task_run_id]))
 
-    def results(self) -> pd.DataFrame:
+    def gates(self) -> pd.DataFrame:
+        """Give one row for each time that a worker was looked at (columns: `export.frames.gates_frame`)."""
+        return frames.gates_frame(self._database.read_gates([self.task_run_id]))
+
+    def results(self, *, gates: bool = False) -> pd.DataFrame:
         """Give one row an answer, with the data it answers (columns: `export.frames.results_frame`).
 
         A file that a worker sent stands as the path of where it is stored, or a list of those. An answer that a
         worker sent this very moment is in the router's inbox and appears as soon as the kernel has taken it in;
         after ``await run.completed()`` all are there.
+
+        Parameters
+        ----------
+        gates
+            Give the answers to screening and gold units as well, whose ``unit_index`` is -1 and -2.
         """
         rows = self._database.read_results([self.task_run_id])
+        rows = [row for row in rows if gates or row["unit_index"] >= 0]
         for row in rows:
             row["data"] = self._with_files(row["data"], row["files"])
         return frames.results_frame(rows, self._blueprint.get_inputs, self._blueprint.get_answer)
@@ -91,8 +101,7 @@ class RunFrames:
         """Read a few answers, as rows with ``inputs``, ``answer`` and the ``paths`` of files; for displays."""
         rows = self._database.read_results([self.task_run_id], agent_ids=agent_ids)
         for row in rows:
-            own = row["unit_data"][row["unit_index"]] if row["unit_index"] < len(row["unit_data"]) else {}
-            row["inputs"] = self._blueprint.get_inputs(row["shared"], own)
+            row["inputs"] = self._blueprint.get_inputs(row["shared"], frames.own_data(row))
             row["paths"] = [str(self._directory / "files" / file["filename"]) for file in row["files"]]
             row["answer"] = self._blueprint.get_answer(self._with_files(row["data"], row["files"]))
         return rows

@@ -25,6 +25,8 @@ from mephisto_nb.lifecycle.departures import expire_open
 from mephisto_nb.lifecycle.launching import reopen_expired
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.client_io_handler import ClientIOHandler
+from mephisto_nb.operations.gate_judges import Judges
+from mephisto_nb.operations.gate_keeper import GateKeeper
 from mephisto_nb.operations.live_agents import AgentKeeper
 from mephisto_nb.operations.run_engine import RunEngine
 from mephisto_nb.operations.run_keeper import RunKeeper
@@ -134,7 +136,7 @@ class RunStarter:
         engine = keeper.run.parts.engine
         launcher = None
         if not generator_done:
-            skip = len(engine.state.assignments)
+            skip = engine.state.num_assignments
             launcher = TaskLauncher(engine, self._data(plan, skip), skip, keeper.run.parts.tally)
             await launcher.start()
         keeper.keep(launcher)
@@ -164,7 +166,7 @@ class RunStarter:
             blueprint_type=settings.blueprint_type,
             architect_type=settings.architect_type,
             provider_type=provider_type,
-            config=settings.as_dict(),
+            config=plan.config_to_store(),
             qualifications=[requirement.to_dict() for requirement in plan.requirements],
             created_at=now,
             opened_at=now,
@@ -192,6 +194,8 @@ class RunStarter:
         parts = RunParts(*made_for, engine, link, tally, self.progress)
         keeper = RunKeeper(self.run_class(parts), self.supervisor, lock)
         keeper.listen_for_submissions(plan.shared_state)
+        judges = Judges(plan.shared_state, plan.blueprint.get_answer)
+        keeper.gates = GateKeeper(engine, pool, self.supervisor, self.database, judges, plan.make_sources())
         if plan.blueprint.TaskRunnerClass is not None:
             runner = plan.blueprint.TaskRunnerClass(plan.shared_state)
             keeper.agents = link.live = AgentKeeper(engine, link.send_ahead, self.supervisor, runner, pool.init_data)

@@ -78,6 +78,7 @@ class LiveTaskRun(SteeredRun):
             found.append(f"The task's data failed, so no more work is created: {self.launch_failure!r}")
         if self.failed_hooks:
             found.append(f"on_unit_submitted failed {len(self.failed_hooks)} times: {self.failed_hooks[-1]!r}")
+        found += self._parts.engine.state.gates.notices.values()
         troubles = (self._parts.engine.trouble, self._parts.link.trouble)
         return found + [trouble for trouble in troubles if trouble and self.is_running]
 

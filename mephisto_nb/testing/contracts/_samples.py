@@ -7,8 +7,9 @@ from typing import Any
 from mephisto_nb._typing import JSON
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.data_model import changes as c
+from mephisto_nb.data_model.gates import ONBOARDING_PREFIX, GateRow, GateUnit, OnboardingAgent
 from mephisto_nb.data_model.records import Agent, Assignment, Event, Payment, Submission, TaskRun, Unit, Worker
-from mephisto_nb.data_model.states import AgentStatus, PaymentKind, UnitStatus
+from mephisto_nb.data_model.states import AgentStatus, Gate, PaymentKind, UnitStatus
 from mephisto_nb.utils.ids import new_id
 
 
@@ -109,6 +110,25 @@ class SampleRun:
             change_unit(unit, UnitStatus.COMPLETED, agent),
         )
         agent.submitted_at = received_at
+
+    def add_onboarding(self, worker_name: str) -> OnboardingAgent:
+        """Let a worker begin the introduction."""
+        worker, id_ = self.add_worker(worker_name), f"{ONBOARDING_PREFIX}{new_id()}"
+        agent = OnboardingAgent(id_, worker.worker_id, new_id(), AgentStatus.ONBOARDING, 1001.5, 1060.0)
+        self.commit(c.AddOnboarding(agent))
+        return agent
+
+    def add_gate_unit(self, worker_name: str) -> tuple[Agent, GateUnit]:
+        """Let a worker take a gold unit; the first of the run."""
+        worker, row = (
+            self.add_worker(worker_name),
+            GateRow("key", {"text": "A cat?"}, {"text": "A cat?", "label": "no"}),
+        )
+        assignment = Assignment(new_id(), self.id, -1, row.shared, [{}])
+        unit = Unit(new_id(), assignment.assignment_id, -2, 0.25, UnitStatus.LAUNCHED)
+        kept = GateUnit(unit.unit_id, Gate.GOLD, worker.worker_id, row)
+        self.commit(c.AddAssignments([assignment], [unit]), c.AddGateUnit(kept))
+        return self.add_agent(unit, worker), kept
 
     def make_payment(self, agent: Agent, **fields: Any) -> Payment:
         """Make a bonus for an agent's unit, which is not stored yet."""

@@ -14,6 +14,7 @@ Failures tell more when a conftest.py says, before anything of this package is i
 from __future__ import annotations
 
 from mephisto_nb.testing.contracts._database_changes import ChangesContract
+from mephisto_nb.testing.contracts._database_gates import GatesContract
 from mephisto_nb.testing.contracts._database_guards import GuardsContract
 from mephisto_nb.testing.contracts._database_people import PeopleContract
 from mephisto_nb.testing.contracts._database_people_acts import PeopleActsContract
@@ -26,6 +27,7 @@ from mephisto_nb.testing.contracts._database_text import TextContract
 
 class DatabaseContract(
     ChangesContract,
+    GatesContract,
     GuardsContract,
     PeopleContract,
     PeopleActsContract,
