@@ -13,9 +13,11 @@ import pandas as pd
 import pytest
 
 from mephisto_nb.data_model.qualifications import Comparator, make_requirement
+from mephisto_nb.data_model.records import TaskRun
 from mephisto_nb.errors import ConfigError, ConflictError, NotFoundError
 from mephisto_nb.export import people_frames
 from mephisto_nb.operations.operator import Operator
+from mephisto_nb.operations.requiring import requires
 from tests.operations.runs import crowd_of, launch, rows, take
 
 CROWD = ["ann", "bob", "eve", "kim"]
@@ -249,3 +251,23 @@ async def test_of_two_kernels_that_grant_at_once_no_act_is_lost(
     assert of_both["value_before"].tolist()[1:] == of_both["value"].tolist()[:-1]
     assert len(operator.qualifications.history("own one")) == len(operator.qualifications.history("own two")) == 21
     assert json.dumps(sorted(operator.qualifications.frame()["holders"].tolist())) == "[1, 1, 41]"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_asked_for"),
+    [
+        ("careful", True),
+        ("trained", True),
+        ("trained-failed", True),
+        ("moods-screening", True),
+        ("moods-wrong-golds", True),
+        ("moods", False),
+        ("trained well", False),
+        ("Careful", False),
+    ],
+)
+def test_a_run_asks_for_what_it_requires_and_for_what_its_gates_are_called(name: str, is_asked_for: bool) -> None:
+    config = {"mephisto": {"blueprint": {"onboarding_qualification": "trained", "block_qualification": ""}}}
+    needs = [{"qualification_name": "careful", "comparator": "Exists", "value": None}]
+    run = TaskRun("r", "t", "moods", "q", "mock", "local", "mock", config, needs, 1.0, 1.0)
+    assert requires(run, name) == is_asked_for
