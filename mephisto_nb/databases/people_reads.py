@@ -11,8 +11,8 @@ from sqlalchemy import Connection, and_, func, or_, select
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.databases import tables as t
-from mephisto_nb.databases.apply import dump
 from mephisto_nb.databases.bulk import fetch_rows
+from mephisto_nb.databases.json_text import dump
 
 _g, _q, _w, _e = t.granted_qualifications.c, t.qualifications.c, t.workers.c, t.events.c
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -37,13 +38,10 @@ async def run_cell(page: Page, index: int) -> None:
     await expect(cell.locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]"))
 
 
-async def use_theme(page: Page, dark: bool) -> None:
-    """Choose one of JupyterLab's themes."""
-    await page.evaluate(
-        "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})",
-        f"JupyterLab {'Dark' if dark else 'Light'}",
-    )
-    await expect(page.locator("body")).to_have_attribute("data-jp-theme-light", str(not dark).lower())
+def use_theme(lab: Lab, dark: bool) -> None:
+    """Let JupyterLab open in one of its themes."""
+    settings = lab.root.parent / "settings" / "@jupyterlab" / "apputils-extension" / "themes.jupyterlab-settings"
+    settings.write_text(json.dumps({"theme": f"JupyterLab {'Dark' if dark else 'Light'}"}), encoding="utf-8")
 
 
 @pytest.mark.timeout(400)
@@ -54,8 +52,9 @@ async def test_who_was_granted_by_a_dataframe_is_let_in_and_who_was_not_hears_wh
     folder = f"people-{'dark' if dark else 'light'}"
     cells = [SETUP.format(folder=folder), "operator.qualifications()", GRANT, LAUNCH.format(folder=folder)]
     jupyter_lab.write_notebook(f"{folder}.ipynb", [*cells, "operator.workers()", "await operator.force_shutdown()"])
+    use_theme(jupyter_lab, dark)
     await jupyter_lab.open(page, f"{folder}.ipynb")
-    await use_theme(page, dark)
+    await expect(page.locator("body")).to_have_attribute("data-jp-theme-light", str(not dark).lower())
     await run_cell(page, 0)
     await run_cell(page, 1)
     panel = page.locator(".mnb").first
@@ -93,3 +92,4 @@ async def test_who_was_granted_by_a_dataframe_is_let_in_and_who_was_not_hears_wh
     await page.screenshot(path=shots / f"people-lab-workers-{'dark' if dark else 'light'}.png")
     await run_cell(page, 5)
     await expect(panel.get_by_text("This operator was shut down")).to_be_visible()
+    use_theme(jupyter_lab, dark=False)

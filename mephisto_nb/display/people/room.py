@@ -12,11 +12,10 @@ import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.data_model.qualifications import requirement_from_dict
+from mephisto_nb.display.people.snapshot import Snapshot
 from mephisto_nb.display.people.tables import Table, query_from, to_json
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.export.people_frames import history_frame
 from mephisto_nb.operations.act_words import tell
-from mephisto_nb.operations.requiring import requires
 from mephisto_nb.operations.threads import in_thread
 
 if TYPE_CHECKING:
@@ -24,11 +23,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-#: So much of a history is shown, the newest.
-MOST_HISTORY = 500
-#: So many names of qualifications are offered to choose from.
-MOST_NAMES = 1000
 
 #: What a click does is a method: of qualifications, or of workers.
 OF_QUALIFICATIONS = ("create", "describe", "delete", "grant", "revoke")
@@ -49,8 +43,8 @@ class PeopleRoom:
         #: Called on the loop, cheaply, whenever `state` may have changed.
         self.on_change: list[Callable[[], None]] = []
         self._rev = 0
-        self._tables: dict[str, Table] = {}
-        self._tables_rev = -1
+        self._read: Snapshot | None = None
+        self._read_rev = 0
         self._counts: JSONObject = {}
         self._last_event = 0
         self._turn = asyncio.Lock()
@@ -103,14 +97,7 @@ class PeopleRoom:
 
     def read(self) -> None:
         """Read what is counted, unless it is known; blocks."""
-        workers, qualifications = self.table("workers").frame, self.table("qualifications").frame
-        self._counts = {
-            "workers": len(workers),
-            "blocked": int(workers["blocked"].sum()),
-            "below_minimum": int(workers["below_minimum"].sum()),
-            "qualifications": len(qualifications),
-            "names": qualifications["qualification_name"].head(MOST_NAMES).tolist(),
-        }
+        self._counts = self.snapshot().counts()
 
     async def answer(self, what: str, args: JSONObject) -> JSON:
         """Answer what a panel asks.
@@ -124,46 +111,16 @@ class PeopleRoom:
             raise ConfigError(f"A panel cannot ask for {what!r}; it can for {', '.join(self._answers)}.")
         return await self._answers[what](args)
 
+    def snapshot(self) -> Snapshot:
+        """Give what is read of the database since the last change; what is asked of it first, it reads, and blocks."""
+        if self._read is None or self._read_rev != self._rev:
+            self._read, self._read_rev = Snapshot(self._operator, self._last_event), self._rev
+            self._last_event = self._read.last_event
+        return self._read
+
     def table(self, name: str, of: str = "") -> Table:
-        """Give a table as the database has it now; blocks where it was not read since the last change."""
-        if self._tables_rev != self._rev:
-            self._tables, self._tables_rev = {}, self._rev
-            # Before anything is read: what comes later is news.
-            self._last_event, _ = self._operator.people_acts.database.find_people_news(self._last_event)
-        tables, key = self._tables, f"{name} {of}"
-        if key not in tables:
-            tables[key] = self._make_table(name, of)
-        return tables[key]
-
-    def _make_table(self, name: str, of: str) -> Table:
-        operator = self._operator
-        if name == "workers":
-            frame = operator.workers.frame()
-            frame["noted"] = frame["notes"] > 0
-            return Table(frame, ("worker_name", "provider_type", "qualifications"))
-        if name == "qualifications":
-            frame = operator.qualifications.frame()
-            live = operator.people_acts.database.find_runs(live=True)
-            required = [[run.task_name for run in live if requires(run, one)] for one in frame["qualification_name"]]
-            frame["required_by"] = pd.Series([", ".join(dict.fromkeys(names)) for names in required], dtype=object)
-            return Table(frame, ("qualification_name", "description"))
-        if name == "grants":
-            return Table(operator.qualifications.grants(), ("worker_name",))
-        if name == "holders":
-            grants = self.table("grants").frame
-            return Table(grants[grants["qualification_name"] == of], ("worker_name", "provider_type"))
-        if name == "history":
-            return Table(self._history(qualification_name=of), ("worker_name", "why", "who"))
-        if name == "eligibility":
-            frame = operator.qualifications.who_would_qualify()
-            frame["fails"] = ~frame["passes"]
-            return Table(frame, ("worker_name", "reason"))
-        raise ConfigError(f"There is no table {name!r}.")
-
-    def _history(self, **which: str) -> pd.DataFrame:
-        database = self._operator.people_acts.database
-        events = database.read_people_events(newest=MOST_HISTORY, **which)  # type: ignore[arg-type]
-        return history_frame(events, database.read_workers())[::-1]
+        """Give a table as the database has it now; may block."""
+        return self.snapshot().table(name, of)
 
     def _tell(self) -> None:
         self._rev += 1
@@ -218,7 +175,7 @@ class PeopleRoom:
         return {
             "worker": to_json(rows)[0],
             "notes": to_json(notes[notes["worker_id"] == worker_id][::-1]),
-            "history": to_json(self._history(worker_id=worker_id).head(50)),
+            "history": to_json(self.snapshot().history(worker_id=worker_id).head(50)),
         }
 
     async def _compose(self, args: JSONObject) -> JSON:
@@ -226,7 +183,7 @@ class PeopleRoom:
         composed = [requirement_from_dict(one) for one in args.get("requirements") or []]
         if composed != self._operator.qualifications.composed:
             self._operator.qualifications.composed = composed
-            self._tables.pop("eligibility ", None)
+            self.snapshot().forget("eligibility")
             self._tell_views()
         frame = (await self._in_turn(self.table, "eligibility")).frame
         reasons = Counter(frame["reason"].dropna()).most_common(6)
