@@ -73,7 +73,7 @@ async def test_who_was_granted_by_a_dataframe_is_let_in_and_who_was_not_hears_wh
     await page.screenshot(path=shots / f"people-lab-{'dark' if dark else 'light'}.png")
 
     await run_cell(page, 3)
-    told = await page.locator(".jp-CodeCell").nth(3).locator(".jp-OutputArea-output").inner_text()
+    told = await page.locator(".jp-CodeCell").nth(3).locator(".jp-OutputArea-output").last.inner_text()
     links = dict(re.findall(r"(with|without): (\S+)", told))
     away, let_in = await page.context.new_page(), await page.context.new_page()
     await away.goto(links["without"])

@@ -140,7 +140,7 @@ export function qualificationsPanel(link) {
         { name: "at", title: "When", sort: "at", width: "142px", draw: (row) => moment(row.at) },
         { name: "worker", title: "Worker", sort: "worker_name", width: "minmax(0, 1fr)", draw: (row) => (row.worker_name === null ? UNKNOWN : foreign(row.worker_name)) },
         { name: "deed", title: "What", sort: "action", width: "minmax(0, 0.9fr)", draw: (row) => deed(row) },
-        { name: "why", title: "Why, and who", width: "minmax(0, 1fr)", draw: (row) => foreign(`${row.why} · ${row.who}`) },
+        { name: "why", title: "Why, and who", width: "minmax(0, 1fr)", draw: (row) => make("span", {}, foreign(row.why), " · ", foreign(row.who)) },
       ],
     });
     const ids = () => ({ worker_ids: holders.chosen() });

@@ -20,7 +20,7 @@ function nameOf(row) {
 function held(row) {
   const names = Object.entries(row.qualifications);
   if (names.length === 0) return UNKNOWN;
-  return foreign(names.map(([name, value]) => `${name} ${value}`).join(", "));
+  return make("span", {}, ...names.flatMap(([name, value], index) => [index ? ", " : "", foreign(name), ` ${value}`]));
 }
 
 function hourly(row) {
@@ -140,6 +140,6 @@ function describeWorker({ worker, notes, history }) {
   const parts = [make("section", {}, list)];
   if (notes.length > 0) parts.push(make("section", {}, make("h5", {}, "Notes"), lines(notes, (row) => [foreign(row.text), make("span", { class: "mnb-note" }, " · ", foreign(row.who))])));
   const acts = history.filter((row) => !["note", "withdraw"].includes(row.action));
-  if (acts.length > 0) parts.push(make("section", {}, make("h5", {}, "History"), lines(acts, (row) => [foreign(`${row.qualification_name ?? ""} ${deed(row)}: ${row.why} · ${row.who}`)])));
+  if (acts.length > 0) parts.push(make("section", {}, make("h5", {}, "History"), lines(acts, (row) => [foreign(row.qualification_name ?? ""), ` ${deed(row)}: `, foreign(row.why), " · ", foreign(row.who)])));
   return parts;
 }
