@@ -149,7 +149,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """What a worker is paid beside their units' own pay, in US dollars.
+    """What a worker is paid, in US dollars.
 
     `key` says what it is for: of two payments with one key, the second changes nothing. `unit_id` is the unit that
     it belongs to, if any; `reason` is shown to the worker where the crowd can show it.

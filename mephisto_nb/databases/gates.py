@@ -29,7 +29,7 @@ _CHANGE = (
 # -- writing -------------------------------------------------------------------------------------------------
 
 
-def add_onboarding(connection: Connection, run: str, found: list[c.AddOnboarding]) -> None:
+def add_onboarding(connection: Connection, run: str | None, found: list[c.AddOnboarding]) -> None:
     """Write new onboarding agents."""
     rows = [{**asdict(add.agent), "status": add.agent.status.value, "task_run_id": run} for add in found]
     for row in rows:
@@ -37,7 +37,7 @@ def add_onboarding(connection: Connection, run: str, found: list[c.AddOnboarding
     connection.execute(insert(t.onboarding_agents), rows)
 
 
-def change_onboarding(connection: Connection, run: str, found: list[c.ChangeOnboarding]) -> None:
+def change_onboarding(connection: Connection, run: str | None, found: list[c.ChangeOnboarding]) -> None:
     """Bring onboarding agents to another status, in the order given; raise `ConflictError` where one has another."""
     for one in found:
         values = {"id": one.agent_id, "before": one.before.value, "after": one.after.value}
@@ -45,7 +45,7 @@ def change_onboarding(connection: Connection, run: str, found: list[c.ChangeOnbo
             raise ConflictError(f"Onboarding agent {one.agent_id!r} was changed by somebody else in the meantime.")
 
 
-def add_onboarding_answers(connection: Connection, run: str, found: list[c.AddOnboardingAnswer]) -> None:
+def add_onboarding_answers(connection: Connection, run: str | None, found: list[c.AddOnboardingAnswer]) -> None:
     """Write what was handed in."""
     o = t.onboarding_agents
     for one in found:
@@ -53,7 +53,7 @@ def add_onboarding_answers(connection: Connection, run: str, found: list[c.AddOn
         connection.execute(update(o).where(o.c.agent_id == one.agent_id).values(**values))
 
 
-def add_gate_units(connection: Connection, run: str, found: list[c.AddGateUnit]) -> None:
+def add_gate_units(connection: Connection, run: str | None, found: list[c.AddGateUnit]) -> None:
     """Write for whom units were made."""
     rows = [
         {
@@ -69,7 +69,7 @@ def add_gate_units(connection: Connection, run: str, found: list[c.AddGateUnit])
     connection.execute(insert(t.gate_units), rows)
 
 
-def add_verdicts(connection: Connection, run: str, found: list[c.AddVerdict]) -> None:
+def add_verdicts(connection: Connection, run: str | None, found: list[c.AddVerdict]) -> None:
     """Write what was found."""
     rows = [
         {**asdict(verdict), "gate": verdict.gate.value, "detail": dump(verdict.detail), "task_run_id": run}
@@ -78,12 +78,12 @@ def add_verdicts(connection: Connection, run: str, found: list[c.AddVerdict]) ->
     connection.execute(insert(t.verdicts), rows)
 
 
-def hold_arrivals(connection: Connection, run: str, found: list[c.HoldArrival]) -> None:
+def hold_arrivals(connection: Connection, run: str | None, found: list[c.HoldArrival]) -> None:
     """Write which pages wait."""
     connection.execute(insert(t.held_arrivals), [{**asdict(hold.arrival), "task_run_id": run} for hold in found])
 
 
-def release_arrivals(connection: Connection, run: str, found: list[c.ReleaseArrivals]) -> None:
+def release_arrivals(connection: Connection, run: str | None, found: list[c.ReleaseArrivals]) -> None:
     """Forget pages that wait no longer."""
     ids = [request_id for release in found for request_id in release.request_ids]
     for start in range(0, len(ids), _CHUNK):

@@ -205,6 +205,30 @@ payments = Table(
     _one_of("status", [status.value for status in PaymentStatus]),
 )
 
+reviews = Table(
+    "reviews",
+    metadata,
+    # What it was, never what it is: no row is ever changed. One that is undone has another row that names it.
+    Column("review_id", ID, primary_key=True),
+    Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), nullable=False, index=True),
+    Column("unit_id", ID, ForeignKey("units.unit_id"), nullable=False, index=True),
+    Column("agent_id", ID, ForeignKey("agents.agent_id"), nullable=False),
+    Column("worker_id", ID, ForeignKey("workers.worker_id"), nullable=False, index=True),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("note", PlainText, nullable=False),
+    Column("message", PlainText, nullable=False),
+    Column("who", PlainText, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("reward_payment_id", ID, ForeignKey("payments.payment_id")),
+    Column("bonus_payment_id", ID, ForeignKey("payments.payment_id")),
+    # What else came with it: qualifications granted, the worker blocked.
+    Column("effects", Text, nullable=False),
+    Column("undoes", ID, ForeignKey("reviews.review_id"), unique=True),
+    _one_of("before", [status.value for status in UnitStatus]),
+    _one_of("after", [status.value for status in UnitStatus]),
+)
+
 onboarding_agents = Table(
     "onboarding_agents",
     metadata,

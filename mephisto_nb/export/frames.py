@@ -27,6 +27,10 @@ PAYMENT_COLUMNS = (
     "payment_id", "task_run_id", "worker_id", "worker_name", "unit_id", "kind", "amount", "reason", "status",
     "created_at", "sent_at",
 )  # fmt: skip
+REVIEW_COLUMNS = (
+    "review_id", "task_run_id", "unit_id", "agent_id", "worker_id", "worker_name", "before", "after", "note", "message",
+    "bonus", "bonus_payment_id", "reward_payment_id", "granted", "blocked", "who", "at", "undoes", "undone_by",
+)  # fmt: skip
 GATE_COLUMNS = (
     "gate", "worker_name", "passed", "status", "started_at", "submitted_at", "at", "answer", "row", "detail",
     "agent_id", "unit_id", "worker_id", "task_run_id",
@@ -82,12 +86,25 @@ def agents_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
 
 
 def payments_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
-    """Make a frame of what is paid beside the units' own pay: one row a payment, columns `PAYMENT_COLUMNS`.
+    """Make a frame of what is paid: one row a payment, columns `PAYMENT_COLUMNS`.
 
-    ``kind`` is one of bonus, waiting, compensation; ``amount`` is in US dollars; ``status`` is owed until the crowd
-    was told to pay, then sent or failed, or cancelled; ``sent_at`` is NaT until it is sent.
+    ``kind`` is reward (a unit's own pay, from its approval on), bonus, waiting or compensation; ``amount`` is in US
+    dollars, without the crowd's fees; ``status`` is owed until the crowd was told to pay or somebody has marked it as
+    paid, then sent or failed, or cancelled; ``sent_at`` is NaT until it is sent.
     """
     return _frame(rows, PAYMENT_COLUMNS, ("created_at", "sent_at"))
+
+
+def reviews_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
+    """Make a frame of decisions on answers: one row a decision, oldest first, columns `REVIEW_COLUMNS`.
+
+    ``before`` and ``after`` are statuses of the unit; ``bonus`` is in US dollars, NaN where there was none;
+    ``granted`` is a dict of values by qualification or None, and stands with the first of a worker's units alone, as
+    does ``blocked``. ``undoes`` names the decision that this one takes back, ``undone_by`` the one that took it back.
+    Join it to `units_frame` by ``unit_id``, to `payments_frame` by ``bonus_payment_id``.
+    """
+    frame = _frame(rows, REVIEW_COLUMNS, ("at",))
+    return frame.astype({"bonus": "float64", "blocked": "bool"})
 
 
 def gates_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:

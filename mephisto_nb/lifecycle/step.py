@@ -90,10 +90,12 @@ class Step:
         self.state.add_agent(agent)
         self.log("agent", agent.agent_id, AgentStatus.NONE, agent.status, "took a unit", "worker")
 
-    def change_unit(self, unit: Unit, after: UnitStatus, why: str, who: str, agent: Agent | None = None) -> None:
+    def change_unit(
+        self, unit: Unit, after: UnitStatus, why: str, who: str, agent: Agent | None = None, *, undoing: bool = False
+    ) -> None:
         """Bring a unit to another status; `agent` holds it from now on."""
         before = unit.status
-        check_unit_transition(unit.unit_id, before, after, why)
+        check_unit_transition(unit.unit_id, before, after, why, undoing=undoing)
         self.state.unindex_unit(unit)
         unit.status = after
         unit.agent_id, unit.worker_id = (agent.agent_id, agent.worker_id) if agent else (None, None)
@@ -112,10 +114,10 @@ class Step:
         if stored := [unit.unit_id for unit in changed if unit.unit_id not in self._new]:
             self.note(ChangePay(stored, pay_amount))
 
-    def change_agent(self, agent: Agent, after: AgentStatus, why: str, who: str) -> None:
+    def change_agent(self, agent: Agent, after: AgentStatus, why: str, who: str, *, undoing: bool = False) -> None:
         """Bring an agent to another status."""
         before = agent.status
-        check_agent_transition(agent.agent_id, before, after, why)
+        check_agent_transition(agent.agent_id, before, after, why, undoing=undoing)
         self.state.unindex_agent(agent)
         agent.status = after
         self.state.index_agent(agent)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.abstractions.database import Database
@@ -21,9 +21,11 @@ from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.lifecycle.verdicts import give_up, judge_onboarding, judge_unit
 from mephisto_nb.operations.gate_judges import Finding, JudgeError, Judges
 from mephisto_nb.operations.gate_rows import RowSource
-from mephisto_nb.operations.run_engine import RunEngine
 from mephisto_nb.operations.supervisor import Supervisor
 from mephisto_nb.operations.threads import in_thread
+
+if TYPE_CHECKING:
+    from mephisto_nb.operations.run_engine import RunEngine
 
 #: What a verdict changes: gets the step, and what is known of the worker by then.
 Rule = Callable[[Step, WorkerFacts], None]

@@ -11,11 +11,13 @@ import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.abstractions.blueprint import Blueprint
+from mephisto_nb.abstractions.clock import Clock
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.abstractions.progress import Progress, no_progress
 from mephisto_nb.data_model.records import PAGE_ERROR, TaskRun
 from mephisto_nb.data_model.snapshots import RunSnapshot
 from mephisto_nb.export import files, frames
+from mephisto_nb.operations.threads import DatabaseWriter
 
 if TYPE_CHECKING:
     from mephisto_nb.operations.run_parts import RunParts
@@ -30,15 +32,17 @@ class RunFrames:
         directory: Path,
         blueprint: Blueprint[Any],
         database: Database,
+        writer: DatabaseWriter,
+        clock: Clock,
         progress: Progress = no_progress,
     ) -> None:
         self._run, self._directory, self._blueprint, self._database = run, directory, blueprint, database
-        self._progress = progress
+        self._writer, self._clock, self._progress = writer, clock, progress
         #: What a display knows of this run, kept with it.
         self.watched_by: object | None = None
 
     def __repr__(self) -> str:
-        return f"<TaskRun {self.task_name!r} {self.task_run_id}: units(), agents(), results(), events()>"
+        return f"<TaskRun {self.task_name!r} {self.task_run_id}: units(), agents(), results(), reviews(), events()>"
 
     @property
     def task_run_id(self) -> str:
@@ -64,7 +68,7 @@ class RunFrames:
         return frames.agents_frame(self._database.read_agents([self.task_run_id]))
 
     def payments(self) -> pd.DataFrame:
-        """Give one row a payment beside the units' own pay (columns: `export.frames.payments_frame`)."""
+        """Give one row a payment: pay of approved units, bonuses ... (columns: `export.frames.payments_frame`)."""
         return frames.payments_frame(self._database.read_payments([self.task_run_id]))
 
     def events(self) -> pd.DataFrame:

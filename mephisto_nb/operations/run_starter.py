@@ -190,7 +190,7 @@ class RunStarter:
         link = ClientIOHandler(engine, architect, self.clock)
         tally = RunTally(since=self.clock.now())
         engine.listeners.append(tally.note)
-        made_for = (run, directory, plan.blueprint, plan.provider, architect, self.database, self.clock)
+        made_for = (run, directory, plan.blueprint, plan.provider, architect, self.database, self.writer, self.clock)
         parts = RunParts(*made_for, engine, link, tally, self.progress)
         keeper = RunKeeper(self.run_class(parts), self.supervisor, lock)
         keeper.listen_for_submissions(plan.shared_state)

@@ -7,11 +7,13 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from mephisto_nb.abstractions.database import Database
 from mephisto_nb.data_model.changes import Changes
 from mephisto_nb.errors import ClosedError
+
+if TYPE_CHECKING:
+    from mephisto_nb.abstractions.database import Database
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -10,7 +10,6 @@ from mephisto_nb.data_model.people_acts import Outcome
 from mephisto_nb.data_model.records import TaskRun
 from mephisto_nb.data_model.task_run_args import MINIMUM_HOURLY_PAY
 from mephisto_nb.export import people_frames
-from mephisto_nb.export.frames import payments_frame
 from mephisto_nb.operations.people_acts import PeopleActs
 from mephisto_nb.operations.worker_selection import Whom
 
@@ -33,7 +32,7 @@ class Workers:
         return self
 
     def __repr__(self) -> str:
-        return "<Workers: frame(), payments(), history(), notes(), block(...), unblock(...), note(...), undo()>"
+        return "<Workers: frame(), history(), notes(), block(...), unblock(...), note(...), undo()>"
 
     # -- acts ------------------------------------------------------------------------------------------------
 
@@ -105,10 +104,6 @@ class Workers:
         minimums = {run.task_run_id: _minimum_of(run) for run in database.find_runs()}
         paid = database.read_payments(None)
         return people_frames.workers_frame(workers, held, work, paid, self.notes(), minimums)
-
-    def payments(self) -> pd.DataFrame:
-        """Give one row a payment beside units' own pay, of all runs (columns: `export.frames.payments_frame`)."""
-        return payments_frame(self._database.read_payments(None))
 
     def history(self, worker_id: str | None = None) -> pd.DataFrame:
         """Give what was done to workers, or to one, oldest first (columns: `export.people_frames.history_frame`)."""

@@ -27,7 +27,8 @@ def main() -> None:
     ann = run.add_answered_unit({"label": "kůň"}, worker_name="ann")
     run.add_units(2)
     run.commit(c.Steer(STEERING), events=[make_event()], last_seq=3)
-    run.commit(c.AddPayment(run.make_payment(ann)))
+    run.commit(c.AddPayment(bonus := run.make_payment(ann)))
+    run.review(ann, bonus_payment_id=bonus.payment_id)
     bob = run.add_onboarding("bob")
     run.commit(
         c.AddOnboardingAnswer(bob.agent_id, {"sure": "yes"}, 1010.0),

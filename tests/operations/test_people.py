@@ -197,7 +197,7 @@ async def test_the_workers_of_a_run_are_in_the_frame_with_what_they_did(operator
     assert row["hourly_pay"] > 0
 
 
-@pytest.mark.parametrize("method", ["frame", "history", "notes", "payments"])
+@pytest.mark.parametrize("method", ["frame", "history", "notes"])
 async def test_frames_of_nothing_have_their_columns_and_types(operator: Operator, method: str) -> None:
     empty = getattr(operator.workers, method)()
     await operator.qualifications.grant("careful", "ann")

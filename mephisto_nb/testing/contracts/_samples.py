@@ -9,7 +9,8 @@ from mephisto_nb.abstractions.database import Database
 from mephisto_nb.data_model import changes as c
 from mephisto_nb.data_model.gates import ONBOARDING_PREFIX, GateRow, GateUnit, OnboardingAgent
 from mephisto_nb.data_model.records import Agent, Assignment, Event, Payment, Submission, TaskRun, Unit, Worker
-from mephisto_nb.data_model.states import AgentStatus, Gate, PaymentKind, UnitStatus
+from mephisto_nb.data_model.reviews import Review
+from mephisto_nb.data_model.states import AGENT_OF_DECIDED, AgentStatus, Gate, PaymentKind, UnitStatus
 from mephisto_nb.utils.ids import new_id
 
 
@@ -135,6 +136,22 @@ class SampleRun:
         given: dict[str, Any] = {"key": "thanks", "amount": 0.5, "reason": "Well done!", "kind": PaymentKind.BONUS}
         owed = {"worker_id": agent.worker_id, "unit_id": agent.unit_id, "task_run_id": self.id, "created_at": 1005.0}
         return Payment(payment_id=new_id(), **given | owed | fields)
+
+    def make_review(self, agent: Agent, after: UnitStatus = UnitStatus.ACCEPTED, **fields: Any) -> Review:
+        """Make a decision on an agent's answer, which is not stored yet."""
+        given: dict[str, Any] = {"note": "clear", "message": "", "who": "eve", "at": 1006.0}
+        given |= {"unit_id": agent.unit_id, "agent_id": agent.agent_id, "worker_id": agent.worker_id}
+        return Review(review_id=new_id(), after=after, **given | {"before": UnitStatus.COMPLETED} | fields)
+
+    def review(self, agent: Agent, after: UnitStatus = UnitStatus.ACCEPTED, **fields: Any) -> Review:
+        """Store a decision on an agent's answer, and what it makes of its unit."""
+        review = self.make_review(agent, after, **fields)
+        self.commit(
+            c.AddReview(review),
+            c.ChangeUnit(agent.unit_id, review.before, after, agent.agent_id, agent.worker_id),
+            change_agent(agent, AGENT_OF_DECIDED[after]),
+        )
+        return review
 
     def add_answered_unit(self, data: JSON, worker_name: str = "ann") -> Agent:
         """Store a unit with its answer."""
