@@ -69,7 +69,7 @@ async def test_who_was_granted_by_a_dataframe_is_let_in_and_who_was_not_hears_wh
     await run_cell(page, 2)
     await expect(panel.get_by_text("30 of 200 known workers would be let in (15 %)")).to_be_visible()
     await expect(panel.get_by_text("30 holders")).to_be_visible()
-    await panel.scroll_into_view_if_needed()
+    await panel.evaluate("node => node.scrollIntoView()")
     await page.screenshot(path=shots / f"people-lab-{'dark' if dark else 'light'}.png")
 
     await run_cell(page, 3)
@@ -88,7 +88,7 @@ async def test_who_was_granted_by_a_dataframe_is_let_in_and_who_was_not_hears_wh
     await expect(workers.get_by_text("200 workers", exact=True).first).to_be_visible()
     await workers.get_by_role("searchbox").fill("worker 180")
     await expect(workers.get_by_role("grid").get_by_text("careful 1, score 180")).to_be_visible()
-    await workers.scroll_into_view_if_needed()
+    await workers.evaluate("node => node.scrollIntoView()")
     await page.screenshot(path=shots / f"people-lab-workers-{'dark' if dark else 'light'}.png")
     await run_cell(page, 5)
     await expect(panel.get_by_text("This operator was shut down")).to_be_visible()
