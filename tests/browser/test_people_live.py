@@ -91,5 +91,6 @@ async def test_who_was_granted_by_a_dataframe_is_let_in_and_who_was_not_hears_wh
     await workers.evaluate("node => node.scrollIntoView()")
     await page.screenshot(path=shots / f"people-lab-workers-{'dark' if dark else 'light'}.png")
     await run_cell(page, 5)
+    await panel.evaluate("node => node.scrollIntoView()")
     await expect(panel.get_by_text("This operator was shut down")).to_be_visible()
     use_theme(jupyter_lab, dark=False)
