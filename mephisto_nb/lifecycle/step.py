@@ -44,7 +44,8 @@ class Step:
     started and stopped once the step is committed, `submitted` the units whose answer came in, and
     `live_updates` the messages to hand to task code. `refused` are the names of workers who got no unit, with the
     code of the reason, and `page_errors` the agents whose pages reported an error. `errands` are to be run once the
-    step is committed; `granted` is what it has granted (None: taken back), by worker.
+    step is committed; `granted` is what it has granted (None: taken back), by worker. `troubles` are what befell the
+    researcher's own code, for them to read.
     """
 
     state: RunState
@@ -57,6 +58,7 @@ class Step:
     live_updates: list[tuple[str, JSONObject]] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
     page_errors: list[str] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
     errands: list[Errand] = field(default_factory=list)
     granted: dict[str, dict[str, int | None]] = field(default_factory=dict)
     #: Agents and units whose rows are written for the first time, as they are at the end of the step.

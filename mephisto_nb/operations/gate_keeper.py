@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.abstractions.database import Database
+from mephisto_nb.data_model.gates import HeldArrival
 from mephisto_nb.data_model.records import Worker
 from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.data_model.states import Gate
 from mephisto_nb.errors import ClosedError
 from mephisto_nb.lifecycle.arrivals import Outcome, release
-from mephisto_nb.lifecycle.gate_book import Errand, ErrandKind
-from mephisto_nb.lifecycle.gates import Supply, gate_of
+from mephisto_nb.lifecycle.gate_book import Errand, ErrandKind, gate_of
+from mephisto_nb.lifecycle.gates import Supply
 from mephisto_nb.lifecycle.run_state import RunState
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.lifecycle.verdicts import give_up, judge_onboarding, judge_unit
@@ -37,7 +38,7 @@ class Desk(Protocol):
     async def look_up(self, worker_name: str) -> WorkerFacts:
         """Give what is known of a worker."""
 
-    def answer(self, step: Step, request_id: str, outcome: Outcome) -> None:
+    def answer(self, step: Step, asked: HeldArrival, outcome: Outcome) -> None:
         """Answer a page."""
 
 
@@ -61,7 +62,7 @@ class _Conclusion:
             self.rule(step, self.facts)
         supply = replace(self.supply)  # if the step fails, it is applied again
         for held, outcome in release(step, self.worker.worker_id, self.facts, supply):
-            self.desk.answer(step, held.request_id, outcome)
+            self.desk.answer(step, held, outcome)
         return supply.row is None
 
 
@@ -189,7 +190,9 @@ def outstanding(state: RunState) -> list[Errand]:
     """Give the errands that a stored run needs: answers without a verdict, and pages that wait for nothing else."""
     book, errands = state.gates, []
     for worker_id, agents in book.unjudged.items():
-        errands += [Errand(ErrandKind.JUDGE, worker_id, id_, gate_of(state, id_)) for id_ in sorted(agents)]
+        errands += [
+            Errand(ErrandKind.JUDGE, worker_id, id_, gate_of(book, state.agents.get(id_))) for id_ in sorted(agents)
+        ]
     errands += [Errand(ErrandKind.RELEASE, worker_id) for worker_id in book.held if worker_id not in book.unjudged]
     return errands
 

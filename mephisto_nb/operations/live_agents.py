@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.abstractions.task_runner import TaskRunner
+from mephisto_nb.abstractions.database import Database
+from mephisto_nb.abstractions.task_runner import TaskRunner, Turn
 from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.data_model.records import Agent
 from mephisto_nb.data_model.states import AGENT_ACTIVE, AgentStatus
@@ -16,8 +17,11 @@ from mephisto_nb.lifecycle.departures import leave
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.run_engine import RunEngine
 from mephisto_nb.operations.supervisor import Supervisor
+from mephisto_nb.operations.threads import in_thread
 from mephisto_nb.utils.ids import new_id
 
+#: Databases limit how many ids one statement may hold.
+_CHUNK = 500
 #: ``send_ahead(after, packet)``: sends a live update to a worker's page before it is committed.
 SendAhead: TypeAlias = Callable[[str, Packet], Awaitable[None]]
 
@@ -29,8 +33,10 @@ class RunningAgent:
     What is recorded has the order in which it was said.
     """
 
-    def __init__(self, agent_id: str, engine: RunEngine, send_ahead: SendAhead) -> None:
+    def __init__(self, agent_id: str, engine: RunEngine, send_ahead: SendAhead, history: Sequence[Turn] = ()) -> None:
         self.agent_id = agent_id
+        #: All that was said until now, in order.
+        self.history = list(history)
         self._engine, self._send_ahead = engine, send_ahead
         self._updates: asyncio.Queue[JSONObject] = asyncio.Queue()
         #: The ids of the messages that were heard, and said, last.
@@ -44,6 +50,7 @@ class RunningAgent:
         """Send something to the worker's page; it is kept until the page has it."""
         data = {"update_id": new_id(), **data}
         after, self._said = self._said, _id_of(data)
+        self.history.append(Turn("operator", data))
         if after is not None:
             await self._send_ahead(after, Packet(PacketType.LIVE_UPDATE_TO_CLIENT, self.agent_id, data))
         async with self._recording:
@@ -56,6 +63,10 @@ class RunningAgent:
         async with asyncio.timeout(timeout):
             return await self._updates.get()
 
+    async def report(self, why: str, detail: JSONObject | None = None) -> None:
+        """Leave a row in the event log, and tell the researcher by `run.attention`."""
+        await self._engine.do(partial(_report, agent_id=self.agent_id, why=why, detail=detail), patiently=True)
+
     def put(self, data: JSONObject) -> None:
         """Hand over what the worker's page sent, and what is recorded, unless it was heard ahead of that."""
         update_id = _id_of(data)
@@ -63,7 +74,7 @@ class RunningAgent:
             _let_go(self._ahead.pop(update_id))
             return
         self._heard = update_id
-        self._updates.put_nowait(data)
+        self._hear(data)
 
     def put_ahead(self, after: str, data: JSONObject) -> None:
         """Hand over what is not recorded yet, if the message before it was heard last."""
@@ -72,6 +83,10 @@ class RunningAgent:
             return
         self._heard = update_id
         self._ahead[update_id] = asyncio.get_running_loop().create_future()
+        self._hear(data)
+
+    def _hear(self, data: JSONObject) -> None:
+        self.history.append(Turn("worker", data))
         self._updates.put_nowait(data)
 
     def wait_no_longer(self, update_id: str | None = None) -> None:
@@ -114,7 +129,23 @@ class AgentKeeper:
         self._engine, self._send_ahead, self._supervisor = engine, send_ahead, supervisor
         self._runner, self._init_data = runner, init_data
         self._agents: dict[str, tuple[RunningAgent, asyncio.Task[None]]] = {}
+        #: What an earlier kernel has recorded of those who are still at work, until their code is started again.
+        self._earlier: dict[str, list[Turn]] = {}
         engine.listeners.append(self._on_step)
+
+    async def load(self, database: Database) -> None:
+        """Read what was said to, and by, those who are at work already; before the run's first step."""
+        active = [agent.agent_id for agent in self._engine.state.agents.values() if agent.status in AGENT_ACTIVE]
+        for start in range(0, len(active), _CHUNK):
+            ids = active[start : start + _CHUNK]
+            for row in await in_thread(database.read_live_updates, [self._engine.task_run_id], agent_ids=ids):
+                self._earlier.setdefault(row["agent_id"], []).append(Turn(row["sender"], row["data"]))
+
+    def page_data(self, agent: Agent, init_data: JSON) -> JSON:
+        """Give what an agent's page is handed: what it works on, and what was said until now."""
+        found = self._agents.get(agent.agent_id)
+        history = found[0].history if found else self._earlier.get(agent.agent_id, [])
+        return self._runner.get_init_data(init_data, history)
 
     async def start(self) -> None:
         """Start the code of those who are at work already, when a run is taken up again."""
@@ -160,7 +191,8 @@ class AgentKeeper:
     def _start(self, step: Step, agent: Agent) -> None:
         if agent.agent_id in self._agents:
             return
-        running = RunningAgent(agent.agent_id, self._engine, self._send_ahead)
+        history = self._earlier.pop(agent.agent_id, [])
+        running = RunningAgent(agent.agent_id, self._engine, self._send_ahead, history)
         work = self._accompany(running, self._init_data(step, agent))
         task = self._supervisor.spawn(f"task code of agent {agent.agent_id}", work, lambda error: None)
         self._agents[agent.agent_id] = (running, task)
@@ -176,6 +208,11 @@ class AgentKeeper:
             raise
         else:
             await self._engine.do(partial(_await_submission, agent_id=agent.agent_id), patiently=True)
+
+
+def _report(step: Step, agent_id: str, why: str, detail: JSONObject | None) -> None:
+    step.log("agent", agent_id, None, None, why, "operator", detail)
+    step.troubles.append(why)
 
 
 def _send(step: Step, agent_id: str, data: JSONObject) -> None:

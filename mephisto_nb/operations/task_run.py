@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mephisto_nb.data_model.states import UNIT_ANSWERED, UnitStatus
 from mephisto_nb.errors import ClosedError, RunFailedError
@@ -13,6 +13,7 @@ from mephisto_nb.operations.steering import SteeredRun
 from mephisto_nb.review.reviewing import ReviewedRun
 
 if TYPE_CHECKING:
+    from mephisto_nb.abstractions.crowd_provider import CrowdProvider
     from mephisto_nb.operations.run_engine import RunEngine
 
 
@@ -77,6 +78,11 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
         return self._failure
 
     @property
+    def provider(self) -> CrowdProvider[Any]:
+        """The run's crowd."""
+        return self._parts.provider
+
+    @property
     def engine(self) -> RunEngine | None:
         """What drives the run, while this kernel does."""
         return self._parts.engine if self.is_running else None
@@ -89,6 +95,7 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
             found.append(f"The task's data failed, so no more work is created: {self.launch_failure!r}")
         if self.failed_hooks:
             found.append(f"on_unit_submitted failed {len(self.failed_hooks)} times: {self.failed_hooks[-1]!r}")
+        found += self._parts.tally.troubles
         found += self._parts.engine.state.gates.notices.values()
         troubles = (self._parts.engine.trouble, self._parts.link.trouble)
         return found + [trouble for trouble in troubles if trouble and self.is_running]
@@ -173,7 +180,7 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
         self._tell_listeners()
 
     def _tell_listeners(self) -> None:
-        for listener in self.listeners:
+        for listener in list(self.listeners):
             listener()
 
     def _raise_failure(self) -> None:

@@ -37,15 +37,6 @@ async def wholly_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.
         raise
 
 
-async def in_own_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a researcher's function, which may block for ever, in a thread that nobody else waits for."""
-    loop = asyncio.get_running_loop()
-    job = _Job(lambda: function(*args, **kwargs), loop, loop.create_future())
-    threading.Thread(target=_call, args=(job, job.work), name="mephisto_nb-judge", daemon=True).start()
-    result: T = await job.future
-    return result
-
-
 @dataclass(slots=True)
 class _Job:
     """Something for the writer: changes to commit, or a function to call; and who waits for it."""

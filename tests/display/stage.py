@@ -8,7 +8,7 @@ from typing import Any
 from playwright.async_api import Page
 
 from mephisto_nb.display.notebook import Operator
-from mephisto_nb.display.people.panels import people_script, people_styles
+from mephisto_nb.display.people.panels import PEOPLE
 from mephisto_nb.display.people.room import room_of
 from mephisto_nb.display.widgets.desk import Desk, Subject
 from tests.display.harness import PAGE, theme
@@ -43,14 +43,14 @@ class Stage:
         """Show a panel."""
         await self.page.emulate_media(color_scheme="dark" if dark else "light")
         name = "dark" if dark else "light"
-        await self.page.set_content(PAGE.format(theme=theme(name), styles=people_styles(), light=str(not dark).lower()))
+        await self.page.set_content(PAGE.format(theme=theme(name), styles=PEOPLE.styles, light=str(not dark).lower()))
         if self._pump is None:
             await self.page.expose_function("toDesk", self._desk.handle)
             self._pump = asyncio.create_task(self._send())
         await self.page.add_script_tag(content=f"{{ {MODEL} }}")
         await self.page.evaluate("() => { window.widget = undefined; }")
         await self.page.evaluate(
-            "async ([source, topic, width]) => { await mount(source, topic, width); }", [people_script(), topic, width]
+            "async ([source, topic, width]) => { await mount(source, topic, width); }", [PEOPLE.script, topic, width]
         )
 
     async def close(self) -> None:
