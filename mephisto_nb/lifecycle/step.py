@@ -34,13 +34,22 @@ from mephisto_nb.data_model.states import AgentStatus, UnitStatus, check_agent_t
 from mephisto_nb.lifecycle.run_state import RunState
 
 
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """Several agents begin an assignment together; `seats` are their ids in order, None where nobody sits."""
+
+    assignment_id: str
+    seats: list[str | None]
+
+
 @dataclass(slots=True)
 class Step:
     """What one step of one run changes.
 
     `now` is when it happens; `new_id` makes ids. `started` and `ended` are the agents whose task code is to be
     started and stopped once the step is committed, `submitted` the units whose answer came in, and
-    `live_updates` the messages to hand to task code. `refused` are the names of workers who got no unit, with the
+    `live_updates` the messages to hand to task code. `meetings` are those who begin together, `parted` the agents who
+    have left others that go on, `dissolved` the assignments that end or begin anew because somebody has left. `refused` are the names of workers who got no unit, with the
     code of the reason, and `page_errors` the agents whose pages reported an error.
     """
 
@@ -54,6 +63,9 @@ class Step:
     live_updates: list[tuple[str, JSONObject]] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
     page_errors: list[str] = field(default_factory=list)
+    meetings: list[Meeting] = field(default_factory=list)
+    parted: list[Agent] = field(default_factory=list)
+    dissolved: list[str] = field(default_factory=list)
     #: Agents and units whose rows are written for the first time, as they are at the end of the step.
     _new: set[str] = field(default_factory=set)
 
