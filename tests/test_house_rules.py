@@ -64,7 +64,10 @@ KNOWS = {
     "top": set(LAYERS),
 }
 #: Adapters that are another one with something more, and lean on it as a stranger's plugin may.
-BUILT_UPON = {"mephisto_nb.blueprints.form": "mephisto_nb.blueprints.static_html"}
+BUILT_UPON = {
+    "mephisto_nb.blueprints.form": "mephisto_nb.blueprints.static_html",
+    "mephisto_nb.blueprints.chat": "mephisto_nb.blueprints.static_html",
+}
 #: What the packages of the `lab` extra bring along.
 BROUGHT_BY_EXTRAS = {"IPython", "traitlets", "comm"}
 

@@ -105,6 +105,15 @@ class Database(PeopleStore):
         """
 
     @abstractmethod
+    def read_live_updates(
+        self, task_run_ids: Sequence[str], *, agent_ids: Sequence[str] | None = None
+    ) -> list[JSONObject]:
+        """Give one row a turn of a live task, in the order in which they were recorded (see `frames.messages_frame`).
+
+        With `agent_ids`, only theirs.
+        """
+
+    @abstractmethod
     def read_payments(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
         """Give one row a payment beside the units' own pay (see `export.frames.payments_frame`)."""
 

@@ -28,6 +28,11 @@ class SharedTaskState:
         One that raises counts as False and leaves a row in the event log.
     on_unit_submitted
         ``f(unit)``, plain or async, called after a unit's answer is stored; a failure is logged.
+    conversation
+        Of a chat: ``async def f(data, agents)``, or ``async def f(data, agent)`` where each talks alone; or a subclass
+        of `TaskRunner`. None: people talk freely with each other.
+    bot
+        Of a chat: a `Bot`, or its function, which takes the seats that nobody has taken or that somebody has left.
     """
 
     static_task_data: Any = None
@@ -35,3 +40,5 @@ class SharedTaskState:
     qualifications: list[Requirement | JSONObject] = field(default_factory=list)
     worker_can_do_unit: Callable[..., bool] | None = None
     on_unit_submitted: Callable[..., Any] | None = None
+    conversation: Any = None
+    bot: Any = None

@@ -101,6 +101,7 @@ def left(step: Step, agent: Agent, *, begun: bool) -> None:
     goes_on = bool(others) and rules.when_left in (WhenLeft.CONTINUE, WhenLeft.BOT)
     step.add_live_update(agent.agent_id, "left", {"how": agent.status.value, "goes_on": goes_on}, step.now)
     if goes_on:
+        _tell_who_goes_on(step, others, rules)
         step.parted.append(agent)
         return
     step.dissolved.append(unit.assignment_id)
@@ -121,6 +122,16 @@ def finish(step: Step, assignment_id: str) -> None:
     step.state.rooms.over.add(assignment_id)
     for agent in _at_work(step.state, assignment_id):
         step.change_deadline(agent, step.now + step.state.rules.submission_timeout)
+
+
+def _tell_who_goes_on(step: Step, others: list[Agent], rules: PartnerRules) -> None:
+    text = "Your partner has left." if len(others) == 1 else "One of you has left."
+    if rules.when_left is WhenLeft.BOT:
+        text += " A program goes on in their place."
+    for other in others:
+        data: JSONObject = {"update_id": step.new_id(), "text": text, "id": "", "notice": "left"}
+        step.add_live_update(other.agent_id, "notice", data, step.now)
+        step.send(PacketType.LIVE_UPDATE_TO_CLIENT, other.agent_id, data)
 
 
 # -- the waiting room --------------------------------------------------------------------------------------------

@@ -49,8 +49,9 @@ class Step:
     `now` is when it happens; `new_id` makes ids. `started` and `ended` are the agents whose task code is to be
     started and stopped once the step is committed, `submitted` the units whose answer came in, and
     `live_updates` the messages to hand to task code. `meetings` are those who begin together, `parted` the agents who
-    have left others that go on, `dissolved` the assignments that end or begin anew because somebody has left. `refused` are the names of workers who got no unit, with the
-    code of the reason, and `page_errors` the agents whose pages reported an error.
+    have left others that go on, `dissolved` the assignments that end or begin anew because somebody has left.
+    `refused` are the names of workers who got no unit, with the code of the reason, and `page_errors` the agents whose
+    pages reported an error.
     """
 
     state: RunState

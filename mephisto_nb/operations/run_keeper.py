@@ -51,6 +51,8 @@ class RunKeeper:
     async def start(self) -> None:
         """Start the engine and the link, and the code of those who are at work already."""
         parts, name = self.run.parts, self.run.task_run_id
+        if self.agents is not None:
+            await self.agents.load()
         for what, work in (("engine", parts.engine.run()), ("link", parts.link.run())):
             self._tasks.append(self._supervisor.spawn(f"{what} of run {name}", work, self._failed))
         if self.agents is not None:

@@ -67,6 +67,7 @@ class RunPlan:
             max_num_concurrent_units=task.max_num_concurrent_units,
             requirements=self.requirements,
             can_do_unit=_can_do_unit(self.shared_state.worker_can_do_unit),
+            partners=self.blueprint.get_partner_rules(),
         )
 
     def build_site(self, directory: Path) -> None:

@@ -36,6 +36,7 @@ from mephisto_nb.operations.supervisor import Supervisor
 from mephisto_nb.operations.task_launcher import TaskLauncher
 from mephisto_nb.operations.task_run_settings import TaskRunSettings, settings_from_dict
 from mephisto_nb.operations.threads import DatabaseWriter, in_thread, wholly_in_thread
+from mephisto_nb.operations.transcripts import Transcripts
 from mephisto_nb.operations.worker_pool import WorkerPool
 from mephisto_nb.utils.ids import new_id
 
@@ -192,9 +193,10 @@ class RunStarter:
         parts = RunParts(*made_for, engine, link, tally, self.progress)
         keeper = RunKeeper(self.run_class(parts), self.supervisor, lock)
         keeper.listen_for_submissions(plan.shared_state)
-        if plan.blueprint.TaskRunnerClass is not None:
-            runner = plan.blueprint.TaskRunnerClass(plan.shared_state)
-            keeper.agents = link.live = AgentKeeper(engine, link.send_ahead, self.supervisor, runner, pool.init_data)
+        if (runner := plan.blueprint.make_task_runner()) is not None:
+            pool.transcripts = Transcripts(run.task_run_id, self.database)
+            made_of = (runner, plan.blueprint, pool.init_data, pool.transcripts)
+            keeper.agents = link.live = AgentKeeper(engine, link.send_ahead, self.supervisor, *made_of)
         return keeper, architect
 
     def _directory_of(self, task_run_id: str) -> Path:

@@ -6,7 +6,9 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from mephisto_nb.abstractions.database import Database
@@ -23,6 +25,15 @@ _GROUP = 64
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a function that blocks without stopping the loop."""
     return await asyncio.to_thread(function, *args, **kwargs)
+
+
+#: Functions of researchers that take part in conversations: many may wait for an answer from elsewhere at once.
+_partners = ThreadPoolExecutor(max_workers=64, thread_name_prefix="mephisto_nb-partner")
+
+
+async def in_partner_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a researcher's function that may take long, apart from what the package itself waits for."""
+    return await asyncio.get_running_loop().run_in_executor(_partners, partial(function, *args, **kwargs))
 
 
 async def wholly_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

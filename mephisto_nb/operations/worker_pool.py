@@ -23,6 +23,7 @@ from mephisto_nb.lifecycle.eligibility import Refusal, RefusalCode
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.lifecycle.submissions import submit
 from mephisto_nb.operations.threads import in_thread
+from mephisto_nb.operations.transcripts import Transcripts
 from mephisto_nb.utils.logging import get_logger
 
 #: Of what a worker's page reports as an error, this many characters are kept.
@@ -61,6 +62,8 @@ class WorkerPool:
     ) -> None:
         self._task_run_id = task_run_id
         self._blueprint, self._provider, self._database = blueprint, provider, database
+        #: Of a live task: what pages show again after a reload.
+        self.transcripts: Transcripts | None = None
         self._rules: Mapping[PacketType, Callable[[Step, Received], None]] = {
             PacketType.SUBMIT_UNIT: _submit,
             PacketType.SUBMIT_ONBOARDING: _refuse_onboarding,
@@ -130,6 +133,8 @@ class WorkerPool:
         facts = prepared.facts.get(identity.worker_name, WorkerFacts())
         outcome = arrive(step, Arrival(request_id, identity.worker_name, identity.registration_id, facts))
         data = self.init_data(step, outcome) if isinstance(outcome, Agent) else None
+        if self.transcripts is not None and isinstance(outcome, Agent) and isinstance(data, dict):
+            data = {**data, "past_live_updates": self.transcripts.past_updates(outcome.agent_id, step)}
         answer(step, request_id, outcome, data)
 
 

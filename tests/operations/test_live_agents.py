@@ -9,7 +9,7 @@ import pytest
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.packets import Packet
-from mephisto_nb.operations.live_agents import RunningAgent
+from mephisto_nb.operations.running_agent import RunningAgent
 
 
 class Engine:
@@ -53,7 +53,7 @@ def agent(engine: Engine, ahead: Ahead) -> RunningAgent:
 async def heard(agent: RunningAgent) -> list[Any]:
     """Give all that task code can hear now."""
     found = []
-    while not agent._updates.empty():
+    while agent._talk._inbox:
         found.append((await agent.get_live_update())["update_id"])
     return found
 
