@@ -91,6 +91,10 @@ class Blueprint(ABC, Generic[Args]):
         """Give the columns that `results()` shows of the data a unit was made of."""
         return {**shared, **unit_data}
 
+    def get_noted_args(self) -> JSONObject:
+        """Give settings that a launch adds to those stored of the run, for the kernel that takes it up."""
+        return {}
+
     def make_task_runner(self) -> TaskRunner | None:
         """Make the run's task code; None: the page does it all."""
         return None if self.TaskRunnerClass is None else self.TaskRunnerClass(self.shared_state)

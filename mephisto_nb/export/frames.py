@@ -28,8 +28,8 @@ PAYMENT_COLUMNS = (
     "created_at", "sent_at",
 )  # fmt: skip
 MESSAGE_COLUMNS = (
-    "task_run_id", "assignment_index", "unit_index", "speaker", "role", "text", "at", "data", "assignment_id", "unit_id",
-    "agent_id", "worker_id", "worker_name",
+    "task_run_id", "assignment_index", "unit_index", "speaker", "role", "text", "at", "data", "assignment_id",
+    "unit_id", "agent_id", "worker_id", "worker_name",
 )  # fmt: skip
 #: Those of a message that tell whose page it came from.
 _OWN_COLUMNS = ("unit_index", "unit_id", "agent_id", "worker_id", "worker_name")

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from mephisto_nb._typing import JSONObject
 from mephisto_nb.abstractions.architect import Architect
+from mephisto_nb.abstractions.blueprint import Blueprint
 from mephisto_nb.abstractions.clock import Clock
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.abstractions.progress import Progress
@@ -165,7 +167,7 @@ class RunStarter:
             blueprint_type=settings.blueprint_type,
             architect_type=settings.architect_type,
             provider_type=provider_type,
-            config=settings.as_dict(),
+            config=_with_notes(settings.as_dict(), plan.blueprint),
             qualifications=[requirement.to_dict() for requirement in plan.requirements],
             created_at=now,
             opened_at=now,
@@ -209,6 +211,13 @@ async def _undoing() -> AsyncIterator[AsyncExitStack]:
     async with AsyncExitStack() as undo:
         yield undo
         undo.pop_all()
+
+
+def _with_notes(config: JSONObject, blueprint: Blueprint[Any]) -> JSONObject:
+    noted = blueprint.get_noted_args()
+    if noted:
+        config["mephisto"]["blueprint"] |= noted
+    return config
 
 
 def _take_lock(directory: Path, run: TaskRun) -> FileLock:

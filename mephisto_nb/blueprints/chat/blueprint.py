@@ -54,8 +54,6 @@ class ChatBlueprint(StaticHTMLBlueprint):
             shared_state = dataclasses.replace(shared_state, static_task_data=[{}] * (args.num_conversations or 1))
         super().__init__(args, shared_state)
         self.disconnect_after = args.absence  # type: ignore[misc]  # each run has its own
-        if shared_state.conversation is not None:
-            args.code = getattr(shared_state.conversation, "__name__", repr(shared_state.conversation))
 
     def assert_task_args(self) -> None:
         """Refuse settings, templates, rows and code that cannot work.
@@ -111,6 +109,11 @@ class ChatBlueprint(StaticHTMLBlueprint):
             return str(data["name"])
         return self.args.names[seat] if seat < len(self.args.names) else super().get_agent_name(seat, data)
 
+    def get_noted_args(self) -> JSONObject:
+        """Note by whom conversations are led, so that a kernel without that code does not lead them otherwise."""
+        conversation = self.shared_state.conversation
+        return {} if conversation is None else {"code": getattr(conversation, "__name__", type(conversation).__name__)}
+
     def make_task_runner(self) -> TaskRunner:
         """Make what runs the conversations.
 
@@ -119,12 +122,12 @@ class ChatBlueprint(StaticHTMLBlueprint):
         ConfigError
             The run was launched with code that is missing now.
         """
-        self._check_code()
         if self.args.code is not None and self.shared_state.conversation is None:
             raise ConfigError(
                 f"The conversations of this run are led by {self.args.code!r}, which this kernel does not have. Hand "
                 "it over again: await operator.reconnect(run_id, mnb.SharedTaskState(conversation=...))."
             )
+        self._check_code()
         return ChatRunner(self.shared_state, self.args)
 
     @cached_property
