@@ -56,5 +56,5 @@ chromium:
 $(SYNCED): requirements.lock pyproject.toml tools/prepare.py tools/uv.txt
 	@$(PYTHON) tools/prepare.py python
 
-$(BUNDLE): $(addprefix tests/npm/,package.json package-lock.json .npmrc build.mjs static_task.jsx)
+$(BUNDLE): $(addprefix tests/npm/,package.json package-lock.json .npmrc build.mjs static_task.jsx chat_task.jsx)
 	@$(PYTHON) tools/prepare.py npm

@@ -29,6 +29,11 @@ _TOO_MANY, _NO_AGENT = "too many sockets", "no agent"
 #: Our own page says with this packet that it has a live update.
 ACK = "ack"
 
+#: `mephisto-task` closes its socket for good when the last ping it knows of is 20 s old by the browser's own clock.
+#: Such pages would not outlive a short break of the connection, nor a clock that is wrong. They notice by unanswered
+#: heartbeats that nobody is there, after a minute; so they are told of a ping of tomorrow (milliseconds).
+_PING_AHEAD = 24 * 3600 * 1000
+
 log = logging.getLogger(__name__)
 
 
@@ -182,7 +187,7 @@ class WorkerEndpoint:
         self._router.live.send(agent.agent_id)
 
     async def _on_heartbeat(self, connection: _Connection, agent: Agent, packet: JSONObject) -> None:
-        data = {"last_mephisto_ping": int(time.time() * 1000), "status": agent.status.value}
+        data = {"last_mephisto_ping": int(time.time() * 1000) + _PING_AHEAD, "status": agent.status.value}
         connection.queue(codec.dump(Packet(PacketType.HEARTBEAT, agent.agent_id, data).to_dict()))
         await self._forget(connection, agent, connection.confirmed(asyncio.get_running_loop().time()))
 

@@ -1,10 +1,10 @@
-// Bundles static_task.jsx with the packages of package-lock.json into dist/bundle.js.
+// Bundles static_task.jsx with the packages of package-lock.json into dist/bundle.js, and chat_task.jsx into dist/chat.js.
 import { build } from "esbuild";
 
 await build({
-  entryPoints: ["static_task.jsx"],
+  entryPoints: { bundle: "static_task.jsx", chat: "chat_task.jsx" },
   bundle: true,
-  outfile: "dist/bundle.js",
+  outdir: "dist",
   jsx: "automatic",
   define: { "process.env.NODE_ENV": '"production"' },
   minify: true,

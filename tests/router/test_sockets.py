@@ -14,14 +14,16 @@ async def test_alive_is_answered_with_the_status(browser, agent):
         assert packet == {"packet_type": "update_status", "subject_id": agent, "data": {"status": "in task"}}
 
 
-async def test_a_heartbeat_is_echoed_with_the_time_and_the_status(browser, agent):
+async def test_a_heartbeat_is_echoed_with_a_ping_that_stays_fresh_and_the_status(browser, agent):
     async with browser.socket() as page:
         before = json.loads(await (await browser.get("/get_timestamp")).text())["timestamp"]
         await page.send("heartbeat", agent)
         packet = await page.receive()
         assert (packet["packet_type"], packet["subject_id"]) == ("heartbeat", agent)
         assert packet["data"]["status"] == "in task"
-        assert before <= packet["data"]["last_mephisto_ping"] < before + 10_000
+        assert (
+            packet["data"]["last_mephisto_ping"] > before + 3_600_000
+        )  # so that a break of the connection ends nothing
 
 
 async def test_every_socket_gets_statuses_and_the_newest_gets_updates(browser, operator, agent):

@@ -24,6 +24,11 @@ from mephisto_nb.errors import ConfigError
 _PAGE = Path(__file__).parent / "page"
 #: Where our page of a static_html task is made into that of a chat.
 _MARKER, _SCRIPT = "<!-- beside the form -->", "worker_page/worker.js"
+#: A hundredth of a second of nothing, as a WAV file.
+_SILENCE = (
+    b"RIFF" + (116).to_bytes(4, "little") + b"WAVEfmt " + (16).to_bytes(4, "little") + b"\x01\x00\x01\x00"
+    b"\x40\x1f\x00\x00\x40\x1f\x00\x00\x01\x00\x08\x00data" + (80).to_bytes(4, "little") + b"\x80" * 80
+)
 _DATA_FILES = ("data_csv", "data_json", "data_jsonl")
 
 
@@ -158,4 +163,4 @@ class ChatBlueprint(StaticHTMLBlueprint):
         shutil.copyfile(_PAGE / "bundle.html", directory / "index.html")
         shutil.copyfile(Path(self.args.custom_source_bundle or "").expanduser(), directory / "bundle.js")
         if not (directory / "notif.mp3").exists():
-            (directory / "notif.mp3").write_bytes(b"")  # asked for at each message; silence will do
+            (directory / "notif.mp3").write_bytes(_SILENCE)  # played at each turn; browsers look at what a file holds

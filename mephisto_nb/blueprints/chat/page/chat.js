@@ -117,6 +117,7 @@ class Chat {
     document.getElementById("return-row").hidden = false;
     if (status === "waiting") return this.#room.show(room);
     this.#startTalk();
+    announce("Everybody is here. You can begin.");
     for (const update of data?.past_live_updates ?? []) this.update(update);
     if (status === PARTNER_LEFT) this.heard(status);
   }

@@ -3,7 +3,7 @@
 import { show } from "./screens.js";
 
 const THEN = {
-  send_home: "If nobody comes until then, you can go home; you have lost nothing.",
+  send_home: "If nobody comes until then, you can go home.",
   pay: "If nobody comes until then, you can go home.",
   bot: "If nobody comes until then, a computer program takes the empty place.",
   fewer: "If nobody comes until then, you begin with those who are here, if they are enough.",
