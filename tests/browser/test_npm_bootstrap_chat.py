@@ -1,4 +1,4 @@
-"""A conversation on the unmodified npm package `bootstrap-chat`: two people, a reload each, 30 s without a connection."""
+"""A conversation on the unmodified npm package `bootstrap-chat`: over a reload each, and 30 s without a connection."""
 
 from __future__ import annotations
 
