@@ -138,7 +138,7 @@ def form_task(
     >>> list(task.example({"mood": "glad"}))
     ['input.text', 'answer.mood', 'answer.sure', 'answer.(problems)']
     """
-    read = _read(form)
+    read = read_form(form)
     if instruction is not None:
         read = read_spec({**to_spec(read), "instruction": instruction})
     settings = {**(blueprint_args or {}), "form": to_spec(read)}
@@ -156,7 +156,8 @@ def form_task(
     return FormTask(read, config, shared_state, blueprint.first_row, blueprint)
 
 
-def _read(form: Any) -> Form:
+def read_form(form: Any) -> Form:
+    """Understand a form, in whatever way it is given (see `form_task`)."""
     if is_form_class(form):
         return read_types(form)
     if isinstance(form, str | PathLike):

@@ -47,7 +47,7 @@ LAYERS = {
     "router": ["router"],
     "operations": ["operations", "review", "export"],
     "display": ["display"],
-    "top": ["testing", "forms", "__main__", ""],
+    "top": ["testing", "forms", "chats", "__main__", ""],
 }
 _BELOW_ADAPTERS = {"base", "packets", "data_model", "lifecycle", "ports"}
 #: What each layer may import.
