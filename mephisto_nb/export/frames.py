@@ -107,7 +107,7 @@ def with_messages(results: pd.DataFrame, messages: pd.DataFrame) -> pd.DataFrame
     said: dict[str, list[JSONObject]] = {}
     for message in messages.to_dict("records"):
         said.setdefault(message["assignment_id"], []).append({name: message[name] for name in ("speaker", "text")})
-    return results.assign(messages=[said.get(id_, []) for id_ in results["assignment_id"]])
+    return results.assign(messages=pd.Series([said.get(id_, []) for id_ in results["assignment_id"]], dtype="object"))
 
 
 def _said(rows: Sequence[JSONObject]) -> list[JSONObject]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from mephisto_nb.data_model.records import Agent
-from mephisto_nb.data_model.states import AGENT_ACTIVE, AgentStatus, UnitStatus
+from mephisto_nb.data_model.states import AGENT_ACTIVE, AgentStatus, PaymentKind, UnitStatus
 from mephisto_nb.lifecycle import partners
+from mephisto_nb.lifecycle.people import pay
 from mephisto_nb.lifecycle.step import Step
 
 
@@ -39,8 +40,15 @@ def expire_open(step: Step, why: str, who: str) -> int:
 
 
 def _end_wait(step: Step, agent: Agent) -> None:
-    if agent.status is AgentStatus.WAITING and not partners.waited_too_long(step, agent):
-        leave(step, agent.agent_id, AgentStatus.TIMEOUT, "nobody else came in time", "clock")
+    """Let somebody begin without those who have not come, or send them home, paid for waiting if the rules say so."""
+    if agent.status is not AgentStatus.WAITING or partners.waited_too_long(step, agent):
+        return
+    rules = step.state.rules.partners
+    if rules is not None and rules.waiting_pay > 0:
+        reason, key = "You waited for a partner, and nobody came.", f"waiting:{agent.worker_id}"
+        # One key a run, or waiting would be the better work.
+        pay(step, agent.worker_id, PaymentKind.WAITING, rules.waiting_pay, reason, key=key, unit_id=agent.unit_id)
+    leave(step, agent.agent_id, AgentStatus.TIMEOUT, "nobody else came in time", "clock")
 
 
 def expire_assigned(step: Step, why: str, who: str) -> int:

@@ -7,15 +7,18 @@ somebody who comes later, unless all begin anew.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.packets import PacketType
 from mephisto_nb.data_model.partner_rules import PartnerRules, WhenLeft, WhenWaited
-from mephisto_nb.data_model.records import Agent, Unit
-from mephisto_nb.data_model.states import AgentStatus, PaymentKind, UnitStatus
-from mephisto_nb.lifecycle.people import pay
-from mephisto_nb.lifecycle.run_state import RunState
-from mephisto_nb.lifecycle.step import Meeting, Step
+from mephisto_nb.data_model.states import AgentStatus, UnitStatus
+from mephisto_nb.lifecycle.rooms import Meeting
+
+if TYPE_CHECKING:
+    from mephisto_nb.data_model.records import Agent, Unit
+    from mephisto_nb.lifecycle.run_state import RunState
+    from mephisto_nb.lifecycle.step import Step
 
 _BEGUN = frozenset({AgentStatus.IN_TASK, AgentStatus.PARTNER_DISCONNECT})
 _UNTAKEN = frozenset({UnitStatus.CREATED, UnitStatus.LAUNCHED})
@@ -149,10 +152,6 @@ def waited_too_long(step: Step, agent: Agent) -> bool:
     ):
         _begin(step, unit.assignment_id)
         return True
-    if rules.waiting_pay > 0:
-        reason = "You waited for a partner, and nobody came."
-        key = f"waiting:{agent.worker_id}"  # once a run, or waiting would be the better work
-        pay(step, agent.worker_id, PaymentKind.WAITING, rules.waiting_pay, reason, key=key, unit_id=unit.unit_id)
     return False
 
 

@@ -5,10 +5,14 @@ Whoever arrives after the step is committed is held against it, in every run. Ea
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mephisto_nb.data_model.changes import AddPayment, SetBlocked, SetGrant
 from mephisto_nb.data_model.records import Payment
 from mephisto_nb.data_model.states import PaymentKind
-from mephisto_nb.lifecycle.step import Step
+
+if TYPE_CHECKING:
+    from mephisto_nb.lifecycle.step import Step
 
 
 def pay(

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from mephisto_nb.data_model.records import Agent, Unit
 from mephisto_nb.data_model.states import AgentStatus
+
+if TYPE_CHECKING:
+    from mephisto_nb.data_model.records import Agent, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """Several agents begin an assignment together; `seats` are their ids in order, None where nobody sits."""
+
+    assignment_id: str
+    seats: list[str | None]
 
 
 @dataclass(slots=True)

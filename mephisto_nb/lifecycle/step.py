@@ -31,15 +31,8 @@ from mephisto_nb.data_model.changes import (
 from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.data_model.records import AS_LAUNCHED, Agent, Assignment, Event, Steering, Submission, Unit, Worker
 from mephisto_nb.data_model.states import AgentStatus, UnitStatus, check_agent_transition, check_unit_transition
+from mephisto_nb.lifecycle.rooms import Meeting
 from mephisto_nb.lifecycle.run_state import RunState
-
-
-@dataclass(frozen=True, slots=True)
-class Meeting:
-    """Several agents begin an assignment together; `seats` are their ids in order, None where nobody sits."""
-
-    assignment_id: str
-    seats: list[str | None]
 
 
 @dataclass(slots=True)

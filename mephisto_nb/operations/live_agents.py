@@ -19,7 +19,8 @@ from mephisto_nb.data_model.states import AGENT_ACTIVE, AgentStatus
 from mephisto_nb.errors import ReplayError
 from mephisto_nb.lifecycle.departures import leave
 from mephisto_nb.lifecycle.partners import finish, rules_for
-from mephisto_nb.lifecycle.step import Meeting, Step
+from mephisto_nb.lifecycle.rooms import Meeting
+from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.run_engine import RunEngine
 from mephisto_nb.operations.running_agent import BotAgent, RunningAgent, Seat, SendAhead, Together
 from mephisto_nb.operations.supervisor import Supervisor

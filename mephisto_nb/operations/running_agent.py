@@ -8,18 +8,20 @@ import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.abstractions.bot import Bot
 from mephisto_nb.abstractions.task_runner import LiveAgent
 from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.errors import ConfigError, PartnerLeftError
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations.run_engine import RunEngine
 from mephisto_nb.operations.talk import Heard, Talk
 from mephisto_nb.operations.threads import in_partner_thread
 from mephisto_nb.utils.ids import new_id
+
+if TYPE_CHECKING:
+    from mephisto_nb.lifecycle.step import Step
+    from mephisto_nb.operations.run_engine import RunEngine
 
 #: ``send_ahead(after, packet)``: sends a live update to a worker's page before it is committed.
 SendAhead: TypeAlias = Callable[[str, Packet], Awaitable[None]]

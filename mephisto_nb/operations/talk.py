@@ -7,10 +7,13 @@ import json
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ReplayError
-from mephisto_nb.operations.transcripts import Turn
+
+if TYPE_CHECKING:
+    from mephisto_nb.operations.transcripts import Turn
 
 
 @dataclass(frozen=True, slots=True)
