@@ -48,6 +48,8 @@ class Blueprint(ABC, Generic[Args]):
     has_conversations: ClassVar[bool] = False
     #: Seconds after which a worker whose connection is gone has left; None: only time-outs count.
     disconnect_after: ClassVar[float | None] = None
+    #: Fields of rows that no page may get to see, because they hold right answers; set when the run is made.
+    hidden_fields: frozenset[str] = frozenset()
 
     def __init__(self, args: Args, shared_state: SharedTaskState) -> None:
         self.args = args
@@ -62,6 +64,15 @@ class Blueprint(ABC, Generic[Args]):
         ------
         ConfigError
             Naming the key, its value and the mend.
+        """
+
+    def check_row(self, label: str, row: JSONObject) -> None:
+        """Refuse a screening or gold row that the page could not show; called before a launch.
+
+        Raises
+        ------
+        ConfigError, DataFileError
+            Naming the row by `label`, and what it lacks.
         """
 
     @abstractmethod

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.task_run_args import TaskRunArgs
+from mephisto_nb.errors import UsageError
 from mephisto_nb.utils.secret import Secret
 
 Args = TypeVar("Args")
@@ -22,8 +24,39 @@ class Identity:
     registration_id: str
 
 
+class CrowdVerb(StrEnum):
+    """What a crowd can be asked to do about work and the people who did it."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    BONUS = "bonus"
+    MESSAGE = "message"
+    BLOCK = "block"
+
+
+@dataclass(frozen=True, slots=True)
+class CrowdWork:
+    """One answer as a crowd knows it, and what is to be done about it.
+
+    `registration_id` is what the worker's page called itself; `key` is the same whenever the same thing is asked for
+    again. `amount` is in US dollars, without fees; `text` is shown to the worker.
+    """
+
+    key: str
+    unit_id: str
+    agent_id: str
+    worker_name: str
+    registration_id: str
+    amount: float = 0.0
+    text: str = ""
+
+
 class CrowdProvider(ABC, Generic[Args]):
     """One crowd: made once per run, in the kernel's process.
+
+    The verbs `approve_work`, `reject_work`, `pay_bonus`, `send_message` and `block_worker` are called for what is
+    in `CAN` alone, once a decision is committed, and may be called again with the same work after a kernel has died:
+    they must bear that, and pay once. They raise `WorldError` where the crowd refuses or cannot be reached.
 
     Parameters
     ----------
@@ -38,6 +71,10 @@ class CrowdProvider(ABC, Generic[Args]):
     FRAME_ANCESTORS: ClassVar[tuple[str, ...]] = ()
     #: What the crowd takes on top of each worker's pay, as a share of it: 0.2 adds 20 cents to a dollar.
     FEE_RATE: ClassVar[float] = 0.0
+    #: What this crowd does itself. All else is kept here, and stays with the researcher: pay stays owed, for instance.
+    CAN: ClassVar[frozenset[CrowdVerb]] = frozenset()
+    #: Whether a rejection that the crowd was told of can be taken back. (What was paid never can.)
+    TAKES_REJECTIONS_BACK: ClassVar[bool] = False
 
     def __init__(self, args: Args) -> None:
         self.args = args
@@ -75,3 +112,26 @@ class CrowdProvider(ABC, Generic[Args]):
 
     async def cleanup_resources_from_task_run(self, task_run_id: str) -> None:
         """Take the offer back. Called when the run ends, or when its launch fails; must bear being called twice."""
+
+    async def approve_work(self, work: CrowdWork) -> None:
+        """Have the crowd pay for an answer."""
+        raise self._cannot(CrowdVerb.APPROVE)
+
+    async def reject_work(self, work: CrowdWork) -> None:
+        """Have the crowd not pay for an answer."""
+        raise self._cannot(CrowdVerb.REJECT)
+
+    async def pay_bonus(self, work: CrowdWork) -> None:
+        """Have the crowd pay a worker beside an answer's own pay."""
+        raise self._cannot(CrowdVerb.BONUS)
+
+    async def send_message(self, work: CrowdWork) -> None:
+        """Have the crowd write to a worker."""
+        raise self._cannot(CrowdVerb.MESSAGE)
+
+    async def block_worker(self, work: CrowdWork) -> None:
+        """Have the crowd offer a worker nothing of ours any more."""
+        raise self._cannot(CrowdVerb.BLOCK)
+
+    def _cannot(self, verb: CrowdVerb) -> UsageError:
+        return UsageError(f"The provider {self.PROVIDER_TYPE!r} cannot {verb.value}. Ask for what is in its CAN alone.")

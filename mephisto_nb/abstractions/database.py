@@ -11,8 +11,10 @@ from collections.abc import Iterator, Sequence
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.changes import Changes
-from mephisto_nb.data_model.records import Event, Qualification, Requester, Task, TaskRun
+from mephisto_nb.data_model.records import Agent, Event, Qualification, Requester, Task, TaskRun, Unit
+from mephisto_nb.data_model.reviews import KeptReview
 from mephisto_nb.data_model.snapshots import RunSnapshot, WorkerFacts
+from mephisto_nb.data_model.states import PaymentStatus
 
 
 class PeopleStore(ABC):
@@ -48,8 +50,41 @@ class PeopleStore(ABC):
     ) -> dict[str, WorkerFacts]:
         """Give what is known of these workers, by name; names never seen are missing."""
 
+    @abstractmethod
+    def read_gates(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+        """Give one row for each time that a worker was looked at (see `export.frames.gates_frame`)."""
 
-class Database(PeopleStore):
+
+class ReviewStore(ABC):
+    """Where decisions on answers, and what is paid, are read from; `Database.apply` writes them."""
+
+    @abstractmethod
+    def read_reviews(self, task_run_ids: Sequence[str] | None) -> list[JSONObject]:
+        """Give one row a decision (see `export.frames.reviews_frame`); None: of all runs."""
+
+    @abstractmethod
+    def find_kept_reviews(self, task_run_id: str, unit_ids: Sequence[str]) -> dict[str, KeptReview]:
+        """Give, by unit, the latest decision that was not undone; units without one are missing."""
+
+    @abstractmethod
+    def load_answers(self, task_run_id: str, unit_ids: Sequence[str]) -> tuple[list[Unit], list[Agent]]:
+        """Read some units of a run, and the agents that hold them; ids that are none of the run's are missing."""
+
+    @abstractmethod
+    def read_payments(self, task_run_ids: Sequence[str] | None) -> list[JSONObject]:
+        """Give one row a payment (see `export.frames.payments_frame`); None: of all runs, and of none."""
+
+    @abstractmethod
+    def settle_payments(
+        self, payment_ids: Sequence[str], before: PaymentStatus, after: PaymentStatus, at: float, who: str
+    ) -> set[str]:
+        """Bring payments from one status to another in one transaction, and tell which were in it; others stay.
+
+        Each leaves a row in the event log of its run. `at` (epoch seconds) becomes `sent_at` of those that are sent.
+        """
+
+
+class Database(PeopleStore, ReviewStore):
     """Where everything is kept."""
 
     # -- writing ---------------------------------------------------------------------------------------------
@@ -114,16 +149,12 @@ class Database(PeopleStore):
         """
 
     @abstractmethod
-    def read_payments(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
-        """Give one row a payment beside the units' own pay (see `export.frames.payments_frame`)."""
-
-    @abstractmethod
     def read_events(self, task_run_ids: Sequence[str], *, why: str | None = None) -> Iterator[Event]:
         """Give the event log in the order in which it was written; with `why`, only what happened for that reason."""
 
     @abstractmethod
     def count_units(self, task_run_ids: Sequence[str]) -> dict[str, dict[str, int]]:
-        """Give, by run, how many units have which status."""
+        """Give, by run, how many units of the work itself have which status: those of gates are left out."""
 
     @abstractmethod
     def release(self) -> None:

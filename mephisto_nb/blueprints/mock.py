@@ -30,15 +30,12 @@ class MockBlueprintArgs:
         How many different workers do each.
     run_live
         Run `EchoRunner` beside each worker, which sends back whatever their page sends.
-    block_qualification
-        Workers who hold this qualification are kept out.
     """
 
     _blueprint_type: str = "mock"
     num_assignments: int = 1
     units_per_assignment: int = 1
     run_live: bool = False
-    block_qualification: str | None = None
 
 
 class EchoRunner(TaskRunner):

@@ -9,10 +9,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from mephisto_nb._typing import JSONObject
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.data_model.gates import GateUnit, HeldArrival, OnboardingAgent, Verdict
 from mephisto_nb.data_model.packets import Packet
-from mephisto_nb.data_model.records import Agent, Assignment, Event, Payment, Steering, Submission, Unit, Worker
-from mephisto_nb.data_model.states import AgentStatus, UnitStatus
+from mephisto_nb.data_model.records import (
+    Agent,
+    Assignment,
+    Event,
+    Payment,
+    Steering,
+    Submission,
+    TaskRun,
+    Unit,
+    Worker,
+)
+from mephisto_nb.data_model.reviews import Review
+from mephisto_nb.data_model.states import AgentStatus, PaymentStatus, UnitStatus
+
+
+@dataclass(frozen=True, slots=True)
+class AddRun:
+    """A run that is stored together with all that belongs to it; its task and requester are there."""
+
+    run: TaskRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +125,33 @@ class AddPayment:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangePayment:
+    """A payment goes from one status to another; `sent_at` is when it was sent, if it was."""
+
+    payment_id: str
+    before: PaymentStatus
+    after: PaymentStatus
+    sent_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddReview:
+    """Somebody has decided on an answer, or has undone such a decision."""
+
+    review: Review
+
+
+@dataclass(frozen=True, slots=True)
 class SetGrant:
-    """A worker is granted a value of a qualification, which is made if it is new; None: holds it no longer."""
+    """A worker is granted a value of a qualification, which is made if it is new; None: holds it no longer.
+
+    `at` is when it was granted; None: now.
+    """
 
     worker_id: str
     qualification_name: str
     value: int | None
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +160,59 @@ class SetBlocked:
 
     worker_id: str
     blocked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AddOnboarding:
+    """A worker begins the introduction; the agent is written as it is when the step is committed."""
+
+    agent: OnboardingAgent
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeOnboarding:
+    """An onboarding agent goes from one status to another."""
+
+    agent_id: str
+    before: AgentStatus
+    after: AgentStatus
+
+
+@dataclass(frozen=True, slots=True)
+class AddOnboardingAnswer:
+    """What was handed in at the end of an introduction."""
+
+    agent_id: str
+    data: JSON
+    received_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class AddGateUnit:
+    """A unit, which comes with the same step, is there to look at a worker."""
+
+    unit: GateUnit
+
+
+@dataclass(frozen=True, slots=True)
+class AddVerdict:
+    """What was found at a gate."""
+
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class HoldArrival:
+    """A page has to wait for its answer."""
+
+    arrival: HeldArrival
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseArrivals:
+    """Pages that had to wait are answered."""
+
+    request_ids: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +250,8 @@ class GeneratorDone:
 
 
 Change: TypeAlias = (
-    AddAssignments
+    AddRun
+    | AddAssignments
     | AddWorker
     | ChangeUnit
     | AddAgent
@@ -167,8 +261,17 @@ Change: TypeAlias = (
     | AddSubmission
     | AddMetadata
     | AddPayment
+    | ChangePayment
+    | AddReview
     | SetGrant
     | SetBlocked
+    | AddOnboarding
+    | ChangeOnboarding
+    | AddOnboardingAnswer
+    | AddGateUnit
+    | AddVerdict
+    | HoldArrival
+    | ReleaseArrivals
     | ChangePay
     | Steer
     | EndRun
@@ -179,14 +282,14 @@ Change: TypeAlias = (
 
 @dataclass(slots=True)
 class Changes:
-    """All that one step of one run commits in one transaction.
+    """All that one step of one run commits in one transaction; without a run, what concerns none.
 
     `last_seq` is the number of the last inbox message whose effect is in here (None: no message was handled).
     `packets` become rows of the outbox, numbered from `first_n`; those up to `delivered_n` are dropped from it,
     because the router has them.
     """
 
-    task_run_id: str
+    task_run_id: str | None
     changes: list[Change] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     packets: list[Packet] = field(default_factory=list)

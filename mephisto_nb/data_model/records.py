@@ -86,6 +86,10 @@ class Assignment:
     shared: JSONObject
     unit_data: list[JSONObject]
 
+    def own_data(self, unit_index: int) -> JSONObject:
+        """Give what the data holds for one unit alone; an extra unit, and a gate's, has nothing."""
+        return self.unit_data[unit_index] if 0 <= unit_index < len(self.unit_data) else {}
+
 
 @dataclass(slots=True)
 class Unit:
@@ -98,6 +102,11 @@ class Unit:
     status: UnitStatus = UnitStatus.CREATED
     agent_id: str | None = None
     worker_id: str | None = None
+
+    @property
+    def is_real(self) -> bool:
+        """Whether this is a part of the work, rather than there to look at a worker, or to pay one."""
+        return self.unit_index >= 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +149,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """What a worker is paid beside their units' own pay, in US dollars.
+    """What a worker is paid, in US dollars.
 
     `key` says what it is for: of two payments with one key, the second changes nothing. `unit_id` is the unit that
     it belongs to, if any; `reason` is shown to the worker where the crowd can show it.

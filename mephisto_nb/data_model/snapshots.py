@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from mephisto_nb.data_model.gates import StoredGates
 from mephisto_nb.data_model.packets import Packet
 from mephisto_nb.data_model.records import Agent, Assignment, TaskRun, Unit, Worker
 
@@ -22,6 +23,7 @@ class RunSnapshot:
     last_submission_at: float | None = None
     #: The names of all workers who ever took a unit of the run, by id.
     worker_names: dict[str, str] = field(default_factory=dict)
+    gates: StoredGates = field(default_factory=StoredGates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +31,11 @@ class WorkerFacts:
     """What the rules need to know of a worker who arrives.
 
     `worker` is None for somebody never seen before; `units_elsewhere` counts the units that they hold or have
-    answered in other runs of the same task.
+    answered in other runs of the same task, gates' units left out. `rows_seen` are the keys of the screening and gold
+    rows that they were ever shown in this task.
     """
 
     worker: Worker | None = None
     grants: dict[str, int] = field(default_factory=dict)
     units_elsewhere: int = 0
+    rows_seen: frozenset[str] = frozenset()

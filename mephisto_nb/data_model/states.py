@@ -46,8 +46,9 @@ class AgentStatus(StrEnum):
 
 
 class PaymentKind(StrEnum):
-    """What is paid beside a unit's own pay."""
+    """What is paid: a unit's own pay, which is owed from its approval on, and all that comes beside it."""
 
+    REWARD = "reward"
     BONUS = "bonus"
     WAITING = "waiting"
     COMPENSATION = "compensation"
@@ -60,6 +61,20 @@ class PaymentStatus(StrEnum):
     SENT = "sent"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+class Gate(StrEnum):
+    """A way in which workers are looked at."""
+
+    ONBOARDING = "onboarding"
+    SCREENING = "screening"
+    GOLD = "gold"
+    ATTENTION = "attention"
+    TIME = "time"
+
+
+#: The `unit_index` of units that only look at workers, as in Mephisto 1.x. Real work counts from 0.
+GATE_INDEXES: Mapping[Gate, int] = {Gate.SCREENING: -1, Gate.GOLD: -2}
 
 
 U, A = UnitStatus, AgentStatus
@@ -97,10 +112,30 @@ AGENT_TRANSITIONS: Mapping[AgentStatus, frozenset[AgentStatus]] = {
     A.EXPIRED: frozenset({A.COMPLETED}),
 }
 
+#: The ways back, for a decision that is undone: nothing else takes them.
+UNIT_WAYS_BACK: Mapping[UnitStatus, frozenset[UnitStatus]] = {
+    U.ACCEPTED: frozenset({U.COMPLETED, U.REJECTED, U.SOFT_REJECTED}),
+    U.REJECTED: frozenset({U.COMPLETED}),
+    U.SOFT_REJECTED: frozenset({U.COMPLETED, U.ACCEPTED, U.REJECTED}),
+}
+#: What becomes of the agent whose answer is decided on, or no longer is.
+AGENT_OF_DECIDED: Mapping[UnitStatus, AgentStatus] = {
+    U.COMPLETED: A.COMPLETED,
+    U.ACCEPTED: A.APPROVED,
+    U.REJECTED: A.REJECTED,
+    U.SOFT_REJECTED: A.SOFT_REJECTED,
+}
+AGENT_WAYS_BACK: Mapping[AgentStatus, frozenset[AgentStatus]] = {
+    AGENT_OF_DECIDED[after]: frozenset(AGENT_OF_DECIDED[before] for before in ways)
+    for after, ways in UNIT_WAYS_BACK.items()
+}
+
 #: Units that somebody may still work on.
 UNIT_OPEN = frozenset({U.CREATED, U.LAUNCHED, U.ASSIGNED})
 #: Units that hold an answer.
 UNIT_ANSWERED = frozenset({U.COMPLETED, U.ACCEPTED, U.REJECTED, U.SOFT_REJECTED})
+#: Units whose answer was decided on.
+UNIT_REVIEWED = UNIT_ANSWERED - {U.COMPLETED}
 #: Units that are, or have to be, paid for.
 UNIT_PAYABLE = frozenset({U.COMPLETED, U.ACCEPTED, U.SOFT_REJECTED})
 #: Agents whose worker is at work now. Who was left by a partner may still submit.
@@ -114,20 +149,25 @@ _Status = TypeVar("_Status", UnitStatus, AgentStatus)
 def _check(
     table: Mapping[_Status, frozenset[_Status]], kind: str, id_: str, before: _Status, after: _Status, why: str
 ) -> None:
-    if after in table[before]:
+    ways = table.get(before, frozenset())
+    if after in ways:
         return
-    allowed = ", ".join(sorted(table[before])) or "nothing"
+    allowed = ", ".join(sorted(ways)) or "nothing"
     raise TransitionError(
         f"{kind} {id_!r} cannot go from {before.value!r} to {after.value!r} ({why}). "
         f"From {before.value!r} it may go to: {allowed}."
     )
 
 
-def check_unit_transition(unit_id: str, before: UnitStatus, after: UnitStatus, why: str) -> None:
-    """Raise `TransitionError` unless a unit may go from `before` to `after`."""
-    _check(UNIT_TRANSITIONS, "Unit", unit_id, before, after, why)
+def check_unit_transition(
+    unit_id: str, before: UnitStatus, after: UnitStatus, why: str, *, undoing: bool = False
+) -> None:
+    """Raise `TransitionError` unless a unit may go from `before` to `after`, or back there if a decision is undone."""
+    _check(UNIT_WAYS_BACK if undoing else UNIT_TRANSITIONS, "Unit", unit_id, before, after, why)
 
 
-def check_agent_transition(agent_id: str, before: AgentStatus, after: AgentStatus, why: str) -> None:
-    """Raise `TransitionError` unless an agent may go from `before` to `after`."""
-    _check(AGENT_TRANSITIONS, "Agent", agent_id, before, after, why)
+def check_agent_transition(
+    agent_id: str, before: AgentStatus, after: AgentStatus, why: str, *, undoing: bool = False
+) -> None:
+    """Raise `TransitionError` unless an agent may go from `before` to `after`, or back if a decision is undone."""
+    _check(AGENT_WAYS_BACK if undoing else AGENT_TRANSITIONS, "Agent", agent_id, before, after, why)

@@ -14,7 +14,7 @@ from mephisto_nb.databases.connect import use_wal, uses_wal
 from mephisto_nb.errors import SchemaVersionError
 
 #: Every version that this package knows, oldest first; the last is today's.
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 
 
 def make_alembic_config(connection: Connection | None = None) -> Config:

@@ -55,7 +55,7 @@ def create_qualification(connection: Connection, name: str, description: str = "
     return Qualification(row.qualification_id, row.qualification_name, row.description)
 
 
-def set_grant(connection: Connection, name: str, worker_id: str, value: int | None) -> bool:
+def set_grant(connection: Connection, name: str, worker_id: str, value: int | None, at: float | None = None) -> bool:
     """Grant a value of a qualification, or (None) take the grant back; tell whether that changed anything."""
     qualification_id = create_qualification(connection, name).qualification_id
     g = t.granted_qualifications
@@ -65,7 +65,7 @@ def set_grant(connection: Connection, name: str, worker_id: str, value: int | No
         return bool(result.rowcount)
     key, new = (
         {"worker_id": worker_id, "qualification_id": qualification_id},
-        {"value": value, "granted_at": time.time()},
+        {"value": value, "granted_at": time.time() if at is None else at},
     )
     if _find_or_add(connection, g, key, new).value != value:
         connection.execute(update(g).where(*ours).values(**new))
@@ -98,6 +98,6 @@ def set_blocked(connection: Connection, worker_id: str, blocked: bool) -> None:
     connection.execute(update(t.workers).where(t.workers.c.worker_id == worker_id).values(blocked=blocked))
 
 
-def add_payment(connection: Connection, row: dict[str, Any]) -> None:
-    """Keep a payment, unless its key is known already."""
-    connection.execute(_INSERT[connection.dialect.name](t.payments).values(**row).on_conflict_do_nothing())
+def add_payments(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Keep payments, save those whose keys are known already."""
+    connection.execute(_INSERT[connection.dialect.name](t.payments).on_conflict_do_nothing(), rows)

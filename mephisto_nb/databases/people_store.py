@@ -8,10 +8,11 @@ from contextlib import AbstractContextManager
 
 from sqlalchemy import Connection
 
+from mephisto_nb._typing import JSONObject
 from mephisto_nb.abstractions.database import PeopleStore
 from mephisto_nb.data_model.records import Qualification, Requester, Task
 from mephisto_nb.data_model.snapshots import WorkerFacts
-from mephisto_nb.databases import people, reads
+from mephisto_nb.databases import gates, people, reads
 
 
 class SQLPeople(PeopleStore):
@@ -61,3 +62,8 @@ class SQLPeople(PeopleStore):
         """Give what is known of these workers, by name."""
         with self._reading("Looking up workers") as connection:
             return reads.get_worker_facts(connection, task_run_id, provider_type, worker_names)
+
+    def read_gates(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+        """Give one row for each time that somebody was looked at."""
+        with self._reading("Reading gates") as connection:
+            return gates.read_gates(connection, task_run_ids)

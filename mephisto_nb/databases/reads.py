@@ -15,6 +15,7 @@ from mephisto_nb.data_model.packets import Packet
 from mephisto_nb.data_model.records import Agent, Assignment, Event, Steering, TaskRun, Unit, Worker
 from mephisto_nb.data_model.snapshots import RunSnapshot, WorkerFacts
 from mephisto_nb.data_model.states import UNIT_ANSWERED, AgentStatus, UnitStatus
+from mephisto_nb.databases import gates
 from mephisto_nb.databases import tables as t
 from mephisto_nb.databases.plain_text import make_key
 from mephisto_nb.errors import NotFoundError
@@ -69,6 +70,7 @@ def load_run(connection: Connection, task_run_id: str) -> RunSnapshot:
         outbox=_load_outbox(connection, task_run_id),
         last_submission_at=connection.execute(last_submission.where(t.agents.c.task_run_id == task_run_id)).scalar(),
         worker_names=_load_worker_names(connection, task_run_id),
+        gates=gates.load_gates(connection, task_run_id),
     )
 
 
@@ -111,8 +113,8 @@ def _load_agents(connection: Connection, run: str) -> list[Agent]:
 
 
 def _load_worker_names(connection: Connection, run: str) -> dict[str, str]:
-    w, a = t.workers.c, t.agents.c
-    came = select(a.worker_id).where(a.task_run_id == run)
+    w, a, o = t.workers.c, t.agents.c, t.onboarding_agents.c
+    came = select(a.worker_id).where(a.task_run_id == run).union(select(o.worker_id).where(o.task_run_id == run))
     found = connection.execute(select(w.worker_id, w.worker_name).where(w.worker_id.in_(came)))
     return {row.worker_id: row.worker_name for row in found}
 
@@ -130,9 +132,10 @@ def get_worker_facts(
     workers = _find_workers(connection, provider_type, names)
     ids = [worker.worker_id for worker in workers.values()]
     grants, elsewhere = _grants(connection, ids), _units_elsewhere(connection, task_run_id, ids)
+    seen = gates.rows_seen(connection, task_run_id, ids)
     facts = {
-        stored: WorkerFacts(worker, grants.get(worker.worker_id, {}), elsewhere.get(worker.worker_id, 0))
-        for stored, worker in workers.items()
+        stored: WorkerFacts(worker, grants.get(id_, {}), elsewhere.get(id_, 0), seen.get(id_, frozenset()))
+        for stored, worker, id_ in ((stored, worker, worker.worker_id) for stored, worker in workers.items())
     }
     return {name: facts[stored] for name in names if (stored := make_key(name)) in facts}
 
@@ -172,7 +175,7 @@ def _units_elsewhere(connection: Connection, task_run_id: str, worker_ids: list[
             select(u.worker_id, func.count())
             .join(t.task_runs, r.task_run_id == u.task_run_id)
             .where(u.worker_id.in_(worker_ids[start : start + _CHUNK]), u.status.in_(_HELD))
-            .where(r.task_id == same_task, u.task_run_id != task_run_id)
+            .where(r.task_id == same_task, u.task_run_id != task_run_id, u.unit_index >= 0)
             .group_by(u.worker_id)
         )
         found.update((worker_id, count) for worker_id, count in connection.execute(query))
@@ -263,8 +266,8 @@ def read_live_updates(
     return rows if len(chunks) == 1 else sorted(rows, key=lambda row: row["id"])
 
 
-def read_payments(connection: Connection, run_ids: Sequence[str]) -> list[JSONObject]:
-    """Give one row a payment, in the order in which they came to be owed."""
+def read_payments(connection: Connection, run_ids: Sequence[str] | None) -> list[JSONObject]:
+    """Give one row a payment, in the order in which they came to be owed; None: of all runs, and of none."""
     p = t.payments.c
     query = (
         select(
@@ -272,9 +275,10 @@ def read_payments(connection: Connection, run_ids: Sequence[str]) -> list[JSONOb
             p.status, p.created_at, p.sent_at,
         )
         .join(t.workers, t.workers.c.worker_id == p.worker_id)
-        .where(p.task_run_id.in_(run_ids))
         .order_by(p.created_at, p.payment_id)
     )  # fmt: skip
+    if run_ids is not None:
+        query = query.where(p.task_run_id.in_(run_ids))
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
@@ -294,11 +298,11 @@ def read_events(connection: Connection, run_ids: Sequence[str], reason: str | No
 
 
 def count_units(connection: Connection, run_ids: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Count units by run and status."""
+    """Count units by run and status; those of gates are left out."""
     u = t.units.c
     query = (
         select(u.task_run_id, u.status, func.count())
-        .where(u.task_run_id.in_(run_ids))
+        .where(u.task_run_id.in_(run_ids), u.unit_index >= 0)
         .group_by(u.task_run_id, u.status)
     )
     found: dict[str, dict[str, int]] = {run_id: {} for run_id in run_ids}

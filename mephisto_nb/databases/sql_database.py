@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 from sqlalchemy import Connection, delete, insert, select
@@ -16,14 +15,21 @@ from mephisto_nb.data_model.records import Event, TaskRun
 from mephisto_nb.data_model.snapshots import RunSnapshot
 from mephisto_nb.databases import reads
 from mephisto_nb.databases import tables as t
-from mephisto_nb.databases.apply import apply_changes, dump
+from mephisto_nb.databases.apply import apply_changes, run_row
 from mephisto_nb.databases.connect import make_engine, parse_url, told_plainly
 from mephisto_nb.databases.migrate import migrate
 from mephisto_nb.databases.people_store import SQLPeople
+from mephisto_nb.databases.review_store import SQLReviews
 from mephisto_nb.errors import ClosedError
 
+#: Tables with rows of one run, each before those that its rows point at.
+_OF_A_RUN = (
+    t.reviews, t.payments, t.verdicts, t.held_arrivals, t.gate_units, t.onboarding_agents, t.agents, t.units,
+    t.assignments, t.events, t.outbox, t.task_runs,
+)  # fmt: skip
 
-class SQLDatabase(SQLPeople, Database):
+
+class SQLDatabase(SQLPeople, SQLReviews, Database):
     """A database behind a URL: ``sqlite:///FILE`` or ``postgresql://USER:PASSWORD@HOST/NAME``.
 
     Raises
@@ -84,23 +90,8 @@ class SQLDatabase(SQLPeople, Database):
 
     def add_run(self, run: TaskRun) -> None:
         """Store a new run."""
-        row = {
-            "task_run_id": run.task_run_id,
-            "task_id": run.task_id,
-            "requester_id": run.requester_id,
-            "blueprint_type": run.blueprint_type,
-            "architect_type": run.architect_type,
-            "provider_type": run.provider_type,
-            "config": dump(run.config),
-            "qualifications": dump(run.qualifications),
-            "created_at": run.created_at,
-            "opened_at": run.opened_at,
-            "ended_at": run.ended_at,
-            "generator_done": run.generator_done,
-            **asdict(run.steering),
-        }
         with self._writing("Storing a new run") as connection:
-            connection.execute(insert(t.task_runs), row)
+            connection.execute(insert(t.task_runs), run_row(run))
 
     def delete_run(self, task_run_id: str) -> None:
         """Take back a run whose launch failed, with all that hangs on it."""
@@ -108,7 +99,7 @@ class SQLDatabase(SQLPeople, Database):
             agents = select(t.agents.c.agent_id).where(t.agents.c.task_run_id == task_run_id)
             for table in (t.submissions, t.agent_metadata, t.live_updates):
                 connection.execute(delete(table).where(table.c.agent_id.in_(agents)))
-            for table in (t.payments, t.agents, t.units, t.assignments, t.events, t.outbox, t.task_runs):
+            for table in _OF_A_RUN:
                 connection.execute(delete(table).where(table.c.task_run_id == task_run_id))
 
     def load_run(self, task_run_id: str) -> RunSnapshot:
@@ -148,11 +139,6 @@ class SQLDatabase(SQLPeople, Database):
         """Give one row a turn of a live task."""
         with self._reading("Reading conversations") as connection:
             return reads.read_live_updates(connection, task_run_ids, agent_ids)
-
-    def read_payments(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
-        """Give one row a payment."""
-        with self._reading("Reading payments") as connection:
-            return reads.read_payments(connection, task_run_ids)
 
     def read_events(self, task_run_ids: Sequence[str], *, why: str | None = None) -> Iterator[Event]:
         """Give the event log, oldest first."""

@@ -19,7 +19,7 @@ from sqlalchemy import (
     false,
 )
 
-from mephisto_nb.data_model.states import AgentStatus, PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.data_model.states import AgentStatus, Gate, PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.databases.plain_text import KeyText, PlainText
 
 metadata = MetaData(
@@ -202,6 +202,82 @@ payments = Table(
     Column("sent_at", Float),
     _one_of("kind", [kind.value for kind in PaymentKind]),
     _one_of("status", [status.value for status in PaymentStatus]),
+)
+
+reviews = Table(
+    "reviews",
+    metadata,
+    # What it was, never what it is: no row is ever changed. One that is undone has another row that names it.
+    Column("review_id", ID, primary_key=True),
+    Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), nullable=False, index=True),
+    Column("unit_id", ID, ForeignKey("units.unit_id"), nullable=False, index=True),
+    Column("agent_id", ID, ForeignKey("agents.agent_id"), nullable=False),
+    Column("worker_id", ID, ForeignKey("workers.worker_id"), nullable=False, index=True),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("note", PlainText, nullable=False),
+    Column("message", PlainText, nullable=False),
+    Column("who", PlainText, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("reward_payment_id", ID, ForeignKey("payments.payment_id")),
+    Column("bonus_payment_id", ID, ForeignKey("payments.payment_id")),
+    # What else came with it: qualifications granted, the worker blocked.
+    Column("effects", Text, nullable=False),
+    Column("undoes", ID, ForeignKey("reviews.review_id"), unique=True),
+    _one_of("before", [status.value for status in UnitStatus]),
+    _one_of("after", [status.value for status in UnitStatus]),
+)
+
+onboarding_agents = Table(
+    "onboarding_agents",
+    metadata,
+    Column("agent_id", ID, primary_key=True),
+    Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), nullable=False, index=True),
+    Column("worker_id", ID, ForeignKey("workers.worker_id"), nullable=False, index=True),
+    Column("registration_id", PlainText, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("deadline", Float),
+    Column("submitted_at", Float),
+    Column("data", Text),
+    _one_of("status", [status.value for status in AgentStatus]),
+)
+
+gate_units = Table(
+    "gate_units",
+    metadata,
+    Column("unit_id", ID, ForeignKey("units.unit_id"), primary_key=True),
+    Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), nullable=False, index=True),
+    Column("worker_id", ID, ForeignKey("workers.worker_id"), nullable=False, index=True),
+    Column("gate", Text, nullable=False),
+    Column("row_key", Text, nullable=False),
+    # All of it, with the right answers, which are no part of the assignment's own data.
+    Column("row", Text, nullable=False),
+    _one_of("gate", [gate.value for gate in Gate]),
+)
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    # No foreign key: of an agent, or of an onboarding agent.
+    Column("agent_id", ID, primary_key=True),
+    Column("gate", Text, primary_key=True),
+    Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), nullable=False, index=True),
+    Column("passed", Boolean),
+    Column("at", Float, nullable=False),
+    Column("detail", Text, nullable=False),
+    _one_of("gate", [gate.value for gate in Gate]),
+)
+
+held_arrivals = Table(
+    "held_arrivals",
+    metadata,
+    Column("request_id", ID, primary_key=True),
+    Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), nullable=False, index=True),
+    Column("worker_id", ID, ForeignKey("workers.worker_id"), nullable=False, index=True),
+    Column("worker_name", KeyText, nullable=False),
+    Column("registration_id", PlainText, nullable=False),
+    Column("held_at", Float, nullable=False),
 )
 
 events = Table(

@@ -6,17 +6,16 @@ Titles say what is to be seen; a number behind it is never left to be guessed.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from itertools import combinations
 from typing import Any
 
 import pandas as pd
 
 from mephisto_nb.display.words import duration, plain
+from mephisto_nb.review.agreement import agreement_by_question, closed_questions
 
 ACCENT, GREY, LINE = "#12908b", "#7a7a7a", "#9a9a9a55"
-#: A question counts as closed when it has no more different answers than this; and no more than this are drawn.
-MOST_CHOICES, MOST_QUESTIONS = 10, 6
+#: No more questions than this are drawn.
+MOST_QUESTIONS = 6
 _WIDTH, _HEIGHT = 270, 150
 
 
@@ -27,7 +26,7 @@ def draw_charts(results: pd.DataFrame) -> Any:
     if results.empty:
         nothing = pd.DataFrame({"words": ["No answers yet."]})
         return _dressed(alt.Chart(nothing).mark_text(color=GREY, fontSize=14).encode(text="words"))
-    questions = closed_questions(results)
+    questions = closed_questions(results)[:MOST_QUESTIONS]
     charts = [completion(results), time_per_unit(results), *(answers(results, name) for name in questions)]
     agreeing = agreement(results, questions)
     if agreeing is not None:
@@ -78,19 +77,6 @@ def time_per_unit(results: pd.DataFrame) -> Any:
     return columns + middle.mark_rule(color=GREY, strokeDash=[4, 3]).encode(x="seconds:Q")
 
 
-def closed_questions(results: pd.DataFrame) -> list[str]:
-    """Give the columns of the answers that are choices: the same few values come again and again."""
-    found = [name for name in results.columns if name.startswith("answer.") and _is_closed(results[name].dropna())]
-    return found[:MOST_QUESTIONS]
-
-
-def _is_closed(values: pd.Series[Any]) -> bool:
-    if values.empty or not values.map(lambda value: isinstance(value, Hashable)).all():
-        return False
-    different = values.nunique()
-    return different <= MOST_CHOICES and (different < len(values) or len(values) < 3)
-
-
 def answers(results: pd.DataFrame, question: str) -> Any:
     """Draw how often each choice of a question was made."""
     import altair as alt
@@ -104,17 +90,6 @@ def answers(results: pd.DataFrame, question: str) -> Any:
     is_grade = pd.api.types.is_numeric_dtype(results[question])
     choice = alt.Y("choice:N", sort="ascending" if is_grade else "-x", title=None)
     return bars.encode(alt.X("answers:Q", title="answers", axis=_whole()), choice, tooltip=["choice:N", "answers:Q"])
-
-
-def agreement_by_question(results: pd.DataFrame, questions: list[str]) -> dict[str, float]:
-    """Give for each question the share of pairs of answers to one item that are the same; {}: no item has two."""
-    shares = {}
-    for question in questions:
-        groups = results.dropna(subset=[question]).groupby("assignment_id")[question]
-        pairs = [one == other for _, values in groups for one, other in combinations(values.tolist()[:20], 2)]
-        if pairs:
-            shares[question] = sum(pairs) / len(pairs)
-    return shares
 
 
 def agreement(results: pd.DataFrame, questions: list[str]) -> Any | None:

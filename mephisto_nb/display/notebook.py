@@ -17,6 +17,7 @@ from mephisto_nb.display.widgets.desk import Subject
 from mephisto_nb.display.widgets.model import can_be_live, make_model
 from mephisto_nb.display.words import moment, plain
 from mephisto_nb.operations import operator
+from mephisto_nb.operations.archive import PastTaskRun
 from mephisto_nb.operations.run_frames import RunFrames
 from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.operations.threads import in_thread
@@ -94,7 +95,7 @@ class TaskRun(Shown, LiveTaskRun):
     """A task run that this kernel drives, or has driven, with its dashboard."""
 
 
-class PastRun(Shown):
+class PastRun(Shown, PastTaskRun):
     """A task run of another kernel, with a dashboard that stays as it is."""
 
 

@@ -33,6 +33,14 @@ MESSAGE_COLUMNS = (
 )  # fmt: skip
 #: Those of a message that tell whose page it came from.
 _OWN_COLUMNS = ("unit_index", "unit_id", "agent_id", "worker_id", "worker_name")
+REVIEW_COLUMNS = (
+    "review_id", "task_run_id", "unit_id", "agent_id", "worker_id", "worker_name", "before", "after", "note", "message",
+    "bonus", "bonus_payment_id", "reward_payment_id", "granted", "blocked", "who", "at", "undoes", "undone_by",
+)  # fmt: skip
+GATE_COLUMNS = (
+    "gate", "worker_name", "passed", "status", "started_at", "submitted_at", "at", "answer", "row", "detail",
+    "agent_id", "unit_id", "worker_id", "task_run_id",
+)  # fmt: skip
 EVENT_COLUMNS = ("at", "subject", "subject_id", "before", "after", "why", "who", "detail")
 RUN_COLUMNS = (
     "task_run_id", "task_name", "blueprint_type", "provider_type", "created_at", "ended_at", "is_live", "units",
@@ -67,6 +75,8 @@ def _frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str], times: 
 def units_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
     """Make a frame of units: one row each, columns `UNIT_COLUMNS`.
 
+    ``unit_index`` counts from 0 within the assignment; it is -1 for a screening and -2 for a gold unit, each of which
+    is in an assignment of its own, with an ``assignment_index`` below 0.
     ``status`` is one of created, launched, assigned, completed, accepted, rejected, soft_rejected, expired;
     ``pay_amount`` is in US dollars; the worker's and agent's columns are None while nobody has the unit.
     """
@@ -82,10 +92,11 @@ def agents_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
 
 
 def payments_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
-    """Make a frame of what is paid beside the units' own pay: one row a payment, columns `PAYMENT_COLUMNS`.
+    """Make a frame of what is paid: one row a payment, columns `PAYMENT_COLUMNS`.
 
-    ``kind`` is one of bonus, waiting, compensation; ``amount`` is in US dollars; ``status`` is owed until the crowd
-    was told to pay, then sent or failed, or cancelled; ``sent_at`` is NaT until it is sent.
+    ``kind`` is reward (a unit's own pay, from its approval on), bonus, waiting or compensation; ``amount`` is in US
+    dollars, without the crowd's fees; ``status`` is owed until the crowd was told to pay or somebody has marked it as
+    paid, then sent or failed, or cancelled; ``sent_at`` is NaT until it is sent.
     """
     return _frame(rows, PAYMENT_COLUMNS, ("created_at", "sent_at"))
 
@@ -140,6 +151,30 @@ def _id_of(data: JSON) -> str | None:
     return update_id if isinstance(update_id, str) else None
 
 
+def reviews_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
+    """Make a frame of decisions on answers: one row a decision, oldest first, columns `REVIEW_COLUMNS`.
+
+    ``before`` and ``after`` are statuses of the unit; ``bonus`` is in US dollars, NaN where there was none;
+    ``granted`` is a dict of values by qualification or None, and stands with the first of a worker's units alone, as
+    does ``blocked``. ``undoes`` names the decision that this one takes back, ``undone_by`` the one that took it back.
+    Join it to `units_frame` by ``unit_id``, to `payments_frame` by ``bonus_payment_id``.
+    """
+    frame = _frame(rows, REVIEW_COLUMNS, ("at",))
+    return frame.astype({"bonus": "float64", "blocked": "bool"})
+
+
+def gates_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
+    """Make a frame of how workers were looked at: one row each time, the earliest first, columns `GATE_COLUMNS`.
+
+    ``gate`` is one of onboarding, screening, gold, attention, time; ``passed`` is True, False, or None where there is
+    no verdict: not handed in, not judged yet, or the function that judges has failed. ``at`` is when it was judged.
+    ``answer`` is what was sent, ``row`` what it was held against, both as dicts; ``detail`` says what was wrong. An
+    answer may have a row for ``attention`` and one for ``time``.
+    """
+    frame = _frame(rows, GATE_COLUMNS, ("started_at", "submitted_at", "at"))
+    return frame.astype({"passed": object})
+
+
 def events_frame(events: Iterable[Event]) -> pd.DataFrame:
     """Make a frame of the event log: one row a change, oldest first, columns `EVENT_COLUMNS`."""
     rows = [{name: getattr(event, name) for name in EVENT_COLUMNS} for event in events]
@@ -176,15 +211,15 @@ def results_frame(rows: Sequence[JSONObject], inputs: Inputs, answer: Answer) ->
     base = [{name: row.get(name) for name in RESULT_COLUMNS} for row in rows]
     frame = _frame(base, RESULT_COLUMNS, ("accepted_at", "submitted_at"))
     frame["duration_in_seconds"] = (frame["submitted_at"] - frame["accepted_at"]).dt.total_seconds()
-    given = _columns("input", [inputs(row["shared"], _own(row)) for row in rows])
+    given = _columns("input", [inputs(row["shared"], own_data(row)) for row in rows])
     answered = _columns("answer", [answer(row["data"]) for row in rows], MOST_COLUMNS)
     return pd.concat([frame, given, answered], axis="columns")
 
 
-def _own(row: JSONObject) -> JSONObject:
-    """Give what the data holds for this unit alone; an extra unit, made for a late answer, has nothing."""
+def own_data(row: JSONObject) -> JSONObject:
+    """Give what the data holds for a unit alone; an extra unit, made for a late answer, and a gate's have nothing."""
     own: list[JSONObject] = row["unit_data"]
-    return own[row["unit_index"]] if row["unit_index"] < len(own) else {}
+    return own[row["unit_index"]] if 0 <= row["unit_index"] < len(own) else {}
 
 
 def _columns(prefix: str, values: list[JSONObject], most: int | None = None) -> pd.DataFrame:

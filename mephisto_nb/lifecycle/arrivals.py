@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.data_model.gates import HeldArrival, OnboardingAgent
 from mephisto_nb.data_model.packets import PacketType
 from mephisto_nb.data_model.records import Agent, Unit, Worker
 from mephisto_nb.data_model.snapshots import WorkerFacts
-from mephisto_nb.data_model.states import AGENT_LEFT, AgentStatus, UnitStatus
+from mephisto_nb.data_model.states import AGENT_LEFT, AgentStatus, Gate, UnitStatus
+from mephisto_nb.lifecycle import gates, onboarding
 from mephisto_nb.lifecycle.eligibility import Refusal, check_worker, no_units, paused
+from mephisto_nb.lifecycle.gate_book import MOST_HELD, Errand, ErrandKind
+from mephisto_nb.lifecycle.gate_steps import add_gate_unit, hold, let_go
+from mephisto_nb.lifecycle.gates import Supply
 from mephisto_nb.lifecycle.partners import begin, on_offer, room_of
-from mephisto_nb.lifecycle.step import Step
+
+if TYPE_CHECKING:
+    from mephisto_nb.lifecycle.step import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Nothing can be said yet: what has to be known first is on its way."""
+
+
+#: What a page that asks for work gets: a unit, the introduction, the reason why neither, or an answer later on.
+Outcome: TypeAlias = Agent | OnboardingAgent | Refusal | Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,34 +41,91 @@ class Arrival:
     facts: WorkerFacts
 
 
-def arrive(step: Step, arrival: Arrival) -> Agent | Refusal:
+def arrive(step: Step, arrival: Arrival, supply: Supply | None = None) -> Outcome:
     """Give a worker a unit, or the reason why not. The same registration finds its agent again.
 
-    Nobody is given two units of one assignment, and no unit is given to two workers.
+    Nobody is given two units of one assignment, and no unit is given to two workers. Who has gates to pass gets what
+    these ask for, if there is work for them afterwards; `supply` is what an errand has brought for that.
     """
-    outcome = _arrive(step, arrival)
+    outcome = _arrive(step, arrival, supply or Supply())
     if isinstance(outcome, Refusal):
         step.refused.append((arrival.worker_name, outcome.code.value))
     return outcome
 
 
-def _arrive(step: Step, arrival: Arrival) -> Agent | Refusal:
-    worker = arrival.facts.worker or step.state.new_workers.get(arrival.worker_name)
+def _arrive(step: Step, arrival: Arrival, supply: Supply) -> Outcome:
+    state = step.state
+    worker = arrival.facts.worker or state.new_workers.get(arrival.worker_name)
     agent = _find_again(step, worker, arrival.registration_id) if worker else None
     if agent is not None:
         return agent
-    if step.state.closing is not None:
-        return no_units(step.state, "")
-    refusal = check_worker(step.state, worker.worker_id if worker else None, arrival.facts)
+    if state.closing is not None:
+        return no_units(state, "")
+    if worker is not None and worker.worker_id in state.gates.unjudged:
+        return _await_verdict(step, worker, arrival, supply)
+    worker_id = worker.worker_id if worker else None
+    facts = gates.facts_now(step, worker_id, arrival.facts)
+    refusal = gates.turned_away(state, worker_id, facts) or check_worker(state, worker_id, facts)
     if refusal is not None:
         return refusal
-    if step.state.is_paused:
+    if state.is_paused:
         return paused()
     if worker is None:
-        worker = Worker(step.new_id(), arrival.worker_name, step.state.rules.provider_type)
+        worker = Worker(step.new_id(), arrival.worker_name, state.rules.provider_type)
         step.add_worker(worker)
     unit = _pick_unit(step, worker)
-    return no_units(step.state, worker.worker_id) if unit is None else _take(step, unit, worker, arrival)
+    if unit is None:
+        return no_units(state, worker.worker_id)
+    if gates.is_at_gate(state, worker.worker_id):
+        return gates.at_gate()
+    gate = gates.next_gate(state, worker.worker_id, facts)
+    at_gate = None if gate is None else _pass(step, gate, worker, arrival, facts, supply)
+    return _take(step, unit, worker, arrival) if at_gate is None else at_gate
+
+
+def _await_verdict(step: Step, worker: Worker, arrival: Arrival, supply: Supply) -> Outcome:
+    """Let a page wait until its worker's last answer is judged; what could not be judged is tried once more."""
+    book, worker_id = step.state.gates, worker.worker_id
+    if supply.failed:
+        return gates.not_judged()
+    for agent_id in book.stuck_of(worker_id):
+        book.stuck.discard(agent_id)
+        step.errands.append(Errand(ErrandKind.JUDGE, worker_id, agent_id, gates.gate_of(step.state, agent_id)))
+    return _hold(step, worker, arrival)
+
+
+def _hold(step: Step, worker: Worker, arrival: Arrival) -> Outcome:
+    waiting = step.state.gates.held.get(worker.worker_id, {})
+    if len(waiting) >= MOST_HELD and arrival.request_id not in waiting:
+        return gates.still_judging()
+    step.state.worker_names[worker.worker_id] = worker.worker_name
+    hold(
+        step,
+        HeldArrival(arrival.request_id, worker.worker_id, worker.worker_name, arrival.registration_id, step.now),
+    )
+    return Held()
+
+
+def _pass(
+    step: Step, gate: Gate, worker: Worker, arrival: Arrival, facts: WorkerFacts, supply: Supply
+) -> Outcome | None:
+    """Lead a worker to a gate; None: it lets them by for this time."""
+    state = step.state
+    if gate is Gate.ONBOARDING:
+        return onboarding.begin(step, worker, arrival.registration_id)
+    used_up = gates.budget_is_used_up(state, gate)
+    if not used_up and supply.gate is not gate:
+        step.errands.append(Errand(ErrandKind.FETCH, worker.worker_id, gate=gate))
+        return _hold(step, worker, arrival)
+    if supply.failed and supply.gate is gate:
+        return gates.trouble()
+    row, supply.row = (None, supply.row) if used_up else (supply.row, None)
+    if row is not None:
+        return _take(step, add_gate_unit(step, gate, worker, row), worker, arrival)
+    if gates.may_go_on_without(state, gate, facts):
+        gates.note_no_room(state, gate, is_budget=used_up)
+        return None
+    return gates.no_room(state, gate, is_budget=used_up)
 
 
 def _find_again(step: Step, worker: Worker, registration_id: str) -> Agent | None:
@@ -114,7 +188,24 @@ def _take(step: Step, unit: Unit, worker: Worker, arrival: Arrival) -> Agent:
     return agent
 
 
-def answer(step: Step, request_id: str, outcome: Agent | Refusal, init_data: JSON = None) -> None:
+def release(
+    step: Step, worker_id: str, facts: WorkerFacts, supply: Supply | None = None
+) -> list[tuple[HeldArrival, Outcome]]:
+    """Decide about the pages of a worker that wait; give what each is to be answered, of those that wait no longer."""
+    book = step.state.gates
+    if book.being_judged(worker_id):
+        return []
+    decided: list[tuple[HeldArrival, Outcome]] = []
+    for held in list(book.held.get(worker_id, {}).values()):
+        arrival = Arrival(held.request_id, held.worker_name, held.registration_id, facts)
+        outcome = arrive(step, arrival, supply)
+        if not isinstance(outcome, Held):
+            decided.append((held, outcome))
+    let_go(step, [held for held, _ in decided])
+    return decided
+
+
+def answer(step: Step, request_id: str, outcome: Agent | OnboardingAgent | Refusal, init_data: JSON = None) -> None:
     """Answer a page's request with its agent and work, or with the reason why not."""
     if isinstance(outcome, Refusal):
         data: JSONObject = {"worker_id": None, "agent_id": None, "status": None, "init_task_data": None}

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from mephisto_nb.data_model.packets import PacketType
 from mephisto_nb.data_model.records import Agent
 from mephisto_nb.data_model.states import AGENT_ACTIVE, AgentStatus, PaymentKind, UnitStatus
 from mephisto_nb.lifecycle import partners
+from mephisto_nb.lifecycle.gate_steps import change_onboarding
 from mephisto_nb.lifecycle.people import pay
-from mephisto_nb.lifecycle.step import Step
+
+if TYPE_CHECKING:
+    from mephisto_nb.lifecycle.step import Step
 
 
 def leave(step: Step, agent_id: str, how: AgentStatus, why: str, who: str) -> bool:
     """Let an agent go, and offer its unit again, unless others had begun with it; tell whether it was still at work."""
     agent = step.state.agents.get(agent_id)
-    if agent is None or agent.status not in AGENT_ACTIVE:
+    if agent is None:
+        return _leave_onboarding(step, agent_id, how, why, who)
+    if agent.status not in AGENT_ACTIVE:
         return False
     begun = partners.has_begun(step.state, agent)
     step.change_agent(agent, how, why, who)
     unit = step.state.units[agent.unit_id]
-    if partners.is_offered_again(step.state, begun):
+    if unit.is_real and partners.is_offered_again(step.state, begun):
         step.change_unit(unit, UnitStatus.LAUNCHED, why, who)
         if step.state.steering.task_reward is not None:
             step.change_pay([unit], step.state.steering.task_reward)
@@ -29,6 +37,21 @@ def leave(step: Step, agent_id: str, how: AgentStatus, why: str, who: str) -> bo
     return True
 
 
+def _leave_onboarding(step: Step, agent_id: str, how: AgentStatus, why: str, who: str) -> bool:
+    agent = step.state.gates.onboarding.get(agent_id)
+    if agent is None or agent.status is not AgentStatus.ONBOARDING:
+        return False
+    change_onboarding(step, agent, how, why, who)
+    step.send(PacketType.UPDATE_STATUS, agent.agent_id, {"status": agent.status.value})
+    return True
+
+
+def leave_introductions(step: Step, why: str, who: str) -> None:
+    """Send those home who are at the introduction: there is no work for them any more."""
+    for agent in step.state.gates.at_onboarding():
+        leave(step, agent.agent_id, AgentStatus.EXPIRED, why, who)
+
+
 def expire_open(step: Step, why: str, who: str) -> int:
     """Take back the units that nobody is working on; give how many those were."""
     units = step.state.units_in(UnitStatus.CREATED, UnitStatus.LAUNCHED)
@@ -36,6 +59,7 @@ def expire_open(step: Step, why: str, who: str) -> int:
         step.change_unit(unit, UnitStatus.EXPIRED, why, who)
     for agent in partners.hopeless(step):
         _end_wait(step, agent)
+    leave_introductions(step, why, who)
     return len(units)
 
 
@@ -74,6 +98,8 @@ def pass_time(step: Step) -> None:
             _end_wait(step, agent)
         elif agent.deadline is not None and agent.deadline <= step.now:  # it may have begun just now
             leave(step, agent.agent_id, AgentStatus.TIMEOUT, "the time for this unit was over", "clock")
+    for newcomer in list(state.gates.overdue(step.now)):
+        leave(step, newcomer.agent_id, AgentStatus.TIMEOUT, "the time for the introduction was over", "clock")
     if state.closing is not None:
         return
     if step.now >= state.opened_at + rules.lifetime:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from mephisto_nb.data_model.qualifications import Comparator, Requirement
 from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.data_model.states import UnitStatus
-from mephisto_nb.lifecycle.run_state import RunState
+
+if TYPE_CHECKING:
+    from mephisto_nb.lifecycle.run_state import RunState
 
 #: A worker who has left so many units of a run gets no more: each leaves rows behind, and could be taken for ever.
 MOST_LEFT = 200
@@ -23,6 +26,15 @@ class RefusalCode(StrEnum):
     TOO_MANY_CONCURRENT = "too_many_concurrent"
     MAX_FOR_TASK = "max_for_task"
     NO_AVAILABLE_UNITS = "no_available_units"
+    ONBOARDING_FAILED = "onboarding_failed"
+    SCREENING_FAILED = "screening_failed"
+    SCREENING_FULL = "screening_full"
+    GOLD_FAILED = "gold_failed"
+    GOLD_FULL = "gold_full"
+    CHECKS_FAILED = "checks_failed"
+    BEING_JUDGED = "being_judged"
+    NOT_JUDGED = "not_judged"
+    TROUBLE = "trouble"
     PAUSED = "paused"
     RUN_OVER = "run_over"
 

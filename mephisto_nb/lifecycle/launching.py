@@ -16,7 +16,7 @@ from mephisto_nb.lifecycle.step import Step
 
 def create(step: Step, data: list[InitializationData]) -> None:
     """Turn data into assignments and units; nothing is on offer yet."""
-    first = len(step.state.assignments)
+    first = step.state.num_assignments
     assignments, units = [], []
     for index, item in enumerate(data, start=first):
         assignment = Assignment(step.new_id(), step.state.task_run_id, index, item.shared, item.unit_data)
@@ -74,7 +74,7 @@ def _whole(state: RunState, over: int) -> list[str]:
 
 def reopen_expired(step: Step) -> int:
     """Bring back the units of an ended run that nobody answered; give how many those were."""
-    units = step.state.units_in(UnitStatus.EXPIRED)
+    units = [unit for unit in step.state.units_in(UnitStatus.EXPIRED) if unit.is_real]
     for unit in units:
         step.change_unit(unit, UnitStatus.CREATED, "the run is resumed", "operator")
     return len(units)

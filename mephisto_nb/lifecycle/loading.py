@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from mephisto_nb.data_model.gates import OnboardingAgent, StoredGates
 from mephisto_nb.data_model.records import Agent
 from mephisto_nb.data_model.snapshots import RunSnapshot
-from mephisto_nb.data_model.states import AGENT_ACTIVE, AGENT_LEFT
+from mephisto_nb.data_model.states import AGENT_ACTIVE, AGENT_LEFT, Gate
+from mephisto_nb.lifecycle.gates import gate_of
 from mephisto_nb.lifecycle.run_state import RunRules, RunState
 
 
@@ -43,7 +45,30 @@ def state_from_snapshot(snapshot: RunSnapshot, rules: RunRules) -> RunState:
         state.add_unit(unit)
     for agent in sorted(snapshot.agents, key=_arrival_order):
         state.add_agent(agent)
+    _load_gates(state, snapshot.gates)
     return state
+
+
+def _load_gates(state: RunState, stored: StoredGates) -> None:
+    """Take in what is known of gates, and find the answers that no verdict was come to yet."""
+    book = state.gates
+    for onboarding in stored.onboarding:
+        book.add_onboarding(onboarding)
+    book.units.update((unit.unit_id, unit) for unit in stored.units)
+    for held in stored.held:
+        book.held.setdefault(held.worker_id, {})[held.request_id] = held
+    agents: list[Agent | OnboardingAgent] = [*state.agents.values(), *stored.onboarding]
+    workers = {agent.agent_id: agent.worker_id for agent in agents}
+    for verdict in stored.verdicts:
+        book.note_verdict(workers[verdict.agent_id], verdict)
+    judged = {(verdict.agent_id, verdict.gate) for verdict in stored.verdicts}
+    failed = {verdict.agent_id for verdict in stored.verdicts if verdict.passed is False}
+    for agent in agents:
+        gate = gate_of(state, agent.agent_id)
+        if agent.submitted_at is None or (agent.agent_id, gate) in judged:
+            continue
+        if gate is not Gate.ATTENTION or (state.rules.gates.judges_attention and agent.agent_id not in failed):
+            book.await_verdict(agent.worker_id, agent.agent_id)
 
 
 def _arrival_order(agent: Agent) -> tuple[bool, bool, float, str]:

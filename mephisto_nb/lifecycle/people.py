@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 def pay(
     step: Step, worker_id: str, kind: PaymentKind, amount: float, reason: str, *, key: str, unit_id: str | None = None
-) -> None:
-    """Owe a worker money beside their units' pay, in US dollars; once for each `key`, whoever asks again.
+) -> Payment:
+    """Owe a worker money, in US dollars; once for each `key`, whoever asks again.
 
-    The key is known in this run alone.
+    The key is known in this run alone. Of a key that was known before, the earlier payment stands, not the one that
+    is given back.
     """
     payment = Payment(
         payment_id=step.new_id(),
@@ -36,6 +37,7 @@ def pay(
     step.note(AddPayment(payment))
     detail = {"amount": amount, "kind": kind.value, "key": key, "unit_id": unit_id}
     step.log("worker", worker_id, None, None, f"is owed {amount:.2f} USD: {reason}", "operator", detail)
+    return payment
 
 
 def grant(step: Step, worker_id: str, qualification_name: str, value: int, why: str) -> None:
@@ -55,3 +57,9 @@ def block(step: Step, worker_id: str, why: str) -> None:
     """Offer a worker nothing any more, in any run."""
     step.note(SetBlocked(worker_id, True))
     step.log("worker", worker_id, None, "blocked", why, "operator")
+
+
+def unblock(step: Step, worker_id: str, why: str) -> None:
+    """Offer a worker work again."""
+    step.note(SetBlocked(worker_id, False))
+    step.log("worker", worker_id, "blocked", None, why, "operator")

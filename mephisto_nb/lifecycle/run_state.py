@@ -11,6 +11,8 @@ from mephisto_nb.data_model.partner_rules import PartnerRules
 from mephisto_nb.data_model.qualifications import Requirement
 from mephisto_nb.data_model.records import AS_LAUNCHED, Agent, Assignment, Steering, Unit, Worker
 from mephisto_nb.data_model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, UNIT_OPEN, AgentStatus, UnitStatus
+from mephisto_nb.lifecycle.gate_book import GateBook
+from mephisto_nb.lifecycle.gate_rules import NO_GATES, GateRules
 from mephisto_nb.lifecycle.rooms import Rooms
 
 #: A run that expires is no worker's doing.
@@ -36,6 +38,7 @@ class RunRules:
     can_do_unit: CanDoUnit | None = None
     #: How several people do an assignment together; None: each works alone.
     partners: PartnerRules | None = None
+    gates: GateRules = NO_GATES
 
     def steered(self, steering: Steering) -> RunRules:
         """Give these rules with the limits that were changed since the launch."""
@@ -66,6 +69,7 @@ class RunState:
 
     Change units and agents only through `Step`, which keeps the indexes, the event log and the database in
     step with them. `rules` are those in force: what `steering` says, and for the rest those of the launch.
+    Units of gates are in `units` as well, but counted in `gates` and `pay` alone.
     """
 
     task_run_id: str
@@ -100,6 +104,7 @@ class RunState:
     counts: Counter[UnitStatus] = field(default_factory=Counter)
     pay: PayCounts = field(default_factory=PayCounts)
     rooms: Rooms = field(default_factory=Rooms)
+    gates: GateBook = field(default_factory=GateBook)
     _deadlines: list[tuple[float, str]] = field(default_factory=list)
     _launch_rules: RunRules = field(init=False)
 
@@ -130,8 +135,11 @@ class RunState:
 
     def index_unit(self, unit: Unit) -> None:
         """Enter a unit where its status says that it is to be found."""
-        self.counts[unit.status] += 1
         self.pay.enter(unit)
+        if not unit.is_real:
+            self.gates.index_unit(unit, 1)
+            return
+        self.counts[unit.status] += 1
         if unit.status is UnitStatus.CREATED:
             self.created.append(unit.unit_id)
         elif unit.status is UnitStatus.LAUNCHED:
@@ -142,8 +150,11 @@ class RunState:
 
     def unindex_unit(self, unit: Unit) -> None:
         """Undo `index_unit`, before the unit changes."""
-        self.counts[unit.status] -= 1
         self.pay.remove(unit)
+        if not unit.is_real:
+            self.gates.index_unit(unit, -1)
+            return
+        self.counts[unit.status] -= 1
         if unit.status is UnitStatus.LAUNCHED:
             siblings = self.launched[unit.assignment_id]
             siblings.remove(unit.unit_id)
@@ -178,7 +189,7 @@ class RunState:
 
     @property
     def num_open(self) -> int:
-        """How many units may still be worked on."""
+        """How many units of the work may still be worked on."""
         return sum(self.counts[status] for status in UNIT_OPEN)
 
     @property
@@ -189,7 +200,13 @@ class RunState:
     @property
     def is_complete(self) -> bool:
         """Whether there is nothing left to wait for."""
-        return (self.generator_done or self.closing is not None) and self.num_open == 0
+        no_more = self.generator_done or self.closing is not None
+        return no_more and self.num_open == 0 and not self.gates.is_busy
+
+    @property
+    def num_assignments(self) -> int:
+        """How many assignments the data has become so far."""
+        return len(self.assignments) - len(self.gates.units)
 
     def holds_one_of(self, assignment_id: str, worker_id: str) -> bool:
         """Tell whether a worker holds, or has answered, a unit of an assignment."""
@@ -241,6 +258,8 @@ class RunState:
                 break
             heappop(self._deadlines)
         times = [self._deadlines[0][0]] if self._deadlines else []
+        if (onboarding_ends := self.gates.next_deadline()) is not None:
+            times.append(onboarding_ends)
         if self.closing is None:
             times.append(self.opened_at + self.rules.lifetime)
             if self.patience_ends is not None:

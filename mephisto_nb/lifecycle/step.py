@@ -26,11 +26,13 @@ from mephisto_nb.data_model.changes import (
     EndRun,
     GeneratorDone,
     ReopenRun,
+    SetGrant,
     Steer,
 )
 from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.data_model.records import AS_LAUNCHED, Agent, Assignment, Event, Steering, Submission, Unit, Worker
 from mephisto_nb.data_model.states import AgentStatus, UnitStatus, check_agent_transition, check_unit_transition
+from mephisto_nb.lifecycle.gate_book import Errand
 from mephisto_nb.lifecycle.rooms import Meeting
 from mephisto_nb.lifecycle.run_state import RunState
 
@@ -44,7 +46,8 @@ class Step:
     `live_updates` the messages to hand to task code. `meetings` are those who begin together, `parted` the agents who
     have left others that go on, `dissolved` the assignments that end or begin anew because somebody has left.
     `refused` are the names of workers who got no unit, with the code of the reason, and `page_errors` the agents whose
-    pages reported an error.
+    pages reported an error. `errands` are to be run once the step is committed; `granted` is what it has granted (None:
+    taken back), by worker.
     """
 
     state: RunState
@@ -60,6 +63,8 @@ class Step:
     meetings: list[Meeting] = field(default_factory=list)
     parted: list[Agent] = field(default_factory=list)
     dissolved: list[str] = field(default_factory=list)
+    errands: list[Errand] = field(default_factory=list)
+    granted: dict[str, dict[str, int | None]] = field(default_factory=dict)
     #: Agents and units whose rows are written for the first time, as they are at the end of the step.
     _new: set[str] = field(default_factory=set)
 
@@ -91,10 +96,12 @@ class Step:
         self.state.add_agent(agent)
         self.log("agent", agent.agent_id, AgentStatus.NONE, agent.status, "took a unit", "worker")
 
-    def change_unit(self, unit: Unit, after: UnitStatus, why: str, who: str, agent: Agent | None = None) -> None:
+    def change_unit(
+        self, unit: Unit, after: UnitStatus, why: str, who: str, agent: Agent | None = None, *, undoing: bool = False
+    ) -> None:
         """Bring a unit to another status; `agent` holds it from now on."""
         before = unit.status
-        check_unit_transition(unit.unit_id, before, after, why)
+        check_unit_transition(unit.unit_id, before, after, why, undoing=undoing)
         self.state.unindex_unit(unit)
         unit.status = after
         unit.agent_id, unit.worker_id = (agent.agent_id, agent.worker_id) if agent else (None, None)
@@ -113,10 +120,10 @@ class Step:
         if stored := [unit.unit_id for unit in changed if unit.unit_id not in self._new]:
             self.note(ChangePay(stored, pay_amount))
 
-    def change_agent(self, agent: Agent, after: AgentStatus, why: str, who: str) -> None:
+    def change_agent(self, agent: Agent, after: AgentStatus, why: str, who: str, *, undoing: bool = False) -> None:
         """Bring an agent to another status."""
         before = agent.status
-        check_agent_transition(agent.agent_id, before, after, why)
+        check_agent_transition(agent.agent_id, before, after, why, undoing=undoing)
         self.state.unindex_agent(agent)
         agent.status = after
         self.state.index_agent(agent)
@@ -205,3 +212,5 @@ class Step:
     def note(self, change: Change) -> None:
         """Have a change committed with the step; the caller has made it in memory, where there is anything to make."""
         self.changes.changes.append(change)
+        if isinstance(change, SetGrant):
+            self.granted.setdefault(change.worker_id, {})[change.qualification_name] = change.value

@@ -9,6 +9,7 @@ from __future__ import annotations
 from mephisto_nb.data_model.records import Agent, Submission, Unit
 from mephisto_nb.data_model.states import AGENT_ACTIVE, AgentStatus, UnitStatus
 from mephisto_nb.lifecycle import partners
+from mephisto_nb.lifecycle.checks import look_at
 from mephisto_nb.lifecycle.step import Step
 
 
@@ -31,6 +32,7 @@ def submit(step: Step, submission: Submission) -> None:
     step.submitted.append(unit)
     if begun:
         partners.left(step, agent, begun=True)
+    look_at(step, agent, unit, submission)
 
 
 def _place_for_late(step: Step, agent: Agent) -> Unit:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pandas as pd
 
+from mephisto_nb.abstractions.clock import Clock
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.abstractions.progress import Progress, no_progress
 from mephisto_nb.data_model.records import TaskRun
@@ -17,19 +18,27 @@ from mephisto_nb.export.frames import runs_frame
 from mephisto_nb.operations.registry import get_blueprint_from_type
 from mephisto_nb.operations.run_frames import RunFrames
 from mephisto_nb.operations.task_run_settings import settings_from_dict
+from mephisto_nb.operations.threads import DatabaseWriter
+from mephisto_nb.review.reviewing import ReviewedRun
 
 if TYPE_CHECKING:
     from mephisto_nb.operations.run_keeper import RunKeeper
     from mephisto_nb.operations.task_run import LiveTaskRun
 
 
+class PastTaskRun(RunFrames, ReviewedRun):
+    """A run that is only looked up: its frames, and what can be decided on its answers."""
+
+
 class Archive:
     """The runs of a database; `Operator` is one of these."""
 
     #: What a run that is only looked up is handed out as.
-    frames_class: ClassVar[type[RunFrames]] = RunFrames
+    frames_class: ClassVar[type[PastTaskRun]] = PastTaskRun
     _database: Database
     _runs_directory: Path
+    _writer: DatabaseWriter
+    _clock: Clock
     _keepers: dict[str, RunKeeper]
     #: Shows how far long work is.
     progress: ClassVar[Progress] = staticmethod(no_progress)
@@ -76,7 +85,7 @@ class Archive:
         runs = self._database.find_runs()
         return runs_frame(runs, self._database.count_units([run.task_run_id for run in runs]))
 
-    def get_task_run(self, task_run_id: str) -> RunFrames:
+    def get_task_run(self, task_run_id: str) -> PastTaskRun | LiveTaskRun:
         """Give a run of any time, to ask it for its frames: ``units()``, ``agents()``, ``results()``, ``events()``.
 
         Raises
@@ -95,4 +104,5 @@ class Archive:
             raise NotFoundError(f"There is no task run {task_run_id!r} in this database. See operator.task_runs().")
         settings = settings_from_dict(found[0].config)
         blueprint = get_blueprint_from_type(settings.blueprint_type)(settings.blueprint_args, SharedTaskState())
-        return self.frames_class(found[0], self._runs_directory / task_run_id, blueprint, self._database, self.progress)
+        made_for = (found[0], self._runs_directory / task_run_id, blueprint, self._database, self._writer, self._clock)
+        return self.frames_class(*made_for, self.progress)

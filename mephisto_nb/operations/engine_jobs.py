@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
@@ -11,6 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from mephisto_nb.data_model.packets import Received
 from mephisto_nb.errors import ConflictError, DatabaseError
 from mephisto_nb.lifecycle.step import Step
+from mephisto_nb.operations.patience import Patience
 
 T = TypeVar("T")
 
@@ -36,14 +37,21 @@ class Job(Generic[T]):
     """One rule to apply.
 
     `received` is the message that it is for, `future` what somebody waits for. One that is `patient` waits for a
-    database that does not answer; any other is told. `conflicts` counts how often another writer came first.
+    database that does not answer; any other is told. `look_up` finds out what the rule has to know, anew each time
+    before it is applied. `conflicts` counts how often another writer came first.
     """
 
     rule: Callable[[Step], T]
     received: Received | None = None
     future: asyncio.Future[T] | None = None
     patient: bool = True
+    look_up: Callable[[], Awaitable[None]] | None = None
     conflicts: int = 0
+
+    async def find_out(self, patience: Patience) -> None:
+        """Find out what the rule has to know, however long the database does not answer."""
+        if self.look_up is not None:
+            await patience.persist(self.look_up)
 
     def may_wait(self, error: Exception) -> bool:
         """Tell whether to try again: once another writer is done, or once the database is back."""

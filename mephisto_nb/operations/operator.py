@@ -26,10 +26,11 @@ from mephisto_nb.operations.supervisor import Supervisor
 from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.operations.task_run_settings import TaskRunSettings, resolve_config
 from mephisto_nb.operations.threads import DatabaseWriter, in_thread
+from mephisto_nb.review.books import Books
 from mephisto_nb.utils.logging import set_mephisto_log_level
 
 
-class Operator(People, Archive):
+class Operator(People, Archive, Books):
     """Runs tasks from this kernel, on the event loop that its cells run on.
 
     In a notebook, await its coroutines. In a script, `asyncio.run` a coroutine of your own, or use `run_sync`.
@@ -84,7 +85,7 @@ class Operator(People, Archive):
     def _set_up(self, directory: Path, url: str, clock: Clock) -> None:
         self._runs_directory, self._url = directory / "runs", url
         self._database = _open_database(url)
-        self._writer = DatabaseWriter(self._database)
+        self._writer, self._clock = DatabaseWriter(self._database), clock
         self._supervisor = Supervisor()
         self._keepers: dict[str, RunKeeper] = {}
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from mephisto_nb.abstractions.clock import Clock, Timer
@@ -115,7 +115,13 @@ class RunEngine:
         self._clock_waits_for = last_seq
         self._wake.set()
 
-    async def do(self, rule: Callable[[Step], T], *, patiently: bool = False) -> T:
+    async def do(
+        self,
+        rule: Callable[[Step], T],
+        *,
+        patiently: bool = False,
+        look_up: Callable[[], Awaitable[None]] | None = None,
+    ) -> T:
         """Apply a rule, and give its result once its effects are committed.
 
         Parameters
@@ -124,6 +130,8 @@ class RunEngine:
             What to change; called again should the database have to be read anew.
         patiently
             Wait for a database that does not answer.
+        look_up
+            Finds out what the rule has to know of the database, when everything before it is committed.
 
         Raises
         ------
@@ -135,7 +143,7 @@ class RunEngine:
         if self.trouble is not None and not patiently:
             raise DatabaseError(self.trouble)
         future: asyncio.Future[T] = self._waiters.future()
-        self._jobs.append(Job(rule, future=future, patient=patiently))
+        self._jobs.append(Job(rule, future=future, patient=patiently, look_up=look_up))
         self._wake.set()
         return await future
 
@@ -178,6 +186,8 @@ class RunEngine:
 
     async def _take(self) -> list[Job[Any]]:
         jobs = self._jobs.take_all()
+        for job in jobs:
+            await job.find_out(self._patience)
         if self._messages:
             batch = [self._messages.popleft() for _ in range(min(_BATCH, len(self._messages)))]
             jobs += await self._prepare(batch)
@@ -267,6 +277,7 @@ class RunEngine:
     async def _afresh(self, job: Job[Any]) -> Job[Any] | None:
         """Give a job after the run was read again, with what is known of workers now; None: it is done."""
         if job.received is None:
+            await job.find_out(self._patience)
             return job
         if job.received.seq <= self.state.last_seq:
             return None

@@ -11,11 +11,13 @@ import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.abstractions.blueprint import Blueprint
+from mephisto_nb.abstractions.clock import Clock
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.abstractions.progress import Progress, no_progress
 from mephisto_nb.data_model.records import PAGE_ERROR, TaskRun
 from mephisto_nb.data_model.snapshots import RunSnapshot
 from mephisto_nb.export import files, frames
+from mephisto_nb.operations.threads import DatabaseWriter
 
 if TYPE_CHECKING:
     from mephisto_nb.operations.run_parts import RunParts
@@ -30,15 +32,17 @@ class RunFrames:
         directory: Path,
         blueprint: Blueprint[Any],
         database: Database,
+        writer: DatabaseWriter,
+        clock: Clock,
         progress: Progress = no_progress,
     ) -> None:
         self._run, self._directory, self._blueprint, self._database = run, directory, blueprint, database
-        self._progress = progress
+        self._writer, self._clock, self._progress = writer, clock, progress
         #: What a display knows of this run, kept with it.
         self.watched_by: object | None = None
 
     def __repr__(self) -> str:
-        return f"<TaskRun {self.task_name!r} {self.task_run_id}: units(), agents(), results(), events()>"
+        return f"<TaskRun {self.task_name!r} {self.task_run_id}: units(), agents(), results(), reviews(), events()>"
 
     @property
     def task_run_id(self) -> str:
@@ -71,22 +75,32 @@ class RunFrames:
         return frames.messages_frame(self._database.read_live_updates([self.task_run_id]))
 
     def payments(self) -> pd.DataFrame:
-        """Give one row a payment beside the units' own pay (columns: `export.frames.payments_frame`)."""
+        """Give one row a payment: pay of approved units, bonuses ... (columns: `export.frames.payments_frame`)."""
         return frames.payments_frame(self._database.read_payments([self.task_run_id]))
 
     def events(self) -> pd.DataFrame:
         """Give the event log, one row a change (columns: `export.frames.events_frame`)."""
         return frames.events_frame(self._database.read_events([self.task_run_id]))
 
-    def results(self) -> pd.DataFrame:
+    def gates(self) -> pd.DataFrame:
+        """Give one row for each time that a worker was looked at (columns: `export.frames.gates_frame`)."""
+        return frames.gates_frame(self._database.read_gates([self.task_run_id]))
+
+    def results(self, *, gates: bool = False) -> pd.DataFrame:
         """Give one row an answer, with the data it answers (columns: `export.frames.results_frame`).
 
         A file that a worker sent stands as the path of where it is stored, or a list of those. An answer that a
         worker sent this very moment is in the router's inbox and appears as soon as the kernel has taken it in;
         after ``await run.completed()`` all are there. Of conversations, ``messages`` is all that was said in the
         assignment: a list of ``{speaker, text}``.
+
+        Parameters
+        ----------
+        gates
+            Give the answers to screening and gold units as well, whose ``unit_index`` is -1 and -2.
         """
         rows = self._database.read_results([self.task_run_id])
+        rows = [row for row in rows if gates or row["unit_index"] >= 0]
         for row in rows:
             row["data"] = self._with_files(row["data"], row["files"])
         results = frames.results_frame(rows, self._blueprint.get_inputs, self._blueprint.get_answer)
@@ -100,8 +114,7 @@ class RunFrames:
         """Read a few answers, as rows with ``inputs``, ``answer`` and the ``paths`` of files; for displays."""
         rows = self._database.read_results([self.task_run_id], agent_ids=agent_ids)
         for row in rows:
-            own = row["unit_data"][row["unit_index"]] if row["unit_index"] < len(row["unit_data"]) else {}
-            row["inputs"] = self._blueprint.get_inputs(row["shared"], own)
+            row["inputs"] = self._blueprint.get_inputs(row["shared"], frames.own_data(row))
             row["paths"] = [str(self._directory / "files" / file["filename"]) for file in row["files"]]
             row["answer"] = self._blueprint.get_answer(self._with_files(row["data"], row["files"]))
         return rows

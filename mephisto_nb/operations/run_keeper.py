@@ -12,11 +12,13 @@ from filelock import FileLock
 from mephisto_nb.data_model.records import Unit
 from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import ClosedError, RouterError
+from mephisto_nb.lifecycle.departures import leave_introductions
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.supervisor import Supervisor
 from mephisto_nb.utils.logging import get_logger
 
 if TYPE_CHECKING:
+    from mephisto_nb.operations.gate_keeper import GateKeeper
     from mephisto_nb.operations.live_agents import AgentKeeper
     from mephisto_nb.operations.task_launcher import TaskLauncher
     from mephisto_nb.operations.task_run import LiveTaskRun
@@ -47,6 +49,8 @@ class RunKeeper:
         self._tasks: list[asyncio.Task[None]] = []
         #: Runs the task's own code beside workers, for blueprints that have any.
         self.agents: AgentKeeper | None = None
+        #: Runs what the gates of the run need done.
+        self.gates: GateKeeper | None = None
 
     async def start(self) -> None:
         """Start the engine and the link, and the code of those who are at work already."""
@@ -57,6 +61,8 @@ class RunKeeper:
             self._tasks.append(self._supervisor.spawn(f"{what} of run {name}", work, self._failed))
         if self.agents is not None:
             await self.agents.start()
+        if self.gates is not None:
+            await self.gates.start()
 
     def keep(self, launcher: TaskLauncher | None) -> None:
         """Start what creates the remaining work, and what ends the run when all is done."""
@@ -82,6 +88,8 @@ class RunKeeper:
     def _stop(self) -> None:
         if self.agents is not None:
             self.agents.stop()
+        if self.gates is not None:
+            self.gates.stop()
         for task in self._tasks:
             task.cancel()
 
@@ -116,6 +124,8 @@ class RunKeeper:
             return  # let go of, or failed: told already
         self.run.done.set()
         try:
+            if engine.state.gates.at_onboarding():
+                await engine.do(partial(leave_introductions, why="all units are done", who="operator"), patiently=True)
             # Ended last: a kernel that is killed before leaves a run to take up, whose inbox is still read.
             await self.run.parts.link.settle(PATIENCE)
             try:

@@ -14,6 +14,7 @@ from mephisto_nb.abstractions.database import Database
 from mephisto_nb.abstractions.progress import Progress
 from mephisto_nb.data_model.records import TaskRun
 from mephisto_nb.operations.run_tally import RunTally
+from mephisto_nb.operations.threads import DatabaseWriter
 
 if TYPE_CHECKING:
     from mephisto_nb.operations.client_io_handler import ClientIOHandler
@@ -30,6 +31,7 @@ class RunParts:
     provider: CrowdProvider[Any]
     architect: Architect[Any]
     database: Database
+    writer: DatabaseWriter
     clock: Clock
     engine: RunEngine
     link: ClientIOHandler

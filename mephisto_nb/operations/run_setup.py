@@ -8,18 +8,24 @@ from __future__ import annotations
 import inspect
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mephisto_nb._typing import JSONObject
 from mephisto_nb.abstractions.architect import Architect, RouterPlan
 from mephisto_nb.abstractions.blueprint import Blueprint
 from mephisto_nb.abstractions.crowd_provider import CrowdProvider
+from mephisto_nb.data_model.gate_args import GateArgs
 from mephisto_nb.data_model.qualifications import Comparator, Requirement, make_requirement, requirement_from_dict
 from mephisto_nb.data_model.records import Assignment, Unit, Worker
 from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.data_model.states import Gate
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.lifecycle.run_state import CanDoUnit, RunRules
+from mephisto_nb.operations.gate_config import gate_args_of
+from mephisto_nb.operations.gate_rows import RowSource, source_of
+from mephisto_nb.operations.gate_settings import check_gates, make_gate_rules, uses_golds, uses_screening
 from mephisto_nb.operations.registry import (
     get_architect_from_type,
     get_blueprint_from_type,
@@ -41,6 +47,7 @@ class RunPlan:
     requirements: tuple[Requirement, ...]
     blueprint: Blueprint[Any]
     provider: CrowdProvider[Any]
+    gate_args: GateArgs
 
     def make_architect(self, directory: Path) -> Architect[Any]:
         """Make the run's architect."""
@@ -50,7 +57,29 @@ class RunPlan:
         """Raise `ConfigError` for whatever cannot be launched; `directory` need not exist."""
         self.provider.assert_task_args(self.settings.task)
         self.blueprint.assert_task_args()
+        own_fields = {one.name for one in fields(self.blueprint.ArgsClass)}
+        for source in check_gates(self.gate_args, self.shared_state, own_fields).values():
+            for number, row in enumerate(source.rows or (), start=1):
+                self.blueprint.check_row(f"row {number} of the {source.gate.value} rows", row.shared)
         self.make_architect(directory).assert_task_args()
+
+    def make_sources(self) -> dict[Gate, RowSource]:
+        """Tell where the rows of gates come from."""
+        is_used = {Gate.SCREENING: uses_screening, Gate.GOLD: uses_golds}
+        return {
+            gate: source_of(gate, self.shared_state)
+            for gate in is_used
+            if is_used[gate](self.gate_args, self.shared_state)
+        }
+
+    def config_to_store(self) -> JSONObject:
+        """Give the whole configuration, with the gates that the shared state has opened."""
+        config = self.settings.as_dict()
+        config["mephisto"]["blueprint"] |= {
+            "use_screening_task": uses_screening(self.gate_args, self.shared_state),
+            "use_golds": uses_golds(self.gate_args, self.shared_state),
+        }
+        return config
 
     def make_rules(self) -> RunRules:
         """Give the limits of the run."""
@@ -68,6 +97,7 @@ class RunPlan:
             requirements=self.requirements,
             can_do_unit=_can_do_unit(self.shared_state.worker_can_do_unit),
             partners=self.blueprint.get_partner_rules(),
+            gates=make_gate_rules(self.gate_args, self.shared_state, task.task_name),
         )
 
     def build_site(self, directory: Path) -> None:
@@ -101,12 +131,16 @@ def make_plan(settings: TaskRunSettings, shared_state: SharedTaskState) -> RunPl
         A plugin is not registered, or the shared state holds something of the wrong kind.
     """
     _check_shared_state(shared_state)
+    blueprint = get_blueprint_from_type(settings.blueprint_type)(settings.blueprint_args, shared_state)
+    gate_args = gate_args_of(settings.blueprint_args)
+    blueprint.hidden_fields = frozenset(gate_args.attention_checks.values())
     return RunPlan(
         settings=settings,
         shared_state=shared_state,
         requirements=_requirements(settings, shared_state),
-        blueprint=get_blueprint_from_type(settings.blueprint_type)(settings.blueprint_args, shared_state),
+        blueprint=blueprint,
         provider=get_crowd_provider_from_type(settings.provider_type)(settings.provider_args),
+        gate_args=gate_args,
     )
 
 

@@ -27,6 +27,8 @@ from mephisto_nb.lifecycle.departures import expire_open
 from mephisto_nb.lifecycle.launching import reopen_expired
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.client_io_handler import ClientIOHandler
+from mephisto_nb.operations.gate_judges import Judges
+from mephisto_nb.operations.gate_keeper import GateKeeper
 from mephisto_nb.operations.live_agents import AgentKeeper
 from mephisto_nb.operations.run_engine import RunEngine
 from mephisto_nb.operations.run_keeper import RunKeeper
@@ -137,7 +139,7 @@ class RunStarter:
         engine = keeper.run.parts.engine
         launcher = None
         if not generator_done:
-            skip = len(engine.state.assignments)
+            skip = engine.state.num_assignments
             launcher = TaskLauncher(engine, self._data(plan, skip), skip, keeper.run.parts.tally)
             await launcher.start()
         keeper.keep(launcher)
@@ -167,7 +169,7 @@ class RunStarter:
             blueprint_type=settings.blueprint_type,
             architect_type=settings.architect_type,
             provider_type=provider_type,
-            config=_with_notes(settings.as_dict(), plan.blueprint),
+            config=_with_notes(plan.config_to_store(), plan.blueprint),
             qualifications=[requirement.to_dict() for requirement in plan.requirements],
             created_at=now,
             opened_at=now,
@@ -191,10 +193,12 @@ class RunStarter:
         link = ClientIOHandler(engine, architect, self.clock)
         tally = RunTally(since=self.clock.now())
         engine.listeners.append(tally.note)
-        made_for = (run, directory, plan.blueprint, plan.provider, architect, self.database, self.clock)
+        made_for = (run, directory, plan.blueprint, plan.provider, architect, self.database, self.writer, self.clock)
         parts = RunParts(*made_for, engine, link, tally, self.progress)
         keeper = RunKeeper(self.run_class(parts), self.supervisor, lock)
         keeper.listen_for_submissions(plan.shared_state)
+        judges = Judges(plan.shared_state, plan.blueprint.get_answer)
+        keeper.gates = GateKeeper(engine, pool, self.supervisor, self.database, judges, plan.make_sources())
         if (runner := plan.blueprint.make_task_runner()) is not None:
             pool.transcripts = Transcripts(run.task_run_id, self.database)
             made_of = (runner, plan.blueprint, pool.init_data, pool.transcripts)

@@ -89,7 +89,7 @@ class TaskLauncher:
             self._skip = 0 if is_last else self._skip - len(skipped)
         chunk, is_last = await self._draw(_room(self._engine.state) if self._is_lazy else CHUNK)
         await self._engine.do(partial(_create, data=chunk, is_last=is_last), patiently=True)
-        self._tally.created = len(self._engine.state.assignments), self._total
+        self._tally.created = self._engine.state.num_assignments, self._total
 
     async def _draw(self, wanted: int) -> tuple[list[InitializationData], bool]:
         if self._is_lazy:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from mephisto_nb.data_model.states import UNIT_ANSWERED, UnitStatus
 from mephisto_nb.errors import ClosedError, RunFailedError
 from mephisto_nb.operations.run_parts import RunParts
 from mephisto_nb.operations.steering import SteeredRun
+from mephisto_nb.review.reviewing import ReviewedRun
+
+if TYPE_CHECKING:
+    from mephisto_nb.operations.run_engine import RunEngine
 
 
-class LiveTaskRun(SteeredRun):
+class LiveTaskRun(SteeredRun, ReviewedRun):
     """A task run that this kernel drives, or drove until it ended.
 
     Frames can be asked for at any time, before, during and after the run. What changes something is a
@@ -19,7 +24,8 @@ class LiveTaskRun(SteeredRun):
     """
 
     def __init__(self, parts: RunParts) -> None:
-        super().__init__(parts.run, parts.directory, parts.blueprint, parts.database, parts.progress)
+        made_for = (parts.run, parts.directory, parts.blueprint, parts.database, parts.writer, parts.clock)
+        super().__init__(*made_for, parts.progress)
         self._parts = parts
         self._failure: Exception | None = None
         #: Who is told of what befalls the run beside its steps: that it failed, ended, or is driven no longer.
@@ -71,6 +77,11 @@ class LiveTaskRun(SteeredRun):
         return self._failure
 
     @property
+    def engine(self) -> RunEngine | None:
+        """What drives the run, while this kernel does."""
+        return self._parts.engine if self.is_running else None
+
+    @property
     def attention(self) -> list[str]:
         """What somebody should know of, each with its reason; empty when all is well."""
         found = [str(self._failure)] if self._failure else []
@@ -78,6 +89,7 @@ class LiveTaskRun(SteeredRun):
             found.append(f"The task's data failed, so no more work is created: {self.launch_failure!r}")
         if self.failed_hooks:
             found.append(f"on_unit_submitted failed {len(self.failed_hooks)} times: {self.failed_hooks[-1]!r}")
+        found += self._parts.engine.state.gates.notices.values()
         troubles = (self._parts.engine.trouble, self._parts.link.trouble)
         return found + [trouble for trouble in troubles if trouble and self.is_running]
 

@@ -1,4 +1,4 @@
-"""The two places where threads are: the database's one writer, and a helper for functions that block."""
+"""The places where threads are: the database's one writer, and helpers for functions that block."""
 
 from __future__ import annotations
 
@@ -44,6 +44,15 @@ async def wholly_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.
     except asyncio.CancelledError:
         await asyncio.wait({work})
         raise
+
+
+async def in_own_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a researcher's function, which may block for ever, in a thread that nobody else waits for."""
+    loop = asyncio.get_running_loop()
+    job = _Job(lambda: function(*args, **kwargs), loop, loop.create_future())
+    threading.Thread(target=_call, args=(job, job.work), name="mephisto_nb-judge", daemon=True).start()
+    result: T = await job.future
+    return result
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from mephisto_nb.errors import ConfigError, MissingValueError, UnknownKeyError
 from mephisto_nb.operations.config_schema import SECTIONS, Section, TaskConfig
+from mephisto_nb.operations.gate_config import merge as merge_gates
 from mephisto_nb.utils.logging import get_logger, warn_once
 
 _logger = get_logger(__name__)
@@ -107,7 +108,8 @@ def _plugin_settings(section: Section, given: Mapping[str, Any]) -> DictConfig:
             f"{', '.join(section.get_valid_types())}."
         )
     plugin = section.get_class(str(name))
-    settings = _structured(plugin.ArgsClass, f"{plugin.__qualname__}.ArgsClass")
+    args_class = merge_gates(plugin.ArgsClass) if section.name == "blueprint" else plugin.ArgsClass
+    settings = _structured(args_class, f"{plugin.__qualname__}.ArgsClass")
     OmegaConf.set_struct(settings, False)
     settings[section.type_key] = getattr(plugin, section.type_attribute)
     OmegaConf.set_struct(settings, True)

@@ -13,13 +13,15 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.abstractions.blueprint import Blueprint
 from mephisto_nb.abstractions.crowd_provider import CrowdProvider, Identity
 from mephisto_nb.abstractions.database import Database
+from mephisto_nb.data_model.gates import OnboardingAgent
 from mephisto_nb.data_model.packets import PacketType, Received
 from mephisto_nb.data_model.records import PAGE_ERROR, Agent, Submission
 from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.data_model.states import AgentStatus
-from mephisto_nb.lifecycle.arrivals import Arrival, answer, arrive
+from mephisto_nb.lifecycle.arrivals import Arrival, Held, Outcome, answer, arrive
 from mephisto_nb.lifecycle.departures import leave
 from mephisto_nb.lifecycle.eligibility import Refusal, RefusalCode
+from mephisto_nb.lifecycle.onboarding import hand_in
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.lifecycle.submissions import submit
 from mephisto_nb.operations.threads import in_thread
@@ -66,7 +68,7 @@ class WorkerPool:
         self.transcripts: Transcripts | None = None
         self._rules: Mapping[PacketType, Callable[[Step, Received], None]] = {
             PacketType.SUBMIT_UNIT: _submit,
-            PacketType.SUBMIT_ONBOARDING: _refuse_onboarding,
+            PacketType.SUBMIT_ONBOARDING: _hand_in_onboarding,
             PacketType.SUBMIT_METADATA: _add_metadata,
             PacketType.LIVE_UPDATE_TO_OPERATOR: _add_live_update,
             PacketType.LOG_ERROR: _log_error,
@@ -109,9 +111,31 @@ class WorkerPool:
     def init_data(self, step: Step, agent: Agent) -> JSON:
         """Give what an agent's page is handed to work on."""
         unit = step.state.units[agent.unit_id]
-        assignment = step.state.assignments[unit.assignment_id]
-        own = assignment.unit_data[unit.unit_index] if unit.unit_index < len(assignment.unit_data) else {}
-        return self._blueprint.get_init_data(assignment.shared, own)
+        assignment, hidden = step.state.assignments[unit.assignment_id], step.state.rules.gates.hidden
+        parts = (assignment.shared, assignment.own_data(unit.unit_index))
+        shown = (
+            [{key: value for key, value in part.items() if key not in hidden} for part in parts] if hidden else parts
+        )
+        return self._blueprint.get_init_data(*shown)
+
+    async def look_up(self, worker_name: str) -> WorkerFacts:
+        """Give what is known of one worker."""
+        names, provider_type = [worker_name], self._provider.PROVIDER_TYPE
+        found = await in_thread(self._database.get_worker_facts, self._task_run_id, provider_type, names)
+        return found.get(worker_name, WorkerFacts())
+
+    def answer(self, step: Step, request_id: str, outcome: Outcome) -> None:
+        """Answer a page that asked for work, unless it has to wait."""
+        if isinstance(outcome, Held):
+            return
+        data: JSON = None
+        if isinstance(outcome, Agent):
+            data = self.init_data(step, outcome)
+            if self.transcripts is not None and isinstance(data, dict):
+                data = {**data, "past_live_updates": self.transcripts.past_updates(outcome.agent_id, step)}
+        elif isinstance(outcome, OnboardingAgent):
+            data = step.state.rules.gates.onboarding_data
+        answer(step, request_id, outcome, data)
 
     def _identify(self, data: JSONObject) -> Identity | Refusal:
         provider_data = data.get("provider_data")
@@ -132,16 +156,28 @@ class WorkerPool:
             return
         facts = prepared.facts.get(identity.worker_name, WorkerFacts())
         outcome = arrive(step, Arrival(request_id, identity.worker_name, identity.registration_id, facts))
-        data = self.init_data(step, outcome) if isinstance(outcome, Agent) else None
-        if self.transcripts is not None and isinstance(outcome, Agent) and isinstance(data, dict):
-            data = {**data, "past_live_updates": self.transcripts.past_updates(outcome.agent_id, step)}
-        answer(step, request_id, outcome, data)
+        self.answer(step, request_id, outcome)
 
 
 def _submit(step: Step, received: Received) -> None:
     data = received.packet.data
     files = data.get("files", [])
     submit(step, Submission(received.packet.subject_id, data.get("final_data"), received.received_at, files))
+
+
+def _hand_in_onboarding(step: Step, received: Received) -> None:
+    data, agent_id = received.packet.data, received.packet.subject_id
+    registration = data.get("agent_registration_id")
+    handed_in = hand_in(
+        step,
+        agent_id,
+        data.get("onboarding_data"),
+        received.received_at,
+        str(data.get("request_id")),
+        registration if isinstance(registration, str) else None,
+    )
+    if not handed_in:
+        _refuse_onboarding(step, received)
 
 
 def _refuse_onboarding(step: Step, received: Received) -> None:

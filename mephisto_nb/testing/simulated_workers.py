@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 import aiohttp
 
 from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.data_model.gates import ONBOARDING_PREFIX
 from mephisto_nb.errors import RouterError, UsageError
 from mephisto_nb.testing.simulated_talks import DONE, PARTNER_LEFT, ReplyFunction, SimulatedTalk
 
@@ -41,14 +42,17 @@ class Report:
     """What happened to simulated workers.
 
     `submitted` holds, by agent id, the answers that the router said it had received; `dropped` the agents that
-    were left without an answer; `refusals` why workers got no (more) units, by worker; `not_believed` those of
-    them whose link did not show who they are.
+    were left without an answer; `refusals` why workers got no (more) units, by worker, and `codes` the same for
+    programs; `not_believed` those of them whose link did not show who they are. `introduced` holds what was handed in
+    at introductions, by onboarding agent.
     """
 
     submitted: dict[str, JSON] = field(default_factory=dict)
     dropped: list[str] = field(default_factory=list)
     refusals: dict[str, str] = field(default_factory=dict)
+    codes: dict[str, str] = field(default_factory=dict)
     not_believed: set[str] = field(default_factory=set)
+    introduced: dict[str, JSON] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
 
 
@@ -95,6 +99,13 @@ class SimulatedWorker:
         """Send an answer; it counts as received only when this returns."""
         return await self.post("/submit_task", {"USED_AGENT_ID": agent_id, "final_data": answer})
 
+    async def hand_in(self, agent_id: str, answer: JSON) -> JSONObject:
+        """Hand in an introduction; give what the page gets then, as `register` does."""
+        content = {"USED_AGENT_ID": agent_id, "onboarding_data": answer}
+        packet = await self.post("/submit_onboarding", {"provider_data": content})
+        details: JSONObject = packet["data"]
+        return details
+
     async def submit_form(self, agent_id: str, answer: JSON, files: dict[str, bytes]) -> JSONObject:
         """Send an answer with files, by the names of their inputs."""
         return await self.post("/submit_task", None, form=(agent_id, answer, files))
@@ -138,6 +149,7 @@ async def simulate_workers(
     drop_out_rate: float = 0.0,
     seed: int = 0,
     name: str = "simulated",
+    onboarding: AnswerFunction | None = None,
     reply: ReplyFunction | None = None,
 ) -> Report:
     """Let simulated workers do a task, all at once, until there is nothing left for them.
@@ -148,7 +160,7 @@ async def simulate_workers(
         The run, by whose own links they come; or its router's URL, `run.url`, where names are believed
         (``mephisto.provider.signed_links=false``).
     answer
-        ``answer(data) -> answer``, plain or async, called once a unit.
+        ``answer(data) -> answer``, plain or async, called once a unit, those of gates among them.
     num_workers
         How many there are; they are called ``NAME-000``, ``NAME-001`` ...
     units_per_worker
@@ -160,6 +172,8 @@ async def simulate_workers(
         conversations, the share that a worker gives back in the middle.
     seed
         Of all that is left to chance.
+    onboarding
+        ``onboarding(data) -> answer``, called once a worker who is shown an introduction. None: `answer` is.
 
     reply
         Of a chat, what a worker says: ``reply(messages) -> text``, plain or async, where each message has ``text``,
@@ -190,6 +204,7 @@ async def simulate_workers(
             worker = make_worker(run, f"{name}-{index:03d}", session)
             chance = random.Random(f"{seed}-{index}")
             habits = _Habits(answer, units_per_worker, thinking_time, drop_out_rate, chance, reply)
+            habits.onboarding = onboarding or answer
             group.create_task(_work(worker, habits, report))
     if report.not_believed and isinstance(run, str):
         raise UsageError(
@@ -213,6 +228,7 @@ class _Habits:
     thinking_time: float | tuple[float, float]
     drop_out_rate: float
     chance: random.Random
+    onboarding: AnswerFunction = field(default=lambda data: None)
     reply: ReplyFunction | None = None
 
     def think(self) -> float:
@@ -228,8 +244,13 @@ async def _work(worker: SimulatedWorker, habits: _Habits, report: Report) -> Non
         while habits.units is None or done < habits.units:
             details = await worker.register()
             agent_id = details["agent_id"]
+            if agent_id is not None and agent_id.startswith(ONBOARDING_PREFIX):
+                report.introduced[agent_id] = given = await _answer(habits.onboarding, details["init_task_data"])
+                details = await worker.hand_in(agent_id, given)
+                agent_id = details["agent_id"]
             if agent_id is None:
                 report.refusals[worker.name] = details["failure_reason"]
+                report.codes[worker.name] = details["failure_code"]
                 if details["failure_code"] == "bad_registration":
                     report.not_believed.add(worker.name)
                 return
@@ -244,14 +265,17 @@ async def _work(worker: SimulatedWorker, habits: _Habits, report: Report) -> Non
             elif drops_out:
                 report.dropped.append(agent_id)
                 return
-            answer = habits.answer(details["init_task_data"])
-            if isinstance(answer, Awaitable):
-                answer = await answer
+            answer = await _answer(habits.answer, details["init_task_data"])
             await worker.submit(agent_id, answer)
             report.submitted[agent_id] = answer
             done += 1
     except RouterError as error:
         report.errors.append(f"{worker.name}: {error}")
+
+
+async def _answer(function: AnswerFunction, data: JSON) -> JSON:
+    answer = function(data)
+    return await answer if isinstance(answer, Awaitable) else answer
 
 
 def _form(agent_id: str, answer: JSON, files: dict[str, bytes]) -> aiohttp.FormData:

@@ -6,7 +6,9 @@ import sqlite3
 from pathlib import Path
 
 from mephisto_nb.data_model import changes as c
+from mephisto_nb.data_model.gates import HeldArrival, Verdict
 from mephisto_nb.data_model.records import Steering
+from mephisto_nb.data_model.states import AgentStatus, Gate
 from mephisto_nb.databases.migrate import REVISIONS
 from mephisto_nb.databases.sql_database import SQLDatabase
 from mephisto_nb.testing.contracts._samples import SampleRun, make_event
@@ -25,7 +27,15 @@ def main() -> None:
     ann = run.add_answered_unit({"label": "kůň"}, worker_name="ann")
     run.add_units(2)
     run.commit(c.Steer(STEERING), events=[make_event()], last_seq=3)
-    run.commit(c.AddPayment(run.make_payment(ann)))
+    run.commit(c.AddPayment(bonus := run.make_payment(ann)))
+    run.review(ann, bonus_payment_id=bonus.payment_id)
+    bob = run.add_onboarding("bob")
+    run.commit(
+        c.AddOnboardingAnswer(bob.agent_id, {"sure": "yes"}, 1010.0),
+        c.ChangeOnboarding(bob.agent_id, bob.status, AgentStatus.WAITING),
+        c.HoldArrival(HeldArrival("request", bob.worker_id, "bob", "page", 1010.0)),
+        c.AddVerdict(Verdict(ann.agent_id, Gate.TIME, True, 1010.0)),
+    )
     database.grant_qualification("careful", "ann", "mock", 5)
     database.close()
     _shrink(file)

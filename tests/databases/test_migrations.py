@@ -124,7 +124,11 @@ def test_a_database_of_each_old_schema_opens(revision: str, tmp_path: Path) -> N
     assert [row["data"] for row in database.read_results([run.task_run_id])] == [{"label": "kůň"}]
     payments = [row["reason"] for row in database.read_payments([run.task_run_id])]
     assert payments == (["Well done!"] if revision >= "0003" else [])
+    reviews = [(row["after"], row["note"]) for row in database.read_reviews([run.task_run_id])]
+    assert reviews == ([("accepted", "clear")] if revision >= "0003" else [])
     assert database.get_worker_facts(run.task_run_id, "mock", ["ann"])["ann"].grants == {"careful": 5}
+    gates = [(row["gate"], row["worker_name"], row["passed"]) for row in database.read_gates([run.task_run_id])]
+    assert gates == ([("onboarding", "bob", None), ("time", "ann", True)] if revision >= "0004" else [])
     database.close()
 
 

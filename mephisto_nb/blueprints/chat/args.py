@@ -131,6 +131,12 @@ def check_chat_args(args: ChatBlueprintArgs, has_bot: bool) -> None:
     """Raise `ConfigError` for settings of a conversation that cannot work."""
     if given(args.world_file):
         raise ConfigError(_WORLD.format(args.world_file))
+    for key in ("use_screening_task", "use_golds"):
+        if getattr(args, key, False):
+            raise ConfigError(
+                f"mephisto.blueprint.{key} is true, but a conversation has no right answer that is known beforehand. "
+                "Remove the key; newcomers may be shown an introduction instead: onboarding_qualification."
+            )
     if given(args.instruction_html) and given(args.instruction_source):
         raise ConfigError("mephisto.blueprint.instruction_html and instruction_source are both set. Remove one.")
     for key, choices in (("when_waited", WhenWaited), ("when_left", WhenLeft)):

@@ -19,21 +19,33 @@ async function start() {
     return;
   }
   const { data } = await post("request_agent", { provider_data: window.getAgentRegistration() });
+  open(data);
+}
+
+function open(data) {
   if (data.agent_id === null) {
+    form.hidden = true;
     said.textContent = data.failure_reason;
     return;
   }
-  said.textContent = "";
+  said.textContent = isIntroduction(data.agent_id) ? "First, an introduction." : "";
   document.getElementById("data").textContent = JSON.stringify(data.init_task_data);
   form.hidden = false;
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     send(data.agent_id).catch(fail);
-  });
+  }, { once: true });
 }
+
+const isIntroduction = (agentId) => agentId.startsWith("onboarding_");
 
 async function send(agentId) {
   const answer = Object.fromEntries(new FormData(form));
+  form.reset();
+  if (isIntroduction(agentId)) {
+    const content = { USED_AGENT_ID: agentId, onboarding_data: answer };
+    return open((await post("submit_onboarding", { provider_data: content })).data);
+  }
   await post("submit_task", { USED_AGENT_ID: agentId, final_data: answer });
   form.hidden = true;
   said.textContent = "Thank you. Your work was sent.";

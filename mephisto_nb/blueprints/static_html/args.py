@@ -31,14 +31,11 @@ class StaticHTMLBlueprintArgs:
         A folder of pictures, scripts and style sheets, copied beside the page: ``cat.png`` in it is ``src="cat.png"``.
     extra_script_sources
         Addresses that ``<script src=...>`` may load from, such as ``https://example.org/lib/``. None without this.
-    block_qualification
-        Workers who hold this qualification are kept out.
-    task_source_review, tips_location, onboarding_source, onboarding_qualification, use_screening_task, use_golds
+    onboarding_source, onboarding_html
+        HTML of the introduction that newcomers go through, where `onboarding_qualification` asks for one: a file, or
+        the text itself, which is filled with `SharedTaskState.onboarding_data`.
+    task_source_review, tips_location
         Known to Mephisto 1.x and refused when set: what they ask for is not done here.
-    passed_qualification_name, max_screening_units
-        Of use with `use_screening_task` alone.
-    gold_qualification_base, max_gold_units, min_golds, max_incorrect_golds
-        Of use with `use_golds` alone.
     """
 
     _blueprint_type: str = "static_html"
@@ -53,32 +50,16 @@ class StaticHTMLBlueprintArgs:
     units_per_assignment: int = 1
     extra_source_dir: str | None = None
     extra_script_sources: list[str] = field(default_factory=list)
-    block_qualification: str | None = None
+    onboarding_source: str | None = None
+    onboarding_html: str | None = None
     task_source_review: str | None = None
     tips_location: str | None = None
-    onboarding_source: str | None = None
-    onboarding_qualification: str | None = None
-    use_screening_task: bool = False
-    passed_qualification_name: str | None = None
-    max_screening_units: int | None = None
-    use_golds: bool = False
-    gold_qualification_base: str | None = None
-    max_gold_units: int | None = None
-    min_golds: int = 1
-    max_incorrect_golds: int = 0
 
 
 #: Settings of Mephisto 1.x that we cannot follow yet, and what to do instead of each.
 _REFUSED = {
     "task_source_review": "answers are reviewed as they are, without a page of their own. Remove the key.",
     "tips_location": "workers' tips are not collected. Remove the key.",
-    "onboarding_source": "onboarding pages are not served yet. Remove the key, and let in workers you know by "
-    "`SharedTaskState.qualifications`.",
-    "onboarding_qualification": "onboarding is not done yet. Remove the key, and let in workers you know by "
-    "`SharedTaskState.qualifications`.",
-    "use_screening_task": "screening units are not launched yet. Set it to false, and let in workers you know by "
-    "`SharedTaskState.qualifications`.",
-    "use_golds": "gold units are not launched yet. Set it to false, and put rows whose answer you know among the data.",
 }
 
 _SCRIPT_SOURCE = re.compile(r"https?://[A-Za-z0-9.*-]+(:\d+)?(/[^\s;,'\"?#]*)?")
@@ -93,7 +74,7 @@ def check_args(args: StaticHTMLBlueprintArgs) -> None:
     """Raise `ConfigError` for settings that cannot work, whatever the files they name hold."""
     for key, reason in _REFUSED.items():
         value = getattr(args, key)
-        if value is True or (isinstance(value, str) and given(value)):
+        if given(value):
             raise ConfigError(f"mephisto.blueprint.{key} is {value!r}, but {reason}")
     _check_one_template(args)
     if args.units_per_assignment < 1:
@@ -119,8 +100,9 @@ def _check_one_template(args: StaticHTMLBlueprintArgs) -> None:
             "mephisto.blueprint has neither task_source nor task_html, so there is no page to show. "
             "Set task_source to the path of an HTML file, or task_html to the HTML itself."
         )
-    if given(args.preview_source) and given(args.preview_html):
-        raise ConfigError(
-            f"mephisto.blueprint.preview_source is {args.preview_source!r}, and preview_html is set as well. "
-            "Remove one of them."
-        )
+    for kind in ("preview", "onboarding"):
+        source = getattr(args, f"{kind}_source")
+        if given(source) and given(getattr(args, f"{kind}_html")):
+            raise ConfigError(
+                f"mephisto.blueprint.{kind}_source is {source!r}, and {kind}_html is set as well. Remove one of them."
+            )

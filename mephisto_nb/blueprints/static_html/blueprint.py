@@ -56,10 +56,15 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
                 f"{self._name_of('task')} has no input with a name and no script, so nothing would come back. "
                 'Give each input a name: <input name="mood">.'
             )
-        site.check_extra_files(self.args.extra_source_dir, [template, self._preview])
+        site.check_extra_files(self.args.extra_source_dir, [template, self._preview, self._onboarding])
         if not self._is_drawn:
             check_rows(template.fields, self._rows)
         self._check_preview()
+        self._check_onboarding()
+
+    def check_row(self, label: str, row: JSONObject) -> None:
+        """Refuse a screening or gold row that lacks a field of the template. Raises `DataFileError`."""
+        check_row(self._template.fields, label, InitializationData(row))
 
     def get_initialization_data(self) -> Iterable[InitializationData] | AsyncIterable[InitializationData]:
         """Give one assignment a row; rows of a generator are checked as they are drawn.
@@ -76,7 +81,8 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
 
     def build_site(self, directory: Path) -> None:
         """Write the worker's page, the template and its scripts, and what visitors see."""
-        site.build(directory, self._template, self._preview, self._sample, self.args.extra_source_dir)
+        templates = {"task": self._template, "preview": self._preview, "onboarding": self._onboarding}
+        site.build(directory, templates, self._sample, self.args.extra_source_dir)
 
     def get_frontend_args(self) -> JSONObject:
         """Give the task configuration, and where the page finds its template and preview."""
@@ -117,6 +123,12 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         return self._read("preview", self.args.preview_source, self.args.preview_html)
 
     @cached_property
+    def _onboarding(self) -> Template | None:
+        if not given(self.args.onboarding_source) and not given(self.args.onboarding_html):
+            return None
+        return self._read("onboarding", self.args.onboarding_source, self.args.onboarding_html)
+
+    @cached_property
     def _rows(self) -> list[tuple[str, InitializationData]]:
         return task_data.read_listed(self.args, self.shared_state.static_task_data)
 
@@ -125,7 +137,8 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         if self._is_drawn or not self.args.preview_with_sample:
             return None
         first = self._rows[0][1]
-        return {**first.shared, **first.unit_data[0]}
+        row = {**first.shared, **first.unit_data[0]}
+        return {name: value for name, value in row.items() if name not in self.hidden_fields}
 
     def _read(self, kind: str, source: str | None, html: str | None) -> Template:
         text = read_text(source, f"{kind}_source") if source and given(source) else html or ""
@@ -144,6 +157,18 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
                 "rows come from a generator, or preview_with_sample is false. Take the field out."
             )
         check_row(self._preview.fields, *self._rows[0])
+
+    def _check_onboarding(self) -> None:
+        if self._onboarding is None:
+            return
+        if not self._onboarding.collects:
+            raise ConfigError(
+                f"{self._name_of('onboarding')} has no input with a name and no script, so there would be nothing to "
+                'judge. Give each input a name: <input name="mood">.'
+            )
+        data = self.shared_state.onboarding_data
+        row = InitializationData(data if isinstance(data, dict) else {})
+        check_row(self._onboarding.fields, "SharedTaskState.onboarding_data", row)
 
     def _checked(self, rows: Iterator[Row]) -> Iterator[InitializationData]:
         for row in rows:

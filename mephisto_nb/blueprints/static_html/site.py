@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -17,7 +17,16 @@ PAGE = Path(__file__).parent / "page"
 #: Where our own scripts and styles lie below the site, out of the way of a researcher's files.
 PAGE_FOLDER = "worker_page"
 _OURS = frozenset(
-    {"index.html", "task.html", "preview.html", "preview.json", "wrap_crowd_source.js", "task_config.json", PAGE_FOLDER}
+    {
+        "index.html",
+        "task.html",
+        "preview.html",
+        "onboarding.html",
+        "preview.json",
+        "wrap_crowd_source.js",
+        "task_config.json",
+        PAGE_FOLDER,
+    }
 )
 
 
@@ -43,7 +52,7 @@ def _check_folder(extra: Path) -> None:
             f"{extra.absolute()}). Correct the path."
         )
     for entry in sorted(extra.iterdir()):
-        if entry.name in _OURS or entry.name.startswith(("task-script-", "preview-script-")):
+        if entry.name in _OURS or entry.name.startswith(("task-script-", "preview-script-", "onboarding-script-")):
             raise ConfigError(
                 f"mephisto.blueprint.extra_source_dir holds {entry.name!r}, a name that the worker's page uses itself. "
                 "Rename it."
@@ -52,12 +61,11 @@ def _check_folder(extra: Path) -> None:
 
 def build(
     directory: Path,
-    template: Template,
-    preview: Template | None,
+    templates: Mapping[str, Template | None],
     sample: JSONObject | None,
     extra_source_dir: str | None,
 ) -> None:
-    """Write the page, the templates with their scripts, the visitors' sample and the extra folder."""
+    """Write the page, the templates, by their names, with their scripts, the visitors' sample and the extra folder."""
     directory.mkdir(parents=True, exist_ok=True)
     try:
         if extra_source_dir and given(extra_source_dir):
@@ -66,9 +74,9 @@ def build(
         raise DataFileError(f"mephisto.blueprint.extra_source_dir cannot be copied: {error}") from error
     shutil.copytree(PAGE, directory / PAGE_FOLDER, dirs_exist_ok=True, ignore=shutil.ignore_patterns("index.html"))
     shutil.copyfile(PAGE / "index.html", directory / "index.html")
-    for name, one in (("task.html", template), ("preview.html", preview)):
+    for name, one in templates.items():
         if one is not None:
-            (directory / name).write_text(one.html, encoding="utf-8")
+            (directory / f"{name}.html").write_text(one.html, encoding="utf-8")
             for script, content in one.scripts.items():
                 (directory / script).write_text(content, encoding="utf-8")
     if sample is not None:

@@ -63,6 +63,12 @@ def _failure(moment: Moment) -> Notices:
         yield Notice("hook", "warning", reason, "Answers are stored all the same. Mend the function for the next run.")
 
 
+def _gates(moment: Moment) -> Notices:
+    if moment.live is not None and moment.live.is_running:
+        for key, reason in moment.live.parts.engine.state.gates.notices.items():
+            yield Notice(f"gate {key}", "warning", reason, "run.gates() shows who was looked at, and what was found.")
+
+
 def _troubles(moment: Moment) -> Notices:
     run = moment.live
     if run is None or not run.is_running or run.done.is_set():
@@ -101,6 +107,14 @@ _BECAUSE = {
     "blocked": ("blocked", "invite others"),
     "max_for_task": ("done with as many as one worker may do", "raise maximum_units_per_worker, or invite others"),
     "no_available_units": ("done with all that is open to them", "invite others"),
+    "onboarding_failed": ("failed the introduction", "invite others"),
+    "screening_failed": ("failed screening", "invite others"),
+    "screening_full": ("not to be screened any more", "raise max_screening_units, or give more rows"),
+    "gold_failed": ("wrong about too many gold units", "invite others"),
+    "gold_full": ("without a gold unit to be given", "raise max_gold_units, or give more rows"),
+    "checks_failed": ("shut out after failed checks", "invite others"),
+    "not_judged": ("waiting for a function to be mended", "mend the function that judges"),
+    "trouble": ("waiting for rows to be found", "mend what gives the rows"),
 }
 
 
@@ -217,7 +231,7 @@ def _pay(moment: Moment, money: JSONObject) -> Notices:
 
 
 _LOOKS = (
-    _failure, _troubles, _nobody_eligible, _lonely, _stuck, _page_errors, _rates, _partners, _paused, _absence,
+    _failure, _troubles, _gates, _nobody_eligible, _lonely, _stuck, _page_errors, _rates, _partners, _paused, _absence,
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mephisto_nb.data_model.records import Agent
-from mephisto_nb.data_model.states import AGENT_LEFT, UNIT_ANSWERED, UNIT_OPEN, AgentStatus, UnitStatus
+from mephisto_nb.data_model.states import AGENT_LEFT, GATE_INDEXES, UNIT_ANSWERED, UNIT_OPEN, AgentStatus, UnitStatus
 from mephisto_nb.display.observation.run_statistics import RunStatistics
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SLOW, NEVER_SLOW = 3.0, 60.0
 #: From how many answers on somebody can be called slow.
 _ENOUGH = 5
+_GATES = {index: gate.value for gate, index in GATE_INDEXES.items()}
 
 
 @dataclass(slots=True)
@@ -95,6 +96,8 @@ class Moment:
         """Give the short name of a unit: the index of its assignment, and its own where there are several."""
         state = self.statistics.state
         unit = state.units[unit_id]
+        if not unit.is_real:
+            return _GATES.get(unit.unit_index, "extra")
         assignment = state.assignments[unit.assignment_id]
         several = len(assignment.unit_data) > 1 or unit.unit_index
         return f"#{assignment.index}.{unit.unit_index}" if several else f"#{assignment.index}"

@@ -89,7 +89,8 @@ class RunStatistics:
         unit = self.state.units[agent.unit_id]
         took = at - agent.accepted_at
         self.num_answered += 1
-        self.pace.add(at)
+        if unit.is_real:  # how long the work takes is told from the work alone
+            self.pace.add(at)
         self.seconds.add(took)
         if took > 0:  # two clocks may disagree by more than the work took
             self.hourly.add(3600 * unit.pay_amount / took)
@@ -99,7 +100,7 @@ class RunStatistics:
 
     def _leave(self, agent: Agent) -> None:
         self.left[agent.status] += 1
-        if agent.status is not AgentStatus.EXPIRED:
+        if agent.status is not AgentStatus.EXPIRED and self.state.units[agent.unit_id].is_real:
             self.times_left[agent.unit_id] += 1
             if self.times_left[agent.unit_id] >= TOO_OFTEN:
                 self.often_left[agent.unit_id] = self.times_left[agent.unit_id]

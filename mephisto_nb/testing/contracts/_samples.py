@@ -7,8 +7,10 @@ from typing import Any
 from mephisto_nb._typing import JSON
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.data_model import changes as c
+from mephisto_nb.data_model.gates import ONBOARDING_PREFIX, GateRow, GateUnit, OnboardingAgent
 from mephisto_nb.data_model.records import Agent, Assignment, Event, Payment, Submission, TaskRun, Unit, Worker
-from mephisto_nb.data_model.states import AgentStatus, PaymentKind, UnitStatus
+from mephisto_nb.data_model.reviews import Review
+from mephisto_nb.data_model.states import AGENT_OF_DECIDED, AgentStatus, Gate, PaymentKind, UnitStatus
 from mephisto_nb.utils.ids import new_id
 
 
@@ -110,11 +112,46 @@ class SampleRun:
         )
         agent.submitted_at = received_at
 
+    def add_onboarding(self, worker_name: str) -> OnboardingAgent:
+        """Let a worker begin the introduction."""
+        worker, id_ = self.add_worker(worker_name), f"{ONBOARDING_PREFIX}{new_id()}"
+        agent = OnboardingAgent(id_, worker.worker_id, new_id(), AgentStatus.ONBOARDING, 1001.5, 1060.0)
+        self.commit(c.AddOnboarding(agent))
+        return agent
+
+    def add_gate_unit(self, worker_name: str) -> tuple[Agent, GateUnit]:
+        """Let a worker take a gold unit; the first of the run."""
+        worker, row = (
+            self.add_worker(worker_name),
+            GateRow("key", {"text": "A cat?"}, {"text": "A cat?", "label": "no"}),
+        )
+        assignment = Assignment(new_id(), self.id, -1, row.shared, [{}])
+        unit = Unit(new_id(), assignment.assignment_id, -2, 0.25, UnitStatus.LAUNCHED)
+        kept = GateUnit(unit.unit_id, Gate.GOLD, worker.worker_id, row)
+        self.commit(c.AddAssignments([assignment], [unit]), c.AddGateUnit(kept))
+        return self.add_agent(unit, worker), kept
+
     def make_payment(self, agent: Agent, **fields: Any) -> Payment:
         """Make a bonus for an agent's unit, which is not stored yet."""
         given: dict[str, Any] = {"key": "thanks", "amount": 0.5, "reason": "Well done!", "kind": PaymentKind.BONUS}
         owed = {"worker_id": agent.worker_id, "unit_id": agent.unit_id, "task_run_id": self.id, "created_at": 1005.0}
         return Payment(payment_id=new_id(), **given | owed | fields)
+
+    def make_review(self, agent: Agent, after: UnitStatus = UnitStatus.ACCEPTED, **fields: Any) -> Review:
+        """Make a decision on an agent's answer, which is not stored yet."""
+        given: dict[str, Any] = {"note": "clear", "message": "", "who": "eve", "at": 1006.0}
+        given |= {"unit_id": agent.unit_id, "agent_id": agent.agent_id, "worker_id": agent.worker_id}
+        return Review(review_id=new_id(), after=after, **given | {"before": UnitStatus.COMPLETED} | fields)
+
+    def review(self, agent: Agent, after: UnitStatus = UnitStatus.ACCEPTED, **fields: Any) -> Review:
+        """Store a decision on an agent's answer, and what it makes of its unit."""
+        review = self.make_review(agent, after, **fields)
+        self.commit(
+            c.AddReview(review),
+            c.ChangeUnit(agent.unit_id, review.before, after, agent.agent_id, agent.worker_id),
+            change_agent(agent, AGENT_OF_DECIDED[after]),
+        )
+        return review
 
     def add_answered_unit(self, data: JSON, worker_name: str = "ann") -> Agent:
         """Store a unit with its answer."""

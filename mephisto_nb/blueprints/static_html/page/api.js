@@ -24,7 +24,10 @@ export async function getText(path) {
 }
 
 export async function requestAgent(registration) {
-  const packet = await postJSON("request_agent", { provider_data: registration });
+  return detailsOf(await postJSON("request_agent", { provider_data: registration }));
+}
+
+function detailsOf(packet) {
   if (typeof packet?.data !== "object" || packet.data === null) {
     throw new RequestError("The answer to the registration cannot be read.", 502);
   }
@@ -39,6 +42,12 @@ export function submitTask(agentId, answer, files) {
   form.append("client_timestamp", String(now()));
   for (const { name, file } of files) form.append(name, file, file.name);
   return post("submit_task", { body: form });
+}
+
+/* Hand in an introduction; answered like `requestAgent`, which may take a while. */
+export async function submitOnboarding(agentId, registrationId, answer) {
+  const content = { USED_AGENT_ID: agentId, agent_registration_id: registrationId, onboarding_data: answer };
+  return detailsOf(await postJSON("submit_onboarding", { provider_data: content }));
 }
 
 export const returnUnit = (agentId) => postJSON("return_unit", { USED_AGENT_ID: agentId });

@@ -1,17 +1,22 @@
 /* The worker's page, of any kind of task: asks for a unit, shows it, and says at each step how things stand. */
 
-import { getRouterStatus, getTaskConfig, requestAgent } from "./api.js";
+import { getRouterStatus, getTaskConfig, getText, requestAgent } from "./api.js";
 import { pruneDrafts } from "./draft.js";
 import * as identity from "./identity.js";
 import { Live } from "./live.js";
 import { Patience, persist } from "./patience.js";
 import { put, show, wire } from "./screens.js";
+import { handIn } from "./sending.js";
+import { Task } from "./task.js";
 import { report, reportAs, watchErrors } from "./trouble.js";
 
 const PATIENCE = 2000;
 const LEFT = new Set(["expired", "returned", "timeout", "disconnect", "partner disconnect"]);
 const DONE = new Set(["completed", "approved", "rejected", "soft_rejected"]);
-const WORTH_RETRYING = new Set(["no_available_units", "too_many_concurrent"]);
+const WORTH_RETRYING = new Set([
+  "no_available_units", "too_many_concurrent", "screening_full", "gold_full", "being_judged", "not_judged", "trouble",
+]);
+const ONBOARDING = "onboarding_";
 
 const dialog = document.getElementById("return-dialog");
 let kind = null;
@@ -105,10 +110,27 @@ async function work(details, config) {
   if (DONE.has(status)) return end("sent");
   if (LEFT.has(status) && !kind.goesOn?.(status)) return end(status);
   reportAs(agentId);
+  if (agentId.startsWith(ONBOARDING)) return introduce(agentId, details.init_task_data);
   const on = { sent, refused: (error) => end("other", error.message), trouble: waitForNetwork };
   task = await kind.open(agentId, details, on, config);
   live = new Live(agentId, heard, task.update ? (data) => task?.update(data) : null, () => task?.confirmed?.());
   task.connect?.(live);
+}
+
+/* The introduction that newcomers go through; what they are to do next comes as the answer to it. */
+async function introduce(agentId, data) {
+  const html = await persist(() => getText("onboarding.html"), waitForNetwork);
+  task = new Task(agentId, goOn, (error) => end("other", error.message), handIn);
+  await task.open(html, data);
+  live = new Live(agentId, (status) => LEFT.has(status) && heard(status));
+}
+
+function goOn(_answer, details) {
+  if (details.agent_id || details.failure_code === "paused") return location.reload(); // it is found by who asks
+  task?.close();
+  live?.close();
+  task = live = null;
+  refuse(details.failure_code, details.failure_reason);
 }
 
 function heard(status) {

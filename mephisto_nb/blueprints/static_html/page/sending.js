@@ -1,6 +1,7 @@
 /* Sends an answer until it has arrived, and says meanwhile how things stand. */
 
-import { submitTask } from "./api.js";
+import { submitOnboarding, submitTask } from "./api.js";
+import { registration } from "./identity.js";
 import { persist } from "./patience.js";
 import { choose, put } from "./screens.js";
 
@@ -17,6 +18,20 @@ export async function send(agentId, { answer, files }) {
   try {
     await persist(
       () => submitTask(agentId, answer, files),
+      () => say("retrying"),
+    );
+  } finally {
+    bar.hidden = true;
+  }
+}
+
+/* Hand in an introduction; resolves with what the worker is to do next. Files are not sent: nobody would keep them. */
+export async function handIn(agentId, { answer }) {
+  say("looking");
+  try {
+    const own = registration().agent_registration_id;
+    return await persist(
+      () => submitOnboarding(agentId, own, answer),
       () => say("retrying"),
     );
   } finally {

@@ -19,14 +19,17 @@ export class Task {
   #agentId;
   #onSent;
   #onRefused;
+  #deliverBy;
   #draft;
   #deadline = new Deadline();
   #extra = null;
   #busy = false;
 
-  /* `onSent(answer)` is called once the answer has arrived, `onRefused(error)` if it can never be taken. */
-  constructor(agentId, onSent, onRefused) {
+  /* `onSent(answer, told)` is called once the answer has arrived, `onRefused(error)` if it can never be taken.
+  `deliverBy(agentId, read)` sends it, and gives what the router told. */
+  constructor(agentId, onSent, onRefused, deliverBy = send) {
     this.#agentId = agentId;
+    this.#deliverBy = deliverBy;
     this.#onSent = onSent;
     this.#onRefused = onRefused;
     this.#draft = new Draft(form, agentId);
@@ -93,14 +96,15 @@ export class Task {
     returnRow.hidden = true;
     const read = readAnswer(form, submitter, extra);
     this.#draft.keep({ submitter, extra });
+    let told;
     try {
-      await send(this.#agentId, read);
+      told = await this.#deliverBy(this.#agentId, read);
     } catch (error) {
       this.#takeBack(error);
       return;
     }
     await this.#draft.forget();
-    this.#onSent(read.answer);
+    this.#onSent(read.answer, told);
   }
 
   #takeBack(error) {

@@ -1,0 +1,119 @@
+"""What a person asks for becomes a decision that can be made, or is refused before anything is written."""
+
+from __future__ import annotations
+
+import getpass
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import TypeAlias
+
+from mephisto_nb.data_model.reviews import Decision
+from mephisto_nb.data_model.states import UnitStatus
+from mephisto_nb.errors import ConfigError
+
+#: Qualifications to grant: a name (value 1), several, or values by name.
+Grants: TypeAlias = "str | Iterable[str] | Mapping[str, int] | None"
+
+#: What a person says, and what it makes of a unit.
+VERDICTS: Mapping[str, UnitStatus] = {
+    "approve": UnitStatus.ACCEPTED,
+    "soft_reject": UnitStatus.SOFT_REJECTED,
+    "reject": UnitStatus.REJECTED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What may come with a verdict.
+
+    Parameters
+    ----------
+    note
+        For yourself and your colleagues; the worker never sees it.
+    bonus
+        US dollars for each answer.
+    message
+        For the worker, where the crowd can send one.
+    grant
+        Qualifications that the workers get: a name (value 1), several, or values by name.
+    block
+        Whether the workers are offered nothing any more.
+    again
+        Whether an answer that was decided on before is decided on anew; otherwise it is left alone.
+    who
+        Who decides; None: the name that this computer knows you by.
+    """
+
+    note: str = ""
+    bonus: float = 0.0
+    message: str = ""
+    grant: Grants = None
+    block: bool = False
+    again: bool = False
+    who: str | None = None
+
+
+def make_decision(verdict: str, extras: Extras) -> Decision:
+    """Make a decision of what somebody asks for.
+
+    Raises
+    ------
+    ConfigError
+        There is no such verdict, or something that is to come with it cannot be.
+    """
+    if verdict not in VERDICTS:
+        raise ConfigError(f"There is no verdict {verdict!r}. There are: {', '.join(VERDICTS)}.")
+    bonus = _amount(extras.bonus)
+    if bonus and verdict == "reject":
+        raise ConfigError("A rejected answer gets no bonus. Soft-reject it, which pays, or leave the bonus out.")
+    return Decision(
+        verdict=VERDICTS[verdict],
+        who=who_decides(extras.who),
+        note=_text("note", extras.note),
+        message=_text("message", extras.message),
+        bonus=bonus,
+        grants=_grants(extras.grant),
+        block=bool(extras.block),
+        again=bool(extras.again),
+    )
+
+
+def who_decides(who: str | None) -> str:
+    """Give the name of who decides."""
+    if who is not None:
+        return _text("who", who)
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container's user may have no name
+        return "researcher"
+
+
+def _amount(bonus: object) -> float:
+    if isinstance(bonus, bool) or not isinstance(bonus, Real) or not math.isfinite(bonus) or bonus < 0:
+        raise ConfigError(f"The bonus cannot be {bonus!r}. Give US dollars for each answer, 0 or more.")
+    return float(bonus)
+
+
+def _text(name: str, text: object) -> str:
+    if not isinstance(text, str):
+        raise ConfigError(f"{name} is {text!r}. Give text.")
+    return text
+
+
+def _grants(grant: object) -> dict[str, int]:
+    given = {grant: 1} if isinstance(grant, str) else grant
+    pairs = given.items() if isinstance(given, Mapping) else [(name, 1) for name in _names(given)]
+    for name, value in pairs:
+        if not isinstance(name, str) or not name.strip() or isinstance(value, bool) or not isinstance(value, Integral):
+            raise ConfigError(
+                f"grant holds {name!r}: {value!r}. Give names of qualifications, each with a whole number."
+            )
+    return {str(name): int(value) for name, value in pairs}
+
+
+def _names(given: object) -> list[object]:
+    if given is not None and not isinstance(given, Iterable):
+        raise ConfigError(f"grant is {given!r}. Give a qualification's name, several, or a dict of values by name.")
+    return list(given or ())

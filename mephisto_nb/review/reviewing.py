@@ -1,0 +1,459 @@
+"""Deciding on the answers of one or more runs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial, reduce
+from operator import add
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pandas as pd
+
+from mephisto_nb.abstractions.clock import Clock
+from mephisto_nb.abstractions.crowd_provider import CrowdVerb
+from mephisto_nb.abstractions.database import Database
+from mephisto_nb.data_model.records import TaskRun, Unit
+from mephisto_nb.data_model.reviews import DECIDED, SAID, Decision, Outcome
+from mephisto_nb.data_model.states import UnitStatus
+from mephisto_nb.errors import ConfigError, NotFoundError
+from mephisto_nb.export import frames
+from mephisto_nb.lifecycle.reviewing import decide, undo
+from mephisto_nb.lifecycle.step import Step
+from mephisto_nb.operations.threads import DatabaseWriter, in_thread
+from mephisto_nb.review.applying import DecidableRun, Rule, carry_out, make_step, read_standing
+from mephisto_nb.review.decisions import Extras, Grants, make_decision, who_decides
+from mephisto_nb.review.preview import ReviewPreview, describe, find_crowd
+from mephisto_nb.review.queue import review_queue
+from mephisto_nb.review.records import worker_records
+from mephisto_nb.review.selection import Selectable, Units, Wanted, select
+
+if TYPE_CHECKING:
+    from mephisto_nb.operations.run_engine import RunEngine
+
+OUTCOME_COLUMNS = ("task_run_id", "unit_id", "worker_id", "before", "after", "done", "why", "review_id")
+
+
+class ReviewableRun(DecidableRun, Selectable, Protocol):
+    """A run whose answers can be decided on."""
+
+
+class Reviewing:
+    """Decisions on the answers of one or more runs; each of them is one transaction a run.
+
+    A unit is decided on once, however often a button is pressed and in however many notebooks: whoever comes second is
+    told who was first, and nothing of theirs happens to that unit, no bonus either.
+
+    Parameters
+    ----------
+    runs
+        From `Operator.get_task_run`, or launched.
+    """
+
+    def __init__(self, runs: Sequence[ReviewableRun]) -> None:
+        self._runs = list(runs)
+
+    async def decide(
+        self, verdict: str, units: Units = None, *, worker: str | Iterable[str] | None = None, **extras: Any
+    ) -> pd.DataFrame:
+        """Decide on answers.
+
+        Parameters
+        ----------
+        verdict
+            ``approve``; ``soft_reject``, which pays, but says that the answer is of no use; or ``reject``.
+        units
+            Which: unit ids; rows of a frame with the column ``unit_id`` (with ``status``, a unit that has another one
+            by now is left alone); a mask over ``results()``; a function that takes ``results()`` and gives rows or a
+            mask; None: all that wait for a decision.
+        worker
+            Names of workers: their answers alone.
+        extras
+            What comes with it: the fields of `review.decisions.Extras`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a unit, columns `OUTCOME_COLUMNS`: ``done``, and where it is False, ``why``.
+
+        Raises
+        ------
+        ConfigError
+            There is no such verdict, something that is to come with it cannot be, or nobody can tell which units are
+            meant; nothing was decided.
+        NotFoundError
+            There is no such unit; nothing was decided.
+        DatabaseError, ClosedError
+            Nothing more can be written; runs before this one have been decided on.
+        """
+        decision = make_decision(verdict, Extras(**extras))
+        chosen = await in_thread(self._choose, units, worker)
+        return await self._each(chosen, lambda run, wanted: partial(_deciding, run, decision, wanted))
+
+    async def undo(
+        self,
+        units: Units,
+        *,
+        worker: str | Iterable[str] | None = None,
+        note: str = "",
+        who: str | None = None,
+    ) -> pd.DataFrame:
+        """Take the latest decision on each of these units back, and the payments, grants and blocks that came with it.
+
+        What is paid already is not taken back, nor a rejection that the crowd was told of and does not take back.
+        Undoing again takes the decision before it back.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As `decide` gives.
+
+        Raises
+        ------
+        ConfigError, NotFoundError, DatabaseError, ClosedError
+            As `decide` does.
+        """
+        _need_units(units, worker)
+        chosen, name = await in_thread(self._choose, units, worker, decided=True), who_decides(who)
+        return await self._each(chosen, lambda run, wanted: partial(_undoing, run, name, note, wanted))
+
+    def preview(
+        self, verdict: str, units: Units = None, *, worker: str | Iterable[str] | None = None, **extras: Any
+    ) -> ReviewPreview:
+        """Say in numbers what `decide` would do now, or `undo` where the verdict is ``undo``; nothing is done.
+
+        Raises
+        ------
+        ConfigError, NotFoundError
+            As `decide` does.
+        """
+        if verdict == "undo":
+            _need_units(units, worker)
+            found = [
+                _foresee(run, wanted, "undone", None, _undoing(run, "", "", wanted))
+                for run, wanted in self._choose(units, worker, decided=True)
+            ]
+            return reduce(add, found, ReviewPreview("undone"))
+        decision = make_decision(verdict, Extras(**extras))
+        said = SAID[decision.verdict]
+        chosen = self._choose(units, worker)
+        found = [_foresee(run, wanted, said, decision, _deciding(run, decision, wanted)) for run, wanted in chosen]
+        return reduce(add, found, ReviewPreview(said))
+
+    def queue(self, order: str = "worker", *, decided: bool = False) -> pd.DataFrame:
+        """Give the answers in the order in which to look at them (see `review.queue.review_queue`)."""
+        return review_queue(self._results(), self.records(), order, decided=decided)
+
+    def records(self) -> pd.DataFrame:
+        """Give what is known of each worker who has answered here (see `review.records.worker_records`)."""
+        results = self._results()
+        if not self._runs:
+            return worker_records(results, [])
+        return worker_records(results, self._runs[0].database.read_reviews(None))
+
+    # -- within ----------------------------------------------------------------------------------------------
+
+    def _results(self) -> pd.DataFrame:
+        frames = [run.results() for run in self._runs]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+    def _choose(
+        self, units: Units, worker: str | Iterable[str] | None, *, decided: bool = False
+    ) -> list[tuple[ReviewableRun, Wanted]]:
+        if units is None and decided:
+            units = _all_decided
+        if len(self._runs) == 1:
+            return [(self._runs[0], select(self._runs[0], units, worker))]
+        if units is None or callable(units):
+            return [(run, wanted) for run in self._runs if (wanted := select(run, units, worker))]
+        wanted = select(self, units, worker)
+        chosen = [(run, _of(wanted, run)) for run in self._runs]
+        unknown = set(wanted) - {unit_id for _, theirs in chosen for unit_id in theirs}
+        if unknown:
+            raise NotFoundError(f"None of these {len(self._runs)} runs has a unit {min(unknown)!r}.")
+        return [(run, theirs) for run, theirs in chosen if theirs]
+
+    def units(self) -> pd.DataFrame:
+        """Give the units of all the runs, one row each."""
+        return pd.concat([run.units() for run in self._runs], ignore_index=True)
+
+    def results(self) -> pd.DataFrame:
+        """Give the answers of all the runs, one row each."""
+        return self._results()
+
+    async def _each(self, chosen: Sequence[tuple[ReviewableRun, Wanted]], make: Any) -> pd.DataFrame:
+        rows = []
+        for run, wanted in chosen:
+            outcomes = await carry_out(run, list(wanted), make(run, wanted))
+            rows += [{"task_run_id": run.task_run.task_run_id, **asdict(one)} for one in outcomes]
+        frame = pd.DataFrame(rows, columns=list(OUTCOME_COLUMNS))
+        return frame.astype({"before": "str", "after": "str", "done": "bool"})
+
+
+def _deciding(run: DecidableRun, decision: Decision, wanted: Wanted) -> Rule:
+    """Look up what a decision has to know, and give the rule."""
+    units, _ = run.database.load_answers(run.task_run.task_run_id, list(wanted))
+    concerned = (unit.worker_id for unit in units if unit.worker_id) if decision.grants or decision.block else ()
+    standing = read_standing(run, concerned)
+    return lambda step: decide(step, decision, wanted, standing)
+
+
+def _undoing(run: DecidableRun, who: str, note: str, wanted: Wanted) -> Rule:
+    """Look up the latest decisions on units, and give the rule that takes them back."""
+    kept = run.database.find_kept_reviews(run.task_run.task_run_id, list(wanted))
+    standing = read_standing(run, {one.review.worker_id for one in kept.values() if one.review.effects})
+    told = _told_for_good(run)
+
+    def rule(step: Step) -> list[Outcome]:
+        left = []
+        for unit_id, seen in wanted.items():
+            unit, one = step.state.units[unit_id], kept.get(unit_id)
+            if one is None:
+                left.append(_left(unit, "was not decided on"))
+            elif seen is not None and unit.status is not seen:
+                left.append(_left(unit, DECIDED))
+            elif one.review.after in told:
+                left.append(_left(unit, "the crowd was told, and takes nothing back"))
+        refused = {one.unit_id for one in left}
+        return undo(step, [one for id_, one in kept.items() if id_ not in refused], who, note, standing) + left
+
+    return rule
+
+
+def _told_for_good(run: DecidableRun) -> frozenset[UnitStatus]:
+    crowd = find_crowd(run.task_run.provider_type)
+    rejects = crowd is not None and CrowdVerb.REJECT in crowd.CAN and not crowd.TAKES_REJECTIONS_BACK
+    return frozenset({UnitStatus.REJECTED}) if rejects else frozenset()
+
+
+def _left(unit: Unit, why: str) -> Outcome:
+    return Outcome(unit.unit_id, unit.worker_id, unit.status, unit.status, done=False, why=why)
+
+
+def _foresee(run: DecidableRun, wanted: Wanted, verdict: str, decision: Decision | None, rule: Rule) -> ReviewPreview:
+    step = make_step(run, list(wanted))
+    return describe(verdict, rule(step), step.changes.changes, run.task_run.provider_type, decision)
+
+
+def _of(wanted: Mapping[str, UnitStatus | None], run: Selectable) -> Wanted:
+    theirs = set(run.units()["unit_id"])
+    return {unit_id: seen for unit_id, seen in wanted.items() if unit_id in theirs}
+
+
+def _all_decided(results: pd.DataFrame) -> pd.DataFrame:
+    return results.loc[results["status"] != UnitStatus.COMPLETED.value, ["unit_id"]]
+
+
+def _need_units(units: Units, worker: object) -> None:
+    if units is None and worker is None:
+        raise ConfigError("Undoing everything at once is no slip. Say which units, or which worker's.")
+
+
+class ReviewedRun(ABC):
+    """A run whose answers can be decided on; `RunFrames` is one of these."""
+
+    _clock: Clock
+    _writer: DatabaseWriter
+
+    @property
+    @abstractmethod
+    def task_run(self) -> TaskRun:
+        """The run's record."""
+
+    @property
+    @abstractmethod
+    def database(self) -> Database:
+        """Where the run is kept."""
+
+    @abstractmethod
+    def units(self) -> pd.DataFrame:
+        """Give one row a unit."""
+
+    @abstractmethod
+    def results(self) -> pd.DataFrame:
+        """Give one row an answer."""
+
+    @property
+    def clock(self) -> Clock:
+        """What time it is."""
+        return self._clock
+
+    @property
+    def writer(self) -> DatabaseWriter:
+        """Who writes to the database."""
+        return self._writer
+
+    @property
+    def engine(self) -> RunEngine | None:
+        """What drives the run, if this kernel does now: what changes its units goes through there."""
+        return None
+
+    @property
+    def reviewing(self) -> Reviewing:
+        """All that has to do with deciding on this run's answers, as one object."""
+        return Reviewing([self])
+
+    async def approve(
+        self,
+        units: Units = None,
+        *,
+        worker: str | Iterable[str] | None = None,
+        note: str = "",
+        bonus: float = 0.0,
+        message: str = "",
+        grant: Grants = None,
+        block: bool = False,
+        again: bool = False,
+        who: str | None = None,
+    ) -> pd.DataFrame:
+        """Approve answers: their pay is owed from now on. What is decided on already is left alone.
+
+        Parameters
+        ----------
+        units
+            Which: unit ids, rows of a frame, a mask over ``results()``, a function of ``results()``; None: all that
+            wait for a decision.
+        worker
+            Names of workers: their answers alone.
+        note
+            For yourself and your colleagues; the worker never sees it.
+        bonus
+            US dollars for each answer.
+        message
+            For the worker, where the crowd can send one.
+        grant
+            Qualifications that the workers get: a name (value 1), several, or values by name.
+        block
+            Whether the workers are offered nothing any more.
+        again
+            Whether an answer that was rejected, or soft-rejected, is approved after all.
+        who
+            Who decides; None: the name that this computer knows you by.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a unit, columns `review.reviewing.OUTCOME_COLUMNS`: ``done``, and where it is False, ``why``.
+
+        Raises
+        ------
+        ConfigError, NotFoundError
+            What is asked for cannot be, or there is no such unit; nothing was decided.
+        DatabaseError, ClosedError
+            The database cannot be written; nothing was decided.
+
+        Examples
+        --------
+        ``await run.approve(lambda results: results["answer.mood"] != "", bonus=0.05)``
+        """
+        extras = {"note": note, "bonus": bonus, "message": message, "grant": grant, "block": block}
+        return await self.reviewing.decide("approve", units, worker=worker, **extras, again=again, who=who)
+
+    async def soft_reject(
+        self,
+        units: Units = None,
+        *,
+        worker: str | Iterable[str] | None = None,
+        note: str = "",
+        bonus: float = 0.0,
+        message: str = "",
+        grant: Grants = None,
+        block: bool = False,
+        again: bool = False,
+        who: str | None = None,
+    ) -> pd.DataFrame:
+        """Pay for answers, but mark them as of no use. Parameters, and what is given back, are those of `approve`.
+
+        Raises
+        ------
+        ConfigError, NotFoundError, DatabaseError, ClosedError
+            As `approve` does.
+
+        Examples
+        --------
+        ``await run.soft_reject(worker="ann", note="clicked through", grant={"careful": 0})``
+        """
+        extras = {"note": note, "bonus": bonus, "message": message, "grant": grant, "block": block}
+        return await self.reviewing.decide("soft_reject", units, worker=worker, **extras, again=again, who=who)
+
+    async def reject(
+        self,
+        units: Units = None,
+        *,
+        worker: str | Iterable[str] | None = None,
+        note: str = "",
+        message: str = "",
+        grant: Grants = None,
+        block: bool = False,
+        again: bool = False,
+        who: str | None = None,
+    ) -> pd.DataFrame:
+        """Reject answers, which are not paid for. Parameters, and what is given back, are those of `approve`.
+
+        Raises
+        ------
+        ConfigError, NotFoundError, DatabaseError, ClosedError
+            As `approve` does.
+
+        Examples
+        --------
+        ``await run.reject(run.review_queue("suspicion").head(3), message="The text was not described.")``
+        """
+        extras = {"note": note, "message": message, "grant": grant, "block": block, "again": again}
+        return await self.reviewing.decide("reject", units, worker=worker, **extras, who=who)
+
+    async def undo_review(
+        self, units: Units, *, worker: str | Iterable[str] | None = None, note: str = "", who: str | None = None
+    ) -> pd.DataFrame:
+        """Take the latest decision on each of these units back, and what came with it; what is paid stays.
+
+        Raises
+        ------
+        ConfigError, NotFoundError, DatabaseError, ClosedError
+            As `approve` does.
+
+        Examples
+        --------
+        ``await run.undo_review(decided)``, where ``decided`` is what `approve` gave back
+        """
+        return await self.reviewing.undo(units, worker=worker, note=note, who=who)
+
+    def preview_review(
+        self, verdict: str, units: Units = None, *, worker: str | Iterable[str] | None = None, **extras: object
+    ) -> ReviewPreview:
+        """Say in numbers what ``approve``, ``soft_reject``, ``reject`` or ``undo`` would do now; nothing is done.
+
+        Raises
+        ------
+        ConfigError, NotFoundError
+            As the method of that name does.
+
+        Examples
+        --------
+        ``print(run.preview_review("approve", bonus=0.05))``
+        """
+        return self.reviewing.preview(verdict, units, worker=worker, **extras)
+
+    def reviews(self) -> pd.DataFrame:
+        """Give one row a decision (columns: `export.frames.reviews_frame`)."""
+        return frames.reviews_frame(self.database.read_reviews([self.task_run.task_run_id]))
+
+    def review_queue(self, order: str = "worker", *, decided: bool = False) -> pd.DataFrame:
+        """Give the answers in the order in which to look at them (columns: `review.queue.review_queue`).
+
+        Parameters
+        ----------
+        order
+            ``worker``: those with the fewest answers first, and all of one worker's together; ``disagreement``: those
+            first that differ most from others' answers to the same; ``suspicion``: those first that most speaks
+            against.
+        decided
+            Whether answers that were decided on already are there, too.
+
+        Raises
+        ------
+        ConfigError
+            There is no such order.
+        """
+        return self.reviewing.queue(order, decided=decided)

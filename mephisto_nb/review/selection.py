@@ -1,0 +1,109 @@
+"""Which answers a decision is about: ids, a frame, a mask, a filter, or all that wait for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol, TypeAlias
+
+import pandas as pd
+
+from mephisto_nb.data_model.states import UnitStatus
+from mephisto_nb.errors import ConfigError
+
+#: By unit, the status in which it was seen; None: nobody has looked.
+Wanted: TypeAlias = dict[str, UnitStatus | None]
+Units: TypeAlias = "str | Iterable[str] | pd.DataFrame | pd.Series[bool] | Callable[[pd.DataFrame], object] | None"
+
+_HOW = (
+    "Give unit ids, rows of a frame with the column unit_id, a mask over results(), a function that takes results() "
+    "and gives rows or a mask, or nothing for all that wait for a decision."
+)
+
+
+class Selectable(Protocol):
+    """Where answers are selected from."""
+
+    def units(self) -> pd.DataFrame:
+        """Give one row a unit."""
+
+    def results(self) -> pd.DataFrame:
+        """Give one row an answer."""
+
+
+def select(run: Selectable, units: Units = None, worker: str | Iterable[str] | None = None) -> Wanted:
+    """Tell which units are meant, in order, each once.
+
+    Parameters
+    ----------
+    run
+        Where they are.
+    units
+        Ids; rows with the column ``unit_id`` (with ``status``, each is decided on only if it is still in the status
+        that these rows show; of what a decision gave back, those alone that it was ``done`` to); a mask over
+        ``results()``; a function of ``results()``; None: all that are completed.
+    worker
+        Names of workers: their units alone.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be told which units are meant.
+    """
+    wanted = _waiting(run) if units is None else _from(run, units)
+    if worker is None:
+        return wanted
+    names = {worker} if isinstance(worker, str) else set(worker)
+    frame = run.units()
+    theirs = set(frame.loc[frame["worker_name"].isin(names), "unit_id"])
+    return {unit_id: seen for unit_id, seen in wanted.items() if unit_id in theirs}
+
+
+def _waiting(run: Selectable) -> Wanted:
+    frame = run.units()
+    return dict.fromkeys(frame.loc[frame["status"] == UnitStatus.COMPLETED.value, "unit_id"], UnitStatus.COMPLETED)
+
+
+def _from(run: Selectable, units: object) -> Wanted:
+    if isinstance(units, str):
+        return {units: None}
+    if isinstance(units, pd.DataFrame):
+        return _from_rows(units)
+    if isinstance(units, pd.Series):
+        return _from_mask(run.results(), units) if units.dtype == bool else _from_ids(units)
+    if callable(units):
+        chosen = units(results := run.results())
+        if isinstance(chosen, pd.Series) and chosen.dtype == bool:
+            return _from_mask(results, chosen)
+        return _refuse(chosen) if callable(chosen) else _from(run, chosen)
+    return _from_ids(units) if isinstance(units, Iterable) else _refuse(units)
+
+
+def _from_rows(rows: pd.DataFrame) -> Wanted:
+    if "unit_id" not in rows:
+        raise ConfigError(f"These rows have no column unit_id, so nobody can tell which answers they are. {_HOW}")
+    if "done" in rows:  # what a decision gave back: it is about what it did alone
+        rows = rows[rows["done"].astype(bool)]
+    seen = next((name for name in ("status", "after") if name in rows), None)
+    if seen is None:
+        return dict.fromkeys(rows["unit_id"])
+    known: Mapping[str, UnitStatus] = {status.value: status for status in UnitStatus}
+    return {unit_id: known.get(status) for unit_id, status in zip(rows["unit_id"], rows[seen], strict=True)}
+
+
+def _from_mask(results: pd.DataFrame, mask: pd.Series[bool]) -> Wanted:
+    if len(mask) != len(results) or not mask.index.equals(results.index):
+        raise ConfigError(
+            f"The mask has {len(mask)} values, and results() has {len(results)} rows by now, so it may mean others. "
+            "Give the rows themselves, results[mask], or a function that makes the mask."
+        )
+    return _from_rows(results[mask])
+
+
+def _from_ids(ids: Iterable[object]) -> Wanted:
+    found = list(ids)
+    wrong = [one for one in found if not isinstance(one, str)]
+    return _refuse(wrong[0]) if wrong else dict.fromkeys(str(one) for one in found)
+
+
+def _refuse(given: object) -> Wanted:
+    raise ConfigError(f"Answers cannot be chosen by {given!r}. {_HOW}")

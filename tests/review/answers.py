@@ -1,0 +1,50 @@
+"""Runs with answers in them, without a router: as they are once their kernel has gone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mephisto_nb._typing import JSON
+from mephisto_nb.abstractions.database import Database
+from mephisto_nb.data_model import changes as c
+from mephisto_nb.data_model.records import Submission
+from mephisto_nb.data_model.states import AgentStatus, UnitStatus
+from mephisto_nb.operations.operator import Operator
+from mephisto_nb.operations.task_run_settings import resolve_config
+from mephisto_nb.testing.contracts._samples import SampleRun, change_agent, change_unit
+from tests.operations.runs import mock_config
+
+#: (item, worker, answer, seconds)
+Row = tuple[int, str, JSON, float]
+
+
+def stored_run(operator: Operator, rows: list[Row], task_name: str = "moods", **fields: Any) -> Any:
+    """Store an ended run of these answers, each a unit of its item, and look it up; a unit is paid 0.25 USD."""
+    database: Database = operator._database
+    config = resolve_config(mock_config(task_name=task_name)).as_dict()
+    given = {"ended_at": 2000.0, "config": config, "generator_done": True}
+    run = SampleRun(database, task_name=task_name, **given | fields)
+    items = sorted({item for item, *_ in rows})
+    work = {item: run.make_work(sum(row[0] == item for row in rows)) for item in items}
+    run.commit(*work.values())
+    left = {item: list(work[item].units) for item in items}
+    known = database.get_worker_facts(run.id, "mock", [row[1] for row in rows])
+    workers = {name: facts.worker for name, facts in known.items()}
+    for item, name, answer, seconds in rows:
+        worker = workers.get(name) or run.add_worker(name)
+        workers[name] = worker
+        unit = left[item].pop(0)
+        run.commit(change_unit(unit, UnitStatus.LAUNCHED))
+        agent = run.add_agent(unit, worker)
+        agent.status = AgentStatus.IN_TASK
+        run.commit(
+            c.AddSubmission(Submission(agent.agent_id, answer, agent.accepted_at + seconds)),
+            change_agent(agent, AgentStatus.COMPLETED),
+            change_unit(unit, UnitStatus.COMPLETED, agent),
+        )
+    return operator.get_task_run(run.id)
+
+
+def said(item: int, worker: str, tone: str, seconds: float = 10.0) -> Row:
+    """One answer to a question with few choices."""
+    return item, worker, {"tone": tone}, seconds

@@ -1,0 +1,71 @@
+"""What is owed to whom, and what was paid."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from mephisto_nb.errors import ConfigError, NotFoundError
+from mephisto_nb.operations.operator import Operator
+from mephisto_nb.review.books import OWED_COLUMNS, PAID_COLUMNS
+from tests.review.answers import said, stored_run
+
+
+@pytest.fixture
+async def run(operator: Operator) -> Any:
+    run = stored_run(operator, [said(0, "ann", "glad"), said(0, "bob", "grim"), said(1, "ann", "grim")])
+    await run.approve(bonus=0.5, worker="bob")
+    await run.approve()
+    return run
+
+
+async def test_what_is_owed_is_summed_by_worker(operator: Operator, run: Any) -> None:
+    owed = operator.owed()
+    assert tuple(owed.columns) == OWED_COLUMNS
+    assert owed[["worker_name", "owed", "payments", "sent"]].to_numpy().tolist() == [
+        ["bob", 0.75, 2, 0.0],
+        ["ann", 0.5, 2, 0.0],
+    ]
+
+
+async def test_what_was_paid_is_noted_once(operator: Operator, run: Any) -> None:
+    when = datetime(2026, 1, 2, 12, tzinfo=UTC)
+    owed = operator.payments()
+    paid = await operator.mark_paid(worker="bob", at=when, who="eve")
+    assert tuple(paid.columns) == PAID_COLUMNS
+    assert (list(paid["done"]), paid["amount"].sum()) == ([True, True], 0.75)
+    again = await operator.mark_paid(owed[owed["worker_name"] == "bob"], who="mia")
+    assert list(again["why"]) == ["was sent already at 2026-01-02 12:00 UTC"] * 2
+    assert operator.owed().set_index("worker_name")["owed"].to_dict() == {"ann": 0.5, "bob": 0.0}
+    events = run.events()
+    assert list(events.loc[events["subject"] == "payment", "who"]) == ["eve", "eve"]
+
+
+async def test_payments_of_no_name_are_refused(operator: Operator, run: Any) -> None:
+    with pytest.raises(ConfigError, match="Name the payments"):
+        await operator.mark_paid()
+    with pytest.raises(NotFoundError, match="no payment 'nothing'"):
+        await operator.mark_paid("nothing")
+    with pytest.raises(ConfigError, match="no column payment_id"):
+        await operator.mark_paid(run.units())
+    assert set(operator.payments()["status"]) == {"owed"}
+
+
+async def test_books_of_nothing_are_empty_frames(operator: Operator) -> None:
+    assert operator.owed().empty
+    assert tuple(operator.owed().columns) == OWED_COLUMNS
+    assert (operator.payments().empty, operator.reviews().empty) == (True, True)
+
+
+async def test_decisions_of_all_runs_are_joined_by_ids(operator: Operator, run: Any) -> None:
+    reviews = operator.reviews().merge(run.units(), on="unit_id", suffixes=("", "_of_unit"))
+    assert list(reviews["after"]) == list(reviews["status"])
+    paid = operator.reviews().merge(operator.payments(), left_on="bonus_payment_id", right_on="payment_id")
+    assert list(paid["amount"]) == list(paid["bonus"]) == [0.5]
+
+
+def test_a_task_of_no_run_is_refused(operator: Operator) -> None:
+    with pytest.raises(NotFoundError, match="no run of a task 'none'"):
+        operator.reviewing("none")
