@@ -215,6 +215,6 @@ def answer(step: Step, request_id: str, outcome: Agent | OnboardingAgent | Refus
         data |= {"init_task_data": init_data, "failure_reason": None, "failure_code": None}
         if outcome.deadline is not None:
             data["deadline_in_seconds"] = max(0.0, outcome.deadline - step.now)
-        if (room := room_of(step, outcome)) is not None:
+        if isinstance(outcome, Agent) and (room := room_of(step, outcome)) is not None:
             data["waiting_room"] = room
     step.send(PacketType.AGENT_DETAILS, request_id, {"request_id": request_id, **data})

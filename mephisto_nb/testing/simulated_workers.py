@@ -203,7 +203,7 @@ async def simulate_workers(
         for index in range(num_workers):
             worker = make_worker(run, f"{name}-{index:03d}", session)
             chance = random.Random(f"{seed}-{index}")
-            habits = _Habits(answer, units_per_worker, thinking_time, drop_out_rate, chance, reply)
+            habits = _Habits(answer, units_per_worker, thinking_time, drop_out_rate, chance, reply=reply)
             habits.onboarding = onboarding or answer
             group.create_task(_work(worker, habits, report))
     if report.not_believed and isinstance(run, str):

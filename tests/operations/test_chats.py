@@ -80,8 +80,8 @@ async def test_four_people_one_leaves_and_the_kernel_is_restarted_in_between(
         assert [text for text in said if text.startswith(name)] == own
         assert sorted(message["text"] for message in task.result()[1].messages) == sorted(said)
     broken = [message["text"] for message in cleo.result()[1].messages]
-    assert sorted(texts(run, 1)) == sorted(broken)
-    assert {"dan 1", "dan 2"} <= set(broken)
+    assert {"cleo 1", "dan 1", "dan 2"} <= set(texts(run, 1))  # be they heard or not before it broke
+    assert set(broken) <= set(texts(run, 1))
     assert run.counts == {"completed": 3, "expired": 1}
     assert len(run.results()) == 3
 
