@@ -10,8 +10,8 @@ from omegaconf import DictConfig
 from mephisto_nb.abstractions.bot import Bot
 from mephisto_nb.blueprints.chat import ChatBlueprint, ChatBlueprintArgs
 from mephisto_nb.blueprints.form.render import render_form
+from mephisto_nb.blueprints.form.sources import read_form
 from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.forms import read_form
 from mephisto_nb.operations.hydra_config import compose
 
 
@@ -68,7 +68,7 @@ def chat_task(
     """
     settings: dict[str, Any] = {"units_per_assignment": people, **(blueprint_args or {})}
     if form is not None:
-        settings["task_html"] = render_form(read_form(form))
+        settings["task_html"] = render_form(read_form(form).forms[0])
     if instruction is not None:
         settings["instruction_html"] = instruction
     config = compose(

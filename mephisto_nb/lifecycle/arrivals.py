@@ -13,7 +13,7 @@ from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.data_model.states import AGENT_LEFT, AgentStatus, Gate, UnitStatus
 from mephisto_nb.lifecycle import gates, onboarding
 from mephisto_nb.lifecycle.eligibility import Refusal, check_worker, no_units, paused
-from mephisto_nb.lifecycle.gate_book import MOST_HELD, Errand, ErrandKind
+from mephisto_nb.lifecycle.gate_book import MOST_HELD, Errand, ErrandKind, gate_of
 from mephisto_nb.lifecycle.gate_steps import add_gate_unit, hold, let_go
 from mephisto_nb.lifecycle.gates import Supply
 from mephisto_nb.lifecycle.partners import begin, on_offer, room_of
@@ -90,7 +90,8 @@ def _await_verdict(step: Step, worker: Worker, arrival: Arrival, supply: Supply)
         return gates.not_judged()
     for agent_id in book.stuck_of(worker_id):
         book.stuck.discard(agent_id)
-        step.errands.append(Errand(ErrandKind.JUDGE, worker_id, agent_id, gates.gate_of(step.state, agent_id)))
+        gate = gate_of(book, step.state.agents.get(agent_id))
+        step.errands.append(Errand(ErrandKind.JUDGE, worker_id, agent_id, gate))
     return _hold(step, worker, arrival)
 
 

@@ -7,10 +7,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mephisto_nb.data_model.qualifications import Comparator, Requirement
-from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.data_model.states import UnitStatus
 
 if TYPE_CHECKING:
+    from mephisto_nb.data_model.snapshots import WorkerFacts
     from mephisto_nb.lifecycle.run_state import RunState
 
 #: A worker who has left so many units of a run gets no more: each leaves rows behind, and could be taken for ever.

@@ -13,7 +13,7 @@ from mephisto_nb.data_model.states import AGENT_LEFT, GATE_INDEXES, AgentStatus,
 
 if TYPE_CHECKING:
     from mephisto_nb.data_model.gates import GateUnit, HeldArrival, OnboardingAgent, Verdict
-    from mephisto_nb.data_model.records import Unit
+    from mephisto_nb.data_model.records import Agent, Unit
 
 #: So many pages of one worker wait at once.
 MOST_HELD = 5
@@ -138,3 +138,11 @@ class GateBook:
         while self._deadlines and self.onboarding[self._deadlines[0][1]].status is not AgentStatus.ONBOARDING:
             heappop(self._deadlines)
         return self._deadlines[0][0] if self._deadlines else None
+
+
+def gate_of(book: GateBook, agent: Agent | None) -> Gate:
+    """Tell at which gate an agent's answer is, or would be, judged by a function; None: an onboarding agent's."""
+    if agent is None:
+        return Gate.ONBOARDING
+    kept = book.units.get(agent.unit_id)
+    return Gate.ATTENTION if kept is None else kept.gate

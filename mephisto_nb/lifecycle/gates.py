@@ -81,15 +81,6 @@ def next_gate(state: RunState, worker_id: str, facts: WorkerFacts) -> Gate | Non
     return None
 
 
-def gate_of(state: RunState, agent_id: str) -> Gate:
-    """Tell at which gate an agent's answer is, or would be, judged by a function."""
-    agent = state.agents.get(agent_id)
-    if agent is None:
-        return Gate.ONBOARDING
-    kept = state.gates.units.get(agent.unit_id)
-    return Gate.ATTENTION if kept is None else kept.gate
-
-
 def is_at_gate(state: RunState, worker_id: str) -> bool:
     """Tell whether a worker has a screening or gold unit in hand."""
     agents = state.active_agents.get(worker_id, ())

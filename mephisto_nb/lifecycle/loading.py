@@ -6,7 +6,7 @@ from mephisto_nb.data_model.gates import OnboardingAgent, StoredGates
 from mephisto_nb.data_model.records import Agent
 from mephisto_nb.data_model.snapshots import RunSnapshot
 from mephisto_nb.data_model.states import AGENT_ACTIVE, AGENT_LEFT, Gate
-from mephisto_nb.lifecycle.gates import gate_of
+from mephisto_nb.lifecycle.gate_book import gate_of
 from mephisto_nb.lifecycle.run_state import RunRules, RunState
 
 
@@ -54,6 +54,8 @@ def _load_gates(state: RunState, stored: StoredGates) -> None:
     book = state.gates
     for onboarding in stored.onboarding:
         book.add_onboarding(onboarding)
+        if onboarding.submitted_at is not None:
+            state.last_submission_at = max(onboarding.submitted_at, state.last_submission_at or 0.0)
     book.units.update((unit.unit_id, unit) for unit in stored.units)
     for held in stored.held:
         book.held.setdefault(held.worker_id, {})[held.request_id] = held
@@ -64,7 +66,7 @@ def _load_gates(state: RunState, stored: StoredGates) -> None:
     judged = {(verdict.agent_id, verdict.gate) for verdict in stored.verdicts}
     failed = {verdict.agent_id for verdict in stored.verdicts if verdict.passed is False}
     for agent in agents:
-        gate = gate_of(state, agent.agent_id)
+        gate = gate_of(book, state.agents.get(agent.agent_id))
         if agent.submitted_at is None or (agent.agent_id, gate) in judged:
             continue
         if gate is not Gate.ATTENTION or (state.rules.gates.judges_attention and agent.agent_id not in failed):

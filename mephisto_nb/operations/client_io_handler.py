@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from itertools import islice
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mephisto_nb.abstractions.architect import Architect
 from mephisto_nb.abstractions.channel import Acknowledged, Ahead, Channel, Incoming, Messages, Missed, Presence, Synced
@@ -19,8 +19,10 @@ from mephisto_nb.data_model.packets import Packet
 from mephisto_nb.errors import LinkRefusedError, RouterError
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.absence import Absence
-from mephisto_nb.operations.run_engine import RunEngine
 from mephisto_nb.utils.logging import get_logger
+
+if TYPE_CHECKING:
+    from mephisto_nb.operations.run_engine import RunEngine
 
 logger = get_logger(__name__)
 

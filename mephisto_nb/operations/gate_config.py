@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -33,3 +34,8 @@ def gate_args_of(blueprint_args: Any) -> GateArgs:
     """Take the settings of gates out of those of a blueprint."""
     names = [one.name for one in dataclasses.fields(GateArgs)]
     return GateArgs(**{name: getattr(blueprint_args, name) for name in names if hasattr(blueprint_args, name)})
+
+
+def names_of(answer: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Give the names of the columns with right answers."""
+    return () if answer is None else (answer,) if isinstance(answer, str) else tuple(answer)

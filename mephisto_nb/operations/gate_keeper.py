@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.abstractions.database import Database
@@ -14,16 +14,18 @@ from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.data_model.states import Gate
 from mephisto_nb.errors import ClosedError
 from mephisto_nb.lifecycle.arrivals import Outcome, release
-from mephisto_nb.lifecycle.gate_book import Errand, ErrandKind
-from mephisto_nb.lifecycle.gates import Supply, gate_of
+from mephisto_nb.lifecycle.gate_book import Errand, ErrandKind, gate_of
+from mephisto_nb.lifecycle.gates import Supply
 from mephisto_nb.lifecycle.run_state import RunState
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.lifecycle.verdicts import give_up, judge_onboarding, judge_unit
 from mephisto_nb.operations.gate_judges import Finding, JudgeError, Judges
 from mephisto_nb.operations.gate_rows import RowSource
-from mephisto_nb.operations.run_engine import RunEngine
 from mephisto_nb.operations.supervisor import Supervisor
 from mephisto_nb.operations.threads import in_thread
+
+if TYPE_CHECKING:
+    from mephisto_nb.operations.run_engine import RunEngine
 
 #: What a verdict changes: gets the step, and what is known of the worker by then.
 Rule = Callable[[Step, WorkerFacts], None]
@@ -187,7 +189,9 @@ def outstanding(state: RunState) -> list[Errand]:
     """Give the errands that a stored run needs: answers without a verdict, and pages that wait for nothing else."""
     book, errands = state.gates, []
     for worker_id, agents in book.unjudged.items():
-        errands += [Errand(ErrandKind.JUDGE, worker_id, id_, gate_of(state, id_)) for id_ in sorted(agents)]
+        errands += [
+            Errand(ErrandKind.JUDGE, worker_id, id_, gate_of(book, state.agents.get(id_))) for id_ in sorted(agents)
+        ]
     errands += [Errand(ErrandKind.RELEASE, worker_id) for worker_id in book.held if worker_id not in book.unjudged]
     return errands
 

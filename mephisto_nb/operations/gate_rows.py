@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,8 @@ from mephisto_nb.data_model.records import Worker
 from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.data_model.states import Gate
 from mephisto_nb.errors import ConfigError, DataFileError
-from mephisto_nb.operations.threads import in_own_thread
+from mephisto_nb.operations.gate_config import names_of
+from mephisto_nb.operations.threads import call, in_own_thread
 
 
 @dataclass(slots=True)
@@ -103,11 +103,6 @@ def source_of(gate: Gate, shared_state: SharedTaskState) -> RowSource:
     return source
 
 
-def names_of(answer: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Give the names of the columns with right answers."""
-    return () if answer is None else (answer,) if isinstance(answer, str) else tuple(answer)
-
-
 def make_row(value: Any, answers: Sequence[str], label: str) -> GateRow:
     """Make a row of a dictionary. Raises `DataFileError`."""
     if isinstance(value, InitializationData):
@@ -148,11 +143,3 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "item"):  # numpy's numbers
         value = value.item()
     return None if isinstance(value, float) and value != value else value
-
-
-async def call(function: Any, *args: Any) -> Any:
-    """Call a researcher's function, plain or async, so that it holds up nobody."""
-    if inspect.iscoroutinefunction(function):
-        return await function(*args)
-    result = await in_own_thread(function, *args)
-    return await result if inspect.isawaitable(result) else result

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from mephisto_nb.abstractions.task_runner import LiveAgent
 from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.errors import ConfigError, PartnerLeftError
 from mephisto_nb.operations.talk import Heard, Talk
-from mephisto_nb.operations.threads import in_partner_thread
+from mephisto_nb.operations.threads import call
 from mephisto_nb.utils.ids import new_id
 
 if TYPE_CHECKING:
@@ -139,12 +138,12 @@ class RunningAgent:
         self._call_count += 1
         return await self.keep(f"{self._call_count}", function, *args)
 
-    async def keep(self, call: str, function: Callable[..., Any], *args: Any) -> JSON:
+    async def keep(self, name: str, function: Callable[..., Any], *args: Any) -> JSON:
         """Do the same for a call that has a name."""
-        key = (self.agent_id, f"{self._seat.beginnings}:{call}")
+        key = (self.agent_id, f"{self._seat.beginnings}:{name}")
         if key in self._talk.kept:
             return self._talk.kept[key]
-        value = await call_function(function, *args)
+        value = await call(function, *args)
         try:
             json.dumps(value)
         except (TypeError, ValueError) as error:
@@ -267,7 +266,7 @@ class BotAgent:
     async def _ask(self, limit: float) -> JSON:
         try:
             async with asyncio.timeout(limit):
-                reply = await call_function(self._bot.reply, _as_chat(self.transcript))
+                reply = await call(self._bot.reply, _as_chat(self.transcript))
         except Exception as error:  # noqa: BLE001 - a researcher's function; its failure must not end the talk
             await self._keeper.log(f"{self.name} gave no answer: {error!r}")
             return None
@@ -353,14 +352,6 @@ class Together:
         finally:
             del self._asking[agent_id]
             self._ask_bots()  # it was told more meanwhile
-
-
-async def call_function(function: Callable[..., Any], *args: Any) -> Any:
-    """Call a researcher's function: an async one here, a plain one in a thread."""
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
-        return await function(*args)
-    result = await in_partner_thread(function, *args)
-    return await result if inspect.isawaitable(result) else result
 
 
 def _as_chat(transcript: Sequence[JSONObject]) -> list[dict[str, str]]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from mephisto_nb.abstractions.database import Database
 from mephisto_nb.data_model.changes import Changes
 from mephisto_nb.errors import ClosedError
+
+if TYPE_CHECKING:
+    from mephisto_nb.abstractions.database import Database
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,15 +26,6 @@ _GROUP = 64
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a function that blocks without stopping the loop."""
     return await asyncio.to_thread(function, *args, **kwargs)
-
-
-#: Functions of researchers that take part in conversations: many may wait for an answer from elsewhere at once.
-_partners = ThreadPoolExecutor(max_workers=64, thread_name_prefix="mephisto_nb-partner")
-
-
-async def in_partner_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a researcher's function that may take long, apart from what the package itself waits for."""
-    return await asyncio.get_running_loop().run_in_executor(_partners, partial(function, *args, **kwargs))
 
 
 async def wholly_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -53,6 +45,14 @@ async def in_own_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwa
     threading.Thread(target=_call, args=(job, job.work), name="mephisto_nb-judge", daemon=True).start()
     result: T = await job.future
     return result
+
+
+async def call(function: Any, *args: Any) -> Any:
+    """Call a researcher's function, plain or async, so that it holds up nobody."""
+    if inspect.iscoroutinefunction(function):
+        return await function(*args)
+    result = await in_own_thread(function, *args)
+    return await result if inspect.isawaitable(result) else result
 
 
 @dataclass(slots=True)

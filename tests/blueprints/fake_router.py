@@ -29,6 +29,7 @@ class FakeRouter:
         self.operator = "here"
         self.registrations: list[dict[str, Any]] = []
         self.submissions: list[dict[str, Any]] = []
+        self.introductions: list[dict[str, Any]] = []
         self.returned: list[dict[str, Any]] = []
         self.errors: list[dict[str, Any]] = []
         self.packets: list[dict[str, Any]] = []
@@ -85,6 +86,7 @@ class FakeRouter:
             Route("/status", self._status),
             Route("/request_agent", self._request_agent, methods=["POST"]),
             Route("/submit_task", self._submit_task, methods=["POST"]),
+            Route("/submit_onboarding", self._submit_onboarding, methods=["POST"]),
             Route("/return_unit", self._keeper("return_unit", self.returned), methods=["POST"]),
             Route("/log_error", self._keeper("log_error", self.errors), methods=["POST"]),
         ]
@@ -135,6 +137,11 @@ class FakeRouter:
                 answer = json.loads(str(form["final_string_data"]))
                 self.submissions.append({"USED_AGENT_ID": form["USED_AGENT_ID"], "final_data": answer, "files": files})
         return JSONResponse({"status": "Submitted!"})
+
+    async def _submit_onboarding(self, request: Request) -> Response:
+        self.introductions.append((await request.json())["provider_data"])
+        packet = {"packet_type": "agent_details", "subject_id": "r", "data": self.details}
+        return self._canned("submit_onboarding") or JSONResponse(packet)
 
     def _keeper(self, path: str, kept: list[dict[str, Any]]) -> Any:
         async def keep(request: Request) -> Response:

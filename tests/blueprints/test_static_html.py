@@ -42,10 +42,6 @@ def test_settings_that_cannot_work_are_refused(args: dict[str, Any], told: str) 
     [
         ("task_source_review", "review.html"),
         ("tips_location", "tips.csv"),
-        ("onboarding_source", "onboarding.html"),
-        ("onboarding_qualification", "trained"),
-        ("use_screening_task", True),
-        ("use_golds", True),
     ],
 )
 def test_what_mephisto_does_and_we_do_not_yet_is_refused_by_name(key: str, value: Any) -> None:
@@ -54,9 +50,7 @@ def test_what_mephisto_does_and_we_do_not_yet_is_refused_by_name(key: str, value
 
 
 def test_settings_of_mephisto_that_say_nothing_are_accepted() -> None:
-    task(
-        ROWS, task_source_review="", max_gold_units=3, block_qualification="bad", tips_location=None
-    ).assert_task_args()
+    task(ROWS, task_source_review="", tips_location=None).assert_task_args()
 
 
 def test_a_template_is_read_from_its_file(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from mephisto_nb.data_model.assignment_data import InitializationData
 from mephisto_nb.data_model.records import Agent, Submission, Unit, Worker
 from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.data_model.states import AgentStatus
-from mephisto_nb.lifecycle.arrivals import Arrival, arrive
+from mephisto_nb.lifecycle.arrivals import Arrival, Outcome, arrive
 from mephisto_nb.lifecycle.departures import leave
 from mephisto_nb.lifecycle.eligibility import Refusal
 from mephisto_nb.lifecycle.launching import create, launch_more
@@ -24,6 +24,9 @@ class Rehearsal:
 
     Each method is a step of its own, at the time `now`; `last` is the latest step.
     """
+
+    #: What the next arrival is answered by.
+    request = "request"
 
     def __init__(self, *units_each: int, launched: bool = True, **limits: Any) -> None:
         self.now = 0.0
@@ -39,10 +42,10 @@ class Rehearsal:
         self.last = Step(self.state, self.now, lambda: f"id{next(self._numbers):06}")
         return self.last
 
-    def ask(self, name: str, registration: str | None = None, facts: WorkerFacts | None = None) -> Agent | Refusal:
+    def ask(self, name: str, registration: str | None = None, facts: WorkerFacts | None = None) -> Outcome:
         """Let a worker's page ask for a unit; a page has a registration of its own unless one is given."""
         known = facts or WorkerFacts(self.state.new_workers.get(name))
-        return arrive(self.step(), Arrival("request", name, registration or f"page {next(self._numbers)}", known))
+        return arrive(self.step(), Arrival(self.request, name, registration or f"page {next(self._numbers)}", known))
 
     def take(self, name: str, registration: str | None = None, facts: WorkerFacts | None = None) -> Agent:
         """Let a worker take a unit."""

@@ -23,13 +23,28 @@ def summarize(state: RunState) -> dict[str, Any]:
         "pay": +state.pay,
         "steering": (state.steering, state.rules),
         "pages": {key: id_ for key, id_ in state.by_registration.items() if state.agents[id_].status in AGENT_ACTIVE},
+        "gates": _summarize_gates(state),
         "next": (state.next_created() and state.next_created().status, state.next_deadline(), state.num_out),  # type: ignore[union-attr]
+    }
+
+
+def _summarize_gates(state: RunState) -> dict[str, Any]:
+    book = state.gates
+    return {
+        "onboarding": book.onboarding,
+        "units": book.units,
+        "counts": +book.counts,
+        "unjudged": book.unjudged,
+        "held": book.held,
+        "verdicts": +book.verdicts,
+        "failed_checks": +book.failed_checks,
     }
 
 
 def recount(state: RunState) -> dict[str, Any]:
     """Count from the rows alone what the indexes should say."""
-    units, agents = list(state.units.values()), list(state.agents.values())
+    everything, agents = list(state.units.values()), list(state.agents.values())
+    units = [unit for unit in everything if unit.is_real]
     held = [unit for unit in units if unit.status is UnitStatus.ASSIGNED or unit.status in UNIT_ANSWERED]
     assignments = {unit.assignment_id for unit in units}
     active = [agent for agent in agents if agent.status in AGENT_ACTIVE]
@@ -48,5 +63,5 @@ def recount(state: RunState) -> dict[str, Any]:
             worker: {a.agent_id for a in active if a.worker_id == worker} for worker in {a.worker_id for a in active}
         },
         "counts": Counter(unit.status for unit in units),
-        "pay": Counter((unit.status, unit.pay_amount) for unit in units),
+        "pay": Counter((unit.status, unit.pay_amount) for unit in everything),
     }

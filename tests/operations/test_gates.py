@@ -1,0 +1,297 @@
+"""Gates of real runs: crowds whose accuracy is known are filtered to the number, and a restart changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.lifecycle.run_state import RunState
+from mephisto_nb.operations.hydra_config import compose
+from mephisto_nb.operations.operator import Operator
+from mephisto_nb.operations.task_run import LiveTaskRun
+from mephisto_nb.testing.simulated_workers import SimulatedWorker, simulate_workers
+from tests.operations.runs import ABOUT, crowd_of, launch, rows, take
+
+PAGES: dict[str, dict[str, Any]] = {
+    "mock": {},
+    "static_html": {"task_html": "<p>${text}</p><input name=label>"},
+    "form": {"form": {"instruction": "<p>${text}</p>", "fields": {"label": "text"}}},
+}
+GOLDS = [{"text": f"gold {n}", "label": "even" if n % 2 == 0 else "odd"} for n in range(12)]
+TRAINED = {"onboarding_qualification": "trained"}
+
+
+async def launch_as(operator: Operator, blueprint: str, gates: dict[str, Any], **shared: Any) -> LiveTaskRun:
+    """Launch a run of 200 rows of any blueprint."""
+    config = compose(
+        blueprint,
+        blueprint_args={**PAGES[blueprint], **gates},
+        provider_args={"signed_links": False},
+        task={**ABOUT, "task_reward": 0.1, "allowed_concurrent": 1},
+    )
+    return await operator.launch_task_run(config, SharedTaskState(static_task_data=rows(200), **shared))
+
+
+def right(text: str) -> str:
+    return "even" if int(text.split()[1]) % 2 == 0 else "odd"
+
+
+def is_right(name: str, accuracy: float, text: str) -> bool:
+    """Tell whether a worker of this accuracy is right about a text: by chance, but the same each time."""
+    return random.Random(f"{name} {text}").random() < accuracy
+
+
+def has_all(state: RunState, sent: int) -> bool:
+    """Tell whether so many answers have come in and been judged."""
+    return sum(agent.submitted_at is not None for agent in state.agents.values()) == sent and not state.gates.unjudged
+
+
+async def let_work(run: LiveTaskRun, accuracies: dict[str, float], units: int) -> dict[str, str]:
+    """Let one worker of each accuracy do so many units at most; give why workers were turned away, by name."""
+    codes: dict[str, str] = {}
+    sent: dict[str, Any] = {}
+
+    async def work(name: str, accuracy: float) -> None:
+        def answer(data: Any) -> Any:
+            return {"label": right(data["text"]) if is_right(f"{name}-000", accuracy, data["text"]) else "wrong"}
+
+        report = await simulate_workers(run.url, answer, num_workers=1, units_per_worker=units, name=name)
+        assert report.errors == []
+        codes.update(report.codes)
+        sent.update(report.submitted)
+
+    async with asyncio.TaskGroup() as group:
+        for name, accuracy in accuracies.items():
+            group.create_task(work(name, accuracy))
+    await run.parts.engine.wait_until(lambda state: has_all(state, len(sent)))
+    return codes
+
+
+CROWD = {**{f"careful-{n}": 1.0 for n in range(6)}, **{f"careless-{n}": 0.0 for n in range(4)}} | {
+    f"mixed-{n}": 0.6 for n in range(10)
+}
+
+
+@pytest.mark.parametrize("blueprint", PAGES)
+async def test_a_crowd_is_screened_to_the_number(operator: Operator, blueprint: str) -> None:
+    run = await launch_as(operator, blueprint, {}, screening=GOLDS, screening_answer="label")
+    codes = await let_work(run, CROWD, units=3)
+    gates = run.gates()
+    assert (set(gates["gate"]), len(gates), gates["worker_name"].nunique()) == ({"screening"}, 20, 20)
+    known = {
+        row.worker_name: is_right(row.worker_name, CROWD[row.worker_name[:-4]], row.row["text"])
+        for row in gates.itertuples()
+    }
+    assert dict(zip(gates["worker_name"], gates["passed"], strict=True)) == known
+    assert codes == {name: "screening_failed" for name, passed in known.items() if not passed}
+    passed = [name for name, ok in known.items() if ok]
+    assert dict(run.results()["worker_name"].value_counts()) == dict.fromkeys(passed, 2)
+    assert (len(passed) >= 6, len(codes) >= 4, len(passed) + len(codes)) == (True, True, 20)
+
+
+@pytest.mark.parametrize("blueprint", PAGES)
+async def test_a_crowd_is_filtered_by_gold_to_the_number(operator: Operator, blueprint: str) -> None:
+    gates = {"min_golds": 3, "max_incorrect_golds": 1, "block_qualification": "banned"}
+    run = await launch_as(operator, blueprint, gates, golds=GOLDS, gold_answer="label")
+    codes = await let_work(run, CROWD, units=5)
+    expected: dict[str, tuple[int, int]] = {}
+    for name, found in run.gates().groupby("worker_name"):
+        wrong = [not is_right(name, CROWD[name[:-4]], row["text"]) for row in found["row"]]
+        # The third gold is given only to those who got at most one of two wrong.
+        assert len(wrong) == (2 if sum(wrong[:2]) == 2 else 3)
+        expected[name] = (len(wrong), sum(wrong))
+    failed = {name for name, (_, wrong) in expected.items() if wrong > 1}
+    assert codes == dict.fromkeys(failed, "gold_failed")
+    assert dict(run.results()["worker_name"].value_counts()) == dict.fromkeys(set(expected) - failed, 2)
+    assert {f"careless-{n}-000" for n in range(4)} <= failed
+    facts = run.database.get_worker_facts(run.task_run_id, "mock", sorted(expected))
+    assert {name for name, known in facts.items() if "banned" in known.grants} == failed
+    assert all(known.grants["moods-wrong-golds"] == expected[n][1] for n, known in facts.items() if expected[n][1])
+
+
+async def test_a_dashboard_counts_the_work_and_money_counts_everything(operator: Operator) -> None:
+    run = await launch_as(operator, "mock", {"min_golds": 2}, golds=GOLDS, gold_answer="label")
+    await let_work(run, {"careful": 1.0}, units=5)
+    assert (run.progress, sum(run.counts.values())) == ((3, 200), 200)
+    assert (len(run.results()), sorted(run.results(gates=True)["unit_index"])) == (3, [-2, -2, 0, 0, 0])
+    assert sum(run.parts.engine.state.pay.values()) == 202
+    assert {name for name in run.results(gates=True) if name.startswith("input.")} == {"input.text"}
+
+
+# -- introductions ---------------------------------------------------------------------------------------------
+
+
+async def introduce(worker: SimulatedWorker, answer: Any) -> dict[str, Any]:
+    """Let a newcomer hand in the introduction; give what the page gets then."""
+    agent_id = await take(worker)
+    assert agent_id.startswith("onboarding_"), agent_id
+    return await worker.hand_in(agent_id, answer)
+
+
+async def test_the_introduction_is_judged_in_python_and_holds_in_other_runs(operator: Operator) -> None:
+    shared = {"onboarding_data": {"question": "?"}, "validate_onboarding": lambda data: data["ok"]}
+    first = await launch(operator, rows(3), blueprint=TRAINED, shared=shared)
+    second = await launch(operator, rows(3), blueprint=TRAINED, shared=shared, task_name="another")
+    async with crowd_of(first.url) as worker, crowd_of(second.url) as again:
+        details = await worker("ann").register()
+        assert (details["status"], details["init_task_data"]) == ("onboarding", {"question": "?"})
+        assert (await introduce(worker("ann"), {"ok": True}))["init_task_data"] == {"text": "text 0"}
+        assert (await introduce(worker("bob"), {"ok": False}))["failure_code"] == "onboarding_failed"
+        assert (await again("ann").register())["init_task_data"] == {"text": "text 0"}
+        assert (await again("bob").register())["failure_code"] == "onboarding_failed"
+    found = first.gates().set_index("worker_name")
+    assert (found.loc["ann", "passed"], found.loc["bob", "passed"]) == (True, False)
+    assert found.loc["bob", "answer"] == {"ok": False}
+
+
+async def test_a_slow_judge_holds_up_nobody_but_whom_it_judges(operator: Operator) -> None:
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def judge(data: dict[str, Any]) -> bool:
+        if data["name"] == "ann":
+            asked.set()
+            await go_on.wait()
+        return True
+
+    run = await launch(operator, rows(3), blueprint=TRAINED, shared={"validate_onboarding": judge})
+    async with crowd_of(run.url) as worker, asyncio.TaskGroup() as group:
+        slow = group.create_task(introduce(worker("ann"), {"name": "ann"}))
+        await asked.wait()
+        assert (await introduce(worker("bob"), {"name": "bob"}))["agent_id"] is not None
+        assert not slow.done()
+        go_on.set()
+        assert (await slow)["agent_id"] is not None
+
+
+async def test_a_judge_that_fails_is_told_and_asked_again(operator: Operator) -> None:
+    mended = False
+
+    def judge(data: Any) -> bool:
+        return bool(data["ok"] if mended else data["misspelt"])
+
+    run = await launch(operator, rows(2), blueprint=TRAINED, shared={"validate_onboarding": judge})
+    async with crowd_of(run.url) as worker:
+        details = await introduce(worker("ann"), {"ok": True})
+        assert (details["failure_code"], "not your fault" in details["failure_reason"]) == ("not_judged", True)
+        assert "validate_onboarding raised KeyError('misspelt')" in run.attention[0]
+        assert run.events()["why"].str.contains("validate_onboarding raised KeyError").any()
+        mended = True
+        assert (await worker("ann").register())["init_task_data"] == {"text": "text 0"}
+
+
+# -- restarts in the middle of gates ---------------------------------------------------------------------------
+
+Make = Callable[..., Operator]
+
+
+async def restart(make_operator: Make, run: LiveTaskRun, **shared: Any) -> LiveTaskRun:
+    """Let another operator take the run up, as another kernel would."""
+    return await make_operator().reconnect(run.task_run_id, SharedTaskState(**shared))
+
+
+async def test_a_restart_in_the_middle_of_the_introduction(operator: Operator, make_operator: Make) -> None:
+    shared = {"validate_onboarding": lambda data: data["ok"]}
+    run = await launch(operator, rows(2), blueprint=TRAINED, shared=shared)
+    async with crowd_of(run.url) as worker:
+        before = await take(worker("ann"), "page")
+        await operator.detach()
+        again = await restart(make_operator, run, **shared)
+        assert await take(worker("ann"), "page") == before
+        assert (await worker("ann").hand_in(before, {"ok": True}))["init_task_data"] == {"text": "text 0"}
+    assert again.gates()["passed"].tolist() == [True]
+
+
+async def test_a_restart_between_an_answer_and_its_verdict(operator: Operator, make_operator: Make) -> None:
+    asked = asyncio.Event()
+
+    async def never(data: Any) -> bool:
+        asked.set()
+        await asyncio.Event().wait()
+        return True
+
+    run = await launch(operator, rows(2), blueprint=TRAINED, shared={"validate_onboarding": never})
+    async with crowd_of(run.url) as worker, asyncio.TaskGroup() as group:
+        waiting = group.create_task(introduce(worker("ann"), {"ok": False}))
+        await asked.wait()
+        await operator.detach()
+        again = await restart(make_operator, run, validate_onboarding=lambda data: data["ok"])
+        assert (await waiting)["failure_code"] == "onboarding_failed"
+    assert again.gates()["passed"].tolist() == [False]
+    assert again.events()["why"].str.startswith("onboarding:").sum() == 1
+
+
+async def test_a_restart_while_a_page_waits_for_the_verdict_on_gold(operator: Operator, make_operator: Make) -> None:
+    asked = asyncio.Event()
+
+    async def never(answer: Any, row: Any) -> bool:
+        asked.set()
+        await asyncio.Event().wait()
+        return True
+
+    run = await launch_as(operator, "mock", {"use_golds": True}, golds=GOLDS, judge_gold=never)
+    async with crowd_of(run.url) as worker, asyncio.TaskGroup() as group:
+        agent_id = await take(worker("ann"))
+        await worker("ann").submit(agent_id, {"label": "?"})
+        await asked.wait()
+        waiting = group.create_task(worker("ann").register("next page"))
+        await run.parts.engine.wait_until(lambda state: bool(state.gates.held))
+        await operator.detach()
+        again = await restart(make_operator, run, golds=GOLDS, judge_gold=lambda answer, row: True)
+        assert (await waiting)["init_task_data"] == {"text": "text 0"}
+    assert again.gates()["passed"].tolist() == [True]
+
+
+async def test_gates_that_data_has_opened_stay_after_a_restart_without_it(
+    operator: Operator, make_operator: Make
+) -> None:
+    run = await launch_as(operator, "mock", {}, golds=GOLDS, gold_answer="label")
+    await operator.detach()
+    again = await restart(make_operator, run)
+    async with crowd_of(run.url) as worker:
+        details = await worker("ann").register()
+    assert (details["agent_id"], details["failure_code"]) == (None, "trouble")
+    assert "SharedTaskState" in again.attention[0]
+
+
+# -- checks of the work ----------------------------------------------------------------------------------------
+
+
+async def test_right_answers_reach_no_page_and_are_held_against_what_comes(operator: Operator) -> None:
+    data = [{"text": f"text {n}", "colour": "red"} for n in range(3)]
+    gates = {"attention_checks": {"see": "colour"}, "after_failed_check": "repeat", "max_failed_checks": 0}
+    run = await launch(operator, data, blueprint=gates)
+    async with crowd_of(run.url) as worker:
+        details = await worker("ann").register()
+        assert details["init_task_data"] == {"text": "text 0"}
+        await worker("ann").submit(details["agent_id"], {"see": "blue"})
+        assert (await worker("ann").register())["failure_code"] == "checks_failed"
+    await simulate_workers(run.url, lambda row: {"see": "Red"}, num_workers=1)
+    await run.completed()
+    results = run.results()
+    assert results["status"].tolist() == ["soft_rejected", "completed", "completed", "completed"]
+    assert run.gates()["passed"].tolist() == [False, True, True, True]
+    assert results["input.colour"].tolist() == ["red"] * 4
+
+
+async def test_who_is_faster_than_anybody_can_be_is_marked(operator: Operator) -> None:
+    run = await launch(operator, rows(1), blueprint={"minimum_seconds": 600})
+    await simulate_workers(run.url, lambda row: {}, num_workers=1)
+    await run.completed()
+    (found,) = run.gates().to_dict("records")
+    assert (found["gate"], found["passed"], found["detail"]["minimum_seconds"]) == ("time", False, 600)
+    assert run.results()["status"].tolist() == ["completed"]
+
+
+async def test_the_budget_of_gates_is_told_to_the_worker_and_to_the_researcher(operator: Operator) -> None:
+    gates = {"max_screening_units": 1}
+    run = await launch_as(operator, "mock", gates, screening=GOLDS, screening_answer="label")
+    async with crowd_of(run.url) as worker:
+        await take(worker("ann"))
+        details = await worker("bob").register()
+    assert (details["failure_code"], "nothing to do with you" in details["failure_reason"]) == ("screening_full", True)
+    assert run.attention == ["All 1 screening units are used up (max_screening_units), so nobody new can be looked at."]
