@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -85,6 +85,17 @@ class Blueprint(ABC, Generic[Args]):
 
         Called once per launch, in a helper thread. The provider's ``wrap_crowd_source.js`` is added afterwards.
         """
+
+    def get_linked_files(self) -> Mapping[str, Path]:
+        """Give files that are served from where they lie, each time as they are then; by their names on the site."""
+        return {}
+
+    def explain_page_error(self, report: JSONObject) -> str | None:
+        """Say what to do about an error that a worker's page reported, if this kind of task knows; `report` is hostile.
+
+        The answer is shown as `run.attention`, once for all reports that get the same one.
+        """
+        return None
 
     def get_frontend_args(self) -> JSONObject:
         """Give what the page reads from ``/task_config.json``."""

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.changes import Changes
-from mephisto_nb.data_model.records import Agent, Event, Qualification, Requester, Task, TaskRun, Unit
-from mephisto_nb.data_model.reviews import KeptReview
-from mephisto_nb.data_model.snapshots import RunSnapshot, WorkerFacts
-from mephisto_nb.data_model.states import PaymentStatus
+
+if TYPE_CHECKING:
+    from mephisto_nb.data_model.changes import Changes
+    from mephisto_nb.data_model.records import Agent, Event, Qualification, Requester, Task, TaskRun, Unit
+    from mephisto_nb.data_model.reviews import KeptReview
+    from mephisto_nb.data_model.snapshots import RunSnapshot, WorkerFacts
+    from mephisto_nb.data_model.states import PaymentStatus
 
 
 class PeopleStore(ABC):
@@ -31,6 +34,10 @@ class PeopleStore(ABC):
     @abstractmethod
     def create_qualification(self, name: str, description: str = "") -> Qualification:
         """Make a qualification, or find the one of this name."""
+
+    @abstractmethod
+    def read_qualifications(self) -> list[JSONObject]:
+        """Give one row a qualification, by name."""
 
     @abstractmethod
     def grant_qualification(self, name: str, worker_name: str, provider_type: str, value: int) -> None:
@@ -147,6 +154,10 @@ class Database(PeopleStore, ReviewStore):
 
         With `agent_ids`, only theirs.
         """
+
+    @abstractmethod
+    def read_metadata(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+        """Give one row for each thing that was sent beside an answer, its JSON parsed, in the order received."""
 
     @abstractmethod
     def read_events(self, task_run_ids: Sequence[str], *, why: str | None = None) -> Iterator[Event]:

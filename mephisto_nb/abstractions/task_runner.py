@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from mephisto_nb._typing import JSON, JSONObject
 
 if TYPE_CHECKING:
     from mephisto_nb.data_model.shared_state import SharedTaskState
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One thing that was said: `sender` is 'worker' or 'operator', which is the task's code."""
+
+    sender: str
+    data: JSONObject
 
 
 class LiveAgent(Protocol):
@@ -41,8 +50,8 @@ class LiveAgent(Protocol):
         """Whether this one has left the others, who go on."""
 
     @property
-    def transcript(self) -> Sequence[JSONObject]:
-        """What was said to this one and by this one, oldest first: each message with its ``sender``."""
+    def history(self) -> Sequence[Turn]:
+        """All that was said until now, in order, also what an earlier kernel recorded."""
 
     async def observe(self, data: JSONObject) -> None:
         """Send something to the worker's page. It is kept until the page has it. Who has left hears nothing."""
@@ -63,6 +72,9 @@ class LiveAgent(Protocol):
 
         What it gives must be fit for JSON.
         """
+
+    async def report(self, why: str, detail: JSONObject | None = None) -> None:
+        """Leave a row in the event log, and tell the researcher by `run.attention`; the worker hears nothing of it."""
 
 
 class LiveAgents(Protocol):
@@ -99,8 +111,23 @@ class TaskRunner:
     were together may submit.
     """
 
+    #: Whether code that is started again meets with what it had heard and said; else it finds that in `history` alone.
+    replays: ClassVar[bool] = True
+
     def __init__(self, shared_state: SharedTaskState) -> None:
         self.shared_state = shared_state
+
+    def get_init_data(self, init_data: JSON, history: Sequence[Turn]) -> JSON:
+        """Give what a worker's page is handed when it is opened, and again at each reload; be quick.
+
+        Parameters
+        ----------
+        init_data
+            What the blueprint gives for the unit.
+        history
+            What was said until now; nothing when the unit has just been taken.
+        """
+        return init_data
 
     async def run_unit(self, init_data: JSONObject, agent: LiveAgent) -> None:
         """Accompany one worker through one unit."""

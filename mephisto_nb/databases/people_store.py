@@ -41,6 +41,11 @@ class SQLPeople(PeopleStore):
         with self._writing("Storing a qualification") as connection:
             return people.create_qualification(connection, name, description)
 
+    def read_qualifications(self) -> list[JSONObject]:
+        """Give one row a qualification, by name."""
+        with self._reading("Reading qualifications") as connection:
+            return reads.read_qualifications(connection)
+
     def grant_qualification(self, name: str, worker_name: str, provider_type: str, value: int) -> None:
         """Grant a qualification, or change the value granted."""
         with self._writing("Granting a qualification") as connection:

@@ -14,7 +14,7 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.packets import Packet
 from mephisto_nb.data_model.records import Agent, Assignment, Event, Steering, TaskRun, Unit, Worker
 from mephisto_nb.data_model.snapshots import RunSnapshot, WorkerFacts
-from mephisto_nb.data_model.states import UNIT_ANSWERED, AgentStatus, UnitStatus
+from mephisto_nb.data_model.states import UNIT_ANSWERED, AgentStatus, PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.databases import gates
 from mephisto_nb.databases import tables as t
 from mephisto_nb.databases.plain_text import make_key
@@ -23,6 +23,8 @@ from mephisto_nb.errors import NotFoundError
 #: Databases limit how many values one statement may hold.
 _CHUNK = 500
 
+#: What is paid beside units' own pay, which is counted by unit.
+_BESIDE_PAY = [PaymentKind.BONUS, PaymentKind.WAITING, PaymentKind.COMPENSATION]
 _STEERING = [field.name for field in fields(Steering)]
 _HELD = [status.value for status in UNIT_ANSWERED | {UnitStatus.ASSIGNED}]
 
@@ -70,6 +72,7 @@ def load_run(connection: Connection, task_run_id: str) -> RunSnapshot:
         outbox=_load_outbox(connection, task_run_id),
         last_submission_at=connection.execute(last_submission.where(t.agents.c.task_run_id == task_run_id)).scalar(),
         worker_names=_load_worker_names(connection, task_run_id),
+        payments=_load_payments(connection, task_run_id),
         gates=gates.load_gates(connection, task_run_id),
     )
 
@@ -117,6 +120,13 @@ def _load_worker_names(connection: Connection, run: str) -> dict[str, str]:
     came = select(a.worker_id).where(a.task_run_id == run).union(select(o.worker_id).where(o.task_run_id == run))
     found = connection.execute(select(w.worker_id, w.worker_name).where(w.worker_id.in_(came)))
     return {row.worker_id: row.worker_name for row in found}
+
+
+def _load_payments(connection: Connection, run: str) -> dict[str, float]:
+    p = t.payments.c
+    counts = p.status.in_([PaymentStatus.OWED, PaymentStatus.SENT]) & p.kind.in_(_BESIDE_PAY)
+    found = connection.execute(select(p.key, p.amount, counts).where(p.task_run_id == run))
+    return {key: amount if does_count else 0.0 for key, amount, does_count in found}
 
 
 def _load_outbox(connection: Connection, run: str) -> list[tuple[int, Packet]]:
@@ -309,3 +319,9 @@ def count_units(connection: Connection, run_ids: Sequence[str]) -> dict[str, dic
     for run_id, status, count in connection.execute(query):
         found[run_id][status] = count
     return found
+
+
+def read_qualifications(connection: Connection) -> list[JSONObject]:
+    """Give one row a qualification, by name."""
+    query = select(t.qualifications).order_by(t.qualifications.c.qualification_name)
+    return [dict(row) for row in connection.execute(query).mappings()]

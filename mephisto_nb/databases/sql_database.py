@@ -20,6 +20,7 @@ from mephisto_nb.databases.connect import make_engine, parse_url, told_plainly
 from mephisto_nb.databases.migrate import migrate
 from mephisto_nb.databases.people_store import SQLPeople
 from mephisto_nb.databases.review_store import SQLReviews
+from mephisto_nb.databases.said_store import SQLSaid
 from mephisto_nb.errors import ClosedError
 
 #: Tables with rows of one run, each before those that its rows point at.
@@ -29,7 +30,7 @@ _OF_A_RUN = (
 )  # fmt: skip
 
 
-class SQLDatabase(SQLPeople, SQLReviews, Database):
+class SQLDatabase(SQLPeople, SQLReviews, SQLSaid, Database):
     """A database behind a URL: ``sqlite:///FILE`` or ``postgresql://USER:PASSWORD@HOST/NAME``.
 
     Raises

@@ -38,6 +38,7 @@ def state_from_snapshot(snapshot: RunSnapshot, rules: RunRules) -> RunState:
         ended_at=run.ended_at,
         steering=run.steering,
         worker_names=snapshot.worker_names,
+        payments=dict(snapshot.payments),
         assignments={a.assignment_id: a for a in sorted(snapshot.assignments, key=lambda a: a.index)},
     )
     index_of = {a.assignment_id: a.index for a in snapshot.assignments}

@@ -104,6 +104,8 @@ class RunState:
     counts: Counter[UnitStatus] = field(default_factory=Counter)
     pay: PayCounts = field(default_factory=PayCounts)
     rooms: Rooms = field(default_factory=Rooms)
+    #: What workers are owed, or were sent, beside their units' pay, in US dollars; by the payment's key.
+    payments: dict[str, float] = field(default_factory=dict)
     gates: GateBook = field(default_factory=GateBook)
     _deadlines: list[tuple[float, str]] = field(default_factory=list)
     _launch_rules: RunRules = field(init=False)

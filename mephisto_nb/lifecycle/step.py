@@ -47,7 +47,7 @@ class Step:
     have left others that go on, `dissolved` the assignments that end or begin anew because somebody has left.
     `refused` are the names of workers who got no unit, with the code of the reason, and `page_errors` the agents whose
     pages reported an error. `errands` are to be run once the step is committed; `granted` is what it has granted (None:
-    taken back), by worker.
+    taken back), by worker. `troubles` are what befell the researcher's own code, for them to read.
     """
 
     state: RunState
@@ -63,6 +63,7 @@ class Step:
     meetings: list[Meeting] = field(default_factory=list)
     parted: list[Agent] = field(default_factory=list)
     dissolved: list[str] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
     errands: list[Errand] = field(default_factory=list)
     granted: dict[str, dict[str, int | None]] = field(default_factory=dict)
     #: Agents and units whose rows are written for the first time, as they are at the end of the step.

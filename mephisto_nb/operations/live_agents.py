@@ -85,6 +85,10 @@ class AgentKeeper:
         for key in list(self._companies):
             self._dismiss(key)
 
+    def page_data(self, step: Step, agent: Agent, init_data: JSON) -> JSON:
+        """Give what an agent's page is handed: what it works on, and what was said until now."""
+        return self._runner.get_init_data(init_data, self._transcripts.history(agent.agent_id, step))
+
     # -- what the link hears before it is recorded ---------------------------------------------------------------
 
     def heard_ahead(self, after: str, packet: Packet) -> None:
@@ -159,9 +163,12 @@ class AgentKeeper:
         if agent.agent_id in self._companies or agent.status is not AgentStatus.IN_TASK:
             return False
         talk, data = Talk(), self._init_data(step, agent)
-        talk.remember(self._transcripts.of([agent.agent_id]))
         unit_index = step.state.units[agent.unit_id].unit_index
         running = self._make(talk, agent.agent_id, Seat(self._name(unit_index, data), _object(data)))
+        if self._runner.replays:
+            talk.remember(self._transcripts.of([agent.agent_id]))
+        else:
+            running.history += self._transcripts.history(agent.agent_id)
         self._enter(agent.agent_id, [running], self._accompany_one(running, data), f"agent {agent.agent_id}")
         return True
 

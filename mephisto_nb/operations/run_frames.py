@@ -17,13 +17,14 @@ from mephisto_nb.abstractions.progress import Progress, no_progress
 from mephisto_nb.data_model.records import PAGE_ERROR, TaskRun
 from mephisto_nb.data_model.snapshots import RunSnapshot
 from mephisto_nb.export import files, frames
+from mephisto_nb.operations.said_frames import SaidFrames
 from mephisto_nb.operations.threads import DatabaseWriter
 
 if TYPE_CHECKING:
     from mephisto_nb.operations.run_parts import RunParts
 
 
-class RunFrames:
+class RunFrames(SaidFrames):
     """The frames of one run, which can be asked for at any time, before, during and after it."""
 
     def __init__(

@@ -29,6 +29,7 @@ from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.client_io_handler import ClientIOHandler
 from mephisto_nb.operations.gate_judges import Judges
 from mephisto_nb.operations.gate_keeper import GateKeeper
+from mephisto_nb.operations.hooks import SubmissionHooks
 from mephisto_nb.operations.live_agents import AgentKeeper
 from mephisto_nb.operations.run_engine import RunEngine
 from mephisto_nb.operations.run_keeper import RunKeeper
@@ -41,6 +42,7 @@ from mephisto_nb.operations.task_launcher import TaskLauncher
 from mephisto_nb.operations.task_run_settings import TaskRunSettings, settings_from_dict
 from mephisto_nb.operations.threads import DatabaseWriter, in_thread, wholly_in_thread
 from mephisto_nb.operations.transcripts import Transcripts
+from mephisto_nb.operations.verdicts import make_verdicts
 from mephisto_nb.operations.worker_pool import WorkerPool
 from mephisto_nb.utils.ids import new_id
 
@@ -106,7 +108,7 @@ class RunStarter:
     async def _resume(self, plan: RunPlan) -> RunKeeper:
         runs = await in_thread(self.database.find_runs, task_name=plan.settings.task.task_name, live=False)
         counts = await in_thread(self.database.count_units, [run.task_run_id for run in runs])
-        unfinished = [run for run in runs if counts[run.task_run_id].get("expired")]
+        unfinished = [run for run in runs if counts[run.task_run_id].get("expired") and not run.is_imported]
         if not unfinished:
             raise ConfigError(
                 f"mephisto.task.resume_incomplete_run is true, but no ended run of {plan.settings.task.task_name!r} "
@@ -187,22 +189,28 @@ class RunStarter:
         undo.callback(lock.release)
         plan.provider.take_run_secret(await in_thread(keep_run_secret, directory))
         architect = plan.make_architect(directory)
-        engine = RunEngine(run.task_run_id, plan.make_rules(), self.database, self.writer, self.clock)
-        pool = WorkerPool(run.task_run_id, plan.blueprint, plan.provider, self.database)
+        verdicts = make_verdicts(plan.shared_state)
+        engine = RunEngine(run.task_run_id, plan.make_rules(verdicts), self.database, self.writer, self.clock)
+        pool = WorkerPool(run.task_run_id, plan.blueprint, plan.provider, self.database, verdicts)
         await engine.load(pool)
         link = ClientIOHandler(engine, architect, self.clock)
-        tally = RunTally(since=self.clock.now())
+        tally = RunTally(since=self.clock.now(), explain=plan.blueprint.explain_page_error)
         engine.listeners.append(tally.note)
         made_for = (run, directory, plan.blueprint, plan.provider, architect, self.database, self.writer, self.clock)
         parts = RunParts(*made_for, engine, link, tally, self.progress)
         keeper = RunKeeper(self.run_class(parts), self.supervisor, lock)
-        keeper.listen_for_submissions(plan.shared_state)
+        if (hook := plan.shared_state.on_unit_submitted) is not None:
+            keeper.hooks = SubmissionHooks(keeper.run, self.supervisor, hook)
+        if verdicts is not None:
+            verdicts.serve(engine, self.supervisor, self.database, plan.provider.PROVIDER_TYPE)
+            keeper.verdicts = verdicts
         judges = Judges(plan.shared_state, plan.blueprint.get_answer)
         keeper.gates = GateKeeper(engine, pool, self.supervisor, self.database, judges, plan.make_sources())
         if (runner := plan.blueprint.make_task_runner()) is not None:
-            pool.transcripts = Transcripts(run.task_run_id, self.database)
-            made_of = (runner, plan.blueprint, pool.init_data, pool.transcripts)
+            transcripts = Transcripts(run.task_run_id, self.database)
+            made_of = (runner, plan.blueprint, pool.init_data, transcripts)
             keeper.agents = link.live = AgentKeeper(engine, link.send_ahead, self.supervisor, *made_of)
+            pool.page_data = keeper.agents.page_data
         return keeper, architect
 
     def _directory_of(self, task_run_id: str) -> Path:

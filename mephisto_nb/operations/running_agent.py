@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.abstractions.bot import Bot
-from mephisto_nb.abstractions.task_runner import LiveAgent
+from mephisto_nb.abstractions.task_runner import LiveAgent, Turn
 from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.errors import ConfigError, PartnerLeftError
 from mephisto_nb.operations.talk import Heard, Talk
-from mephisto_nb.operations.threads import call
+from mephisto_nb.utils.call_threads import call
 from mephisto_nb.utils.ids import new_id
 
 if TYPE_CHECKING:
@@ -55,10 +55,12 @@ class RunningAgent:
         send_ahead: SendAhead,
         talk: Talk | None = None,
         seat: Seat | None = None,
+        history: Sequence[Turn] = (),
     ) -> None:
         self.agent_id, self._seat = agent_id, seat or Seat()
         self._engine, self._send_ahead, self._talk = engine, send_ahead, talk or Talk()
-        self.transcript: list[JSONObject] = []
+        #: All that was said until now, in order.
+        self.history: list[Turn] = list(history)
         self.has_left = False
         self._bot: BotAgent | None = None
         #: The ids of the messages that were heard, and said, last; how many were said, and functions called.
@@ -159,9 +161,9 @@ class RunningAgent:
         rule = partial(_keep, agent_id=self.agent_id, sender=sender, data=data)
         await self._engine.do(rule, patiently=True)
 
-    async def log(self, why: str) -> None:
-        """Tell the researcher of something, in the event log."""
-        await self._engine.do(partial(_log, agent_id=self.agent_id, why=why), patiently=True)
+    async def report(self, why: str, detail: JSONObject | None = None) -> None:
+        """Leave a row in the event log, and tell the researcher by `run.attention`."""
+        await self._engine.do(partial(_report, agent_id=self.agent_id, why=why, detail=detail), patiently=True)
 
     # -- for the keeper ------------------------------------------------------------------------------------------
 
@@ -199,15 +201,15 @@ class RunningAgent:
         bot = self._seat.understudy
         self.has_left = bot is None
         if bot is not None:
-            self._bot = BotAgent(bot, self, self._seat, self.transcript)
-            self._bot.owes_answer = bool(self.transcript) and self.transcript[-1]["sender"] == "operator"
+            self._bot = BotAgent(bot, self, self._seat, self.history)
+            self._bot.owes_answer = bool(self.history) and self.history[-1].sender == "operator"
 
     def note_heard(self, heard: Heard) -> None:
         """Note that task code has heard a message."""
         self._note("worker", heard.data)
 
     def _note(self, sender: str, data: JSONObject) -> None:
-        self.transcript.append({**data, "sender": sender})
+        self.history.append(Turn(sender, data))
 
     def _with_id(self, data: JSONObject) -> JSONObject:
         # The same after a restart, so that a page that heard it ahead of its record drops it when it is said again.
@@ -217,7 +219,7 @@ class RunningAgent:
 
 
 class BotAgent:
-    """A program in a seat. What it is told is its transcript; it is asked when it is waited for.
+    """A program in a seat. What it is told is its history; it is asked when it is waited for.
 
     Parameters
     ----------
@@ -227,14 +229,14 @@ class BotAgent:
         Whose record holds what it gives.
     seat
         Its place in the talk.
-    transcript
+    history
         What was said in this seat before.
     """
 
-    def __init__(self, bot: Bot, keeper: RunningAgent, seat: Seat, transcript: list[JSONObject] | None = None) -> None:
+    def __init__(self, bot: Bot, keeper: RunningAgent, seat: Seat, history: list[Turn] | None = None) -> None:
         self._bot, self._keeper, self._seat = bot, keeper, seat
         self.agent_id = f"bot-{seat.name}"
-        self.transcript = [] if transcript is None else transcript
+        self.history: list[Turn] = [] if history is None else history
         self.owes_answer = False
         self._calls = 0
 
@@ -244,7 +246,7 @@ class BotAgent:
 
     async def observe(self, data: JSONObject) -> None:
         """Tell it something."""
-        self.transcript.append({**data, "sender": "operator"})
+        self.history.append(Turn("operator", data))
         self.owes_answer = self.owes_answer or bool(data.get("text"))
 
     async def get_live_update(self, timeout: float | None = None) -> JSONObject:
@@ -255,7 +257,7 @@ class BotAgent:
         said = await self._keeper.keep(f"{self.agent_id}:{self._calls}", self._ask, limit)
         if not isinstance(said, dict):
             raise TimeoutError(f"{self.name} said nothing.")
-        self.transcript.append({**said, "sender": "worker"})
+        self.history.append(Turn("worker", said))
         return said
 
     async def once(self, function: Callable[..., Any], *args: Any) -> JSON:
@@ -263,12 +265,16 @@ class BotAgent:
         self._calls += 1
         return await self._keeper.keep(f"{self.agent_id}:{self._calls}", function, *args)
 
+    async def report(self, why: str, detail: JSONObject | None = None) -> None:
+        """Leave a row in the event log, and tell the researcher by `run.attention`."""
+        await self._keeper.report(why, detail)
+
     async def _ask(self, limit: float) -> JSON:
         try:
             async with asyncio.timeout(limit):
-                reply = await call(self._bot.reply, _as_chat(self.transcript))
+                reply = await call(self._bot.reply, _as_chat(self.history))
         except Exception as error:  # noqa: BLE001 - a researcher's function; its failure must not end the talk
-            await self._keeper.log(f"{self.name} gave no answer: {error!r}")
+            await self._keeper.report(f"{self.name} gave no answer: {error!r}")
             return None
         if reply is None:
             return None
@@ -354,14 +360,14 @@ class Together:
             self._ask_bots()  # it was told more meanwhile
 
 
-def _as_chat(transcript: Sequence[JSONObject]) -> list[dict[str, str]]:
-    """Give a seat's transcript as chat APIs take it; where several others speak, each message begins with its name."""
-    said = [turn for turn in transcript if turn.get("text")]
-    others = {str(turn.get("id", "")) for turn in said if turn["sender"] != "worker"}
+def _as_chat(history: Sequence[Turn]) -> list[dict[str, str]]:
+    """Give what was said in a seat as chat APIs take it; where several others speak, each message is given a name."""
+    said = [turn for turn in history if turn.data.get("text")]
+    others = {str(turn.data.get("id", "")) for turn in said if turn.sender != "worker"}
     chat = []
     for turn in said:
-        is_own, speaker = turn["sender"] == "worker", str(turn.get("id", ""))
-        text = f"{speaker}: {turn['text']}" if len(others) > 1 and not is_own and speaker else str(turn["text"])
+        is_own, speaker, text = turn.sender == "worker", str(turn.data.get("id", "")), str(turn.data["text"])
+        text = f"{speaker}: {text}" if len(others) > 1 and not is_own and speaker else text
         chat.append({"role": "assistant" if is_own else "user", "content": text})
     return chat
 
@@ -385,5 +391,6 @@ def _keep(step: Step, agent_id: str, sender: str, data: JSONObject) -> None:
     step.add_live_update(agent_id, sender, data, step.now)
 
 
-def _log(step: Step, agent_id: str, why: str) -> None:
-    step.log("agent", agent_id, None, None, why, "operator")
+def _report(step: Step, agent_id: str, why: str, detail: JSONObject | None) -> None:
+    step.log("agent", agent_id, None, None, why, "operator", detail)
+    step.troubles.append(why)

@@ -13,7 +13,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ReplayError
 
 if TYPE_CHECKING:
-    from mephisto_nb.operations.transcripts import Turn
+    from mephisto_nb.operations.transcripts import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Talk:
     _inbox: deque[Heard] = field(default_factory=deque)
     _waiters: list[_Waiter] = field(default_factory=list)
 
-    def remember(self, turns: Iterable[Turn]) -> None:
+    def remember(self, turns: Iterable[Entry]) -> None:
         """Take in what was heard and said before a restart."""
         for turn in turns:
             match turn.sender:

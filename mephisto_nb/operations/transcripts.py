@@ -8,6 +8,7 @@ from itertools import count
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.abstractions.database import Database
+from mephisto_nb.abstractions.task_runner import Turn
 from mephisto_nb.data_model.changes import AddLiveUpdate
 from mephisto_nb.data_model.states import AGENT_ACTIVE
 from mephisto_nb.lifecycle.partners import seats_of
@@ -20,7 +21,7 @@ SEEN = frozenset({"worker", "operator", "notice"})
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Entry:
     """One row of an agent's record; `order` counts over all agents."""
 
     order: int
@@ -40,7 +41,7 @@ class Transcripts:
 
     def __init__(self, task_run_id: str, database: Database) -> None:
         self._task_run_id, self._database = task_run_id, database
-        self._turns: dict[str, list[Turn]] = {}
+        self._turns: dict[str, list[Entry]] = {}
         self._count = count(1)
 
     async def load(self, state: RunState) -> None:
@@ -64,7 +65,7 @@ class Transcripts:
                 for agent_id in partners:
                     self._turns.pop(agent_id or "", None)
 
-    def of(self, agent_ids: Iterable[str]) -> list[Turn]:
+    def of(self, agent_ids: Iterable[str]) -> list[Entry]:
         """Give the turns of some agents since they began, or began anew, in the order in which they were recorded."""
         found = [turn for agent_id in agent_ids for turn in self._since_start(agent_id)]
         return sorted(found, key=lambda turn: turn.order)
@@ -78,20 +79,20 @@ class Transcripts:
         starts = [turn.data for turn in self._turns.get(agent_id, ()) if turn.sender == "start"]
         return starts[-1] if starts else None
 
-    def past_updates(self, agent_id: str, step: Step | None = None) -> list[JSONObject]:
-        """Give what a page has to show again after a reload; with `step`, what it is about to commit as well."""
-        turns = [turn.data for turn in self._since_start(agent_id) if turn.sender in SEEN]
+    def history(self, agent_id: str, step: Step | None = None) -> list[Turn]:
+        """Give what was said to an agent's page and by it; with `step`, what that is about to commit as well."""
+        turns = [Turn(one.sender, one.data) for one in self._since_start(agent_id) if one.sender in SEEN]
         new = step.changes.changes if step is not None else ()
         added = (one for one in new if isinstance(one, AddLiveUpdate) and one.agent_id == agent_id)
-        return turns + [one.data for one in added if one.sender in SEEN]
+        return turns + [Turn(one.sender, one.data) for one in added if one.sender in SEEN]
 
-    def _since_start(self, agent_id: str) -> list[Turn]:
+    def _since_start(self, agent_id: str) -> list[Entry]:
         turns = self._turns.get(agent_id, [])
         first = max((index for index, turn in enumerate(turns) if turn.sender == "start"), default=0)
         return turns[first:]
 
     def _add(self, agent_id: str, sender: str, data: JSONObject) -> None:
-        self._turns.setdefault(agent_id, []).append(Turn(next(self._count), agent_id, sender, data))
+        self._turns.setdefault(agent_id, []).append(Entry(next(self._count), agent_id, sender, data))
 
 
 def _active_and_partners(state: RunState) -> list[str]:

@@ -18,6 +18,7 @@ from tests.benchmarks import (
     live_bench,
     observing_bench,
     restart_bench,
+    reviewing_bench,
     worker_bench,
 )
 from tests.benchmarks.harness import HEADER, Figure
@@ -31,6 +32,7 @@ BENCHMARKS = {
     "live": live_bench.live_messages,
     "chats": chat_bench.chats,
     "frames": frames_bench.results,
+    "reviewing": reviewing_bench.reviewing,
     "observing": observing_bench.observing,
     "crowd": worker_bench.crowd,
     "dashboard": dashboard_bench.dashboard,

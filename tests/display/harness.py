@@ -11,7 +11,7 @@ from typing import Any
 
 from playwright.async_api import Page
 
-from mephisto_nb.display.widgets import front_end
+from mephisto_nb.display.widgets.front_end import DASHBOARD, FrontEnd
 from tests.display.states import NOW, SUBMISSION
 
 #: A model that keeps what it is sent, answers looks and questions as a kernel would, and can be told things.
@@ -65,10 +65,10 @@ def theme(name: str) -> str:
 
 
 class Harness:
-    """The widget on a page."""
+    """A widget on a page."""
 
-    def __init__(self, page: Page) -> None:
-        self.page = page
+    def __init__(self, page: Page, front_end: FrontEnd = DASHBOARD) -> None:
+        self.page, self._front_end = page, front_end
 
     async def open(self, topic: str, state: dict[str, Any], *, dark: bool = False, width: str = "") -> None:
         """Show a run (its id is the topic), or all runs, at the time of the canned states."""
@@ -76,7 +76,7 @@ class Harness:
         await self.page.emulate_media(color_scheme="dark" if dark else "light")
         await self.page.clock.install(time=NOW)
         await self.page.set_content(
-            PAGE.format(theme=theme(name), styles=front_end.styles(), light=str(not dark).lower())
+            PAGE.format(theme=theme(name), styles=self._front_end.styles, light=str(not dark).lower())
         )
         await self.page.add_script_tag(content=f"{{ {MODEL} }}")
         await self.page.evaluate(
@@ -88,7 +88,7 @@ class Harness:
     async def add_view(self, width: str = "") -> None:
         """Show it once more."""
         await self.page.evaluate(
-            "async ([source, width]) => { await mount(source, width); }", [front_end.script(), width]
+            "async ([source, width]) => { await mount(source, width); }", [self._front_end.script, width]
         )
         await self.settle()
 

@@ -211,10 +211,12 @@ class Story:
     # -- storing ---------------------------------------------------------------------------------------------
 
     def commit(self, *_: int) -> None:
-        changes = self.step.changes
-        if not changes:
-            return
         launch_more(self.step)
+        changes = self.step.changes
+        if not changes:  # it may have errands all the same
+            self.errands += self.step.errands
+            self.step.errands = []
+            return
         changes.last_seq = self.state.last_seq = self.state.last_seq + 1
         assert self.database.apply([changes]) == [None]
         self.errands += self.step.errands

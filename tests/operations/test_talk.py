@@ -9,11 +9,11 @@ import pytest
 
 from mephisto_nb.errors import ReplayError
 from mephisto_nb.operations.talk import Heard, Talk
-from mephisto_nb.operations.transcripts import Turn
+from mephisto_nb.operations.transcripts import Entry
 
 
-def turns(*told: tuple[str, str, dict[str, Any]]) -> list[Turn]:
-    return [Turn(order, agent_id, sender, data) for order, (agent_id, sender, data) in enumerate(told)]
+def turns(*told: tuple[str, str, dict[str, Any]]) -> list[Entry]:
+    return [Entry(order, agent_id, sender, data) for order, (agent_id, sender, data) in enumerate(told)]
 
 
 def said(agent_id: str, text: str) -> Heard:

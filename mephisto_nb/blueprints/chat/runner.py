@@ -6,16 +6,17 @@ import asyncio
 import inspect
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.abstractions.bot import Bot
-from mephisto_nb.abstractions.task_runner import LiveAgent, LiveAgents, TaskRunner
+from mephisto_nb.abstractions.task_runner import LiveAgent, LiveAgents, TaskRunner, Turn
 from mephisto_nb.blueprints.chat.args import ChatBlueprintArgs
 from mephisto_nb.blueprints.chat.turns import TurnTaker, TurnTakers
 from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import PartnerLeftError
+from mephisto_nb.utils.call_threads import call
 
 #: ``talk(data, agent)`` or ``talk(data, agents)``.
 Conversation: TypeAlias = Callable[[JSONObject, Any], Awaitable[None]]
@@ -38,6 +39,11 @@ class ChatRunner(TaskRunner):
         given = shared_state.conversation
         self._inner = given(shared_state) if inspect.isclass(given) and issubclass(given, TaskRunner) else None
         self._function: Conversation | None = given if self._inner is None else None
+
+    def get_init_data(self, init_data: JSON, history: Sequence[Turn]) -> JSON:
+        """Give a page the row, and what it has to show again, under the name that ``mephisto-task`` looks for."""
+        row = init_data if isinstance(init_data, dict) else {}
+        return {**row, "past_live_updates": [turn.data for turn in history]}
 
     async def run_unit(self, init_data: JSONObject, agent: LiveAgent) -> None:
         """Talk with one person."""
@@ -157,10 +163,7 @@ async def _ask(bot: Bot, chat: list[dict[str, str]]) -> JSON:
     """Ask a program; what it cannot answer in time it has not said."""
     try:
         async with asyncio.timeout(bot.timeout):
-            if inspect.iscoroutinefunction(bot.reply):
-                reply = await bot.reply(chat)
-            else:
-                reply = await asyncio.to_thread(bot.reply, chat)
+            reply = await call(bot.reply, chat)
     except Exception as error:  # noqa: BLE001 - a researcher's function; its failure must not end the talk
         return {"text": "(No answer came. Please write on, or say that you are done.)", "id": "", "error": repr(error)}
     if reply is None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.abstractions.task_runner import LiveAgent, LiveAgents
+from mephisto_nb.abstractions.task_runner import LiveAgent, LiveAgents, Turn
 
 _YOUR_TURN: JSONObject = {"task_data": {"live_update_requested": True}}
 
@@ -43,9 +43,9 @@ class TurnTaker:
         return self.agent.has_left
 
     @property
-    def transcript(self) -> Sequence[JSONObject]:
-        """What was said to this one and by this one."""
-        return self.agent.transcript
+    def history(self) -> Sequence[Turn]:
+        """All that was said until now, in order."""
+        return self.agent.history
 
     async def observe(self, data: JSONObject) -> None:
         """Send something to the worker's page."""
@@ -59,6 +59,10 @@ class TurnTaker:
     async def once(self, function: Callable[..., Any], *args: Any) -> JSON:
         """Call a function, and keep what it gives."""
         return await self.agent.once(function, *args)
+
+    async def report(self, why: str, detail: JSONObject | None = None) -> None:
+        """Leave a row in the event log, and tell the researcher by `run.attention`."""
+        await self.agent.report(why, detail)
 
 
 class TurnTakers:
