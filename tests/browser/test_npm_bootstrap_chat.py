@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, expect
+from tests.npm.react_blueprint import BUNDLE
 
 from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.operations.operator import Operator
 from tests.browser.cable import Cable
 from tests.chromium import skip_or_fail
-from tests.npm.react_blueprint import BUNDLE
 from tests.operations.chats import chat_config
 
 CHAT = BUNDLE.with_name("chat.js")
