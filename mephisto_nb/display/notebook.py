@@ -13,6 +13,7 @@ from mephisto_nb.abstractions.clock import Clock
 from mephisto_nb.display.charts import RunCharts
 from mephisto_nb.display.observation.runs import run_list
 from mephisto_nb.display.observation.watch import watch
+from mephisto_nb.display.people.panels import QualificationsPanel, WorkersPanel
 from mephisto_nb.display.progress import show_progress, showing_runs
 from mephisto_nb.display.saved import SavedDisplays
 from mephisto_nb.display.summary import STATES, summarize
@@ -136,6 +137,16 @@ class Operator(operator.Operator):  # noqa: D101 - the same docstring as its bas
     @cached_property
     def _saved(self) -> SavedDisplays:
         return SavedDisplays()
+
+    @cached_property
+    def qualifications(self) -> QualificationsPanel:
+        """Everything about qualifications: acts, frames, and a panel."""
+        return QualificationsPanel(self.people_acts, self)
+
+    @cached_property
+    def workers(self) -> WorkersPanel:
+        """Everything about workers: acts, frames, and a panel."""
+        return WorkersPanel(self.people_acts, self)
 
     @cached_property
     def _model(self) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mephisto_nb.data_model.states import UNIT_ANSWERED, UnitStatus
 from mephisto_nb.errors import ClosedError, RunFailedError
@@ -13,7 +13,6 @@ from mephisto_nb.operations.steering import SteeredRun
 from mephisto_nb.review.reviewing import ReviewedRun
 
 if TYPE_CHECKING:
-    from mephisto_nb.abstractions.crowd_provider import CrowdProvider
     from mephisto_nb.operations.run_engine import RunEngine
 
 
@@ -72,11 +71,6 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
     def is_running(self) -> bool:
         """Whether this kernel drives the run, be it paused or about to end."""
         return self.status in ("live", "paused", "closing", "done")
-
-    @property
-    def provider(self) -> CrowdProvider[Any]:
-        """The run's crowd."""
-        return self._parts.provider
 
     @property
     def engine(self) -> RunEngine | None:

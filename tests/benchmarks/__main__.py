@@ -17,6 +17,7 @@ from tests.benchmarks import (
     launching_bench,
     live_bench,
     observing_bench,
+    people_bench,
     restart_bench,
     reviewing_bench,
     worker_bench,
@@ -34,6 +35,7 @@ BENCHMARKS = {
     "frames": frames_bench.results,
     "reviewing": reviewing_bench.reviewing,
     "observing": observing_bench.observing,
+    "people": people_bench.people,
     "crowd": worker_bench.crowd,
     "dashboard": dashboard_bench.dashboard,
 }
