@@ -7,15 +7,13 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, expect
-from tests.npm.react_blueprint import BUNDLE
 
 from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.operations.operator import Operator
 from tests.browser.cable import Cable
-from tests.chromium import skip_or_fail
+from tests.browser.npm_tasks import built
 from tests.operations.chats import chat_config
 
-CHAT = BUNDLE.with_name("chat.js")
 TURNS = 4
 #: How long the connection is lost. The package closes its socket for good when its heartbeats were unanswered for 60 s.
 BREAK = 30.0
@@ -36,10 +34,8 @@ async def sees(page: Page, *texts: str) -> None:
 
 @pytest.mark.timeout(240)
 async def test_two_people_talk_over_a_reload_each_and_a_lost_connection(chromium: Browser, tmp_path: Path) -> None:
-    if not CHAT.is_file():
-        skip_or_fail("the npm bundle was not built: run `make npm`")
     config = chat_config(
-        {"custom_source_bundle": str(CHAT), "take_turns": True, "num_turns": TURNS, "names": ["Ada", "Ben"]}
+        {"custom_source_bundle": built("chat.js"), "take_turns": True, "num_turns": TURNS, "names": ["Ada", "Ben"]}
     )
     async with Operator(data_dir=tmp_path) as operator:
         run = await operator.launch_task_run(config, SharedTaskState(static_task_data=[{"topic": "walks"}]))
