@@ -55,7 +55,7 @@ def both(state: dict[str, Any]) -> tuple[str, str]:
         (TROUBLE, "paused; 1 min 24 s a unit (median)"),
         (TROUBLE, "9 rejected and 31 expired units cost nothing; soft-rejected ones are paid"),
         (FINISHED, "$34.56 in all, fees of $5.76 in it; 8 rejected and 5 expired units cost nothing"),
-        (TROUBLE, "$6.40 an hour (median), BELOW the minimum of $12.00; 71 of 74 answers earned less"),
+        (TROUBLE, "$6.40 an hour (median), BELOW the minimum of $12.00; 70 of 74 answers earned less"),
         (TROUBLE, "Needs attention: The task's server (router) has not been reached for 20 minutes. It is tried again"),
         (TROUBLE, "Note: The run is paused: 120 units will not be handed out"),
         (FINISHED, "run.results() gives the answers"),
