@@ -66,7 +66,7 @@ function person() {
   const node = make(
     "tr",
     {},
-    make("td", {}, make("span", { class: "mnb-person" }, dot, name.node, apart)),
+    make("td", {}, make("span", { class: "mnb-person" }, dot, make("span", {}, name.node, " ", apart))),
     make("td", {}, unit.node),
     make("td", {}, make("span", { class: "mnb-timing" }, gauge, time)),
   );
