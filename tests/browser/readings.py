@@ -82,7 +82,7 @@ def understand(words: dict[str, Any]) -> Reading:
         money=_money(tiles["Cost"]),
         per_hour=_number(r"Pace (\S+)", tiles["Pace"]),
         time_left=_duration(
-            r"Time left (.*?)(?: too early| likely| nothing| [\\d,]+ answers? to review|$)", tiles["Time left"]
+            r"Time left (.*?)(?: too early| likely| nothing| [\d,]+ answers? to review|$)", tiles["Time left"]
         ),
         time_left_low=_duration(r"likely (.*) to", tiles["Time left"]),
         time_left_high=_duration(r"likely .* to (.*)", tiles["Time left"]),
