@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from mephisto_nb.data_model.shared_state import SharedTaskState as SharedTaskState
     from mephisto_nb.display.notebook import Operator as Operator
     from mephisto_nb.display.notebook import TaskRun as TaskRun
+    from mephisto_nb.display.pages.preview import Preview as Preview
+    from mephisto_nb.display.pages.preview import preview as preview
     from mephisto_nb.forms import FormTask as FormTask
     from mephisto_nb.forms import form_task as form_task
     from mephisto_nb.operations.hydra_config import compose as compose
@@ -39,12 +41,14 @@ _HOMES = {
     "FormTask": "forms",
     "InitializationData": "data_model.assignment_data",
     "Operator": "display.notebook",
+    "Preview": "display.pages.preview",
     "SharedTaskState": "data_model.shared_state",
     "TaskRun": "display.notebook",
     "TaskRunner": "abstractions.task_runner",
     "compose": "operations.hydra_config",
     "form_task": "forms",
     "make_requirement": "data_model.qualifications",
+    "preview": "display.pages.preview",
     "register_mephisto_abstraction": "operations.registry",
     "run_sync": "operations.run_sync",
 }

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from typing import Any
 
 import pandas as pd
 from omegaconf import DictConfig
 
-from mephisto_nb._typing import JSONObject
-from mephisto_nb.blueprints.form import FormBlueprint, FormBlueprintArgs
+from mephisto_nb.blueprints.form import FormBlueprint, FormBlueprintArgs, FormSharedState
 from mephisto_nb.blueprints.form.blueprint import PROBLEMS
 from mephisto_nb.blueprints.form.checks import find_problems
 from mephisto_nb.blueprints.form.classes import is_form_class, read_types
@@ -19,20 +18,21 @@ from mephisto_nb.blueprints.form.example import example_answer
 from mephisto_nb.blueprints.form.files import read_form_file
 from mephisto_nb.blueprints.form.form_composer import is_form_composer, read_form_composer
 from mephisto_nb.blueprints.form.model import Form
-from mephisto_nb.blueprints.form.render import render_preview
+from mephisto_nb.blueprints.form.reading import VERSION, ReadForms
 from mephisto_nb.blueprints.form.spec import read_spec, to_spec
-from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.display.pages.preview import Preview
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.export.frames import results_frame
 from mephisto_nb.operations.hydra_config import compose
+from mephisto_nb.operations.page_preview import page_of, row_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FormTask:
     """A form and its rows, ready to be launched: ``await operator.launch_task_run(*form_task)``.
 
-    On a line of its own in a notebook it shows the form, filled with the first row, and what a row of `results()`
-    will hold. `form`, `config` and `shared_state` are what it is made of.
+    On a line of its own in a notebook it shows the form as a worker will see it, filled with the first row, and what a
+    row of `results()` will hold. `forms`, `config` and `shared_state` are what it is made of; ``preview(task, row=3)``
+    shows another row.
 
     Examples
     --------
@@ -40,15 +40,28 @@ class FormTask:
     >>> config, shared_state = task
     """
 
-    form: Form
+    forms: tuple[Form, ...]
     config: DictConfig
-    shared_state: SharedTaskState
-    _first_row: JSONObject = field(repr=False)
-    _blueprint: FormBlueprint = field(repr=False)
+    shared_state: FormSharedState
+    _blueprint: FormBlueprint
+
+    def __repr__(self) -> str:
+        name, count = self.config.mephisto.task.get("task_name"), len(self.form.fields())
+        versions = f"{len(self.forms)} forms" if len(self.forms) > 1 else "a form"
+        return f"<FormTask {name!r}: {versions} of {count} questions; a notebook shows it>"
 
     def __iter__(self) -> Iterator[Any]:
         yield self.config
         yield self.shared_state
+
+    @property
+    def form(self) -> Form:
+        """The form; of several, the one of the first row."""
+        return self.forms[self._first_row.get(VERSION, 1) - 1 if len(self.forms) > 1 else 0]
+
+    @property
+    def _first_row(self) -> dict[str, Any]:
+        return self._blueprint.first_row()
 
     def example(self, answer: Mapping[str, Any] | None = None) -> pd.DataFrame:
         """Give the row of `results()` that an answer becomes: its ``input.NAME`` and ``answer.NAME`` columns.
@@ -65,11 +78,12 @@ class FormTask:
         [['Rain.', 'grim']]
         """
         data = dict(example_answer(self.form) if answer is None else answer)
-        row = {"shared": self._first_row, "unit_data": [{}], "unit_index": 0, "data": data}
-        frame = results_frame([row], self._blueprint.get_inputs, self._blueprint.get_answer)
+        if len(self.forms) > 1:
+            data[VERSION] = self.forms.index(self.form) + 1
+        frame = row_of(self._blueprint, self._first_row, {}, data)
         if answer is None:
             frame[f"answer.{PROBLEMS}"] = None  # what was made up meets no pattern
-        return frame.filter(regex=r"^(input|answer)\.")
+        return frame
 
     def find_problems(self, answer: Mapping[str, Any]) -> dict[str, str]:
         """Give what is wrong with an answer, by the names of fields; what a worker would be told.
@@ -83,7 +97,13 @@ class FormTask:
         return find_problems(self.form, answer)
 
     def _repr_html_(self) -> str:
-        return render_preview(self.form, self._first_row) + self.example().to_html(index=False, escape=True)
+        title = self.config.mephisto.task.get("task_title")
+        shown = Preview(page_of(self._blueprint, self.form.title or str(title or ""), self._first_row))
+        row = self.example().to_html(index=False, escape=True)
+        return (
+            f"{shown._repr_html_()}<p>An answer to it is a row of <code>results()</code>, such as this one, which was "
+            f'made up:</p><div style="overflow-x: auto">{row}</div>'
+        )
 
 
 def form_task(
@@ -91,6 +111,7 @@ def form_task(
     data: Any = None,
     *,
     instruction: str | None = None,
+    sign_url: Callable[[str], str] | None = None,
     blueprint_args: Mapping[str, Any] | None = None,
     architect_args: Mapping[str, Any] | None = None,
     provider_args: Mapping[str, Any] | None = None,
@@ -103,12 +124,16 @@ def form_task(
     ----------
     form
         A dataclass or a pydantic model; a description, as a dictionary; a FormComposer configuration, as it was loaded
-        from its JSON; or the path of a file of the latter two.
+        from its JSON; the path of a file of the latter two, or of FormComposer's folder. Or a list of forms, of which
+        each row names its own in the column ``form_version``, counted from 1.
     data
         What `SharedTaskState.static_task_data` takes, such as a DataFrame; ``${name}`` in the form's texts is filled
-        from it. None: one row that is empty.
+        from it. None: the rows that FormComposer's folder holds, or else a row for each form.
     instruction
         HTML above the form, in place of its own: what there is to be judged, such as ``<p>${text}</p>``.
+    sign_url
+        A function of an address that gives a short-lived one, called as a worker gets a row; for FormComposer's
+        presigned addresses, and for the columns that ``blueprint_args={"signed_columns": [...]}`` names.
     blueprint_args, architect_args, provider_args, overrides
         Further settings, as for `compose`.
     **task
@@ -139,9 +164,10 @@ def form_task(
     ['input.text', 'answer.mood', 'answer.sure', 'answer.(problems)']
     """
     read = _read(form)
-    if instruction is not None:
-        read = read_spec({**to_spec(read), "instruction": instruction})
-    settings = {**(blueprint_args or {}), "form": to_spec(read)}
+    specs = [to_spec(one) | ({} if instruction is None else {"instruction": instruction}) for one in read.forms]
+    settings: dict[str, Any] = {"form": specs[0]} if len(specs) == 1 else {"forms": specs}
+    settings |= {"insertions": read.insertions or None, "signed_columns": list(read.signed_columns)}
+    settings |= blueprint_args or {}
     config = compose(
         "form",
         task=task,
@@ -150,22 +176,29 @@ def form_task(
         provider_args=provider_args,
         overrides=overrides,
     )
-    shared_state = SharedTaskState(static_task_data=[{}] if data is None else data)
+    if data is None:
+        data = read.rows or ([{}] if len(specs) == 1 else [{VERSION: number + 1} for number in range(len(specs))])
+    shared_state = FormSharedState(static_task_data=data, sign_url=sign_url)
     blueprint = FormBlueprint(FormBlueprintArgs(**settings), shared_state)
     blueprint.assert_task_args()
-    return FormTask(read, config, shared_state, blueprint.first_row, blueprint)
+    return FormTask(blueprint.forms, config, shared_state, blueprint)
 
 
-def _read(form: Any) -> Form:
+def _read(form: Any) -> ReadForms:
     if is_form_class(form):
-        return read_types(form)
+        return ReadForms((read_types(form),))
     if isinstance(form, str | PathLike):
         return read_form_file(fspath(form))
     if is_form_composer(form):
         return read_form_composer(form, "form")
     if isinstance(form, Mapping):
-        return read_spec(form)
+        return ReadForms((read_spec(form),))
+    if isinstance(form, list | tuple) and form:
+        read = [_read(one) for one in form]
+        scripts = next((one.insertions for one in read if one.insertions), "")
+        forms = tuple(one for each in read for one in each.forms)
+        return replace(read[0], forms=forms, rows=None, insertions=scripts)
     raise ConfigError(
         f"The form is a {type(form).__name__}, which no form can be read from. Give a dataclass, a pydantic model, a "
-        "description ({'fields': {'mood': 'text'}}), or the path of a file."
+        "description ({'fields': {'mood': 'text'}}), a list of these, or the path of a file."
     )

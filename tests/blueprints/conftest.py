@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from mephisto_nb.abstractions.blueprint import Blueprint
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBlueprintArgs
 from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.providers.mock import MockProvider, MockProviderArgs
@@ -48,24 +49,34 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., FakeRouter]]:
-    """Serve a task: ``serve(html, row, **blueprint_args)``; its page opens at ``router.url + "?worker_id=ann"``."""
+def serve_blueprint(tmp_path: Path) -> Iterator[Callable[..., FakeRouter]]:
+    """Serve a task: ``serve_blueprint(blueprint, row)``; its page opens at ``router.url + "?worker_id=ann"``."""
     running: list[FakeRouter] = []
 
-    def start(html: str, row: dict[str, Any] | None = None, onboarding_data: Any = None, **args: Any) -> FakeRouter:
-        row = {} if row is None else row
-        shared_state = SharedTaskState(static_task_data=[row], onboarding_data=onboarding_data)
-        blueprint = StaticHTMLBlueprint(StaticHTMLBlueprintArgs(task_html=html, **args), shared_state)
+    def start(blueprint: Blueprint[Any], row: dict[str, Any]) -> FakeRouter:
         blueprint.assert_task_args()
         site = tmp_path / f"site{len(running)}"
         blueprint.build_site(site)
         shutil.copy(MockProvider(MockProviderArgs()).get_wrapper_js_path(), site)
         config = blueprint.get_frontend_args() | {"run_id": "run-1", "task_title": "Kind words"}
         router = FakeRouter(site, blueprint.get_content_security_policy(), config)
-        router.offer(row)
+        router.offer(blueprint.get_init_data(row, {}))
         running.append(router.__enter__())
         return router
 
     yield start
     for router in running:
         router.__exit__()
+
+
+@pytest.fixture
+def serve(serve_blueprint: Callable[..., FakeRouter]) -> Callable[..., FakeRouter]:
+    """Serve a task made of HTML: ``serve(html, row, **blueprint_args)``."""
+
+    def start(html: str, row: dict[str, Any] | None = None, onboarding_data: Any = None, **args: Any) -> FakeRouter:
+        row = {} if row is None else row
+        settings = StaticHTMLBlueprintArgs(task_html=html, **args)
+        shared_state = SharedTaskState(static_task_data=[row], onboarding_data=onboarding_data)
+        return serve_blueprint(StaticHTMLBlueprint(settings, shared_state), row)
+
+    return start

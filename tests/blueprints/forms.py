@@ -20,7 +20,7 @@ def composed(*fields: dict[str, Any], **form: Any) -> dict[str, Any]:
 
 
 def read_composed(*fields: dict[str, Any], **form: Any) -> Form:
-    return read_form_composer(composed(*fields, **form), "task_data.json")
+    return read_form_composer(composed(*fields, **form), "task_data.json").forms[0]
 
 
 def read_fields(**fields: Any) -> Form:

@@ -11,12 +11,13 @@ import pytest
 from mephisto_nb.blueprints.form.checks import find_problems
 from mephisto_nb.blueprints.form.files import read_form_file
 from mephisto_nb.errors import ConfigError, DataFileError
-from tests.blueprints.forms import EVERY_FIELD, composed, read_composed
+from tests.blueprints.forms import EVERY_FIELD, choices, composed, read_composed
 
 GOOD = {
     "first": "Ann",
     "code": "ABC",
     "mail": "ann@mephisto.ai",
+    "secret": "abcd",
     "skills": ["python", "go"],
     "kids": "none",
     "country": "iran",
@@ -41,8 +42,25 @@ def test_a_file_is_read_with_its_insertions_and_tokens(tmp_path: Path) -> None:
     (tmp_path / "insertions" / "how.html").write_text("<p>About {{ city }}</p>", encoding="utf-8")
     form = composed(EVERY_FIELD[0], instruction="insertions/how.html", title="<b>In</b> {{city}}")
     (tmp_path / "task_data.json").write_text(json.dumps([form, form]), encoding="utf-8")
-    read = read_form_file(str(tmp_path / "task_data.json"))
+    read = read_form_file(str(tmp_path / "task_data.json")).forms[0]
     assert (read.title, read.instruction, read.submit_label) == ("In ${city}", "<p>About ${city}</p>", "Submit")
+
+
+@pytest.mark.parametrize(
+    ("field", "bad", "good"),
+    [
+        ({"type": "input", "validators": {"regexp": "^[a-z]+$"}}, ["", "a1", "ab-c"], ["ABC", "  abc ", "1\nabc"]),
+        ({"type": "input", "validators": {"regexp": ["^[a-z]+$", "g"]}}, ["ABC", "1\nabc"], ["abc"]),
+        ({"type": "input", "validators": {"minLength": 2.9}}, ["", "a", " a "], ["ab"]),
+        ({"type": "textarea", "validators": {"maxLength": 2}}, ["abc"], ["", " ab "]),
+        ({"type": "checkbox", "options": choices("a", "b"), "validators": {"minLength": 1}}, [[]], [["a"]]),
+        ({"type": "input", "validators": {"required": True}}, ["", " \u00a0\n"], ["0"]),
+    ],
+)
+def test_validators_mean_what_they_mean_in_form_composer(field: Any, bad: list[Any], good: list[Any]) -> None:
+    form = read_composed({"name": "a", "label": "A", **field})
+    assert [value for value in bad if not find_problems(form, {"a": value})] == []
+    assert [value for value in good if find_problems(form, {"a": value})] == []
 
 
 def test_a_preset_of_each_kind_is_kept() -> None:
@@ -58,13 +76,19 @@ def test_a_preset_of_each_kind_is_kept() -> None:
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        (composed({"type": "input", "name": "a", "label": "A", "triggers": {"onClick": ["f"]}}),
-         r"task_data\.json\.form\.sections\[0\]\.fieldsets\[0\]\.rows\[0\]\.fields\[0\]\.triggers calls functions"),
-        (composed({"type": "input", "name": "a", "label": "A", "validators": {"isPrime": [1]}}),
-         r"fields\[0\]\.validators\.isPrime is a validator of custom_validators\.js"),
+        (composed({"type": "input", "name": "a", "label": "A", "triggers": {"onHover": ["f"]}}),
+         r"task_data\.json\.form\.sections\[0\]\.fieldsets\[0\]\.rows\[0\]\.fields\[0\]\.triggers names the event"),
+        (composed({"type": "input", "name": "a", "label": "A", "triggers": {"onBlur": "f"}}), "begins with a fun"),
+        (composed({"type": "input", "name": "a", "label": "A", "validators": {"is-prime": [1]}}),
+         r"fields\[0\]\.custom_checks names 'is-prime', which is no name of a function"),
         (composed({"type": "input", "name": "a", "label": "A", "colour": "red"}), r"fields\[0\]\.colour is not known"),
-        (composed({"type": "input", "name": "a", "label": "{{getPresignedUrl('x')}}"}), r"label holds .*a procedure"),
-        ([composed({"name": "a"}), composed({"name": "b"})], "holds 2 forms that differ"),
+        (composed({"type": "input", "name": "a", "label": "{{getTime('x')}}"}), r"label holds .*a procedure"),
+        (composed({"name": "a", "id": "x"}, {"name": "b", "id": "x"}), r"fields\[1\]\.id is 'x', as is that of"),
+        (composed({"name": "a", "id": "task-body"}), r"id is 'task-body', which the page cannot use"),
+        (composed({"name": "a", "help": "<input name=b>"}), r"help, line 1: <input> cannot .* Make it a field"),
+        (composed({"name": "a"}, instruction="<script>x</script>"), r"instruction, line 1: <script> cannot stand"),
+        (composed({"type": "select", "name": "a", "options": ["x"], "validators": {"minLength": 2}}), "counts choices"),
+        (composed({"type": "radio", "name": "a", "options": ["x"], "validators": {"minLength": 2}}), "is set, but"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_said_with_its_path(tmp_path: Path, value: Any, told: str) -> None:

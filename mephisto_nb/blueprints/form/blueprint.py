@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.blueprints.form.checks import find_problems
 from mephisto_nb.blueprints.form.files import read_form_file
+from mephisto_nb.blueprints.form.insertions import check_insertions, copy_insertions
 from mephisto_nb.blueprints.form.model import Form
-from mephisto_nb.blueprints.form.render import render_form
+from mephisto_nb.blueprints.form.reading import VERSION, ReadForms
+from mephisto_nb.blueprints.form.render import ROWS_FORM, fill_form, render_form, render_forms, render_version
 from mephisto_nb.blueprints.form.spec import read_spec
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBlueprintArgs
 from mephisto_nb.blueprints.static_html.args import given
+from mephisto_nb.blueprints.static_html.fit import check_row
+from mephisto_nb.blueprints.static_html.template import Template, read_template
+from mephisto_nb.data_model.assignment_data import InitializationData
 from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.errors import ConfigError
+from mephisto_nb.errors import ConfigError, DataFileError
+
+logger = logging.getLogger(__name__)
 
 #: The column of an answer that says what is wrong with it. No field can have this name.
 PROBLEMS = "(problems)"
+#: The column that says which checks only the browser could make; forms that have no such checks lack it.
+UNCHECKED = "(unchecked)"
+_DATA_FILES = ("data_csv", "data_json", "data_jsonl")
 
 
 @dataclass(slots=True)
@@ -29,15 +42,41 @@ class FormBlueprintArgs(StaticHTMLBlueprintArgs):
     Parameters
     ----------
     form
-        The form: its sections, fieldsets, rows and fields, as plain data. Exactly one of this and `form_source` is
-        needed, and neither `task_source` nor `task_html`; every other setting is as in a static_html task.
+        The form: its sections, fieldsets, rows and fields, as plain data. Exactly one of this, `forms` and
+        `form_source` is needed, and neither `task_source` nor `task_html`; every other setting is as in a static_html
+        task.
+    forms
+        Several forms. Each row names its own in the column ``form_version``, counted from 1.
     form_source
-        A ``.json``, ``.yaml`` or ``.yml`` file of the same, or FormComposer's ``task_data.json``.
+        A ``.json``, ``.yaml`` or ``.yml`` file of a form; or FormComposer's ``task_data.json`` or ``unit_config.json``,
+        or the folder that holds it, whose rows are taken along where there are no other data.
+    insertions
+        A folder of the researcher's own functions: ``custom_validators.js`` and ``custom_triggers.js``.
+    signed_columns
+        Columns that hold addresses, each of which `FormSharedState.sign_url` signs when a worker gets the row.
     """
 
     _blueprint_type: str = "form"
     form: dict[str, Any] | None = None
+    forms: list[Any] = field(default_factory=list)
     form_source: str | None = None
+    insertions: str | None = None
+    signed_columns: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class FormSharedState(SharedTaskState):
+    """Data and hooks of a form's run.
+
+    Parameters
+    ----------
+    sign_url
+        ``f(url) -> url``, called for each of `signed_columns` as a worker gets the row: a short-lived address of a file
+        that is not public, as boto3's ``generate_presigned_url`` makes it. It must be quick and plain. Frames hold what
+        it was given, never what it gave. A kernel that takes the run up again has to hand it over again.
+    """
+
+    sign_url: Callable[[str], str] | None = None
 
 
 class FormBlueprint(StaticHTMLBlueprint):
@@ -45,7 +84,9 @@ class FormBlueprint(StaticHTMLBlueprint):
 
     An answer that should not have passed the browser is kept like any other. The column ``answer.(problems)`` says
     what is wrong with it, as ``name: message`` with ``; `` between; it is missing where all is well.
-    What a file was called is seen by the browser alone, so `extensions` is not checked again.
+    What a file was called is seen by the browser alone, so `extensions` is not checked again. Nor are checks of the
+    researcher's own script, which ``answer.(unchecked)`` names; and fields that one of its triggers may have hidden
+    are not asked for again.
 
     Examples
     --------
@@ -67,36 +108,162 @@ class FormBlueprint(StaticHTMLBlueprint):
                 "mephisto.blueprint.task_source or task_html is set, but the page of a form is made of the form. "
                 "Remove the key, or launch a static_html task."
             )
-        super().__init__(args, shared_state)
-        self.args = dataclasses.replace(args, task_html=render_form(self.form))
+        has_data = shared_state.static_task_data is not None or any(given(getattr(args, key)) for key in _DATA_FILES)
+        if not has_data and given(args.form_source):
+            shared_state = dataclasses.replace(shared_state, static_task_data=_rows_with(args))
+        super().__init__(dataclasses.replace(args, task_html="the form"), shared_state)
 
     @cached_property
-    def form(self) -> Form:
-        """The form, as it was understood."""
+    def read(self) -> ReadForms:
+        """The forms, as they were understood, and what came with them."""
         source = self.args.form_source
-        if (self.args.form is not None) == given(source):
+        if (self.args.form is not None) + bool(self.args.forms) + given(source) != 1:
             raise ConfigError(
-                "mephisto.blueprint needs form or form_source, one of the two. Set form to the form's description, or "
-                "form_source to a file that holds it."
+                "mephisto.blueprint needs form or form_source, or forms, one of the three. Set form to the form's "
+                "description, or form_source to a file that holds it."
             )
         if source and given(source):
             return read_form_file(source)
-        return read_spec(self.args.form, "mephisto.blueprint.form")
+        if self.args.form is not None:
+            return ReadForms((read_spec(self.args.form, "mephisto.blueprint.form"),))
+        where = "mephisto.blueprint.forms"
+        return ReadForms(tuple(read_spec(one, f"{where}[{index}]") for index, one in enumerate(self.args.forms)))
 
     @property
+    def forms(self) -> tuple[Form, ...]:
+        """The forms, as they were understood: one, or several."""
+        return self.read.forms
+
+    def assert_task_args(self) -> None:
+        """Refuse forms, settings and rows that cannot work; a generator is left alone.
+
+        Raises
+        ------
+        ConfigError
+            A part of the form, a setting or one of the researcher's functions cannot work.
+        DataFileError
+            A file cannot be read, or the rows do not fit the form.
+        """
+        super().assert_task_args()
+        if len(self.forms) > 1 and not self._is_drawn:
+            for label, row in self._rows:
+                for unit_data in row.unit_data:
+                    self.check_row(label, {**row.shared, **unit_data})
+        check_insertions(self.forms, self._insertions)
+        sign = getattr(self.shared_state, "sign_url", None)
+        if self._signed_columns and not callable(sign):
+            raise ConfigError(
+                f"The addresses in {', '.join(self._signed_columns)} have to be signed, but there is no sign_url. Hand "
+                "over a function of one address that gives the signed one: form_task(..., sign_url=...)."
+            )
+
+    def check_row(self, label: str, row: JSONObject) -> None:
+        """Refuse a row that lacks a field of its form, or does not say which form that is. Raises `DataFileError`."""
+        if len(self.forms) == 1:
+            super().check_row(label, row)
+            return
+        version = row.get(VERSION)
+        if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version <= len(self.forms):
+            raise DataFileError(
+                f"{label} has {version!r} for {VERSION!r}, which says which of the {len(self.forms)} forms it is for. "
+                f"Give a whole number from 1 to {len(self.forms)}."
+            )
+        check_row(self._versions[version - 1].fields, label, InitializationData(row))
+
+    def build_site(self, directory: Path) -> None:
+        """Write the worker's page, and the researcher's own functions beside it."""
+        super().build_site(directory)
+        copy_insertions(self.forms, self._insertions, directory)
+
+    def get_init_data(self, shared: JSONObject, unit_data: JSONObject) -> JSON:
+        """Give the row, its addresses signed, and its own form where forms differ."""
+        row = {**shared, **unit_data}
+        return self._page_data(
+            {**row, **{name: self._signed(row[name]) for name in self._signed_columns if name in row}}
+        )
+
+    def _signed(self, address: JSON) -> JSON:
+        sign = getattr(self.shared_state, "sign_url", None)
+        if sign is None or not isinstance(address, str):
+            return address
+        try:
+            signed: str = sign(address)
+        except Exception:
+            logger.exception("sign_url failed for %s, which is handed to the page as it is", address)
+            return address
+        return signed
+
     def first_row(self) -> JSONObject:
-        """The data of the first worker's page, as far as it can be known before launch."""
-        return {} if self._is_drawn else {**self._rows[0][1].shared, **self._rows[0][1].unit_data[0]}
+        """Give the data of the first page; where rows come one by one, the columns' names in their place."""
+        if not self._is_drawn:
+            first = self._rows[0][1]
+            return {**first.shared, **first.unit_data[0]}
+        template = self._template if len(self.forms) == 1 else self._versions[0]
+        row: JSONObject = {one.path: f"[{one.path}]" for one in template.fields}
+        return {**row, VERSION: 1} if len(self.forms) > 1 else row
 
     def get_answer(self, data: JSON) -> JSONObject:
         """Give one column a field, in the form's order, what else was sent, and what is wrong with it."""
         sent = super().get_answer(data)
+        try:
+            form = self._form_of(sent.pop(VERSION, None)) if len(self.forms) > 1 else self.forms[0]
+        except DataFileError:
+            return sent  # the form's file is gone: the answer is all there is
         answer: JSONObject = {}
-        for field, _ in self.form.placed_fields():
-            value = sent.get(field.name)
-            if field.takes_several and isinstance(value, bool):  # a group of one box
-                value = [option.value for option in field.options if value]
-            answer[field.name] = value
-        problems = find_problems(self.form, answer)
+        for one in form.fields():
+            value = sent.get(one.name)
+            if one.takes_several and isinstance(value, bool):  # a group of one box
+                value = [option.value for option in one.options if value]
+            answer[one.name] = value
+        problems = find_problems(form, {name: value for name, value in answer.items() if name in sent})
         said = "; ".join(f"{name}: {message}" for name, message in problems.items())
-        return {**sent, **answer, PROBLEMS: said or None}
+        return {**sent, **answer, PROBLEMS: said or None, **self._unchecked(form, answer)}
+
+    def _unchecked(self, form: Form, answer: JSONObject) -> JSONObject:
+        if not any(one.custom_checks for one in self.forms):
+            return {}
+        made = {name: checks for name, checks in form.custom_checks.items() if answer[name] is not None}
+        return {UNCHECKED: "; ".join(f"{name}: {', '.join(checks)}" for name, checks in made.items()) or None}
+
+    def _form_of(self, version: Any) -> Form:
+        number = int(version) if str(version).isdecimal() else 0
+        return self.forms[number - 1] if 1 <= number <= len(self.forms) else self.forms[0]
+
+    @property
+    def _insertions(self) -> str:
+        return self.args.insertions or self.read.insertions
+
+    @property
+    def _signed_columns(self) -> list[str]:
+        return [*self.args.signed_columns, *self.read.signed_columns]
+
+    @cached_property
+    def _template(self) -> Template:
+        html = render_form(self.forms[0]) if len(self.forms) == 1 else render_forms()
+        template = read_template(html, "the form", "task", list(self.args.extra_script_sources))
+        if len(self.forms) > 1:
+            template.fields.clear()  # no row has them: `get_init_data` adds its form to each
+        return template
+
+    @cached_property
+    def _versions(self) -> list[Template]:
+        drawn = (render_version(form, number) for number, form in enumerate(self.forms, start=1))
+        return [read_template(html, f"form {number}", "task", []) for number, html in enumerate(drawn, start=1)]
+
+    @property
+    def _sample(self) -> JSONObject | None:
+        row = super()._sample
+        return None if row is None else self._page_data(row)
+
+    def _page_data(self, row: JSONObject) -> JSONObject:
+        if len(self.forms) == 1:
+            return row
+        return {**row, ROWS_FORM: fill_form(self._versions[row[VERSION] - 1].html, row)}
+
+
+def _rows_with(args: FormBlueprintArgs) -> list[JSONObject] | None:
+    """Give the rows that lie beside a form's file. A file that cannot be read is refused later, with the others."""
+    try:
+        return read_form_file(args.form_source or "").rows
+    except ConfigError:
+        return None

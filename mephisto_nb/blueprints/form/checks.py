@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -13,23 +12,23 @@ from typing import Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.blueprints.form.model import Condition, Field, Form
+from mephisto_nb.blueprints.form.patterns import BLANKS, finds
 
 #: What HTML takes for an address: https://html.spec.whatwg.org/#valid-e-mail-address
 EMAIL = (
     r"^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
     r"(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$"
 )
-#: JavaScript's flags, and Python's for those that change what is found.
-FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "g": re.NOFLAG, "u": re.NOFLAG, "y": re.NOFLAG}
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One demand on an answer, and what is said where it is not met."""
+    """One demand on an answer, and what is said where it is not met; `on_empty`: even where there is no answer."""
 
     kind: str
     value: Any
     message: str
+    on_empty: bool = False
 
 
 def checks_of(field: Field) -> Iterator[Check]:
@@ -50,7 +49,7 @@ def checks_of(field: Field) -> Iterator[Check]:
     yield from _numbers(field)
     if field.pattern:
         message = field.message or "Please give the answer in the form that is asked for."
-        yield Check("pattern", [field.pattern, field.pattern_flags], message)
+        yield Check("pattern", [field.pattern, field.pattern_flags], message, field.check_empty)
     if field.extensions:
         names = ", ".join(f".{one}" for one in field.extensions)
         yield Check("extensions", list(field.extensions), f"Please choose a file of this kind: {names}.")
@@ -69,7 +68,7 @@ def _lengths(field: Field) -> Iterator[Check]:
     least, most = field.min_length, field.max_length
     kind, verb, what = ("choices", "choose", "of these") if field.takes_several else ("length", "write", "characters")
     if least is not None:
-        yield Check(f"min_{kind}", least, f"Please {verb} at least {least} {what}.")
+        yield Check(f"min_{kind}", least, f"Please {verb} at least {least} {what}.", field.check_empty)
     if most is not None:
         yield Check(f"max_{kind}", most, f"Please {verb} at most {most} {what}.")
 
@@ -79,23 +78,30 @@ def _numbers(field: Field) -> Iterator[Check]:
         return
     yield Check("number", True, "Please give a number.")
     if field.min is not None:
-        yield Check("min", field.min, f"Please give {field.min:g} or more.")
+        yield Check("min", field.min, f"Please give {field.min:.15g} or more.")
     if field.max is not None:
-        yield Check("max", field.max, f"Please give {field.max:g} or less.")
+        yield Check("max", field.max, f"Please give {field.max:.15g} or less.")
     if field.step is not None:
-        words = "a whole number" if field.step == 1 else f"a multiple of {field.step:g}"
+        words = "a whole number" if field.step == 1 else f"a multiple of {field.step:.15g}"
         yield Check("step", field.step, f"Please give {words}.")
+
+
+def wants_answer(field: Field) -> bool:
+    """Tell whether no answer would be refused, be it by another demand than `required`."""
+    return any(not _meets(check, None) for check in checks_of(field))
 
 
 def find_problems(form: Form, answer: Mapping[str, Any]) -> dict[str, str]:
     """Give what is wrong with an answer: field names, and what the worker would have been told.
 
-    Fields that the answer's own values hide are not asked for.
+    Fields that the answer's own values hide are not asked for; nor, in a form with triggers, those that were not sent,
+    as a trigger may have hidden them.
     """
     seen: JSONObject = {}
     problems: dict[str, str] = {}
     for field, conditions in form.placed_fields():
-        if not all(applies(condition, seen) for condition in conditions):
+        is_hidden = form.has_triggers and field.name not in answer
+        if is_hidden or not all(applies(condition, seen) for condition in conditions):
             continue
         seen[field.name] = value = answer.get(field.name)
         failed = next((check for check in checks_of(field) if not _meets(check, value)), None)
@@ -123,7 +129,9 @@ def _given(value: Any) -> set[str]:
 
 
 def _is_empty(value: Any) -> bool:
-    return value is None or value is False or value in ("", [])  # 0 is an answer
+    if isinstance(value, str):
+        return not value.strip(BLANKS)
+    return value is None or value is False or value == []  # 0 is an answer
 
 
 def _has_shape(field: Field, value: Any) -> bool:
@@ -137,21 +145,15 @@ def _has_shape(field: Field, value: Any) -> bool:
 
 def _meets(check: Check, value: Any) -> bool:
     if _is_empty(value):
-        return check.kind != "required"
+        if check.kind == "required" or not check.on_empty:
+            return check.kind != "required"
+        value = [] if check.kind == "min_choices" else ""
     given = value if isinstance(value, list) else [value]
     return check.kind == "required" or _RULES[check.kind](check.value, given)
 
 
-def _found(pattern: list[str], text: Any) -> bool:
-    return re.search(pattern[0], str(text), read_flags(pattern[1])) is not None
-
-
-def read_flags(flags: str) -> re.RegexFlag:
-    """Turn JavaScript's flags into Python's."""
-    read = re.NOFLAG
-    for flag in flags:
-        read |= FLAGS[flag]
-    return read
+def _bare(value: Any) -> str:
+    return as_text(value).strip(BLANKS)
 
 
 def _is_number(value: Any) -> bool:
@@ -174,10 +176,10 @@ def _is_multiple(step: float, value: Any) -> bool:
 #: Each kind of check: whether the demand is met by the list of what was given, which is not empty.
 _RULES: dict[str, Callable[[Any, list[Any]], bool]] = {
     "one_of": lambda wanted, given: all(as_text(one) in wanted for one in given),
-    "pattern": lambda wanted, given: all(_found(wanted, one) for one in given),
+    "pattern": lambda wanted, given: all(finds(wanted[0], wanted[1], _bare(one)) for one in given),
     "date": lambda _, given: all(map(_is_date, given)),
-    "min_length": lambda wanted, given: all(len(str(one)) >= wanted for one in given),
-    "max_length": lambda wanted, given: all(len(str(one)) <= wanted for one in given),
+    "min_length": lambda wanted, given: all(len(_bare(one)) >= wanted for one in given),
+    "max_length": lambda wanted, given: all(len(_bare(one)) <= wanted for one in given),
     "min_choices": lambda wanted, given: len(given) >= wanted,
     "max_choices": lambda wanted, given: len(given) <= wanted,
     "number": lambda _, given: all(map(_is_number, given)),

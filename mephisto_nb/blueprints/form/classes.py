@@ -7,6 +7,7 @@ import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from enum import Enum
 from html import escape
 from pathlib import Path
@@ -24,12 +25,19 @@ _PLAIN: dict[Any, JSONObject] = {
     str: {"type": "text"},
     int: {"type": "number", "step": 1},
     float: {"type": "number"},
+    Decimal: {"type": "number"},
     bool: {"type": "checkbox"},
     date: {"type": "date"},
     bytes: {"type": "file"},
     Path: {"type": "file"},
 }
+#: Types of pydantic's own.
+_BY_NAME = {"EmailStr": "email", "SecretStr": "password"}
 _CONSTRAINTS = {"ge": "min", "le": "max", "multiple_of": "step", "min_length": "min_length", "max_length": "max_length"}
+
+
+#: Constraints that a form has no word for. ``gt`` and ``lt`` of a whole number are the number beside.
+_UNKNOWN = {"gt": "ge", "lt": "le"}
 
 
 @dataclass(slots=True)
@@ -39,6 +47,7 @@ class _Question:
     default: Any = None
     is_required: bool = True
     settings: JSONObject = dataclasses.field(default_factory=dict)
+    constraints: tuple[Any, ...] = ()
 
 
 def is_form_class(source: Any) -> bool:
@@ -50,22 +59,82 @@ def read_types(cls: type[Any]) -> Form:
     """Make a form of the fields of a class; what else a description may say of a field stands in its metadata.
 
     ``str``, ``int``, ``float``, ``bool``, ``date``, `Path` (a file), ``Literal`` and enums are one question each, lists
-    of the last two several choices. A field with a default, or that may be None, need not be answered. Settings come
-    from ``field(metadata={...})`` of a dataclass; from title, description, constraints and ``json_schema_extra`` of a
-    pydantic model.
+    of the last two several choices. A field with a default, or that may be None, need not be answered. A class within
+    the class is a section with a heading, and a class within that one a group of questions; their answers stand under
+    ``outer.inner``. Settings come from ``field(metadata={...})`` of a dataclass; from title, description, constraints
+    and ``json_schema_extra`` of a pydantic model. What a model checks by functions of its own is not checked.
 
     Raises
     ------
     ConfigError
         Naming the field that cannot be asked for.
     """
-    questions = _of_pydantic(cls) if _is_pydantic(cls) else _of_dataclass(cls)
-    return read_spec({"fields": [_spec_of(one, f"{cls.__name__}.{one.name}") for one in questions]}, cls.__name__)
+    return read_spec({"sections": _sections(cls)}, cls.__name__)
+
+
+def _sections(cls: type[Any]) -> list[JSONObject]:
+    """Give a section for each class within the class, and for the fields between them one without a heading."""
+    sections: list[JSONObject] = []
+    for question in _questions(cls):
+        where = f"{cls.__name__}.{question.name}"
+        inner, may_be_none, _ = _unwrapped(question.annotation)
+        if is_form_class(inner):
+            is_asked = question.is_required and not may_be_none
+            sections.append({**_about(question), "fieldsets": _groups(inner, question.name, is_asked)})
+            continue
+        if not sections or "fields" not in sections[-1]:
+            sections.append({"fields": []})
+        sections[-1]["fields"].append(_spec_of(question, where))
+    if not sections:
+        raise ConfigError(f"{cls.__name__} has no fields, so there is nothing to ask for. Give it some.")
+    return sections
+
+
+def _groups(cls: type[Any], prefix: str, is_asked: bool) -> list[JSONObject]:
+    """Give the fields of a class within the class, and those of the classes in it."""
+    groups: list[JSONObject] = []
+    for question in _questions(cls):
+        inner, may_be_none, _ = _unwrapped(question.annotation)
+        path = f"{prefix}.{question.name}"
+        if is_form_class(inner):
+            must = is_asked and question.is_required and not may_be_none
+            groups.append({**_about(question), "fields": _leaves(inner, path, must)})
+            continue
+        if not groups or "title" in groups[-1]:
+            groups.append({"fields": []})
+        groups[-1]["fields"].append(_inner_spec(question, cls, path, is_asked))
+    return groups
+
+
+def _leaves(cls: type[Any], prefix: str, is_asked: bool) -> list[JSONObject]:
+    for question in _questions(cls):
+        if is_form_class(_unwrapped(question.annotation)[0]):
+            raise ConfigError(
+                f"{cls.__name__}.{question.name} is a class within a class within a class, deeper than a form has "
+                "headings for. Put its fields one level up."
+            )
+    return [_inner_spec(one, cls, f"{prefix}.{one.name}", is_asked) for one in _questions(cls)]
+
+
+def _inner_spec(question: _Question, cls: type[Any], path: str, is_asked: bool) -> JSONObject:
+    spec = _spec_of(question, f"{cls.__name__}.{question.name}")
+    label = question.name.replace("_", " ").strip().capitalize()
+    return {"label": label, **spec, "name": path, "required": is_asked and spec.get("required", False)}
+
+
+def _about(question: _Question) -> JSONObject:
+    settings = question.settings
+    title = settings.get("label") or question.name.replace("_", " ").strip().capitalize()
+    return {"title": title, "instruction": settings.get("help") or ""}
 
 
 def _is_pydantic(cls: type[Any]) -> bool:
     # Told by what it has, so that pydantic need not be there.
     return isinstance(getattr(cls, "model_fields", None), Mapping) and hasattr(cls, "model_validate")
+
+
+def _questions(cls: type[Any]) -> list[_Question]:
+    return list(_of_pydantic(cls) if _is_pydantic(cls) else _of_dataclass(cls))
 
 
 def _of_dataclass(cls: type[Any]) -> Iterator[_Question]:
@@ -85,61 +154,84 @@ def _of_dataclass(cls: type[Any]) -> Iterator[_Question]:
 def _of_pydantic(cls: Any) -> Iterator[_Question]:
     for name, info in cls.model_fields.items():
         settings: JSONObject = {"label": info.title, "help": escape(info.description or "")}
-        for constraint in info.metadata:
-            for key, setting in _CONSTRAINTS.items():
-                if getattr(constraint, key, None) is not None:
-                    settings[setting] = getattr(constraint, key)
-            if isinstance(getattr(constraint, "pattern", None), str):
-                settings["pattern"] = constraint.pattern
         extra = info.json_schema_extra
         settings |= extra if isinstance(extra, dict) else {}
         default = None if info.is_required() else info.get_default(call_default_factory=True)
-        yield _Question(name, info.annotation, default, info.is_required(), settings)
+        yield _Question(name, info.annotation, default, info.is_required(), settings, tuple(info.metadata))
 
 
 def _spec_of(question: _Question, where: str) -> JSONObject:
-    annotation, may_be_none = _without_none(question.annotation)
+    annotation, may_be_none, inner = _unwrapped(question.annotation)
     spec = _kind_of(annotation, where)
     if question.is_required and not may_be_none and annotation is not bool:
         spec["required"] = True
     if question.default is not None and not isinstance(question.default, bytes | Path):
         several = isinstance(question.default, list | tuple | set | frozenset)
         spec["value"] = [_plain(one) for one in question.default] if several else _plain(question.default)
+    for constraint in (*question.constraints, *inner):
+        spec |= _constrained(constraint, annotation, where)
     spec |= {key: value for key, value in question.settings.items() if value not in (None, "")}
     return {"name": question.name, **spec}
+
+
+def _constrained(constraint: Any, annotation: Any, where: str) -> JSONObject:
+    """Give what an annotated constraint, such as pydantic's or those of annotated_types, means for a form."""
+    spec = {
+        setting: value for key, setting in _CONSTRAINTS.items() if (value := getattr(constraint, key, None)) is not None
+    }
+    for key, instead in _UNKNOWN.items():
+        bound = getattr(constraint, key, None)
+        if bound is None:
+            continue
+        if annotation is not int:
+            raise ConfigError(f"{where} has {key}={bound}, for which a form has no words. Give {instead} instead.")
+        spec[_CONSTRAINTS[instead]] = bound + 1 if key == "gt" else bound - 1
+    pattern = getattr(constraint, "pattern", None)
+    if pattern is not None:
+        spec["pattern"] = getattr(pattern, "pattern", pattern)
+    return {key: float(value) if isinstance(value, Decimal) else value for key, value in spec.items()}
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return as_text(value.value)
+    if isinstance(value, Decimal):
+        return float(value)
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _without_none(annotation: Any) -> tuple[Any, bool]:
-    while get_origin(annotation) is Annotated:
-        annotation = get_args(annotation)[0]
-    if get_origin(annotation) not in (Union, types.UnionType):
-        return annotation, False
-    rest = [one for one in get_args(annotation) if one is not type(None)]
-    return (rest[0] if len(rest) == 1 else annotation), len(rest) < len(get_args(annotation))
+def _unwrapped(annotation: Any) -> tuple[Any, bool, tuple[Any, ...]]:
+    """Give the type itself, whether None will do as well, and the constraints that stand between."""
+    constraints: tuple[Any, ...] = ()
+    may_be_none = False
+    while True:
+        if get_origin(annotation) is Annotated:
+            annotation, *found = get_args(annotation)
+            # pydantic's Field() holds several; annotated_types and others stand for themselves
+            constraints = (*constraints, *(each for one in found for each in getattr(one, "metadata", [one])))
+            continue
+        rest = [one for one in get_args(annotation) if one is not type(None)]
+        if get_origin(annotation) not in (Union, types.UnionType) or len(rest) != 1:
+            return annotation, may_be_none, constraints
+        annotation, may_be_none = rest[0], True
 
 
 def _kind_of(annotation: Any, where: str) -> JSONObject:
     if annotation in _PLAIN:
         return dict(_PLAIN[annotation])
-    if getattr(annotation, "__name__", "") == "EmailStr":
-        return {"type": "email"}
+    if getattr(annotation, "__name__", "") in _BY_NAME:
+        return {"type": _BY_NAME[annotation.__name__]}
     choices = _choices_of(annotation)
     if choices:
         return {"type": "radio" if len(choices) <= _MOST_IN_SIGHT else "select", "options": choices}
     if get_origin(annotation) in (list, set, tuple, frozenset):
-        several = _choices_of(get_args(annotation)[0])
+        several = _choices_of(_unwrapped(get_args(annotation)[0])[0]) if get_args(annotation) else []
         if several:
             return {"type": "checkbox", "options": several}
     raise ConfigError(
         f"{where} is a {getattr(annotation, '__name__', annotation)}, which no field of a form can ask for. There are: "
         "str, int, float, bool, date, Path for a file, Literal[...] or an Enum for one choice, and a list of these for "
-        "several. Leave others out, or give the form as a description."
+        "several; and classes of these. Leave others out, or give the form as a description."
     )
 
 

@@ -6,24 +6,29 @@ is said with the path that it has in the file.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
-from html.parser import HTMLParser
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.blueprints.form.html import only_text
 from mephisto_nb.blueprints.form.model import Form
+from mephisto_nb.blueprints.form.reading import VERSION, ReadForms
 from mephisto_nb.blueprints.form.spec import read_spec
 from mephisto_nb.errors import ConfigError, DataFileError
 
 _TOKEN = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
 _PLAIN_TOKEN = re.compile(r"[A-Za-z_][\w.-]*")
+_PRESIGNED = re.compile(r"""get(?:Multiple)?PresignedUrls?\(\s*(?:\\?["'])?(.*?)(?:\\?["'])?\s*\)""", re.DOTALL)
 _INSERTION = re.compile(r"[^<>\n]+\.html?")
-#: What matters for looks, or for FormComposer's own scripts alone.
-_UNUSED = ("id", "classes", "show_preview", "show_instructions_as_modal")
 _VALIDATORS = {"required": "required", "minLength": "min_length", "maxLength": "max_length"}
 _DEFAULT_FLAGS = "igm"
+#: Where the researcher's own functions lie below the folder of the configuration.
+INSERTIONS = "insertions"
+_TOKENS_VALUES = "tokens_values"
 
 
 def is_form_composer(value: Any) -> bool:
@@ -33,47 +38,113 @@ def is_form_composer(value: Any) -> bool:
     return isinstance(value, Mapping) and isinstance(value.get("form"), Mapping)
 
 
-def read_form_composer(value: Any, where: str, folder: Path | None = None) -> Form:
-    """Read ``task_data.json`` or ``unit_config.json``; `folder` is where its HTML insertions lie.
+def read_form_composer(
+    value: Any, where: str, folder: Path | None = None, html_tokens: Collection[str] = ()
+) -> ReadForms:
+    """Read what ``task_data.json``, ``unit_config.json`` or ``form_config.json`` holds.
 
-    Without a folder it is the working directory. ``{{name}}`` in texts becomes ``${name}``, the row's value.
+    ``{{name}}`` in texts becomes ``${name}``, the row's value; an address that a procedure is to sign becomes a column.
+
+    Parameters
+    ----------
+    value
+        One configuration, or a list of them: one a row.
+    where
+        What error messages call it.
+    folder
+        Where its insertions lie. None: the working directory.
+    html_tokens
+        Tokens whose values are HTML that was found good.
 
     Raises
     ------
     ConfigError
-        Naming the path to what cannot be used: an unknown key, a trigger, a validator of the task's own.
+        Naming the path to what cannot be used.
     DataFileError
         An HTML insertion cannot be read.
     """
-    if isinstance(value, list):
-        if any(one != value[0] for one in value):
-            raise ConfigError(
-                f"{where} holds {len(value)} forms that differ. A task has one form: give its unit_config.json with "
-                "{{tokens}}, and the tokens' values as rows of data; or launch a task for each form."
-            )
-        value, where = value[0], f"{where}[0]"
-    return read_spec(_Translator(folder or Path.cwd()).form(value["form"], f"{where}.form"), f"{where}.form")
+    folder = folder or Path.cwd()
+    whole, forms, rows = value if isinstance(value, list) else [value], [], []
+    signed: dict[str, None] = {}
+    for index, one in enumerate(whole):
+        place = f"{where}[{index}].form" if isinstance(value, list) else f"{where}.form"
+        translator = _Translator(folder, html_tokens)
+        form = read_spec(translator.form(one["form"], place), place)
+        forms += [] if form in forms else [form]
+        signed |= dict.fromkeys(translator.addresses)
+        rows.append({VERSION: forms.index(form) + 1, **_tokens_of(one), **translator.addresses})
+    if len(forms) == 1:
+        rows = [{name: row[name] for name in row if name != VERSION} for row in rows]
+    has_rows = isinstance(value, list) or any(rows)
+    scripts = str(folder / INSERTIONS) if any(map(_calls_scripts, forms)) else ""
+    return ReadForms(tuple(forms), rows if has_rows else None, scripts, tuple(signed))
+
+
+def read_insertion(text: str, folder: Path, where: str) -> str:
+    """Give the HTML of the file that a text is the name of; or the text, where it is none."""
+    if not _INSERTION.fullmatch(text.strip()):
+        return text
+    file = folder / text.strip()
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataFileError(
+            f"{where} is {text!r}, an HTML insertion that cannot be read (looked for {file.absolute()}): {error}. "
+            "Put the file there."
+        ) from error
+
+
+def presigned_address(token: str) -> str | None:
+    """Give the address that a procedure token asks to be signed; None for any other text."""
+    inner = _TOKEN.fullmatch(token.strip())
+    found = _PRESIGNED.fullmatch(inner[1] if inner else token.strip())
+    return unquote(found[1]) if found else None
+
+
+def tokens_in(config: Any) -> list[str]:
+    """Give the names of the tokens that the texts of a configuration hold."""
+    if isinstance(config, str):
+        return [token[1] for token in _TOKEN.finditer(config) if _PLAIN_TOKEN.fullmatch(token[1])]
+    inner = config.values() if isinstance(config, Mapping) else config if isinstance(config, Sequence) else ()
+    return list(dict.fromkeys(name for one in inner for name in tokens_in(one)))
+
+
+def _tokens_of(one: Mapping[str, Any]) -> JSONObject:
+    """Give the values that an extrapolated form was made with, which lie beside it."""
+    beside = (part[_TOKENS_VALUES] for part in one.values() if isinstance(part, Mapping) and _TOKENS_VALUES in part)
+    return dict(next(beside, {}))
+
+
+def _calls_scripts(form: Form) -> bool:
+    return form.has_triggers or bool(form.custom_checks)
 
 
 class _Translator:
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    """Translates one form; `addresses` are those that have to be signed, by the columns they became."""
+
+    def __init__(self, folder: Path, html_tokens: Collection[str]) -> None:
+        self._folder, self._html_tokens = folder, html_tokens
+        self.addresses: dict[str, str] = {}
 
     def form(self, form: Mapping[str, Any], where: str) -> JSONObject:
         spec = self._common(form, where)
+        spec["fold_instruction"] = spec.pop("show_instructions_as_modal", False)
         button = spec.pop("submit_button", None) or {}
         if not isinstance(button, Mapping):
             raise ConfigError(f"{where}.submit_button is {button!r}; it must be a mapping of settings.")
         button = self._common(button, f"{where}.submit_button")
-        for key in set(button) - {"text", "instruction", "tooltip"}:
-            raise ConfigError(f"{where}.submit_button.{key} is not known. There are: instruction, text, tooltip.")
-        said = [text for text in (button.get("instruction"), button.get("tooltip")) if text]
-        spec |= {"submit_label": button.get("text", ""), "submit_instruction": " ".join(said)}
+        known = {"classes", "id", "instruction", "text", "tooltip", "triggers"}
+        for key in set(button) - known:
+            raise ConfigError(f"{where}.submit_button.{key} is not known. There are: {', '.join(sorted(known))}.")
+        own = {"label": "text", "instruction": "instruction", "tooltip": "tooltip", "triggers": "triggers", "id": "id"}
+        spec |= {f"submit_{ours}": button.get(theirs) for ours, theirs in own.items()}
         return self._below(spec, "sections", where, self._section)
 
     def _section(self, section: Mapping[str, Any], where: str) -> JSONObject:
         spec = self._common(section, where)
         spec.pop("name", None)
+        if spec.setdefault("collapsable", True) is False:
+            spec["initially_collapsed"] = False
         return self._below(spec, "fieldsets", where, self._fieldset)
 
     def _fieldset(self, fieldset: Mapping[str, Any], where: str) -> JSONObject:
@@ -97,56 +168,71 @@ class _Translator:
         spec = self._common(field, where)
         if spec.get("type") == "input":
             spec["type"] = "text"
+        if title := spec.pop("title", None):
+            spec["tooltip"] = spec.get("tooltip") or title  # its older name
+        if spec.get("tooltip") == spec.get("label"):
+            spec.pop("tooltip", None)  # said once is enough
         validators = spec.pop("validators", None) or {}
         if not isinstance(validators, Mapping):
             raise ConfigError(f"{where}.validators is {validators!r}; it must be a mapping of validators.")
         for name, argument in validators.items():
-            spec |= _validator(name, argument, f"{where}.validators.{name}")
+            _add_validator(spec, name, argument, f"{where}.validators.{name}")
         _translate_choices(spec)
         return spec
 
     def _common(self, part: Mapping[str, Any], where: str) -> JSONObject:
-        """Leave out what is not used, refuse what would run code, and translate tokens and insertions."""
-        if part.get("triggers"):
-            raise ConfigError(
-                f"{where}.triggers calls functions of custom_triggers.js, which are not run here. Remove the key; "
-                "show_if={'field': ['answer']} shows a field, fieldset or section for certain answers alone."
-            )
-        spec = {key: value for key, value in part.items() if key not in (*_UNUSED, "triggers")}
+        """Translate what parts of all levels have: tokens, insertions and triggers."""
+        spec = dict(part)
         for key in ("title", "label", "tooltip", "instruction", "help", "text"):
             if isinstance(spec.get(key), str):
                 is_html = key in ("instruction", "help")
-                text = self._inserted(spec[key], f"{where}.{key}")
-                spec[key] = _with_fields(text if is_html else _only_text(text), f"{where}.{key}")
+                text = read_insertion(spec[key], self._folder, f"{where}.{key}")
+                spec[key] = self._with_fields(text if is_html else only_text(text), f"{where}.{key}", is_html)
+        triggers = spec.get("triggers")
+        if isinstance(triggers, Mapping):
+            spec["triggers"] = {event: _spread(call) for event, call in triggers.items()}
         return spec
 
-    def _inserted(self, text: str, where: str) -> str:
-        if not _INSERTION.fullmatch(text.strip()):
-            return text
-        file = self._folder / text.strip()
-        try:
-            return file.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataFileError(
-                f"{where} is {text!r}, an HTML insertion that cannot be read (looked for {file.absolute()}): {error}. "
-                "Put the file there."
-            ) from error
+    def _with_fields(self, text: str, where: str, is_html: bool) -> str:
+        def field(token: re.Match[str]) -> str:
+            if _PLAIN_TOKEN.fullmatch(token[1]):
+                return f"${{{token[1]}{' | safe' if is_html and token[1] in self._html_tokens else ''}}}"
+            address = presigned_address(token[0])
+            if address is None:
+                raise ConfigError(
+                    f"{where} holds {token[0]!r}, which calls a procedure. Put what it gives into the data, and name "
+                    "that column: {{column}}."
+                )
+            column = f"presigned_url_{len(self.addresses) + 1}"
+            known = next((name for name, one in self.addresses.items() if one == address), column)
+            self.addresses[known] = address
+            return f"${{{known}}}"
+
+        return _TOKEN.sub(field, text)
 
 
-def _validator(name: str, argument: Any, where: str) -> JSONObject:
+def _spread(call: Any) -> Any:
+    """Give a function's name and what it is given one by one: FormComposer takes a list apart."""
+    if isinstance(call, list) and len(call) == 2 and isinstance(call[1], list):
+        return [call[0], *call[1]]
+    return call
+
+
+def _add_validator(spec: JSONObject, name: str, argument: Any, where: str) -> None:
     if name in _VALIDATORS:
-        return {_VALIDATORS[name]: argument}
-    if name == "fileExtension":
-        return {"extensions": [argument] if isinstance(argument, str) else argument}
-    if name == "regexp":
+        is_length = name != "required" and isinstance(argument, float) and math.isfinite(argument)
+        spec[_VALIDATORS[name]] = math.floor(argument) if is_length else argument
+    elif name == "fileExtension":
+        spec["extensions"] = [argument] if isinstance(argument, str) else argument
+    elif name == "regexp":
         pattern = argument if isinstance(argument, list) else [argument, _DEFAULT_FLAGS]
         if len(pattern) not in (1, 2) or not all(isinstance(one, str) for one in pattern):
             raise ConfigError(f"{where} is {argument!r}; it must be a regular expression, or [expression, flags].")
-        return {"pattern": pattern[0], "pattern_flags": pattern[1] if len(pattern) == 2 else _DEFAULT_FLAGS}
-    raise ConfigError(
-        f"{where} is a validator of custom_validators.js, which is not run here. Remove it, or say it with one of: "
-        f"{', '.join([*_VALIDATORS, 'regexp', 'fileExtension'])}."
-    )
+        spec |= {"pattern": pattern[0], "pattern_flags": (pattern[1:] or [""])[0] or _DEFAULT_FLAGS}
+    else:
+        spec["custom_checks"] = {**spec.get("custom_checks", {}), name: argument}
+    if name in ("minLength", "regexp"):
+        spec["check_empty"] = True  # FormComposer holds them against an empty field, too
 
 
 def _translate_choices(spec: JSONObject) -> None:
@@ -166,34 +252,5 @@ def _translate_choices(spec: JSONObject) -> None:
             {key: one[key] for key in one if key != "name"} if isinstance(one, Mapping) else one for one in options
         ]
         spec.pop("placeholder", None)
-
-
-def _with_fields(text: str, where: str) -> str:
-    def field(token: re.Match[str]) -> str:
-        if _PLAIN_TOKEN.fullmatch(token[1]):
-            return f"${{{token[1]}}}"
-        raise ConfigError(
-            f"{where} holds {token[0]!r}, which calls a procedure. Put what it gives into the data, and name that "
-            "column: {{column}}."
-        )
-
-    return _TOKEN.sub(field, text)
-
-
-class _TextOnly(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.text = ""
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
-def _only_text(html: str) -> str:
-    """Give the words of a label or heading, where FormComposer allows HTML and a screen reader needs a name."""
-    if "<" not in html and "&" not in html:
-        return html
-    parser = _TextOnly()
-    parser.feed(html)
-    parser.close()
-    return parser.text.strip()
+    if spec.get("type") != "file":
+        spec.pop("show_preview", None)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 #: Which answers to other fields let a part of the form be seen; all of them must be given.
 Condition = Mapping[str, tuple[str, ...]]
+#: By the name of an event, as FormComposer calls it: the name of a function, and what it is given besides.
+Triggers = Mapping[str, tuple[Any, ...]]
 
 TYPES = (
     "text", "textarea", "email", "password", "number", "date", "checkbox", "radio", "select", "file", "hidden",
@@ -28,7 +31,9 @@ class Field:
 
     A ``checkbox`` with options is a group, whose answer is a list; without, it is one box, whose answer is a truth
     value. `pattern` is a regular expression of which a match must be found in the answer; `min_length` and
-    `max_length` count characters, or choices where several can be made. `help` is HTML.
+    `max_length` count characters, or choices where several can be made; blanks at both ends do not count.
+    `check_empty` makes these three hold of no answer, too. `custom_checks` are functions of the researcher's own
+    script by their names, with what each is given after the field and its value. `help` is HTML.
     """
 
     name: str
@@ -49,8 +54,14 @@ class Field:
     pattern: str = ""
     pattern_flags: str = ""
     message: str = ""
+    check_empty: bool = False
     extensions: tuple[str, ...] = ()
+    show_preview: bool = False
     show_if: Condition = field(default_factory=dict)
+    custom_checks: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    triggers: Triggers = field(default_factory=dict)
+    id: str = ""
+    classes: str = ""
 
     @property
     def takes_several(self) -> bool:
@@ -64,6 +75,8 @@ class Row:
 
     fields: tuple[Field, ...] = ()
     help: str = ""
+    id: str = ""
+    classes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +88,8 @@ class Fieldset:
     instruction: str = ""
     help: str = ""
     show_if: Condition = field(default_factory=dict)
+    id: str = ""
+    classes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +102,29 @@ class Section:
     collapsable: bool = False
     initially_collapsed: bool = False
     show_if: Condition = field(default_factory=dict)
+    triggers: Triggers = field(default_factory=dict)
+    id: str = ""
+    classes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form. `instruction` and `submit_instruction` are HTML; the button is the page's own without a label."""
+    """A form. `instruction` and `submit_instruction` are HTML; the button is the page's own without a label.
+
+    `fold_instruction` puts the instruction behind a heading that opens it.
+    """
 
     sections: tuple[Section, ...] = ()
     title: str = ""
     instruction: str = ""
+    fold_instruction: bool = False
     submit_label: str = ""
     submit_instruction: str = ""
+    submit_tooltip: str = ""
+    submit_triggers: Triggers = field(default_factory=dict)
+    submit_id: str = ""
+    id: str = ""
+    classes: str = ""
 
     def placed_fields(self) -> Iterator[tuple[Field, tuple[Condition, ...]]]:
         """Give each field, in order, with the conditions under which it is seen."""
@@ -106,3 +133,26 @@ class Form:
                 for row in fieldset.rows:
                     for one in row.fields:
                         yield one, (section.show_if, fieldset.show_if, one.show_if)
+
+    def fields(self) -> list[Field]:
+        """Give all fields, in order."""
+        return [one for one, _ in self.placed_fields()]
+
+    def triggers(self) -> list[str]:
+        """Give the names of the researcher's functions that are called upon events."""
+        held = [
+            self.submit_triggers,
+            *(one.triggers for one in self.sections),
+            *(one.triggers for one in self.fields()),
+        ]
+        return [call[0] for triggers in held for call in triggers.values()]
+
+    @property
+    def has_triggers(self) -> bool:
+        """Whether functions of the researcher's are called, which may show, hide and change fields."""
+        return bool(self.triggers())
+
+    @property
+    def custom_checks(self) -> dict[str, tuple[str, ...]]:
+        """The researcher's own checks, by the names of fields."""
+        return {one.name: tuple(one.custom_checks) for one in self.fields() if one.custom_checks}

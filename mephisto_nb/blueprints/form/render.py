@@ -1,4 +1,4 @@
-"""Draws a form: as the template that a static_html task serves, and as something to look at in a notebook."""
+"""Draws a form as the template that a static_html task serves."""
 
 from __future__ import annotations
 
@@ -11,50 +11,75 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from mephisto_nb.blueprints.form.checks import checks_of
-from mephisto_nb.blueprints.form.model import Condition, Field, Form
-from mephisto_nb.blueprints.static_html.site import PAGE as WORKER_PAGE
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.blueprints.form.checks import as_text, checks_of, wants_answer
+from mephisto_nb.blueprints.form.model import Field, Form
+from mephisto_nb.blueprints.form.reading import VERSION
 from mephisto_nb.blueprints.static_html.template import FIELD
 
-_PAGE = Path(__file__).parent / "page"
+PAGE = Path(__file__).parent / "page"
+#: The column under which the page of a row is handed its own form, where rows have different ones.
+ROWS_FORM = "(form)"
 #: How `page/form.html` asks the browser for each type that is an ``<input>``.
 _INPUTS = {"text": "text", "email": "email", "password": "password", "number": "number", "date": "date", "file": "file"}
 
 
 def render_form(form: Form) -> str:
     """Write the form as HTML, with its style and its script; ``${name}`` stays, to be filled in the browser."""
-    script = (_PAGE / "form.js").read_text(encoding="utf-8")
-    return _environment().get_template("form.html").render(form=form, script=script, style=_style())
+    return _render(form, script=_read("form.js"), style=_read("form.css"))
 
 
-def render_preview(form: Form, row: Mapping[str, Any]) -> str:
-    """Write the form as a notebook shows it: filled with a row, apart from the notebook, without scripts."""
-    body = _environment().get_template("form.html").render(form=form, script="", style="")
-    filled = FIELD.sub(lambda found: _value_of(row, found[1], is_html=found[2] == "safe"), body)
-    style = "\n".join((WORKER_PAGE / name).read_text(encoding="utf-8") for name in ("worker.css", "task.css"))
-    document = _environment().get_template("shown.html").render(body=filled, style=f"{style}\n{_style()}")
-    return _environment().get_template("frame.html").render(document=document, title=form.title or "Form")
+def render_forms() -> str:
+    """Write the page of rows that have different forms: each row's data holds its own, as `fill_form` makes it."""
+    script = f'<script type="module">{_read("form.js")}</script>'
+    return f"<style>{_read('form.css')}</style>${{{ROWS_FORM} | safe}}{script}"
+
+
+def render_version(form: Form, version: int) -> str:
+    """Write one of several forms, without style and script; it says by a hidden input which of them it is."""
+    return _render(form, version=version)
+
+
+def fill_form(html: str, row: Mapping[str, Any]) -> str:
+    """Put a row's values in place of ``${name}``, in the way of `page/template.js`."""
+    return FIELD.sub(lambda found: _value_of(row, found[1], is_html=found[2] == "safe"), html)
+
+
+def scripts_of(form: Form) -> list[str]:
+    """Name the files of the researcher's own functions that a form calls."""
+    named = {"custom_validators": bool(form.custom_checks), "custom_triggers": form.has_triggers}
+    return [name for name, is_needed in named.items() if is_needed]
+
+
+def _render(form: Form, *, version: int = 0, script: str = "", style: str = "") -> str:
+    html: str = _template().render(
+        form=form,
+        version=version,
+        version_name=VERSION,
+        scripts=scripts_of(form),
+        has_wanted=any(map(wants_answer, form.fields())),
+        described_fields={one.name: _describe(one) for one in form.fields()},
+        script=script,
+        style=style,
+    )
+    return html
 
 
 @cache
-def _environment() -> Environment:
+def _template() -> Any:
     environment = Environment(
-        loader=FileSystemLoader(_PAGE), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+        loader=FileSystemLoader(PAGE), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
-    environment.globals.update(checks=_checks, shown_if=_shown_if, inputs=_INPUTS)
-    return environment
+    environment.globals.update(checks=_checks, json=_json, inputs=_INPUTS, wanted=wants_answer)
+    return environment.get_template("form.html")
 
 
-def _style() -> str:
-    return (_PAGE / "form.css").read_text(encoding="utf-8")
+def _read(name: str) -> str:
+    return (PAGE / name).read_text(encoding="utf-8")
 
 
 def _checks(field: Field) -> str:
-    return _json([[check.kind, check.value, check.message] for check in checks_of(field)])
-
-
-def _shown_if(condition: Condition) -> str:
-    return _json(condition)
+    return _json([[check.kind, check.value, check.message, check.on_empty] for check in checks_of(field)])
 
 
 def _json(value: Any) -> str:
@@ -62,10 +87,23 @@ def _json(value: Any) -> str:
     return json.dumps(value).replace("$", "\\u0024")
 
 
+def _describe(field: Field) -> JSONObject:
+    """Give a field as FormComposer's functions know it."""
+    return {
+        "name": field.name,
+        "type": "input" if field.type == "text" else field.type,
+        "label": field.label,
+        "id": field.id,
+        "multiple": field.multiple,
+        "options": [{"value": one.value, "label": one.label, "checked": one.checked} for one in field.options],
+        "validators": {"required": field.required, **field.custom_checks},
+    }
+
+
 def _value_of(row: Mapping[str, Any], path: str, *, is_html: bool) -> str:
     value: Any = row.get(path)
     if path not in row:
         for part in path.split("."):
             value = value.get(part) if isinstance(value, Mapping) else row.get(part)
-    text = "" if value is None else str(value)
+    text = "" if value is None else json.dumps(value) if isinstance(value, list | dict) else as_text(value)
     return text if is_html else escape(text)

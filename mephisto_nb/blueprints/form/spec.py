@@ -10,12 +10,14 @@ import dataclasses
 import difflib
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.blueprints.form.checks import FLAGS, as_text, read_flags
-from mephisto_nb.blueprints.form.model import TYPES, Condition, Field, Fieldset, Form, Option, Row, Section
+from mephisto_nb.blueprints.form.checks import as_text
+from mephisto_nb.blueprints.form.html import clean_html, is_taken
+from mephisto_nb.blueprints.form.model import TYPES, Condition, Field, Fieldset, Form, Option, Row, Section, Triggers
+from mephisto_nb.blueprints.form.patterns import FLAGS, refuse_pattern
 from mephisto_nb.blueprints.static_html.template import FIELD, RESERVED_NAMES, read_template
 from mephisto_nb.errors import ConfigError
 
@@ -23,8 +25,12 @@ T = TypeVar("T")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 #: What holds the fields: the whole tree, or, where less is needed, one of its lower levels at once.
 _HOLDERS = ("sections", "fieldsets", "rows", "fields")
-#: What Python's regular expressions have, and a browser's do not.
-_PYTHON_ONLY = re.compile(r"\(\?P|\(\?[aiLmsux#(]|\\[AZ]")
+_ID = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]*")
+_CLASSES = re.compile(r"[A-Za-z0-9_: -]*")
+_FUNCTION = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
+#: The events that functions can be called upon: of sections and the button, and of fields.
+_CLICK = ("onClick",)
+_EVENTS = ("onChange", "onClick", "onBlur", "onFocus")
 _CHOICES = ("checkbox", "radio", "select")
 _TEXTS = ("text", "textarea", "email", "password")
 #: Keys that only some types of fields can have.
@@ -38,6 +44,7 @@ _ONLY_FOR = {
     "max": ("number",),
     "step": ("number",),
     "extensions": ("file",),
+    "show_preview": ("file",),
 }
 
 
@@ -107,10 +114,10 @@ class _Node:
         return text
 
     def html(self, key: str) -> str:
-        """Give a piece of HTML, which must be able to work in a worker's browser."""
+        """Give a piece of HTML, written anew from what may stand in a form."""
         html = self.text(key)
         read_template(html, f"{self.where}.{key}", key, [])
-        return html
+        return clean_html(html, f"{self.where}.{key}")
 
     def flag(self, key: str) -> bool:
         """Give a truth value."""
@@ -147,14 +154,22 @@ class _Reader:
 
     def __init__(self) -> None:
         self._fields: dict[str, tuple[Field, str]] = {}
+        self._ids: dict[str, str] = {}
 
     def form(self, node: _Node) -> Form:
-        node.know(["title", "instruction", "submit_label", "submit_instruction", *_HOLDERS])
+        own = (one.name for one in dataclasses.fields(Form) if one.name != "sections")
+        node.know([*own, *_HOLDERS])
         form = Form(
             title=node.text("title"),
             instruction=node.html("instruction"),
+            fold_instruction=node.flag("fold_instruction"),
             submit_label=node.text("submit_label"),
             submit_instruction=node.html("submit_instruction"),
+            submit_tooltip=node.text("submit_tooltip"),
+            submit_triggers=_triggers(node, "submit_triggers", _CLICK),
+            submit_id=self._id(node, "submit_id"),
+            id=self._id(node),
+            classes=_classes(node),
             sections=self._held(node, "sections", self._section, lambda one: Section(fieldsets=self._fieldsets(one))),
         )
         if all(field.type == "hidden" for field, _ in self._fields.values()):
@@ -172,13 +187,17 @@ class _Reader:
         return tuple(read(_Node(item, where)) for item, where in node.items(level))
 
     def _section(self, node: _Node) -> Section:
-        node.know(["title", "instruction", "collapsable", "initially_collapsed", "show_if", *_HOLDERS[1:]])
+        own = ["title", "instruction", "collapsable", "initially_collapsed", "show_if", "triggers", "id", "classes"]
+        node.know([*own, *_HOLDERS[1:]])
         return Section(
             title=node.text("title"),
             instruction=node.html("instruction"),
             collapsable=node.flag("collapsable") or node.flag("initially_collapsed"),
             initially_collapsed=node.flag("initially_collapsed"),
             show_if=self._condition(node),
+            triggers=_triggers(node, "triggers", _CLICK),
+            id=self._id(node),
+            classes=_classes(node),
             fieldsets=self._fieldsets(node),
         )
 
@@ -186,12 +205,14 @@ class _Reader:
         return self._held(node, "fieldsets", self._fieldset, lambda one: Fieldset(rows=self._rows(one)))
 
     def _fieldset(self, node: _Node) -> Fieldset:
-        node.know(["title", "instruction", "help", "show_if", *_HOLDERS[2:]])
+        node.know(["title", "instruction", "help", "show_if", "id", "classes", *_HOLDERS[2:]])
         return Fieldset(
             title=node.text("title"),
             instruction=node.html("instruction"),
             help=node.html("help"),
             show_if=self._condition(node),
+            id=self._id(node),
+            classes=_classes(node),
             rows=self._rows(node),
         )
 
@@ -201,8 +222,13 @@ class _Reader:
         return self._held(node, "rows", self._row, lambda one: Row())
 
     def _row(self, node: _Node) -> Row:
-        node.know(["help", "fields"])
-        return Row(help=node.html("help"), fields=tuple(self._field(one) for one in self._named(node)))
+        node.know(["help", "id", "classes", "fields"])
+        return Row(
+            help=node.html("help"),
+            id=self._id(node),
+            classes=_classes(node),
+            fields=tuple(self._field(one) for one in self._named(node)),
+        )
 
     def _named(self, node: _Node) -> list[_Node]:
         """Give the fields of a list, or of a mapping of names, where a type alone will do."""
@@ -243,8 +269,14 @@ class _Reader:
             pattern=_pattern(node),
             pattern_flags=node.text("pattern_flags"),
             message=node.text("message"),
+            check_empty=node.flag("check_empty"),
             extensions=_extensions(node),
+            show_preview=node.flag("show_preview"),
             show_if=self._condition(node),
+            custom_checks=_calls(node, "custom_checks"),
+            triggers=_triggers(node, "triggers", _EVENTS),
+            id=self._id(node),
+            classes=_classes(node),
         )
         _check_bounds(node, field)
         self._fields[name] = field, node.where
@@ -258,6 +290,17 @@ class _Reader:
         if name in self._fields:
             node.refuse(f"is {name!r}, as is that of {self._fields[name][1]}. Give each field its own name.", "name")
         return name
+
+    def _id(self, node: _Node, key: str = "id") -> str:
+        value = node.text(key)
+        if not value:
+            return ""
+        if not _ID.fullmatch(value) or is_taken(value):
+            node.refuse(f"is {value!r}, which the page cannot use. Give letters, digits and underscores.", key)
+        if value in self._ids:
+            node.refuse(f"is {value!r}, as is that of {self._ids[value]}. Give each part its own id.", key)
+        self._ids[value] = node.where
+        return value
 
     def _condition(self, node: _Node) -> Condition:
         wanted = node.get("show_if", Mapping, "a mapping of field names and answers, as {'mood': ['grim']}", {})
@@ -327,13 +370,36 @@ def _pattern(node: _Node) -> str:
     if not set(flags) <= set(FLAGS):
         node.refuse(f"is {flags!r}; there are: {', '.join(FLAGS)}.", "pattern_flags")
     pattern = node.get("pattern", str, "text", "")
-    if found := _PYTHON_ONLY.search(pattern):
-        node.refuse(f"is {pattern!r}, of which browsers do not know {found[0]!r}. Write it without.", "pattern")
-    try:
-        re.compile(pattern, read_flags(flags))
-    except re.error as error:
-        node.refuse(f"is {pattern!r}, which is no regular expression that Python can read: {error}.", "pattern")
+    if reason := refuse_pattern(pattern, flags):
+        node.refuse(f"is {pattern!r}, {reason}", "pattern")
     return pattern
+
+
+def _classes(node: _Node) -> str:
+    classes = node.text("classes")
+    if not _CLASSES.fullmatch(classes):
+        node.refuse(f"is {classes!r}; it must be names of classes with blanks between.", "classes")
+    return classes
+
+
+def _calls(node: _Node, key: str) -> dict[str, tuple[Any, ...]]:
+    """Give functions by their names, with what each is given: a list, or one value."""
+    named = node.get(key, Mapping, "a mapping of functions and what each is given, as {'isPrime': [2]}", {})
+    for name in named:
+        if not isinstance(name, str) or not _FUNCTION.fullmatch(name):
+            node.refuse(f"names {name!r}, which is no name of a function.", key)
+    return {name: tuple(given) if isinstance(given, list | tuple) else (given,) for name, given in named.items()}
+
+
+def _triggers(node: _Node, key: str, events: Sequence[str]) -> Triggers:
+    calls = node.get(key, Mapping, "a mapping of events and functions, as {'onClick': ['tell', 3]}", {})
+    for event, call in calls.items():
+        if event not in events:
+            node.refuse(f"names the event {event!r}; there are: {', '.join(events)}.", key)
+        name = call[0] if isinstance(call, list | tuple) and call else None
+        if not isinstance(name, str) or not _FUNCTION.fullmatch(name):
+            node.refuse(f"has {_short(call)} for {event}; it must be a list that begins with a function's name.", key)
+    return {event: tuple(call) for event, call in calls.items()}
 
 
 def _extensions(node: _Node) -> tuple[str, ...]:
@@ -348,6 +414,9 @@ def _extensions(node: _Node) -> tuple[str, ...]:
 
 
 def _check_bounds(node: _Node, field: Field) -> None:
+    if field.type in _CHOICES and not field.takes_several and (field.min_length or field.max_length):
+        key = "min_length" if field.min_length else "max_length"
+        node.refuse("counts choices, but one alone can be made here. Leave it out.", key)
     if field.min_length is not None and field.max_length is not None and field.min_length > field.max_length:
         node.refuse(f"is {field.min_length}, more than max_length, which is {field.max_length}.", "min_length")
     if field.min is not None and field.max is not None and field.min > field.max:

@@ -180,5 +180,6 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
 
     def _check_drawn(self, row: Row) -> InitializationData:
         data = task_data.to_initialization_data(row, self.args.units_per_assignment)
-        check_row(self._template.fields, row.label, data)
+        for unit_data in data.unit_data:
+            self.check_row(row.label, {**data.shared, **unit_data})
         return data

@@ -1,0 +1,1 @@
+"""Pages of workers, shown in a notebook before anything is launched."""

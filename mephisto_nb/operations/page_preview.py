@@ -1,0 +1,156 @@
+"""What the page of one unit is made of: its files, and all that a router would tell it.
+
+Nothing is launched: no database, no router and no crowd is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
+from omegaconf import DictConfig
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.abstractions.blueprint import Blueprint
+from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.errors import ConfigError
+from mephisto_nb.export.frames import results_frame
+from mephisto_nb.operations.run_setup import make_plan
+from mephisto_nb.operations.task_run_settings import resolve_config
+
+#: Bytes of files that lie beside the page, beyond which the rest of them is left out.
+MOST_BYTES = 8_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPage:
+    """The page of one unit.
+
+    Parameters
+    ----------
+    title
+        The task's title.
+    blueprint
+        The kind of task, as it would be launched.
+    shared, unit_data
+        The data that the unit is made of.
+    files
+        What the site holds, by path.
+    left_out
+        Files that would have made it too large.
+    is_onboarding
+        Whether it is the introduction that newcomers go through first, which is the same for all rows.
+    """
+
+    title: str
+    blueprint: Blueprint[Any]
+    shared: JSONObject
+    unit_data: JSONObject
+    files: dict[str, bytes]
+    left_out: tuple[str, ...]
+    about: JSONObject
+    is_onboarding: bool = False
+
+    @property
+    def policy(self) -> str:
+        """The Content-Security-Policy that the page is served with."""
+        return self.blueprint.get_content_security_policy()
+
+    @property
+    def init_data(self) -> JSON:
+        """What the page is handed to work on."""
+        if self.is_onboarding:
+            return self.blueprint.shared_state.onboarding_data
+        hidden = self.blueprint.hidden_fields
+        parts = ({key: part[key] for key in part if key not in hidden} for part in (self.shared, self.unit_data))
+        return self.blueprint.get_init_data(*parts)
+
+    @property
+    def task_config(self) -> JSONObject:
+        """What the page reads from ``task_config.json``."""
+        return {**self.about, **self.blueprint.get_frontend_args(), **self.blueprint.shared_state.task_config}
+
+    def row(self, answer: JSON) -> pd.DataFrame:
+        """Give the row of `results()` that an answer becomes: its ``input.NAME`` and ``answer.NAME`` columns."""
+        return row_of(self.blueprint, self.shared, self.unit_data, answer)
+
+
+def row_of(blueprint: Blueprint[Any], shared: JSONObject, unit_data: JSONObject, answer: JSON) -> pd.DataFrame:
+    """Give the ``input.NAME`` and ``answer.NAME`` columns of what an answer to a unit becomes."""
+    sent = {"shared": shared, "unit_data": [unit_data], "unit_index": 0, "data": answer}
+    frame = results_frame([sent], blueprint.get_inputs, blueprint.get_answer)
+    return frame.filter(regex=r"^(input|answer)\.")
+
+
+def make_page(
+    config: DictConfig | Mapping[str, Any], shared_state: SharedTaskState, row: int | Mapping[str, Any] | None
+) -> UnitPage:
+    """Make the page that a worker would see of one row; of no row, the introduction.
+
+    Raises
+    ------
+    ConfigError
+        Whatever a launch would refuse; or there is no such row.
+    """
+    settings = resolve_config(config)
+    blueprint = make_plan(settings, shared_state).blueprint
+    blueprint.assert_task_args()
+    if row is None and not getattr(settings.blueprint_args, "onboarding_qualification", None):
+        raise ConfigError(
+            "This task has no introduction to be shown: mephisto.blueprint.onboarding_qualification is not set. "
+            "Set it, or preview a row."
+        )
+    return page_of(blueprint, settings.task.task_title, row, settings.task.task_description)
+
+
+def page_of(
+    blueprint: Blueprint[Any], title: str, row: int | Mapping[str, Any] | None, description: str = ""
+) -> UnitPage:
+    """Make the page of one row of a blueprint whose settings were found good; of no row, the introduction."""
+    shared, unit_data = ({}, {}) if row is None else _find_row(blueprint, row)
+    with TemporaryDirectory(prefix="mephisto-preview-") as folder:
+        site = Path(folder) / "site"
+        site.mkdir()
+        blueprint.build_site(site)
+        files, left_out = _read_files(site)
+    if "index.html" not in files:
+        kind = blueprint.BLUEPRINT_TYPE
+        raise ConfigError(f"The blueprint {kind!r} writes no index.html, so there is no page to show. Mend build_site.")
+    about = {"run_id": "preview", "task_title": title, "task_description": description}
+    return UnitPage(title, blueprint, shared, unit_data, files, left_out, about, row is None)
+
+
+def _find_row(blueprint: Blueprint[Any], row: int | Mapping[str, Any]) -> tuple[JSONObject, JSONObject]:
+    if isinstance(row, Mapping):
+        return dict(row), {}
+    rows = None
+    if not isinstance(blueprint.shared_state.static_task_data, Iterator | AsyncIterable):
+        rows = blueprint.get_initialization_data()
+    if rows is None or isinstance(rows, AsyncIterable):
+        raise ConfigError(
+            "The rows of this task come one by one, and a preview must not take any from it. Give one to be shown: "
+            "preview(config, shared_state, row={'text': 'What a day!'})."
+        )
+    found = list(islice(rows, row, row + 1)) if row >= 0 else []
+    if not found:
+        raise ConfigError(f"There is no row {row} to be shown. Rows are counted from 0, as in a list.")
+    return found[0].shared, found[0].unit_data[0]
+
+
+def _read_files(site: Path) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    files: dict[str, bytes] = {}
+    left_out, size = [], 0
+    # The small ones first: a page without its film is still the page.
+    for file in sorted((one for one in site.rglob("*") if one.is_file()), key=lambda one: one.stat().st_size):
+        name = file.relative_to(site).as_posix()
+        size += file.stat().st_size
+        if size > MOST_BYTES:
+            left_out.append(name)
+        else:
+            files[name] = file.read_bytes()
+    return files, tuple(left_out)

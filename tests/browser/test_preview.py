@@ -1,0 +1,147 @@
+"""A worker's page shown in a notebook: in JupyterLab and Notebook 7, with a kernel and without."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import FrameLocator, Page, expect
+
+import mephisto_nb as mnb
+from tests.browser.jupyter import Lab
+from tests.npm.react_blueprint import ReactBlueprint
+
+TASK = {"task_name": "moods", "task_title": "Moods", "task_description": "", "task_tags": "", "task_reward": 0.1}
+CELL = """
+import mephisto_nb as mnb
+page = '''<p>${text}</p><label>Mood <input name="mood" required></label>
+<script>document.querySelector("#task-body p").append("!")</script>'''
+task = dict(task_name="m", task_title="Moods", task_description="", task_tags="", task_reward=0.1)
+config = mnb.compose("static_html", task=task, blueprint_args={"task_html": page})
+mnb.preview(config, mnb.SharedTaskState(static_task_data=[{"text": "What a day"}, {"text": "Rain"}]), row=1)
+"""
+REACHES = (
+    """() => { try { return [parent.document.title, localStorage.length] } catch (error) { return error.name } }"""
+)
+
+
+@dataclass
+class Mood:
+    mood: Literal["glad", "grim"]
+    why: str
+
+
+def frame_of(page: Page) -> FrameLocator:
+    return page.frame_locator("iframe[title^='Preview of']").last
+
+
+async def send(frame: FrameLocator, mood: str) -> None:
+    await frame.get_by_label("Mood").fill(mood)
+    await frame.get_by_role("button", name="Send").click()
+    await expect(frame.get_by_role("status", name="Preview")).to_contain_text(f'"mood": "{mood}"')
+
+
+@pytest.mark.parametrize("is_notebook7", [False, True], ids=["lab", "notebook7"])
+async def test_a_page_can_be_tried_in_a_notebook_and_again_without_its_kernel(
+    jupyter_lab: Lab, page: Page, shots: Path, is_notebook7: bool
+) -> None:
+    lab = jupyter_lab.with_notebook7() if is_notebook7 else jupyter_lab
+    lab.write_notebook("preview.ipynb", [CELL, "print('all', 'ran')"])
+    await lab.open(page, "preview.ipynb")
+    for count in (2, 4):  # a cell may be run again
+        await lab.run_all(page)
+        await expect(page.locator(".jp-CodeCell .jp-InputPrompt").last).to_have_text(f"[{count}]:")
+    frame = frame_of(page)
+    await expect(frame.get_by_text("Rain!")).to_be_visible()
+    await frame.get_by_role("button", name="Send").click()
+    await expect(frame.locator(".problem")).to_be_visible()
+    await send(frame, "grim")
+    await page.screenshot(path=shots / f"forms-preview-{'notebook7' if is_notebook7 else 'lab'}.png")
+    assert await frame.locator("body").evaluate(REACHES) == "SecurityError"
+    await lab.restart_kernel(page)
+    await frame.get_by_role("button", name="Start again").click()
+    await send(frame, "glad")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_no_serious_fault_in_a_preview(page: Page, scheme: Any) -> None:
+    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    task = mnb.form_task(Mood, [{"text": "Rain"}], instruction="<p>${text}</p>", **TASK)
+    await page.set_content(mnb.preview(task).document())
+    await expect(page.get_by_label("Why")).to_be_visible()
+    assert await faults(page) == []
+    await page.get_by_label("grim").check()
+    await page.get_by_label("Why").fill("rain")
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.get_by_role("status", name="Preview")).to_be_visible()
+    assert await faults(page) == []
+    await page.set_content(f"<!doctype html><html lang=en><title>x</title><main>{task._repr_html_()}</main>")
+    assert await faults(page) == []
+
+
+async def faults(page: Page) -> list[str]:
+    found = (await Axe().run(page, options={"resultTypes": ["violations"]})).response["violations"]
+    return [f"{one['id']}: {one['nodes']}" for one in found if one["impact"] in ("serious", "critical")]
+
+
+async def test_a_task_built_with_npm_can_be_previewed_too(page: Page) -> None:
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    mnb.register_mephisto_abstraction(ReactBlueprint)
+    rows = mnb.SharedTaskState(static_task_data=[{"text": "It rains"}])
+    await page.set_content(mnb.preview(mnb.compose("npm_react", task=TASK), rows)._repr_html_())
+    frame = frame_of(page)
+    await expect(frame.get_by_text("It rains")).to_be_visible()
+    await frame.get_by_label("sad").check()
+    await frame.get_by_role("button", name="Submit").click()
+    await expect(frame.get_by_role("status", name="Preview")).to_contain_text('"label": "sad"')
+    assert complaints == []
+
+
+async def test_the_introduction_of_newcomers_can_be_tried(page: Page) -> None:
+    about = {"onboarding_qualification": "trained", "onboarding_html": "<label>Ready? <input name=ready></label>"}
+    config = mnb.compose("static_html", task=TASK, blueprint_args={"task_html": "<input name=x>", **about})
+    await page.set_content(mnb.preview(config, mnb.SharedTaskState(static_task_data=[{}]), row=None).document())
+    await page.get_by_label("Ready?").fill("yes")
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.get_by_role("status", name="Preview")).to_contain_text('"ready": "yes"')
+
+
+async def test_functions_of_ones_own_run_in_a_preview_of_their_form(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "words.js").write_text('export const words = ["silly"];', encoding="utf-8")
+    (tmp_path / "custom_validators.js").write_text(
+        'import { words } from "./words.js";\n'
+        "export const noneOf = (field, value) => (words.includes(value) ? `Not ${value}.` : null);",
+        encoding="utf-8",
+    )
+    form = {"fields": {"motto": {"required": True, "custom_checks": {"noneOf": []}}}}
+    task = mnb.form_task(form, blueprint_args={"insertions": str(tmp_path)}, **TASK)
+    await page.set_content(mnb.preview(task).document())
+    await page.get_by_label("Motto").fill("silly")
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.locator(".problem")).to_have_text("Not silly.")
+
+
+async def test_a_page_is_held_to_its_policy(page: Page, tmp_path: Path) -> None:
+    """What a worker's browser would refuse is refused here: other sites' scripts, evaluated text, requests."""
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    (tmp_path / "dot.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="7" height="7"/>')
+    html = """<p id=said></p><img id=dot src="dot.svg"><input name=x><script>
+      const tried = [];
+      try { eval("1"); tried.push("eval"); } catch { tried.push("no eval"); }
+      fetch("https://example.org/").then(() => tried.push("fetched"), () => tried.push("no fetch"))
+        .then(() => { document.getElementById("said").textContent = tried.join(", "); });
+      document.body.append(Object.assign(document.createElement("script"), { textContent: "window.ran = true" }));
+    </script>"""
+    config = mnb.compose(
+        "static_html", task=TASK, blueprint_args={"task_html": html, "extra_source_dir": str(tmp_path)}
+    )
+    await page.set_content(mnb.preview(config, mnb.SharedTaskState(static_task_data=[{}])).document())
+    await expect(page.locator("#said")).to_have_text("no eval, no fetch")
+    await expect(page.locator("#dot")).to_have_js_property("naturalWidth", 7)
+    assert await page.evaluate("window.ran === undefined")
+    assert any("Content Security Policy" in text for text in said)

@@ -1,0 +1,127 @@
+"""A worker's page as a notebook shows it: one document that holds all it needs, and what becomes of an answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mephisto_nb as mnb
+from mephisto_nb.display.pages.inline import make_document
+from mephisto_nb.display.pages.policy import inline_policy
+from mephisto_nb.errors import ConfigError
+
+TASK = {"task_name": "moods", "task_title": "Moods", "task_description": "", "task_tags": "", "task_reward": 0.1}
+HTML = "<p>${text}</p> <label>Mood <input name=mood required></label>"
+TOLD: Mapping[str, Any] = {"task_config": {}, "init_task_data": {}}
+
+
+def config(html: str = HTML, **args: Any) -> Any:
+    return mnb.compose("static_html", task=TASK, blueprint_args={"task_html": html, **args})
+
+
+def state(*texts: str) -> mnb.SharedTaskState:
+    return mnb.SharedTaskState(static_task_data=[{"text": text} for text in texts])
+
+
+def test_a_preview_shows_the_row_that_was_asked_for_and_what_an_answer_becomes() -> None:
+    shown = mnb.preview(config(), state("Sun", "Rain"), row=1)
+    assert '"init_task_data": {"text": "Rain"}' in shown.document()
+    assert shown.row({"mood": "grim"}).to_dict("records") == [{"input.text": "Rain", "answer.mood": "grim"}]
+    assert repr(shown) == "<Preview of 'Moods'; a notebook shows it>"
+
+
+def test_what_a_launch_would_refuse_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"\$\{text\}"):
+        mnb.preview(config(), mnb.SharedTaskState(static_task_data=[{"txt": 1}]))
+    with pytest.raises(ConfigError, match=r"There is no row 2 to be shown\. Rows are counted from 0"):
+        mnb.preview(config(), state("Sun", "Rain"), row=2)
+    with pytest.raises(ConfigError, match=r"lacks 1 value: mephisto\.task\.task_reward"):
+        mnb.preview(mnb.compose("mock", task={name: TASK[name] for name in TASK if name != "task_reward"}))
+
+
+def test_the_introduction_can_be_shown_too() -> None:
+    with pytest.raises(ConfigError, match="This task has no introduction to be shown"):
+        mnb.preview(config(), state("Sun"), row=None)
+    about = {"onboarding_qualification": "trained", "onboarding_html": "<p>${x}</p><input name=ok>"}
+    data = mnb.SharedTaskState(static_task_data=[{"text": "Sun"}], onboarding_data={"x": "Hello"})
+    assert (
+        '"init_task_data": {"x": "Hello"}, "is_onboarding": true'
+        in mnb.preview(config(**about), data, row=None).document()
+    )
+
+
+def test_rows_that_come_one_by_one_are_left_alone() -> None:
+    rows = iter([{"text": "Sun"}])
+    data = mnb.SharedTaskState(static_task_data=rows)
+    with pytest.raises(ConfigError, match="a preview must not take any from it"):
+        mnb.preview(config(), data)
+    assert '"init_task_data": {"text": "mine"}' in mnb.preview(config(), data, row={"text": "mine"}).document()
+    assert list(rows) == [{"text": "Sun"}]
+
+
+def test_the_frame_has_scripts_but_neither_an_origin_nor_a_way_out() -> None:
+    html = mnb.preview(config(), state('</script><script>alert("x")</script>'))._repr_html_()
+    (sandbox,) = re.findall(r'<iframe sandbox="([^"]*)"', html)
+    assert sandbox.split() == ["allow-scripts", "allow-forms", "allow-modals"]
+    assert re.findall(r"<(?!/?(?:div|p|strong|bdi|iframe)\b)", html) == []  # no markup but our own reaches the notebook
+
+
+def test_a_task_with_python_beside_the_page_says_that_it_does_not_run() -> None:
+    shown = mnb.preview(mnb.compose("mock", task=TASK, blueprint_args={"run_live": True}), mnb.SharedTaskState())
+    assert "does not run" in shown._repr_html_()
+    assert "does not run" not in mnb.preview(config(), state("Sun"))._repr_html_()
+
+
+def test_what_is_too_large_is_left_out_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mephisto_nb.operations.page_preview.MOST_BYTES", 200_000)
+    (tmp_path / "film.mp4").write_bytes(b"x" * 200_000)
+    html = mnb.preview(config(extra_source_dir=str(tmp_path)), state("Sun"))._repr_html_()
+    assert "Left out, being too large: <bdi>film.mp4</bdi>" in html
+
+
+def test_a_preview_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEPHISTO_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    mnb.preview(config(), state("Sun"))._repr_html_()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "inline"),
+    [
+        ("script-src 'self'", "script-src 'nonce-n' blob:"),
+        ("script-src 'self' 'unsafe-inline'", "script-src blob: 'unsafe-inline'"),
+        ("default-src 'self'", "default-src blob: data:; script-src 'nonce-n' blob:; style-src 'nonce-n' blob:"),
+        ("img-src 'self' https:; base-uri 'none'; frame-ancestors *", "img-src blob: data: https:"),
+        ("connect-src 'self' wss:", ""),
+    ],
+)
+def test_a_policy_allows_the_same_where_files_have_no_address(policy: str, inline: str) -> None:
+    assert inline_policy(policy, "n").startswith(inline)
+    assert inline_policy(policy, "n").endswith("connect-src 'none'; form-action 'none'")
+
+
+def test_scripts_and_styles_are_written_into_the_page_in_the_order_they_run() -> None:
+    page = (
+        '<!doctype html><html><head><title>x</title><link rel="stylesheet" href="a.css"><script defer src="late.js">'
+        '</script><script src="/early.js?v=1"></script><script>inline()</script></head><body><b>y</b></body></html>'
+    )
+    files = {"index.html": page.encode(), "a.css": b"b {}", "late.js": b"late()", "early.js": b'"</script>"'}
+    document = make_document(files, "script-src 'self'", TOLD, "n")
+    assert document.startswith('<!doctype html><html><head><base href="https://preview.invalid/"><meta http-equiv=')
+    assert '<style nonce="n">b {}</style>' in document
+    assert '<script nonce="n">"\\x3c/script>"</script><script>inline()</script>' in document
+    assert document.endswith('<b>y</b><script nonce="n">late()</script></body></html>')
+
+
+def test_imports_are_written_out_whole() -> None:
+    script = b"""import { a } from "./a.js"; import"../b.js";export*from'./a.js'; import("./c/d.js"); from("./no.js")"""
+    document = make_document({"index.html": b"", "x/main.js": script}, "", TOLD, "n")
+    base = "https://preview.invalid"
+    for path in ("x/a.js", "b.js", "x/c/d.js"):
+        assert f"{base}/{path}" in document
+    assert 'from(\\"./no.js\\")' in document
