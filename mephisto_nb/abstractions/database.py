@@ -7,10 +7,12 @@ writing ones, in a thread of its own. All raise `DatabaseError` when the databas
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.changes import Changes
+from mephisto_nb.data_model.people_acts import Act, ActKind, Outcome, WorkerKey
 from mephisto_nb.data_model.records import Agent, Event, Qualification, Requester, Task, TaskRun, Unit
 from mephisto_nb.data_model.reviews import KeptReview
 from mephisto_nb.data_model.snapshots import RunSnapshot, WorkerFacts
@@ -32,17 +34,82 @@ class PeopleStore(ABC):
     def create_qualification(self, name: str, description: str = "") -> Qualification:
         """Make a qualification, or find the one of this name."""
 
-    @abstractmethod
     def grant_qualification(self, name: str, worker_name: str, provider_type: str, value: int) -> None:
         """Grant a qualification, or change the value granted; worker and qualification are made if they are new."""
+        self.perform(Act(ActKind.GRANT, name, (WorkerKey(worker_name, provider_type),), (value,), why="granted"))
 
-    @abstractmethod
     def revoke_qualification(self, name: str, worker_name: str, provider_type: str) -> bool:
         """Take a grant back; tell whether there was one."""
+        act = Act(ActKind.REVOKE, name, (WorkerKey(worker_name, provider_type),), (None,), why="revoked")
+        return self.perform(act).has_changed
+
+    def set_worker_blocked(self, worker_name: str, provider_type: str, blocked: bool) -> None:
+        """Block or unblock a worker; one to be blocked is made if they are new."""
+        kind = ActKind.BLOCK if blocked else ActKind.UNBLOCK
+        worker = WorkerKey(worker_name, provider_type)
+        self.perform(Act(kind, workers=(worker,), values=(int(blocked),), why=f"{kind}ed"))
 
     @abstractmethod
-    def set_worker_blocked(self, worker_name: str, provider_type: str, blocked: bool) -> None:
-        """Block or unblock a worker, who is made if they are new."""
+    def foresee(self, act: Act) -> Outcome:
+        """Say what an act would do now; nothing is written.
+
+        Raises
+        ------
+        ConflictError
+            It undoes another one, and somebody has changed the same things since.
+        """
+
+    @abstractmethod
+    def perform(self, act: Act, at: float | None = None) -> Outcome:
+        """Do an act on people in one transaction, with its rows of the event log; `at` is when (None: now).
+
+        Raises
+        ------
+        ConflictError
+            It undoes another one, and somebody has changed the same things since; nothing was written.
+        """
+
+    @abstractmethod
+    def read_qualifications(self) -> list[JSONObject]:
+        """Give one row a qualification, by name (see `export.people_frames.qualifications_frame`)."""
+
+    @abstractmethod
+    def read_grants(self) -> Sequence[Sequence[Any]]:
+        """Give one row a grant: the values of `export.people_frames.GRANT_COLUMNS`."""
+
+    @abstractmethod
+    def read_values(self) -> Mapping[str, Mapping[str, int]]:
+        """Give, by worker's id, the values of the qualifications that they hold, by name."""
+
+    @abstractmethod
+    def read_workers(self) -> Sequence[Sequence[Any]]:
+        """Give one row a worker, by name: id, name, provider, whether blocked, when they were first known."""
+
+    @abstractmethod
+    def read_work(self) -> Sequence[Sequence[Any]]:
+        """Give one row a worker at a unit.
+
+        The run's id, the worker's id, the agent's status, when it was accepted and submitted (None: not), and the
+        unit's status (None where the worker no longer has it) and pay.
+        """
+
+    @abstractmethod
+    def read_people_events(
+        self,
+        *,
+        worker_id: str | None = None,
+        qualification_name: str | None = None,
+        notes: bool = False,
+        newest: int | None = None,
+    ) -> list[JSONObject]:
+        """Give what the event log says of workers and qualifications, oldest first.
+
+        Only of one worker, of one qualification, of notes, or the `newest` so many, where that is asked for.
+        """
+
+    @abstractmethod
+    def find_people_news(self, after: int) -> tuple[int, bool]:
+        """Say how far the event log goes, and whether any of it after the row `after` is about people; cheap."""
 
     @abstractmethod
     def get_worker_facts(

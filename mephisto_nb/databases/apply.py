@@ -71,7 +71,7 @@ def apply_changes(connection: Connection, changes: c.Changes) -> None:
     for kind, write in _ORDER:
         if found := by_kind.get(kind):
             write(connection, changes.task_run_id, found)
-    _ADD_EVENTS(connection, (_event_row(changes.task_run_id, event) for event in changes.events))
+    write_events(connection, changes.task_run_id, changes.events)
     _write_link(connection, changes)
 
 
@@ -227,6 +227,11 @@ def _set_run(connection: Connection, run: str | None, **values: object) -> None:
     statement = update(t.task_runs).where(t.task_runs.c.task_run_id == run).values(**values)
     if connection.execute(statement).rowcount != 1:
         raise ConflictError(f"Task run {run!r} is no longer in this database: somebody took it back.")
+
+
+def write_events(connection: Connection, task_run_id: str | None, events: Iterable[Event]) -> None:
+    """Add rows to the event log; what is of no run has None for its run."""
+    _ADD_EVENTS(connection, (_event_row(task_run_id, event) for event in events))
 
 
 def _event_row(run: str | None, event: Event) -> tuple[Any, ...]:

@@ -1,11 +1,11 @@
-"""INSERTs of many rows, for which SQLAlchemy's look at every single value costs more than the database does."""
+"""Many rows at once, for which SQLAlchemy's look at every single value costs more than the database does."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Connection, Select, Table, insert
 
 
 class BulkInsert:
@@ -41,3 +41,11 @@ class BulkInsert:
                 raise ValueError(f"BulkInsert({self._table.name}): name the columns in the table's order, {order}")
             known = self._statements[connection.dialect.name] = str(compiled), order is not None
         return known
+
+
+def fetch_rows(connection: Connection, query: Select[Any]) -> list[tuple[Any, ...]]:
+    """Give the rows of a query as the driver has them: plain tuples, in which SQLite says 0 and 1 for no and yes."""
+    result: Any = connection.execute(query)
+    rows: list[tuple[Any, ...]] = result.cursor.fetchall()
+    result.close()
+    return rows

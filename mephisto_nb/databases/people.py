@@ -13,7 +13,8 @@ from mephisto_nb.data_model.records import Qualification, Requester, Task
 from mephisto_nb.databases import tables as t
 from mephisto_nb.utils.ids import new_id
 
-_INSERT: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+#: How each database says INSERT ... ON CONFLICT.
+INSERT: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 def _find_or_add(connection: Connection, table: Table, key: dict[str, Any], new: dict[str, Any]) -> Any:
@@ -24,7 +25,7 @@ def _find_or_add(connection: Connection, table: Table, key: dict[str, Any], new:
     if found is not None:
         return found
     # Two processes may be here at once; on PostgreSQL, the second waits for the first and finds its row.
-    connection.execute(_INSERT[connection.dialect.name](table).values(**key, **new).on_conflict_do_nothing())
+    connection.execute(INSERT[connection.dialect.name](table).values(**key, **new).on_conflict_do_nothing())
     return connection.execute(query).one()
 
 
@@ -40,12 +41,6 @@ def get_or_create_requester(connection: Connection, name: str, provider_type: st
     key = {"requester_name": name, "provider_type": provider_type}
     row = _find_or_add(connection, t.requesters, key, {"requester_id": new_id()})
     return Requester(row.requester_id, row.requester_name, row.provider_type)
-
-
-def _get_or_create_worker_id(connection: Connection, name: str, provider_type: str) -> str:
-    key = {"worker_name": name, "provider_type": provider_type}
-    row = _find_or_add(connection, t.workers, key, {"worker_id": new_id(), "created_at": time.time()})
-    return str(row.worker_id)
 
 
 def create_qualification(connection: Connection, name: str, description: str = "") -> Qualification:
@@ -72,27 +67,6 @@ def set_grant(connection: Connection, name: str, worker_id: str, value: int | No
     return True
 
 
-def grant_qualification(connection: Connection, name: str, worker: str, provider_type: str, value: int) -> None:
-    """Grant a qualification, or change the value granted."""
-    set_grant(connection, name, _get_or_create_worker_id(connection, worker, provider_type), value)
-
-
-def revoke_qualification(connection: Connection, name: str, worker: str, provider_type: str) -> bool:
-    """Take a grant back; tell whether there was one."""
-    w, q, g = t.workers.c, t.qualifications.c, t.granted_qualifications.c
-    worker_id = select(w.worker_id).where(w.worker_name == worker, w.provider_type == provider_type)
-    qualification_id = select(q.qualification_id).where(q.qualification_name == name)
-    result: Any = connection.execute(
-        delete(t.granted_qualifications).where(g.worker_id.in_(worker_id), g.qualification_id.in_(qualification_id))
-    )
-    return bool(result.rowcount)
-
-
-def set_worker_blocked(connection: Connection, worker: str, provider_type: str, blocked: bool) -> None:
-    """Block or unblock a worker by name, who is made if they are new."""
-    set_blocked(connection, _get_or_create_worker_id(connection, worker, provider_type), blocked)
-
-
 def set_blocked(connection: Connection, worker_id: str, blocked: bool) -> None:
     """Block or unblock a worker."""
     connection.execute(update(t.workers).where(t.workers.c.worker_id == worker_id).values(blocked=blocked))
@@ -100,4 +74,4 @@ def set_blocked(connection: Connection, worker_id: str, blocked: bool) -> None:
 
 def add_payments(connection: Connection, rows: list[dict[str, Any]]) -> None:
     """Keep payments, save those whose keys are known already."""
-    connection.execute(_INSERT[connection.dialect.name](t.payments).on_conflict_do_nothing(), rows)
+    connection.execute(INSERT[connection.dialect.name](t.payments).on_conflict_do_nothing(), rows)

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.abstractions.database import PeopleStore
+from mephisto_nb.data_model.people_acts import Act, ActKind, Outcome
 from mephisto_nb.data_model.records import Qualification, Requester, Task
 from mephisto_nb.data_model.snapshots import WorkerFacts
-from mephisto_nb.databases import gates, people, reads
+from mephisto_nb.databases import gates, people, people_acts, people_reads, reads
+from mephisto_nb.errors import ConflictError
+
+_TRIES = 2
+_DOING = {
+    ActKind.CREATE: "Storing a qualification",
+    ActKind.DESCRIBE: "Describing a qualification",
+    ActKind.DELETE: "Deleting a qualification",
+    ActKind.GRANT: "Granting a qualification",
+    ActKind.REVOKE: "Revoking a qualification",
+    ActKind.BLOCK: "Blocking workers",
+    ActKind.UNBLOCK: "Unblocking workers",
+    ActKind.NOTE: "Noting something about workers",
+    ActKind.WITHDRAW: "Withdrawing a note",
+}
 
 
 class SQLPeople(PeopleStore):
@@ -41,20 +59,66 @@ class SQLPeople(PeopleStore):
         with self._writing("Storing a qualification") as connection:
             return people.create_qualification(connection, name, description)
 
-    def grant_qualification(self, name: str, worker_name: str, provider_type: str, value: int) -> None:
-        """Grant a qualification, or change the value granted."""
-        with self._writing("Granting a qualification") as connection:
-            people.grant_qualification(connection, name, worker_name, provider_type, value)
+    def foresee(self, act: Act) -> Outcome:
+        """Say what an act would do now."""
+        with self._reading("Looking at what would change") as connection:
+            return people_acts.foresee(connection, act, time.time())
 
-    def revoke_qualification(self, name: str, worker_name: str, provider_type: str) -> bool:
-        """Take a grant back; tell whether there was one."""
-        with self._writing("Revoking a qualification") as connection:
-            return people.revoke_qualification(connection, name, worker_name, provider_type)
+    def perform(self, act: Act, at: float | None = None) -> Outcome:
+        """Do an act, whole or not at all; again where a step of a run has made the same worker at the same moment."""
+        for _ in range(_TRIES):
+            try:
+                return self._perform(act, time.time() if at is None else at)
+            except ConflictError as error:
+                if not isinstance(error.__cause__, IntegrityError):
+                    raise
+        return self._perform(act, time.time() if at is None else at)
 
-    def set_worker_blocked(self, worker_name: str, provider_type: str, blocked: bool) -> None:
-        """Block or unblock a worker."""
-        with self._writing("Blocking a worker") as connection:
-            people.set_worker_blocked(connection, worker_name, provider_type, blocked)
+    def _perform(self, act: Act, at: float) -> Outcome:
+        with self._writing(_DOING[act.kind]) as connection:
+            return people_acts.perform(connection, act, at)
+
+    def read_qualifications(self) -> list[JSONObject]:
+        """Give one row a qualification."""
+        with self._reading("Reading qualifications") as connection:
+            return people_reads.read_qualifications(connection)
+
+    def read_grants(self) -> Sequence[Sequence[Any]]:
+        """Give one row a grant."""
+        with self._reading("Reading grants") as connection:
+            return people_reads.read_grants(connection)
+
+    def read_values(self) -> Mapping[str, Mapping[str, int]]:
+        """Give what each worker holds."""
+        with self._reading("Reading grants") as connection:
+            return people_reads.read_values(connection)
+
+    def read_workers(self) -> Sequence[Sequence[Any]]:
+        """Give one row a worker."""
+        with self._reading("Reading workers") as connection:
+            return people_reads.read_workers(connection)
+
+    def read_work(self) -> Sequence[Sequence[Any]]:
+        """Give one row an agent."""
+        with self._reading("Reading who did what") as connection:
+            return people_reads.read_work(connection)
+
+    def read_people_events(
+        self,
+        *,
+        worker_id: str | None = None,
+        qualification_name: str | None = None,
+        notes: bool = False,
+        newest: int | None = None,
+    ) -> list[JSONObject]:
+        """Give what happened to people, oldest first."""
+        with self._reading("Reading what happened to people") as connection:
+            return people_reads.read_people_events(connection, worker_id, qualification_name, notes, newest)
+
+    def find_people_news(self, after: int) -> tuple[int, bool]:
+        """Say how far the event log goes, and whether what follows `after` is about people."""
+        with self._reading("Looking for news of people") as connection:
+            return people_reads.find_people_news(connection, after)
 
     def get_worker_facts(
         self, task_run_id: str, provider_type: str, worker_names: Sequence[str]

@@ -17,6 +17,7 @@ from mephisto_nb.data_model.snapshots import RunSnapshot, WorkerFacts
 from mephisto_nb.data_model.states import UNIT_ANSWERED, AgentStatus, UnitStatus
 from mephisto_nb.databases import gates
 from mephisto_nb.databases import tables as t
+from mephisto_nb.databases.bulk import fetch_rows
 from mephisto_nb.databases.plain_text import make_key
 from mephisto_nb.errors import NotFoundError
 
@@ -195,7 +196,8 @@ def read_units(connection: Connection, run_ids: Sequence[str]) -> list[JSONObjec
         .where(u.task_run_id.in_(run_ids))
         .order_by(u.task_run_id, a.assignment_index, u.unit_index)
     )  # fmt: skip
-    return [dict(row) for row in connection.execute(query).mappings()]
+    names = query.selected_columns.keys()
+    return [dict(zip(names, row, strict=True)) for row in fetch_rows(connection, query)]
 
 
 def read_agents(connection: Connection, run_ids: Sequence[str]) -> list[JSONObject]:

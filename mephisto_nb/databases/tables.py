@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
 )
 
 from mephisto_nb.data_model.states import AgentStatus, Gate, PaymentKind, PaymentStatus, UnitStatus
@@ -280,6 +281,9 @@ held_arrivals = Table(
     Column("held_at", Float, nullable=False),
 )
 
+#: Events that are about people rather than about one run; literally so, or databases do not see that the index fits.
+OF_PEOPLE = text("subject IN ('worker', 'qualification')")
+
 events = Table(
     "events",
     metadata,
@@ -293,6 +297,8 @@ events = Table(
     Column("why", PlainText, nullable=False),
     Column("who", PlainText, nullable=False),
     Column("detail", Text),
+    # Those about people are few beside those about units and agents, and are looked for across all runs.
+    Index("ix_events_people", "subject_id", sqlite_where=OF_PEOPLE, postgresql_where=OF_PEOPLE),
 )
 
 outbox = Table(

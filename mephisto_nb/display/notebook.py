@@ -11,6 +11,7 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.display.charts import RunCharts
 from mephisto_nb.display.observation.runs import run_list
 from mephisto_nb.display.observation.watch import watch
+from mephisto_nb.display.people.panels import QualificationsPanel, WorkersPanel
 from mephisto_nb.display.progress import show_progress, showing_runs
 from mephisto_nb.display.summary import STATES, summarize
 from mephisto_nb.display.widgets.desk import Subject
@@ -108,6 +109,16 @@ class Operator(operator.Operator):  # noqa: D101 - the same docstring as its bas
     async def wait_for_runs_then_shutdown(self) -> None:  # noqa: D102 - as its base says; a terminal shows how far it is
         async with showing_runs(self.get_running_task_runs()):
             await super().wait_for_runs_then_shutdown()
+
+    @cached_property
+    def qualifications(self) -> QualificationsPanel:
+        """Everything about qualifications: acts, frames, and a panel."""
+        return QualificationsPanel(self.people_acts, self)
+
+    @cached_property
+    def workers(self) -> WorkersPanel:
+        """Everything about workers: acts, frames, and a panel."""
+        return WorkersPanel(self.people_acts, self)
 
     @cached_property
     def _model(self) -> Any:

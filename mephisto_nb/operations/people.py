@@ -2,29 +2,57 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
+from mephisto_nb.abstractions.clock import Clock
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.data_model.records import Qualification
 from mephisto_nb.errors import ClosedError, NotFoundError
+from mephisto_nb.operations.people_acts import PeopleActs
+from mephisto_nb.operations.qualifications import Qualifications
 from mephisto_nb.operations.threads import DatabaseWriter
+from mephisto_nb.operations.workers import Workers
 
 
 class People:
     """Qualifications and blocks; `Operator` is one of these.
 
-    A worker is known by name and provider ('mock' unless another is named).
+    A worker is known by name and provider ('mock' unless another is named). `qualifications` and `workers` do the same
+    for many at once, and much more.
     """
 
+    #: What a display knows of the people here, kept with them.
+    people_watched_by: object | None = None
     _database: Database
     _writer: DatabaseWriter
+    _clock: Clock
     _closed: bool
+
+    @cached_property
+    def people_acts(self) -> PeopleActs:
+        """Through which everything goes that is done to people."""
+        return PeopleActs(self._database, self._writer, self._clock)
+
+    @cached_property
+    def qualifications(self) -> Qualifications:
+        """Everything about qualifications: acts, frames, and in a notebook a panel."""
+        return Qualifications(self.people_acts)
+
+    @cached_property
+    def workers(self) -> Workers:
+        """Everything about workers: acts, frames, and in a notebook a panel."""
+        return Workers(self.people_acts)
 
     async def create_qualification(self, name: str, description: str = "") -> Qualification:
         """Make a qualification, or find the one of this name."""
-        return await self._writer.call(self._database.create_qualification, name, description)
+        outcome = await self.qualifications.create(name, description)
+        if outcome.now is None:
+            raise NotFoundError(f"The qualification {name!r} was deleted while it was made. Make it again.")
+        return outcome.now
 
     async def grant_qualification(self, name: str, worker_name: str, value: int = 1, provider: str = "mock") -> None:
         """Grant a worker a qualification, or change its value; both are made if they are new."""
-        await self._writer.call(self._database.grant_qualification, name, worker_name, provider, value)
+        await self.qualifications.grant(name, worker_name, value, provider=provider)
 
     async def revoke_qualification(self, name: str, worker_name: str, provider: str = "mock") -> None:
         """Take a grant back.
@@ -34,16 +62,17 @@ class People:
         NotFoundError
             The worker does not have the qualification.
         """
-        if not await self._writer.call(self._database.revoke_qualification, name, worker_name, provider):
+        outcome = await self.qualifications.revoke(name, worker_name, provider=provider)
+        if not outcome.has_changed:
             raise NotFoundError(f"Worker {worker_name!r} of provider {provider!r} does not have {name!r}.")
 
     async def block_worker(self, worker_name: str, provider: str = "mock") -> None:
         """Offer this worker nothing any more."""
-        await self._writer.call(self._database.set_worker_blocked, worker_name, provider, True)
+        await self.workers.block(worker_name, provider=provider)
 
     async def unblock_worker(self, worker_name: str, provider: str = "mock") -> None:
         """Offer this worker work again."""
-        await self._writer.call(self._database.set_worker_blocked, worker_name, provider, False)
+        await self.workers.unblock(worker_name, provider=provider)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -16,6 +16,7 @@ from tests.benchmarks import (
     launching_bench,
     live_bench,
     observing_bench,
+    people_bench,
     restart_bench,
     worker_bench,
 )
@@ -30,6 +31,7 @@ BENCHMARKS = {
     "live": live_bench.live_messages,
     "frames": frames_bench.results,
     "observing": observing_bench.observing,
+    "people": people_bench.people,
     "crowd": worker_bench.crowd,
     "dashboard": dashboard_bench.dashboard,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -65,19 +66,22 @@ def theme(name: str) -> str:
 
 
 class Harness:
-    """The widget on a page."""
+    """The widget on a page; `script` and `styles` give its front end."""
 
-    def __init__(self, page: Page) -> None:
-        self.page = page
+    def __init__(
+        self,
+        page: Page,
+        script: Callable[[], str] = front_end.script,
+        styles: Callable[[], str] = front_end.styles,
+    ) -> None:
+        self.page, self._script, self._styles = page, script, styles
 
     async def open(self, topic: str, state: dict[str, Any], *, dark: bool = False, width: str = "") -> None:
         """Show a run (its id is the topic), or all runs, at the time of the canned states."""
         name = "dark" if dark else "light"
         await self.page.emulate_media(color_scheme="dark" if dark else "light")
         await self.page.clock.install(time=NOW)
-        await self.page.set_content(
-            PAGE.format(theme=theme(name), styles=front_end.styles(), light=str(not dark).lower())
-        )
+        await self.page.set_content(PAGE.format(theme=theme(name), styles=self._styles(), light=str(not dark).lower()))
         await self.page.add_script_tag(content=f"{{ {MODEL} }}")
         await self.page.evaluate(
             "([topic, submission]) => Object.assign(window, {topic, submission})", [topic, SUBMISSION]
@@ -87,9 +91,7 @@ class Harness:
 
     async def add_view(self, width: str = "") -> None:
         """Show it once more."""
-        await self.page.evaluate(
-            "async ([source, width]) => { await mount(source, width); }", [front_end.script(), width]
-        )
+        await self.page.evaluate("async ([source, width]) => { await mount(source, width); }", [self._script(), width])
         await self.settle()
 
     async def settle(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mephisto_nb._typing import JSONObject
+from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.display.widgets.actions import Steerable, act, preview
 from mephisto_nb.display.widgets.errands import Errands
 from mephisto_nb.display.widgets.feed import Feed, Source
@@ -57,6 +57,8 @@ class Desk:
                 self._answer(message, self._preview(topic, action, args))
             case {"type": "act", "topic": str(topic), "action": str(action), "args": dict(args)}:
                 self._answer(message, self._act(topic, action, args))
+            case {"type": "ask", "topic": str(topic), "what": str(what), "args": dict(args)}:
+                self._answer(message, self._ask(topic, what, args))
             case {"type": "submission", "topic": str(topic), "agent_id": str(agent_id)}:
                 self._answer(message, self._submission(topic, agent_id))
 
@@ -121,6 +123,11 @@ class Desk:
 
     async def _act(self, topic: str, action: str, args: JSONObject) -> str:
         return await act(await self._run(topic), action, args)
+
+    async def _ask(self, topic: str, what: str, args: JSONObject) -> JSON:
+        source: Any = (await self._subject(topic)).source
+        result: JSON = await source.answer(what, args)
+        return result
 
     async def _submission(self, topic: str, agent_id: str) -> JSONObject:
         source: Any = (await self._subject(topic)).source

@@ -20,15 +20,15 @@ _EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
 
 
 @cache
-def script() -> str:
+def script(modules: tuple[str, ...] = MODULES) -> str:
     """Give the front end's module."""
-    return "\n".join(_EXPORT.sub("", _OWN_IMPORT.sub("", _read("js", f"{name}.js"))) for name in MODULES)
+    return "\n".join(_EXPORT.sub("", _OWN_IMPORT.sub("", _read("js", f"{name}.js"))) for name in modules)
 
 
 @cache
-def styles() -> str:
+def styles(sheets: tuple[str, ...] = STYLES) -> str:
     """Give the front end's style sheet."""
-    return "\n".join(_read("css", f"{name}.css") for name in STYLES)
+    return "\n".join(_read("css", f"{name}.css") for name in sheets)
 
 
 def _read(folder: str, name: str) -> str:

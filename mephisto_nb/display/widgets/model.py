@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -23,8 +24,8 @@ def can_be_live() -> bool:
     return getattr(shell, "kernel", None) is not None and asyncio._get_running_loop() is not None
 
 
-def make_model(topic: str, find: FindSubject) -> Any:
-    """Make the widget of a topic, and the desk that answers its views.
+def make_model(topic: str, find: FindSubject, esm: Callable[[], str] = script, css: Callable[[], str] = styles) -> Any:
+    """Make the widget of a topic, and the desk that answers its views; `esm` and `css` give its front end.
 
     Messages arrive on whichever thread the kernel likes, and their loop may be another one: all of them are handed
     over to the loop of this call, here and nowhere else.
@@ -37,7 +38,7 @@ def make_model(topic: str, find: FindSubject) -> Any:
     if find_spec("anywidget") is None:
         raise ConfigError("A live display needs anywidget. Install it: pip install 'mephisto-nb[lab]'.")
     loop = asyncio.get_running_loop()
-    model = _model_class()(topic=topic)
+    model = _model_class(esm, css)(topic=topic)
 
     def send(message: JSONObject) -> None:
         model.send(message)
@@ -48,15 +49,15 @@ def make_model(topic: str, find: FindSubject) -> Any:
 
 
 @cache
-def _model_class() -> Any:
+def _model_class(esm: Callable[[], str], css: Callable[[], str]) -> Any:
     import anywidget
     import traitlets
 
     class Dashboard(anywidget.AnyWidget):
-        """Follows a run, or all runs of an operator."""
+        """Follows a run, or all runs of an operator, or draws a run."""
 
-        _esm = script()
-        _css = styles()
+        _esm = esm()
+        _css = css()
         topic = traitlets.Unicode().tag(sync=True)
 
     return Dashboard

@@ -17,6 +17,7 @@ from mephisto_nb.testing.contracts._database_changes import ChangesContract
 from mephisto_nb.testing.contracts._database_gates import GatesContract
 from mephisto_nb.testing.contracts._database_guards import GuardsContract
 from mephisto_nb.testing.contracts._database_people import PeopleContract
+from mephisto_nb.testing.contracts._database_people_acts import PeopleActsContract
 from mephisto_nb.testing.contracts._database_reads import ReadsContract
 from mephisto_nb.testing.contracts._database_reviews import ReviewsContract
 from mephisto_nb.testing.contracts._database_sharing import SharingContract
@@ -30,6 +31,7 @@ class DatabaseContract(
     GatesContract,
     GuardsContract,
     PeopleContract,
+    PeopleActsContract,
     ReadsContract,
     ReviewsContract,
     SharingContract,

@@ -17,6 +17,10 @@ def upgrade() -> None:
     """Go to this version from the one before."""
     _create_payments()
     _create_reviews()
+    of_people = sa.text("subject IN ('worker', 'qualification')")
+    op.create_index(
+        op.f("ix_events_people"), "events", ["subject_id"], sqlite_where=of_people, postgresql_where=of_people
+    )
 
 
 def _create_payments() -> None:

@@ -4,7 +4,7 @@ import { make, own, show, write } from "./dom.js";
 import { duration, moment, plain } from "./words.js";
 
 /** Open a dialog in `root`; it goes when it is closed, and the focus returns to where it was. */
-function openDialog(root, title, content, buttons) {
+export function openDialog(root, title, content, buttons) {
   const id = `mnb-${Math.random().toString(36).slice(2)}`;
   const dialog = make(
     "dialog",
@@ -20,7 +20,7 @@ function openDialog(root, title, content, buttons) {
   return dialog;
 }
 
-function closer(label) {
+export function closer(label) {
   return make("button", { type: "button", class: "mnb-button", click: (event) => event.target.closest("dialog").close() }, label);
 }
 

@@ -1,0 +1,1 @@
+"""Panels of people: qualifications, workers, and who would qualify."""

@@ -1,0 +1,103 @@
+"""Qualifications and workers as a notebook shows them: panels where a kernel is, tables everywhere else."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from mephisto_nb.display.people.room import PeopleRoom, room_of
+from mephisto_nb.display.people.still import draw_qualifications, draw_workers
+from mephisto_nb.display.widgets.desk import Subject
+from mephisto_nb.display.widgets.front_end import script, styles
+from mephisto_nb.display.widgets.model import can_be_live, make_model
+from mephisto_nb.operations.people_acts import PeopleActs
+from mephisto_nb.operations.qualifications import Qualifications
+from mephisto_nb.operations.workers import Workers
+
+if TYPE_CHECKING:
+    from mephisto_nb.operations.operator import Operator
+
+#: The parts of the front end, each after those that it needs.
+MODULES = (
+    "dom", "words", "link", "dialogs", "grid", "ask", "compose", "qualifications", "workers", "panels",
+)  # fmt: skip
+STYLES = ("dashboard", "panels", "rooms")
+
+
+def people_script() -> str:
+    """Give the front end's module."""
+    return script(MODULES)
+
+
+def people_styles() -> str:
+    """Give the front end's style sheet."""
+    return styles(STYLES)
+
+
+class _Panel:
+    """A panel of one topic, over the room of an operator."""
+
+    def __init__(self, operator: Operator, topic: str) -> None:
+        self._operator, self._topic = operator, topic
+
+    @property
+    def room(self) -> PeopleRoom:
+        """The room."""
+        return room_of(self._operator)
+
+    @cached_property
+    def model(self) -> Any:
+        """The widget."""
+        return make_model(self._topic, self._find, people_script, people_styles)
+
+    async def _find(self, topic: str) -> Subject:
+        return Subject(self.room)
+
+    def bundle(self, still: dict[str, str]) -> dict[str, Any]:
+        """Give the panel in all its forms; the widget's comes first."""
+        if not can_be_live():
+            return dict(still)
+        bundle: dict[str, Any] = self.model._repr_mimebundle_()[0]
+        return {**{name: one for name, one in bundle.items() if name.startswith("application/")}, **still}
+
+
+class QualificationsPanel(Qualifications):  # noqa: D101 - the same docstring as its base, on the next line
+    __doc__ = Qualifications.__doc__
+
+    def __init__(self, acts: PeopleActs, operator: Operator) -> None:
+        super().__init__(acts)
+        self._panel = _Panel(operator, "qualifications")
+
+    def panel(self) -> Any:
+        """Give the panel itself, an anywidget, to put into a layout of your own, or into marimo.
+
+        Raises
+        ------
+        ConfigError
+            anywidget is not installed.
+        """
+        return self._panel.model
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        return self._panel.bundle(draw_qualifications(self._panel.room))
+
+
+class WorkersPanel(Workers):  # noqa: D101 - the same docstring as its base, on the next line
+    __doc__ = Workers.__doc__
+
+    def __init__(self, acts: PeopleActs, operator: Operator) -> None:
+        super().__init__(acts)
+        self._panel = _Panel(operator, "workers")
+
+    def panel(self) -> Any:
+        """Give the panel itself, an anywidget, to put into a layout of your own, or into marimo.
+
+        Raises
+        ------
+        ConfigError
+            anywidget is not installed.
+        """
+        return self._panel.model
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        return self._panel.bundle(draw_workers(self._panel.room))

@@ -1,0 +1,222 @@
+"""What the panels of people know, and answer: one room for each operator, for all of its panels."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import pandas as pd
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.data_model.qualifications import requirement_from_dict
+from mephisto_nb.display.people.snapshot import Snapshot
+from mephisto_nb.display.people.tables import Table, query_from, to_json
+from mephisto_nb.errors import ConfigError
+from mephisto_nb.operations.act_words import tell
+from mephisto_nb.operations.threads import in_thread
+
+if TYPE_CHECKING:
+    from mephisto_nb.operations.operator import Operator
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: What a click does is a method: of qualifications, or of workers.
+OF_QUALIFICATIONS = ("create", "describe", "delete", "grant", "revoke")
+OF_WORKERS = ("block", "unblock", "note")
+
+
+class PeopleRoom:
+    """Follows the people of an operator's database, reading it only when somebody looks and something has changed.
+
+    Parameters
+    ----------
+    operator
+        Whose. Use `room_of`, which makes one room per operator.
+    """
+
+    def __init__(self, operator: Operator) -> None:
+        self._operator = operator
+        #: Called on the loop, cheaply, whenever `state` may have changed.
+        self.on_change: list[Callable[[], None]] = []
+        self._rev = 0
+        self._read: Snapshot | None = None
+        self._read_rev = 0
+        self._counts: JSONObject = {}
+        self._last_event = 0
+        self._turn = asyncio.Lock()
+        self._answers: Mapping[str, Callable[[JSONObject], Awaitable[JSON]]] = {
+            "look": self._look,
+            "rows": self._rows,
+            "ids": self._ids,
+            "worker": self._worker,
+            "compose": self._compose,
+            "preview": self._preview,
+            "act": self._act,
+            "undo": self._undo,
+        }
+        operator.people_acts.listeners.append(self._tell)
+        operator.listeners.append(self._tell)
+
+    def state(self) -> JSONObject:
+        """Say how things are, as plain values that JSON can hold. No I/O: see `load`.
+
+        Returns
+        -------
+        dict
+            ``rev`` (another one: rows have to be asked for again), ``closed``, ``undo`` (what would be undone; None:
+            nothing), ``composed`` (requirements), ``names`` of qualifications, and how many ``workers`` and
+            ``qualifications`` there are, how many ``blocked`` and ``below_minimum`` (None until `load`).
+        """
+        last = self._operator.people_acts.last
+        composed = [one.to_dict() for one in self._operator.qualifications.composed]
+        known: JSONObject = {
+            "workers": None,
+            "qualifications": None,
+            "blocked": None,
+            "below_minimum": None,
+            "names": [],
+        }
+        return {
+            "v": 1,
+            "rev": self._rev,
+            "closed": self._operator.is_closed,
+            "undo": None if last is None else tell(last),
+            "composed": composed,
+            **known,
+            **self._counts,
+        }
+
+    async def load(self) -> None:
+        """Read, in a thread, what is counted."""
+        await self._in_turn(self.read)
+        self._tell_views()
+
+    def read(self) -> None:
+        """Read what is counted, unless it is known; blocks."""
+        self._counts = self.snapshot().counts()
+
+    async def answer(self, what: str, args: JSONObject) -> JSON:
+        """Answer what a panel asks.
+
+        Raises
+        ------
+        ConfigError
+            There is nothing of this name, or it cannot be asked so.
+        """
+        if what not in self._answers:
+            raise ConfigError(f"A panel cannot ask for {what!r}; it can for {', '.join(self._answers)}.")
+        return await self._answers[what](args)
+
+    def snapshot(self) -> Snapshot:
+        """Give what is read of the database since the last change; what is asked of it first, it reads, and blocks."""
+        if self._read is None or self._read_rev != self._rev:
+            self._read, self._read_rev = Snapshot(self._operator, self._last_event), self._rev
+            self._last_event = self._read.last_event
+        return self._read
+
+    def table(self, name: str, of: str = "") -> Table:
+        """Give a table as the database has it now; may block."""
+        return self.snapshot().table(name, of)
+
+    def _tell(self) -> None:
+        self._rev += 1
+        self._tell_views()
+
+    def _tell_views(self) -> None:
+        for callback in list(self.on_change):
+            callback()
+
+    async def _in_turn(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Read in a thread, one after the other: what the first has read is there for the next."""
+        async with self._turn:
+            return await in_thread(function, *args, **kwargs)
+
+    # -- answers ---------------------------------------------------------------------------------------------
+
+    async def _look(self, args: JSONObject) -> JSON:
+        """Look whether another process has changed something; cheap: one number, and where it differs one row."""
+        database = self._operator.people_acts.database
+        last, of_people = await in_thread(database.find_people_news, self._last_event)
+        if of_people:
+            self._tell()
+        self._last_event = last
+        return None
+
+    async def _rows(self, args: JSONObject) -> JSON:
+        begun = perf_counter()
+        found = await self._in_turn(self._window, args)
+        return {**found, "seconds": perf_counter() - begun}
+
+    def _window(self, args: JSONObject) -> JSONObject:
+        rev = self._rev
+        table = self.table(str(args.get("table")), str(args.get("of") or ""))
+        self.read()
+        window = table.window(query_from(args), int(args.get("start") or 0), int(args.get("count") or 100))
+        return {**window, "rev": rev}
+
+    async def _ids(self, args: JSONObject) -> JSON:
+        table = await self._in_turn(self.table, str(args.get("table")), str(args.get("of") or ""))
+        ids: list[str] = table.find(query_from(args))["worker_id"].tolist()
+        return ids
+
+    async def _worker(self, args: JSONObject) -> JSON:
+        return await self._in_turn(self._describe_worker, str(args.get("worker_id")))
+
+    def _describe_worker(self, worker_id: str) -> JSONObject:
+        workers = self.table("workers").frame
+        rows = workers[workers["worker_id"] == worker_id]
+        if rows.empty:
+            raise ConfigError("This worker is not in the database any more.")
+        notes = self._operator.workers.notes()
+        return {
+            "worker": to_json(rows)[0],
+            "notes": to_json(notes[notes["worker_id"] == worker_id][::-1]),
+            "history": to_json(self.snapshot().history(worker_id=worker_id).head(50)),
+        }
+
+    async def _compose(self, args: JSONObject) -> JSON:
+        """Keep the requirements that somebody composes, and say who would pass."""
+        composed = [requirement_from_dict(one) for one in args.get("requirements") or []]
+        if composed != self._operator.qualifications.composed:
+            self._operator.qualifications.composed = composed
+            self.snapshot().forget("eligibility")
+            self._tell_views()
+        frame = (await self._in_turn(self.table, "eligibility")).frame
+        reasons = Counter(frame["reason"].dropna()).most_common(6)
+        return {"passes": int(frame["passes"].sum()), "all": len(frame), "reasons": [list(one) for one in reasons]}
+
+    async def _preview(self, args: JSONObject) -> JSON:
+        action, arguments = _read(args)
+        if action in OF_WORKERS:
+            return await in_thread(self._operator.workers.preview, action, **arguments)
+        return await in_thread(self._operator.qualifications.preview, action, **arguments)
+
+    async def _act(self, args: JSONObject) -> JSON:
+        action, arguments = _read(args)
+        owner: Any = self._operator.workers if action in OF_WORKERS else self._operator.qualifications
+        return tell(await getattr(owner, action)(**arguments))
+
+    async def _undo(self, args: JSONObject) -> JSON:
+        return tell(await self._operator.qualifications.undo())
+
+
+def _read(args: JSONObject) -> tuple[str, JSONObject]:
+    """Read an action and its arguments: workers are chosen by their ids, or named."""
+    action, arguments = str(args.get("action")), dict(args.get("args") or {})
+    if action not in OF_QUALIFICATIONS + OF_WORKERS:
+        raise ConfigError(f"A panel cannot {action!r}.")
+    if "worker_ids" in arguments:
+        arguments["workers"] = pd.DataFrame({"worker_id": arguments.pop("worker_ids")})
+    return action, arguments
+
+
+def room_of(operator: Operator) -> PeopleRoom:
+    """Give the room of an operator's people: one per operator, made when it is first asked for."""
+    known = operator.people_watched_by
+    if not isinstance(known, PeopleRoom):
+        known = operator.people_watched_by = PeopleRoom(operator)
+    return known

@@ -1,0 +1,118 @@
+"""Tables of any length, of which a browser sees the few rows that are on its screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.errors import ConfigError
+
+#: How many rows are given at once, at most.
+MOST_ROWS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which rows are wanted, in which order: those with `search` in them, and where `only` (a column) is true."""
+
+    search: str = ""
+    only: str = ""
+    sort: str = ""
+    down: bool = False
+
+
+def query_from(args: JSONObject) -> Query:
+    """Read what a browser asks for."""
+    return Query(
+        str(args.get("search", "")), str(args.get("only", "")), str(args.get("sort", "")), bool(args.get("down"))
+    )
+
+
+class Table:
+    """A frame that is searched and sorted here; what was asked for last is kept for whoever scrolls.
+
+    Parameters
+    ----------
+    frame
+        The rows.
+    searched
+        The columns that are searched; dicts are searched by their names.
+    """
+
+    def __init__(self, frame: pd.DataFrame, searched: tuple[str, ...]) -> None:
+        self.frame = frame.reset_index(drop=True)
+        self._searched = searched
+        self._haystack: pd.Series[str] | None = None
+        self._found: tuple[Query, pd.DataFrame] | None = None
+
+    def find(self, query: Query) -> pd.DataFrame:
+        """Give the rows that are asked for, in their order.
+
+        Raises
+        ------
+        ConfigError
+            There is no such column.
+        """
+        if self._found is None or self._found[0] != query:
+            self._found = query, self._find(query)
+        return self._found[1]
+
+    def window(self, query: Query, start: int, count: int) -> JSONObject:
+        """Give some of the rows, and how many there are."""
+        found = self.find(query)
+        rows = found.iloc[max(0, start) : max(0, start) + min(count, MOST_ROWS)]
+        return {"total": len(found), "all": len(self.frame), "start": start, "rows": to_json(rows)}
+
+    def _find(self, query: Query) -> pd.DataFrame:
+        if unknown := {query.sort, query.only} - {"", *self.frame.columns}:
+            raise ConfigError(f"The table has no column {unknown.pop()!r}.")
+        found = self.frame
+        if query.only:
+            found = found[found[query.only].astype(bool)]
+        if query.search.strip():
+            found = found[self._hay.loc[found.index].str.contains(query.search.strip().lower(), regex=False)]
+        if query.sort:
+            key = _sort_key(found[query.sort])
+            order = key.sort_values(ascending=not query.down, kind="stable", na_position="last").index
+            found = found.loc[order]
+        return found
+
+    @property
+    def _hay(self) -> pd.Series[str]:
+        if self._haystack is None:
+            parts = [self.frame[name].map(_words) for name in self._searched]
+            hay = parts[0]
+            for part in parts[1:]:
+                hay = hay + "\n" + part
+            self._haystack = hay
+        return self._haystack
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(value).lower()
+    return "" if value is None or value is pd.NA else str(value).lower()
+
+
+def _sort_key(column: pd.Series[Any]) -> pd.Series[Any]:
+    if column.dtype != object and not isinstance(column.dtype, pd.StringDtype):
+        return column
+    return column.map(lambda value: len(value) if isinstance(value, dict) else _words(value))
+
+
+def to_json(frame: pd.DataFrame) -> list[JSONObject]:
+    """Give rows as plain values: times as epoch seconds, None for what is missing."""
+    plain = frame.copy()
+    for name in plain.columns:
+        if isinstance(plain[name].dtype, pd.DatetimeTZDtype):
+            plain[name] = plain[name].astype("int64").where(plain[name].notna()) / 1e6
+    return [{str(name): _plain(value) for name, value in row.items()} for row in plain.to_dict("records")]
+
+
+def _plain(value: Any) -> JSON:
+    if isinstance(value, (str, dict, bool)) or value is None:
+        return value
+    return None if pd.isna(value) else value.item() if hasattr(value, "item") else value

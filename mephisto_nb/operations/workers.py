@@ -1,0 +1,122 @@
+"""Workers: what is known of them over all runs, blocks, and notes."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import pandas as pd
+
+from mephisto_nb.data_model.people_acts import Outcome
+from mephisto_nb.data_model.records import TaskRun
+from mephisto_nb.data_model.task_run_args import MINIMUM_HOURLY_PAY
+from mephisto_nb.export import people_frames
+from mephisto_nb.operations.people_acts import PeopleActs
+from mephisto_nb.operations.worker_selection import Whom
+
+
+class Workers:
+    """All that is about workers; an operator's is ``operator.workers``, also when it is called.
+
+    How workers are given is told in `Qualifications`.
+
+    Examples
+    --------
+    ``workers = operator.workers.frame(); await operator.workers.block(workers[workers.rejected > 5], why="spam")``
+    """
+
+    def __init__(self, acts: PeopleActs) -> None:
+        self._acts, self._database = acts, acts.database
+
+    def __call__(self) -> Self:
+        """Give the workers themselves, which show as a panel in a notebook."""
+        return self
+
+    def __repr__(self) -> str:
+        return "<Workers: frame(), history(), notes(), block(...), unblock(...), note(...), undo()>"
+
+    # -- acts ------------------------------------------------------------------------------------------------
+
+    async def block(self, workers: Whom, **log: str) -> Outcome:
+        """Offer workers nothing any more, in any run; whoever is new is made.
+
+        Parameters
+        ----------
+        workers
+            Whom.
+        log
+            ``why`` and ``who``, for the event log, and ``provider`` of workers that are given by name.
+
+        Raises
+        ------
+        ConfigError
+            Workers cannot be read.
+        NotFoundError
+            A worker is given by an id that nobody has.
+        """
+        return await self._acts.do("block", workers=workers, **log)
+
+    async def unblock(self, workers: Whom, **log: str) -> Outcome:
+        """Offer workers work again.
+
+        Raises
+        ------
+        ConfigError
+            Workers cannot be read.
+        NotFoundError
+            A worker is given by an id that nobody has.
+        """
+        return await self._acts.do("unblock", workers=workers, **log)
+
+    async def note(self, workers: Whom, text: str, **log: str) -> Outcome:
+        """Keep a note about workers, for whoever asks later; they never see it.
+
+        Raises
+        ------
+        ConfigError
+            The note is empty, or workers cannot be read.
+        NotFoundError
+            There is no such worker.
+        """
+        return await self._acts.do("note", workers=workers, text=text, **log)
+
+    async def undo(self) -> Outcome:
+        """Take the last act back, be it on workers or qualifications; see `Qualifications.undo`."""
+        return await self._acts.undo()
+
+    def preview(self, action: str, **arguments: Any) -> str:
+        """Say what ``block``, ``unblock`` or ``note`` would do now, in numbers; nothing is done.
+
+        Raises
+        ------
+        ConfigError
+            There is no such action, or it cannot be done so.
+        NotFoundError
+            There is no such worker.
+        """
+        return self._acts.preview(action, **arguments)
+
+    # -- questions -------------------------------------------------------------------------------------------
+
+    def frame(self) -> pd.DataFrame:
+        """Give one row a worker, over all runs and providers (columns: `export.people_frames.workers_frame`)."""
+        database = self._database
+        workers, work, held = database.read_workers(), database.read_work(), database.read_values()
+        minimums = {run.task_run_id: _minimum_of(run) for run in database.find_runs()}
+        paid = database.read_payments(None)
+        return people_frames.workers_frame(workers, held, work, paid, self.notes(), minimums)
+
+    def history(self, worker_id: str | None = None) -> pd.DataFrame:
+        """Give what was done to workers, or to one, oldest first (columns: `export.people_frames.history_frame`)."""
+        events, workers = self._database.read_people_events(worker_id=worker_id), self._database.read_workers()
+        history = people_frames.history_frame(events, workers)
+        return history[history["worker_id"].notna()].reset_index(drop=True)
+
+    def notes(self) -> pd.DataFrame:
+        """Give the notes on workers, oldest first (columns: `export.people_frames.notes_frame`)."""
+        events, workers = self._database.read_people_events(notes=True), self._database.read_workers()
+        return people_frames.notes_frame(people_frames.history_frame(events, workers), events)
+
+
+def _minimum_of(run: TaskRun) -> float:
+    task = run.config.get("mephisto", {}).get("task", {})
+    return float(task.get("minimum_hourly_pay", MINIMUM_HOURLY_PAY))
