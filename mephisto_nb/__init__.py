@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mephisto_nb.data_model.shared_state import SharedTaskState as SharedTaskState
     from mephisto_nb.display.notebook import Operator as Operator
     from mephisto_nb.display.notebook import TaskRun as TaskRun
+    from mephisto_nb.display.old import open_mephisto as open_mephisto
     from mephisto_nb.display.pages.preview import Preview as Preview
     from mephisto_nb.display.pages.preview import preview as preview
     from mephisto_nb.forms import FormTask as FormTask
@@ -48,6 +49,7 @@ _HOMES = {
     "compose": "operations.hydra_config",
     "form_task": "forms",
     "make_requirement": "data_model.qualifications",
+    "open_mephisto": "display.old",
     "preview": "display.pages.preview",
     "register_mephisto_abstraction": "operations.registry",
     "run_sync": "operations.run_sync",

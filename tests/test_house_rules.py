@@ -45,7 +45,7 @@ LAYERS = {
     "ports": ["abstractions"],
     "adapters": ["databases", "blueprints", "architects", "providers"],
     "router": ["router"],
-    "operations": ["operations", "review", "export"],
+    "operations": ["operations", "review", "importing", "export"],
     "display": ["display"],
     "top": ["testing", "forms", "__main__", ""],
 }

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.changes import Changes
 from mephisto_nb.data_model.people_acts import Act, ActKind, Outcome, WorkerKey
-from mephisto_nb.data_model.records import Agent, Event, Qualification, Requester, Task, TaskRun, Unit
-from mephisto_nb.data_model.reviews import KeptReview
-from mephisto_nb.data_model.snapshots import RunSnapshot, WorkerFacts
-from mephisto_nb.data_model.states import PaymentStatus
+
+if TYPE_CHECKING:
+    from mephisto_nb.data_model.changes import Changes
+    from mephisto_nb.data_model.records import Agent, Event, Qualification, Requester, Task, TaskRun, Unit
+    from mephisto_nb.data_model.reviews import KeptReview
+    from mephisto_nb.data_model.snapshots import RunSnapshot, WorkerFacts
+    from mephisto_nb.data_model.states import PaymentStatus
 
 
 class PeopleStore(ABC):

@@ -72,6 +72,11 @@ class TaskRun:
     generator_done: bool = False
     steering: Steering = AS_LAUNCHED
 
+    @property
+    def is_imported(self) -> bool:
+        """Whether the run was never launched here, but taken over from elsewhere."""
+        return "imported" in self.config
+
 
 @dataclass(slots=True)
 class Assignment:

@@ -90,15 +90,6 @@ def _sqlite_engine(url: URL, *, for_writing: bool) -> Engine:
     return engine
 
 
-def uses_wal(path: str) -> bool:
-    """Tell whether a file is an SQLite database whose readers and writer go on side by side; without opening it."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(20)[18:] == b"\x02\x02"  # https://sqlite.org/fileformat2.html, section 1.3.3
-    except OSError:  # it is not there yet; or SQLite will say what is wrong
-        return False
-
-
 def use_wal(engine: Engine) -> None:
     """Let the readers and the writer of an SQLite file go on side by side; the file remembers it.
 

@@ -66,6 +66,11 @@ def _frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str], times: 
     return frame
 
 
+def make_frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str], moments: Iterable[str]) -> pd.DataFrame:
+    """Make a frame of these columns, of which `moments` are times, given in seconds since the epoch."""
+    return _frame(rows, columns, moments)
+
+
 def units_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
     """Make a frame of units: one row each, columns `UNIT_COLUMNS`.
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
+from mephisto_nb.abstractions.blueprint import Blueprint
 from mephisto_nb.abstractions.clock import Clock
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.abstractions.progress import Progress, no_progress
@@ -15,6 +16,7 @@ from mephisto_nb.data_model.records import TaskRun
 from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import NotFoundError
 from mephisto_nb.export.frames import runs_frame
+from mephisto_nb.importing.imported_blueprint import ImportedBlueprint
 from mephisto_nb.operations.registry import get_blueprint_from_type
 from mephisto_nb.operations.run_frames import RunFrames
 from mephisto_nb.operations.task_run_settings import settings_from_dict
@@ -102,7 +104,13 @@ class Archive:
         found = [run for run in self._database.find_runs() if run.task_run_id == task_run_id]
         if not found:
             raise NotFoundError(f"There is no task run {task_run_id!r} in this database. See operator.task_runs().")
-        settings = settings_from_dict(found[0].config)
-        blueprint = get_blueprint_from_type(settings.blueprint_type)(settings.blueprint_args, SharedTaskState())
+        blueprint = _blueprint_of(found[0])
         made_for = (found[0], self._runs_directory / task_run_id, blueprint, self._database, self._writer, self._clock)
         return self.frames_class(*made_for, self.progress)
+
+
+def _blueprint_of(run: TaskRun) -> Blueprint[Any]:
+    if run.is_imported:
+        return ImportedBlueprint(None, SharedTaskState())
+    settings = settings_from_dict(run.config)
+    return get_blueprint_from_type(settings.blueprint_type)(settings.blueprint_args, SharedTaskState())

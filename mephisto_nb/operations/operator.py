@@ -17,6 +17,7 @@ from mephisto_nb.abstractions.clock import Clock, SystemClock
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import ConfigError, LoopError
+from mephisto_nb.importing.importer import Importing
 from mephisto_nb.operations.archive import Archive
 from mephisto_nb.operations.config_handler import get_data_directory
 from mephisto_nb.operations.people import People
@@ -30,7 +31,7 @@ from mephisto_nb.review.books import Books
 from mephisto_nb.utils.logging import set_mephisto_log_level
 
 
-class Operator(People, Archive, Books):
+class Operator(People, Archive, Books, Importing):
     """Runs tasks from this kernel, on the event loop that its cells run on.
 
     In a notebook, await its coroutines. In a script, `asyncio.run` a coroutine of your own, or use `run_sync`.

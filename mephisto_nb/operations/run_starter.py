@@ -103,7 +103,7 @@ class RunStarter:
     async def _resume(self, plan: RunPlan) -> RunKeeper:
         runs = await in_thread(self.database.find_runs, task_name=plan.settings.task.task_name, live=False)
         counts = await in_thread(self.database.count_units, [run.task_run_id for run in runs])
-        unfinished = [run for run in runs if counts[run.task_run_id].get("expired")]
+        unfinished = [run for run in runs if counts[run.task_run_id].get("expired") and not run.is_imported]
         if not unfinished:
             raise ConfigError(
                 f"mephisto.task.resume_incomplete_run is true, but no ended run of {plan.settings.task.task_name!r} "

@@ -18,6 +18,7 @@ from tests.benchmarks import (
     observing_bench,
     people_bench,
     restart_bench,
+    reviewing_bench,
     worker_bench,
 )
 from tests.benchmarks.harness import HEADER, Figure
@@ -30,6 +31,7 @@ BENCHMARKS = {
     "throughput": worker_bench.throughput,
     "live": live_bench.live_messages,
     "frames": frames_bench.results,
+    "reviewing": reviewing_bench.reviewing,
     "observing": observing_bench.observing,
     "people": people_bench.people,
     "crowd": worker_bench.crowd,

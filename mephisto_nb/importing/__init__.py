@@ -1,0 +1,1 @@
+"""What Mephisto 1.x has left: read as it is, and taken over."""

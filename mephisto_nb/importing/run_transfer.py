@@ -1,0 +1,310 @@
+"""One run of Mephisto 1.x becomes the changes that store it here, all in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.data_model import changes as c
+from mephisto_nb.data_model.records import Agent, Assignment, Event, Payment, Submission, TaskRun, Unit
+from mephisto_nb.data_model.reviews import Review
+from mephisto_nb.data_model.states import (
+    AGENT_ACTIVE,
+    UNIT_ANSWERED,
+    UNIT_OPEN,
+    AgentStatus,
+    PaymentKind,
+    PaymentStatus,
+    UnitStatus,
+)
+from mephisto_nb.importing import old_tables as t
+from mephisto_nb.importing.old_database import to_seconds
+from mephisto_nb.importing.old_files import OldAnswer, OldFiles
+from mephisto_nb.importing.old_mephisto import agent_status, message_key, unit_status
+from mephisto_nb.importing.report import ImportReport
+
+#: Ids from here on are random, and nobody else's; smaller ones are counted, in every database alike.
+_RANDOM = 1_000_000
+_STATUSES = {status.value for status in UnitStatus}
+_AT_WORK = {AgentStatus.NONE, *AGENT_ACTIVE} - {AgentStatus.PARTNER_DISCONNECT}
+_DEAD_RUN = "open in 1.x, and expired here: their run is over"
+
+
+@dataclass(frozen=True, slots=True)
+class OldRun:
+    """What the tables of 1.x hold of one run; `indexes` counts its assignments, `worker_ids` are ours by theirs."""
+
+    run: TaskRun
+    old_id: str
+    assignments: Sequence[JSONObject]
+    units: Sequence[JSONObject]
+    agents: Sequence[JSONObject]
+    onboardings: Sequence[JSONObject]
+    reviews: Sequence[JSONObject]
+    worker_ids: Mapping[str, str]
+    indexes: Mapping[str, int]
+
+
+def run_id_of(old: Mapping[str, Any], task_name: str) -> str:
+    """Give the id under which a run of 1.x stands here: always the same, and no other run's."""
+    return own_id(old["task_run_id"], digest(old["creation_date"], old["init_params"], task_name))
+
+
+def digest(*about: object) -> str:
+    """Give a few characters that stand for these values, the same ones each time."""
+    return sha256(repr(about).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def own_id(old_id: str, scope: str) -> str:
+    """Keep an id that is random, and make one that is counted the scope's own."""
+    return old_id if old_id.isdigit() and int(old_id) >= _RANDOM else f"{old_id}-{scope}"
+
+
+@dataclass(slots=True)
+class RunTransfer:
+    """Makes the changes that store one run, and counts what becomes of its rows.
+
+    Without `files`, rows are only counted. `copies` are files to copy before the changes are committed: from where, and
+    where to below the run's own folder.
+    """
+
+    old: OldRun
+    files: OldFiles | None
+    report: ImportReport = field(default_factory=ImportReport)
+    copies: list[tuple[Path, str]] = field(default_factory=list)
+    _changes: list[c.Change] = field(default_factory=list)
+    _events: list[Event] = field(default_factory=list)
+    _answers: dict[str, OldAnswer] = field(default_factory=dict)
+    _unit_data: dict[str, tuple[JSONObject, list[JSONObject]]] = field(default_factory=dict)
+    _last_at: float = 0.0
+
+    def make(self) -> c.Changes:
+        """Make the changes; reads the run's files."""
+        run = self.old.run
+        units = self._units()
+        self._read_files(units)
+        self._add_assignments(units)
+        agents = self._add_agents(units)
+        for agent_id, agent in agents.items():
+            self._add_work(agent_id, agent)
+        self._add_onboardings()
+        self._add_reviews(units, agents)
+        ended_at = max(self._last_at, run.created_at)
+        self._log(ended_at, "run", run.task_run_id, "imported from Mephisto 1.x", after="ended")
+        stored = {name: getattr(run, name) for name in TaskRun.__slots__} | {"ended_at": ended_at}
+        return c.Changes(run.task_run_id, [c.AddRun(TaskRun(**stored)), *self._changes], self._events)
+
+    def _id(self, old_id: str) -> str:
+        return own_id(old_id, self.old.run.task_run_id.rpartition("-")[2])
+
+    def _log(self, at: float, subject: str, subject_id: str, why: str, **fields: Any) -> None:
+        given = {"before": None, "after": None, "who": t.WHO, **fields}
+        self._events.append(Event(at=at, subject=subject, subject_id=subject_id, why=why, **given))
+
+    # -- units and assignments -------------------------------------------------------------------------------
+
+    def _units(self) -> dict[str, JSONObject]:
+        known = {one["assignment_id"] for one in self.old.assignments}
+        kept = {}
+        for unit in self.old.units:
+            if unit["assignment_id"] not in known:
+                self.report.leave_out("units", "their assignment is missing")
+            elif unit["status"] not in _STATUSES:
+                self.report.leave_out("units", f"no unit can be {unit['status']!r}")
+            else:
+                kept[unit["unit_id"]] = unit
+        return kept
+
+    def _read_files(self, units: Mapping[str, JSONObject]) -> None:
+        if self.files is None:
+            self._unit_data = {one["assignment_id"]: ({}, []) for one in self.old.assignments}
+            return
+        for agent in self.old.agents:
+            if (unit := units.get(agent["unit_id"])) is not None:
+                place = (self.old.old_id, unit["assignment_id"], agent["agent_id"])
+                if (found := self.files.read_agent(*place)) is not None:
+                    self._answers[agent["agent_id"]] = found
+        for one in self.old.assignments:
+            data = self.files.read_assignment(self.old.old_id, one["assignment_id"])
+            self._unit_data[one["assignment_id"]] = data if data is not None else self._inputs_of(one, units)
+
+    def _inputs_of(
+        self, assignment: JSONObject, units: Mapping[str, JSONObject]
+    ) -> tuple[JSONObject, list[JSONObject]]:
+        """Give what its workers' own files say of an assignment whose own file is missing."""
+        self.report.remark("assignments", "whose data could not be read")
+        ids = [unit["agent_id"] for unit in units.values() if unit["assignment_id"] == assignment["assignment_id"]]
+        found = (self._answers[id_].inputs for id_ in ids if id_ in self._answers)
+        return next((one for one in found if isinstance(one, dict)), {}), []
+
+    def _add_assignments(self, units: Mapping[str, JSONObject]) -> None:
+        run, assignments = self.old.run.task_run_id, []
+        for one in self.old.assignments:
+            shared, unit_data = self._unit_data[one["assignment_id"]]
+            index = self.old.indexes[one["assignment_id"]]
+            assignments.append(Assignment(self._id(one["assignment_id"]), run, index, shared, unit_data))
+        agents = {one["agent_id"]: one for one in self.old.agents if one["unit_id"] in units}
+        made = [self._make_unit(unit, agents.get(unit["agent_id"] or "")) for unit in units.values()]
+        self._changes.append(c.AddAssignments(assignments, made))
+        self.report.imported.update({"assignments": len(assignments), "units": len(made)})
+
+    def _make_unit(self, unit: JSONObject, agent: JSONObject | None) -> Unit:
+        agent = agent if agent is not None and self._can_come(agent) else None
+        status = UnitStatus(unit_status(unit, agent))
+        if status in UNIT_OPEN:
+            self.report.remark("units", _DEAD_RUN)
+            status = UnitStatus.EXPIRED
+        elif status in UNIT_ANSWERED and agent is None:
+            self.report.remark("units", f"{status.value} by nobody, and expired here")
+            status = UnitStatus.EXPIRED
+        return Unit(
+            unit_id=self._id(unit["unit_id"]),
+            assignment_id=self._id(unit["assignment_id"]),
+            unit_index=int(unit["unit_index"] or 0),
+            pay_amount=float(unit["pay_amount"] or 0.0),
+            status=status,
+            agent_id=self._id(agent["agent_id"]) if agent else None,
+            worker_id=self.old.worker_ids[agent["worker_id"]] if agent else None,
+        )
+
+    # -- agents ----------------------------------------------------------------------------------------------
+
+    def _can_come(self, agent: JSONObject) -> bool:
+        return agent["worker_id"] in self.old.worker_ids and agent_status(agent) is not None
+
+    def _add_agents(self, units: Mapping[str, JSONObject]) -> dict[str, JSONObject]:
+        kept = {}
+        for agent in self.old.agents:
+            status = agent_status(agent)
+            if agent["unit_id"] not in units:
+                self.report.leave_out("agents", "their unit is missing")
+            elif agent["worker_id"] not in self.old.worker_ids:
+                self.report.leave_out("agents", "their worker is missing")
+            elif status is None:
+                self.report.leave_out("agents", f"no agent can be {agent['status']!r}")
+            else:
+                kept[agent["agent_id"]] = agent
+                self._changes.append(c.AddAgent(self._make_agent(agent, status)))
+        self.report.imported["agents"] += len(kept)
+        return kept
+
+    def _make_agent(self, agent: JSONObject, status: AgentStatus) -> Agent:
+        if status in _AT_WORK:
+            self.report.remark("agents", _DEAD_RUN)
+            status = AgentStatus.EXPIRED
+        found, came_at = self._answers.get(agent["agent_id"]), to_seconds(agent["creation_date"])
+        started_at = (found.started_at if found else None) or came_at or self.old.run.created_at
+        return Agent(
+            agent_id=self._id(agent["agent_id"]),
+            unit_id=self._id(agent["unit_id"]),
+            worker_id=self.old.worker_ids[agent["worker_id"]],
+            registration_id=f"1.x {agent['agent_id']}",
+            status=status,
+            accepted_at=started_at,
+        )
+
+    def _add_work(self, old_agent_id: str, agent: JSONObject) -> None:
+        found, is_answer = self._answers.get(old_agent_id), agent["status"] in t.UNIT_OF_AGENT
+        if found is None:
+            if is_answer:
+                self.report.remark("agents", "who answered, but whose files are missing")
+            return
+        agent_id = self._id(old_agent_id)
+        came_at = found.started_at or to_seconds(agent["creation_date"]) or self.old.run.created_at
+        at = found.ended_at or came_at
+        self._last_at = max(self._last_at, at)
+        metadata = dict(found.metadata)
+        if is_answer:
+            self._changes.append(c.AddSubmission(Submission(agent_id, found.outputs, at, self._copy(agent_id, found))))
+        elif found.outputs:
+            self.report.remark("agents", "who left, whose unfinished answer is kept beside (unfinished)")
+            metadata["unfinished"] = found.outputs
+        if metadata:
+            self._changes.append(c.AddMetadata(agent_id, metadata, at))
+        for message in found.messages:
+            said_at = to_seconds(message.get("timestamp")) or came_at
+            said = {**message, "update_id": message_key(message)}
+            self._changes.append(c.AddLiveUpdate(agent_id, "operator", said, said_at))
+
+    def _copy(self, agent_id: str, found: OldAnswer) -> list[JSONObject]:
+        sent = []
+        for file in found.files:
+            name = f"{agent_id}/{file.name}"
+            self.copies.append((file, name))
+            sent.append({"fieldname": "(files)", "filename": name})
+        return sent
+
+    # -- onboarding, and decisions ---------------------------------------------------------------------------
+
+    def _add_onboardings(self) -> None:
+        for one in self.old.onboardings:
+            place = (self.old.old_id, one["onboarding_agent_id"])
+            found = self.files.read_onboarding(*place) if self.files is not None else None
+            at = to_seconds(one["creation_date"]) or self.old.run.created_at
+            detail = {"worker_id": self.old.worker_ids.get(one["worker_id"]), "answer": found and found.outputs}
+            id_ = f"onboarding_{self._id(one['onboarding_agent_id'])}"
+            self._log(at, "onboarding", id_, "onboarding in Mephisto 1.x", after=one["status"], detail=detail)
+        self.report.imported["onboarding_agents"] += len(self.old.onboardings)
+        self.report.remark("onboarding_agents", "kept as rows of their run's events()", len(self.old.onboardings))
+
+    def _add_reviews(self, units: Mapping[str, JSONObject], agents: Mapping[str, JSONObject]) -> None:
+        for one in self.old.reviews:
+            agent = agents.get((units.get(one["unit_id"] or "") or {}).get("agent_id") or "")
+            at = one["at"] or self.old.run.created_at
+            self._last_at = max(self._last_at, at)
+            if agent is None or one["after"] is None:
+                self._keep_as_event(one, at)
+            else:
+                self._changes.append(c.AddReview(self._make_review(one, agent, at)))
+            self.report.imported["worker_review"] += 1
+
+    def _keep_as_event(self, review: JSONObject, at: float) -> None:
+        """Keep what a reviewer did to a worker, but to no unit, as an event."""
+        self.report.remark("worker_review", "about no answer, kept as rows of a run's events()")
+        worker = self.old.worker_ids.get(review["worker_id"] or "", review["worker_id"] or "nobody")
+        names = ("granted", "revoked", "blocked", "bonus", "note")
+        detail = {name: review[name] for name in names if review[name]}
+        if review["bonus"] and review["worker_id"] in self.old.worker_ids:
+            self._pay(review, at, None)
+        self._log(at, "worker", worker, "reviewed in Mephisto 1.x", after=review["after"], detail=detail)
+
+    def _make_review(self, review: JSONObject, agent: JSONObject, at: float) -> Review:
+        effects: JSONObject = {"blocked": True} if review["blocked"] else {}
+        if review["granted"]:
+            effects["granted"] = {name: [value, None] for name, value in review["granted"].items()}
+        return Review(
+            review_id=self._id(f"{review['review_id']}-review"),
+            unit_id=self._id(review["unit_id"]),
+            agent_id=self._id(agent["agent_id"]),
+            worker_id=self.old.worker_ids[agent["worker_id"]],
+            before=UnitStatus(review["before"]),
+            after=UnitStatus(review["after"]),
+            note=review["note"],
+            message="",
+            who=t.WHO,
+            at=at,
+            bonus_payment_id=self._pay(review, at, agent) if review["bonus"] else None,
+            effects=effects,
+        )
+
+    def _pay(self, review: JSONObject, at: float, agent: JSONObject | None) -> str:
+        """Keep a bonus, which 1.x notes when it has been sent."""
+        payment = Payment(
+            payment_id=self._id(f"{review['review_id']}-bonus"),
+            key=f"{self.old.run.task_run_id}:1.x:{review['review_id']}",
+            worker_id=self.old.worker_ids[agent["worker_id"] if agent else review["worker_id"]],
+            kind=PaymentKind.BONUS,
+            amount=float(review["bonus"]),
+            reason=review["note"] or "a bonus in Mephisto 1.x",
+            created_at=at,
+            task_run_id=self.old.run.task_run_id,
+            unit_id=self._id(review["unit_id"]) if agent else None,
+            status=PaymentStatus.SENT,
+            sent_at=at,
+        )
+        self._changes.append(c.AddPayment(payment))
+        return payment.payment_id

@@ -1,0 +1,250 @@
+"""What Mephisto 1.x has left is taken over: every row accounted for, once, and readable as any run of today."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from mephisto_nb.data_model.states import AGENT_OF_DECIDED, AgentStatus, UnitStatus
+from mephisto_nb.errors import ConfigError, UsageError
+from mephisto_nb.importing.old_mephisto import OldMephisto
+from mephisto_nb.importing.report import REPORT_COLUMNS
+from mephisto_nb.operations.operator import Operator
+from tests.importing.old_directory import AGENT_STATUSES, UNIT_STATUSES, OldDirectory
+from tests.operations.runs import launch
+
+
+def contents(data_dir: Path) -> dict[str, list[Any]]:
+    """All rows of all tables of ours."""
+    with closing(sqlite3.connect(data_dir / "mephisto_nb.db")) as database:
+        names = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {name: sorted(map(repr, database.execute(f"SELECT * FROM {name}"))) for name in names}
+
+
+def run_of(operator: Operator, task_name: str) -> Any:
+    runs = operator.task_runs().set_index("task_name")
+    return operator.get_task_run(runs["task_run_id"][task_name])
+
+
+def numbers(report: pd.DataFrame) -> pd.DataFrame:
+    return report.set_index("table")[["found", "imported", "already_there", "left_out"]]
+
+
+async def test_every_row_is_accounted_for(operator: Operator, old: OldDirectory) -> None:
+    report = await operator.import_mephisto(old.root)
+    assert tuple(report.columns) == REPORT_COLUMNS
+    found = numbers(report)
+    assert found.drop("(files)")["found"].to_dict() == old.counts()
+    assert (found["found"] == found["imported"] + found["already_there"] + found["left_out"]).all()
+    left = found.loc[found["left_out"] > 0, "left_out"].to_dict()
+    assert left == {"projects": 1, "imported_data": 1, "migrations": 1}
+    assert found["already_there"].sum() == 0
+
+
+async def test_importing_twice_changes_nothing(operator: Operator, old: OldDirectory, data_dir: Path) -> None:
+    await operator.import_mephisto(old.root)
+    before = contents(data_dir)
+    found = numbers(await operator.import_mephisto(OldMephisto(old.root)))
+    assert contents(data_dir) == before
+    assert found["imported"].sum() == 0
+    assert (found["found"] == found["already_there"] + found["left_out"]).all()
+
+
+async def test_nothing_is_written_to_the_source(operator: Operator, old: OldDirectory) -> None:
+    before = old.bytes()
+    await operator.import_mephisto(old.root)
+    assert old.bytes() == before
+
+
+async def test_units_and_agents_of_every_status_are_there(operator: Operator, old: OldDirectory) -> None:
+    await operator.import_mephisto(old.root)
+    run = run_of(operator, "moods")
+    assert {*UNIT_STATUSES} - {*run.units()["status"]} == {"created", "launched", "assigned"}
+    assert {*AGENT_STATUSES} - {*run.agents()["status"]} == {"none", "accepted", "onboarding", "waiting", "in task"}
+    report = (await operator.import_mephisto(old.root)).set_index("table")
+    assert report["remarks"]["units"] == []  # told the first time alone
+    units = run.units().merge(run.agents(), on="agent_id", suffixes=("", "_of_agent"))
+    for unit, agent in zip(units["status"], units["status_of_agent"], strict=True):
+        if unit != "expired":
+            assert AGENT_OF_DECIDED[UnitStatus(unit)] is AgentStatus(agent)
+
+
+async def test_what_was_open_has_expired_and_that_is_told(operator: Operator, old: OldDirectory) -> None:
+    report = (await operator.import_mephisto(old.root)).set_index("table")
+    assert report["remarks"]["units"] == ["3 open in 1.x, and expired here: their run is over"]
+    run = run_of(operator, "moods")
+    assert (run.task_run.ended_at is not None, operator.find_live_runs()) == (True, [])
+
+
+async def test_results_are_those_that_1x_had(operator: Operator, old: OldDirectory) -> None:
+    opened = OldMephisto(old.root)
+    await operator.import_mephisto(opened)
+    for task in ("moods", "rozhovor", "funkce"):
+        run = run_of(operator, task)
+        theirs = opened.results(run.task_run_id).set_index("unit_id").sort_index()
+        ours = run.results().set_index("unit_id").sort_index()
+        assert set(ours.columns) == set(theirs.columns)
+        same = [name for name in ours.columns if name not in ("answer.(files)", "agent_id", "worker_id")]
+        pd.testing.assert_frame_equal(ours[same], theirs[same], check_dtype=False)
+    (file,) = run_of(operator, "funkce").results()["answer.(files)"]
+    assert Path(file).read_text(encoding="utf-8") == "nahraný soubor"
+    assert str(old.root) not in file
+
+
+async def test_people_and_what_they_hold_come_along(operator: Operator, old: OldDirectory) -> None:
+    await operator.import_mephisto(old.root)
+    facts = operator._database.get_worker_facts("", "mock", ["Žofie ✓_sandbox", "bob_sandbox"])
+    assert facts["Žofie ✓_sandbox"].grants == {"pečlivý": 3}
+    assert facts["bob_sandbox"].worker is not None
+    assert facts["bob_sandbox"].worker.blocked
+
+
+async def test_who_is_known_here_stays_who_they_are(operator: Operator, old: OldDirectory) -> None:
+    await operator.grant_qualification("pečlivý", "Žofie ✓_sandbox", 9)
+    facts = operator._database.get_worker_facts("", "mock", ["Žofie ✓_sandbox"])["Žofie ✓_sandbox"]
+    found = numbers(await operator.import_mephisto(old.root))
+    assert found["already_there"].loc[["workers", "qualifications", "granted_qualifications"]].tolist() == [1, 1, 1]
+    assert operator._database.get_worker_facts("", "mock", ["Žofie ✓_sandbox"])["Žofie ✓_sandbox"] == facts
+    assert facts.worker is not None
+    assert facts.worker.worker_id in set(run_of(operator, "moods").agents()["worker_id"])
+
+
+async def test_decisions_and_bonuses_come_along(operator: Operator, old: OldDirectory) -> None:
+    await operator.import_mephisto(old.root)
+    run = run_of(operator, "moods")
+    reviews = run.reviews().set_index("after")
+    assert (reviews["note"]["rejected"], reviews["blocked"]["rejected"]) == ("nedbalé", True)
+    assert (reviews["bonus"]["accepted"], reviews["granted"]["accepted"]) == (1.5, {"pečlivý": 3})
+    (payment,) = run.payments().to_dict("records")
+    assert (payment["status"], payment["amount"], payment["kind"]) == ("sent", 1.5, "bonus")
+    events = run.events()
+    (about_nothing,) = events.loc[events["why"] == "reviewed in Mephisto 1.x", "detail"]
+    assert about_nothing == {"granted": {"pečlivý": 2}}
+
+
+async def test_onboarding_is_kept_in_the_log(operator: Operator, old: OldDirectory) -> None:
+    await operator.import_mephisto(old.root)
+    events = run_of(operator, "moods").events()
+    onboarding = events[events["subject"] == "onboarding"]
+    assert list(onboarding["after"]) == ["approved", "rejected"]
+    assert [detail["answer"] for detail in onboarding["detail"]] == [{"ano": True}, {"ano": False}]
+    assert onboarding["subject_id"].str.startswith("onboarding_").all()
+
+
+async def test_an_imported_run_is_reviewed_like_any_other(operator: Operator, old: OldDirectory) -> None:
+    await operator.import_mephisto(old.root)
+    run = run_of(operator, "rozhovor")
+    assert len(run.review_queue("disagreement")) == 2
+    outcome = await run.approve(worker="bob_sandbox", bonus=0.5, who="eve")
+    assert list(outcome["done"]) == [True]
+    assert operator.owed()["owed"].tolist() == [0.8, 0.0]
+
+
+async def test_an_imported_run_is_neither_launched_nor_resumed(operator: Operator, old: OldDirectory) -> None:
+    await operator.import_mephisto(old.root)
+    run = run_of(operator, "moods")
+    with pytest.raises(UsageError, match="cannot be launched"):
+        run.blueprint.get_initialization_data()
+    with pytest.raises(UsageError, match="has no page"):
+        run.blueprint.build_site(Path())
+    with pytest.raises(ConfigError, match="no ended run of 'moods' has units left"):
+        await launch(operator, [{"text": "x"}], resume_incomplete_run=True)
+
+
+async def test_an_import_that_was_interrupted_goes_on(
+    operator: Operator, old: OldDirectory, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, runs = operator._writer.commit, []
+
+    async def failing(changes: Any) -> None:
+        if changes.task_run_id is not None:
+            runs.append(changes.task_run_id)
+            if len(runs) == 2:
+                raise OSError("the plug was pulled")
+        await commit(changes)
+
+    monkeypatch.setattr(operator._writer, "commit", failing)
+    with pytest.raises(OSError, match="plug"):
+        await operator.import_mephisto(old.root)
+    assert list(operator.task_runs()["task_run_id"]) == runs[:1]
+    found = numbers(await operator.import_mephisto(old.root))
+    assert found.loc["task_runs"].tolist() == [3, 2, 1, 0]
+    assert len(operator.task_runs()) == 3
+
+
+async def test_counted_ids_of_two_databases_do_not_meet(operator: Operator, tmp_path: Path) -> None:
+    homes = [OldDirectory(tmp_path / name, is_first_version=True, base=-99_990) for name in ("a", "b")]
+    for number, home in enumerate(homes):
+        run = home.add_run(f"task {number}")
+        run.add_work(home.add_worker(f"worker {number}"), "accepted", "approved", text=f"text {number}")
+    for home in homes:
+        found = numbers(await operator.import_mephisto(home.root))
+        assert found["left_out"].sum() == 0
+    assert len(operator.task_runs()) == 2
+    assert list(run_of(operator, "task 1").results()["input.text"]) == ["text 1"]
+    again = numbers(await operator.import_mephisto(homes[0].root))
+    assert again["imported"].sum() == 0
+
+
+async def test_rows_that_fit_nowhere_are_left_out_for_a_reason(operator: Operator, tmp_path: Path) -> None:
+    home = OldDirectory(tmp_path / "old")
+    ann = home.add_worker("ann")
+    run = home.add_run("moods", config="{: not yaml")
+    run.add_work(ann, "completed", "completed")
+    run.add_work(ann, "mixed", "completed")
+    run.add_work(ann, "completed", "vanished")
+    run.add_unit(404, "created")
+    home.add("agents", worker_id=ann, unit_id=404, task_run_id=run.id, status="completed")
+    home.add(
+        "agents",
+        worker_id=405,
+        unit_id=run.add_unit(run.add_assignment({}), "completed"),
+        task_run_id=run.id,
+        status="completed",
+    )
+    home.add("units", assignment_id=1, task_run_id=406, status="created", unit_index=0)
+    home.add("granted_qualifications", worker_id=ann, qualification_id=407, value=1)
+    home.add("worker_review", worker_id=408, status="approved")
+    home.add("tasks", task_name="never launched")
+    report = (await operator.import_mephisto(home.root)).set_index("table")
+    assert (report["found"] == report["imported"] + report["already_there"] + report["left_out"]).all()
+    assert report["remarks"]["units"][:3] == [
+        "1 left out: no unit can be 'mixed'",
+        "1 left out: their assignment is missing",
+        "1 left out: their run is missing",
+    ]
+    assert sorted(report["remarks"]["agents"])[:4] == [
+        "1 left out: no agent can be 'vanished'",
+        "1 left out: their worker is missing",
+        "2 left out: their unit is missing",
+    ]
+    assert report["remarks"]["granted_qualifications"] == ["1 left out: their qualification is missing"]
+    assert report["remarks"]["worker_review"] == ["1 left out: their run is missing"]
+    assert report["remarks"]["tasks"] == ["1 left out: no run is theirs"]
+    assert len(run_of(operator, "moods").results()) == 1
+
+
+async def test_files_that_are_gone_are_told_and_the_rest_is_imported(operator: Operator, old: OldDirectory) -> None:
+    for file in (old.root / "data").rglob("*.json"):
+        if file.name == "assign_data.json":
+            file.unlink()
+        elif file.name == "agent_data.json":
+            file.write_text("{")
+    report = (await operator.import_mephisto(old.root)).set_index("table")
+    assert (report["found"] == report["imported"] + report["left_out"]).all()
+    assert any("is missing" in remark for remark in report["remarks"]["(files)"])
+    assert len(run_of(operator, "moods").units()) == len(
+        OldMephisto(old.root).units(run_of(operator, "moods").task_run_id)
+    )
+
+
+async def test_progress_is_shown_by_run(operator: Operator, old: OldDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(type(operator), "progress", staticmethod(lambda what, done, total: told.append((done, total))))
+    await operator.import_mephisto(old.root)
+    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
