@@ -1,0 +1,64 @@
+((values, nonce) => {
+  /* Puts an answer into the fields of a page, as its worker saw it, and lets nothing be changed.
+  Values are set as values, never as markup, whatever somebody wrote. The page may build its fields when it likes. */
+  const given = new Map(Object.entries(values));
+  const done = new WeakSet();
+  const counts = new Map();
+
+  const has = (value, one) => (Array.isArray(value) ? value.map(String).includes(one) : String(value) === one);
+
+  function choose(input, value) {
+    if (Array.isArray(value)) input.checked = has(value, input.value);
+    else if (input.type === "radio") input.checked = String(value) === input.value;
+    else if (value !== null && typeof value === "object") input.checked = Boolean(value[input.value]);
+    else input.checked = Boolean(value);
+  }
+
+  function put(input, value) {
+    if (input.type === "file") return;
+    if (input.type === "checkbox" || input.type === "radio") choose(input, value);
+    else if (input.type === "select-multiple") for (const option of input.options) option.selected = has(value, option.value);
+    else if (input instanceof HTMLSelectElement || !Array.isArray(value)) input.value = value ?? "";
+    else {
+      /* Several fields of one name: each has its own place in the list. */
+      const place = counts.get(input.name) ?? 0;
+      counts.set(input.name, place + 1);
+      input.value = value[place] ?? "";
+    }
+    if (input instanceof HTMLTextAreaElement) input.style.blockSize = `${Math.min(400, input.scrollHeight + 4)}px`;
+  }
+
+  function close(input) {
+    done.add(input);
+    if (input.name && given.has(input.name)) {
+      put(input, given.get(input.name));
+      for (const name of ["input", "change"]) input.dispatchEvent(new Event(name, { bubbles: true }));
+    }
+    input.disabled = true;
+  }
+
+  function look() {
+    for (const input of document.querySelectorAll("input, select, textarea, button")) {
+      if (!done.has(input)) close(input);
+      else if (!input.disabled) input.disabled = true;
+    }
+  }
+
+  /* What a page puts up later, or opens again, is filled and closed as well. */
+  new MutationObserver(look).observe(document, { childList: true, subtree: true, attributes: true, attributeFilter: ["disabled"] });
+  document.addEventListener("DOMContentLoaded", look);
+  for (const name of ["submit", "reset", "beforeinput", "drop", "paste"]) {
+    document.addEventListener(name, (event) => event.preventDefault(), true);
+  }
+
+  /* The one thing that the page around it may ask for: to scroll, as this frame never has the focus. */
+  window.addEventListener("message", ({ source, data }) => {
+    if (source === parent && data?.type === "scroll") scrollBy({ top: Number(data.by) * innerHeight });
+  });
+
+  const sheet = document.createElement("style");
+  sheet.nonce = nonce;
+  sheet.textContent = `:is(input, select, textarea):disabled { opacity: 1 !important; color: inherit; -webkit-text-fill-color: currentcolor; }
+    button:disabled { opacity: 0.45 !important; }`;
+  document.head.append(sheet);
+})
