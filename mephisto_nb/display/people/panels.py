@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 #: The parts of the front end, each after those that it needs.
 MODULES = (
-    "dom", "words", "link", "dialogs", "grid", "ask", "heading", "mount", "compose", "qualifications", "workers", "panels",
+    "dom", "words", "link", "dialogs", "grid", "ask", "heading", "mount", "compose", "qualifications", "workers",
+    "panels",
 )  # fmt: skip
 STYLES = ("dashboard", "panels", "rooms")
 

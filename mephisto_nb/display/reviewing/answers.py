@@ -151,13 +151,17 @@ class Answers:
                 "worker_name": row["worker_name"],
                 "status": self._status[row["unit_id"]],
                 "answers": [
-                    {"name": name.removeprefix("answer."), "value": _glimpse(row[name]), "same": self._same(mine, row, name)}
+                    {
+                        "name": name.removeprefix("answer."),
+                        "value": _glimpse(row[name]),
+                        "same": self._same(mine, row, name),
+                    }
                     for name in answered
                     if not _is_missing(row[name])
                 ],
             }
             for row in rows.head(MOST_OTHERS).to_dict("records")
-        ]  # fmt: skip
+        ]
 
     def _same(self, mine: JSONObject, other: dict[Any, Any], question: str) -> bool | None:
         """Tell whether two said the same; None: that is no question to be compared."""
@@ -204,8 +208,8 @@ class Answers:
             passing = whole.query(filter_, engine="python", local_dict={}, global_dict={})["unit_id"]
         except Exception as error:  # whatever somebody types
             raise ConfigError(
-                f"The filter {filter_!r} cannot be understood: {error}. Write it as for DataFrame.query, names with dots "
-                "in backticks: `answer.mood` == 'glad' and duration_in_seconds < 20."
+                f"The filter {filter_!r} cannot be understood: {error}. Write it as for DataFrame.query, names "
+                "with dots in backticks: `answer.mood` == 'glad' and duration_in_seconds < 20."
             ) from error
         return set(passing)
 

@@ -32,8 +32,8 @@ _OF_WORKER = (
 _OF_REVIEW = ("at", "who", "before", "after", "note", "message", "undoes")
 
 
-def describe(run: RunFrames, pages: AnsweredPages, answers: Answers, unit_id: str) -> JSONObject:
-    """Describe an answer; blocks.
+def describe(run: RunFrames, pages: AnsweredPages | None, answers: Answers, unit_id: str) -> JSONObject:
+    """Describe an answer, without its page where there are no `pages`; blocks.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def describe(run: RunFrames, pages: AnsweredPages, answers: Answers, unit_id: st
     if not rows:
         raise ConfigError("This answer is not in the database any more.")
     row, record = rows[0], answers.record(known["worker_id"])
-    page, no_page = _page(pages, row)
+    page, no_page = (None, "") if pages is None else _page(pages, row)
     crowd = find_crowd(run.task_run.provider_type)
     found: JSONObject = {
         "unit_id": unit_id,

@@ -17,7 +17,8 @@ from mephisto_nb.review.selection import Units, select
 TOPIC = "review"
 #: The parts of the front end, each after those that it needs.
 MODULES = (
-    "dom", "words", "link", "dialogs", "grid", "ask", "heading", "mount", "answer", "beside", "verdicts", "walk", "review",
+    "dom", "words", "link", "dialogs", "grid", "ask", "heading", "mount", "answer", "beside", "verdicts", "walk",
+    "review",
 )  # fmt: skip
 STYLES = ("dashboard", "panels", "rooms", "review")
 

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import ParamSpec, TypeVar, cast
 from weakref import WeakMethod
 
 import pandas as pd
@@ -208,7 +208,10 @@ class ReviewRoom:
                 return None
             at, unit_id = place, ids[place]
         task_run_id = answers.find(str(unit_id))["task_run_id"]
-        return {"place": at, "total": len(ids), **describe(*self._runs[task_run_id], answers, str(unit_id))}
+        run, pages = self._runs[task_run_id]
+        # A page that is on the screen already need not be sent again.
+        described = describe(run, None if unit_id == args.get("known") else pages, answers, str(unit_id))
+        return {"place": at, "total": len(ids), **described}
 
     async def _choose(self, args: JSONObject) -> JSON:
         """Keep which answers wait of a worker, and in the list, so that what is foretold is what is done."""
@@ -239,7 +242,7 @@ class ReviewRoom:
         if outcome["done"].any():
             self._done.append((said, outcome[outcome["done"]]))
             self._tell_views()
-        return said
+        return {"said": said, "done": int(outcome["done"].sum())}
 
     async def _undo(self, args: JSONObject) -> JSON:
         """Take the last decision of this panel back that was not undone yet; say which answers that is about."""
