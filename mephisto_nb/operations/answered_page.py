@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.errors import UsageError
 from mephisto_nb.export.frames import own_data
 from mephisto_nb.operations.page_preview import UnitPage, read_files
 from mephisto_nb.operations.run_frames import RunFrames
@@ -19,6 +20,15 @@ class AnsweredPage:
 
     page: UnitPage
     values: JSONObject
+
+    @property
+    def told(self) -> JSONObject:
+        """What the page was told of the task and its unit."""
+        try:
+            config = self.page.task_config
+        except UsageError:  # the rows that it speaks of were handed to another kernel
+            config = {**self.page.about, **self.page.blueprint.shared_state.task_config}
+        return {"task_config": config, "init_task_data": self.page.init_data}
 
 
 class AnsweredPages:

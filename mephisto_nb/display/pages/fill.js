@@ -4,6 +4,10 @@
   const given = new Map(Object.entries(values));
   const done = new WeakSet();
   const counts = new Map();
+  const untold = [];
+  /* So long nothing has changed, in milliseconds, when a page is taken to be there. */
+  const QUIET = 200;
+  let timer = 0;
 
   const has = (value, one) => (Array.isArray(value) ? value.map(String).includes(one) : String(value) === one);
 
@@ -32,12 +36,21 @@
     done.add(input);
     if (input.name && given.has(input.name)) {
       put(input, given.get(input.name));
-      for (const name of ["input", "change"]) input.dispatchEvent(new Event(name, { bubbles: true }));
+      untold.push(input);
     }
     input.disabled = true;
   }
 
+  /* The page's own scripts hear of it when they are there: they may show what an answer brings with it. */
+  function tell() {
+    for (const input of untold.splice(0)) {
+      for (const name of ["input", "change"]) input.dispatchEvent(new Event(name, { bubbles: true }));
+    }
+  }
+
   function look() {
+    clearTimeout(timer);
+    timer = setTimeout(tell, QUIET);
     for (const input of document.querySelectorAll("input, select, textarea, button")) {
       if (!done.has(input)) close(input);
       else if (!input.disabled) input.disabled = true;
@@ -49,6 +62,11 @@
   document.addEventListener("DOMContentLoaded", look);
   for (const name of ["submit", "reset", "beforeinput", "drop", "paste"]) {
     document.addEventListener(name, (event) => event.preventDefault(), true);
+  }
+
+  /* The focus stays where somebody decides, and so does what they have scrolled to. */
+  for (const [type, name] of [[HTMLElement, "focus"], [SVGElement, "focus"], [Element, "scrollIntoView"], [window, "focus"]]) {
+    Object.defineProperty(type.prototype ?? type, name, { value: () => {} });
   }
 
   /* The one thing that the page around it may ask for: to scroll, as this frame never has the focus. */

@@ -60,12 +60,13 @@ class Answers:
 
     def take_in(self, review: Review) -> None:
         """Take in a decision that was made since."""
-        if review.unit_id not in self._status or any(
-            one["review_id"] == review.review_id for one in self._reviews[-50:]
-        ):
+        if review.unit_id not in self._status:
             return
-        self._status[review.unit_id] = review.after.value
         self._touched.add(review.unit_id)
+        self._tables.clear()
+        if any(one["review_id"] == review.review_id for one in self._reviews[-50:]):
+            return  # it was read
+        self._status[review.unit_id] = review.after.value
         row: JSONObject = {"unit_id": review.unit_id, "worker_id": review.worker_id, "after": review.after.value}
         row |= {"note": review.note, "undoes": review.undoes, "undone_by": None, "review_id": review.review_id}
         row |= {"who": review.who, "at": review.at, "before": review.before.value, "message": review.message}
@@ -73,7 +74,6 @@ class Answers:
             if one["review_id"] == review.undoes:
                 one["undone_by"] = review.review_id
         self._reviews.append(row)
-        self._tables.clear()
 
     def agrees_with(self, unit_counts: Mapping[str, Mapping[str, int]]) -> bool:
         """Tell whether as many units have which status as is known here; those without an answer are left out."""

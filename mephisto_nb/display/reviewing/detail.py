@@ -93,13 +93,12 @@ def _page(pages: AnsweredPages, row: JSONObject) -> tuple[str | None, str]:
         return None, "The answer is too long to be filled into its page."
     try:
         found = pages.find(row)
+        if found is None:
+            return None, "This kind of page cannot be shown filled in. What was sent stands below."
+        page = found.page
+        return make_document(page.files, page.policy, found.told, secrets.token_hex(12), found.values), ""
     except MephistoError as error:
         return None, f"The page cannot be shown: {error}"
-    if found is None:
-        return None, "This kind of page cannot be shown filled in. What was sent stands below."
-    page = found.page
-    told = {"task_config": page.task_config, "init_task_data": page.init_data}
-    return make_document(page.files, page.policy, told, secrets.token_hex(12), found.values), ""
 
 
 def _bounded(value: JSON) -> JSON:

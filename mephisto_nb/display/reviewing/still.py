@@ -46,7 +46,7 @@ def draw_review(room: ReviewRoom) -> dict[str, str]:
             "rows": rows,
             "more": len(frame) - len(rows),
             "frame": "run.review_queue(decided=True)",
-            "none": EMPTY,
+            "empty": EMPTY,
             "first": "run.results()",
             "taken_at": time(),
         }

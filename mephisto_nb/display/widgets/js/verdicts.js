@@ -3,42 +3,43 @@
 import { askAct, nameField, particular, wholeField } from "./ask.js";
 import { closer, openDialog } from "./dialogs.js";
 import { make } from "./dom.js";
-import { number, plain } from "./words.js";
+import { plain } from "./words.js";
 
 export const VERDICT_NAMES = { approve: "Approve", soft_reject: "Soft-reject", reject: "Reject" };
 
-function choiceOf(name, options, value) {
-  const select = make("select", { name }, ...options.map(([one, words]) => make("option", { value: one }, words)));
-  select.value = value;
-  return select;
+function choiceOf(name, options) {
+  return make("select", { name }, ...options.map(([one, words]) => make("option", { value: one }, words)));
 }
 
 const line = (name) => make("input", { type: "text", name, dir: "auto", autocomplete: "off" });
 
 /**
  * Ask for a decision on `found`, the answer that is shown; `begin` says what is filled in: verdict, which, block, and
- * which field has the focus. `desk.choose()` resolves to how many answers wait of this worker, and in the list.
+ * which field has the focus. `desk.choose()` resolves to how many answers wait of this worker, and in the list. The
+ * window is there at once, so that what is typed next goes into it.
  */
-export async function askDecision(root, desk, found, names, begin) {
-  const chosen = await desk.choose();
+export function askDecision(root, desk, found, names, begin) {
   const worker = plain(found.worker_name).slice(0, 40);
-  const scopes = [
-    ["one", "this answer alone"],
-    ["worker", `all ${number(chosen.worker)} that wait of ${worker}`],
-    ["list", `all ${number(chosen.list)} that wait in the list as it is searched and filtered`],
-  ];
-  const verdict = choiceOf("verdict", Object.entries(VERDICT_NAMES), begin.verdict ?? "approve");
-  const which = choiceOf("which", scopes, begin.which ?? "one");
+  const scopes = {
+    one: () => "this answer alone",
+    worker: ({ worker: many = "…" }) => `all ${many} that wait of ${worker}`,
+    list: ({ list: many = "…" }) => `all ${many} that wait in the list as it is searched and filtered`,
+  };
+  let chosen = {};
+  const verdict = choiceOf("verdict", Object.entries(VERDICT_NAMES));
+  verdict.value = begin.verdict ?? "approve";
+  const which = choiceOf("which", Object.entries(scopes).map(([name, words]) => [name, words(chosen)]));
+  which.value = begin.which ?? "one";
   const bonus = make("input", { type: "number", name: "bonus", min: 0, step: "any", value: 0, required: true });
   const [note, message] = [line("note"), line("message")];
   const [granted, value] = [nameField(names), wholeField()];
   granted.input.required = false;
   const block = make("input", { type: "checkbox", name: "block" });
   block.checked = begin.block === true;
-  const args = () => ({
+  const args = () => which.value !== "one" && chosen.choice === undefined ? null : ({
     verdict: verdict.value,
     which: which.value,
-    choice: chosen.choice,
+    ...(which.value === "one" ? {} : { choice: chosen.choice }),
     ...(which.value === "one" ? { unit_id: found.unit_id, seen: found.status, again: found.status !== "completed" } : {}),
     ...(Number(bonus.value) !== 0 ? { bonus: Number(bonus.value) } : {}),
     ...(note.value.trim() ? { note: note.value.trim() } : {}),
@@ -58,9 +59,14 @@ export async function askDecision(root, desk, found, names, begin) {
       make("label", { class: "mnb-tick" }, block, make("span", {}, "Block the worker: they are offered nothing any more")),
     ],
   });
-  const first = { bonus, note, block }[begin.focus] ?? verdict;
+  const first = begin.focus === "bonus" ? bonus : note;
   first.focus();
-  first.select?.();
+  first.select();
+  desk.choose().then((numbers) => {
+    chosen = numbers;
+    for (const option of which.options) option.textContent = scopes[option.value](chosen);
+    which.dispatchEvent(new Event("input", { bubbles: true }));
+  }, () => {});
   return done;
 }
 

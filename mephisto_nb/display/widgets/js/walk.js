@@ -144,6 +144,12 @@ export function reviewPanel(link) {
     else drawNothing();
   }
 
+  /** See how what is shown is by now; it holds up no key. */
+  async function lookAgain(id) {
+    const found = await ask("show", { ...where(), unit_id: id, known: id });
+    if (found !== null && current?.unit_id === id && pending === 0) drawAnswer(found);
+  }
+
   function drawAnswer(found) {
     current = found;
     who.replaceChildren(foreign(found.worker_name), " ", make("span", { class: "mnb-state", "data-status": found.status }, VERDICT_LABELS[found.status] ?? found.status));
@@ -169,7 +175,7 @@ export function reviewPanel(link) {
     show(bar, state?.closed !== true);
   }
 
-  /** Do it once, whoever presses how often; then go on to the next that waits. */
+  /** Do it once, whoever presses how often; tell whether something was decided. */
   async function decide(args) {
     if (busy || pending > 0 || current === null || state.closed) return false;
     busy = true;
@@ -177,7 +183,6 @@ export function reviewPanel(link) {
     try {
       const { said, done } = await ask("act", { action: "decide", args });
       told.say(said, done === 0);
-      await go(done > 0 ? { step: 1, waiting: true } : { unit_id: current.unit_id });
       return done > 0;
     } catch (error) {
       told.say(error.message, true);
@@ -188,18 +193,20 @@ export function reviewPanel(link) {
     }
   }
 
-  function decideOn(verdict) {
-    return decide({ verdict, unit_id: current?.unit_id, seen: current?.status, again: current?.status !== "completed" });
+  /** Go on to the next that waits, or look again at what could not be decided. */
+  const goOn = (done) => go(done ? { step: 1, waiting: true } : { unit_id: current.unit_id });
+
+  async function decideOn(verdict) {
+    if (busy || pending > 0 || current === null) return;
+    const { unit_id, status } = current;
+    await goOn(await decide({ verdict, unit_id, seen: status, again: status !== "completed" }));
   }
 
   async function more(begin) {
-    if (busy || current === null || state.closed) return;
-    try {
-      await askDecision(root, desk, current, state.names, begin);
-    } catch (error) {
-      told.say(error.message, true);
-    }
+    if (busy || pending > 0 || current === null || state.closed) return;
+    const done = await askDecision(root, desk, current, state.names, begin);
     walk.focus({ preventScroll: true });
+    if (done) await goOn(true);
   }
 
   async function undo() {
@@ -248,7 +255,7 @@ export function reviewPanel(link) {
     if (next.counts === null) return;
     const total = Object.values(next.counts).reduce((sum, one) => sum + one, 0);
     if (current === null && total > 0) await go({ waiting: true });
-    else if (current !== null && !busy && pending === 0) await go({ unit_id: current.unit_id });
+    else if (current !== null && !busy && pending === 0) await lookAgain(current.unit_id);
   }
 
   only.value = "open";
