@@ -77,6 +77,11 @@
   const sheet = document.createElement("style");
   sheet.nonce = nonce;
   sheet.textContent = `:is(input, select, textarea):disabled { opacity: 1 !important; color: inherit; -webkit-text-fill-color: currentcolor; }
+    :is([type="radio"], [type="checkbox"]):disabled { appearance: none; box-sizing: border-box; inline-size: 1.15em; block-size: 1.15em;
+      margin-block: 0; border: 2px solid currentcolor; border-radius: 3px; background: none; vertical-align: -0.15em; }
+    [type="radio"]:disabled { border-radius: 50%; }
+    :is([type="radio"], [type="checkbox"]):disabled:checked { background: radial-gradient(currentcolor 55%, transparent 60%); }
+    [type="checkbox"]:disabled:checked { background: linear-gradient(currentcolor, currentcolor) center / 62% 62% no-repeat; }
     button:disabled { opacity: 0.45 !important; }`;
   document.head.append(sheet);
 })

@@ -8,13 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from mephisto_nb._typing import JSONObject
+from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.data_model.reviews import Review
 from mephisto_nb.data_model.states import UNIT_ANSWERED, UnitStatus
+from mephisto_nb.display.observation.plain import preview_of
 from mephisto_nb.display.people.tables import Table
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.review.agreement import closed_questions
-from mephisto_nb.review.queue import review_queue
+from mephisto_nb.review.queue import ORDERS, review_queue
 from mephisto_nb.review.records import decisions_by_worker, gold_accuracy, worker_records
 from mephisto_nb.review.reviewing import Reviewing
 from mephisto_nb.review.selection import Units, select
@@ -135,6 +136,12 @@ class Answers:
         about["approval_rate"] = about["accepted"] / about["decided"] if about["decided"] else None
         return about
 
+    def against(self, unit_id: str) -> list[str]:
+        """Give what speaks against an answer (see `review.queue.review_queue`)."""
+        queue = self._queue(ORDERS[0])
+        found = queue.loc[queue["unit_id"] == unit_id, "reasons"]
+        return found.iloc[0].split(", ") if len(found) and found.iloc[0] else []
+
     def history(self, unit_id: str) -> Sequence[JSONObject]:
         """Give the decisions on a unit, oldest first."""
         return [row for row in self._reviews if row["unit_id"] == unit_id]
@@ -218,5 +225,5 @@ def _is_missing(value: object) -> bool:
     return value is None or value is pd.NA or (isinstance(value, float) and value != value)
 
 
-def _glimpse(value: object) -> str:
-    return str(value)[:_GLIMPSE]
+def _glimpse(value: JSON) -> str:
+    return preview_of(value)[:_GLIMPSE]

@@ -40,7 +40,7 @@ def describe(run: RunFrames, pages: AnsweredPages | None, answers: Answers, unit
     dict
         ``unit_id``, ``worker_name``, ``status``, ``item`` (which one of the data), ``at``, ``seconds``, ``pays`` (what
         approving it costs, fees included), ``inputs``, ``answer``, ``files``, ``page`` (a document; None: see
-        ``no_page``), ``record`` of its worker, ``others`` to the same item, ``history`` of decisions.
+        ``no_page``), ``record`` of its worker, what speaks ``against`` it, ``others`` to the same item, ``history`` of decisions.
 
     Raises
     ------
@@ -68,6 +68,7 @@ def describe(run: RunFrames, pages: AnsweredPages | None, answers: Answers, unit
         "page": page,
         "no_page": no_page,
         "record": {name: record[name] for name in _OF_WORKER if name in record},
+        "against": answers.against(unit_id),
         "others": answers.others(unit_id),
         "history": [{name: one[name] for name in _OF_REVIEW} for one in answers.history(unit_id)],
     }

@@ -54,7 +54,13 @@ function historyOf({ history }) {
   return make("section", {}, make("h4", {}, "Decided before"), make("ul", { class: "mnb-lines" }, ...lines));
 }
 
+function againstOf({ against: reasons }) {
+  if (reasons.length === 0) return "";
+  const lines = reasons.map((reason) => make("li", { class: "mnb-warn" }, reason));
+  return make("section", { "aria-label": "What speaks against it" }, make("h4", {}, "Against it"), make("ul", { class: "mnb-lines mnb-reasons-against" }, ...lines));
+}
+
 /** Draw all of it into `node`. */
 export function drawBeside(node, found) {
-  node.replaceChildren(othersOf(found), recordOf(found), historyOf(found));
+  node.replaceChildren(againstOf(found), othersOf(found), recordOf(found), historyOf(found));
 }
