@@ -2,14 +2,17 @@
 PYTHON ?= python3
 ARGS ?=
 PORT ?=
+FOLDER ?= shots
 export PORT
 
 VENV_PYTHON := .venv/bin/python
 SYNCED := .venv/.synced
 BUNDLE := tests/npm/dist/bundle.js
+BUNDLED := $(addprefix tests/npm/,package.json package-lock.json .npmrc build.mjs static_task.jsx remote_task.jsx chat_task.jsx) \
+	notebooks/spans/spans.jsx
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test check faults bench fuzz load lock clean chromium npm venv
+.PHONY: help demo lab test check faults bench fuzz load shots lock clean chromium npm venv
 
 help: ## show this list
 	@echo 'make TARGET [ARGS="..."]'
@@ -39,6 +42,9 @@ fuzz: $(SYNCED) ## 100,000 spoilt requests at a router (ARGS="--requests 1000 --
 load: $(SYNCED) ## ten thousand connections at a router
 	@$(VENV_PYTHON) -m pytest -m load -s tests/security $(ARGS)
 
+shots: $(SYNCED) chromium ## pictures of every display, in both themes (FOLDER=shots)
+	@$(VENV_PYTHON) -m tests.shots $(FOLDER)
+
 lock: ## requirements.lock anew from pyproject.toml (ARGS=--upgrade)
 	@$(PYTHON) tools/prepare.py lock $(ARGS)
 
@@ -56,5 +62,5 @@ chromium:
 $(SYNCED): requirements.lock pyproject.toml tools/prepare.py tools/uv.txt
 	@$(PYTHON) tools/prepare.py python
 
-$(BUNDLE): $(addprefix tests/npm/,package.json package-lock.json .npmrc build.mjs static_task.jsx)
+$(BUNDLE): $(BUNDLED)
 	@$(PYTHON) tools/prepare.py npm

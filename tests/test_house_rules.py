@@ -47,7 +47,7 @@ LAYERS = {
     "router": ["router"],
     "operations": ["operations", "review", "importing", "export"],
     "display": ["display"],
-    "top": ["testing", "forms", "__main__", ""],
+    "top": ["testing", "forms", "chats", "__main__", ""],
 }
 _BELOW_ADAPTERS = {"base", "packets", "data_model", "lifecycle", "ports"}
 #: What each layer may import.
@@ -64,9 +64,14 @@ KNOWS = {
     "top": set(LAYERS),
 }
 #: Adapters that are another one with something more, and lean on it as a stranger's plugin may.
-BUILT_UPON = {"mephisto_nb.blueprints.form": "mephisto_nb.blueprints.static_html"}
-#: What the packages of the `lab` extra bring along.
-BROUGHT_BY_EXTRAS = {"IPython", "traitlets", "comm"}
+BUILT_UPON = {
+    "mephisto_nb.blueprints.form": "mephisto_nb.blueprints.static_html",
+    "mephisto_nb.blueprints.chat": "mephisto_nb.blueprints.static_html",
+    "mephisto_nb.blueprints.static_react": "mephisto_nb.blueprints.static_html",
+    "mephisto_nb.blueprints.remote_procedure": "mephisto_nb.blueprints.static_react",
+}
+#: What the packages of the `lab` extra bring along; and vl-convert-python, which is imported by another name.
+BROUGHT_BY_EXTRAS = {"IPython", "traitlets", "comm", "vl_convert"}
 
 
 def none(offenders: Iterable[str], rule: str) -> None:
@@ -180,7 +185,11 @@ def test_no_import_points_up() -> None:
 def are_strangers(one: str, other: str) -> bool:
     """Tell whether these are parts of different adapters, or of adapters of different kinds."""
     own, owner = adapter_of(one), adapter_of(other)
-    return kind_of(one) != kind_of(other) or owner not in (None, own, BUILT_UPON.get(own or ""))
+    known: list[str | None] = [None]
+    while own is not None:
+        known.append(own)
+        own = BUILT_UPON.get(own)
+    return kind_of(one) != kind_of(other) or owner not in known
 
 
 def test_adapters_never_import_each_other() -> None:

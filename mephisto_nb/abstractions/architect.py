@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -18,6 +19,7 @@ class RouterPlan:
     """What a router has to serve.
 
     `directory` is the run's own directory; its subdirectory ``site`` already holds what browsers load.
+    `linked_files` are to be served as they are at that moment, from where they lie: the name on the site, and the path.
     """
 
     task_run_id: str
@@ -26,6 +28,7 @@ class RouterPlan:
     content_security_policy: str = ""
     frame_ancestors: tuple[str, ...] = ()
     disconnect_after: float | None = None
+    linked_files: Mapping[str, str] = field(default_factory=dict)
 
 
 class Architect(ABC, Generic[Args]):

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.people_acts import Act, ActKind, Outcome, WorkerKey
+from mephisto_nb.data_model.people_acts import Act, ActKind, WorkerKey
 
 if TYPE_CHECKING:
     from mephisto_nb.data_model.changes import Changes
+    from mephisto_nb.data_model.people_acts import Outcome
     from mephisto_nb.data_model.records import Agent, Event, Qualification, Requester, Task, TaskRun, Unit
     from mephisto_nb.data_model.reviews import KeptReview
     from mephisto_nb.data_model.snapshots import RunSnapshot, WorkerFacts
@@ -207,6 +208,19 @@ class Database(PeopleStore, ReviewStore):
 
         With `agent_ids`, only theirs: a few hundred at most.
         """
+
+    @abstractmethod
+    def read_live_updates(
+        self, task_run_ids: Sequence[str], *, agent_ids: Sequence[str] | None = None
+    ) -> list[JSONObject]:
+        """Give one row a turn of a live task, in the order in which they were recorded (see `frames.messages_frame`).
+
+        With `agent_ids`, only theirs.
+        """
+
+    @abstractmethod
+    def read_metadata(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+        """Give one row for each thing that was sent beside an answer, its JSON parsed, in the order received."""
 
     @abstractmethod
     def read_events(self, task_run_ids: Sequence[str], *, why: str | None = None) -> Iterator[Event]:

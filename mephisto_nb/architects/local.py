@@ -176,6 +176,7 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
             "content_security_policy": plan.content_security_policy,
             "frame_ancestors": list(plan.frame_ancestors),
             "disconnect_after": plan.disconnect_after,
+            "linked_files": dict(plan.linked_files),
             "operator_absence_in_seconds": self.args.operator_absence_in_seconds,
             "limits": dict(self.args.limits),
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,11 +24,17 @@ class SharedTaskState:
     qualifications
         What workers must have, as made by `make_requirement` or in Mephisto's dictionary form.
     worker_can_do_unit
-        ``f(worker, unit) -> bool``, asked before a unit is given to a worker. Must be quick and plain.
-        One that raises counts as False and leaves a row in the event log.
+        ``f(worker, unit) -> bool``, asked before a unit is given to a worker. A plain one must be quick: everybody
+        waits for it. An async one may take its time (up to 10 seconds for each worker who arrives), while that worker
+        alone waits. One that raises, or takes longer, counts as False and leaves a row in the event log.
     on_unit_submitted
-        ``f(unit)``, plain or async, called after a unit's answer is stored; a failure is logged. Screening and gold
-        units have a `unit_index` of -1 and -2.
+        ``f(unit)``, plain (in a thread) or async, called after a unit's answer is stored, with what was asked and
+        answered, and with ``unit.bonus(amount, reason)``, ``grant``, ``revoke`` and ``block`` to act on it. A failure
+        is logged, and told by `run.attention`. Called once for each answer; a second time only where a kernel died
+        in the middle. Screening and gold units have a `unit_index` of -1 and -2.
+    function_registry
+        Of a 'remote_procedure' task: the functions that its page may call, by name; plain ones, which run in threads,
+        or async ones. A parameter ``agent_state`` is told what is known of the unit.
     onboarding_data
         What the page gets for the introduction.
     validate_onboarding
@@ -56,13 +62,19 @@ class SharedTaskState:
     A function that judges may take its time: it holds up nobody but the worker whose answer it judges. Where it raises,
     or takes more than five minutes, the answer is judged again when its worker comes again or the run is taken up
     again, and until then they are given nothing; an answer that `judge_attention` fails on is taken to be good.
+    conversation
+        Of a chat: ``async def f(data, agents)``, or ``async def f(data, agent)`` where each talks alone; or a subclass
+        of `TaskRunner`. None: people talk freely with each other.
+    bot
+        Of a chat: a `Bot`, or its function, which takes the seats that nobody has taken or that somebody has left.
     """
 
     static_task_data: Any = None
     task_config: JSONObject = field(default_factory=dict)
     qualifications: list[Requirement | JSONObject] = field(default_factory=list)
-    worker_can_do_unit: Callable[..., bool] | None = None
+    worker_can_do_unit: Callable[..., bool | Awaitable[bool]] | None = None
     on_unit_submitted: Callable[..., Any] | None = None
+    function_registry: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
     onboarding_data: JSON = field(default_factory=dict)
     validate_onboarding: Callable[..., Any] | None = None
@@ -77,3 +89,5 @@ class SharedTaskState:
     worker_needs_gold: Callable[..., bool] | None = None
     worker_qualifies: Callable[..., bool] | None = None
     judge_attention: Callable[..., Any] | None = None
+    conversation: Any = None
+    bot: Any = None

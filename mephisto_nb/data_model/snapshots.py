@@ -23,6 +23,8 @@ class RunSnapshot:
     last_submission_at: float | None = None
     #: The names of all workers who ever took a unit of the run, by id.
     worker_names: dict[str, str] = field(default_factory=dict)
+    #: What is paid beside the units' own pay, by the payment's key; cancelled or failed, it is 0.
+    payments: dict[str, float] = field(default_factory=dict)
     gates: StoredGates = field(default_factory=StoredGates)
 
 

@@ -11,6 +11,8 @@ MISSING: Any = "???"
 #: Prolific's own minimum, in US dollars; it recommends 12 and, too, judges by the median. See "Prolific's payment
 #: principles" in its help for researchers.
 MINIMUM_HOURLY_PAY = 8.0
+#: In runs that do not say how much one bonus may be (US dollars).
+MAXIMUM_BONUS = 20.0
 
 
 @dataclass(slots=True)
@@ -40,6 +42,8 @@ class TaskRunArgs:
     minimum_hourly_pay
         Below this pay per hour of work (the median over all answers) a run's display warns. 0: never. The default is
         what Prolific asks of researchers at least.
+    maximum_bonus
+        The most that `on_unit_submitted` may pay as one bonus, in US dollars. 0: it may pay none.
     submission_timeout
         How long a worker whose live task has ended may take to press "submit".
     post_install_script
@@ -62,6 +66,7 @@ class TaskRunArgs:
     maximum_units_per_worker: int = 0
     max_num_concurrent_units: int = 0
     minimum_hourly_pay: float = MINIMUM_HOURLY_PAY
+    maximum_bonus: float = MAXIMUM_BONUS
     submission_timeout: float = 600
     post_install_script: str = ""
     force_rebuild: bool = False
@@ -76,6 +81,7 @@ _NOT_NEGATIVE = (
     "maximum_units_per_worker",
     "max_num_concurrent_units",
     "minimum_hourly_pay",
+    "maximum_bonus",
 )
 
 

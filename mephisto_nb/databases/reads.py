@@ -14,7 +14,7 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.packets import Packet
 from mephisto_nb.data_model.records import Agent, Assignment, Event, Steering, TaskRun, Unit, Worker
 from mephisto_nb.data_model.snapshots import RunSnapshot, WorkerFacts
-from mephisto_nb.data_model.states import UNIT_ANSWERED, AgentStatus, UnitStatus
+from mephisto_nb.data_model.states import UNIT_ANSWERED, AgentStatus, PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.databases import gates
 from mephisto_nb.databases import tables as t
 from mephisto_nb.databases.bulk import fetch_rows
@@ -24,6 +24,8 @@ from mephisto_nb.errors import NotFoundError
 #: Databases limit how many values one statement may hold.
 _CHUNK = 500
 
+#: What is paid beside units' own pay, which is counted by unit.
+_BESIDE_PAY = [PaymentKind.BONUS, PaymentKind.WAITING, PaymentKind.COMPENSATION]
 _STEERING = [field.name for field in fields(Steering)]
 _HELD = [status.value for status in UNIT_ANSWERED | {UnitStatus.ASSIGNED}]
 
@@ -71,6 +73,7 @@ def load_run(connection: Connection, task_run_id: str) -> RunSnapshot:
         outbox=_load_outbox(connection, task_run_id),
         last_submission_at=connection.execute(last_submission.where(t.agents.c.task_run_id == task_run_id)).scalar(),
         worker_names=_load_worker_names(connection, task_run_id),
+        payments=_load_payments(connection, task_run_id),
         gates=gates.load_gates(connection, task_run_id),
     )
 
@@ -118,6 +121,13 @@ def _load_worker_names(connection: Connection, run: str) -> dict[str, str]:
     came = select(a.worker_id).where(a.task_run_id == run).union(select(o.worker_id).where(o.task_run_id == run))
     found = connection.execute(select(w.worker_id, w.worker_name).where(w.worker_id.in_(came)))
     return {row.worker_id: row.worker_name for row in found}
+
+
+def _load_payments(connection: Connection, run: str) -> dict[str, float]:
+    p = t.payments.c
+    counts = p.status.in_([PaymentStatus.OWED, PaymentStatus.SENT]) & p.kind.in_(_BESIDE_PAY)
+    found = connection.execute(select(p.key, p.amount, counts).where(p.task_run_id == run))
+    return {key: amount if does_count else 0.0 for key, amount, does_count in found}
 
 
 def _load_outbox(connection: Connection, run: str) -> list[tuple[int, Packet]]:
@@ -241,6 +251,31 @@ def read_results(
         for name in ("shared", "unit_data", "data", "files"):
             row[name] = json.loads(row[name])
     return rows
+
+
+def read_live_updates(
+    connection: Connection, run_ids: Sequence[str], agent_ids: Sequence[str] | None = None
+) -> list[JSONObject]:
+    """Give one row a turn of a live task, its JSON parsed, in the order in which they were recorded."""
+    v, g, u, a = t.live_updates.c, t.agents.c, t.units.c, t.assignments.c
+    query = (
+        select(
+            v.id, g.task_run_id, u.assignment_id, a.assignment_index, u.unit_index, g.unit_id, v.agent_id, g.worker_id,
+            t.workers.c.worker_name, v.sender, v.at, v.data,
+        )
+        .join(t.agents, g.agent_id == v.agent_id)
+        .join(t.units, u.unit_id == g.unit_id)
+        .join(t.assignments, a.assignment_id == u.assignment_id)
+        .join(t.workers, t.workers.c.worker_id == g.worker_id)
+        .where(g.task_run_id.in_(run_ids))
+        .order_by(v.id)
+    )  # fmt: skip
+    chunks = [None] if agent_ids is None else [agent_ids[i : i + _CHUNK] for i in range(0, len(agent_ids), _CHUNK)]
+    rows: list[JSONObject] = []
+    for chunk in chunks:
+        part = query if chunk is None else query.where(v.agent_id.in_(chunk))
+        rows += [{**row, "data": json.loads(row["data"])} for row in connection.execute(part).mappings()]
+    return rows if len(chunks) == 1 else sorted(rows, key=lambda row: row["id"])
 
 
 def read_payments(connection: Connection, run_ids: Sequence[str] | None) -> list[JSONObject]:

@@ -20,6 +20,7 @@ from mephisto_nb.databases.connect import make_engine, parse_url, told_plainly
 from mephisto_nb.databases.migrate import migrate
 from mephisto_nb.databases.people_store import SQLPeople
 from mephisto_nb.databases.review_store import SQLReviews
+from mephisto_nb.databases.said_store import SQLSaid
 from mephisto_nb.errors import ClosedError
 
 #: Tables with rows of one run, each before those that its rows point at.
@@ -29,7 +30,7 @@ _OF_A_RUN = (
 )  # fmt: skip
 
 
-class SQLDatabase(SQLPeople, SQLReviews, Database):
+class SQLDatabase(SQLPeople, SQLReviews, SQLSaid, Database):
     """A database behind a URL: ``sqlite:///FILE`` or ``postgresql://USER:PASSWORD@HOST/NAME``.
 
     Raises
@@ -132,6 +133,13 @@ class SQLDatabase(SQLPeople, SQLReviews, Database):
         """Give one row a submission."""
         with self._reading("Reading results") as connection:
             return reads.read_results(connection, task_run_ids, agent_ids)
+
+    def read_live_updates(
+        self, task_run_ids: Sequence[str], *, agent_ids: Sequence[str] | None = None
+    ) -> list[JSONObject]:
+        """Give one row a turn of a live task."""
+        with self._reading("Reading conversations") as connection:
+            return reads.read_live_updates(connection, task_run_ids, agent_ids)
 
     def read_events(self, task_run_ids: Sequence[str], *, why: str | None = None) -> Iterator[Event]:
         """Give the event log, oldest first."""

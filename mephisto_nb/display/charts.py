@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 from functools import cached_property
 from importlib.util import find_spec
 from io import BytesIO
@@ -11,23 +12,23 @@ from typing import Any
 
 from mephisto_nb.display.chart_specs import draw_charts
 from mephisto_nb.display.observation.watch import watch
-from mephisto_nb.display.widgets.model import can_be_live
+from mephisto_nb.display.saved import SavedDisplays
+from mephisto_nb.display.widgets.desk import Subject
+from mephisto_nb.display.widgets.errands import Errands
+from mephisto_nb.display.widgets.front_end import FrontEnd
+from mephisto_nb.display.widgets.model import can_be_live, make_model
+from mephisto_nb.display.widgets.redraws import Redraws
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.operations.run_frames import RunFrames
+from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.operations.threads import in_thread
-from mephisto_nb.utils.logging import get_logger
-
-logger = get_logger(__name__)
-
-#: The least time between two drawings, in seconds; and how much of its time a kernel may draw: one part in this many.
-INTERVAL, SHARE = 2.0, 20
 
 
 class RunCharts:
     """Shows how a run comes along, how long people take, what they say, and whether they agree.
 
-    In JupyterLab and Notebook 7 it follows the run. The scripts that draw come from the package vl-convert: nothing is
-    loaded from the network.
+    In JupyterLab and Notebook 7 it follows the run while somebody looks. The scripts that draw come from the package
+    vl-convert: nothing is loaded from the network.
 
     Parameters
     ----------
@@ -48,8 +49,7 @@ class RunCharts:
         if find_spec("altair") is None or find_spec("vl_convert") is None:
             raise ConfigError("Charts need Altair and vl-convert. Install them: pip install 'mephisto-nb[charts]'.")
         self._run = run
-        self._task: asyncio.Task[None] | None = None
-        self._news = asyncio.Event()
+        self._saved, self._errands = SavedDisplays(), Errands()
 
     @property
     def chart(self) -> Any:
@@ -58,55 +58,84 @@ class RunCharts:
 
     def close(self) -> None:
         """Follow the run no longer; what is drawn stays."""
-        if self._task is not None:
-            self._task.cancel()
+        self._leave()
+        self._errands.close()
+        if "_redraws" in vars(self):
+            self._redraws.close()
 
     def __repr__(self) -> str:
         return f"<charts of run {self._run.task_run_id}: shown in a notebook; .chart is an Altair chart>"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        answered = watch(self._run).state()["units"]["answered"]  # before: what comes meanwhile is to be drawn again
         chart = self.chart
-        picture = BytesIO()
-        chart.save(picture, format="png", scale_factor=2)
-        still = {"text/plain": repr(self), "image/png": base64.b64encode(picture.getvalue()).decode()}
+        still = {"text/plain": repr(self), "image/png": picture_of(chart)}
         if not can_be_live():
             return still
-        self._model.chart = chart
-        self._follow()
+        self._redraws.show(spec_of(chart), answered)
         return {**self._model._repr_mimebundle_()[0], **still}
+
+    def _ipython_display_(self) -> None:
+        if not can_be_live():
+            raise NotImplementedError  # IPython shows the picture by itself
+        self._saved.show(self._repr_mimebundle_())
+        if isinstance(self._run, LiveTaskRun) and self._run.is_running and self._end not in self._run.listeners:
+            self._run.listeners.append(self._end)
+
+    def _end(self) -> None:
+        """Draw a last time for what a notebook keeps, once the run is over."""
+        if isinstance(self._run, LiveTaskRun) and not self._run.is_running:
+            self._leave()
+
+            def renew(bundle: dict[str, Any] | None, error: str | None) -> None:
+                if bundle is not None:
+                    self._saved.renew(lambda: bundle)
+
+            self._errands.start(self._draw_last(), renew)
+
+    async def _draw_last(self) -> dict[str, Any]:
+        picture = await in_thread(lambda: picture_of(self.chart))
+        return {**self._model._repr_mimebundle_()[0], "text/plain": repr(self), "image/png": picture}
+
+    def _leave(self) -> None:
+        if isinstance(self._run, LiveTaskRun) and self._end in self._run.listeners:
+            self._run.listeners.remove(self._end)
+
+    @cached_property
+    def _redraws(self) -> Redraws:
+        return Redraws(watch(self._run), self._draw, self._errands, asyncio.get_running_loop())
+
+    async def _draw(self) -> str:
+        return await in_thread(lambda: spec_of(self.chart))
 
     @cached_property
     def _model(self) -> Any:
-        import altair as alt
+        async def find(topic: str) -> Subject:
+            return Subject(self._redraws)
 
-        alt.JupyterChart.enable_offline()
-        return alt.JupyterChart(alt.Chart().mark_point(), embed_options={"actions": False})
+        return make_model("charts", find, CHARTS)
 
-    def _follow(self) -> None:
-        source = watch(self._run)
-        if self._task is None and source.state()["run"]["status"] in ("live", "paused", "closing", "done"):
-            source.on_change.append(self._news.set)
-            self._task = asyncio.get_running_loop().create_task(self._redraw(), name="charts")
-            self._task.add_done_callback(lambda _: source.on_change.remove(self._news.set))
 
-    async def _redraw(self) -> None:
-        """Draw anew after news, not too often, until the run is over."""
-        loop, source = asyncio.get_running_loop(), watch(self._run)
-        pause, answered = INTERVAL, -1
-        while True:
-            await asyncio.sleep(pause)
-            await self._news.wait()
-            self._news.clear()
-            state = source.state()
-            if state["units"]["answered"] != answered:
-                answered, begun = state["units"]["answered"], loop.time()
-                await self._draw_anew()
-                pause = max(INTERVAL, SHARE * (loop.time() - begun))
-            if state["run"]["status"] in ("ended", "failed", "detached"):
-                return
+def spec_of(chart: Any) -> str:
+    """Give the Vega-Lite specification of an Altair chart, as JSON."""
+    return json.dumps(chart.to_dict())
 
-    async def _draw_anew(self) -> None:
-        try:
-            self._model.chart = await in_thread(lambda: self.chart)
-        except Exception:  # a database that is away, say: the next answers bring the next drawing
-            logger.exception("the charts of run %s could not be drawn anew", self._run.task_run_id)
+
+def picture_of(chart: Any) -> str:
+    """Give a chart as a PNG, in base64."""
+    picture = BytesIO()
+    chart.save(picture, format="png", scale_factor=2)
+    return base64.b64encode(picture.getvalue()).decode()
+
+
+def _with_vega(module: str) -> str:
+    """Put the Vega that Altair's specifications are for before a module."""
+    import altair as alt
+    import vl_convert
+
+    version = "_".join(alt.SCHEMA_VERSION.split(".")[:2])
+    bundle: str = vl_convert.javascript_bundle(module, vl_version=version)
+    return bundle
+
+
+CHARTS = FrontEnd("Charts", ("words", "dom", "link", "charts"), ("base", "charts"), _with_vega)

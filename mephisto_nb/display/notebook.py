@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.abstractions.clock import Clock
 from mephisto_nb.display.charts import RunCharts
 from mephisto_nb.display.observation.runs import run_list
 from mephisto_nb.display.observation.watch import watch
 from mephisto_nb.display.people.panels import QualificationsPanel, WorkersPanel
 from mephisto_nb.display.progress import show_progress, showing_runs
 from mephisto_nb.display.reviewing.panel import ReviewPanel
+from mephisto_nb.display.saved import SavedDisplays
 from mephisto_nb.display.summary import STATES, summarize
 from mephisto_nb.display.widgets.desk import Subject
 from mephisto_nb.display.widgets.model import can_be_live, make_model
-from mephisto_nb.display.words import moment, plain
+from mephisto_nb.display.words import moment, plain, tied
 from mephisto_nb.operations import operator
 from mephisto_nb.operations.archive import PastTaskRun
 from mephisto_nb.operations.run_frames import RunFrames
+from mephisto_nb.operations.run_parts import RunParts
 from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.operations.threads import in_thread
 from mephisto_nb.review.reviewing import ReviewedRun
@@ -35,6 +39,7 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_templates.filters["tied"] = tied
 #: The topic of the list of all runs; that of a run is its id.
 ALL_RUNS = "runs"
 
@@ -60,6 +65,10 @@ def draw_operator(state: JSONObject) -> str:
 
 class Shown(RunFrames, ReviewedRun):
     """A run that shows how it is when it is the last value of a cell."""
+
+    @cached_property
+    def _saved(self) -> SavedDisplays:
+        return SavedDisplays()
 
     @cached_property
     def _model(self) -> Any:
@@ -119,9 +128,20 @@ class Shown(RunFrames, ReviewedRun):
         still = draw_run(watch(self).state())
         return {**_view_of(self._model), **still} if can_be_live() else still
 
+    def _ipython_display_(self) -> None:
+        _show(self._saved, self)
+
 
 class TaskRun(Shown, LiveTaskRun):
     """A task run that this kernel drives, or has driven, with its dashboard."""
+
+    def __init__(self, parts: RunParts) -> None:
+        super().__init__(parts)
+        self.listeners.append(self._renew_what_was_saved)
+
+    def _renew_what_was_saved(self) -> None:
+        if not self.is_running:
+            self._saved.renew(self._repr_mimebundle_)
 
 
 class PastRun(Shown, PastTaskRun):
@@ -137,6 +157,14 @@ class Operator(operator.Operator):  # noqa: D101 - the same docstring as its bas
     async def wait_for_runs_then_shutdown(self) -> None:  # noqa: D102 - as its base says; a terminal shows how far it is
         async with showing_runs(self.get_running_task_runs()):
             await super().wait_for_runs_then_shutdown()
+
+    def _set_up(self, directory: Path, url: str, clock: Clock) -> None:
+        super()._set_up(directory, url, clock)
+        self.listeners.append(self._renew_what_was_saved)
+
+    @cached_property
+    def _saved(self) -> SavedDisplays:
+        return SavedDisplays()
 
     @cached_property
     def qualifications(self) -> QualificationsPanel:
@@ -193,6 +221,20 @@ class Operator(operator.Operator):  # noqa: D101 - the same docstring as its bas
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         still = {"text/plain": repr(self), "text/html": draw_operator(run_list(self).state())}
         return {**_view_of(self._model), **still} if can_be_live() else still
+
+    def _ipython_display_(self) -> None:
+        _show(self._saved, self)
+
+    def _renew_what_was_saved(self) -> None:
+        if self.is_closed:
+            self._saved.renew(self._repr_mimebundle_)
+
+
+def _show(saved: SavedDisplays, shown: Shown | Operator) -> None:
+    """Put something out so that it can be put out anew; where there is no kernel, IPython shows it by itself."""
+    if not can_be_live():
+        raise NotImplementedError
+    saved.show(shown._repr_mimebundle_())
 
 
 def _subject(run: RunFrames) -> Subject:

@@ -10,7 +10,7 @@ from mephisto_nb.display.words import count, duration, moment, money, number, pl
 
 #: What each status is called on a display, in the order of a unit's life.
 LABELS = {
-    UnitStatus.CREATED: "to come",
+    UnitStatus.CREATED: "queued",
     UnitStatus.LAUNCHED: "open",
     UnitStatus.ASSIGNED: "at work",
     UnitStatus.COMPLETED: "answered",
@@ -20,7 +20,7 @@ LABELS = {
     UnitStatus.EXPIRED: "expired",
 }
 #: What the state of a run is called.
-STATES = {"ended": "finished", "detached": "let go", "left": "left behind"}
+STATES = {"ended": "finished", "detached": "not taken up", "left": "not taken up"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,11 @@ class Alert:
     severity: str
     reason: str
     remedy: str
+
+    @property
+    def heading(self) -> str:
+        """What it is: a mere note, or more."""
+        return "Note" if self.severity == "info" else "Needs attention"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ class RunSummary:
     newest: list[tuple[str, str]] = field(default_factory=list)
     attention: list[Alert] = field(default_factory=list)
     absence: str = ""
+    next_steps: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def percent(self) -> int:
@@ -96,6 +102,7 @@ def summarize(state: JSONObject) -> RunSummary:
         newest=[(plain(one["preview"] or ""), plain(one["worker"])) for one in state["newest"]],
         attention=[Alert(one["severity"], plain(one["reason"]), plain(one["remedy"])) for one in state["attention"]],
         absence=plain(run["absence"] or ""),
+        next_steps=[(step["code"], step["words"]) for step in state["next"]],
     )
 
 
@@ -141,7 +148,7 @@ def _cost(all_money: JSONObject) -> str:
     return "; ".join(parts) + (f"; fees of {money(fees, all_money['currency'])} are in it" if fees else "")
 
 
-_PARTS = {"committed": "committed", "to_come": "for the rest"}
+_PARTS = {"committed": "in progress", "to_come": "not begun"}
 
 
 def _pay(all_money: JSONObject) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 #: What an absent number is shown as.
 UNKNOWN = "\u2013"
+#: A number and its unit; of a length of time, both of them.
+_FIGURE = re.compile(r"\d (?:s|min|h|d|%)(?!\w)(?: \d+ (?:s|min|h)(?!\w))?")
 _SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
 
 
@@ -65,6 +68,15 @@ def count(value: int, one: str, many: str = "") -> str:
 def moment(epoch_seconds: float) -> str:
     """Write a moment, in UTC: a notebook is read elsewhere than where it ran."""
     return datetime.fromtimestamp(epoch_seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def tied(text: str) -> str:
+    r"""Keep figures together with their units, so that no line breaks between them.
+
+    >>> tied("3 h 38 min, 20 % of 5 units").split(" ")
+    ['3\xa0h\xa038\xa0min,', '20\xa0%', 'of', '5', 'units']
+    """
+    return _FIGURE.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
 
 
 def plain(text: object) -> str:

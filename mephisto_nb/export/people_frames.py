@@ -107,7 +107,7 @@ def workers_frame(
     counts as time without pay; NaN without any answer. ``below_minimum`` tells whether that is less than
     ``minimum_hourly_pay``, the highest that any run of theirs asks for; unpaid work is below no minimum.
 
-    ``qualifications`` is a dict of names and values, ``notes`` a count.
+    ``qualifications`` is a dict of names, in their order, and values; ``notes`` a count.
     """
     frame = _of_tuples(workers, ("worker_id", "worker_name", "provider_type", "blocked", "first_seen_at"))
     frame["blocked"] = frame["blocked"].astype(bool)
@@ -123,7 +123,9 @@ def workers_frame(
     paid = (frame["earned"] + frame["bonuses"]) / frame["units"].where(frame["units"] > 0)
     frame["hourly_pay"] = 3600 * paid / frame["median_seconds"].where(frame["median_seconds"] > 0)
     frame["below_minimum"] = (frame["hourly_pay"] > 0) & (frame["hourly_pay"] < frame["minimum_hourly_pay"])
-    frame["qualifications"] = pd.Series([dict(held.get(one, {})) for one in frame["worker_id"]], dtype=object)
+    frame["qualifications"] = pd.Series(
+        [dict(sorted(held.get(one, {}).items())) for one in frame["worker_id"]], dtype=object
+    )
     frame["notes"] = frame["worker_id"].map(notes["worker_id"].value_counts()).fillna(0).astype("int64")
     return _with_times(frame, "first_seen_at", "last_seen_at")[list(WORKER_COLUMNS)]
 

@@ -23,9 +23,12 @@ def pay(
     The key is known in this run alone. Of a key that was known before, the earlier payment stands, not the one that
     is given back.
     """
+    key = f"{step.state.task_run_id}:{key}"
+    if kind is not PaymentKind.REWARD:  # a unit's own pay is counted by unit
+        step.state.payments.setdefault(key, amount)
     payment = Payment(
         payment_id=step.new_id(),
-        key=f"{step.state.task_run_id}:{key}",
+        key=key,
         worker_id=worker_id,
         kind=kind,
         amount=amount,
@@ -38,6 +41,11 @@ def pay(
     detail = {"amount": amount, "kind": kind.value, "key": key, "unit_id": unit_id}
     step.log("worker", worker_id, None, None, f"is owed {amount:.2f} USD: {reason}", "operator", detail)
     return payment
+
+
+def is_paid(step: Step, key: str) -> bool:
+    """Tell whether a worker is owed something under this key, or was."""
+    return f"{step.state.task_run_id}:{key}" in step.state.payments
 
 
 def grant(step: Step, worker_id: str, qualification_name: str, value: int, why: str) -> None:

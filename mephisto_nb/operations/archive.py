@@ -10,6 +10,7 @@ import pandas as pd
 
 from mephisto_nb.abstractions.blueprint import Blueprint
 from mephisto_nb.abstractions.clock import Clock
+from mephisto_nb.abstractions.crowd_provider import CrowdProvider
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.abstractions.progress import Progress, no_progress
 from mephisto_nb.data_model.records import TaskRun
@@ -17,7 +18,7 @@ from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import NotFoundError
 from mephisto_nb.export.frames import runs_frame
 from mephisto_nb.importing.imported_blueprint import ImportedBlueprint
-from mephisto_nb.operations.registry import get_blueprint_from_type
+from mephisto_nb.operations.registry import get_blueprint_from_type, get_crowd_provider_from_type
 from mephisto_nb.operations.run_frames import RunFrames
 from mephisto_nb.operations.task_run_settings import settings_from_dict
 from mephisto_nb.operations.threads import DatabaseWriter
@@ -30,6 +31,14 @@ if TYPE_CHECKING:
 
 class PastTaskRun(RunFrames, ReviewedRun):
     """A run that is only looked up: its frames, and what can be decided on its answers."""
+
+    @property
+    def provider(self) -> CrowdProvider[Any] | None:
+        """The run's crowd; None where it is not known here, as of a run that was imported."""
+        if self.task_run.is_imported:
+            return None
+        settings = settings_from_dict(self.task_run.config)
+        return get_crowd_provider_from_type(settings.provider_type)(settings.provider_args)
 
 
 class Archive:

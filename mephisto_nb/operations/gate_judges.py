@@ -13,7 +13,7 @@ from mephisto_nb.data_model.states import Gate
 from mephisto_nb.errors import ConfigError, MephistoError
 from mephisto_nb.lifecycle.checks import is_same
 from mephisto_nb.operations.gate_config import names_of
-from mephisto_nb.operations.threads import call
+from mephisto_nb.utils.call_threads import call
 
 #: How long a function may take to judge an answer, in seconds.
 PATIENCE = 300.0

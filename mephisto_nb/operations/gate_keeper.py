@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.abstractions.database import Database
+from mephisto_nb.data_model.gates import HeldArrival
 from mephisto_nb.data_model.records import Worker
 from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.data_model.states import Gate
@@ -37,7 +38,7 @@ class Desk(Protocol):
     async def look_up(self, worker_name: str) -> WorkerFacts:
         """Give what is known of a worker."""
 
-    def answer(self, step: Step, request_id: str, outcome: Outcome) -> None:
+    def answer(self, step: Step, asked: HeldArrival, outcome: Outcome) -> None:
         """Answer a page."""
 
 
@@ -61,7 +62,7 @@ class _Conclusion:
             self.rule(step, self.facts)
         supply = replace(self.supply)  # if the step fails, it is applied again
         for held, outcome in release(step, self.worker.worker_id, self.facts, supply):
-            self.desk.answer(step, held.request_id, outcome)
+            self.desk.answer(step, held, outcome)
         return supply.row is None
 
 

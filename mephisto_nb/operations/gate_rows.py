@@ -18,7 +18,7 @@ from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.data_model.states import Gate
 from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.operations.gate_config import names_of
-from mephisto_nb.operations.threads import call, in_own_thread
+from mephisto_nb.utils.call_threads import call, in_own_thread
 
 
 @dataclass(slots=True)

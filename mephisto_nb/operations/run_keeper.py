@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from mephisto_nb.data_model.records import Unit
-from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import ClosedError, RouterError
 from mephisto_nb.lifecycle.departures import leave_introductions
 from mephisto_nb.lifecycle.step import Step
@@ -19,9 +16,11 @@ from mephisto_nb.utils.logging import get_logger
 
 if TYPE_CHECKING:
     from mephisto_nb.operations.gate_keeper import GateKeeper
+    from mephisto_nb.operations.hooks import SubmissionHooks
     from mephisto_nb.operations.live_agents import AgentKeeper
     from mephisto_nb.operations.task_launcher import TaskLauncher
     from mephisto_nb.operations.task_run import LiveTaskRun
+    from mephisto_nb.operations.verdicts import Verdicts
 
 logger = get_logger(__name__)
 
@@ -49,16 +48,28 @@ class RunKeeper:
         self._tasks: list[asyncio.Task[None]] = []
         #: Runs the task's own code beside workers, for blueprints that have any.
         self.agents: AgentKeeper | None = None
+        #: Tells the researcher's `on_unit_submitted` of answers, if there is one.
+        self.hooks: SubmissionHooks | None = None
+        #: Asks the researcher's `worker_can_do_unit`, if that is async.
+        self.verdicts: Verdicts | None = None
         #: Runs what the gates of the run need done.
         self.gates: GateKeeper | None = None
 
     async def start(self) -> None:
         """Start the engine and the link, and the code of those who are at work already."""
         parts, name = self.run.parts, self.run.task_run_id
+        if self.agents is not None:
+            await self.agents.load()
+        for part in (self.hooks, self.verdicts):
+            if part is not None:
+                await part.load()
         for what, work in (("engine", parts.engine.run()), ("link", parts.link.run())):
             self._tasks.append(self._supervisor.spawn(f"{what} of run {name}", work, self._failed))
         if self.agents is not None:
             await self.agents.start()
+        for part in (self.hooks, self.verdicts):
+            if part is not None:
+                part.start()
         if self.gates is not None:
             await self.gates.start()
 
@@ -84,22 +95,11 @@ class RunKeeper:
         self.run.is_driven = False
 
     def _stop(self) -> None:
-        if self.agents is not None:
-            self.agents.stop()
-        if self.gates is not None:
-            self.gates.stop()
+        for part in (self.agents, self.hooks, self.verdicts, self.gates):
+            if part is not None:
+                part.stop()
         for task in self._tasks:
             task.cancel()
-
-    def listen_for_submissions(self, shared_state: SharedTaskState) -> None:
-        """Call the researcher's `on_unit_submitted` after each answer."""
-        if (hook := shared_state.on_unit_submitted) is not None:
-            self.run.parts.engine.listeners.append(partial(self._on_submitted, hook))
-
-    def _on_submitted(self, hook: Any, step: Step) -> None:
-        for unit in step.submitted:
-            work = _call_hook(hook, unit)
-            self._supervisor.spawn(f"on_unit_submitted of unit {unit.unit_id}", work, self.run.note_failed_hook)
 
     async def _launch(self, launcher: TaskLauncher) -> None:
         try:
@@ -120,12 +120,16 @@ class RunKeeper:
             await engine.wait_until(lambda state: state.is_complete)
         except ClosedError:
             return  # let go of, or failed: told already
+        if self.hooks is not None:
+            await self.hooks.finish()  # who awaits the end wants the bonuses, too
         self.run.done.set()
         try:
             if engine.state.gates.at_onboarding():
                 await engine.do(partial(leave_introductions, why="all units are done", who="operator"), patiently=True)
             # Ended last: a kernel that is killed before leaves a run to take up, whose inbox is still read.
             await self.run.parts.link.settle(PATIENCE)
+            if self.hooks is not None:
+                await self.hooks.finish()
             try:
                 await self._end_offer()
             finally:
@@ -155,12 +159,6 @@ class RunKeeper:
         self.run.fail(error)
         self._stop()
         self._lock.release()
-
-
-async def _call_hook(hook: Any, unit: Unit) -> None:
-    result = hook(unit)
-    if inspect.isawaitable(result):
-        await result
 
 
 def _stop_launching(step: Step, why: str) -> None:

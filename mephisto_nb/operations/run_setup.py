@@ -5,7 +5,6 @@ Everything that can be refused is refused here, before anything is written or st
 
 from __future__ import annotations
 
-import inspect
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -34,6 +33,7 @@ from mephisto_nb.operations.registry import (
 
 if TYPE_CHECKING:
     from mephisto_nb.operations.task_run_settings import TaskRunSettings
+    from mephisto_nb.operations.verdicts import Verdicts
 
 WRAPPER = "wrap_crowd_source.js"
 
@@ -81,7 +81,7 @@ class RunPlan:
         }
         return config
 
-    def make_rules(self) -> RunRules:
+    def make_rules(self, verdicts: Verdicts | None) -> RunRules:
         """Give the limits of the run."""
         task = self.settings.task
         return RunRules(
@@ -95,7 +95,8 @@ class RunPlan:
             maximum_units_per_worker=task.maximum_units_per_worker,
             max_num_concurrent_units=task.max_num_concurrent_units,
             requirements=self.requirements,
-            can_do_unit=_can_do_unit(self.shared_state.worker_can_do_unit),
+            can_do_unit=verdicts.may_do if verdicts else _can_do_unit(self.shared_state.worker_can_do_unit),
+            partners=self.blueprint.get_partner_rules(),
             gates=make_gate_rules(self.gate_args, self.shared_state, task.task_name),
         )
 
@@ -118,6 +119,7 @@ class RunPlan:
             content_security_policy=self.blueprint.get_content_security_policy(),
             frame_ancestors=self.provider.FRAME_ANCESTORS,
             disconnect_after=self.blueprint.disconnect_after,
+            linked_files={name: str(path.absolute()) for name, path in self.blueprint.get_linked_files().items()},
         )
 
 
@@ -150,8 +152,6 @@ def _check_shared_state(shared_state: object) -> None:
         hook = getattr(shared_state, name)
         if hook is not None and not callable(hook):
             raise ConfigError(f"SharedTaskState.{name} is {hook!r}, which cannot be called.")
-    if inspect.iscoroutinefunction(shared_state.worker_can_do_unit):
-        raise ConfigError("SharedTaskState.worker_can_do_unit is async; it must answer at once: use a plain function.")
 
 
 def _requirements(settings: TaskRunSettings, shared_state: SharedTaskState) -> tuple[Requirement, ...]:
@@ -162,11 +162,11 @@ def _requirements(settings: TaskRunSettings, shared_state: SharedTaskState) -> t
     return tuple(required)
 
 
-def _can_do_unit(hook: Callable[..., bool] | None) -> CanDoUnit | None:
+def _can_do_unit(hook: Callable[..., Any] | None) -> CanDoUnit | None:
     if hook is None:
         return None
 
     def can_do_unit(worker: Worker, unit: Unit, assignment: Assignment) -> bool:
-        return hook(worker, unit)
+        return bool(hook(worker, unit))
 
     return can_do_unit

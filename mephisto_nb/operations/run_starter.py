@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from mephisto_nb._typing import JSONObject
 from mephisto_nb.abstractions.architect import Architect
+from mephisto_nb.abstractions.blueprint import Blueprint
 from mephisto_nb.abstractions.clock import Clock
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.abstractions.progress import Progress
@@ -27,6 +29,7 @@ from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.client_io_handler import ClientIOHandler
 from mephisto_nb.operations.gate_judges import Judges
 from mephisto_nb.operations.gate_keeper import GateKeeper
+from mephisto_nb.operations.hooks import SubmissionHooks
 from mephisto_nb.operations.live_agents import AgentKeeper
 from mephisto_nb.operations.run_engine import RunEngine
 from mephisto_nb.operations.run_keeper import RunKeeper
@@ -38,6 +41,8 @@ from mephisto_nb.operations.supervisor import Supervisor
 from mephisto_nb.operations.task_launcher import TaskLauncher
 from mephisto_nb.operations.task_run_settings import TaskRunSettings, settings_from_dict
 from mephisto_nb.operations.threads import DatabaseWriter, in_thread, wholly_in_thread
+from mephisto_nb.operations.transcripts import Transcripts
+from mephisto_nb.operations.verdicts import make_verdicts
 from mephisto_nb.operations.worker_pool import WorkerPool
 from mephisto_nb.utils.ids import new_id
 
@@ -166,7 +171,7 @@ class RunStarter:
             blueprint_type=settings.blueprint_type,
             architect_type=settings.architect_type,
             provider_type=provider_type,
-            config=plan.config_to_store(),
+            config=_with_notes(plan.config_to_store(), plan.blueprint),
             qualifications=[requirement.to_dict() for requirement in plan.requirements],
             created_at=now,
             opened_at=now,
@@ -184,21 +189,28 @@ class RunStarter:
         undo.callback(lock.release)
         plan.provider.take_run_secret(await in_thread(keep_run_secret, directory))
         architect = plan.make_architect(directory)
-        engine = RunEngine(run.task_run_id, plan.make_rules(), self.database, self.writer, self.clock)
-        pool = WorkerPool(run.task_run_id, plan.blueprint, plan.provider, self.database)
+        verdicts = make_verdicts(plan.shared_state)
+        engine = RunEngine(run.task_run_id, plan.make_rules(verdicts), self.database, self.writer, self.clock)
+        pool = WorkerPool(run.task_run_id, plan.blueprint, plan.provider, self.database, verdicts)
         await engine.load(pool)
         link = ClientIOHandler(engine, architect, self.clock)
-        tally = RunTally(since=self.clock.now())
+        tally = RunTally(since=self.clock.now(), explain=plan.blueprint.explain_page_error)
         engine.listeners.append(tally.note)
         made_for = (run, directory, plan.blueprint, plan.provider, architect, self.database, self.writer, self.clock)
         parts = RunParts(*made_for, engine, link, tally, self.progress)
         keeper = RunKeeper(self.run_class(parts), self.supervisor, lock)
-        keeper.listen_for_submissions(plan.shared_state)
+        if (hook := plan.shared_state.on_unit_submitted) is not None:
+            keeper.hooks = SubmissionHooks(keeper.run, self.supervisor, hook)
+        if verdicts is not None:
+            verdicts.serve(engine, self.supervisor, self.database, plan.provider.PROVIDER_TYPE)
+            keeper.verdicts = verdicts
         judges = Judges(plan.shared_state, plan.blueprint.get_answer)
         keeper.gates = GateKeeper(engine, pool, self.supervisor, self.database, judges, plan.make_sources())
-        if plan.blueprint.TaskRunnerClass is not None:
-            runner = plan.blueprint.TaskRunnerClass(plan.shared_state)
-            keeper.agents = link.live = AgentKeeper(engine, link.send_ahead, self.supervisor, runner, pool.init_data)
+        if (runner := plan.blueprint.make_task_runner()) is not None:
+            transcripts = Transcripts(run.task_run_id, self.database)
+            made_of = (runner, plan.blueprint, pool.init_data, transcripts)
+            keeper.agents = link.live = AgentKeeper(engine, link.send_ahead, self.supervisor, *made_of)
+            pool.page_data = keeper.agents.page_data
         return keeper, architect
 
     def _directory_of(self, task_run_id: str) -> Path:
@@ -211,6 +223,13 @@ async def _undoing() -> AsyncIterator[AsyncExitStack]:
     async with AsyncExitStack() as undo:
         yield undo
         undo.pop_all()
+
+
+def _with_notes(config: JSONObject, blueprint: Blueprint[Any]) -> JSONObject:
+    noted = blueprint.get_noted_args()
+    if noted:
+        config["mephisto"]["blueprint"] |= noted
+    return config
 
 
 def _take_lock(directory: Path, run: TaskRun) -> FileLock:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from mephisto_nb.data_model.records import AS_LAUNCHED, Steering
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.data_model.records import AS_LAUNCHED, PAGE_ERROR, Steering
 from mephisto_nb.data_model.states import UnitStatus
 from mephisto_nb.lifecycle.step import Step
 
@@ -13,6 +15,8 @@ from mephisto_nb.lifecycle.step import Step
 _REMEMBERED = 1000
 
 
+#: How many different troubles are kept.
+_TROUBLES = 20
 #: Refusals that hold only for the units that were on offer then.
 _OF_THE_OFFER = "no_available_units"
 #: Refusals that hold only within the limits that were in force then.
@@ -25,12 +29,16 @@ class RunTally:
 
     `turned_away` are the workers who were refused since a unit was last taken, the latest last, with the code of the
     reason. Those are no longer among them whose reason may have passed: because there was nothing on offer, more has
-    been put on offer, or limits have changed. `page_errors` are reports by agent.
+    been put on offer, or limits have changed. `page_errors` are reports by agent; `troubles` is what the
+    researcher should know of them, and of their own code, with how often it was met. `explain` knows what to say of
+    an error (see `Blueprint.explain_page_error`).
     """
 
     since: float
+    explain: Callable[[JSONObject], str | None] = lambda report: None
     turned_away: OrderedDict[str, str] = field(default_factory=OrderedDict)
     page_errors: Counter[str] = field(default_factory=Counter)
+    troubles: Counter[str] = field(default_factory=Counter)
     last_arrival_at: float | None = None
     #: How many assignments of the run's data have been created, and how many there are (None: a generator knows).
     created: tuple[int, int | None] = (0, None)
@@ -52,7 +60,17 @@ class RunTally:
             self.last_arrival_at = step.now
             if on_offer or code != _OF_THE_OFFER:
                 self._remember(worker_name, code)
-        self.page_errors.update(step.page_errors)
+        if step.page_errors:
+            self.page_errors.update(step.page_errors)
+            reports = [event.detail or {} for event in step.changes.events if event.why == PAGE_ERROR]
+            self._note_troubles(filter(None, map(self.explain, reports)))
+        self._note_troubles(step.troubles)
+
+    def _note_troubles(self, told: Iterable[str]) -> None:
+        for trouble in told:
+            # Pages can be made to report anything, and everything else.
+            if trouble in self.troubles or len(self.troubles) < _TROUBLES:
+                self.troubles[trouble] += 1
 
     def _remember(self, worker_name: str, code: str) -> None:
         self.turned_away[worker_name] = code

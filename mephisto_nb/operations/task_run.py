@@ -27,7 +27,8 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
         made_for = (parts.run, parts.directory, parts.blueprint, parts.database, parts.writer, parts.clock)
         super().__init__(*made_for, parts.progress)
         self._parts = parts
-        self._failure: Exception | None = None
+        #: Why the run stopped working, if so.
+        self.failure: Exception | None = None
         #: Who is told of what befalls the run beside its steps: that it failed, ended, or is driven no longer.
         self.listeners: list[Callable[[], None]] = []
         #: Why no more work could be created, if so: the data's own generator failed.
@@ -55,7 +56,7 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
         ``live``, ``paused``, ``closing`` (nothing more is handed out), ``done`` (every unit has come to its end, and
         the router is about to), ``ended``, ``detached`` or ``failed``.
         """
-        if self._failure is not None:
+        if self.failure is not None:
             return "failed"
         if self.over.is_set():
             return "ended"
@@ -72,11 +73,6 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
         return self.status in ("live", "paused", "closing", "done")
 
     @property
-    def failure(self) -> Exception | None:
-        """Why the run stopped working, if so."""
-        return self._failure
-
-    @property
     def engine(self) -> RunEngine | None:
         """What drives the run, while this kernel does."""
         return self._parts.engine if self.is_running else None
@@ -84,11 +80,12 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
     @property
     def attention(self) -> list[str]:
         """What somebody should know of, each with its reason; empty when all is well."""
-        found = [str(self._failure)] if self._failure else []
+        found = [str(self.failure)] if self.failure else []
         if self.launch_failure is not None:
             found.append(f"The task's data failed, so no more work is created: {self.launch_failure!r}")
         if self.failed_hooks:
             found.append(f"on_unit_submitted failed {len(self.failed_hooks)} times: {self.failed_hooks[-1]!r}")
+        found += self._parts.tally.troubles
         found += self._parts.engine.state.gates.notices.values()
         troubles = (self._parts.engine.trouble, self._parts.link.trouble)
         return found + [trouble for trouble in troubles if trouble and self.is_running]
@@ -154,8 +151,8 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
 
     def fail(self, error: Exception) -> None:
         """Note that the run stopped working; the next call tells it."""
-        if self._failure is None:
-            self._failure = error
+        if self.failure is None:
+            self.failure = error
         self.done.set()
         self._let_go.set()
         self._tell_listeners()
@@ -173,12 +170,12 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
         self._tell_listeners()
 
     def _tell_listeners(self) -> None:
-        for listener in self.listeners:
+        for listener in list(self.listeners):
             listener()
 
     def _raise_failure(self) -> None:
-        if self._failure is not None:
+        if self.failure is not None:
             raise RunFailedError(
-                f"Run {self.task_run_id} stopped working: {self._failure!r}. What workers sent is safe; "
+                f"Run {self.task_run_id} stopped working: {self.failure!r}. What workers sent is safe; "
                 "await operator.reconnect(...) takes the run up again."
-            ) from self._failure
+            ) from self.failure

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -39,23 +38,6 @@ async def wholly_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.
     except asyncio.CancelledError:
         await asyncio.wait({work})
         raise
-
-
-async def in_own_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a researcher's function, which may block for ever, in a thread that nobody else waits for."""
-    loop = asyncio.get_running_loop()
-    job = _Job(lambda: function(*args, **kwargs), loop, loop.create_future())
-    threading.Thread(target=_call, args=(job, job.work), name="mephisto_nb-judge", daemon=True).start()
-    result: T = await job.future
-    return result
-
-
-async def call(function: Any, *args: Any) -> Any:
-    """Call a researcher's function, plain or async, so that it holds up nobody."""
-    if inspect.iscoroutinefunction(function):
-        return await function(*args)
-    result = await in_own_thread(function, *args)
-    return await result if inspect.isawaitable(result) else result
 
 
 @dataclass(slots=True)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.abstractions.blueprint import Blueprint
 from mephisto_nb.abstractions.crowd_provider import CrowdProvider, Identity
 from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model.gates import OnboardingAgent
+from mephisto_nb.data_model.gates import HeldArrival, OnboardingAgent
 from mephisto_nb.data_model.packets import PacketType, Received
 from mephisto_nb.data_model.records import PAGE_ERROR, Agent, Submission
 from mephisto_nb.data_model.snapshots import WorkerFacts
@@ -26,6 +26,9 @@ from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.lifecycle.submissions import submit
 from mephisto_nb.operations.threads import in_thread
 from mephisto_nb.utils.logging import get_logger
+
+if TYPE_CHECKING:
+    from mephisto_nb.operations.verdicts import Verdicts
 
 #: Of what a worker's page reports as an error, this many characters are kept.
 _ERROR_LENGTH, _ERROR_KEY_LENGTH = 4000, 100
@@ -56,13 +59,25 @@ class WorkerPool:
         Its kind of task, and its crowd.
     database
         Where workers are looked up.
+    verdicts
+        Who asks the researcher's `worker_can_do_unit`, where it is async.
     """
 
     def __init__(
-        self, task_run_id: str, blueprint: Blueprint[Any], provider: CrowdProvider[Any], database: Database
+        self,
+        task_run_id: str,
+        blueprint: Blueprint[Any],
+        provider: CrowdProvider[Any],
+        database: Database,
+        verdicts: Verdicts | None = None,
     ) -> None:
         self._task_run_id = task_run_id
         self._blueprint, self._provider, self._database = blueprint, provider, database
+        self._verdicts = verdicts
+        if verdicts is not None:
+            verdicts.decide = self._decide
+        #: Makes what a page is handed of what its agent works on.
+        self.page_data: Callable[[Step, Agent, JSON], JSON] = lambda step, agent, init_data: init_data
         self._rules: Mapping[PacketType, Callable[[Step, Received], None]] = {
             PacketType.SUBMIT_UNIT: _submit,
             PacketType.SUBMIT_ONBOARDING: _hand_in_onboarding,
@@ -121,16 +136,18 @@ class WorkerPool:
         found = await in_thread(self._database.get_worker_facts, self._task_run_id, provider_type, names)
         return found.get(worker_name, WorkerFacts())
 
-    def answer(self, step: Step, request_id: str, outcome: Outcome) -> None:
+    def answer(self, step: Step, asked: Arrival | HeldArrival, outcome: Outcome) -> None:
         """Answer a page that asked for work, unless it has to wait."""
         if isinstance(outcome, Held):
             return
+        if self._verdicts is not None and isinstance(outcome, Refusal) and self._verdicts.puts_off(step, asked):
+            return
         data: JSON = None
         if isinstance(outcome, Agent):
-            data = self.init_data(step, outcome)
+            data = self.page_data(step, outcome, self.init_data(step, outcome))
         elif isinstance(outcome, OnboardingAgent):
             data = step.state.rules.gates.onboarding_data
-        answer(step, request_id, outcome, data)
+        answer(step, asked.request_id, outcome, data)
 
     def _identify(self, data: JSONObject) -> Identity | Refusal:
         provider_data = data.get("provider_data")
@@ -150,8 +167,12 @@ class WorkerPool:
             answer(step, request_id, identity)
             return
         facts = prepared.facts.get(identity.worker_name, WorkerFacts())
-        outcome = arrive(step, Arrival(request_id, identity.worker_name, identity.registration_id, facts))
-        self.answer(step, request_id, outcome)
+        self._decide(step, Arrival(request_id, identity.worker_name, identity.registration_id, facts))
+
+    def _decide(self, step: Step, arrival: Arrival) -> None:
+        if self._verdicts is not None:
+            self._verdicts.begin()
+        self.answer(step, arrival, arrive(step, arrival))
 
 
 def _submit(step: Step, received: Received) -> None:

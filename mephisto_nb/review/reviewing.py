@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pandas as pd
 
 from mephisto_nb.abstractions.clock import Clock
-from mephisto_nb.abstractions.crowd_provider import CrowdVerb
+from mephisto_nb.abstractions.crowd_provider import CrowdProvider, CrowdVerb
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.data_model.records import TaskRun, Unit
 from mephisto_nb.data_model.reviews import DECIDED, SAID, Decision, Outcome
@@ -28,14 +28,16 @@ from mephisto_nb.review.preview import ReviewPreview, describe, find_crowd
 from mephisto_nb.review.queue import review_queue
 from mephisto_nb.review.records import gold_accuracy, worker_records
 from mephisto_nb.review.selection import Selectable, Units, Wanted, select
+from mephisto_nb.review.telling import ToldRun, tell_crowd
 
 if TYPE_CHECKING:
     from mephisto_nb.operations.run_engine import RunEngine
+    from mephisto_nb.operations.run_parts import RunParts
 
 OUTCOME_COLUMNS = ("task_run_id", "unit_id", "worker_id", "before", "after", "done", "why", "review_id")
 
 
-class ReviewableRun(DecidableRun, Selectable, Protocol):
+class ReviewableRun(ToldRun, Selectable, Protocol):
     """A run whose answers can be decided on."""
 
 
@@ -192,6 +194,7 @@ class Reviewing:
         rows = []
         for run, wanted in chosen:
             outcomes = await carry_out(run, list(wanted), make(run, wanted))
+            await tell_crowd(run)
             rows += [{"task_run_id": run.task_run.task_run_id, **asdict(one)} for one in outcomes]
         frame = pd.DataFrame(rows, columns=list(OUTCOME_COLUMNS))
         return frame.astype({"before": "str", "after": "str", "done": "bool"})
@@ -294,6 +297,29 @@ class ReviewedRun(ABC):
     def engine(self) -> RunEngine | None:
         """What drives the run, if this kernel does now: what changes its units goes through there."""
         return None
+
+    @property
+    @abstractmethod
+    def parts(self) -> RunParts | None:
+        """What drives the run, where this kernel does or did."""
+
+    @property
+    def provider(self) -> CrowdProvider[Any] | None:
+        """The run's crowd; None where it is not known here."""
+        return self.parts.provider if self.parts is not None else None
+
+    async def tell_crowd(self) -> list[str]:
+        """Ask the crowd once more for what it has refused, or was not asked for yet; give what it refuses now.
+
+        Every decision does this by itself. A crowd that does nothing itself, as workers who come by a link, is asked
+        for nothing.
+
+        Raises
+        ------
+        DatabaseError, ClosedError
+            What was done could not be noted.
+        """
+        return await tell_crowd(self)
 
     @property
     def reviewing(self) -> Reviewing:

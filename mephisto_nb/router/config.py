@@ -116,6 +116,8 @@ class RouterConfig:
     content_security_policy: str = ""
     frame_ancestors: tuple[str, ...] = ()
     disconnect_after: float | None = None
+    #: Files of the site that are read where they lie, while somebody works at them: name on the site, and path.
+    linked_files: Mapping[str, str] = field(default_factory=dict)
     operator_absence_in_seconds: float | None = None
     limits: Limits = field(default_factory=Limits)
 
@@ -189,6 +191,7 @@ def parse_config(raw: JSONObject) -> RouterConfig:
         content_security_policy=_get(raw, "content_security_policy", str, ""),
         frame_ancestors=tuple(_get(raw, "frame_ancestors", list, [])),
         disconnect_after=_seconds(raw, "disconnect_after"),
+        linked_files=_get(raw, "linked_files", dict, {}),
         operator_absence_in_seconds=_seconds(raw, "operator_absence_in_seconds"),
         limits=_limits(_get(raw, "limits", dict, {})),
     )
@@ -201,6 +204,11 @@ def _check(config: RouterConfig) -> None:
         raise ConfigError(f"router_config.json: 'token' must have {_SHORTEST_TOKEN} characters or more.")
     if not 0 <= config.port <= 65535:
         raise ConfigError(f"router_config.json: 'port' must lie between 0 and 65535, not {config.port}.")
+    for name, path in config.linked_files.items():
+        if not isinstance(path, str) or not Path(path).is_absolute():
+            raise ConfigError(
+                f"router_config.json: 'linked_files' must name absolute paths, not {path!r} for {name!r}."
+            )
     for text in (config.content_security_policy, *config.frame_ancestors):
         # These go into a header: a line break would start another one.
         if not isinstance(text, str) or not text.isascii() or not text.isprintable():

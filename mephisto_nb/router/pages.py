@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import mimetypes
 import re
 import time
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
@@ -57,7 +58,12 @@ class Pages:
         return await self._file("index.html", request)
 
     async def static(self, request: Request) -> Response:
-        """Give a file of the site."""
+        """Give a file of the site, as it is now."""
+        linked = self._router.config.linked_files.get(request.path_params["path"])
+        if linked is not None:
+            if not await asyncio.to_thread(Path(linked).is_file):
+                raise _not_found()
+            return FileResponse(linked, headers={"Cache-Control": "no-store"})
         return await self._file(self._site.get_path(request.scope), request)
 
     async def task_config(self, request: Request) -> Response:

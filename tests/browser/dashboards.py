@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -34,11 +35,11 @@ class Screen:
         self.page, self.lab, self.folder = page, lab, folder
         self.view = page.locator(".mnb").first
 
-    async def start(self, *cells: str, units: int = 60) -> None:
-        """Run a notebook that launches a run and shows it, then these cells."""
+    async def start(self, *cells: str, units: int = 60, before: str = "") -> None:
+        """Run a notebook that launches a run and shows it, then these cells; `before` comes first."""
         name = f"{self.folder}.ipynb"
         launch = LAUNCH.format(folder=self.folder, units=units)
-        self.lab.write_notebook(name, [launch, "run", *cells, "print('all', 'ran')"])
+        self.lab.write_notebook(name, [f"{before}\n{launch}", "run", *cells, "print('all', 'ran')"])
         await self.lab.open(self.page, name)
         await self.lab.run_all(self.page)
         await self.lab.output(self.page, "all ran").wait_for()
@@ -68,15 +69,13 @@ class Screen:
         """Count units by status in the database."""
         return dict(self.query("SELECT status, count(*) FROM units GROUP BY status"))
 
+    async def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Wait until something is so, as the database has it."""
+        async with asyncio.timeout(60):
+            while not condition():
+                await self.page.evaluate("new Promise(requestAnimationFrame)")
+
     def told(self) -> list[str]:
         """Give what the event log says that the researcher did to the run, in order."""
         rows = self.query("SELECT why FROM events WHERE who = 'operator' AND subject = 'run' ORDER BY event_id")
         return [why for (why,) in rows]
-
-    async def numbers(self) -> dict[str, int]:
-        """Read the numbers of units by status off the screen."""
-        script = """view => JSON.stringify(Object.fromEntries([...view.querySelectorAll("[data-count]")]
-            .filter((one) => !one.closest("li").hidden)
-            .map((one) => [one.dataset.count, Number(one.textContent.replace(/,/g, ""))])))"""
-        numbers: dict[str, int] = json.loads(await self.view.evaluate(script))
-        return numbers

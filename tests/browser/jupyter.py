@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +20,8 @@ from typing import IO
 import nbformat
 from nbformat import v4
 from playwright.async_api import Locator, Page
+
+from mephisto_nb._typing import JSONObject
 
 _PATIENCE = 90.0
 _ADDRESS = re.compile(r"(http://127\.0\.0\.1:\d+)/")
@@ -80,14 +82,17 @@ class Lab:
 
 
 @contextmanager
-def running_lab(home: Path) -> Iterator[Lab]:
-    """Run JupyterLab with `home` for everything it keeps; its notebooks lie in ``home/notebooks``."""
+def running_lab(home: Path, settings: Mapping[str, JSONObject] = {}) -> Iterator[Lab]:
+    """Run JupyterLab with `home` for everything it keeps; its notebooks lie in ``home/notebooks``.
+
+    `settings` are a user's own, by plugin.
+    """
     root = home / "notebooks"
     root.mkdir(parents=True)
     token = secrets.token_hex(16)
     server = subprocess.Popen(
         _command(root, token),
-        env=_environment(home),
+        env=_environment(home, {**_SETTINGS, **settings}),
         cwd=root,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -114,9 +119,9 @@ def _command(root: Path, token: str) -> list[str]:
     return [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", *flags]
 
 
-def _environment(home: Path) -> dict[str, str]:
+def _environment(home: Path, chosen: Mapping[str, JSONObject]) -> dict[str, str]:
     settings = home / "settings"
-    for plugin, values in _SETTINGS.items():
+    for plugin, values in chosen.items():
         file = settings / f"{plugin}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values), encoding="utf-8")

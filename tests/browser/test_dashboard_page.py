@@ -11,7 +11,21 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from tests.display.harness import Harness
-from tests.display.states import BUSY, EMPTY, NOW, RUNS, STATES, TROUBLE, person, units, with_changes
+from tests.display.states import (
+    BUSY,
+    EMPTY,
+    FINISHED,
+    HUGE,
+    LONG_NAMES,
+    NOW,
+    RIGHT_TO_LEFT,
+    RUNS,
+    STATES,
+    TROUBLE,
+    person,
+    units,
+    with_changes,
+)
 
 RUN = BUSY["run"]["id"]
 COUNT_CHANGES = """window.touched = 0; new MutationObserver((list) => { touched += list.length; })
@@ -60,14 +74,15 @@ async def test_the_first_look_tells_how_far_what_it_costs_and_whether_all_is_wel
     await shown.open(RUN, BUSY)
     for words in (
         "126 of 200 answered",
-        "63 %",
+        "63\u00a0%",
         "All is well",
         "fees of 20 % make $6.00 of the total",
         "$22.68 spent of $36.00",
+        "$11.88 not begun",
         "184 units an hour",
     ):
         await expect(shown.page.locator("main")).to_contain_text(words)
-    await expect(shown.page.locator("main")).to_contain_text("likely 17 min to 36 min")
+    await expect(shown.page.locator("main")).to_contain_text("likely 19 min to 31 min")
     bar = shown.page.get_by_role("progressbar")
     await expect(bar).to_have_attribute("aria-valuenow", "126")
     await expect(bar).to_have_attribute("aria-valuemax", "200")
@@ -78,7 +93,7 @@ async def test_what_needs_attention_stands_there_with_its_remedy_and_a_button(sh
     await expect(shown.page.get_by_text("2 things need attention, 1 note")).to_be_visible()
     await expect(shown.page.get_by_text("below the minimum of $12.00")).to_be_visible()
     await shown.set(previews={"limits": "Raises the pay of 120 units from $0.15 to $0.29: $20.16 more."})
-    await shown.page.get_by_role("button", name="Raise to $0.29").click()
+    await shown.page.get_by_role("button", name="Raise pay to $0.29: $20.16 more").click()
     await shown.settle()
     await expect(shown.page.get_by_role("dialog")).to_contain_text("$20.16 more")
     await shown.page.get_by_role("button", name="Change them").click()
@@ -280,8 +295,55 @@ async def test_the_small_bars_of_the_list_are_as_long_as_they_say(shown: Harness
     assert share == pytest.approx(0.51, abs=0.02)
 
 
-async def test_not_being_connected_is_no_fault_and_not_all_have_to_be_listed(shown: Harness) -> None:
-    asleep = [person(n, connected=False) for n in range(50)]
-    await shown.open(RUN, with_changes(BUSY, people={"at_work": 873, "rows": asleep}))
-    await expect(shown.page.get_by_text("873, none connected now; 50 are listed")).to_be_visible()
+async def test_not_being_connected_is_no_fault(shown: Harness) -> None:
+    asleep = [person(n, connected=False) for n in range(3)]
+    await shown.open(RUN, with_changes(BUSY, people={"at_work": 3, "rows": asleep}))
+    await expect(shown.page.get_by_text("3, none connected now")).to_be_visible()
     await expect(shown.page.get_by_text("All is well", exact=True)).to_be_visible()
+
+
+async def test_long_lists_say_how_many_more_there_are_and_fold_open(shown: Harness) -> None:
+    await shown.open(RUN, HUGE)
+    people = shown.page.locator("tbody tr")
+    await expect(people).to_have_count(8)
+    await shown.page.get_by_role("button", name="and 865 more").click()
+    await expect(people).to_have_count(50)
+    await shown.page.get_by_role("button", name="and 823 more; show fewer").click()
+    await expect(people).to_have_count(8)
+    await shown.page.get_by_role("button", name="and 5 more").click()
+    await expect(shown.page.locator(".mnb-row")).to_have_count(10)
+
+
+async def test_a_long_name_is_cut_in_its_middle_and_read_whole_by_keyboard_and_pointer(shown: Harness) -> None:
+    await shown.open(RUN, LONG_NAMES)
+    for place in (".mnb-name", "td .mnb-who >> nth=0", "td .mnb-where >> nth=0"):
+        name = shown.page.locator(place)
+        whole = name.locator(".mnb-whole")
+        await expect(name.locator("bdi").first).to_have_text(re.compile(r"^\w[^…]+…[^…]+$"))
+        for reach in (name.focus, name.hover):
+            await reach()
+            box = await whole.bounding_box()
+            assert box is not None
+            assert box["width"] > 100
+            assert await whole.evaluate("node => getComputedStyle(node).clipPath") == "none"
+            await shown.page.mouse.move(0, 0)
+            await name.blur()
+            assert await whole.evaluate("node => getComputedStyle(node).clipPath") != "none"
+
+
+async def test_texts_of_either_direction_begin_on_one_side(shown: Harness) -> None:
+    await shown.open(RUN, RIGHT_TO_LEFT)
+    edges = """nodes => nodes.map((node) => { const range = document.createRange(); range.selectNodeContents(node);
+        const own = [...range.getClientRects()][0].left, parent = node.closest("li, td").getBoundingClientRect().left;
+        return Math.round(own - parent); })"""
+    for place in (".mnb-alerts bdi", ".mnb-preview"):
+        found = await shown.page.locator(place).evaluate_all(edges)
+        assert len(set(found[:3])) == 1, found
+
+
+async def test_a_run_that_is_over_says_what_comes_next(shown: Harness) -> None:
+    await shown.open(RUN, FINISHED)
+    following = shown.page.get_by_role("region", name="What comes next")
+    await expect(following).to_contain_text("run.review_queue() lists the answers to decide on")
+    await expect(following).to_contain_text("run.results() gives the answers")
+    await expect(following).to_contain_text('run.export("answers.csv") writes them to a file')

@@ -30,7 +30,8 @@ async def test_a_finished_run_reads_well_without_a_kernel_and_without_scripts(
     screen = Screen(page, jupyter_lab, "still")
     work = WORK.format(workers=3, time=(0.1, 0.2))
     await screen.start(work, "await run.completed()\nawait run.shutdown()", "run", "run.charts()", "operator", units=12)
-    await page.locator(".vega-embed svg, .vega-embed canvas").first.wait_for()
+    await page.locator(".mnb-charts").scroll_into_view_if_needed()
+    await page.locator(".mnb-charts svg").wait_for()
     await save(page, jupyter_lab.root / "still.ipynb")
     assert set(asked) <= {"127.0.0.1", ""}
 
@@ -47,7 +48,34 @@ async def test_a_finished_run_reads_well_without_a_kernel_and_without_scripts(
     await context.close()
 
 
-async def test_charts_follow_the_run(jupyter_lab: Lab, page: Page) -> None:
-    screen = Screen(page, jupyter_lab, "charts")
-    await screen.start(WORK.format(workers=2, time=(0.5, 0.6)), "run.charts()", units=12)
-    await expect(page.get_by_text("12 answers in")).to_be_visible()
+@pytest.mark.parametrize("app", ["lab", "notebook7"])
+@pytest.mark.timeout(240)
+async def test_what_was_shown_while_a_run_went_on_is_saved_as_it_ended(jupyter_lab: Lab, page: Page, app: str) -> None:
+    lab = jupyter_lab.with_notebook7() if app == "notebook7" else jupyter_lab
+    screen = Screen(page, lab, f"saved-{app}")
+    await screen.start("operator", "run.charts()", WORK.format(workers=2, time=(0.2, 0.3)), units=16)
+    await screen.expect_state("Finished")
+    await page.locator(".jp-CodeCell .cm-content").last.click()
+    await page.keyboard.press("Control+a")
+    await page.keyboard.type("await operator.shutdown(); print('shut', 'down')")
+    await page.keyboard.press("Control+Enter")
+    await lab.output(page, "shut down").wait_for()
+    file = lab.root / f"saved-{app}.ipynb"
+    before = first_picture(file)
+    await save(page, file)
+    run, operator = (html_of(nbformat.read(file, as_version=4).cells[index]) for index in (1, 2))
+    assert "16</strong> of <strong>16</strong> units answered" in run
+    assert "As it was" not in run
+    assert "This operator was shut down" in operator
+    assert before is None
+    assert first_picture(file) is not None
+
+
+def html_of(cell: nbformat.NotebookNode) -> str:
+    [output] = cell.outputs
+    return str(output.data["text/html"])
+
+
+def first_picture(file: Path) -> str | None:
+    [*outputs] = nbformat.read(file, as_version=4).cells[3].outputs
+    return outputs[0].data["image/png"] if outputs else None

@@ -5,44 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.operations.hydra_config import compose
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.operations.registry import register_mephisto_abstraction
 from mephisto_nb.operations.task_run import LiveTaskRun
-from tests.chromium import skip_or_fail
-from tests.npm.react_blueprint import BUNDLE, ReactBlueprint
+from tests.browser.lost_link import network_to
+from tests.browser.npm_tasks import ANN, built, launched
 
 TEXT = "What a <b>day</b>!"
-TASK = {
-    "task_name": "npm",
-    "task_title": "Moods",
-    "task_description": "Say how a sentence sounds.",
-    "task_reward": 0.1,
-    "task_tags": "mood",
-}
-ANN = "/?worker_id=ann&assignment_id=a1"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def react_task() -> None:
-    """The blueprint of the built task, among the registered ones."""
-    if not BUNDLE.is_file():
-        skip_or_fail("the npm bundle was not built: run `make npm`")
-    register_mephisto_abstraction(ReactBlueprint)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def run(tmp_path: Path) -> AsyncIterator[LiveTaskRun]:
-    """A live run of one unit, with a mock crowd and a router of its own."""
-    config = compose("npm_react", provider="mock", provider_args={"signed_links": False}, task=TASK)
-    async with Operator(data_dir=tmp_path) as operator:
-        yield await operator.launch_task_run(config, SharedTaskState(static_task_data=[{"text": TEXT}]))
-        await operator.force_shutdown()
+    """A live run of one unit."""
+    async with launched(tmp_path, "static_react_task", built("bundle.js"), [{"text": TEXT}]) as run:
+        yield run
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -68,6 +45,39 @@ async def test_an_answer_given_after_a_reload_becomes_a_row(
     [row] = run.results().to_dict("records")
     assert (row["answer.label"], row["answer.text_length"], row["input.text"]) == ("happy", len(TEXT), TEXT)
     assert complaints == []
+
+
+async def test_an_answer_sent_while_the_connection_is_lost_for_30_seconds_arrives_once(
+    run: LiveTaskRun, page: Page, complaints: list[str]
+) -> None:
+    async with network_to(run.url) as network:
+        await page.clock.install()
+        await page.goto(network.url + ANN)
+        await page.get_by_label("sad").check()
+        await page.reload()
+        await page.get_by_label("happy").check()
+        network.lose()
+        await page.get_by_role("button", name="Submit").click()
+        await page.clock.run_for(30_000)  # by the browser's clock
+        assert run.results().empty
+        network.come_back()
+        await expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
+    await run.completed()
+    assert run.results()["answer.label"].tolist() == ["happy"]
+    assert complaints == []
+
+
+async def test_a_double_click_on_submit_is_one_answer(run: LiveTaskRun, page: Page) -> None:
+    async with network_to(run.url) as network:
+        await page.goto(network.url + ANN)
+        await page.get_by_label("happy").check()
+        network.lose()
+        async with page.expect_response("**/submit_task"):
+            await page.get_by_role("button", name="Submit").dblclick()
+            network.come_back()
+    await run.completed()
+    assert run.results()["answer.label"].tolist() == ["happy"]
+    assert not run.events()["why"].str.contains("set aside").any()
 
 
 async def test_a_reload_finds_the_same_agent(run: LiveTaskRun, page: Page) -> None:

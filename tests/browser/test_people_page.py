@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -167,7 +168,7 @@ async def test_names_that_are_long_hostile_or_turned_around_stay_text_in_their_p
             await stage.page.get_by_role("tab", name="History").click()
             await expect(stage.page.get_by_role("grid", name="History").get_by_text("granted 1").first).to_be_visible()
     else:
-        await stage.page.get_by_role("grid").get_by_text(HOSTILE, exact=True).click(position=NEAR)
+        await stage.page.get_by_role("grid").get_by_text(HOSTILE, exact=True).first.click(position=NEAR)
         await expect(stage.page.get_by_role("dialog")).to_contain_text(HOSTILE)
     assert await faults(stage.page) == []
     kind = f"{topic}-{'narrow-' if width else ''}{'dark' if dark else 'light'}"
@@ -188,10 +189,11 @@ async def test_a_qualification_is_made_granted_changed_revoked_and_undone_by_han
     await page.get_by_label("Name").fill("careful")
     await expect(page.get_by_role("dialog")).to_contain_text("'careful' is created.")
     await page.get_by_role("button", name="Create", exact=True).click()
+    await expect(page.get_by_role("grid", name="Qualifications").get_by_role("row")).to_have_count(2)
     await page.get_by_role("button", name="Grant…").click()
     await page.get_by_role("textbox", name="Workers names").fill("worker 00001\nworker 00003\nzoe")
-    await page.get_by_label("Value a whole").fill("4")
-    await page.get_by_label("Why for").fill("trained")
+    await page.get_by_role("spinbutton").fill("4")
+    await page.get_by_role("textbox", name="Why").fill("trained")
     await expect(page.get_by_role("dialog")).to_contain_text("Not known here until now: zoe.")
     assert await faults(page) == []
     await page.screenshot(path=shots / f"people-grant-{name}.png")
@@ -201,7 +203,7 @@ async def test_a_qualification_is_made_granted_changed_revoked_and_undone_by_han
     assert set(stage.operator.qualifications.grants()["value"]) == {4}
     await holders.get_by_role("columnheader", name="Choose all").click()
     await page.get_by_role("button", name="Change value…").click()
-    await page.get_by_label("Value a whole").fill("9")
+    await page.get_by_role("spinbutton").fill("9")
     await page.get_by_role("button", name="Change", exact=True).click()
     await expect(holders.get_by_text("9", exact=True)).to_have_count(3)
     await page.get_by_role("button", name="Revoke…").click()
@@ -278,6 +280,20 @@ async def test_two_panels_and_a_script_show_the_same(stage: Stage) -> None:
     await expect(stage.page.get_by_text("10 holders")).to_be_visible()
     await stage.page.get_by_role("article", name="Workers").get_by_role("searchbox").fill("careful")
     await expect(stage.page.get_by_text("10 of 20 workers")).to_be_visible()
+
+
+async def test_a_panel_follows_however_fast_changes_come(stage: Stage) -> None:
+    await people(stage.operator, 20, 3)
+    await stage.open("qualifications")
+    await pick(stage, "careful")
+    await expect(stage.page.get_by_text("3 holders")).to_be_visible()
+    follows = asyncio.create_task(stage.page.get_by_text("4 holders").wait_for())
+    await stage.operator.qualifications.grant("careful", "worker 00011")
+    while not follows.done():
+        stage.operator.people_acts.tell()
+        await asyncio.sleep(0)
+        await stage.page.evaluate("() => new Promise((go) => requestAnimationFrame(go))")
+    await follows
 
 
 async def test_what_another_kernel_does_is_seen_as_somebody_comes_back(stage: Stage) -> None:

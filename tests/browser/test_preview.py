@@ -9,10 +9,10 @@ from typing import Any, Literal
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import FrameLocator, Page, expect
+from tests.npm.react_blueprint import ReactBlueprint
 
 import mephisto_nb as mnb
 from tests.browser.jupyter import Lab
-from tests.npm.react_blueprint import ReactBlueprint
 
 TASK = {"task_name": "moods", "task_title": "Moods", "task_description": "", "task_tags": "", "task_reward": 0.1}
 CELL = """

@@ -12,7 +12,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import FrameLocator, Locator, Page, expect
 
 from mephisto_nb.display.notebook import Operator
-from mephisto_nb.display.reviewing.panel import TOPIC, review_script, review_styles
+from mephisto_nb.display.reviewing.panel import REVIEW, TOPIC
 from mephisto_nb.display.reviewing.room import ReviewRoom
 from tests.display.stage import Stage
 from tests.review.answers import Row, stored_page_run, stored_run
@@ -33,7 +33,7 @@ async def stage(page: Page, tmp_path: Path) -> AsyncIterator[Stage]:
     page.on("pageerror", lambda error: pytest.fail(f"the page raised {error}"))
     operator = Operator(data_dir=tmp_path)
     stage = Stage(page, operator)
-    stage.script, stage.styles = review_script, review_styles
+    stage.front_end = REVIEW
     yield stage
     await stage.close()
     await operator.shutdown()

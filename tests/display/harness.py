@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Page
 
-from mephisto_nb.display.widgets import front_end
+from mephisto_nb.display.widgets.front_end import DASHBOARD, FrontEnd
 from tests.display.states import NOW, SUBMISSION
 
 #: A model that keeps what it is sent, answers looks and questions as a kernel would, and can be told things.
@@ -66,22 +65,19 @@ def theme(name: str) -> str:
 
 
 class Harness:
-    """The widget on a page; `script` and `styles` give its front end."""
+    """A widget on a page."""
 
-    def __init__(
-        self,
-        page: Page,
-        script: Callable[[], str] = front_end.script,
-        styles: Callable[[], str] = front_end.styles,
-    ) -> None:
-        self.page, self._script, self._styles = page, script, styles
+    def __init__(self, page: Page, front_end: FrontEnd = DASHBOARD) -> None:
+        self.page, self._front_end = page, front_end
 
     async def open(self, topic: str, state: dict[str, Any], *, dark: bool = False, width: str = "") -> None:
         """Show a run (its id is the topic), or all runs, at the time of the canned states."""
         name = "dark" if dark else "light"
         await self.page.emulate_media(color_scheme="dark" if dark else "light")
         await self.page.clock.install(time=NOW)
-        await self.page.set_content(PAGE.format(theme=theme(name), styles=self._styles(), light=str(not dark).lower()))
+        await self.page.set_content(
+            PAGE.format(theme=theme(name), styles=self._front_end.styles, light=str(not dark).lower())
+        )
         await self.page.add_script_tag(content=f"{{ {MODEL} }}")
         await self.page.evaluate(
             "([topic, submission]) => Object.assign(window, {topic, submission})", [topic, SUBMISSION]
@@ -91,7 +87,9 @@ class Harness:
 
     async def add_view(self, width: str = "") -> None:
         """Show it once more."""
-        await self.page.evaluate("async ([source, width]) => { await mount(source, width); }", [self._script(), width])
+        await self.page.evaluate(
+            "async ([source, width]) => { await mount(source, width); }", [self._front_end.script, width]
+        )
         await self.settle()
 
     async def settle(self) -> None:

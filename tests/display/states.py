@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from collections.abc import Sequence
 from copy import deepcopy
+from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
+
+from mephisto_nb.data_model.states import UnitStatus
+from mephisto_nb.display.observation.attention import describe_attention
+from mephisto_nb.display.observation.moment import Moment
+from mephisto_nb.display.observation.money import describe_money
 
 #: When all of these are.
 NOW = 1_796_000_000.0
@@ -54,57 +64,9 @@ def answer(number: int, **changes: Any) -> dict[str, Any]:
     }
 
 
-def trouble(key: str, severity: str, reason: str, remedy: str, action: Any = None) -> dict[str, Any]:
-    """Give something that needs attention."""
+def notice(key: str, severity: str, reason: str, remedy: str, action: Any = None) -> dict[str, Any]:
+    """Give something to look at."""
     return {"key": key, "severity": severity, "reason": reason, "remedy": remedy, "action": action}
-
-
-EMPTY: dict[str, Any] = {
-    "v": 1,
-    "run": {
-        "id": "01kb2m7v9x",
-        "name": "email-tone",
-        "title": "How does this customer sound?",
-        "status": "live",
-        "url": "http://127.0.0.1:3000/",
-        "worker_url": None,
-        "has_own_links": True,
-        "launched_at": NOW - 12,
-        "ended_at": None,
-        "now": NOW,
-        "blueprint": "static_html",
-        "provider": "mock",
-        "link": "up",
-        "absence": "",
-    },
-    "units": units(launched=200),
-    "pace": {
-        "per_hour": None,
-        "seconds_left": None,
-        "seconds_left_low": None,
-        "seconds_left_high": None,
-        "median_seconds": None,
-        "recent": [0] * 30,
-    },
-    "money": {
-        "currency": "USD",
-        "reward": 0.15,
-        "fee_rate": 0.0,
-        "spent": 0.0,
-        "committed": 0.0,
-        "to_come": 30.0,
-        "total": 30.0,
-        "fees": {"spent": 0.0, "committed": 0.0, "to_come": 0.0},
-        "per_hour": None,
-        "minimum_per_hour": None,
-        "below_minimum": False,
-    },
-    "people": {"at_work": 0, "connected": 0, "seen": 0, "rows": []},
-    "newest": [],
-    "attention": [],
-    "limits": {"max_num_concurrent_units": 0, "maximum_units_per_worker": 0, "task_reward": 0.15},
-    "rates": {"returned": 0, "dropped": 0, "timed_out": 0, "page_errors": 0, "workers_with_errors": 0},
-}
 
 
 def with_changes(base: dict[str, Any], **parts: dict[str, Any] | list[Any]) -> dict[str, Any]:
@@ -115,140 +77,195 @@ def with_changes(base: dict[str, Any], **parts: dict[str, Any] | list[Any]) -> d
     return state
 
 
-BUSY = with_changes(
-    EMPTY,
-    run={"launched_at": NOW - 2_520},
-    units=units(accepted=22, completed=104, assigned=8, launched=12, created=54, expired=3),
-    pace={
-        "per_hour": 184.0,
-        "seconds_left": 1_440.0,
-        "seconds_left_low": 1_020.0,
-        "seconds_left_high": 2_160.0,
-        "median_seconds": 42.0,
-        "recent": [0, 1, 2, 2, 4, 5, 3, 6, 5, 4, 5, 7, 4, 3, 2, 4, 5, 6, 4, 4, 5, 3, 6, 7, 5, 4, 6, 5, 6, 3],
-    },
-    money={
-        "reward": 0.15,
-        "fee_rate": 0.2,
-        "spent": 22.68,
-        "committed": 1.44,
-        "to_come": 11.88,
-        "total": 36.0,
-        "fees": {"spent": 3.78, "committed": 0.24, "to_come": 1.98},
-        "per_hour": 12.86,
-        "minimum_per_hour": 12.0,
-    },
-    people={"at_work": 8, "connected": 7, "seen": 41, "rows": [person(n) for n in range(8)]},
+def pace_of(counts: dict[str, int], per_hour: float | None, median: float | None, is_open: bool) -> dict[str, Any]:
+    """Give the pace of a run that has got its newest 50 answers at one rate."""
+    left, factor = None, 1.0
+    to_do = counts["created"] + counts["launched"] + counts["assigned"]
+    if per_hour is not None and is_open and to_do:
+        left, factor = 3600 * to_do / per_hour, math.exp(1.2816 * math.sqrt(1 / 50 + 1 / to_do))
+    waves = [0, 1, 2, 2, 4, 5, 3, 6, 5, 4, 5, 7, 4, 3, 2, 4, 5, 6, 4, 4, 5, 3, 6, 7, 5, 4, 6, 5, 6, 5]
+    sums = [counts["answered"] * sum(waves[: end + 1]) // sum(waves) for end in range(30)]
+    return {
+        "per_hour": per_hour,
+        "seconds_left": left,
+        "seconds_left_low": None if left is None else left / factor,
+        "seconds_left_high": None if left is None else left * factor,
+        "median_seconds": median,
+        "recent": [later - earlier for earlier, later in pairwise([0, *sums])],
+    }
+
+
+def attention_of(status: str, counts: dict[str, int], pay: dict[Any, int], money: dict[str, Any]) -> list[Any]:
+    """Give what the kernel itself says of a run with these numbers."""
+    statistics: Any = SimpleNamespace(
+        counts={UnitStatus(name): counts[name] for name in UNITS},
+        pay=pay,
+        left=Counter(),
+        num_answered=counts["answered"],
+        at_work={},
+        often_left={},
+        state=SimpleNamespace(task_run_id=RUN_ID, agents={}),
+    )
+    return describe_attention(Moment(NOW, status, statistics, None, Counter()), money)
+
+
+def state_of(
+    counts: dict[str, int],
+    *,
+    per_hour: float | None = None,
+    median: float | None = None,
+    fee_rate: float = 0.2,
+    people: dict[str, Any] | None = None,
+    newest: Sequence[dict[str, Any]] = (),
+    notices: Sequence[dict[str, Any]] = (),
+    **run: Any,
+) -> dict[str, Any]:
+    """Give the state of a run: all that follows from how its units are, how long they take and what they pay.
+
+    A picture made of it cannot contradict itself.
+    """
+    about = {**RUN, **run}
+    pay = {(UnitStatus(name), REWARD): counts[name] for name in UNITS}
+    hourly = None if median is None else 3600 * REWARD / median
+    money = describe_money(pay, REWARD, fee_rate, hourly, MINIMUM)
+    rows = [person(number) for number in range(min(50, counts["assigned"]))]
+    is_open, is_over = about["status"] in ("live", "closing"), about["status"] in ("done", "ended")
+    following = attention_of(about["status"], counts, pay, money)
+    return {
+        "v": 1,
+        "run": about,
+        "units": counts,
+        "pace": pace_of(counts, per_hour, median, is_open),
+        "money": money,
+        "people": {"at_work": counts["assigned"], "connected": len(rows), "seen": 0, "rows": rows, **(people or {})},
+        "newest": list(newest),
+        "attention": sorted([*notices, *following], key=lambda one: SEVERITIES.index(one["severity"])),
+        "limits": {"max_num_concurrent_units": 0, "maximum_units_per_worker": 0, "task_reward": REWARD},
+        "rates": {"returned": 0, "dropped": 0, "timed_out": 0, "page_errors": 0, "workers_with_errors": 0},
+        "work": None,
+        "next": NEXT if is_over else [],
+    }
+
+
+REWARD, MINIMUM, RUN_ID = 0.15, 12.0, "01kb2m7v9x"
+SEVERITIES = ("error", "warning", "info")
+NEXT = [
+    {"code": "run.review_queue()", "words": "lists the answers to decide on"},
+    {"code": "run.results()", "words": "gives the answers"},
+    {"code": 'run.export("answers.csv")', "words": "writes them to a file"},
+]
+RUN: dict[str, Any] = {
+    "id": RUN_ID,
+    "name": "email-tone",
+    "title": "How does this customer sound?",
+    "status": "live",
+    "url": "http://127.0.0.1:3000/",
+    "worker_url": None,
+    "has_own_links": True,
+    "launched_at": NOW - 2_520,
+    "ended_at": None,
+    "now": NOW,
+    "blueprint": "static_html",
+    "provider": "mock",
+    "link": "up",
+    "absence": "",
+}
+LINK_TROUBLE = notice(
+    "router",
+    "error",
+    "The router has not been reached for 20 minutes.",
+    "It is tried again by itself. What workers send waits in the router.",
+)
+
+EMPTY = state_of(units(launched=200), fee_rate=0.0, launched_at=NOW - 12)
+
+BUSY = state_of(
+    units(accepted=22, completed=104, assigned=8, launched=12, created=54, expired=3),
+    per_hour=184.0,
+    median=42.0,
+    people={"seen": 41},
     newest=[answer(n) for n in range(10)],
 )
 
-TROUBLE = with_changes(
-    BUSY,
-    run={"status": "paused", "link": "down"},
-    units=units(completed=61, soft_rejected=4, rejected=9, assigned=3, launched=40, created=80, expired=31),
-    pace={
-        "per_hour": 12.0,
-        "seconds_left": None,
-        "seconds_left_low": None,
-        "seconds_left_high": None,
-        "median_seconds": 84.4,
-    },
-    money={
-        "spent": 13.32,
-        "committed": 0.54,
-        "to_come": 21.6,
-        "total": 35.46,
-        "fees": {"spent": 2.22, "committed": 0.09, "to_come": 3.6},
-        "per_hour": 6.4,
-        "minimum_per_hour": 12.0,
-        "below_minimum": True,
-    },
+TROUBLE = state_of(
+    units(completed=61, soft_rejected=4, rejected=9, assigned=3, launched=40, created=80, expired=31),
+    status="paused",
+    link="down",
+    launched_at=NOW - 22_000,
+    per_hour=12.0,
+    median=84.4,
+    people={"rows": [person(n, since=NOW - 1_400 + 60 * n, connected=None) for n in range(3)], "connected": None},
+    newest=[answer(n, at=NOW - 1_260 - 117 * n) for n in range(10)],
+    notices=[LINK_TROUBLE],
+)
+
+FINISHED = state_of(
+    units(accepted=180, completed=12, rejected=8, expired=5),
+    status="ended",
+    ended_at=NOW - 600,
+    launched_at=NOW - 5_000,
+    per_hour=163.6,
+    median=42.0,
+    people={"seen": 63},
+    newest=[answer(n, at=NOW - 640 - 17 * n) for n in range(10)],
+)
+
+HUGE = state_of(
+    units(accepted=1_234, completed=4_321, assigned=873, launched=127, created=3_445, rejected=12, expired=340),
+    launched_at=NOW - 14_000,
+    per_hour=1_480.0,
+    median=42.0,
+    people={"connected": 861, "seen": 3_120},
+    newest=[answer(n) for n in range(10)],
+)
+
+THREE_AT_WORK = {"accepted": 22, "completed": 104, "assigned": 3, "launched": 17, "created": 54}
+
+LONG_NAMES = state_of(
+    units(**THREE_AT_WORK),
+    name=LONG,
+    title="A title that goes on and on, " * 8,
+    per_hour=184.0,
+    median=42.0,
     people={
-        "at_work": 3,
-        "connected": 0,
-        "rows": [person(n, since=NOW - 1_400 + 60 * n, connected=None) for n in range(3)],
+        "seen": 41,
+        "rows": [person(n, worker=LONG, unit="8f1c2d3e-4b5a-6978-8796-a5b4c3d2e1f0") for n in range(3)],
     },
-    newest=[answer(n, at=NOW - 1_260 - 17 * n) for n in range(10)],
-    attention=[
-        trouble(
-            "link",
-            "error",
-            "The router does not answer since 14:02:11.",
-            "Workers can go on and nothing is lost. If it lasts, look at the disk of this machine.",
-        ),
-        trouble(
-            "pay",
-            "warning",
-            "Half of the workers earn less than $6.40 an hour; your minimum is $12.00.",
-            "Raise the pay of units that nobody has yet to $0.29.",
-            {"name": "limits", "args": {"task_reward": 0.29}, "label": "Raise to $0.29"},
-        ),
-        trouble(
-            "data",
-            "info",
-            "Nobody has come for 20 minutes.",
-            "Send the link again, or look whether the offer is still up.",
-        ),
-    ],
-)
-
-FINISHED = with_changes(
-    BUSY,
-    run={"status": "ended", "ended_at": NOW - 600, "launched_at": NOW - 5_000},
-    units=units(accepted=180, completed=12, rejected=8, expired=5),
-    pace={"per_hour": 163.6, "seconds_left": 0.0, "seconds_left_low": 0.0, "seconds_left_high": 0.0},
-    money={"spent": 36.0, "committed": 0.0, "to_come": 0.0, "fees": {"spent": 6.0, "committed": 0.0, "to_come": 0.0}},
-    people={"at_work": 0, "connected": 0, "seen": 63, "rows": []},
-)
-
-HUGE = with_changes(
-    BUSY,
-    run={"launched_at": NOW - 250_000},
-    units=units(accepted=1_234, completed=4_321, assigned=873, launched=127, created=3_445, rejected=12, expired=340),
-    pace={"per_hour": 1_480.0, "seconds_left": 10_900.0, "seconds_left_low": 9_800.0, "seconds_left_high": 13_100.0},
-    money={
-        "spent": 1_002.06,
-        "committed": 157.14,
-        "to_come": 642.96,
-        "total": 1_802.16,
-        "fees": {"spent": 167.01, "committed": 26.19, "to_come": 107.16},
-    },
-    people={"at_work": 873, "connected": 861, "seen": 3_120, "rows": [person(n) for n in range(50)]},
-)
-
-LONG_NAMES = with_changes(
-    BUSY,
-    run={"name": LONG, "title": "A title that goes on and on, " * 8},
-    people={"rows": [person(n, worker=LONG, unit="8f1c2d3e-4b5a-6978-8796-a5b4c3d2e1f0") for n in range(3)]},
     newest=[answer(n, worker=LONG, preview="word " * 24) for n in range(3)],
-    attention=[trouble("x", "warning", "https://example.org/" + "path/" * 40, "Look at " + "it " * 60)],
+    notices=[notice("x", "warning", "https://example.org/" + "path/" * 40, "Look at " + "it " * 60)],
 )
 
-RIGHT_TO_LEFT = with_changes(
-    BUSY,
-    run={"name": "وصف الصور", "title": "صف ما تراه في الصورة (3 دقائق)"},
-    people={"rows": [person(n, worker=name) for n, name in enumerate(("مريم", "דוד (2)", "ann"))]},
+RIGHT_TO_LEFT = state_of(
+    units(**THREE_AT_WORK),
+    name="وصف الصور",
+    title="صف ما تراه في الصورة (3 دقائق)",
+    per_hour=184.0,
+    median=42.0,
+    people={"seen": 41, "rows": [person(n, worker=name) for n, name in enumerate(("مريم", "דוד (2)", "ann"))]},
     newest=[
         answer(0, worker="مريم", preview="قطة تجلس على النافذة, 2 cats"),
         answer(1, worker="דוד", preview="חתול יושב ליד החלון!"),
         answer(2, preview="A cat (قطة) at the window."),
+        answer(
+            3, worker="مريم", preview="قطة رمادية صغيرة تجلس على حافة النافذة المفتوحة وتنظر إلى الحديقة الكبيرة " * 2
+        ),
     ],
-    attention=[trouble("x", "warning", "فشل تحميل الملف data.csv", "Look at data.csv.")],
+    notices=[notice("x", "warning", "فشل تحميل الملف data.csv", "Look at data.csv.")],
 )
 
-HOSTILE_TEXT = with_changes(
-    BUSY,
-    run={
-        "name": HOSTILE,
-        "title": HOSTILE,
-        "absence": HOSTILE,
-        "url": "javascript:alert(3)",
-        "worker_url": HOSTILE,
-        "has_own_links": False,
-    },
-    people={"rows": [person(n, worker=HOSTILE, unit=HOSTILE) for n in range(3)]},
+HOSTILE_TEXT = state_of(
+    units(**THREE_AT_WORK),
+    name=HOSTILE,
+    title=HOSTILE,
+    absence=HOSTILE,
+    url="javascript:alert(3)",
+    worker_url=HOSTILE,
+    has_own_links=False,
+    per_hour=184.0,
+    median=42.0,
+    people={"seen": 41, "rows": [person(n, worker=HOSTILE, unit=HOSTILE) for n in range(3)]},
     newest=[answer(n, worker=HOSTILE, preview=HOSTILE, unit=HOSTILE) for n in range(3)],
-    attention=[trouble("x", "error", HOSTILE, HOSTILE, {"name": "expire", "args": {}, "label": HOSTILE})],
+    notices=[notice("x", "error", HOSTILE, HOSTILE, {"name": "expire", "args": {}, "label": HOSTILE})],
 )
 
 STATES = {
@@ -266,9 +283,10 @@ STATES = {
 def listed(state: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """Give a run as the list of all runs has it."""
     run, counts = state["run"], state["units"]
-    same = {name: run[name] for name in ("name", "title", "status", "launched_at", "ended_at")}
+    same = {name: run[name] for name in ("id", "name", "title", "status", "launched_at", "ended_at")}
     numbers = {"answered": counts["answered"], "total": counts["total"], "at_work": state["people"]["at_work"]}
-    return {"id": run["id"], **same, **numbers, "attention": len(state["attention"]), **changes}
+    urgent = sum(one["severity"] != "info" for one in state["attention"])
+    return {**same, **numbers, "attention": urgent, **changes}
 
 
 RUNS: dict[str, Any] = {
@@ -279,9 +297,9 @@ RUNS: dict[str, Any] = {
         listed(BUSY),
         listed(TROUBLE, id="b"),
         listed(FINISHED, id="c"),
-        listed(RIGHT_TO_LEFT, id="d", status="left"),
+        listed(RIGHT_TO_LEFT, id="d", status="left", at_work=None, attention=0),
         listed(FINISHED, id="e", name=LONG),
-        listed(HOSTILE_TEXT, id="f", status="failed"),
+        listed(HOSTILE_TEXT, id="f", status="failed", attention=1),
     ],
 }
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -12,7 +10,6 @@ import pytest
 
 import mephisto_nb as mnb
 from mephisto_nb.display import chart_specs
-from mephisto_nb.display.charts import RunCharts
 from mephisto_nb.errors import ConfigError
 from tests.operations.runs import crowd_of, end_routers, launch, rows, take
 
@@ -38,7 +35,7 @@ def test_agreement_counts_pairs_of_one_item() -> None:
     assert chart_specs.agreement_by_question(alone, ["answer.tone"]) == {}
 
 
-@pytest.mark.parametrize("frame", [results(0), results(1), results(2), results(), results(2_000)], ids=len)
+@pytest.mark.parametrize("frame", [results(0), results(1), results(2), results(), results(12_000)], ids=len)
 def test_any_number_of_answers_can_be_drawn(frame: pd.DataFrame) -> None:
     assert chart_specs.draw_charts(frame).to_dict()["config"]["background"] == "transparent"
 
@@ -86,14 +83,13 @@ async def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, data_di
     await end_routers(data_dir)
 
 
-async def test_a_drawing_that_fails_is_told_and_the_next_one_comes(
-    make_operator: Callable[..., mnb.Operator], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    charts = RunCharts(await launch(make_operator(), rows(1)))
-    charts.__dict__["_model"] = SimpleNamespace(chart="old")
-    monkeypatch.setattr("mephisto_nb.display.charts.draw_charts", lambda results: 1 / 0)
-    await charts._draw_anew()
-    assert "could not be drawn anew" in caplog.text
-    monkeypatch.setattr("mephisto_nb.display.charts.draw_charts", lambda results: "new")
-    await charts._draw_anew()
-    assert charts._model.chart == "new"
+async def test_charts_are_drawn_in_a_thread_as_a_specification_and_closed_twice(data_dir: Path) -> None:
+    async with mnb.Operator(data_dir=data_dir) as operator:
+        run = await launch(operator, rows(1))
+        charts = run.charts()
+        assert "No answers yet." in await charts._draw()
+        assert charts._redraws.state()["error"] == ""
+        for _ in range(2):
+            charts.close()
+        await run.force_shutdown()
+    await end_routers(data_dir)

@@ -10,38 +10,7 @@ import pytest
 from mephisto_nb.display.widgets.deltas import find_changes
 from mephisto_nb.display.widgets.feed import INTERVAL, Feed
 from mephisto_nb.display.widgets.viewers import LEASE, Viewers
-
-
-class Timers:
-    """A loop whose time stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self.calls: list[tuple[float, Timer]] = []
-
-    def time(self) -> float:
-        return self.now
-
-    def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> Timer:
-        self.calls.append((self.now + delay, Timer(callback)))
-        return self.calls[-1][1]
-
-    def move(self, seconds: float) -> None:
-        self.now += seconds
-        due = [timer for when, timer in self.calls if when <= self.now]
-        self.calls = [call for call in self.calls if call[0] > self.now]
-        for timer in due:
-            timer.run()
-
-
-class Timer:
-    """A call that is to come."""
-
-    def __init__(self, callback: Callable[..., object]) -> None:
-        self.run: Callable[..., object] = callback
-
-    def cancel(self) -> None:
-        self.run = lambda: None
+from tests.display.timers import Timers
 
 
 class Source:
@@ -60,6 +29,9 @@ class Source:
 
     def count(self) -> None:
         self.number += 1
+        self.tell()
+
+    def tell(self) -> None:
         for callback in self.on_change:
             callback()
 
@@ -123,12 +95,22 @@ def test_nobody_looks_nothing_is_asked_or_sent(bench: Bench) -> None:
 
 def test_the_clock_alone_is_no_news(bench: Bench) -> None:
     bench.look()
-    bench.source.on_change[0]()
+    bench.source.tell()
     bench.timers.move(10)
     assert len(bench.sent) == 1
 
 
+def test_a_source_can_see_whether_it_is_followed(bench: Bench) -> None:
+    assert bench.source.on_change == []
+    for _ in range(2):
+        bench.feed.watch(True)
+    assert len(bench.source.on_change) == 1
+    bench.feed.watch(False)
+    assert bench.source.on_change == []
+
+
 def test_a_closed_feed_has_let_go_of_its_source(bench: Bench) -> None:
+    bench.look()
     bench.feed.close()
     bench.feed.close()
     assert bench.source.on_change == []

@@ -209,7 +209,11 @@ def test_pay_under_the_minimum_says_what_would_be_enough() -> None:
         scene.work(f"worker {n}", 300.0)
     notice = scene.notices()["pay"]
     assert notice["reason"] == "Half of the workers earn less than $6.00 an hour; the minimum is set to $8.00."
-    assert notice["action"] == {"name": "limits", "args": {"task_reward": 0.67}, "label": "Pay $0.67"}
+    assert notice["action"] == {
+        "name": "limits",
+        "args": {"task_reward": 0.67},
+        "label": "Raise pay to $0.67: $0.17 more",
+    }
     scene.status = "ended"
     assert scene.notices()["pay"]["action"] is None
     scene.minimum = 0.0

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from mephisto_nb.display.notebook import Operator
-from mephisto_nb.display.people.panels import MODULES, people_script
+from mephisto_nb.display.people.panels import PEOPLE
 from mephisto_nb.display.people.room import OF_QUALIFICATIONS, OF_WORKERS, PeopleRoom, room_of
 from mephisto_nb.display.people.still import draw_qualifications, draw_workers
 from mephisto_nb.display.people.tables import Query, Table
@@ -89,7 +89,7 @@ async def click(operator: Operator, what: str, args: dict[str, Any]) -> Any:
 
 def test_each_action_of_a_panel_is_in_this_test() -> None:
     assert set(ACTIONS) == {*OF_QUALIFICATIONS, *OF_WORKERS}
-    front_end = people_script()
+    front_end = PEOPLE.script
     assert [action for action in ACTIONS if f'"{action}"' not in front_end] == []
 
 
@@ -200,11 +200,11 @@ async def test_without_a_kernel_a_panel_is_its_still_table(room: PeopleRoom) -> 
 
 
 def test_each_top_level_name_of_the_front_end_is_there_once() -> None:
-    script = people_script()
+    script = PEOPLE.script
     names = [line.split()[1].split("(")[0].strip("{};") for line in script.splitlines() if line.startswith("function ")]
     assert len(names) == len(set(names))
     assert script.count("export default") == 1
-    assert len(MODULES) == len(set(MODULES))
+    assert len(PEOPLE.modules) == len(set(PEOPLE.modules))
 
 
 @pytest.mark.parametrize(

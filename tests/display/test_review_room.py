@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mephisto_nb.display.notebook import Operator
-from mephisto_nb.display.reviewing.panel import ReviewPanel, review_script
+from mephisto_nb.display.reviewing.panel import REVIEW, ReviewPanel
 from mephisto_nb.display.reviewing.room import EXTRAS, ReviewRoom
 from mephisto_nb.display.widgets.desk import Desk, Subject
 from mephisto_nb.errors import ConfigError, NotFoundError
@@ -272,6 +272,6 @@ async def test_numbers_and_text_that_json_cannot_hold_do_not_stop_a_review(opera
 
 
 def test_modules_do_not_share_names() -> None:
-    script = review_script()
+    script = REVIEW.script
     assert "import {" not in script
     assert "\nexport default { render };" in script

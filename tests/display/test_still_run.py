@@ -42,12 +42,14 @@ def both(state: dict[str, Any]) -> tuple[str, str]:
         (HUGE, "5,567 of 10,012 units answered (55 %), 873 workers at work"),
         (EMPTY, "open: 200"),
         (EMPTY, 'Send each worker the link that run.get_worker_url("NAME") gives'),
-        (BUSY, "$22.68 spent of $36.00; $1.44 committed; $11.88 for the rest; fees of $6.00 are in it"),
-        (BUSY, "24 min, likely 17 min to 36 min"),
+        (BUSY, "$22.68 spent of $36.00; $1.44 in progress; $11.88 not begun; fees of $6.00 are in it"),
+        (BUSY, "24 min, likely 19 min to 31 min"),
         (BUSY, "184 units an hour; 42 s a unit (median)"),
         (BUSY, "41 people came so far; at work: ann, maria"),
         (TROUBLE, "$6.40 an hour (median), BELOW the minimum of $12.00"),
-        (TROUBLE, "Needs attention: Nobody has come for 20 minutes. Send the link again"),
+        (TROUBLE, "Needs attention: The router has not been reached for 20 minutes. It is tried again"),
+        (TROUBLE, "Note: The run is paused: 120 units will not be handed out"),
+        (FINISHED, "run.results() gives the answers"),
         (FINISHED, "ran for 1 h 13 min"),
         (change(FINISHED, people={"seen": 63}), "63 people came"),
         (FINISHED, "on 2026-11-30 00:53:20 UTC"),
@@ -97,7 +99,7 @@ def test_names_keep_their_own_direction() -> None:
 def test_an_operator_lists_its_runs() -> None:
     words = Words(draw_operator(RUNS)).text
     assert "email-tone live 126 of 200" in words
-    assert "email-tone paused 3 to look at 74 of 197" in words
+    assert "email-tone paused 2 need attention 74 of 197" in words
     assert 'await operator.reconnect("d")' in words
 
 

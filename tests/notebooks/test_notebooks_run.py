@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let nothing come from, or go to, the user's own folders, and no router live on after a failure."""
     for name in ("HOME", "MEPHISTO_DATA_DIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    for folder in filter(Path.is_dir, NOTEBOOKS[0].parent.glob("[a-z]*")):  # what notebooks find beside them
+        shutil.copytree(folder, tmp_path / folder.name)
     yield
     end_routers(tmp_path / "mephisto_data_dir")
 

@@ -84,7 +84,7 @@ async def test_a_preview_says_in_numbers_what_an_act_would_do(operator: Operator
     say = operator.qualifications.preview
     said = say("grant", name="careful", workers=[*CROWD, "zoe", "yan"], value=2)
     assert said == (
-        "4 workers (ann, kim, zoe, yan) get 'careful' (2), of whom 1 had another value. "
+        "ann, kim, zoe, yan get 'careful' (2), of whom 1 had another value. "
         "2 workers have it so already. Not known here until now: kim, zoe, yan."
     )
     assert say("delete", name="careful") == "'careful' is deleted. 3 workers lose it: ann, bob, eve."

@@ -34,10 +34,6 @@ def page(**args: Any) -> Any:
     return compose("static_html", blueprint_args={"task_html": "<p>${text}</p><input name=mood>", **args}, task=TASK)
 
 
-async def no(data: Any) -> bool:
-    return True
-
-
 Case = tuple[Callable[[], Any], SharedTaskState | Any, type[MephistoError], str]
 
 CASES: dict[str, Case] = {
@@ -102,12 +98,6 @@ CASES: dict[str, Case] = {
         "'fluent': GreaterThan needs a whole number",
     ),
     "data in the place of the shared state": (mock_config, rows(2), ConfigError, "shared_state is .*SharedTaskState"),
-    "an async worker_can_do_unit": (
-        mock_config,
-        SharedTaskState(worker_can_do_unit=no),
-        ConfigError,
-        "worker_can_do_unit is async.*plain function",
-    ),
     "a run to go on with that is not there": (
         lambda: mock_config(resume_incomplete_run=True),
         None,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from mephisto_nb.operations import registry
 from mephisto_nb.operations.hydra_config import compose, resolve_config
 
@@ -48,3 +50,37 @@ def test_a_mephisto_1_static_task_loads_as_it_is(tmp_path: Path) -> None:
 def test_a_page_with_fields_of_its_own_is_text() -> None:
     config = compose("static_html", blueprint_args={"task_html": "<p>${name}</p>"})
     assert config.mephisto.blueprint.task_html == "<p>${name}</p>"
+
+
+REACT_OF_OLD = """\
+#@package _global_
+defaults:
+  - /mephisto/blueprint: {blueprint}
+  - /mephisto/architect: local
+  - /mephisto/provider: mock
+mephisto:
+  blueprint:
+    task_source: ${{task_dir}}/webapp/build/bundle.js
+    task_source_review: ""
+    link_task_source: false
+    extra_source_dir: ${{task_dir}}/webapp/src/static
+    units_per_assignment: 1
+  task:
+    task_name: react-example
+    task_title: "Rate a sentence"
+    task_description: "Rate a sentence."
+    task_reward: 0.05
+    task_tags: "test,simple,button"
+    force_rebuild: true
+"""
+
+
+@pytest.mark.parametrize("blueprint", ["static_react_task", "remote_procedure"])
+def test_the_yaml_of_a_react_task_of_old_loads_as_it_is(blueprint: str, tmp_path: Path) -> None:
+    file = tmp_path / "hydra_configs" / "conf" / "example.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(REACT_OF_OLD.format(blueprint=blueprint), encoding="utf-8")
+    config = compose(config=file, overrides=[f"task_dir={tmp_path}"])
+    settings = resolve_config(config)
+    assert settings.blueprint_type == blueprint
+    assert settings.blueprint_args.task_source == f"{tmp_path}/webapp/build/bundle.js"

@@ -15,23 +15,26 @@ from mephisto_nb.operations.hydra_config import compose
 from mephisto_nb.operations.operator import Operator
 from mephisto_nb.operations.task_run_settings import resolve_config
 from mephisto_nb.testing.contracts._samples import SampleRun, change_agent, change_unit
-from tests.operations.runs import mock_config
+from tests.operations.runs import ABOUT
 
 #: (item, worker, answer, seconds)
 Row = tuple[int, str, JSON, float]
 
 
-def stored_run(operator: Operator, rows: list[Row], task_name: str = "moods", **fields: Any) -> Any:
+def stored_run(
+    operator: Operator, rows: list[Row], task_name: str = "moods", crowd: str = "mock", **fields: Any
+) -> Any:
     """Store an ended run of these answers, each a unit of its item, and look it up; a unit is paid 0.25 USD."""
     database: Database = operator._database
-    config = resolve_config(mock_config(task_name=task_name)).as_dict()
+    task = {**ABOUT, "task_reward": 0.25, "task_name": task_name}
+    config = resolve_config(compose("mock", provider=crowd, task=task)).as_dict()
     given = {"ended_at": 2000.0, "config": config, "generator_done": True}
-    run = SampleRun(database, task_name=task_name, **given | fields)
+    run = SampleRun(database, task_name=task_name, provider_type=crowd, **given | fields)
     items = sorted({item for item, *_ in rows})
     work = {item: run.make_work(sum(row[0] == item for row in rows)) for item in items}
     run.commit(*work.values())
     left = {item: list(work[item].units) for item in items}
-    known = database.get_worker_facts(run.id, "mock", [row[1] for row in rows])
+    known = database.get_worker_facts(run.id, crowd, [row[1] for row in rows])
     workers = {name: facts.worker for name, facts in known.items()}
     for item, name, answer, seconds in rows:
         worker = workers.get(name) or run.add_worker(name)

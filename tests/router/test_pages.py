@@ -5,7 +5,7 @@ import os
 import pytest
 from yarl import URL
 
-from tests.router.harness import shake_hands
+from tests.router.harness import Browser, shake_hands
 
 
 @pytest.mark.parametrize("path", ["/", "/task_index", "/welcome", "/index.html", "/?worker_id=1"])
@@ -57,6 +57,18 @@ async def test_nothing_outside_the_site_is_served(browser, path):
 async def test_a_link_out_of_the_site_is_not_followed(router, browser):
     (router.directory / "site" / "link").symlink_to(router.directory / "router_config.json")
     assert (await browser.get("/link")).status == 404
+
+
+async def test_a_linked_file_is_served_as_it_is_at_that_moment(start_router, session, tmp_path):
+    source = tmp_path / "source.js"
+    browser = Browser(start_router(linked_files={"bundle.js": str(source)}).address, session)
+    assert (await browser.get("/bundle.js")).status == 404
+    for text in ("one", "two"):
+        source.write_text(text)
+        response = await browser.get("/bundle.js")
+        assert (await response.text(), response.headers["Cache-Control"]) == (text, "no-store")
+        assert response.headers["Content-Type"].startswith("text/javascript")
+    assert (await browser.get("/source.js")).status == 404
 
 
 async def test_the_small_answers(browser):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass, field
 
 from mephisto_nb.errors import ConfigError
@@ -72,20 +73,35 @@ def given(value: str | None) -> bool:
 
 def check_args(args: StaticHTMLBlueprintArgs) -> None:
     """Raise `ConfigError` for settings that cannot work, whatever the files they name hold."""
+    refuse_what_is_not_done(args)
+    _check_one_template(args)
+    check_units(args.units_per_assignment)
+    check_sources(args.extra_script_sources, "extra_script_sources")
+
+
+def refuse_what_is_not_done(args: object, done: Container[str] = ()) -> None:
+    """Raise `ConfigError` for settings of Mephisto 1.x that cannot be followed yet, save those that are `done`."""
     for key, reason in _REFUSED.items():
-        value = getattr(args, key)
+        value = None if key in done else getattr(args, key, None)
         if given(value):
             raise ConfigError(f"mephisto.blueprint.{key} is {value!r}, but {reason}")
-    _check_one_template(args)
-    if args.units_per_assignment < 1:
+
+
+def check_units(units_per_assignment: int) -> None:
+    """Raise `ConfigError` unless each row is done by somebody."""
+    if units_per_assignment < 1:
         raise ConfigError(
-            f"mephisto.blueprint.units_per_assignment is {args.units_per_assignment!r}. "
+            f"mephisto.blueprint.units_per_assignment is {units_per_assignment!r}. "
             "Give the number of different workers that each row needs: 1 or more."
         )
-    for source in args.extra_script_sources:
+
+
+def check_sources(sources: list[str], key: str) -> None:
+    """Raise `ConfigError` for what cannot stand in a page's policy as an address to load from."""
+    for source in sources:
         if not _SCRIPT_SOURCE.fullmatch(source):
             raise ConfigError(
-                f"mephisto.blueprint.extra_script_sources holds {source!r}, which is not an address to load scripts "
+                f"mephisto.blueprint.{key} holds {source!r}, which is not an address to load scripts "
                 "from. Give the start of the scripts' addresses, such as 'https://example.org/lib/'."
             )
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import pandas as pd
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.blueprints.static_html.args import StaticHTMLBlueprintArgs, given
+from mephisto_nb.blueprints.static_html.args import given
 from mephisto_nb.blueprints.static_html.data_files import Row, read_csv, read_json, read_jsonl
 from mephisto_nb.blueprints.static_html.json_values import NotJSONError, to_json
 from mephisto_nb.data_model.assignment_data import InitializationData
@@ -18,11 +18,21 @@ from mephisto_nb.errors import ConfigError, DataFileError
 Listed: TypeAlias = Sequence[Any] | pd.DataFrame
 Drawn: TypeAlias = Iterable[Any] | AsyncIterable[Any]
 
+
+class DataArgs(Protocol):
+    """The settings that say where rows come from, and how many workers each needs."""
+
+    data_csv: str | None
+    data_json: str | None
+    data_jsonl: str | None
+    units_per_assignment: int
+
+
 _FILE_READERS = {"data_csv": read_csv, "data_json": read_json, "data_jsonl": read_jsonl}
 _SHARED = "static_task_data"
 
 
-def check_one_source(args: StaticHTMLBlueprintArgs, static_task_data: Any) -> None:
+def check_one_source(args: DataArgs, static_task_data: Any) -> None:
     """Raise `ConfigError` unless the data comes from exactly one place."""
     found = [key for key in _FILE_READERS if given(getattr(args, key))]
     found += [_SHARED] if static_task_data is not None else []
@@ -51,7 +61,7 @@ def is_drawn(static_task_data: Any) -> bool:
     return static_task_data is not None and not isinstance(static_task_data, Sequence | pd.DataFrame)
 
 
-def read_listed(args: StaticHTMLBlueprintArgs, static_task_data: Listed | None) -> list[tuple[str, InitializationData]]:
+def read_listed(args: DataArgs, static_task_data: Listed | None) -> list[tuple[str, InitializationData]]:
     """Read all rows of a file, list or frame, each with what to call it in an error message.
 
     Raises
@@ -66,7 +76,7 @@ def read_listed(args: StaticHTMLBlueprintArgs, static_task_data: Listed | None) 
     return [(row.label, to_initialization_data(row, args.units_per_assignment)) for row in rows]
 
 
-def _listed_rows(args: StaticHTMLBlueprintArgs, data: Listed | None) -> Iterator[Row]:
+def _listed_rows(args: DataArgs, data: Listed | None) -> Iterator[Row]:
     if data is None:
         for key, reader in _FILE_READERS.items():
             if given(getattr(args, key)):

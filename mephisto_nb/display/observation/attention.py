@@ -65,7 +65,7 @@ def _failure(moment: Moment) -> Notices:
 
 def _gates(moment: Moment) -> Notices:
     if moment.live is not None and moment.live.is_running:
-        for key, reason in moment.live.parts.engine.state.gates.notices.items():
+        for key, reason in moment.statistics.state.gates.notices.items():
             yield Notice(f"gate {key}", "warning", reason, "run.gates() shows who was looked at, and what was found.")
 
 
@@ -81,6 +81,13 @@ def _troubles(moment: Moment) -> Notices:
     elif link.away_since is not None and moment.now - link.away_since > LINK_AWAY:
         reason = f"The router has not been reached for {_duration(moment.now - link.away_since)}."
         yield Notice("router", "error", reason, "It is tried again by itself. What workers send waits in the router.")
+
+
+def _detached(moment: Moment) -> Notices:
+    if moment.status == "detached":
+        reason = "This kernel does not drive the run. Workers can go on, and what they send waits in the router."
+        remedy = f"Take it up: run = await operator.reconnect({moment.task_run_id!r})"
+        yield Notice("detached", "info", reason, remedy)
 
 
 def _absence(moment: Moment) -> Notices:
@@ -194,6 +201,12 @@ def _page_errors(moment: Moment) -> Notices:
         yield Notice("page_errors", "warning", reason, remedy, action)
 
 
+def _own_code(moment: Moment) -> Notices:
+    for number, told in enumerate(moment.live.parts.tally.troubles if moment.live is not None else ()):
+        reason, _, remedy = told.partition(". ")
+        yield Notice(f"trouble_{number}", "error", f"{reason.rstrip('.')}.", remedy or "run.events() says more.")
+
+
 _LEFT = {
     AgentStatus.RETURNED: (
         "returned",
@@ -225,13 +238,25 @@ def _pay(moment: Moment, money: JSONObject) -> Notices:
         return
     enough = math.ceil(100 * reward * minimum / per_hour) / 100
     reason = f"Half of the workers earn less than ${per_hour:,.2f} an hour; the minimum is set to ${minimum:,.2f}."
+    waiting = moment.count(UnitStatus.CREATED, UnitStatus.LAUNCHED)
+    if moment.status not in ("live", "paused") or not waiting:
+        yield Notice("pay", "warning", reason, "Think of a bonus for those who have worked, and pay more next time.")
+        return
     remedy = f"Pay ${enough:,.2f} for a unit, and think of a bonus for those who have worked already."
-    action = {"name": "limits", "args": {"task_reward": enough}, "label": f"Pay ${enough:,.2f}"}
-    yield Notice("pay", "warning", reason, remedy, action if moment.status in ("live", "paused") else None)
+    label = f"Raise pay to ${enough:,.2f}: ${_price_of(moment, enough, money['fee_rate']):,.2f} more"
+    yield Notice("pay", "warning", reason, remedy, {"name": "limits", "args": {"task_reward": enough}, "label": label})
+
+
+def _price_of(moment: Moment, reward: float, fee_rate: float) -> float:
+    """Give what it costs to pay so much for the units that nobody has yet, beyond what they cost anyway."""
+    waiting = (UnitStatus.CREATED, UnitStatus.LAUNCHED)
+    pay = moment.statistics.pay.items()
+    return math.fsum((reward - paid) * count for (status, paid), count in pay if status in waiting) * (1 + fee_rate)
 
 
 _LOOKS = (
-    _failure, _troubles, _gates, _nobody_eligible, _lonely, _stuck, _page_errors, _rates, _partners, _paused, _absence,
+    _failure, _troubles, _gates, _nobody_eligible, _lonely, _stuck, _page_errors, _own_code, _rates, _partners, _paused,
+    _detached, _absence,
 )  # fmt: skip
 
 

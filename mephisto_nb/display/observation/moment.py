@@ -32,6 +32,11 @@ class Moment:
     page_errors: Counter[str]
 
     @property
+    def task_run_id(self) -> str:
+        """The run's id."""
+        return self.statistics.state.task_run_id
+
+    @property
     def counts(self) -> Mapping[UnitStatus, int]:
         """How many units have which status."""
         return self.statistics.counts

@@ -15,11 +15,14 @@ _COMMITTED = (UnitStatus.ASSIGNED,)
 _TO_COME = (UnitStatus.CREATED, UnitStatus.LAUNCHED)
 
 
-def describe_money(pay: Pay, reward: float, fee_rate: float, per_hour: float | None, minimum: float) -> JSONObject:
+def describe_money(
+    pay: Pay, reward: float, fee_rate: float, per_hour: float | None, minimum: float, extra: float = 0.0
+) -> JSONObject:
     """Say what is spent, committed and still to come, each with the crowd's fees.
 
-    Spent is what units earn that were answered and not rejected, committed what those will that somebody is working
-    on, to come what those will that nobody has yet. Units that a generator has not given yet are in none of these.
+    Spent is what units earn that were answered and not rejected, and what workers get beside that. Committed is what
+    those will that somebody is working on, to come what those will that nobody has yet. Units that a generator has not
+    given yet are in none of these.
 
     Parameters
     ----------
@@ -33,9 +36,11 @@ def describe_money(pay: Pay, reward: float, fee_rate: float, per_hour: float | N
         What half of all answers earned their workers by the hour, at least; None where there are none yet.
     minimum
         What it should be; 0: anything. Unpaid work (no reward) is below no minimum.
+    extra
+        What workers are owed, or were sent, beside their units' pay: bonuses, and the like.
     """
     paid = {
-        "spent": _sum(pay, UNIT_PAYABLE),
+        "spent": round(_sum(pay, UNIT_PAYABLE) + extra, 6),
         "committed": _sum(pay, _COMMITTED),
         "to_come": _sum(pay, _TO_COME),
     }

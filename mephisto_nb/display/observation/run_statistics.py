@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from dataclasses import dataclass
 
@@ -110,6 +111,7 @@ class RunStatistics:
         state = self.state
         self.counts: dict[UnitStatus, int] = dict(state.counts)
         self.pay: dict[tuple[UnitStatus, float], int] = dict(state.pay)
+        self.extra_pay = math.fsum(state.payments.values())
         self.num_seen = len(state.worker_names)
         self.rules, self.steering, self.generator_done = state.rules, state.steering, state.generator_done
         self.ended_at, self.opened_at = state.ended_at, state.opened_at

@@ -46,7 +46,7 @@ class RunList:
             ``now``, ``closed`` (whether the operator is), and ``runs``: ``id``, ``name``, ``title``, ``status``
             (the run's; ``left`` where it lives, but was not taken up here), ``answered`` and ``total`` (units, without
             expired ones; None until `load`), ``at_work`` (workers; None where only a router knows), ``launched_at``,
-            ``ended_at`` (epoch seconds), and ``attention``: how many things need some.
+            ``ended_at`` (epoch seconds), and ``attention``: how many things need some, mere notes left out.
         """
         self._follow()
         own = [_describe_own(run) for run in self._operator.get_own_task_runs()]
@@ -113,7 +113,7 @@ def _describe_own(run: RunFrames) -> JSONObject:
         **{name: about[name] for name in ("id", "name", "title", "status", "launched_at", "ended_at")},
         **{name: units[name] for name in ("answered", "total")},
         "at_work": state["people"]["at_work"],
-        "attention": len(state["attention"]),
+        "attention": sum(notice["severity"] != "info" for notice in state["attention"]),
     }
 
 

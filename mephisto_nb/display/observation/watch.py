@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from mephisto_nb._typing import JSONObject
+from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.abstractions.clock import Timer
 from mephisto_nb.data_model.states import AgentStatus, UnitStatus
 from mephisto_nb.data_model.task_run_args import MINIMUM_HOURLY_PAY
@@ -87,6 +87,7 @@ class RunWatch:
             ``rates``: the shares of workers who returned their unit, dropped out or ran out of time among those who
             answered or left, and how many errors pages reported, of how many workers. ``work``: how many assignments
             of a run's data are created yet (``what``, ``done``, ``total``); None once all are, or where none can tell.
+            ``next``: what to do with a run that is over (``code``, and ``words`` on what it does).
         """
         if self._live is not None and self._live.parts.engine.state is not self._statistics.state:
             self._statistics = RunStatistics(self._live.parts.engine.state)  # it was read again, after a failure
@@ -105,6 +106,7 @@ class RunWatch:
             "limits": limits_of(self._statistics.rules),
             "rates": _describe_rates(moment),
             "work": self._describe_work(),
+            "next": _describe_next(moment),
         }
 
     async def load(self) -> None:
@@ -233,7 +235,7 @@ class RunWatch:
         minimum = self._task_args().get("minimum_hourly_pay", MINIMUM_HOURLY_PAY)
         statistics = moment.statistics
         per_hour, reward = statistics.hourly.value, statistics.rules.pay_amount
-        return describe_money(statistics.pay, reward, self._fee_rate, per_hour, float(minimum))
+        return describe_money(statistics.pay, reward, self._fee_rate, per_hour, float(minimum), statistics.extra_pay)
 
     def _describe_work(self) -> JSONObject | None:
         if self._live is None or self._statistics.generator_done or not self._live.is_running:
@@ -293,6 +295,15 @@ def _describe_pace(moment: Moment) -> JSONObject:
         "median_seconds": moment.statistics.seconds.value,
         "recent": pace.recent(now),
     }
+
+
+def _describe_next(moment: Moment) -> list[JSON]:
+    if moment.status not in ("done", "ended"):
+        return []
+    steps = [("run.results()", "gives the answers"), ('run.export("answers.csv")', "writes them to a file")]
+    if moment.count(UnitStatus.COMPLETED):
+        steps.insert(0, ("run.review_queue()", "lists the answers to decide on"))
+    return [{"code": code, "words": words} for code, words in steps]
 
 
 def _describe_rates(moment: Moment) -> JSONObject:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mephisto_nb.display.people.room import PeopleRoom, room_of
 from mephisto_nb.display.people.still import draw_qualifications, draw_workers
 from mephisto_nb.display.widgets.desk import Subject
-from mephisto_nb.display.widgets.front_end import script, styles
+from mephisto_nb.display.widgets.front_end import FrontEnd
 from mephisto_nb.display.widgets.model import can_be_live, make_model
 from mephisto_nb.operations.people_acts import PeopleActs
 from mephisto_nb.operations.qualifications import Qualifications
@@ -17,22 +17,15 @@ from mephisto_nb.operations.workers import Workers
 if TYPE_CHECKING:
     from mephisto_nb.operations.operator import Operator
 
-#: The parts of the front end, each after those that it needs.
-MODULES = (
-    "dom", "words", "link", "dialogs", "grid", "ask", "heading", "mount", "compose", "qualifications", "workers",
-    "panels",
+#: The panels, each part after those that it needs.
+PEOPLE = FrontEnd(
+    "People",
+    (
+        "words", "dom", "link", "dialogs", "grid", "ask", "heading", "mount", "compose", "qualifications", "workers",
+        "panels",
+    ),
+    ("base", "dashboard", "panels", "rooms"),
 )  # fmt: skip
-STYLES = ("dashboard", "panels", "rooms")
-
-
-def people_script() -> str:
-    """Give the front end's module."""
-    return script(MODULES)
-
-
-def people_styles() -> str:
-    """Give the front end's style sheet."""
-    return styles(STYLES)
 
 
 class _Panel:
@@ -49,7 +42,7 @@ class _Panel:
     @cached_property
     def model(self) -> Any:
         """The widget."""
-        return make_model(self._topic, self._find, people_script, people_styles)
+        return make_model(self._topic, self._find, PEOPLE)
 
     async def _find(self, topic: str) -> Subject:
         return Subject(self.room)

@@ -40,7 +40,8 @@ def describe(run: RunFrames, pages: AnsweredPages | None, answers: Answers, unit
     dict
         ``unit_id``, ``worker_name``, ``status``, ``item`` (which one of the data), ``at``, ``seconds``, ``pays`` (what
         approving it costs, fees included), ``inputs``, ``answer``, ``files``, ``page`` (a document; None: see
-        ``no_page``), ``record`` of its worker, what speaks ``against`` it, ``others`` to the same item, ``history`` of decisions.
+        ``no_page``), ``record`` of its worker, what speaks ``against`` it, ``others`` to the same item, ``history`` of
+        decisions.
 
     Raises
     ------

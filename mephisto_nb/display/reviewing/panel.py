@@ -8,29 +8,22 @@ from typing import Any
 from mephisto_nb.display.reviewing.room import ReviewRoom
 from mephisto_nb.display.reviewing.still import draw_review
 from mephisto_nb.display.widgets.desk import Subject
-from mephisto_nb.display.widgets.front_end import script, styles
+from mephisto_nb.display.widgets.front_end import FrontEnd
 from mephisto_nb.display.widgets.model import can_be_live, make_model
 from mephisto_nb.errors import NotFoundError
 from mephisto_nb.review.reviewing import Reviewing
 from mephisto_nb.review.selection import Units, select
 
 TOPIC = "review"
-#: The parts of the front end, each after those that it needs.
-MODULES = (
-    "dom", "words", "link", "dialogs", "grid", "ask", "heading", "mount", "answer", "beside", "verdicts", "walk",
-    "review",
+#: The panel, each part after those that it needs.
+REVIEW = FrontEnd(
+    "Review",
+    (
+        "words", "dom", "link", "dialogs", "grid", "ask", "heading", "mount", "answer", "beside", "verdicts", "walk",
+        "review",
+    ),
+    ("base", "dashboard", "panels", "rooms", "review"),
 )  # fmt: skip
-STYLES = ("dashboard", "panels", "rooms", "review")
-
-
-def review_script() -> str:
-    """Give the front end's module."""
-    return script(MODULES)
-
-
-def review_styles() -> str:
-    """Give the front end's style sheet."""
-    return styles(STYLES)
 
 
 class ReviewPanel:
@@ -75,7 +68,7 @@ class ReviewPanel:
 
     @cached_property
     def _model(self) -> Any:
-        return make_model(TOPIC, self._find, review_script, review_styles)
+        return make_model(TOPIC, self._find, REVIEW)
 
     async def _find(self, topic: str) -> Subject:
         return Subject(self.room)

@@ -73,12 +73,14 @@ class Feed:
         self._last_sent_at = -INTERVAL
         self._sent: JSONObject = {}
         self._due: Handle | None = None
-        self._is_watched = False
-        source.on_change.append(self._note)
 
     def watch(self, watched: bool) -> None:
-        """Begin to send changes, or stop."""
-        self._is_watched = watched
+        """Begin to send changes, or stop. A source that nobody follows can see that: its `on_change` is empty."""
+        is_watched = self._note in self.source.on_change
+        if watched and not is_watched:
+            self.source.on_change.append(self._note)
+        elif is_watched and not watched:
+            self.source.on_change.remove(self._note)
         if not watched and self._due is not None:
             self._due.cancel()
             self._due = None
@@ -91,11 +93,9 @@ class Feed:
     def close(self) -> None:
         """Follow the source no longer."""
         self.watch(False)
-        if self._note in self.source.on_change:
-            self.source.on_change.remove(self._note)
 
     def _note(self) -> None:
-        if self._is_watched and self._due is None:
+        if self._due is None:
             wait = self._last_sent_at + INTERVAL - self._timers.time()
             self._due = self._timers.call_later(max(0.0, wait), self._send_changes)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.display.widgets.desk import Desk, FindSubject
-from mephisto_nb.display.widgets.front_end import script, styles
+from mephisto_nb.display.widgets.front_end import DASHBOARD, FrontEnd
 from mephisto_nb.errors import ConfigError
 
 
@@ -24,8 +23,8 @@ def can_be_live() -> bool:
     return getattr(shell, "kernel", None) is not None and asyncio._get_running_loop() is not None
 
 
-def make_model(topic: str, find: FindSubject, esm: Callable[[], str] = script, css: Callable[[], str] = styles) -> Any:
-    """Make the widget of a topic, and the desk that answers its views; `esm` and `css` give its front end.
+def make_model(topic: str, find: FindSubject, front_end: FrontEnd = DASHBOARD) -> Any:
+    """Make the widget of a topic, and the desk that answers its views.
 
     Messages arrive on whichever thread the kernel likes, and their loop may be another one: all of them are handed
     over to the loop of this call, here and nowhere else.
@@ -38,7 +37,7 @@ def make_model(topic: str, find: FindSubject, esm: Callable[[], str] = script, c
     if find_spec("anywidget") is None:
         raise ConfigError("A live display needs anywidget. Install it: pip install 'mephisto-nb[lab]'.")
     loop = asyncio.get_running_loop()
-    model = _model_class(esm, css)(topic=topic)
+    model = _model_class(front_end)(topic=topic)
 
     def send(message: JSONObject) -> None:
         model.send(message)
@@ -49,15 +48,10 @@ def make_model(topic: str, find: FindSubject, esm: Callable[[], str] = script, c
 
 
 @cache
-def _model_class(esm: Callable[[], str], css: Callable[[], str]) -> Any:
+def _model_class(front_end: FrontEnd) -> Any:
     import anywidget
     import traitlets
 
-    class Dashboard(anywidget.AnyWidget):
-        """Follows a run, or all runs of an operator, or draws a run."""
-
-        _esm = esm()
-        _css = css()
-        topic = traitlets.Unicode().tag(sync=True)
-
-    return Dashboard
+    topic = traitlets.Unicode().tag(sync=True)
+    parts = {"_esm": front_end.script, "_css": front_end.styles, "topic": topic}
+    return type(front_end.name, (anywidget.AnyWidget,), parts)

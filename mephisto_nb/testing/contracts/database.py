@@ -20,6 +20,7 @@ from mephisto_nb.testing.contracts._database_people import PeopleContract
 from mephisto_nb.testing.contracts._database_people_acts import PeopleActsContract
 from mephisto_nb.testing.contracts._database_reads import ReadsContract
 from mephisto_nb.testing.contracts._database_reviews import ReviewsContract
+from mephisto_nb.testing.contracts._database_said import SaidContract
 from mephisto_nb.testing.contracts._database_sharing import SharingContract
 from mephisto_nb.testing.contracts._database_steering import SteeringContract
 from mephisto_nb.testing.contracts._database_steps_about_people import StepsAboutPeopleContract
@@ -34,6 +35,7 @@ class DatabaseContract(
     PeopleActsContract,
     ReadsContract,
     ReviewsContract,
+    SaidContract,
     SharingContract,
     SteeringContract,
     StepsAboutPeopleContract,

@@ -62,7 +62,7 @@ export function composer(desk) {
   const rows = make("div", { class: "mnb-requirements" });
   const known = [];
   let names = [];
-  let [rev, turn, timer, sent] = [null, 0, 0, ""];
+  let [rev, turn, timer, due, sent] = [null, 0, 0, 0, ""];
   const figure = make("p", { class: "mnb-passes", role: "status" });
   const fill = make("span", { class: "mnb-piece mnb-passed", "data-unit": "completed" });
   const bar = make("span", { class: "mnb-bar mnb-thin", "aria-hidden": "true" }, fill);
@@ -105,6 +105,14 @@ export function composer(desk) {
     timer = setTimeout(compose, 150);
   }
 
+  /** The data have changed: ask again, however fast more changes come. */
+  function later() {
+    due ||= setTimeout(() => {
+      due = 0;
+      compose();
+    }, 300);
+  }
+
   async function compose() {
     const mine = ++turn;
     const requirements = known.map((row) => row.read()).filter((one) => one !== null);
@@ -134,7 +142,7 @@ export function composer(desk) {
         state.composed.forEach(append);
         compose();
       } else if (state.rev !== rev) {
-        soon();
+        later();
       }
       rev = state.rev;
     },

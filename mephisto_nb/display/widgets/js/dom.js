@@ -1,5 +1,7 @@
 /** Small helpers over the DOM. Text goes in as text, never as markup, and nothing is touched that has not changed. */
 
+import { middle, number } from "./words.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 function fill(node, attributes, children) {
@@ -37,9 +39,9 @@ export function put(node, name, value) {
   if (node.getAttribute(name) !== wanted) node.setAttribute(name, wanted);
 }
 
-/** Show a node, or hide it. */
+/** Show a node, or hide it; drawings have the attribute, but not the property. */
 export function show(node, visible) {
-  if (node.hidden === Boolean(visible)) node.hidden = !visible;
+  if (node.hasAttribute("hidden") === Boolean(visible)) node.toggleAttribute("hidden", !visible);
 }
 
 /** Set a style. */
@@ -50,6 +52,59 @@ export function style(node, name, value) {
 /** Make text that keeps its own direction, and cannot turn that of its neighbours. */
 export function own(className = "") {
   return make("bdi", { class: className || null });
+}
+
+/**
+ * Make a name that is cut in the middle where it is long. Who points at it, or comes to it by keyboard, reads it whole.
+ *
+ * `write(text)` sets it. `tabbable` is false inside a button, whose own title says it all.
+ */
+export function longName(className, longest, tabbable = true) {
+  const short = make("bdi");
+  const whole = make("bdi", { class: "mnb-whole" });
+  const node = make("span", { class: className }, short, whole);
+  let shown = null;
+  return {
+    node,
+    write(text) {
+      if (text === shown) return;
+      shown = text;
+      const cut = middle(text, longest);
+      const isCut = cut !== text;
+      write(short, cut);
+      write(whole, isCut && tabbable ? text : "");
+      put(short, "aria-hidden", isCut && tabbable ? "true" : null);
+      put(node, "data-cut", isCut && tabbable);
+      put(node, "tabindex", isCut && tabbable ? 0 : null);
+    },
+  };
+}
+
+/**
+ * Show the first rows of a list, and a button that says how many more there are.
+ *
+ * `cut(rows, total)` gives the rows to draw. A list that was folded open is scrolled.
+ */
+export function fold(most, scroll, redraw) {
+  let isOpen = false;
+  const node = make("button", { type: "button", class: "mnb-quiet mnb-more" });
+  node.addEventListener("click", () => {
+    isOpen = !isOpen;
+    redraw();
+  });
+  return {
+    node,
+    cut(rows, total = rows.length) {
+      const canOpen = rows.length > most;
+      const shown = canOpen && isOpen ? rows : rows.slice(0, most);
+      const more = total - shown.length;
+      put(scroll, "data-open", canOpen && isOpen);
+      put(node, "aria-expanded", canOpen && isOpen ? "true" : "false");
+      show(node, canOpen);
+      write(node, isOpen ? (more > 0 ? `and ${number(more)} more; show fewer` : "show fewer") : `and ${number(more)} more`);
+      return shown;
+    },
+  };
 }
 
 function keepFocus(parent, node) {

@@ -50,8 +50,8 @@ function timeLeft() {
     reads: ["pace", "run", "units"],
     draw({ pace, run, units }) {
       const { seconds_left: left, seconds_left_low: low, seconds_left_high: high } = pace;
-      if (run.ended_at || (units.total > 0 && units.answered === units.total)) set("Done", "", "run.results() gives the answers");
-      else if (left === null) set(UNKNOWN, "", "too early to tell");
+      if (run.ended_at || (units.total > 0 && units.answered === units.total)) set("Done", "", "nothing is left to do");
+      else if (left === null) set(UNKNOWN, "", run.status === "paused" ? "not while it is paused" : "too early to tell");
       else set(duration(left), "", low === null ? "" : `likely ${duration(low)} to ${duration(high)}`);
     },
   };
@@ -59,8 +59,8 @@ function timeLeft() {
 
 const PARTS = [
   ["spent", "spent"],
-  ["committed", "committed"],
-  ["to_come", "for the rest"],
+  ["committed", "in progress"],
+  ["to_come", "not begun"],
 ];
 
 function cost() {

@@ -11,7 +11,8 @@ import { number, plain } from "./words.js";
 const ROW = 30;
 const PAGE = 100;
 /** The least time between two readings that nobody asked for, and how much of its time the kernel may spend on them. */
-const REST = 1000;
+const REST = 250;
+const MOST_REST = 10_000;
 const SHARE = 10;
 
 let gridNumber = 0;
@@ -37,7 +38,7 @@ export function grid({ label, columns, fetch, keyOf, open, choose, empty, noun, 
   const shown = new Map();
   let pages = new Map();
   let [total, all, active, column] = [0, 0, 0, 0];
-  let marked = null;
+  let [marked, lastAt] = [null, 0];
   let [busy, again, wanted, timer, closed, cost] = [false, false, null, 0, false, 0];
   const fields = choose ? [{ name: "chosen", title: "", width: "34px" }, ...columns] : columns;
 
@@ -260,8 +261,13 @@ export function grid({ label, columns, fetch, keyOf, open, choose, empty, noun, 
     ask,
     /** The data have changed: read them anew, soon, and not more often than the kernel can bear. */
     changed() {
-      clearTimeout(timer);
-      timer = setTimeout(refresh, pages.size === 0 ? 0 : Math.max(cost > 50 ? REST : 60, SHARE * cost));
+      if (timer !== 0) return; // however fast changes come, the reading that is due takes place
+      const rest = Math.min(MOST_REST, Math.max(REST, SHARE * cost));
+      timer = setTimeout(() => {
+        timer = 0;
+        lastAt = Date.now();
+        refresh();
+      }, Math.max(60, lastAt + rest - Date.now()));
     },
     refresh,
     chosen: () => [...chosen],

@@ -38,6 +38,7 @@ export class Link {
       this.intersects = entries.at(-1).isIntersecting;
       this.look();
     });
+    el.classList.add("mnb-place");
     this.observer.observe(el);
     this.renewal = setInterval(() => this.looks && this.look(), RENEW);
     this.cut = new MutationObserver(() => {

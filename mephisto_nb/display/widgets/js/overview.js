@@ -1,12 +1,12 @@
 /** The head of a run: its name, its state, whether all is well; and how far it is. */
 
-import { draw, follow, make, own, put, show, style, write } from "./dom.js";
+import { draw, follow, make, longName, own, put, show, style, write } from "./dom.js";
 import { UNIT_LABELS, clock, count, duration, number, percent, plain, runLabel, stopwatch } from "./words.js";
 
 /** The name, the state, the elapsed time, and a sentence on what needs attention. */
 export function head() {
-  const name = own("mnb-name");
-  const title = own("mnb-title");
+  const name = longName("mnb-name", 40);
+  const title = longName("mnb-title", 140);
   const state = make("span", { class: "mnb-state" });
   const elapsed = make("span", { class: "mnb-elapsed" });
   const health = make("p", { class: "mnb-health" });
@@ -14,19 +14,18 @@ export function head() {
   const node = make(
     "header",
     { class: "mnb-head" },
-    make("div", { class: "mnb-heading" }, make("h3", {}, name), state, elapsed),
+    make("div", { class: "mnb-heading" }, make("h3", {}, name.node), state, elapsed),
     tools,
-    make("div", { class: "mnb-under" }, title, health),
+    make("div", { class: "mnb-under" }, title.node, health),
   );
   return {
     node,
     tools,
     reads: ["run", "attention", "people"],
     draw({ run, attention }) {
-      write(name, plain(run.name));
-      put(name, "title", plain(run.name));
-      write(title, plain(run.title));
-      show(title, run.title && run.title !== run.name);
+      name.write(plain(run.name));
+      title.write(plain(run.title));
+      show(title.node, run.title && run.title !== run.name);
       write(state, runLabel(run.status));
       put(state, "data-status", run.status);
       const bad = attention.filter((one) => one.severity !== "info");
@@ -61,14 +60,16 @@ export function attention(steer) {
 }
 
 function alert(steer) {
-  const reason = own("mnb-reason");
-  const remedy = own("mnb-remedy");
+  const kind = make("span", { class: "mnb-kind" }, "Note ");
+  const reason = own();
+  const remedy = own();
   const button = make("button", { type: "button", class: "mnb-button", click: () => steer(button.mnbAction) });
-  const node = make("li", {}, make("div", {}, reason, remedy), button);
+  const node = make("li", {}, make("div", {}, make("div", { class: "mnb-reason" }, kind, reason), make("div", {}, remedy)), button);
   return {
     node,
     draw({ severity, reason: why, remedy: what, action }) {
       put(node, "data-severity", severity);
+      show(kind, severity === "info");
       write(reason, plain(why));
       write(remedy, plain(what));
       show(button, action !== null && action !== undefined);
@@ -105,7 +106,7 @@ export function progress() {
       if (long) write(work, `${plain(long.what)}: ${number(long.done)} of ${number(long.total)}`);
       write(answered, number(units.answered));
       write(total, ` of ${number(units.total)} answered`);
-      write(share, `${percent(units.answered, units.total)} %`);
+      write(share, `${percent(units.answered, units.total)}\u00a0%`);
       put(bar, "aria-valuemax", Math.max(units.total, 1));
       put(bar, "aria-valuenow", units.answered);
       put(bar, "aria-valuetext", `${number(units.answered)} of ${number(units.total)} units answered`);
@@ -129,6 +130,24 @@ function piece(status, label) {
       write(value, number(number_));
     },
   };
+}
+
+/** What to do with a run that is over. */
+export function next() {
+  const list = make("ul", {});
+  const node = make("section", { class: "mnb-next", "aria-label": "What comes next" }, make("b", {}, "What comes next"), list);
+  return {
+    node,
+    reads: ["next"],
+    draw({ next: steps }) {
+      show(node, steps.length > 0);
+      follow(list, steps, (one) => one.code, (one) => step(one), () => {});
+    },
+  };
+}
+
+function step({ code, words }) {
+  return { node: make("li", {}, make("code", {}, code), ` ${words}`) };
 }
 
 /** Draw small bars, one for each value. */

@@ -3,7 +3,7 @@
 import { notice, showSubmission } from "./dialogs.js";
 import { make, put, show, write } from "./dom.js";
 import { figures } from "./figures.js";
-import { attention, head, progress } from "./overview.js";
+import { attention, head, next, progress } from "./overview.js";
 import { newest, people } from "./people.js";
 import { sharing, steering } from "./steering.js";
 import { clock, plain } from "./words.js";
@@ -19,10 +19,10 @@ export function runDashboard(link, runId) {
   const absence = make("p", { class: "mnb-note mnb-absence" });
   const waiting = make("p", { class: "mnb-empty" }, "Waiting for the kernel…");
   const open = (agent) => showSubmission(root, () => link.ask({ type: "submission", topic: runId, agent_id: agent }));
-  const sections = [top, attention(controls.steer), progress(), figures(), people(), newest(open), sharing()];
-  const [, alerts, bar, tiles, crowd, answers, share] = sections.map((section) => section.node);
+  const sections = [top, attention(controls.steer), next(), progress(), figures(), people(), newest(open), sharing()];
+  const [, alerts, after, bar, tiles, crowd, answers, share] = sections.map((section) => section.node);
   const foot = make("footer", { class: "mnb-foot" }, share, absence);
-  const body = make("div", { class: "mnb-body" }, top.node, away, news.node, alerts, bar, tiles, make("div", { class: "mnb-panels" }, crowd, answers), foot);
+  const body = make("div", { class: "mnb-body" }, top.node, away, news.node, alerts, after, bar, tiles, make("div", { class: "mnb-panels" }, crowd, answers), foot);
   root.append(waiting, body);
   show(body, false);
   show(away, false);

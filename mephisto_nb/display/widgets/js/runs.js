@@ -1,6 +1,6 @@
 /** All runs of an operator; a click opens one. */
 
-import { follow, make, own, put, show, style, write } from "./dom.js";
+import { follow, make, longName, put, show, style, write } from "./dom.js";
 import { runDashboard } from "./run.js";
 import { clock, count, moment, number, percent, plain, runLabel } from "./words.js";
 
@@ -66,12 +66,12 @@ export function runList(link) {
 
 function shareOf({ answered, total }) {
   if (total === null) return "";
-  return total > 0 ? `${number(answered)} of ${number(total)} (${percent(answered, total)} %)` : "no units";
+  return total > 0 ? `${number(answered)} of ${number(total)} (${percent(answered, total)}\u00a0%)` : "no units";
 }
 
 function row({ id }, open) {
-  const name = own();
-  const button = make("button", { type: "button", class: "mnb-link", click: () => open(id, button) }, name);
+  const name = longName("", 48, false);
+  const button = make("button", { type: "button", class: "mnb-link", click: () => open(id, button) }, name.node);
   const state = make("span", { class: "mnb-state" });
   const alerts = make("span", { class: "mnb-count-alerts" });
   const fill = make("span", { class: "mnb-piece", "data-unit": "completed" });
@@ -89,11 +89,11 @@ function row({ id }, open) {
   return {
     node,
     draw(run) {
-      write(name, plain(run.name));
-      put(button, "title", `run ${plain(run.id)}`);
+      name.write(plain(run.name));
+      put(button, "title", `${plain(run.name)}, run ${plain(run.id)}`);
       write(state, runLabel(run.status));
       put(state, "data-status", run.status);
-      write(alerts, run.attention > 0 ? `${run.attention} to look at` : "");
+      write(alerts, run.attention > 0 ? `${run.attention} ${run.attention === 1 ? "needs" : "need"} attention` : "");
       style(fill, "inline-size", `${run.total > 0 ? (100 * run.answered) / run.total : 0}%`);
       put(bar, "aria-label", `Units of ${plain(run.name)} answered`);
       show(bar, run.total > 0);

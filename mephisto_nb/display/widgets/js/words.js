@@ -15,7 +15,7 @@ export const UNIT_LABELS = {
   rejected: "rejected",
   assigned: "at work",
   launched: "open",
-  created: "to come",
+  created: "queued",
   expired: "expired",
 };
 
@@ -25,9 +25,9 @@ const RUN_LABELS = {
   closing: "Closing",
   done: "Done",
   ended: "Finished",
-  detached: "Let go",
+  detached: "Not taken up",
   failed: "Failed",
-  left: "Left behind",
+  left: "Not taken up",
 };
 
 /** Name the state of a run. */
@@ -100,6 +100,15 @@ export function count(value, one, many = `${one}s`) {
 /** Give a share in whole percent; only what is complete has 100. */
 export function percent(part, whole) {
   return whole > 0 ? Math.floor((100 * part) / whole) : 0;
+}
+
+/** Cut a long text in its middle: what tells two of them apart is as often at the end as at the beginning. */
+export function middle(text, longest) {
+  if (text.length <= longest) return text;
+  const marks = [...new Intl.Segmenter().segment(text)].map((one) => one.segment);
+  if (marks.length <= longest) return text;
+  const tail = Math.floor((longest - 1) / 3);
+  return `${marks.slice(0, longest - 1 - tail).join("")}…${marks.slice(-tail).join("")}`;
 }
 
 /** Make control characters visible: a text must not move the cursor, ring a bell or hide anything. */

@@ -1,0 +1,47 @@
+"""What the page around a bundle may load and run, and what to set where it wants more."""
+
+from __future__ import annotations
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.blueprints.static_react.args import StaticReactBlueprintArgs
+
+#: How the page names what it reports when its policy stopped something.
+POLICY_ERROR = "policy"
+_MOST = 200
+
+
+def make_policy(args: StaticReactBlueprintArgs) -> str:
+    """Write the policy: nothing from other sites but what is named, and no text run as code unless that is allowed."""
+    others = "".join(f" {source}" for source in args.extra_sources)
+    scripts = f"'self'{others}{' ' + chr(39) + 'unsafe-eval' + chr(39) if args.allow_eval else ''}"
+    styles = f"'self'{others}{' ' + chr(39) + 'unsafe-inline' + chr(39) if args.allow_inline_styles else ''}"
+    return (
+        f"default-src 'none'; script-src {scripts}; style-src {styles}; img-src * data: blob:; "
+        f"media-src * data: blob:; font-src 'self' data:{others}; connect-src 'self' ws: wss:{others}; "
+        f"worker-src 'self' blob:; frame-src 'self'{others}; form-action 'self'; base-uri 'none'"
+    )
+
+
+def explain(report: JSONObject) -> str | None:
+    """Say what to set, or to change, for what a page's policy has stopped; None where a report is of something else."""
+    if report.get("error_type") != POLICY_ERROR:
+        return None
+    directive, blocked = str(report.get("directive"))[:_MOST], str(report.get("blocked"))[:_MOST]
+    remedy = _remedy(directive, blocked)
+    return f"The worker's page was kept from something that it tried ({directive}: {blocked}). {remedy}"
+
+
+def _remedy(directive: str, blocked: str) -> str:
+    if directive == "script-src" and blocked in ("eval", "wasm-eval"):
+        return (
+            "The bundle runs text as code, as builds for development do. Build it for production, or set "
+            "mephisto.blueprint.allow_eval=true."
+        )
+    if directive == "style-src" and blocked == "inline":
+        return "The bundle adds styles of its own. Set mephisto.blueprint.allow_inline_styles=true."
+    if blocked == "inline":
+        return "A script is written into the page itself. Put it into the bundle."
+    return (
+        "It belongs to another site. Put it into the bundle or into extra_source_dir, or add its address to "
+        "mephisto.blueprint.extra_sources."
+    )

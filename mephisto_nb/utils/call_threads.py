@@ -1,0 +1,80 @@
+"""Runs a researcher's functions that may block, or never end, where they hold up nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import inspect
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def in_own_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function that may block for ever in a thread that nobody else waits for; it keeps no process alive."""
+    return await _start(partial(function, *args, **kwargs), "mephisto_nb-call", lambda: None)
+
+
+async def call(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a researcher's function, plain or async, so that it holds up nobody."""
+    result = await (function(*args) if is_async(function) else in_own_thread(function, *args))
+    return await result if inspect.isawaitable(result) else result
+
+
+class CallThreads:
+    """Calls functions in threads of their own, so many at a time; the others wait in order.
+
+    A call whose caller was cancelled goes on to its end, and holds its place until then.
+
+    Parameters
+    ----------
+    at_most
+        How many run at a time.
+    name
+        What the threads are called.
+    """
+
+    def __init__(self, at_most: int, name: str) -> None:
+        self._places = asyncio.Semaphore(at_most)
+        self._name = name
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a function in a thread; give what it returns, or raise what it raises."""
+        await self._places.acquire()
+        return await _start(partial(function, *args, **kwargs), self._name, self._places.release)
+
+
+def _start(function: Callable[[], T], name: str, at_end: Callable[[], None]) -> asyncio.Future[T]:
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+    context = contextvars.copy_context()
+
+    def settle(set_result: Callable[[], None]) -> None:
+        at_end()
+        if not future.done():  # or else its caller was cancelled
+            set_result()
+
+    def call() -> None:
+        try:
+            set_result = partial(future.set_result, context.run(function))
+        except StopIteration as error:  # which a future cannot hold
+            set_result = partial(future.set_exception, RuntimeError(f"{name} raised {error!r}"))
+        except BaseException as error:  # noqa: BLE001 - handed to the caller
+            set_result = partial(future.set_exception, error)
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits
+            loop.call_soon_threadsafe(settle, set_result)
+
+    threading.Thread(target=call, name=name, daemon=True).start()
+    return future
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Tell whether a function of a researcher is to be awaited on the loop: a coroutine function, or what calls one."""
+    inner = function.func if isinstance(function, partial) else function
+    call = getattr(inner, "__call__", None)  # noqa: B004 - of an object whose call is async
+    return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(call)

@@ -1,0 +1,43 @@
+"""Runs of tasks built with the npm packages, unmodified, with a mock crowd and a router of their own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.operations.hydra_config import compose
+from mephisto_nb.operations.operator import Operator
+from mephisto_nb.operations.task_run import LiveTaskRun
+from tests.chromium import skip_or_fail
+
+DIST = Path(__file__).parents[1] / "npm" / "dist"
+TASK = {
+    "task_name": "npm",
+    "task_title": "Moods",
+    "task_description": "Say how a sentence sounds.",
+    "task_reward": 0.1,
+    "task_tags": "mood",
+}
+ANN = "/?worker_id=ann&assignment_id=a1"
+
+
+def built(name: str) -> str:
+    """Give the path of a bundle; skip where it was not built."""
+    if not (DIST / name).is_file():
+        skip_or_fail("the npm bundles were not built: run `make npm`")
+    return str(DIST / name)
+
+
+@asynccontextmanager
+async def launched(
+    data_dir: Path, blueprint: str, source: str, rows: list[dict[str, Any]], *, args: Any = None, **shared: Any
+) -> AsyncIterator[LiveTaskRun]:
+    """Launch a task whose links are not signed, and end it."""
+    blueprint_args = {"task_source": source, **(args or {})}
+    config = compose(blueprint, blueprint_args=blueprint_args, provider_args={"signed_links": False}, task=TASK)
+    async with Operator(data_dir=data_dir) as operator:
+        yield await operator.launch_task_run(config, SharedTaskState(static_task_data=rows, **shared))
+        await operator.force_shutdown()

@@ -1,0 +1,224 @@
+"""`on_unit_submitted`: told of every answer, whatever becomes of kernels; it pays once, and harms nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.display.observation.watch import watch
+from mephisto_nb.errors import ConfigError
+from mephisto_nb.operations import hooks
+from mephisto_nb.operations.operator import Operator
+from mephisto_nb.operations.task_run import LiveTaskRun
+from tests.operations.runs import crowd_of, launch, rows, take
+
+
+async def answer(run: LiveTaskRun, name: str = "ann", **given: Any) -> None:
+    """Let a worker do one unit."""
+    async with crowd_of(run.url) as worker:
+        await worker(name).submit(await take(worker(name)), {"mood": "glad", **given})
+
+
+async def launch_with(operator: Operator, hook: Callable[..., Any], count: int = 1, **task: Any) -> LiveTaskRun:
+    return await launch(operator, rows(count), shared={"on_unit_submitted": hook}, **task)
+
+
+async def test_a_hook_reads_what_was_asked_and_what_came_back(operator: Operator) -> None:
+    seen: list[Any] = []
+    run = await launch_with(operator, seen.append, task_reward=0.25)
+    await answer(run)
+    await run.completed()
+    (unit,) = seen
+    assert (unit.worker_name, unit.inputs, unit.answer, unit.pay_amount, unit.status) == (
+        "ann", {"text": "text 0"}, {"mood": "glad"}, 0.25, "completed",
+    )  # fmt: skip
+    (row,) = run.results().to_dict("records")
+    for name in ("unit_id", "agent_id", "worker_id", "assignment_id", "assignment_index", "unit_index", "task_run_id"):
+        assert getattr(unit, name) == row[name]
+    assert unit.get_assigned_agent().state.get_data() == {"inputs": {"text": "text 0"}, "outputs": {"mood": "glad"}}
+
+
+async def test_an_async_hook_pays_grants_and_blocks(operator: Operator) -> None:
+    async def reward(unit: Any) -> None:
+        await unit.bonus(0.5, "for care")
+        await unit.grant("careful", 3)
+        await unit.block("done is done")
+
+    run = await launch_with(operator, reward)
+    await answer(run)
+    await run.completed()
+    (paid,) = run.payments().to_dict("records")
+    assert (paid["worker_name"], paid["kind"], paid["amount"], paid["reason"]) == ("ann", "bonus", 0.5, "for care")
+    assert paid["unit_id"] == run.units()["unit_id"].item()
+    facts = run.database.get_worker_facts("another", "mock", ["ann"])["ann"]
+    assert facts.grants == {"careful": 3}
+    assert facts.worker is not None
+    assert facts.worker.blocked
+
+
+async def test_a_plain_hook_does_the_same_from_its_thread(operator: Operator) -> None:
+    threads: list[threading.Thread] = []
+
+    def reward(unit: Any) -> None:
+        threads.append(threading.current_thread())
+        unit.bonus(0.5, "for care")
+        unit.grant("careful")
+        unit.revoke("careful")
+
+    run = await launch_with(operator, reward)
+    await answer(run)
+    await run.completed()
+    assert run.payments()["amount"].tolist() == [0.5]
+    assert run.database.get_worker_facts("another", "mock", ["ann"])["ann"].grants == {}
+    assert threads[0] is not threading.main_thread()
+
+
+async def test_what_a_hook_began_and_did_not_await_is_done_all_the_same(operator: Operator) -> None:
+    async def reward(unit: Any) -> None:
+        unit.bonus(0.5, "for care")
+
+    run = await launch_with(operator, reward)
+    await answer(run)
+    await run.completed()
+    assert run.payments()["amount"].tolist() == [0.5]
+
+
+async def test_a_bonus_is_owed_once_for_each_reason(operator: Operator) -> None:
+    def reward(unit: Any) -> None:
+        for reason in ("for care", "for speed", "for care"):
+            unit.bonus(0.5, reason)
+
+    run = await launch_with(operator, reward)
+    await answer(run)
+    await run.completed()
+    assert run.payments()["reason"].tolist() == ["for care", "for speed"]
+    assert run.events()["why"].str.startswith("is owed").sum() == 2
+    assert watch(run).state()["money"]["spent"] == pytest.approx(0.1 + 1.0)
+
+
+BAD = [(0, "care"), (-1, "care"), (float("nan"), "care"), (float("inf"), "care"), (True, "care"), ("1", "care"),
+       (20.01, "care"), (1, ""), (1, None)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("amount", "reason"), BAD, ids=str)
+async def test_a_bad_bonus_is_refused_before_anything_is_owed(operator: Operator, amount: Any, reason: Any) -> None:
+    refused: list[Exception] = []
+
+    def reward(unit: Any) -> None:
+        with pytest.raises(ConfigError) as told:
+            unit.bonus(amount, reason)
+        refused.append(told.value)
+
+    run = await launch_with(operator, reward)
+    await answer(run)
+    await run.completed()
+    assert "bonus" in str(refused[0])
+    assert run.payments().empty
+
+
+async def test_the_most_that_a_bonus_may_be_is_a_setting(operator: Operator) -> None:
+    run = await launch_with(operator, lambda unit: unit.bonus(0.5, "care"), maximum_bonus=0.4)
+    await answer(run)
+    await run.completed()
+    assert run.payments().empty
+    assert "more than mephisto.task.maximum_bonus, 0.40" in "".join(run.attention)
+
+
+async def test_a_slow_hook_delays_neither_answers_nor_other_hooks(operator: Operator) -> None:
+    free, quick = threading.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def slow_for_ann(unit: Any) -> None:
+        if unit.worker_name == "ann":
+            free.wait(20)
+        else:
+            loop.call_soon_threadsafe(quick.set)
+
+    run = await launch_with(operator, slow_for_ann, count=2)
+    await answer(run, "ann")
+    await answer(run, "bob")
+    await quick.wait()
+    assert run.progress == (2, 2)
+    free.set()
+    await run.completed()
+    assert run.attention == []
+
+
+async def test_a_hook_that_never_ends_does_not_keep_a_run_from_ending(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hooks, "PATIENCE", 0.01)
+
+    async def never(unit: Any) -> None:
+        await asyncio.Event().wait()
+
+    run = await launch_with(operator, never)
+    await answer(run)
+    await run.completed()
+    await run.over.wait()
+    assert "1 calls had not ended" in "".join(run.attention)
+
+
+async def test_a_failing_hook_is_told_and_the_other_answers_go_on(operator: Operator) -> None:
+    def fail(unit: Any) -> None:
+        raise ValueError(unit.answer["n"])
+
+    run = await launch_with(operator, fail, count=2)
+    for n in range(2):
+        await answer(run, n=n)
+    await run.completed()
+    assert [str(error) for error in run.failed_hooks] == ["0", "1"]
+    marks = [event.detail for event in run.database.read_events([run.task_run_id], why=hooks.CALLED)]
+    assert marks == [{"error": "ValueError(0)"}, {"error": "ValueError(1)"}]
+
+
+async def test_what_came_while_no_kernel_was_there_is_told_and_what_was_told_is_not(
+    make_operator: Callable[..., Operator],
+) -> None:
+    first, second = [], []
+    before = make_operator()
+    run = await launch_with(before, lambda unit: first.append(unit.answer["n"]), count=3)
+    await answer(run, n=1)
+    await run.parts.engine.wait_until(lambda _: bool(first))
+    await run.parts.engine.do(lambda step: None)  # the mark is on its way
+    async with crowd_of(run.url) as worker:
+        agent_id = await take(worker("bob"))
+        await before.detach()
+        await worker("bob").submit(agent_id, {"n": 2})
+    shared = SharedTaskState(on_unit_submitted=lambda unit: second.append(unit.answer["n"]))
+    again = await make_operator().reconnect(run.task_run_id, shared)
+    await answer(again, "cyd", n=3)
+    await again.completed()
+    assert (first, sorted(second)) == ([1], [2, 3])
+
+
+async def test_a_kernel_that_goes_in_the_middle_makes_a_second_call_and_one_bonus(
+    make_operator: Callable[..., Operator],
+) -> None:
+    reached, calls = asyncio.Event(), []
+
+    async def pay_and_hang(unit: Any) -> None:
+        calls.append("first")
+        await unit.bonus(0.5, "care")
+        reached.set()
+        await asyncio.Event().wait()
+
+    async def pay(unit: Any) -> None:
+        calls.append("second")
+        await unit.bonus(0.5, "care")
+
+    before = make_operator()
+    run = await launch_with(before, pay_and_hang, count=2)
+    await answer(run)
+    await reached.wait()
+    await before.detach()
+    again = await make_operator().reconnect(run.task_run_id, SharedTaskState(on_unit_submitted=pay))
+    await answer(again, "bob")
+    await again.completed()
+    assert calls == ["first", "second", "second"]
+    assert again.payments()["worker_name"].tolist() == ["ann", "bob"]

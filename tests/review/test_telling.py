@@ -1,0 +1,106 @@
+"""A crowd that pays, rejects, writes and blocks is asked to, once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pytest
+
+from mephisto_nb.abstractions.crowd_provider import CrowdVerb, CrowdWork
+from mephisto_nb.errors import UsageError, WorldError
+from mephisto_nb.operations import registry
+from mephisto_nb.operations.operator import Operator
+from mephisto_nb.providers.mock import MockProvider, MockProviderArgs
+from tests.review.answers import said, stored_run
+
+
+@dataclass(slots=True)
+class GenerousArgs(MockProviderArgs):
+    _provider_type: str = "generous"
+
+
+class Generous(MockProvider):
+    """A crowd that does all it is asked for, unless its money has run out."""
+
+    PROVIDER_TYPE, ALIASES, ArgsClass, FEE_RATE = "generous", (), GenerousArgs, 0.2
+    CAN = frozenset(CrowdVerb)
+    asked: ClassVar[list[tuple[str, CrowdWork]]] = []
+    is_broke: ClassVar[bool] = False
+
+    async def _do(self, verb: str, work: CrowdWork) -> None:
+        if self.is_broke and work.amount:
+            raise WorldError("The account holds 0.00 USD. Put more in.")
+        self.asked.append((verb, work))
+
+    async def approve_work(self, work: CrowdWork) -> None:
+        await self._do("approve", work)
+
+    async def reject_work(self, work: CrowdWork) -> None:
+        await self._do("reject", work)
+
+    async def pay_bonus(self, work: CrowdWork) -> None:
+        await self._do("bonus", work)
+
+    async def send_message(self, work: CrowdWork) -> None:
+        await self._do("message", work)
+
+    async def block_worker(self, work: CrowdWork) -> None:
+        await self._do("block", work)
+
+
+@pytest.fixture
+def run(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """An ended run of a crowd that pays, with an answer of ann and one of bob."""
+    Generous.asked.clear()
+    monkeypatch.setattr(Generous, "is_broke", False)
+    monkeypatch.setattr(registry.PROVIDERS, "_classes", dict(registry.PROVIDERS._classes))
+    registry.PROVIDERS.register(Generous, replace=True)
+    rows = [said(0, "ann", "glad"), said(0, "bob", "grim")]
+    return stored_run(operator, rows, crowd="generous")
+
+
+def asked() -> list[tuple[str, str, float]]:
+    return [(verb, work.worker_name, work.amount) for verb, work in Generous.asked]
+
+
+async def test_what_was_decided_is_asked_for_once(run: Any) -> None:
+    await run.approve(worker="ann", bonus=0.5, message="Thanks")
+    await run.approve(worker="ann", bonus=0.5, message="Thanks")
+    assert asked() == [("message", "ann", 0.0), ("approve", "ann", 0.25), ("bonus", "ann", 0.5)]
+    assert set(run.payments()["status"]) == {"sent"}
+    await run.reject(worker="bob", block=True)
+    assert asked()[3:] == [("reject", "bob", 0.0), ("block", "bob", 0.0)]
+    assert await run.tell_crowd() == []
+    assert len(asked()) == 5
+    assert len({work.key for _, work in Generous.asked}) == 5
+
+
+async def test_what_the_crowd_refuses_stays_owed_and_is_asked_for_again(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Generous, "is_broke", True)
+    outcome = await run.approve(worker="ann")
+    assert (list(outcome["done"]), list(run.payments()["status"])) == ([True], ["owed"])
+    assert run.events()["why"].str.contains("The account holds").sum() == 1
+    assert (await run.tell_crowd())[0].startswith("approve for ann: The account holds 0.00 USD")
+    monkeypatch.setattr(Generous, "is_broke", False)
+    assert await run.tell_crowd() == []
+    assert (asked(), list(run.payments()["status"])) == ([("approve", "ann", 0.25)], ["sent"])
+
+
+async def test_what_the_crowd_was_told_is_not_undone(run: Any) -> None:
+    outcome = await run.approve(worker="ann")
+    rejected = await run.reject(worker="bob")
+    assert list((await run.undo_review(outcome))["why"]) == ["its payment is sent, and cannot be taken back"]
+    assert list((await run.undo_review(rejected))["why"]) == ["the crowd was told, and takes nothing back"]
+
+
+async def test_fees_are_foreseen(run: Any) -> None:
+    foreseen = run.preview_review("approve")
+    assert (foreseen.fees, foreseen.remarks) == (pytest.approx(0.1), ())
+
+
+async def test_a_crowd_without_verbs_refuses_them_by_name() -> None:
+    with pytest.raises(UsageError, match="'mock' cannot approve"):
+        await MockProvider(MockProviderArgs()).approve_work(CrowdWork("k", "u", "a", "ann", "r"))

@@ -1,0 +1,1 @@
+"""Pictures of all that the displays can show, to be looked at."""
