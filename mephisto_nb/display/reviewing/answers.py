@@ -48,6 +48,7 @@ class Answers:
         database, run_ids = reviewing.runs[0].database, [run.task_run.task_run_id for run in reviewing.runs]
         self.results = reviewing.results()
         self._reviews = database.read_reviews(None)
+        self._by_id: dict[str | None, JSONObject] = {row["review_id"]: row for row in self._reviews}
         gold = gold_accuracy(database.read_gates(run_ids))
         self._records = worker_records(self.results, self._reviews, gold).set_index("worker_id")
         self._status: dict[str, str] = dict(zip(self.results["unit_id"], self.results["status"], strict=True))
@@ -65,16 +66,16 @@ class Answers:
             return
         self._touched.add(review.unit_id)
         self._tables.clear()
-        if any(one["review_id"] == review.review_id for one in self._reviews[-50:]):
+        if review.review_id in self._by_id:
             return  # it was read
         self._status[review.unit_id] = review.after.value
         row: JSONObject = {"unit_id": review.unit_id, "worker_id": review.worker_id, "after": review.after.value}
         row |= {"note": review.note, "undoes": review.undoes, "undone_by": None, "review_id": review.review_id}
         row |= {"who": review.who, "at": review.at, "before": review.before.value, "message": review.message}
-        for one in self._reviews:
-            if one["review_id"] == review.undoes:
-                one["undone_by"] = review.review_id
+        if review.undoes in self._by_id:
+            self._by_id[review.undoes]["undone_by"] = review.review_id
         self._reviews.append(row)
+        self._by_id[review.review_id] = row
 
     def agrees_with(self, unit_counts: Mapping[str, Mapping[str, int]]) -> bool:
         """Tell whether as many units have which status as is known here; those without an answer are left out."""

@@ -283,8 +283,10 @@ def _where(args: JSONObject) -> tuple[str, str]:
 
 def _next(at: int, step: int, waiting: list[bool], *, only_waiting: bool) -> int | None:
     """Give the place that is next; of what waits, also from the beginning again where nothing comes after."""
-    places = list(range(at + 1, len(waiting))) if step > 0 else list(range(at - 1, -1, -1))
+    last = len(waiting)
+    places, rest = (
+        (range(at + 1, last), range(max(at, 0))) if step > 0 else (range(at - 1, -1, -1), range(last - 1, at, -1))
+    )
     if not only_waiting:
-        return places[0] if places else None
-    rest = [place for place in range(len(waiting)) if place != at and place not in set(places)]
-    return next((place for place in [*places, *rest] if waiting[place]), None)
+        return next(iter(places), None)
+    return next((place for place in (*places, *rest) if waiting[place]), None)
