@@ -131,8 +131,16 @@ export function reviewPanel(link) {
   function go(wanted) {
     if (pending > 3) return steps;
     pending += 1;
-    steps = steps.then(() => goNow(wanted)).catch((error) => told.say(error.message, true)).finally(() => (pending -= 1));
+    tellBusy();
+    steps = steps.then(() => goNow(wanted)).catch((error) => told.say(error.message, true)).finally(() => {
+      pending -= 1;
+      tellBusy();
+    });
     return steps;
+  }
+
+  function tellBusy() {
+    put(root, "aria-busy", busy || pending > 0 ? "true" : null);
   }
 
   async function goNow(wanted) {
@@ -179,7 +187,7 @@ export function reviewPanel(link) {
   async function decide(args) {
     if (busy || pending > 0 || current === null || state.closed) return false;
     busy = true;
-    put(root, "aria-busy", "true");
+    tellBusy();
     try {
       const { said, done } = await ask("act", { action: "decide", args });
       told.say(said, done === 0);
@@ -189,7 +197,7 @@ export function reviewPanel(link) {
       return false;
     } finally {
       busy = false;
-      put(root, "aria-busy", null);
+      tellBusy();
     }
   }
 
