@@ -132,3 +132,10 @@ class Blueprint(ABC, Generic[Args]):
     def get_answer(self, data: JSON) -> JSONObject:
         """Turn what was submitted into the columns of `results()`; called when frames are built."""
         return data if isinstance(data, dict) else {"answer": data}
+
+    def get_field_values(self, data: JSON) -> JSONObject | None:
+        """Give what stood in the page's fields, by their names, so that a reviewer sees the page filled in.
+
+        None: the page has no such fields. What was submitted is then shown as it is.
+        """
+        return None

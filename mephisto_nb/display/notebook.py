@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader
 
 from mephisto_nb._typing import JSONObject
@@ -15,6 +17,7 @@ from mephisto_nb.display.observation.runs import run_list
 from mephisto_nb.display.observation.watch import watch
 from mephisto_nb.display.people.panels import QualificationsPanel, WorkersPanel
 from mephisto_nb.display.progress import show_progress, showing_runs
+from mephisto_nb.display.reviewing.panel import ReviewPanel
 from mephisto_nb.display.saved import SavedDisplays
 from mephisto_nb.display.summary import STATES, cost_of, summarize
 from mephisto_nb.display.widgets.desk import Subject
@@ -26,6 +29,8 @@ from mephisto_nb.operations.run_frames import RunFrames
 from mephisto_nb.operations.run_parts import RunParts
 from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.operations.threads import in_thread
+from mephisto_nb.review.reviewing import ReviewedRun
+from mephisto_nb.review.selection import Units
 
 #: HTML is escaped, text is not: worker and researcher text never becomes markup.
 _templates = Environment(
@@ -63,7 +68,7 @@ def draw_operator(state: JSONObject) -> str:
     return page.render(runs=runs, cost=cost_of(state), closed=state["closed"], taken_at=moment(state["now"]))
 
 
-class Shown(RunFrames):
+class Shown(RunFrames, ReviewedRun):
     """A run that shows how it is when it is the last value of a cell."""
 
     @cached_property
@@ -100,6 +105,29 @@ class Shown(RunFrames):
             Altair or vl-convert is not installed.
         """
         return RunCharts(self)
+
+    def review(self, answers: Units = None, *, order: str = "worker") -> ReviewPanel:
+        """Give a panel in which answers are reviewed, by keyboard alone if you like; its keys are told in it.
+
+        Parameters
+        ----------
+        answers
+            Which: unit ids, rows of a frame, a mask over ``results()``, or a function of ``results()``, which is asked
+            again as answers come; None: all.
+        order
+            In which order they are looked at first: ``worker``, ``disagreement`` or ``suspicion`` (see
+            `review_queue`).
+
+        Raises
+        ------
+        ConfigError
+            There is no such order, or it cannot be told which answers are meant.
+
+        Examples
+        --------
+        ``run.review(lambda results: results["duration_in_seconds"] < 5, order="suspicion")``
+        """
+        return ReviewPanel(self.reviewing, answers, order)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         still = draw_run(watch(self).state())
@@ -152,6 +180,31 @@ class Operator(operator.Operator):  # noqa: D101 - the same docstring as its bas
     def workers(self) -> WorkersPanel:
         """Everything about workers: acts, frames, and a panel."""
         return WorkersPanel(self.people_acts, self)
+
+    def review(
+        self, task_name: str | Iterable[str] | pd.DataFrame, answers: Units = None, *, order: str = "worker"
+    ) -> ReviewPanel:
+        """Give a panel in which the answers of several runs are reviewed (see `TaskRun.review`).
+
+        Parameters
+        ----------
+        task_name
+            The name of a task, for all of its runs; ids of runs; or rows with the column ``task_run_id``.
+        answers, order
+            As for one run.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run, or no run of such a task.
+        ConfigError
+            There is no such order, or it cannot be told which answers are meant.
+
+        Examples
+        --------
+        ``operator.review("moods", order="disagreement")``
+        """
+        return ReviewPanel(self.reviewing(task_name), answers, order)
 
     @cached_property
     def _model(self) -> Any:

@@ -117,7 +117,7 @@ def page_of(
         site = Path(folder) / "site"
         site.mkdir()
         blueprint.build_site(site)
-        files, left_out = _read_files(site)
+        files, left_out = read_files(site)
     if "index.html" not in files:
         kind = blueprint.BLUEPRINT_TYPE
         raise ConfigError(f"The blueprint {kind!r} writes no index.html, so there is no page to show. Mend build_site.")
@@ -142,7 +142,8 @@ def _find_row(blueprint: Blueprint[Any], row: int | Mapping[str, Any]) -> tuple[
     return found[0].shared, found[0].unit_data[0]
 
 
-def _read_files(site: Path) -> tuple[dict[str, bytes], tuple[str, ...]]:
+def read_files(site: Path) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """Read a site's files, by path, the small ones first; and name those that would have made it too large."""
     files: dict[str, bytes] = {}
     left_out, size = [], 0
     # The small ones first: a page without its film is still the page.

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from mephisto_nb.data_model.changes import Changes
 from mephisto_nb.errors import ClosedError
+from mephisto_nb.utils.logging import get_logger
 
 if TYPE_CHECKING:
     from mephisto_nb.abstractions.database import Database
+
+logger = get_logger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -74,6 +77,13 @@ class DatabaseWriter:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closed = False
+        #: Who is told, on the loop of whoever committed, of each step that is committed.
+        self.listeners: list[Callable[[Changes], None]] = []
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing can be written any more."""
+        return self._closed
 
     async def commit(self, changes: Changes) -> None:
         """Commit one step of a run.
@@ -86,6 +96,11 @@ class DatabaseWriter:
             The database could not be written; nothing of the step was.
         """
         await self._put(changes)
+        for listener in list(self.listeners):
+            try:
+                listener(changes)
+            except Exception:
+                logger.exception("somebody could not be told of what was committed")
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a writing method of the database in the writer's thread."""

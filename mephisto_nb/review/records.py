@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.states import UNIT_REVIEWED, UnitStatus
+from mephisto_nb.data_model.states import UNIT_REVIEWED, Gate, UnitStatus
 from mephisto_nb.review.agreement import agreement_by_answer, closed_questions
 
 RECORD_COLUMNS = (
@@ -62,12 +62,43 @@ def worker_records(
     frame["time_ratio"] = frame["median_seconds"] / results["duration_in_seconds"].median()
     frame["always_same"] = frame["worker_id"].isin(always_same(results, questions))
     frame["gold_accuracy"] = frame["worker_id"].map(gold or {}).astype("float64")
-    frame = frame.merge(_decisions(reviews), how="left", on="worker_id")
+    frame = frame.merge(decisions_by_worker(reviews), how="left", on="worker_id")
     counts = ["decided", "accepted", "soft_rejected", "rejected"]
     frame[counts] = frame[counts].fillna(0).astype("int64")
     frame["approval_rate"] = (frame["accepted"] / frame["decided"]).where(frame["decided"] > 0)
     frame["notes"] = [notes if isinstance(notes, list) else [] for notes in frame["notes"]]
     return frame[list(RECORD_COLUMNS)].sort_values("worker_name", ignore_index=True)
+
+
+def gold_accuracy(gates: Sequence[JSONObject]) -> dict[str, float]:
+    """Give, by worker, the share of judged gold units that were answered rightly; `gates` are rows of a database."""
+    passed: dict[str, list[bool]] = {}
+    for row in gates:
+        if row["gate"] == Gate.GOLD and row["passed"] is not None:
+            passed.setdefault(row["worker_id"], []).append(row["passed"])
+    return {worker: sum(found) / len(found) for worker, found in passed.items()}
+
+
+def decisions_by_worker(reviews: Sequence[JSONObject]) -> pd.DataFrame:
+    """Give one row a worker on whom something was decided, or noted: how often what, and the notes, oldest first.
+
+    Columns: ``worker_id``, ``decided``, ``accepted``, ``soft_rejected``, ``rejected``, ``notes``. A decision that was
+    undone, and what undid it, do not count.
+    """
+    kept = {row["unit_id"]: row for row in reviews if row["undone_by"] is None and row["undoes"] is None}
+    tally: dict[str, JSONObject] = {}
+    for row in kept.values():
+        mine = tally.setdefault(row["worker_id"], {"decided": 0, **dict.fromkeys(sorted(UNIT_REVIEWED), 0)})
+        mine["decided"] += 1
+        mine[row["after"]] = mine.get(row["after"], 0) + 1
+    notes: dict[str, list[str]] = {}
+    for row in reviews:
+        if row["note"]:
+            notes.setdefault(row["worker_id"], []).append(row["note"])
+    workers = tally.keys() | notes.keys()
+    rows = [{"worker_id": worker, **tally.get(worker, {}), "notes": notes.get(worker, [])} for worker in workers]
+    columns = ["worker_id", "decided", "accepted", "soft_rejected", "rejected", "notes"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def always_same(results: pd.DataFrame, questions: list[str]) -> set[str]:
@@ -85,20 +116,3 @@ def always_same(results: pd.DataFrame, questions: list[str]) -> set[str]:
     enough = workers.value_counts() >= ENOUGH_ANSWERS
     unlike_others = unusual.groupby(workers).any()
     return {worker for worker in alike.index if alike[worker] and enough[worker] and unlike_others[worker]}
-
-
-def _decisions(reviews: Sequence[JSONObject]) -> pd.DataFrame:
-    kept = {row["unit_id"]: row for row in reviews if row["undone_by"] is None and row["undoes"] is None}
-    tally: dict[str, JSONObject] = {}
-    for row in kept.values():
-        mine = tally.setdefault(row["worker_id"], {"decided": 0, **dict.fromkeys(sorted(UNIT_REVIEWED), 0)})
-        mine["decided"] += 1
-        mine[row["after"]] = mine.get(row["after"], 0) + 1
-    notes: dict[str, list[str]] = {}
-    for row in reviews:
-        if row["note"]:
-            notes.setdefault(row["worker_id"], []).append(row["note"])
-    workers = tally.keys() | notes.keys()
-    rows = [{"worker_id": worker, **tally.get(worker, {}), "notes": notes.get(worker, [])} for worker in workers]
-    columns = ["worker_id", "decided", "accepted", "soft_rejected", "rejected", "notes"]
-    return pd.DataFrame(rows, columns=columns)

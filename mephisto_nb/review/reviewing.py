@@ -26,7 +26,7 @@ from mephisto_nb.review.applying import DecidableRun, Rule, carry_out, make_step
 from mephisto_nb.review.decisions import Extras, Grants, make_decision, who_decides
 from mephisto_nb.review.preview import ReviewPreview, describe, find_crowd
 from mephisto_nb.review.queue import review_queue
-from mephisto_nb.review.records import worker_records
+from mephisto_nb.review.records import gold_accuracy, worker_records
 from mephisto_nb.review.selection import Selectable, Units, Wanted, select
 from mephisto_nb.review.telling import ToldRun, tell_crowd
 
@@ -55,6 +55,11 @@ class Reviewing:
 
     def __init__(self, runs: Sequence[ReviewableRun]) -> None:
         self._runs = list(runs)
+
+    @property
+    def runs(self) -> Sequence[ReviewableRun]:
+        """The runs."""
+        return tuple(self._runs)
 
     async def decide(
         self, verdict: str, units: Units = None, *, worker: str | Iterable[str] | None = None, **extras: Any
@@ -152,7 +157,8 @@ class Reviewing:
         results = self._results()
         if not self._runs:
             return worker_records(results, [])
-        return worker_records(results, self._runs[0].database.read_reviews(None))
+        database, run_ids = self._runs[0].database, [run.task_run.task_run_id for run in self._runs]
+        return worker_records(results, database.read_reviews(None), gold_accuracy(database.read_gates(run_ids)))
 
     # -- within ----------------------------------------------------------------------------------------------
 

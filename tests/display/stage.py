@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from playwright.async_api import Page
@@ -11,6 +12,7 @@ from mephisto_nb.display.notebook import Operator
 from mephisto_nb.display.people.panels import PEOPLE
 from mephisto_nb.display.people.room import room_of
 from mephisto_nb.display.widgets.desk import Desk, Subject
+from mephisto_nb.display.widgets.feed import Source
 from tests.display.harness import PAGE, theme
 
 MODEL = """
@@ -35,6 +37,9 @@ class Stage:
 
     def __init__(self, page: Page, operator: Operator) -> None:
         self.page, self.operator = page, operator
+        #: What is shown of a topic, and the front end that shows it.
+        self.source: Callable[[], Source] = lambda: room_of(operator)
+        self.front_end = PEOPLE
         self._outbox: asyncio.Queue[Any] = asyncio.Queue()
         self._pump: asyncio.Task[None] | None = None
         self._desk = Desk(self._find, self._outbox.put_nowait, asyncio.get_running_loop())
@@ -43,14 +48,17 @@ class Stage:
         """Show a panel."""
         await self.page.emulate_media(color_scheme="dark" if dark else "light")
         name = "dark" if dark else "light"
-        await self.page.set_content(PAGE.format(theme=theme(name), styles=PEOPLE.styles, light=str(not dark).lower()))
+        await self.page.set_content(
+            PAGE.format(theme=theme(name), styles=self.front_end.styles, light=str(not dark).lower())
+        )
         if self._pump is None:
             await self.page.expose_function("toDesk", self._desk.handle)
             self._pump = asyncio.create_task(self._send())
         await self.page.add_script_tag(content=f"{{ {MODEL} }}")
         await self.page.evaluate("() => { window.widget = undefined; }")
         await self.page.evaluate(
-            "async ([source, topic, width]) => { await mount(source, topic, width); }", [PEOPLE.script, topic, width]
+            "async ([source, topic, width]) => { await mount(source, topic, width); }",
+            [self.front_end.script, topic, width],
         )
 
     async def close(self) -> None:
@@ -60,7 +68,7 @@ class Stage:
             self._pump.cancel()
 
     async def _find(self, topic: str) -> Subject:
-        return Subject(room_of(self.operator))
+        return Subject(self.source())
 
     async def _send(self) -> None:
         while True:

@@ -6,8 +6,10 @@ from typing import Any
 
 from mephisto_nb._typing import JSON
 from mephisto_nb.abstractions.database import Database
+from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBlueprintArgs
 from mephisto_nb.data_model import changes as c
 from mephisto_nb.data_model.records import Submission
+from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.data_model.states import AgentStatus, UnitStatus
 from mephisto_nb.operations.hydra_config import compose
 from mephisto_nb.operations.operator import Operator
@@ -47,6 +49,18 @@ def stored_run(
             change_unit(unit, UnitStatus.COMPLETED, agent),
         )
     return operator.get_task_run(run.id)
+
+
+def stored_page_run(operator: Operator, html: str, rows: list[Row], task_name: str = "pages") -> Any:
+    """Store a run as `stored_run` does, of a task made of HTML, with the page that its workers had."""
+    task = {"task_name": task_name, "task_title": "t", "task_description": "d", "task_tags": "t", "task_reward": 0.25}
+    config = resolve_config(compose("static_html", task=task, blueprint_args={"task_html": html})).as_dict()
+    run = stored_run(operator, rows, task_name, config=config, blueprint_type="static_html")
+    blueprint = StaticHTMLBlueprint(
+        StaticHTMLBlueprintArgs(task_html=html, preview_with_sample=False), SharedTaskState(static_task_data=[{}])
+    )
+    blueprint.build_site(run.directory / "site")
+    return run
 
 
 def said(item: int, worker: str, tone: str, seconds: float = 10.0) -> Row:

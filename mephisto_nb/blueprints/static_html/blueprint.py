@@ -108,6 +108,10 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
             answer[name] = [file.get("filename") for file in listed if isinstance(file, dict)]
         return answer
 
+    def get_field_values(self, data: JSON) -> JSONObject | None:
+        """Give what was submitted: a value for each input with a name."""
+        return data if isinstance(data, dict) else None
+
     @property
     def _is_drawn(self) -> bool:
         return task_data.is_drawn(self.shared_state.static_task_data)

@@ -1,4 +1,5 @@
-(({ base, site, nonce, task_config: config, init_task_data: initData, is_onboarding: isOnboarding = false }) => {
+(({ base, site, nonce, task_config: config, init_task_data: initData, is_onboarding: isOnboarding = false,
+    is_filled: isFilled = false }) => {
   /* Stands in for the router of a page that is shown in a notebook: answers what the page asks, sends nothing on.
   The document has no origin, hence no storage and no network of its own; both are replaced, too. */
   const AGENT = isOnboarding ? "onboarding_preview" : "preview";
@@ -260,6 +261,7 @@
   let panel = null;
 
   function say(heading, text, details) {
+    if (isFilled) return; // somebody looks at an answer: what the page does by itself is not of interest
     if (panel === null) {
       const host = document.createElement("div");
       host.id = "mephisto-preview-panel";

@@ -14,6 +14,7 @@ from importlib.resources import files as package_files
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.display.pages.policy import inline_policy
 
 #: An address that leads nowhere: what the page asks of it, `harness.js` answers.
@@ -23,7 +24,9 @@ _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css
 _IMPORT = re.compile(r"""(\b(?:im|ex)port\b[\s\w$*{},]*?(?:\bfrom\s*|\(\s*|\s*))(["'])(\.{1,2}/[^"'\n]+)\2""")
 
 
-def make_document(files: Mapping[str, bytes], policy: str, told: Mapping[str, Any], nonce: str) -> str:
+def make_document(
+    files: Mapping[str, bytes], policy: str, told: Mapping[str, Any], nonce: str, filled: JSONObject | None = None
+) -> str:
     """Give a document that shows the site's ``index.html`` without asking anybody for anything.
 
     Parameters
@@ -36,18 +39,26 @@ def make_document(files: Mapping[str, bytes], policy: str, told: Mapping[str, An
         What a router would tell the page: ``task_config`` and ``init_task_data``.
     nonce
         What marks the scripts and styles that are the site's own.
+    filled
+        What stands in the fields of the page, by their names; nothing in it can be changed or sent then.
     """
     mine = {**files, "wrap_crowd_source.js": _read("wrap_crowd_source.js").encode()}
     texts = {name: _text(name, content) for name, content in mine.items()}
     site = {name: [_kind(name), text, content is None] for name, (text, content) in texts.items()}
     page = files["index.html"].decode()
-    data = json.dumps({"base": BASE, "site": site, "nonce": nonce, **told}).replace("<", "\\u003c")
+    data = _as_code({"base": BASE, "site": site, "nonce": nonce, "is_filled": filled is not None, **told})
+    fill = "" if filled is None else f"{_read('fill.js')}({_as_code(filled)}, {_as_code(nonce)});"
     head = (
         f'<base href="{BASE}"><meta http-equiv="Content-Security-Policy" '
         f'content="{escape(inline_policy(policy, nonce))}">'
-        f'<script nonce="{nonce}">{_read("harness.js")}({data});document.currentScript.remove();</script>'
+        f'<script nonce="{nonce}">{_read("harness.js")}({data});{fill}document.currentScript.remove();</script>'
     )
     return _Inliner(page, {name: text for name, (text, content) in texts.items() if content is None}, nonce).put(head)
+
+
+def _as_code(value: JSON) -> str:
+    """Write a value so that it can stand in a script: no text in it ends the script."""
+    return json.dumps(value).replace("<", "\\u003c")
 
 
 def _read(name: str) -> str:

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 #: The panels, each part after those that it needs.
 PEOPLE = FrontEnd(
     "People",
-    ("words", "dom", "link", "dialogs", "grid", "ask", "compose", "qualifications", "workers", "panels"),
+    (
+        "words", "dom", "link", "dialogs", "grid", "ask", "heading", "mount", "compose", "qualifications", "workers",
+        "panels",
+    ),
     ("base", "dashboard", "panels", "rooms"),
-)
+)  # fmt: skip
 
 
 class _Panel:

@@ -78,8 +78,14 @@ def _draw(room: PeopleRoom, table: str, one: str, columns: Sequence[Column], fir
         "more": len(frame) - len(rows),
         "frame": f"operator.{table}.frame()",
         "first": first,
-        "taken_at": moment(time()),
+        "taken_at": time(),
     }
+    return render_table(values)
+
+
+def render_table(values: Mapping[str, Any]) -> dict[str, str]:
+    """Render the first rows of a table, by type: a page, and plain text; every value is escaped."""
+    values = {**values, "taken_at": moment(values["taken_at"])}
     return {
         "text/plain": _templates.get_template("people.txt").render(values),
         "text/html": _templates.get_template("people.html").render(values),

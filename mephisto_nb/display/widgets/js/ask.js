@@ -56,6 +56,12 @@ export function askAct(root, desk, { title, action, fields = [], args, yes, dang
     };
     const dialog = openDialog(root, title, [form], [closer("Cancel"), apply]);
     form.addEventListener("input", foresee);
+    form.addEventListener("keydown", (event) => {
+      // JupyterLab takes Enter's own effect away, which is to send a form.
+      if (event.key !== "Enter" || !event.target.matches("input") || apply.disabled) return;
+      event.preventDefault();
+      form.requestSubmit(apply);
+    });
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       apply.disabled = true;

@@ -99,7 +99,8 @@ function describe({ worker, unit, at, seconds, inputs, answer, files }) {
   return parts;
 }
 
-function part(title, value) {
+/** Give values that others wrote, under a heading, as text. */
+export function part(title, value) {
   return make("section", {}, make("h5", {}, title), values(value));
 }
 

@@ -4,7 +4,8 @@ import { askAct, clerk, nameField, particular, whyField, wholeField } from "./as
 import { closer, notice, openDialog } from "./dialogs.js";
 import { make, show, write } from "./dom.js";
 import { foreign, grid, searchFor } from "./grid.js";
-import { deed, keepLooking, panelHead } from "./qualifications.js";
+import { keepLooking, panelHead } from "./heading.js";
+import { deed } from "./qualifications.js";
 import { count, duration, moment, money, number, plain, UNKNOWN } from "./words.js";
 
 const WORKERS = "workers";

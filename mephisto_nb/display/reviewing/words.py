@@ -1,0 +1,41 @@
+"""What a decision came to, in words."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pandas as pd
+
+from mephisto_nb.data_model.reviews import SAID
+from mephisto_nb.data_model.states import UnitStatus
+from mephisto_nb.display.words import count, money
+from mephisto_nb.review.decisions import Extras
+
+
+def tell_decided(outcome: pd.DataFrame, verdict: UnitStatus, extras: Extras) -> str:
+    """Say what a decision did, and what it left alone."""
+    said = _tell(outcome, SAID[verdict].capitalize())
+    if extras.bonus and outcome["done"].any():
+        said += f" A bonus of {money(float(extras.bonus))} for each."
+    if extras.block and outcome["done"].any():
+        said += " Blocked."
+    return said
+
+
+def tell_undone(outcome: pd.DataFrame) -> str:
+    """Say what was taken back, and what could not be."""
+    return _tell(outcome, "Undone: the decision on")
+
+
+def _tell(outcome: pd.DataFrame, said: str) -> str:
+    done = outcome[outcome["done"]]
+    words = []
+    if len(done):
+        workers = done["worker_id"].nunique()
+        whose = f" of {count(workers, 'worker')}" if workers > 1 else ""
+        words.append(f"{said} {count(len(done), 'answer')}{whose}.")
+    left = Counter(outcome.loc[~outcome["done"], "why"])
+    if left:
+        stories = "; ".join(f"{number:,} {why}" if len(outcome) > 1 else why for why, number in left.items())
+        words.append(f"Left alone: {stories}." if len(outcome) > 1 else f"The answer {stories}.")
+    return " ".join(words) or "There was nothing to be done."

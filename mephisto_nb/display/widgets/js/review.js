@@ -1,0 +1,8 @@
+/** Where anywidget comes in for the panel of review. */
+
+import { mountPanel } from "./mount.js";
+import { reviewPanel } from "./walk.js";
+
+const render = (place) => mountPanel(place, reviewPanel);
+
+export default { render };

@@ -1,0 +1,277 @@
+"""The room behind the panel of review: that a click is a method call, what it reads, and its still form."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mephisto_nb.display.notebook import Operator
+from mephisto_nb.display.reviewing.panel import REVIEW, ReviewPanel
+from mephisto_nb.display.reviewing.room import EXTRAS, ReviewRoom
+from mephisto_nb.display.widgets.desk import Desk, Subject
+from mephisto_nb.errors import ConfigError, NotFoundError
+from mephisto_nb.review.decisions import VERDICTS
+from tests.review.answers import Row, said, stored_page_run, stored_run
+
+#: What may come with a decision, and an example of each.
+GIVEN: dict[str, Any] = {
+    "note": "careful", "message": "Thank you!", "bonus": 0.2, "grant": {"careful": 3}, "block": True, "again": True,
+}  # fmt: skip
+WORKERS = ("ann", "bob", "eve")
+
+
+def moods(items: int = 4) -> list[Row]:
+    """Three people's answers to each item; eve always says the same, and fast."""
+    tones = {"ann": "glad", "bob": "glad", "eve": "grim"}
+    return [said(item, name, tones[name], 2.0 if name == "eve" else 20.0) for item in range(items) for name in WORKERS]
+
+
+@pytest.fixture
+async def operator(tmp_path: Path) -> AsyncIterator[Operator]:
+    operator = Operator(data_dir=tmp_path / "one")
+    yield operator
+    await operator.shutdown()
+
+
+@pytest.fixture
+async def other(tmp_path: Path) -> AsyncIterator[Operator]:
+    """An operator of another database."""
+    operator = Operator(data_dir=tmp_path / "other")
+    yield operator
+    await operator.shutdown()
+
+
+async def ask(room: ReviewRoom, what: str, args: dict[str, Any]) -> Any:
+    """Send what a panel sends, and wait for the reply."""
+    replies: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def find(topic: str) -> Subject:
+        return Subject(room)
+
+    desk = Desk(find, replies.put_nowait, asyncio.get_running_loop())
+    desk.handle({"type": "ask", "topic": "review", "what": what, "args": args, "view": "v", "request": 1})
+    reply = await asyncio.wait_for(replies.get(), 20)
+    desk.close()
+    assert reply["error"] is None, reply
+    return reply["result"]
+
+
+def rows_of(operator: Operator, run: Any) -> dict[str, Any]:
+    """Give all that a decision leaves, without ids and times."""
+    reviews, payments = run.reviews(), operator.payments()
+    told = ["worker_name", "before", "after", "note", "message", "who", "bonus"]
+    return {
+        "status": run.units()["status"].tolist(),
+        "reviews": reviews[told].astype(str).to_dict("records"),
+        "undone": reviews["undone_by"].notna().tolist(),
+        "payments": sorted(zip(payments["worker_name"], payments["amount"], payments["status"], strict=True)),
+        "workers": operator.workers.frame()[["worker_name", "blocked", "qualifications"]].to_dict("records"),
+    }  # fmt: skip
+
+
+def decide(verdict: str, unit_id: str, **extras: Any) -> dict[str, Any]:
+    """Give the message of a key."""
+    return {"action": "decide", "args": {"verdict": verdict, "unit_id": unit_id, "seen": "completed", **extras}}
+
+
+def test_whatever_may_come_with_a_decision_is_in_this_test() -> None:
+    assert set(GIVEN) == set(EXTRAS)
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+async def test_a_key_leaves_the_same_rows_as_the_method(operator: Operator, other: Operator, verdict: str) -> None:
+    by_key, by_method = stored_run(operator, moods()), stored_run(other, moods())
+    extras = {name: value for name, value in GIVEN.items() if verdict != "reject" or name != "bonus"}
+    unit_ids = by_key.results()["unit_id"].tolist(), by_method.results()["unit_id"].tolist()
+    room = ReviewPanel(by_key.reviewing).room
+    await ask(room, "act", decide(verdict, unit_ids[0][1], **extras))
+    await getattr(by_method, verdict)(unit_ids[1][1], **extras)
+    assert rows_of(operator, by_key) == rows_of(other, by_method)
+    assert by_key.units()["status"].value_counts()["completed"] == 11
+
+
+async def test_undo_leaves_the_same_rows_as_the_method(operator: Operator, other: Operator) -> None:
+    by_key, by_method = stored_run(operator, moods()), stored_run(other, moods())
+    room = ReviewPanel(by_key.reviewing).room
+    await ask(room, "act", decide("approve", by_key.results()["unit_id"][0], bonus=1.0, block=True))
+    undone = await ask(room, "undo", {})
+    decided = await by_method.approve(by_method.results()["unit_id"][0], bonus=1.0, block=True)
+    await by_method.undo_review(decided)
+    assert rows_of(operator, by_key) == rows_of(other, by_method)
+    assert undone == {"said": "Undone: the decision on 1 answer.", "unit_ids": [by_key.results()["unit_id"][0]]}
+    with pytest.raises(NotFoundError, match="nothing was decided in this panel"):
+        await room.answer("undo", {})
+
+
+async def test_all_of_a_worker_and_all_of_a_filter_are_what_the_preview_said(operator: Operator) -> None:
+    run = stored_run(operator, moods())
+    room = run.review().room
+    chosen = await ask(room, "choose", {"worker_name": "ann", "filter": "`answer.tone` == 'grim' and time_ratio < 0.5"})
+    assert (chosen["worker"], chosen["list"]) == (4, 4)
+    act = {
+        "action": "decide",
+        "args": {"verdict": "approve", "which": "worker", "choice": chosen["choice"], "bonus": 0.1},
+    }
+    assert await ask(room, "preview", act) == (
+        "4 answers of 1 worker will be approved. $1.40 will be owed: $1.00 of pay, $0.40 of bonuses. "
+        "The provider 'mock' pays nobody: the sum stays owed until operator.mark_paid()."
+    )
+    assert (await ask(room, "act", act))["done"] == 4
+    again = await ask(room, "act", act)
+    assert (again["done"], "was approved by" in again["said"]) == (0, True)
+    act["args"] |= {"verdict": "reject", "which": "list", "bonus": 0}
+    await ask(room, "act", act)
+    assert set(run.results().groupby("worker_name")["status"].first().items()) == {
+        ("ann", "accepted"), ("bob", "completed"), ("eve", "rejected"),
+    }  # fmt: skip
+
+
+async def test_what_somebody_else_decided_first_is_told_and_stays(operator: Operator) -> None:
+    run = stored_run(operator, moods())
+    room, unit_id = run.review().room, run.results()["unit_id"][0]
+    await ask(room, "rows", {})
+    await run.reject(unit_id, who="bob")
+    reply = await ask(room, "act", decide("approve", unit_id))
+    assert reply["said"].startswith("The answer was rejected by bob at ")
+    assert operator.payments().empty
+    assert (await ask(room, "show", {"unit_id": unit_id}))["status"] == "rejected"
+
+
+async def test_a_decision_of_a_cell_is_in_the_panel_at_once(operator: Operator) -> None:
+    run = stored_run(operator, moods())
+    room = run.review().room
+    await room.load()
+    told: list[int] = []
+    room.on_change.append(lambda: told.append(room.state()["rev"]))
+    await run.approve(worker="eve", note="kind")
+    found = await ask(room, "show", {"unit_id": run.results()["unit_id"][2]})
+    assert told
+    assert room.state()["counts"] == {"completed": 8, "accepted": 4}
+    assert (found["record"]["approval_rate"], found["record"]["waiting"]) == (1.0, 0)
+    assert [one["note"] for one in found["history"]] == ["kind"]
+
+
+async def test_another_kernels_decision_is_seen_when_somebody_looks(operator: Operator) -> None:
+    run = stored_run(operator, moods())
+    room = run.review().room
+    await room.load()
+    await ask(room, "look", {})
+    assert room.state()["rev"] == 0
+    room._writer.listeners.clear()  # so that this kernel hears of nothing, as of another's
+    await run.approve(worker="eve")
+    await ask(room, "look", {})
+    assert (await ask(room, "rows", {"only": "decided"}))["total"] == 4
+
+
+async def test_an_answer_that_comes_while_somebody_reviews_goes_to_the_end(operator: Operator) -> None:
+    run = stored_run(operator, moods(2))
+    room = run.review(order="suspicion").room
+    before = await ask(room, "rows", {"order": "suspicion"})
+    room._is_stale = True
+    await run.approve(run.results()["unit_id"][0])
+    after = await ask(room, "rows", {"order": "suspicion", "only": "open"})
+    assert [row["unit_id"] for row in after["rows"]] == [row["unit_id"] for row in before["rows"]]
+
+
+@pytest.mark.parametrize("selection", ["frame", "mask", "function"])
+async def test_a_review_may_be_of_some_answers_alone(operator: Operator, selection: str) -> None:
+    run = stored_run(operator, moods())
+    results = run.results()
+    chosen = {
+        "frame": results[results["worker_name"] == "eve"],
+        "mask": results["worker_name"] == "eve",
+        "function": lambda frame: frame["worker_name"] == "eve",
+    }
+    room = run.review(chosen[selection]).room
+    await room.load()
+    assert room.state()["counts"] == {"completed": 4}
+
+
+async def test_all_runs_of_a_task_are_reviewed_together(operator: Operator) -> None:
+    first, _ = stored_run(operator, moods(1)), stored_run(operator, moods(2))
+    room = operator.review("moods").room
+    await ask(room, "act", decide("approve", first.results()["unit_id"][0]))
+    await room.load()
+    assert room.state()["counts"] == {"completed": 8, "accepted": 1}
+
+
+async def test_next_is_what_waits_and_begins_again_at_the_end(operator: Operator) -> None:
+    run = stored_run(operator, moods(1))
+    room = run.review().room
+    ids = [row["unit_id"] for row in (await ask(room, "rows", {}))["rows"]]
+    step = {"step": 1, "waiting": True, "only": "open"}
+    await ask(room, "act", decide("approve", ids[1]))
+    assert (await ask(room, "show", {"unit_id": ids[0], **step}))["unit_id"] == ids[2]
+    assert (await ask(room, "show", {"unit_id": ids[2], **step}))["unit_id"] == ids[0]
+    await ask(room, "act", decide("approve", ids[0]))
+    await ask(room, "act", decide("approve", ids[2]))
+    assert await ask(room, "show", {"unit_id": ids[2], **step}) is None
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        ({"filter": "nonsense ("}, "The filter 'nonsense (' cannot be understood"),
+        ({"filter": "@pd"}, "cannot be understood"),
+        ({"order": "luck"}, "There is no order 'luck'"),
+        ({"sort": "salary"}, "has no column 'salary'"),
+    ],
+)
+async def test_what_cannot_be_asked_is_told(operator: Operator, args: dict[str, Any], told: str) -> None:
+    room = stored_run(operator, moods(1)).review().room
+    with pytest.raises(ConfigError, match=told.replace("(", r"\(")):
+        await room.answer("rows", args)
+
+
+@pytest.mark.parametrize(
+    ("act", "told"),
+    [
+        ({"action": "delete", "args": {}}, "A panel cannot"),
+        (decide("approve", "x", who="somebody else"), "'who' cannot come with a decision"),
+        (decide("approve", "x", which="list", choice="long ago"), "too long ago"),
+    ],
+)
+async def test_what_cannot_be_done_is_told(operator: Operator, act: dict[str, Any], told: str) -> None:
+    room = stored_run(operator, moods(1)).review().room
+    with pytest.raises(ConfigError, match=told):
+        await room.answer("act", act)
+
+
+async def test_without_a_kernel_it_is_a_table(operator: Operator) -> None:
+    run = stored_run(operator, [*moods(8), said(8, "<script>alert(1)</script>", "<img src=x onerror=alert(1)>")])
+    await run.approve(worker="ann")
+    shown = run.review()._repr_mimebundle_()
+    assert "25 answers: 17 waiting, 8 approved" in shown["text/plain"]
+    assert "5 more: run.review_queue(decided=True)" in shown["text/plain"]
+    assert "&lt;script&gt;" in shown["text/html"]
+    assert "<script" not in shown["text/html"]
+    assert "<img" not in shown["text/html"]
+    empty = stored_run(operator, [], "empty").review()._repr_mimebundle_()
+    assert "Nothing to review yet; answers appear as they come." in empty["text/html"]
+
+
+async def test_a_page_is_filled_from_the_files_that_its_worker_had(operator: Operator) -> None:
+    run = stored_page_run(operator, "<p>${text}</p><input name=tone>", [said(0, "ann", "</script><b>")])
+    found = await ask(run.review().room, "show", {})
+    assert "</script><b>" not in found["page"]
+    assert "\\u003c/script>\\u003cb>" in found["page"]
+    assert "connect-src 'none'; form-action 'none'" in unescape(found["page"])
+    assert found["inputs"]["text"] == "Is this a cat?"
+
+
+async def test_numbers_and_text_that_json_cannot_hold_do_not_stop_a_review(operator: Operator) -> None:
+    answer = {"tone": "half \ud83d", "many": list(range(3)), "none": None}
+    run = stored_run(operator, [(0, "ann", answer, 1.0), (1, "bob", ["bare"], 1.0), (2, "eve", None, 1.0)])
+    for row in (await ask(run.review().room, "rows", {}))["rows"]:
+        await ask(run.review().room, "show", {"unit_id": row["unit_id"]})
+
+
+def test_modules_do_not_share_names() -> None:
+    script = REVIEW.script
+    assert "import {" not in script
+    assert "\nexport default { render };" in script
