@@ -4,6 +4,7 @@ import { announce } from "./screens.js";
 import { fill, insert } from "./template.js";
 
 const log = document.getElementById("talk-log");
+const list = log.querySelector("ol");
 const state = document.getElementById("talk-state");
 const form = document.getElementById("talk-form");
 const text = document.getElementById("talk-text");
@@ -80,7 +81,7 @@ export class Talk {
   }
 
   describe() {
-    return [...log.querySelectorAll("li")].map((one) => one.innerText.replace(/\s*\n\s*/, ": ")).join("\n");
+    return [...list.children].map((one) => one.innerText.replace(/\s*\n\s*/, ": ")).join("\n");
   }
 
   connect(live) {
@@ -169,12 +170,12 @@ export class Talk {
     if (isOwn) item.append(made("span", "talk-sent", how === "sent" ? "sent" : "sending…"));
     if (how === "sent") this.#pending.delete(data.update_id);
     const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
-    log.append(item);
+    list.append(item);
     if (isAtEnd || isOwn) log.scrollTop = log.scrollHeight;
   }
 
   #mark(updateId, words) {
-    const item = [...log.children].find((one) => one.dataset.id === updateId);
+    const item = [...list.children].find((one) => one.dataset.id === updateId);
     const place = item?.querySelector(".talk-sent");
     if (place) place.textContent = words;
   }
