@@ -154,13 +154,14 @@ async def test_axe_finds_no_serious_fault_in_any_part_of_a_conversation(
         await cable.cut()
         await expect(ann.get_by_text("You can go on writing")).to_be_visible()
         await write(ann, "Still there?")
+        await expect(ann.locator(".own .talk-sent").last).to_have_text("not sent yet")
         assert await faults(ann) == []
         await cable.mend()
         await expect(bob.get_by_text("Still there?")).to_be_visible()
-    for page in (ann, bob):
-        await page.get_by_role("button", name="I am done talking").click()
-        await expect(page.get_by_label("Yes")).to_be_visible()
-        assert await faults(page) == []
+        for page in (ann, bob):
+            await page.get_by_role("button", name="I am done talking").click()
+        await expect(ann.get_by_label("Yes")).to_be_visible()
+        assert await faults(ann) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -174,6 +175,26 @@ async def test_axe_finds_no_serious_fault_where_a_partner_has_left(
     await expect(ann.get_by_text("Your partner has left.")).to_be_visible()
     await expect(ann.get_by_label("Yes")).to_be_visible()
     assert await faults(ann) == []
+
+
+async def test_who_is_left_waits_for_somebody_else_and_both_begin_with_an_empty_page(
+    launch: Callable[..., Any], open_page: Callable[..., Any]
+) -> None:
+    run = await launch(when_left="requeue")
+    ann, bob = await open_page(run.url, "ann"), await open_page(run.url, "bob")
+    await write(ann, "said to Bob")
+    await expect(bob.get_by_text("said to Bob")).to_be_visible()
+    await ann.get_by_role("button", name="I am done talking").click()
+    await bob.get_by_role("button", name="Return this task").click()
+    await bob.get_by_role("button", name="Give it back").click()
+    await expect(ann.get_by_text("1 of 2 people is here.")).to_be_visible()
+    cleo = await open_page(run.url, "cleo")
+    await write(cleo, "said to Ann")
+    await expect(ann.get_by_text("said to Ann")).to_be_visible()
+    assert await read(ann) == await read(cleo) == ["said to Ann"]
+    for page in (ann, cleo):
+        await page.get_by_role("button", name="I am done talking").click()
+    await expect(ann.get_by_label("Yes")).to_be_visible()
 
 
 async def test_people_take_turns_by_keyboard_alone(launch: Callable[..., Any], open_page: Callable[..., Any]) -> None:

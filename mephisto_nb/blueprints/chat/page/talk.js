@@ -19,7 +19,6 @@ export class Talk {
   #live = null;
   #seen = new Set();
   #unsent = [];
-  #pending = new Map();
   #confirmable = 0;
   #mayWrite;
   #isOver = false;
@@ -64,6 +63,17 @@ export class Talk {
   close() {
     this.isOpen = false;
     section.hidden = true;
+  }
+
+  /* What was said to somebody who has left is over: those who come begin anew. */
+  clear() {
+    this.close();
+    list.replaceChildren();
+    this.#seen.clear();
+    this.#unsent = [];
+    this.#isDone = false;
+    this.#mayWrite = !this.#config.take_turns;
+    this.#keep();
   }
 
   /* The conversation is over: what was said stays to be read. */
@@ -168,7 +178,6 @@ export class Talk {
     item.dataset.id = data.update_id;
     item.append(made("span", "talk-name", isOwn ? "You" : String(data.id ?? "")), made("span", "talk-text", data.text));
     if (isOwn) item.append(made("span", "talk-sent", how === "sent" ? "sent" : "sending…"));
-    if (how === "sent") this.#pending.delete(data.update_id);
     const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
     list.append(item);
     if (isAtEnd || isOwn) log.scrollTop = log.scrollHeight;
@@ -186,8 +195,10 @@ export class Talk {
     doneRow.hidden = this.#isOver || this.#isDone || !this.#config.may_end;
     form.querySelector("button").disabled = !this.#mayWrite || this.#isOver;
     form.classList.toggle("waits", !this.#mayWrite);
+    if (this.#isOver && words === null) return;
+    state.classList.toggle("matters", this.#isOver || !isOnline);
+    for (const { update_id: id } of this.#unsent) this.#mark(id, isOnline ? "sending…" : "not sent yet");
     if (words !== null) state.textContent = words;
-    else if (this.#isOver) return;
     else if (!isOnline) state.textContent = "The connection is interrupted. You can go on writing: it is sent as soon as it is back.";
     else if (this.#isDone) state.textContent = "You have said that you are done. The others have not yet.";
     else if (this.#config.take_turns) state.textContent = this.#mayWrite ? "It is your turn." : "Please wait for your turn.";
