@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
+from tests.browser.axe import faults
 from tests.display.harness import Harness
 from tests.display.states import (
     BUSY,
@@ -38,16 +38,6 @@ async def shown(page: Page) -> Harness:
     page.on("pageerror", lambda error: pytest.fail(f"the page raised {error}"))
     page.on("console", lambda message: pytest.fail(message.text) if message.type == "error" else None)
     return Harness(page)
-
-
-async def faults(page: Page) -> list[str]:
-    """Give what axe-core finds that is serious or worse."""
-    found = (await Axe().run(page, options={"resultTypes": ["violations"]})).response["violations"]
-    return [
-        f"{one['id']}: {[node['target'] for node in one['nodes']]}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import FrameLocator, Page, expect
 
 import mephisto_nb as mnb
+from tests.browser.axe import faults
 from tests.browser.jupyter import Lab
 from tests.browser.npm_tasks import built
 
@@ -80,11 +80,6 @@ async def test_axe_finds_no_serious_fault_in_a_preview(page: Page, scheme: Any) 
     assert await faults(page) == []
     await page.set_content(f"<!doctype html><html lang=en><title>x</title><main>{task._repr_html_()}</main>")
     assert await faults(page) == []
-
-
-async def faults(page: Page) -> list[str]:
-    found = (await Axe().run(page, options={"resultTypes": ["violations"]})).response["violations"]
-    return [f"{one['id']}: {one['nodes']}" for one in found if one["impact"] in ("serious", "critical")]
 
 
 async def test_a_task_built_with_npm_can_be_previewed_too(page: Page) -> None:

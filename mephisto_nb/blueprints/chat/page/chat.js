@@ -99,7 +99,7 @@ class Chat {
   /* Take a status; true: it is no end of the task. */
   heard(status) {
     if (status === "waiting") {
-      this.#talk.close();
+      this.#talk.clear();
       this.#room.show();
     } else if (status === "in task" && this.#room.isOpen) {
       this.#room.close();
