@@ -367,7 +367,7 @@ async def test_a_run_that_is_over_says_what_comes_next(shown: Harness) -> None:
     await expect(shown.page.get_by_text("12 answers to review")).to_be_visible()
     await expect(shown.page.locator(".mnb-cost")).to_contain_text("$34.56 in all")
     following = shown.page.get_by_role("region", name="What comes next")
-    await expect(following).to_contain_text("run.review_queue() lists the answers to decide on")
+    await expect(following).to_contain_text("run.review() goes through the answers to decide on")
     await expect(following).to_contain_text("run.results() gives the answers")
     await expect(following).to_contain_text('run.export("answers.csv") writes them to a file')
     await shown.page.context.grant_permissions(["clipboard-read", "clipboard-write"])

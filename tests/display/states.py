@@ -160,7 +160,7 @@ def state_of(
 REWARD, MINIMUM, RUN_ID = 0.15, 12.0, "01kb2m7v9x"
 SEVERITIES = ("error", "warning", "info")
 NEXT = [
-    {"code": "run.review_queue()", "words": "lists the answers to decide on"},
+    {"code": "run.review()", "words": "goes through the answers to decide on"},
     {"code": "run.results()", "words": "gives the answers"},
     {"code": 'run.export("answers.csv")', "words": "writes them to a file"},
 ]

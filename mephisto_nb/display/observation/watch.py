@@ -298,7 +298,7 @@ def _describe_next(moment: Moment) -> list[JSON]:
         return []
     steps = [("run.results()", "gives the answers"), ('run.export("answers.csv")', "writes them to a file")]
     if moment.count(UnitStatus.COMPLETED):
-        steps.insert(0, ("run.review_queue()", "lists the answers to decide on"))
+        steps.insert(0, ("run.review()", "goes through the answers to decide on"))
     return [{"code": code, "words": words} for code, words in steps]
 
 
