@@ -218,8 +218,9 @@ export function reviewPanel(link) {
   }
 
   async function undo() {
-    if (busy || state.closed) return;
+    if (busy || pending > 0 || state.closed) return;
     busy = true;
+    tellBusy();
     try {
       const { said, unit_ids: ids } = await ask("undo");
       told.say(said);
@@ -228,6 +229,7 @@ export function reviewPanel(link) {
       told.say(error.message, true);
     } finally {
       busy = false;
+      tellBusy();
     }
   }
 
