@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import UsageError
 from mephisto_nb.export.frames import own_data
-from mephisto_nb.operations.page_preview import UnitPage, read_files
-from mephisto_nb.operations.run_frames import RunFrames
+from mephisto_nb.operations.unit_page import UnitPage, read_files
+
+if TYPE_CHECKING:
+    from mephisto_nb.operations.run_frames import RunFrames
 
 #: The name of the page that every site begins with.
 _INDEX = "index.html"

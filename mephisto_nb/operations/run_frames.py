@@ -103,7 +103,7 @@ class RunFrames(SaidFrames):
         rows = self._database.read_results([self.task_run_id])
         rows = [row for row in rows if gates or row["unit_index"] >= 0]
         for row in rows:
-            row["data"] = self._with_files(row["data"], row["files"])
+            row["data"] = _with_files(self._directory, row["data"], row["files"])
         results = frames.results_frame(rows, self._blueprint.get_inputs, self._blueprint.get_answer)
         return frames.with_messages(results, self.messages()) if self._blueprint.has_conversations else results
 
@@ -117,7 +117,7 @@ class RunFrames(SaidFrames):
         for row in rows:
             row["inputs"] = self._blueprint.get_inputs(row["shared"], frames.own_data(row))
             row["paths"] = [str(self._directory / "files" / file["filename"]) for file in row["files"]]
-            row["answer"] = self._blueprint.get_answer(self._with_files(row["data"], row["files"]))
+            row["answer"] = self._blueprint.get_answer(_with_files(self._directory, row["data"], row["files"]))
         return rows
 
     def read_page_errors(self, before: float | None = None) -> Counter[str]:
@@ -175,11 +175,11 @@ class RunFrames(SaidFrames):
         finally:
             self._progress(what, 2, 2)
 
-    def _with_files(self, data: JSON, sent: list[JSONObject]) -> JSON:
-        if not sent or not isinstance(data, dict):
-            return data
-        folder = self._directory / "files"
-        paths: dict[str, list[str]] = {}
-        for file in sent:
-            paths.setdefault(file["fieldname"], []).append(str(folder / file["filename"]))
-        return {**data, **{name: found[0] if len(found) == 1 else found for name, found in paths.items()}}
+
+def _with_files(directory: Path, data: JSON, sent: list[JSONObject]) -> JSON:
+    if not sent or not isinstance(data, dict):
+        return data
+    paths: dict[str, list[str]] = {}
+    for file in sent:
+        paths.setdefault(file["fieldname"], []).append(str(directory / "files" / file["filename"]))
+    return {**data, **{name: found[0] if len(found) == 1 else found for name, found in paths.items()}}

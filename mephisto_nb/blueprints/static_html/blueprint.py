@@ -53,7 +53,7 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         template = self._template
         if not template.collects:
             raise ConfigError(
-                f"{self._name_of('task')} has no input with a name and no script, so nothing would come back. "
+                f"{_name_of(self.args, 'task')} has no input with a name and no script, so nothing would come back. "
                 'Give each input a name: <input name="mood">.'
             )
         site.check_extra_files(self.args.extra_source_dir, [template, self._preview, self._onboarding])
@@ -146,19 +146,15 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
 
     def _read(self, kind: str, source: str | None, html: str | None) -> Template:
         text = read_text(source, f"{kind}_source") if source and given(source) else html or ""
-        return read_template(text, self._name_of(kind), kind, list(self.args.extra_script_sources))
-
-    def _name_of(self, kind: str) -> str:
-        source = getattr(self.args, f"{kind}_source")
-        return Path(source).name if given(source) else f"{kind}_html"
+        return read_template(text, _name_of(self.args, kind), kind, list(self.args.extra_script_sources))
 
     def _check_preview(self) -> None:
         if self._preview is None or not self._preview.fields:
             return
         if self._sample is None:
             raise ConfigError(
-                f"{self._name_of('preview')} uses ${{{self._preview.fields[0].path}}}, but visitors get no data: the "
-                "rows come from a generator, or preview_with_sample is false. Take the field out."
+                f"{_name_of(self.args, 'preview')} uses ${{{self._preview.fields[0].path}}}, but visitors get no data: "
+                "the rows come from a generator, or preview_with_sample is false. Take the field out."
             )
         check_row(self._preview.fields, *self._rows[0])
 
@@ -167,8 +163,8 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
             return
         if not self._onboarding.collects:
             raise ConfigError(
-                f"{self._name_of('onboarding')} has no input with a name and no script, so there would be nothing to "
-                'judge. Give each input a name: <input name="mood">.'
+                f"{_name_of(self.args, 'onboarding')} has no input with a name and no script, so there would be "
+                'nothing to judge. Give each input a name: <input name="mood">.'
             )
         data = self.shared_state.onboarding_data
         row = InitializationData(data if isinstance(data, dict) else {})
@@ -187,3 +183,8 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         for unit_data in data.unit_data:
             self.check_row(row.label, {**data.shared, **unit_data})
         return data
+
+
+def _name_of(args: StaticHTMLBlueprintArgs, kind: str) -> str:
+    source = getattr(args, f"{kind}_source")
+    return Path(source).name if given(source) else f"{kind}_html"

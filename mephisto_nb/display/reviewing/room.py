@@ -7,17 +7,15 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 from typing import ParamSpec, TypeVar, cast
-from weakref import WeakMethod
 
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.data_model.changes import AddReview, AddSubmission, Changes
-from mephisto_nb.data_model.reviews import Review
 from mephisto_nb.data_model.states import UnitStatus
 from mephisto_nb.display.people.tables import Query, query_from
 from mephisto_nb.display.reviewing.answers import Answers
 from mephisto_nb.display.reviewing.detail import describe, plain
+from mephisto_nb.display.reviewing.news import News, only_while_there
 from mephisto_nb.display.reviewing.words import tell_decided, tell_undone
 from mephisto_nb.errors import ConfigError, NotFoundError
 from mephisto_nb.operations.answered_page import AnsweredPages
@@ -61,10 +59,8 @@ class ReviewRoom:
         self._runs = {run.task_run_id: (run, AnsweredPages(run)) for run in runs}
         self._names = list(dict.fromkeys(run.task_name for run in runs))
         self._writer = reviewing.runs[0].writer
-        self._rev = 0
+        self._news = News(self._runs, self._tell_views)
         self._read: Answers | None = None
-        self._is_stale = False
-        self._news: deque[Review] = deque()
         self._known: JSONObject = {"counts": None, "names": []}
         self._places: dict[str, dict[str, int]] = {}
         self._turn = asyncio.Lock()
@@ -79,7 +75,7 @@ class ReviewRoom:
             "act": self._act,
             "undo": self._undo,
         }
-        self._listen()
+        self._writer.listeners.append(only_while_there(self._news.take_in))
 
     def state(self) -> JSONObject:
         """Say how things are, as plain values that JSON can hold. No I/O: see `load`.
@@ -93,7 +89,7 @@ class ReviewRoom:
         """
         return {
             "v": 1,
-            "rev": self._rev,
+            "rev": self._news.rev,
             "closed": self._writer.is_closed,
             "undo": self._done[-1][0] if self._done else None,
             "order": self.order,
@@ -108,14 +104,14 @@ class ReviewRoom:
     def read(self) -> Answers:
         """Give the answers as they are now; blocks where they have to be read."""
         before = self._read
-        if before is None or self._is_stale:
-            self._is_stale = False
+        if before is None or self._news.is_stale:
+            self._news.is_stale = False
             self._read = Answers(self.reviewing, self._units, self._places)
             if before is not None:
                 self._read.keep(before)
         answers = cast(Answers, self._read)
-        while self._news:
-            answers.take_in(self._news.popleft())
+        while self._news.reviews:
+            answers.take_in(self._news.reviews.popleft())
         names = [row["qualification_name"] for row in self.reviewing.runs[0].database.read_qualifications()]
         self._known = {"counts": answers.counts(), "names": plain(names[:1000])}
         return answers
@@ -134,29 +130,6 @@ class ReviewRoom:
 
     # -- being told ------------------------------------------------------------------------------------------
 
-    def _listen(self) -> None:
-        """Hear of what is committed in this kernel, for as long as somebody has this room."""
-        take_in = WeakMethod(self._take_in)
-
-        def listener(changes: Changes) -> None:
-            if (mine := take_in()) is not None:
-                mine(changes)
-
-        self._writer.listeners.append(listener)
-
-    def _take_in(self, changes: Changes) -> None:
-        reviews = [one.review for one in changes.changes if isinstance(one, AddReview)]
-        came = any(isinstance(one, AddSubmission) for one in changes.changes)
-        if came and (changes.task_run_id in self._runs):
-            self._is_stale = True
-        if reviews or self._is_stale:
-            self._news.extend(reviews)
-            self._tell()
-
-    def _tell(self) -> None:
-        self._rev += 1
-        self._tell_views()
-
     def _tell_views(self) -> None:
         for callback in list(self.on_change):
             callback()
@@ -174,9 +147,9 @@ class ReviewRoom:
 
     async def _look(self, args: JSONObject) -> JSON:
         """Look whether another kernel has changed something; cheap: units are counted by their status."""
-        if self._read is not None and not self._is_stale and not await self._in_turn(self._is_current):
-            self._is_stale = True
-            self._tell()
+        if self._read is not None and not self._news.is_stale and not await self._in_turn(self._is_current):
+            self._news.is_stale = True
+            self._news.tell()
         return None
 
     def _is_current(self) -> bool:
@@ -225,7 +198,7 @@ class ReviewRoom:
             "worker": answers.waiting(whole[whole["worker_name"] == worker]),
             "list": answers.waiting(listed),
         }
-        token = str(self._rev) + "." + str(len(self._choices)) + "." + str(perf_counter())
+        token = str(self._news.rev) + "." + str(len(self._choices)) + "." + str(perf_counter())
         self._choices[token] = choice
         for old in list(self._choices)[:-_CHOICES]:
             del self._choices[old]
