@@ -19,7 +19,8 @@ from mephisto_nb.blueprints.form.sources import read_form
 from mephisto_nb.blueprints.form.spec import to_spec
 from mephisto_nb.display.pages.preview import Preview
 from mephisto_nb.operations.hydra_config import compose
-from mephisto_nb.operations.page_preview import page_of, row_of
+from mephisto_nb.operations.page_preview import page_of
+from mephisto_nb.operations.unit_page import row_of
 
 
 @dataclass(frozen=True, repr=False)

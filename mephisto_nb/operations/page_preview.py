@@ -6,85 +6,20 @@ Nothing is launched: no database, no router and no crowd is touched.
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import pandas as pd
 from omegaconf import DictConfig
 
-from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb._typing import JSONObject
 from mephisto_nb.abstractions.blueprint import Blueprint
 from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.export.frames import results_frame
 from mephisto_nb.operations.run_setup import make_plan
 from mephisto_nb.operations.task_run_settings import resolve_config
-
-#: Bytes of files that lie beside the page, beyond which the rest of them is left out.
-MOST_BYTES = 8_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class UnitPage:
-    """The page of one unit.
-
-    Parameters
-    ----------
-    title
-        The task's title.
-    blueprint
-        The kind of task, as it would be launched.
-    shared, unit_data
-        The data that the unit is made of.
-    files
-        What the site holds, by path.
-    left_out
-        Files that would have made it too large.
-    is_onboarding
-        Whether it is the introduction that newcomers go through first, which is the same for all rows.
-    """
-
-    title: str
-    blueprint: Blueprint[Any]
-    shared: JSONObject
-    unit_data: JSONObject
-    files: dict[str, bytes]
-    left_out: tuple[str, ...]
-    about: JSONObject
-    is_onboarding: bool = False
-
-    @property
-    def policy(self) -> str:
-        """The Content-Security-Policy that the page is served with."""
-        return self.blueprint.get_content_security_policy()
-
-    @property
-    def init_data(self) -> JSON:
-        """What the page is handed to work on."""
-        if self.is_onboarding:
-            return self.blueprint.shared_state.onboarding_data
-        hidden = self.blueprint.hidden_fields
-        parts = ({key: part[key] for key in part if key not in hidden} for part in (self.shared, self.unit_data))
-        return self.blueprint.get_init_data(*parts)
-
-    @property
-    def task_config(self) -> JSONObject:
-        """What the page reads from ``task_config.json``."""
-        return {**self.about, **self.blueprint.get_frontend_args(), **self.blueprint.shared_state.task_config}
-
-    def row(self, answer: JSON) -> pd.DataFrame:
-        """Give the row of `results()` that an answer becomes: its ``input.NAME`` and ``answer.NAME`` columns."""
-        return row_of(self.blueprint, self.shared, self.unit_data, answer)
-
-
-def row_of(blueprint: Blueprint[Any], shared: JSONObject, unit_data: JSONObject, answer: JSON) -> pd.DataFrame:
-    """Give the ``input.NAME`` and ``answer.NAME`` columns of what an answer to a unit becomes."""
-    sent = {"shared": shared, "unit_data": [unit_data], "unit_index": 0, "data": answer}
-    frame = results_frame([sent], blueprint.get_inputs, blueprint.get_answer)
-    return frame.filter(regex=r"^(input|answer)\.")
+from mephisto_nb.operations.unit_page import UnitPage, read_files
 
 
 def make_page(
@@ -140,18 +75,3 @@ def _find_row(blueprint: Blueprint[Any], row: int | Mapping[str, Any]) -> tuple[
     if not found:
         raise ConfigError(f"There is no row {row} to be shown. Rows are counted from 0, as in a list.")
     return found[0].shared, found[0].unit_data[0]
-
-
-def read_files(site: Path) -> tuple[dict[str, bytes], tuple[str, ...]]:
-    """Read a site's files, by path, the small ones first; and name those that would have made it too large."""
-    files: dict[str, bytes] = {}
-    left_out, size = [], 0
-    # The small ones first: a page without its film is still the page.
-    for file in sorted((one for one in site.rglob("*") if one.is_file()), key=lambda one: one.stat().st_size):
-        name = file.relative_to(site).as_posix()
-        size += file.stat().st_size
-        if size > MOST_BYTES:
-            left_out.append(name)
-        else:
-            files[name] = file.read_bytes()
-    return files, tuple(left_out)

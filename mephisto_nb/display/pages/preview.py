@@ -13,7 +13,8 @@ from omegaconf import DictConfig
 from mephisto_nb._typing import JSON
 from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.display.pages.inline import make_document
-from mephisto_nb.operations.page_preview import UnitPage, make_page
+from mephisto_nb.operations.page_preview import make_page
+from mephisto_nb.operations.unit_page import UnitPage
 
 _HEIGHT = 640
 _templates = Environment(loader=PackageLoader("mephisto_nb.display.pages", "."), autoescape=True)

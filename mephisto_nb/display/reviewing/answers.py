@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -17,8 +17,10 @@ from mephisto_nb.errors import ConfigError
 from mephisto_nb.review.agreement import closed_questions
 from mephisto_nb.review.queue import ORDERS, review_queue
 from mephisto_nb.review.records import decisions_by_worker, gold_accuracy, worker_records
-from mephisto_nb.review.reviewing import Reviewing
 from mephisto_nb.review.selection import Units, select
+
+if TYPE_CHECKING:
+    from mephisto_nb.review.reviewing import Reviewing
 
 #: The columns of a row of the list, beside those that are made for it.
 SHOWN = (

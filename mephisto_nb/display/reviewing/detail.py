@@ -8,7 +8,7 @@ import math
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -17,8 +17,10 @@ from mephisto_nb.display.pages.inline import make_document
 from mephisto_nb.display.reviewing.answers import Answers
 from mephisto_nb.errors import ConfigError, MephistoError
 from mephisto_nb.operations.answered_page import AnsweredPages
-from mephisto_nb.operations.run_frames import RunFrames
 from mephisto_nb.review.preview import find_crowd
+
+if TYPE_CHECKING:
+    from mephisto_nb.operations.run_frames import RunFrames
 
 #: Pictures that are shown; none of these can hold a script. Larger ones are named only, and so is any other file.
 _PICTURES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".gif": "gif", ".webp": "webp"}

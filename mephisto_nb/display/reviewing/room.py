@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
-from typing import ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 from weakref import WeakMethod
 
 import pandas as pd
@@ -20,13 +20,15 @@ from mephisto_nb.display.reviewing.answers import Answers
 from mephisto_nb.display.reviewing.detail import describe, plain
 from mephisto_nb.display.reviewing.words import tell_decided, tell_undone
 from mephisto_nb.errors import ConfigError, NotFoundError
-from mephisto_nb.operations.answered_page import AnsweredPages
-from mephisto_nb.operations.run_frames import RunFrames
+from mephisto_nb.operations.answered_page import AnsweredPages, RunWithPages
 from mephisto_nb.operations.threads import in_thread
 from mephisto_nb.review.decisions import VERDICTS, Extras
 from mephisto_nb.review.queue import ORDERS
 from mephisto_nb.review.reviewing import Reviewing
 from mephisto_nb.review.selection import Units
+
+if TYPE_CHECKING:
+    from mephisto_nb.operations.run_frames import RunFrames
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,8 +59,8 @@ class ReviewRoom:
         self.reviewing, self.order, self._units = reviewing, order, units
         #: Called on the loop, cheaply, whenever `state` may have changed.
         self.on_change: list[Callable[[], None]] = []
-        runs = [cast(RunFrames, run) for run in reviewing.runs]
-        self._runs = {run.task_run_id: (run, AnsweredPages(run)) for run in runs}
+        runs = [cast("RunFrames", run) for run in reviewing.runs]
+        self._runs = {run.task_run_id: (run, AnsweredPages(cast(RunWithPages, run))) for run in runs}
         self._names = list(dict.fromkeys(run.task_name for run in runs))
         self._writer = reviewing.runs[0].writer
         self._rev = 0
@@ -79,7 +81,7 @@ class ReviewRoom:
             "act": self._act,
             "undo": self._undo,
         }
-        self._listen()
+        self._writer.listeners.append(_weakly(WeakMethod(self._take_in)))
 
     def state(self) -> JSONObject:
         """Say how things are, as plain values that JSON can hold. No I/O: see `load`.
@@ -134,17 +136,8 @@ class ReviewRoom:
 
     # -- being told ------------------------------------------------------------------------------------------
 
-    def _listen(self) -> None:
-        """Hear of what is committed in this kernel, for as long as somebody has this room."""
-        take_in = WeakMethod(self._take_in)
-
-        def listener(changes: Changes) -> None:
-            if (mine := take_in()) is not None:
-                mine(changes)
-
-        self._writer.listeners.append(listener)
-
     def _take_in(self, changes: Changes) -> None:
+        """Hear of what is committed in this kernel."""
         reviews = [one.review for one in changes.changes if isinstance(one, AddReview)]
         came = any(isinstance(one, AddSubmission) for one in changes.changes)
         if came and (changes.task_run_id in self._runs):
@@ -174,13 +167,13 @@ class ReviewRoom:
 
     async def _look(self, args: JSONObject) -> JSON:
         """Look whether another kernel has changed something; cheap: units are counted by their status."""
-        if self._read is not None and not self._is_stale and not await self._in_turn(self._is_current):
-            self._is_stale = True
-            self._tell()
+        count_units = self.reviewing.runs[0].database.count_units
+        if self._read is not None and not self._is_stale:
+            is_current = await self._in_turn(lambda: self.read().agrees_with(count_units(list(self._runs))))
+            if not is_current:
+                self._is_stale = True
+                self._tell()
         return None
-
-    def _is_current(self) -> bool:
-        return self.read().agrees_with(self.reviewing.runs[0].database.count_units(list(self._runs)))
 
     async def _rows(self, args: JSONObject) -> JSON:
         begun = perf_counter()
@@ -275,6 +268,16 @@ class ReviewRoom:
         if unknown := given.keys() - set(EXTRAS):
             raise ConfigError(f"{min(unknown)!r} cannot come with a decision.")
         return verdict, rows, given
+
+
+def _weakly(method: WeakMethod[Callable[[Changes], None]]) -> Callable[[Changes], None]:
+    """Give a listener that keeps nobody alive."""
+
+    def listener(changes: Changes) -> None:
+        if (mine := method()) is not None:
+            mine(changes)
+
+    return listener
 
 
 def _where(args: JSONObject) -> tuple[str, str]:
