@@ -14,7 +14,7 @@ import pandas as pd
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.data_model.changes import AddReview, AddSubmission, Changes
 from mephisto_nb.data_model.reviews import Review
-from mephisto_nb.data_model.states import UnitStatus
+from mephisto_nb.data_model.states import UNIT_ANSWERED, UnitStatus
 from mephisto_nb.display.people.tables import Query, query_from
 from mephisto_nb.display.reviewing.answers import Answers
 from mephisto_nb.display.reviewing.detail import describe, plain
@@ -119,7 +119,9 @@ class ReviewRoom:
         while self._news:
             answers.take_in(self._news.popleft())
         names = [row["qualification_name"] for row in self.reviewing.runs[0].database.read_qualifications()]
-        self._known = {"counts": answers.counts(), "names": plain(names[:1000])}
+        # Each status is always there: a front end that is sent what has changed is not told of what is gone.
+        counts = dict.fromkeys(sorted(UNIT_ANSWERED), 0) | answers.counts()
+        self._known = {"counts": counts, "names": plain(names[:1000])}
         return answers
 
     async def answer(self, what: str, args: JSONObject) -> JSON:
