@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mephisto_nb.data_model.people_acts import Outcome
     from mephisto_nb.data_model.records import Agent, Event, Qualification, Requester, Task, TaskRun, Unit
     from mephisto_nb.data_model.reviews import KeptReview
-    from mephisto_nb.data_model.snapshots import RunSnapshot, WorkerFacts
+    from mephisto_nb.data_model.snapshots import RunPay, RunSnapshot, WorkerFacts
     from mephisto_nb.data_model.states import PaymentStatus
 
 
@@ -229,6 +229,10 @@ class Database(PeopleStore, ReviewStore):
     @abstractmethod
     def count_units(self, task_run_ids: Sequence[str]) -> dict[str, dict[str, int]]:
         """Give, by run, how many units of the work itself have which status: those of gates are left out."""
+
+    @abstractmethod
+    def read_pay(self, task_run_ids: Sequence[str]) -> dict[str, RunPay]:
+        """Give, by run, how many units of a status are paid how much, and what comes beside it."""
 
     @abstractmethod
     def release(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from mephisto_nb.data_model.gates import StoredGates
 from mephisto_nb.data_model.packets import Packet
 from mephisto_nb.data_model.records import Agent, Assignment, TaskRun, Unit, Worker
+from mephisto_nb.data_model.states import UnitStatus
 
 
 @dataclass(slots=True)
@@ -26,6 +27,14 @@ class RunSnapshot:
     #: What is paid beside the units' own pay, by the payment's key; cancelled or failed, it is 0.
     payments: dict[str, float] = field(default_factory=dict)
     gates: StoredGates = field(default_factory=StoredGates)
+
+
+@dataclass(slots=True)
+class RunPay:
+    """What a run pays (US dollars): how many units, those of gates too, of a status are paid how much; and the rest."""
+
+    units: dict[tuple[UnitStatus, float], int] = field(default_factory=dict)
+    beside: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

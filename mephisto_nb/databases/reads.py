@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.packets import Packet
 from mephisto_nb.data_model.records import Agent, Assignment, Event, Steering, TaskRun, Unit, Worker
-from mephisto_nb.data_model.snapshots import RunSnapshot, WorkerFacts
+from mephisto_nb.data_model.snapshots import RunPay, RunSnapshot, WorkerFacts
 from mephisto_nb.data_model.states import UNIT_ANSWERED, AgentStatus, PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.databases import gates
 from mephisto_nb.databases import tables as t
@@ -125,9 +125,13 @@ def _load_worker_names(connection: Connection, run: str) -> dict[str, str]:
 
 def _load_payments(connection: Connection, run: str) -> dict[str, float]:
     p = t.payments.c
-    counts = p.status.in_([PaymentStatus.OWED, PaymentStatus.SENT]) & p.kind.in_(_BESIDE_PAY)
-    found = connection.execute(select(p.key, p.amount, counts).where(p.task_run_id == run))
+    found = connection.execute(select(p.key, p.amount, _counts_beside_pay()).where(p.task_run_id == run))
     return {key: amount if does_count else 0.0 for key, amount, does_count in found}
+
+
+def _counts_beside_pay() -> ColumnElement[bool]:
+    p = t.payments.c
+    return p.status.in_([PaymentStatus.OWED, PaymentStatus.SENT]) & p.kind.in_(_BESIDE_PAY)
 
 
 def _load_outbox(connection: Connection, run: str) -> list[tuple[int, Packet]]:
@@ -253,31 +257,6 @@ def read_results(
     return rows
 
 
-def read_live_updates(
-    connection: Connection, run_ids: Sequence[str], agent_ids: Sequence[str] | None = None
-) -> list[JSONObject]:
-    """Give one row a turn of a live task, its JSON parsed, in the order in which they were recorded."""
-    v, g, u, a = t.live_updates.c, t.agents.c, t.units.c, t.assignments.c
-    query = (
-        select(
-            v.id, g.task_run_id, u.assignment_id, a.assignment_index, u.unit_index, g.unit_id, v.agent_id, g.worker_id,
-            t.workers.c.worker_name, v.sender, v.at, v.data,
-        )
-        .join(t.agents, g.agent_id == v.agent_id)
-        .join(t.units, u.unit_id == g.unit_id)
-        .join(t.assignments, a.assignment_id == u.assignment_id)
-        .join(t.workers, t.workers.c.worker_id == g.worker_id)
-        .where(g.task_run_id.in_(run_ids))
-        .order_by(v.id)
-    )  # fmt: skip
-    chunks = [None] if agent_ids is None else [agent_ids[i : i + _CHUNK] for i in range(0, len(agent_ids), _CHUNK)]
-    rows: list[JSONObject] = []
-    for chunk in chunks:
-        part = query if chunk is None else query.where(v.agent_id.in_(chunk))
-        rows += [{**row, "data": json.loads(row["data"])} for row in connection.execute(part).mappings()]
-    return rows if len(chunks) == 1 else sorted(rows, key=lambda row: row["id"])
-
-
 def read_payments(connection: Connection, run_ids: Sequence[str] | None) -> list[JSONObject]:
     """Give one row a payment, in the order in which they came to be owed; None: of all runs, and of none."""
     p = t.payments.c
@@ -320,4 +299,25 @@ def count_units(connection: Connection, run_ids: Sequence[str]) -> dict[str, dic
     found: dict[str, dict[str, int]] = {run_id: {} for run_id in run_ids}
     for run_id, status, count in connection.execute(query):
         found[run_id][status] = count
+    return found
+
+
+def read_pay(connection: Connection, run_ids: Sequence[str]) -> dict[str, RunPay]:
+    """Count units, those of gates too, by run, status and pay; and add up what is paid beside it."""
+    u, p = t.units.c, t.payments.c
+    found = {run_id: RunPay() for run_id in run_ids}
+    units = (
+        select(u.task_run_id, u.status, u.pay_amount, func.count())
+        .where(u.task_run_id.in_(run_ids))
+        .group_by(u.task_run_id, u.status, u.pay_amount)
+    )
+    for run_id, status, amount, count in connection.execute(units):
+        found[run_id].units[UnitStatus(status), amount] = count
+    beside = (
+        select(p.task_run_id, func.sum(p.amount))
+        .where(p.task_run_id.in_(run_ids), _counts_beside_pay())
+        .group_by(p.task_run_id)
+    )
+    for run_id, amount in connection.execute(beside):
+        found[run_id].beside = float(amount)
     return found

@@ -12,9 +12,12 @@ from sqlalchemy import Connection, select
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.databases import tables as t
 
+#: Databases limit how many values one statement may hold.
+_CHUNK = 500
+
 
 class SQLSaid(ABC):
-    """Live messages and metadata in tables; `SQLDatabase` lends the connections."""
+    """Conversations and metadata in tables; `SQLDatabase` lends the connections."""
 
     @abstractmethod
     def _reading(self, what: str) -> AbstractContextManager[Connection]:
@@ -23,8 +26,8 @@ class SQLSaid(ABC):
     def read_live_updates(
         self, task_run_ids: Sequence[str], *, agent_ids: Sequence[str] | None = None
     ) -> list[JSONObject]:
-        """Give one row a message of a live task."""
-        with self._reading("Reading live messages") as connection:
+        """Give one row a turn of a live task."""
+        with self._reading("Reading conversations") as connection:
             return _live_updates(connection, task_run_ids, agent_ids)
 
     def read_metadata(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
@@ -36,17 +39,26 @@ class SQLSaid(ABC):
 def _live_updates(
     connection: Connection, run_ids: Sequence[str], agent_ids: Sequence[str] | None = None
 ) -> list[JSONObject]:
-    """Give one row a message of a live task, in the order in which they were said."""
-    u, g = t.live_updates.c, t.agents.c
+    """Give one row a turn of a live task, in the order in which they were recorded."""
+    v, g, u, a = t.live_updates.c, t.agents.c, t.units.c, t.assignments.c
     query = (
-        select(u.agent_id, u.sender, u.data, u.at)
-        .join(t.agents, g.agent_id == u.agent_id)
+        select(
+            v.id, g.task_run_id, u.assignment_id, a.assignment_index, u.unit_index, g.unit_id, v.agent_id, g.worker_id,
+            t.workers.c.worker_name, v.sender, v.at, v.data,
+        )
+        .join(t.agents, g.agent_id == v.agent_id)
+        .join(t.units, u.unit_id == g.unit_id)
+        .join(t.assignments, a.assignment_id == u.assignment_id)
+        .join(t.workers, t.workers.c.worker_id == g.worker_id)
         .where(g.task_run_id.in_(run_ids))
-        .order_by(u.id)
-    )
-    if agent_ids is not None:
-        query = query.where(u.agent_id.in_(agent_ids))
-    return [{**row, "data": json.loads(row["data"])} for row in connection.execute(query).mappings()]
+        .order_by(v.id)
+    )  # fmt: skip
+    chunks = [None] if agent_ids is None else [agent_ids[i : i + _CHUNK] for i in range(0, len(agent_ids), _CHUNK)]
+    rows: list[JSONObject] = []
+    for chunk in chunks:
+        part = query if chunk is None else query.where(v.agent_id.in_(chunk))
+        rows += [{**row, "data": json.loads(row["data"])} for row in connection.execute(part).mappings()]
+    return rows if len(chunks) == 1 else sorted(rows, key=lambda row: row["id"])
 
 
 def _metadata(connection: Connection, run_ids: Sequence[str]) -> list[JSONObject]:

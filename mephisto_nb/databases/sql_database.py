@@ -12,7 +12,7 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.data_model.changes import Changes
 from mephisto_nb.data_model.records import Event, TaskRun
-from mephisto_nb.data_model.snapshots import RunSnapshot
+from mephisto_nb.data_model.snapshots import RunPay, RunSnapshot
 from mephisto_nb.databases import reads
 from mephisto_nb.databases import tables as t
 from mephisto_nb.databases.apply import apply_changes, run_row
@@ -134,13 +134,6 @@ class SQLDatabase(SQLPeople, SQLReviews, SQLSaid, Database):
         with self._reading("Reading results") as connection:
             return reads.read_results(connection, task_run_ids, agent_ids)
 
-    def read_live_updates(
-        self, task_run_ids: Sequence[str], *, agent_ids: Sequence[str] | None = None
-    ) -> list[JSONObject]:
-        """Give one row a turn of a live task."""
-        with self._reading("Reading conversations") as connection:
-            return reads.read_live_updates(connection, task_run_ids, agent_ids)
-
     def read_events(self, task_run_ids: Sequence[str], *, why: str | None = None) -> Iterator[Event]:
         """Give the event log, oldest first."""
         with self._reading("Reading the event log") as connection:
@@ -150,6 +143,11 @@ class SQLDatabase(SQLPeople, SQLReviews, SQLSaid, Database):
         """Count units by run and status."""
         with self._reading("Counting units") as connection:
             return reads.count_units(connection, task_run_ids)
+
+    def read_pay(self, task_run_ids: Sequence[str]) -> dict[str, RunPay]:
+        """Give what units are paid, and what comes beside it, by run."""
+        with self._reading("Reading pay") as connection:
+            return reads.read_pay(connection, task_run_ids)
 
     def release(self) -> None:
         """Close all connections; reading and writing open new ones."""

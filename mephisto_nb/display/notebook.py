@@ -19,7 +19,7 @@ from mephisto_nb.display.people.panels import QualificationsPanel, WorkersPanel
 from mephisto_nb.display.progress import show_progress, showing_runs
 from mephisto_nb.display.reviewing.panel import ReviewPanel
 from mephisto_nb.display.saved import SavedDisplays
-from mephisto_nb.display.summary import STATES, summarize
+from mephisto_nb.display.summary import STATES, cost_of, summarize
 from mephisto_nb.display.widgets.desk import Subject
 from mephisto_nb.display.widgets.model import can_be_live, make_model
 from mephisto_nb.display.words import moment, plain, tied
@@ -56,11 +56,16 @@ def draw_run(state: JSONObject) -> dict[str, str]:
 def draw_operator(state: JSONObject) -> str:
     """Draw an operator as a page: its runs, and how to take up again those that wait for it."""
     runs = [
-        {**run, "name": plain(run["name"]), "state_name": STATES.get(run["status"], run["status"])}
+        {
+            **run,
+            "name": plain(run["name"]),
+            "state_name": STATES.get(run["status"], run["status"]),
+            "cost": cost_of(run),
+        }
         for run in state["runs"]
     ]
     page = _templates.get_template("operator.html")
-    return page.render(runs=runs, closed=state["closed"], taken_at=moment(state["now"]))
+    return page.render(runs=runs, cost=cost_of(state), closed=state["closed"], taken_at=moment(state["now"]))
 
 
 class Shown(RunFrames, ReviewedRun):

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.states import UnitStatus
-from mephisto_nb.display.words import count, duration, moment, money, number, plain
+from mephisto_nb.display.words import ago, count, duration, moment, money, number, plain
 
 #: What each status is called on a display, in the order of a unit's life.
 LABELS = {
     UnitStatus.CREATED: "queued",
     UnitStatus.LAUNCHED: "open",
     UnitStatus.ASSIGNED: "at work",
-    UnitStatus.COMPLETED: "answered",
+    UnitStatus.COMPLETED: "to review",
     UnitStatus.ACCEPTED: "accepted",
     UnitStatus.SOFT_REJECTED: "soft-rejected",
     UnitStatus.REJECTED: "rejected",
@@ -54,6 +54,7 @@ class RunSummary:
     counts: list[tuple[str, int]]
     taken_at: str
     elapsed: str = ""
+    as_of: str = ""
     facts: list[tuple[str, str]] = field(default_factory=list)
     newest: list[tuple[str, str]] = field(default_factory=list)
     attention: list[Alert] = field(default_factory=list)
@@ -98,6 +99,7 @@ def summarize(state: JSONObject) -> RunSummary:
         counts=[(label, units[status.value]) for status, label in LABELS.items() if units[status.value]],
         taken_at=moment(run["now"]),
         elapsed=_elapsed(run),
+        as_of="" if run["as_of"] is None else f"as of {ago(run['now'] - run['as_of'])}",
         facts=[fact for fact in _facts(state) if fact[1]],
         newest=[(plain(one["preview"] or ""), plain(one["worker"])) for one in state["newest"]],
         attention=[Alert(one["severity"], plain(one["reason"]), plain(one["remedy"])) for one in state["attention"]],
@@ -109,26 +111,31 @@ def summarize(state: JSONObject) -> RunSummary:
 def _elapsed(run: JSONObject) -> str:
     if run["launched_at"] is None:
         return ""
-    seconds = (run["ended_at"] or run["now"]) - run["launched_at"]
-    return f"{'ran for' if run['ended_at'] or run['status'] == 'done' else 'for'} {duration(seconds)}"
+    if run["ended_at"] or run["status"] == "done":
+        return f"ran for {duration((run['ended_at'] or run['now']) - run['launched_at'])}"
+    if run["paused_at"] is not None:
+        return f"for {duration(run['now'] - run['paused_at'])}"
+    return f"launched {ago(run['now'] - run['launched_at'])}"
 
 
 def _facts(state: JSONObject) -> list[tuple[str, str]]:
+    status = state["run"]["status"]
     return [
-        ("Pace", _pace(state["pace"])),
+        ("Pace", _pace(state["pace"], status == "paused")),
         ("Time left", _time_left(state["pace"])),
-        ("Cost", _cost(state["money"])),
-        ("Pay as workers live it", _pay(state["money"])),
+        ("Cost", _cost(state["money"], status in ("done", "ended"))),
+        ("Pay by the hour", _pay(state["money"])),
         ("People", _people(state["people"], "came" if state["run"]["ended_at"] else "came so far")),
     ]
 
 
-def _pace(pace: JSONObject) -> str:
+def _pace(pace: JSONObject, is_paused: bool) -> str:
     if pace["per_hour"] is None:
         return ""
     median = pace["median_seconds"]
     a_unit = "" if median is None else f"; {duration(median)} a unit (median)"
-    return f"{number(pace['per_hour'])} units an hour{a_unit}"
+    rate = "paused" if is_paused else f"{number(pace['per_hour'])} units an hour"
+    return f"{rate}{a_unit}"
 
 
 def _time_left(pace: JSONObject) -> str:
@@ -138,14 +145,26 @@ def _time_left(pace: JSONObject) -> str:
     return duration(left) + ("" if low is None else f", likely {duration(low)} to {duration(high)}")
 
 
-def _cost(all_money: JSONObject) -> str:
+def _cost(all_money: JSONObject, is_over: bool) -> str:
     def write(name: str) -> str:
         return money(all_money[name], all_money["currency"])
 
-    parts = [f"{write('spent')} spent of {write('total')}"]
-    parts += [f"{write(name)} {label}" for name, label in _PARTS.items() if all_money[name]]
     fees = sum(fee or 0 for fee in all_money["fees"].values())
-    return "; ".join(parts) + (f"; fees of {money(fees, all_money['currency'])} are in it" if fees else "")
+    in_it = f", fees of {money(fees, all_money['currency'])} in it" if fees else ""
+    if is_over:
+        parts = [f"{write('spent')} in all{in_it}"]
+    else:
+        parts = [f"{write('spent')} so far of {write('total')} if all units are answered{in_it}"]
+        parts += [f"{write(name)} {label}" for name, label in _PARTS.items() if all_money[name]]
+    return "; ".join([*parts, *filter(None, [all_money["unpaid"]])])
+
+
+def cost_of(listed: JSONObject) -> str:
+    """Say what a run of a list, or all of them, cost so far, and in all; nothing where that was not read yet."""
+    spent, whole = listed["spent"], listed["whole_cost"]
+    if whole is None:
+        return ""
+    return money(spent) if spent == whole else f"{money(spent)} of {money(whole)}"
 
 
 _PARTS = {"committed": "in progress", "to_come": "not begun"}
@@ -158,7 +177,9 @@ def _pay(all_money: JSONObject) -> str:
     words = f"{money(all_money['per_hour'], currency)} an hour (median)"
     if not minimum:
         return words
-    return f"{words}, {'BELOW' if all_money['below_minimum'] else 'above'} the minimum of {money(minimum, currency)}"
+    words += f", {'BELOW' if all_money['below_minimum'] else 'above'} the minimum of {money(minimum, currency)}"
+    below = f"; {all_money['below']:,} of {count(all_money['timed'], 'answer')} earned less"
+    return words + (below if all_money["below"] else "")
 
 
 def _people(people: JSONObject, came: str) -> str:

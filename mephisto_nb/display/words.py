@@ -43,6 +43,15 @@ def duration(seconds: float | None) -> str:
     return _pair(seconds, 86400, "d", 3600, "h")
 
 
+def ago(seconds: float) -> str:
+    """Say how long ago something was.
+
+    >>> ago(20 * 60)
+    '20 min ago'
+    """
+    return f"{duration(seconds)} ago"
+
+
 def _pair(seconds: float, large: int, large_name: str, small: int, small_name: str) -> str:
     whole, rest = divmod(round(seconds / small) * small, large)
     first = f"{whole:,} {large_name}"

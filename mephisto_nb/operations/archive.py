@@ -15,6 +15,7 @@ from mephisto_nb.abstractions.database import Database
 from mephisto_nb.abstractions.progress import Progress, no_progress
 from mephisto_nb.data_model.records import TaskRun
 from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.data_model.snapshots import RunPay
 from mephisto_nb.errors import NotFoundError
 from mephisto_nb.export.frames import runs_frame
 from mephisto_nb.importing.imported_blueprint import ImportedBlueprint
@@ -62,8 +63,8 @@ class Archive:
         """Give the runs that this kernel drives, or has driven, oldest first."""
         return [keeper.run for keeper in self._keepers.values()]
 
-    def read_runs(self) -> list[tuple[TaskRun, Mapping[str, int]]]:
-        """Read all task runs of the database, newest first, each with how many units have which status; for displays.
+    def read_runs(self) -> list[tuple[TaskRun, Mapping[str, int], RunPay]]:
+        """Read all task runs, newest first, each with how many units have which status and what it pays; for displays.
 
         Raises
         ------
@@ -71,8 +72,9 @@ class Archive:
             The operator was shut down.
         """
         runs = self._database.find_runs()
-        counts = self._database.count_units([run.task_run_id for run in runs])
-        return [(run, counts[run.task_run_id]) for run in runs]
+        ids = [run.task_run_id for run in runs]
+        counts, pay = self._database.count_units(ids), self._database.read_pay(ids)
+        return [(run, counts[run.task_run_id], pay[run.task_run_id]) for run in runs]
 
     def find_live_runs(self) -> list[TaskRun]:
         """Give the runs that have not ended and are not driven from here: `reconnect` takes them up.

@@ -13,7 +13,7 @@ from mephisto_nb.abstractions.blueprint import Blueprint
 from mephisto_nb.abstractions.bot import Bot
 from mephisto_nb.abstractions.task_runner import TaskRunner
 from mephisto_nb.data_model.packets import Packet, PacketType
-from mephisto_nb.data_model.partner_rules import WhenLeft
+from mephisto_nb.data_model.partner_rules import WhenLeft, WhenWaited
 from mephisto_nb.data_model.records import Agent
 from mephisto_nb.data_model.states import AGENT_ACTIVE, AgentStatus
 from mephisto_nb.errors import ReplayError
@@ -211,7 +211,7 @@ class AgentKeeper:
         for seat, agent_id in enumerate(meeting.seats):
             if agent_id is not None:
                 agents.append(running[seat])
-            elif bot is not None and (rules is None or rules.when_waited.value == "bot"):
+            elif bot is not None and (rules is None or rules.when_waited is WhenWaited.BOT):
                 agents.append(BotAgent(bot, first, Seat(bot.name, _object(shared))))
         talk.remember(self._transcripts.of(ids))
         work = self._accompany_all(meeting.assignment_id, Together(agents, talk), shared)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from mephisto_nb.blueprints.chat import ChatBlueprint, ChatBlueprintArgs
 from mephisto_nb.data_model.partner_rules import PartnerRules, WhenLeft, WhenWaited
 from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.operations.gate_config import merge
 
 
 async def talks(data: Any, agents: Any) -> None:
@@ -41,6 +43,23 @@ def chat(conversation: Any = talks, bot: Any = None, **args: Any) -> ChatBluepri
 def test_what_cannot_work_is_refused_with_its_mend(args: dict[str, Any], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         chat(**args).assert_task_args()
+
+
+@pytest.mark.parametrize("rows", ["golds", "get_gold_for_worker", "screening", "screening_data_factory"])
+def test_rows_with_right_answers_are_refused_and_what_to_do_instead_is_said(rows: str) -> None:
+    given: dict[str, Any] = {rows: [{"n": 1}]}
+    blueprint = ChatBlueprint(ChatBlueprintArgs(), SharedTaskState(conversation=talks, **given))
+    with pytest.raises(ConfigError, match=f"SharedTaskState.{rows} is set.* Remove it.*onboarding_.*attention_checks"):
+        blueprint.assert_task_args()
+
+
+@pytest.mark.parametrize("key", ["use_golds", "use_screening_task"])
+def test_rows_that_a_setting_closes_the_gate_for_do_no_harm(key: str) -> None:
+    args: Any = merge(ChatBlueprintArgs)(**{key: False})
+    state = SharedTaskState(conversation=talks, golds=[{}] if key == "use_golds" else None)
+    ChatBlueprint(args, state).assert_task_args()
+    with pytest.raises(ConfigError, match=f"mephisto.blueprint.{key} is set"):
+        ChatBlueprint(dataclasses.replace(args, **{key: True}), SharedTaskState(conversation=talks)).assert_task_args()
 
 
 def test_the_rules_are_those_of_the_settings() -> None:

@@ -23,7 +23,7 @@ READ = """view => {
     newest: rows(".mnb-newest li", ".mnb-who", ".mnb-preview", ".mnb-when"),
   };
 }"""
-STATUS = {"queued": "created", "open": "launched", "at work": "assigned", "answered": "completed"}
+STATUS = {"queued": "created", "open": "launched", "at work": "assigned", "to review": "completed"}
 #: How long a unit of time is, and how finely it is told beside a larger one.
 SIZES = {"d": 86400, "h": 3600, "min": 60, "s": 1}
 MISSING = "–"
@@ -81,11 +81,13 @@ def understand(words: dict[str, Any]) -> Reading:
         share=_whole(share),
         money=_money(tiles["Cost"]),
         per_hour=_number(r"Pace (\S+)", tiles["Pace"]),
-        time_left=_duration(r"Time left (.*?)(?: too early| likely| nothing|$)", tiles["Time left"]),
+        time_left=_duration(
+            r"Time left (.*?)(?: too early| likely| nothing| [\d,]+ answers? to review|$)", tiles["Time left"]
+        ),
         time_left_low=_duration(r"likely (.*) to", tiles["Time left"]),
         time_left_high=_duration(r"likely .* to (.*)", tiles["Time left"]),
         seconds_a_unit=_duration(r"(?:hour|Pace –) ?(.*) a unit", tiles["Pace"]),
-        pay_per_hour=_number(r"live it \$?(\S+)", tiles["Pay as workers live it"]),
+        pay_per_hour=_number(r"by the hour \$?(\S+)", tiles["Pay by the hour"]),
         number_at_work=_whole(found[1]) if (found := re.match(r"At work now ([\d,]+)", words["crowd"])) else 0,
         people=[(worker, unit, _stopwatch(time)) for worker, unit, time in words["people"]],
         newest=[
@@ -107,11 +109,11 @@ def _whole(text: str) -> int:
 
 def _money(words: str) -> dict[str, float]:
     patterns = {
-        "spent": r"\$([\d.,]+) spent",
-        "total": r"spent of \$([\d.,]+)",
+        "spent": r"\$([\d.,]+) (?:so far|in all)",
+        "total": r"(?:so far of )?\$([\d.,]+)(?: if all| in all)",
         "committed": r"\$([\d.,]+) in progress",
         "to_come": r"\$([\d.,]+) not begun",
-        "fees": r"fees of 20 % make \$([\d.,]+)",
+        "fees": r"with 20 % fees \(\$([\d.,]+)\)",
     }
     found = {name: re.search(pattern, words) for name, pattern in patterns.items()}
     return {name: float(match[1].replace(",", "")) if match else 0.0 for name, match in found.items()}

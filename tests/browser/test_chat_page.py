@@ -6,14 +6,17 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.operations.operator import Operator
 from mephisto_nb.operations.task_run import LiveTaskRun
+from tests.browser.axe import faults
 from tests.browser.cable import Cable
 from tests.operations.chats import chat_config
+from tests.operations.runs import crowd_of, take
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><b>bold</b>"
 FORM = (
@@ -131,6 +134,67 @@ async def test_who_is_left_may_still_send_the_form(
     await expect(ann.get_by_role("heading", name="Thank you")).to_be_visible()
     await run.completed()
     assert list(run.results()["answer.agreed"]) == ["no"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_no_serious_fault_in_any_part_of_a_conversation(
+    launch: Callable[..., Any], open_page: Callable[..., Any], scheme: Any
+) -> None:
+    run, how = await launch(), {"color_scheme": scheme, "reduced_motion": "reduce"}
+    async with Cable(run.url) as cable:
+        ann = await open_page(cable.url, "ann", **how)
+        await expect(ann.get_by_text("1 of 2 people is here.")).to_be_visible()
+        assert await faults(ann) == []
+        bob = await open_page(run.url, "bob", **how)
+        await write(ann, "Hello?")
+        await write(bob, "Hello!")
+        await expect(ann.get_by_text("Hello!")).to_be_visible()
+        await expect(ann.locator(".own .talk-sent")).to_have_text("sent")
+        assert await faults(ann) == []
+        await cable.cut()
+        await expect(ann.get_by_text("You can go on writing")).to_be_visible()
+        await write(ann, "Still there?")
+        await expect(ann.locator(".own .talk-sent").last).to_have_text("not sent yet")
+        assert await faults(ann) == []
+        await cable.mend()
+        await expect(bob.get_by_text("Still there?")).to_be_visible()
+        for page in (ann, bob):
+            await page.get_by_role("button", name="I am done talking").click()
+        await expect(ann.get_by_label("Yes")).to_be_visible()
+        assert await faults(ann) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_no_serious_fault_where_a_partner_has_left(
+    launch: Callable[..., Any], open_page: Callable[..., Any], scheme: Any
+) -> None:
+    run = await launch()
+    ann = await open_page(run.url, "ann", color_scheme=scheme, reduced_motion="reduce")
+    async with crowd_of(run.url) as worker:
+        await worker("bob").give_back(await take(worker("bob")))
+    await expect(ann.get_by_text("Your partner has left.")).to_be_visible()
+    await expect(ann.get_by_label("Yes")).to_be_visible()
+    assert await faults(ann) == []
+
+
+async def test_who_is_left_waits_for_somebody_else_and_both_begin_with_an_empty_page(
+    launch: Callable[..., Any], open_page: Callable[..., Any]
+) -> None:
+    run = await launch(when_left="requeue")
+    ann, bob = await open_page(run.url, "ann"), await open_page(run.url, "bob")
+    await write(ann, "said to Bob")
+    await expect(bob.get_by_text("said to Bob")).to_be_visible()
+    await ann.get_by_role("button", name="I am done talking").click()
+    await bob.get_by_role("button", name="Return this task").click()
+    await bob.get_by_role("button", name="Give it back").click()
+    await expect(ann.get_by_text("1 of 2 people is here.")).to_be_visible()
+    cleo = await open_page(run.url, "cleo")
+    await write(cleo, "said to Ann")
+    await expect(ann.get_by_text("said to Ann")).to_be_visible()
+    assert await read(ann) == await read(cleo) == ["said to Ann"]
+    for page in (ann, cleo):
+        await page.get_by_role("button", name="I am done talking").click()
+    await expect(ann.get_by_label("Yes")).to_be_visible()
 
 
 async def test_people_take_turns_by_keyboard_alone(launch: Callable[..., Any], open_page: Callable[..., Any]) -> None:

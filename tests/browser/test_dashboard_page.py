@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
+from tests.browser.axe import faults
 from tests.display.harness import Harness
 from tests.display.states import (
     BUSY,
@@ -40,16 +40,6 @@ async def shown(page: Page) -> Harness:
     return Harness(page)
 
 
-async def faults(page: Page) -> list[str]:
-    """Give what axe-core finds that is serious or worse."""
-    found = (await Axe().run(page, options={"resultTypes": ["violations"]})).response["violations"]
-    return [
-        f"{one['id']}: {[node['target'] for node in one['nodes']]}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]
-
-
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("name", STATES)
 async def test_axe_finds_no_serious_fault_in_any_state(shown: Harness, name: str, dark: bool) -> None:
@@ -76,8 +66,10 @@ async def test_the_first_look_tells_how_far_what_it_costs_and_whether_all_is_wel
         "126 of 200 answered",
         "63\u00a0%",
         "All is well",
-        "fees of 20 % make $6.00 of the total",
-        "$22.68 spent of $36.00",
+        "104 to review",
+        "$22.68 so far of $36.00",
+        "$36.00 if all units are answered, with 20\u00a0% fees ($6.00); $0.15 a unit",
+        "3 expired units cost nothing",
         "$11.88 not begun",
         "184 units an hour",
     ):
@@ -91,9 +83,9 @@ async def test_the_first_look_tells_how_far_what_it_costs_and_whether_all_is_wel
 async def test_what_needs_attention_stands_there_with_its_remedy_and_a_button(shown: Harness) -> None:
     await shown.open(RUN, TROUBLE)
     await expect(shown.page.get_by_text("2 things need attention, 1 note")).to_be_visible()
-    await expect(shown.page.get_by_text("below the minimum of $12.00")).to_be_visible()
+    await expect(shown.page.get_by_text("below the minimum of $12.00; 70 of 74 answers earned less")).to_be_visible()
     await shown.set(previews={"limits": "Raises the pay of 120 units from $0.15 to $0.29: $20.16 more."})
-    await shown.page.get_by_role("button", name="Raise pay to $0.29: $20.16 more").click()
+    await shown.page.get_by_role("button", name="Raise pay to $0.29 ($20.16 more, fees included)").click()
     await shown.settle()
     await expect(shown.page.get_by_role("dialog")).to_contain_text("$20.16 more")
     await shown.page.get_by_role("button", name="Change them").click()
@@ -126,7 +118,7 @@ async def test_a_second_with_nothing_new_moves_only_the_clocks(shown: Harness) -
     await shown.page.evaluate(COUNT_CHANGES)
     await shown.page.clock.run_for(3000)
     assert await shown.page.evaluate("touched") <= 4
-    await expect(shown.page.locator(".mnb-elapsed")).to_have_text("for 0:15")
+    await expect(shown.page.locator(".mnb-elapsed")).to_have_text("launched 15\u00a0s ago")
 
 
 async def test_people_and_answers_come_and_go_and_the_focus_stays(shown: Harness) -> None:
@@ -250,10 +242,12 @@ async def test_the_keyboard_reaches_every_control(shown: Harness) -> None:
 
 async def test_the_list_of_runs_opens_one_and_comes_back(shown: Harness) -> None:
     await shown.open("runs", RUNS)
-    await expect(shown.page.locator(".mnb-list")).to_contain_text("2 running, 6 in all")
+    await expect(shown.page.locator(".mnb-list")).to_contain_text(
+        "1 failed, 1 live, 1 paused, 1 not taken up, 6 in all"
+    )
     await expect(shown.page.get_by_role("progressbar")).to_have_count(6)
     await shown.page.evaluate("([topic, state]) => putState(topic, state)", [RUN, BUSY])
-    first = shown.page.get_by_role("button", name="email-tone").first
+    first = shown.page.get_by_role("row", name="Live").get_by_role("button", name="email-tone")
     await first.click()
     await shown.settle()
     await expect(shown.page.locator(".mnb-hero")).to_contain_text("126 of 200")
@@ -299,7 +293,34 @@ async def test_not_being_connected_is_no_fault(shown: Harness) -> None:
     asleep = [person(n, connected=False) for n in range(3)]
     await shown.open(RUN, with_changes(BUSY, people={"at_work": 3, "rows": asleep}))
     await expect(shown.page.get_by_text("3, none connected now")).to_be_visible()
+    await expect(shown.page.get_by_text("not connected", exact=True)).to_have_count(3)
+    await expect(shown.page.get_by_text("not connected", exact=True).first).to_be_hidden()
     await expect(shown.page.get_by_text("All is well", exact=True)).to_be_visible()
+
+
+async def test_who_is_apart_from_the_others_is_told_in_words(shown: Harness) -> None:
+    await shown.open(RUN, BUSY)
+    await expect(shown.page.get_by_role("row", name="chen not connected")).to_be_visible()
+    await expect(shown.page.locator(".mnb-apart:visible")).to_have_count(1)
+
+
+async def test_old_numbers_say_of_when_they_are_and_a_pause_is_no_pace(shown: Harness) -> None:
+    await shown.open(RUN, TROUBLE)
+    await expect(shown.page.locator(".mnb-hero")).to_have_text("74 of 197 answered, as of 20\u00a0min ago37\u00a0%")
+    await expect(shown.page.locator(".mnb-elapsed")).to_have_text("for 25\u00a0min")
+    await expect(shown.page.locator(".mnb-tile").first).not_to_contain_text("an hour")
+    words = "9 rejected and 31 expired units cost nothing; soft-rejected ones are paid"
+    await expect(shown.page.locator(".mnb-cost")).to_contain_text(words)
+    await expect(shown.page.locator(".mnb-dot:visible")).to_have_count(0)  # whether they are connected, none can tell
+
+
+async def test_the_list_of_runs_adds_up_what_they_cost_and_says_how_to_take_one_up(shown: Harness) -> None:
+    await shown.open("runs", RUNS)
+    costs = ["$22.68 of $36.00", "$11.70 of $33.84", "$22.68 of $36.00", "$22.68 of $36.00", "$34.56", "$34.56"]
+    await expect(shown.page.locator("tbody .mnb-amount")).to_have_text(costs)
+    await expect(shown.page.locator("tfoot")).to_have_text("All runs$148.86 of $210.96")
+    words = 'it is alive, but not connected to this notebook. Take it up: run = await operator.reconnect("d")'
+    await expect(shown.page.locator(".mnb-list")).to_contain_text(words)
 
 
 async def test_long_lists_say_how_many_more_there_are_and_fold_open(shown: Harness) -> None:
@@ -343,7 +364,12 @@ async def test_texts_of_either_direction_begin_on_one_side(shown: Harness) -> No
 
 async def test_a_run_that_is_over_says_what_comes_next(shown: Harness) -> None:
     await shown.open(RUN, FINISHED)
+    await expect(shown.page.get_by_text("12 answers to review")).to_be_visible()
+    await expect(shown.page.locator(".mnb-cost")).to_contain_text("$34.56 in all")
     following = shown.page.get_by_role("region", name="What comes next")
-    await expect(following).to_contain_text("run.review_queue() lists the answers to decide on")
+    await expect(following).to_contain_text("run.review() goes through the answers to decide on")
     await expect(following).to_contain_text("run.results() gives the answers")
     await expect(following).to_contain_text('run.export("answers.csv") writes them to a file')
+    await shown.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await following.get_by_role("button", name="export").click()
+    await expect(following.get_by_role("listitem").last).to_contain_text(re.compile(r"\((copied|selected)\)"))

@@ -41,7 +41,7 @@ async def test_a_finished_run_reads_well_without_a_kernel_and_without_scripts(
     still = await context.new_page()
     await still.set_content(body)
     finished = still.locator(".mephisto").nth(1)
-    for words in ("finished", "12 of 12 units answered (100 %), 0 workers at work", "$1.20 spent of $1.20", "Seen on"):
+    for words in ("finished", "12 of 12 units answered (100 %), 0 workers at work", "$1.20 in all", "Seen on"):
         await expect(finished).to_contain_text(words)
     await expect(still.locator("img[src^='data:image/png']")).to_be_visible()
     await still.screenshot(path=shots / "still-nbconvert.png", full_page=True)

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 from sqlalchemy import text
 
 from mephisto_nb.display.notebook import Operator
 from mephisto_nb.testing.contracts._samples import SampleRun
+from tests.browser.axe import faults
 from tests.display.stage import Stage
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
@@ -34,16 +34,6 @@ async def stage(page: Page, tmp_path: Path) -> AsyncIterator[Stage]:
     yield stage
     await stage.close()
     await operator.shutdown()
-
-
-async def faults(page: Page) -> list[str]:
-    """Give what axe-core finds that is serious or worse."""
-    found = (await Axe().run(page, options={"resultTypes": ["violations"]})).response["violations"]
-    return [
-        f"{one['id']}: {[node['target'] for node in one['nodes']]}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-    ]
 
 
 async def people(operator: Operator, count: int, granted: int = 0) -> None:

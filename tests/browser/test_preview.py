@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import FrameLocator, Page, expect
-from tests.npm.react_blueprint import ReactBlueprint
 
 import mephisto_nb as mnb
+from tests.browser.axe import faults
 from tests.browser.jupyter import Lab
+from tests.browser.npm_tasks import built
 
 TASK = {"task_name": "moods", "task_title": "Moods", "task_description": "", "task_tags": "", "task_reward": 0.1}
 CELL = """
@@ -82,17 +82,12 @@ async def test_axe_finds_no_serious_fault_in_a_preview(page: Page, scheme: Any) 
     assert await faults(page) == []
 
 
-async def faults(page: Page) -> list[str]:
-    found = (await Axe().run(page, options={"resultTypes": ["violations"]})).response["violations"]
-    return [f"{one['id']}: {one['nodes']}" for one in found if one["impact"] in ("serious", "critical")]
-
-
 async def test_a_task_built_with_npm_can_be_previewed_too(page: Page) -> None:
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    mnb.register_mephisto_abstraction(ReactBlueprint)
+    config = mnb.compose("static_react_task", task=TASK, blueprint_args={"task_source": built("bundle.js")})
     rows = mnb.SharedTaskState(static_task_data=[{"text": "It rains"}])
-    await page.set_content(mnb.preview(mnb.compose("npm_react", task=TASK), rows)._repr_html_())
+    await page.set_content(mnb.preview(config, rows)._repr_html_())
     frame = frame_of(page)
     await expect(frame.get_by_text("It rains")).to_be_visible()
     await frame.get_by_label("sad").check()

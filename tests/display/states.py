@@ -12,8 +12,9 @@ from typing import Any
 
 from mephisto_nb.data_model.states import UnitStatus
 from mephisto_nb.display.observation.attention import describe_attention
+from mephisto_nb.display.observation.medians import RunningMedian
 from mephisto_nb.display.observation.moment import Moment
-from mephisto_nb.display.observation.money import describe_money
+from mephisto_nb.display.observation.money import describe_money, describe_unpaid
 
 #: When all of these are.
 NOW = 1_796_000_000.0
@@ -95,6 +96,14 @@ def pace_of(counts: dict[str, int], per_hour: float | None, median: float | None
     }
 
 
+def hourly_of(count: int, median: float | None) -> RunningMedian:
+    """Give what so many answers earned by the hour: half of them more than the median, half of them less."""
+    hourly = RunningMedian()
+    for number in range(count if median is not None else 0):
+        hourly.add((median or 0.0) * 4 ** (0.0 if count == 1 else number / (count - 1) - 0.5))
+    return hourly
+
+
 def attention_of(status: str, counts: dict[str, int], pay: dict[Any, int], money: dict[str, Any]) -> list[Any]:
     """Give what the kernel itself says of a run with these numbers."""
     statistics: Any = SimpleNamespace(
@@ -126,8 +135,9 @@ def state_of(
     """
     about = {**RUN, **run}
     pay = {(UnitStatus(name), REWARD): counts[name] for name in UNITS}
-    hourly = None if median is None else 3600 * REWARD / median
-    money = describe_money(pay, REWARD, fee_rate, hourly, MINIMUM)
+    hourly = hourly_of(counts["answered"], None if median is None else 3600 * REWARD / median)
+    unpaid = describe_unpaid({UnitStatus(name): counts[name] for name in UNITS})
+    money = {**describe_money(pay, REWARD, fee_rate, hourly, MINIMUM), "unpaid": unpaid}
     rows = [person(number) for number in range(min(50, counts["assigned"]))]
     is_open, is_over = about["status"] in ("live", "closing"), about["status"] in ("done", "ended")
     following = attention_of(about["status"], counts, pay, money)
@@ -150,7 +160,7 @@ def state_of(
 REWARD, MINIMUM, RUN_ID = 0.15, 12.0, "01kb2m7v9x"
 SEVERITIES = ("error", "warning", "info")
 NEXT = [
-    {"code": "run.review_queue()", "words": "lists the answers to decide on"},
+    {"code": "run.review()", "words": "goes through the answers to decide on"},
     {"code": "run.results()", "words": "gives the answers"},
     {"code": 'run.export("answers.csv")', "words": "writes them to a file"},
 ]
@@ -164,6 +174,8 @@ RUN: dict[str, Any] = {
     "has_own_links": True,
     "launched_at": NOW - 2_520,
     "ended_at": None,
+    "paused_at": None,
+    "as_of": None,
     "now": NOW,
     "blueprint": "static_html",
     "provider": "mock",
@@ -173,7 +185,7 @@ RUN: dict[str, Any] = {
 LINK_TROUBLE = notice(
     "router",
     "error",
-    "The router has not been reached for 20 minutes.",
+    "The task's server (router) has not been reached for 20 minutes.",
     "It is tried again by itself. What workers send waits in the router.",
 )
 
@@ -190,6 +202,8 @@ BUSY = state_of(
 TROUBLE = state_of(
     units(completed=61, soft_rejected=4, rejected=9, assigned=3, launched=40, created=80, expired=31),
     status="paused",
+    paused_at=NOW - 1_500,
+    as_of=NOW - 1_200,
     link="down",
     launched_at=NOW - 22_000,
     per_hour=12.0,
@@ -285,8 +299,9 @@ def listed(state: dict[str, Any], **changes: Any) -> dict[str, Any]:
     run, counts = state["run"], state["units"]
     same = {name: run[name] for name in ("id", "name", "title", "status", "launched_at", "ended_at")}
     numbers = {"answered": counts["answered"], "total": counts["total"], "at_work": state["people"]["at_work"]}
+    cost = {"spent": state["money"]["spent"], "whole_cost": state["money"]["total"]}
     urgent = sum(one["severity"] != "info" for one in state["attention"])
-    return {**same, **numbers, "attention": urgent, **changes}
+    return {**same, **numbers, **cost, "attention": urgent, **changes}
 
 
 RUNS: dict[str, Any] = {
@@ -294,14 +309,15 @@ RUNS: dict[str, Any] = {
     "now": NOW,
     "closed": False,
     "runs": [
-        listed(BUSY),
-        listed(TROUBLE, id="b"),
-        listed(FINISHED, id="c"),
-        listed(RIGHT_TO_LEFT, id="d", status="left", at_work=None, attention=0),
-        listed(FINISHED, id="e", name=LONG),
         listed(HOSTILE_TEXT, id="f", status="failed", attention=1),
+        listed(TROUBLE, id="b"),
+        listed(BUSY),
+        listed(RIGHT_TO_LEFT, id="d", status="left", at_work=None, attention=0),
+        listed(FINISHED, id="c"),
+        listed(FINISHED, id="e", name=LONG),
     ],
 }
+RUNS |= {name: sum(run[name] for run in RUNS["runs"]) for name in ("spent", "whole_cost")}
 
 SUBMISSION: dict[str, Any] = {
     "agent_id": "done0",

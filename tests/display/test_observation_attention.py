@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from mephisto_nb.data_model.states import AgentStatus
-from mephisto_nb.display.observation.attention import LINK_AWAY, LONELY, describe_attention
-from mephisto_nb.display.observation.moment import Moment
+from mephisto_nb.display.observation.attention import LONELY, describe_attention
+from mephisto_nb.display.observation.moment import LINK_AWAY, Moment
 from mephisto_nb.display.observation.money import describe_money
 from mephisto_nb.display.observation.run_statistics import RunStatistics
 from mephisto_nb.lifecycle.launching import launch_more
@@ -73,7 +73,7 @@ class Scene:
 
     def notices(self) -> dict[str, dict[str, Any]]:
         moment = Moment(self.run.now, self.status, self.statistics, self.live, self.errors)  # type: ignore[arg-type]
-        hourly, reward = self.statistics.hourly.value, self.run.state.rules.pay_amount
+        hourly, reward = self.statistics.hourly, self.run.state.rules.pay_amount
         money = describe_money(self.statistics.pay, reward, 0.0, hourly, self.minimum)
         found = describe_attention(moment, money)
         assert all(one["severity"] in ("error", "warning", "info") and one["remedy"] for one in found)
@@ -208,11 +208,11 @@ def test_pay_under_the_minimum_says_what_would_be_enough() -> None:
         assert scene.notices() == {}
         scene.work(f"worker {n}", 300.0)
     notice = scene.notices()["pay"]
-    assert notice["reason"] == "Half of the workers earn less than $6.00 an hour; the minimum is set to $8.00."
+    assert notice["reason"] == "Half of the answers earned less than $6.00 an hour; the minimum is $8.00."
     assert notice["action"] == {
         "name": "limits",
         "args": {"task_reward": 0.67},
-        "label": "Raise pay to $0.67: $0.17 more",
+        "label": "Raise pay to $0.67 ($0.17 more)",
     }
     scene.status = "ended"
     assert scene.notices()["pay"]["action"] is None
@@ -256,7 +256,7 @@ def test_a_database_and_a_router_that_do_not_answer_are_told_while_the_run_lives
     parts.link.absence = "The kernel was away for 9 s; 3 answers and 0 arrivals were caught up."
     notices = scene.notices()
     assert list(notices) == ["database", "router", "absence"]
-    assert notices["router"]["reason"] == "The router has not been reached for 15 seconds."
+    assert notices["router"]["reason"] == "The task's server (router) has not been reached for 15 seconds."
     parts.link.trouble = "The router cannot be reached."
     assert scene.notices()["router"]["reason"] == "The router cannot be reached."
     scene.live.done.set()

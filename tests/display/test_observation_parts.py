@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from mephisto_nb.data_model.states import AgentStatus, UnitStatus
-from mephisto_nb.display.observation.money import describe_money
+from mephisto_nb.display.observation.medians import RunningMedian
+from mephisto_nb.display.observation.money import describe_money, describe_unpaid
 from mephisto_nb.display.observation.plain import LONGEST, preview_of
 from mephisto_nb.display.observation.run_statistics import NEWEST, RunStatistics
 from mephisto_nb.lifecycle.steering import change_limits, pause, resume
@@ -16,17 +18,42 @@ from tests.lifecycle.rehearsal import Rehearsal
 S = UnitStatus
 
 
+def hourly(*amounts: float) -> RunningMedian:
+    """Give what answers earned by the hour."""
+    found = RunningMedian()
+    for amount in amounts:
+        found.add(amount)
+    return found
+
+
 def test_money_is_counted_by_what_has_become_of_units_with_fees() -> None:
     pay = {
         (S.COMPLETED, 0.1): 3, (S.ACCEPTED, 0.2): 1, (S.SOFT_REJECTED, 0.1): 1, (S.REJECTED, 0.1): 7,
         (S.ASSIGNED, 0.1): 2, (S.CREATED, 0.25): 4, (S.LAUNCHED, 0.1): 1, (S.EXPIRED, 0.1): 9,
     }  # fmt: skip
-    money = describe_money(pay, reward=0.25, fee_rate=0.2, per_hour=9.0, minimum=8.0)
+    money = describe_money(pay, reward=0.25, fee_rate=0.2, hourly=hourly(7.0, 9.0, 11.0), minimum=8.0)
     assert {name: money[name] for name in ("spent", "committed", "to_come", "total")} == {
         "spent": 0.72, "committed": 0.24, "to_come": 1.32, "total": 2.28
     }  # fmt: skip
     assert money["fees"] == {"spent": 0.12, "committed": 0.04, "to_come": 0.22}
+    assert (money["per_hour"], money["below"], money["timed"]) == (9.0, 1, 3)
     assert money["below_minimum"] is False
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        (
+            {S.REJECTED: 9, S.EXPIRED: 31, S.SOFT_REJECTED: 4},
+            "9 rejected and 31 expired units cost nothing; soft-rejected ones are paid",
+        ),
+        ({S.EXPIRED: 1, S.COMPLETED: 8}, "1 expired unit costs nothing"),
+        ({S.SOFT_REJECTED: 1}, "soft-rejected units are paid"),
+        ({S.COMPLETED: 5}, ""),
+    ],
+)
+def test_what_costs_nothing_is_said_where_there_is_any(counts: dict[UnitStatus, int], words: str) -> None:
+    assert describe_unpaid(Counter(counts)) == words
 
 
 @pytest.mark.parametrize(
@@ -42,7 +69,10 @@ def test_money_is_counted_by_what_has_become_of_units_with_fees() -> None:
 def test_pay_is_below_the_minimum_only_where_there_is_pay(
     reward: float, per_hour: float | None, minimum: float, below: bool
 ) -> None:
-    assert describe_money({}, reward, 0.0, per_hour, minimum)["below_minimum"] is below
+    assert (
+        describe_money({}, reward, 0.0, hourly(*([] if per_hour is None else [per_hour])), minimum)["below_minimum"]
+        is below
+    )
 
 
 @pytest.mark.parametrize(

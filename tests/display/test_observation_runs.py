@@ -11,7 +11,7 @@ from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.operations.runs import crowd_of, launch, rows, take
 
 
-async def test_runs_are_listed_newest_first_with_how_far_they_are(operator: Operator) -> None:
+async def test_runs_are_listed_with_how_far_they_are_and_what_they_cost(operator: Operator) -> None:
     first = await launch(operator, rows(3))
     second = await launch(operator, rows(2), task_name="colours")
     async with crowd_of(second) as worker:
@@ -22,6 +22,9 @@ async def test_runs_are_listed_newest_first_with_how_far_they_are(operator: Oper
     await runs.load()
     told = [(run["name"], run["status"], run["answered"], run["total"], run["at_work"]) for run in runs.state()["runs"]]
     assert told == [("colours", "live", 0, 2, 1), ("moods", "ended", 1, 1, 0)]
+    costs = [(run["spent"], run["whole_cost"]) for run in runs.state()["runs"]]
+    assert costs == [(0.0, 0.2), (0.1, 0.1)]
+    assert (runs.state()["spent"], runs.state()["whole_cost"]) == (0.1, 0.3)
     json.dumps(runs.state())
 
 
@@ -35,11 +38,23 @@ async def test_past_runs_and_those_left_behind_are_listed(make_operator: Callabl
     runs = run_list(later := make_operator())
     (row,) = runs.state()["runs"]
     assert (row["id"], row["status"], row["answered"], row["total"]) == (left.task_run_id, "left", None, None)
+    assert (row["spent"], row["whole_cost"]) == (None, None)
     await runs.load()
     told = [(run["id"], run["status"], run["answered"], run["total"]) for run in runs.state()["runs"]]
     assert told == [(left.task_run_id, "left", 0, 3), (ended.task_run_id, "ended", 2, 2)]
+    before = [(run["spent"], run["whole_cost"]) for run in runs.state()["runs"]]
     await later.reconnect(left.task_run_id)
     assert [run["status"] for run in runs.state()["runs"]] == ["live", "ended"]
+    assert [(run["spent"], run["whole_cost"]) for run in runs.state()["runs"]] == before
+
+
+async def test_what_needs_attention_comes_first_then_what_goes_on_then_the_newest(operator: Operator) -> None:
+    names = ("old", "failed", "live", "new")
+    made = {name: await launch(operator, rows(1), task_name=name) for name in names}
+    for name in ("old", "new"):
+        await made[name].force_shutdown()
+    made["failed"].parts.link.trouble = "The router sleeps."
+    assert [run["name"] for run in run_list(operator).state()["runs"]] == ["failed", "live", "new", "old"]
 
 
 async def test_whoever_looks_hears_of_launches_steps_and_the_end(operator: Operator) -> None:

@@ -42,12 +42,21 @@ def both(state: dict[str, Any]) -> tuple[str, str]:
         (HUGE, "5,567 of 10,012 units answered (55 %), 873 workers at work"),
         (EMPTY, "open: 200"),
         (EMPTY, 'Send each worker the link that run.get_worker_url("NAME") gives'),
-        (BUSY, "$22.68 spent of $36.00; $1.44 in progress; $11.88 not begun; fees of $6.00 are in it"),
+        (
+            BUSY,
+            "$22.68 so far of $36.00 if all units are answered, fees of $6.00 in it; $1.44 in progress; $11.88 not",
+        ),
         (BUSY, "24 min, likely 19 min to 31 min"),
         (BUSY, "184 units an hour; 42 s a unit (median)"),
         (BUSY, "41 people came so far; at work: ann, maria"),
-        (TROUBLE, "$6.40 an hour (median), BELOW the minimum of $12.00"),
-        (TROUBLE, "Needs attention: The router has not been reached for 20 minutes. It is tried again"),
+        (BUSY, "to review: 104"),
+        (BUSY, "launched 42 min ago"),
+        (TROUBLE, "(37 %), 3 workers at work, as of 20 min ago"),
+        (TROUBLE, "paused; 1 min 24 s a unit (median)"),
+        (TROUBLE, "9 rejected and 31 expired units cost nothing; soft-rejected ones are paid"),
+        (FINISHED, "$34.56 in all, fees of $5.76 in it; 8 rejected and 5 expired units cost nothing"),
+        (TROUBLE, "$6.40 an hour (median), BELOW the minimum of $12.00; 70 of 74 answers earned less"),
+        (TROUBLE, "Needs attention: The task's server (router) has not been reached for 20 minutes. It is tried again"),
         (TROUBLE, "Note: The run is paused: 120 units will not be handed out"),
         (FINISHED, "run.results() gives the answers"),
         (FINISHED, "ran for 1 h 13 min"),
@@ -100,6 +109,9 @@ def test_an_operator_lists_its_runs() -> None:
     words = Words(draw_operator(RUNS)).text
     assert "email-tone live 126 of 200" in words
     assert "email-tone paused 2 need attention 74 of 197" in words
+    assert "74 of 197 $11.70 of $33.84 b" in words
+    assert "All runs $148.86 of $210.96" in words
+    assert "it is alive, but not connected to this notebook" in words
     assert 'await operator.reconnect("d")' in words
 
 

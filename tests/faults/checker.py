@@ -75,7 +75,7 @@ def read_facts(database_url: str, run_directory: Path) -> Facts:
 def check(facts: Facts, told: Told, plan: Plan) -> list[str]:
     """Give what is not as it must be."""
     checks = (_answers(facts, told), _holders(facts), _paths(facts), _workers(facts, told))
-    more = (_pages(facts, told, plan), _talks(facts, told, plan), _end(facts, plan), _pay(facts))
+    more = (_pages(facts, told, plan), _talks(facts, told), _end(facts, plan), _pay(facts))
     return [problem for found in (*checks, *more) for problem in found] + told.errors
 
 
@@ -175,11 +175,7 @@ def _pages(facts: Facts, told: Told, plan: Plan) -> Iterator[str]:
             yield f"metadata of agent {agent_id} were received and are not there"
 
 
-#: A kernel that ends may have said something that it had no time to record.
-_KERNEL_ENDS = {"kernel_restarted", "kernel_killed", "both_killed"}
-
-
-def _talks(facts: Facts, told: Told, plan: Plan) -> Iterator[str]:
+def _talks(facts: Facts, told: Told) -> Iterator[str]:
     """All that was said is recorded once and in order; what pages heard is recorded, and came in that order."""
     for agent_id, talk in told.talks.items():
         record = facts.live_updates.get(agent_id, [])
@@ -187,8 +183,7 @@ def _talks(facts: Facts, told: Told, plan: Plan) -> Iterator[str]:
         if said[: len(talk.said)] != talk.said or len(said) > len(talk.said) + 1 or len(set(said)) < len(said):
             yield f"agent {agent_id} said {talk.said}, and {said} is recorded"
         answers = [update_id for sender, update_id in record if sender == "operator"]
-        heard = talk.heard if not plan.kinds & _KERNEL_ENDS else [one for one in talk.heard if one in answers]
-        if [one for one in answers if one in heard] != heard:
+        if [one for one in answers if one in talk.heard] != talk.heard:
             yield f"the page of agent {agent_id} heard {talk.heard}, and {answers} is recorded"
         if len(set(answers)) != len(answers):
             yield f"the code of agent {agent_id} is recorded to have said {answers}"

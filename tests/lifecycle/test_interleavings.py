@@ -10,9 +10,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from mephisto_nb.abstractions.database import WorkerFacts
 from mephisto_nb.data_model.assignment_data import InitializationData
 from mephisto_nb.data_model.records import Agent, Submission, TaskRun
+from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.data_model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, UnitStatus
 from mephisto_nb.databases.sql_database import SQLDatabase
 from mephisto_nb.lifecycle.arrivals import Arrival, arrive

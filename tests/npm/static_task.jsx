@@ -33,16 +33,41 @@ function Task({ text, onSubmit }) {
   );
 }
 
+function Introduction({ question, onSubmit }) {
+  const [answer, setAnswer] = useState("");
+
+  function submit(event) {
+    event.preventDefault();
+    onSubmit({ answer });
+  }
+
+  return (
+    <form onSubmit={submit}>
+      <h1>Before you begin</h1>
+      <label>
+        {question} <input value={answer} onChange={(event) => setAnswer(event.target.value)} />
+      </label>
+      <button type="submit">Hand in</button>
+    </form>
+  );
+}
+
 function App() {
-  const { blockedReason, blockedExplanation, isPreview, isLoading, initialTaskData, taskConfig, agentId, handleSubmit } =
-    useMephistoTask();
+  const {
+    blockedReason, blockedExplanation, isPreview, isLoading, isOnboarding, initialTaskData, taskConfig, agentId,
+    handleSubmit,
+  } = useMephistoTask();
 
   if (blockedReason !== null) return <p role="alert">{blockedExplanation ?? blockedReason}</p>;
   if (isPreview) return <p data-testid="preview">{taskConfig?.task_title ?? "A preview of the task."}</p>;
   if (isLoading || !initialTaskData) return <p role="status">Loading</p>;
   return (
     <main data-agent-id={agentId}>
-      <Task text={initialTaskData.text} onSubmit={handleSubmit} />
+      {isOnboarding ? (
+        <Introduction question={initialTaskData.question} onSubmit={handleSubmit} />
+      ) : (
+        <Task text={initialTaskData.text} onSubmit={handleSubmit} />
+      )}
     </main>
   );
 }

@@ -14,6 +14,7 @@ from mephisto_nb.errors import ConfigError
 from mephisto_nb.operations.operator import Operator
 from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.testing.fake_clock import FakeClock
+from mephisto_nb.testing.simulated_talks import SimulatedTalk
 from tests.operations.chats import count_to, launch_chat, talk
 from tests.operations.runs import crowd_of
 
@@ -206,3 +207,123 @@ async def test_who_waits_is_told_how_many_are_there_and_is_paid_for_waiting(
     assert [(room["here"], room["wanted"]) for room in outcomes[0][1].waiting][:2] == [(1, 3), (2, 3)]
     assert list(run.payments()["amount"]) == [0.4, 0.4]
     await run.force_shutdown()
+
+
+# -- somebody leaves in the middle -----------------------------------------------------------------------------
+
+
+def says(*turns: Any) -> Any:
+    """Say each text once, in order, as soon as what it answers was heard and its event, if it has one, has happened."""
+    left = list(turns)
+
+    async def reply(messages: list[dict[str, Any]]) -> Any:
+        answers, text, *events = left[0] if left else (None, "")
+        if answers not in {"", *(message["text"] for message in messages)}:
+            return None
+        del left[0]
+        for event in events:
+            await event.wait()
+        return {"text": text, "done": not left}
+
+    return reply
+
+
+async def comes(run: LiveTaskRun, group: asyncio.TaskGroup, person: Any, reply: Any, **habits: Any) -> Any:
+    """Let somebody come and talk; what this gives is over when they have sat down."""
+    there = len(run.parts.engine.state.agents)
+    talking = group.create_task(talk(person, reply, **habits))
+    await run.parts.engine.wait_until(lambda state: len(state.agents) > there)
+    return talking
+
+
+def statuses(run: LiveTaskRun, one: SimulatedTalk) -> list[str]:
+    """Give what somebody went through."""
+    events = run.events()
+    return list(events.loc[(events["subject_id"] == one.agent_id) & events["after"].notna(), "after"])
+
+
+def heard(one: SimulatedTalk) -> list[str]:
+    return [message["text"] for message in one.messages if not message.get("notice")]
+
+
+def notices(one: SimulatedTalk) -> list[str]:
+    return [message["text"] for message in one.messages if message.get("notice")]
+
+
+async def test_the_others_go_on_without_who_has_left(operator: Operator) -> None:
+    run = await launch_chat(operator, blueprint={"when_left": "continue", "units_per_assignment": 3})
+    gone = asyncio.Event()
+    async with crowd_of(run.url) as worker, asyncio.TaskGroup() as group:
+        ann = await comes(run, group, worker("ann"), says(("", "ann 1"), ("dan 1", "ann 2", gone)))
+        bob = await comes(run, group, worker("bob"), says(("ann 2", "bob 1")))
+        dan = await comes(run, group, worker("dan"), says(("ann 1", "dan 1")), leave_after=1)
+        await dan
+        gone.set()
+    await run.completed()
+    assert [task.result()[0] for task in (ann, bob, dan)] == ["done", "done", "left"]
+    assert texts(run) == ["ann 1", "dan 1", "ann 2", "bob 1"]
+    for _, one in (ann.result(), bob.result()):
+        assert (heard(one), notices(one)) == (texts(run), ["One of you has left."])
+        assert statuses(run, one)[-2:] == ["in task", "completed"]
+    assert [[said["text"] for said in row] for row in run.results()["messages"]] == [texts(run)] * 2
+    assert run.counts == {"completed": 2, "expired": 1}
+
+
+async def test_who_is_left_begins_anew_with_somebody_else(operator: Operator) -> None:
+    run = await launch_chat(operator, blueprint={"when_left": "requeue"})
+    anew = asyncio.Event()
+    async with crowd_of(run.url) as worker, asyncio.TaskGroup() as group:
+        ann = await comes(run, group, worker("ann"), says(("", "ann 1"), ("", "ann anew", anew)))
+        bob = await comes(run, group, worker("bob"), says(("ann 1", "bob 1")), leave_after=1)
+        assert (await bob)[0] == "left"
+        await run.parts.engine.wait_until(lambda state: bool(state.launched))  # the seat is on offer again
+        cleo = await comes(run, group, worker("cleo"), says(("ann anew", "cleo 1")))
+        anew.set()
+    await run.completed()
+    assert [task.result()[0] for task in (ann, cleo)] == ["done", "done"]
+    assert texts(run) == ["ann 1", "bob 1", "ann anew", "cleo 1"]
+    assert heard(cleo.result()[1]) == ["ann anew", "cleo 1"]
+    one = ann.result()[1]
+    assert [text for text in heard(one) if text != "bob 1"] == ["ann 1", "ann anew", "cleo 1"]
+    assert [(room["here"], room["wanted"]) for room in one.waiting] == [(1, 2), (1, 2)]
+    assert statuses(run, one)[1:] == ["waiting", "in task", "waiting", "in task", "completed"]
+    assert run.counts == {"completed": 2}
+
+
+async def test_a_program_goes_on_for_who_has_left_over_a_restart_too(make_operator: Callable[..., Operator]) -> None:
+    asked: list[list[dict[str, str]]] = []
+
+    def echo(chat: list[dict[str, str]]) -> str:
+        asked.append(chat)
+        return f"echo of {chat[-1]['content']}"
+
+    operator, bot = make_operator(), Bot(echo, name="Echo")
+    runs = [await launch_chat(operator, blueprint={"when_left": "bot"}, bot=bot)]
+    gone = asyncio.Event()
+    counts = says(("", "ann 1"), ("bob 1", "ann 2", gone), ("echo of ann 2", "ann 3"))
+
+    async def reply(messages: list[dict[str, Any]]) -> Any:
+        if messages and messages[-1]["text"] == "echo of ann 2":
+            await operator.detach()
+            runs.append(await make_operator().reconnect(runs[0].task_run_id, SharedTaskState(bot=bot)))
+        return await counts(messages)
+
+    async with crowd_of(runs[0].url) as worker, asyncio.TaskGroup() as group:
+        ann = await comes(runs[0], group, worker("ann"), reply)
+        bob = await comes(runs[0], group, worker("bob"), says(("ann 1", "bob 1")), leave_after=1)
+        await bob
+        gone.set()
+    run = runs[1]
+    await run.completed()
+    assert [task.result()[0] for task in (ann, bob)] == ["done", "left"]
+    assert list(zip(run.messages()["role"], texts(run), strict=True)) == [
+        ("worker", "ann 1"), ("worker", "bob 1"), ("worker", "ann 2"), ("bot", "echo of ann 2"), ("worker", "ann 3"),
+    ]  # fmt: skip
+    assert heard(ann.result()[1]) == texts(run)
+    assert notices(ann.result()[1]) == ["Your partner has left. A program goes on in their place."]
+    # What was said in the seat before is the program's own past; after the restart it is not asked once more.
+    assert [(turn["role"], turn["content"]) for turn in asked[0]] == [
+        ("user", "ann 1"), ("assistant", "bob 1"), ("user", "ann 2"),
+    ]  # fmt: skip
+    assert len(asked) == 1
+    assert run.counts == {"completed": 1, "expired": 1}

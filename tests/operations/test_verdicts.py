@@ -147,3 +147,27 @@ async def test_who_waits_when_a_kernel_goes_is_asked_about_by_the_next(make_oper
         again = await make_operator().reconnect(run.task_run_id, SharedTaskState(worker_can_do_unit=yes))
         agent_id = await waiting
     assert agent_id in set(again.units()["agent_id"])
+
+
+async def test_who_would_get_nothing_is_spared_the_introduction_and_who_passes_is_asked_about_anew(
+    operator: Operator,
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    async def only_the_second_for_ann(worker: Any, unit: Any) -> bool:
+        asked.append((worker.worker_name, unit.unit_id))
+        await asyncio.sleep(0)
+        return (worker.worker_name, unit.unit_id) == ("ann", second)
+
+    shared = {"worker_can_do_unit": only_the_second_for_ann, "validate_onboarding": lambda data: data["ok"]}
+    run = await launch(operator, rows(2), blueprint={"onboarding_qualification": "trained"}, shared=shared)
+    first, second = run.units().sort_values("assignment_index")["unit_id"]
+    async with crowd_of(run.url) as worker:
+        assert (await worker("bob").register())["failure_code"] == "no_available_units"
+        newcomer = await take(worker("ann"))
+        assert (newcomer.startswith("onboarding_"), len(run.agents())) == (True, 0)
+        details = await worker("ann").hand_in(newcomer, {"ok": True})
+    assert details["init_task_data"] == {"text": "text 1"}
+    assert asked == [("bob", first), ("bob", second), *[("ann", first), ("ann", second)] * 2]
+    assert run.gates()["worker_name"].tolist() == ["ann"]
+    assert why(run) == [verdicts.ASKED, verdicts.ANSWERED] * 3

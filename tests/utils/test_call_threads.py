@@ -80,7 +80,7 @@ class Called:
         (Called().plain, False),
         (print, False),
     ],
-    ids=str,
+    ids=["callable object", "async method", "partial of it", "plain method", "builtin"],
 )
 def test_what_is_to_be_awaited_is_known(function: Any, expected: bool) -> None:
     assert is_async(function) is expected

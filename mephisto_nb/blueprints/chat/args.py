@@ -8,6 +8,7 @@ from pathlib import Path
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprintArgs
 from mephisto_nb.blueprints.static_html.args import given
 from mephisto_nb.data_model.partner_rules import PartnerRules, WhenLeft, WhenWaited
+from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import ConfigError
 
 #: What is asked at the end where nothing else is.
@@ -127,23 +128,18 @@ def partner_rules(args: ChatBlueprintArgs) -> PartnerRules:
     )
 
 
-def check_chat_args(args: ChatBlueprintArgs, has_bot: bool) -> None:
+def check_chat_args(args: ChatBlueprintArgs, shared_state: SharedTaskState) -> None:
     """Raise `ConfigError` for settings of a conversation that cannot work."""
     if given(args.world_file):
         raise ConfigError(_WORLD.format(args.world_file))
-    for key in ("use_screening_task", "use_golds"):
-        if getattr(args, key, False):
-            raise ConfigError(
-                f"mephisto.blueprint.{key} is true, but a conversation has no right answer that is known beforehand. "
-                "Remove the key; newcomers may be shown an introduction instead: onboarding_qualification."
-            )
+    _check_gates(args, shared_state)
     if given(args.instruction_html) and given(args.instruction_source):
         raise ConfigError("mephisto.blueprint.instruction_html and instruction_source are both set. Remove one.")
     for key, choices in (("when_waited", WhenWaited), ("when_left", WhenLeft)):
         value = getattr(args, key)
         if value not in list(choices):
             raise ConfigError(f"mephisto.blueprint.{key} is {value!r}. It may be: {', '.join(choices)}.")
-        if value == "bot" and not has_bot:
+        if value == "bot" and shared_state.bot is None:
             raise ConfigError(
                 f"mephisto.blueprint.{key} is 'bot', but there is none. Hand one over: "
                 "SharedTaskState(bot=mnb.Bot(reply))."
@@ -154,6 +150,26 @@ def check_chat_args(args: ChatBlueprintArgs, has_bot: bool) -> None:
             f"mephisto.blueprint.custom_source_bundle is {args.custom_source_bundle!r}, which is no file. "
             "Build it first."
         )
+
+
+#: What opens the gates that conversations cannot have: a setting, or else rows that are handed over.
+_GATES = {
+    "use_screening_task": ("screening", "screening_data_factory"),
+    "use_golds": ("golds", "get_gold_for_worker"),
+}
+
+
+def _check_gates(args: ChatBlueprintArgs, shared_state: SharedTaskState) -> None:
+    for key, sources in _GATES.items():
+        is_wanted = getattr(args, key, None)
+        rows = [f"SharedTaskState.{name}" for name in sources if getattr(shared_state, name) is not None]
+        if is_wanted or (is_wanted is None and rows):
+            what = " and ".join([f"mephisto.blueprint.{key}"] * bool(is_wanted) + rows)
+            raise ConfigError(
+                f"{what} is set, but a conversation has no right answer that is known beforehand. Remove it. Newcomers "
+                "may go through an introduction instead (mephisto.blueprint.onboarding_qualification), and what they "
+                "write in the form at the end can be held against the row (mephisto.blueprint.attention_checks)."
+            )
 
 
 #: The least that each may be.

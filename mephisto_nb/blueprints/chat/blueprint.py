@@ -70,7 +70,7 @@ class ChatBlueprint(StaticHTMLBlueprint):
         DataFileError
             A file cannot be read, or the rows do not fit the templates.
         """
-        check_chat_args(self.args, self.shared_state.bot is not None)
+        check_chat_args(self.args, self.shared_state)
         super().assert_task_args()
         self._check_code()
         _ = self._instruction

@@ -17,8 +17,8 @@ from mephisto_nb.display.observation.moment import Moment
 OUT_OF_LINE, ENOUGH_ENDED = 0.25, 10
 #: From how many answers on pay by the hour is judged.
 ENOUGH_ANSWERS = 5
-#: How long nobody may come while work is on offer, and a link be away (seconds).
-LONELY, LINK_AWAY = 600.0, 10.0
+#: How long nobody may come while work is on offer (seconds).
+LONELY = 600.0
 
 _ORDER = {"error": 0, "warning": 1, "info": 2}
 
@@ -78,8 +78,9 @@ def _troubles(moment: Moment) -> Notices:
         yield Notice("database", "error", engine.trouble, "Make the database reachable: the run goes on by itself.")
     if link.trouble is not None:
         yield Notice("router", "error", link.trouble, "It is tried again by itself. The router's log says more.")
-    elif link.away_since is not None and moment.now - link.away_since > LINK_AWAY:
-        reason = f"The router has not been reached for {_duration(moment.now - link.away_since)}."
+    elif moment.away_since is not None:
+        away = _duration(moment.now - moment.away_since)
+        reason = f"The task's server (router) has not been reached for {away}."
         yield Notice("router", "error", reason, "It is tried again by itself. What workers send waits in the router.")
 
 
@@ -237,13 +238,15 @@ def _pay(moment: Moment, money: JSONObject) -> Notices:
     if not money["below_minimum"] or moment.num_answered < ENOUGH_ANSWERS:
         return
     enough = math.ceil(100 * reward * minimum / per_hour) / 100
-    reason = f"Half of the workers earn less than ${per_hour:,.2f} an hour; the minimum is set to ${minimum:,.2f}."
+    reason = f"Half of the answers earned less than ${per_hour:,.2f} an hour; the minimum is ${minimum:,.2f}."
     waiting = moment.count(UnitStatus.CREATED, UnitStatus.LAUNCHED)
     if moment.status not in ("live", "paused") or not waiting:
         yield Notice("pay", "warning", reason, "Think of a bonus for those who have worked, and pay more next time.")
         return
-    remedy = f"Pay ${enough:,.2f} for a unit, and think of a bonus for those who have worked already."
-    label = f"Raise pay to ${enough:,.2f}: ${_price_of(moment, enough, money['fee_rate']):,.2f} more"
+    units = "the unit that nobody has yet" if waiting == 1 else f"each of the {waiting:,} units that nobody has yet"
+    remedy = f"Pay ${enough:,.2f} for {units}, and think of a bonus for those who have worked already."
+    fees = ", fees included" if money["fee_rate"] else ""
+    label = f"Raise pay to ${enough:,.2f} (${_price_of(moment, enough, money['fee_rate']):,.2f} more{fees})"
     yield Notice("pay", "warning", reason, remedy, {"name": "limits", "args": {"task_reward": enough}, "label": label})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 
 
 class RunningMedian:
@@ -28,6 +28,10 @@ class RunningMedian:
     def add(self, number: float) -> None:
         """Take a number in."""
         insort(self._numbers, number)
+
+    def count_below(self, limit: float) -> int:
+        """Count the numbers that are smaller."""
+        return bisect_left(self._numbers, limit)
 
     @property
     def value(self) -> float | None:

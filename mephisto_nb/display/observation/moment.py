@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Who takes so many times as long as half of all others do is called slow; but nobody before so many seconds.
 SLOW, NEVER_SLOW = 3.0, 60.0
+#: How long a link may be away before that is told (seconds).
+LINK_AWAY = 10.0
 #: From how many answers on somebody can be called slow.
 _ENOUGH = 5
 _GATES = {index: gate.value for gate, index in GATE_INDEXES.items()}
@@ -59,6 +61,15 @@ class Moment:
     def hands_out(self) -> bool:
         """Whether workers who come can get work now."""
         return self.status == "live"
+
+    @property
+    def away_since(self) -> float | None:
+        """Since when the router has not been reached, long enough to be told; None: it is, or is not needed."""
+        run = self.live
+        if run is None or not run.is_running or run.done.is_set():
+            return None  # a run whose units are done lets its router go
+        since = run.parts.link.away_since
+        return since if since is not None and self.now - since > LINK_AWAY else None
 
     @property
     def slow_after(self) -> float | None:

@@ -1,4 +1,4 @@
-"""What a run has cost, will cost, and what its workers earn by the hour. US dollars throughout."""
+"""What a run costs so far, what it will cost, and what an hour of its work earns. US dollars throughout."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.states import UNIT_PAYABLE, UnitStatus
+from mephisto_nb.display.observation.medians import RunningMedian
+from mephisto_nb.errors import UnknownTypeError
+from mephisto_nb.operations.registry import get_crowd_provider_from_type
 
 #: How many units of a status are paid how much.
 Pay = Mapping[tuple[UnitStatus, float], int]
@@ -16,13 +19,14 @@ _TO_COME = (UnitStatus.CREATED, UnitStatus.LAUNCHED)
 
 
 def describe_money(
-    pay: Pay, reward: float, fee_rate: float, per_hour: float | None, minimum: float, extra: float = 0.0
+    pay: Pay, reward: float, fee_rate: float, hourly: RunningMedian, minimum: float, extra: float = 0.0
 ) -> JSONObject:
-    """Say what is spent, committed and still to come, each with the crowd's fees.
+    """Say what the run costs so far, what is committed and what is still to come, each with the crowd's fees.
 
-    Spent is what units earn that were answered and not rejected, and what workers get beside that. Committed is what
-    those will that somebody is working on, to come what those will that nobody has yet. Units that a generator has not
-    given yet are in none of these.
+    Spent is what the run costs so far, whether it was paid out already or is owed, or will be once it is approved: what
+    units earn that were answered and not rejected, and what workers get beside that. Committed is what those will that
+    somebody is working on, to come what those will that nobody has yet: the total is what the run costs if all units
+    are answered and none is rejected. Units that a generator has not given yet are in none of these.
 
     Parameters
     ----------
@@ -32,13 +36,15 @@ def describe_money(
         What a unit earns that is made now.
     fee_rate
         What the crowd takes on top, as a share of the pay.
-    per_hour
-        What half of all answers earned their workers by the hour, at least; None where there are none yet.
+    hourly
+        What the answers earned their workers by the hour; `per_hour` is the median, `below` of `timed` answers are
+        under the minimum.
     minimum
         What it should be; 0: anything. Unpaid work (no reward) is below no minimum.
     extra
         What workers are owed, or were sent, beside their units' pay: bonuses, and the like.
     """
+    per_hour = hourly.value
     paid = {
         "spent": round(_sum(pay, UNIT_PAYABLE) + extra, 6),
         "committed": _sum(pay, _COMMITTED),
@@ -55,8 +61,30 @@ def describe_money(
         "fees": fees,
         "per_hour": per_hour,
         "minimum_per_hour": minimum,
+        "timed": len(hourly),
+        "below": hourly.count_below(minimum) if reward else 0,
         "below_minimum": bool(reward and minimum and per_hour is not None and 0 < per_hour < minimum),
     }
+
+
+def describe_unpaid(counts: Mapping[UnitStatus, int]) -> str:
+    """Say which units cost nothing, and that soft-rejected ones do; nothing where there are none of these."""
+    free = [
+        f"{counts[status]:,} {status.value}" for status in (UnitStatus.REJECTED, UnitStatus.EXPIRED) if counts[status]
+    ]
+    several = sum(counts[status] for status in (UnitStatus.REJECTED, UnitStatus.EXPIRED)) > 1
+    words = [f"{' and '.join(free)} unit{'s cost' if several else ' costs'} nothing"] if free else []
+    if counts[UnitStatus.SOFT_REJECTED]:
+        words.append("soft-rejected ones are paid" if free else "soft-rejected units are paid")
+    return "; ".join(words)
+
+
+def fee_rate_of(provider_type: str) -> float:
+    """Give what a crowd takes on top of the pay, as a share of it."""
+    try:
+        return get_crowd_provider_from_type(provider_type).FEE_RATE
+    except UnknownTypeError:
+        return 0.0  # of a run long past, whose crowd is known no longer
 
 
 def _sum(pay: Pay, statuses: Iterable[UnitStatus]) -> float:

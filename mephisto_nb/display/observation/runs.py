@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.records import TaskRun
+from mephisto_nb.data_model.snapshots import RunPay
 from mephisto_nb.data_model.states import UNIT_ANSWERED, UnitStatus
+from mephisto_nb.display.observation.medians import RunningMedian
+from mephisto_nb.display.observation.money import describe_money, fee_rate_of
 from mephisto_nb.display.observation.watch import watch
 from mephisto_nb.operations.run_frames import RunFrames
 from mephisto_nb.operations.threads import in_thread
@@ -38,15 +42,19 @@ class RunList:
         operator.listeners.append(self._tell)
 
     def state(self) -> JSONObject:
-        """Say which runs there are, newest first, as plain values that JSON can hold. No I/O: see `load`.
+        """Say which runs there are, as plain values that JSON can hold. No I/O: see `load`.
+
+        Those that need attention come first, then those that go on, then those that could be taken up; newest first.
 
         Returns
         -------
         dict
             ``now``, ``closed`` (whether the operator is), and ``runs``: ``id``, ``name``, ``title``, ``status``
             (the run's; ``left`` where it lives, but was not taken up here), ``answered`` and ``total`` (units, without
-            expired ones; None until `load`), ``at_work`` (workers; None where only a router knows), ``launched_at``,
-            ``ended_at`` (epoch seconds), and ``attention``: how many things need some, mere notes left out.
+            expired ones; None until `load`), ``spent`` and ``whole_cost`` (what the run costs so far, and if all its
+            units are answered, in US dollars with fees; None until `load`), ``at_work`` (workers; None where only a
+            router knows), ``launched_at``, ``ended_at`` (epoch seconds), and ``attention``: how many things need some,
+            mere notes left out. ``spent`` and ``whole_cost`` beside ``runs`` are the sums.
         """
         self._follow()
         own = [_describe_own(run) for run in self._operator.get_own_task_runs()]
@@ -54,12 +62,13 @@ class RunList:
         # The database was read at some time, and knows of runs that have been taken up or have ended since.
         stored = [row for row in self._stored if row["id"] not in known]
         known |= {row["id"] for row in stored}
-        left = [_describe_stored(run, None) for run in self._operator.left_behind if run.task_run_id not in known]
-        rows = sorted([*own, *stored, *left], key=lambda row: float(row["launched_at"]), reverse=True)
-        return {"v": 1, "now": time.time(), "closed": self._operator.is_closed, "runs": rows}
+        left = [_describe_stored(run, None, None) for run in self._operator.left_behind if run.task_run_id not in known]
+        rows = sorted([*own, *stored, *left], key=_place)
+        sums = {name: round(math.fsum(row[name] or 0.0 for row in rows), 6) for name in ("spent", "whole_cost")}
+        return {"v": 1, "now": time.time(), "closed": self._operator.is_closed, "runs": rows, **sums}
 
     async def load(self) -> None:
-        """Read all runs from the database, in a thread: two queries, however many runs there are.
+        """Read all runs from the database, in a thread: a few queries, however many runs there are.
 
         Raises
         ------
@@ -69,7 +78,7 @@ class RunList:
         if self._operator.is_closed:
             return
         found = await in_thread(self._operator.read_runs)
-        self._stored = [_describe_stored(run, counts) for run, counts in found]
+        self._stored = [_describe_stored(*one) for one in found]
         self._tell()
 
     def close(self) -> None:
@@ -112,12 +121,23 @@ def _describe_own(run: RunFrames) -> JSONObject:
     return {
         **{name: about[name] for name in ("id", "name", "title", "status", "launched_at", "ended_at")},
         **{name: units[name] for name in ("answered", "total")},
+        "spent": state["money"]["spent"],
+        "whole_cost": state["money"]["total"],
         "at_work": state["people"]["at_work"],
         "attention": sum(notice["severity"] != "info" for notice in state["attention"]),
     }
 
 
-def _describe_stored(run: TaskRun, counts: Mapping[str, int] | None) -> JSONObject:
+#: Where the states of a run stand in a list; all others come after them.
+_PLACES = {"failed": 0, "live": 0, "paused": 0, "closing": 0, "left": 1, "detached": 1}
+
+
+def _place(row: JSONObject) -> tuple[bool, int, float]:
+    return not row["attention"], _PLACES.get(row["status"], 2), -float(row["launched_at"])
+
+
+def _describe_stored(run: TaskRun, counts: Mapping[str, int] | None, pay: RunPay | None) -> JSONObject:
+    money = {} if pay is None else _cost_of(run, pay)
     answered = None if counts is None else sum(counts.get(status.value, 0) for status in UNIT_ANSWERED)
     total = None if counts is None else sum(counts.values()) - counts.get(UnitStatus.EXPIRED.value, 0)
     is_left = run.ended_at is None
@@ -130,6 +150,12 @@ def _describe_stored(run: TaskRun, counts: Mapping[str, int] | None) -> JSONObje
         "ended_at": run.ended_at,
         "answered": answered,
         "total": total,
+        "spent": money.get("spent"),
+        "whole_cost": money.get("total"),
         "at_work": None if is_left else 0,
         "attention": 0,
     }
+
+
+def _cost_of(run: TaskRun, pay: RunPay) -> JSONObject:
+    return describe_money(pay.units, 0.0, fee_rate_of(run.provider_type), RunningMedian(), 0.0, pay.beside)

@@ -14,15 +14,14 @@ from mephisto_nb.data_model.states import AgentStatus, UnitStatus
 from mephisto_nb.data_model.task_run_args import MINIMUM_HOURLY_PAY
 from mephisto_nb.display.observation.attention import describe_attention
 from mephisto_nb.display.observation.moment import Moment
-from mephisto_nb.display.observation.money import describe_money
+from mephisto_nb.display.observation.money import describe_money, describe_unpaid, fee_rate_of
 from mephisto_nb.display.observation.people import describe_newest, describe_people
 from mephisto_nb.display.observation.run_statistics import RunStatistics
-from mephisto_nb.errors import NotFoundError, UnknownTypeError
+from mephisto_nb.errors import NotFoundError
 from mephisto_nb.lifecycle.limits import limits_of
 from mephisto_nb.lifecycle.loading import state_from_snapshot
 from mephisto_nb.lifecycle.run_state import RunRules, RunState
 from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations.registry import get_crowd_provider_from_type
 from mephisto_nb.operations.run_frames import RunFrames
 from mephisto_nb.operations.threads import in_thread
 from mephisto_nb.utils.logging import get_logger
@@ -59,7 +58,7 @@ class RunWatch:
         #: Called on the loop, cheaply, whenever `state` may have changed.
         self.on_change: list[Callable[[], None]] = []
         self._statistics = RunStatistics(self._read_state())
-        self._fee_rate = _fee_rate_of(run.task_run.provider_type)
+        self._fee_rate = fee_rate_of(run.task_run.provider_type)
         self._old_errors: Counter[str] = Counter()
         self._is_loaded = self._is_closed = False
         self._timer: Timer | None = None
@@ -80,9 +79,11 @@ class RunWatch:
         Returns
         -------
         dict
-            ``run`` (``worker_url`` is where all workers come; None where each has their own link, ``has_own_links``),
+            ``run`` (``worker_url`` is where all workers come; None where each has their own link, ``has_own_links``;
+            ``as_of``: since when the router was not reached, so that all numbers are of then; None: they are of now),
             ``units`` (how many have which status; ``total`` leaves expired ones out), ``pace`` (see `pace`),
-            ``money`` (see `money.describe_money`; ``per_hour`` is the median over all answers of pay by time at work),
+            ``money`` (see `money.describe_money`; ``per_hour`` is the median over all answers of pay by time at work;
+            ``unpaid`` says which units cost nothing),
             ``people`` and ``newest`` (see `people`), ``attention`` (see `attention`), ``limits`` in force, and
             ``rates``: the shares of workers who returned their unit, dropped out or ran out of time among those who
             answered or left, and how many errors pages reported, of how many workers. ``work``: how many assignments
@@ -233,9 +234,9 @@ class RunWatch:
 
     def _money(self, moment: Moment) -> JSONObject:
         minimum = self._task_args().get("minimum_hourly_pay", MINIMUM_HOURLY_PAY)
-        statistics = moment.statistics
-        per_hour, reward = statistics.hourly.value, statistics.rules.pay_amount
-        return describe_money(statistics.pay, reward, self._fee_rate, per_hour, float(minimum), statistics.extra_pay)
+        one, reward = moment.statistics, moment.statistics.rules.pay_amount
+        money = describe_money(one.pay, reward, self._fee_rate, one.hourly, float(minimum), one.extra_pay)
+        return {**money, "unpaid": describe_unpaid(Counter(moment.counts)) if reward else ""}
 
     def _describe_work(self) -> JSONObject | None:
         if self._live is None or self._statistics.generator_done or not self._live.is_running:
@@ -255,6 +256,8 @@ class RunWatch:
             "has_own_links": live is not None and live.has_own_links,
             "launched_at": run.created_at,
             "ended_at": moment.statistics.ended_at,
+            "paused_at": moment.statistics.steering.paused_at if moment.status == "paused" else None,
+            "as_of": moment.away_since,
             "now": moment.now,
             "blueprint": run.blueprint_type,
             "provider": run.provider_type,
@@ -268,13 +271,6 @@ def watch(run: RunFrames) -> RunWatch:
     if not isinstance(run.watched_by, RunWatch):
         run.watched_by = RunWatch(run)
     return run.watched_by
-
-
-def _fee_rate_of(provider_type: str) -> float:
-    try:
-        return get_crowd_provider_from_type(provider_type).FEE_RATE
-    except UnknownTypeError:
-        return 0.0  # of a run long past, whose crowd is known no longer
 
 
 def _describe_units(moment: Moment) -> JSONObject:
@@ -302,7 +298,7 @@ def _describe_next(moment: Moment) -> list[JSON]:
         return []
     steps = [("run.results()", "gives the answers"), ('run.export("answers.csv")', "writes them to a file")]
     if moment.count(UnitStatus.COMPLETED):
-        steps.insert(0, ("run.review_queue()", "lists the answers to decide on"))
+        steps.insert(0, ("run.review()", "goes through the answers to decide on"))
     return [{"code": code, "words": words} for code, words in steps]
 
 

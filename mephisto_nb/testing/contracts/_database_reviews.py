@@ -5,7 +5,8 @@ from __future__ import annotations
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.data_model import changes as c
 from mephisto_nb.data_model.records import TaskRun
-from mephisto_nb.data_model.states import PaymentStatus, UnitStatus
+from mephisto_nb.data_model.snapshots import RunPay
+from mephisto_nb.data_model.states import PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.errors import ConflictError
 from mephisto_nb.testing.contracts._database_base import DatabaseFixtures
 from mephisto_nb.testing.contracts._samples import SampleRun
@@ -66,6 +67,17 @@ class ReviewsContract(DatabaseFixtures):
         assert isinstance(run.refusal(cancel), ConflictError)
         (row,) = database.read_payments(None)
         assert (row["status"], row["sent_at"]) == ("sent", 1007.0)
+
+    def test_pay_is_told_by_run_status_and_amount_and_what_comes_beside_it(
+        self, database: Database, run: SampleRun
+    ) -> None:
+        agent, empty = run.add_answered_unit({}), SampleRun(database)
+        first, second = run.make_payment(agent), run.make_payment(agent, key="more", amount=0.75)
+        reward = run.make_payment(agent, key="pay", kind=PaymentKind.REWARD)
+        run.commit(c.AddPayment(first), c.AddPayment(second), c.AddPayment(reward), run.make_work(2))
+        run.commit(c.ChangePayment(first.payment_id, P.OWED, P.CANCELLED))
+        pay = {(UnitStatus.COMPLETED, 0.25): 1, (UnitStatus.CREATED, 0.25): 2}
+        assert database.read_pay([run.id, empty.id]) == {run.id: RunPay(pay, 0.75), empty.id: RunPay()}
 
     def test_payments_are_settled_once_and_leave_a_row_each(self, database: Database, run: SampleRun) -> None:
         agent = run.add_answered_unit({})

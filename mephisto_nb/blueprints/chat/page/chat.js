@@ -40,7 +40,7 @@ class Chat {
     const html = await persist(() => getText("task.html"), on.trouble);
     const data = details.init_task_data ?? {};
     const instruction = config.has_instruction ? await persist(() => getText("instruction.html"), on.trouble) : "";
-    chat = new Chat(agentId, details, on, html, new Talk(agentId, config, () => details));
+    chat = new Chat(agentId, details, on, html, new Talk(agentId, config));
     if (instruction) await Talk.showInstruction(instruction, data);
     chat.#begin(details);
     return chat;
@@ -99,7 +99,7 @@ class Chat {
   /* Take a status; true: it is no end of the task. */
   heard(status) {
     if (status === "waiting") {
-      this.#talk.close();
+      this.#talk.clear();
       this.#room.show();
     } else if (status === "in task" && this.#room.isOpen) {
       this.#room.close();

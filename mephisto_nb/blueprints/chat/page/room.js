@@ -3,10 +3,10 @@
 import { show } from "./screens.js";
 
 const THEN = {
-  send_home: "If nobody comes until then, you can go home.",
-  pay: "If nobody comes until then, you can go home.",
-  bot: "If nobody comes until then, a computer program takes the empty place.",
-  fewer: "If nobody comes until then, you begin with those who are here, if they are enough.",
+  send_home: "you can go home.",
+  pay: "you can go home.",
+  bot: "a computer program takes the empty place.",
+  fewer: "you begin with those who are here, if they are enough.",
 };
 
 export class Room {
@@ -39,7 +39,7 @@ export class Room {
       fill: {
         here: `${here} of ${wanted} people ${here === 1 ? "is" : "are"} here.`,
         long: minutes > 1 ? `You wait for ${minutes} minutes at most.` : minutes === 1 ? "You wait for one minute at most." : "",
-        then: (THEN[then] ?? "") + (then === "pay" || then === "send_home" ? wage : ""),
+        then: `If ${wanted > 2 ? "somebody is still missing" : "nobody comes"} by then, ${THEN[then]}` + (then === "pay" || then === "send_home" ? wage : ""),
       },
     });
     if (this.isOpen && minutes > 0) this.#timer = setTimeout(() => this.#draw(), 60_000);

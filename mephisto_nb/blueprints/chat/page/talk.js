@@ -4,6 +4,7 @@ import { announce } from "./screens.js";
 import { fill, insert } from "./template.js";
 
 const log = document.getElementById("talk-log");
+const list = log.querySelector("ol");
 const state = document.getElementById("talk-state");
 const form = document.getElementById("talk-form");
 const text = document.getElementById("talk-text");
@@ -18,7 +19,6 @@ export class Talk {
   #live = null;
   #seen = new Set();
   #unsent = [];
-  #pending = new Map();
   #confirmable = 0;
   #mayWrite;
   #isOver = false;
@@ -65,6 +65,17 @@ export class Talk {
     section.hidden = true;
   }
 
+  /* What was said to somebody who has left is over: those who come begin anew. */
+  clear() {
+    this.close();
+    list.replaceChildren();
+    this.#seen.clear();
+    this.#unsent = [];
+    this.#isDone = false;
+    this.#mayWrite = !this.#config.take_turns;
+    this.#keep();
+  }
+
   /* The conversation is over: what was said stays to be read. */
   end(words) {
     this.#isOver = true;
@@ -80,7 +91,7 @@ export class Talk {
   }
 
   describe() {
-    return [...log.querySelectorAll("li")].map((one) => one.innerText.replace(/\s*\n\s*/, ": ")).join("\n");
+    return [...list.children].map((one) => one.innerText.replace(/\s*\n\s*/, ": ")).join("\n");
   }
 
   connect(live) {
@@ -167,14 +178,13 @@ export class Talk {
     item.dataset.id = data.update_id;
     item.append(made("span", "talk-name", isOwn ? "You" : String(data.id ?? "")), made("span", "talk-text", data.text));
     if (isOwn) item.append(made("span", "talk-sent", how === "sent" ? "sent" : "sending…"));
-    if (how === "sent") this.#pending.delete(data.update_id);
     const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
-    log.append(item);
+    list.append(item);
     if (isAtEnd || isOwn) log.scrollTop = log.scrollHeight;
   }
 
   #mark(updateId, words) {
-    const item = [...log.children].find((one) => one.dataset.id === updateId);
+    const item = [...list.children].find((one) => one.dataset.id === updateId);
     const place = item?.querySelector(".talk-sent");
     if (place) place.textContent = words;
   }
@@ -185,8 +195,10 @@ export class Talk {
     doneRow.hidden = this.#isOver || this.#isDone || !this.#config.may_end;
     form.querySelector("button").disabled = !this.#mayWrite || this.#isOver;
     form.classList.toggle("waits", !this.#mayWrite);
+    if (this.#isOver && words === null) return;
+    state.classList.toggle("matters", this.#isOver || !isOnline);
+    for (const { update_id: id } of this.#unsent) this.#mark(id, isOnline ? "sending…" : "not sent yet");
     if (words !== null) state.textContent = words;
-    else if (this.#isOver) return;
     else if (!isOnline) state.textContent = "The connection is interrupted. You can go on writing: it is sent as soon as it is back.";
     else if (this.#isDone) state.textContent = "You have said that you are done. The others have not yet.";
     else if (this.#config.take_turns) state.textContent = this.#mayWrite ? "It is your turn." : "Please wait for your turn.";

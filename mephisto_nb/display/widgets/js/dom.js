@@ -107,6 +107,17 @@ export function fold(most, scroll, redraw) {
   };
 }
 
+/** Copy the text of a node; where that is not allowed, select it, and give false. */
+export async function copyFrom(node) {
+  try {
+    await navigator.clipboard.writeText(node.textContent);
+    return true;
+  } catch {
+    getSelection().selectAllChildren(node);
+    return false;
+  }
+}
+
 function keepFocus(parent, node) {
   const focused = node.getRootNode().activeElement;
   if (focused === null || !node.contains(focused)) return;

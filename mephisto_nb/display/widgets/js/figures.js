@@ -2,7 +2,7 @@
 
 import { make, put, show, style, write } from "./dom.js";
 import { sparkline } from "./overview.js";
-import { UNKNOWN, duration, money, number } from "./words.js";
+import { UNKNOWN, count, duration, money, number } from "./words.js";
 
 function tile(label, ...more) {
   const value = make("span", { class: "mnb-value" });
@@ -30,9 +30,10 @@ function pace() {
   const { node, set } = tile("Pace", spark.node);
   return {
     node,
-    reads: ["pace"],
-    draw({ pace }) {
-      set(number(pace.per_hour), pace.per_hour === null ? "" : " units an hour", paceNote(pace));
+    reads: ["pace", "run"],
+    draw({ pace, run }) {
+      if (run.status === "paused") set("Paused", "", paceNote(pace));
+      else set(number(pace.per_hour), pace.per_hour === null ? "" : " units an hour", paceNote(pace));
       show(spark.node, pace.recent.some((value) => value > 0));
       spark.draw(pace.recent);
     },
@@ -50,7 +51,8 @@ function timeLeft() {
     reads: ["pace", "run", "units"],
     draw({ pace, run, units }) {
       const { seconds_left: left, seconds_left_low: low, seconds_left_high: high } = pace;
-      if (run.ended_at || (units.total > 0 && units.answered === units.total)) set("Done", "", "nothing is left to do");
+      const isDone = run.ended_at || (units.total > 0 && units.answered === units.total);
+      if (isDone) set("Done", "", units.completed > 0 ? `${count(units.completed, "answer")} to review` : "nothing is left to do");
       else if (left === null) set(UNKNOWN, "", run.status === "paused" ? "not while it is paused" : "too early to tell");
       else set(duration(left), "", low === null ? "" : `likely ${duration(low)} to ${duration(high)}`);
     },
@@ -74,13 +76,20 @@ function cost() {
     list.append(entry);
     return { name, strip, value, entry };
   });
+  const unpaid = make("p", { class: "mnb-note" });
   const { node, set } = tile("Cost", bar, list);
+  node.append(unpaid);
   node.classList.add("mnb-cost");
+  put(node, "title", "What answers that are not rejected earn, and bonuses: whether it is paid out yet, run.payments() says");
   return {
     node,
-    reads: ["money"],
-    draw({ money: all }) {
-      set(money(all.spent, all.currency), ` spent of ${money(all.total, all.currency)}`, feeNote(all));
+    reads: ["money", "run"],
+    draw({ money: all, run }) {
+      const isOver = ["done", "ended"].includes(run.status);
+      const whole = money(all.total, all.currency);
+      set(money(all.spent, all.currency), isOver ? " in all" : ` so far of ${whole}`, feeNote(all, isOver ? "" : whole));
+      write(unpaid, all.unpaid);
+      show(unpaid, Boolean(all.unpaid));
       for (const { name, strip, value, entry } of parts) {
         style(strip, "flex-grow", String(all.total > 0 ? all[name] / all.total : 0));
         show(strip, all[name] > 0);
@@ -91,21 +100,24 @@ function cost() {
   };
 }
 
-function feeNote({ fees, fee_rate: rate, currency, reward }) {
-  const each = `${money(reward, currency)} a unit`;
+/** `whole`: what it costs if all units are answered; nothing once none can be any more. */
+function feeNote({ fees, fee_rate: rate, currency, reward }, whole) {
   const sum = Object.values(fees ?? {}).reduce((total, fee) => total + (fee ?? 0), 0);
-  return rate ? `${each}; fees of ${number(100 * rate)}\u00a0% make ${money(sum, currency)} of the total` : `${each}, no fees`;
+  const all = whole ? `${whole} if all units are answered, ` : "";
+  const share = rate ? `with ${number(100 * rate)}\u00a0% fees (${money(sum, currency)})` : "without fees";
+  return `${all}${share}; ${money(reward, currency)} a unit`;
 }
 
 function pay() {
-  const { node, set } = tile("Pay as workers live it");
+  const { node, set } = tile("Pay by the hour");
   return {
     node,
     reads: ["money"],
     draw({ money: all }) {
       const minimum = all.minimum_per_hour;
       const words = all.below_minimum ? "below the minimum of" : "the minimum is";
-      const note = minimum ? `${words} ${money(minimum, all.currency)}` : "median over all answers";
+      const less = all.below > 0 ? `; ${number(all.below)} of ${count(all.timed, "answer")} earned less` : "";
+      const note = minimum ? `${words} ${money(minimum, all.currency)}${less}` : "median over all answers";
       if (all.per_hour === null) set(UNKNOWN, "", minimum ? note : "no answers yet");
       else if (all.reward === 0 && all.per_hour === 0) set("Unpaid", "", "nobody is paid for this task");
       else set(money(all.per_hour, all.currency), " an hour, median", note);

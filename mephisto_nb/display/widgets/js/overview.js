@@ -1,7 +1,7 @@
 /** The head of a run: its name, its state, whether all is well; and how far it is. */
 
-import { draw, follow, make, longName, own, put, show, style, write } from "./dom.js";
-import { UNIT_LABELS, clock, count, duration, number, percent, plain, runLabel, stopwatch } from "./words.js";
+import { copyFrom, draw, follow, make, longName, own, put, show, style, write } from "./dom.js";
+import { UNIT_LABELS, ago, count, duration, moment, number, percent, plain, runLabel } from "./words.js";
 
 /** The name, the state, the elapsed time, and a sentence on what needs attention. */
 export function head() {
@@ -36,11 +36,11 @@ export function head() {
       put(health, "data-worst", worst ?? "none");
     },
     tick({ run, people }, now) {
-      const until = run.ended_at ?? now;
-      const ran = until - run.launched_at;
+      const { launched_at: launched, ended_at: ended, paused_at: paused } = run;
       const crowd = count(people.seen, "person", "people");
-      write(elapsed, run.ended_at ? `ran for ${duration(ran)}, ${crowd} took part` : `for ${stopwatch(ran)}`);
-      put(elapsed, "title", `launched ${clock(run.launched_at)}`);
+      if (ended) write(elapsed, `ran for ${duration(ended - launched)}, ${crowd} took part`);
+      else write(elapsed, paused ? `for ${duration(60 * Math.floor((now - paused) / 60))}` : `launched ${ago(now - launched)}`);
+      put(elapsed, "title", `launched ${moment(launched)}`);
     },
   };
 }
@@ -83,6 +83,7 @@ function alert(steer) {
 export function progress() {
   const answered = make("span", { class: "mnb-figure" });
   const total = make("span", { class: "mnb-of" });
+  const asOf = make("span", { class: "mnb-of mnb-old" });
   const share = make("span", { class: "mnb-share" });
   const bar = make("div", { class: "mnb-bar", role: "progressbar", "aria-label": "Units answered", "aria-valuemin": 0 });
   const legend = make("ul", { class: "mnb-legend", "aria-label": "Units by status" });
@@ -93,7 +94,7 @@ export function progress() {
   const node = make(
     "section",
     { class: "mnb-progress", "aria-label": "Progress" },
-    make("p", { class: "mnb-hero" }, answered, total, share),
+    make("p", { class: "mnb-hero" }, answered, total, asOf, share),
     bar,
     legend,
     work,
@@ -111,6 +112,9 @@ export function progress() {
       put(bar, "aria-valuenow", units.answered);
       put(bar, "aria-valuetext", `${number(units.answered)} of ${number(units.total)} units answered`);
       for (const one of pieces) one.draw(units[one.status] ?? 0, units.total);
+    },
+    tick({ run }, now) {
+      write(asOf, run.as_of === null ? "" : `, as of ${ago(now - run.as_of)}`);
     },
   };
 }
@@ -147,7 +151,10 @@ export function next() {
 }
 
 function step({ code, words }) {
-  return { node: make("li", {}, make("code", {}, code), ` ${words}`) };
+  const said = make("span", { role: "status" });
+  const copy = async () => write(said, (await copyFrom(button)) ? " (copied)" : " (selected)");
+  const button = make("button", { type: "button", class: "mnb-copies", title: "Copy", click: copy }, make("code", {}, code));
+  return { node: make("li", {}, button, said, ` ${words}`) };
 }
 
 /** Draw small bars, one for each value. */

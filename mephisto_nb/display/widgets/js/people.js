@@ -1,7 +1,7 @@
 /** Who is at work now, and what came in last. */
 
 import { fold, follow, make, longName, own, put, show, style, write } from "./dom.js";
-import { count, duration, moment, number, plain, stopwatch } from "./words.js";
+import { ago, count, duration, moment, number, plain, stopwatch } from "./words.js";
 
 /** How many rows each list has before it is folded open. */
 const MOST_PEOPLE = 8;
@@ -28,7 +28,8 @@ export function people() {
     show(node, !run.ended_at || all.rows.length > 0);
     const away = all.rows.filter((one) => one.connected === false).length;
     // No fault: the page of a static task needs no connection, and phones sleep.
-    const asleep = away > 0 && away === all.rows.length ? ", none connected now" : "";
+    const isNone = away > 0 && away === all.rows.length;
+    const asleep = isNone ? ", none connected now" : "";
     write(summary, `${number(all.at_work)}${asleep}`);
     show(scroll, all.rows.length > 0);
     show(empty, all.rows.length === 0);
@@ -37,7 +38,7 @@ export function people() {
     write(middleTime, `half of the answers took ${duration(pace.median_seconds)} or less`);
     rows = [];
     follow(body, more.cut(all.rows, all.at_work), (one) => one.agent_id, person, (row, data) => {
-      row.draw(data, pace.median_seconds);
+      row.draw(data, pace.median_seconds, !isNone);
       row.tick(now);
       rows.push(row);
     });
@@ -57,6 +58,7 @@ export function people() {
 function person() {
   const name = longName("mnb-who", 20);
   const dot = make("span", { class: "mnb-dot", role: "img" });
+  const apart = make("span", { class: "mnb-apart" }, "not connected");
   const unit = longName("mnb-where", 12);
   const time = make("span", { class: "mnb-time" });
   const fill = make("span", { class: "mnb-fill" });
@@ -64,23 +66,28 @@ function person() {
   const node = make(
     "tr",
     {},
-    make("td", {}, make("span", { class: "mnb-person" }, dot, name.node)),
+    make("td", {}, make("span", { class: "mnb-person" }, dot, make("span", {}, name.node, " ", apart))),
     make("td", {}, unit.node),
     make("td", {}, make("span", { class: "mnb-timing" }, gauge, time)),
   );
   let [since, median] = [0, null];
   return {
     node,
-    draw(data, medianSeconds) {
+    draw(data, medianSeconds, isTold) {
       [since, median] = [data.since, medianSeconds];
       name.write(plain(data.worker));
       unit.write(plain(data.unit));
       put(node, "data-slow", data.slow);
       const known = data.connected !== null && data.connected !== undefined;
-      const link = known ? (data.connected ? "connected" : "not connected") : "connection unknown";
-      put(dot, "data-link", known ? (data.connected ? "up" : "down") : "unknown");
-      put(dot, "aria-label", link);
+      const isApart = known && !data.connected && isTold;
+      const link = data.connected ? "connected" : "not connected";
+      // A dot that nothing is known of would say nothing.
+      show(dot, known);
+      put(dot, "data-link", data.connected ? "up" : "down");
       put(dot, "title", link);
+      put(dot, "aria-label", isApart ? null : link);
+      put(dot, "aria-hidden", isApart ? "true" : null);
+      show(apart, isApart);
     },
     tick(now) {
       write(time, stopwatch(now - since));
@@ -142,13 +149,7 @@ function submission({ agent_id: id }, open) {
     },
     tick(now) {
       const took = data.seconds === null ? "" : `took ${duration(data.seconds)}, `;
-      const ago = now - data.at;
-      write(when, `${took}${ago < 5 ? "just now" : `${roughly(ago)} ago`}`);
+      write(when, `${took}${ago(now - data.at)}`);
     },
   };
-}
-
-function roughly(seconds) {
-  if (seconds < 60) return `${5 * Math.floor(seconds / 5)} s`;
-  return duration(seconds < 3600 ? 60 * Math.floor(seconds / 60) : seconds);
 }

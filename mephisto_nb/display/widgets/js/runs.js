@@ -2,19 +2,23 @@
 
 import { follow, make, longName, put, show, style, write } from "./dom.js";
 import { runDashboard } from "./run.js";
-import { clock, count, moment, number, percent, plain, runLabel } from "./words.js";
+import { clock, money, moment, number, percent, plain, runLabel } from "./words.js";
 
 const TOPIC = "runs";
 
 /** Make the list, in which one run at a time can be opened. */
 export function runList(link) {
   const body = make("tbody");
-  const names = ["Task", "State", "Answered", "Launched"].map((name) => make("th", { scope: "col" }, name));
-  const table = make("table", { class: "mnb-runs" }, make("thead", {}, make("tr", {}, ...names)), body);
+  const names = ["Task", "State", "Answered", "Cost so far", "Launched"].map((name) => make("th", { scope: "col" }, name));
+  const cost = make("b");
+  const sum = make("td", { colspan: 2 }, cost);
+  const foot = make("tfoot", {}, make("tr", {}, make("th", { scope: "row", colspan: 3 }, "All runs"), sum));
+  const table = make("table", { class: "mnb-runs" }, make("thead", {}, make("tr", {}, ...names)), body, foot);
+  const left = make("ul", { class: "mnb-note", "aria-label": "Runs that are not taken up" });
   const empty = make("p", { class: "mnb-empty" });
   const away = make("p", { class: "mnb-away", role: "status" });
   const summary = make("span", { class: "mnb-aside" });
-  const list = make("section", { class: "mnb-list" }, make("h3", {}, "Runs ", summary), away, table, empty);
+  const list = make("section", { class: "mnb-list" }, make("h3", {}, "Runs ", summary), away, table, left, empty);
   const back = make("button", { type: "button", class: "mnb-button" }, "‹ All runs");
   const place = make("div", { class: "mnb-opened" }, back);
   const root = make("article", { class: "mnb-run", "aria-label": "Runs of this operator" }, list, place);
@@ -41,13 +45,17 @@ export function runList(link) {
     opener?.focus();
   });
 
-  link.follow(TOPIC, ({ runs, closed }) => {
+  link.follow(TOPIC, (state) => {
+    const { runs, closed } = state;
     const isEmpty = runs.length === 0;
     show(table, !isEmpty);
     show(empty, isEmpty || closed);
     write(empty, closed ? "This operator was shut down; mephisto_nb.Operator() makes a new one." : "No task has been launched yet.");
-    const running = runs.filter((run) => ["live", "paused", "closing"].includes(run.status)).length;
-    write(summary, isEmpty ? "" : `${count(running, "running", "running")}, ${count(runs.length, "in all", "in all")}`);
+    write(summary, isEmpty ? "" : [...COUNTED.map((label) => countOf(runs, label)), `${number(runs.length)} in all`].filter(Boolean).join(", "));
+    write(cost, costOf(state));
+    show(foot, runs.length > 1);
+    const isLeft = ({ status }) => ["left", "detached"].includes(status) && !closed;
+    follow(left, runs.filter(isLeft), (run) => run.id, hint, () => {});
     follow(body, runs, (run) => run.id, (run) => row(run, open), (entry, run) => entry.draw(run));
   }, (why) => write(summary, plain(why)));
 
@@ -69,6 +77,26 @@ function shareOf({ answered, total }) {
   return total > 0 ? `${number(answered)} of ${number(total)} (${percent(answered, total)}\u00a0%)` : "no units";
 }
 
+/** The states that the line above the list counts. */
+const COUNTED = ["Failed", "Live", "Paused", "Closing", "Not taken up"];
+
+function countOf(runs, label) {
+  const found = runs.filter((run) => runLabel(run.status) === label).length;
+  return found > 0 && `${number(found)} ${label.toLowerCase()}`;
+}
+
+function costOf({ spent, whole_cost: whole }) {
+  if (whole === null) return "";
+  return spent === whole ? money(spent) : `${money(spent)} of ${money(whole)}`;
+}
+
+/** How to take up a run that nobody drives. */
+function hint({ id, name }) {
+  const who = make("bdi", {}, plain(name));
+  const code = make("code", {}, `run = await operator.reconnect("${plain(id)}")`);
+  return { node: make("li", {}, who, " is not taken up: it is alive, but not connected to this notebook. Take it up: ", code) };
+}
+
 function row({ id }, open) {
   const name = longName("", 48, false);
   const button = make("button", { type: "button", class: "mnb-link", click: () => open(id, button) }, name.node);
@@ -77,6 +105,7 @@ function row({ id }, open) {
   const fill = make("span", { class: "mnb-piece", "data-unit": "completed" });
   const bar = make("span", { class: "mnb-bar mnb-thin", role: "progressbar", "aria-valuemin": 0 }, fill);
   const share = make("span", { class: "mnb-of" });
+  const cost = make("td", { class: "mnb-amount" });
   const launched = make("td");
   const node = make(
     "tr",
@@ -84,6 +113,7 @@ function row({ id }, open) {
     make("td", {}, button),
     make("td", {}, state, alerts),
     make("td", {}, make("span", { class: "mnb-small-progress" }, bar, share)),
+    cost,
     launched,
   );
   return {
@@ -100,6 +130,7 @@ function row({ id }, open) {
       put(bar, "aria-valuemax", Math.max(1, run.total ?? 0));
       put(bar, "aria-valuenow", run.answered ?? 0);
       write(share, shareOf(run));
+      write(cost, costOf(run));
       write(launched, moment(run.launched_at));
     },
   };

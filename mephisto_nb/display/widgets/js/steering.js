@@ -1,6 +1,6 @@
 /** The buttons that steer a run. What ends or costs something says first, in the kernel's words, what it will do. */
 
-import { make, put, show, write } from "./dom.js";
+import { copyFrom, make, put, show, write } from "./dom.js";
 import { askLimits, confirm } from "./dialogs.js";
 import { plain } from "./words.js";
 
@@ -105,15 +105,7 @@ export function sharing() {
   const address = make("bdi", { class: "mnb-address", dir: "ltr" });
   const copy = make("button", { type: "button", class: "mnb-quiet" }, "Copy");
   const node = make("p", { class: "mnb-share-line" }, words, address, " ", copy);
-  copy.addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(address.textContent);
-      write(copy, "Copied");
-    } catch {
-      getSelection().selectAllChildren(address);
-      write(copy, "Selected");
-    }
-  });
+  copy.addEventListener("click", async () => write(copy, (await copyFrom(address)) ? "Copied" : "Selected"));
   return {
     node,
     reads: ["run"],

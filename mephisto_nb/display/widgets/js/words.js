@@ -10,7 +10,7 @@ export const UNKNOWN = "–";
 /** What each status of a unit is called, in the order in which the bar shows them. */
 export const UNIT_LABELS = {
   accepted: "accepted",
-  completed: "answered",
+  completed: "to review",
   soft_rejected: "soft-rejected",
   rejected: "rejected",
   assigned: "at work",
@@ -70,6 +70,13 @@ function pair(seconds, large, largeName, small, smallName) {
   const rest = Math.round((total % large) / small);
   const first = `${WHOLE.format(Math.floor(total / large))} ${largeName}`;
   return rest === 0 ? first : `${first} ${rest} ${smallName}`;
+}
+
+/** Say how long ago something was, calmly: seconds count by fives. */
+export function ago(seconds) {
+  if (seconds < 5) return "just now";
+  if (seconds < 60) return `${5 * Math.floor(seconds / 5)}\u00a0s ago`;
+  return `${duration(seconds < 3600 ? 60 * Math.floor(seconds / 60) : seconds)} ago`;
 }
 
 /** Write a time that runs: 0:42, 12:07, 1:02:07. */
