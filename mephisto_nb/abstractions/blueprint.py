@@ -46,6 +46,8 @@ class Blueprint(ABC, Generic[Args]):
     TaskRunnerClass: ClassVar[type[TaskRunner] | None] = None
     #: Whether `results()` shows what was said, because people talk with each other or with a program.
     has_conversations: ClassVar[bool] = False
+    #: Whether an answer is the values of the page's fields, by their names: a reviewer then sees the page filled in.
+    ANSWERS_ARE_FIELDS: ClassVar[bool] = False
     #: Seconds after which a worker whose connection is gone has left; None: only time-outs count.
     disconnect_after: ClassVar[float | None] = None
     #: Fields of rows that no page may get to see, because they hold right answers; set when the run is made.
@@ -132,10 +134,3 @@ class Blueprint(ABC, Generic[Args]):
     def get_answer(self, data: JSON) -> JSONObject:
         """Turn what was submitted into the columns of `results()`; called when frames are built."""
         return data if isinstance(data, dict) else {"answer": data}
-
-    def get_field_values(self, data: JSON) -> JSONObject | None:
-        """Give what stood in the page's fields, by their names, so that a reviewer sees the page filled in.
-
-        None: the page has no such fields. What was submitted is then shown as it is.
-        """
-        return None

@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any, Protocol
 
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.abstractions.blueprint import Blueprint
 from mephisto_nb.errors import UsageError
 from mephisto_nb.export.frames import own_data
 from mephisto_nb.operations.unit_page import UnitPage, read_files
 
-if TYPE_CHECKING:
-    from mephisto_nb.operations.run_frames import RunFrames
-
 #: The name of the page that every site begins with.
 _INDEX = "index.html"
+
+
+class RunWithPages(Protocol):
+    """A run as its pages see it."""
+
+    @property
+    def task_run_id(self) -> str:
+        """The run's id."""
+
+    @property
+    def task_name(self) -> str:
+        """The name of the task."""
+
+    @property
+    def blueprint(self) -> Blueprint[Any]:
+        """The kind of task."""
+
+    @property
+    def directory(self) -> Path:
+        """Where the run's page lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +62,7 @@ class AnsweredPages:
         The run, of this kernel or of any before.
     """
 
-    def __init__(self, run: RunFrames) -> None:
+    def __init__(self, run: RunWithPages) -> None:
         self._run = run
         self._files: tuple[dict[str, bytes], tuple[str, ...]] | None = None
 
@@ -52,9 +71,8 @@ class AnsweredPages:
 
         None: the page is no form that could be filled in, or its files are not on this computer.
         """
-        blueprint = self._run.blueprint
-        values = blueprint.get_field_values(row["data"])
-        if values is None:
+        blueprint, values = self._run.blueprint, row["data"]
+        if not blueprint.ANSWERS_ARE_FIELDS or not isinstance(values, dict):
             return None
         if self._files is None:
             self._files = read_files(self._run.directory / "site")

@@ -1,4 +1,7 @@
-"""The page that a worker would see, before anything is launched: no database, no router and no crowd is touched."""
+"""What the page of one unit is made of: its files, and all that a router would tell it.
+
+Nothing is launched: no database, no router and no crowd is touched.
+"""
 
 from __future__ import annotations
 

@@ -136,11 +136,6 @@ class RunFrames(SaidFrames):
         return self._database
 
     @property
-    def directory(self) -> Path:
-        """Where the run's page and files lie."""
-        return self._directory
-
-    @property
     def blueprint(self) -> Blueprint[Any]:
         """The kind of task."""
         return self._blueprint

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.abstractions.blueprint import Blueprint
 from mephisto_nb.export.frames import results_frame
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from mephisto_nb.abstractions.blueprint import Blueprint
 
 #: Bytes of files that lie beside the page, beyond which the rest of them is left out.
 MOST_BYTES = 8_000_000

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial, reduce
 from operator import add
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
@@ -264,6 +265,7 @@ class ReviewedRun(ABC):
 
     _clock: Clock
     _writer: DatabaseWriter
+    _directory: Path
 
     @property
     @abstractmethod
@@ -292,6 +294,11 @@ class ReviewedRun(ABC):
     def writer(self) -> DatabaseWriter:
         """Who writes to the database."""
         return self._writer
+
+    @property
+    def directory(self) -> Path:
+        """Where the run's page and the files of its workers lie."""
+        return self._directory
 
     @property
     def engine(self) -> RunEngine | None:

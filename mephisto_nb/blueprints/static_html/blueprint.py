@@ -36,6 +36,7 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
 
     BLUEPRINT_TYPE: ClassVar[str] = "static_html"
     ALIASES: ClassVar[tuple[str, ...]] = ("static_task",)
+    ANSWERS_ARE_FIELDS: ClassVar[bool] = True
     ArgsClass = StaticHTMLBlueprintArgs
 
     def assert_task_args(self) -> None:
@@ -107,10 +108,6 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
             listed = files if isinstance(files, list) else [files]
             answer[name] = [file.get("filename") for file in listed if isinstance(file, dict)]
         return answer
-
-    def get_field_values(self, data: JSON) -> JSONObject | None:
-        """Give what was submitted: a value for each input with a name."""
-        return data if isinstance(data, dict) else None
 
     @property
     def _is_drawn(self) -> bool:

@@ -6,25 +6,29 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
-from typing import ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+from weakref import WeakMethod
 
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.data_model.states import UnitStatus
+from mephisto_nb.data_model.changes import AddReview, AddSubmission, Changes
+from mephisto_nb.data_model.reviews import Review
+from mephisto_nb.data_model.states import UNIT_ANSWERED, UnitStatus
 from mephisto_nb.display.people.tables import Query, query_from
 from mephisto_nb.display.reviewing.answers import Answers
 from mephisto_nb.display.reviewing.detail import describe, plain
-from mephisto_nb.display.reviewing.news import News, only_while_there
 from mephisto_nb.display.reviewing.words import tell_decided, tell_undone
 from mephisto_nb.errors import ConfigError, NotFoundError
-from mephisto_nb.operations.answered_page import AnsweredPages
-from mephisto_nb.operations.run_frames import RunFrames
+from mephisto_nb.operations.answered_page import AnsweredPages, RunWithPages
 from mephisto_nb.operations.threads import in_thread
 from mephisto_nb.review.decisions import VERDICTS, Extras
 from mephisto_nb.review.queue import ORDERS
 from mephisto_nb.review.reviewing import Reviewing
 from mephisto_nb.review.selection import Units
+
+if TYPE_CHECKING:
+    from mephisto_nb.operations.run_frames import RunFrames
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,12 +59,14 @@ class ReviewRoom:
         self.reviewing, self.order, self._units = reviewing, order, units
         #: Called on the loop, cheaply, whenever `state` may have changed.
         self.on_change: list[Callable[[], None]] = []
-        runs = [cast(RunFrames, run) for run in reviewing.runs]
-        self._runs = {run.task_run_id: (run, AnsweredPages(run)) for run in runs}
+        runs = [cast("RunFrames", run) for run in reviewing.runs]
+        self._runs = {run.task_run_id: (run, AnsweredPages(cast(RunWithPages, run))) for run in runs}
         self._names = list(dict.fromkeys(run.task_name for run in runs))
         self._writer = reviewing.runs[0].writer
-        self._news = News(self._runs, self._tell_views)
+        self._rev = 0
         self._read: Answers | None = None
+        self._is_stale = False
+        self._news: deque[Review] = deque()
         self._known: JSONObject = {"counts": None, "names": []}
         self._places: dict[str, dict[str, int]] = {}
         self._turn = asyncio.Lock()
@@ -75,7 +81,7 @@ class ReviewRoom:
             "act": self._act,
             "undo": self._undo,
         }
-        self._writer.listeners.append(only_while_there(self._news.take_in))
+        self._writer.listeners.append(_weakly(WeakMethod(self._take_in)))
 
     def state(self) -> JSONObject:
         """Say how things are, as plain values that JSON can hold. No I/O: see `load`.
@@ -89,7 +95,7 @@ class ReviewRoom:
         """
         return {
             "v": 1,
-            "rev": self._news.rev,
+            "rev": self._rev,
             "closed": self._writer.is_closed,
             "undo": self._done[-1][0] if self._done else None,
             "order": self.order,
@@ -104,16 +110,18 @@ class ReviewRoom:
     def read(self) -> Answers:
         """Give the answers as they are now; blocks where they have to be read."""
         before = self._read
-        if before is None or self._news.is_stale:
-            self._news.is_stale = False
+        if before is None or self._is_stale:
+            self._is_stale = False
             self._read = Answers(self.reviewing, self._units, self._places)
             if before is not None:
                 self._read.keep(before)
         answers = cast(Answers, self._read)
-        while self._news.reviews:
-            answers.take_in(self._news.reviews.popleft())
+        while self._news:
+            answers.take_in(self._news.popleft())
         names = [row["qualification_name"] for row in self.reviewing.runs[0].database.read_qualifications()]
-        self._known = {"counts": answers.counts(), "names": plain(names[:1000])}
+        # Each status is always there: a front end that is sent what has changed is not told of what is gone.
+        counts = dict.fromkeys(sorted(UNIT_ANSWERED), 0) | answers.counts()
+        self._known = {"counts": counts, "names": plain(names[:1000])}
         return answers
 
     async def answer(self, what: str, args: JSONObject) -> JSON:
@@ -129,6 +137,20 @@ class ReviewRoom:
         return await self._answers[what](args)
 
     # -- being told ------------------------------------------------------------------------------------------
+
+    def _take_in(self, changes: Changes) -> None:
+        """Hear of what is committed in this kernel."""
+        reviews = [one.review for one in changes.changes if isinstance(one, AddReview)]
+        came = any(isinstance(one, AddSubmission) for one in changes.changes)
+        if came and (changes.task_run_id in self._runs):
+            self._is_stale = True
+        if reviews or self._is_stale:
+            self._news.extend(reviews)
+            self._tell()
+
+    def _tell(self) -> None:
+        self._rev += 1
+        self._tell_views()
 
     def _tell_views(self) -> None:
         for callback in list(self.on_change):
@@ -147,13 +169,13 @@ class ReviewRoom:
 
     async def _look(self, args: JSONObject) -> JSON:
         """Look whether another kernel has changed something; cheap: units are counted by their status."""
-        if self._read is not None and not self._news.is_stale and not await self._in_turn(self._is_current):
-            self._news.is_stale = True
-            self._news.tell()
+        count_units = self.reviewing.runs[0].database.count_units
+        if self._read is not None and not self._is_stale:
+            is_current = await self._in_turn(lambda: self.read().agrees_with(count_units(list(self._runs))))
+            if not is_current:
+                self._is_stale = True
+                self._tell()
         return None
-
-    def _is_current(self) -> bool:
-        return self.read().agrees_with(self.reviewing.runs[0].database.count_units(list(self._runs)))
 
     async def _rows(self, args: JSONObject) -> JSON:
         begun = perf_counter()
@@ -198,7 +220,7 @@ class ReviewRoom:
             "worker": answers.waiting(whole[whole["worker_name"] == worker]),
             "list": answers.waiting(listed),
         }
-        token = str(self._news.rev) + "." + str(len(self._choices)) + "." + str(perf_counter())
+        token = str(self._rev) + "." + str(len(self._choices)) + "." + str(perf_counter())
         self._choices[token] = choice
         for old in list(self._choices)[:-_CHOICES]:
             del self._choices[old]
@@ -248,6 +270,16 @@ class ReviewRoom:
         if unknown := given.keys() - set(EXTRAS):
             raise ConfigError(f"{min(unknown)!r} cannot come with a decision.")
         return verdict, rows, given
+
+
+def _weakly(method: WeakMethod[Callable[[Changes], None]]) -> Callable[[Changes], None]:
+    """Give a listener that keeps nobody alive."""
+
+    def listener(changes: Changes) -> None:
+        if (mine := method()) is not None:
+            mine(changes)
+
+    return listener
 
 
 def _where(args: JSONObject) -> tuple[str, str]:
