@@ -105,7 +105,7 @@ async def leave_some(run: LiveTaskRun, count: int) -> None:
 
 async def test_during_a_run_of_200_units_the_numbers_are_the_frames(operator: Operator) -> None:
     run = await launch(operator, rows(200), max_num_concurrent_units=40)
-    comparison = Comparison(run, every=9)
+    comparison = Comparison(run, every=5)
     async with asyncio.TaskGroup() as group:
         group.create_task(leave_some(run, 12))
         group.create_task(simulate_workers(run, lambda data: data, num_workers=8, thinking_time=(0.0, 0.02)))

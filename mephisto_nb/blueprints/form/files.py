@@ -89,7 +89,7 @@ def _read_tokens(
     if not tokens or not name:
         return None, set(), ()
     for index, values in enumerate(sets):
-        missing = [token for token in tokens if token not in values]
+        missing = [named for named in tokens if named not in values]
         if missing:
             raise ConfigError(f"{name}[{index}] gives no value for {missing[0]!r}, a token of {config}. Add it.")
     html, signed = set(), dict[str, None]()
