@@ -96,7 +96,7 @@ export function reviewPanel(link) {
   const place = make("p", { class: "mnb-note", role: "status" });
   const verdicts = Object.entries(VERDICT_NAMES).map(([verdict, words]) => deciding(verdict, words));
   const bar = make("div", { class: "mnb-line mnb-verdicts", role: "group", "aria-label": "Decide" },
-    ...verdicts.map((one) => one.node), keyed("More…", "b", () => more({ focus: "bonus" })), keyed("Previous", "k", () => go({ step: -1 })), keyed("Next", "j", () => go({ step: 1 })));
+    ...verdicts.map((one) => one.node), keyed("More…", "b", () => steps.then(() => more({ focus: "bonus" }))), keyed("Previous", "k", () => go({ step: -1 })), keyed("Next", "j", () => go({ step: 1 })));
   const walk = make("section", { class: "mnb-walk", tabindex: 0, "aria-label": "The answer" }, make("div", { class: "mnb-answer-head" }, who, place), bar, view.node);
   const tools = make("div", { class: "mnb-line" }, order, only, filter);
   const rooms = make("div", { class: "mnb-review-rooms" }, make("div", { class: "mnb-side" }, search, list.node), walk, beside);
