@@ -8,7 +8,7 @@ export PORT
 VENV_PYTHON := .venv/bin/python
 SYNCED := .venv/.synced
 BUNDLE := tests/npm/dist/bundle.js
-BUNDLED := $(addprefix tests/npm/,package.json package-lock.json .npmrc build.mjs static_task.jsx remote_task.jsx) \
+BUNDLED := $(addprefix tests/npm/,package.json package-lock.json .npmrc build.mjs static_task.jsx remote_task.jsx chat_task.jsx) \
 	notebooks/spans/spans.jsx
 
 .DEFAULT_GOAL := help

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mephisto_nb.abstractions.architect import Architect as Architect
     from mephisto_nb.abstractions.blueprint import Blueprint as Blueprint
+    from mephisto_nb.abstractions.bot import Bot as Bot
     from mephisto_nb.abstractions.crowd_provider import CrowdProvider as CrowdProvider
     from mephisto_nb.abstractions.task_runner import TaskRunner as TaskRunner
+    from mephisto_nb.chats import chat_task as chat_task
     from mephisto_nb.data_model.assignment_data import InitializationData as InitializationData
     from mephisto_nb.data_model.qualifications import make_requirement as make_requirement
     from mephisto_nb.data_model.shared_state import SharedTaskState as SharedTaskState
@@ -38,6 +40,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Architect": "abstractions.architect",
     "Blueprint": "abstractions.blueprint",
+    "Bot": "abstractions.bot",
     "CrowdProvider": "abstractions.crowd_provider",
     "FormTask": "forms",
     "InitializationData": "data_model.assignment_data",
@@ -46,6 +49,7 @@ _HOMES = {
     "SharedTaskState": "data_model.shared_state",
     "TaskRun": "display.notebook",
     "TaskRunner": "abstractions.task_runner",
+    "chat_task": "chats",
     "compose": "operations.hydra_config",
     "form_task": "forms",
     "make_requirement": "data_model.qualifications",

@@ -12,7 +12,8 @@
     │   ├── NotFoundError            a run, unit, worker ... that does not exist
     │   ├── ClosedError              a call on something that was shut down
     │   ├── TransitionError          a change of state that the state machine forbids
-    │   └── LoopError                a synchronous call where only `await` can work, or the reverse
+    │   ├── LoopError                a synchronous call where only `await` can work, or the reverse
+    │   └── ReplayError              a live task's code does not do again what it had done before a restart
     └── WorldError (the world's failure; the call may succeed when it is mended)
         ├── DatabaseError
         │   ├── ConflictError        somebody else changed the row first
@@ -22,7 +23,8 @@
         ├── RouterError              the router does not answer, or is not ours
         │   └── LinkRefusedError     the router refused the operator, or proved to be a stranger
         ├── RunBusyError             another kernel drives this run
-        └── RunFailedError           a run stopped working; the cause is chained
+        ├── RunFailedError           a run stopped working; the cause is chained
+        └── PartnerLeftError         somebody who is spoken to, or waited for, has left
 """
 
 from __future__ import annotations
@@ -110,3 +112,15 @@ class RunBusyError(WorldError):
 
 class RunFailedError(WorldError):
     """A run stopped working; what failed is the cause of this error."""
+
+
+class ReplayError(UsageError):
+    """A live task's code that is taken up again does not do what it had done until then."""
+
+
+class PartnerLeftError(WorldError):
+    """Somebody who is waited for has left. `agent_id` says who."""
+
+    def __init__(self, agent_id: str, name: str) -> None:
+        super().__init__(f"{name} has left, and will say nothing more. Go on without them.")
+        self.agent_id = agent_id

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from os import PathLike, fspath
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -13,15 +12,12 @@ from omegaconf import DictConfig
 from mephisto_nb.blueprints.form import FormBlueprint, FormBlueprintArgs, FormSharedState
 from mephisto_nb.blueprints.form.blueprint import PROBLEMS
 from mephisto_nb.blueprints.form.checks import find_problems
-from mephisto_nb.blueprints.form.classes import is_form_class, read_types
 from mephisto_nb.blueprints.form.example import example_answer
-from mephisto_nb.blueprints.form.files import read_form_file
-from mephisto_nb.blueprints.form.form_composer import is_form_composer, read_form_composer
 from mephisto_nb.blueprints.form.model import Form
-from mephisto_nb.blueprints.form.reading import VERSION, ReadForms
-from mephisto_nb.blueprints.form.spec import read_spec, to_spec
+from mephisto_nb.blueprints.form.reading import VERSION
+from mephisto_nb.blueprints.form.sources import read_form
+from mephisto_nb.blueprints.form.spec import to_spec
 from mephisto_nb.display.pages.preview import Preview
-from mephisto_nb.errors import ConfigError
 from mephisto_nb.operations.hydra_config import compose
 from mephisto_nb.operations.page_preview import page_of, row_of
 
@@ -163,7 +159,7 @@ def form_task(
     >>> list(task.example({"mood": "glad"}))
     ['input.text', 'answer.mood', 'answer.sure', 'answer.(problems)']
     """
-    read = _read(form)
+    read = read_form(form)
     specs = [to_spec(one) | ({} if instruction is None else {"instruction": instruction}) for one in read.forms]
     settings: dict[str, Any] = {"form": specs[0]} if len(specs) == 1 else {"forms": specs}
     settings |= {"insertions": read.insertions or None, "signed_columns": list(read.signed_columns)}
@@ -182,23 +178,3 @@ def form_task(
     blueprint = FormBlueprint(FormBlueprintArgs(**settings), shared_state)
     blueprint.assert_task_args()
     return FormTask(blueprint.forms, config, shared_state, blueprint)
-
-
-def _read(form: Any) -> ReadForms:
-    if is_form_class(form):
-        return ReadForms((read_types(form),))
-    if isinstance(form, str | PathLike):
-        return read_form_file(fspath(form))
-    if is_form_composer(form):
-        return read_form_composer(form, "form")
-    if isinstance(form, Mapping):
-        return ReadForms((read_spec(form),))
-    if isinstance(form, list | tuple) and form:
-        read = [_read(one) for one in form]
-        scripts = next((one.insertions for one in read if one.insertions), "")
-        forms = tuple(one for each in read for one in each.forms)
-        return replace(read[0], forms=forms, rows=None, insertions=scripts)
-    raise ConfigError(
-        f"The form is a {type(form).__name__}, which no form can be read from. Give a dataclass, a pydantic model, a "
-        "description ({'fields': {'mood': 'text'}}), a list of these, or the path of a file."
-    )

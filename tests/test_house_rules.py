@@ -47,7 +47,7 @@ LAYERS = {
     "router": ["router"],
     "operations": ["operations", "review", "importing", "export"],
     "display": ["display"],
-    "top": ["testing", "forms", "__main__", ""],
+    "top": ["testing", "forms", "chats", "__main__", ""],
 }
 _BELOW_ADAPTERS = {"base", "packets", "data_model", "lifecycle", "ports"}
 #: What each layer may import.
@@ -66,6 +66,7 @@ KNOWS = {
 #: Adapters that are another one with something more, and lean on it as a stranger's plugin may.
 BUILT_UPON = {
     "mephisto_nb.blueprints.form": "mephisto_nb.blueprints.static_html",
+    "mephisto_nb.blueprints.chat": "mephisto_nb.blueprints.static_html",
     "mephisto_nb.blueprints.static_react": "mephisto_nb.blueprints.static_html",
     "mephisto_nb.blueprints.remote_procedure": "mephisto_nb.blueprints.static_react",
 }

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.abstractions.task_runner import TaskRunner
 from mephisto_nb.data_model.assignment_data import InitializationData
+from mephisto_nb.data_model.partner_rules import PartnerRules
 from mephisto_nb.data_model.shared_state import SharedTaskState
 
 Args = TypeVar("Args")
@@ -43,6 +44,8 @@ class Blueprint(ABC, Generic[Args]):
     ArgsClass: ClassVar[type[Any]]
     #: Python that runs beside each worker (live tasks); None: the page does it all.
     TaskRunnerClass: ClassVar[type[TaskRunner] | None] = None
+    #: Whether `results()` shows what was said, because people talk with each other or with a program.
+    has_conversations: ClassVar[bool] = False
     #: Seconds after which a worker whose connection is gone has left; None: only time-outs count.
     disconnect_after: ClassVar[float | None] = None
     #: Fields of rows that no page may get to see, because they hold right answers; set when the run is made.
@@ -109,6 +112,22 @@ class Blueprint(ABC, Generic[Args]):
     def get_inputs(self, shared: JSONObject, unit_data: JSONObject) -> JSONObject:
         """Give the columns that `results()` shows of the data a unit was made of."""
         return {**shared, **unit_data}
+
+    def get_noted_args(self) -> JSONObject:
+        """Give settings that a launch adds to those stored of the run, for the kernel that takes it up."""
+        return {}
+
+    def make_task_runner(self) -> TaskRunner | None:
+        """Make the run's task code; None: the page does it all."""
+        return None if self.TaskRunnerClass is None else self.TaskRunnerClass(self.shared_state)
+
+    def get_partner_rules(self) -> PartnerRules | None:
+        """Tell how people do an assignment of several units together; None: each does a unit alone, at any time."""
+        return None
+
+    def get_agent_name(self, seat: int, data: JSONObject) -> str:
+        """Give what the others call the worker of this seat; `data` is what their page is handed to work on."""
+        return f"Person {seat + 1}"
 
     def get_answer(self, data: JSON) -> JSONObject:
         """Turn what was submitted into the columns of `results()`; called when frames are built."""

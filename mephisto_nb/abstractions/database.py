@@ -213,9 +213,9 @@ class Database(PeopleStore, ReviewStore):
     def read_live_updates(
         self, task_run_ids: Sequence[str], *, agent_ids: Sequence[str] | None = None
     ) -> list[JSONObject]:
-        """Give one row a message of a live task: ``agent_id``, ``sender``, ``data`` and ``at``, in the order said.
+        """Give one row a turn of a live task, in the order in which they were recorded (see `frames.messages_frame`).
 
-        With `agent_ids`, only theirs: a few hundred at most.
+        With `agent_ids`, only theirs.
         """
 
     @abstractmethod

@@ -87,7 +87,12 @@ class AddWorker:
 
 @dataclass(frozen=True, slots=True)
 class AddLiveUpdate:
-    """One turn of a live task; `sender` is 'worker' or 'operator'."""
+    """One turn of a live task.
+
+    `sender` is 'worker' or 'operator'; or tells what else task code has met with, so that it meets with it again when
+    it is taken up: 'start' (people begin together), 'left' (this one has left the others), 'timeout' (nothing was heard
+    in time), 'once' (what a function gave). A 'notice' is what a page was told beside.
+    """
 
     agent_id: str
     sender: str

@@ -62,6 +62,11 @@ class SharedTaskState:
     A function that judges may take its time: it holds up nobody but the worker whose answer it judges. Where it raises,
     or takes more than five minutes, the answer is judged again when its worker comes again or the run is taken up
     again, and until then they are given nothing; an answer that `judge_attention` fails on is taken to be good.
+    conversation
+        Of a chat: ``async def f(data, agents)``, or ``async def f(data, agent)`` where each talks alone; or a subclass
+        of `TaskRunner`. None: people talk freely with each other.
+    bot
+        Of a chat: a `Bot`, or its function, which takes the seats that nobody has taken or that somebody has left.
     """
 
     static_task_data: Any = None
@@ -84,3 +89,5 @@ class SharedTaskState:
     worker_needs_gold: Callable[..., bool] | None = None
     worker_qualifies: Callable[..., bool] | None = None
     judge_attention: Callable[..., Any] | None = None
+    conversation: Any = None
+    bot: Any = None

@@ -92,7 +92,7 @@ UNIT_TRANSITIONS: Mapping[UnitStatus, frozenset[UnitStatus]] = {
     U.EXPIRED: frozenset({U.CREATED, U.COMPLETED}),
 }
 
-_LEAVING = frozenset({A.DISCONNECT, A.TIMEOUT, A.PARTNER_DISCONNECT, A.RETURNED, A.EXPIRED})
+_LEAVING = frozenset({A.DISCONNECT, A.TIMEOUT, A.RETURNED, A.EXPIRED})
 _REVIEWED = frozenset({A.APPROVED, A.REJECTED, A.SOFT_REJECTED})
 
 AGENT_TRANSITIONS: Mapping[AgentStatus, frozenset[AgentStatus]] = {
@@ -100,14 +100,14 @@ AGENT_TRANSITIONS: Mapping[AgentStatus, frozenset[AgentStatus]] = {
     A.ACCEPTED: frozenset({A.WAITING, A.IN_TASK, A.COMPLETED}) | _LEAVING,
     A.ONBOARDING: frozenset({A.WAITING, A.APPROVED, A.REJECTED}) | _LEAVING,
     A.WAITING: frozenset({A.IN_TASK, A.APPROVED, A.REJECTED, A.COMPLETED}) | _LEAVING,
-    A.IN_TASK: frozenset({A.COMPLETED, A.WAITING}) | _LEAVING,
+    A.IN_TASK: frozenset({A.COMPLETED, A.WAITING, A.PARTNER_DISCONNECT}) | _LEAVING,
     A.COMPLETED: _REVIEWED,
     A.APPROVED: frozenset({A.SOFT_REJECTED}),
     A.REJECTED: frozenset({A.APPROVED, A.SOFT_REJECTED}),
     A.SOFT_REJECTED: frozenset({A.APPROVED}),
     A.DISCONNECT: frozenset({A.COMPLETED}),
     A.TIMEOUT: frozenset({A.COMPLETED}),
-    A.PARTNER_DISCONNECT: frozenset({A.COMPLETED}),
+    A.PARTNER_DISCONNECT: frozenset({A.COMPLETED}) | _LEAVING,
     A.RETURNED: frozenset({A.COMPLETED}),
     A.EXPIRED: frozenset({A.COMPLETED}),
 }
@@ -138,8 +138,8 @@ UNIT_ANSWERED = frozenset({U.COMPLETED, U.ACCEPTED, U.REJECTED, U.SOFT_REJECTED}
 UNIT_REVIEWED = UNIT_ANSWERED - {U.COMPLETED}
 #: Units that are, or have to be, paid for.
 UNIT_PAYABLE = frozenset({U.COMPLETED, U.ACCEPTED, U.SOFT_REJECTED})
-#: Agents whose worker is at work now.
-AGENT_ACTIVE = frozenset({A.ACCEPTED, A.ONBOARDING, A.WAITING, A.IN_TASK})
+#: Agents whose worker is at work now. Who was left by a partner may still submit.
+AGENT_ACTIVE = frozenset({A.ACCEPTED, A.ONBOARDING, A.WAITING, A.IN_TASK, A.PARTNER_DISCONNECT})
 #: Agents whose worker left without an answer.
 AGENT_LEFT = _LEAVING
 

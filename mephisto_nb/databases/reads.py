@@ -253,6 +253,31 @@ def read_results(
     return rows
 
 
+def read_live_updates(
+    connection: Connection, run_ids: Sequence[str], agent_ids: Sequence[str] | None = None
+) -> list[JSONObject]:
+    """Give one row a turn of a live task, its JSON parsed, in the order in which they were recorded."""
+    v, g, u, a = t.live_updates.c, t.agents.c, t.units.c, t.assignments.c
+    query = (
+        select(
+            v.id, g.task_run_id, u.assignment_id, a.assignment_index, u.unit_index, g.unit_id, v.agent_id, g.worker_id,
+            t.workers.c.worker_name, v.sender, v.at, v.data,
+        )
+        .join(t.agents, g.agent_id == v.agent_id)
+        .join(t.units, u.unit_id == g.unit_id)
+        .join(t.assignments, a.assignment_id == u.assignment_id)
+        .join(t.workers, t.workers.c.worker_id == g.worker_id)
+        .where(g.task_run_id.in_(run_ids))
+        .order_by(v.id)
+    )  # fmt: skip
+    chunks = [None] if agent_ids is None else [agent_ids[i : i + _CHUNK] for i in range(0, len(agent_ids), _CHUNK)]
+    rows: list[JSONObject] = []
+    for chunk in chunks:
+        part = query if chunk is None else query.where(v.agent_id.in_(chunk))
+        rows += [{**row, "data": json.loads(row["data"])} for row in connection.execute(part).mappings()]
+    return rows if len(chunks) == 1 else sorted(rows, key=lambda row: row["id"])
+
+
 def read_payments(connection: Connection, run_ids: Sequence[str] | None) -> list[JSONObject]:
     """Give one row a payment, in the order in which they came to be owed; None: of all runs, and of none."""
     p = t.payments.c

@@ -13,6 +13,7 @@ from mephisto_nb.data_model.records import Agent, Unit
 from mephisto_nb.data_model.reviews import KeptReview, Review
 from mephisto_nb.data_model.states import AgentStatus, PaymentStatus, UnitStatus
 from mephisto_nb.databases import tables as t
+from mephisto_nb.utils.garbage import no_collection
 
 #: Databases limit how many values one statement may hold.
 _CHUNK = 500
@@ -34,7 +35,10 @@ def read_reviews(connection: Connection, run_ids: Sequence[str] | None) -> list[
     )  # fmt: skip
     if run_ids is not None:
         query = query.where(r.task_run_id.in_(run_ids))
-    rows = [dict(row) for row in connection.execute(query).mappings()]
+    result = connection.execute(query)
+    names = tuple(result.keys())  # quicker by far than SQLAlchemy's own mappings
+    with no_collection():
+        rows = [dict(zip(names, row, strict=True)) for row in result]
     for row in rows:
         effects = row.pop("effects")
         parsed = json.loads(effects) if effects != "{}" else {}

@@ -134,6 +134,13 @@ class SQLDatabase(SQLPeople, SQLReviews, SQLSaid, Database):
         with self._reading("Reading results") as connection:
             return reads.read_results(connection, task_run_ids, agent_ids)
 
+    def read_live_updates(
+        self, task_run_ids: Sequence[str], *, agent_ids: Sequence[str] | None = None
+    ) -> list[JSONObject]:
+        """Give one row a turn of a live task."""
+        with self._reading("Reading conversations") as connection:
+            return reads.read_live_updates(connection, task_run_ids, agent_ids)
+
     def read_events(self, task_run_ids: Sequence[str], *, why: str | None = None) -> Iterator[Event]:
         """Give the event log, oldest first."""
         with self._reading("Reading the event log") as connection:

@@ -27,6 +27,12 @@ PAYMENT_COLUMNS = (
     "payment_id", "task_run_id", "worker_id", "worker_name", "unit_id", "kind", "amount", "reason", "status",
     "created_at", "sent_at",
 )  # fmt: skip
+MESSAGE_COLUMNS = (
+    "task_run_id", "assignment_index", "unit_index", "speaker", "role", "text", "at", "data", "assignment_id",
+    "unit_id", "agent_id", "worker_id", "worker_name",
+)  # fmt: skip
+#: Those of a message that tell whose page it came from.
+_OWN_COLUMNS = ("unit_index", "unit_id", "agent_id", "worker_id", "worker_name")
 REVIEW_COLUMNS = (
     "review_id", "task_run_id", "unit_id", "agent_id", "worker_id", "worker_name", "before", "after", "note", "message",
     "bonus", "bonus_payment_id", "reward_payment_id", "granted", "blocked", "who", "at", "undoes", "undone_by",
@@ -98,6 +104,56 @@ def payments_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
     paid, then sent or failed, or cancelled; ``sent_at`` is NaT until it is sent.
     """
     return _frame(rows, PAYMENT_COLUMNS, ("created_at", "sent_at"))
+
+
+def messages_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
+    """Make a frame of what was said in live tasks: one row a message, in the order in which it was said.
+
+    Columns
+    -------
+    `MESSAGE_COLUMNS`. ``role`` is worker, bot (a program in a place of its own) or task (the task's own code);
+    ``speaker`` the worker's name, or what a program calls itself; ``data`` all that the message holds. What several
+    people heard is one row. The columns of unit, agent and worker are None but for a worker's own messages.
+    """
+    return _frame(_said(rows), MESSAGE_COLUMNS, ("at",))
+
+
+def with_messages(results: pd.DataFrame, messages: pd.DataFrame) -> pd.DataFrame:
+    """Add to each answer what was said in its assignment, as a list of ``{speaker, text}``: column ``messages``."""
+    said: dict[str, list[JSONObject]] = {}
+    for message in messages.to_dict("records"):
+        said.setdefault(message["assignment_id"], []).append({name: message[name] for name in ("speaker", "text")})
+    return results.assign(messages=pd.Series([said.get(id_, []) for id_ in results["assignment_id"]], dtype="object"))
+
+
+def _said(rows: Sequence[JSONObject]) -> list[JSONObject]:
+    """Choose of the turns of live tasks, each agent's own, what was said, once."""
+    by_bots = {_id_of(row["data"]["value"]) for row in rows if row["sender"] == "once"} - {None}
+    seen: set[tuple[object, ...]] = set()
+    said: list[JSONObject] = []
+    for row in rows:
+        text, is_own, id_ = row["data"].get("text"), row["sender"] == "worker", _id_of(row["data"])
+        if not isinstance(text, str) or not text or row["sender"] not in ("worker", "operator"):
+            continue
+        key = (row["assignment_id"], id_ or row["id"], text)
+        if key in seen and not is_own:
+            continue  # what one says, the others hear
+        seen.add(key)
+        if is_own:
+            said.append({**row, "text": text, "speaker": row["worker_name"], "role": "worker"})
+            continue
+        about = {
+            "text": text,
+            "speaker": str(row["data"].get("id") or "task"),
+            "role": "bot" if id_ in by_bots else "task",
+        }
+        said.append({**row, **about, **dict.fromkeys(_OWN_COLUMNS)})
+    return said
+
+
+def _id_of(data: JSON) -> str | None:
+    update_id = data.get("update_id") if isinstance(data, dict) else None
+    return update_id if isinstance(update_id, str) else None
 
 
 def reviews_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:

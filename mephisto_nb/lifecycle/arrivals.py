@@ -16,6 +16,7 @@ from mephisto_nb.lifecycle.eligibility import Refusal, check_worker, no_units, p
 from mephisto_nb.lifecycle.gate_book import MOST_HELD, Errand, ErrandKind, gate_of
 from mephisto_nb.lifecycle.gate_steps import add_gate_unit, hold, let_go
 from mephisto_nb.lifecycle.gates import Supply
+from mephisto_nb.lifecycle.partners import begin, on_offer, room_of
 
 if TYPE_CHECKING:
     from mephisto_nb.lifecycle.step import Step
@@ -136,7 +137,7 @@ def _find_again(step: Step, worker: Worker, registration_id: str) -> Agent | Non
 
 def _pick_unit(step: Step, worker: Worker) -> Unit | None:
     state, asked = step.state, _Asked(step, worker)
-    for assignment_id, unit_ids in state.launched.items():
+    for assignment_id, unit_ids in on_offer(state):
         if state.holds_one_of(assignment_id, worker.worker_id):
             continue
         for unit_id in unit_ids:
@@ -184,8 +185,7 @@ def _take(step: Step, unit: Unit, worker: Worker, arrival: Arrival) -> Agent:
     step.state.worker_names[worker.worker_id] = worker.worker_name
     step.add_agent(agent)
     step.change_unit(unit, UnitStatus.ASSIGNED, "taken by a worker", "worker", agent)
-    step.change_agent(agent, AgentStatus.IN_TASK, "got the work", "operator")
-    step.started.append(agent)
+    begin(step, agent)
     return agent
 
 
@@ -216,4 +216,6 @@ def answer(step: Step, request_id: str, outcome: Agent | OnboardingAgent | Refus
         data |= {"init_task_data": init_data, "failure_reason": None, "failure_code": None}
         if outcome.deadline is not None:
             data["deadline_in_seconds"] = max(0.0, outcome.deadline - step.now)
+        if isinstance(outcome, Agent) and (room := room_of(step, outcome)) is not None:
+            data["waiting_room"] = room
     step.send(PacketType.AGENT_DETAILS, request_id, {"request_id": request_id, **data})

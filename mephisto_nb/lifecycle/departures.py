@@ -6,23 +6,26 @@ from typing import TYPE_CHECKING
 
 from mephisto_nb.data_model.packets import PacketType
 from mephisto_nb.data_model.records import Agent
-from mephisto_nb.data_model.states import AGENT_ACTIVE, AgentStatus, UnitStatus
+from mephisto_nb.data_model.states import AGENT_ACTIVE, AgentStatus, PaymentKind, UnitStatus
+from mephisto_nb.lifecycle import partners
 from mephisto_nb.lifecycle.gate_steps import change_onboarding
+from mephisto_nb.lifecycle.people import pay
 
 if TYPE_CHECKING:
     from mephisto_nb.lifecycle.step import Step
 
 
 def leave(step: Step, agent_id: str, how: AgentStatus, why: str, who: str) -> bool:
-    """Let an agent go, and offer its unit again; tell whether it was still at work."""
+    """Let an agent go, and offer its unit again, unless others had begun with it; tell whether it was still at work."""
     agent = step.state.agents.get(agent_id)
     if agent is None:
         return _leave_onboarding(step, agent_id, how, why, who)
     if agent.status not in AGENT_ACTIVE:
         return False
+    begun = partners.has_begun(step.state, agent)
     step.change_agent(agent, how, why, who)
     unit = step.state.units[agent.unit_id]
-    if step.state.closing is None and unit.is_real:
+    if unit.is_real and partners.is_offered_again(step.state, begun):
         step.change_unit(unit, UnitStatus.LAUNCHED, why, who)
         if step.state.steering.task_reward is not None:
             step.change_pay([unit], step.state.steering.task_reward)
@@ -30,6 +33,7 @@ def leave(step: Step, agent_id: str, how: AgentStatus, why: str, who: str) -> bo
         step.change_unit(unit, UnitStatus.EXPIRED, why, who, agent)
     step.send_status(agent)
     step.ended.append(agent)
+    partners.left(step, agent, begun=begun)
     return True
 
 
@@ -53,8 +57,22 @@ def expire_open(step: Step, why: str, who: str) -> int:
     units = step.state.units_in(UnitStatus.CREATED, UnitStatus.LAUNCHED)
     for unit in units:
         step.change_unit(unit, UnitStatus.EXPIRED, why, who)
+    for agent in partners.hopeless(step):
+        _end_wait(step, agent)
     leave_introductions(step, why, who)
     return len(units)
+
+
+def _end_wait(step: Step, agent: Agent) -> None:
+    """Let somebody begin without those who have not come, or send them home, paid for waiting if the rules say so."""
+    if agent.status is not AgentStatus.WAITING or partners.waited_too_long(step, agent):
+        return
+    rules = step.state.rules.partners
+    if rules is not None and rules.waiting_pay > 0:
+        reason, key = "You waited for a partner, and nobody came.", f"waiting:{agent.worker_id}"
+        # One key a run, or waiting would be the better work.
+        pay(step, agent.worker_id, PaymentKind.WAITING, rules.waiting_pay, reason, key=key, unit_id=agent.unit_id)
+    leave(step, agent.agent_id, AgentStatus.TIMEOUT, "nobody else came in time", "clock")
 
 
 def expire_assigned(step: Step, why: str, who: str) -> int:
@@ -76,7 +94,10 @@ def pass_time(step: Step) -> None:
     """Do what the clock demands: time-outs, the end of the run's life, and of patience."""
     state, rules = step.state, step.state.rules
     for agent in list(state.overdue_agents(step.now)):
-        leave(step, agent.agent_id, AgentStatus.TIMEOUT, "the time for this unit was over", "clock")
+        if agent.status is AgentStatus.WAITING:
+            _end_wait(step, agent)
+        elif agent.deadline is not None and agent.deadline <= step.now:  # it may have begun just now
+            leave(step, agent.agent_id, AgentStatus.TIMEOUT, "the time for this unit was over", "clock")
     for newcomer in list(state.gates.overdue(step.now)):
         leave(step, newcomer.agent_id, AgentStatus.TIMEOUT, "the time for the introduction was over", "clock")
     if state.closing is not None:

@@ -60,6 +60,7 @@ def _load_gates(state: RunState, stored: StoredGates) -> None:
     book.units.update((unit.unit_id, unit) for unit in stored.units)
     for held in stored.held:
         book.held.setdefault(held.worker_id, {})[held.request_id] = held
+        state.worker_names.setdefault(held.worker_id, held.worker_name)  # they may never have had an agent
     agents: list[Agent | OnboardingAgent] = [*state.agents.values(), *stored.onboarding]
     workers = {agent.agent_id: agent.worker_id for agent in agents}
     for verdict in stored.verdicts:

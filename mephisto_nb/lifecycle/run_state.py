@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
+from mephisto_nb.data_model.partner_rules import PartnerRules
 from mephisto_nb.data_model.qualifications import Requirement
 from mephisto_nb.data_model.records import AS_LAUNCHED, Agent, Assignment, Steering, Unit, Worker
 from mephisto_nb.data_model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, UNIT_OPEN, AgentStatus, UnitStatus
 from mephisto_nb.lifecycle.gate_book import GateBook
 from mephisto_nb.lifecycle.gate_rules import NO_GATES, GateRules
+from mephisto_nb.lifecycle.rooms import Rooms
 
-#: A run that expires, or a partner who goes, is no worker's doing.
-_OWN_WAYS_TO_LEAVE = AGENT_LEFT - {AgentStatus.EXPIRED, AgentStatus.PARTNER_DISCONNECT}
+#: A run that expires is no worker's doing.
+_OWN_WAYS_TO_LEAVE = AGENT_LEFT - {AgentStatus.EXPIRED}
 
 CanDoUnit = Callable[[Worker, Unit, Assignment], bool]
 
@@ -34,6 +36,8 @@ class RunRules:
     max_num_concurrent_units: int = 0
     requirements: tuple[Requirement, ...] = ()
     can_do_unit: CanDoUnit | None = None
+    #: How several people do an assignment together; None: each works alone.
+    partners: PartnerRules | None = None
     gates: GateRules = NO_GATES
 
     def steered(self, steering: Steering) -> RunRules:
@@ -99,6 +103,7 @@ class RunState:
     left_by_worker: Counter[str] = field(default_factory=Counter)
     counts: Counter[UnitStatus] = field(default_factory=Counter)
     pay: PayCounts = field(default_factory=PayCounts)
+    rooms: Rooms = field(default_factory=Rooms)
     #: What workers are owed, or were sent, beside their units' pay, in US dollars; by the payment's key.
     payments: dict[str, float] = field(default_factory=dict)
     gates: GateBook = field(default_factory=GateBook)
@@ -118,6 +123,8 @@ class RunState:
     def add_unit(self, unit: Unit) -> None:
         """Take a unit in, in whatever status it is."""
         self.units[unit.unit_id] = unit
+        if self.rules.partners is not None:
+            self.rooms.add_seat(unit)
         self.index_unit(unit)
 
     def add_agent(self, agent: Agent) -> None:
@@ -163,6 +170,7 @@ class RunState:
         """Enter an agent where its status says that it is to be found."""
         if agent.status in AGENT_ACTIVE:
             self.active_agents[agent.worker_id].add(agent.agent_id)
+            self.rooms.enter(agent, self.units)
             if agent.deadline is not None:
                 heappush(self._deadlines, (agent.deadline, agent.agent_id))
         elif agent.status in _OWN_WAYS_TO_LEAVE:
@@ -170,6 +178,7 @@ class RunState:
 
     def unindex_agent(self, agent: Agent) -> None:
         """Undo `index_agent`, before the agent changes."""
+        self.rooms.leave(agent, self.units)
         active = self.active_agents.get(agent.worker_id)
         if active is not None:
             active.discard(agent.agent_id)

@@ -33,6 +33,7 @@ from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.data_model.records import AS_LAUNCHED, Agent, Assignment, Event, Steering, Submission, Unit, Worker
 from mephisto_nb.data_model.states import AgentStatus, UnitStatus, check_agent_transition, check_unit_transition
 from mephisto_nb.lifecycle.gate_book import Errand
+from mephisto_nb.lifecycle.rooms import Meeting
 from mephisto_nb.lifecycle.run_state import RunState
 
 
@@ -42,10 +43,11 @@ class Step:
 
     `now` is when it happens; `new_id` makes ids. `started` and `ended` are the agents whose task code is to be
     started and stopped once the step is committed, `submitted` the units whose answer came in, and
-    `live_updates` the messages to hand to task code. `refused` are the names of workers who got no unit, with the
-    code of the reason, and `page_errors` the agents whose pages reported an error. `errands` are to be run once the
-    step is committed; `granted` is what it has granted (None: taken back), by worker. `troubles` are what befell the
-    researcher's own code, for them to read.
+    `live_updates` the messages to hand to task code. `meetings` are those who begin together, `parted` the agents who
+    have left others that go on, `dissolved` the assignments that end or begin anew because somebody has left.
+    `refused` are the names of workers who got no unit, with the code of the reason, and `page_errors` the agents whose
+    pages reported an error. `errands` are to be run once the step is committed; `granted` is what it has granted (None:
+    taken back), by worker. `troubles` are what befell the researcher's own code, for them to read.
     """
 
     state: RunState
@@ -58,6 +60,9 @@ class Step:
     live_updates: list[tuple[str, JSONObject]] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
     page_errors: list[str] = field(default_factory=list)
+    meetings: list[Meeting] = field(default_factory=list)
+    parted: list[Agent] = field(default_factory=list)
+    dissolved: list[str] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     errands: list[Errand] = field(default_factory=list)
     granted: dict[str, dict[str, int | None]] = field(default_factory=dict)

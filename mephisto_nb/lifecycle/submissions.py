@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from mephisto_nb.data_model.records import Agent, Submission, Unit
 from mephisto_nb.data_model.states import AGENT_ACTIVE, AgentStatus, UnitStatus
+from mephisto_nb.lifecycle import partners
 from mephisto_nb.lifecycle.checks import look_at
 from mephisto_nb.lifecycle.step import Step
 
@@ -21,7 +22,7 @@ def submit(step: Step, submission: Submission) -> None:
     if agent.submitted_at is not None:
         step.log("agent", agent.agent_id, None, None, "a second answer was set aside", "router")
         return
-    late = agent.status not in AGENT_ACTIVE
+    late, begun = agent.status not in AGENT_ACTIVE, partners.has_begun(step.state, agent)
     step.add_submission(submission)
     why = f"sent in time, while the run had it as {agent.status.value!r}" if late else "sent an answer"
     unit = _place_for_late(step, agent) if late else step.state.units[agent.unit_id]
@@ -29,6 +30,8 @@ def submit(step: Step, submission: Submission) -> None:
     step.change_unit(unit, UnitStatus.COMPLETED, why, "worker", agent)
     step.ended.append(agent)
     step.submitted.append(unit)
+    if begun:
+        partners.left(step, agent, begun=True)
     look_at(step, agent, unit, submission)
 
 

@@ -1,121 +1,57 @@
-"""Task code that runs beside workers: started when they take a unit, stopped when they leave."""
+"""Task code that runs beside workers: started when they begin, stopped when they leave."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.abstractions.task_runner import TaskRunner, Turn
+from mephisto_nb.abstractions.blueprint import Blueprint
+from mephisto_nb.abstractions.bot import Bot
+from mephisto_nb.abstractions.task_runner import TaskRunner
 from mephisto_nb.data_model.packets import Packet, PacketType
+from mephisto_nb.data_model.partner_rules import WhenLeft
 from mephisto_nb.data_model.records import Agent
 from mephisto_nb.data_model.states import AGENT_ACTIVE, AgentStatus
+from mephisto_nb.errors import ReplayError
 from mephisto_nb.lifecycle.departures import leave
+from mephisto_nb.lifecycle.partners import finish, rules_for
+from mephisto_nb.lifecycle.rooms import Meeting
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.run_engine import RunEngine
+from mephisto_nb.operations.running_agent import BotAgent, RunningAgent, Seat, SendAhead, Together
 from mephisto_nb.operations.supervisor import Supervisor
-from mephisto_nb.operations.threads import in_thread
-from mephisto_nb.utils.ids import new_id
+from mephisto_nb.operations.talk import Talk
+from mephisto_nb.operations.transcripts import Transcripts
 
-#: Databases limit how many ids one statement may hold.
-_CHUNK = 500
-#: ``send_ahead(after, packet)``: sends a live update to a worker's page before it is committed.
-SendAhead: TypeAlias = Callable[[str, Packet], Awaitable[None]]
+#: What the pages of people hear whose task's code has failed: what they have is theirs to send.
+_OVER: JSONObject = {"text": "This has come to its end.", "id": "", "task_data": {"task_done": True}}
 
 
-class RunningAgent:
-    """A worker at work, as task code sees them (see `abstractions.task_runner.LiveAgent`).
+@dataclass(slots=True)
+class _Company:
+    """One call of task code: those whom it accompanies, and its task."""
 
-    What is said is heard at once, and recorded behind: a message travels ahead of its record, in both directions.
-    What is recorded has the order in which it was said.
-    """
-
-    def __init__(self, agent_id: str, engine: RunEngine, send_ahead: SendAhead, history: Sequence[Turn] = ()) -> None:
-        self.agent_id = agent_id
-        #: All that was said until now, in order.
-        self.history = list(history)
-        self._engine, self._send_ahead = engine, send_ahead
-        self._updates: asyncio.Queue[JSONObject] = asyncio.Queue()
-        #: The ids of the messages that were heard, and said, last.
-        self._heard: str | None = None
-        self._said: str | None = None
-        #: What was heard ahead of its record, and who waits for that.
-        self._ahead: dict[str, asyncio.Future[None]] = {}
-        self._recording = asyncio.Lock()
-
-    async def observe(self, data: JSONObject) -> None:
-        """Send something to the worker's page; it is kept until the page has it."""
-        data = {"update_id": new_id(), **data}
-        after, self._said = self._said, _id_of(data)
-        self.history.append(Turn("operator", data))
-        if after is not None:
-            await self._send_ahead(after, Packet(PacketType.LIVE_UPDATE_TO_CLIENT, self.agent_id, data))
-        async with self._recording:
-            if self._ahead:
-                await asyncio.wait(self._ahead.values())
-            await self._engine.do(partial(_send, agent_id=self.agent_id, data=data), patiently=True)
-
-    async def get_live_update(self, timeout: float | None = None) -> JSONObject:
-        """Wait for the next message from the worker's page; raise `TimeoutError` after `timeout` seconds."""
-        async with asyncio.timeout(timeout):
-            return await self._updates.get()
-
-    async def report(self, why: str, detail: JSONObject | None = None) -> None:
-        """Leave a row in the event log, and tell the researcher by `run.attention`."""
-        await self._engine.do(partial(_report, agent_id=self.agent_id, why=why, detail=detail), patiently=True)
-
-    def put(self, data: JSONObject) -> None:
-        """Hand over what the worker's page sent, and what is recorded, unless it was heard ahead of that."""
-        update_id = _id_of(data)
-        if update_id in self._ahead:
-            _let_go(self._ahead.pop(update_id))
-            return
-        self._heard = update_id
-        self._hear(data)
-
-    def put_ahead(self, after: str, data: JSONObject) -> None:
-        """Hand over what is not recorded yet, if the message before it was heard last."""
-        update_id = _id_of(data)
-        if self._heard != after or update_id is None:
-            return
-        self._heard = update_id
-        self._ahead[update_id] = asyncio.get_running_loop().create_future()
-        self._hear(data)
-
-    def _hear(self, data: JSONObject) -> None:
-        self.history.append(Turn("worker", data))
-        self._updates.put_nowait(data)
-
-    def wait_no_longer(self, update_id: str | None = None) -> None:
-        """Let nobody wait for the record of one message, or of all, that went ahead: it may never come."""
-        for waiting in self._ahead.values() if update_id is None else filter(None, [self._ahead.get(update_id)]):
-            _let_go(waiting)
-
-
-def _id_of(data: JSONObject) -> str | None:
-    update_id = data.get("update_id")  # a page may send anything
-    return update_id if isinstance(update_id, str) else None
-
-
-def _let_go(waiting: asyncio.Future[None]) -> None:
-    if not waiting.done():
-        waiting.set_result(None)
+    agents: dict[str, RunningAgent] = field(default_factory=dict)
+    task: asyncio.Task[None] | None = None
 
 
 class AgentKeeper:
-    """Runs a blueprint's `TaskRunner` for each worker of a run who is at work.
+    """Runs a blueprint's `TaskRunner` for each worker of a run who is at work, or each group of workers.
 
     Parameters
     ----------
     engine, send_ahead, supervisor
         The run, what sends its live updates before they are committed, and the owner of its tasks.
-    runner
-        The task's code.
+    runner, blueprint
+        The task's code, and its kind.
     init_data
         Gives what an agent works on.
+    transcripts
+        What was said until now.
     """
 
     def __init__(
@@ -124,28 +60,21 @@ class AgentKeeper:
         send_ahead: SendAhead,
         supervisor: Supervisor,
         runner: TaskRunner,
+        blueprint: Blueprint[Any],
         init_data: Callable[[Step, Agent], JSON],
+        transcripts: Transcripts,
     ) -> None:
         self._engine, self._send_ahead, self._supervisor = engine, send_ahead, supervisor
-        self._runner, self._init_data = runner, init_data
-        self._agents: dict[str, tuple[RunningAgent, asyncio.Task[None]]] = {}
-        #: What an earlier kernel has recorded of those who are still at work, until their code is started again.
-        self._earlier: dict[str, list[Turn]] = {}
+        self._runner, self._blueprint, self._init_data = runner, blueprint, init_data
+        self._transcripts = transcripts
+        #: By agent, or by assignment for those who are together.
+        self._companies: dict[str, _Company] = {}
+        self._agents: dict[str, RunningAgent] = {}
         engine.listeners.append(self._on_step)
 
-    async def load(self, database: Database) -> None:
-        """Read what was said to, and by, those who are at work already; before the run's first step."""
-        active = [agent.agent_id for agent in self._engine.state.agents.values() if agent.status in AGENT_ACTIVE]
-        for start in range(0, len(active), _CHUNK):
-            ids = active[start : start + _CHUNK]
-            for row in await in_thread(database.read_live_updates, [self._engine.task_run_id], agent_ids=ids):
-                self._earlier.setdefault(row["agent_id"], []).append(Turn(row["sender"], row["data"]))
-
-    def page_data(self, agent: Agent, init_data: JSON) -> JSON:
-        """Give what an agent's page is handed: what it works on, and what was said until now."""
-        found = self._agents.get(agent.agent_id)
-        history = found[0].history if found else self._earlier.get(agent.agent_id, [])
-        return self._runner.get_init_data(init_data, history)
+    async def load(self) -> None:
+        """Read what was said until now, before anything new is."""
+        await self._transcripts.load(self._engine.state)
 
     async def start(self) -> None:
         """Start the code of those who are at work already, when a run is taken up again."""
@@ -153,71 +82,192 @@ class AgentKeeper:
 
     def stop(self) -> None:
         """Stop all task code, when the run is no longer driven from here."""
-        while self._agents:
-            self._agents.popitem()[1][1].cancel()
+        for key in list(self._companies):
+            self._dismiss(key)
+
+    def page_data(self, step: Step, agent: Agent, init_data: JSON) -> JSON:
+        """Give what an agent's page is handed: what it works on, and what was said until now."""
+        return self._runner.get_init_data(init_data, self._transcripts.history(agent.agent_id, step))
 
     # -- what the link hears before it is recorded ---------------------------------------------------------------
 
     def heard_ahead(self, after: str, packet: Packet) -> None:
         """Hand on a live message, if the one called `after` was handed on last."""
         if found := self._agents.get(packet.subject_id):
-            found[0].put_ahead(after, packet.data)
+            found.put_ahead(after, packet.data)
 
     def missed(self, agent_id: str, update_id: str) -> None:
         """Wait no longer for the record of a message that went ahead."""
         if found := self._agents.get(agent_id):
-            found[0].wait_no_longer(update_id)
+            found.wait_no_longer(update_id)
 
     def link_lost(self) -> None:
         """Wait no longer for the record of any message that went ahead; it comes by the next link."""
-        for running, _ in self._agents.values():
+        for running in self._agents.values():
             running.wait_no_longer()
 
     # -- steps -----------------------------------------------------------------------------------------------------
 
     def _start_all(self, step: Step) -> None:
-        step.started += [agent for agent in step.state.agents.values() if agent.status in AGENT_ACTIVE]
+        together: dict[str, Meeting] = {}
+        for agent in step.state.agents.values():
+            unit = step.state.units.get(agent.unit_id)
+            if agent.status is not AgentStatus.IN_TASK or unit is None:
+                continue
+            if rules_for(step.state, unit.assignment_id) is None:
+                step.started.append(agent)
+            elif start := self._transcripts.last_start(agent.agent_id):
+                together[unit.assignment_id] = Meeting(unit.assignment_id, start["seats"])
+        step.meetings += together.values()
 
     def _on_step(self, step: Step) -> None:
-        for agent in step.started:
-            self._start(step, agent)
+        # Those who begin now find what this very step says of them among what was said until now.
+        self._transcripts.follow(step)
+        for assignment_id in step.dissolved:
+            self._dismiss(assignment_id)
+        fresh = [agent.agent_id for agent in step.started if self._start_alone(step, agent)]
+        for meeting in {meeting.assignment_id: meeting for meeting in step.meetings}.values():
+            fresh += self._start_together(step, meeting)
         for agent_id, data in step.live_updates:
-            if found := self._agents.get(agent_id):
-                found[0].put(data)
+            if agent_id not in fresh and (found := self._agents.get(agent_id)):
+                found.put(data)
+        for agent in step.parted:
+            if agent.agent_id not in fresh and (found := self._agents.get(agent.agent_id)):
+                found.part()
         for agent in step.ended:
-            if found := self._agents.pop(agent.agent_id, None):
-                found[1].cancel()
+            self._end(step, agent)
 
-    def _start(self, step: Step, agent: Agent) -> None:
-        if agent.agent_id in self._agents:
+    def _end(self, step: Step, agent: Agent) -> None:
+        key = agent.agent_id
+        if key not in self._companies:
+            key = step.state.units[agent.unit_id].assignment_id if agent.unit_id in step.state.units else ""
+        company = self._companies.get(key)
+        if company is None:
             return
-        history = self._earlier.pop(agent.agent_id, [])
-        running = RunningAgent(agent.agent_id, self._engine, self._send_ahead, history)
-        work = self._accompany(running, self._init_data(step, agent))
-        task = self._supervisor.spawn(f"task code of agent {agent.agent_id}", work, lambda error: None)
-        self._agents[agent.agent_id] = (running, task)
+        held = [step.state.agents[agent_id] for agent_id in company.agents]
+        if not any(one.status in AGENT_ACTIVE for one in held):
+            self._dismiss(key)
 
-    async def _accompany(self, agent: RunningAgent, init_data: Any) -> None:
+    def _dismiss(self, key: str) -> None:
+        company = self._companies.pop(key, None)
+        if company is None:
+            return
+        for agent_id in company.agents:
+            self._agents.pop(agent_id, None)
+        if company.task is not None:
+            company.task.cancel()
+
+    # -- those who work alone ----------------------------------------------------------------------------------------
+
+    def _start_alone(self, step: Step, agent: Agent) -> bool:
+        if agent.agent_id in self._companies or agent.status is not AgentStatus.IN_TASK:
+            return False
+        talk, data = Talk(), self._init_data(step, agent)
+        unit_index = step.state.units[agent.unit_id].unit_index
+        running = self._make(talk, agent.agent_id, Seat(self._name(unit_index, data), _object(data)))
+        if self._runner.replays:
+            talk.remember(self._transcripts.of([agent.agent_id]))
+        else:
+            running.history += self._transcripts.history(agent.agent_id)
+        self._enter(agent.agent_id, [running], self._accompany_one(running, data), f"agent {agent.agent_id}")
+        return True
+
+    async def _accompany_one(self, agent: RunningAgent, init_data: Any) -> None:
+        agent_id = agent.agent_id
         try:
             await self._runner.run_unit(init_data, agent)
+        except ReplayError as error:
+            await self._engine.do(partial(_fail, agent_ids=[agent_id], why=_why(error)), patiently=True)
+            await self._engine.do(partial(_await_submission, agent_id=agent_id), patiently=True)
+            raise
         except Exception as error:
-            self._agents.pop(agent.agent_id, None)  # or else the agent's end would cancel this very task
-            why = f"the task's code failed: {error!r}"
-            how = partial(leave, agent_id=agent.agent_id, how=AgentStatus.DISCONNECT, why=why, who="operator")
+            self._companies.pop(agent_id, None)  # or else the agent's end would cancel this very task
+            how = partial(leave, agent_id=agent_id, how=AgentStatus.DISCONNECT, why=_why(error), who="operator")
             await self._engine.do(how, patiently=True)
             raise
         else:
-            await self._engine.do(partial(_await_submission, agent_id=agent.agent_id), patiently=True)
+            await self._engine.do(partial(_await_submission, agent_id=agent_id), patiently=True)
+
+    # -- those who are together --------------------------------------------------------------------------------------
+
+    def _start_together(self, step: Step, meeting: Meeting) -> list[str]:
+        state, assignment = step.state, step.state.assignments[meeting.assignment_id]
+        ids = [agent_id for agent_id in meeting.seats if agent_id is not None]
+        if meeting.assignment_id in self._companies:
+            return []
+        if not any(state.agents[agent_id].status is AgentStatus.IN_TASK for agent_id in ids):
+            return []
+        talk, running, bot = Talk(), {}, _bot_of(self._runner)
+        rules = rules_for(state, meeting.assignment_id)
+        understudy = bot if rules is not None and rules.when_left is WhenLeft.BOT else None
+        for seat, agent_id in enumerate(meeting.seats):
+            if agent_id is not None:
+                data = self._init_data(step, state.agents[agent_id])
+                beginnings = self._transcripts.count_starts(agent_id)
+                about = Seat(self._name(seat, data), _object(data), beginnings, understudy)
+                running[seat] = self._make(talk, agent_id, about)
+        agents: list[RunningAgent | BotAgent] = []
+        first, shared = next(iter(running.values())), self._blueprint.get_init_data(assignment.shared, {})
+        for seat, agent_id in enumerate(meeting.seats):
+            if agent_id is not None:
+                agents.append(running[seat])
+            elif bot is not None and (rules is None or rules.when_waited.value == "bot"):
+                agents.append(BotAgent(bot, first, Seat(bot.name, _object(shared))))
+        talk.remember(self._transcripts.of(ids))
+        work = self._accompany_all(meeting.assignment_id, Together(agents, talk), shared)
+        self._enter(meeting.assignment_id, list(running.values()), work, f"assignment {meeting.assignment_id}")
+        return ids
+
+    async def _accompany_all(self, assignment_id: str, agents: Together, init_data: Any) -> None:
+        ids = [agent.agent_id for agent in agents if isinstance(agent, RunningAgent)]
+        try:
+            await self._runner.run_assignment(init_data, agents)
+        except Exception as error:
+            await self._engine.do(partial(_fail, agent_ids=ids, why=_why(error)), patiently=True)
+            raise
+        finally:
+            await agents.close()
+            if self._is_current(assignment_id):
+                await self._engine.do(partial(finish, assignment_id=assignment_id), patiently=True)
+
+    def _is_current(self, key: str) -> bool:
+        """Tell whether the task that asks is the one that accompanies somebody now."""
+        company = self._companies.get(key)
+        return company is not None and company.task is asyncio.current_task()
+
+    def _make(self, talk: Talk, agent_id: str, seat: Seat) -> RunningAgent:
+        return RunningAgent(agent_id, self._engine, self._send_ahead, talk, seat)
+
+    def _enter(self, key: str, agents: list[RunningAgent], work: Any, what: str) -> None:
+        company = self._companies[key] = _Company({agent.agent_id: agent for agent in agents})
+        self._agents |= company.agents
+        company.task = self._supervisor.spawn(f"task code of {what}", work, lambda error: None)
+
+    def _name(self, seat: int, data: JSON) -> str:
+        return self._blueprint.get_agent_name(seat, _object(data))
 
 
-def _report(step: Step, agent_id: str, why: str, detail: JSONObject | None) -> None:
-    step.log("agent", agent_id, None, None, why, "operator", detail)
-    step.troubles.append(why)
+def _bot_of(runner: TaskRunner) -> Bot | None:
+    bot = runner.shared_state.bot
+    return bot if bot is None or isinstance(bot, Bot) else Bot(bot)
 
 
-def _send(step: Step, agent_id: str, data: JSONObject) -> None:
-    step.add_live_update(agent_id, "operator", data, step.now)
-    step.send(PacketType.LIVE_UPDATE_TO_CLIENT, agent_id, data)
+def _object(data: JSON) -> JSONObject:
+    return data if isinstance(data, dict) else {}
+
+
+def _why(error: Exception) -> str:
+    return f"the task's code failed: {error!r}"
+
+
+def _fail(step: Step, agent_ids: list[str], why: str) -> None:
+    """Tell the pages of people whose task's code has failed that they may send what they have."""
+    for agent_id in agent_ids:
+        step.log("agent", agent_id, None, None, why, "operator")
+        if step.state.agents[agent_id].status in AGENT_ACTIVE:
+            data = {"update_id": step.new_id(), **_OVER}
+            step.add_live_update(agent_id, "notice", data, step.now)
+            step.send(PacketType.LIVE_UPDATE_TO_CLIENT, agent_id, data)
 
 
 def _await_submission(step: Step, agent_id: str) -> None:

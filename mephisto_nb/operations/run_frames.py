@@ -68,6 +68,13 @@ class RunFrames(SaidFrames):
         """Give one row a worker at a unit (columns: `export.frames.agents_frame`)."""
         return frames.agents_frame(self._database.read_agents([self.task_run_id]))
 
+    def messages(self) -> pd.DataFrame:
+        """Give what was said in conversations, one row a message (columns: `export.frames.messages_frame`).
+
+        What broken conversations hold is there as well.
+        """
+        return frames.messages_frame(self._database.read_live_updates([self.task_run_id]))
+
     def payments(self) -> pd.DataFrame:
         """Give one row a payment: pay of approved units, bonuses ... (columns: `export.frames.payments_frame`)."""
         return frames.payments_frame(self._database.read_payments([self.task_run_id]))
@@ -85,7 +92,8 @@ class RunFrames(SaidFrames):
 
         A file that a worker sent stands as the path of where it is stored, or a list of those. An answer that a
         worker sent this very moment is in the router's inbox and appears as soon as the kernel has taken it in;
-        after ``await run.completed()`` all are there.
+        after ``await run.completed()`` all are there. Of conversations, ``messages`` is all that was said in the
+        assignment: a list of ``{speaker, text}``.
 
         Parameters
         ----------
@@ -96,7 +104,8 @@ class RunFrames(SaidFrames):
         rows = [row for row in rows if gates or row["unit_index"] >= 0]
         for row in rows:
             row["data"] = self._with_files(row["data"], row["files"])
-        return frames.results_frame(rows, self._blueprint.get_inputs, self._blueprint.get_answer)
+        results = frames.results_frame(rows, self._blueprint.get_inputs, self._blueprint.get_answer)
+        return frames.with_messages(results, self.messages()) if self._blueprint.has_conversations else results
 
     def read_snapshot(self) -> RunSnapshot:
         """Read the rows of the run from the database, as records; for displays."""

@@ -59,7 +59,7 @@ class RunKeeper:
         """Start the engine and the link, and the code of those who are at work already."""
         parts, name = self.run.parts, self.run.task_run_id
         if self.agents is not None:
-            await self.agents.load(parts.database)
+            await self.agents.load()
         for part in (self.hooks, self.verdicts):
             if part is not None:
                 await part.load()

@@ -96,6 +96,7 @@ class RunPlan:
             max_num_concurrent_units=task.max_num_concurrent_units,
             requirements=self.requirements,
             can_do_unit=verdicts.may_do if verdicts else _can_do_unit(self.shared_state.worker_can_do_unit),
+            partners=self.blueprint.get_partner_rules(),
             gates=make_gate_rules(self.gate_args, self.shared_state, task.task_name),
         )
 

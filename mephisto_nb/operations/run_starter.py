@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from mephisto_nb._typing import JSONObject
 from mephisto_nb.abstractions.architect import Architect
+from mephisto_nb.abstractions.blueprint import Blueprint
 from mephisto_nb.abstractions.clock import Clock
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.abstractions.progress import Progress
@@ -39,6 +41,7 @@ from mephisto_nb.operations.supervisor import Supervisor
 from mephisto_nb.operations.task_launcher import TaskLauncher
 from mephisto_nb.operations.task_run_settings import TaskRunSettings, settings_from_dict
 from mephisto_nb.operations.threads import DatabaseWriter, in_thread, wholly_in_thread
+from mephisto_nb.operations.transcripts import Transcripts
 from mephisto_nb.operations.verdicts import make_verdicts
 from mephisto_nb.operations.worker_pool import WorkerPool
 from mephisto_nb.utils.ids import new_id
@@ -168,7 +171,7 @@ class RunStarter:
             blueprint_type=settings.blueprint_type,
             architect_type=settings.architect_type,
             provider_type=provider_type,
-            config=plan.config_to_store(),
+            config=_with_notes(plan.config_to_store(), plan.blueprint),
             qualifications=[requirement.to_dict() for requirement in plan.requirements],
             created_at=now,
             opened_at=now,
@@ -203,9 +206,10 @@ class RunStarter:
             keeper.verdicts = verdicts
         judges = Judges(plan.shared_state, plan.blueprint.get_answer)
         keeper.gates = GateKeeper(engine, pool, self.supervisor, self.database, judges, plan.make_sources())
-        if plan.blueprint.TaskRunnerClass is not None:
-            runner = plan.blueprint.TaskRunnerClass(plan.shared_state)
-            keeper.agents = link.live = AgentKeeper(engine, link.send_ahead, self.supervisor, runner, pool.init_data)
+        if (runner := plan.blueprint.make_task_runner()) is not None:
+            transcripts = Transcripts(run.task_run_id, self.database)
+            made_of = (runner, plan.blueprint, pool.init_data, transcripts)
+            keeper.agents = link.live = AgentKeeper(engine, link.send_ahead, self.supervisor, *made_of)
             pool.page_data = keeper.agents.page_data
         return keeper, architect
 
@@ -219,6 +223,13 @@ async def _undoing() -> AsyncIterator[AsyncExitStack]:
     async with AsyncExitStack() as undo:
         yield undo
         undo.pop_all()
+
+
+def _with_notes(config: JSONObject, blueprint: Blueprint[Any]) -> JSONObject:
+    noted = blueprint.get_noted_args()
+    if noted:
+        config["mephisto"]["blueprint"] |= noted
+    return config
 
 
 def _take_lock(directory: Path, run: TaskRun) -> FileLock:

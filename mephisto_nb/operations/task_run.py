@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mephisto_nb.data_model.states import UNIT_ANSWERED, UnitStatus
 from mephisto_nb.errors import ClosedError, RunFailedError
@@ -13,7 +13,6 @@ from mephisto_nb.operations.steering import SteeredRun
 from mephisto_nb.review.reviewing import ReviewedRun
 
 if TYPE_CHECKING:
-    from mephisto_nb.abstractions.crowd_provider import CrowdProvider
     from mephisto_nb.operations.run_engine import RunEngine
 
 
@@ -28,7 +27,8 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
         made_for = (parts.run, parts.directory, parts.blueprint, parts.database, parts.writer, parts.clock)
         super().__init__(*made_for, parts.progress)
         self._parts = parts
-        self._failure: Exception | None = None
+        #: Why the run stopped working, if so.
+        self.failure: Exception | None = None
         #: Who is told of what befalls the run beside its steps: that it failed, ended, or is driven no longer.
         self.listeners: list[Callable[[], None]] = []
         #: Why no more work could be created, if so: the data's own generator failed.
@@ -56,7 +56,7 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
         ``live``, ``paused``, ``closing`` (nothing more is handed out), ``done`` (every unit has come to its end, and
         the router is about to), ``ended``, ``detached`` or ``failed``.
         """
-        if self._failure is not None:
+        if self.failure is not None:
             return "failed"
         if self.over.is_set():
             return "ended"
@@ -73,16 +73,6 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
         return self.status in ("live", "paused", "closing", "done")
 
     @property
-    def failure(self) -> Exception | None:
-        """Why the run stopped working, if so."""
-        return self._failure
-
-    @property
-    def provider(self) -> CrowdProvider[Any]:
-        """The run's crowd."""
-        return self._parts.provider
-
-    @property
     def engine(self) -> RunEngine | None:
         """What drives the run, while this kernel does."""
         return self._parts.engine if self.is_running else None
@@ -90,7 +80,7 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
     @property
     def attention(self) -> list[str]:
         """What somebody should know of, each with its reason; empty when all is well."""
-        found = [str(self._failure)] if self._failure else []
+        found = [str(self.failure)] if self.failure else []
         if self.launch_failure is not None:
             found.append(f"The task's data failed, so no more work is created: {self.launch_failure!r}")
         if self.failed_hooks:
@@ -161,8 +151,8 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
 
     def fail(self, error: Exception) -> None:
         """Note that the run stopped working; the next call tells it."""
-        if self._failure is None:
-            self._failure = error
+        if self.failure is None:
+            self.failure = error
         self.done.set()
         self._let_go.set()
         self._tell_listeners()
@@ -184,8 +174,8 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
             listener()
 
     def _raise_failure(self) -> None:
-        if self._failure is not None:
+        if self.failure is not None:
             raise RunFailedError(
-                f"Run {self.task_run_id} stopped working: {self._failure!r}. What workers sent is safe; "
+                f"Run {self.task_run_id} stopped working: {self.failure!r}. What workers sent is safe; "
                 "await operator.reconnect(...) takes the run up again."
-            ) from self._failure
+            ) from self.failure

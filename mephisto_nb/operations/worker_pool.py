@@ -77,7 +77,7 @@ class WorkerPool:
         if verdicts is not None:
             verdicts.decide = self._decide
         #: Makes what a page is handed of what its agent works on.
-        self.page_data: Callable[[Agent, JSON], JSON] = lambda agent, init_data: init_data
+        self.page_data: Callable[[Step, Agent, JSON], JSON] = lambda step, agent, init_data: init_data
         self._rules: Mapping[PacketType, Callable[[Step, Received], None]] = {
             PacketType.SUBMIT_UNIT: _submit,
             PacketType.SUBMIT_ONBOARDING: _hand_in_onboarding,
@@ -144,7 +144,7 @@ class WorkerPool:
             return
         data: JSON = None
         if isinstance(outcome, Agent):
-            data = self.page_data(outcome, self.init_data(step, outcome))
+            data = self.page_data(step, outcome, self.init_data(step, outcome))
         elif isinstance(outcome, OnboardingAgent):
             data = step.state.rules.gates.onboarding_data
         answer(step, asked.request_id, outcome, data)

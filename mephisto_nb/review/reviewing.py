@@ -32,6 +32,7 @@ from mephisto_nb.review.telling import ToldRun, tell_crowd
 
 if TYPE_CHECKING:
     from mephisto_nb.operations.run_engine import RunEngine
+    from mephisto_nb.operations.run_parts import RunParts
 
 OUTCOME_COLUMNS = ("task_run_id", "unit_id", "worker_id", "before", "after", "done", "why", "review_id")
 
@@ -293,8 +294,13 @@ class ReviewedRun(ABC):
 
     @property
     @abstractmethod
+    def parts(self) -> RunParts | None:
+        """What drives the run, where this kernel does or did."""
+
+    @property
     def provider(self) -> CrowdProvider[Any] | None:
         """The run's crowd; None where it is not known here."""
+        return self.parts.provider if self.parts is not None else None
 
     async def tell_crowd(self) -> list[str]:
         """Ask the crowd once more for what it has refused, or was not asked for yet; give what it refuses now.

@@ -89,6 +89,7 @@ def _due(run: ToldRun, can: frozenset[CrowdVerb]) -> Iterator[_Due]:
     reviews = [one for one in run.database.read_reviews([id_]) if not one["undoes"] and not one["undone_by"]]
     due = [("review", one, verb) for one in reviews for verb in _asked_by(one) if (one["review_id"], verb) not in told]
     owed = [one for one in run.database.read_payments([id_]) if one["status"] == PaymentStatus.OWED.value]
+    owed.sort(key=lambda one: one["kind"] != PaymentKind.REWARD.value)  # crowds pay a bonus only for work they approved
     due += [("payment", one, _paid_by(one)) for one in owed]
     due = [(subject, row, verb) for subject, row, verb in due if verb in can]
     _, agents = run.database.load_answers(id_, list({row["unit_id"] for _, row, _ in due if row["unit_id"]}))

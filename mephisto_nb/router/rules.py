@@ -19,7 +19,6 @@ CLOSED_TEXT: Mapping[AgentStatus, str] = {
     AgentStatus.EXPIRED: "This task has ended, so it could not be handed in. Thank you for your effort.",
     AgentStatus.RETURNED: "You have returned this task. You can close this page.",
     AgentStatus.DISCONNECT: "The connection was lost for too long, so this task went to somebody else. Sorry!",
-    AgentStatus.PARTNER_DISCONNECT: "Your partner in this task has left, so it has ended. Sorry about that!",
 }
 
 

@@ -43,6 +43,8 @@ class Mirror:
             self.agents[agent.agent_id] = agent
         for outgoing in txn.outgoing:
             self.outbox.setdefault(outgoing.agent_id, {})[outgoing.id] = outgoing
+        for agent_id, ids in txn.dropped:
+            self.drop(agent_id, ids)
 
     def drop(self, agent_id: str, ids: set[int]) -> None:
         """Forget live updates that a browser has."""

@@ -95,13 +95,14 @@ class InboxClosed(Exception):
 class Txn:
     """One step's view of the open transaction, and what it changed."""
 
-    __slots__ = ("added", "agents", "db", "outgoing")
+    __slots__ = ("added", "agents", "db", "dropped", "outgoing")
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self.db = db
         self.added = False
         self.agents: list[Agent] = []
         self.outgoing: list[Outgoing] = []
+        self.dropped: list[tuple[str, set[int]]] = []
 
     def agent(self, agent_id: str) -> Agent | None:
         """Read an agent."""
@@ -267,6 +268,19 @@ def _apply(txn: Txn, effect: Effect) -> None:
         _set_status(txn, packet.subject_id, AgentStatus(data["status"]))
     elif data.get("agent_id") is not None:
         _set_status(txn, data["agent_id"], AgentStatus(data["status"]))
+        _drop_told(txn, data["agent_id"], data.get("init_task_data"))
+
+
+def _drop_told(txn: Txn, agent_id: str, init_data: JSON) -> None:
+    """Forget the live updates that a page which was loaded again is given with its work: it must not get them twice."""
+    past = init_data.get("past_live_updates") if isinstance(init_data, dict) else None
+    told = {one.get("update_id") for one in past if isinstance(one, dict)} if isinstance(past, list) else set()
+    if not told:
+        return
+    rows = txn.db.execute("SELECT id, update_id FROM outbox WHERE agent_id = ?", (agent_id,)).fetchall()
+    ids = {id_ for id_, update_id in rows if update_id in told}
+    delivered(txn, ids)
+    txn.dropped.append((agent_id, ids))
 
 
 def _set_status(txn: Txn, agent_id: str, told: AgentStatus) -> None:

@@ -18,6 +18,7 @@ import aiohttp
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.data_model.gates import ONBOARDING_PREFIX
 from mephisto_nb.errors import RouterError, UsageError
+from mephisto_nb.testing.simulated_talks import DONE, PARTNER_LEFT, ReplyFunction, SimulatedTalk
 
 #: ``answer(data) -> answer`` of one unit, plain or async: gets the unit's ``init_task_data``.
 AnswerFunction: TypeAlias = Callable[[Any], JSON | Awaitable[JSON]]
@@ -149,6 +150,7 @@ async def simulate_workers(
     seed: int = 0,
     name: str = "simulated",
     onboarding: AnswerFunction | None = None,
+    reply: ReplyFunction | None = None,
 ) -> Report:
     """Let simulated workers do a task, all at once, until there is nothing left for them.
 
@@ -166,11 +168,17 @@ async def simulate_workers(
     thinking_time
         Seconds that a unit takes, or a range to choose from.
     drop_out_rate
-        The share of units that a worker takes and leaves without a word (0 to 1); the worker then goes, too.
+        The share of units that a worker takes and leaves without a word (0 to 1); the worker then goes, too. Of
+        conversations, the share that a worker gives back in the middle.
     seed
         Of all that is left to chance.
     onboarding
         ``onboarding(data) -> answer``, called once a worker who is shown an introduction. None: `answer` is.
+
+    reply
+        Of a chat, what a worker says: ``reply(messages) -> text``, plain or async, where each message has ``text``,
+        ``id`` (who said it) and ``is_own``. It is asked at the beginning, after each message, or when it is one's turn;
+        None says nothing, ``{"text": "Bye", "done": True}`` that one is done. `answer` fills in the form at the end.
 
     Returns
     -------
@@ -194,7 +202,8 @@ async def simulate_workers(
     ):
         for index in range(num_workers):
             worker = make_worker(run, f"{name}-{index:03d}", session)
-            habits = _Habits(answer, units_per_worker, thinking_time, drop_out_rate, random.Random(f"{seed}-{index}"))
+            chance = random.Random(f"{seed}-{index}")
+            habits = _Habits(answer, units_per_worker, thinking_time, drop_out_rate, chance, reply=reply)
             habits.onboarding = onboarding or answer
             group.create_task(_work(worker, habits, report))
     if report.not_believed and isinstance(run, str):
@@ -220,6 +229,7 @@ class _Habits:
     drop_out_rate: float
     chance: random.Random
     onboarding: AnswerFunction = field(default=lambda data: None)
+    reply: ReplyFunction | None = None
 
     def think(self) -> float:
         """Give how long the next unit takes."""
@@ -245,7 +255,14 @@ async def _work(worker: SimulatedWorker, habits: _Habits, report: Report) -> Non
                     report.not_believed.add(worker.name)
                 return
             await asyncio.sleep(habits.think())
-            if habits.chance.random() < habits.drop_out_rate:
+            drops_out = habits.chance.random() < habits.drop_out_rate
+            if habits.reply is not None:
+                leave_after = habits.chance.randint(1, 3) if drops_out else None
+                how = await SimulatedTalk(worker, agent_id, habits.reply, leave_after).to_its_end()
+                if how not in (DONE, PARTNER_LEFT):
+                    report.dropped.append(agent_id)
+                    return
+            elif drops_out:
                 report.dropped.append(agent_id)
                 return
             answer = await _answer(habits.answer, details["init_task_data"])

@@ -11,6 +11,7 @@ import sys
 from dataclasses import replace
 
 from tests.benchmarks import (
+    chat_bench,
     dashboard_bench,
     frames_bench,
     launching_bench,
@@ -30,6 +31,7 @@ BENCHMARKS = {
     "arrivals": worker_bench.arrivals,
     "throughput": worker_bench.throughput,
     "live": live_bench.live_messages,
+    "chats": chat_bench.chats,
     "frames": frames_bench.results,
     "reviewing": reviewing_bench.reviewing,
     "observing": observing_bench.observing,

@@ -52,11 +52,13 @@ def rows(count: int) -> list[dict[str, str]]:
 
 
 @asynccontextmanager
-async def launched(count: int, blueprint: str = "mock", **args: Any) -> AsyncIterator[Any]:
+async def launched(count: int, blueprint: str = "mock", shared: Any = None, **args: Any) -> AsyncIterator[Any]:
     with tempfile.TemporaryDirectory() as folder:
         operator = mnb.Operator(data_dir=folder)
         config = mnb.compose(blueprint, task=ABOUT, blueprint_args=args, provider_args={"signed_links": False})
-        run = await operator.launch_task_run(config, mnb.SharedTaskState(static_task_data=rows(count)))
+        run = await operator.launch_task_run(
+            config, mnb.SharedTaskState(static_task_data=rows(count), **(shared or {}))
+        )
         try:
             yield run
         finally:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from mephisto_nb.blueprints.form import FormBlueprint, FormBlueprintArgs
+from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.forms import FormTask, form_task
 from tests.blueprints.forms import composed
@@ -88,6 +90,8 @@ def test_forms_that_differ_make_a_row_each_and_are_checked_each_by_its_own(folde
         blueprint.get_answer({"form_version": "1", "purrs": ""})["(problems)"] == "purrs: Please answer this question."
     )
     assert blueprint.get_answer({"form_version": "2", "age": 3}) == {"age": 3, "(problems)": None}
+    for nonsense in ("9" * 9999, 2, None, ["2"], "3"):
+        assert list(blueprint.get_answer({"form_version": nonsense})) == ["purrs", "(problems)"]
 
 
 def test_rows_name_their_form_and_must_hold_what_it_asks_for() -> None:
@@ -115,6 +119,14 @@ def test_addresses_are_signed_when_a_worker_gets_the_row(folder, call: str) -> N
     assert page["file"] == "https://s3.org/1.jpg?signed"
     assert page["presigned_url_1"] == "https://s3.org/2.jpg?signed"
     assert task._blueprint.get_inputs(row, {})["file"] == "https://s3.org/1.jpg"
+
+
+def test_a_run_that_is_taken_up_without_its_signer_says_so(caplog) -> None:
+    settings = FormBlueprintArgs(form={"instruction": "${url}", "fields": {"a": "text"}}, signed_columns=["url"])
+    blueprint = FormBlueprint(settings, SharedTaskState())
+    for _ in range(2):
+        assert blueprint.get_init_data({"url": "https://s3.org/1"}, {}) == {"url": "https://s3.org/1"}
+    assert caplog.text.count("There is no sign_url") == 1
 
 
 def test_a_signer_that_fails_costs_no_worker_the_page(caplog) -> None:

@@ -42,8 +42,8 @@ def test_who_passes_the_introduction_goes_on_with_the_task(page: Any, router: Fa
 
 def test_who_does_not_pass_is_told_so_kindly(page: Any, router: FakeRouter) -> None:
     page.goto(router.url + "?worker_id=ann")
+    page.get_by_label("Answer").fill("4")  # it has its introduction by now; the next answer is that to what it hands in
     router.offer(None, agent_id=None, failure_code="onboarding_failed", failure_reason="It was not what is needed.")
-    page.get_by_label("Answer").fill("4")
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("heading", name="Thank you for your interest")).to_be_focused()
     expect(page.get_by_text("It was not what is needed.")).to_be_visible()

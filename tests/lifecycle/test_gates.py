@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
-from mephisto_nb.data_model.gates import ONBOARDING_PREFIX, OnboardingAgent
-from mephisto_nb.data_model.records import Agent
+from mephisto_nb.data_model.gates import ONBOARDING_PREFIX, HeldArrival, OnboardingAgent, StoredGates
+from mephisto_nb.data_model.records import Agent, TaskRun
+from mephisto_nb.data_model.snapshots import RunSnapshot
 from mephisto_nb.data_model.states import AgentStatus, Gate, UnitStatus
 from mephisto_nb.lifecycle.arrivals import Held
 from mephisto_nb.lifecycle.departures import expire_open, leave, pass_time
 from mephisto_nb.lifecycle.gate_rules import gold_is_due
 from mephisto_nb.lifecycle.launching import launch_more, reopen_expired
+from mephisto_nb.lifecycle.loading import state_from_snapshot
+from mephisto_nb.lifecycle.run_state import RunRules
 from tests.lifecycle.gated import RIGHT, WRONG, Gated, code_of
 
 TRAINED = {"onboarding": "trained"}
@@ -334,3 +337,13 @@ def test_units_of_gates_are_paid_but_are_no_part_of_the_work() -> None:
     assert (sum(run.state.counts.values()), run.state.num_assignments, run.state.num_out) == (1, 1, 1)
     assert sum(run.state.pay.values()) == 2
     assert run.state.units_of_worker[run.workers["ann"].worker_id] == 0
+
+
+def test_a_newcomer_whose_page_waits_is_known_by_name_after_a_restart() -> None:
+    run = TaskRun("run", "task", "moods", "lab", "mock", "local", "mock", {}, [], 0.0, 0.0)
+    held = HeldArrival("request", "w1", "ann", "page", 1.0)
+    state = state_from_snapshot(
+        RunSnapshot(run, [], [], [], 0, 0, [], gates=StoredGates(held=[held])), RunRules("mock")
+    )
+    assert state.gates.held == {"w1": {"request": held}}
+    assert state.worker_names == {"w1": "ann"}

@@ -121,7 +121,7 @@ class Story:
 
     def leave(self, who: int, how: int) -> None:
         if agent := self._any_agent(who):
-            leave(self.step, agent.agent_id, sorted(AGENT_LEFT)[how % 5], "left", "worker")
+            leave(self.step, agent.agent_id, sorted(AGENT_LEFT)[how % len(AGENT_LEFT)], "left", "worker")
             launch_more(self.step)
 
     def move_deadline(self, who: int, more: int) -> None:

@@ -4,6 +4,7 @@ import { build } from "esbuild";
 await build({
   entryPoints: {
     bundle: "static_task.jsx",
+    chat: "chat_task.jsx",
     remote: "remote_task.jsx",
     spans: "../../notebooks/spans/spans.jsx",
   },

@@ -35,3 +35,29 @@ async def test_a_launched_form_gives_a_row_an_answer_and_says_which_are_wrong(tm
     assert results["answer.mood"].to_dict() == {"Sun": "glad", "Rain": "wet"}
     problems = results["answer.(problems)"].fillna("").to_dict()
     assert problems == {"Sun": "", "Rain": "mood: Please choose from what is offered."}
+
+
+async def test_rows_have_forms_of_their_own_and_addresses_that_are_signed_for_their_worker(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("MEPHISTO_DATA_DIR", str(tmp_path / "data"))
+    image = {"instruction": '<img src="${url}" alt="">', "fields": {"age": {"type": "number", "max": 3}}}
+    forms = [{"fields": {"purrs": {"required": True}}}, image]
+    rows = [{"form_version": 1}, {"form_version": 2, "url": "https://s3.example/1"}]
+    signed = {"signed_columns": ["url"]}
+    task = mnb.form_task(forms, rows, sign_url=lambda url: f"{url}?signed", blueprint_args=signed, **TASK)
+    seen: list[str] = []
+
+    def answer(row):
+        seen.append(row["(form)"])
+        return {"form_version": "1", "purrs": ""} if row["form_version"] == 1 else {"age": 4}
+
+    async with mnb.Operator() as operator:
+        run = await operator.launch_task_run(*task)
+        await simulate_workers(run, answer)
+        await run.completed()
+        results = run.results().set_index("input.form_version")
+    assert 'src="https://s3.example/1?signed"' in "".join(seen)
+    assert results["input.url"].dropna().tolist() == ["https://s3.example/1"]
+    problems = results["answer.(problems)"].to_dict()
+    assert problems == {1: "purrs: Please answer this question.", 2: "age: Please give 3 or less."}

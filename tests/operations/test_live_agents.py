@@ -10,7 +10,7 @@ import pytest
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.abstractions.task_runner import Turn
 from mephisto_nb.data_model.packets import Packet
-from mephisto_nb.operations.live_agents import RunningAgent
+from mephisto_nb.operations.running_agent import RunningAgent
 
 
 class Engine:
@@ -54,7 +54,7 @@ def agent(engine: Engine, ahead: Ahead) -> RunningAgent:
 async def heard(agent: RunningAgent) -> list[Any]:
     """Give all that task code can hear now."""
     found = []
-    while not agent._updates.empty():
+    while agent._talk._inbox:
         found.append((await agent.get_live_update())["update_id"])
     return found
 
@@ -70,10 +70,11 @@ async def test_what_comes_ahead_and_again_in_its_place_is_heard_once(agent: Runn
 
 
 async def test_the_history_holds_what_was_said_once_and_in_order(engine: Engine, ahead: Ahead) -> None:
-    agent = RunningAgent("agent", engine, ahead, [Turn("worker", {"update_id": "old"})])  # type: ignore[arg-type]
+    agent = RunningAgent("agent", engine, ahead, history=[Turn("worker", {"update_id": "old"})])  # type: ignore[arg-type]
     agent.put({"update_id": "a"})
     agent.put_ahead("a", {"update_id": "b"})
     agent.put({"update_id": "b"})
+    assert await heard(agent) == ["a", "b"]
     await agent.observe({"update_id": "c"})
     said = [(turn.sender, turn.data["update_id"]) for turn in agent.history]
     assert said == [("worker", "old"), ("worker", "a"), ("worker", "b"), ("operator", "c")]

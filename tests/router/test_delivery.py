@@ -53,7 +53,13 @@ async def test_an_agent_submits_once(browser, operator, agent):
     assert received == [agent, other]
 
 
-@pytest.mark.parametrize("status", ["timeout", "expired", "returned", "disconnect", "partner disconnect"])
+async def test_who_was_left_by_a_partner_may_still_submit(browser, operator):
+    agent = await operator.give_agent(status="partner disconnect")
+    code, _ = await browser.post("/submit_task", {"USED_AGENT_ID": agent, "final_data": {}})
+    assert code == 200
+
+
+@pytest.mark.parametrize("status", ["timeout", "expired", "returned", "disconnect"])
 async def test_a_closed_agent_is_told_so_kindly(browser, operator, status):
     agent = await operator.give_agent(status=status)
     for path in ("/submit_task", "/return_unit"):

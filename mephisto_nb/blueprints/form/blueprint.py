@@ -182,12 +182,19 @@ class FormBlueprint(StaticHTMLBlueprint):
             {**row, **{name: self._signed(row[name]) for name in self._signed_columns if name in row}}
         )
 
+    @cached_property
+    def _sign(self) -> Callable[[str], str] | None:
+        sign: Callable[[str], str] | None = getattr(self.shared_state, "sign_url", None)
+        if sign is None and self._signed_columns:  # of a run that was taken up again
+            columns = ", ".join(self._signed_columns)
+            logger.warning("There is no sign_url: pages get what is in %s as it is. Reconnect with one.", columns)
+        return sign
+
     def _signed(self, address: JSON) -> JSON:
-        sign = getattr(self.shared_state, "sign_url", None)
-        if sign is None or not isinstance(address, str):
+        if self._sign is None or not isinstance(address, str):
             return address
         try:
-            signed: str = sign(address)
+            signed: str = self._sign(address)
         except Exception:
             logger.exception("sign_url failed for %s, which is handed to the page as it is", address)
             return address
@@ -206,7 +213,7 @@ class FormBlueprint(StaticHTMLBlueprint):
         """Give one column a field, in the form's order, what else was sent, and what is wrong with it."""
         sent = super().get_answer(data)
         try:
-            form = self._form_of(sent.pop(VERSION, None)) if len(self.forms) > 1 else self.forms[0]
+            form = self._form_of(sent.pop(VERSION, None), sent) if len(self.forms) > 1 else self.forms[0]
         except DataFileError:
             return sent  # the form's file is gone: the answer is all there is
         answer: JSONObject = {}
@@ -225,9 +232,12 @@ class FormBlueprint(StaticHTMLBlueprint):
         made = {name: checks for name, checks in form.custom_checks.items() if answer[name] is not None}
         return {UNCHECKED: "; ".join(f"{name}: {', '.join(checks)}" for name, checks in made.items()) or None}
 
-    def _form_of(self, version: Any) -> Form:
-        number = int(version) if str(version).isdecimal() else 0
-        return self.forms[number - 1] if 1 <= number <= len(self.forms) else self.forms[0]
+    def _form_of(self, version: JSON, sent: JSONObject) -> Form:
+        """Give the form that an answer names; of one that names none, such as a rehearsal's, the form it fits best."""
+        numbered = {str(number): form for number, form in enumerate(self.forms, start=1)}
+        if isinstance(version, str) and version in numbered:
+            return numbered[version]
+        return max(self.forms, key=lambda form: sum(one.name in sent for one in form.fields()))
 
     @property
     def _insertions(self) -> str:

@@ -104,10 +104,9 @@ def find_problems(form: Form, answer: Mapping[str, Any]) -> dict[str, str]:
         if is_hidden or not all(applies(condition, seen) for condition in conditions):
             continue
         seen[field.name] = value = answer.get(field.name)
-        failed = next((check for check in checks_of(field) if not _meets(check, value)), None)
         if not _is_empty(value) and not _has_shape(field, value):
             problems[field.name] = "This is no answer to this question."
-        elif failed:
+        elif failed := next((check for check in checks_of(field) if not _meets(check, value)), None):
             problems[field.name] = failed.message
     return problems
 

@@ -33,6 +33,7 @@ class FunctionRunner(TaskRunner):
     answer.
     """
 
+    replays: ClassVar[bool] = False
     #: How many plain functions run at a time, for all workers; and the longest answer, in bytes.
     threads: ClassVar[int] = 8
     longest_response: ClassVar[int] = 1_000_000

@@ -9,15 +9,35 @@ const HEARTBEAT = 15_000;
 export class Live {
   #agentId;
   #onStatus;
+  #onUpdate;
+  #onConfirmed;
   #socket = null;
   #patience = new Patience();
   #timer = 0;
   #closed = false;
 
-  constructor(agentId, onStatus) {
+  /* `onUpdate(data)` takes what the task's code says; `onConfirmed()` is called when all that was said before the last
+  heartbeat is on the router's disk. */
+  constructor(agentId, onStatus, onUpdate = null, onConfirmed = () => {}) {
     this.#agentId = agentId;
     this.#onStatus = onStatus;
+    this.#onUpdate = onUpdate;
+    this.#onConfirmed = onConfirmed;
     this.#connect();
+  }
+
+  /* Called whenever there is a connection, and when there is none any more. */
+  onOpen = () => {};
+  onLost = () => {};
+
+  get isOpen() {
+    return this.#socket?.readyState === WebSocket.OPEN;
+  }
+
+  /* Say something to the task's code, if there is a connection; `onConfirmed` tells that it has arrived. */
+  say(data) {
+    this.#send("mephisto_bound_live_update", data);
+    this.#send("heartbeat");
   }
 
   close() {
@@ -41,6 +61,7 @@ export class Live {
     this.#send("alive", { update_id: String(Math.random()) });
     clearInterval(this.#timer);
     this.#timer = setInterval(() => this.#send("heartbeat"), HEARTBEAT);
+    this.onOpen();
   }
 
   #send(type, data) {
@@ -57,6 +78,11 @@ export class Live {
     } catch {
       return;
     }
+    if (packet?.packet_type === "client_bound_live_update" && this.#onUpdate) {
+      this.#onUpdate(packet.data);
+      this.#send("ack", { update_id: packet.data.update_id });
+    }
+    if (packet?.packet_type === "heartbeat") this.#onConfirmed();
     const status = packet?.data?.status;
     if (["update_status", "heartbeat"].includes(packet?.packet_type) && typeof status === "string") this.#onStatus(status);
   }
@@ -64,6 +90,7 @@ export class Live {
   async #lost() {
     clearInterval(this.#timer);
     if (this.#closed) return;
+    this.onLost();
     await this.#patience.rest();
     if (!this.#closed) this.#connect();
   }

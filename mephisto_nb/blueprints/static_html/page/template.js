@@ -105,15 +105,16 @@ function unwrapForm(form) {
 
 /* Put a filled template into `place`. */
 export function insert({ nodes, sheets, inline, ownColours, direction }, place) {
-  place.closest("form").dir = direction;
+  (place.closest("form") ?? place).dir = direction;
   place.replaceChildren(...nodes.map((node) => document.adoptNode(node)));
   place.classList.toggle("own-colours", ownColours);
   for (const { element, text } of inline) element.style.cssText = text;
-  document.adoptedStyleSheets = sheets.map((text) => {
+  const added = sheets.map((text) => {
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(text);
     return sheet;
   });
+  document.adoptedStyleSheets = [...document.adoptedStyleSheets, ...added];
 }
 
 /* Run scripts one after the other, then tell them that the page is there, as their authors expect of any page. */

@@ -1,0 +1,142 @@
+/* The page of a conversation: the waiting room, what is said, and the form at the end. */
+
+import { getText } from "./api.js";
+import { serve } from "./page.js";
+import { persist } from "./patience.js";
+import { Room } from "./room.js";
+import { announce, show } from "./screens.js";
+import { Talk } from "./talk.js";
+import { Task } from "./task.js";
+
+const PARTNER_LEFT = "partner disconnect";
+const style = document.createElement("link");
+style.rel = "stylesheet";
+style.href = "worker_page/chat.css";
+document.head.append(style);
+
+let chat = null;
+
+serve(
+  { open: (...about) => Chat.open(...about), preview, goesOn: (status) => status === PARTNER_LEFT },
+  { "talk-done": () => chat?.finish() },
+);
+
+async function preview(config) {
+  show("preview");
+  if (config.has_instruction) await Talk.showInstruction(await getText("instruction.html"), {});
+}
+
+/* One person's conversation; what the page around it asks of a task. */
+class Chat {
+  #agentId;
+  #data;
+  #on;
+  #html;
+  #talk;
+  #room = new Room();
+  #task = null;
+
+  static async open(agentId, details, on, config) {
+    const html = await persist(() => getText("task.html"), on.trouble);
+    const data = details.init_task_data ?? {};
+    const instruction = config.has_instruction ? await persist(() => getText("instruction.html"), on.trouble) : "";
+    chat = new Chat(agentId, details, on, html, new Talk(agentId, config, () => details));
+    if (instruction) await Talk.showInstruction(instruction, data);
+    chat.#begin(details);
+    return chat;
+  }
+
+  constructor(agentId, details, on, html, talk) {
+    this.#agentId = agentId;
+    this.#data = details.init_task_data ?? {};
+    this.#on = on;
+    this.#html = html;
+    this.#talk = talk;
+  }
+
+  get isSending() {
+    return this.#task?.isSending ?? false;
+  }
+
+  describe() {
+    return [this.#talk.describe(), this.#task?.describe() ?? ""].filter(Boolean).join("\n");
+  }
+
+  async giveBack() {
+    if (this.#task) return this.#task.giveBack();
+    const { returnUnit } = await import("./api.js");
+    await returnUnit(this.#agentId);
+    this.#talk.forget();
+  }
+
+  close() {
+    this.#room.close();
+    this.#talk.close();
+    this.#task?.close();
+    document.getElementById("return-row").hidden = true;
+    chat = null;
+  }
+
+  connect(live) {
+    this.#talk.connect(live);
+  }
+
+  confirmed() {
+    this.#talk.confirmed();
+  }
+
+  finish() {
+    this.#talk.finish();
+  }
+
+  /* Take what the task's code says. */
+  update(data) {
+    if (data?.waiting_room) return this.#room.show(data.waiting_room);
+    this.#talk.hear(data);
+    if (data?.task_data?.task_done) void this.#end("The conversation is over. Please answer this last part.");
+  }
+
+  /* Take a status; true: it is no end of the task. */
+  heard(status) {
+    if (status === "waiting") {
+      this.#talk.close();
+      this.#room.show();
+    } else if (status === "in task" && this.#room.isOpen) {
+      this.#room.close();
+      this.#startTalk();
+      announce("Everybody is here. You can begin.");
+    } else if (status === PARTNER_LEFT) {
+      this.#room.close();
+      if (!this.#talk.isOpen) this.#startTalk();
+      void this.#end("Your partner has left. That is not your fault: please answer this last part and send it. You are paid in full.");
+    }
+    return status === PARTNER_LEFT || status === "waiting" || status === "in task";
+  }
+
+  #begin({ status, waiting_room: room, init_task_data: data }) {
+    document.getElementById("return-row").hidden = false;
+    if (status === "waiting") return this.#room.show(room);
+    this.#startTalk();
+    announce("Everybody is here. You can begin.");
+    for (const update of data?.past_live_updates ?? []) this.update(update);
+    if (status === PARTNER_LEFT) this.heard(status);
+  }
+
+  #startTalk() {
+    show("task");
+    this.#talk.open();
+  }
+
+  async #end(words) {
+    this.#talk.end(words);
+    if (this.#task) return;
+    this.#task = new Task(this.#agentId, this.#sent.bind(this), this.#on.refused);
+    await this.#task.open(this.#html, this.#data);
+    document.getElementById("talk-state").scrollIntoView({ block: "center" });
+  }
+
+  #sent(answer) {
+    this.#talk.forget();
+    this.#on.sent(answer);
+  }
+}

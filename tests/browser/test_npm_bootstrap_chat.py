@@ -1,0 +1,85 @@
+"""A conversation on the unmodified npm package `bootstrap-chat`: over a reload each, and 30 s without a connection."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+from tests.npm.react_blueprint import BUNDLE
+
+from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.operations.operator import Operator
+from tests.browser.cable import Cable
+from tests.chromium import skip_or_fail
+from tests.operations.chats import chat_config
+
+CHAT = BUNDLE.with_name("chat.js")
+TURNS = 4
+#: How long the connection is lost. The package closes its socket for good when its heartbeats were unanswered for 60 s.
+BREAK = 30.0
+
+
+async def write(page: Page, text: str) -> None:
+    box = page.locator("input.response-text-input")
+    await expect(box).to_be_enabled()
+    await box.fill(text)
+    await page.get_by_role("button", name="Send").click()
+
+
+async def sees(page: Page, *texts: str) -> None:
+    await expect(page.get_by_test_id("message")).to_have_count(len(texts))
+    for message, text in zip(await page.get_by_test_id("message").all(), texts, strict=True):
+        await expect(message).to_contain_text(text)
+
+
+@pytest.mark.timeout(240)
+async def test_two_people_talk_over_a_reload_each_and_a_lost_connection(chromium: Browser, tmp_path: Path) -> None:
+    if not CHAT.is_file():
+        skip_or_fail("the npm bundle was not built: run `make npm`")
+    config = chat_config(
+        {"custom_source_bundle": str(CHAT), "take_turns": True, "num_turns": TURNS, "names": ["Ada", "Ben"]}
+    )
+    async with Operator(data_dir=tmp_path) as operator:
+        run = await operator.launch_task_run(config, SharedTaskState(static_task_data=[{"topic": "walks"}]))
+        async with Cable(run.url) as cable:
+            ann = await (await chromium.new_context()).new_page()
+            await ann.goto(f"{cable.url}/?worker_id=ann&assignment_id=a1")
+            await run.parts.engine.wait_until(lambda state: bool(state.rooms.waiting))  # Ann sits first
+            bob = await (await chromium.new_context()).new_page()
+            await bob.goto(f"{cable.url}/?worker_id=bob&assignment_id=b1")
+            said = await _talk(ann, bob, cable)
+            for page in (ann, bob):
+                await page.locator("button", has_text="Done").click()
+            await run.completed()
+        assert list(run.messages()["text"]) == said
+        assert [[one["text"] for one in row] for row in run.results()["messages"]] == [said, said]
+        assert list(run.results()["worker_name"]) == ["ann", "bob"]
+        await operator.force_shutdown()
+
+
+async def _talk(ann: Page, bob: Page, cable: Cable) -> list[str]:
+    said: list[str] = []
+    for turn in range(TURNS):
+        for page, name in ((ann, "ann"), (bob, "bob")):
+            said.append(f"{name} says {turn}")
+            await write(page, said[-1])
+            for one in (ann, bob):
+                await sees(one, *said)
+        if turn == 0:
+            for page in (ann, bob):
+                await page.reload()
+                await sees(page, *said)
+        elif turn == 1:
+            await cable.cut()
+            await asyncio.get_running_loop().run_in_executor(None, _lost)
+            await cable.mend()
+    return said
+
+
+def _lost() -> None:
+    """Let the time pass for which the pages are without a connection: their clocks are real."""
+    import threading
+
+    threading.Event().wait(BREAK)

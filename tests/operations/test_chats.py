@@ -1,0 +1,208 @@
+"""Conversations as people and researchers meet with them: real routers, real sockets, a real database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mephisto_nb.abstractions.bot import Bot
+from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.errors import ConfigError
+from mephisto_nb.operations.operator import Operator
+from mephisto_nb.operations.task_run import LiveTaskRun
+from mephisto_nb.testing.fake_clock import FakeClock
+from tests.operations.chats import count_to, launch_chat, talk
+from tests.operations.runs import crowd_of
+
+TURNS = 5
+
+
+def texts(run: LiveTaskRun, assignment: int = 0) -> list[str]:
+    messages = run.messages()
+    return list(messages.loc[messages["assignment_index"] == assignment, "text"])
+
+
+async def test_two_people_talk_and_everything_is_in_the_frames(operator: Operator) -> None:
+    run = await launch_chat(operator, blueprint={"num_turns": 3, "take_turns": True})
+    async with crowd_of(run.url) as worker:
+        outcomes = await asyncio.gather(*(talk(worker(name), count_to(3, name)) for name in ("ann", "bob")))
+    await run.completed()
+    assert [how for how, _ in outcomes] == ["done", "done"]
+    first, second = sorted({text.split()[0] for text in texts(run)}, key=texts(run)[0].startswith, reverse=True)
+    assert texts(run) == [f"{name} {number}" for number in (1, 2, 3) for name in (first, second)]
+    for _, one in outcomes:
+        assert [message["text"] for message in one.messages] == texts(run)
+    results = run.results()
+    assert [[said["text"] for said in row] for row in results["messages"]] == [texts(run)] * 2
+    assert list(results["answer.comment"]) == ["done", "done"]
+
+
+async def test_four_people_one_leaves_and_the_kernel_is_restarted_in_between(
+    make_operator: Callable[..., Operator],
+) -> None:
+    operator = make_operator()
+    blueprint = {"num_turns": TURNS}
+    run = await launch_chat(operator, [{"n": 0}, {"n": 1}], blueprint=blueprint)
+    gate, enough = asyncio.Event(), asyncio.Semaphore(0)
+
+    def slow(name: str) -> Any:
+        counted = count_to(TURNS, name)
+
+        async def reply(messages: list[dict[str, Any]]) -> Any:
+            said = counted(messages)
+            if said is not None and said["text"].endswith(" 3"):
+                enough.release()
+                await gate.wait()
+            return said
+
+        return reply
+
+    async with crowd_of(run.url) as worker, asyncio.TaskGroup() as group:
+        first = [group.create_task(talk(worker(name), slow(name))) for name in ("ann", "bob")]
+        await run.parts.engine.wait_until(lambda state: len(state.rooms.waiting) == 0 and len(state.agents) == 2)
+        cleo = group.create_task(talk(worker("cleo"), slow("cleo")))
+        await run.parts.engine.wait_until(lambda state: len(state.agents) == 3)
+        dan = group.create_task(talk(worker("dan"), count_to(TURNS, "dan"), leave_after=2))
+        for _ in range(2):
+            await enough.acquire()
+        await operator.detach()  # the kernel is restarted
+        gate.set()
+        run = await make_operator().reconnect(run.task_run_id, SharedTaskState(static_task_data=[{"n": 0}, {"n": 1}]))
+    await run.completed()
+    assert [task.result()[0] for task in first] == ["done", "done"]
+    assert (cleo.result()[0], dan.result()[0]) == ("partner disconnect", "left")
+    said = texts(run, 0)
+    for name, task in zip(("ann", "bob"), first, strict=True):
+        own = [f"{name} {number}" for number in range(1, TURNS + 1)]
+        assert [text for text in said if text.startswith(name)] == own
+        assert sorted(message["text"] for message in task.result()[1].messages) == sorted(said)
+    broken = [message["text"] for message in cleo.result()[1].messages]
+    assert {"cleo 1", "dan 1", "dan 2"} <= set(texts(run, 1))  # be they heard or not before it broke
+    assert set(broken) <= set(texts(run, 1))
+    assert run.counts == {"completed": 3, "expired": 1}
+    assert len(run.results()) == 3
+
+
+async def test_code_of_ones_own_leads_and_a_function_is_asked_once(make_operator: Callable[..., Operator]) -> None:
+    asked: list[str] = []
+
+    def score(text: str) -> int:
+        asked.append(text)
+        return len(text)
+
+    async def interview(data: Any, agent: Any) -> None:
+        for question in data["questions"]:
+            await agent.observe({"text": question, "id": "Interviewer"})
+            answer = await agent.get_live_update()
+            await agent.observe({"text": f"({await agent.once(score, answer['text'])})", "id": "Interviewer"})
+
+    operator, about = make_operator(), {"units_per_assignment": 1}
+    data = [{"questions": ["One?", "Two?", "Three?"]}]
+    run = await launch_chat(operator, data, blueprint=about, conversation=interview)
+    runs = [run]
+
+    async def reply(messages: list[dict[str, Any]]) -> Any:
+        if not messages or not messages[-1]["text"].endswith("?"):
+            return None
+        if messages[-1]["text"] == "Two?":
+            await operator.detach()
+            runs.append(await make_operator().reconnect(run.task_run_id, SharedTaskState(conversation=interview)))
+        return f"to {messages[-1]['text']}"
+
+    async with crowd_of(run.url) as worker:
+        how, one = await talk(worker("ann"), reply)
+    assert (how, len(runs), asked) == ("done", 2, ["to One?", "to Two?", "to Three?"])
+    expected = ["One?", "to One?", "(7)", "Two?", "to Two?", "(7)", "Three?", "to Three?", "(9)"]
+    assert texts(runs[1]) == expected == [message["text"] for message in one.messages]
+    assert list(runs[1].messages()["role"].unique()) == ["task", "worker"]
+
+
+async def test_a_program_takes_the_seat_that_nobody_comes_for(timed_operator: Operator, clock: FakeClock) -> None:
+    bot = Bot(lambda chat: f"echo of {chat[-1]['content']}", name="Echo")
+    run = await launch_chat(timed_operator, blueprint={"num_turns": 2, "when_waited": "bot"}, bot=bot)
+    async with crowd_of(run.url) as worker:
+        talking = asyncio.create_task(talk(worker("ann"), count_to(2, "ann")))
+        await run.parts.engine.wait_until(lambda state: bool(state.rooms.waiting))
+        clock.advance(300)
+        how, one = await talking
+    assert how == "done"
+    assert [message["text"] for message in one.messages][:2] == ["ann 1", "echo of ann 1"]
+    assert list(run.messages()["role"])[:2] == ["worker", "bot"]
+
+
+async def test_a_function_that_fails_or_hangs_holds_up_nobody(operator: Operator) -> None:
+    async def hangs(chat: Any) -> str:
+        if chat[-1]["content"].startswith("ann"):
+            raise ZeroDivisionError
+        await asyncio.Event().wait()
+        return ""
+
+    bot = Bot(hangs, timeout=0.05)
+    run = await launch_chat(operator, [{}, {}], blueprint={"num_turns": 2, "units_per_assignment": 1}, bot=bot)
+    async with crowd_of(run.url) as worker:
+        outcomes = await asyncio.gather(*(talk(worker(name), count_to(2, name)) for name in ("ann", "bob")))
+    assert [how for how, _ in outcomes] == ["done", "done"]
+    assert (run.messages()["role"] == "worker").sum() == 4
+
+
+async def test_when_the_code_of_two_fails_both_may_send_what_they_have(operator: Operator) -> None:
+    async def fails(data: Any, agents: Any) -> None:
+        await agents.get_live_update()
+        raise ZeroDivisionError("a bug")
+
+    run = await launch_chat(operator, conversation=fails)
+    async with crowd_of(run.url) as worker:
+        outcomes = await asyncio.gather(*(talk(worker(name), count_to(2, name)) for name in ("ann", "bob")))
+    await run.completed()
+    assert [how for how, _ in outcomes] == ["done", "done"]
+    assert run.events()["why"].str.contains("the task's code failed: ZeroDivisionError").any()
+
+
+async def test_code_that_was_changed_meanwhile_is_noticed(make_operator: Callable[..., Operator]) -> None:
+    async def asks(data: Any, agent: Any, question: str = "One?") -> None:
+        await agent.observe({"text": question})
+        await agent.get_live_update()
+        await agent.get_live_update()
+
+    async def asks_otherwise(data: Any, agent: Any) -> None:
+        await asks(data, agent, "Another?")
+
+    operator = make_operator()
+    runs = [await launch_chat(operator, blueprint={"units_per_assignment": 1}, conversation=asks)]
+    run_id = runs[0].task_run_id
+
+    async def reply(messages: list[dict[str, Any]]) -> Any:
+        if not messages:
+            return None
+        await operator.detach()
+        with pytest.raises(ConfigError, match="'asks'"):
+            await make_operator().reconnect(run_id)
+        runs.append(await make_operator().reconnect(run_id, SharedTaskState(conversation=asks_otherwise)))
+        return None
+
+    async with crowd_of(runs[0].url) as worker:
+        how, _ = await talk(worker("ann"), reply)
+    assert how == "done"
+    assert runs[1].events()["why"].str.contains("ReplayError").any()
+
+
+async def test_who_waits_is_told_how_many_are_there_and_is_paid_for_waiting(
+    timed_operator: Operator, clock: FakeClock
+) -> None:
+    blueprint = {"units_per_assignment": 3, "when_waited": "pay", "waiting_pay": 0.4, "waiting_room_timeout": 60}
+    run = await launch_chat(timed_operator, blueprint=blueprint)
+    async with crowd_of(run.url) as worker:
+        talking = asyncio.create_task(talk(worker("ann"), count_to(1, "ann")))
+        await run.parts.engine.wait_until(lambda state: len(state.agents) == 1)
+        other = asyncio.create_task(talk(worker("bob"), count_to(1, "bob")))
+        await run.parts.engine.wait_until(lambda state: len(state.agents) == 2)
+        await asyncio.sleep(0)
+        clock.advance(60)
+        outcomes = await asyncio.gather(talking, other)
+    assert [how for how, _ in outcomes] == ["timeout", "timeout"]
+    assert [(room["here"], room["wanted"]) for room in outcomes[0][1].waiting][:2] == [(1, 3), (2, 3)]
+    assert list(run.payments()["amount"]) == [0.4, 0.4]
+    await run.force_shutdown()
