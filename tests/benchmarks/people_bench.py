@@ -26,7 +26,8 @@ TABLES = {
         JOIN qualifications q ON q.qualification_id = g.qualification_id""",
     "workers": "SELECT * FROM workers",
     "work": """SELECT g.task_run_id, g.worker_id, g.status, g.accepted_at, s.received_at, u.pay_amount FROM agents g
-        LEFT JOIN submissions s ON s.agent_id = g.agent_id LEFT JOIN units u ON u.agent_id = g.agent_id""",
+        LEFT JOIN submissions s ON s.agent_id = g.agent_id
+        LEFT JOIN units u ON u.unit_id = g.unit_id AND u.agent_id = g.agent_id""",
 }
 
 
