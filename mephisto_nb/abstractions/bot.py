@@ -31,3 +31,8 @@ class Bot:
     reply: Callable[..., Any]
     name: str = "Assistant"
     timeout: float = 60.0
+
+    @classmethod
+    def of(cls, reply: Bot | Callable[..., Any]) -> Bot:
+        """Give the bot of a function; one that is a bot already is given as it is."""
+        return reply if isinstance(reply, Bot) else cls(reply)

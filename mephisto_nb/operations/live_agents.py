@@ -197,7 +197,8 @@ class AgentKeeper:
             return []
         if not any(state.agents[agent_id].status is AgentStatus.IN_TASK for agent_id in ids):
             return []
-        talk, running, bot = Talk(), {}, _bot_of(self._runner)
+        talk, running, reply = Talk(), {}, self._runner.shared_state.bot
+        bot = None if reply is None else Bot.of(reply)
         rules = rules_for(state, meeting.assignment_id)
         understudy = bot if rules is not None and rules.when_left is WhenLeft.BOT else None
         for seat, agent_id in enumerate(meeting.seats):
@@ -245,11 +246,6 @@ class AgentKeeper:
 
     def _name(self, seat: int, data: JSON) -> str:
         return self._blueprint.get_agent_name(seat, _object(data))
-
-
-def _bot_of(runner: TaskRunner) -> Bot | None:
-    bot = runner.shared_state.bot
-    return bot if bot is None or isinstance(bot, Bot) else Bot(bot)
 
 
 def _object(data: JSON) -> JSONObject:

@@ -54,7 +54,7 @@ class ChatRunner(TaskRunner):
         elif self._function is not None:
             await self._function(init_data, spoken_to)
         else:
-            await _talk_with_bot(agent, _bot_of(self.shared_state), self._args)
+            await _talk_with_bot(agent, Bot.of(self.shared_state.bot), self._args)
         await self._end([agent])
 
     async def run_assignment(self, init_data: JSONObject, agents: LiveAgents) -> None:
@@ -169,8 +169,3 @@ async def _ask(bot: Bot, chat: list[dict[str, str]]) -> JSON:
     if reply is None:
         return None
     return {"id": bot.name, **(reply if isinstance(reply, dict) else {"text": str(reply)})}
-
-
-def _bot_of(shared_state: SharedTaskState) -> Bot:
-    bot = shared_state.bot
-    return bot if isinstance(bot, Bot) else Bot(bot)
