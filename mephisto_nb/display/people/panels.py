@@ -55,43 +55,39 @@ class _Panel:
         return {**{name: one for name, one in bundle.items() if name.startswith("application/")}, **still}
 
 
-class QualificationsPanel(Qualifications):  # noqa: D101 - the same docstring as its base, on the next line
+class _Shown:
+    """What has a panel."""
+
+    _panel: _Panel
+
+    def panel(self) -> Any:
+        """Give the panel itself, an anywidget, to put into a layout of your own, or into marimo.
+
+        Raises
+        ------
+        ConfigError
+            anywidget is not installed.
+        """
+        return self._panel.model
+
+
+class QualificationsPanel(_Shown, Qualifications):  # noqa: D101 - the same docstring as its base, on the next line
     __doc__ = Qualifications.__doc__
 
     def __init__(self, acts: PeopleActs, operator: Operator) -> None:
         super().__init__(acts)
         self._panel = _Panel(operator, "qualifications")
 
-    def panel(self) -> Any:
-        """Give the panel itself, an anywidget, to put into a layout of your own, or into marimo.
-
-        Raises
-        ------
-        ConfigError
-            anywidget is not installed.
-        """
-        return self._panel.model
-
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         return self._panel.bundle(draw_qualifications(self._panel.room))
 
 
-class WorkersPanel(Workers):  # noqa: D101 - the same docstring as its base, on the next line
+class WorkersPanel(_Shown, Workers):  # noqa: D101 - the same docstring as its base, on the next line
     __doc__ = Workers.__doc__
 
     def __init__(self, acts: PeopleActs, operator: Operator) -> None:
         super().__init__(acts)
         self._panel = _Panel(operator, "workers")
-
-    def panel(self) -> Any:
-        """Give the panel itself, an anywidget, to put into a layout of your own, or into marimo.
-
-        Raises
-        ------
-        ConfigError
-            anywidget is not installed.
-        """
-        return self._panel.model
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         return self._panel.bundle(draw_workers(self._panel.room))
