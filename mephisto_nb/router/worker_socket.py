@@ -191,6 +191,7 @@ class WorkerEndpoint:
 
     async def _on_heartbeat(self, connection: _Connection, agent: Agent, packet: JSONObject) -> None:
         self._ping(connection, agent, packet)
+        self._router.live.send(agent.agent_id)  # where this is the first that is heard of a socket
         await self._forget(connection, agent, connection.confirmed(asyncio.get_running_loop().time()))
 
     def _ping(self, connection: _Connection, agent: Agent, packet: JSONObject) -> None:

@@ -63,6 +63,14 @@ async def test_updates_wait_for_a_socket_and_come_in_order_until_they_are_confir
         assert (await page.receive())["data"]["update_id"] == "1"
 
 
+async def test_updates_come_to_a_socket_whose_first_packet_is_a_heartbeat(browser, operator, agent):
+    await operator.effect("client_bound_live_update", agent, {"update_id": "0"})
+    async with browser.socket() as page:
+        await page.send("heartbeat", agent)
+        packets = [await page.receive(), await page.receive()]
+    assert [packet["packet_type"] for packet in packets] == ["heartbeat", "client_bound_live_update"]
+
+
 async def test_updates_survive_the_death_of_the_router(start_router, session):
     router = start_router()
     async with shake_hands(router.address) as operator:
