@@ -38,23 +38,30 @@ async def run_cell(page: Page, index: int) -> None:
     await expect(cell.locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]"))
 
 
-def use_theme(lab: Lab, dark: bool) -> None:
-    """Let JupyterLab open in one of its themes."""
+def follow_the_browser(lab: Lab) -> None:
+    """Let JupyterLab take on the browser's light or dark."""
     settings = lab.root.parent / "settings" / "@jupyterlab" / "apputils-extension" / "themes.jupyterlab-settings"
-    settings.write_text(json.dumps({"theme": f"JupyterLab {'Dark' if dark else 'Light'}"}), encoding="utf-8")
+    settings.write_text(json.dumps({"adaptive-theme": True}), encoding="utf-8")
 
 
-@pytest.mark.timeout(400)
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+async def take_pictures(page: Page, place: Path) -> None:
+    """Take a picture in each theme: ``place-light.png`` and ``place-dark.png``."""
+    for theme in ("dark", "light"):
+        await page.emulate_media(color_scheme=theme)
+        await expect(page.locator("body")).to_have_attribute("data-jp-theme-light", str(theme == "light").lower())
+        await expect(page.locator("#jupyterlab-splash")).to_have_count(0)
+        await page.screenshot(path=place.with_name(f"{place.name}-{theme}.png"))
+
+
+@pytest.mark.timeout(240)
 async def test_who_was_granted_by_a_dataframe_is_let_in_and_who_was_not_hears_why(
-    jupyter_lab: Lab, page: Page, shots: Path, dark: bool
+    jupyter_lab: Lab, page: Page, shots: Path
 ) -> None:
-    folder = f"people-{'dark' if dark else 'light'}"
+    folder = "people"
     cells = [SETUP.format(folder=folder), "operator.qualifications()", GRANT, LAUNCH.format(folder=folder)]
     jupyter_lab.write_notebook(f"{folder}.ipynb", [*cells, "operator.workers()", "await operator.force_shutdown()"])
-    use_theme(jupyter_lab, dark)
+    follow_the_browser(jupyter_lab)
     await jupyter_lab.open(page, f"{folder}.ipynb")
-    await expect(page.locator("body")).to_have_attribute("data-jp-theme-light", str(not dark).lower())
     await run_cell(page, 0)
     await run_cell(page, 1)
     panel = page.locator(".mnb").first
@@ -70,7 +77,7 @@ async def test_who_was_granted_by_a_dataframe_is_let_in_and_who_was_not_hears_wh
     await expect(panel.get_by_text("30 of 200 known workers would be let in (15 %)")).to_be_visible()
     await expect(panel.get_by_text("30 holders")).to_be_visible()
     await panel.evaluate("node => node.scrollIntoView()")
-    await page.screenshot(path=shots / f"people-lab-{'dark' if dark else 'light'}.png")
+    await take_pictures(page, shots / "people-lab")
 
     await run_cell(page, 3)
     told = await page.locator(".jp-CodeCell").nth(3).locator(".jp-OutputArea-output").last.inner_text()
@@ -80,7 +87,7 @@ async def test_who_was_granted_by_a_dataframe_is_let_in_and_who_was_not_hears_wh
     await let_in.goto(links["with"])
     await expect(away.get_by_text("This task asks for a qualification that you do not have.")).to_be_visible()
     await expect(let_in.locator("input[name=mood]")).to_be_visible()
-    await away.screenshot(path=shots / f"people-turned-away-{'dark' if dark else 'light'}.png")
+    await away.screenshot(path=shots / "people-turned-away.png")
 
     await page.bring_to_front()
     await run_cell(page, 4)
@@ -89,8 +96,7 @@ async def test_who_was_granted_by_a_dataframe_is_let_in_and_who_was_not_hears_wh
     await workers.get_by_role("searchbox").fill("worker 180")
     await expect(workers.get_by_role("grid").get_by_text("careful 1, score 180")).to_be_visible()
     await workers.evaluate("node => node.scrollIntoView()")
-    await page.screenshot(path=shots / f"people-lab-workers-{'dark' if dark else 'light'}.png")
+    await take_pictures(page, shots / "people-lab-workers")
     await run_cell(page, 5)
     await panel.evaluate("node => node.scrollIntoView()")
     await expect(panel.get_by_text("This operator was shut down")).to_be_visible()
-    use_theme(jupyter_lab, dark=False)

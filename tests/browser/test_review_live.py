@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.jupyter import Lab
-from tests.browser.test_people_live import run_cell, use_theme
+from tests.browser.test_people_live import follow_the_browser, run_cell, take_pictures
 
 SETUP = """
 import mephisto_nb as mnb
@@ -37,15 +37,12 @@ print("books:", left, bonuses.amount.tolist(), blocked, int(run.reviews().undone
 """
 
 
-@pytest.mark.timeout(500)
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-async def test_forty_answers_are_reviewed_by_keyboard_alone(
-    jupyter_lab: Lab, page: Page, shots: Path, dark: bool
-) -> None:
-    folder = f"review-{'dark' if dark else 'light'}"
+@pytest.mark.timeout(240)
+async def test_forty_answers_are_reviewed_by_keyboard_alone(jupyter_lab: Lab, page: Page, shots: Path) -> None:
+    folder = "review"
     cells = [SETUP.format(folder=folder), "run.review()", ANSWERS, BOOKS, "await operator.force_shutdown()"]
     jupyter_lab.write_notebook(f"{folder}.ipynb", cells)
-    use_theme(jupyter_lab, dark)
+    follow_the_browser(jupyter_lab)
     await jupyter_lab.open(page, f"{folder}.ipynb")
     await run_cell(page, 0)
     await run_cell(page, 1)
@@ -57,7 +54,7 @@ async def test_forty_answers_are_reviewed_by_keyboard_alone(
     await expect(answer.get_by_text(re.compile(r"^Answer \d+ of 40, "))).to_be_visible()
     await answer.focus()
     await expect(page.frame_locator("iframe.mnb-page").get_by_label("Why")).to_have_value(re.compile("onerror"))
-    await page.screenshot(path=shots / f"review-lab-{'dark' if dark else 'light'}.png")
+    await take_pictures(page, shots / "review-lab")
     waiting = 40
     for keys in ["a", "b0.05", "b0.05", "b0.05", "xcopies", "r", "u", *"a" * 35]:
         await page.keyboard.press(keys[0])
@@ -75,10 +72,9 @@ async def test_forty_answers_are_reviewed_by_keyboard_alone(
         await expect(answer).to_be_focused()
         await expect(answer.locator("h4 .mnb-state")).to_have_text("waiting" if waiting else "approved")
     await expect(page.locator(".jp-CodeCell")).to_have_count(len(cells))  # no key went to the notebook
-    await page.screenshot(path=shots / f"review-lab-done-{'dark' if dark else 'light'}.png")
+    await take_pictures(page, shots / "review-lab-done")
     await run_cell(page, 3)
     told = page.locator(".jp-CodeCell").nth(3).locator(".jp-OutputArea-output")
     await expect(told).to_contain_text("'accepted': 39")
     await expect(told).to_contain_text("'rejected': 1} [0.05, 0.05, 0.05] 1 1")
     await run_cell(page, 4)
-    use_theme(jupyter_lab, dark=False)
