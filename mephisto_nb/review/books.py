@@ -16,7 +16,8 @@ from mephisto_nb.errors import ConfigError, NotFoundError
 from mephisto_nb.export import frames
 from mephisto_nb.operations.threads import DatabaseWriter, in_thread
 from mephisto_nb.review.decisions import who_decides
-from mephisto_nb.review.reviewing import ReviewableRun, Reviewing
+from mephisto_nb.review.reviewing import Reviewing
+from mephisto_nb.review.runs import ReviewableRun
 
 #: Payments: their ids, or rows with the column ``payment_id``.
 Payments: TypeAlias = "str | Iterable[str] | pd.DataFrame | None"

@@ -7,7 +7,7 @@ dies in between asks again for what is not noted, with the same key, and for not
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.abstractions.crowd_provider import CrowdProvider, CrowdVerb, CrowdWork
@@ -16,18 +16,10 @@ from mephisto_nb.data_model.records import Event
 from mephisto_nb.data_model.states import PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.errors import WorldError
 from mephisto_nb.operations.threads import in_thread
-from mephisto_nb.review.applying import DecidableRun
+from mephisto_nb.review.runs import ToldRun
 
 TOLD = "the crowd was told"
 REFUSED = "the crowd did not do it"
-
-
-class ToldRun(DecidableRun, Protocol):
-    """A run whose crowd can be asked for something."""
-
-    @property
-    def provider(self) -> CrowdProvider[Any] | None:
-        """The run's crowd; None where it is not known here."""
 
 
 async def tell_crowd(run: ToldRun) -> list[str]:
