@@ -14,6 +14,7 @@ from mephisto_nb.data_model.reviews import KeptReview, Review
 from mephisto_nb.data_model.states import AgentStatus, PaymentStatus, UnitStatus
 from mephisto_nb.databases import tables as t
 from mephisto_nb.utils.garbage import no_collection
+from mephisto_nb.utils.money import dollars
 
 #: Databases limit how many values one statement may hold.
 _CHUNK = 500
@@ -126,7 +127,7 @@ def settle_payments(
         )
         if change.rowcount:
             settled.add(row.payment_id)
-            why = f"{row.kind} of {row.amount:.2f} USD: {after.value}"
+            why = f"{row.kind} of {dollars(row.amount)}: {after.value}"
             about = {"subject": "payment", "subject_id": row.payment_id, "before": before.value, "after": after.value}
             connection.execute(insert(t.events).values(task_run_id=row.task_run_id, at=at, why=why, who=who, **about))
     return settled

@@ -13,7 +13,7 @@ import pandas as pd
 from mephisto_nb.abstractions.crowd_provider import CrowdVerb
 from mephisto_nb.data_model.records import Unit
 from mephisto_nb.data_model.reviews import DECIDED, SAID, Decision, Outcome
-from mephisto_nb.data_model.states import UnitStatus
+from mephisto_nb.data_model.states import UNIT_REVIEWED, UnitStatus
 from mephisto_nb.errors import ConfigError, NotFoundError
 from mephisto_nb.lifecycle.reviewing import decide, undo
 from mephisto_nb.lifecycle.step import Step
@@ -158,12 +158,11 @@ class Reviewing:
     def _choose(
         self, units: Units, worker: str | Iterable[str] | None, *, decided: bool = False
     ) -> list[tuple[ReviewableRun, Wanted]]:
-        if units is None and decided:
-            units = _all_decided
+        meant = UNIT_REVIEWED if decided else frozenset({UnitStatus.COMPLETED})
         if len(self._runs) == 1:
-            return [(self._runs[0], select(self._runs[0], units, worker))]
+            return [(self._runs[0], select(self._runs[0], units, worker, meant))]
         if units is None or callable(units):
-            return [(run, wanted) for run in self._runs if (wanted := select(run, units, worker))]
+            return [(run, wanted) for run in self._runs if (wanted := select(run, units, worker, meant))]
         wanted = select(self, units, worker)
         chosen = [(run, _of(wanted, run)) for run in self._runs]
         unknown = set(wanted) - {unit_id for _, theirs in chosen for unit_id in theirs}
@@ -237,10 +236,6 @@ def _foresee(run: DecidableRun, wanted: Wanted, verdict: str, decision: Decision
 def _of(wanted: Mapping[str, UnitStatus | None], run: Selectable) -> Wanted:
     theirs = set(run.units()["unit_id"])
     return {unit_id: seen for unit_id, seen in wanted.items() if unit_id in theirs}
-
-
-def _all_decided(results: pd.DataFrame) -> pd.DataFrame:
-    return results.loc[results["status"] != UnitStatus.COMPLETED.value, ["unit_id"]]
 
 
 def _need_units(units: Units, worker: object) -> None:

@@ -113,6 +113,17 @@ async def test_decisions_are_undone_one_after_the_other(run: Any) -> None:
     assert after == [("rejected", [True]), ("completed", [True]), ("completed", [])]
 
 
+async def test_undoing_reaches_all_that_a_decision_reached_golds_too(run: Any, operator: Operator) -> None:
+    gold = run.units()["unit_id"].iloc[0]
+    with operator._database._writer.begin() as connection:  # type: ignore[attr-defined]
+        connection.exec_driver_sql(f"UPDATE units SET unit_index = -2 WHERE unit_id = '{gold}'")
+    assert gold not in set(run.results()["unit_id"])
+    assert (await run.approve(worker="ann"))["done"].sum() == 2
+    assert str(run.preview_review("undo", worker="ann")).startswith("2 answers of 1 worker will be undone.")
+    assert (await run.undo_review(None, worker="ann"))["done"].sum() == 2
+    assert set(run.payments()["status"]) == {"cancelled"}
+
+
 async def test_undoing_spares_what_somebody_else_has_decided(run: Any) -> None:
     rows = run.results()
     await run.reject(worker="bob", who="mia")
