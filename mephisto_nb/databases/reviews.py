@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.records import Agent, Unit
@@ -46,6 +46,11 @@ def read_reviews(connection: Connection, run_ids: Sequence[str] | None) -> list[
         row["granted"] = {name: value for name, (value, _) in parsed.get("granted", {}).items()} or None
         row["blocked"] = bool(parsed.get("blocked"))
     return rows
+
+
+def count_reviews(connection: Connection) -> int:
+    """Count the decisions of all runs."""
+    return connection.execute(select(func.count()).select_from(t.reviews)).scalar_one()
 
 
 def find_kept_reviews(connection: Connection, run_id: str, unit_ids: Sequence[str]) -> dict[str, KeptReview]:

@@ -15,7 +15,7 @@ from mephisto_nb.display.notebook import Operator
 from mephisto_nb.display.reviewing.panel import REVIEW, TOPIC
 from mephisto_nb.display.reviewing.room import ReviewRoom
 from tests.display.stage import Stage
-from tests.review.answers import Row, stored_page_run, stored_run
+from tests.review.answers import Row, add_answers, sample_run, stored_page_run, stored_run
 
 PAGE = """<h1>How does it sound?</h1><p>${text}</p>
 <fieldset><legend>Tone</legend><label><input type=radio name=tone value=glad required> glad</label>
@@ -235,15 +235,12 @@ async def test_all_of_a_worker_and_a_filter_say_their_sum_first(stage: Stage) ->
 
 
 async def test_an_empty_review_fills_as_answers_come(stage: Stage) -> None:
-    run = stored_run(stage.operator, [], "later")
-    room = await open_review(stage, run)
+    later = sample_run(stage.operator, "later")
+    room = await open_review(stage, stage.operator.get_task_run(later.id))
     await expect(stage.page.get_by_text("Nothing to review yet; answers appear as they come.")).to_be_visible()
     assert await faults(stage.page) == []
-    other = stored_run(stage.operator, people(2), "other")
-    room._runs[other.task_run_id] = (other, room._runs.popitem()[1][1])
-    room.reviewing._runs = [other]
-    room._is_stale = True
-    room._tell()
+    add_answers(later, people(2))
+    await room.answer("look", {})
     await at(stage, 1, 6)
 
 

@@ -46,6 +46,7 @@ class ReviewsContract(DatabaseFixtures):
         run.review(run.add_answered_unit({}, "ann"))
         other.review(other.add_answered_unit({}, "bob"))
         assert {row["task_run_id"] for row in database.read_reviews(None)} == {run.id, other.id}
+        assert database.count_reviews() == 2
         assert [row["worker_name"] for row in database.read_reviews([other.id])] == ["bob"]
 
     def test_answers_are_read_with_who_gave_them(self, database: Database, run: SampleRun) -> None:

@@ -74,7 +74,7 @@ export function reviewPanel(link) {
     undo,
     preview: (action, args) => ask("preview", { action, args }),
     act: (action, args) => decide(args),
-    choose: () => ask("choose", { ...where(), worker_name: current.worker_name }),
+    choose: () => ask("choose", { ...where(), worker_id: current.worker_id }),
   };
   let [current, state, busy, rev, seen] = [null, null, false, null, {}];
   let [steps, pending] = [Promise.resolve(), 0];
