@@ -14,6 +14,7 @@ from mephisto_nb.abstractions.database import Database
 from mephisto_nb.data_model.states import PaymentStatus
 from mephisto_nb.errors import ConfigError, NotFoundError
 from mephisto_nb.export import frames
+from mephisto_nb.export.column_types import TEXT
 from mephisto_nb.operations.threads import DatabaseWriter, in_thread
 from mephisto_nb.review.decisions import who_decides
 from mephisto_nb.review.reviewing import Reviewing
@@ -141,8 +142,8 @@ class Books(ABC):
         now = (await in_thread(self.payments)).set_index("payment_id").loc[ids]
         done = rows["payment_id"].isin(settled)
         story = [_story(row) for row in now.to_dict("records")]
-        frame = rows.assign(done=done, why=["" if one else why for one, why in zip(done, story, strict=True)])
-        return frame[list(PAID_COLUMNS)].reset_index(drop=True)
+        why = pd.Series(["" if one else why for one, why in zip(done, story, strict=True)], rows.index, dtype=TEXT)
+        return rows.assign(done=done, why=why)[list(PAID_COLUMNS)].reset_index(drop=True)
 
 
 def _choose(known: pd.DataFrame, payments: Payments, worker: str | Iterable[str] | None) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from mephisto_nb.data_model.records import Unit
 from mephisto_nb.data_model.reviews import DECIDED, SAID, Decision, Outcome
 from mephisto_nb.data_model.states import UNIT_REVIEWED, UnitStatus
 from mephisto_nb.errors import ConfigError, NotFoundError
+from mephisto_nb.export.column_types import typed
 from mephisto_nb.lifecycle.reviewing import decide, undo
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.threads import in_thread
@@ -185,7 +186,7 @@ class Reviewing:
             await tell_crowd(run)
             rows += [{"task_run_id": run.task_run.task_run_id, **asdict(one)} for one in outcomes]
         frame = pd.DataFrame(rows, columns=list(OUTCOME_COLUMNS))
-        return frame.astype({"before": "str", "after": "str", "done": "bool"})
+        return typed(frame.astype({"before": "str", "after": "str", "done": "bool"}))
 
 
 def _deciding(run: DecidableRun, decision: Decision, wanted: Wanted) -> Rule:
