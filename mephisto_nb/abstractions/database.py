@@ -149,6 +149,10 @@ class ReviewStore(ABC):
         """Give one row a payment (see `export.frames.payments_frame`); None: of all runs, and of none."""
 
     @abstractmethod
+    def read_payment_statuses(self, payment_ids: Sequence[str]) -> dict[str, PaymentStatus]:
+        """Give how payments stand, by their ids; those that there are not are missing."""
+
+    @abstractmethod
     def settle_payments(
         self, payment_ids: Sequence[str], before: PaymentStatus, after: PaymentStatus, at: float, who: str
     ) -> set[str]:

@@ -47,6 +47,11 @@ class SQLReviews(ReviewStore):
         with self._reading("Reading units") as connection:
             return reviews.load_answers(connection, task_run_id, unit_ids)
 
+    def read_payment_statuses(self, payment_ids: Sequence[str]) -> dict[str, PaymentStatus]:
+        """Give how payments stand, by their ids."""
+        with self._reading("Reading payments") as connection:
+            return reviews.read_payment_statuses(connection, payment_ids)
+
     def settle_payments(
         self, payment_ids: Sequence[str], before: PaymentStatus, after: PaymentStatus, at: float, who: str
     ) -> set[str]:

@@ -64,12 +64,15 @@ def find_kept_reviews(connection: Connection, run_id: str, unit_ids: Sequence[st
     )
     found = {row.unit_id: _to_review(row) for row in _in_chunks(connection, query, r.unit_id, unit_ids)}
     ids = [id_ for one in found.values() for id_ in (one.reward_payment_id, one.bonus_payment_id) if id_]
-    p = t.payments.c
-    statuses = {
-        row.payment_id: PaymentStatus(row.status)
-        for row in _in_chunks(connection, select(p.payment_id, p.status), p.payment_id, ids)
-    }
+    statuses = read_payment_statuses(connection, ids)
     return {unit_id: KeptReview(review, _payments_of(review, statuses)) for unit_id, review in found.items()}
+
+
+def read_payment_statuses(connection: Connection, payment_ids: Sequence[str]) -> dict[str, PaymentStatus]:
+    """Give how payments stand, by their ids."""
+    p = t.payments.c
+    rows = _in_chunks(connection, select(p.payment_id, p.status), p.payment_id, payment_ids)
+    return {row.payment_id: PaymentStatus(row.status) for row in rows}
 
 
 def _payments_of(review: Review, statuses: dict[str, PaymentStatus]) -> dict[str, PaymentStatus]:

@@ -121,9 +121,10 @@ class Books(ABC):
         Raises
         ------
         ConfigError
-            Neither payments nor a worker is named, or nobody can tell which payments are meant; nothing was noted.
+            Neither payments nor a worker is named, or nobody can tell which payments are meant, as where a name is that
+            of two workers in different crowds; nothing was noted.
         NotFoundError
-            There is no such payment; nothing was noted.
+            There is no such payment, or nothing was ever owed to such a worker; nothing was noted.
         DatabaseError, ClosedError
             The database cannot be written; nothing was noted.
 
@@ -157,7 +158,21 @@ def _choose(known: pd.DataFrame, payments: Payments, worker: str | Iterable[str]
         rows = known[known["payment_id"].isin(ids)]
     if worker is None:
         return rows
-    return rows[rows["worker_name"].isin({worker} if isinstance(worker, str) else set(worker))]
+    names = [worker] if isinstance(worker, str) else list(worker)
+    for name in names:
+        _check_name(name, known, rows)
+    return rows[rows["worker_name"].isin(names)]
+
+
+def _check_name(name: str, known: pd.DataFrame, rows: pd.DataFrame) -> None:
+    if name not in set(known["worker_name"]):
+        raise NotFoundError(f"Nothing was ever owed to a worker {name!r}. See operator.owed().")
+    many = rows.loc[rows["worker_name"] == name, "worker_id"].nunique()
+    if many > 1:
+        raise ConfigError(
+            f"{name!r} is the name of {many} workers, in different crowds. Give the rows of operator.payments() that "
+            "were paid: they have a worker_id."
+        )
 
 
 def _ids(given: str | Iterable[str] | pd.DataFrame, column: str) -> Sequence[str]:

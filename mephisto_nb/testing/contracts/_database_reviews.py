@@ -68,6 +68,7 @@ class ReviewsContract(DatabaseFixtures):
         assert isinstance(run.refusal(cancel), ConflictError)
         (row,) = database.read_payments(None)
         assert (row["status"], row["sent_at"]) == ("sent", 1007.0)
+        assert database.read_payment_statuses([payment.payment_id, "none"]) == {payment.payment_id: P.SENT}
 
     def test_pay_is_told_by_run_status_and_amount_and_what_comes_beside_it(
         self, database: Database, run: SampleRun
