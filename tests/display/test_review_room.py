@@ -141,6 +141,13 @@ async def test_all_of_a_worker_and_all_of_a_filter_are_what_the_preview_said(ope
     }  # fmt: skip
 
 
+async def test_parts_of_a_cent_are_told_as_they_are(operator: Operator) -> None:
+    run = stored_run(operator, moods(1))
+    room, unit_id = run.review().room, run.results()["unit_id"][0]
+    reply = await ask(room, "act", decide("approve", unit_id, bonus=0.004))
+    assert reply["said"] == "Approved 1 answer. A bonus of $0.0040 for each."
+
+
 async def test_what_somebody_else_decided_first_is_told_and_stays(operator: Operator) -> None:
     run = stored_run(operator, moods())
     room, unit_id = run.review().room, run.results()["unit_id"][0]
