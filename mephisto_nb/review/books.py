@@ -19,6 +19,7 @@ from mephisto_nb.operations.threads import DatabaseWriter, in_thread
 from mephisto_nb.review.decisions import who_decides
 from mephisto_nb.review.reviewing import Reviewing
 from mephisto_nb.review.runs import ReviewableRun
+from mephisto_nb.review.selection import refuse_namesakes
 
 #: Payments: their ids, or rows with the column ``payment_id``.
 Payments: TypeAlias = "str | Iterable[str] | pd.DataFrame | None"
@@ -158,21 +159,10 @@ def _choose(known: pd.DataFrame, payments: Payments, worker: str | Iterable[str]
         rows = known[known["payment_id"].isin(ids)]
     if worker is None:
         return rows
-    names = [worker] if isinstance(worker, str) else list(worker)
-    for name in names:
-        _check_name(name, known, rows)
+    names = refuse_namesakes(worker, rows)
+    if strangers := sorted(set(names) - set(known["worker_name"])):
+        raise NotFoundError(f"Nothing was ever owed to a worker {strangers[0]!r}. See operator.owed().")
     return rows[rows["worker_name"].isin(names)]
-
-
-def _check_name(name: str, known: pd.DataFrame, rows: pd.DataFrame) -> None:
-    if name not in set(known["worker_name"]):
-        raise NotFoundError(f"Nothing was ever owed to a worker {name!r}. See operator.owed().")
-    many = rows.loc[rows["worker_name"] == name, "worker_id"].nunique()
-    if many > 1:
-        raise ConfigError(
-            f"{name!r} is the name of {many} workers, in different crowds. Give the rows of operator.payments() that "
-            "were paid: they have a worker_id."
-        )
 
 
 def _ids(given: str | Iterable[str] | pd.DataFrame, column: str) -> Sequence[str]:

@@ -146,7 +146,8 @@ class ReviewedRun(ABC):
         ConfigError, NotFoundError
             What is asked for cannot be, or there is no such unit; nothing was decided.
         DatabaseError, ClosedError
-            The database cannot be written; nothing was decided.
+            The database cannot be written; nothing was decided, or it was not noted what the crowd has done for it
+            (`reviews` tells), and `tell_crowd` asks for that again.
 
         Examples
         --------

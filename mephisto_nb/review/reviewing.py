@@ -25,7 +25,7 @@ from mephisto_nb.review.preview import ReviewPreview, describe, find_crowd
 from mephisto_nb.review.queue import review_queue
 from mephisto_nb.review.records import gold_accuracy, worker_records
 from mephisto_nb.review.runs import DecidableRun, ReviewableRun
-from mephisto_nb.review.selection import Selectable, Units, Wanted, select
+from mephisto_nb.review.selection import Selectable, Units, Wanted, refuse_namesakes, select
 from mephisto_nb.review.telling import tell_crowd
 
 OUTCOME_COLUMNS = ("task_run_id", "unit_id", "worker_id", "before", "after", "done", "why", "review_id")
@@ -162,6 +162,8 @@ class Reviewing:
         meant = UNIT_REVIEWED if decided else frozenset({UnitStatus.COMPLETED})
         if len(self._runs) == 1:
             return [(self._runs[0], select(self._runs[0], units, worker, meant))]
+        if worker is not None and len({run.task_run.provider_type for run in self._runs}) > 1:
+            worker = refuse_namesakes(worker, self.units())
         if units is None or callable(units):
             return [(run, wanted) for run in self._runs if (wanted := select(run, units, worker, meant))]
         wanted = select(self, units, worker)

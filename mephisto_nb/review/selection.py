@@ -65,6 +65,25 @@ def select(
     return {unit_id: seen for unit_id, seen in wanted.items() if unit_id in theirs}
 
 
+def refuse_namesakes(worker: str | Iterable[str], frame: pd.DataFrame) -> list[str]:
+    """Give names of workers, each of which is that of one alone in the rows of a frame.
+
+    Raises
+    ------
+    ConfigError
+        A name is that of two workers, in different crowds.
+    """
+    names = [worker] if isinstance(worker, str) else list(worker)
+    many = frame.loc[frame["worker_name"].isin(names)].groupby("worker_name")["worker_id"].nunique()
+    for name, number in many.items():
+        if number > 1:
+            raise ConfigError(
+                f"{name!r} is the name of {number} workers, in different crowds. Choose the rows that are meant by "
+                "their worker_id."
+            )
+    return names
+
+
 def _all(run: Selectable, meant: Collection[UnitStatus]) -> Wanted:
     frame = run.units()
     return _from_rows(frame.loc[frame["status"].isin([status.value for status in meant]), ["unit_id", "status"]])
