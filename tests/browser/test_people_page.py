@@ -313,6 +313,24 @@ async def test_what_another_kernel_does_is_seen_as_somebody_comes_back(stage: St
     await expect(stage.page.get_by_text("4 holders")).to_be_visible()
 
 
+async def test_nothing_is_begun_that_the_first_state_would_take_away(stage: Stage) -> None:
+    await people(stage.operator, 4)
+    may_come, find = asyncio.Event(), stage._find
+
+    async def find_late(topic: str) -> Any:
+        await may_come.wait()
+        return await find(topic)
+
+    stage._desk._find = find_late
+    await stage.open("qualifications")
+    add = stage.page.get_by_role("button", name="Add a requirement")
+    await expect(stage.page.get_by_role("article", name="Qualifications")).to_be_visible()
+    await expect(add).to_be_hidden(timeout=2000)
+    may_come.set()
+    await add.click()
+    await expect(stage.page.get_by_label("Comparator")).to_be_visible()
+
+
 async def test_requirements_are_composed_by_hand_with_all_comparators(stage: Stage) -> None:
     page = stage.page
     await people(stage.operator, 10, 5)
