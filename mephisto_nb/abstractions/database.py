@@ -133,6 +133,10 @@ class ReviewStore(ABC):
         """Give one row a decision (see `export.frames.reviews_frame`); None: of all runs."""
 
     @abstractmethod
+    def count_reviews(self) -> int:
+        """Count the decisions of all runs; none is ever changed or taken away, so another number means news."""
+
+    @abstractmethod
     def find_kept_reviews(self, task_run_id: str, unit_ids: Sequence[str]) -> dict[str, KeptReview]:
         """Give, by unit, the latest decision that was not undone; units without one are missing."""
 
@@ -143,6 +147,10 @@ class ReviewStore(ABC):
     @abstractmethod
     def read_payments(self, task_run_ids: Sequence[str] | None) -> list[JSONObject]:
         """Give one row a payment (see `export.frames.payments_frame`); None: of all runs, and of none."""
+
+    @abstractmethod
+    def read_payment_statuses(self, payment_ids: Sequence[str]) -> dict[str, PaymentStatus]:
+        """Give how payments stand, by their ids; those that there are not are missing."""
 
     @abstractmethod
     def settle_payments(

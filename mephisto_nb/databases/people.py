@@ -50,21 +50,18 @@ def create_qualification(connection: Connection, name: str, description: str = "
     return Qualification(row.qualification_id, row.qualification_name, row.description)
 
 
-def set_grant(connection: Connection, name: str, worker_id: str, value: int | None, at: float | None = None) -> bool:
-    """Grant a value of a qualification, or (None) take the grant back; tell whether that changed anything."""
-    qualification_id = create_qualification(connection, name).qualification_id
-    g = t.granted_qualifications
-    ours = g.c.worker_id == worker_id, g.c.qualification_id == qualification_id
+def set_grant(connection: Connection, name: str, worker_id: str, value: int | None, at: float | None = None) -> None:
+    """Grant a value of a qualification, which is made if it is new, or (None) take the grant back, if there is one."""
+    g, q = t.granted_qualifications, t.qualifications.c
     if value is None:
-        result: Any = connection.execute(delete(g).where(*ours))
-        return bool(result.rowcount)
-    key, new = (
-        {"worker_id": worker_id, "qualification_id": qualification_id},
-        {"value": value, "granted_at": time.time() if at is None else at},
-    )
+        known = select(q.qualification_id).where(q.qualification_name == name).scalar_subquery()
+        connection.execute(delete(g).where(g.c.worker_id == worker_id, g.c.qualification_id == known))
+        return
+    key = {"worker_id": worker_id, "qualification_id": create_qualification(connection, name).qualification_id}
+    new = {"value": value, "granted_at": time.time() if at is None else at}
     if _find_or_add(connection, g, key, new).value != value:
+        ours = g.c.worker_id == worker_id, g.c.qualification_id == key["qualification_id"]
         connection.execute(update(g).where(*ours).values(**new))
-    return True
 
 
 def set_blocked(connection: Connection, worker_id: str, blocked: bool) -> None:

@@ -32,6 +32,11 @@ class SQLReviews(ReviewStore):
         with self._reading("Reading reviews") as connection:
             return reviews.read_reviews(connection, task_run_ids)
 
+    def count_reviews(self) -> int:
+        """Count the decisions of all runs."""
+        with self._reading("Counting reviews") as connection:
+            return reviews.count_reviews(connection)
+
     def find_kept_reviews(self, task_run_id: str, unit_ids: Sequence[str]) -> dict[str, KeptReview]:
         """Give the latest decision of each of these units that was not undone."""
         with self._reading("Reading reviews") as connection:
@@ -41,6 +46,11 @@ class SQLReviews(ReviewStore):
         """Read some units, and who holds them."""
         with self._reading("Reading units") as connection:
             return reviews.load_answers(connection, task_run_id, unit_ids)
+
+    def read_payment_statuses(self, payment_ids: Sequence[str]) -> dict[str, PaymentStatus]:
+        """Give how payments stand, by their ids."""
+        with self._reading("Reading payments") as connection:
+            return reviews.read_payment_statuses(connection, payment_ids)
 
     def settle_payments(
         self, payment_ids: Sequence[str], before: PaymentStatus, after: PaymentStatus, at: float, who: str

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.records import Agent, Unit
@@ -14,6 +14,7 @@ from mephisto_nb.data_model.reviews import KeptReview, Review
 from mephisto_nb.data_model.states import AgentStatus, PaymentStatus, UnitStatus
 from mephisto_nb.databases import tables as t
 from mephisto_nb.utils.garbage import no_collection
+from mephisto_nb.utils.money import dollars
 
 #: Databases limit how many values one statement may hold.
 _CHUNK = 500
@@ -47,6 +48,11 @@ def read_reviews(connection: Connection, run_ids: Sequence[str] | None) -> list[
     return rows
 
 
+def count_reviews(connection: Connection) -> int:
+    """Count the decisions of all runs."""
+    return connection.execute(select(func.count()).select_from(t.reviews)).scalar_one()
+
+
 def find_kept_reviews(connection: Connection, run_id: str, unit_ids: Sequence[str]) -> dict[str, KeptReview]:
     """Give the latest decision of each unit that neither was undone nor undoes another."""
     r, undoing = t.reviews.c, t.reviews.alias("undoing")
@@ -58,12 +64,15 @@ def find_kept_reviews(connection: Connection, run_id: str, unit_ids: Sequence[st
     )
     found = {row.unit_id: _to_review(row) for row in _in_chunks(connection, query, r.unit_id, unit_ids)}
     ids = [id_ for one in found.values() for id_ in (one.reward_payment_id, one.bonus_payment_id) if id_]
-    p = t.payments.c
-    statuses = {
-        row.payment_id: PaymentStatus(row.status)
-        for row in _in_chunks(connection, select(p.payment_id, p.status), p.payment_id, ids)
-    }
+    statuses = read_payment_statuses(connection, ids)
     return {unit_id: KeptReview(review, _payments_of(review, statuses)) for unit_id, review in found.items()}
+
+
+def read_payment_statuses(connection: Connection, payment_ids: Sequence[str]) -> dict[str, PaymentStatus]:
+    """Give how payments stand, by their ids."""
+    p = t.payments.c
+    rows = _in_chunks(connection, select(p.payment_id, p.status), p.payment_id, payment_ids)
+    return {row.payment_id: PaymentStatus(row.status) for row in rows}
 
 
 def _payments_of(review: Review, statuses: dict[str, PaymentStatus]) -> dict[str, PaymentStatus]:
@@ -126,7 +135,7 @@ def settle_payments(
         )
         if change.rowcount:
             settled.add(row.payment_id)
-            why = f"{row.kind} of {row.amount:.2f} USD: {after.value}"
+            why = f"{row.kind} of {dollars(row.amount)}: {after.value}"
             about = {"subject": "payment", "subject_id": row.payment_id, "before": before.value, "after": after.value}
             connection.execute(insert(t.events).values(task_run_id=row.task_run_id, at=at, why=why, who=who, **about))
     return settled

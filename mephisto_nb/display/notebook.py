@@ -29,7 +29,7 @@ from mephisto_nb.operations.run_frames import RunFrames
 from mephisto_nb.operations.run_parts import RunParts
 from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.operations.threads import in_thread
-from mephisto_nb.review.reviewing import ReviewedRun
+from mephisto_nb.review.reviewed_run import ReviewedRun
 from mephisto_nb.review.selection import Units
 
 #: HTML is escaped, text is not: worker and researcher text never becomes markup.

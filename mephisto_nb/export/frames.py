@@ -10,6 +10,7 @@ import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.data_model.records import Event, TaskRun
+from mephisto_nb.export.column_types import typed
 
 UNIT_COLUMNS = (
     "unit_id", "task_run_id", "assignment_id", "assignment_index", "unit_index", "status", "pay_amount",
@@ -69,7 +70,7 @@ def _frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str], times: 
     for name in times:
         # Microseconds: what a float of seconds since 1970 can tell apart.
         frame[name] = pd.to_datetime(frame[name].astype("float64"), unit="s", utc=True).dt.as_unit("us")
-    return frame
+    return typed(frame)
 
 
 def make_frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str], moments: Iterable[str]) -> pd.DataFrame:

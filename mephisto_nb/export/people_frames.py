@@ -19,6 +19,7 @@ from mephisto_nb.data_model.qualifications import Requirement
 from mephisto_nb.data_model.records import Worker
 from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.data_model.states import UNIT_ANSWERED, PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.export.column_types import typed
 from mephisto_nb.lifecycle.qualifying import why_not
 
 QUALIFICATION_COLUMNS = (
@@ -51,14 +52,15 @@ Held = Mapping[str, Mapping[str, int]]
 
 
 def _of_tuples(rows: Rows, columns: Sequence[str]) -> pd.DataFrame:
-    values = list(zip(*rows, strict=True)) or [()] * len(columns)
-    return pd.DataFrame(dict(zip(columns, values, strict=True)), columns=list(columns))
+    if not rows:
+        return pd.DataFrame(columns=list(columns), dtype=object)
+    return pd.DataFrame(dict(zip(columns, zip(*rows, strict=True), strict=True)), columns=list(columns))
 
 
 def _with_times(frame: pd.DataFrame, *names: str) -> pd.DataFrame:
     for name in names:
         frame[name] = pd.to_datetime(frame[name].astype("float64"), unit="s", utc=True).dt.as_unit("us")
-    return frame
+    return typed(frame)
 
 
 def qualifications_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
@@ -114,10 +116,10 @@ def workers_frame(
     done, bonuses = _work_by_worker(work, minimums), _bonuses(payments)
     nothing = _Work()
     found = [done.get(worker_id, nothing) for worker_id in frame["worker_id"]]
-    for name in ("units", "approved", "rejected", "left", "earned"):
-        frame[name] = [getattr(one, name) for one in found]
-    frame["runs"] = [len(one.runs) for one in found]
-    for name in ("median_seconds", "last_seen_at", "minimum_hourly_pay"):
+    for name in ("units", "approved", "rejected", "left"):
+        frame[name] = pd.Series([getattr(one, name) for one in found], dtype="int64")
+    frame["runs"] = pd.Series([len(one.runs) for one in found], dtype="int64")
+    for name in ("earned", "median_seconds", "last_seen_at", "minimum_hourly_pay"):
         frame[name] = pd.Series([getattr(one, name) for one in found], dtype="float64")
     frame["bonuses"] = [bonuses.get(worker_id, 0.0) for worker_id in frame["worker_id"]]
     paid = (frame["earned"] + frame["bonuses"]) / frame["units"].where(frame["units"] > 0)
@@ -195,7 +197,7 @@ def eligibility_frame(workers: Rows, held: Held, requirements: Sequence[Requirem
     frame = _of_tuples([row[:3] for row in workers], ELIGIBILITY_COLUMNS[:3])
     frame["passes"] = pd.Series([reason is None for reason in reasons], dtype=bool)
     frame["reason"] = pd.Series(reasons, dtype=object)
-    return frame
+    return typed(frame, reason="object")
 
 
 _ACTIONS = {

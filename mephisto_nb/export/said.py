@@ -144,8 +144,8 @@ def add_tips(path: Path, metadata: pd.DataFrame, item_ids: Sequence[str]) -> lis
     chosen = tips.loc[list(item_ids), ["header", "text"]].fillna("")
     new: list[JSONObject] = [{"header": header, "text": text} for header, text in chosen.values.tolist()]
     known = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))) if path.exists() else []
-    every = [{"header": tip.get("header") or "", "text": tip.get("text") or ""} for tip in [*known, *new]]
-    distinct = [tip for number, tip in enumerate(every) if tip not in every[:number]]
+    every = [(tip.get("header") or "", tip.get("text") or "") for tip in [*known, *new]]
+    distinct: list[JSONObject] = [{"header": header, "text": words} for header, words in dict.fromkeys(every)]
     text = io.StringIO()
     writer = csv.DictWriter(text, ["header", "text"], lineterminator="\n")
     writer.writeheader()

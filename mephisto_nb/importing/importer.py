@@ -16,12 +16,12 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.abstractions.database import Database
 from mephisto_nb.abstractions.progress import Progress, no_progress
 from mephisto_nb.data_model import changes as c
-from mephisto_nb.data_model.records import TaskRun, Worker
+from mephisto_nb.data_model.records import Event, TaskRun, Worker
 from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.data_model.task_run_args import MISSING, TaskRunArgs
 from mephisto_nb.importing.old_database import to_seconds
 from mephisto_nb.importing.old_mephisto import OldMephisto, find_blocked, index_assignments, parse_config
-from mephisto_nb.importing.old_tables import COLUMNS
+from mephisto_nb.importing.old_tables import COLUMNS, WHO
 from mephisto_nb.importing.report import ImportReport
 from mephisto_nb.importing.run_transfer import OldRun, RunTransfer, digest, own_id, run_id_of
 from mephisto_nb.operations.threads import DatabaseWriter, in_thread
@@ -50,7 +50,8 @@ class Importing:
         A run that is there already, from an earlier import, is left as it is; each is imported whole or not at all, so
         that an import that was interrupted goes on where it was when it is called again. Units that were open in 1.x
         have expired here; files that workers sent are copied. Who is known here by name and provider stays who they
-        are, and what they hold here stays as it is.
+        are, and what they hold here, or somebody here took from them, stays as it is; whom a reviewer of 1.x blocked is
+        blocked here, too, unless somebody here has unblocked them.
 
         Parameters
         ----------
@@ -161,6 +162,8 @@ class _People:
     #: Ours by theirs.
     worker_ids: dict[str, str] = field(default_factory=dict)
     facts: dict[str, WorkerFacts] = field(default_factory=dict)
+    #: Of which workers, by our ids, somebody here has changed what: whether they are blocked, or what they are granted.
+    touched: set[tuple[str, str]] = field(default_factory=set)
 
     def new_qualifications(self) -> list[tuple[str, str]]:
         """Give the qualifications that are not known here, each with its description."""
@@ -175,17 +178,40 @@ class _People:
         """Make the changes that store new workers, with their blocks, and new grants."""
         changes = c.Changes(None)
         self._find_workers()
+        self._find_touched()
         blocked = find_blocked(self.tables.rows["worker_review"])
         for one in self.tables.rows["workers"]:
-            id_ = one["worker_id"]
+            id_, worker_id, at = one["worker_id"], self.worker_ids[one["worker_id"]], to_seconds(one["creation_date"])
             if id_ in self.facts:
                 self.report.already_there["workers"] += 1
-                continue
-            worker = Worker(self.worker_ids[id_], one["worker_name"], one["provider_type"], id_ in blocked)
-            changes.changes.append(c.AddWorker(worker, to_seconds(one["creation_date"]) or 0.0))
-            self.report.imported["workers"] += 1
-        changes.changes += self._grants()
+            else:
+                worker = Worker(worker_id, one["worker_name"], one["provider_type"])
+                changes.changes.append(c.AddWorker(worker, at or 0.0))
+                self.report.imported["workers"] += 1
+            if id_ in blocked and not self._is_blocked(id_) and (worker_id, "blocked") not in self.touched:
+                changes.changes.append(c.SetBlocked(worker_id, True))
+                changes.events.append(_event(worker_id, at, "blocked"))
+        for grant in self._grants():
+            changes.changes.append(grant)
+            detail = {"qualification": grant.qualification_name, "value": grant.value}
+            changes.events.append(_event(grant.worker_id, grant.at, "granted", detail))
         return changes
+
+    def _is_blocked(self, old_id: str) -> bool:
+        known = self.facts.get(old_id, WorkerFacts()).worker
+        return known is not None and known.blocked
+
+    def _find_touched(self) -> None:
+        """Find what was changed here, which no import changes back."""
+        for event in self.database.read_people_events():
+            states = (event["before"], event["after"])
+            if "blocked" in states:
+                self.touched.add((event["subject_id"], "blocked"))
+            elif "granted" in states:
+                self.touched.add((event["subject_id"], f"granted {event['detail'].get('qualification')}"))
+
+    def _held(self, old_id: str) -> Mapping[str, int]:
+        return self.facts.get(old_id, WorkerFacts()).grants
 
     def _find_workers(self) -> None:
         by_provider = defaultdict[str, list[JSONObject]](list)
@@ -201,19 +227,23 @@ class _People:
                 else:
                     self.worker_ids[one["worker_id"]] = own_id(one["worker_id"], digest(provider, one["worker_name"]))
 
-    def _grants(self) -> Iterable[c.Change]:
+    def _grants(self) -> Iterable[c.SetGrant]:
         names = {one["qualification_id"]: one["qualification_name"] for one in self.tables.rows["qualifications"]}
         table = "granted_qualifications"
         for one in self.tables.rows[table]:
             worker, name = self.worker_ids.get(one["worker_id"]), names.get(one["qualification_id"])
             if worker is None or name is None:
                 self.report.leave_out(table, f"their {'worker' if worker is None else 'qualification'} is missing")
-            elif name in self.facts.get(one["worker_id"], WorkerFacts()).grants:
+            elif (worker, f"granted {name}") in self.touched or name in self._held(one["worker_id"]):
                 self.report.already_there[table] += 1
             else:
                 self.report.imported[table] += 1
                 at = to_seconds(one["update_date"]) or to_seconds(one["creation_date"])
                 yield c.SetGrant(worker, name, int(one["value"] or 0), at)
+
+
+def _event(worker_id: str, at: float | None, state: str, detail: JSONObject | None = None) -> Event:
+    return Event(at or 0.0, "worker", worker_id, None, state, f"{state} in Mephisto 1.x", WHO, detail)
 
 
 def _runs_of(tables: _Tables, people: _People, old: OldMephisto) -> Iterable[OldRun]:

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import pandas as pd
-
 from mephisto_nb.errors import DatabaseError, DataFileError, NotFoundError
 from mephisto_nb.utils.sqlite_files import uses_wal
 
@@ -128,8 +126,3 @@ def to_seconds(moment: object) -> float | None:
     except ValueError:
         return None
     return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
-
-
-def as_frame(rows: Rows, columns: Sequence[str]) -> pd.DataFrame:
-    """Make a frame that has its columns even if it has no row."""
-    return pd.DataFrame(rows, columns=list(columns))

@@ -15,20 +15,13 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.abstractions.progress import Progress, no_progress
 from mephisto_nb.data_model.states import AgentStatus, UnitStatus
 from mephisto_nb.errors import NotFoundError
-from mephisto_nb.export import frames
+from mephisto_nb.export import frames, people_frames
 from mephisto_nb.importing import old_tables as t
 from mephisto_nb.importing.old_database import OldDatabase, to_seconds
 from mephisto_nb.importing.old_files import OldAnswer, OldFiles, read_answer
 
 QUALIFICATION_COLUMNS = ("qualification_id", "qualification_name", "description")
-GRANT_COLUMNS = (
-    "worker_id", "worker_name", "provider_type", "qualification_id", "qualification_name", "value", "granted_at",
-)  # fmt: skip
 WORKER_COLUMNS = ("worker_id", "worker_name", "provider_type", "blocked", "units", "first_seen_at")
-MESSAGE_COLUMNS = (
-    "task_run_id", "assignment_index", "unit_index", "speaker", "role", "text", "at", "data", "assignment_id",
-    "unit_id", "agent_id", "worker_id", "worker_name",
-)  # fmt: skip
 ONBOARDING_COLUMNS = ("onboarding_agent_id", "task_run_id", "worker_id", "worker_name", "status", "at", "answer")
 TROUBLE_COLUMNS = ("where", "why")
 _ANSWERED = ("completed", "approved", "soft_rejected", "rejected")
@@ -139,7 +132,7 @@ class OldMephisto:
             }
             for one in self.read("granted_qualifications")
         ]
-        return frames.make_frame(rows, GRANT_COLUMNS, ("granted_at",))
+        return frames.make_frame(rows, people_frames.GRANT_COLUMNS, ("granted_at",))
 
     def reviews(self) -> pd.DataFrame:
         """Give one row a decision (columns: `export.frames.reviews_frame`), those about no unit among them."""
@@ -169,7 +162,7 @@ class OldMephisto:
                     said = {"speaker": message.get("id"), "text": message.get("text"), "data": message}
                     about = {name: row[name] for name in ("task_run_id", "assignment_index", "assignment_id")}
                     rows.append({**about, **said, "at": to_seconds(message.get("timestamp"))})
-        return frames.make_frame(rows, MESSAGE_COLUMNS, ("at",))
+        return frames.make_frame(rows, frames.MESSAGE_COLUMNS, ("at",))
 
     def onboardings(self) -> pd.DataFrame:
         """Give one row an attempt to be let in, with what was answered, as 1.x's files have it."""

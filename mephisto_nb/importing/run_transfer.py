@@ -231,9 +231,11 @@ class RunTransfer:
             self._changes.append(c.AddLiveUpdate(agent_id, "operator", said, said_at))
 
     def _copy(self, agent_id: str, found: OldAnswer) -> list[JSONObject]:
-        sent = []
+        sent, taken = list[JSONObject](), set[str]()
         for file in found.files:
-            name = f"{agent_id}/{file.name}"
+            # One of a name may be in the agent's own folder, and another in that of its uploads.
+            name = f"{agent_id}/{file.name}" if file.name not in taken else f"{agent_id}/{len(taken)} {file.name}"
+            taken.add(file.name)
             self.copies.append((file, name))
             sent.append({"fieldname": "(files)", "filename": name})
         return sent
@@ -260,6 +262,9 @@ class RunTransfer:
                 self._keep_as_event(one, at)
             else:
                 self._changes.append(c.AddReview(self._make_review(one, agent, at)))
+                if one["revoked"]:
+                    worker, detail = self.old.worker_ids[agent["worker_id"]], {"revoked": one["revoked"]}
+                    self._log(at, "worker", worker, "reviewed in Mephisto 1.x", detail=detail)
             self.report.imported["worker_review"] += 1
 
     def _keep_as_event(self, review: JSONObject, at: float) -> None:

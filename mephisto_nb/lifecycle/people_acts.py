@@ -50,7 +50,8 @@ def _qualification_after(act: Act, was: Qualification | None, new_id: Callable[[
         return None
     if act.kind is ActKind.DESCRIBE and was is not None:
         return replace(was, description=act.text)
-    if was is not None or act.kind not in (ActKind.CREATE, ActKind.GRANT):
+    makes = act.kind is ActKind.CREATE or (act.kind is ActKind.GRANT and act.workers)
+    if was is not None or not makes:
         return was
     if act.undoes is not None and act.undoes.was is not None:
         return act.undoes.was  # under its old id

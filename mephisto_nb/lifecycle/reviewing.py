@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.changes import AddReview, ChangePayment
+from mephisto_nb.data_model.changes import AddReview
 from mephisto_nb.data_model.records import Agent, Unit
 from mephisto_nb.data_model.reviews import DECIDED, SAID, Decision, KeptReview, Outcome, Review
 from mephisto_nb.data_model.snapshots import WorkerFacts
@@ -78,6 +78,13 @@ def _why_not(unit: Unit, agent: Agent | None, decision: Decision, seen: UnitStat
 
 def _decide_on(step: Step, unit: Unit, agent: Agent, decision: Decision, effects: JSONObject) -> Outcome:
     before, why, review_id = unit.status, SAID[decision.verdict], step.new_id()
+
+    def owe(kind: PaymentKind, amount: float, reason: str) -> str | None:
+        if not amount:
+            return None
+        about = {"key": _key(review_id, kind), "unit_id": unit.unit_id, "who": decision.who}
+        return people.pay(step, agent.worker_id, kind, amount, reason, **about).payment_id
+
     step.change_unit(unit, decision.verdict, why, decision.who, agent)
     step.change_agent(agent, AGENT_OF_DECIDED[decision.verdict], why, decision.who)
     reward = unit.pay_amount if decision.verdict in _PAID_FOR and before not in _PAID_FOR else 0.0
@@ -92,23 +99,16 @@ def _decide_on(step: Step, unit: Unit, agent: Agent, decision: Decision, effects
         message=decision.message,
         who=decision.who,
         at=step.now,
-        reward_payment_id=_owe(step, review_id, unit, agent, PaymentKind.REWARD, reward, "your answer"),
-        bonus_payment_id=_owe(
-            step, review_id, unit, agent, PaymentKind.BONUS, decision.bonus, decision.message or "a bonus for your work"
-        ),
+        reward_payment_id=owe(PaymentKind.REWARD, reward, "your answer"),
+        bonus_payment_id=owe(PaymentKind.BONUS, decision.bonus, decision.message or "a bonus for your work"),
         effects=effects,
     )
     step.note(AddReview(review))
     return Outcome(unit.unit_id, agent.worker_id, before, decision.verdict, done=True, review_id=review_id)
 
 
-def _owe(
-    step: Step, review_id: str, unit: Unit, agent: Agent, kind: PaymentKind, amount: float, reason: str
-) -> str | None:
-    if not amount:
-        return None
-    key = f"review:{review_id}:{kind.value}"
-    return people.pay(step, agent.worker_id, kind, amount, reason, key=key, unit_id=unit.unit_id).payment_id
+def _key(review_id: str, kind: PaymentKind) -> str:
+    return f"review:{review_id}:{kind.value}"
 
 
 def _change_standing(step: Step, decision: Decision, worker_id: str, known: Mapping[str, WorkerFacts]) -> JSONObject:
@@ -116,11 +116,11 @@ def _change_standing(step: Step, decision: Decision, worker_id: str, known: Mapp
     why = f"came with a decision: {SAID[decision.verdict]}"
     granted = {name: [value, facts.grants.get(name)] for name, value in decision.grants.items()}
     for name, value in decision.grants.items():
-        people.grant(step, worker_id, name, value, why)
+        people.grant(step, worker_id, name, value, why, decision.who)
     if granted:
         effects["granted"] = granted
     if decision.block and not (facts.worker and facts.worker.blocked):
-        people.block(step, worker_id, why)
+        people.block(step, worker_id, why, decision.who)
         effects["blocked"] = True
     return effects
 
@@ -128,9 +128,12 @@ def _change_standing(step: Step, decision: Decision, worker_id: str, known: Mapp
 def undo(
     step: Step, kept: Sequence[KeptReview], who: str, note: str, known: Mapping[str, WorkerFacts]
 ) -> list[Outcome]:
-    """Take decisions back, the latest of each unit; what is paid already, or has changed since, refuses for itself."""
-    outcomes = []
-    for one in kept:
+    """Take decisions back, the latest of each unit; what is paid already, or has changed since, refuses for itself.
+
+    What came with the last of them is put back first, so that what a worker held before the first is what stays.
+    """
+    outcomes, standing = [], _Standing(step, who, known)
+    for one in sorted(kept, key=lambda one: one.review.at, reverse=True):
         review, unit = one.review, step.state.units[one.review.unit_id]
         agent = step.state.agents[review.agent_id]
         why = _why_not_back(unit, one)
@@ -141,8 +144,9 @@ def undo(
         step.change_unit(unit, review.before, said, who, agent, undoing=True)
         step.change_agent(agent, AGENT_OF_DECIDED[review.before], said, who, undoing=True)
         for payment_id in one.payments:
-            step.note(ChangePayment(payment_id, PaymentStatus.OWED, PaymentStatus.CANCELLED))
-        _restore_standing(step, review, known.get(review.worker_id, WorkerFacts()))
+            kind = PaymentKind.REWARD if payment_id == review.reward_payment_id else PaymentKind.BONUS
+            people.cancel(step, payment_id, _key(review.review_id, kind))
+        standing.restore(review)
         undoing = _undoing(step, review, who, note)
         step.note(AddReview(undoing))
         outcomes.append(
@@ -156,6 +160,9 @@ def _why_not_back(unit: Unit, kept: KeptReview) -> str:
         return DECIDED
     if kept.review.before not in UNIT_WAYS_BACK[unit.status]:
         return f"is {unit.status.value}, from where no way leads back to {kept.review.before.value}"
+    pays = kept.review.after in _PAID_FOR and kept.review.before not in _PAID_FOR
+    if pays and unit.pay_amount and kept.review.reward_payment_id is None:
+        return "it was paid for elsewhere, which cannot be taken back"
     settled = [status for status in kept.payments.values() if status is not PaymentStatus.OWED]
     return f"its payment is {settled[0].value}, and cannot be taken back" if settled else ""
 
@@ -176,15 +183,27 @@ def _undoing(step: Step, review: Review, who: str, note: str) -> Review:
     )
 
 
-def _restore_standing(step: Step, review: Review, facts: WorkerFacts) -> None:
-    """Put back what a decision has changed of a worker, unless somebody has changed it since."""
-    why = f"the decision that it came with is undone: {SAID[review.after]}"
-    for name, (value, earlier) in review.effects.get("granted", {}).items():
-        if facts.grants.get(name) != value or earlier == value:
-            continue
-        if earlier is None:
-            people.revoke(step, review.worker_id, name, why)
-        else:
-            people.grant(step, review.worker_id, name, earlier, why)
-    if review.effects.get("blocked") and facts.worker is not None and facts.worker.blocked:
-        people.unblock(step, review.worker_id, why)
+class _Standing:
+    """What workers hold while decisions are taken back, and who takes them back."""
+
+    def __init__(self, step: Step, who: str, known: Mapping[str, WorkerFacts]) -> None:
+        self._step, self._who = step, who
+        self._grants = {worker_id: dict(facts.grants) for worker_id, facts in known.items()}
+        self._blocked = {id_ for id_, facts in known.items() if facts.worker is not None and facts.worker.blocked}
+
+    def restore(self, review: Review) -> None:
+        """Put back what a decision has changed of a worker, unless somebody has changed it since."""
+        why, worker_id = f"the decision that it came with is undone: {SAID[review.after]}", review.worker_id
+        held = self._grants.get(worker_id, {})
+        for name, (value, earlier) in review.effects.get("granted", {}).items():
+            if held.get(name) != value or earlier == value:
+                continue
+            if earlier is None:
+                del held[name]
+                people.revoke(self._step, worker_id, name, why, self._who)
+            else:
+                held[name] = earlier
+                people.grant(self._step, worker_id, name, earlier, why, self._who)
+        if review.effects.get("blocked") and worker_id in self._blocked:
+            self._blocked.remove(worker_id)
+            people.unblock(self._step, worker_id, why, self._who)

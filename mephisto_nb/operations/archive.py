@@ -23,7 +23,7 @@ from mephisto_nb.operations.registry import get_blueprint_from_type, get_crowd_p
 from mephisto_nb.operations.run_frames import RunFrames
 from mephisto_nb.operations.task_run_settings import settings_from_dict
 from mephisto_nb.operations.threads import DatabaseWriter
-from mephisto_nb.review.reviewing import ReviewedRun
+from mephisto_nb.review.reviewed_run import ReviewedRun
 
 if TYPE_CHECKING:
     from mephisto_nb.operations.run_keeper import RunKeeper

@@ -244,7 +244,6 @@ class Operator(People, Archive, Books, Importing):
 
     def _keep(self, keeper: RunKeeper) -> LiveTaskRun:
         self._keepers[keeper.run.task_run_id] = keeper
-        keeper.run.parts.engine.listeners.append(self.people_acts.take_in)
         self.left_behind = [run for run in self.left_behind if run.task_run_id != keeper.run.task_run_id]
         self._tell_listeners()
         return keeper.run

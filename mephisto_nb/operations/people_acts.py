@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -13,14 +14,14 @@ from mephisto_nb.data_model.changes import (
     AddPayment,
     AddSubmission,
     AddWorker,
+    Changes,
     ChangeUnit,
     SetBlocked,
     SetGrant,
 )
 from mephisto_nb.data_model.people_acts import Act, ActKind, Outcome
-from mephisto_nb.errors import NotFoundError
+from mephisto_nb.errors import ConflictError, NotFoundError
 from mephisto_nb.lifecycle.people_acts import undo_of
-from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.act_makers import make_act
 from mephisto_nb.operations.act_words import foretell, tell
 from mephisto_nb.operations.threads import DatabaseWriter, in_thread
@@ -30,7 +31,7 @@ logger = get_logger(__name__)
 
 #: So many acts can be undone, one after the other.
 _KEPT = 50
-#: What a step of a run changes of people, and of what is counted of them.
+#: What runs and decisions change of people, and of what is counted of them.
 _ABOUT_PEOPLE = (AddWorker, AddAgent, AddSubmission, AddPayment, ChangeUnit, SetGrant, SetBlocked)
 
 
@@ -45,20 +46,17 @@ class PeopleActs:
 
     def __init__(self, database: Database, writer: DatabaseWriter, clock: Clock) -> None:
         self.database = database
-        #: Who is told, on the loop, after each act, and after each step of a run here that is about people.
+        #: Who is told, on the loop, after each act, and whenever a run or a decision here has changed people.
         self.listeners: list[Callable[[], None]] = []
         self._writer, self._clock = writer, clock
         self._done: deque[Outcome] = deque(maxlen=_KEPT)
+        self._turn = asyncio.Lock()
+        writer.listeners.append(self._take_in)
 
     @property
     def last(self) -> Outcome | None:
         """What `undo` would take back."""
         return self._done[-1] if self._done else None
-
-    def take_in(self, step: Step) -> None:
-        """Hear of a committed step of a run, and tell of it if it is about people."""
-        if any(isinstance(change, _ABOUT_PEOPLE) for change in step.changes.changes):
-            self.tell()
 
     def tell(self) -> None:
         """Tell everybody that something about people may have changed."""
@@ -80,6 +78,7 @@ class PeopleActs:
         outcome = await self._perform(await in_thread(self._make, action, arguments))
         if outcome.has_changed:
             self._done.append(outcome)
+        self.tell()
         return outcome
 
     def preview(self, action: str, **arguments: Any) -> str:
@@ -97,7 +96,7 @@ class PeopleActs:
         return foretell(outcome)
 
     async def undo(self) -> Outcome:
-        """Take the last act back that was not undone yet.
+        """Take the last act back that was not undone yet, or refuse to: then it stays, and the next is that before it.
 
         Raises
         ------
@@ -106,12 +105,29 @@ class PeopleActs:
         ConflictError
             Somebody has changed the same things since; nothing was changed.
         """
-        last = self.last
-        if last is None:
-            raise NotFoundError("There is nothing to undo: this operator has done nothing to people yet.")
-        outcome = await self._perform(undo_of(last))
-        self._done.remove(last)
-        return outcome
+        async with self._turn:
+            if (last := self.last) is None:
+                raise NotFoundError(
+                    "There is nothing to undo: this operator has done nothing to people yet, or all of it is undone. "
+                    "What came with a decision on an answer goes back with that decision: run.undo_review(...)."
+                )
+            try:
+                outcome = await self._perform(undo_of(last))
+            except ConflictError as error:
+                self._forget(last)
+                next_ = f" Undo again for the act before it: {tell(self.last)}" if self.last else ""
+                raise ConflictError(f"{error}{next_}") from error
+            self._forget(last)
+            return outcome
+
+    def _forget(self, done: Outcome) -> None:
+        self._done.remove(done)
+        self.tell()
+
+    def _take_in(self, changes: Changes) -> None:
+        """Hear of what is committed in this kernel beside acts, and tell of it if it is about people."""
+        if any(isinstance(change, _ABOUT_PEOPLE) for change in changes.changes):
+            self.tell()
 
     def _make(self, action: str, arguments: dict[str, Any]) -> Act:
         return make_act(action, self.database.read_workers, arguments)
@@ -120,7 +136,6 @@ class PeopleActs:
         outcome: Outcome = await self._writer.call(self.database.perform, act, self._clock.now())
         _check(outcome)
         logger.debug("%s", tell(outcome))
-        self.tell()
         return outcome
 
 

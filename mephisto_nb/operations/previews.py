@@ -11,6 +11,7 @@ from mephisto_nb.data_model.states import AGENT_ACTIVE, UnitStatus
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.lifecycle.limits import LIMITS, count_over_limit, limits_of, unheld_units
 from mephisto_nb.lifecycle.run_state import RunState
+from mephisto_nb.utils.money import dollars
 
 #: How many of the interrupted are named.
 _NAMED = 5
@@ -131,12 +132,6 @@ def _pay(state: RunState, fee_rate: float, before: float, after: float) -> str:
         f"Pay for a unit: {dollars(after)} instead of {dollars(before)}, for {_units(len(units))} that nobody has yet: "
         f"{effect}.{later}"
     )
-
-
-def dollars(amount: float) -> str:
-    """Write an amount of money: cents, and parts of them where a price has such."""
-    cents = f"{amount:,.2f}"
-    return f"${cents}" if math.isclose(float(cents.replace(",", "")), amount, abs_tol=1e-9) else f"${amount:,.4f}"
 
 
 def _takes_back(state: RunState) -> str:

@@ -134,12 +134,15 @@ class Qualifications:
     async def undo(self) -> Outcome:
         """Take the last act back, be it on qualifications or workers; again: the one before.
 
+        Grants and blocks that came with a decision on an answer are not among these: taken back alone they would leave
+        half of it, the verdict and the money. ``run.undo_review(...)`` takes back all that came with it.
+
         Raises
         ------
         NotFoundError
             There is nothing to undo.
         ConflictError
-            Somebody has changed the same things since; nothing was changed.
+            Somebody has changed the same things since; nothing was changed, and the next is the act before it.
         """
         return await self._acts.undo()
 

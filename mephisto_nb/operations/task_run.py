@@ -10,7 +10,7 @@ from mephisto_nb.data_model.states import UNIT_ANSWERED, UnitStatus
 from mephisto_nb.errors import ClosedError, RunFailedError
 from mephisto_nb.operations.run_parts import RunParts
 from mephisto_nb.operations.steering import SteeredRun
-from mephisto_nb.review.reviewing import ReviewedRun
+from mephisto_nb.review.reviewed_run import ReviewedRun
 
 if TYPE_CHECKING:
     from mephisto_nb.operations.run_engine import RunEngine

@@ -10,21 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from mephisto_nb.abstractions.clock import Clock
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model.records import Agent, TaskRun, Unit
+from mephisto_nb.data_model.records import Agent, Unit
 from mephisto_nb.data_model.reviews import DECIDED, SAID, KeptReview, Outcome
 from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.errors import ClosedError, ConflictError, NotFoundError
 from mephisto_nb.lifecycle.run_state import RunRules, RunState
 from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations.threads import DatabaseWriter, in_thread
+from mephisto_nb.operations.threads import in_thread
 from mephisto_nb.utils.ids import new_id
 
 if TYPE_CHECKING:
-    from mephisto_nb.operations.run_engine import RunEngine
+    from mephisto_nb.review.runs import DecidableRun
 
 #: What a decision is carried out as, and what looks up all that it has to know.
 Rule: TypeAlias = Callable[[Step], list[Outcome]]
@@ -32,30 +30,6 @@ Prepare: TypeAlias = Callable[[], Rule]
 
 #: How often is decided again; each time somebody else has decided something.
 _TRIES = 20
-
-
-class DecidableRun(Protocol):
-    """A run as decisions see it."""
-
-    @property
-    def task_run(self) -> TaskRun:
-        """The run's record."""
-
-    @property
-    def database(self) -> Database:
-        """Where it is kept."""
-
-    @property
-    def writer(self) -> DatabaseWriter:
-        """Who writes there."""
-
-    @property
-    def clock(self) -> Clock:
-        """What time it is."""
-
-    @property
-    def engine(self) -> RunEngine | None:
-        """What drives the run, if this kernel does."""
 
 
 async def carry_out(run: DecidableRun, unit_ids: Sequence[str], prepare: Prepare) -> list[Outcome]:

@@ -14,9 +14,12 @@ from mephisto_nb.abstractions.database import Database
 from mephisto_nb.data_model.states import PaymentStatus
 from mephisto_nb.errors import ConfigError, NotFoundError
 from mephisto_nb.export import frames
+from mephisto_nb.export.column_types import TEXT
 from mephisto_nb.operations.threads import DatabaseWriter, in_thread
 from mephisto_nb.review.decisions import who_decides
-from mephisto_nb.review.reviewing import ReviewableRun, Reviewing
+from mephisto_nb.review.reviewing import Reviewing
+from mephisto_nb.review.runs import ReviewableRun
+from mephisto_nb.review.selection import refuse_namesakes
 
 #: Payments: their ids, or rows with the column ``payment_id``.
 Payments: TypeAlias = "str | Iterable[str] | pd.DataFrame | None"
@@ -119,9 +122,10 @@ class Books(ABC):
         Raises
         ------
         ConfigError
-            Neither payments nor a worker is named, or nobody can tell which payments are meant; nothing was noted.
+            Neither payments nor a worker is named, or nobody can tell which payments are meant, as where a name is that
+            of two workers in different crowds; nothing was noted.
         NotFoundError
-            There is no such payment; nothing was noted.
+            There is no such payment, or nothing was ever owed to such a worker; nothing was noted.
         DatabaseError, ClosedError
             The database cannot be written; nothing was noted.
 
@@ -140,8 +144,8 @@ class Books(ABC):
         now = (await in_thread(self.payments)).set_index("payment_id").loc[ids]
         done = rows["payment_id"].isin(settled)
         story = [_story(row) for row in now.to_dict("records")]
-        frame = rows.assign(done=done, why=["" if one else why for one, why in zip(done, story, strict=True)])
-        return frame[list(PAID_COLUMNS)].reset_index(drop=True)
+        why = pd.Series(["" if one else why for one, why in zip(done, story, strict=True)], rows.index, dtype=TEXT)
+        return rows.assign(done=done, why=why)[list(PAID_COLUMNS)].reset_index(drop=True)
 
 
 def _choose(known: pd.DataFrame, payments: Payments, worker: str | Iterable[str] | None) -> pd.DataFrame:
@@ -155,7 +159,10 @@ def _choose(known: pd.DataFrame, payments: Payments, worker: str | Iterable[str]
         rows = known[known["payment_id"].isin(ids)]
     if worker is None:
         return rows
-    return rows[rows["worker_name"].isin({worker} if isinstance(worker, str) else set(worker))]
+    names = refuse_namesakes(worker, rows)
+    if strangers := sorted(set(names) - set(known["worker_name"])):
+        raise NotFoundError(f"Nothing was ever owed to a worker {strangers[0]!r}. See operator.owed().")
+    return rows[rows["worker_name"].isin(names)]
 
 
 def _ids(given: str | Iterable[str] | pd.DataFrame, column: str) -> Sequence[str]:

@@ -13,8 +13,8 @@ from mephisto_nb.data_model.changes import AddPayment, Change, ChangePayment, Se
 from mephisto_nb.data_model.reviews import Decision, Outcome
 from mephisto_nb.data_model.states import PaymentKind
 from mephisto_nb.errors import UnknownTypeError
-from mephisto_nb.operations.previews import dollars
 from mephisto_nb.operations.registry import get_crowd_provider_from_type
+from mephisto_nb.utils.money import dollars
 
 
 @dataclass(frozen=True, slots=True)

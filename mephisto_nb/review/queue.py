@@ -6,6 +6,7 @@ import pandas as pd
 
 from mephisto_nb.data_model.states import UnitStatus
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.export.column_types import typed
 from mephisto_nb.review.agreement import agreement_by_answer, closed_questions
 
 ORDERS = ("worker", "disagreement", "suspicion")
@@ -58,7 +59,8 @@ def review_queue(results: pd.DataFrame, records: pd.DataFrame, order: str, *, de
     if order not in ORDERS:
         raise ConfigError(f"There is no order {order!r}. There are: {', '.join(ORDERS)}.")
     if results.empty:
-        return pd.DataFrame(columns=list(QUEUE_COLUMNS))
+        moments = results["submitted_at"].dtype if "submitted_at" in results else object
+        return typed(pd.DataFrame(columns=list(QUEUE_COLUMNS)).astype({"submitted_at": moments}))
     frame = results.assign(**agreement_by_answer(results, closed_questions(results)))
     frame["time_ratio"] = frame["duration_in_seconds"] / results["duration_in_seconds"].median()
     about = records.set_index("worker_id")

@@ -8,6 +8,7 @@ import pandas as pd
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.states import UNIT_REVIEWED, Gate, UnitStatus
+from mephisto_nb.export.column_types import typed
 from mephisto_nb.review.agreement import agreement_by_answer, closed_questions
 
 RECORD_COLUMNS = (
@@ -44,7 +45,7 @@ def worker_records(
         was; ``notes``, a list, oldest first. ``gold_accuracy`` is NaN where nothing is known.
     """
     if results.empty:
-        return pd.DataFrame(columns=list(RECORD_COLUMNS))
+        return typed(pd.DataFrame(columns=list(RECORD_COLUMNS)))
     questions = closed_questions(results)
     shown = results.assign(**agreement_by_answer(results, questions))
     shown["waiting"] = shown["status"] == UnitStatus.COMPLETED.value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol, TypeAlias
 
 import pandas as pd
@@ -30,7 +30,12 @@ class Selectable(Protocol):
         """Give one row an answer."""
 
 
-def select(run: Selectable, units: Units = None, worker: str | Iterable[str] | None = None) -> Wanted:
+def select(
+    run: Selectable,
+    units: Units = None,
+    worker: str | Iterable[str] | None = None,
+    meant: Collection[UnitStatus] = frozenset({UnitStatus.COMPLETED}),
+) -> Wanted:
     """Tell which units are meant, in order, each once.
 
     Parameters
@@ -40,16 +45,18 @@ def select(run: Selectable, units: Units = None, worker: str | Iterable[str] | N
     units
         Ids; rows with the column ``unit_id`` (with ``status``, each is decided on only if it is still in the status
         that these rows show; of what a decision gave back, those alone that it was ``done`` to); a mask over
-        ``results()``; a function of ``results()``; None: all that are completed.
+        ``results()``; a function of ``results()``; None: all whose status is `meant`, those of gates too.
     worker
         Names of workers: their units alone.
+    meant
+        Which those are that nobody has to name: all that wait for a decision, unless told otherwise.
 
     Raises
     ------
     ConfigError
         It cannot be told which units are meant.
     """
-    wanted = _waiting(run) if units is None else _from(run, units)
+    wanted = _all(run, meant) if units is None else _from(run, units)
     if worker is None:
         return wanted
     names = {worker} if isinstance(worker, str) else set(worker)
@@ -58,9 +65,28 @@ def select(run: Selectable, units: Units = None, worker: str | Iterable[str] | N
     return {unit_id: seen for unit_id, seen in wanted.items() if unit_id in theirs}
 
 
-def _waiting(run: Selectable) -> Wanted:
+def refuse_namesakes(worker: str | Iterable[str], frame: pd.DataFrame) -> list[str]:
+    """Give names of workers, each of which is that of one alone in the rows of a frame.
+
+    Raises
+    ------
+    ConfigError
+        A name is that of two workers, in different crowds.
+    """
+    names = [worker] if isinstance(worker, str) else list(worker)
+    many = frame.loc[frame["worker_name"].isin(names)].groupby("worker_name")["worker_id"].nunique()
+    for name, number in many.items():
+        if number > 1:
+            raise ConfigError(
+                f"{name!r} is the name of {number} workers, in different crowds. Choose the rows that are meant by "
+                "their worker_id."
+            )
+    return names
+
+
+def _all(run: Selectable, meant: Collection[UnitStatus]) -> Wanted:
     frame = run.units()
-    return dict.fromkeys(frame.loc[frame["status"] == UnitStatus.COMPLETED.value, "unit_id"], UnitStatus.COMPLETED)
+    return _from_rows(frame.loc[frame["status"].isin([status.value for status in meant]), ["unit_id", "status"]])
 
 
 def _from(run: Selectable, units: object) -> Wanted:

@@ -7,7 +7,7 @@ dies in between asks again for what is not noted, with the same key, and for not
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.abstractions.crowd_provider import CrowdProvider, CrowdVerb, CrowdWork
@@ -16,18 +16,11 @@ from mephisto_nb.data_model.records import Event
 from mephisto_nb.data_model.states import PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.errors import WorldError
 from mephisto_nb.operations.threads import in_thread
-from mephisto_nb.review.applying import DecidableRun
+from mephisto_nb.review.runs import ToldRun
+from mephisto_nb.utils.money import dollars
 
 TOLD = "the crowd was told"
 REFUSED = "the crowd did not do it"
-
-
-class ToldRun(DecidableRun, Protocol):
-    """A run whose crowd can be asked for something."""
-
-    @property
-    def provider(self) -> CrowdProvider[Any] | None:
-        """The run's crowd; None where it is not known here."""
 
 
 async def tell_crowd(run: ToldRun) -> list[str]:
@@ -49,6 +42,8 @@ async def tell_crowd(run: ToldRun) -> list[str]:
         return []
     troubles: list[str] = []
     for verb, subject, row, work in await in_thread(lambda: list(_due(run, provider.CAN))):
+        if not await in_thread(_is_still_due, run, verb, row):
+            continue
         try:
             await _verbs(provider)[verb](work)
         except WorldError as error:
@@ -56,12 +51,32 @@ async def tell_crowd(run: ToldRun) -> list[str]:
             await _note(run, verb, subject, work.key, f"{REFUSED}: {error}")
             continue
         if subject == "payment":
-            ways = PaymentStatus.OWED, PaymentStatus.SENT
-            settle = run.database.settle_payments
-            await run.writer.call(settle, [row["payment_id"]], *ways, run.clock.now(), provider.PROVIDER_TYPE)
+            if not await _settle(run, row["payment_id"]):
+                why = f"was paid nonetheless ({dollars(work.amount)}): it was taken back in the very moment"
+                troubles.append(f"{verb.value} for {work.worker_name}: {why}")
+                await _note(run, verb, subject, row["payment_id"], why)
         else:
             await _note(run, verb, subject, row["review_id"], TOLD)
     return troubles
+
+
+def _is_still_due(run: ToldRun, verb: CrowdVerb, row: JSONObject) -> bool:
+    """Tell whether what was due when all of it was read still is: a crowd may take its time, and others decide."""
+    if "payment_id" in row:
+        return PaymentStatus.OWED in run.database.read_payment_statuses([row["payment_id"]]).values()
+    unit_id = row["unit_id"]
+    kept = run.database.find_kept_reviews(run.task_run.task_run_id, [unit_id]).get(unit_id)
+    # Who was rejected, and then approved after all, has not to be rejected any more.
+    return kept is not None and (verb is not CrowdVerb.REJECT or kept.review.review_id == row["review_id"])
+
+
+async def _settle(run: ToldRun, payment_id: str) -> bool:
+    """Note that the crowd has paid; tell whether it was still to. The money is gone even where it was not."""
+    about = run.clock.now(), run.task_run.provider_type
+    settle, after = run.database.settle_payments, PaymentStatus.SENT
+    if await run.writer.call(settle, [payment_id], PaymentStatus.OWED, after, *about):
+        return True
+    return not await run.writer.call(settle, [payment_id], PaymentStatus.CANCELLED, after, *about)
 
 
 def _verbs(provider: CrowdProvider[Any]) -> dict[CrowdVerb, Callable[[CrowdWork], Awaitable[None]]]:

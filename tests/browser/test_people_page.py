@@ -115,6 +115,23 @@ async def test_workers_are_listed_with_their_pay_and_their_notes(stage: Stage, s
     await expect(stage.page.get_by_text("3 of 12 workers")).to_be_visible()
 
 
+async def test_as_many_chosen_before_are_not_all_that_a_search_shows(stage: Stage) -> None:
+    await people(stage.operator, 4)
+    await stage.open("workers")
+    search, grid = stage.page.get_by_label("Search workers and qualifications"), stage.page.get_by_role("grid")
+    everybody = grid.get_by_role("columnheader", name="Choose all")
+    for which, chosen in (("worker 00001", "1 of 4 workers, 1 chosen"), ("worker 00002", "1 of 4 workers, 2 chosen")):
+        await search.fill(which)
+        await expect(grid.get_by_text(which)).to_be_visible()
+        await expect(grid.get_by_text("worker 0000")).to_have_count(1)
+        await expect(everybody).not_to_have_attribute("data-all", "")
+        await everybody.click()
+        await expect(stage.page.get_by_text(chosen)).to_be_visible()
+        await expect(everybody).to_have_attribute("data-all", "")
+    await everybody.click()
+    await expect(stage.page.get_by_text("chosen")).to_have_count(0)
+
+
 @DARK
 async def test_ten_thousand_are_scrolled_searched_sorted_and_chosen(stage: Stage, shots: Path, dark: bool) -> None:
     await people(stage.operator, 10_000, 3000)
@@ -294,6 +311,24 @@ async def test_what_another_kernel_does_is_seen_as_somebody_comes_back(stage: St
     stage.operator.people_acts.database.grant_qualification("careful", "worker 00011", "mock", 1)
     await stage.page.evaluate("() => window.dispatchEvent(new Event('focus'))")
     await expect(stage.page.get_by_text("4 holders")).to_be_visible()
+
+
+async def test_nothing_is_begun_that_the_first_state_would_take_away(stage: Stage) -> None:
+    await people(stage.operator, 4)
+    may_come, find = asyncio.Event(), stage._find
+
+    async def find_late(topic: str) -> Any:
+        await may_come.wait()
+        return await find(topic)
+
+    stage._desk._find = find_late
+    await stage.open("qualifications")
+    add = stage.page.get_by_role("button", name="Add a requirement")
+    await expect(stage.page.get_by_role("article", name="Qualifications")).to_be_visible()
+    await expect(add).to_be_hidden(timeout=2000)
+    may_come.set()
+    await add.click()
+    await expect(stage.page.get_by_label("Comparator")).to_be_visible()
 
 
 async def test_requirements_are_composed_by_hand_with_all_comparators(stage: Stage) -> None:

@@ -17,6 +17,7 @@ from mephisto_nb.display.people.still import draw_qualifications, draw_workers
 from mephisto_nb.display.people.tables import Query, Table
 from mephisto_nb.display.widgets.desk import Desk, Subject
 from mephisto_nb.errors import ConfigError, NotFoundError
+from tests.review.answers import said, stored_run
 
 #: What each action is given in this test; the workers it is about are chosen by id, or named.
 ACTIONS: dict[str, dict[str, Any]] = {
@@ -155,6 +156,17 @@ async def test_a_look_notices_what_another_kernel_has_done_and_nothing_else(room
     await room.answer("look", {})
     await room.answer("look", {})
     assert len(told) == 1
+
+
+async def test_a_decision_on_an_ended_run_is_in_the_panels_of_people_at_once(room: PeopleRoom) -> None:
+    run = stored_run(room._operator, [said(0, "ann", "glad")])
+    await room.load()
+    told: list[int] = []
+    room.on_change.append(lambda: told.append(1))
+    await run.reject(block=True)
+    assert told
+    found: Any = await room.answer("rows", {"table": "workers", "only": "blocked"})
+    assert [row["worker_name"] for row in found["rows"]] == ["ann", "eve"]
 
 
 async def test_there_is_one_room_for_all_panels_of_an_operator(room: PeopleRoom) -> None:

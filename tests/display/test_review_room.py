@@ -14,9 +14,11 @@ from mephisto_nb.display.notebook import Operator
 from mephisto_nb.display.reviewing.panel import REVIEW, ReviewPanel
 from mephisto_nb.display.reviewing.room import EXTRAS, ReviewRoom
 from mephisto_nb.display.widgets.desk import Desk, Subject
-from mephisto_nb.errors import ConfigError, NotFoundError
+from mephisto_nb.errors import ConfigError, DatabaseError, NotFoundError
+from mephisto_nb.operations import registry
 from mephisto_nb.review.decisions import VERDICTS
 from tests.review.answers import Row, said, stored_page_run, stored_run
+from tests.review.test_telling import Generous
 
 #: What may come with a decision, and an example of each.
 GIVEN: dict[str, Any] = {
@@ -118,7 +120,8 @@ async def test_undo_leaves_the_same_rows_as_the_method(operator: Operator, other
 async def test_all_of_a_worker_and_all_of_a_filter_are_what_the_preview_said(operator: Operator) -> None:
     run = stored_run(operator, moods())
     room = run.review().room
-    chosen = await ask(room, "choose", {"worker_name": "ann", "filter": "`answer.tone` == 'grim' and time_ratio < 0.5"})
+    ann = run.results().set_index("worker_name")["worker_id"]["ann"].iloc[0]
+    chosen = await ask(room, "choose", {"worker_id": ann, "filter": "`answer.tone` == 'grim' and time_ratio < 0.5"})
     assert (chosen["worker"], chosen["list"]) == (4, 4)
     act = {
         "action": "decide",
@@ -136,6 +139,13 @@ async def test_all_of_a_worker_and_all_of_a_filter_are_what_the_preview_said(ope
     assert set(run.results().groupby("worker_name")["status"].first().items()) == {
         ("ann", "accepted"), ("bob", "completed"), ("eve", "rejected"),
     }  # fmt: skip
+
+
+async def test_parts_of_a_cent_are_told_as_they_are(operator: Operator) -> None:
+    run = stored_run(operator, moods(1))
+    room, unit_id = run.review().room, run.results()["unit_id"][0]
+    reply = await ask(room, "act", decide("approve", unit_id, bonus=0.004))
+    assert reply["said"] == "Approved 1 answer. A bonus of $0.0040 for each."
 
 
 async def test_what_somebody_else_decided_first_is_told_and_stays(operator: Operator) -> None:
@@ -175,11 +185,61 @@ async def test_another_kernels_decision_is_seen_when_somebody_looks(operator: Op
     assert (await ask(room, "rows", {"only": "decided"}))["total"] == 4
 
 
+async def test_as_many_decided_otherwise_elsewhere_are_seen_when_somebody_looks(operator: Operator) -> None:
+    run = stored_run(operator, moods(1))
+    await run.approve(worker="ann")
+    room = run.review().room
+    await room.load()
+    room._writer.listeners.clear()  # as of another kernel
+    await run.undo_review(None, worker="ann")
+    await run.approve(worker="bob")
+    await ask(room, "look", {})
+    found = await ask(room, "rows", {"only": "decided"})
+    assert [row["worker_name"] for row in found["rows"]] == ["bob"]
+
+
+async def test_a_reading_that_failed_is_made_up_for(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = stored_run(operator, moods(1))
+    broken: list[Exception] = []
+
+    def of_bob(results: Any) -> Any:
+        if broken:
+            raise broken.pop()
+        return results["worker_name"] == "bob"
+
+    room = run.review(of_bob).room
+    await room.load()
+    room.forget()
+    broken.append(DatabaseError("The database is locked."))
+    with pytest.raises(DatabaseError):
+        await room.load()
+    await run.approve(who="mia")
+    found = await ask(room, "rows", {})
+    assert [row["worker_name"] for row in found["rows"]] == ["bob"]
+    assert not broken
+
+
+async def test_all_of_a_worker_are_not_those_of_a_namesake_in_another_crowd(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry.PROVIDERS, "_classes", dict(registry.PROVIDERS._classes))
+    registry.PROVIDERS.register(Generous, replace=True)
+    ours, theirs = stored_run(operator, moods(2)), stored_run(operator, moods(2), crowd="generous")
+    room = ReviewPanel(operator.reviewing([ours.task_run_id, theirs.task_run_id])).room
+    mine = ours.results().set_index("worker_name").loc["ann"]
+    chosen = await ask(room, "choose", {"worker_id": mine["worker_id"].iloc[0]})
+    assert chosen["worker"] == 2
+    act = {"action": "decide", "args": {"verdict": "approve", "which": "worker", "choice": chosen["choice"]}}
+    await ask(room, "act", act)
+    assert set(ours.units().set_index("unit_id").loc[mine["unit_id"], "status"]) == {"accepted"}
+    assert set(theirs.units()["status"]) == {"completed"}
+
+
 async def test_an_answer_that_comes_while_somebody_reviews_goes_to_the_end(operator: Operator) -> None:
     run = stored_run(operator, moods(2))
     room = run.review(order="suspicion").room
     before = await ask(room, "rows", {"order": "suspicion"})
-    room._is_stale = True
+    room.forget()
     await run.approve(run.results()["unit_id"][0])
     after = await ask(room, "rows", {"order": "suspicion", "only": "open"})
     assert [row["unit_id"] for row in after["rows"]] == [row["unit_id"] for row in before["rows"]]
@@ -225,6 +285,9 @@ async def test_next_is_what_waits_and_begins_again_at_the_end(operator: Operator
     [
         ({"filter": "nonsense ("}, "The filter 'nonsense (' cannot be understood"),
         ({"filter": "@pd"}, "cannot be understood"),
+        ({"filter": "suspicion"}, "it is neither true nor false of an answer"),
+        ({"filter": "worker_name.str.len()"}, "it is neither true nor false of an answer"),
+        ({"filter": "['unit_id']"}, "it is neither true nor false of an answer"),
         ({"order": "luck"}, "There is no order 'luck'"),
         ({"sort": "salary"}, "has no column 'salary'"),
     ],

@@ -114,6 +114,52 @@ async def test_who_is_known_here_stays_who_they_are(operator: Operator, old: Old
     assert facts.worker.worker_id in set(run_of(operator, "moods").agents()["worker_id"])
 
 
+async def test_who_was_blocked_in_1x_is_blocked_here_though_they_are_known_here(
+    operator: Operator, old: OldDirectory
+) -> None:
+    await operator.grant_qualification("careful", "bob_sandbox")
+    await operator.import_mephisto(old.root)
+    workers = operator.workers.frame().set_index("worker_name")
+    assert workers["blocked"].to_dict() == {"bob_sandbox": True, "Žofie ✓_sandbox": False}
+    history = operator.workers.history()
+    assert history.loc[history["action"] == "block", "why"].tolist() == ["blocked in Mephisto 1.x"]
+
+
+async def test_what_was_changed_here_since_an_import_is_not_changed_back_by_the_next(
+    operator: Operator, old: OldDirectory
+) -> None:
+    await operator.import_mephisto(old.root)
+    await operator.unblock_worker("bob_sandbox")
+    await operator.revoke_qualification("pečlivý", "Žofie ✓_sandbox")
+    found = numbers(await operator.import_mephisto(old.root))
+    assert found["imported"].sum() == 0
+    assert not operator.workers.frame()["blocked"].any()
+    assert operator.qualifications.grants().empty
+
+
+async def test_two_files_of_one_name_are_both_copied(operator: Operator, tmp_path: Path) -> None:
+    home = OldDirectory(tmp_path / "old")
+    run = home.add_run("moods")
+    assignment = run.add_assignment({})
+    agent = run.add_agent(assignment, run.add_unit(assignment, "completed"), home.add_worker("ann"), "completed")
+    run.answer(assignment, agent, {}, {})
+    home.write(run.id, f"{assignment}/{agent}/a.txt", "first")
+    home.write(run.id, f"{assignment}/{agent}/uploads/a.txt", "second")
+    await operator.import_mephisto(home.root)
+    (files,) = run_of(operator, "moods").results()["answer.(files)"]
+    assert sorted(Path(file).read_text(encoding="utf-8") for file in files) == ["first", "second"]
+
+
+async def test_pay_of_1x_is_not_undone_to_be_paid_again(operator: Operator, old: OldDirectory) -> None:
+    await operator.import_mephisto(old.root)
+    run = run_of(operator, "moods")
+    accepted = run.reviews().set_index("after").loc[["accepted"], "unit_id"].tolist()
+    with operator._database._writer.begin() as connection:  # type: ignore[attr-defined]
+        connection.exec_driver_sql("UPDATE reviews SET bonus_payment_id = NULL")
+    undone = await run.undo_review(accepted)
+    assert undone["why"].tolist() == ["it was paid for elsewhere, which cannot be taken back"]
+
+
 async def test_decisions_and_bonuses_come_along(operator: Operator, old: OldDirectory) -> None:
     await operator.import_mephisto(old.root)
     run = run_of(operator, "moods")
@@ -125,6 +171,20 @@ async def test_decisions_and_bonuses_come_along(operator: Operator, old: OldDire
     events = run.events()
     (about_nothing,) = events.loc[events["why"] == "reviewed in Mephisto 1.x", "detail"]
     assert about_nothing == {"granted": {"pečlivý": 2}}
+
+
+async def test_a_qualification_that_was_revoked_with_a_decision_is_in_the_log(
+    operator: Operator, tmp_path: Path
+) -> None:
+    home = OldDirectory(tmp_path / "old")
+    run, ann = home.add_run("moods"), home.add_worker("ann")
+    about = {"unit_id": run.add_work(ann, "rejected", "rejected"), "worker_id": ann, "task_id": run.task_id}
+    trusted = home.add("qualifications", qualification_name="trusted")
+    home.add("worker_review", **about, status="rejected", revoked_qualification_id=trusted)
+    await operator.import_mephisto(home.root)
+    imported = run_of(operator, "moods")
+    assert imported.reviews()["after"].tolist() == ["rejected"]
+    assert {"revoked": "trusted"} in imported.events()["detail"].tolist()
 
 
 async def test_onboarding_is_kept_in_the_log(operator: Operator, old: OldDirectory) -> None:

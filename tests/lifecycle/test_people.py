@@ -19,7 +19,7 @@ def test_what_is_owed_has_a_key_of_its_run_and_a_row_in_the_log() -> None:
     assert (change.payment.status, change.payment.created_at) == (PaymentStatus.OWED, step.now)
     (event,) = step.changes.events
     assert (event.subject, event.subject_id) == ("worker", ann.worker_id)
-    assert event.why == "is owed 0.50 USD: You waited 5 minutes."
+    assert event.why == "is owed $0.50: You waited 5 minutes."
 
 
 def test_grants_and_blocks_are_changes_with_rows_in_the_log() -> None:

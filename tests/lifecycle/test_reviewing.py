@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -197,3 +198,46 @@ def test_a_decision_changes_nothing_that_the_run_goes_on_with() -> None:
     before = (run.state.num_open, run.state.is_complete, dict(run.state.units_of_worker))
     review(run, [ann], U.REJECTED)
     assert (run.state.num_open, run.state.is_complete, dict(run.state.units_of_worker)) == before
+
+
+def test_decisions_undone_together_are_undone_from_the_last_to_the_first() -> None:
+    run = Rehearsal(1, 1, pay_amount=0.1)
+    first, second = [run.take("ann", facts=facts_of()) for _ in range(2)]
+    for agent in (first, second):
+        run.submit(agent)
+    review(run, [first], grants={"careful": 1})
+    earlier = kept(run)
+    run.now += 1.0
+    review(run, [second], grants={"careful": 2}, known={first.worker_id: facts_of(grants={"careful": 1})})
+    both = [*earlier, *kept(run)]
+    undo(run.step(), both, "eve", "", {first.worker_id: facts_of(grants={"careful": 2})})
+    assert [grant.value for grant in noted(run, c.SetGrant)] == [1, None]
+
+
+def test_pay_of_which_the_books_know_nothing_is_not_taken_back() -> None:
+    run, (ann,) = answered("ann")
+    review(run, [ann])
+    (paid,) = kept(run)
+    elsewhere = KeptReview(replace(paid.review, reward_payment_id=None), {})
+    (outcome,) = undo(run.step(), [elsewhere], "eve", "", {})
+    assert (outcome.done, outcome.why) == (False, "it was paid for elsewhere, which cannot be taken back")
+
+
+def test_the_log_names_who_has_decided_and_who_has_undone() -> None:
+    run, (ann,) = answered("ann")
+    review(run, [ann], bonus=0.005, grants={"careful": 5}, block=True)
+    told = {(event.after, event.why): event.who for event in run.last.changes.events if event.subject == "worker"}
+    assert set(told.values()) == {"eve"}
+    assert (None, "is owed $0.0050: a bonus for your work") in told
+    now = {ann.worker_id: facts_of(grants={"careful": 5}, blocked=True)}
+    decided = kept(run)
+    undo(run.step(), decided, "bob", "", now)
+    assert {event.who for event in run.last.changes.events} == {"bob"}
+
+
+def test_a_bonus_that_is_owed_no_longer_costs_nothing() -> None:
+    run, (ann,) = answered("ann")
+    review(run, [ann], bonus=0.5)
+    assert sum(run.state.payments.values()) == 0.5
+    _undo(run)
+    assert sum(run.state.payments.values()) == 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from mephisto_nb.export import people_frames
 from mephisto_nb.operations.operator import Operator
 from mephisto_nb.operations.requiring import requires
 from tests.operations.runs import crowd_of, launch, rows, take
+from tests.review.answers import said, stored_run
 
 CROWD = ["ann", "bob", "eve", "kim"]
 
@@ -114,6 +116,41 @@ async def test_an_act_that_somebody_went_over_is_not_undone(operator: Operator) 
     with pytest.raises(ConflictError, match="'bob'"):
         await operator.qualifications.undo()
     assert sorted(operator.qualifications.grants()["value"]) == [1, 1, 1, 9]
+
+
+async def test_what_cannot_be_undone_does_not_stand_before_what_can(operator: Operator) -> None:
+    await operator.workers.block("ann")
+    await operator.qualifications.grant("careful", CROWD)
+    operator._database.grant_qualification("careful", "bob", "mock", 9)
+    with pytest.raises(ConflictError, match="the act before it: Blocked 1 worker"):
+        await operator.qualifications.undo()
+    await operator.qualifications.undo()
+    assert not operator.workers.frame()["blocked"].any()
+
+
+async def test_two_who_undo_at_once_take_back_two_acts_and_none_twice(operator: Operator) -> None:
+    await operator.workers.block("ann")
+    await operator.workers.note("ann", "kind")
+    three = await asyncio.gather(*(operator.workers.undo() for _ in range(3)), return_exceptions=True)
+    assert [getattr(one, "act", one).__class__.__name__ for one in three] == ["Act", "Act", "NotFoundError"]
+    assert list(operator.workers.history()["action"]) == ["block", "note", "withdraw", "unblock"]
+
+
+async def test_what_is_granted_to_nobody_is_not_made_as_the_preview_says(operator: Operator) -> None:
+    nobody = operator.workers.frame().head(0)
+    assert operator.qualifications.preview("grant", name="new", workers=nobody) == "Nobody is meant: nothing changes."
+    assert not (await operator.qualifications.grant("new", nobody)).has_changed
+    assert operator.qualifications.frame().empty
+
+
+async def test_undo_leaves_what_came_with_a_decision_to_the_decisions_own(operator: Operator) -> None:
+    run = stored_run(operator, [said(0, "ann", "glad")])
+    decided = await run.approve(grant="careful", block=True)
+    with pytest.raises(NotFoundError, match=r"decision on an answer.*run\.undo_review"):
+        await operator.workers.undo()
+    await run.undo_review(decided)
+    assert operator.qualifications.grants().empty
+    assert not operator.workers.frame()["blocked"].any()
 
 
 async def test_a_qualification_that_a_live_run_asks_for_is_kept_unless_forced(operator: Operator) -> None:

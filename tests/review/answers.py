@@ -25,16 +25,27 @@ def stored_run(
     operator: Operator, rows: list[Row], task_name: str = "moods", crowd: str = "mock", **fields: Any
 ) -> Any:
     """Store an ended run of these answers, each a unit of its item, and look it up; a unit is paid 0.25 USD."""
+    sample = sample_run(operator, task_name, crowd, **fields)
+    add_answers(sample, rows)
+    return operator.get_task_run(sample.id)
+
+
+def sample_run(operator: Operator, task_name: str, crowd: str = "mock", **fields: Any) -> SampleRun:
+    """Store an ended run that nobody has answered."""
     database: Database = operator._database
     task = {**ABOUT, "task_reward": 0.25, "task_name": task_name}
     config = resolve_config(compose("mock", provider=crowd, task=task)).as_dict()
     given = {"ended_at": 2000.0, "config": config, "generator_done": True}
-    run = SampleRun(database, task_name=task_name, provider_type=crowd, **given | fields)
+    return SampleRun(database, task_name=task_name, provider_type=crowd, **given | fields)
+
+
+def add_answers(run: SampleRun, rows: list[Row]) -> None:
+    """Store answers, each with a unit of its item, as another kernel does: nobody here is told."""
     items = sorted({item for item, *_ in rows})
     work = {item: run.make_work(sum(row[0] == item for row in rows)) for item in items}
     run.commit(*work.values())
     left = {item: list(work[item].units) for item in items}
-    known = database.get_worker_facts(run.id, crowd, [row[1] for row in rows])
+    known = run.database.get_worker_facts(run.id, run.run.provider_type, [row[1] for row in rows])
     workers = {name: facts.worker for name, facts in known.items()}
     for item, name, answer, seconds in rows:
         worker = workers.get(name) or run.add_worker(name)
@@ -48,7 +59,6 @@ def stored_run(
             change_agent(agent, AgentStatus.COMPLETED),
             change_unit(unit, UnitStatus.COMPLETED, agent),
         )
-    return operator.get_task_run(run.id)
 
 
 def stored_page_run(operator: Operator, html: str, rows: list[Row], task_name: str = "pages") -> Any:

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from mephisto_nb.errors import ConfigError, NotFoundError
+from mephisto_nb.operations import registry
 from mephisto_nb.operations.operator import Operator
+from mephisto_nb.providers.mock import MockProvider, MockProviderArgs
 from mephisto_nb.review.books import OWED_COLUMNS, PAID_COLUMNS
 from tests.review.answers import said, stored_run
+
+
+@dataclass(slots=True)
+class ElsewhereArgs(MockProviderArgs):
+    _provider_type: str = "elsewhere"
+
+
+class Elsewhere(MockProvider):
+    """Another crowd, which pays nobody either."""
+
+    PROVIDER_TYPE, ALIASES, ArgsClass = "elsewhere", (), ElsewhereArgs
 
 
 @pytest.fixture
@@ -51,6 +65,25 @@ async def test_payments_of_no_name_are_refused(operator: Operator, run: Any) -> 
     with pytest.raises(ConfigError, match="no column payment_id"):
         await operator.mark_paid(run.units())
     assert set(operator.payments()["status"]) == {"owed"}
+
+
+async def test_who_was_paid_is_one_person_and_known(
+    operator: Operator, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry.PROVIDERS, "_classes", dict(registry.PROVIDERS._classes))
+    registry.PROVIDERS.register(Elsewhere, replace=True)
+    other = stored_run(operator, [said(0, "ann", "glad")], crowd="elsewhere")
+    await other.approve()
+    with pytest.raises(ConfigError, match="'ann' is the name of 2 workers, in different crowds"):
+        await operator.mark_paid(worker="ann")
+    with pytest.raises(NotFoundError, match="Nothing was ever owed to a worker 'anne'"):
+        await operator.mark_paid(worker="anne")
+    assert "sent" not in set(operator.payments()["status"])
+    owed = operator.owed()
+    assert owed["worker_name"].tolist() == ["bob", "ann", "ann"]
+    paid = await operator.mark_paid(other.payments())
+    assert paid["done"].tolist() == [True]
+    assert len(await operator.mark_paid(run.payments(), worker="ann")) == 2
 
 
 async def test_books_of_nothing_are_empty_frames(operator: Operator) -> None:

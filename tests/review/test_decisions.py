@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 
 from mephisto_nb.errors import ConfigError, NotFoundError
+from mephisto_nb.operations import registry
 from mephisto_nb.operations.operator import Operator
 from mephisto_nb.review.reviewing import OUTCOME_COLUMNS
 from tests.review.answers import said, stored_run
+from tests.review.test_telling import Generous
 
 ROWS = [said(0, "ann", "glad"), said(0, "bob", "grim"), said(1, "ann", "grim")]
 
@@ -113,6 +115,17 @@ async def test_decisions_are_undone_one_after_the_other(run: Any) -> None:
     assert after == [("rejected", [True]), ("completed", [True]), ("completed", [])]
 
 
+async def test_undoing_reaches_all_that_a_decision_reached_golds_too(run: Any, operator: Operator) -> None:
+    gold = run.units()["unit_id"].iloc[0]
+    with operator._database._writer.begin() as connection:  # type: ignore[attr-defined]
+        connection.exec_driver_sql(f"UPDATE units SET unit_index = -2 WHERE unit_id = '{gold}'")
+    assert gold not in set(run.results()["unit_id"])
+    assert (await run.approve(worker="ann"))["done"].sum() == 2
+    assert str(run.preview_review("undo", worker="ann")).startswith("2 answers of 1 worker will be undone.")
+    assert (await run.undo_review(None, worker="ann"))["done"].sum() == 2
+    assert set(run.payments()["status"]) == {"cancelled"}
+
+
 async def test_undoing_spares_what_somebody_else_has_decided(run: Any) -> None:
     rows = run.results()
     await run.reject(worker="bob", who="mia")
@@ -128,6 +141,18 @@ async def test_what_is_paid_is_not_undone(run: Any, operator: Operator) -> None:
     undone = await run.undo_review(decided)
     assert list(undone["why"]) == ["its payment is sent, and cannot be taken back"]
     assert statuses(run)[1] == "accepted"
+
+
+async def test_a_name_in_two_crowds_is_nobodys(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry.PROVIDERS, "_classes", dict(registry.PROVIDERS._classes))
+    registry.PROVIDERS.register(Generous, replace=True)
+    ours, theirs = stored_run(operator, ROWS), stored_run(operator, ROWS[:1], crowd="generous")
+    both = operator.reviewing([ours.task_run_id, theirs.task_run_id])
+    for choose in (None, lambda results: results["status"] == "completed", ours.units()):
+        with pytest.raises(ConfigError, match="'ann' is the name of 2 workers, in different crowds"):
+            await both.decide("approve", choose, worker="ann")
+    assert (await both.decide("approve", worker="bob"))["done"].sum() == 1
+    assert statuses(theirs) == ["completed"]
 
 
 async def test_several_runs_are_decided_on_at_once(operator: Operator) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -27,10 +28,14 @@ class Generous(MockProvider):
     CAN = frozenset(CrowdVerb)
     asked: ClassVar[list[tuple[str, CrowdWork]]] = []
     is_broke: ClassVar[bool] = False
+    #: By worker: what happens while the crowd does something for them.
+    before: ClassVar[dict[str, Callable[[], Awaitable[Any]]]] = {}
 
     async def _do(self, verb: str, work: CrowdWork) -> None:
         if self.is_broke and work.amount:
             raise WorldError("The account holds 0.00 USD. Put more in.")
+        if before := self.before.pop(work.worker_name, None):
+            await before()
         self.asked.append((verb, work))
 
     async def approve_work(self, work: CrowdWork) -> None:
@@ -54,6 +59,7 @@ def run(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> Any:
     """An ended run of a crowd that pays, with an answer of ann and one of bob."""
     Generous.asked.clear()
     monkeypatch.setattr(Generous, "is_broke", False)
+    monkeypatch.setattr(Generous, "before", {})
     monkeypatch.setattr(registry.PROVIDERS, "_classes", dict(registry.PROVIDERS._classes))
     registry.PROVIDERS.register(Generous, replace=True)
     rows = [said(0, "ann", "glad"), said(0, "bob", "grim")]
@@ -87,6 +93,39 @@ async def test_what_the_crowd_refuses_stays_owed_and_is_asked_for_again(
     monkeypatch.setattr(Generous, "is_broke", False)
     assert await run.tell_crowd() == []
     assert (asked(), list(run.payments()["status"])) == ([("approve", "ann", 0.25)], ["sent"])
+
+
+async def test_what_is_taken_back_while_the_crowd_is_told_is_not_paid(run: Any) -> None:
+    """The crowd is slow: ann is being paid when somebody takes the decision on bob's answer back."""
+    bob = run.results().set_index("worker_name")["unit_id"]["bob"]
+    Generous.before = {"ann": lambda: run.undo_review(bob)}
+    await run.approve(bonus=0.5)
+    assert [one for one in asked() if one[1] == "bob"] == []
+    payments = run.payments().groupby("worker_name")["status"].agg(set).to_dict()
+    assert payments == {"ann": {"sent"}, "bob": {"cancelled"}}
+    assert run.units().set_index("unit_id")["status"][bob] == "completed"
+
+
+async def test_who_is_approved_after_all_is_not_rejected_first(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unreachable(self: Generous, work: CrowdWork) -> None:
+        raise WorldError("The crowd cannot be reached.")
+
+    with monkeypatch.context() as cut_off:
+        cut_off.setattr(Generous, "reject_work", unreachable)
+        await run.reject(worker="ann")
+    await run.approve(worker="ann", units=lambda results: results["worker_name"] == "ann", again=True)
+    assert asked() == [("approve", "ann", 0.25)]
+
+
+async def test_what_is_taken_back_in_the_very_moment_of_payment_is_told(run: Any) -> None:
+    ann = run.results().set_index("worker_name")["unit_id"]["ann"]
+    await run.approve(worker="bob")
+    Generous.before = {"ann": lambda: run.undo_review(ann)}
+    await run.approve(worker="ann")
+    assert [one[:2] for one in asked()] == [("approve", "bob"), ("approve", "ann")]
+    (event,) = run.events().query("subject == 'payment' and why.str.contains('nonetheless')").to_dict("records")
+    assert "0.25" in event["why"]
+    assert await run.tell_crowd() == []
 
 
 async def test_what_the_crowd_was_told_is_not_undone(run: Any) -> None:

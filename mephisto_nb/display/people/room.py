@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
-from time import perf_counter
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -14,6 +11,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.data_model.qualifications import requirement_from_dict
 from mephisto_nb.display.people.snapshot import Snapshot
 from mephisto_nb.display.people.tables import Table, query_from, to_json
+from mephisto_nb.display.widgets.room import Answering, Room
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.operations.act_words import tell
 from mephisto_nb.operations.threads import in_thread
@@ -21,15 +19,12 @@ from mephisto_nb.operations.threads import in_thread
 if TYPE_CHECKING:
     from mephisto_nb.operations.operator import Operator
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 #: What a click does is a method: of qualifications, or of workers.
 OF_QUALIFICATIONS = ("create", "describe", "delete", "grant", "revoke")
 OF_WORKERS = ("block", "unblock", "note")
 
 
-class PeopleRoom:
+class PeopleRoom(Room):
     """Follows the people of an operator's database, reading it only when somebody looks and something has changed.
 
     Parameters
@@ -39,25 +34,12 @@ class PeopleRoom:
     """
 
     def __init__(self, operator: Operator) -> None:
+        super().__init__()
         self._operator = operator
-        #: Called on the loop, cheaply, whenever `state` may have changed.
-        self.on_change: list[Callable[[], None]] = []
-        self._rev = 0
         self._read: Snapshot | None = None
         self._read_rev = 0
         self._counts: JSONObject = {}
         self._last_event = 0
-        self._turn = asyncio.Lock()
-        self._answers: Mapping[str, Callable[[JSONObject], Awaitable[JSON]]] = {
-            "look": self._look,
-            "rows": self._rows,
-            "ids": self._ids,
-            "worker": self._worker,
-            "compose": self._compose,
-            "preview": self._preview,
-            "act": self._act,
-            "undo": self._undo,
-        }
         operator.people_acts.listeners.append(self._tell)
         operator.listeners.append(self._tell)
 
@@ -99,17 +81,18 @@ class PeopleRoom:
         """Read what is counted, unless it is known; blocks."""
         self._counts = self.snapshot().counts()
 
-    async def answer(self, what: str, args: JSONObject) -> JSON:
-        """Answer what a panel asks.
-
-        Raises
-        ------
-        ConfigError
-            There is nothing of this name, or it cannot be asked so.
-        """
-        if what not in self._answers:
-            raise ConfigError(f"A panel cannot ask for {what!r}; it can for {', '.join(self._answers)}.")
-        return await self._answers[what](args)
+    @property
+    def _answering(self) -> Answering:
+        return {
+            "look": self._look,
+            "rows": self._rows,
+            "ids": self._ids,
+            "worker": self._worker,
+            "compose": self._compose,
+            "preview": self._preview,
+            "act": self._act,
+            "undo": self._undo,
+        }
 
     def snapshot(self) -> Snapshot:
         """Give what is read of the database since the last change; what is asked of it first, it reads, and blocks."""
@@ -122,19 +105,6 @@ class PeopleRoom:
         """Give a table as the database has it now; may block."""
         return self.snapshot().table(name, of)
 
-    def _tell(self) -> None:
-        self._rev += 1
-        self._tell_views()
-
-    def _tell_views(self) -> None:
-        for callback in list(self.on_change):
-            callback()
-
-    async def _in_turn(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Read in a thread, one after the other: what the first has read is there for the next."""
-        async with self._turn:
-            return await in_thread(function, *args, **kwargs)
-
     # -- answers ---------------------------------------------------------------------------------------------
 
     async def _look(self, args: JSONObject) -> JSON:
@@ -145,11 +115,6 @@ class PeopleRoom:
             self._tell()
         self._last_event = last
         return None
-
-    async def _rows(self, args: JSONObject) -> JSON:
-        begun = perf_counter()
-        found = await self._in_turn(self._window, args)
-        return {**found, "seconds": perf_counter() - begun}
 
     def _window(self, args: JSONObject) -> JSONObject:
         rev = self._rev

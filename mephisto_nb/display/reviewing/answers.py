@@ -29,6 +29,10 @@ SHOWN = (
 )  # fmt: skip
 #: So long is what is shown of an answer in the list.
 _GLIMPSE = 80
+_HOW = (
+    "Write it as for DataFrame.query, names with dots in backticks: `answer.mood` == 'glad' and "
+    "duration_in_seconds < 20."
+)
 #: So many other answers to the same are compared.
 MOST_OTHERS = 20
 
@@ -64,13 +68,13 @@ class Answers:
 
     def take_in(self, review: Review) -> None:
         """Take in a decision that was made since."""
-        if review.unit_id not in self._status:
-            return
-        self._touched.add(review.unit_id)
-        self._tables.clear()
+        if review.unit_id in self._status:
+            self._touched.add(review.unit_id)
+            self._tables.clear()
         if review.review_id in self._by_id:
             return  # it was read
-        self._status[review.unit_id] = review.after.value
+        if review.unit_id in self._status:
+            self._status[review.unit_id] = review.after.value
         row: JSONObject = {"unit_id": review.unit_id, "worker_id": review.worker_id, "after": review.after.value}
         row |= {"note": review.note, "undoes": review.undoes, "undone_by": None, "review_id": review.review_id}
         row |= {"who": review.who, "at": review.at, "before": review.before.value, "message": review.message}
@@ -79,12 +83,12 @@ class Answers:
         self._reviews.append(row)
         self._by_id[review.review_id] = row
 
-    def agrees_with(self, unit_counts: Mapping[str, Mapping[str, int]]) -> bool:
-        """Tell whether as many units have which status as is known here; those without an answer are left out."""
+    def agrees_with(self, unit_counts: Mapping[str, Mapping[str, int]], num_reviews: int) -> bool:
+        """Tell whether there are as many decisions, and answers by status, as are known here."""
         counted: Counter[str] = Counter()
         for counts in unit_counts.values():
             counted.update({status: number for status, number in counts.items() if status in UNIT_ANSWERED and number})
-        return counted == Counter(self._status.values())
+        return len(self._reviews) == num_reviews and counted == Counter(self._status.values())
 
     def keep(self, before: Answers) -> None:
         """Take over what was touched while somebody looked at an earlier reading."""
@@ -215,13 +219,16 @@ class Answers:
         columns = [name for name in self.results.columns if name not in queue.columns or name == "unit_id"]
         whole = queue.assign(status=queue["unit_id"].map(self._status)).merge(self.results[columns], on="unit_id")
         try:
-            passing = whole.query(filter_, engine="python", local_dict={}, global_dict={})["unit_id"]
+            passing = whole.eval(filter_, engine="python", local_dict={}, global_dict={})
         except Exception as error:  # whatever somebody types
-            raise ConfigError(
-                f"The filter {filter_!r} cannot be understood: {error}. Write it as for DataFrame.query, names "
-                "with dots in backticks: `answer.mood` == 'glad' and duration_in_seconds < 20."
-            ) from error
-        return set(passing)
+            raise ConfigError(f"The filter {filter_!r} cannot be understood: {error}. {_HOW}") from error
+        if not (isinstance(passing, pd.Series) and passing.index.equals(whole.index) and _is_truth(passing)):
+            raise ConfigError(f"The filter {filter_!r} says nothing: it is neither true nor false of an answer. {_HOW}")
+        return set(whole.loc[passing.fillna(False).astype(bool), "unit_id"])
+
+
+def _is_truth(values: pd.Series[Any]) -> bool:
+    return pd.api.types.is_bool_dtype(values.dropna().infer_objects())
 
 
 def _is_missing(value: object) -> bool:

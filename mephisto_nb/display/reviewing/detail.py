@@ -40,10 +40,10 @@ def describe(run: RunFrames, pages: AnsweredPages | None, answers: Answers, unit
     Returns
     -------
     dict
-        ``unit_id``, ``worker_name``, ``status``, ``item`` (which one of the data), ``at``, ``seconds``, ``pays`` (what
-        approving it costs, fees included), ``inputs``, ``answer``, ``files``, ``page`` (a document; None: see
-        ``no_page``), ``record`` of its worker, what speaks ``against`` it, ``others`` to the same item, ``history`` of
-        decisions.
+        ``unit_id``, ``worker_id``, ``worker_name``, ``status``, ``item`` (which one of the data), ``at``, ``seconds``,
+        ``pays`` (what approving it costs, fees included), ``inputs``, ``answer``, ``files``, ``page`` (a document;
+        None: see ``no_page``), ``record`` of its worker, what speaks ``against`` it, ``others`` to the same item,
+        ``history`` of decisions.
 
     Raises
     ------
@@ -59,6 +59,7 @@ def describe(run: RunFrames, pages: AnsweredPages | None, answers: Answers, unit
     crowd = find_crowd(run.task_run.provider_type)
     found: JSONObject = {
         "unit_id": unit_id,
+        "worker_id": known["worker_id"],
         "worker_name": known["worker_name"],
         "status": answers.status(unit_id),
         "item": row["assignment_index"],

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 from weakref import WeakMethod
@@ -19,6 +18,7 @@ from mephisto_nb.display.people.tables import Query, query_from
 from mephisto_nb.display.reviewing.answers import Answers
 from mephisto_nb.display.reviewing.detail import describe, plain
 from mephisto_nb.display.reviewing.words import tell_decided, tell_undone
+from mephisto_nb.display.widgets.room import Answering, Room
 from mephisto_nb.errors import ConfigError, NotFoundError
 from mephisto_nb.operations.answered_page import AnsweredPages, RunWithPages
 from mephisto_nb.operations.threads import in_thread
@@ -40,7 +40,7 @@ _KEPT, _CHOICES = 200, 4
 _COLUMNS = ("unit_id", "worker_name", "status", "waiting", "reasons", "suspicion", "agreement", "others", "glimpse")
 
 
-class ReviewRoom:
+class ReviewRoom(Room):
     """Follows answers that are reviewed, reading them only when somebody looks and something has changed.
 
     Parameters
@@ -56,31 +56,19 @@ class ReviewRoom:
     def __init__(self, reviewing: Reviewing, units: Units = None, order: str = "worker") -> None:
         if order not in ORDERS:
             raise ConfigError(f"There is no order {order!r}. There are: {', '.join(ORDERS)}.")
+        super().__init__()
         self.reviewing, self.order, self._units = reviewing, order, units
-        #: Called on the loop, cheaply, whenever `state` may have changed.
-        self.on_change: list[Callable[[], None]] = []
         runs = [cast("RunFrames", run) for run in reviewing.runs]
         self._runs = {run.task_run_id: (run, AnsweredPages(cast(RunWithPages, run))) for run in runs}
         self._names = list(dict.fromkeys(run.task_name for run in runs))
         self._writer = reviewing.runs[0].writer
-        self._rev = 0
         self._read: Answers | None = None
         self._is_stale = False
         self._news: deque[Review] = deque()
         self._known: JSONObject = {"counts": None, "names": []}
         self._places: dict[str, dict[str, int]] = {}
-        self._turn = asyncio.Lock()
         self._done: deque[tuple[str, pd.DataFrame]] = deque(maxlen=_KEPT)
         self._choices: dict[str, Mapping[str, list[str]]] = {}
-        self._answers: Mapping[str, Callable[[JSONObject], Awaitable[JSON]]] = {
-            "look": self._look,
-            "rows": self._rows,
-            "show": self._show,
-            "choose": self._choose,
-            "preview": self._preview,
-            "act": self._act,
-            "undo": self._undo,
-        }
         self._writer.listeners.append(_weakly(WeakMethod(self._take_in)))
 
     def state(self) -> JSONObject:
@@ -112,7 +100,11 @@ class ReviewRoom:
         before = self._read
         if before is None or self._is_stale:
             self._is_stale = False
-            self._read = Answers(self.reviewing, self._units, self._places)
+            try:
+                self._read = Answers(self.reviewing, self._units, self._places)
+            except BaseException:
+                self._is_stale = True  # what could not be read is not known
+                raise
             if before is not None:
                 self._read.keep(before)
         answers = cast(Answers, self._read)
@@ -124,17 +116,22 @@ class ReviewRoom:
         self._known = {"counts": counts, "names": plain(names[:1000])}
         return answers
 
-    async def answer(self, what: str, args: JSONObject) -> JSON:
-        """Answer what a panel asks.
+    def forget(self) -> None:
+        """Have the answers be read anew when somebody looks next."""
+        self._is_stale = True
+        self._tell()
 
-        Raises
-        ------
-        ConfigError
-            There is nothing of this name, or it cannot be asked so.
-        """
-        if what not in self._answers:
-            raise ConfigError(f"A panel cannot ask for {what!r}; it can for {', '.join(self._answers)}.")
-        return await self._answers[what](args)
+    @property
+    def _answering(self) -> Answering:
+        return {
+            "look": self._look,
+            "rows": self._rows,
+            "show": self._show,
+            "choose": self._choose,
+            "preview": self._preview,
+            "act": self._act,
+            "undo": self._undo,
+        }
 
     # -- being told ------------------------------------------------------------------------------------------
 
@@ -148,19 +145,9 @@ class ReviewRoom:
             self._news.extend(reviews)
             self._tell()
 
-    def _tell(self) -> None:
-        self._rev += 1
-        self._tell_views()
-
-    def _tell_views(self) -> None:
-        for callback in list(self.on_change):
-            callback()
-
     async def _in_turn(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Read in a thread, one after the other: what the first has read is there for the next."""
-        async with self._turn:
-            known = self._known
-            result = await in_thread(function, *args, **kwargs)
+        known = self._known
+        result = await super()._in_turn(function, *args, **kwargs)
         if self._known != known:
             self._tell_views()
         return result
@@ -168,19 +155,14 @@ class ReviewRoom:
     # -- answers ---------------------------------------------------------------------------------------------
 
     async def _look(self, args: JSONObject) -> JSON:
-        """Look whether another kernel has changed something; cheap: units are counted by their status."""
-        count_units = self.reviewing.runs[0].database.count_units
-        if self._read is not None and not self._is_stale:
-            is_current = await self._in_turn(lambda: self.read().agrees_with(count_units(list(self._runs))))
-            if not is_current:
-                self._is_stale = True
-                self._tell()
+        """Look whether another kernel has changed something; cheap: answers are counted by status, and decisions."""
+        if self._read is not None and not self._is_stale and not await self._in_turn(self._is_current):
+            self.forget()
         return None
 
-    async def _rows(self, args: JSONObject) -> JSON:
-        begun = perf_counter()
-        found = await self._in_turn(self._window, args)
-        return {**found, "seconds": perf_counter() - begun}
+    def _is_current(self) -> bool:
+        database = self.reviewing.runs[0].database
+        return self.read().agrees_with(database.count_units(list(self._runs)), database.count_reviews())
 
     def _window(self, args: JSONObject) -> JSONObject:
         table = self.read().table(*_where(args))
@@ -213,11 +195,11 @@ class ReviewRoom:
         return await self._in_turn(self._keep_choice, args)
 
     def _keep_choice(self, args: JSONObject) -> JSONObject:
-        answers, worker = self.read(), str(args.get("worker_name"))
+        answers, worker = self.read(), str(args.get("worker_id"))
         whole = answers.table(str(args.get("order") or self.order)).find(Query())
         listed = answers.table(*_where(args)).find(query_from(args))
         choice = {
-            "worker": answers.waiting(whole[whole["worker_name"] == worker]),
+            "worker": answers.waiting(whole[whole["worker_id"] == worker]),
             "list": answers.waiting(listed),
         }
         token = str(self._rev) + "." + str(len(self._choices)) + "." + str(perf_counter())

@@ -8,15 +8,16 @@ import pandas as pd
 
 from mephisto_nb.data_model.reviews import SAID
 from mephisto_nb.data_model.states import UnitStatus
-from mephisto_nb.display.words import count, money
+from mephisto_nb.display.words import count
 from mephisto_nb.review.decisions import Extras
+from mephisto_nb.utils.money import dollars
 
 
 def tell_decided(outcome: pd.DataFrame, verdict: UnitStatus, extras: Extras) -> str:
     """Say what a decision did, and what it left alone."""
     said = _tell(outcome, SAID[verdict].capitalize())
     if extras.bonus and outcome["done"].any():
-        said += f" A bonus of {money(float(extras.bonus))} for each."
+        said += f" A bonus of {dollars(float(extras.bonus))} for each."
     if extras.block and outcome["done"].any():
         said += " Blocked."
     return said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mephisto_nb.abstractions.database import Database
+from mephisto_nb.data_model import changes as c
 from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.data_model.states import UnitStatus
 from mephisto_nb.testing.contracts._database_base import DatabaseFixtures
@@ -59,6 +60,11 @@ class PeopleContract(DatabaseFixtures):
         database.grant_qualification("careful", "ann", "mock", 3)
         assert database.revoke_qualification("careful", "ann", "mock")
         assert _facts(database, run).grants == {}
+
+    def test_what_there_is_not_is_revoked_without_making_it(self, database: Database, run: SampleRun) -> None:
+        ann = run.add_worker("ann")
+        run.commit(c.SetGrant(ann.worker_id, "mistyped", None))
+        assert database.read_qualifications() == []
 
     def test_revoking_tells_whether_there_was_a_grant(self, database: Database) -> None:
         assert not database.revoke_qualification("careful", "ann", "mock")

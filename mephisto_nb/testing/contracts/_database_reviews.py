@@ -46,6 +46,7 @@ class ReviewsContract(DatabaseFixtures):
         run.review(run.add_answered_unit({}, "ann"))
         other.review(other.add_answered_unit({}, "bob"))
         assert {row["task_run_id"] for row in database.read_reviews(None)} == {run.id, other.id}
+        assert database.count_reviews() == 2
         assert [row["worker_name"] for row in database.read_reviews([other.id])] == ["bob"]
 
     def test_answers_are_read_with_who_gave_them(self, database: Database, run: SampleRun) -> None:
@@ -67,6 +68,7 @@ class ReviewsContract(DatabaseFixtures):
         assert isinstance(run.refusal(cancel), ConflictError)
         (row,) = database.read_payments(None)
         assert (row["status"], row["sent_at"]) == ("sent", 1007.0)
+        assert database.read_payment_statuses([payment.payment_id, "none"]) == {payment.payment_id: P.SENT}
 
     def test_pay_is_told_by_run_status_and_amount_and_what_comes_beside_it(
         self, database: Database, run: SampleRun

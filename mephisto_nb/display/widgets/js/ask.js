@@ -7,6 +7,7 @@ import { plain } from "./words.js";
 /** Give how one panel asks: questions, acts, and the line that tells what they came to. */
 export function clerk(link, topic, told) {
   const ask = (what, args = {}) => link.ask({ type: "ask", topic, what, args });
+  let undoing = false;
   return {
     ask,
     preview: (action, args) => ask("preview", { action, args }),
@@ -19,11 +20,16 @@ export function clerk(link, topic, told) {
         return false;
       }
     },
+    /** Take back what the button names: a second click was meant for the same. */
     async undo() {
+      if (undoing) return;
+      undoing = true;
       try {
         told.say(await ask("undo"));
       } catch (error) {
         told.say(error.message, true);
+      } finally {
+        undoing = false;
       }
     },
   };

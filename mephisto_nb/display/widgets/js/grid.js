@@ -38,7 +38,7 @@ export function grid({ label, columns, fetch, keyOf, open, choose, empty, noun, 
   const shown = new Map();
   let pages = new Map();
   let [total, all, active, column] = [0, 0, 0, 0];
-  let [marked, lastAt] = [null, 0];
+  let [marked, lastAt, allOf] = [null, 0, null];
   let [busy, again, wanted, timer, closed, cost] = [false, false, null, 0, false, 0];
   const fields = choose ? [{ name: "chosen", title: "", width: "34px" }, ...columns] : columns;
 
@@ -74,8 +74,13 @@ export function grid({ label, columns, fetch, keyOf, open, choose, empty, noun, 
       put(heads[index].cell, "aria-sort", field.sort ? (sorted ? (query.down ? "descending" : "ascending") : "none") : null);
       write(heads[index].mark, sorted ? (query.down ? "▾" : "▴") : "");
       put(heads[index].cell, "data-active", active === -1 && column === index);
-      if (field.name === "chosen") put(heads[index].cell, "data-all", total > 0 && chosen.size >= total);
+      if (field.name === "chosen") put(heads[index].cell, "data-all", areAllChosen());
     });
+  }
+
+  /** Tell whether all that match are chosen: as many may have been chosen where others matched. */
+  function areAllChosen() {
+    return total > 0 && chosen.size >= total && allOf === `${query.search}\n${query.only}`;
   }
 
   function rowAt(index) {
@@ -195,8 +200,12 @@ export function grid({ label, columns, fetch, keyOf, open, choose, empty, noun, 
   }
 
   async function toggleAll() {
-    if (total > 0 && chosen.size >= total) chosen.clear();
-    else for (const key of await choose.ids({ ...query })) chosen.add(key);
+    if (areAllChosen()) chosen.clear();
+    else {
+      const asked = { ...query };
+      for (const key of await choose.ids(asked)) chosen.add(key);
+      allOf = `${asked.search}\n${asked.only}`;
+    }
     told();
   }
 
@@ -205,6 +214,7 @@ export function grid({ label, columns, fetch, keyOf, open, choose, empty, noun, 
     if (data === undefined) return;
     const key = keyOf(data);
     if (!chosen.delete(key)) chosen.add(key);
+    else allOf = null;
     told();
   }
 

@@ -45,6 +45,7 @@ export function qualificationsPanel(link) {
   const compose = composer(desk);
   const rooms = make("div", { class: "mnb-rooms" }, make("div", { class: "mnb-side" }, search, list.node), detail);
   const root = make("article", { class: "mnb-run mnb-people", "aria-label": "Qualifications" }, head.node, told.node, rooms, compose.node);
+  show(compose.node, false); // until the first state is here, which draws what was composed before
   let opened = null;
 
   function pick(row) {

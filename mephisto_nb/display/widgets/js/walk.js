@@ -73,11 +73,16 @@ export function reviewPanel(link) {
     ask,
     undo,
     preview: (action, args) => ask("preview", { action, args }),
-    act: (action, args) => decide(args),
-    choose: () => ask("choose", { ...where(), worker_name: current.worker_name }),
+    async act(action, args) {
+      let done = false;
+      await quiet();
+      await occupied(async () => (done = await decide(args)));
+      return done;
+    },
+    choose: () => ask("choose", { ...where(), worker_id: current.worker_id }),
   };
-  let [current, state, busy, rev, seen] = [null, null, false, null, {}];
-  let [steps, pending] = [Promise.resolve(), 0];
+  let [current, state, busy, asking, rev, seen] = [null, null, false, false, null, {}];
+  let [steps, pending, acting] = [Promise.resolve(), 0, Promise.resolve()];
 
   const head = panelHead("Review", desk, button("Keys", () => showKeys(root)));
   const order = choices("Order", REVIEW_ORDERS, () => askList({}));
@@ -96,7 +101,7 @@ export function reviewPanel(link) {
   const place = make("p", { class: "mnb-note", role: "status" });
   const verdicts = Object.entries(VERDICT_NAMES).map(([verdict, words]) => deciding(verdict, words));
   const bar = make("div", { class: "mnb-line mnb-verdicts", role: "group", "aria-label": "Decide" },
-    ...verdicts.map((one) => one.node), keyed("More…", "b", () => steps.then(() => more({ focus: "bonus" }))), keyed("Previous", "k", () => go({ step: -1 })), keyed("Next", "j", () => go({ step: 1 })));
+    ...verdicts.map((one) => one.node), keyed("More…", "b", () => more({ focus: "bonus" })), keyed("Previous", "k", () => go({ step: -1 })), keyed("Next", "j", () => go({ step: 1 })));
   const walk = make("section", { class: "mnb-walk", tabindex: 0, "aria-label": "The answer" }, make("div", { class: "mnb-answer-head" }, who, place), bar, view.node);
   const tools = make("div", { class: "mnb-line" }, order, only, filter);
   const rooms = make("div", { class: "mnb-review-rooms" }, make("div", { class: "mnb-side" }, search, list.node), walk, beside);
@@ -108,9 +113,8 @@ export function reviewPanel(link) {
   }
 
   /** Ask for the list anew, and begin at what is then first, unless the answer that is shown is still in it. */
-  async function askList(changes) {
-    await list.ask(changes);
-    await go({ waiting: only.value === "open" });
+  function askList(changes) {
+    return go({ waiting: only.value === "open" }, list.ask(changes));
   }
 
   function keyed(words, key, click) {
@@ -128,11 +132,11 @@ export function reviewPanel(link) {
   }
 
   /** Show an answer: of an id, or that which comes before or after the one that is shown. One goes after the other. */
-  function go(wanted) {
-    if (pending > 3) return steps;
+  function go(wanted, after = null) {
+    if (pending > 3 && after === null) return steps;
     pending += 1;
     tellBusy();
-    steps = steps.then(() => goNow(wanted)).catch((error) => told.say(error.message, true)).finally(() => {
+    steps = steps.then(() => after).then(() => goNow(wanted)).catch((error) => told.say(error.message, true)).finally(() => {
       pending -= 1;
       tellBusy();
     });
@@ -183,54 +187,54 @@ export function reviewPanel(link) {
     show(bar, state?.closed !== true);
   }
 
-  /** Do it once, whoever presses how often; tell whether something was decided. */
-  async function decide(args) {
-    if (busy || pending > 0 || current === null || state.closed) return false;
+  /** Do one thing, and no other until it is done; what fails is told. */
+  function occupied(work) {
     busy = true;
     tellBusy();
-    try {
-      const { said, done } = await ask("act", { action: "decide", args });
-      told.say(said, done === 0);
-      return done > 0;
-    } catch (error) {
-      told.say(error.message, true);
-      return false;
-    } finally {
+    acting = work().catch((error) => told.say(error.message, true)).finally(() => {
       busy = false;
       tellBusy();
-    }
+    });
+    return acting;
+  }
+
+  /** Wait until nothing is on its way: what somebody asks for is about what they then see, and is never dropped. */
+  async function quiet() {
+    while (busy || pending > 0) await (busy ? acting : steps);
+  }
+
+  async function decide(args) {
+    const { said, done } = await ask("act", { action: "decide", args });
+    told.say(said, done === 0);
+    return done > 0;
   }
 
   /** Go on to the next that waits, or look again at what could not be decided. */
-  const goOn = (done) => go(done ? { step: 1, waiting: true } : { unit_id: current.unit_id });
+  const goOn = (done) => go(done ? { step: 1, waiting: true } : { unit_id: current?.unit_id });
 
   async function decideOn(verdict) {
-    if (busy || pending > 0 || current === null) return;
+    if (busy || pending > 0 || current === null || state.closed) return;
     const { unit_id, status } = current;
-    await goOn(await decide({ verdict, unit_id, seen: status, again: status !== "completed" }));
+    await occupied(async () => goOn(await decide({ verdict, unit_id, seen: status, again: status !== "completed" })));
   }
 
   async function more(begin) {
-    if (busy || pending > 0 || current === null || state.closed) return;
+    await quiet();
+    if (asking || current === null || state.closed) return;
+    asking = true;
     const done = await askDecision(root, desk, current, state.names, begin);
+    asking = false;
     walk.focus({ preventScroll: true });
     if (done) await goOn(true);
   }
 
   async function undo() {
     if (busy || pending > 0 || state.closed) return;
-    busy = true;
-    tellBusy();
-    try {
+    await occupied(async () => {
       const { said, unit_ids: ids } = await ask("undo");
       told.say(said);
       if (ids.length > 0) await go({ unit_id: ids[0] });
-    } catch (error) {
-      told.say(error.message, true);
-    } finally {
-      busy = false;
-      tellBusy();
-    }
+    });
   }
 
   const keys = {

@@ -1,0 +1,15 @@
+"""Money in words."""
+
+from __future__ import annotations
+
+import math
+
+
+def dollars(amount: float) -> str:
+    """Write an amount of US dollars: cents, and parts of them where a price has such.
+
+    >>> dollars(1234.5), dollars(0.005)
+    ('$1,234.50', '$0.0050')
+    """
+    cents = f"{amount:,.2f}"
+    return f"${cents}" if math.isclose(float(cents.replace(",", "")), amount, abs_tol=1e-9) else f"${amount:,.4f}"
