@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -97,6 +98,7 @@ class RunningAgent:
     async def observe(self, data: JSONObject) -> None:
         """Send something to the worker's page; it is kept until the page has it."""
         self._said_count += 1
+        data = _checked(data)
         if self._talk.say_again(self.agent_id, data):
             self._note("operator", data)
             return
@@ -132,8 +134,7 @@ class RunningAgent:
         if heard.kind == "left":
             self.step_aside()
             return await self.get_live_update(timeout)  # of the program that goes on, or of nobody
-        self.note_heard(heard)
-        return heard.data
+        return self.note_heard(heard)
 
     async def once(self, function: Callable[..., Any], *args: Any) -> JSON:
         """Call a function, and keep what it gives: after a restart it is not called again."""
@@ -147,7 +148,7 @@ class RunningAgent:
             return self._talk.kept[key]
         value = await call(function, *args)
         try:
-            json.dumps(value)
+            json.dumps(value, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise ConfigError(
                 f"{getattr(function, '__name__', function)!r} gave {value!r}, which cannot be kept as JSON: {error}. "
@@ -204,9 +205,15 @@ class RunningAgent:
             self._bot = BotAgent(bot, self, self._seat, self.history)
             self._bot.owes_answer = bool(self.history) and self.history[-1].sender == "operator"
 
-    def note_heard(self, heard: Heard) -> None:
-        """Note that task code has heard a message."""
-        self._note("worker", heard.data)
+    def note_heard(self, heard: Heard) -> JSONObject:
+        """Note that task code has heard a message, and give it as the others may hear it.
+
+        A page signs with its agent's id; whoever knows that may speak, and submit, as that worker.
+        """
+        is_signed = heard.data.get("id") == self.agent_id
+        data = {**heard.data, "id": self.name} if is_signed else heard.data
+        self._note("worker", data)
+        return data
 
     def _note(self, sender: str, data: JSONObject) -> None:
         self.history.append(Turn(sender, data))
@@ -303,7 +310,9 @@ class Together:
     async def observe(self, data: JSONObject, *, but: LiveAgent | None = None) -> None:
         """Send something to everybody, or to everybody but one; it is one message, whoever hears it."""
         self._count += 1
-        named = {"update_id": f"{self._first.agent_id}-all-{self._first.beginnings}-{self._count}", **data}
+        # The same after a restart; and no page gets to know another's agent by it.
+        own = f"{self._first.agent_id}-all-{self._first.beginnings}-{self._count}"
+        named = {"update_id": hashlib.sha256(own.encode()).hexdigest()[:32], **_checked(data)}
         await asyncio.gather(*(agent.observe(named) for agent in self._agents if agent is not but))
 
     async def get_live_update(self, timeout: float | None = None) -> tuple[LiveAgent, JSONObject]:
@@ -315,9 +324,8 @@ class Together:
                     heard = await self._talk.get(None)
                     agent = next(one for one in self._agents if one.agent_id == heard.agent_id)
                     if heard.kind in ("worker", "bot"):
-                        if isinstance(agent, RunningAgent) and heard.kind == "worker":
-                            agent.note_heard(heard)
-                        return agent, heard.data
+                        is_own = isinstance(agent, RunningAgent) and heard.kind == "worker"
+                        return agent, agent.note_heard(heard) if is_own else heard.data
                     if heard.kind == "timeout":
                         break
                     if isinstance(agent, RunningAgent):
@@ -370,6 +378,21 @@ def _as_chat(history: Sequence[Turn]) -> list[dict[str, str]]:
         text = f"{speaker}: {text}" if len(others) > 1 and not is_own and speaker else text
         chat.append({"role": "assistant" if is_own else "user", "content": text})
     return chat
+
+
+def _checked(data: JSONObject) -> JSONObject:
+    """Give what task code says, if it can be said. Raises `ConfigError`."""
+    try:
+        if isinstance(data, dict):
+            json.dumps(data, allow_nan=False)
+            return data
+        why = f"it is a {type(data).__name__}"
+    except (TypeError, ValueError, RecursionError) as error:
+        why = str(error)
+    raise ConfigError(
+        f"The task's code says {data!r:.200}, which no page can be sent: {why}. Say a dictionary of text, numbers, "
+        "lists and dictionaries, such as {'text': 'Hello'}."
+    )
 
 
 def _id_of(data: JSONObject) -> str | None:

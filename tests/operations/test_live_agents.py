@@ -10,7 +10,8 @@ import pytest
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.abstractions.task_runner import Turn
 from mephisto_nb.data_model.packets import Packet
-from mephisto_nb.operations.running_agent import RunningAgent
+from mephisto_nb.operations.running_agent import RunningAgent, Seat, Together
+from mephisto_nb.operations.talk import Talk
 
 
 class Engine:
@@ -131,3 +132,20 @@ async def test_a_record_that_never_comes_holds_up_nobody(
     assert len(engine.recorded) == 1
     agent.put({"update_id": "b"})  # the page has sent it again
     assert await heard(agent) == ["a", "b"]
+
+
+async def test_nobody_hears_by_which_id_another_may_speak(engine: Engine, ahead: Ahead) -> None:
+    talk = Talk()
+    ann, bob = (
+        RunningAgent(f"secret-{name}", engine, ahead, talk, Seat(name))  # type: ignore[arg-type]
+        for name in ("ann", "bob")
+    )
+    both = Together([ann, bob], talk)
+    await both.observe({"text": "Welcome"})
+    ann.put({"update_id": "a", "id": "secret-ann", "text": "Hello"})
+    ann.put({"update_id": "b", "id": "secret-ann", "text": "Again"})
+    speaker, message = await both.get_live_update()
+    await both.observe(message, but=speaker)
+    await bob.observe(await ann.get_live_update())
+    assert [data["id"] for data in engine.recorded if "id" in data] == ["ann", "ann"]
+    assert "secret-ann" not in str([data for data in engine.recorded if data["update_id"] not in ("a", "b")])
