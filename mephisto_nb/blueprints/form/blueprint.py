@@ -20,7 +20,7 @@ from mephisto_nb.blueprints.form.render import ROWS_FORM, fill_form, render_form
 from mephisto_nb.blueprints.form.spec import read_spec
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBlueprintArgs
 from mephisto_nb.blueprints.static_html.args import given
-from mephisto_nb.blueprints.static_html.fit import check_row
+from mephisto_nb.blueprints.static_html.fit import check_row, columns_of
 from mephisto_nb.blueprints.static_html.template import Template, read_template
 from mephisto_nb.data_model.assignment_data import InitializationData
 from mephisto_nb.data_model.shared_state import SharedTaskState
@@ -179,26 +179,41 @@ class FormBlueprint(StaticHTMLBlueprint):
         """Give the row, its addresses signed, and its own form where forms differ."""
         row = {**shared, **unit_data}
         return self._page_data(
-            {**row, **{name: self._signed(row[name]) for name in self._signed_columns if name in row}}
+            {**row, **{name: self._signed(name, row[name]) for name in self._signed_columns if name in row}}
         )
 
-    @cached_property
-    def _sign(self) -> Callable[[str], str] | None:
+    def _signed(self, column: str, address: JSON) -> JSON:
+        """Give a signed address; where there is none, the page gets what there is, and the researcher is told."""
         sign: Callable[[str], str] | None = getattr(self.shared_state, "sign_url", None)
-        if sign is None and self._signed_columns:  # of a run that was taken up again
-            columns = ", ".join(self._signed_columns)
-            logger.warning("There is no sign_url: pages get what is in %s as it is. Reconnect with one.", columns)
-        return sign
-
-    def _signed(self, address: JSON) -> JSON:
-        if self._sign is None or not isinstance(address, str):
+        if not isinstance(address, str):
+            return address
+        if sign is None:
+            self.report(
+                f"There is no sign_url, so pages get the addresses in {column!r} unsigned. Take the run up again with "
+                "it: operator.reconnect(task_run_id, FormSharedState(sign_url=...))."
+            )
             return address
         try:
-            signed: str = self._sign(address)
-        except Exception:
+            signed = sign(address)
+            if not isinstance(signed, str):
+                raise TypeError(f"sign_url gave {signed!r:.200}, not an address")
+        except Exception as error:
             logger.exception("sign_url failed for %s, which is handed to the page as it is", address)
+            self.report(
+                f"sign_url failed ({type(error).__name__}), so pages got addresses in {column!r} unsigned, which may "
+                "not load. Mend what it asks: it is called again for each worker, and the log says more."
+            )
             return address
         return signed
+
+    @property
+    def _used_columns(self) -> frozenset[str] | None:  # the form's own script reads none
+        if any(one.has_triggers or one.custom_checks for one in self.forms):
+            return None
+        preview = columns_of(self._preview.fields) if self._preview is not None else frozenset()
+        if self._preview is not None and self._preview.has_scripts:
+            return None
+        return preview | ({ROWS_FORM, VERSION} if len(self.forms) > 1 else columns_of(self._template.fields))
 
     def first_row(self) -> JSONObject:
         """Give the data of the first page; where rows come one by one, the columns' names in their place."""
@@ -262,8 +277,11 @@ class FormBlueprint(StaticHTMLBlueprint):
 
     @property
     def _sample(self) -> JSONObject | None:
-        row = super()._sample
-        return None if row is None else self._page_data(row)
+        if self._is_drawn or not self.args.preview_with_sample:
+            return None
+        row = {name: value for name, value in self.first_row().items() if name not in self.hidden_fields}
+        sample: JSONObject = self.get_page_data(self._page_data(row))
+        return sample
 
     def _page_data(self, row: JSONObject) -> JSONObject:
         if len(self.forms) == 1:

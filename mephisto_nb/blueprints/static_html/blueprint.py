@@ -12,10 +12,13 @@ from mephisto_nb.abstractions.blueprint import STRICT_CSP, Blueprint
 from mephisto_nb.blueprints.static_html import site, task_data
 from mephisto_nb.blueprints.static_html.args import StaticHTMLBlueprintArgs, check_args, given
 from mephisto_nb.blueprints.static_html.data_files import Row, read_text
-from mephisto_nb.blueprints.static_html.fit import check_row, check_rows
+from mephisto_nb.blueprints.static_html.fit import check_hidden, check_row, check_rows, columns_of, find_unnamed
 from mephisto_nb.blueprints.static_html.template import Template, read_template
 from mephisto_nb.data_model.assignment_data import InitializationData
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.utils.logging import get_logger, warn_once
+
+logger = get_logger(__name__)
 
 
 class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
@@ -24,6 +27,8 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
     Every input with a ``name`` becomes a column of the answer; required fields, patterns and ranges are checked in
     the worker's browser. Values are escaped, in text and in attributes; ``${field | safe}`` inserts one as HTML, which
     is for data you trust alone (scripts in it do not run). A literal ``${x}`` is written ``&#36;{x}``.
+    The page gets those columns of its row that the template uses; one with scripts gets all, as they may read any. So
+    what workers must not know, such as right answers, has no place in the data of a template with scripts.
     ``<script>`` blocks run after the page was filled, and see ``mephisto.data``, ``mephisto.isPreview``,
     ``mephisto.agentId`` and ``mephisto.submit(extra)``.
 
@@ -60,12 +65,24 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         site.check_extra_files(self.args.extra_source_dir, [template, self._preview, self._onboarding])
         if not self._is_drawn:
             check_rows(template.fields, self._rows)
+            self._warn_of_unnamed(
+                name for _, row in self._rows for part in (row.shared, *row.unit_data) for name in part
+            )
         self._check_preview()
         self._check_onboarding()
+        check_hidden(template, _name_of(self.args, "task"), self.hidden_fields)
 
     def check_row(self, label: str, row: JSONObject) -> None:
         """Refuse a screening or gold row that lacks a field of the template. Raises `DataFileError`."""
         check_row(self._template.fields, label, InitializationData(row))
+        self._warn_of_unnamed(row)
+
+    def get_page_data(self, init_data: JSON) -> JSON:
+        """Give the columns that the template uses; all, where scripts may use others."""
+        used = self._used_columns
+        if used is None or not isinstance(init_data, dict):
+            return init_data
+        return {name: value for name, value in init_data.items() if name in used}
 
     def get_initialization_data(self) -> Iterable[InitializationData] | AsyncIterable[InitializationData]:
         """Give one assignment a row; rows of a generator are checked as they are drawn.
@@ -139,7 +156,30 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
             return None
         first = self._rows[0][1]
         row = {**first.shared, **first.unit_data[0]}
-        return {name: value for name, value in row.items() if name not in self.hidden_fields}
+        sample: JSONObject = self.get_page_data(
+            {name: value for name, value in row.items() if name not in self.hidden_fields}
+        )
+        return sample
+
+    @cached_property
+    def _used_columns(self) -> frozenset[str] | None:
+        """What the page can use of a row; None: anything."""
+        templates = [one for one in (self._template, self._preview) if one is not None]
+        if any(one.has_scripts for one in templates):
+            return None
+        return columns_of(field for one in templates for field in one.fields)
+
+    def _warn_of_unnamed(self, columns: Iterable[str]) -> None:
+        if self._used_columns is not None:
+            return
+        scripts = site.read_scripts(self.args.extra_source_dir, self._template)
+        unnamed = [one for one in find_unnamed(self._template, columns, scripts) if one not in self.hidden_fields]
+        if unnamed:
+            warn_once(
+                logger,
+                f"Workers' pages get the columns {', '.join(unnamed)} of the data, which neither the template nor its "
+                "scripts name. Take out what workers must not see, such as right answers.",
+            )
 
     def _read(self, kind: str, source: str | None, html: str | None) -> Template:
         text = read_text(source, f"{kind}_source") if source and given(source) else html or ""
