@@ -131,8 +131,8 @@ def test_a_page_that_calls_functions_is_handed_what_a_run_hands_it(tmp_path: Pat
     bundle = tmp_path / "bundle.js"
     bundle.write_text("mephisto.begin();")
     task = {"task_name": "t", "task_title": "T", "task_description": "", "task_tags": "", "task_reward": 0}
-    config = compose("remote_procedure", task=task, blueprint_args={"task_source": str(bundle)})
-    state = SharedTaskState(static_task_data=[{"text": "hi"}], function_registry={"shout": str.upper})
-    shown = preview(config, state)
+    config = mnb.compose("remote_procedure", task=task, blueprint_args={"task_source": str(bundle)})
+    state = mnb.SharedTaskState(static_task_data=[{"text": "hi"}], function_registry={"shout": lambda text: text})
+    shown = mnb.preview(config, state)
     assert shown._page.init_data == {"task_data": {"text": "hi"}, "previous_requests": []}
     assert "does not run" in shown._repr_html_()

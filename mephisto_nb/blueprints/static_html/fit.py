@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from mephisto_nb._typing import JSONObject
@@ -12,15 +12,26 @@ from mephisto_nb.blueprints.static_html.template import Template, TemplateField
 from mephisto_nb.data_model.assignment_data import InitializationData
 from mephisto_nb.errors import ConfigError, DataFileError
 
+_MISSING: Any = object()
+
 
 def has_field(data: Any, path: str) -> bool:
     """Tell whether `data` has a value, which may be null, for ``${path}``; dots lead into nested objects."""
-    if isinstance(data, dict) and path in data:
-        return True
+    return look_up(data, path, _MISSING) is not _MISSING
+
+
+def look_up(data: Any, path: str, otherwise: Any = None) -> Any:
+    """Find ``a.b`` in nested data, as `page/template.js` does: a key that holds the dot itself comes first."""
+    if isinstance(data, Mapping) and path in data:
+        return data[path]
     head, dot, rest = path.partition(".")
     if isinstance(data, list):
-        return head.isdecimal() and int(head) < len(data) and (not dot or has_field(data[int(head)], rest))
-    return bool(dot) and isinstance(data, dict) and head in data and has_field(data[head], rest)
+        found = data[int(head)] if head.isdecimal() and int(head) < len(data) else _MISSING
+    else:
+        found = data[head] if dot and isinstance(data, Mapping) and head in data else _MISSING
+    if found is _MISSING:
+        return otherwise
+    return look_up(found, rest, otherwise) if dot else found
 
 
 def check_row(fields: Sequence[TemplateField], label: str, row: InitializationData) -> None:
