@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Iterator
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import ClassVar
 
@@ -65,17 +66,19 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         site.check_extra_files(self.args.extra_source_dir, [template, self._preview, self._onboarding])
         if not self._is_drawn:
             check_rows(template.fields, self._rows)
-            self._warn_of_unnamed(
-                name for _, row in self._rows for part in (row.shared, *row.unit_data) for name in part
-            )
+            if self._used_columns is None:
+                columns = chain.from_iterable((*row.shared, *chain(*row.unit_data)) for _, row in self._rows)
+                _tell_unnamed(template, self.args.extra_source_dir, columns, self.hidden_fields)
         self._check_preview()
-        self._check_onboarding()
+        if self._onboarding is not None:
+            _check_onboarding(self._onboarding, _name_of(self.args, "onboarding"), self.shared_state.onboarding_data)
         check_hidden(template, _name_of(self.args, "task"), self.hidden_fields)
 
     def check_row(self, label: str, row: JSONObject) -> None:
         """Refuse a screening or gold row that lacks a field of the template. Raises `DataFileError`."""
         check_row(self._template.fields, label, InitializationData(row))
-        self._warn_of_unnamed(row)
+        if self._used_columns is None:
+            _tell_unnamed(self._template, self.args.extra_source_dir, row, self.hidden_fields)
 
     def get_page_data(self, init_data: JSON) -> JSON:
         """Give the columns that the template uses; all, where scripts may use others."""
@@ -169,18 +172,6 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
             return None
         return columns_of(field for one in templates for field in one.fields)
 
-    def _warn_of_unnamed(self, columns: Iterable[str]) -> None:
-        if self._used_columns is not None:
-            return
-        scripts = site.read_scripts(self.args.extra_source_dir, self._template)
-        unnamed = [one for one in find_unnamed(self._template, columns, scripts) if one not in self.hidden_fields]
-        if unnamed:
-            warn_once(
-                logger,
-                f"Workers' pages get the columns {', '.join(unnamed)} of the data, which neither the template nor its "
-                "scripts name. Take out what workers must not see, such as right answers.",
-            )
-
     def _read(self, kind: str, source: str | None, html: str | None) -> Template:
         text = read_text(source, f"{kind}_source") if source and given(source) else html or ""
         return read_template(text, _name_of(self.args, kind), kind, list(self.args.extra_script_sources))
@@ -194,18 +185,6 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
                 "the rows come from a generator, or preview_with_sample is false. Take the field out."
             )
         check_row(self._preview.fields, *self._rows[0])
-
-    def _check_onboarding(self) -> None:
-        if self._onboarding is None:
-            return
-        if not self._onboarding.collects:
-            raise ConfigError(
-                f"{_name_of(self.args, 'onboarding')} has no input with a name and no script, so there would be "
-                'nothing to judge. Give each input a name: <input name="mood">.'
-            )
-        data = self.shared_state.onboarding_data
-        row = InitializationData(data if isinstance(data, dict) else {})
-        check_row(self._onboarding.fields, "SharedTaskState.onboarding_data", row)
 
     def _checked(self, rows: Iterator[Row]) -> Iterator[InitializationData]:
         for row in rows:
@@ -225,3 +204,25 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
 def _name_of(args: StaticHTMLBlueprintArgs, kind: str) -> str:
     source = getattr(args, f"{kind}_source")
     return Path(source).name if given(source) else f"{kind}_html"
+
+
+def _check_onboarding(template: Template, name: str, data: JSON) -> None:
+    if not template.collects:
+        raise ConfigError(
+            f"{name} has no input with a name and no script, so there would be nothing to judge. Give each input a "
+            'name: <input name="mood">.'
+        )
+    row = InitializationData(data if isinstance(data, dict) else {})
+    check_row(template.fields, "SharedTaskState.onboarding_data", row)
+
+
+def _tell_unnamed(template: Template, folder: str | None, columns: Iterable[str], hidden: Collection[str]) -> None:
+    """Warn of columns that pages get, though nothing in them seems to want them."""
+    scripts = site.read_scripts(folder, template)
+    unnamed = [one for one in find_unnamed(template, columns, scripts) if one not in hidden]
+    if unnamed:
+        warn_once(
+            logger,
+            f"Workers' pages get the columns {', '.join(unnamed)} of the data, which neither the template nor its "
+            "scripts name. Take out what workers must not see, such as right answers.",
+        )
