@@ -174,3 +174,13 @@ def test_what_only_the_browser_could_check_is_said(folder, tmp_path: Path) -> No
     blueprint = form_task(folder(task_data=[composed(field)]), task_name="pets")._blueprint
     assert blueprint.get_answer({"name": "x"})["(unchecked)"] == "name: isShort"
     assert blueprint.get_answer({})["(unchecked)"] is None
+
+
+def test_answers_are_read_by_the_form_of_the_launch_whatever_its_file_becomes(tmp_path: Path) -> None:
+    file = tmp_path / "form.json"
+    file.write_text(json.dumps({"fields": {"age": {"type": "number", "max": 3}}}))
+    state = SharedTaskState(static_task_data=[{}])
+    noted = FormBlueprint(FormBlueprintArgs(form_source=str(file)), state).get_noted_args()
+    file.write_text(json.dumps({"fields": {"mood": "text", "age": 7}}))
+    again = FormBlueprint(FormBlueprintArgs(**noted), SharedTaskState())
+    assert again.get_answer({"age": 4})["(problems)"] == "age: Please give 3 or less."

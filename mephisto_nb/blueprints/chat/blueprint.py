@@ -13,7 +13,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.abstractions.task_runner import TaskRunner
 from mephisto_nb.blueprints.chat.args import ChatBlueprintArgs, check_chat_args, partner_rules, with_own_names
 from mephisto_nb.blueprints.chat.runner import ChatRunner
-from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint
+from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, task_data
 from mephisto_nb.blueprints.static_html.args import given
 from mephisto_nb.blueprints.static_html.data_files import read_text
 from mephisto_nb.blueprints.static_html.fit import columns_of
@@ -32,7 +32,6 @@ _SILENCE = (
     b"RIFF" + (116).to_bytes(4, "little") + b"WAVEfmt " + (16).to_bytes(4, "little") + b"\x01\x00\x01\x00"
     b"\x40\x1f\x00\x00\x40\x1f\x00\x00\x01\x00\x08\x00data" + (80).to_bytes(4, "little") + b"\x80" * 80
 )
-_DATA_FILES = ("data_csv", "data_json", "data_jsonl")
 
 
 class ChatBlueprint(StaticHTMLBlueprint):
@@ -58,7 +57,7 @@ class ChatBlueprint(StaticHTMLBlueprint):
 
     def __init__(self, args: ChatBlueprintArgs, shared_state: SharedTaskState) -> None:
         with_own_names(args)
-        if shared_state.static_task_data is None and not any(given(getattr(args, key)) for key in _DATA_FILES):
+        if shared_state.static_task_data is None and not task_data.names_a_file(args):
             shared_state = dataclasses.replace(shared_state, static_task_data=[{}] * (args.num_conversations or 1))
         super().__init__(args, shared_state)
         self.disconnect_after = args.absence  # type: ignore[misc]  # each run has its own

@@ -17,8 +17,8 @@ from mephisto_nb.blueprints.form.insertions import check_insertions, copy_insert
 from mephisto_nb.blueprints.form.model import Form
 from mephisto_nb.blueprints.form.reading import VERSION, ReadForms
 from mephisto_nb.blueprints.form.render import ROWS_FORM, fill_form, render_form, render_forms, render_version
-from mephisto_nb.blueprints.form.spec import read_spec
-from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBlueprintArgs
+from mephisto_nb.blueprints.form.spec import read_spec, to_spec
+from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBlueprintArgs, task_data
 from mephisto_nb.blueprints.static_html.args import given
 from mephisto_nb.blueprints.static_html.fit import check_row, columns_of
 from mephisto_nb.blueprints.static_html.template import Template, read_template
@@ -32,7 +32,6 @@ logger = logging.getLogger(__name__)
 PROBLEMS = "(problems)"
 #: The column that says which checks only the browser could make; forms that have no such checks lack it.
 UNCHECKED = "(unchecked)"
-_DATA_FILES = ("data_csv", "data_json", "data_jsonl")
 
 
 @dataclass(slots=True)
@@ -108,7 +107,7 @@ class FormBlueprint(StaticHTMLBlueprint):
                 "mephisto.blueprint.task_source or task_html is set, but the page of a form is made of the form. "
                 "Remove the key, or launch a static_html task."
             )
-        has_data = shared_state.static_task_data is not None or any(given(getattr(args, key)) for key in _DATA_FILES)
+        has_data = shared_state.static_task_data is not None or task_data.names_a_file(args)
         if not has_data and given(args.form_source):
             shared_state = dataclasses.replace(shared_state, static_task_data=_rows_with(args))
         super().__init__(dataclasses.replace(args, task_html="the form"), shared_state)
@@ -169,6 +168,15 @@ class FormBlueprint(StaticHTMLBlueprint):
                 f"Give a whole number from 1 to {len(self.forms)}."
             )
         check_row(self._versions[version - 1].fields, label, InitializationData(row))
+
+    def get_noted_args(self) -> JSONObject:
+        """Note the forms of a file as they are at the launch: answers are read by them, whatever the file becomes."""
+        if not given(self.args.form_source):
+            return {}
+        specs = [to_spec(one) for one in self.forms]
+        forms: JSONObject = {"form": specs[0]} if len(specs) == 1 else {"forms": specs}
+        more = {"insertions": self._insertions or None, "signed_columns": self._signed_columns}
+        return {"form_source": None, **forms, **more}
 
     def build_site(self, directory: Path) -> None:
         """Write the worker's page, and the researcher's own functions beside it."""
