@@ -16,8 +16,9 @@ STATIC = [
     ["ruff", "check", "."],
     ["mypy"],
 ]
-#: Two at a time; a file's tests stay together, because they share browsers and servers.
-PYTEST = ["pytest", "-n", "2", "--dist", "loadfile"]
+#: Two at a time; a file's tests stay together, because they share browsers and servers. A test whose process died
+#: is tried again, hence the bound.
+PYTEST = ["pytest", "-n", "2", "--dist", "loadfile", "--max-worker-restart", "2"]
 HOUSE_RULES = ["pytest", "-q", "tests/test_house_rules.py", "tests/test_repository.py"]
 
 

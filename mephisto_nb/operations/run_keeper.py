@@ -46,6 +46,7 @@ class RunKeeper:
         self.run = run
         self._supervisor, self._lock = supervisor, lock
         self._tasks: list[asyncio.Task[None]] = []
+        self._is_stopped = False
         #: Runs the task's own code beside workers, for blueprints that have any.
         self.agents: AgentKeeper | None = None
         #: Tells the researcher's `on_unit_submitted` of answers, if there is one.
@@ -95,6 +96,10 @@ class RunKeeper:
         self.run.is_driven = False
 
     def _stop(self) -> None:
+        """Stop the parts; who lets a run go that has failed comes here twice."""
+        if self._is_stopped:
+            return
+        self._is_stopped = True
         for part in (self.agents, self.hooks, self.verdicts, self.gates):
             if part is not None:
                 part.stop()
@@ -115,6 +120,16 @@ class RunKeeper:
             await launcher.close()
 
     async def _wind_up(self) -> None:
+        try:
+            await self._end_when_complete()
+        except asyncio.CancelledError:
+            # The loop ends, and all that is on it: whoever waits for this run must not wait for ever.
+            self._stop()
+            self._lock.release()
+            self.run.let_go()
+            raise
+
+    async def _end_when_complete(self) -> None:
         engine = self.run.parts.engine
         try:
             await engine.wait_until(lambda state: state.is_complete)

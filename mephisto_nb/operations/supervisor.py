@@ -75,4 +75,7 @@ async def _watched(name: str, work: Coroutine[Any, Any, None], on_failure: OnFai
         await work
     except Exception as error:
         logger.exception("%s failed", name)
-        on_failure(error)
+        try:
+            on_failure(error)
+        except Exception:
+            logger.exception("nor could this be told of %s", name)  # the group would end every other run's tasks

@@ -184,12 +184,18 @@ class WorkerEndpoint:
     async def _on_alive(self, connection: _Connection, agent: Agent, packet: JSONObject) -> None:
         self._router.hub.bind(connection, agent.agent_id)
         connection.queue(status_text(agent.agent_id, agent.status))
+        if "client_timestamp" in packet:
+            # The npm package sends its first heartbeat half a second later: until then a break would find it undated.
+            self._ping(connection, agent, packet)
         self._router.live.send(agent.agent_id)
 
     async def _on_heartbeat(self, connection: _Connection, agent: Agent, packet: JSONObject) -> None:
+        self._ping(connection, agent, packet)
+        await self._forget(connection, agent, connection.confirmed(asyncio.get_running_loop().time()))
+
+    def _ping(self, connection: _Connection, agent: Agent, packet: JSONObject) -> None:
         data = {"last_mephisto_ping": _ping_of(packet.get("client_timestamp")), "status": agent.status.value}
         connection.queue(codec.dump(Packet(PacketType.HEARTBEAT, agent.agent_id, data).to_dict()))
-        await self._forget(connection, agent, connection.confirmed(asyncio.get_running_loop().time()))
 
     async def _on_live_update(self, connection: _Connection, agent: Agent, packet: JSONObject) -> None:
         data = packet.get("data")

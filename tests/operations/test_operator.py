@@ -70,6 +70,27 @@ def test_an_operator_whose_loop_has_ended_gives_way_to_a_new_one(data_dir: Path)
     asyncio.run(take_up())
 
 
+@pytest.mark.parametrize("waits_for", ["completed", "force_shutdown"])
+def test_who_waits_for_a_run_is_released_when_the_loop_ends_with_everything_on_it(
+    data_dir: Path, waits_for: str
+) -> None:
+    async def leave() -> None:
+        async def use() -> None:
+            async with Operator(data_dir=data_dir) as operator:
+                run = await launch(operator, rows(1))
+                launched.set()
+                await (run.completed() if waits_for == "completed" else asyncio.Event().wait())
+
+        launched = asyncio.Event()
+        tasks.append(asyncio.create_task(use()))
+        await launched.wait()
+
+    tasks: list[asyncio.Task[None]] = []
+    asyncio.run(leave())  # cancels all that is left, and waits for it
+    assert tasks[0].done()
+    asyncio.run(end_routers(data_dir))
+
+
 def test_an_operator_is_used_on_one_loop_only(data_dir: Path) -> None:
     async def use() -> None:
         await operator.wait_for_runs_then_shutdown()
@@ -228,12 +249,16 @@ async def test_a_router_is_ended_though_the_crowd_cannot_be_tidied_up(
     async def fail(self: MockProvider, task_run_id: str) -> None:
         raise OSError("the crowd does not answer")
 
-    run = await launch(operator, rows(1))
+    run, other = await launch(operator, rows(1)), await launch(operator, rows(1))
     pid = router_pid(run)
-    monkeypatch.setattr(MockProvider, "cleanup_resources_from_task_run", fail)
-    with pytest.raises(RunFailedError, match="the crowd does not answer"):
-        await run.force_shutdown()
+    with monkeypatch.context() as patch:
+        patch.setattr(MockProvider, "cleanup_resources_from_task_run", fail)
+        with pytest.raises(RunFailedError, match="the crowd does not answer"):
+            await run.force_shutdown()
     await has_ended(pid)
+    async with crowd_of(other.url) as worker:
+        await worker("ann").submit(await take(worker("ann")), {})
+    await other.completed()  # it goes on
 
 
 async def test_a_router_that_cannot_be_revived_is_told_of_and_tried_again(

@@ -186,12 +186,12 @@ class Browser:
 
     @contextlib.asynccontextmanager
     async def socket(self, agent_id: str | None = None) -> AsyncIterator["Page"]:
-        """Open a socket; say ``alive`` and take the first status if `agent_id` is given."""
+        """Open a socket; say ``alive`` and take the status and the ping that answer it if `agent_id` is given."""
         async with connect(f"ws://{self.address}/") as socket:
             page = Page(socket)
             if agent_id is not None:
                 await page.send("alive", agent_id, {})
-                assert (await page.receive())["packet_type"] == "update_status"
+                assert [(await page.receive())["packet_type"] for _ in range(2)] == ["update_status", "heartbeat"]
             yield page
 
 

@@ -17,6 +17,14 @@ async def test_alive_is_answered_with_the_status(browser, agent):
         assert packet == {"packet_type": "update_status", "subject_id": agent, "data": {"status": "in task"}}
 
 
+async def test_who_says_alive_with_a_time_is_dated_ahead_before_its_first_heartbeat(browser, agent):
+    async with browser.socket() as page:
+        packet = {"packet_type": "alive", "subject_id": agent, "data": {}, "client_timestamp": 1.5}
+        await page.socket.send(json.dumps(packet))
+        assert (await page.receive())["packet_type"] == "update_status"
+        assert (await page.receive())["data"]["last_mephisto_ping"] == 1500 + AHEAD
+
+
 async def test_a_heartbeat_is_echoed_with_the_time_and_the_status(browser, agent):
     async with browser.socket() as page:
         await page.send("heartbeat", agent)

@@ -1,0 +1,29 @@
+"""The owner of an operator's tasks: one that fails harms no other, nor does whoever is told of it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from mephisto_nb.operations.supervisor import Supervisor
+
+
+async def test_a_task_that_fails_and_a_handler_that_fails_on_it_harm_no_other_task() -> None:
+    supervisor, done, told = Supervisor(), asyncio.Event(), asyncio.Event()
+
+    async def fail() -> None:
+        raise OSError("the disk is gone")
+
+    async def go_on() -> None:
+        await told.wait()
+        done.set()
+
+    def mistaken(error: Exception) -> None:
+        told.set()
+        raise ValueError("not in the list")
+
+    await supervisor.start()
+    supervisor.spawn("the other", go_on(), lambda error: None)
+    await asyncio.wait([supervisor.spawn("the one", fail(), mistaken)])
+    async with asyncio.timeout(5):
+        await done.wait()
+    await supervisor.close()
