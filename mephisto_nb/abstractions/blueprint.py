@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -52,6 +52,8 @@ class Blueprint(ABC, Generic[Args]):
     disconnect_after: ClassVar[float | None] = None
     #: Fields of rows that no page may get to see, because they hold right answers; set when the run is made.
     hidden_fields: frozenset[str] = frozenset()
+    #: Tells the researcher something by `run.attention`: a reason, and behind ". " a remedy; set when the run is made.
+    report: Callable[[str], None] = staticmethod(lambda told: None)
 
     def __init__(self, args: Args, shared_state: SharedTaskState) -> None:
         self.args = args
@@ -110,6 +112,10 @@ class Blueprint(ABC, Generic[Args]):
     def get_init_data(self, shared: JSONObject, unit_data: JSONObject) -> JSON:
         """Give what one worker's page is handed as ``init_task_data``; called in the kernel's loop, so be quick."""
         return {**shared, **unit_data}
+
+    def get_page_data(self, init_data: JSON) -> JSON:
+        """Give of what a worker works on (`get_init_data`) what their page gets to see; task code has all of it."""
+        return init_data
 
     def get_inputs(self, shared: JSONObject, unit_data: JSONObject) -> JSONObject:
         """Give the columns that `results()` shows of the data a unit was made of."""

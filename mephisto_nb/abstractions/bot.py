@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.utils.call_threads import call
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,22 @@ class Bot:
     reply: Callable[..., Any]
     name: str = "Assistant"
     timeout: float = 60.0
+
+    async def ask(self, transcript: list[dict[str, str]], timeout: float | None = None) -> JSONObject | None:
+        """Ask it, for at most `timeout` seconds (None: as long as it may take); None: it says nothing.
+
+        Raises
+        ------
+        Exception
+            Whatever the function raises; a TimeoutError; a TypeError or ValueError where it gave what is no JSON.
+        """
+        async with asyncio.timeout(self.timeout if timeout is None else min(timeout, self.timeout)):
+            reply = await call(self.reply, transcript)
+        if reply is None:
+            return None
+        message: JSONObject = reply if isinstance(reply, dict) else {"text": str(reply)}
+        json.dumps(message, allow_nan=False)
+        return message
 
     @classmethod
     def of(cls, reply: Bot | Callable[..., Any]) -> Bot:

@@ -44,7 +44,7 @@ class GateArgs:
         So many may be wrong.
     attention_checks
         By the name of an answer's field, the field of the row that holds the right answer. The page never gets to see
-        that. A row that lacks it, or has null there, is not checked.
+        that. A row that lacks it, or has null or no text there, is not checked.
     minimum_seconds
         An answer that comes sooner fails. 0: as fast as they like.
     after_failed_check

@@ -168,6 +168,7 @@ class _Asked:
         if not self.failed:
             why = f"worker_can_do_unit raised {error!r}; taken as no"
             self.step.log("unit", unit.unit_id, None, None, why, "operator")
+            self.step.troubles.append(why)
         self.failed = True
 
 

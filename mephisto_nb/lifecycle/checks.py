@@ -53,7 +53,7 @@ def _attention(step: Step, agent: Agent, unit: Unit, data: JSON) -> Gate | None:
     assignment = step.state.assignments[unit.assignment_id]
     row = {**assignment.shared, **assignment.own_data(unit.unit_index)}
     given = data if isinstance(data, dict) else {}
-    expected = {name: row[field] for name, field in rules.attention.items() if row.get(field) is not None}
+    expected = {name: row[field] for name, field in rules.attention.items() if _plain(row.get(field))}
     if not expected:
         return None
     wrong = [name for name, right in expected.items() if not is_same(given.get(name), right)]

@@ -104,8 +104,7 @@ def left(step: Step, agent: Agent, *, begun: bool) -> None:
     goes_on = bool(others) and rules.when_left in (WhenLeft.CONTINUE, WhenLeft.BOT)
     step.add_live_update(agent.agent_id, "left", {"how": agent.status.value, "goes_on": goes_on}, step.now)
     if goes_on:
-        _tell_who_goes_on(step, others, rules)
-        step.parted.append(agent)
+        step.parted.append(agent)  # the others are told when they have what this one said last
         return
     step.dissolved.append(unit.assignment_id)
     if rules.when_left is WhenLeft.REQUEUE and step.state.closing is None:
@@ -127,7 +126,13 @@ def finish(step: Step, assignment_id: str) -> None:
         step.change_deadline(agent, step.now + step.state.rules.submission_timeout)
 
 
-def _tell_who_goes_on(step: Step, others: list[Agent], rules: PartnerRules) -> None:
+def tell_who_goes_on(step: Step, agent_id: str) -> None:
+    """Tell those who go on that somebody has left; once."""
+    unit = step.state.units[step.state.agents[agent_id].unit_id]
+    rules, others = rules_for(step.state, unit.assignment_id), _at_work(step.state, unit.assignment_id)
+    if rules is None or not others or unit.assignment_id in step.state.rooms.over:
+        return
+    step.add_live_update(agent_id, "told", {}, step.now)
     text = "Your partner has left." if len(others) == 1 else "One of you has left."
     if rules.when_left is WhenLeft.BOT:
         text += " A program goes on in their place."

@@ -13,7 +13,7 @@ from mephisto_nb.data_model.gates import HeldArrival
 from mephisto_nb.data_model.records import Worker
 from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.data_model.states import Gate
-from mephisto_nb.errors import ClosedError
+from mephisto_nb.errors import ClosedError, DatabaseError
 from mephisto_nb.lifecycle.arrivals import Outcome, release
 from mephisto_nb.lifecycle.gate_book import Errand, ErrandKind, gate_of
 from mephisto_nb.lifecycle.gates import Supply
@@ -22,6 +22,7 @@ from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.lifecycle.verdicts import give_up, judge_onboarding, judge_unit
 from mephisto_nb.operations.gate_judges import Finding, JudgeError, Judges
 from mephisto_nb.operations.gate_rows import RowSource
+from mephisto_nb.operations.patience import Patience
 from mephisto_nb.operations.supervisor import Supervisor
 from mephisto_nb.operations.threads import in_thread
 
@@ -94,6 +95,7 @@ class GateKeeper:
         #: Errands that were asked for once more while they were run.
         self._again: set[Errand] = set()
         self._state: RunState | None = None
+        self._patience = Patience(lambda error: None)
         engine.listeners.append(self._on_step)
 
     async def start(self) -> None:
@@ -124,7 +126,8 @@ class GateKeeper:
 
     async def _do(self, errand: Errand) -> None:
         try:
-            conclusion = await self._conclude(errand)
+            # A page waits for what comes of this: a database that does not answer now is asked again.
+            conclusion = await self._patience.persist(lambda: self._conclude(errand))
             if conclusion is not None:
                 used = await self._engine.do(conclusion, patiently=True, look_up=conclusion.look_up)
                 if not used and errand.gate is not None and conclusion.supply.row is not None:
@@ -179,6 +182,8 @@ class GateKeeper:
         try:
             source = self._sources.get(gate) or RowSource(gate, ())
             row = await source.find(worker, facts.rows_seen)
+        except DatabaseError:
+            raise
         except Exception as error:  # noqa: BLE001 - a researcher's function or rows; their failure must not stop the run
             why = f"no {gate.value} row could be found: {error}"
             supply = Supply(gate, failed=True)

@@ -126,7 +126,8 @@ def _check_rows(gate: Gate, args: GateArgs, shared: SharedTaskState) -> RowSourc
     if shared.screening_data_factory is False and not is_gold:
         raise ConfigError(
             "SharedTaskState.screening_data_factory is False: to screen on the work itself is not done here. Give rows "
-            "whose answers you know: SharedTaskState(screening=..., screening_answer=...)."
+            "whose answers you know (screening=..., screening_answer=...); or let judge_attention=f(answer, row) judge "
+            "the work, with mephisto.blueprint.max_failed_checks=0: nobody gets more before they are judged."
         )
     if len(given) != 1:
         found = " and ".join(given) or "neither"
@@ -162,7 +163,10 @@ def _guarded(name: str, function: Callable[..., bool] | None, otherwise: Callabl
 
     def guarded(*args: int) -> bool:
         try:
-            return bool(wanted(*args))
+            found = wanted(*args)
+            if found is None:
+                raise TypeError("it gave None; it must give True or False")
+            return bool(found)
         except Exception as error:  # noqa: BLE001 - a researcher's function; its failure must not stop the run
             warn_once(logger, f"{name} raised {error!r}; the usual rule holds instead.")
             return otherwise(*args)

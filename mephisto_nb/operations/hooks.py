@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mephisto_nb.data_model.task_run_args import MAXIMUM_BONUS
 from mephisto_nb.lifecycle.step import Step
+from mephisto_nb.operations.patience import Patience
 from mephisto_nb.operations.submitted_unit import SubmittedUnit
 from mephisto_nb.operations.supervisor import Supervisor
 from mephisto_nb.operations.threads import in_thread
@@ -51,6 +52,7 @@ class SubmissionHooks:
         self._waiting: deque[str] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._threads = CallThreads(_THREADS, "on_unit_submitted")
+        self._patience = Patience(lambda error: None)
         task = run.task_run.config["mephisto"]["task"]
         self._maximum_bonus = float(task.get("maximum_bonus", MAXIMUM_BONUS))
         run.parts.engine.listeners.append(self._on_step)
@@ -100,7 +102,8 @@ class SubmissionHooks:
     async def _tell(self, agent_id: str) -> None:
         failure: str | None = None
         try:
-            (row,) = await in_thread(self._run.read_answers, [agent_id])
+            # A database that does not answer now is no failure of the hook, which must hear of each answer.
+            (row,) = await self._patience.persist(lambda: in_thread(self._run.read_answers, [agent_id]))
             unit = SubmittedUnit(row, self._run.parts.engine, self._maximum_bonus)
             await self._call(unit)
             await unit.settle()

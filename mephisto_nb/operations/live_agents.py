@@ -11,20 +11,23 @@ from typing import Any
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.abstractions.blueprint import Blueprint
 from mephisto_nb.abstractions.bot import Bot
-from mephisto_nb.abstractions.task_runner import TaskRunner
+from mephisto_nb.abstractions.task_runner import TaskRunner, Turn
+from mephisto_nb.data_model.changes import AddLiveUpdate
 from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.data_model.partner_rules import WhenLeft, WhenWaited
 from mephisto_nb.data_model.records import Agent
 from mephisto_nb.data_model.states import AGENT_ACTIVE, AgentStatus
 from mephisto_nb.errors import ReplayError
 from mephisto_nb.lifecycle.departures import leave
-from mephisto_nb.lifecycle.partners import finish, rules_for
+from mephisto_nb.lifecycle.partners import finish, rules_for, tell_who_goes_on
 from mephisto_nb.lifecycle.rooms import Meeting
 from mephisto_nb.lifecycle.step import Step
+from mephisto_nb.operations.bot_agent import BotAgent, Seat
 from mephisto_nb.operations.run_engine import RunEngine
-from mephisto_nb.operations.running_agent import BotAgent, RunningAgent, Seat, SendAhead, Together
+from mephisto_nb.operations.running_agent import RunningAgent, SendAhead
 from mephisto_nb.operations.supervisor import Supervisor
-from mephisto_nb.operations.talk import Talk
+from mephisto_nb.operations.talk import Heard, Talk
+from mephisto_nb.operations.together import Together
 from mephisto_nb.operations.transcripts import Transcripts
 
 #: What the pages of people hear whose task's code has failed: what they have is theirs to send.
@@ -33,10 +36,11 @@ _OVER: JSONObject = {"text": "This has come to its end.", "id": "", "task_data":
 
 @dataclass(slots=True)
 class _Company:
-    """One call of task code: those whom it accompanies, and its task."""
+    """One call of task code: those whom it accompanies, and its tasks."""
 
     agents: dict[str, RunningAgent] = field(default_factory=dict)
     task: asyncio.Task[None] | None = None
+    farewells: list[asyncio.Task[None]] = field(default_factory=list)
 
 
 class AgentKeeper:
@@ -131,9 +135,13 @@ class AgentKeeper:
         for agent_id, data in step.live_updates:
             if agent_id not in fresh and (found := self._agents.get(agent_id)):
                 found.put(data)
+        for change in step.changes.changes:
+            if isinstance(change, AddLiveUpdate) and change.sender == "notice" and change.agent_id in self._agents:
+                self._agents[change.agent_id].last_said = change.data["update_id"]  # nothing goes ahead of it
         for agent in step.parted:
             if agent.agent_id not in fresh and (found := self._agents.get(agent.agent_id)):
-                found.part()
+                found.talk.put(Heard(agent.agent_id, "left", {}))
+                self._bid_farewell(step.state.units[agent.unit_id].assignment_id, found)
         for agent in step.ended:
             self._end(step, agent)
 
@@ -154,21 +162,21 @@ class AgentKeeper:
             return
         for agent_id in company.agents:
             self._agents.pop(agent_id, None)
-        if company.task is not None:
-            company.task.cancel()
+        for task in filter(None, [company.task, *company.farewells]):
+            task.cancel()
 
     # -- those who work alone ----------------------------------------------------------------------------------------
 
     def _start_alone(self, step: Step, agent: Agent) -> bool:
         if agent.agent_id in self._companies or agent.status is not AgentStatus.IN_TASK:
             return False
-        talk, data = Talk(), self._init_data(step, agent)
-        unit_index = step.state.units[agent.unit_id].unit_index
-        running = self._make(talk, agent.agent_id, Seat(self._name(unit_index, data), _object(data)))
+        talk, data, history = Talk(), self._init_data(step, agent), list[Turn]()
         if self._runner.replays:
             talk.remember(self._transcripts.of([agent.agent_id]))
         else:
-            running.history += self._transcripts.history(agent.agent_id)
+            history = self._transcripts.history(agent.agent_id)
+        seat = Seat(self._name(step.state.units[agent.unit_id].unit_index, data), _object(data))
+        running = RunningAgent(agent.agent_id, self._engine, self._send_ahead, talk, seat, history)
         self._enter(agent.agent_id, [running], self._accompany_one(running, data), f"agent {agent.agent_id}")
         return True
 
@@ -206,18 +214,30 @@ class AgentKeeper:
                 data = self._init_data(step, state.agents[agent_id])
                 beginnings = self._transcripts.count_starts(agent_id)
                 about = Seat(self._name(seat, data), _object(data), beginnings, understudy)
-                running[seat] = self._make(talk, agent_id, about)
+                running[seat] = RunningAgent(agent_id, self._engine, self._send_ahead, talk, about)
         agents: list[RunningAgent | BotAgent] = []
         first, shared = next(iter(running.values())), self._blueprint.get_init_data(assignment.shared, {})
         for seat, agent_id in enumerate(meeting.seats):
             if agent_id is not None:
                 agents.append(running[seat])
             elif bot is not None and (rules is None or rules.when_waited is WhenWaited.BOT):
-                agents.append(BotAgent(bot, first, Seat(bot.name, _object(shared))))
-        talk.remember(self._transcripts.of(ids))
+                agents.append(BotAgent(bot, first, Seat(bot.name, _object(shared)), number=seat))
+        turns = self._transcripts.of(ids)
+        talk.remember(turns)
         work = self._accompany_all(meeting.assignment_id, Together(agents, talk), shared)
         self._enter(meeting.assignment_id, list(running.values()), work, f"assignment {meeting.assignment_id}")
+        told = {turn.agent_id for turn in turns if turn.sender == "told"}
+        for turn in turns:
+            if turn.sender == "left" and turn.data.get("goes_on") and turn.agent_id not in told:
+                self._bid_farewell(meeting.assignment_id, self._agents[turn.agent_id])
         return ids
+
+    def _bid_farewell(self, assignment_id: str, agent: RunningAgent) -> None:
+        """Tell the others that somebody has left, once the code has handed on what that one said last."""
+        name = f"farewell of agent {agent.agent_id}"
+        if company := self._companies.get(assignment_id):
+            work = _tell_others(self._engine, agent.agent_id, agent.talk.heard_out(agent.agent_id))
+            company.farewells.append(self._supervisor.spawn(name, work, lambda error: None))
 
     async def _accompany_all(self, assignment_id: str, agents: Together, init_data: Any) -> None:
         ids = [agent.agent_id for agent in agents if isinstance(agent, RunningAgent)]
@@ -236,9 +256,6 @@ class AgentKeeper:
         company = self._companies.get(key)
         return company is not None and company.task is asyncio.current_task()
 
-    def _make(self, talk: Talk, agent_id: str, seat: Seat) -> RunningAgent:
-        return RunningAgent(agent_id, self._engine, self._send_ahead, talk, seat)
-
     def _enter(self, key: str, agents: list[RunningAgent], work: Any, what: str) -> None:
         company = self._companies[key] = _Company({agent.agent_id: agent for agent in agents})
         self._agents |= company.agents
@@ -246,6 +263,11 @@ class AgentKeeper:
 
     def _name(self, seat: int, data: JSON) -> str:
         return self._blueprint.get_agent_name(seat, _object(data))
+
+
+async def _tell_others(engine: RunEngine, agent_id: str, heard_out: asyncio.Future[None]) -> None:
+    await heard_out
+    await engine.do(partial(tell_who_goes_on, agent_id=agent_id), patiently=True)
 
 
 def _object(data: JSON) -> JSONObject:

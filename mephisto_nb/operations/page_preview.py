@@ -57,7 +57,8 @@ def page_of(
         kind = blueprint.BLUEPRINT_TYPE
         raise ConfigError(f"The blueprint {kind!r} writes no index.html, so there is no page to show. Mend build_site.")
     about = {"run_id": "preview", "task_title": title, "task_description": description}
-    return UnitPage(title, blueprint, shared, unit_data, files, left_out, about, row is None)
+    runner = blueprint.make_task_runner()
+    return UnitPage(title, blueprint, shared, unit_data, files, left_out, about, row is None, runner)
 
 
 def _find_row(blueprint: Blueprint[Any], row: int | Mapping[str, Any]) -> tuple[JSONObject, JSONObject]:

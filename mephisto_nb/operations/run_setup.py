@@ -15,7 +15,7 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.abstractions.architect import Architect, RouterPlan
 from mephisto_nb.abstractions.blueprint import Blueprint
 from mephisto_nb.abstractions.crowd_provider import CrowdProvider
-from mephisto_nb.data_model.gate_args import GateArgs
+from mephisto_nb.data_model.gate_args import FLAG, REPEAT, GateArgs
 from mephisto_nb.data_model.qualifications import Comparator, Requirement, make_requirement, requirement_from_dict
 from mephisto_nb.data_model.records import Assignment, Unit, Worker
 from mephisto_nb.data_model.shared_state import SharedTaskState
@@ -57,6 +57,11 @@ class RunPlan:
         """Raise `ConfigError` for whatever cannot be launched; `directory` need not exist."""
         self.provider.assert_task_args(self.settings.task)
         self.blueprint.assert_task_args()
+        if self.gate_args.after_failed_check == REPEAT and self.blueprint.get_partner_rules() is not None:
+            raise ConfigError(
+                f"mephisto.blueprint.after_failed_check is {REPEAT!r}, but people do an assignment together here, and "
+                f"nobody would be there to do one part of it again with. Set it to {FLAG!r}."
+            )
         own_fields = {one.name for one in fields(self.blueprint.ArgsClass)}
         for source in check_gates(self.gate_args, self.shared_state, own_fields).values():
             for number, row in enumerate(source.rows or (), start=1):

@@ -196,6 +196,7 @@ class RunStarter:
         link = ClientIOHandler(engine, architect, self.clock)
         tally = RunTally(since=self.clock.now(), explain=plan.blueprint.explain_page_error)
         engine.listeners.append(tally.note)
+        plan.blueprint.report = tally.tell
         made_for = (run, directory, plan.blueprint, plan.provider, architect, self.database, self.writer, self.clock)
         parts = RunParts(*made_for, engine, link, tally, self.progress)
         keeper = RunKeeper(self.run_class(parts), self.supervisor, lock)

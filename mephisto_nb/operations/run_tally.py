@@ -66,6 +66,10 @@ class RunTally:
             self._note_troubles(filter(None, map(self.explain, reports)))
         self._note_troubles(step.troubles)
 
+    def tell(self, trouble: str) -> None:
+        """Take note of what the researcher should know."""
+        self._note_troubles([trouble])
+
     def _note_troubles(self, told: Iterable[str]) -> None:
         for trouble in told:
             # Pages can be made to report anything, and everything else.

@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ from mephisto_nb.lifecycle.step import Step
 
 if TYPE_CHECKING:
     from mephisto_nb.operations.run_engine import RunEngine
+
+#: What no database takes as a whole number.
+_MOST_VALUE = 2**63
 
 
 class SubmittedUnit:
@@ -92,12 +96,29 @@ class SubmittedUnit:
         return self._do(owe)
 
     def grant(self, qualification_name: str, value: int = 1) -> Awaitable[None]:
-        """Grant the worker a qualification, which is made if it is new, or change its value."""
+        """Grant the worker a qualification, which is made if it is new, or change its value.
+
+        Raises
+        ------
+        ConfigError
+            The name is no text, or the value no whole number.
+        """
+        self._check_name(qualification_name)
+        is_number = isinstance(value, Integral) and abs(value) < _MOST_VALUE
+        if not is_number:
+            raise ConfigError(f"{qualification_name!r} cannot be granted with {value!r}. Give a whole number.")
         why = f"granted after unit {self.unit_id}"
         return self._do(lambda step: grant(step, self.worker_id, qualification_name, int(value), why))
 
     def revoke(self, qualification_name: str) -> Awaitable[None]:
-        """Take a grant back, if there is one."""
+        """Take a grant back, if there is one.
+
+        Raises
+        ------
+        ConfigError
+            The name is no text.
+        """
+        self._check_name(qualification_name)
         why = f"revoked after unit {self.unit_id}"
         return self._do(lambda step: revoke(step, self.worker_id, qualification_name, why))
 
@@ -124,6 +145,10 @@ class SubmittedUnit:
     def _check_reason(self, reason: str, what: str) -> None:
         if not isinstance(reason, str) or not reason.strip():
             raise ConfigError(f"The {what} for unit {self.unit_id} has no reason. Say in a few words what it is for.")
+
+    def _check_name(self, name: str) -> None:
+        if not isinstance(name, str) or not name.strip():
+            raise ConfigError(f"A qualification is known by name, but {name!r} (unit {self.unit_id}) is none.")
 
     def _do(self, rule: Callable[[Step], None]) -> Awaitable[None]:
         work = self._engine.do(rule, patiently=True)

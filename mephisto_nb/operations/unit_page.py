@@ -10,6 +10,7 @@ import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.abstractions.blueprint import Blueprint
+from mephisto_nb.abstractions.task_runner import TaskRunner
 from mephisto_nb.export.frames import results_frame
 
 #: Bytes of files that lie beside the page, beyond which the rest of them is left out.
@@ -34,6 +35,8 @@ class UnitPage:
         Files that would have made it too large.
     is_onboarding
         Whether it is the introduction that newcomers go through first, which is the same for all rows.
+    runner
+        The code that would speak to the page, which is not run, but says what the page is handed.
     """
 
     title: str
@@ -44,6 +47,7 @@ class UnitPage:
     left_out: tuple[str, ...]
     about: JSONObject
     is_onboarding: bool = False
+    runner: TaskRunner | None = None
 
     @property
     def policy(self) -> str:
@@ -57,7 +61,8 @@ class UnitPage:
             return self.blueprint.shared_state.onboarding_data
         hidden = self.blueprint.hidden_fields
         parts = ({key: part[key] for key in part if key not in hidden} for part in (self.shared, self.unit_data))
-        return self.blueprint.get_init_data(*parts)
+        data = self.blueprint.get_page_data(self.blueprint.get_init_data(*parts))
+        return data if self.runner is None else self.runner.get_init_data(data, ())
 
     @property
     def task_config(self) -> JSONObject:

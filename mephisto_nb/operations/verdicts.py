@@ -15,6 +15,7 @@ from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.lifecycle.arrivals import Arrival
 from mephisto_nb.lifecycle.step import Step
+from mephisto_nb.operations.patience import Patience
 from mephisto_nb.operations.threads import in_thread
 from mephisto_nb.utils.call_threads import is_async
 from mephisto_nb.utils.logging import get_logger
@@ -67,6 +68,7 @@ class Verdicts:
         self._put_off: list[tuple[_Wait, list[tuple[Worker, Unit]]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._left: list[Arrival] = []
+        self._patience = Patience(lambda error: None)
         self._engine: RunEngine
         self._supervisor: Supervisor
         self._database: Database
@@ -159,7 +161,9 @@ class Verdicts:
             wait.is_last = True
         name = wait.arrival.worker_name
         run_id = self._engine.task_run_id
-        facts = await in_thread(self._database.get_worker_facts, run_id, self._provider_type, [name])
+        facts = await self._patience.persist(
+            lambda: in_thread(self._database.get_worker_facts, run_id, self._provider_type, [name])
+        )
         wait.arrival = replace(wait.arrival, facts=facts.get(name, WorkerFacts()))
         await self._engine.do(partial(self._decide_again, wait=wait, trouble=trouble), patiently=True)
 

@@ -144,7 +144,7 @@ class WorkerPool:
             return
         data: JSON = None
         if isinstance(outcome, Agent):
-            data = self.page_data(step, outcome, self.init_data(step, outcome))
+            data = self.page_data(step, outcome, self._blueprint.get_page_data(self.init_data(step, outcome)))
         elif isinstance(outcome, OnboardingAgent):
             data = step.state.rules.gates.onboarding_data
         answer(step, asked.request_id, outcome, data)

@@ -9,15 +9,28 @@ from typing import Any
 import pytest
 
 from mephisto_nb.abstractions.bot import Bot
+from mephisto_nb.abstractions.task_runner import TaskRunner
 from mephisto_nb.blueprints.chat import ChatBlueprint, ChatBlueprintArgs
+from mephisto_nb.data_model.assignment_data import InitializationData
 from mephisto_nb.data_model.partner_rules import PartnerRules, WhenLeft, WhenWaited
 from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.errors import ConfigError
+from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.operations.gate_config import merge
 
 
 async def talks(data: Any, agents: Any) -> None:
     """A conversation."""
+
+
+async def alone(agent: Any) -> None:
+    """A conversation that asks for too little."""
+
+
+class Alone(TaskRunner):
+    """Code for one person."""
+
+    async def run_unit(self, init_data: Any, agent: Any) -> None:
+        """Do nothing."""
 
 
 def chat(conversation: Any = talks, bot: Any = None, **args: Any) -> ChatBlueprint:
@@ -36,6 +49,10 @@ def chat(conversation: Any = talks, bot: Any = None, **args: Any) -> ChatBluepri
         ({"names": ["Ann"]}, "names has 1 names"),
         ({"units_per_assignment": 1, "conversation": None}, "nobody is there to talk with"),
         ({"conversation": 7}, "conversation is 7"),
+        ({"conversation": lambda data, agents: None}, "cannot be awaited"),
+        ({"conversation": alone}, "cannot be called with the row and the agents"),
+        ({"conversation": Alone}, "has no run_assignment"),
+        ({"bot": "gpt"}, "bot is 'gpt', which cannot be called"),
         ({"custom_source_bundle": "no.js"}, "is no file"),
         ({"instruction_html": "<script>1</script>"}, "is not run beside a conversation"),
     ],
@@ -95,3 +112,20 @@ def test_a_seat_is_called_by_its_row_by_its_name_or_by_its_number() -> None:
     blueprint = chat(names=["Ada", "Ben"])
     assert [blueprint.get_agent_name(1, {"name": "Cleo"}), blueprint.get_agent_name(1, {})] == ["Cleo", "Ben"]
     assert chat().get_agent_name(1, {}) == "Person 2"
+
+
+def test_a_row_for_one_in_a_talk_of_two_is_refused() -> None:
+    rows = [InitializationData({}, [{}, {}]), InitializationData({}, [{}])]
+    blueprint = ChatBlueprint(ChatBlueprintArgs(), SharedTaskState(static_task_data=rows, conversation=talks))
+    with pytest.raises(DataFileError, match=r"row 2 .* one person"):
+        blueprint.assert_task_args()
+
+
+def test_a_page_gets_what_the_form_and_the_instruction_use_and_the_code_gets_all() -> None:
+    row = {"topic": "rain", "worth": 3, "secret": "x"}
+    args = ChatBlueprintArgs(instruction_html="${topic}", task_html="<input name=a value='${worth}'>")
+    blueprint = ChatBlueprint(args, SharedTaskState(static_task_data=[row], conversation=talks))
+    given = blueprint.get_init_data(row, {})
+    assert given["secret"] == "x"
+    shown = {"topic": "rain", "worth": 3}
+    assert blueprint.get_page_data(given) == {**shown, "task_data": shown}

@@ -14,7 +14,7 @@ import pytest
 from mephisto_nb.blueprints.form.checks import find_problems
 from mephisto_nb.blueprints.form.classes import read_types
 from mephisto_nb.blueprints.form.example import example_answer
-from mephisto_nb.blueprints.form.render import render_form
+from mephisto_nb.blueprints.form.render import fill_form, render_form
 from mephisto_nb.blueprints.form.spec import read_spec, to_spec
 from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.forms import form_task
@@ -210,3 +210,16 @@ def test_a_form_needs_exactly_one_source() -> None:
 def test_what_is_no_form_is_named() -> None:
     with pytest.raises(ConfigError, match="The form is a int"):
         form_task(3, task_name="x")
+
+
+@pytest.mark.parametrize("path", ["items.1", "who.name", "a.b", "who.no.more"])
+def test_forms_that_differ_by_row_are_filled_as_one_form_is(path: str) -> None:
+    row = {"items": ["x", "y"], "who": {"name": "ann", "no": "text"}, "a.b": "dotted", "more": "of another column"}
+    expected = {"items.1": "y", "who.name": "ann", "a.b": "dotted", "who.no.more": ""}[path]
+    assert fill_form(f"<p>${{{path}}}</p>", row) == f"<p>{expected}</p>"
+
+
+def test_more_choices_than_there_are_cannot_be_asked_for() -> None:
+    field = {"type": "checkbox", "options": ["a", "b"], "min_length": 3}
+    with pytest.raises(ConfigError, match="min_length is 3, but there are 2 options"):
+        read_spec({"fields": {"x": field}})

@@ -12,6 +12,7 @@ from mephisto_nb.blueprints.form import FormBlueprint, FormBlueprintArgs
 from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.forms import FormTask, form_task
+from mephisto_nb.operations.run_tally import RunTally
 from tests.blueprints.forms import composed
 
 NAME = {"type": "input", "name": "name", "label": "Name of {{ animal }}", "validators": {"required": True}}
@@ -121,12 +122,15 @@ def test_addresses_are_signed_when_a_worker_gets_the_row(folder, call: str) -> N
     assert task._blueprint.get_inputs(row, {})["file"] == "https://s3.org/1.jpg"
 
 
-def test_a_run_that_is_taken_up_without_its_signer_says_so(caplog) -> None:
+def test_a_run_that_is_taken_up_without_its_signer_says_so() -> None:
     settings = FormBlueprintArgs(form={"instruction": "${url}", "fields": {"a": "text"}}, signed_columns=["url"])
     blueprint = FormBlueprint(settings, SharedTaskState())
+    tally = RunTally(0.0)
+    blueprint.report = tally.tell
     for _ in range(2):
         assert blueprint.get_init_data({"url": "https://s3.org/1"}, {}) == {"url": "https://s3.org/1"}
-    assert caplog.text.count("There is no sign_url") == 1
+    (told,) = tally.troubles
+    assert told.startswith("There is no sign_url, so pages get the addresses in 'url' unsigned. Take the run up again")
 
 
 def test_a_signer_that_fails_costs_no_worker_the_page(caplog) -> None:
@@ -134,8 +138,12 @@ def test_a_signer_that_fails_costs_no_worker_the_page(caplog) -> None:
     columns = {"signed_columns": ["picture"]}
     rows = [{"picture": "https://s3.org/1"}]
     task = form_task(form, rows, sign_url=lambda url: url[1000], blueprint_args=columns, task_name="x")
+    tally = RunTally(0.0)
+    task._blueprint.report = tally.tell
     assert task._blueprint.get_init_data(rows[0], {}) == rows[0]
     assert "sign_url failed" in caplog.text
+    (told,) = tally.troubles
+    assert told.startswith("sign_url failed (IndexError), so pages got addresses in 'picture' unsigned")
 
 
 def test_functions_of_ones_own_must_be_there_before_a_launch(folder, tmp_path: Path) -> None:
@@ -166,3 +174,13 @@ def test_what_only_the_browser_could_check_is_said(folder, tmp_path: Path) -> No
     blueprint = form_task(folder(task_data=[composed(field)]), task_name="pets")._blueprint
     assert blueprint.get_answer({"name": "x"})["(unchecked)"] == "name: isShort"
     assert blueprint.get_answer({})["(unchecked)"] is None
+
+
+def test_answers_are_read_by_the_form_of_the_launch_whatever_its_file_becomes(tmp_path: Path) -> None:
+    file = tmp_path / "form.json"
+    file.write_text(json.dumps({"fields": {"age": {"type": "number", "max": 3}}}))
+    state = SharedTaskState(static_task_data=[{}])
+    noted = FormBlueprint(FormBlueprintArgs(form_source=str(file)), state).get_noted_args()
+    file.write_text(json.dumps({"fields": {"mood": "text", "age": 7}}))
+    again = FormBlueprint(FormBlueprintArgs(**noted), SharedTaskState())
+    assert again.get_answer({"age": 4})["(problems)"] == "age: Please give 3 or less."

@@ -70,6 +70,20 @@ def test_labels_are_the_words_of_their_html() -> None:
         (r"[$[\]]", "", "]", True),
         (r"^[a-z\.\-']+$", "ig", "O'Neil", True),
         (r"x", "", "x" * (LONGEST + 1), False),
+        (r"\bcafé\b", "", "un café noir", False),
+        (r"\bsix\b", "", "un six noir", True),
+        (r"^.{2}$", "", "😀", True),
+        (r"^.$", "u", "😀", True),
+        (r"[😀]$", "", "a😀", True),
+        (r"^[\w-.]+$", "", "a-b.c", True),
+        (r"^[.-\w]+$", "", "a-b.c", True),
+        (r"[\W_]", "", "é", True),
+        (r"^\S+$", "", "a\x85b", True),
+        (r"^\s$", "", "\ufeff", True),
+        (r"^[^\s]+$", "", "a\u3000b", False),
+        (r"^(\w+\s?)+$", "", "many words and no end", True),
+        (r"^(a+)+$", "", "a" * 40 + "!", False),
+        (r"^(a|aa)+$", "i", "a" * 60 + "!", False),
     ],
 )
 def test_an_expression_finds_what_it_finds_in_a_browser(pattern: str, flags: str, text: str, found: bool) -> None:
@@ -77,6 +91,6 @@ def test_an_expression_finds_what_it_finds_in_a_browser(pattern: str, flags: str
     assert finds(pattern, flags, text) == found
 
 
-@pytest.mark.parametrize("pattern", ["(", r"\p{L}", r"\Aa", "(?P<a>b)", "(?i)a"])
+@pytest.mark.parametrize("pattern", ["(", "a++", "(?>a)", "a{,3}", r"\p{L}", r"\Aa", "(?P<a>b)", "(?i)a"])
 def test_what_one_side_cannot_read_is_refused(pattern: str) -> None:
     assert refuse_pattern(pattern, "") != ""

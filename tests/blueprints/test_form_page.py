@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from mephisto_nb.blueprints.form.checks import find_problems
 from mephisto_nb.blueprints.form.render import render_form
 from mephisto_nb.blueprints.form.spec import read_spec
 from tests.blueprints.forms import EVERY_FIELD, read_composed, read_fields
@@ -229,3 +230,32 @@ def test_values_of_the_row_are_text_wherever_they_stand(page, show) -> None:
     show(form, {"x": '"><b>bold</b>'})
     expect(page.get_by_role("heading", name='"><b>bold</b>')).to_be_visible()
     expect(page.get_by_label('About "><b>bold</b>')).to_have_value('"><b>bold</b>')
+
+
+def test_browser_and_python_agree_on_steps_dates_and_what_answers_call_for(page, show) -> None:
+    form = read_fields(
+        # A browser counts steps from the least value, or from what stands in the field.
+        fives={"type": "number", "min": 1, "step": 5},
+        pairs={"type": "number", "value": 3, "step": 2},
+        day={"type": "date"},
+        count={"type": "number"},
+        why={"required": True, "show_if": {"count": [2.5]}},
+        word={},
+        more={"required": True, "show_if": {"word": ["yes"]}},
+    )
+    router = show(form)
+    good = {"fives": "10", "pairs": "4", "day": "2026-01-31", "count": "2.50", "why": "w", "word": " yes ", "more": "m"}
+    for name, value in (good | {"fives": "6", "day": "12026-01-31"}).items():
+        page.get_by_label(name.capitalize()).fill(value)
+    assert refused(page) == ["Please give a multiple of 5.", "Please give a date."]
+    for name, value in good.items():
+        page.get_by_label(name.capitalize()).fill(value)
+    assert refused(page) == []
+    expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
+    sent = router.submissions[0]["final_data"]
+    assert set(sent) == set(good)
+    assert find_problems(form, sent) == {}
+    assert find_problems(form, {name: value for name, value in sent.items() if name not in ("why", "more")}) == {
+        "why": "Please answer this question.",
+        "more": "Please answer this question.",
+    }

@@ -151,7 +151,7 @@ def test_a_return_that_is_refused_says_why(page, serve) -> None:
 
 def test_little_time_left_is_said_and_much_is_not(page, serve) -> None:
     router = serve(HTML)
-    router.offer({"deadline_in_seconds": 301})
+    router.offer({}, deadline_in_seconds=301)
     page.clock.install()
     page.goto(router.url + "?worker_id=ann")
     expect(page.get_by_label("X")).to_be_visible()
@@ -193,3 +193,39 @@ def test_reports_of_errors_are_capped(page, serve) -> None:
             "for (let i = 0; i < 20; i++) window.dispatchEvent(new ErrorEvent('error', {message: `no ${i}`}))"
         )
     assert [one["error_data"]["text"] for one in router.errors] == [f"no {i}" for i in range(5)]
+
+
+CONFIRMED = """async () => {
+  const timers = [];
+  class Socket extends EventTarget {
+    static OPEN = 1;
+    readyState = 1;
+    constructor() {
+      super();
+      window.socket = this;
+      queueMicrotask(() => this.dispatchEvent(new Event("open")));
+    }
+    send() {}
+  }
+  window.WebSocket = Socket;
+  window.setInterval = (beat) => timers.push(beat);
+  const { Live } = await import("./worker_page/live.js");
+  let confirmed = 0;
+  const live = new Live("a", () => {}, null, () => (confirmed += 1));
+  await new Promise(requestAnimationFrame);
+  const answer = () => {
+    const data = JSON.stringify({ packet_type: "heartbeat", data: { status: "in task" } });
+    window.socket.dispatchEvent(new MessageEvent("message", { data }));
+    return confirmed;
+  };
+  timers[0]();
+  live.say({ text: "said just after a heartbeat" });
+  return [answer(), answer()];
+}"""
+
+
+def test_the_answer_to_an_earlier_heartbeat_confirms_nothing_that_was_said_after_it(page, serve) -> None:
+    router = serve(HTML)
+    page.goto(router.url + "?worker_id=ann")
+    assert router.connected.wait(10)
+    assert page.evaluate(CONFIRMED) == [0, 1]

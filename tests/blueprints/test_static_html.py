@@ -114,3 +114,33 @@ def test_uploads_become_columns_of_the_answer() -> None:
     uploaded = {"fieldname": "photo", "originalname": "cat.png", "filename": "0a1b"}
     data = {"mood": "good", "files": [uploaded], "filesByFields": {"photo": [uploaded]}}
     assert task(ROWS).get_answer(data) == {"mood": "good", "photo": ["0a1b"]}
+
+
+ROW = {"text": "What a day!", "who": {"name": "ann"}, "correct_answer": "glad"}
+
+
+@pytest.mark.parametrize(
+    ("html", "seen"),
+    [
+        ("<p>${text}</p><input name=mood>", {"text"}),
+        ("<p>${who.name}</p><input name=mood>", {"who"}),
+        ("<p>${text}</p><input name=mood><script>show(mephisto.data)</script>", set(ROW)),
+    ],
+)
+def test_a_page_gets_the_columns_that_it_can_use_and_no_others(html: str, seen: set[str]) -> None:
+    blueprint = task([ROW], html)
+    assert set(blueprint.get_page_data(blueprint.get_init_data(ROW, {}))) == seen
+    assert set(blueprint._sample) == seen
+
+
+def test_columns_that_a_page_with_scripts_gets_and_does_not_name_are_told(caplog: Any) -> None:
+    html = "<p>${text}</p><input name=mood><script>show(mephisto.data.who)</script>"
+    task([ROW], html).assert_task_args()
+    assert "columns correct_answer of the data" in caplog.text
+
+
+def test_a_template_that_shows_what_is_kept_from_pages_is_refused() -> None:
+    blueprint = task([ROW], "<p>${correct_answer}</p><input name=mood>")
+    blueprint.hidden_fields = frozenset({"correct_answer"})
+    with pytest.raises(ConfigError, match=r"task_html shows .*correct_answer.* on line 1.*attention_checks"):
+        blueprint.assert_task_args()

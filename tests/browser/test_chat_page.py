@@ -213,3 +213,24 @@ async def test_people_take_turns_by_keyboard_alone(launch: Callable[..., Any], o
     await second.keyboard.press("Enter")
     await expect(first.get_by_label("Yes")).to_be_visible()
     assert await read(first) == await read(second) == ["one", "two"]
+
+
+async def test_what_was_not_sent_before_a_reload_comes_behind_what_was_said(
+    launch: Callable[..., Any], open_page: Callable[..., Any]
+) -> None:
+    run = await launch()
+    ann, bob = await open_page(run.url, "ann"), await open_page(run.url, "bob")
+    await write(ann, "first")
+    await expect(bob.get_by_text("first")).to_be_visible()
+    await expect(ann.locator("#talk-log .own .talk-sent")).to_have_text("sent")
+    await ann.evaluate(
+        """() => {
+          const key = Object.keys(localStorage).find((one) => one.startsWith("mephisto:draft:talk:"));
+          const id = key.split(":").at(-1);
+          const unsent = [{ update_id: "u", id, episode_done: false, task_data: {}, text: "second" }];
+          localStorage.setItem(key, JSON.stringify({ text: "", unsent, at: Date.now() }));
+        }"""
+    )
+    await ann.reload()
+    await expect(bob.get_by_text("second")).to_be_visible()
+    assert await read(ann) == ["first", "second"]

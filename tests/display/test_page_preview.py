@@ -125,3 +125,14 @@ def test_imports_are_written_out_whole() -> None:
     for path in ("x/a.js", "b.js", "x/c/d.js"):
         assert f"{base}/{path}" in document
     assert 'from(\\"./no.js\\")' in document
+
+
+def test_a_page_that_calls_functions_is_handed_what_a_run_hands_it(tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.js"
+    bundle.write_text("mephisto.begin();")
+    task = {"task_name": "t", "task_title": "T", "task_description": "", "task_tags": "", "task_reward": 0}
+    config = mnb.compose("remote_procedure", task=task, blueprint_args={"task_source": str(bundle)})
+    state = mnb.SharedTaskState(static_task_data=[{"text": "hi"}], function_registry={"shout": lambda text: text})
+    shown = mnb.preview(config, state)
+    assert shown._page.init_data == {"task_data": {"text": "hi"}, "previous_requests": []}
+    assert "does not run" in shown._repr_html_()

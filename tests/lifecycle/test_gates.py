@@ -290,10 +290,10 @@ def test_an_answer_that_comes_too_soon_is_marked() -> None:
 
 
 def test_the_right_answer_of_an_attention_check_stands_in_the_row_where_there_is_one() -> None:
-    run = Gated(1, 1, 1, attention={"colour": "right_colour"}, checks="careless")
-    for assignment, right in zip(run.state.assignments.values(), ("Blue", None, 3), strict=True):
+    run = Gated(1, 1, 1, 1, attention={"colour": "right_colour"}, checks="careless")
+    for assignment, right in zip(run.state.assignments.values(), ("Blue", None, "", 3), strict=True):
         assignment.shared["right_colour"] = right
-    for answer in (" blue ", "anything", "4"):
+    for answer in (" blue ", "anything", "an empty cell of a CSV file", "4"):
         take_and_send(run, "ann", {"colour": answer})
     assert run.state.gates.verdicts == {(Gate.ATTENTION, True): 1, (Gate.ATTENTION, False): 1}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from mephisto_nb.abstractions.bot import Bot
 from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.errors import ConfigError
+from mephisto_nb.errors import ConfigError, PartnerLeftError
 from mephisto_nb.operations.operator import Operator
 from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.testing.fake_clock import FakeClock
@@ -258,6 +259,7 @@ async def test_the_others_go_on_without_who_has_left(operator: Operator) -> None
         bob = await comes(run, group, worker("bob"), says(("ann 2", "bob 1")))
         dan = await comes(run, group, worker("dan"), says(("ann 1", "dan 1")), leave_after=1)
         await dan
+        await run.parts.engine.wait_until(lambda state: state.counts["expired"] == 1)
         gone.set()
     await run.completed()
     assert [task.result()[0] for task in (ann, bob, dan)] == ["done", "done", "left"]
@@ -327,3 +329,58 @@ async def test_a_program_goes_on_for_who_has_left_over_a_restart_too(make_operat
     ]  # fmt: skip
     assert len(asked) == 1
     assert run.counts == {"completed": 1, "expired": 1}
+
+
+async def test_a_talk_is_over_when_the_people_are_done_though_a_program_sits_with_them(operator: Operator) -> None:
+    bot = Bot(lambda chat: f"echo of {chat[-1]['content']}", name="Echo")
+    run = await launch_chat(operator, blueprint={"when_left": "bot"}, bot=bot)
+    gone = asyncio.Event()
+    async with crowd_of(run.url) as worker, asyncio.TaskGroup() as group, asyncio.timeout(20):
+        ann = await comes(run, group, worker("ann"), says(("", "ann 1"), ("bob 1", "ann 2", gone)))
+        bob = await comes(run, group, worker("bob"), says(("ann 1", "bob 1"), ("never", "bob 2")), leave_after=1)
+        await bob
+        gone.set()
+    assert ann.result()[0] == "done"
+
+
+async def test_what_somebody_said_last_is_heard_before_that_they_have_left(operator: Operator) -> None:
+    heard, gate, told = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slowly(data: Any, agents: Any) -> None:
+        speaker, message = await agents.get_live_update()
+        heard.set()
+        await gate.wait()
+        await agents.observe({"text": message["text"], "id": speaker.name}, but=speaker)
+        with contextlib.suppress(PartnerLeftError):
+            await agents.get_live_update()
+        await told.wait()
+
+    run = await launch_chat(operator, blueprint={"when_left": "continue"}, conversation=slowly)
+    run.parts.engine.listeners.append(lambda step: told.set() if "has left." in str(step.changes.changes) else None)
+    async with crowd_of(run.url) as worker, asyncio.TaskGroup() as group, asyncio.timeout(20):
+        ann = await comes(run, group, worker("ann"), says(("never", "ann 1")))
+        await comes(run, group, worker("dan"), says(("", "dan 1"), ("never", "")))
+        await heard.wait()  # it has arrived
+        await worker("dan").give_back(next(one for one in run.parts.engine.state.rooms.seats.values())[1].agent_id)
+        await run.parts.engine.wait_until(lambda state: state.counts["expired"] == 1)
+        gate.set()
+    assert [message["text"] for message in ann.result()[1].messages] == ["dan 1", "Your partner has left."]
+
+
+async def test_what_is_wrong_with_a_program_is_told_to_the_researcher_and_not_to_the_page(operator: Operator) -> None:
+    def fails(chat: Any) -> str:
+        raise ConnectionError("https://models.example.org?key=secret")
+
+    run = await launch_chat(operator, [{}], blueprint={"num_turns": 1, "units_per_assignment": 1}, bot=Bot(fails))
+    async with crowd_of(run.url) as worker:
+        how, one = await talk(worker("ann"), count_to(1, "ann"))
+    assert how == "done"
+    assert "secret" not in str(one.messages)
+    assert run.events()["why"].str.contains("secret").any()
+
+
+async def test_a_program_may_give_more_than_text(operator: Operator) -> None:
+    bot = Bot(lambda chat: {"task_data": {"score": 3}})
+    run = await launch_chat(operator, [{}], blueprint={"num_turns": 1, "units_per_assignment": 1}, bot=bot)
+    async with crowd_of(run.url) as worker:
+        assert (await talk(worker("ann"), count_to(1, "ann")))[0] == "done"

@@ -61,3 +61,23 @@ async def test_rows_have_forms_of_their_own_and_addresses_that_are_signed_for_th
     assert results["input.url"].dropna().tolist() == ["https://s3.example/1"]
     problems = results["answer.(problems)"].to_dict()
     assert problems == {1: "purrs: Please answer this question.", 2: "age: Please give 3 or less."}
+
+
+async def test_a_signer_that_fails_stands_in_what_needs_attention_with_a_remedy(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("MEPHISTO_DATA_DIR", str(tmp_path / "data"))
+    task = mnb.form_task(
+        {"instruction": '<img src="${url}">', "fields": {"a": "text"}},
+        [{"url": "https://s3.example/1"}],
+        sign_url=lambda url: {}[url],
+        blueprint_args={"signed_columns": ["url"]},
+        **TASK,
+    )
+    async with mnb.Operator() as operator:
+        run = await operator.launch_task_run(*task)
+        await simulate_workers(run, lambda row: {"a": row["url"]})
+        await run.completed()
+        (notice,) = [one for one in run.attention if "sign_url" in one]
+    assert notice.startswith(
+        "sign_url failed (KeyError), so pages got addresses in 'url' unsigned, which may not load."
+    )
+    assert "Mend what it asks" in notice

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.errors import DatabaseError
 from mephisto_nb.lifecycle.run_state import RunState
 from mephisto_nb.operations.hydra_config import compose
 from mephisto_nb.operations.operator import Operator
@@ -295,3 +296,25 @@ async def test_the_budget_of_gates_is_told_to_the_worker_and_to_the_researcher(o
         details = await worker("bob").register()
     assert (details["failure_code"], "nothing to do with you" in details["failure_reason"]) == ("screening_full", True)
     assert run.attention == ["All 1 screening units are used up (max_screening_units), so nobody new can be looked at."]
+
+
+async def test_a_database_that_does_not_answer_for_a_moment_leaves_no_page_waiting(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    golds = [{"text": "I could sing!", "mood": "glad"}]
+    run = await launch(operator, rows(1), shared={"golds": golds, "gold_answer": "mood"})
+    database, failures = run.database, [DatabaseError("locked")]
+    real = database.read_results
+
+    def read(*args: Any, **kwargs: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(database, "read_results", read)
+    async with crowd_of(run.url) as worker, asyncio.timeout(20):
+        ann = worker("ann")
+        await ann.submit(await take(ann, "1"), {"mood": "glad"})
+        await ann.submit(await take(ann, "2"), {"mood": "glad"})
+        await run.completed()
+    assert list(run.gates()["passed"]) == [True]

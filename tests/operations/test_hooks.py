@@ -11,10 +11,11 @@ import pytest
 
 from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.display.observation.watch import watch
-from mephisto_nb.errors import ConfigError
+from mephisto_nb.errors import ConfigError, DatabaseError
 from mephisto_nb.operations import hooks
 from mephisto_nb.operations.operator import Operator
 from mephisto_nb.operations.task_run import LiveTaskRun
+from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.operations.runs import crowd_of, launch, rows, take
 
 
@@ -222,3 +223,21 @@ async def test_a_kernel_that_goes_in_the_middle_makes_a_second_call_and_one_bonu
     await again.completed()
     assert calls == ["first", "second", "second"]
     assert again.payments()["worker_name"].tolist() == ["ann", "bob"]
+
+
+async def test_a_database_that_does_not_answer_for_a_moment_costs_no_call(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    run = await launch(operator, rows(1), shared={"on_unit_submitted": lambda unit: told.append(unit.worker_name)})
+    real, failures = run.read_answers, [DatabaseError("locked")]
+
+    def read(agent_ids: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return real(agent_ids)
+
+    monkeypatch.setattr(run, "read_answers", read)
+    await simulate_workers(run.url, lambda data: data, num_workers=1)
+    await run.completed()
+    assert (len(told), run.failed_hooks) == (1, [])

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.abstractions.bot import Bot
 from mephisto_nb.abstractions.task_runner import Turn
 from mephisto_nb.data_model.packets import Packet
+from mephisto_nb.operations.bot_agent import BotAgent, Seat
 from mephisto_nb.operations.running_agent import RunningAgent
+from mephisto_nb.operations.talk import Talk
+from mephisto_nb.operations.together import Together
+from mephisto_nb.operations.transcripts import Entry
 
 
 class Engine:
@@ -18,12 +24,30 @@ class Engine:
 
     def __init__(self) -> None:
         self.recorded: list[JSONObject] = []
+        self.rows: list[tuple[str, JSONObject]] = []
+        self.told: list[str] = []
         self.open = asyncio.Event()
         self.open.set()
 
     async def do(self, rule: Any, *, patiently: bool = False) -> None:
         await self.open.wait()
-        self.recorded.append(rule.keywords["data"])
+        if "why" in rule.keywords:
+            self.told.append(rule.keywords["why"])
+            return
+        said = rule.keywords
+        self.rows += [("heard", note) for note in said["notes"]]
+        self.rows.append((said.get("sender", "operator"), said["data"]))
+        self.recorded.append(said["data"])
+
+    def rows_of(self, agent: RunningAgent) -> list[tuple[str, JSONObject]]:
+        """Give the record as a database would: what the page sent is there before all that came of it."""
+        return [*(("worker", turn.data) for turn in agent.history if turn.sender == "worker"), *self.rows]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let everything go on until something is so."""
+    while not condition():
+        await asyncio.sleep(0)
 
 
 class Ahead:
@@ -54,7 +78,7 @@ def agent(engine: Engine, ahead: Ahead) -> RunningAgent:
 async def heard(agent: RunningAgent) -> list[Any]:
     """Give all that task code can hear now."""
     found = []
-    while agent._talk._inbox:
+    while agent.talk._inbox:
         found.append((await agent.get_live_update())["update_id"])
     return found
 
@@ -131,3 +155,98 @@ async def test_a_record_that_never_comes_holds_up_nobody(
     assert len(engine.recorded) == 1
     agent.put({"update_id": "b"})  # the page has sent it again
     assert await heard(agent) == ["a", "b"]
+
+
+async def test_nobody_hears_by_which_id_another_may_speak(engine: Engine, ahead: Ahead) -> None:
+    talk = Talk()
+    ann, bob = (
+        RunningAgent(f"secret-{name}", engine, ahead, talk, Seat(name))  # type: ignore[arg-type]
+        for name in ("ann", "bob")
+    )
+    both = Together([ann, bob], talk)
+    await both.observe({"text": "Welcome"})
+    ann.put({"update_id": "a", "id": "secret-ann", "text": "Hello"})
+    ann.put({"update_id": "b", "id": "secret-ann", "text": "Again"})
+    speaker, message = await both.get_live_update()
+    await both.observe(message, but=speaker)
+    await bob.observe(await ann.get_live_update())
+    assert [data["id"] for data in engine.recorded if "id" in data] == ["ann", "ann"]
+    assert "secret-ann" not in str([data for data in engine.recorded if data["update_id"] not in ("a", "b")])
+
+
+async def test_code_that_finds_what_was_said_in_its_history_numbers_on_from_there(engine: Engine, ahead: Ahead) -> None:
+    first = RunningAgent("agent", engine, ahead)  # type: ignore[arg-type]
+    await first.observe({"handles": "1"})
+    history = [Turn("operator", data) for data in engine.recorded]
+    again = RunningAgent("agent", engine, ahead, history=history)  # type: ignore[arg-type]
+    await again.observe({"handles": "2"})
+    assert len({data["update_id"] for data in engine.recorded}) == 2
+
+
+def bots_and(engine: Engine, talk: Talk, replies: list[Any]) -> Together:
+    """A worker with two programs of one name, each of which gives the next of these replies."""
+    ann = RunningAgent("ann", engine, Ahead(), talk, Seat("ann"))  # type: ignore[arg-type]
+    bot = Bot(lambda chat: replies.pop(0), name="Echo", timeout=5)
+    return Together([ann, *(BotAgent(bot, ann, Seat(bot.name), number=seat) for seat in (1, 2))], talk)
+
+
+async def test_programs_of_one_name_are_two(engine: Engine) -> None:
+    together = bots_and(engine, Talk(), ["one", "two"])
+    await together.observe({"text": "Hello"})
+    async with asyncio.timeout(5):
+        heard = [await together.get_live_update() for _ in range(2)]
+    await together.close()
+    assert [message["text"] for _, message in heard] == ["one", "two"]
+    assert heard[0][0] is not heard[1][0]
+    assert len({data["call"] for data in engine.recorded if "call" in data}) == 2
+
+
+async def test_a_program_that_gives_what_cannot_be_sent_has_said_nothing(engine: Engine) -> None:
+    together = bots_and(engine, Talk(), [{"text": object()}, "two"])
+    await together.observe({"text": "Hello"})
+    async with asyncio.timeout(5):
+        _, message = await together.get_live_update()
+    await together.close()
+    assert message["text"] == "two"
+    assert any("gave no answer" in why for why in engine.told)
+
+
+async def test_a_program_is_heard_and_asked_again_where_it_was_before_a_restart(engine: Engine) -> None:
+    async def run(together: Together) -> list[str]:
+        heard = []
+        for _ in range(6):
+            agent, message = await together.get_live_update()
+            await together.observe({"text": message["text"], "id": agent.name}, but=agent)
+            heard.append(message["text"])
+        return heard
+
+    talk, asked = Talk(), list[Any]()
+    ann = RunningAgent("ann", engine, Ahead(), talk, Seat("ann"))  # type: ignore[arg-type]
+
+    async def slow(chat: list[dict[str, str]]) -> str:
+        asked.append(asyncio.get_running_loop().create_future())
+        return str(await asked[-1])
+
+    together = Together([ann, BotAgent(Bot(slow), ann, Seat("Echo"), number=1)], talk)
+    running = asyncio.create_task(run(together))
+    async with asyncio.timeout(5):
+        for number in (1, 2, 3):  # the last two while it thinks about the first
+            ann.put({"update_id": str(number), "text": str(number)})
+        await until(lambda: len(asked) == 1 and len(ann.history) >= 3)
+        asked[0].set_result("to 1")
+        await until(lambda: len(asked) == 2)
+        asked[1].set_result("to 3")
+        await until(lambda: "to 3" in str(ann.history))
+        ann.put({"update_id": "4", "text": "4"})
+        before = await running
+    await together.close()
+    assert before == ["1", "2", "3", "to 1", "to 3", "4"]
+
+    again, rest = Talk(), list[Any]()
+    again.remember(Entry(order, "ann", sender, data) for order, (sender, data) in enumerate(engine.rows_of(ann)))
+    ann = RunningAgent("ann", engine, Ahead(), again, Seat("ann"))  # type: ignore[arg-type]
+    together = Together([ann, BotAgent(Bot(rest.append), ann, Seat("Echo"), number=1)], again)
+    async with asyncio.timeout(5):
+        assert await run(together) == before
+    await together.close()
+    assert rest == []

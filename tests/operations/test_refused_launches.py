@@ -37,6 +37,12 @@ def page(**args: Any) -> Any:
 Case = tuple[Callable[[], Any], SharedTaskState | Any, type[MephistoError], str]
 
 CASES: dict[str, Case] = {
+    "one part of a conversation once more": (
+        lambda: compose("chat", blueprint_args={"after_failed_check": "repeat", "minimum_seconds": 9}, task=TASK),
+        SharedTaskState(),
+        ConfigError,
+        "after_failed_check is 'repeat', but people do an assignment together here.* Set it to 'flag'",
+    ),
     "an unknown key": (
         lambda: {"mephisto": {"task": {**TASK, "task_rewrad": 1}, "blueprint": {"_blueprint_type": "mock"}}},
         None,

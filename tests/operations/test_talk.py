@@ -57,7 +57,7 @@ async def test_a_time_that_was_over_is_over_again_after_as_many_messages() -> No
 
 async def test_a_time_that_was_over_for_all_is_not_over_for_one() -> None:
     talk = Talk()
-    talk.remember(turns(("a", "timeout", {"of": "all", "after": 0}), ("a", "worker", {"text": "1"})))
+    talk.remember(turns(("a", "timeout", {"of": "all", "number": 1}), ("a", "worker", {"text": "1"})))
     assert (await talk.get("a")).kind == "worker"
     assert (await talk.get(None)).kind == "timeout"
 
@@ -75,3 +75,42 @@ def test_what_is_said_otherwise_than_before_is_refused_and_both_are_named() -> N
     talk.remember(turns(("a", "operator", {"update_id": "x", "text": "Hello"})))
     with pytest.raises(ReplayError, match=r'"Good day".*"Hello"'):
         talk.say_again("a", {"text": "Good day"})
+
+
+async def test_what_was_heard_ahead_of_the_record_is_heard_so_again() -> None:
+    talk = Talk()
+    talk.put_ahead(said("a", "1"), "a1")
+    assert (await talk.get(None)).agent_id == "a"
+    talk.put(said("b", "2"))
+    assert talk.is_known("a", "a1")  # recorded behind what was heard later
+    assert (await talk.get(None)).agent_id == "b"
+    notes = talk.take_notes()
+    assert (notes, talk.take_notes()) == ([{"number": 1, "of": "a"}], [])
+    again = Talk()
+    again.remember(
+        turns(("b", "worker", {"text": "2"}), ("a", "worker", {"text": "1"}), *(("a", "heard", note) for note in notes))
+    )
+    assert [(await again.get(None)).data["text"] for _ in range(2)] == ["1", "2"]
+    assert again.take_notes() == []
+
+
+async def test_what_was_heard_in_the_order_of_the_record_needs_no_note() -> None:
+    talk = Talk()
+    for heard in (said("a", "1"), said("b", "2"), said("a", "3")):
+        talk.put(heard)
+    for wanted in ("b", None, None):
+        await talk.get(wanted)
+    assert talk.take_notes() == []
+
+
+async def test_all_that_somebody_said_is_heard_and_done_with_before_others_are_told_that_they_have_left() -> None:
+    talk = Talk()
+    talk.put(said("a", "1"))
+    parting = talk.heard_out("a")
+    await talk.get(None)
+    assert not parting.done()  # the code still hands it on
+    waiting = asyncio.create_task(talk.get(None))
+    await asyncio.sleep(0)
+    assert parting.done()
+    assert talk.heard_out("a").done()  # the code waits for something else
+    waiting.cancel()

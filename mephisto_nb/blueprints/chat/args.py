@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mephisto_nb.abstractions.bot import Bot
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprintArgs
 from mephisto_nb.blueprints.static_html.args import given
 from mephisto_nb.data_model.partner_rules import PartnerRules, WhenLeft, WhenWaited
@@ -144,6 +145,10 @@ def check_chat_args(args: ChatBlueprintArgs, shared_state: SharedTaskState) -> N
                 f"mephisto.blueprint.{key} is 'bot', but there is none. Hand one over: "
                 "SharedTaskState(bot=mnb.Bot(reply))."
             )
+    if shared_state.bot is not None and not callable(Bot.of(shared_state.bot).reply):
+        raise ConfigError(
+            f"SharedTaskState.bot is {shared_state.bot!r}, which cannot be called. Give mnb.Bot(reply), or a function."
+        )
     _check_numbers(args)
     if given(args.custom_source_bundle) and not Path(args.custom_source_bundle or "").expanduser().is_file():
         raise ConfigError(

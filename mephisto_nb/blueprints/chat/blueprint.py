@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import shutil
 from functools import cached_property
 from pathlib import Path
@@ -12,14 +13,16 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.abstractions.task_runner import TaskRunner
 from mephisto_nb.blueprints.chat.args import ChatBlueprintArgs, check_chat_args, partner_rules, with_own_names
 from mephisto_nb.blueprints.chat.runner import ChatRunner
-from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint
+from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, task_data
 from mephisto_nb.blueprints.static_html.args import given
 from mephisto_nb.blueprints.static_html.data_files import read_text
+from mephisto_nb.blueprints.static_html.fit import columns_of
 from mephisto_nb.blueprints.static_html.site import PAGE_FOLDER
 from mephisto_nb.blueprints.static_html.template import Template, read_template
 from mephisto_nb.data_model.partner_rules import PartnerRules
 from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.errors import ConfigError
+from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.utils.call_threads import is_async
 
 _PAGE = Path(__file__).parent / "page"
 #: Where our page of a static_html task is made into that of a chat.
@@ -29,7 +32,6 @@ _SILENCE = (
     b"RIFF" + (116).to_bytes(4, "little") + b"WAVEfmt " + (16).to_bytes(4, "little") + b"\x01\x00\x01\x00"
     b"\x40\x1f\x00\x00\x40\x1f\x00\x00\x01\x00\x08\x00data" + (80).to_bytes(4, "little") + b"\x80" * 80
 )
-_DATA_FILES = ("data_csv", "data_json", "data_jsonl")
 
 
 class ChatBlueprint(StaticHTMLBlueprint):
@@ -55,7 +57,7 @@ class ChatBlueprint(StaticHTMLBlueprint):
 
     def __init__(self, args: ChatBlueprintArgs, shared_state: SharedTaskState) -> None:
         with_own_names(args)
-        if shared_state.static_task_data is None and not any(given(getattr(args, key)) for key in _DATA_FILES):
+        if shared_state.static_task_data is None and not task_data.names_a_file(args):
             shared_state = dataclasses.replace(shared_state, static_task_data=[{}] * (args.num_conversations or 1))
         super().__init__(args, shared_state)
         self.disconnect_after = args.absence  # type: ignore[misc]  # each run has its own
@@ -72,6 +74,7 @@ class ChatBlueprint(StaticHTMLBlueprint):
         """
         check_chat_args(self.args, self.shared_state)
         super().assert_task_args()
+        self._check_seats()
         self._check_code()
         _ = self._instruction
 
@@ -103,6 +106,13 @@ class ChatBlueprint(StaticHTMLBlueprint):
     def get_init_data(self, shared: JSONObject, unit_data: JSONObject) -> JSON:
         """Give a worker the row; bundles of ``bootstrap-chat`` look for it in ``task_data``."""
         return {**shared, **unit_data, "task_data": {**shared, **unit_data}}
+
+    def get_page_data(self, init_data: JSON) -> JSON:
+        """Give the columns that the form and the instruction use; a bundle gets all, and so does the code."""
+        if not isinstance(init_data, dict) or given(self.args.custom_source_bundle):
+            return init_data
+        row = super().get_page_data({name: value for name, value in init_data.items() if name != "task_data"})
+        return {**row, "task_data": row} if isinstance(row, dict) else row
 
     def get_partner_rules(self) -> PartnerRules | None:
         """Give what holds when somebody waits or leaves."""
@@ -147,15 +157,28 @@ class ChatBlueprint(StaticHTMLBlueprint):
             raise ConfigError(f"{name} holds a <script>, which is not run beside a conversation. Take it out.")
         return template
 
+    @property
+    def _used_columns(self) -> frozenset[str] | None:  # an instruction runs no scripts
+        used = super()._used_columns
+        return used if used is None or self._instruction is None else used | columns_of(self._instruction.fields)
+
     def _check_code(self) -> None:
         conversation = self.shared_state.conversation
-        if conversation is not None and not callable(conversation):
-            raise ConfigError(f"SharedTaskState.conversation is {conversation!r}. Give an async function.")
+        if conversation is not None:
+            _check_conversation(conversation, self.args.units_per_assignment)
         if conversation is None and self.args.units_per_assignment == 1 and self.shared_state.bot is None:
             raise ConfigError(
                 "mephisto.blueprint.units_per_assignment is 1, and nobody is there to talk with. Hand over "
                 "SharedTaskState(conversation=...), or a bot."
             )
+
+    def _check_seats(self) -> None:
+        for label, row in [] if self._is_drawn or self.args.units_per_assignment == 1 else self._rows:
+            if len(row.unit_data) == 1:
+                raise DataFileError(
+                    f"{label} has unit_data for one person, but mephisto.blueprint.units_per_assignment is "
+                    f"{self.args.units_per_assignment}: nobody is there to talk with. Give one dictionary a person."
+                )
 
     def _build_own(self, directory: Path) -> None:
         if self.args.custom_source_dir and given(self.args.custom_source_dir):
@@ -164,3 +187,25 @@ class ChatBlueprint(StaticHTMLBlueprint):
         shutil.copyfile(Path(self.args.custom_source_bundle or "").expanduser(), directory / "bundle.js")
         if not (directory / "notif.mp3").exists():
             (directory / "notif.mp3").write_bytes(_SILENCE)  # played at each turn; browsers look at what a file holds
+
+
+def _check_conversation(conversation: object, people: int) -> None:
+    """Raise `ConfigError` for what could not lead a conversation."""
+    who = "agent" if people == 1 else "agents"
+    wanted = f"Give an async function: async def talk(data, {who})."
+    if inspect.isclass(conversation) and issubclass(conversation, TaskRunner):
+        name = "run_unit" if people == 1 else "run_assignment"
+        if getattr(conversation, name) is getattr(TaskRunner, name):
+            raise ConfigError(
+                f"SharedTaskState.conversation is {conversation.__name__}, which has no {name}. Define it."
+            )
+        return
+    if not callable(conversation) or not is_async(conversation):
+        raise ConfigError(f"SharedTaskState.conversation is {conversation!r}, which cannot be awaited. {wanted}")
+    try:
+        inspect.signature(conversation).bind({}, None)
+    except TypeError as error:
+        raise ConfigError(
+            f"SharedTaskState.conversation is {conversation!r}, which cannot be called with the row and the {who}: "
+            f"{error}. {wanted}"
+        ) from error

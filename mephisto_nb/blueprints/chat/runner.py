@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import time
 from collections import Counter
@@ -16,7 +15,6 @@ from mephisto_nb.blueprints.chat.args import ChatBlueprintArgs
 from mephisto_nb.blueprints.chat.turns import TurnTaker, TurnTakers
 from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import PartnerLeftError
-from mephisto_nb.utils.call_threads import call
 
 #: ``talk(data, agent)`` or ``talk(data, agents)``.
 Conversation: TypeAlias = Callable[[JSONObject, Any], Awaitable[None]]
@@ -89,10 +87,11 @@ def as_said_by(agent: LiveAgent, message: JSONObject) -> JSONObject:
 
 async def _talk_freely(agents: LiveAgents, args: ChatBlueprintArgs) -> None:
     """Let everybody hear everybody, until all people are done, or have said as much as they may."""
-    people = {agent.agent_id for agent in agents if not agent.is_bot}
+    people = {agent.agent_id for agent in agents}
     said: Counter[str] = Counter()
     left = await _clock_of(agents, args)
-    while people:
+    # A program that has taken somebody's seat is never done, and nobody waits for that.
+    while any(agent.agent_id in people and not agent.is_bot for agent in agents):
         try:
             agent, message = await agents.get_live_update(timeout=left())
         except TimeoutError:
@@ -151,21 +150,20 @@ async def _talk_with_bot(agent: LiveAgent, bot: Bot, args: ChatBlueprintArgs) ->
         if message.get("text"):
             turns += 1
             chat.append({"role": "user", "content": str(message["text"])})
-            reply = await agent.once(_ask, bot, list(chat))
+            reply = await agent.once(_ask, agent, bot, list(chat))
             if isinstance(reply, dict):
-                chat.append({"role": "assistant", "content": str(reply["text"])})
+                if reply.get("text"):
+                    chat.append({"role": "assistant", "content": str(reply["text"])})
                 await agent.observe(reply)
         if message.get("done") is True:
             return
 
 
-async def _ask(bot: Bot, chat: list[dict[str, str]]) -> JSON:
-    """Ask a program; what it cannot answer in time it has not said."""
+async def _ask(agent: LiveAgent, bot: Bot, chat: list[dict[str, str]]) -> JSON:
+    """Ask a program; what it cannot answer in time it has not said, and the page is not told why."""
     try:
-        async with asyncio.timeout(bot.timeout):
-            reply = await call(bot.reply, chat)
+        reply = await bot.ask(chat)
     except Exception as error:  # noqa: BLE001 - a researcher's function; its failure must not end the talk
-        return {"text": "(No answer came. Please write on, or say that you are done.)", "id": "", "error": repr(error)}
-    if reply is None:
-        return None
-    return {"id": bot.name, **(reply if isinstance(reply, dict) else {"text": str(reply)})}
+        await agent.report(f"{bot.name} gave no answer: {error!r}")
+        return {"text": "(No answer came. Please write on, or say that you are done.)", "id": ""}
+    return None if reply is None else {"id": bot.name, **reply}

@@ -17,10 +17,10 @@ from mephisto_nb.blueprints.form.insertions import check_insertions, copy_insert
 from mephisto_nb.blueprints.form.model import Form
 from mephisto_nb.blueprints.form.reading import VERSION, ReadForms
 from mephisto_nb.blueprints.form.render import ROWS_FORM, fill_form, render_form, render_forms, render_version
-from mephisto_nb.blueprints.form.spec import read_spec
-from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBlueprintArgs
+from mephisto_nb.blueprints.form.spec import read_spec, to_spec
+from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBlueprintArgs, task_data
 from mephisto_nb.blueprints.static_html.args import given
-from mephisto_nb.blueprints.static_html.fit import check_row
+from mephisto_nb.blueprints.static_html.fit import check_row, columns_of
 from mephisto_nb.blueprints.static_html.template import Template, read_template
 from mephisto_nb.data_model.assignment_data import InitializationData
 from mephisto_nb.data_model.shared_state import SharedTaskState
@@ -32,7 +32,6 @@ logger = logging.getLogger(__name__)
 PROBLEMS = "(problems)"
 #: The column that says which checks only the browser could make; forms that have no such checks lack it.
 UNCHECKED = "(unchecked)"
-_DATA_FILES = ("data_csv", "data_json", "data_jsonl")
 
 
 @dataclass(slots=True)
@@ -108,7 +107,7 @@ class FormBlueprint(StaticHTMLBlueprint):
                 "mephisto.blueprint.task_source or task_html is set, but the page of a form is made of the form. "
                 "Remove the key, or launch a static_html task."
             )
-        has_data = shared_state.static_task_data is not None or any(given(getattr(args, key)) for key in _DATA_FILES)
+        has_data = shared_state.static_task_data is not None or task_data.names_a_file(args)
         if not has_data and given(args.form_source):
             shared_state = dataclasses.replace(shared_state, static_task_data=_rows_with(args))
         super().__init__(dataclasses.replace(args, task_html="the form"), shared_state)
@@ -170,6 +169,15 @@ class FormBlueprint(StaticHTMLBlueprint):
             )
         check_row(self._versions[version - 1].fields, label, InitializationData(row))
 
+    def get_noted_args(self) -> JSONObject:
+        """Note the forms of a file as they are at the launch: answers are read by them, whatever the file becomes."""
+        if not given(self.args.form_source):
+            return {}
+        specs = [to_spec(one) for one in self.forms]
+        forms: JSONObject = {"form": specs[0]} if len(specs) == 1 else {"forms": specs}
+        more = {"insertions": self._insertions or None, "signed_columns": self._signed_columns}
+        return {"form_source": None, **forms, **more}
+
     def build_site(self, directory: Path) -> None:
         """Write the worker's page, and the researcher's own functions beside it."""
         super().build_site(directory)
@@ -179,26 +187,41 @@ class FormBlueprint(StaticHTMLBlueprint):
         """Give the row, its addresses signed, and its own form where forms differ."""
         row = {**shared, **unit_data}
         return self._page_data(
-            {**row, **{name: self._signed(row[name]) for name in self._signed_columns if name in row}}
+            {**row, **{name: self._signed(name, row[name]) for name in self._signed_columns if name in row}}
         )
 
-    @cached_property
-    def _sign(self) -> Callable[[str], str] | None:
+    def _signed(self, column: str, address: JSON) -> JSON:
+        """Give a signed address; where there is none, the page gets what there is, and the researcher is told."""
         sign: Callable[[str], str] | None = getattr(self.shared_state, "sign_url", None)
-        if sign is None and self._signed_columns:  # of a run that was taken up again
-            columns = ", ".join(self._signed_columns)
-            logger.warning("There is no sign_url: pages get what is in %s as it is. Reconnect with one.", columns)
-        return sign
-
-    def _signed(self, address: JSON) -> JSON:
-        if self._sign is None or not isinstance(address, str):
+        if not isinstance(address, str):
+            return address
+        if sign is None:
+            self.report(
+                f"There is no sign_url, so pages get the addresses in {column!r} unsigned. Take the run up again with "
+                "it: operator.reconnect(task_run_id, FormSharedState(sign_url=...))."
+            )
             return address
         try:
-            signed: str = self._sign(address)
-        except Exception:
+            signed = sign(address)
+            if not isinstance(signed, str):
+                raise TypeError(f"sign_url gave {signed!r:.200}, not an address")
+        except Exception as error:
             logger.exception("sign_url failed for %s, which is handed to the page as it is", address)
+            self.report(
+                f"sign_url failed ({type(error).__name__}), so pages got addresses in {column!r} unsigned, which may "
+                "not load. Mend what it asks: it is called again for each worker, and the log says more."
+            )
             return address
         return signed
+
+    @property
+    def _used_columns(self) -> frozenset[str] | None:  # the form's own script reads none
+        if any(one.has_triggers or one.custom_checks for one in self.forms):
+            return None
+        preview = columns_of(self._preview.fields) if self._preview is not None else frozenset()
+        if self._preview is not None and self._preview.has_scripts:
+            return None
+        return preview | ({ROWS_FORM, VERSION} if len(self.forms) > 1 else columns_of(self._template.fields))
 
     def first_row(self) -> JSONObject:
         """Give the data of the first page; where rows come one by one, the columns' names in their place."""
@@ -262,8 +285,11 @@ class FormBlueprint(StaticHTMLBlueprint):
 
     @property
     def _sample(self) -> JSONObject | None:
-        row = super()._sample
-        return None if row is None else self._page_data(row)
+        if self._is_drawn or not self.args.preview_with_sample:
+            return None
+        row = {name: value for name, value in self.first_row().items() if name not in self.hidden_fields}
+        sample: JSONObject = self.get_page_data(self._page_data(row))
+        return sample
 
     def _page_data(self, row: JSONObject) -> JSONObject:
         if len(self.forms) == 1:

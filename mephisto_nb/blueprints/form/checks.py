@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +20,8 @@ EMAIL = (
     r"^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
     r"(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$"
 )
+#: What a browser gives for a date, as long as the year has four digits; ISO knows more.
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +121,15 @@ def applies(condition: Condition, answer: Mapping[str, Any]) -> bool:
 
 def as_text(value: Any) -> str:
     """Write a value as conditions and options name it, which is as JavaScript does."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
+        return str(int(value))
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _given(value: Any) -> set[str]:
-    if value is None:
-        return set()
-    return {as_text(one) for one in value} if isinstance(value, list) else {as_text(value)}
+    """Give what was given, as texts; blanks at both ends do not count, and no text is no answer."""
+    given = value if isinstance(value, list) else [] if value is None else [value]
+    return {_bare(one) for one in given} - {""}
 
 
 def _is_empty(value: Any) -> bool:
@@ -162,10 +167,9 @@ def _is_number(value: Any) -> bool:
 
 def _is_date(text: Any) -> bool:
     try:
-        date.fromisoformat(str(text))
+        return re.fullmatch(_DATE, str(text)) is not None and bool(date.fromisoformat(str(text)))
     except ValueError:
         return False
-    return True
 
 
 def _is_multiple(step: float, value: Any) -> bool:

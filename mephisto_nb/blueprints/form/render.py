@@ -15,6 +15,7 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.blueprints.form.checks import as_text, checks_of, wants_answer
 from mephisto_nb.blueprints.form.model import Field, Form
 from mephisto_nb.blueprints.form.reading import VERSION
+from mephisto_nb.blueprints.static_html.fit import look_up
 from mephisto_nb.blueprints.static_html.template import FIELD
 
 PAGE = Path(__file__).parent / "page"
@@ -70,7 +71,7 @@ def _template() -> Any:
     environment = Environment(
         loader=FileSystemLoader(PAGE), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
-    environment.globals.update(checks=_checks, json=_json, inputs=_INPUTS, wanted=wants_answer)
+    environment.globals.update(checks=_checks, json=_json, inputs=_INPUTS, wanted=wants_answer, step=_step)
     return environment.get_template("form.html")
 
 
@@ -87,6 +88,20 @@ def _json(value: Any) -> str:
     return json.dumps(value).replace("$", "\\u0024")
 
 
+def _step(field: Field) -> str:
+    """Give the browser's own step, where it counts from 0 as ours does, and not from the least value or the preset."""
+    starts = [field.min, field.value] if field.min is None else [field.min]
+    counts_from_0 = all(one in (None, "") or _is_multiple(field.step, one) for one in starts)
+    return "any" if field.step is None or not counts_from_0 else f"{field.step:.15g}"
+
+
+def _is_multiple(step: float | None, value: Any) -> bool:
+    try:
+        return step is not None and abs(float(value) / step - round(float(value) / step)) < 1e-9
+    except (ValueError, OverflowError):
+        return False  # a value of the row
+
+
 def _describe(field: Field) -> JSONObject:
     """Give a field as FormComposer's functions know it."""
     return {
@@ -101,9 +116,6 @@ def _describe(field: Field) -> JSONObject:
 
 
 def _value_of(row: Mapping[str, Any], path: str, *, is_html: bool) -> str:
-    value: Any = row.get(path)
-    if path not in row:
-        for part in path.split("."):
-            value = value.get(part) if isinstance(value, Mapping) else row.get(part)
+    value = look_up(row, path)
     text = "" if value is None else json.dumps(value) if isinstance(value, list | dict) else as_text(value)
     return text if is_html else escape(text)

@@ -419,6 +419,8 @@ def _check_bounds(node: _Node, field: Field) -> None:
         node.refuse("counts choices, but one alone can be made here. Leave it out.", key)
     if field.min_length is not None and field.max_length is not None and field.min_length > field.max_length:
         node.refuse(f"is {field.min_length}, more than max_length, which is {field.max_length}.", "min_length")
+    if field.takes_several and (field.min_length or 0) > len(field.options):
+        node.refuse(f"is {field.min_length}, but there are {len(field.options)} options to choose from.", "min_length")
     if field.min is not None and field.max is not None and field.min > field.max:
         node.refuse(f"is {field.min:g}, more than max, which is {field.max:g}.", "min")
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Iterator
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,10 +13,13 @@ from mephisto_nb.abstractions.blueprint import STRICT_CSP, Blueprint
 from mephisto_nb.blueprints.static_html import site, task_data
 from mephisto_nb.blueprints.static_html.args import StaticHTMLBlueprintArgs, check_args, given
 from mephisto_nb.blueprints.static_html.data_files import Row, read_text
-from mephisto_nb.blueprints.static_html.fit import check_row, check_rows
+from mephisto_nb.blueprints.static_html.fit import check_hidden, check_row, check_rows, columns_of, find_unnamed
 from mephisto_nb.blueprints.static_html.template import Template, read_template
 from mephisto_nb.data_model.assignment_data import InitializationData
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.utils.logging import get_logger, warn_once
+
+logger = get_logger(__name__)
 
 
 class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
@@ -24,6 +28,8 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
     Every input with a ``name`` becomes a column of the answer; required fields, patterns and ranges are checked in
     the worker's browser. Values are escaped, in text and in attributes; ``${field | safe}`` inserts one as HTML, which
     is for data you trust alone (scripts in it do not run). A literal ``${x}`` is written ``&#36;{x}``.
+    The page gets those columns of its row that the template uses; one with scripts gets all, as they may read any. So
+    what workers must not know, such as right answers, has no place in the data of a template with scripts.
     ``<script>`` blocks run after the page was filled, and see ``mephisto.data``, ``mephisto.isPreview``,
     ``mephisto.agentId`` and ``mephisto.submit(extra)``.
 
@@ -60,12 +66,26 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         site.check_extra_files(self.args.extra_source_dir, [template, self._preview, self._onboarding])
         if not self._is_drawn:
             check_rows(template.fields, self._rows)
+            if self._used_columns is None:
+                columns = chain.from_iterable((*row.shared, *chain(*row.unit_data)) for _, row in self._rows)
+                _tell_unnamed(template, self.args.extra_source_dir, columns, self.hidden_fields)
         self._check_preview()
-        self._check_onboarding()
+        if self._onboarding is not None:
+            _check_onboarding(self._onboarding, _name_of(self.args, "onboarding"), self.shared_state.onboarding_data)
+        check_hidden(template, _name_of(self.args, "task"), self.hidden_fields)
 
     def check_row(self, label: str, row: JSONObject) -> None:
         """Refuse a screening or gold row that lacks a field of the template. Raises `DataFileError`."""
         check_row(self._template.fields, label, InitializationData(row))
+        if self._used_columns is None:
+            _tell_unnamed(self._template, self.args.extra_source_dir, row, self.hidden_fields)
+
+    def get_page_data(self, init_data: JSON) -> JSON:
+        """Give the columns that the template uses; all, where scripts may use others."""
+        used = self._used_columns
+        if used is None or not isinstance(init_data, dict):
+            return init_data
+        return {name: value for name, value in init_data.items() if name in used}
 
     def get_initialization_data(self) -> Iterable[InitializationData] | AsyncIterable[InitializationData]:
         """Give one assignment a row; rows of a generator are checked as they are drawn.
@@ -139,7 +159,18 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
             return None
         first = self._rows[0][1]
         row = {**first.shared, **first.unit_data[0]}
-        return {name: value for name, value in row.items() if name not in self.hidden_fields}
+        sample: JSONObject = self.get_page_data(
+            {name: value for name, value in row.items() if name not in self.hidden_fields}
+        )
+        return sample
+
+    @cached_property
+    def _used_columns(self) -> frozenset[str] | None:
+        """What the page can use of a row; None: anything."""
+        templates = [one for one in (self._template, self._preview) if one is not None]
+        if any(one.has_scripts for one in templates):
+            return None
+        return columns_of(field for one in templates for field in one.fields)
 
     def _read(self, kind: str, source: str | None, html: str | None) -> Template:
         text = read_text(source, f"{kind}_source") if source and given(source) else html or ""
@@ -154,18 +185,6 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
                 "the rows come from a generator, or preview_with_sample is false. Take the field out."
             )
         check_row(self._preview.fields, *self._rows[0])
-
-    def _check_onboarding(self) -> None:
-        if self._onboarding is None:
-            return
-        if not self._onboarding.collects:
-            raise ConfigError(
-                f"{_name_of(self.args, 'onboarding')} has no input with a name and no script, so there would be "
-                'nothing to judge. Give each input a name: <input name="mood">.'
-            )
-        data = self.shared_state.onboarding_data
-        row = InitializationData(data if isinstance(data, dict) else {})
-        check_row(self._onboarding.fields, "SharedTaskState.onboarding_data", row)
 
     def _checked(self, rows: Iterator[Row]) -> Iterator[InitializationData]:
         for row in rows:
@@ -185,3 +204,25 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
 def _name_of(args: StaticHTMLBlueprintArgs, kind: str) -> str:
     source = getattr(args, f"{kind}_source")
     return Path(source).name if given(source) else f"{kind}_html"
+
+
+def _check_onboarding(template: Template, name: str, data: JSON) -> None:
+    if not template.collects:
+        raise ConfigError(
+            f"{name} has no input with a name and no script, so there would be nothing to judge. Give each input a "
+            'name: <input name="mood">.'
+        )
+    row = InitializationData(data if isinstance(data, dict) else {})
+    check_row(template.fields, "SharedTaskState.onboarding_data", row)
+
+
+def _tell_unnamed(template: Template, folder: str | None, columns: Iterable[str], hidden: Collection[str]) -> None:
+    """Warn of columns that pages get, though nothing in them seems to want them."""
+    scripts = site.read_scripts(folder, template)
+    unnamed = [one for one in find_unnamed(template, columns, scripts) if one not in hidden]
+    if unnamed:
+        warn_once(
+            logger,
+            f"Workers' pages get the columns {', '.join(unnamed)} of the data, which neither the template nor its "
+            "scripts name. Take out what workers must not see, such as right answers.",
+        )

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.blueprints.static_html.template import TemplateField
+from mephisto_nb.blueprints.static_html.template import Template, TemplateField
 from mephisto_nb.data_model.assignment_data import InitializationData
-from mephisto_nb.errors import DataFileError
+from mephisto_nb.errors import ConfigError, DataFileError
+
+_MISSING: Any = object()
 
 
 def has_field(data: Any, path: str) -> bool:
     """Tell whether `data` has a value, which may be null, for ``${path}``; dots lead into nested objects."""
-    if isinstance(data, dict) and path in data:
-        return True
+    return look_up(data, path, _MISSING) is not _MISSING
+
+
+def look_up(data: Any, path: str, otherwise: Any = None) -> Any:
+    """Find ``a.b`` in nested data, as `page/template.js` does: a key that holds the dot itself comes first."""
+    if isinstance(data, Mapping) and path in data:
+        return data[path]
     head, dot, rest = path.partition(".")
     if isinstance(data, list):
-        return head.isdecimal() and int(head) < len(data) and (not dot or has_field(data[int(head)], rest))
-    return bool(dot) and isinstance(data, dict) and head in data and has_field(data[head], rest)
+        found = data[int(head)] if head.isdecimal() and int(head) < len(data) else _MISSING
+    else:
+        found = data[head] if dot and isinstance(data, Mapping) and head in data else _MISSING
+    if found is _MISSING:
+        return otherwise
+    return look_up(found, rest, otherwise) if dot else found
 
 
 def check_row(fields: Sequence[TemplateField], label: str, row: InitializationData) -> None:
@@ -44,6 +56,27 @@ def check_rows(fields: Sequence[TemplateField], rows: Sequence[tuple[str, Initia
             )
     for label, row in rows:
         check_row(fields, label, row)
+
+
+def columns_of(fields: Iterable[TemplateField]) -> frozenset[str]:
+    """Give the columns that fields of a template are looked for in."""
+    return frozenset(name for field in fields for name in (field.path, field.path.partition(".")[0]))
+
+
+def check_hidden(template: Template, name: str, hidden: Collection[str]) -> None:
+    """Raise `ConfigError` where a template shows what is kept from pages."""
+    for field in template.fields:
+        if found := columns_of([field]) & set(hidden):
+            raise ConfigError(
+                f"{name} shows ${{{field.path}}} on line {field.line}, but mephisto.blueprint.attention_checks keeps "
+                f"{min(found)!r} from workers' pages, as a right answer. Take it out of the template."
+            )
+
+
+def find_unnamed(template: Template, columns: Iterable[str], scripts: Iterable[str]) -> list[str]:
+    """Give the columns that a page gets, though neither its template nor one of its scripts names them."""
+    text = "\n".join([template.html, *template.scripts.values(), *scripts])
+    return [name for name in dict.fromkeys(columns) if not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)]
 
 
 def _what_pages_see(row: InitializationData) -> list[JSONObject]:

@@ -45,6 +45,13 @@ def check_extra_files(extra_source_dir: str | None, templates: Sequence[Template
                 )
 
 
+def read_scripts(extra_source_dir: str | None, template: Template) -> list[str]:
+    """Give the texts of those scripts of a template that lie in the extra folder."""
+    folder = Path(extra_source_dir or "").expanduser()
+    paths = [folder / unquote(urlsplit(name).path).lstrip("/") for name in template.local_files]
+    return [path.read_text(encoding="utf-8", errors="replace") for path in paths if path.suffix in (".js", ".mjs")]
+
+
 def _check_folder(extra: Path) -> None:
     if not extra.is_dir():
         raise ConfigError(

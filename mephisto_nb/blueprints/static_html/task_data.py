@@ -32,6 +32,11 @@ _FILE_READERS = {"data_csv": read_csv, "data_json": read_json, "data_jsonl": rea
 _SHARED = "static_task_data"
 
 
+def names_a_file(args: DataArgs) -> bool:
+    """Tell whether the settings name a file of rows."""
+    return any(given(getattr(args, key)) for key in _FILE_READERS)
+
+
 def check_one_source(args: DataArgs, static_task_data: Any) -> None:
     """Raise `ConfigError` unless the data comes from exactly one place."""
     found = [key for key in _FILE_READERS if given(getattr(args, key))]

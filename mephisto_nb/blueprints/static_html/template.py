@@ -59,6 +59,8 @@ class Template:
         Scripts and style sheets that have to lie beside the page.
     collects
         Whether anything in it can become an answer.
+    has_scripts
+        Whether scripts run in it, which may read any column of the row.
     """
 
     html: str
@@ -66,6 +68,7 @@ class Template:
     scripts: dict[str, str] = field(default_factory=dict)
     local_files: list[str] = field(default_factory=list)
     collects: bool = False
+    has_scripts: bool = False
 
 
 def read_template(source: str, name: str, script_prefix: str, script_sources: list[str]) -> Template:
@@ -186,6 +189,7 @@ class _Reader(HTMLParser):
         src = values.get("src")
         if src:
             self._check_script_source(src)
+            self._template.has_scripts = True
             return
         outside = _JS_TOKEN.sub(lambda token: token["string"] or "", content)
         found = FIELD.search(outside)
@@ -198,6 +202,7 @@ class _Reader(HTMLParser):
             return
         name = f"{self._prefix}-script-{len(self._template.scripts) + 1}.js"
         self._template.scripts[name] = content
+        self._template.has_scripts = True
         kind = ' type="module"' if values.get("type") == "module" else ""
         self._replace(start, end, f'<script src="{name}"{kind}></script>')
 

@@ -61,7 +61,7 @@ class Preview:
             title=self._page.title or "a task",
             document=self.document(),
             height=self._height,
-            is_live=self._page.blueprint.TaskRunnerClass is not None,
+            is_live=self._page.runner is not None,
             left_out=self._page.left_out,
         )
 

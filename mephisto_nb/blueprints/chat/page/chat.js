@@ -116,9 +116,11 @@ class Chat {
   #begin({ status, waiting_room: room, init_task_data: data }) {
     document.getElementById("return-row").hidden = false;
     if (status === "waiting") return this.#room.show(room);
+    const past = data?.past_live_updates ?? [];
+    for (const update of past) this.#talk.hear(update); // before what is not sent yet, which comes behind it
     this.#startTalk();
     announce("Everybody is here. You can begin.");
-    for (const update of data?.past_live_updates ?? []) this.update(update);
+    if (past.some((update) => update?.task_data?.task_done)) this.update({ task_data: { task_done: true } });
     if (status === PARTNER_LEFT) this.heard(status);
   }
 

@@ -116,7 +116,7 @@ export class Talk {
     if (turn === true && this.#config.take_turns) announce("It is your turn.");
   }
 
-  /* All that was said before the last heartbeat is on the router's disk. */
+  /* One more message is on the router's disk. */
   confirmed() {
     this.#confirmable = Math.max(0, this.#confirmable - 1);
     if (this.#confirmable > 0) return;

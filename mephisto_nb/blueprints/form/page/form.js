@@ -10,12 +10,12 @@ const RULES = {
   required: (_, given) => given.length > 0,
   one_of: (wanted, given) => given.every((one) => wanted.includes(one)),
   pattern: ([pattern, flags], given) => given.every((one) => finds(pattern, flags, one)),
-  date: () => true, // the browser gives nothing else
+  date: (_, given) => given.every((one) => /^\d{4}-\d{2}-\d{2}$/.test(one)), // a browser takes years of six digits, too
   min_length: (wanted, given) => given.every((one) => [...one].length >= wanted),
   max_length: (wanted, given) => given.every((one) => [...one].length <= wanted),
   min_choices: (wanted, given) => given.length >= wanted,
   max_choices: (wanted, given) => given.length <= wanted,
-  number: (_, given) => given.every((one) => Number.isFinite(Number(one))),
+  number: (_, given) => given.every((one) => Math.abs(Number(one)) < 1e300),
   min: (wanted, given) => given.every((one) => Number(one) >= wanted),
   max: (wanted, given) => given.every((one) => Number(one) <= wanted),
   step: (wanted, given) => given.every((one) => Math.abs(one / wanted - Math.round(one / wanted)) < 1e-9),
@@ -96,6 +96,7 @@ function isOneBox(inputs) {
 function given(input) {
   if (input.type === "checkbox" || input.type === "radio") return input.checked ? [input.value] : [];
   if (input.type === "file") return [...input.files].map((file) => file.name);
+  if (input.type === "number") return Number.isNaN(input.valueAsNumber) ? [] : [String(input.valueAsNumber)];
   if (input.type === "select-multiple") return [...input.selectedOptions].map((option) => option.value);
   return input.value.trim() === "" ? [] : [input.value.trim()];
 }

@@ -15,9 +15,10 @@ export class Live {
   #patience = new Patience();
   #timer = 0;
   #closed = false;
+  #beats = []; // of each heartbeat that is not answered yet: whether something was said before it
 
-  /* `onUpdate(data)` takes what the task's code says; `onConfirmed()` is called when all that was said before the last
-  heartbeat is on the router's disk. */
+  /* `onUpdate(data)` takes what the task's code says; `onConfirmed()` is called once for each `say`, in order, when what
+  was said is on the router's disk. */
   constructor(agentId, onStatus, onUpdate = null, onConfirmed = () => {}) {
     this.#agentId = agentId;
     this.#onStatus = onStatus;
@@ -37,7 +38,7 @@ export class Live {
   /* Say something to the task's code, if there is a connection; `onConfirmed` tells that it has arrived. */
   say(data) {
     this.#send("mephisto_bound_live_update", data);
-    this.#send("heartbeat");
+    this.#beat(true);
   }
 
   close() {
@@ -58,10 +59,18 @@ export class Live {
 
   #opened() {
     this.#patience.reset();
+    this.#beats = [];
     this.#send("alive", { update_id: String(Math.random()) });
     clearInterval(this.#timer);
-    this.#timer = setInterval(() => this.#send("heartbeat"), HEARTBEAT);
+    this.#timer = setInterval(() => this.#beat(false), HEARTBEAT);
     this.onOpen();
+  }
+
+  /* Its answer comes behind that to all that was sent before. */
+  #beat(isAfterWords) {
+    if (!this.isOpen) return;
+    this.#beats.push(isAfterWords);
+    this.#send("heartbeat");
   }
 
   #send(type, data) {
@@ -82,7 +91,7 @@ export class Live {
       this.#onUpdate(packet.data);
       this.#send("ack", { update_id: packet.data.update_id });
     }
-    if (packet?.packet_type === "heartbeat") this.#onConfirmed();
+    if (packet?.packet_type === "heartbeat" && this.#beats.shift()) this.#onConfirmed();
     const status = packet?.data?.status;
     if (["update_status", "heartbeat"].includes(packet?.packet_type) && typeof status === "string") this.#onStatus(status);
   }

@@ -110,7 +110,7 @@ async function work(details, config) {
   if (DONE.has(status)) return end("sent");
   if (LEFT.has(status) && !kind.goesOn?.(status)) return end(status);
   reportAs(agentId);
-  if (agentId.startsWith(ONBOARDING)) return introduce(agentId, details.init_task_data);
+  if (agentId.startsWith(ONBOARDING)) return introduce(agentId, details);
   const on = { sent, refused: (error) => end("other", error.message), trouble: waitForNetwork };
   task = await kind.open(agentId, details, on, config);
   live = new Live(agentId, heard, task.update ? (data) => task?.update(data) : null, () => task?.confirmed?.());
@@ -118,10 +118,10 @@ async function work(details, config) {
 }
 
 /* The introduction that newcomers go through; what they are to do next comes as the answer to it. */
-async function introduce(agentId, data) {
+async function introduce(agentId, { init_task_data: data, deadline_in_seconds: seconds }) {
   const html = await persist(() => getText("onboarding.html"), waitForNetwork);
   task = new Task(agentId, goOn, (error) => end("other", error.message), handIn);
-  await task.open(html, data);
+  await task.open(html, data, seconds);
   live = new Live(agentId, (status) => LEFT.has(status) && heard(status));
 }
 

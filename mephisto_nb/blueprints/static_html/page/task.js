@@ -39,7 +39,8 @@ export class Task {
     return this.#busy;
   }
 
-  async open(html, data) {
+  /* `seconds` is how long the worker has. */
+  async open(html, data, seconds = NaN) {
     show("task");
     await fillPage(html, data, {
       agentId: this.#agentId,
@@ -56,7 +57,7 @@ export class Task {
     form.addEventListener("input", hush);
     ownSubmit.hidden = hidesSubmitButton() || hasSubmitButton();
     returnRow.hidden = false;
-    this.#deadline.start(Number(data?.deadline_in_seconds));
+    this.#deadline.start(Number(seconds ?? NaN));
     welcome();
     if (unsent) void this.#deliver(unsent.submitter, unsent.extra);
   }

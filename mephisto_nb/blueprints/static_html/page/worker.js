@@ -8,10 +8,10 @@ import { Task, showPreview } from "./task.js";
 
 serve({ open, preview });
 
-async function open(agentId, { init_task_data: data }, on) {
+async function open(agentId, { init_task_data: data, deadline_in_seconds: seconds }, on) {
   const html = await persist(() => getText("task.html"), on.trouble);
   const task = new Task(agentId, on.sent, on.refused);
-  await task.open(html, data);
+  await task.open(html, data, seconds);
   return task;
 }
 

@@ -117,7 +117,10 @@ window.mephisto = (() => {
   }
 
   return {
-    begin: () => (beginning ??= begin()),
+    begin: () => (beginning ??= begin().catch((error) => {
+      beginning = null; // it may be tried again
+      throw error;
+    })),
     call,
     submit: (answer) => (sending ??= submit(answer).catch((error) => {
       sending = null;
