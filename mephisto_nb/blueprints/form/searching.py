@@ -8,11 +8,11 @@ from __future__ import annotations
 import atexit
 import json
 import re
-import select
 import subprocess
 import sys
 import threading
 from functools import lru_cache
+from typing import IO
 
 #: How long one search may take (seconds), until nothing is taken to be found. No browser would have ended either.
 PATIENCE = 1.0
@@ -23,6 +23,7 @@ _CHOICES = re.compile(r"[*+?{|]")
 _ESCAPES_AND_CLASSES = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?", re.DOTALL)
 _SERVE = """
 import json, re, sys
+print(flush=True)
 for line in sys.stdin:
     pattern, flags, text = json.loads(line)
     print(int(re.search(pattern, text, flags) is not None), flush=True)
@@ -67,19 +68,38 @@ class _Searcher:
             process.communicate()
 
     def _ask(self, question: str) -> bool:
-        if self._process is None:
-            command = [sys.executable, "-I", "-c", _SERVE]
-            pipe = subprocess.PIPE
-            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
-        said, told = self._process.stdin, self._process.stdout
-        if said is None or told is None:
-            raise OSError("the process has no pipes")
+        process = self._process = self._process or _started()
+        said, told = _pipes_of(process)
         said.write(f"{question}\n")
         said.flush()
-        if not select.select([told], [], [], PATIENCE)[0]:
+        is_late = threading.Event()
+
+        def stop() -> None:
+            is_late.set()
+            process.kill()
+
+        timer = threading.Timer(PATIENCE, stop)
+        timer.start()
+        line = told.readline()
+        timer.cancel()
+        if is_late.is_set():
             self.stop()
             return False
-        return bool(int(told.readline()))
+        return bool(int(line))
+
+
+def _started() -> subprocess.Popen[str]:
+    """Start a process and wait until it is there: a busy machine's time is not the search's."""
+    command, pipe = [sys.executable, "-I", "-c", _SERVE], subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
+    _pipes_of(process)[1].readline()
+    return process
+
+
+def _pipes_of(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
+    if process.stdin is None or process.stdout is None:
+        raise OSError("the process has no pipes")
+    return process.stdin, process.stdout
 
 
 _SEARCHER = _Searcher()
