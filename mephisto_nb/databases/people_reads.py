@@ -69,7 +69,7 @@ def read_work(connection: Connection) -> Sequence[Sequence[Any]]:
     """Give one row a worker at a unit."""
     a, u, s = t.agents.c, t.units.c, t.submissions.c
     query = (
-        select(a.task_run_id, a.worker_id, a.status, a.accepted_at, s.received_at, u.status, u.pay_amount)
+        select(a.task_run_id, a.worker_id, a.status, a.accepted_at, t.RECEIVED_AT, u.status, u.pay_amount)
         .outerjoin(t.submissions, s.agent_id == a.agent_id)
         .outerjoin(t.units, and_(u.unit_id == a.unit_id, u.agent_id == a.agent_id))
     )
