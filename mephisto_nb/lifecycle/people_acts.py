@@ -58,8 +58,20 @@ def _qualification_after(act: Act, was: Qualification | None, new_id: Callable[[
     return Qualification(new_id(), act.qualification_name, act.text if act.kind is ActKind.CREATE else "")
 
 
-def undo_of(outcome: Outcome) -> Act:
-    """Give the act that takes another one back. Workers and qualifications that a grant made stay."""
+_NOUN = {
+    ActKind.CREATE: "making of it",
+    ActKind.DESCRIBE: "new description",
+    ActKind.DELETE: "deletion",
+    ActKind.REVOKE: "revocation",
+    ActKind.UNBLOCK: "unblocking",
+}
+
+
+def undo_of(outcome: Outcome, who: str | None = None) -> Act:
+    """Give the act that takes another one back, in the name of `who` (None: of whoever did that one).
+
+    Workers and qualifications that a grant made stay.
+    """
     act, changes = outcome.act, outcome.changes
     kind = _OPPOSITE.get(act.kind, act.kind)
     undo = Act(
@@ -67,8 +79,8 @@ def undo_of(outcome: Outcome) -> Act:
         qualification_name=act.qualification_name,
         workers=tuple(change.worker for change in changes),
         values=tuple(change.before for change in changes),
-        why=f"undone: {act.kind}",
-        who=act.who,
+        why=f"undid the {_NOUN.get(act.kind, act.kind)}",
+        who=act.who if who is None else who,
         undoes=outcome,
     )
     if act.kind is ActKind.NOTE:
