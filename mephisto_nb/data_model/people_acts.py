@@ -35,6 +35,10 @@ OF_ALL = frozenset(ActKind)
 OF_QUALIFICATIONS = OF_ALL - OF_WORKERS
 
 
+#: What is true in the detail of an event that undoes what made its worker known.
+UNMADE = "unmade"
+
+
 class WorkerKey(NamedTuple):
     """How a researcher knows a worker: by name, and crowd."""
 

@@ -7,7 +7,17 @@ from dataclasses import replace
 from itertools import islice
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.people_acts import OF_BLOCKS, OF_GRANTS, Act, ActKind, Met, Outcome, WorkerChange, WorkerKey
+from mephisto_nb.data_model.people_acts import (
+    OF_BLOCKS,
+    OF_GRANTS,
+    UNMADE,
+    Act,
+    ActKind,
+    Met,
+    Outcome,
+    WorkerChange,
+    WorkerKey,
+)
 from mephisto_nb.data_model.records import Event, Qualification
 from mephisto_nb.errors import ConflictError
 
@@ -114,6 +124,7 @@ def _named(workers: list[WorkerKey]) -> str:
 def events_of(outcome: Outcome) -> list[Event]:
     """Give the rows that the event log gets of an act: one a worker, and one where the qualification changes."""
     act, events = outcome.act, []
+    unmade = {change.worker_id for change in act.undoes.changes if change.is_new} if act.undoes else set()
     if outcome.was != outcome.now:
         events.append(_event_of_qualification(outcome))
     for change in outcome.changes:
@@ -125,6 +136,8 @@ def events_of(outcome: Outcome) -> list[Event]:
             detail["text"] = act.text
         elif act.kind is ActKind.WITHDRAW and act.undoes is not None:
             detail["withdraws"] = act.undoes.act_id
+        if change.worker_id in unmade:
+            detail[UNMADE] = True
         events.append(Event(outcome.at, "worker", change.worker_id, before, after, act.why, act.who, detail))
     return events
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from mephisto_nb.abstractions.clock import Clock
@@ -57,6 +57,11 @@ class PeopleActs:
     def last(self, kinds: Collection[ActKind] = OF_ALL) -> Outcome | None:
         """Give what `undo` would take back of acts of these kinds."""
         return next((one for one in reversed(self._done) if one.act.kind in kinds), None)
+
+    def known_workers(self) -> Sequence[Sequence[Any]]:
+        """Give the rows of `PeopleStore.read_workers`, without those who were known for a moment alone, by mistake."""
+        workers, gone = self.database.read_workers(), self.database.find_gone_workers()
+        return [row for row in workers if row[0] not in gone] if gone else workers
 
     def tell(self) -> None:
         """Tell everybody that something about people may have changed."""

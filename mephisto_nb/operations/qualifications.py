@@ -240,7 +240,7 @@ class Qualifications:
         if requirements is not None:
             self.composed = [requirement_from_dict(one) for one in requirements]
             self._acts.tell()
-        workers, held = self._database.read_workers(), self._database.read_values()
+        workers, held = self._acts.known_workers(), self._database.read_values()
         return people_frames.eligibility_frame(workers, held, self.composed)
 
     def _find_runs_that_require(self, name: str) -> list[Any]:

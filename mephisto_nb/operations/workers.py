@@ -100,9 +100,12 @@ class Workers:
     # -- questions -------------------------------------------------------------------------------------------
 
     def frame(self) -> pd.DataFrame:
-        """Give one row a worker, over all runs and providers (columns: `export.people_frames.workers_frame`)."""
+        """Give one row a worker, over all runs and providers (columns: `export.people_frames.workers_frame`).
+
+        Who was named in an act that was undone, and never came, is not among them.
+        """
         database = self._database
-        workers, work, held = database.read_workers(), database.read_work(), database.read_values()
+        workers, work, held = self._acts.known_workers(), database.read_work(), database.read_values()
         minimums = {run.task_run_id: _minimum_of(run) for run in database.find_runs()}
         paid = database.read_payments(None)
         return people_frames.workers_frame(workers, held, work, paid, self.notes(), minimums)

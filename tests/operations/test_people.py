@@ -174,6 +174,24 @@ async def test_two_who_undo_at_once_take_back_two_acts_and_none_twice(operator: 
     assert list(operator.workers.history()["action"]) == ["block", "note", "withdraw", "unblock"]
 
 
+async def test_who_was_named_by_mistake_is_no_longer_known_after_the_undo(operator: Operator) -> None:
+    await operator.workers.note((await _known(operator, "ann"))[0], "kind")
+    await operator.qualifications.grant("careful", ["ann", "made up", "made up, too"])
+    await operator.qualifications.undo()
+    assert operator.workers.frame()["worker_name"].tolist() == ["ann"]
+    assert operator.qualifications.who_would_qualify([])["worker_name"].tolist() == ["ann"]
+    assert "made up" in operator.workers.history()["worker_name"].tolist()
+    await operator.workers.block("made up")
+    assert operator.workers.frame()["worker_name"].tolist() == ["ann", "made up"]
+
+
+async def _known(operator: Operator, *names: str) -> tuple[str, ...]:
+    """Make workers known who did and hold nothing."""
+    await operator.workers.block(names)
+    await operator.workers.unblock(names)
+    return names
+
+
 async def test_what_is_granted_to_nobody_is_not_made_as_the_preview_says(operator: Operator) -> None:
     nobody = operator.workers.frame().head(0)
     assert (
