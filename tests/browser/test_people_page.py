@@ -108,6 +108,8 @@ async def test_workers_are_listed_with_their_pay_and_their_notes(stage: Stage, s
     await stage.page.screenshot(path=shots / f"people-workers-{name}.png")
     await stage.page.get_by_role("grid").get_by_text("worker 00004").click()
     await expect(stage.page.get_by_role("dialog")).to_contain_text("asks good questions")
+    for said in ("0 approved, 1 waiting; 0 left", "more if what waits is approved", "$0.00 owed, $0.00 sent"):
+        await expect(stage.page.get_by_role("dialog")).to_contain_text(said)
     assert await faults(stage.page) == []
     await stage.page.screenshot(path=shots / f"people-worker-{name}.png")
     await stage.page.keyboard.press("Escape")
@@ -216,8 +218,8 @@ async def test_a_qualification_is_made_granted_changed_revoked_and_undone_by_han
     await page.get_by_role("button", name="Revoke…").click()
     await page.get_by_role("button", name="Revoke", exact=True).click()
     await expect(page.get_by_text("Nobody holds it yet.")).to_be_visible()
-    for value in ("9", "4"):
-        await page.get_by_role("button", name="Undo").click()
+    for value, last in (("9", "Undo: Revoked 'careful' from 3 workers"), ("4", "Undo: Granted 'careful' to 3 workers")):
+        await page.get_by_role("button", name=last).click()
         await expect(holders.get_by_text(value, exact=True)).to_have_count(3)
     await page.get_by_role("tab", name="History").click()
     await expect(page.get_by_role("grid", name="History").get_by_text("granted 9 (was 4)").first).to_be_visible()
