@@ -124,7 +124,7 @@ async def test_a_reader_goes_through_the_notebook_and_a_worker_answers(
     await reader.run("by_email =")
     await page.screenshot(path=shots / "analysis.png")
     ended = await reader.run("await operator.shutdown()")
-    await expect(ended.locator(".jp-OutputArea-output")).to_contain_text("shut down")
+    await expect(ended.locator(".jp-OutputArea-output", has_text="shut down")).to_be_visible()
     assert "Dear customer," in kept_files(jupyter_lab)
 
     await jupyter_lab.run_all(page)
