@@ -84,6 +84,7 @@ async def test_whoever_looks_hears_of_decisions_in_this_kernel(operator: Operato
 async def test_a_still_that_is_drawn_anew_shows_decisions_nobody_was_told_of(operator: Operator, ended: Any) -> None:
     assert "to review: 4" in ended._repr_mimebundle_()["text/plain"]
     await decide(ended)
+    assert ended.counts == AFTER
     text = ended._repr_mimebundle_()["text/plain"]
     assert "to review: 1, accepted: 2, rejected: 1" in text
     assert "$1.1050 in all" in text
