@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConfigError
 
 MISSING: Any = "???"
@@ -71,6 +72,16 @@ class TaskRunArgs:
     post_install_script: str = ""
     force_rebuild: bool = False
     resume_incomplete_run: bool = False
+
+
+def minimum_hourly_pay_of(config: JSONObject) -> float:
+    """Give what an hour of a run's work should earn at least, from the configuration that is kept with it; 0: nothing.
+
+    Nobody has set a minimum for a run that was imported: Mephisto 1.x knows of none.
+    """
+    if "imported" in config:
+        return 0.0
+    return float(config.get("mephisto", {}).get("task", {}).get("minimum_hourly_pay", MINIMUM_HOURLY_PAY))
 
 
 _POSITIVE = ("task_lifetime_in_seconds", "assignment_duration_in_seconds", "submission_timeout")

@@ -318,4 +318,14 @@ def read_pay(connection: Connection, run_ids: Sequence[str]) -> dict[str, RunPay
     )
     for run_id, amount in connection.execute(beside):
         found[run_id].beside = float(amount)
+    booked = (
+        select(p.task_run_id, p.status, func.sum(p.amount))
+        .where(p.task_run_id.in_(run_ids))
+        .group_by(p.task_run_id, p.status)
+    )
+    for run_id, status, amount in connection.execute(booked):
+        if status == PaymentStatus.OWED:
+            found[run_id].owed = float(amount)
+        elif status == PaymentStatus.SENT:
+            found[run_id].sent = float(amount)
     return found

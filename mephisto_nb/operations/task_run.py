@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -93,8 +94,15 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
     @property
     def counts(self) -> dict[str, int]:
         """How many units have which status, in the order of a unit's life; statuses nobody has are left out."""
-        counts = self._parts.engine.state.counts
+        counts = self._parts.engine.state.counts if self.is_running else self._count_stored()
         return {status.value: counts[status] for status in UnitStatus if counts[status]}
+
+    def _count_stored(self) -> Counter[UnitStatus]:
+        """Count the units of a run that is driven from here no longer: what is decided on them is no step of it."""
+        counts: Counter[UnitStatus] = Counter()
+        for (status, _), count in self._database.read_pay([self.task_run_id])[self.task_run_id].units.items():
+            counts[status] += count
+        return counts
 
     @property
     def progress(self) -> tuple[int, int]:

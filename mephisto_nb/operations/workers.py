@@ -7,8 +7,7 @@ from typing import Any, Self
 import pandas as pd
 
 from mephisto_nb.data_model.people_acts import OF_WORKERS, Outcome
-from mephisto_nb.data_model.records import TaskRun
-from mephisto_nb.data_model.task_run_args import MINIMUM_HOURLY_PAY
+from mephisto_nb.data_model.task_run_args import minimum_hourly_pay_of
 from mephisto_nb.export import people_frames
 from mephisto_nb.operations.people_acts import PeopleActs
 from mephisto_nb.operations.worker_selection import Whom
@@ -106,7 +105,7 @@ class Workers:
         """
         database = self._database
         workers, work, held = self._acts.known_workers(), database.read_work(), database.read_values()
-        minimums = {run.task_run_id: _minimum_of(run) for run in database.find_runs()}
+        minimums = {run.task_run_id: minimum_hourly_pay_of(run.config) for run in database.find_runs()}
         paid = database.read_payments(None)
         return people_frames.workers_frame(workers, held, work, paid, self.notes(), minimums)
 
@@ -120,8 +119,3 @@ class Workers:
         """Give the notes on workers, oldest first (columns: `export.people_frames.notes_frame`)."""
         events, workers = self._database.read_people_events(notes=True), self._database.read_workers()
         return people_frames.notes_frame(people_frames.history_frame(events, workers), events)
-
-
-def _minimum_of(run: TaskRun) -> float:
-    task = run.config.get("mephisto", {}).get("task", {})
-    return float(task.get("minimum_hourly_pay", MINIMUM_HOURLY_PAY))

@@ -79,7 +79,10 @@ class ReviewsContract(DatabaseFixtures):
         run.commit(c.AddPayment(first), c.AddPayment(second), c.AddPayment(reward), run.make_work(2))
         run.commit(c.ChangePayment(first.payment_id, P.OWED, P.CANCELLED))
         pay = {(UnitStatus.COMPLETED, 0.25): 1, (UnitStatus.CREATED, 0.25): 2}
-        assert database.read_pay([run.id, empty.id]) == {run.id: RunPay(pay, 0.75), empty.id: RunPay()}
+        found, owed = database.read_pay([run.id, empty.id]), 0.75 + reward.amount
+        assert found == {run.id: RunPay(pay, 0.75, owed), empty.id: RunPay()}
+        run.commit(c.ChangePayment(second.payment_id, P.OWED, P.SENT, 1007.0))
+        assert database.read_pay([run.id]) == {run.id: RunPay(pay, 0.75, reward.amount, 0.75)}
 
     def test_payments_are_settled_once_and_leave_a_row_each(self, database: Database, run: SampleRun) -> None:
         agent = run.add_answered_unit({})
