@@ -25,7 +25,7 @@ from mephisto_nb.operations.unit_page import row_of
 
 @dataclass(frozen=True, repr=False)
 class FormTask:
-    """A form and its rows, ready to be launched: ``await operator.launch_task_run(*form_task)``.
+    """A form and its rows, ready to be launched: ``await operator.launch_task_run(task)``.
 
     On a line of its own in a notebook it shows the form as a worker will see it, filled with the first row, and what a
     row of `results()` will hold. `forms`, `config` and `shared_state` are what it is made of; ``preview(task, row=3)``
