@@ -18,6 +18,7 @@ from mephisto_nb.blueprints.form.reading import VERSION
 from mephisto_nb.blueprints.form.sources import read_form
 from mephisto_nb.blueprints.form.spec import to_spec
 from mephisto_nb.display.pages.preview import Preview
+from mephisto_nb.operations.handed_over import naming_parameters
 from mephisto_nb.operations.hydra_config import compose
 from mephisto_nb.operations.page_preview import page_of
 from mephisto_nb.operations.unit_page import row_of
@@ -165,14 +166,15 @@ def form_task(
     settings: dict[str, Any] = {"form": specs[0]} if len(specs) == 1 else {"forms": specs}
     settings |= {"insertions": read.insertions or None, "signed_columns": list(read.signed_columns)}
     settings |= blueprint_args or {}
-    config = compose(
-        "form",
-        task=task,
-        blueprint_args=settings,
-        architect_args=architect_args,
-        provider_args=provider_args,
-        overrides=overrides,
-    )
+    with naming_parameters("form_task(form, data, task_name=...)"):
+        config = compose(
+            "form",
+            task=task,
+            blueprint_args=settings,
+            architect_args=architect_args,
+            provider_args=provider_args,
+            overrides=overrides,
+        )
     if data is None:
         data = read.rows or ([{}] if len(specs) == 1 else [{VERSION: number + 1} for number in range(len(specs))])
     shared_state = FormSharedState(static_task_data=data, sign_url=sign_url)

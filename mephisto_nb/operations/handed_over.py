@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
 from omegaconf import DictConfig
 
 from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.errors import ConfigError
+from mephisto_nb.errors import ConfigError, UnknownKeyError
 
 
 def read_handed_over(config: Any, shared_state: Any = None) -> tuple[DictConfig | Mapping[str, Any], SharedTaskState]:
@@ -60,3 +61,14 @@ def _to_state(given: Any) -> SharedTaskState:
         f"shared_state is a {type(given).__name__}. Pass mephisto_nb.SharedTaskState(static_task_data=...), or the "
         "rows alone, as a DataFrame or a list."
     )
+
+
+@contextmanager
+def naming_parameters(call: str) -> Iterator[None]:
+    """Say how a function is called where it took an unknown keyword for a setting of the task."""
+    try:
+        yield
+    except UnknownKeyError as error:
+        if "'mephisto.task." not in str(error):
+            raise
+        raise UnknownKeyError(f"{error} Rows are the second argument, with or without its name: {call}.") from None

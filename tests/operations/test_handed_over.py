@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -54,3 +56,54 @@ async def test_anything_else_is_refused_with_what_to_write(operator: Operator, g
 
 def test_a_preview_takes_the_same() -> None:
     assert mnb.preview(PAGE, pd.DataFrame(rows(1))).row({"mood": "a"})["input.text"].tolist() == ["text 0"]
+
+
+@pytest.mark.parametrize(
+    ("make", "call"),
+    [
+        (lambda: mnb.form_task(FORM, rows=rows(1), **TASK), r"form_task\(form, data, "),
+        (lambda: mnb.chat_task(rows=rows(1), **TASK), r"chat_task\(conversation, data, "),
+    ],
+)
+def test_rows_under_a_wrong_name_are_told_how_they_are_given(make: Any, call: str) -> None:
+    with pytest.raises(ConfigError, match=rf"no key 'mephisto.task.rows'.*Rows are the second argument.*{call}"):
+        make()
+
+
+def test_a_setting_of_the_blueprint_among_those_of_the_task_is_told_where_it_goes() -> None:
+    with pytest.raises(ConfigError, match=r"In Python: blueprint_args=\{'units_per_assignment': ...\}\."):
+        mnb.form_task(FORM, rows(1), units_per_assignment=2, **TASK)
+
+
+def test_pay_with_a_dollar_sign_is_told_what_a_number_is() -> None:
+    with pytest.raises(ConfigError, match=r"task_reward is '\$0.10' \(str\); it must be a number .* such as 0.10"):
+        mnb.compose("static_html", task={**TASK, "task_reward": "$0.10"})
+
+
+def test_what_is_still_missing_is_told_where_a_task_is_written_out(caplog: Any) -> None:
+    mnb.compose("mock", task={"task_name": "moods", "task_reward": 0.1, "task_title": "Moods"})
+    assert "still lacks mephisto.task.task_description, mephisto.task.task_tags" in caplog.text
+    caplog.clear()
+    mnb.compose("mock", task=TASK)
+    mnb.compose("mock")
+    assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (pd.Series(["a"]), r"is a Series, not rows.*series.to_frame\('text'\), or df\[\['text'\]\]"),
+        ("rows.csv", r"is a str, not rows.*a file\?.*blueprint_args=\{'data_csv': 'rows.csv'\}"),
+        (Path("rows.jsonl"), r"Path, not rows.*blueprint_args=\{'data_jsonl': 'rows.jsonl'\}"),
+        ("Rain.", "is a str, not rows.*Hand over a list of dictionaries"),
+    ],
+)
+def test_data_that_are_no_rows_are_told_how_to_become_some(data: Any, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        mnb.form_task(FORM, data, **TASK)
+
+
+def test_a_list_of_anything_but_choices_is_told_apart_from_one_of_choices() -> None:
+    made = dataclasses.make_dataclass("Tags", [("tags", list[str])])
+    with pytest.raises(ConfigError, match=r"Tags.tags is a list\[str\], which .* list\[Literal\[...\]\]"):
+        mnb.form_task(made, rows(1), **TASK)
