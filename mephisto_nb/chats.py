@@ -12,6 +12,7 @@ from mephisto_nb.blueprints.chat import ChatBlueprint, ChatBlueprintArgs
 from mephisto_nb.blueprints.form.render import render_form
 from mephisto_nb.blueprints.form.sources import read_form
 from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.operations.handed_over import naming_parameters
 from mephisto_nb.operations.hydra_config import compose
 
 
@@ -71,14 +72,15 @@ def chat_task(
         settings["task_html"] = render_form(read_form(form).forms[0])
     if instruction is not None:
         settings["instruction_html"] = instruction
-    config = compose(
-        "chat",
-        task={"allowed_concurrent": 1, **task},
-        blueprint_args=settings,
-        architect_args=architect_args,
-        provider_args=provider_args,
-        overrides=overrides,
-    )
+    with naming_parameters("chat_task(conversation, data, task_name=...)"):
+        config = compose(
+            "chat",
+            task={"allowed_concurrent": 1, **task},
+            blueprint_args=settings,
+            architect_args=architect_args,
+            provider_args=provider_args,
+            overrides=overrides,
+        )
     rows = [{}] if data is None else data
     shared_state = SharedTaskState(static_task_data=rows, conversation=conversation, bot=bot)
     ChatBlueprint(ChatBlueprintArgs(**settings), shared_state).assert_task_args()

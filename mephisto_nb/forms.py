@@ -18,6 +18,7 @@ from mephisto_nb.blueprints.form.reading import VERSION
 from mephisto_nb.blueprints.form.sources import read_form
 from mephisto_nb.blueprints.form.spec import to_spec
 from mephisto_nb.display.pages.preview import Preview
+from mephisto_nb.operations.handed_over import naming_parameters
 from mephisto_nb.operations.hydra_config import compose
 from mephisto_nb.operations.page_preview import page_of
 from mephisto_nb.operations.unit_page import row_of
@@ -25,7 +26,7 @@ from mephisto_nb.operations.unit_page import row_of
 
 @dataclass(frozen=True, repr=False)
 class FormTask:
-    """A form and its rows, ready to be launched: ``await operator.launch_task_run(*form_task)``.
+    """A form and its rows, ready to be launched: ``await operator.launch_task_run(task)``.
 
     On a line of its own in a notebook it shows the form as a worker will see it, filled with the first row, and what a
     row of `results()` will hold. `forms`, `config` and `shared_state` are what it is made of; ``preview(task, row=3)``
@@ -165,14 +166,15 @@ def form_task(
     settings: dict[str, Any] = {"form": specs[0]} if len(specs) == 1 else {"forms": specs}
     settings |= {"insertions": read.insertions or None, "signed_columns": list(read.signed_columns)}
     settings |= blueprint_args or {}
-    config = compose(
-        "form",
-        task=task,
-        blueprint_args=settings,
-        architect_args=architect_args,
-        provider_args=provider_args,
-        overrides=overrides,
-    )
+    with naming_parameters("form_task(form, data, task_name=...)"):
+        config = compose(
+            "form",
+            task=task,
+            blueprint_args=settings,
+            architect_args=architect_args,
+            provider_args=provider_args,
+            overrides=overrides,
+        )
     if data is None:
         data = read.rows or ([{}] if len(specs) == 1 else [{VERSION: number + 1} for number in range(len(specs))])
     shared_state = FormSharedState(static_task_data=data, sign_url=sign_url)

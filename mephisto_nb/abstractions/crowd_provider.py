@@ -82,6 +82,14 @@ class CrowdProvider(ABC, Generic[Args]):
     def assert_task_args(self, task: TaskRunArgs) -> None:
         """Raise `ConfigError` for what this crowd cannot do; called before anything is written or started."""
 
+    @property
+    def name_parameter(self) -> str | None:
+        """The parameter of the address that holds a name, if whoever gives one is believed: the page then asks for it.
+
+        None: who comes by the bare address is a visitor, and sees a preview.
+        """
+        return None
+
     def take_run_secret(self, secret: Secret) -> None:
         """Keep the run's secret, if this crowd signs anything with it, such as its workers' links.
 

@@ -14,7 +14,14 @@ from mephisto_nb.errors import ConfigError
 from mephisto_nb.operations import typed_config
 from mephisto_nb.operations.config_schema import DatabaseArgs, MephistoConfig, TaskConfig
 from mephisto_nb.operations.hydra_compose import CONFIG_ROOT, Source, compose_tree, file_source
-from mephisto_nb.operations.task_run_settings import TaskRunSettings, check_config, resolve_config, settings_from_dict
+from mephisto_nb.operations.task_run_settings import (
+    TaskRunSettings,
+    check_config,
+    missing_values,
+    resolve_config,
+    settings_from_dict,
+)
+from mephisto_nb.utils.logging import get_logger
 
 __all__ = [
     "DatabaseArgs",
@@ -28,6 +35,7 @@ __all__ = [
     "settings_from_dict",
 ]
 
+_logger = get_logger(__name__)
 _script_configs: dict[str, type[TaskConfig]] = {}
 
 
@@ -47,7 +55,8 @@ def compose(
     """Compose the configuration of a task, for `Operator.launch_task_run`.
 
     Later sources win: the defaults of the plugins, `config`, the arguments that are Python values, `overrides`.
-    Fields that still lack a value are asked for at launch, or by `check_config`.
+    Fields that still lack a value are asked for at launch, or by `check_config`; where `task` is given, and no `config`
+    that may be completed later, they are warned of.
 
     Parameters
     ----------
@@ -97,7 +106,17 @@ def compose(
     composed = compose_tree(source, {"mephisto": layer}, [overrides] if isinstance(overrides, str) else overrides)
     if task_dir is not None or "task_dir" not in composed:
         composed["task_dir"] = typed_config.literal(str(home))
-    return typed_config.build(composed, schema)
+    built = typed_config.build(composed, schema)
+    if task is not None and config is None:
+        _tell_missing(built)
+    return built
+
+
+def _tell_missing(config: DictConfig) -> None:
+    """Warn somebody who writes a task's settings out of those that are still missing: they may be given later."""
+    missing = missing_values(config)
+    if missing:
+        _logger.warning("The configuration still lacks %s, which a launch will ask for.", ", ".join(missing))
 
 
 def register_script_config(name: str, module: type[TaskConfig]) -> None:

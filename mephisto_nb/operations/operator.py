@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
+import pandas as pd
 from omegaconf import DictConfig
 
 from mephisto_nb.abstractions.clock import Clock, SystemClock
@@ -20,6 +21,7 @@ from mephisto_nb.errors import ConfigError, LoopError
 from mephisto_nb.importing.importer import Importing
 from mephisto_nb.operations.archive import Archive
 from mephisto_nb.operations.config_handler import get_data_directory
+from mephisto_nb.operations.handed_over import read_handed_over
 from mephisto_nb.operations.people import People
 from mephisto_nb.operations.run_keeper import RunKeeper
 from mephisto_nb.operations.run_starter import RunStarter
@@ -104,7 +106,9 @@ class Operator(People, Archive, Books, Importing):
     # -- launching -------------------------------------------------------------------------------------------
 
     async def launch_task_run(
-        self, config: DictConfig | Mapping[str, Any], shared_state: SharedTaskState | None = None
+        self,
+        config: DictConfig | Mapping[str, Any] | Iterable[Any],
+        shared_state: SharedTaskState | pd.DataFrame | list[Any] | None = None,
     ) -> LiveTaskRun:
         """Launch a task run.
 
@@ -114,9 +118,9 @@ class Operator(People, Archive, Books, Importing):
         Parameters
         ----------
         config
-            From `compose`.
+            From `compose`; or what `form_task` or `chat_task` made, which has its data.
         shared_state
-            The data and functions of the run.
+            The data and functions of the run; or its rows alone, as a DataFrame or a list.
 
         Raises
         ------
@@ -128,10 +132,11 @@ class Operator(People, Archive, Books, Importing):
             The database cannot be written.
         """
         await self._ready()
+        config, state = read_handed_over(config, shared_state)
         settings = resolve_config(config)
         _check_database(settings, self._url)
         set_mephisto_log_level(settings.log_level)
-        keeper = await self._starter.launch(settings, shared_state or SharedTaskState())
+        keeper = await self._starter.launch(settings, state)
         return self._keep(keeper)
 
     async def reconnect(self, task_run_id: str, shared_state: SharedTaskState | None = None) -> LiveTaskRun:

@@ -117,6 +117,8 @@ class RunPlan:
         """Tell the architect what to serve."""
         task = self.settings.task
         about = {"run_id": task_run_id, "task_title": task.task_title, "task_description": task.task_description}
+        if self.provider.name_parameter is not None:
+            about["name_parameter"] = self.provider.name_parameter
         return RouterPlan(
             task_run_id=task_run_id,
             directory=directory,

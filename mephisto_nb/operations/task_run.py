@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from mephisto_nb.data_model.states import UNIT_ANSWERED, UnitStatus
 from mephisto_nb.errors import ClosedError, RunFailedError
 from mephisto_nb.operations.run_parts import RunParts
 from mephisto_nb.operations.steering import SteeredRun
+from mephisto_nb.operations.worker_names import read_names
 from mephisto_nb.review.reviewed_run import ReviewedRun
 
 if TYPE_CHECKING:
@@ -47,7 +50,10 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
 
     @property
     def url(self) -> str:
-        """Where the router serves the task. Who opens it without a name gets a preview, and takes no unit."""
+        """Where the router serves the task. Who opens it gets a preview, and takes no unit.
+
+        Where names are believed (``mephisto.provider.signed_links=false``), they are asked for one, and may take part.
+        """
         return self._parts.architect.url
 
     @property
@@ -117,8 +123,34 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
         return self._parts.engine.state.counts[UnitStatus.ASSIGNED]
 
     def get_worker_url(self, worker_name: str) -> str:
-        """Give the link by which one worker comes to the task: for them alone, as it shows who they are."""
-        return self._parts.provider.get_worker_url(self.url, worker_name)
+        """Give the link by which one worker comes to the task: for them alone, as it shows who they are.
+
+        A link that begins with ``http://127.0.0.1`` works on this computer alone: `LocalArchitectArgs` says how to let
+        people in from others, by its `hostname` and `url`. Space around the name does not count; capital letters do.
+        """
+        return self._parts.provider.get_worker_url(self.url, worker_name.strip())
+
+    def get_worker_urls(self, names: Iterable[str]) -> pd.DataFrame:
+        """Give the links of several workers, one row a name (columns: ``worker_name``, ``url``); see `get_worker_url`.
+
+        Parameters
+        ----------
+        names
+            Who is to get one: a list, or a column of a DataFrame.
+
+        Raises
+        ------
+        ConfigError
+            One is no name; or two are the same, but for capital letters and spaces.
+
+        Examples
+        --------
+        ``run.get_worker_urls(["ann", "bob"]).to_csv("links.csv")``
+        """
+        found = read_names(names)
+        return pd.DataFrame(
+            {"worker_name": found, "url": [self.get_worker_url(name) for name in found]}, dtype="string"
+        )
 
     @property
     def has_own_links(self) -> bool:

@@ -108,7 +108,7 @@ def _typed(config: DictConfig | Mapping[str, Any]) -> DictConfig:
 
 
 def _require_values(config: DictConfig) -> None:
-    missing = list(_missing(OmegaConf.to_container(config, resolve=False)))
+    missing = missing_values(config)
     if missing:
         fields = [key.rpartition(".")[2] for key in missing if key.startswith("mephisto.task.")]
         hint = f", for instance compose(..., task={{{', '.join(f'{name!r}: ...' for name in fields)}}})"
@@ -116,6 +116,11 @@ def _require_values(config: DictConfig) -> None:
             f"The configuration lacks {len(missing)} value{'s' if len(missing) > 1 else ''}: {', '.join(missing)}. "
             f"Give each one{hint if fields else ''}."
         )
+
+
+def missing_values(config: DictConfig) -> list[str]:
+    """Give the keys that must have a value and have none."""
+    return list(_missing(OmegaConf.to_container(config, resolve=False)))
 
 
 def _missing(values: Any, prefix: str = "") -> Iterator[str]:

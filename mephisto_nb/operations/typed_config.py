@@ -21,6 +21,13 @@ from mephisto_nb.operations.gate_config import merge as merge_gates
 from mephisto_nb.utils.logging import get_logger, warn_once
 
 _logger = get_logger(__name__)
+#: Types, in the words of somebody who writes a value of theirs.
+_KINDS: dict[Any, str] = {
+    float: "a number (float), such as 0.10",
+    int: "a whole number (int), such as 3",
+    bool: "true or false (bool)",
+    str: "text (str)",
+}
 
 
 def literal(value: Any, where: str = "") -> Any:
@@ -157,10 +164,8 @@ def _assign(node: DictConfig, key: str, value: Any, place: _Place) -> None:
         raise UnknownKeyError(f"{place.path} is {_short(value)}, in which a key is unknown: {error.msg}") from error
     except OmegaConfBaseException as error:
         wanted = get_type_hints(OmegaConf.get_type(node)).get(key, "another type")
-        name = getattr(wanted, "__name__", None) if isinstance(wanted, type) else None
-        raise ConfigError(
-            f"{place.path} is {_short(value)} ({type(value).__name__}); it must be {name or wanted}."
-        ) from error
+        name = _KINDS.get(wanted) or (wanted.__name__ if isinstance(wanted, type) else wanted)
+        raise ConfigError(f"{place.path} is {_short(value)} ({type(value).__name__}); it must be {name}.") from error
 
 
 def _unknown(place: _Place) -> None:
@@ -170,11 +175,20 @@ def _unknown(place: _Place) -> None:
     siblings = [path.rpartition(".")[2] for path in known if path.rpartition(".")[0] == parent]
     near = [path for path in known if path.rpartition(".")[2] == key]
     near = near or [f"{parent}.{name}".lstrip(".") for name in get_close_matches(key, siblings, n=1)]
-    hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(siblings) or 'none'}."
+    hint = f"Did you mean {near[0]!r}?{_argument(near[0], parent)}" if near else f"There are: {', '.join(siblings)}."
     message = f"The configuration has no key {place.path!r}{_owner(place)}. {hint}"
     if place.strict:
         raise UnknownKeyError(message)
     warn_once(_logger, f"{message} It is left out.")
+
+
+def _argument(path: str, instead_of: str) -> str:
+    """Say how a setting of a plugin is given in Python, to who gave it elsewhere."""
+    parent, _, key = path.rpartition(".")
+    section = parent.removeprefix("mephisto.")
+    if parent == instead_of or SECTIONS.get(section) is None:
+        return ""
+    return f" In Python: {section}_args={{{key!r}: ...}}."
 
 
 def _owner(place: _Place) -> str:

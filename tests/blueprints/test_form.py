@@ -68,7 +68,7 @@ def test_a_type_that_nobody_can_fill_in_is_named() -> None:
     class Wrong:
         when: dict[str, int]
 
-    with pytest.raises(ConfigError, match=r"^Wrong\.when is a dict, which no field of a form can ask for"):
+    with pytest.raises(ConfigError, match=r"^Wrong\.when is a dict\[str, int\], which no field of a form can ask for"):
         read_types(Wrong)
 
 

@@ -144,3 +144,29 @@ def test_a_template_that_shows_what_is_kept_from_pages_is_refused() -> None:
     blueprint.hidden_fields = frozenset({"correct_answer"})
     with pytest.raises(ConfigError, match=r"task_html shows .*correct_answer.* on line 1.*attention_checks"):
         blueprint.assert_task_args()
+
+
+@pytest.mark.parametrize("braces", ["{{text}}", "{{ text }}", "{{text.first}}"])
+def test_braces_of_other_templates_are_refused_with_the_right_ones(braces: str) -> None:
+    with pytest.raises(ConfigError, match=r"holds \{\{.*Did you mean \$\{text"):
+        task([{"text": "a"}], f"<p>${{text}} {braces}</p><input name=mood>").assert_task_args()
+
+
+def test_braces_that_name_no_column_and_those_of_a_page_with_scripts_are_left_alone() -> None:
+    task([{"text": "a"}], "<p>${text} {{other}}</p><input name=mood>").assert_task_args()
+    task([{"text": "a"}], "<p>{{text}}</p><input name=mood><script>text</script>").assert_task_args()
+
+
+@pytest.mark.parametrize(
+    ("html", "data", "told"),
+    [
+        ("<input name=mood>", [{"text": "a", "id": 1}] * 5, True),
+        ("<p>${id}</p><input name=mood>", [{"text": "a", "id": 1}], False),
+        ("<input name=mood>", [{}, {}], False),
+        ("<input name=mood><script>mephisto.data.text</script>", [{"text": "a"}], False),
+    ],
+)
+def test_a_page_that_is_the_same_for_each_row_is_told(html: str, data: Any, told: bool, caplog: Any) -> None:
+    task(data, html).assert_task_args()
+    assert ("each of the" in caplog.text) is told
+    assert ("write ${text} where" in caplog.text) is told

@@ -195,8 +195,11 @@ def test_an_unknown_key_with_nothing_near_is_refused_with_those_that_there_are()
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("mephisto.task.task_reward=much", r"mephisto\.task\.task_reward is 'much' \(str\); it must be float"),
-        ("mephisto.blueprint.units_per_assignment=1.5", r"1\.5 \(float\); it must be int"),
+        (
+            "mephisto.task.task_reward=much",
+            r"mephisto\.task\.task_reward is 'much' \(str\); it must be a number \(float\)",
+        ),
+        ("mephisto.blueprint.units_per_assignment=1.5", r"1\.5 \(float\); it must be a whole number \(int\)"),
         ("mephisto.blueprint.tags=3", r"mephisto\.blueprint\.tags is 3 \(int\); it must be list\[str\]"),
         ("mephisto.task=3", r"mephisto\.task is 3; it must be a mapping"),
         ("mephisto.blueprint=3", r"blueprint is 3; it must be a mapping"),

@@ -25,7 +25,7 @@ from mephisto_nb.errors import (
 )
 from mephisto_nb.operations.hydra_config import compose
 from mephisto_nb.operations.operator import Operator
-from tests.operations.runs import ABOUT, mock_config, nothing_is_left, rows
+from tests.operations.runs import ABOUT, mock_config, nothing_is_left
 
 TASK = {**ABOUT, "task_reward": 0.1}
 
@@ -103,7 +103,7 @@ CASES: dict[str, Case] = {
         ConfigError,
         "'fluent': GreaterThan needs a whole number",
     ),
-    "data in the place of the shared state": (mock_config, rows(2), ConfigError, "shared_state is .*SharedTaskState"),
+    "data in the place of the shared state": (mock_config, 7, ConfigError, "shared_state is .*SharedTaskState"),
     "a run to go on with that is not there": (
         lambda: mock_config(resume_incomplete_run=True),
         None,

@@ -68,6 +68,11 @@ def test_the_wrapper_is_there() -> None:
     assert "getAgentRegistration" in provider.get_wrapper_js_path().read_text()
 
 
+def test_a_name_is_asked_for_only_where_it_is_believed() -> None:
+    assert provider.name_parameter == "worker_id"
+    assert signing().name_parameter is None
+
+
 # Signed links
 
 

@@ -229,10 +229,15 @@ def _kind_of(annotation: Any, where: str) -> JSONObject:
         if several:
             return {"type": "checkbox", "options": several}
     raise ConfigError(
-        f"{where} is a {getattr(annotation, '__name__', annotation)}, which no field of a form can ask for. There are: "
-        "str, int, float, bool, date, Path for a file, Literal[...] or an Enum for one choice, and a list of these for "
+        f"{where} is a {_name_of(annotation)}, which no field of a form can ask for. There are: str, int, float, bool, "
+        "date, Path for a file, Literal[...] or an Enum for one choice, list[Literal[...]] or a list of an Enum for "
         "several; and classes of these. Leave others out, or give the form as a description."
     )
+
+
+def _name_of(annotation: Any) -> str:
+    is_plain = get_origin(annotation) is None
+    return str(getattr(annotation, "__name__", annotation) if is_plain else annotation)
 
 
 def _choices_of(annotation: Any) -> list[JSONObject]:

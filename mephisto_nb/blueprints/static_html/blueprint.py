@@ -13,7 +13,14 @@ from mephisto_nb.abstractions.blueprint import STRICT_CSP, Blueprint
 from mephisto_nb.blueprints.static_html import site, task_data
 from mephisto_nb.blueprints.static_html.args import StaticHTMLBlueprintArgs, check_args, given
 from mephisto_nb.blueprints.static_html.data_files import Row, read_text
-from mephisto_nb.blueprints.static_html.fit import check_hidden, check_row, check_rows, columns_of, find_unnamed
+from mephisto_nb.blueprints.static_html.fit import (
+    check_braces,
+    check_hidden,
+    check_row,
+    check_rows,
+    columns_of,
+    find_unnamed,
+)
 from mephisto_nb.blueprints.static_html.template import Template, read_template
 from mephisto_nb.data_model.assignment_data import InitializationData
 from mephisto_nb.errors import ConfigError
@@ -66,9 +73,13 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         site.check_extra_files(self.args.extra_source_dir, [template, self._preview, self._onboarding])
         if not self._is_drawn:
             check_rows(template.fields, self._rows)
+            columns = dict.fromkeys(chain.from_iterable((*row.shared, *chain(*row.unit_data)) for _, row in self._rows))
             if self._used_columns is None:
-                columns = chain.from_iterable((*row.shared, *chain(*row.unit_data)) for _, row in self._rows)
                 _tell_unnamed(template, self.args.extra_source_dir, columns, self.hidden_fields)
+            else:
+                check_braces(template, columns)
+                if not self._used_columns and not self.has_conversations:
+                    _tell_unused([name for name in columns if name not in self.hidden_fields], len(self._rows))
         self._check_preview()
         if self._onboarding is not None:
             _check_onboarding(self._onboarding, _name_of(self.args, "onboarding"), self.shared_state.onboarding_data)
@@ -225,4 +236,16 @@ def _tell_unnamed(template: Template, folder: str | None, columns: Iterable[str]
             logger,
             f"Workers' pages get the columns {', '.join(unnamed)} of the data, which neither the template nor its "
             "scripts name. Take out what workers must not see, such as right answers.",
+        )
+
+
+def _tell_unused(columns: list[str], count: int) -> None:
+    """Warn of a page that is the same for each row, though the rows are not."""
+    if columns:
+        logger.warning(
+            "No column of the data appears on the page, so each of the %d rows will look the same. If it should not, "
+            "write ${%s} where that is to stand. The columns are: %s.",
+            count,
+            columns[0],
+            ", ".join(columns),
         )

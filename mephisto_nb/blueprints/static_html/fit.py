@@ -13,6 +13,8 @@ from mephisto_nb.data_model.assignment_data import InitializationData
 from mephisto_nb.errors import ConfigError, DataFileError
 
 _MISSING: Any = object()
+#: How other templates write what is ``${name}`` here.
+_BRACES = re.compile(r"\{\{\s*([^{}|\n]+?)\s*\}\}")
 
 
 def has_field(data: Any, path: str) -> bool:
@@ -56,6 +58,16 @@ def check_rows(fields: Sequence[TemplateField], rows: Sequence[tuple[str, Initia
             )
     for label, row in rows:
         check_row(fields, label, row)
+
+
+def check_braces(template: Template, columns: Collection[str]) -> None:
+    """Raise `ConfigError` where a template without scripts shows ``{{column}}``, which nothing would fill in."""
+    for match in _BRACES.finditer(template.html):
+        if columns_of([TemplateField(match[1], 0)]) & set(columns):
+            raise ConfigError(
+                f"The page holds {match[0]}, which workers would read as it stands. Did you mean ${{{match[1]}}}? "
+                "(If not, write &#123; for the first brace.)"
+            )
 
 
 def columns_of(fields: Iterable[TemplateField]) -> frozenset[str]:

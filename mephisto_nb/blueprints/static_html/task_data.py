@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import pandas as pd
@@ -54,11 +56,21 @@ def check_one_source(args: DataArgs, static_task_data: Any) -> None:
 
 def _check_kind(data: Any) -> None:
     if isinstance(data, str | bytes | Mapping | pd.Series) or not isinstance(data, Iterable | AsyncIterable):
-        hint = "Call it, and hand over what it returns." if callable(data) else "Hand over a list of dictionaries."
+        hint = _hint(data)
         raise ConfigError(
             f"static_task_data is a {type(data).__name__}, not rows: a list, a DataFrame, or an iterable, generator or "
             f"async generator of dictionaries. {hint}"
         )
+
+
+def _hint(data: Any) -> str:
+    if isinstance(data, pd.Series):
+        return "Make a frame of it: series.to_frame('text'), or df[['text']] in place of df['text']."
+    kind = Path(data).suffix.lstrip(".").lower() if isinstance(data, str | PathLike) else ""
+    if f"data_{kind}" in _FILE_READERS:
+        how = f"blueprint_args={{'data_{kind}': {str(data)!r}}} in place of it"
+        return f"Is that a file? Read it first, as by pandas.read_csv; or set {how}."
+    return "Call it, and hand over what it returns." if callable(data) else "Hand over a list of dictionaries."
 
 
 def is_drawn(static_task_data: Any) -> bool:

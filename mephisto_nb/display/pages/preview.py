@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from mephisto_nb._typing import JSON
 from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.display.pages.inline import make_document
+from mephisto_nb.operations.handed_over import read_handed_over
 from mephisto_nb.operations.page_preview import make_page
 from mephisto_nb.operations.unit_page import UnitPage
 
@@ -68,7 +69,7 @@ class Preview:
 
 def preview(
     config: DictConfig | Mapping[str, Any] | Iterable[Any],
-    shared_state: SharedTaskState | None = None,
+    shared_state: SharedTaskState | pd.DataFrame | list[Any] | None = None,
     row: int | Mapping[str, Any] | None = 0,
     *,
     height: int = _HEIGHT,
@@ -80,7 +81,8 @@ def preview(
     Parameters
     ----------
     config
-        A task's configuration, as for `Operator.launch_task_run`; or what `form_task` made, which has its data.
+        A task's configuration, as for `Operator.launch_task_run`; or what `form_task` or
+        `chat_task` made, which has its data.
     shared_state
         The task's data and hooks, as for a launch.
     row
@@ -109,8 +111,5 @@ def preview(
     >>> shown.row({"mood": "grim"}).values.tolist()
     [['Rain.', 'grim']]
     """
-    if isinstance(config, DictConfig | Mapping):
-        return Preview(make_page(config, shared_state or SharedTaskState(), row), height)
-    launched_with: list[Any] = list(config)
-    settings, data = launched_with
-    return Preview(make_page(settings, shared_state or data, row), height)
+    settings, state = read_handed_over(config, shared_state)
+    return Preview(make_page(settings, state, row), height)

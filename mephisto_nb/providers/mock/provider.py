@@ -13,6 +13,8 @@ from mephisto_nb.abstractions.crowd_provider import CrowdProvider, Identity
 from mephisto_nb.utils import proofs
 from mephisto_nb.utils.secret import Secret
 
+#: The parameter of a link that holds the worker's name; `wrap_crowd_source.js` reads it.
+_NAME = "worker_id"
 _LONGEST_NAME = 128
 _LONGEST_REGISTRATION = 512
 
@@ -27,8 +29,9 @@ class MockProviderArgs:
         Any name: this crowd has no accounts.
     signed_links
         Whether a link has to hold the key that `get_worker_url` puts there for this name. Without it a name is
-        believed, whoever types it: for rehearsals, and for links that somebody else makes, as those of Mephisto
-        1.x (``/?worker_id=NAME&assignment_id=ID``).
+        believed, whoever types it, and the run's bare address asks for it: one link for people who know each other,
+        for rehearsals, and for links that somebody else makes, as those of Mephisto 1.x
+        (``/?worker_id=NAME&assignment_id=ID``).
     """
 
     _provider_type: str = "mock"
@@ -56,6 +59,11 @@ class MockProvider(CrowdProvider[MockProviderArgs]):
         super().__init__(args)
         #: Until a run gives its own, one that nobody knows: what is not signed by the run is not believed.
         self._secret = Secret(secrets.token_hex(32))
+
+    @property
+    def name_parameter(self) -> str | None:
+        """Ask for the name that a link would hold, where links need no key."""
+        return None if self.args.signed_links else _NAME
 
     def take_run_secret(self, secret: Secret) -> None:
         """Sign links with this secret."""
@@ -95,7 +103,7 @@ class MockProvider(CrowdProvider[MockProviderArgs]):
     def get_worker_url(self, url: str, worker_name: str) -> str:
         """Give the link by which the worker of this name comes, and nobody else should."""
         parts = urlsplit(url)
-        query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), ("worker_id", worker_name)])
+        query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), (_NAME, worker_name)])
         key = f"key={self._key_of(worker_name.strip())}" if self.args.signed_links else parts.fragment
         return urlunsplit(parts._replace(path=parts.path or "/", query=query, fragment=key))
 

@@ -4,6 +4,7 @@ import { getRouterStatus, getTaskConfig, getText, requestAgent } from "./api.js"
 import { pruneDrafts } from "./draft.js";
 import * as identity from "./identity.js";
 import { Live } from "./live.js";
+import { askName } from "./name.js";
 import { Patience, persist } from "./patience.js";
 import { put, show, wire } from "./screens.js";
 import { handIn } from "./sending.js";
@@ -48,11 +49,18 @@ async function start() {
   const config = await persist(getTaskConfig, waitForNetwork);
   identity.tellRun(config.run_id ?? "");
   showTitle(config.task_title);
-  if (identity.isPreview()) return kind.preview(config);
+  if (identity.isPreview()) return visit(config);
   const ended = identity.howItEnded();
   if (ended) return end(ended);
   const details = await register();
   if (details) await work(details, config);
+}
+
+/* Whoever comes without a name has a look; or is asked for it, where the crowd takes a name for granted. */
+async function visit(config) {
+  const { name_parameter: parameter, has_preview: hasPreview } = config;
+  if (!parameter || hasPreview) await kind.preview(config);
+  if (parameter) askName(parameter, hasPreview);
 }
 
 function showTitle(text) {

@@ -1,0 +1,36 @@
+/* Asks who comes by the bare address for their name, where names are believed. */
+
+import { announce, show } from "./screens.js";
+
+const section = document.querySelector('section[data-screen="name"]');
+const form = document.getElementById("name-form");
+const field = document.getElementById("own-name");
+
+/* Ask, and go to the address in which `parameter` holds the name; above a preview, if one `isShown`. */
+export function askName(parameter, isShown) {
+  if (isShown) {
+    document.querySelector('section[data-screen="preview"]').hidden = true;
+    section.hidden = false;
+    announce(section.querySelector("h2").innerText);
+  } else {
+    show("name", { focus: false });
+  }
+  field.addEventListener("input", () => field.setCustomValidity(""));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    goOn(parameter);
+  });
+  field.focus({ preventScroll: true });
+}
+
+function goOn(parameter) {
+  const name = field.value.trim();
+  if (name === "") {
+    field.setCustomValidity("Please write your name.");
+    field.reportValidity();
+    return;
+  }
+  const url = new URL(location.href);
+  url.searchParams.set(parameter, name);
+  location.assign(url);
+}

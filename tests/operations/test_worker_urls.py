@@ -1,0 +1,42 @@
+"""One link a person, for a list of people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from mephisto_nb.errors import ConfigError
+from mephisto_nb.operations.operator import Operator
+from mephisto_nb.operations.worker_names import read_names
+from tests.operations.runs import launch, rows
+
+
+async def test_a_list_of_names_gives_a_frame_of_links(operator: Operator) -> None:
+    run = await launch(operator, rows(1))
+    links = run.get_worker_urls(pd.Series([" ann ", "Bob Lee"]))
+    assert list(links.columns) == ["worker_name", "url"]
+    assert links.worker_name.tolist() == ["ann", "Bob Lee"]
+    assert links.url.tolist() == [run.get_worker_url("ann"), run.get_worker_url("Bob Lee")]
+    assert run.get_worker_url("ann ") == run.get_worker_url("ann")
+    assert run.get_worker_urls([]).empty
+    await run.force_shutdown()
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["ann", "Ann"], "'ann' and 'Ann' are too much alike"),
+        (["ann", "ann "], "'ann' and 'ann ' are too much alike"),
+        (["Ann Lee", "ann  lee", "bob"], "too much alike"),
+        (["ann", "ann"], "one person needs one link"),
+        (["ann", None], "None is no name"),
+        (["ann", " "], "' ' is no name"),
+        ([7], "7 is no name"),
+        ("ann", r"one name, not a list of names. Write get_worker_urls\(\['ann'\]\)"),
+    ],
+)
+def test_names_that_would_be_mixed_up_or_are_none_are_refused(names: Any, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        read_names(names)
