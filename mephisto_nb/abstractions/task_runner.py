@@ -73,8 +73,11 @@ class LiveAgent(Protocol):
         What it gives must be fit for JSON.
         """
 
-    async def report(self, why: str, detail: JSONObject | None = None) -> None:
-        """Leave a row in the event log, and tell the researcher by `run.attention`; the worker hears nothing of it."""
+    async def report(self, why: str, detail: JSONObject | None = None, *, of: str = "") -> None:
+        """Leave a row in the event log, and tell the researcher by `run.attention`; the worker hears nothing of it.
+
+        Of what has the same `of`, the latest is told, and how often there was any; "": of what has the same words.
+        """
 
 
 class LiveAgents(Protocol):

@@ -162,8 +162,7 @@ async def _talk_with_bot(agent: LiveAgent, bot: Bot, args: ChatBlueprintArgs) ->
 async def _ask(agent: LiveAgent, bot: Bot, chat: list[dict[str, str]]) -> JSON:
     """Ask a program; what it cannot answer in time it has not said, and the page is not told why."""
     try:
-        reply = await bot.ask(chat)
-    except Exception as error:  # noqa: BLE001 - a researcher's function; its failure must not end the talk
-        await agent.report(f"{bot.name} gave no answer: {error!r}")
+        reply = await bot.ask_again(chat, agent)
+    except Exception:  # noqa: BLE001 - a researcher's function; its failure must not end the talk
         return {"text": "(No answer came. Please write on, or say that you are done.)", "id": ""}
     return None if reply is None else {"id": bot.name, **reply}
