@@ -43,6 +43,43 @@ async def test_two_people_talk_and_everything_is_in_the_frames(operator: Operato
     assert list(results["answer.comment"]) == ["done", "done"]
 
 
+async def negotiate(data: Any, agents: Any) -> None:
+    """Do as the negotiation does: welcome all, and hand on what everybody says under their name."""
+    await agents.observe({"text": "Welcome.", "id": "Referee"})
+    for _ in range(4):
+        agent, message = await agents.get_live_update()
+        await agents.observe({"text": message["text"], "id": agent.name}, but=agent)
+
+
+async def test_what_the_code_hands_on_is_one_row_and_everything_is_there_to_be_found(operator: Operator) -> None:
+    run = await launch_chat(operator, [{}, {}], blueprint={"names": ["Ada", "Ben"]}, conversation=negotiate)
+    counts = count_to(2, "all")
+
+    def reply(messages: list[dict[str, Any]]) -> Any:
+        return counts(messages) if messages else None  # once the referee has spoken
+
+    async with crowd_of(run.url) as worker:
+        await asyncio.gather(*(talk(worker(name), reply) for name in ("ann", "bob", "cleo", "dan")))
+    await run.completed()
+    messages = run.messages()
+    assert list(messages["assignment_index"]) == [0] * 5 + [1] * 5
+    for _, talked in messages.groupby("assignment_index"):
+        assert list(talked["role"]) == ["task"] + ["worker"] * 4
+        first = talked.iloc[0]
+        assert (first["speaker"], first["shown_name"], first["text"]) == ("Referee", "Referee", "Welcome.")
+        people = set(talked["worker_name"].dropna())
+        assert sorted(first["heard_by"]) == sorted(people)
+        for name in people:
+            assert list(talked.loc[talked["speaker"] == name, "text"]) == ["all 1", "all 2"]
+            heard = talked.loc[talked["speaker"] == name, "heard_by"]
+            assert list(heard) == [sorted(people - {name})] * 2
+        assert set(talked["shown_name"][1:]) == {"Ada", "Ben"}
+        assert talked.loc[talked["role"] == "worker", "at"].is_monotonic_increasing
+    everything = run.messages(everything=True)
+    assert everything["heard_by"].str.len().value_counts().to_dict() == {0: 8, 1: 12}
+    assert [len(said) for said in run.results()["messages"]] == [5] * 4
+
+
 async def test_four_people_one_leaves_and_the_kernel_is_restarted_in_between(
     make_operator: Callable[..., Operator],
 ) -> None:
@@ -207,6 +244,7 @@ async def test_a_program_that_fails_is_asked_again_before_it_has_said_nothing(op
     async with crowd_of(run.url) as worker:
         how, one = await talk(worker("ann"), count_to(3, "ann"))
     assert (how, one.messages[1]["text"], len(asked)) == ("done", "at last", 9)
+    assert list(run.messages()["role"]) == ["worker", "bot", "worker", "task", "worker", "task"]
     (told,) = run.attention
     assert told.startswith("Assistant (the bot) gave no answer: RuntimeError('429') in limited (line ")
     assert told.partition(". ")[0].endswith(" of test_chats.py) (2 times)")
