@@ -132,6 +132,10 @@ class TaskRunner:
         """
         return init_data
 
+    def get_example_turns(self) -> Sequence[Turn]:
+        """Give what a preview of the page shows as if it had been said: there, none of this code runs."""
+        return ()
+
     async def run_unit(self, init_data: JSONObject, agent: LiveAgent) -> None:
         """Accompany one worker through one unit."""
         raise NotImplementedError(f"{type(self).__name__} has no run_unit, which a task for one worker needs.")
