@@ -110,8 +110,8 @@ class TaskRunner:
     Where several people do an assignment together, `run_assignment` is called once they are all there; else `run_unit`
     is called for each worker. Define the one that your task needs. When it returns, workers have
     ``submission_timeout`` seconds left to submit. It is cancelled when the worker leaves, or when the rules say that
-    nobody goes on. What it raises is logged; a worker who was alone leaves and the unit is offered again, and those who
-    were together may submit.
+    nobody goes on. What it raises is logged, and told in `run.attention`; a worker who was alone leaves and the unit is
+    offered again, and those who were together may submit.
     """
 
     #: Whether code that is started again meets with what it had heard and said; else it finds that in `history` alone.
