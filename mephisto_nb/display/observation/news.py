@@ -54,7 +54,8 @@ class News:
             self._reading.cancel()
 
     def _hear(self, changes: Changes) -> None:
-        if changes.task_run_id == self._task_run_id and any(isinstance(one, _TELLING) for one in changes.changes):
+        is_about_it = changes.task_run_id in (self._task_run_id, None)
+        if is_about_it and any(isinstance(one, _TELLING) for one in changes.changes):
             self._read_soon()
 
     def _read_soon(self) -> None:
