@@ -111,6 +111,7 @@ class ReviewedRun(ABC):
         block: bool = False,
         again: bool = False,
         who: str | None = None,
+        maximum_bonus: float | None = None,
     ) -> pd.DataFrame:
         """Approve answers: their pay is owed from now on. What is decided on already is left alone.
 
@@ -135,6 +136,8 @@ class ReviewedRun(ABC):
             Whether an answer that was rejected, or soft-rejected, is approved after all.
         who
             Who decides; None: the name that this computer knows you by.
+        maximum_bonus
+            How much a bonus may be this once; None: ``mephisto.task.maximum_bonus``, above which it is refused.
 
         Returns
         -------
@@ -153,8 +156,9 @@ class ReviewedRun(ABC):
         --------
         ``await run.approve(lambda results: results["answer.mood"] != "", bonus=0.05)``
         """
-        extras = {"note": note, "bonus": bonus, "message": message, "grant": grant, "block": block}
-        return await self.reviewing.decide("approve", units, worker=worker, **extras, again=again, who=who)
+        extras = {"note": note, "bonus": bonus, "message": message, "grant": grant, "block": block, "again": again}
+        extras |= {"who": who, "maximum_bonus": maximum_bonus}
+        return await self.reviewing.decide("approve", units, worker=worker, **extras)
 
     async def soft_reject(
         self,
@@ -168,6 +172,7 @@ class ReviewedRun(ABC):
         block: bool = False,
         again: bool = False,
         who: str | None = None,
+        maximum_bonus: float | None = None,
     ) -> pd.DataFrame:
         """Pay for answers, but mark them as of no use. Parameters, and what is given back, are those of `approve`.
 
@@ -180,8 +185,9 @@ class ReviewedRun(ABC):
         --------
         ``await run.soft_reject(worker="ann", note="clicked through", grant={"careful": 0})``
         """
-        extras = {"note": note, "bonus": bonus, "message": message, "grant": grant, "block": block}
-        return await self.reviewing.decide("soft_reject", units, worker=worker, **extras, again=again, who=who)
+        extras = {"note": note, "bonus": bonus, "message": message, "grant": grant, "block": block, "again": again}
+        extras |= {"who": who, "maximum_bonus": maximum_bonus}
+        return await self.reviewing.decide("soft_reject", units, worker=worker, **extras)
 
     async def reject(
         self,

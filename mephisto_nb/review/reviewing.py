@@ -20,7 +20,7 @@ from mephisto_nb.lifecycle.reviewing import decide, undo
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.threads import in_thread
 from mephisto_nb.review.applying import Rule, carry_out, make_step, read_standing
-from mephisto_nb.review.decisions import Extras, make_decision, who_decides
+from mephisto_nb.review.decisions import Extras, make_decision, refuse_bonus, who_decides
 from mephisto_nb.review.preview import ReviewPreview, describe, find_crowd
 from mephisto_nb.review.queue import review_queue
 from mephisto_nb.review.records import gold_accuracy, worker_records
@@ -84,8 +84,9 @@ class Reviewing:
         DatabaseError, ClosedError
             Nothing more can be written; runs before this one have been decided on.
         """
-        decision = make_decision(verdict, Extras(**extras))
+        decision = make_decision(verdict, given := Extras(**extras))
         chosen = await in_thread(self._choose, units, worker)
+        refuse_bonus(given, [run.task_run for run, _ in chosen])
         return await self._each(chosen, lambda run, wanted: partial(_deciding, run, decision, wanted))
 
     async def undo(
@@ -132,9 +133,10 @@ class Reviewing:
                 for run, wanted in self._choose(units, worker, decided=True)
             ]
             return reduce(add, found, ReviewPreview("undone"))
-        decision = make_decision(verdict, Extras(**extras))
+        decision = make_decision(verdict, given := Extras(**extras))
         said = SAID[decision.verdict]
         chosen = self._choose(units, worker)
+        refuse_bonus(given, [run.task_run for run, _ in chosen])
         found = [_foresee(run, wanted, said, decision, _deciding(run, decision, wanted)) for run, wanted in chosen]
         return reduce(add, found, ReviewPreview(said))
 
