@@ -16,6 +16,7 @@ from mephisto_nb.data_model.records import TaskRun
 from mephisto_nb.export import frames
 from mephisto_nb.operations.threads import DatabaseWriter
 from mephisto_nb.review.decisions import Grants
+from mephisto_nb.review.owed import owed_by_worker
 from mephisto_nb.review.preview import ReviewPreview
 from mephisto_nb.review.reviewing import Reviewing
 from mephisto_nb.review.selection import Units
@@ -246,6 +247,11 @@ class ReviewedRun(ABC):
         ``print(run.preview_review("approve", bonus=0.05))``
         """
         return self.reviewing.preview(verdict, units, worker=worker, **extras)
+
+    def owed(self) -> pd.DataFrame:
+        """Give one row a worker to whom something was ever owed for this run (columns: `review.owed.OWED_COLUMNS`)."""
+        about = self.task_run
+        return owed_by_worker(frames.payments_frame(self.database.read_payments([about.task_run_id])), [about])
 
     def reviews(self) -> pd.DataFrame:
         """Give one row a decision (columns: `export.frames.reviews_frame`)."""
