@@ -28,7 +28,7 @@ from mephisto_nb.review.runs import DecidableRun, ReviewableRun
 from mephisto_nb.review.selection import Selectable, Units, Wanted, refuse_namesakes, select
 from mephisto_nb.review.telling import tell_crowd
 
-OUTCOME_COLUMNS = ("task_run_id", "unit_id", "worker_id", "before", "after", "done", "why", "review_id")
+OUTCOME_COLUMNS = ("task_run_id", "unit_id", "worker_id", "before", "after", "done", "why", "review_id", "owed", "also")
 
 
 class Reviewing:
@@ -72,7 +72,9 @@ class Reviewing:
         Returns
         -------
         pandas.DataFrame
-            One row a unit, columns `OUTCOME_COLUMNS`: ``done``, and where it is False, ``why``.
+            One row a unit, columns `OUTCOME_COLUMNS`: ``done``, and where it is False, ``why``; ``owed``, what came to
+            be owed by it in US dollars without fees (below 0: what is owed no longer); ``also``, what else it did to
+            the worker, as ``blocked``.
 
         Raises
         ------
@@ -190,7 +192,7 @@ class Reviewing:
             await tell_crowd(run)
             rows += [{"task_run_id": run.task_run.task_run_id, **asdict(one)} for one in outcomes]
         frame = pd.DataFrame(rows, columns=list(OUTCOME_COLUMNS))
-        return typed(frame.astype({"before": "str", "after": "str", "done": "bool"}))
+        return typed(frame.astype({"before": "str", "after": "str", "done": "bool", "owed": "float64"}))
 
 
 def _deciding(run: DecidableRun, decision: Decision, wanted: Wanted) -> Rule:
