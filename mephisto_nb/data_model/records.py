@@ -144,11 +144,14 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What an agent sent: the answer, the files that came with it, and when the router received it."""
+    """What an agent sent: the answer, the files that came with it, and when the router received it.
+
+    `received_at` is None only where nobody knows: of an answer that was imported.
+    """
 
     agent_id: str
     data: JSON
-    received_at: float
+    received_at: float | None
     files: list[JSONObject] = field(default_factory=list)
 
 

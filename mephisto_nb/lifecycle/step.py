@@ -143,7 +143,7 @@ class Step:
         """Keep an answer."""
         self.note(AddSubmission(submission))
         self.state.agents[submission.agent_id].submitted_at = submission.received_at
-        self.state.last_submission_at = max(submission.received_at, self.state.last_submission_at or 0.0)
+        self.state.last_submission_at = max(submission.received_at or 0.0, self.state.last_submission_at or 0.0)
 
     def add_metadata(self, agent_id: str, data: JSONObject, received_at: float) -> None:
         """Keep what a worker sent beside the answer."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from mephisto_nb.data_model.reviews import Decision
 from mephisto_nb.data_model.states import UnitStatus
 from mephisto_nb.data_model.task_run_args import MAXIMUM_BONUS
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.utils.login import login_name
 from mephisto_nb.utils.money import dollars
 
 #: Qualifications to grant: a name (value 1), several, or values by name.
@@ -90,10 +90,7 @@ def who_decides(who: str | None) -> str:
     """Give the name of who decides."""
     if who is not None:
         return _text("who", who)
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a container's user may have no name
-        return "researcher"
+    return login_name()
 
 
 def refuse_bonus(extras: Extras, runs: Iterable[TaskRun]) -> None:

@@ -23,7 +23,7 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.testing.simulated_workers import simulate_workers
 
-EMAILS = [
+EMAILS: list[dict[str, Any]] = [
     {"subject": "Where is my parcel?", "urgency": 3, "tone": "neutral"},
     {"subject": "THIRD time I write", "urgency": 5, "tone": "angry"},
     {"subject": "Thank you!", "urgency": 1, "tone": "friendly"},
@@ -31,6 +31,8 @@ EMAILS = [
     {"subject": "Invoice for May", "urgency": 3, "tone": "neutral"},
     {"subject": "Cancelled without a word", "urgency": 5, "tone": "angry"},
 ]
+#: By subject: the page is sent what it shows, and no more.
+MEANT = {email["subject"]: (email["tone"], email["urgency"]) for email in EMAILS}
 PAGE = """
 <h2>${subject}</h2>
 <label>How does it sound? <input name="tone" required></label>
@@ -80,8 +82,10 @@ class Screen:
 
 def judge(email: JSONObject) -> JSONObject:
     """Answer as one of several people, who do not agree on everything."""
-    tone = email["tone"] if random.random() < 0.75 else random.choice(["angry", "neutral", "friendly"])
-    return {"tone": tone, "urgency": min(5, max(1, email["urgency"] + random.choice([-1, 0, 0, 1])))}
+    tone, urgency = MEANT[email["subject"]]
+    if random.random() >= 0.75:
+        tone = random.choice(["angry", "neutral", "friendly"])
+    return {"tone": tone, "urgency": min(5, max(1, urgency + random.choice([-1, 0, 0, 1])))}
 
 
 async def run_demo(num_people: int = 5, num_workers: int = 8) -> None:

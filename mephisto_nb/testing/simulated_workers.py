@@ -160,7 +160,8 @@ async def simulate_workers(
         The run, by whose own links they come; or its router's URL, `run.url`, where names are believed
         (``mephisto.provider.signed_links=false``).
     answer
-        ``answer(data) -> answer``, plain or async, called once a unit, those of gates among them.
+        ``answer(data) -> answer``, plain or async, called once a unit, those of gates among them; `data` is what a
+        page is given: of a row, the columns that it uses.
     num_workers
         How many there are; they are called ``NAME-000``, ``NAME-001`` ...
     units_per_worker

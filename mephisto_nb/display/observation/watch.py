@@ -154,7 +154,7 @@ class RunWatch:
             "assignment": row["assignment_index"],
             "started_at": row["accepted_at"],
             "at": row["submitted_at"],
-            "seconds": row["submitted_at"] - row["accepted_at"],
+            "seconds": None if row["submitted_at"] is None else row["submitted_at"] - row["accepted_at"],
             "files": row["paths"],
         }
 

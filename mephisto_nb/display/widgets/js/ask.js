@@ -20,12 +20,12 @@ export function clerk(link, topic, told) {
         return false;
       }
     },
-    /** Take back what the button names: a second click was meant for the same. */
-    async undo() {
+    /** Take back the act that the button names: a second click was meant for the same. */
+    async undo(act_id) {
       if (undoing) return;
       undoing = true;
       try {
-        told.say(await ask("undo"));
+        told.say(await ask("undo", { act_id }));
       } catch (error) {
         told.say(error.message, true);
       } finally {
