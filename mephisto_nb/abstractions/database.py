@@ -160,6 +160,10 @@ class ReviewStore(ABC):
         """Give how payments stand, by their ids; those that there are not are missing."""
 
     @abstractmethod
+    def read_payers(self, payment_ids: Sequence[str]) -> dict[str, str]:
+        """Give who has noted payments as sent: a person, or a crowd by its type; of what nobody noted, nothing."""
+
+    @abstractmethod
     def settle_payments(
         self, payment_ids: Sequence[str], before: PaymentStatus, after: PaymentStatus, at: float, who: str
     ) -> set[str]:

@@ -44,7 +44,8 @@ class TaskRunArgs:
         Below this pay per hour of work (the median over all answers) a run's display warns. 0: never. The default is
         what Prolific asks of researchers at least.
     maximum_bonus
-        The most that `on_unit_submitted` may pay as one bonus, in US dollars. 0: it may pay none.
+        The most that one bonus may be, in US dollars: of `on_unit_submitted`, and of a decision in review, which may
+        go beyond it by its own ``maximum_bonus=``. 0: there are none.
     submission_timeout
         How long a worker whose live task has ended may take to press "submit".
     post_install_script

@@ -99,6 +99,17 @@ class ReviewsContract(DatabaseFixtures):
             (id_, "sent") for id_ in ids
         ]
 
+    def test_a_payment_that_was_settled_by_mistake_is_owed_again(self, database: Database, run: SampleRun) -> None:
+        payment = run.make_payment(run.add_answered_unit({}))
+        run.commit(c.AddPayment(payment))
+        id_ = payment.payment_id
+        assert database.read_payers([id_]) == {}
+        database.settle_payments([id_], P.OWED, P.SENT, 1008.0, "eve")
+        assert database.read_payers([id_, "none"]) == {id_: "eve"}
+        assert database.settle_payments([id_], P.SENT, P.OWED, 1009.0, "mia") == {id_}
+        assert database.settle_payments([id_], P.OWED, P.SENT, 1010.0, "ann") == {id_}
+        assert database.read_payers([id_]) == {id_: "ann"}
+
     def test_reviews_of_a_run_that_is_taken_back_are_gone(self, database: Database, run: SampleRun) -> None:
         agent = run.add_answered_unit({})
         bonus = run.make_payment(agent)
