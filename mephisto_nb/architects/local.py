@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,14 @@ from filelock import FileLock, Timeout
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.abstractions.architect import Architect, RouterPlan
 from mephisto_nb.abstractions.channel import Channel
+from mephisto_nb.architects.addresses import EVERYWHERE, find_own_address
 from mephisto_nb.architects.websocket_channel import WebSocketChannel
 from mephisto_nb.errors import ConfigError, LaunchError, NotFoundError, PortInUseError, RouterError
 from mephisto_nb.utils.files import write_private
+from mephisto_nb.utils.logging import get_logger
 from mephisto_nb.utils.secret import Secret
+
+logger = get_logger(__name__)
 
 #: How long a router may take until it answers, in seconds.
 START_TIMEOUT = 30.0
@@ -46,7 +51,8 @@ class LocalArchitectArgs:
     port
         0: any free port; or one that must be free.
     url
-        How workers reach the router, where that differs: the address of a proxy or tunnel in front of it.
+        How workers reach the router, where that differs: the address of a proxy or tunnel in front of it. Without it,
+        links name `hostname`; and where that is ``0.0.0.0``, the address by which this machine goes out.
     operator_absence_in_seconds
         How long a router without an operator goes on taking submissions before it ends itself.
     limits
@@ -91,6 +97,13 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
         if self.args.operator_absence_in_seconds <= 0:
             raise ConfigError("mephisto.architect.operator_absence_in_seconds must be more than 0 seconds.")
         _check_port(self._host, self.args.port)
+        if self._host in EVERYWHERE and not self.args.url and self._own_address is None:
+            logger.warning(
+                "mephisto.architect.hostname lets others in, but this machine's own address is not known, so links "
+                "will say 127.0.0.1 and work on this computer alone. Set mephisto.architect.port and url, as in "
+                'architect_args={"hostname": %r, "port": 3000, "url": "http://ADDRESS:3000"}.',
+                self.args.hostname,
+            )
 
     async def deploy(self, plan: RouterPlan) -> str:
         """Start the router and give its URL once it answers."""
@@ -128,7 +141,9 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
     @property
     def url(self) -> str:
         """The address that workers use."""
-        return self.args.url.rstrip("/") or self._local_url
+        if self.args.url:
+            return self.args.url.rstrip("/")
+        return self._local_url if self._own_address is None else f"http://{self._own_address}:{self._read_port()}"
 
     def get_channel(self) -> Channel:
         """Give the link to the router."""
@@ -149,10 +164,18 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
 
     @property
     def _local_url(self) -> str:
+        host = "127.0.0.1" if self._host in EVERYWHERE else self._host
+        return f"http://{host}:{self._read_port()}"
+
+    @cached_property
+    def _own_address(self) -> str | None:
+        """The address of this machine, where others may come by it."""
+        return find_own_address() if self._host in EVERYWHERE else None
+
+    def _read_port(self) -> int:
         if self._port is None:
-            self._port = self._state()["port"]
-        host = "127.0.0.1" if self._host in ("0.0.0.0", "::") else self._host
-        return f"http://{host}:{self._port}"
+            self._port = int(self._state()["port"])
+        return self._port
 
     # -- the process -----------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from mephisto_nb.export.frames import runs_frame
 from mephisto_nb.importing.imported_blueprint import ImportedBlueprint
 from mephisto_nb.operations.registry import get_blueprint_from_type, get_crowd_provider_from_type
 from mephisto_nb.operations.run_frames import RunFrames
+from mephisto_nb.operations.run_lock import find_driver
 from mephisto_nb.operations.task_run_settings import settings_from_dict
 from mephisto_nb.operations.threads import DatabaseWriter
 from mephisto_nb.review.reviewed_run import ReviewedRun
@@ -86,6 +87,10 @@ class Archive:
         """
         here = {run.task_run_id for run in self.get_running_task_runs()}
         return [run for run in self._database.find_runs(live=True) if run.task_run_id not in here]
+
+    def find_driver(self, task_run_id: str) -> str | None:
+        """Say which other kernel drives a run, such as "another kernel (pid 123)"; None if it waits for `reconnect`."""
+        return find_driver(self._runs_directory / task_run_id)
 
     def task_runs(self) -> pd.DataFrame:
         """Give all task runs of the database, newest first (columns: `export.frames.runs_frame`).

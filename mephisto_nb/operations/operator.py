@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 
 from mephisto_nb.abstractions.clock import Clock, SystemClock
 from mephisto_nb.abstractions.database import Database
+from mephisto_nb.data_model.records import TaskRun
 from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import ConfigError, LoopError
 from mephisto_nb.importing.importer import Importing
@@ -30,7 +31,9 @@ from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.operations.task_run_settings import TaskRunSettings, resolve_config
 from mephisto_nb.operations.threads import DatabaseWriter, in_thread
 from mephisto_nb.review.books import Books
-from mephisto_nb.utils.logging import set_mephisto_log_level
+from mephisto_nb.utils.logging import get_logger, set_mephisto_log_level
+
+logger = get_logger(__name__)
 
 
 class Operator(People, Archive, Books, Importing):
@@ -99,6 +102,7 @@ class Operator(People, Archive, Books, Importing):
         self.watched_by: object | None = None
         #: Runs of an earlier kernel that were found at the start and not taken up since; a repr must not look.
         self.left_behind = self._database.find_runs(live=True)
+        self._drivers = {run.task_run_id: self.find_driver(run.task_run_id) for run in self.left_behind}
         self._starter = RunStarter(
             self._runs_directory, self._database, self._writer, self._supervisor, clock, self.run_class, self.progress
         )
@@ -136,6 +140,7 @@ class Operator(People, Archive, Books, Importing):
         settings = resolve_config(config)
         _check_database(settings, self._url)
         set_mephisto_log_level(settings.log_level)
+        await self._tell_twins(settings.task.task_name)
         keeper = await self._starter.launch(settings, state)
         return self._keep(keeper)
 
@@ -178,10 +183,7 @@ class Operator(People, Archive, Books, Importing):
         if self._closed:
             return "<Operator: shut down>"
         running = [repr(run) for run in self.get_running_task_runs()]
-        waiting = [
-            f"run {run.task_run_id} of {run.task_name!r} still lives: await operator.reconnect({run.task_run_id!r})"
-            for run in self.left_behind
-        ]
+        waiting = [_tell_left(run, self._drivers.get(run.task_run_id)) for run in self.left_behind]
         return f"<Operator: {'; '.join(running + waiting) or 'no task runs'}>"
 
     # -- ending ----------------------------------------------------------------------------------------------
@@ -253,6 +255,19 @@ class Operator(People, Archive, Books, Importing):
         self._tell_listeners()
         return keeper.run
 
+    async def _tell_twins(self, task_name: str) -> None:
+        """Warn of other runs of the same task that go on beside a new one."""
+        for twin in await in_thread(self._database.find_runs, task_name=task_name, live=True):
+            keeper = self._keepers.get(twin.task_run_id)
+            if keeper is None or keeper.run.is_running:
+                where = f" at {keeper.run.url}" if keeper else ""
+                logger.warning(
+                    "Another run of %r is live: %s%s. It goes on beside the new one; to end it: "
+                    "await operator.get_task_run(%r).shutdown()%s.",
+                    *(task_name, twin.task_run_id, where, twin.task_run_id),
+                    "" if keeper else ", once it is taken up by operator.reconnect(...)",
+                )
+
     async def _ready(self) -> None:
         self._check_open()
         loop = asyncio.get_running_loop()
@@ -275,6 +290,13 @@ class Operator(People, Archive, Books, Importing):
             keeper.abandon()
         self._writer.close()
         self._database.close()
+
+
+def _tell_left(run: TaskRun, driver: str | None) -> str:
+    what = f"run {run.task_run_id} of {run.task_name!r}"
+    if driver is not None:
+        return f"{what} is driven by {driver}"
+    return f"{what} still lives: await operator.reconnect({run.task_run_id!r})"
 
 
 def _check_database(settings: TaskRunSettings, url: str) -> None:

@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.abstractions.architect import Architect
 from mephisto_nb.abstractions.blueprint import Blueprint
@@ -22,7 +20,7 @@ from mephisto_nb.abstractions.database import Database
 from mephisto_nb.abstractions.progress import Progress
 from mephisto_nb.data_model.records import TaskRun
 from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.errors import ConfigError, LaunchError, NotFoundError, RunBusyError
+from mephisto_nb.errors import ConfigError, NotFoundError
 from mephisto_nb.lifecycle.departures import expire_open
 from mephisto_nb.lifecycle.launching import reopen_expired
 from mephisto_nb.lifecycle.step import Step
@@ -33,6 +31,7 @@ from mephisto_nb.operations.hooks import SubmissionHooks
 from mephisto_nb.operations.live_agents import AgentKeeper
 from mephisto_nb.operations.run_engine import RunEngine
 from mephisto_nb.operations.run_keeper import RunKeeper
+from mephisto_nb.operations.run_lock import take_lock
 from mephisto_nb.operations.run_parts import RunParts
 from mephisto_nb.operations.run_secret import keep_run_secret
 from mephisto_nb.operations.run_setup import RunPlan, make_plan
@@ -185,7 +184,7 @@ class RunStarter:
 
     async def _make(self, run: TaskRun, plan: RunPlan, undo: AsyncExitStack) -> tuple[RunKeeper, Architect[Any]]:
         directory = self._directory_of(run.task_run_id)
-        lock = _take_lock(directory, run)
+        lock = take_lock(directory, run)
         undo.callback(lock.release)
         plan.provider.take_run_secret(await in_thread(keep_run_secret, directory))
         architect = plan.make_architect(directory)
@@ -231,22 +230,6 @@ def _with_notes(config: JSONObject, blueprint: Blueprint[Any]) -> JSONObject:
     if noted:
         config["mephisto"]["blueprint"] |= noted
     return config
-
-
-def _take_lock(directory: Path, run: TaskRun) -> FileLock:
-    if not directory.is_dir():
-        raise LaunchError(
-            f"Run {run.task_run_id} has no directory {directory} on this machine. Take it up on the machine, and with "
-            "the data directory, that it was launched with."
-        )
-    lock = FileLock(directory / "operator.lock", blocking=False)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise RunBusyError(
-            f"Run {run.task_run_id} of {run.task_name!r} is driven by another kernel. Shut that one down first."
-        ) from None
-    return lock
 
 
 def _reopen(step: Step) -> None:

@@ -135,3 +135,39 @@ async def test_the_routers_limits_can_be_changed_and_a_wrong_one_is_named(direct
     assert json.loads((directory / "router_config.json").read_text())["limits"] == {"agent_stored": 7}
     with pytest.raises(LaunchError, match=r"unknown key 'agents_stored'\. Known keys: agent_stored, "):
         await architect(directory, limits={"agents_stored": 7}).deploy(RouterPlan("run", directory))
+
+
+# What links say to those on other computers
+
+
+def links_of(directory: Path, own: str | None, monkeypatch: pytest.MonkeyPatch, **args: Any) -> LocalArchitect:
+    monkeypatch.setattr("mephisto_nb.architects.local.find_own_address", lambda: own)
+    (directory / "router.json").write_text('{"port": 3000, "pid": 0}')
+    return architect(directory, **args)
+
+
+@pytest.mark.parametrize(
+    ("args", "url"),
+    [
+        ({}, "http://127.0.0.1:3000"),
+        ({"hostname": "0.0.0.0"}, "http://192.168.1.7:3000"),
+        ({"hostname": "0.0.0.0", "url": "https://lab.example/"}, "https://lab.example"),
+    ],
+)
+def test_links_name_this_machine_where_it_lets_others_in(tmp_path: Path, monkeypatch: Any, args: Any, url: str) -> None:
+    assert links_of(tmp_path, "192.168.1.7", monkeypatch, **args).url == url
+
+
+def test_a_machine_that_does_not_know_its_address_says_what_to_set(
+    tmp_path: Path, monkeypatch: Any, caplog: Any
+) -> None:
+    monkeypatch.setattr("mephisto_nb.architects.local._check_port", lambda *_: None)
+    links_of(tmp_path, None, monkeypatch).assert_task_args()
+    links_of(tmp_path, None, monkeypatch, hostname="0.0.0.0", url="http://a").assert_task_args()
+    assert not caplog.text
+    one = links_of(tmp_path, None, monkeypatch, hostname="0.0.0.0")
+    one.assert_task_args()
+    assert one.url == "http://127.0.0.1:3000"
+    assert (
+        "links will say 127.0.0.1 and work on this computer alone. Set mephisto.architect.port and url" in caplog.text
+    )

@@ -1,0 +1,47 @@
+"""A run beside another of its task, and a run that another kernel drives, are called so."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mephisto_nb.errors import RunBusyError
+from mephisto_nb.operations.operator import Operator
+from mephisto_nb.operations.run_lock import find_driver, take_lock
+from tests.operations.runs import launch, rows
+
+
+async def test_a_second_run_of_a_task_is_launched_and_the_first_one_told(operator: Operator, caplog: Any) -> None:
+    first = await launch(operator, rows(1))
+    assert "Another run" not in caplog.text
+    await launch(operator, rows(1))
+    assert f"Another run of 'moods' is live: {first.task_run_id} at {first.url}. It goes on" in caplog.text
+    await operator.force_shutdown()
+
+
+async def test_a_run_of_another_task_or_one_that_has_ended_is_no_news(operator: Operator, caplog: Any) -> None:
+    await launch(operator, rows(1), task_name="other")
+    await (await launch(operator, rows(1))).force_shutdown()
+    await launch(operator, rows(1))
+    assert "Another run" not in caplog.text
+    await operator.force_shutdown()
+
+
+async def test_who_drives_a_run_is_named(operator: Operator, tmp_path: Path) -> None:
+    run = await launch(operator, rows(1))
+    directory = run.parts.directory
+    pid = os.getpid()
+    with pytest.raises(RunBusyError, match=rf"is driven by another kernel \(pid {pid}\)\. Shut that one down first"):
+        take_lock(directory, run.task_run)
+    assert operator.find_driver(run.task_run_id) == f"another kernel (pid {pid})"
+    other = Operator(
+        operator._runs_directory.parent, database=operator._url.replace("mephisto_nb.db", "./mephisto_nb.db")
+    )
+    assert f"is driven by another kernel (pid {pid})" in repr(other)
+    await other.detach()
+    await run.force_shutdown()
+    assert find_driver(directory) is None
+    assert find_driver(tmp_path / "nowhere") is None
