@@ -193,7 +193,7 @@ async def test_neither_an_answer_nor_a_page_gets_out_of_its_frame(stage: Stage) 
     assert (await stage.page.title(), stage.page.url, len(stage.page.context.pages)) == ("Dashboard", "about:blank", 1)
     assert not [url for url in asked if "evil" in url]
     assert set(run.units()["status"]) == {"completed"}
-    await expect(stage.page.get_by_role("grid", name="Answers").get_by_text("<img src=x onerror").first).to_be_visible()
+    await expect(stage.page.get_by_role("grid", name="Answers").get_by_text("<img src=").first).to_be_visible()
     await expect(stage.page.locator(".mnb img, .mnb script")).to_have_count(0)
 
 
