@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 from omegaconf import DictConfig
@@ -12,8 +14,48 @@ from mephisto_nb.blueprints.chat import ChatBlueprint, ChatBlueprintArgs
 from mephisto_nb.blueprints.form.render import render_form
 from mephisto_nb.blueprints.form.sources import read_form
 from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.display.pages.preview import Preview
+from mephisto_nb.errors import ConfigError
 from mephisto_nb.operations.handed_over import naming_parameters
 from mephisto_nb.operations.hydra_config import compose
+from mephisto_nb.operations.page_preview import page_of
+
+
+@dataclass(frozen=True, repr=False)
+class ChatTask:
+    """A conversation and its rows, ready to be launched: ``await operator.launch_task_run(*chat_task)``.
+
+    On a line of its own in a notebook it shows the page as a worker will see it, with the first row and an example of
+    what is said. `config` and `shared_state` are what it is made of.
+
+    Examples
+    --------
+    >>> task = chat_task(data=[{"topic": "rain"}], people=2, task_name="rain")
+    >>> task
+    <ChatTask 'rain': conversations of 2 people; a notebook shows it>
+    >>> config, shared_state = task
+    """
+
+    config: DictConfig
+    shared_state: SharedTaskState
+    _blueprint: ChatBlueprint
+
+    def __repr__(self) -> str:
+        people = self._blueprint.args.units_per_assignment
+        who = f"of {people} people" if people > 1 else "of one person with a program"
+        return f"<ChatTask {self.config.mephisto.task.get('task_name')!r}: conversations {who}; a notebook shows it>"
+
+    def __iter__(self) -> Iterator[Any]:
+        yield self.config
+        yield self.shared_state
+
+    def _repr_html_(self) -> str:
+        task = self.config.mephisto.task
+        title, description = str(task.get("task_title") or ""), str(task.get("task_description") or "")
+        try:
+            return Preview(page_of(self._blueprint, title, 0, description))._repr_html_()
+        except ConfigError:  # the rows come one by one, and none may be taken from them
+            return f"<p>{escape(repr(self))}</p>"
 
 
 def chat_task(
@@ -29,7 +71,7 @@ def chat_task(
     provider_args: Mapping[str, Any] | None = None,
     overrides: Sequence[str] = (),
     **task: Any,
-) -> tuple[DictConfig, SharedTaskState]:
+) -> ChatTask:
     """Make a task of a conversation, to be launched: ``await operator.launch_task_run(*chat_task(...))``.
 
     Parameters
@@ -52,6 +94,11 @@ def chat_task(
     **task
         The settings of ``mephisto.task``, such as ``task_name`` and ``task_reward``. A worker is in one conversation
         at a time, unless ``allowed_concurrent`` says otherwise.
+
+    Returns
+    -------
+    ChatTask
+        To be looked at, and then launched.
 
     Raises
     ------
@@ -83,5 +130,6 @@ def chat_task(
         )
     rows = [{}] if data is None else data
     shared_state = SharedTaskState(static_task_data=rows, conversation=conversation, bot=bot)
-    ChatBlueprint(ChatBlueprintArgs(**settings), shared_state).assert_task_args()
-    return config, shared_state
+    blueprint = ChatBlueprint(ChatBlueprintArgs(**settings), shared_state)
+    blueprint.assert_task_args()
+    return ChatTask(config, shared_state, blueprint)

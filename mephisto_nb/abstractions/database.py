@@ -89,6 +89,13 @@ class PeopleStore(ABC):
         """Give one row a worker, by name: id, name, provider, whether blocked, when they were first known."""
 
     @abstractmethod
+    def find_gone_workers(self) -> set[str]:
+        """Give the ids of workers whom an act made that was undone, and of whom there is nothing else.
+
+        They have come to no unit and no introduction, hold nothing, are not blocked, and nothing was noted or paid.
+        """
+
+    @abstractmethod
     def read_work(self) -> Sequence[Sequence[Any]]:
         """Give one row a worker at a unit.
 
@@ -151,6 +158,10 @@ class ReviewStore(ABC):
     @abstractmethod
     def read_payment_statuses(self, payment_ids: Sequence[str]) -> dict[str, PaymentStatus]:
         """Give how payments stand, by their ids; those that there are not are missing."""
+
+    @abstractmethod
+    def read_payers(self, payment_ids: Sequence[str]) -> dict[str, str]:
+        """Give who has noted payments as sent: a person, or a crowd by its type; of what nobody noted, nothing."""
 
     @abstractmethod
     def settle_payments(

@@ -73,8 +73,11 @@ class LiveAgent(Protocol):
         What it gives must be fit for JSON.
         """
 
-    async def report(self, why: str, detail: JSONObject | None = None) -> None:
-        """Leave a row in the event log, and tell the researcher by `run.attention`; the worker hears nothing of it."""
+    async def report(self, why: str, detail: JSONObject | None = None, *, of: str = "") -> None:
+        """Leave a row in the event log, and tell the researcher by `run.attention`; the worker hears nothing of it.
+
+        Of what has the same `of`, the latest is told, and how often there was any; "": of what has the same words.
+        """
 
 
 class LiveAgents(Protocol):
@@ -107,8 +110,8 @@ class TaskRunner:
     Where several people do an assignment together, `run_assignment` is called once they are all there; else `run_unit`
     is called for each worker. Define the one that your task needs. When it returns, workers have
     ``submission_timeout`` seconds left to submit. It is cancelled when the worker leaves, or when the rules say that
-    nobody goes on. What it raises is logged; a worker who was alone leaves and the unit is offered again, and those who
-    were together may submit.
+    nobody goes on. What it raises is logged, and told in `run.attention`; a worker who was alone leaves and the unit is
+    offered again, and those who were together may submit.
     """
 
     #: Whether code that is started again meets with what it had heard and said; else it finds that in `history` alone.
@@ -128,6 +131,10 @@ class TaskRunner:
             What was said until now; nothing when the unit has just been taken.
         """
         return init_data
+
+    def get_example_turns(self) -> Sequence[Turn]:
+        """Give what a preview of the page shows as if it had been said: there, none of this code runs."""
+        return ()
 
     async def run_unit(self, init_data: JSONObject, agent: LiveAgent) -> None:
         """Accompany one worker through one unit."""

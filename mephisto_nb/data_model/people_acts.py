@@ -29,6 +29,14 @@ class ActKind(StrEnum):
 #: Those that give workers values of a qualification, or take them back; and those that say who is blocked.
 OF_GRANTS = frozenset({ActKind.CREATE, ActKind.DELETE, ActKind.GRANT, ActKind.REVOKE})
 OF_BLOCKS = frozenset({ActKind.BLOCK, ActKind.UNBLOCK})
+#: Those that are done to workers, and those that are done with qualifications.
+OF_WORKERS = OF_BLOCKS | {ActKind.NOTE, ActKind.WITHDRAW}
+OF_ALL = frozenset(ActKind)
+OF_QUALIFICATIONS = OF_ALL - OF_WORKERS
+
+
+#: What is true in the detail of an event that undoes what made its worker known.
+UNMADE = "unmade"
 
 
 class WorkerKey(NamedTuple):

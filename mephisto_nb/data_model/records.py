@@ -7,6 +7,7 @@ or an event; they are not frozen because a run makes them by the hundred thousan
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.data_model.states import AgentStatus, PaymentKind, PaymentStatus, UnitStatus
@@ -71,6 +72,14 @@ class TaskRun:
     ended_at: float | None = None
     generator_done: bool = False
     steering: Steering = AS_LAUNCHED
+
+    def __repr__(self) -> str:
+        """Say which run it is; its configuration may be long."""
+        at = datetime.fromtimestamp(self.created_at, UTC)
+        ended = (
+            "" if self.ended_at is None else f", ended {datetime.fromtimestamp(self.ended_at, UTC):%Y-%m-%d %H:%M} UTC"
+        )
+        return f"<TaskRun {self.task_name!r} {self.task_run_id}: launched {at:%Y-%m-%d %H:%M} UTC{ended}>"
 
     @property
     def is_imported(self) -> bool:
@@ -144,11 +153,14 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What an agent sent: the answer, the files that came with it, and when the router received it."""
+    """What an agent sent: the answer, the files that came with it, and when the router received it.
+
+    `received_at` is None only where nobody knows: of an answer that was imported.
+    """
 
     agent_id: str
     data: JSON
-    received_at: float
+    received_at: float | None
     files: list[JSONObject] = field(default_factory=list)
 
 

@@ -63,15 +63,20 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class KeptReview:
-    """A decision that was not undone yet, and what has become of the payments that came with it."""
+    """A decision that was not undone yet, what has become of the payments that came with it, and how much each was."""
 
     review: Review
     payments: Mapping[str, PaymentStatus]
+    amounts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a decision, or its undoing, did to one unit; `why` says why nothing happened where `done` is False."""
+    """What a decision, or its undoing, did to one unit; `why` says why nothing happened where `done` is False.
+
+    `owed` is what came to be owed by it, in US dollars; below 0: what is owed no longer. `also` says what else it did
+    to the worker: ``blocked``, ``granted 'careful'`` ...
+    """
 
     unit_id: str
     worker_id: str | None
@@ -80,3 +85,5 @@ class Outcome:
     done: bool
     why: str = ""
     review_id: str | None = None
+    owed: float = 0.0
+    also: str = ""

@@ -31,10 +31,15 @@ class RunSnapshot:
 
 @dataclass(slots=True)
 class RunPay:
-    """What a run pays (US dollars): how many units, those of gates too, of a status are paid how much; and the rest."""
+    """What a run pays (US dollars): how many units, those of gates too, of a status are paid how much; and the rest.
+
+    `owed` and `sent` are what of both is in a payment already, without the crowd's fees.
+    """
 
     units: dict[tuple[UnitStatus, float], int] = field(default_factory=dict)
     beside: float = 0.0
+    owed: float = 0.0
+    sent: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConfigError
 
 MISSING: Any = "???"
@@ -43,7 +44,8 @@ class TaskRunArgs:
         Below this pay per hour of work (the median over all answers) a run's display warns. 0: never. The default is
         what Prolific asks of researchers at least.
     maximum_bonus
-        The most that `on_unit_submitted` may pay as one bonus, in US dollars. 0: it may pay none.
+        The most that one bonus may be, in US dollars: of `on_unit_submitted`, and of a decision in review, which may
+        go beyond it by its own ``maximum_bonus=``. 0: there are none.
     submission_timeout
         How long a worker whose live task has ended may take to press "submit".
     post_install_script
@@ -71,6 +73,16 @@ class TaskRunArgs:
     post_install_script: str = ""
     force_rebuild: bool = False
     resume_incomplete_run: bool = False
+
+
+def minimum_hourly_pay_of(config: JSONObject) -> float:
+    """Give what an hour of a run's work should earn at least, from the configuration that is kept with it; 0: nothing.
+
+    Nobody has set a minimum for a run that was imported: Mephisto 1.x knows of none.
+    """
+    if "imported" in config:
+        return 0.0
+    return float(config.get("mephisto", {}).get("task", {}).get("minimum_hourly_pay", MINIMUM_HOURLY_PAY))
 
 
 _POSITIVE = ("task_lifetime_in_seconds", "assignment_duration_in_seconds", "submission_timeout")

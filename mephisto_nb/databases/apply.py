@@ -172,7 +172,7 @@ def _submission_row(submission: Submission) -> JSONObject:
         "agent_id": submission.agent_id,
         "data": dump(submission.data),
         "files": dump(submission.files),
-        "received_at": submission.received_at,
+        "received_at": t.NOBODY_KNOWS if submission.received_at is None else submission.received_at,
     }
 
 

@@ -163,7 +163,7 @@ def read_gates(connection: Connection, run_ids: Sequence[str]) -> list[JSONObjec
     )  # fmt: skip
     unit = (
         a.task_run_id, a.agent_id, a.unit_id, a.worker_id, w.worker_name, a.status, a.accepted_at.label("started_at"),
-        s.received_at.label("submitted_at"), s.data.label("answer"),
+        t.RECEIVED_AT.label("submitted_at"), s.data.label("answer"),
     )  # fmt: skip
     units = (
         select(*unit, g.row, g.gate, *judged)

@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, and_, exists, func, or_, select
 
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.data_model.people_acts import UNMADE
 from mephisto_nb.databases import tables as t
 from mephisto_nb.databases.bulk import fetch_rows
 from mephisto_nb.databases.json_text import dump
@@ -65,11 +66,21 @@ def read_workers(connection: Connection) -> Sequence[Sequence[Any]]:
     return fetch_rows(connection, query.order_by(_w.worker_name, _w.provider_type))
 
 
+def find_gone_workers(connection: Connection) -> set[str]:
+    """Give the ids of workers whom an act made that was undone, and of whom there is nothing else."""
+    unmade = select(_e.subject_id).where(t.OF_PEOPLE, _e.detail.contains(dump({UNMADE: True})[1:-1], autoescape=True))
+    noted = select(_e.subject_id).where(t.OF_PEOPLE, _e.after == "noted")
+    query = select(_w.worker_id).where(_w.worker_id.in_(unmade), ~_w.blocked, _w.worker_id.not_in(noted))
+    for table in (t.granted_qualifications, t.agents, t.onboarding_agents, t.payments):
+        query = query.where(~exists().where(table.c.worker_id == _w.worker_id))
+    return {row[0] for row in connection.execute(query)}
+
+
 def read_work(connection: Connection) -> Sequence[Sequence[Any]]:
     """Give one row a worker at a unit."""
     a, u, s = t.agents.c, t.units.c, t.submissions.c
     query = (
-        select(a.task_run_id, a.worker_id, a.status, a.accepted_at, s.received_at, u.status, u.pay_amount)
+        select(a.task_run_id, a.worker_id, a.status, a.accepted_at, t.RECEIVED_AT, u.status, u.pay_amount)
         .outerjoin(t.submissions, s.agent_id == a.agent_id)
         .outerjoin(t.units, and_(u.unit_id == a.unit_id, u.agent_id == a.agent_id))
     )

@@ -98,6 +98,11 @@ class SQLPeople(PeopleStore):
         with self._reading("Reading workers") as connection:
             return people_reads.read_workers(connection)
 
+    def find_gone_workers(self) -> set[str]:
+        """Give the ids of workers whom an act made that was undone, and of whom there is nothing else."""
+        with self._reading("Reading workers") as connection:
+            return people_reads.find_gone_workers(connection)
+
     def read_work(self) -> Sequence[Sequence[Any]]:
         """Give one row an agent."""
         with self._reading("Reading who did what") as connection:

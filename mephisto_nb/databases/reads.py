@@ -60,9 +60,7 @@ def load_run(connection: Connection, task_run_id: str) -> RunSnapshot:
     row = connection.execute(select_runs().where(t.task_runs.c.task_run_id == task_run_id)).first()
     if row is None:
         raise NotFoundError(f"There is no task run {task_run_id!r} in this database.")
-    last_submission = select(func.max(t.submissions.c.received_at)).join(
-        t.agents, t.agents.c.agent_id == t.submissions.c.agent_id
-    )
+    last_submission = select(func.max(t.RECEIVED_AT)).join(t.agents, t.agents.c.agent_id == t.submissions.c.agent_id)
     return RunSnapshot(
         run=to_run(row),
         assignments=_load_assignments(connection, task_run_id),
@@ -104,7 +102,7 @@ def _load_agents(connection: Connection, run: str) -> list[Agent]:
     a, s = t.agents.c, t.submissions.c
     query = (
         select(
-            a.agent_id, a.unit_id, a.worker_id, a.registration_id, a.status, a.accepted_at, a.deadline, s.received_at
+            a.agent_id, a.unit_id, a.worker_id, a.registration_id, a.status, a.accepted_at, a.deadline, t.RECEIVED_AT
         )
         .outerjoin(t.submissions, s.agent_id == a.agent_id)
         .where(a.task_run_id == run)
@@ -220,7 +218,7 @@ def read_agents(connection: Connection, run_ids: Sequence[str]) -> list[JSONObje
     query = (
         select(
             a.agent_id, a.task_run_id, a.unit_id, a.worker_id, t.workers.c.worker_name, a.status, a.accepted_at,
-            a.deadline, s.received_at.label("submitted_at"),
+            a.deadline, t.RECEIVED_AT.label("submitted_at"),
         )
         .join(t.workers, t.workers.c.worker_id == a.worker_id)
         .outerjoin(t.submissions, s.agent_id == a.agent_id)
@@ -238,7 +236,7 @@ def read_results(
     query = (
         select(
             u.task_run_id, a.assignment_index, u.unit_index, t.workers.c.worker_name, u.status, g.accepted_at,
-            s.received_at.label("submitted_at"), u.pay_amount, u.unit_id, u.assignment_id, g.agent_id, g.worker_id,
+            t.RECEIVED_AT.label("submitted_at"), u.pay_amount, u.unit_id, u.assignment_id, g.agent_id, g.worker_id,
             a.shared, a.unit_data, s.data, s.files,
         )
         .join(t.agents, g.agent_id == s.agent_id)
@@ -320,4 +318,14 @@ def read_pay(connection: Connection, run_ids: Sequence[str]) -> dict[str, RunPay
     )
     for run_id, amount in connection.execute(beside):
         found[run_id].beside = float(amount)
+    booked = (
+        select(p.task_run_id, p.status, func.sum(p.amount))
+        .where(p.task_run_id.in_(run_ids))
+        .group_by(p.task_run_id, p.status)
+    )
+    for run_id, status, amount in connection.execute(booked):
+        if status == PaymentStatus.OWED:
+            found[run_id].owed = float(amount)
+        elif status == PaymentStatus.SENT:
+            found[run_id].sent = float(amount)
     return found

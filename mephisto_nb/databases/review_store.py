@@ -52,6 +52,11 @@ class SQLReviews(ReviewStore):
         with self._reading("Reading payments") as connection:
             return reviews.read_payment_statuses(connection, payment_ids)
 
+    def read_payers(self, payment_ids: Sequence[str]) -> dict[str, str]:
+        """Give who has noted payments as sent."""
+        with self._reading("Reading payments") as connection:
+            return reviews.read_payers(connection, payment_ids)
+
     def settle_payments(
         self, payment_ids: Sequence[str], before: PaymentStatus, after: PaymentStatus, at: float, who: str
     ) -> set[str]:

@@ -64,8 +64,10 @@ def find_kept_reviews(connection: Connection, run_id: str, unit_ids: Sequence[st
     )
     found = {row.unit_id: _to_review(row) for row in _in_chunks(connection, query, r.unit_id, unit_ids)}
     ids = [id_ for one in found.values() for id_ in (one.reward_payment_id, one.bonus_payment_id) if id_]
-    statuses = read_payment_statuses(connection, ids)
-    return {unit_id: KeptReview(review, _payments_of(review, statuses)) for unit_id, review in found.items()}
+    p = t.payments.c
+    query = select(p.payment_id, p.status, p.amount)
+    paid = {row.payment_id: row for row in _in_chunks(connection, query, p.payment_id, ids)}
+    return {unit_id: _to_kept(review, paid) for unit_id, review in found.items()}
 
 
 def read_payment_statuses(connection: Connection, payment_ids: Sequence[str]) -> dict[str, PaymentStatus]:
@@ -75,8 +77,21 @@ def read_payment_statuses(connection: Connection, payment_ids: Sequence[str]) ->
     return {row.payment_id: PaymentStatus(row.status) for row in rows}
 
 
-def _payments_of(review: Review, statuses: dict[str, PaymentStatus]) -> dict[str, PaymentStatus]:
-    return {id_: statuses[id_] for id_ in (review.reward_payment_id, review.bonus_payment_id) if id_}
+def read_payers(connection: Connection, payment_ids: Sequence[str]) -> dict[str, str]:
+    """Give who has noted payments as sent, the latest of each."""
+    e = t.events.c
+    query = (
+        select(e.subject_id, e.who)
+        .where(e.subject == "payment", e.after == PaymentStatus.SENT.value)
+        .order_by(e.event_id)
+    )
+    return {row.subject_id: row.who for row in _in_chunks(connection, query, e.subject_id, payment_ids)}
+
+
+def _to_kept(review: Review, paid: dict[str, Row[Any]]) -> KeptReview:
+    rows = [paid[id_] for id_ in (review.reward_payment_id, review.bonus_payment_id) if id_]
+    statuses = {row.payment_id: PaymentStatus(row.status) for row in rows}
+    return KeptReview(review, statuses, {row.payment_id: row.amount for row in rows})
 
 
 def _to_review(row: Row[Any]) -> Review:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    func,
     text,
 )
 
@@ -146,9 +147,12 @@ submissions = Table(
     Column("agent_id", ID, ForeignKey("agents.agent_id"), primary_key=True),
     Column("data", Text, nullable=False),
     Column("files", Text, nullable=False),
-    Column("received_at", Float, nullable=False),
+    Column("received_at", Float, nullable=False),  # or `NOBODY_KNOWS`; to be read as `RECEIVED_AT`
     sqlite_with_rowid=False,
 )
+#: What stands for the time of an imported answer of which nobody knows when it came; and the time, or NULL for that.
+NOBODY_KNOWS = 0.0
+RECEIVED_AT = func.nullif(submissions.c.received_at, NOBODY_KNOWS)
 
 agent_metadata = Table(
     "agent_metadata",

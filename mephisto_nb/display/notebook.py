@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader
@@ -13,8 +14,8 @@ from jinja2 import Environment, PackageLoader
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.abstractions.clock import Clock
 from mephisto_nb.display.charts import RunCharts
-from mephisto_nb.display.observation.runs import run_list
-from mephisto_nb.display.observation.watch import watch
+from mephisto_nb.display.observation.runs import RunList, run_list
+from mephisto_nb.display.observation.watch import RunWatch, watch
 from mephisto_nb.display.people.panels import QualificationsPanel, WorkersPanel
 from mephisto_nb.display.progress import show_progress, showing_runs
 from mephisto_nb.display.reviewing.panel import ReviewPanel
@@ -23,6 +24,7 @@ from mephisto_nb.display.summary import STATES, cost_of, summarize
 from mephisto_nb.display.widgets.desk import Subject
 from mephisto_nb.display.widgets.model import can_be_live, make_model
 from mephisto_nb.display.words import moment, plain, tied
+from mephisto_nb.errors import MephistoError
 from mephisto_nb.operations import operator
 from mephisto_nb.operations.archive import PastTaskRun
 from mephisto_nb.operations.run_frames import RunFrames
@@ -31,6 +33,9 @@ from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.operations.threads import in_thread
 from mephisto_nb.review.reviewed_run import ReviewedRun
 from mephisto_nb.review.selection import Units
+from mephisto_nb.utils.logging import get_logger
+
+logger = get_logger(__name__)
 
 #: HTML is escaped, text is not: worker and researcher text never becomes markup.
 _templates = Environment(
@@ -129,7 +134,17 @@ class Shown(RunFrames, ReviewedRun):
         """
         return ReviewPanel(self.reviewing, answers, order)
 
+    def renew_what_was_saved(self) -> None:
+        """Have notebooks keep how the run is now, if they keep anything of it."""
+        self._saved.renew(self._repr_mimebundle_, self._what_is_shown)
+
+    def _what_is_shown(self) -> object:
+        _refresh(watch(self), self)
+        state = watch(self).state()
+        return {**state, "run": {**state["run"], "now": None}}
+
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        _refresh(watch(self), self)
         still = draw_run(watch(self).state())
         return {**_view_of(self._model), **still} if can_be_live() else still
 
@@ -146,11 +161,11 @@ class TaskRun(Shown, LiveTaskRun):
 
     def _renew_what_was_saved(self) -> None:
         if not self.is_running:
-            self._saved.renew(self._repr_mimebundle_)
+            self.renew_what_was_saved()
 
 
 class PastRun(Shown, PastTaskRun):
-    """A task run of another kernel, with a dashboard that stays as it is."""
+    """A task run that this kernel does not drive, with a dashboard that follows what is decided on it."""
 
 
 class Operator(operator.Operator):  # noqa: D101 - the same docstring as its base, on the next line
@@ -224,22 +239,48 @@ class Operator(operator.Operator):  # noqa: D101 - the same docstring as its bas
         return run
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        _refresh(run_list(self))
         still = {"text/plain": repr(self), "text/html": draw_operator(run_list(self).state())}
         return {**_view_of(self._model), **still} if can_be_live() else still
 
     def _ipython_display_(self) -> None:
         _show(self._saved, self)
 
+    def get_task_run(self, task_run_id: str) -> PastTaskRun | LiveTaskRun:  # noqa: D102 - as its base says
+        run = super().get_task_run(task_run_id)
+        self._looked_up.add(run)
+        return run
+
+    @cached_property
+    def _looked_up(self) -> WeakSet[RunFrames]:
+        return WeakSet()
+
     def _renew_what_was_saved(self) -> None:
         if self.is_closed:
-            self._saved.renew(self._repr_mimebundle_)
+            self._saved.renew(self._repr_mimebundle_, self._what_is_shown)
+            for run in {*self.get_own_task_runs(), *self._looked_up}:
+                if isinstance(run, Shown):
+                    run.renew_what_was_saved()
+
+    def _what_is_shown(self) -> object:
+        return {**run_list(self).state(), "now": None}
+
+
+def _refresh(source: RunWatch | RunList, run: RunFrames | None = None) -> None:
+    """Read what no step tells: of a run that is driven from here, steps tell all. What cannot be read stays."""
+    if isinstance(run, LiveTaskRun) and run.is_running:
+        return
+    try:
+        source.refresh()
+    except MephistoError:
+        logger.exception("a display shows what was known before: the database could not be read")
 
 
 def _show(saved: SavedDisplays, shown: Shown | Operator) -> None:
     """Put something out so that it can be put out anew; where there is no kernel, IPython shows it by itself."""
     if not can_be_live():
         raise NotImplementedError
-    saved.show(shown._repr_mimebundle_())
+    saved.show(shown._repr_mimebundle_(), shown._what_is_shown())
 
 
 def _subject(run: RunFrames) -> Subject:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.states import UnitStatus
 from mephisto_nb.display.words import ago, count, duration, moment, money, number, plain
+from mephisto_nb.utils.money import dollars
 
 #: What each status is called on a display, in the order of a unit's life.
 LABELS = {
@@ -56,7 +57,7 @@ class RunSummary:
     elapsed: str = ""
     as_of: str = ""
     facts: list[tuple[str, str]] = field(default_factory=list)
-    newest: list[tuple[str, str]] = field(default_factory=list)
+    newest: list[tuple[str, str, str]] = field(default_factory=list)
     attention: list[Alert] = field(default_factory=list)
     absence: str = ""
     next_steps: list[tuple[str, str]] = field(default_factory=list)
@@ -101,7 +102,10 @@ def summarize(state: JSONObject) -> RunSummary:
         elapsed=_elapsed(run),
         as_of="" if run["as_of"] is None else f"as of {ago(run['now'] - run['as_of'])}",
         facts=[fact for fact in _facts(state) if fact[1]],
-        newest=[(plain(one["preview"] or ""), plain(one["worker"])) for one in state["newest"]],
+        newest=[
+            (plain(one["preview"] or ""), plain(one["worker"]), ago(max(0.0, run["now"] - one["at"])))
+            for one in state["newest"]
+        ],
         attention=[Alert(one["severity"], plain(one["reason"]), plain(one["remedy"])) for one in state["attention"]],
         absence=plain(run["absence"] or ""),
         next_steps=[(step["code"], step["words"]) for step in state["next"]],
@@ -147,15 +151,19 @@ def _time_left(pace: JSONObject) -> str:
 
 def _cost(all_money: JSONObject, is_over: bool) -> str:
     def write(name: str) -> str:
-        return money(all_money[name], all_money["currency"])
+        return dollars(all_money[name])
 
     fees = sum(fee or 0 for fee in all_money["fees"].values())
-    in_it = f", fees of {money(fees, all_money['currency'])} in it" if fees else ""
+    in_it = f", fees of {dollars(fees)} in it" if fees else ""
     if is_over:
         parts = [f"{write('spent')} in all{in_it}"]
     else:
         parts = [f"{write('spent')} so far of {write('total')} if all units are answered{in_it}"]
         parts += [f"{write(name)} {label}" for name, label in _PARTS.items() if all_money[name]]
+    if all_money["beside"]:
+        parts.append(f"{write('units')} of it for units, {write('beside')} of bonuses")
+    if all_money["owed"] or all_money["sent"]:
+        parts.append(f"{write('owed')} owed to workers, {write('sent')} sent")
     return "; ".join([*parts, *filter(None, [all_money["unpaid"]])])
 
 
@@ -164,7 +172,7 @@ def cost_of(listed: JSONObject) -> str:
     spent, whole = listed["spent"], listed["whole_cost"]
     if whole is None:
         return ""
-    return money(spent) if spent == whole else f"{money(spent)} of {money(whole)}"
+    return dollars(spent) if spent == whole else f"{dollars(spent)} of {dollars(whole)}"
 
 
 _PARTS = {"committed": "in progress", "to_come": "not begun"}

@@ -30,7 +30,7 @@ _HOLDS: Mapping[str, str] = {
     **dict.fromkeys(
         (
             "detail", "granted", "data", "files", "row", "answer", "passed", "arguments", "response", "reasons",
-            "notes", "worker_notes", "qualifications", "messages",
+            "notes", "worker_notes", "qualifications", "messages", "heard_by",
         ),
         "object",
     ),

@@ -11,6 +11,7 @@ import pandas as pd
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.data_model.records import Event, TaskRun
 from mephisto_nb.export.column_types import typed
+from mephisto_nb.export.sayings import choose_sayings
 
 UNIT_COLUMNS = (
     "unit_id", "task_run_id", "assignment_id", "assignment_index", "unit_index", "status", "pay_amount",
@@ -29,11 +30,9 @@ PAYMENT_COLUMNS = (
     "created_at", "sent_at",
 )  # fmt: skip
 MESSAGE_COLUMNS = (
-    "task_run_id", "assignment_index", "unit_index", "speaker", "role", "text", "at", "data", "assignment_id",
-    "unit_id", "agent_id", "worker_id", "worker_name",
+    "task_run_id", "assignment_index", "unit_index", "speaker", "shown_name", "role", "text", "at", "heard_by", "data",
+    "assignment_id", "unit_id", "agent_id", "worker_id", "worker_name",
 )  # fmt: skip
-#: Those of a message that tell whose page it came from.
-_OWN_COLUMNS = ("unit_index", "unit_id", "agent_id", "worker_id", "worker_name")
 REVIEW_COLUMNS = (
     "review_id", "task_run_id", "unit_id", "agent_id", "worker_id", "worker_name", "before", "after", "note", "message",
     "bonus", "bonus_payment_id", "reward_payment_id", "granted", "blocked", "who", "at", "undoes", "undone_by",
@@ -107,16 +106,22 @@ def payments_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
     return _frame(rows, PAYMENT_COLUMNS, ("created_at", "sent_at"))
 
 
-def messages_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
-    """Make a frame of what was said in live tasks: one row a message, in the order in which it was said.
+def messages_frame(rows: Sequence[JSONObject], *, everything: bool = False) -> pd.DataFrame:
+    """Make a frame of what was said in live tasks: one row an utterance, by conversation and then as it was said.
 
     Columns
     -------
-    `MESSAGE_COLUMNS`. ``role`` is worker, bot (a program in a place of its own) or task (the task's own code);
-    ``speaker`` the worker's name, or what a program calls itself; ``data`` all that the message holds. What several
-    people heard is one row. The columns of unit, agent and worker are None but for a worker's own messages.
+    `MESSAGE_COLUMNS`. ``role`` is worker, bot (a program) or task (the task's own code); ``speaker`` the worker's
+    name, or what a program calls itself; ``shown_name`` what the others saw (None: no page was told); ``data`` all
+    that the message holds. ``heard_by`` are the names of the workers whose pages it was sent to, in a list: who is
+    missing there has not heard it. The columns of unit, agent and worker are None but for a worker's own messages.
+    ``at`` is when the task's server had a worker's message, and when all else was recorded; so a quick answer can be
+    some milliseconds older than what it answers, and stands behind it all the same.
+
+    With `everything`, each hearing is a row as well, as it was sent: ``heard_by`` is then one worker, whose page the
+    columns of unit, agent and worker tell, and empty in the row of who said it.
     """
-    return _frame(_said(rows), MESSAGE_COLUMNS, ("at",))
+    return _frame(choose_sayings(rows, everything=everything), MESSAGE_COLUMNS, ("at",))
 
 
 def with_messages(results: pd.DataFrame, messages: pd.DataFrame) -> pd.DataFrame:
@@ -125,36 +130,6 @@ def with_messages(results: pd.DataFrame, messages: pd.DataFrame) -> pd.DataFrame
     for message in messages.to_dict("records"):
         said.setdefault(message["assignment_id"], []).append({name: message[name] for name in ("speaker", "text")})
     return results.assign(messages=pd.Series([said.get(id_, []) for id_ in results["assignment_id"]], dtype="object"))
-
-
-def _said(rows: Sequence[JSONObject]) -> list[JSONObject]:
-    """Choose of the turns of live tasks, each agent's own, what was said, once."""
-    by_bots = {_id_of(row["data"]["value"]) for row in rows if row["sender"] == "once"} - {None}
-    seen: set[tuple[object, ...]] = set()
-    said: list[JSONObject] = []
-    for row in rows:
-        text, is_own, id_ = row["data"].get("text"), row["sender"] == "worker", _id_of(row["data"])
-        if not isinstance(text, str) or not text or row["sender"] not in ("worker", "operator"):
-            continue
-        key = (row["assignment_id"], id_ or row["id"], text)
-        if key in seen and not is_own:
-            continue  # what one says, the others hear
-        seen.add(key)
-        if is_own:
-            said.append({**row, "text": text, "speaker": row["worker_name"], "role": "worker"})
-            continue
-        about = {
-            "text": text,
-            "speaker": str(row["data"].get("id") or "task"),
-            "role": "bot" if id_ in by_bots else "task",
-        }
-        said.append({**row, **about, **dict.fromkeys(_OWN_COLUMNS)})
-    return said
-
-
-def _id_of(data: JSON) -> str | None:
-    update_id = data.get("update_id") if isinstance(data, dict) else None
-    return update_id if isinstance(update_id, str) else None
 
 
 def reviews_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:

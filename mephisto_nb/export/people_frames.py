@@ -6,7 +6,7 @@ money is in US dollars, ids are strings.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -29,9 +29,9 @@ GRANT_COLUMNS = (
     "worker_id", "worker_name", "provider_type", "qualification_id", "qualification_name", "value", "granted_at",
 )  # fmt: skip
 WORKER_COLUMNS = (
-    "worker_id", "worker_name", "provider_type", "blocked", "runs", "units", "approved", "rejected", "left", "earned",
-    "bonuses", "median_seconds", "hourly_pay", "minimum_hourly_pay", "below_minimum", "qualifications", "notes",
-    "first_seen_at", "last_seen_at",
+    "worker_id", "worker_name", "provider_type", "blocked", "runs", "units", "approved", "soft_rejected", "rejected",
+    "waiting", "left", "earned", "bonuses", "waiting_pay", "owed", "sent", "median_seconds", "hourly_pay",
+    "minimum_hourly_pay", "below_minimum", "qualifications", "notes", "first_seen_at", "last_seen_at",
 )  # fmt: skip
 HISTORY_COLUMNS = (
     "at", "worker_id", "worker_name", "provider_type", "action", "qualification_name", "value_before", "value", "why",
@@ -41,8 +41,13 @@ NOTE_COLUMNS = ("at", "worker_id", "worker_name", "provider_type", "text", "who"
 ELIGIBILITY_COLUMNS = ("worker_id", "worker_name", "provider_type", "passes", "reason")
 
 _ANSWERED = frozenset(status.value for status in UNIT_ANSWERED)
-_APPROVED = (UnitStatus.ACCEPTED.value, UnitStatus.SOFT_REJECTED.value)
-_REJECTED = UnitStatus.REJECTED.value
+#: What a status of an answer is called where workers' answers are counted.
+_DECIDED = {
+    UnitStatus.ACCEPTED.value: "approved",
+    UnitStatus.SOFT_REJECTED.value: "soft_rejected",
+    UnitStatus.REJECTED.value: "rejected",
+    UnitStatus.COMPLETED.value: "waiting",
+}
 _LEFT = ("disconnect", "timeout", "returned")
 _PAID = (PaymentStatus.OWED.value, PaymentStatus.SENT.value)
 
@@ -100,29 +105,34 @@ def workers_frame(
 ) -> pd.DataFrame:  # fmt: skip
     """Make a frame of workers, by name, over all runs and providers, columns `WORKER_COLUMNS`.
 
-    ``units`` counts what they have answered in ``runs`` runs; ``approved`` of these were accepted or soft-rejected, and
-    ``rejected`` rejected. ``left`` counts the units that they took and did not finish. ``earned`` is the pay of their
-    answers that were not rejected, ``bonuses`` what they were given on top.
+    ``units`` counts what they have answered in ``runs`` runs; of these, ``approved``, ``soft_rejected`` and
+    ``rejected`` were decided on so, and ``waiting`` were not decided on. ``left`` counts the units that they took and
+    did not finish. ``earned`` is the pay of what was approved or soft-rejected, ``bonuses`` what they were given on
+    top, ``waiting_pay`` what they get if all that waits is approved. ``owed`` and ``sent`` are the sums of all their
+    payments that stand so, bonuses and the like among them.
 
     ``median_seconds`` is how long an answer took them, from taking the unit to sending it: half of them took longer.
-    ``hourly_pay`` is what that comes to: ``3600 * (earned + bonuses) / units / median_seconds``, so that rejected work
-    counts as time without pay; NaN without any answer. ``below_minimum`` tells whether that is less than
+    ``hourly_pay`` is what that comes to: ``3600 * (earned + waiting_pay + bonuses) / units / median_seconds``, so that
+    rejected work counts as time without pay; NaN without any answer. ``below_minimum`` tells whether that is less than
     ``minimum_hourly_pay``, the highest that any run of theirs asks for; unpaid work is below no minimum.
 
     ``qualifications`` is a dict of names, in their order, and values; ``notes`` a count.
     """
     frame = _of_tuples(workers, ("worker_id", "worker_name", "provider_type", "blocked", "first_seen_at"))
     frame["blocked"] = frame["blocked"].astype(bool)
-    done, bonuses = _work_by_worker(work, minimums), _bonuses(payments)
+    done, paid_out = _work_by_worker(work, minimums), _payments_by_worker(payments)
     nothing = _Work()
     found = [done.get(worker_id, nothing) for worker_id in frame["worker_id"]]
-    for name in ("units", "approved", "rejected", "left"):
+    for name in ("units", "left"):
         frame[name] = pd.Series([getattr(one, name) for one in found], dtype="int64")
     frame["runs"] = pd.Series([len(one.runs) for one in found], dtype="int64")
-    for name in ("earned", "median_seconds", "last_seen_at", "minimum_hourly_pay"):
+    for status, name in _DECIDED.items():
+        frame[name] = pd.Series([one.statuses[status] for one in found], dtype="int64")
+    for name in ("earned", "waiting_pay", "median_seconds", "last_seen_at", "minimum_hourly_pay"):
         frame[name] = pd.Series([getattr(one, name) for one in found], dtype="float64")
-    frame["bonuses"] = [bonuses.get(worker_id, 0.0) for worker_id in frame["worker_id"]]
-    paid = (frame["earned"] + frame["bonuses"]) / frame["units"].where(frame["units"] > 0)
+    for name in ("bonuses", "owed", "sent"):
+        frame[name] = pd.Series([paid_out[name][worker_id] for worker_id in frame["worker_id"]], dtype="float64")
+    paid = (frame["earned"] + frame["waiting_pay"] + frame["bonuses"]) / frame["units"].where(frame["units"] > 0)
     frame["hourly_pay"] = 3600 * paid / frame["median_seconds"].where(frame["median_seconds"] > 0)
     frame["below_minimum"] = (frame["hourly_pay"] > 0) & (frame["hourly_pay"] < frame["minimum_hourly_pay"])
     frame["qualifications"] = pd.Series(
@@ -139,10 +149,11 @@ class _Work:
     runs: set[str] = field(default_factory=set)
     seconds: list[float] = field(default_factory=list)
     units: int = 0
-    approved: int = 0
-    rejected: int = 0
+    #: Of the answers, how many stand how.
+    statuses: Counter[str] = field(default_factory=Counter)
     left: int = 0
     earned: float = 0.0
+    waiting_pay: float = 0.0
     last_seen_at: float | None = None
     minimum_hourly_pay: float | None = None
 
@@ -164,21 +175,23 @@ def _work_by_worker(rows: Rows, minimums: Mapping[str, float]) -> dict[str, _Wor
         if unit not in _ANSWERED:
             continue
         work.units += 1
-        work.approved += unit in _APPROVED
-        if unit == _REJECTED:
-            work.rejected += 1
-        else:
+        work.statuses[unit] += 1
+        if unit == UnitStatus.COMPLETED.value:
+            work.waiting_pay += pay
+        elif unit != UnitStatus.REJECTED.value:
             work.earned += pay
         if submitted_at is not None:
             work.seconds.append(submitted_at - accepted_at)
     return found
 
 
-def _bonuses(payments: Sequence[JSONObject]) -> dict[str, float]:
-    found: dict[str, float] = defaultdict(float)
+def _payments_by_worker(payments: Sequence[JSONObject]) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {name: defaultdict(float) for name in ("bonuses", *_PAID)}
     for row in payments:
-        if row["kind"] == PaymentKind.BONUS.value and row["status"] in _PAID:
-            found[row["worker_id"]] += row["amount"]
+        if row["status"] in _PAID:
+            found[row["status"]][row["worker_id"]] += row["amount"]
+            if row["kind"] == PaymentKind.BONUS.value:
+                found["bonuses"][row["worker_id"]] += row["amount"]
     return found
 
 

@@ -51,7 +51,9 @@ class Importing:
         that an import that was interrupted goes on where it was when it is called again. Units that were open in 1.x
         have expired here; files that workers sent are copied. Who is known here by name and provider stays who they
         are, and what they hold here, or somebody here took from them, stays as it is; whom a reviewer of 1.x blocked is
-        blocked here, too, unless somebody here has unblocked them.
+        blocked here, too, unless somebody here has unblocked them. What 1.x has paid, rewards of approved and
+        soft-rejected answers and bonuses, stands in `payments()` as sent. Answers that were left open there may have
+        been paid by the crowd itself: look there before you approve them here.
 
         Parameters
         ----------

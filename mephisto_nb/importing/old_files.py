@@ -21,8 +21,12 @@ _OF_META = ("default", "feedback", "tips", "worker_opinion")
 
 @dataclass(frozen=True, slots=True)
 class OldAnswer:
-    """What one agent has left: inputs, outputs, times (epoch seconds), messages, what came beside, and files."""
+    """What one agent has left: inputs, outputs, times (epoch seconds), messages, what came beside, and files.
 
+    `has_state` tells whether the file with inputs and outputs could be read.
+    """
+
+    has_state: bool = True
     inputs: JSON = None
     outputs: JSON = None
     started_at: float | None = None
@@ -65,23 +69,27 @@ class OldFiles:
             [one if isinstance(one, dict) else {"unit": one} for one in own] if isinstance(own, list) else [],
         )
 
-    def read_agent(self, run_id: str, assignment_id: str, agent_id: str) -> OldAnswer | None:
-        """Give what an agent has left; None where there is nothing."""
-        return self._read_state(run_id, f"{assignment_id}/{agent_id}")
+    def read_agent(
+        self, run_id: str, assignment_id: str, agent_id: str, *, has_answered: bool = False
+    ) -> OldAnswer | None:
+        """Give what an agent has left; None where there is nothing. Of one who has answered, that is a trouble."""
+        return self._read_state(run_id, f"{assignment_id}/{agent_id}", is_expected=has_answered)
 
     def read_onboarding(self, run_id: str, onboarding_id: str) -> OldAnswer | None:
         """Give what somebody did to be let in; None where there is nothing."""
         return self._read_state(run_id, f"onboarding/onboarding_{onboarding_id}")
 
-    def _read_state(self, run_id: str, folder: str) -> OldAnswer | None:
+    def _read_state(self, run_id: str, folder: str, *, is_expected: bool = False) -> OldAnswer | None:
         run = self.run_directory(run_id)
         place = None if run is None else run / folder
         if place is None or not place.is_dir():
+            if is_expected:
+                self._note(f"run {run_id}" if place is None else str(place), "its folder is missing")
             return None
-        names = [name for name in _STATES if (place / name).is_file()]
+        names = [name for name in _STATES if (place / name).is_file()] or [*_STATES[: int(is_expected)]]
         state = self._read(run_id, f"{folder}/{names[0]}") if names else None
         meta = self._read(run_id, f"{folder}/{_META}") if (place / _META).is_file() else None
-        return _to_answer(state if isinstance(state, dict) else {}, meta if isinstance(meta, dict) else {}, place)
+        return _to_answer(state, meta if isinstance(meta, dict) else {}, place)
 
     def _read(self, run_id: str, name: str) -> JSON:
         run = self.run_directory(run_id)
@@ -103,7 +111,9 @@ class OldFiles:
             self.troubles.append((where, why))
 
 
-def _to_answer(state: JSONObject, meta: JSONObject, place: Path) -> OldAnswer:
+def _to_answer(read: JSON, meta: JSONObject, place: Path) -> OldAnswer:
+    has_state = isinstance(read, dict)
+    state: JSONObject = read if isinstance(read, dict) else {}
     outputs, messages = state.get("outputs"), []
     if isinstance(outputs, dict) and isinstance(outputs.get("messages"), list):
         messages = [one if isinstance(one, dict) else {"text": one} for one in outputs["messages"]]
@@ -112,6 +122,7 @@ def _to_answer(state: JSONObject, meta: JSONObject, place: Path) -> OldAnswer:
     inside = [state.get("metadata"), state.get("times"), state]
     places: list[Mapping[str, JSON]] = [meta, *(one for one in inside if isinstance(one, dict))]
     return OldAnswer(
+        has_state=has_state,
         inputs=state.get("inputs"),
         outputs=outputs,
         started_at=_first_time(places, "task_start", "start_time"),

@@ -264,9 +264,9 @@ class OldMephisto:
             assignment, agent = unit["assignment_id"], states[unit["agent_id"]]
             if assignment not in shared:
                 shared = {assignment: self.files.read_assignment(unit["task_run_id"], assignment)}
-            found = self.files.read_agent(unit["task_run_id"], assignment, agent["agent_id"])
+            place = (unit["task_run_id"], assignment, agent["agent_id"])
+            found = self.files.read_agent(*place, has_answered=True)
             if found is None:
-                self.files.troubles.append((f"agent {agent['agent_id']}", "its folder is missing"))
                 continue
             yield {
                 **unit,

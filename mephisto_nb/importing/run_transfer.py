@@ -10,17 +10,16 @@ from typing import Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model import changes as c
-from mephisto_nb.data_model.records import Agent, Assignment, Event, Payment, Submission, TaskRun, Unit
+from mephisto_nb.data_model.records import Agent, Assignment, Event, Submission, TaskRun, Unit
 from mephisto_nb.data_model.reviews import Review
 from mephisto_nb.data_model.states import (
     AGENT_ACTIVE,
     UNIT_ANSWERED,
     UNIT_OPEN,
     AgentStatus,
-    PaymentKind,
-    PaymentStatus,
     UnitStatus,
 )
+from mephisto_nb.importing import old_pay
 from mephisto_nb.importing import old_tables as t
 from mephisto_nb.importing.old_database import to_seconds
 from mephisto_nb.importing.old_files import OldAnswer, OldFiles
@@ -80,6 +79,9 @@ class RunTransfer:
     _events: list[Event] = field(default_factory=list)
     _answers: dict[str, OldAnswer] = field(default_factory=dict)
     _unit_data: dict[str, tuple[JSONObject, list[JSONObject]]] = field(default_factory=dict)
+    #: By the unit's id in 1.x, those who were paid, and by what payment.
+    _paid_units: dict[str, Unit] = field(default_factory=dict)
+    _rewards: dict[str, str] = field(default_factory=dict)
     _last_at: float = 0.0
 
     def make(self) -> c.Changes:
@@ -92,6 +94,7 @@ class RunTransfer:
         for agent_id, agent in agents.items():
             self._add_work(agent_id, agent)
         self._add_onboardings()
+        self._add_rewards(agents)
         self._add_reviews(units, agents)
         ended_at = max(self._last_at, run.created_at)
         self._log(ended_at, "run", run.task_run_id, "imported from Mephisto 1.x", after="ended")
@@ -126,7 +129,8 @@ class RunTransfer:
         for agent in self.old.agents:
             if (unit := units.get(agent["unit_id"])) is not None:
                 place = (self.old.old_id, unit["assignment_id"], agent["agent_id"])
-                if (found := self.files.read_agent(*place)) is not None:
+                has_answered = agent["status"] in t.UNIT_OF_AGENT
+                if (found := self.files.read_agent(*place, has_answered=has_answered)) is not None:
                     self._answers[agent["agent_id"]] = found
         for one in self.old.assignments:
             data = self.files.read_assignment(self.old.old_id, one["assignment_id"])
@@ -161,7 +165,9 @@ class RunTransfer:
         elif status in UNIT_ANSWERED and agent is None:
             self.report.remark("units", f"{status.value} by nobody, and expired here")
             status = UnitStatus.EXPIRED
-        return Unit(
+        elif status is UnitStatus.COMPLETED:
+            self.report.remark("units", old_pay.LEFT_OPEN)
+        made = Unit(
             unit_id=self._id(unit["unit_id"]),
             assignment_id=self._id(unit["assignment_id"]),
             unit_index=int(unit["unit_index"] or 0),
@@ -170,6 +176,9 @@ class RunTransfer:
             agent_id=self._id(agent["agent_id"]) if agent else None,
             worker_id=self.old.worker_ids[agent["worker_id"]] if agent else None,
         )
+        if status in old_pay.PAID and made.pay_amount:
+            self._paid_units[unit["unit_id"]] = made
+        return made
 
     # -- agents ----------------------------------------------------------------------------------------------
 
@@ -217,9 +226,12 @@ class RunTransfer:
         came_at = found.started_at or to_seconds(agent["creation_date"]) or self.old.run.created_at
         at = found.ended_at or came_at
         self._last_at = max(self._last_at, at)
+        if is_answer and not found.has_state:
+            self.report.remark("agents", "who answered, but whose answer could not be read")
         metadata = dict(found.metadata)
         if is_answer:
-            self._changes.append(c.AddSubmission(Submission(agent_id, found.outputs, at, self._copy(agent_id, found))))
+            files = self._copy(agent_id, found)
+            self._changes.append(c.AddSubmission(Submission(agent_id, found.outputs, found.ended_at, files)))
         elif found.outputs:
             self.report.remark("agents", "who left, whose unfinished answer is kept beside (unfinished)")
             metadata["unfinished"] = found.outputs
@@ -253,6 +265,16 @@ class RunTransfer:
         self.report.imported["onboarding_agents"] += len(self.old.onboardings)
         self.report.remark("onboarding_agents", "kept as rows of their run's events()", len(self.old.onboardings))
 
+    def _add_rewards(self, agents: Mapping[str, JSONObject]) -> None:
+        """Keep the pay of what was approved: in the books it stands as sent."""
+        paid_at = {one["unit_id"]: one["at"] for one in reversed(self.old.reviews) if old_pay.pays(one)}
+        came = {self._id(one["agent_id"]): one["creation_date"] for one in agents.values()}
+        for old_id, unit in self._paid_units.items():
+            came_at = to_seconds(came[str(unit.agent_id)]) or self.old.run.created_at
+            payment = old_pay.make_reward(unit, self.old.run.task_run_id, came_at, paid_at.get(old_id))
+            self._changes.append(c.AddPayment(payment))
+            self._rewards[old_id] = payment.payment_id
+
     def _add_reviews(self, units: Mapping[str, JSONObject], agents: Mapping[str, JSONObject]) -> None:
         for one in self.old.reviews:
             agent = agents.get((units.get(one["unit_id"] or "") or {}).get("agent_id") or "")
@@ -274,10 +296,11 @@ class RunTransfer:
         names = ("granted", "revoked", "blocked", "bonus", "note")
         detail = {name: review[name] for name in names if review[name]}
         if review["bonus"] and review["worker_id"] in self.old.worker_ids:
-            self._pay(review, at, None)
+            self._pay(review, at, worker)
         self._log(at, "worker", worker, "reviewed in Mephisto 1.x", after=review["after"], detail=detail)
 
     def _make_review(self, review: JSONObject, agent: JSONObject, at: float) -> Review:
+        worker = self.old.worker_ids[agent["worker_id"]]
         effects: JSONObject = {"blocked": True} if review["blocked"] else {}
         if review["granted"]:
             effects["granted"] = {name: [value, None] for name, value in review["granted"].items()}
@@ -285,31 +308,20 @@ class RunTransfer:
             review_id=self._id(f"{review['review_id']}-review"),
             unit_id=self._id(review["unit_id"]),
             agent_id=self._id(agent["agent_id"]),
-            worker_id=self.old.worker_ids[agent["worker_id"]],
+            worker_id=worker,
             before=UnitStatus(review["before"]),
             after=UnitStatus(review["after"]),
             note=review["note"],
             message="",
             who=t.WHO,
             at=at,
-            bonus_payment_id=self._pay(review, at, agent) if review["bonus"] else None,
+            reward_payment_id=self._rewards.pop(review["unit_id"], None) if old_pay.pays(review) else None,
+            bonus_payment_id=self._pay(review, at, worker, self._id(review["unit_id"])) if review["bonus"] else None,
             effects=effects,
         )
 
-    def _pay(self, review: JSONObject, at: float, agent: JSONObject | None) -> str:
-        """Keep a bonus, which 1.x notes when it has been sent."""
-        payment = Payment(
-            payment_id=self._id(f"{review['review_id']}-bonus"),
-            key=f"{self.old.run.task_run_id}:1.x:{review['review_id']}",
-            worker_id=self.old.worker_ids[agent["worker_id"] if agent else review["worker_id"]],
-            kind=PaymentKind.BONUS,
-            amount=float(review["bonus"]),
-            reason=review["note"] or "a bonus in Mephisto 1.x",
-            created_at=at,
-            task_run_id=self.old.run.task_run_id,
-            unit_id=self._id(review["unit_id"]) if agent else None,
-            status=PaymentStatus.SENT,
-            sent_at=at,
-        )
+    def _pay(self, review: JSONObject, at: float, worker_id: str, unit_id: str | None = None) -> str:
+        about = {"payment_id": self._id(f"{review['review_id']}-bonus"), "worker_id": worker_id, "unit_id": unit_id}
+        payment = old_pay.make_bonus(review, self.old.run.task_run_id, at, **about)
         self._changes.append(c.AddPayment(payment))
         return payment.payment_id

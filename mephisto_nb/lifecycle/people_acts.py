@@ -7,7 +7,17 @@ from dataclasses import replace
 from itertools import islice
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.people_acts import OF_BLOCKS, OF_GRANTS, Act, ActKind, Met, Outcome, WorkerChange, WorkerKey
+from mephisto_nb.data_model.people_acts import (
+    OF_BLOCKS,
+    OF_GRANTS,
+    UNMADE,
+    Act,
+    ActKind,
+    Met,
+    Outcome,
+    WorkerChange,
+    WorkerKey,
+)
 from mephisto_nb.data_model.records import Event, Qualification
 from mephisto_nb.errors import ConflictError
 
@@ -58,8 +68,20 @@ def _qualification_after(act: Act, was: Qualification | None, new_id: Callable[[
     return Qualification(new_id(), act.qualification_name, act.text if act.kind is ActKind.CREATE else "")
 
 
-def undo_of(outcome: Outcome) -> Act:
-    """Give the act that takes another one back. Workers and qualifications that a grant made stay."""
+_NOUN = {
+    ActKind.CREATE: "making of it",
+    ActKind.DESCRIBE: "new description",
+    ActKind.DELETE: "deletion",
+    ActKind.REVOKE: "revocation",
+    ActKind.UNBLOCK: "unblocking",
+}
+
+
+def undo_of(outcome: Outcome, who: str | None = None) -> Act:
+    """Give the act that takes another one back, in the name of `who` (None: of whoever did that one).
+
+    Workers and qualifications that a grant made stay.
+    """
     act, changes = outcome.act, outcome.changes
     kind = _OPPOSITE.get(act.kind, act.kind)
     undo = Act(
@@ -67,8 +89,8 @@ def undo_of(outcome: Outcome) -> Act:
         qualification_name=act.qualification_name,
         workers=tuple(change.worker for change in changes),
         values=tuple(change.before for change in changes),
-        why=f"undone: {act.kind}",
-        who=act.who,
+        why=f"undid the {_NOUN.get(act.kind, act.kind)}",
+        who=act.who if who is None else who,
         undoes=outcome,
     )
     if act.kind is ActKind.NOTE:
@@ -102,6 +124,7 @@ def _named(workers: list[WorkerKey]) -> str:
 def events_of(outcome: Outcome) -> list[Event]:
     """Give the rows that the event log gets of an act: one a worker, and one where the qualification changes."""
     act, events = outcome.act, []
+    unmade = {change.worker_id for change in act.undoes.changes if change.is_new} if act.undoes else set()
     if outcome.was != outcome.now:
         events.append(_event_of_qualification(outcome))
     for change in outcome.changes:
@@ -113,6 +136,8 @@ def events_of(outcome: Outcome) -> list[Event]:
             detail["text"] = act.text
         elif act.kind is ActKind.WITHDRAW and act.undoes is not None:
             detail["withdraws"] = act.undoes.act_id
+        if change.worker_id in unmade:
+            detail[UNMADE] = True
         events.append(Event(outcome.at, "worker", change.worker_id, before, after, act.why, act.who, detail))
     return events
 

@@ -5,8 +5,9 @@ A step of a live run has all its units; one for a run that nobody drives has tho
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.changes import AddReview
@@ -72,8 +73,12 @@ def _why_not(unit: Unit, agent: Agent | None, decision: Decision, seen: UnitStat
     if unit.status in UNIT_REVIEWED and not decision.again:
         return DECIDED
     if decision.verdict not in UNIT_TRANSITIONS[unit.status]:
-        return f"is {unit.status.value}, which cannot become {decision.verdict.value}"
+        return f"is {_said(unit.status)}, which cannot become {_said(decision.verdict)}: take that decision back first"
     return ""
+
+
+def _said(status: UnitStatus) -> str:
+    return SAID.get(status, status.value)
 
 
 def _decide_on(step: Step, unit: Unit, agent: Agent, decision: Decision, effects: JSONObject) -> Outcome:
@@ -104,7 +109,13 @@ def _decide_on(step: Step, unit: Unit, agent: Agent, decision: Decision, effects
         effects=effects,
     )
     step.note(AddReview(review))
-    return Outcome(unit.unit_id, agent.worker_id, before, decision.verdict, done=True, review_id=review_id)
+    about: dict[str, Any] = {"review_id": review_id, "owed": reward + decision.bonus, "also": _also(effects)}
+    return Outcome(unit.unit_id, agent.worker_id, before, decision.verdict, done=True, **about)
+
+
+def _also(effects: JSONObject) -> str:
+    granted = [f"granted {name!r}" for name in effects.get("granted", {})]
+    return ", ".join([*granted, *(["blocked"] if effects.get("blocked") else [])])
 
 
 def _key(review_id: str, kind: PaymentKind) -> str:
@@ -146,12 +157,11 @@ def undo(
         for payment_id in one.payments:
             kind = PaymentKind.REWARD if payment_id == review.reward_payment_id else PaymentKind.BONUS
             people.cancel(step, payment_id, _key(review.review_id, kind))
-        standing.restore(review)
+        also = ", ".join(standing.restore(review))
         undoing = _undoing(step, review, who, note)
         step.note(AddReview(undoing))
-        outcomes.append(
-            Outcome(unit.unit_id, review.worker_id, review.after, review.before, done=True, review_id=undoing.review_id)
-        )
+        about: dict[str, Any] = {"review_id": undoing.review_id, "owed": -math.fsum(one.amounts.values()), "also": also}
+        outcomes.append(Outcome(unit.unit_id, review.worker_id, review.after, review.before, done=True, **about))
     return outcomes
 
 
@@ -159,7 +169,7 @@ def _why_not_back(unit: Unit, kept: KeptReview) -> str:
     if unit.status is not kept.review.after:
         return DECIDED
     if kept.review.before not in UNIT_WAYS_BACK[unit.status]:
-        return f"is {unit.status.value}, from where no way leads back to {kept.review.before.value}"
+        return f"is {_said(unit.status)}, from where no way leads back to {_said(kept.review.before)}"
     pays = kept.review.after in _PAID_FOR and kept.review.before not in _PAID_FOR
     if pays and unit.pay_amount and kept.review.reward_payment_id is None:
         return "it was paid for elsewhere, which cannot be taken back"
@@ -191,8 +201,9 @@ class _Standing:
         self._grants = {worker_id: dict(facts.grants) for worker_id, facts in known.items()}
         self._blocked = {id_ for id_, facts in known.items() if facts.worker is not None and facts.worker.blocked}
 
-    def restore(self, review: Review) -> None:
-        """Put back what a decision has changed of a worker, unless somebody has changed it since."""
+    def restore(self, review: Review) -> list[str]:
+        """Put back what a decision has changed of a worker, unless somebody has changed it since; say what was."""
+        restored: list[str] = []
         why, worker_id = f"the decision that it came with is undone: {SAID[review.after]}", review.worker_id
         held = self._grants.get(worker_id, {})
         for name, (value, earlier) in review.effects.get("granted", {}).items():
@@ -201,9 +212,13 @@ class _Standing:
             if earlier is None:
                 del held[name]
                 people.revoke(self._step, worker_id, name, why, self._who)
+                restored.append(f"revoked {name!r}")
             else:
                 held[name] = earlier
                 people.grant(self._step, worker_id, name, earlier, why, self._who)
+                restored.append(f"{name!r} is {earlier} again")
         if review.effects.get("blocked") and worker_id in self._blocked:
             self._blocked.remove(worker_id)
             people.unblock(self._step, worker_id, why, self._who)
+            restored.append("unblocked")
+        return restored

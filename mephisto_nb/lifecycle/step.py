@@ -47,7 +47,8 @@ class Step:
     have left others that go on, `dissolved` the assignments that end or begin anew because somebody has left.
     `refused` are the names of workers who got no unit, with the code of the reason, and `page_errors` the agents whose
     pages reported an error. `errands` are to be run once the step is committed; `granted` is what it has granted (None:
-    taken back), by worker. `troubles` are what befell the researcher's own code, for them to read.
+    taken back), by worker. `troubles` are what befell the researcher's own code, for them to read, and `failures` the
+    same of what fails again and again: what that is, and the trouble.
     """
 
     state: RunState
@@ -64,6 +65,7 @@ class Step:
     parted: list[Agent] = field(default_factory=list)
     dissolved: list[str] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+    failures: list[tuple[str, str]] = field(default_factory=list)
     errands: list[Errand] = field(default_factory=list)
     granted: dict[str, dict[str, int | None]] = field(default_factory=dict)
     #: Agents and units whose rows are written for the first time, as they are at the end of the step.
@@ -143,7 +145,7 @@ class Step:
         """Keep an answer."""
         self.note(AddSubmission(submission))
         self.state.agents[submission.agent_id].submitted_at = submission.received_at
-        self.state.last_submission_at = max(submission.received_at, self.state.last_submission_at or 0.0)
+        self.state.last_submission_at = max(submission.received_at or 0.0, self.state.last_submission_at or 0.0)
 
     def add_metadata(self, agent_id: str, data: JSONObject, received_at: float) -> None:
         """Keep what a worker sent beside the answer."""

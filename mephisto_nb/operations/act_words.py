@@ -42,28 +42,27 @@ def _foretell_workers(outcome: Outcome) -> str:
     act, changes = outcome.act, outcome.changes
     names, name = _named(changes), repr(act.qualification_name)
     if not changes:
-        return "Nothing changes."
+        return "Nothing will change."
     if act.kind is ActKind.GRANT:
-        made = "" if outcome.was is not None else f" {name} is made for it."
+        made = "" if outcome.was is not None else f" {name} will be made for it."
         return f"{names} {_gets(changes, name)}.{made}"
     if act.kind is ActKind.REVOKE:
-        return f"{names} {'loses' if len(changes) == 1 else 'lose'} {name}."
+        return f"{names} will lose {name}."
     if act.kind in OF_BLOCKS:
-        are = "is" if len(changes) == 1 else "are"
         offered = "offered nothing any more, in any run" if act.kind is ActKind.BLOCK else "offered work again"
-        return f"{names} {are} {offered}."
-    return f"A note is kept about {names}."
+        return f"{names} will be {offered}."
+    return f"A note will be kept about {names}."
 
 
 def _gets(changes: Sequence[WorkerChange], name: str) -> str:
     first = sum(change.before is None for change in changes)
     parts = []
     if first:
-        parts.append(f"{'gets' if len(changes) == 1 else 'get'} {name} ({_values(changes)})")
+        parts.append(f"will get {name} ({_values(changes)})")
     if first and first < len(changes):
         parts.append(f"of whom {len(changes) - first:,} had another value")
     if not first:
-        parts.append(f"{'gets' if len(changes) == 1 else 'get'} another value of {name} ({_values(changes)})")
+        parts.append(f"will get another value of {name} ({_values(changes)})")
     return ", ".join(parts)
 
 
@@ -75,14 +74,14 @@ def _values(changes: Sequence[WorkerChange]) -> str:
 def _foretell_qualification(outcome: Outcome) -> str:
     act, name = outcome.act, repr(outcome.act.qualification_name)
     if act.kind is ActKind.CREATE:
-        return f"{name} is created." if outcome.was is None else f"There is {name} already: nothing changes."
+        return f"{name} will be created." if outcome.was is None else f"There is {name} already: nothing will change."
     if act.kind is ActKind.DESCRIBE:
-        return f"{name} is described otherwise." if outcome.has_changed else "Nothing changes."
+        return f"{name} will be described otherwise." if outcome.has_changed else "Nothing will change."
     if act.kind is ActKind.DELETE:
-        held = f"{_workers(len(outcome.changes))} {'loses' if len(outcome.changes) == 1 else 'lose'} it"
+        held = f"{_workers(len(outcome.changes))} will lose it"
         names = f": {_names(outcome.changes)}" if outcome.changes else ""
-        return f"{name} is deleted. {held if outcome.changes else 'Nobody holds it'}{names}."
-    return "Nobody is meant: nothing changes."
+        return f"{name} will be deleted. {held if outcome.changes else 'Nobody holds it'}{names}."
+    return "Nobody is meant: nothing will change."
 
 
 def _unchanged(outcome: Outcome) -> str:

@@ -34,7 +34,7 @@ class Keeper(Protocol):
     def asked_after(self, name: str) -> int:
         """Give how much a program had been told when it was asked before a restart; 0: it was not."""
 
-    async def report(self, why: str, detail: JSONObject | None = None) -> None:
+    async def report(self, why: str, detail: JSONObject | None = None, *, of: str = "") -> None:
         """Leave a row in the event log, and tell the researcher by `run.attention`."""
 
 
@@ -94,9 +94,9 @@ class BotAgent:
         self._calls += 1
         return await self._keeper.keep(self._name_of(self._calls), function, *args)
 
-    async def report(self, why: str, detail: JSONObject | None = None) -> None:
+    async def report(self, why: str, detail: JSONObject | None = None, *, of: str = "") -> None:
         """Leave a row in the event log, and tell the researcher by `run.attention`."""
-        await self._keeper.report(why, detail)
+        await self._keeper.report(why, detail, of=of)
 
     def _name_of(self, number: int) -> str:
         return f"{self.agent_id}:{number}"
@@ -110,9 +110,8 @@ class BotAgent:
 
     async def _ask(self, chat: list[dict[str, str]], timeout: float | None) -> JSON:
         try:
-            reply = await self._bot.ask(chat, timeout)
-        except Exception as error:  # noqa: BLE001 - a researcher's function; its failure must not end the talk
-            await self._keeper.report(f"{self.name} gave no answer: {error!r}")
+            reply = await self._bot.ask_again(chat, self._keeper, timeout)
+        except Exception:  # noqa: BLE001 - a researcher's function; its failure must not end the talk
             return None
         return None if reply is None else {"id": self.name, "update_id": new_id(), **reply}
 

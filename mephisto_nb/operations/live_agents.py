@@ -29,6 +29,7 @@ from mephisto_nb.operations.supervisor import Supervisor
 from mephisto_nb.operations.talk import Heard, Talk
 from mephisto_nb.operations.together import Together
 from mephisto_nb.operations.transcripts import Transcripts
+from mephisto_nb.utils.own_code import describe
 
 #: What the pages of people hear whose task's code has failed: what they have is theirs to send.
 _OVER: JSONObject = {"text": "This has come to its end.", "id": "", "task_data": {"task_done": True}}
@@ -190,8 +191,7 @@ class AgentKeeper:
             raise
         except Exception as error:
             self._companies.pop(agent_id, None)  # or else the agent's end would cancel this very task
-            how = partial(leave, agent_id=agent_id, how=AgentStatus.DISCONNECT, why=_why(error), who="operator")
-            await self._engine.do(how, patiently=True)
+            await self._engine.do(partial(_fail_alone, agent_id=agent_id, why=_why(error)), patiently=True)
             raise
         else:
             await self._engine.do(partial(_await_submission, agent_id=agent_id), patiently=True)
@@ -274,12 +274,30 @@ def _object(data: JSON) -> JSONObject:
     return data if isinstance(data, dict) else {}
 
 
+#: What to do about code that fails.
+_REMEDY = (
+    "Let nobody else meet with it until it is mended: await run.pause_launching(). The log has the traceback, and "
+    "run.events() each failure; those who were in the middle may send what they have."
+)
+
+
 def _why(error: Exception) -> str:
-    return f"the task's code failed: {error!r}"
+    return f"the task's code failed: {describe(error)}"
+
+
+def _note_failure(step: Step, why: str) -> None:
+    step.failures.append(("the task's code", f"{why[0].upper()}{why[1:]}. {_REMEDY}"))
+
+
+def _fail_alone(step: Step, agent_id: str, why: str) -> None:
+    """Let go of somebody who worked alone, whose task's code has failed."""
+    _note_failure(step, why)
+    leave(step, agent_id, AgentStatus.DISCONNECT, why, "operator")
 
 
 def _fail(step: Step, agent_ids: list[str], why: str) -> None:
     """Tell the pages of people whose task's code has failed that they may send what they have."""
+    _note_failure(step, why)
     for agent_id in agent_ids:
         step.log("agent", agent_id, None, None, why, "operator")
         if step.state.agents[agent_id].status in AGENT_ACTIVE:

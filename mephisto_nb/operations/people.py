@@ -18,7 +18,7 @@ class People:
     """Qualifications and blocks; `Operator` is one of these.
 
     A worker is known by name and provider ('mock' unless another is named). `qualifications` and `workers` do the same
-    for many at once, and much more.
+    for many at once, and much more. `who` does it; None: the name that this computer knows you by.
     """
 
     #: What a display knows of the people here, kept with them.
@@ -50,11 +50,15 @@ class People:
             raise NotFoundError(f"The qualification {name!r} was deleted while it was made. Make it again.")
         return outcome.now
 
-    async def grant_qualification(self, name: str, worker_name: str, value: int = 1, provider: str = "mock") -> None:
+    async def grant_qualification(
+        self, name: str, worker_name: str, value: int = 1, provider: str = "mock", *, who: str | None = None
+    ) -> None:
         """Grant a worker a qualification, or change its value; both are made if they are new."""
-        await self.qualifications.grant(name, worker_name, value, provider=provider)
+        await self.qualifications.grant(name, worker_name, value, provider=provider, who=who)
 
-    async def revoke_qualification(self, name: str, worker_name: str, provider: str = "mock") -> None:
+    async def revoke_qualification(
+        self, name: str, worker_name: str, provider: str = "mock", *, who: str | None = None
+    ) -> None:
         """Take a grant back.
 
         Raises
@@ -62,17 +66,17 @@ class People:
         NotFoundError
             The worker does not have the qualification.
         """
-        outcome = await self.qualifications.revoke(name, worker_name, provider=provider)
+        outcome = await self.qualifications.revoke(name, worker_name, provider=provider, who=who)
         if not outcome.has_changed:
             raise NotFoundError(f"Worker {worker_name!r} of provider {provider!r} does not have {name!r}.")
 
-    async def block_worker(self, worker_name: str, provider: str = "mock") -> None:
+    async def block_worker(self, worker_name: str, provider: str = "mock", *, who: str | None = None) -> None:
         """Offer this worker nothing any more."""
-        await self.workers.block(worker_name, provider=provider)
+        await self.workers.block(worker_name, provider=provider, who=who)
 
-    async def unblock_worker(self, worker_name: str, provider: str = "mock") -> None:
+    async def unblock_worker(self, worker_name: str, provider: str = "mock", *, who: str | None = None) -> None:
         """Offer this worker work again."""
-        await self.workers.unblock(worker_name, provider=provider)
+        await self.workers.unblock(worker_name, provider=provider, who=who)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from mephisto_nb.abstractions.clock import Clock
@@ -19,13 +19,14 @@ from mephisto_nb.data_model.changes import (
     SetBlocked,
     SetGrant,
 )
-from mephisto_nb.data_model.people_acts import Act, ActKind, Outcome
+from mephisto_nb.data_model.people_acts import OF_ALL, OF_WORKERS, Act, ActKind, Outcome
 from mephisto_nb.errors import ConflictError, NotFoundError
 from mephisto_nb.lifecycle.people_acts import undo_of
 from mephisto_nb.operations.act_makers import make_act
 from mephisto_nb.operations.act_words import foretell, tell
 from mephisto_nb.operations.threads import DatabaseWriter, in_thread
 from mephisto_nb.utils.logging import get_logger
+from mephisto_nb.utils.login import login_name
 
 logger = get_logger(__name__)
 
@@ -53,10 +54,14 @@ class PeopleActs:
         self._turn = asyncio.Lock()
         writer.listeners.append(self._take_in)
 
-    @property
-    def last(self) -> Outcome | None:
-        """What `undo` would take back."""
-        return self._done[-1] if self._done else None
+    def last(self, kinds: Collection[ActKind] = OF_ALL) -> Outcome | None:
+        """Give what `undo` would take back of acts of these kinds."""
+        return next((one for one in reversed(self._done) if one.act.kind in kinds), None)
+
+    def known_workers(self) -> Sequence[Sequence[Any]]:
+        """Give the rows of `PeopleStore.read_workers`, without those who were known for a moment alone, by mistake."""
+        workers, gone = self.database.read_workers(), self.database.find_gone_workers()
+        return [row for row in workers if row[0] not in gone] if gone else workers
 
     def tell(self) -> None:
         """Tell everybody that something about people may have changed."""
@@ -95,30 +100,64 @@ class PeopleActs:
         _check(outcome)
         return foretell(outcome)
 
-    async def undo(self) -> Outcome:
+    def preview_undo(self, kinds: Collection[ActKind] = OF_ALL) -> str:
+        """Say what `undo` would take back.
+
+        Raises
+        ------
+        NotFoundError
+            There is nothing.
+        """
+        return f"Will be undone: {tell(self._last_or_refuse(kinds))}"
+
+    async def undo(
+        self, kinds: Collection[ActKind] = OF_ALL, *, act_id: str | None = None, who: str | None = None
+    ) -> Outcome:
         """Take the last act back that was not undone yet, or refuse to: then it stays, and the next is that before it.
+
+        Parameters
+        ----------
+        kinds
+            Of acts of which kinds.
+        act_id
+            Which act is meant: another one is not taken back in its place.
+        who
+            Who does it; None: the name that this computer knows you by.
 
         Raises
         ------
         NotFoundError
             There is none, in this kernel.
         ConflictError
-            Somebody has changed the same things since; nothing was changed.
+            Somebody has changed the same things since, or done another act; nothing was changed.
         """
         async with self._turn:
-            if (last := self.last) is None:
-                raise NotFoundError(
-                    "There is nothing to undo: this operator has done nothing to people yet, or all of it is undone. "
-                    "What came with a decision on an answer goes back with that decision: run.undo_review(...)."
-                )
+            last = self._last_or_refuse(kinds)
+            if act_id is not None and last.act_id != act_id:
+                raise ConflictError(f"Nothing was undone: another act came in between. The last is now: {tell(last)}")
             try:
-                outcome = await self._perform(undo_of(last))
+                outcome = await self._perform(undo_of(last, login_name() if who is None else who))
             except ConflictError as error:
                 self._forget(last)
-                next_ = f" Undo again for the act before it: {tell(self.last)}" if self.last else ""
+                before = self.last(kinds)
+                next_ = f" Undo again for the act before it: {tell(before)}" if before else ""
                 raise ConflictError(f"{error}{next_}") from error
             self._forget(last)
             return outcome
+
+    def _last_or_refuse(self, kinds: Collection[ActKind]) -> Outcome:
+        if (last := self.last(kinds)) is not None:
+            return last
+        if (other := self.last()) is not None:
+            whose = "workers" if other.act.kind in OF_WORKERS else "qualifications"
+            raise NotFoundError(
+                f"There is nothing to undo here. The last act was one on {whose}: {tell(other)} "
+                f"Take it back with operator.{whose}.undo()."
+            )
+        raise NotFoundError(
+            "There is nothing to undo: this operator has done nothing to people yet, or all of it is undone. "
+            "What came with a decision on an answer goes back with that decision: run.undo_review(...)."
+        )
 
     def _forget(self, done: Outcome) -> None:
         self._done.remove(done)

@@ -8,7 +8,7 @@ from typing import Any, Self
 import pandas as pd
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.people_acts import Outcome
+from mephisto_nb.data_model.people_acts import OF_QUALIFICATIONS, Outcome
 from mephisto_nb.data_model.qualifications import Requirement, requirement_from_dict
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.export import people_frames
@@ -44,7 +44,7 @@ class Qualifications:
 
     # -- acts ------------------------------------------------------------------------------------------------
 
-    async def create(self, name: str, description: str = "", **log: str) -> Outcome:
+    async def create(self, name: str, description: str = "", **log: str | None) -> Outcome:
         """Make a qualification; one of this name that is there stays as it is.
 
         Parameters
@@ -52,7 +52,8 @@ class Qualifications:
         name, description
             What it is called, and what having it means.
         log
-            ``why`` and ``who``, for the event log; the same for all acts.
+            ``why`` and ``who``, for the event log; the same for all acts. ``who`` is the name that this computer knows
+            you by, unless another is given.
 
         Raises
         ------
@@ -61,7 +62,7 @@ class Qualifications:
         """
         return await self._acts.do("create", name=name, description=description, **log)
 
-    async def describe(self, name: str, description: str, **log: str) -> Outcome:
+    async def describe(self, name: str, description: str, **log: str | None) -> Outcome:
         """Say otherwise what having a qualification means.
 
         Raises
@@ -71,7 +72,7 @@ class Qualifications:
         """
         return await self._acts.do("describe", name=name, description=description, **log)
 
-    async def delete(self, name: str, *, force: bool = False, **log: str) -> Outcome:
+    async def delete(self, name: str, *, force: bool = False, **log: str | None) -> Outcome:
         """Take a qualification from all who hold it, and forget it; the history stays.
 
         Parameters
@@ -96,7 +97,7 @@ class Qualifications:
             )
         return await self._acts.do("delete", name=name, **log)
 
-    async def grant(self, name: str, workers: Whom, value: Values = 1, **log: str) -> Outcome:
+    async def grant(self, name: str, workers: Whom, value: Values = 1, **log: str | None) -> Outcome:
         """Grant workers a qualification, or change their value; whoever, and whatever, is new is made.
 
         Parameters
@@ -119,7 +120,7 @@ class Qualifications:
         """
         return await self._acts.do("grant", name=name, workers=workers, value=value, **log)
 
-    async def revoke(self, name: str, workers: Whom, **log: str) -> Outcome:
+    async def revoke(self, name: str, workers: Whom, **log: str | None) -> Outcome:
         """Take a qualification from workers; those who do not have it stay as they are.
 
         Raises
@@ -131,20 +132,22 @@ class Qualifications:
         """
         return await self._acts.do("revoke", name=name, workers=workers, **log)
 
-    async def undo(self) -> Outcome:
-        """Take the last act back, be it on qualifications or workers; again: the one before.
+    async def undo(self, *, who: str | None = None) -> Outcome:
+        """Take the last act on qualifications back; again: the one before. ``preview("undo")`` says which it is.
 
-        Grants and blocks that came with a decision on an answer are not among these: taken back alone they would leave
-        half of it, the verdict and the money. ``run.undo_review(...)`` takes back all that came with it.
+        Blocks and notes are acts on workers: `Workers.undo`. The button of a panel takes back what it names.
+
+        What came with a decision on an answer is not among these: taken back alone it would leave half of it, the
+        verdict and the money. ``run.undo_review(...)`` takes back all that came with it.
 
         Raises
         ------
         NotFoundError
-            There is nothing to undo.
+            There is nothing to undo, or an act on workers alone, which is named.
         ConflictError
             Somebody has changed the same things since; nothing was changed, and the next is the act before it.
         """
-        return await self._acts.undo()
+        return await self._acts.undo(OF_QUALIFICATIONS, who=who)
 
     def preview(self, action: str, **arguments: Any) -> str:
         """Say what an act would do now, in numbers; nothing is done.
@@ -152,7 +155,7 @@ class Qualifications:
         Parameters
         ----------
         action
-            ``create``, ``describe``, ``delete``, ``grant``, or ``revoke``.
+            ``create``, ``describe``, ``delete``, ``grant``, ``revoke``, or ``undo``.
         arguments
             Those of the method of this name.
 
@@ -161,16 +164,23 @@ class Qualifications:
         ConfigError
             There is no such action, or it cannot be done so.
         NotFoundError
-            There is no such qualification or worker.
+            There is no such qualification or worker, or nothing to undo.
 
         Examples
         --------
         ``operator.qualifications.preview("grant", name="careful", workers=["ann", "bob"])``
         """
+        if action == "undo":
+            return self._acts.preview_undo(OF_QUALIFICATIONS)
         arguments.pop("force", None)
-        runs = self._find_runs_that_require(arguments.get("name", "")) if action == "delete" else []
-        required = f" Runs that ask for it and have not ended: {describe_runs(runs)}." if runs else ""
+        runs = self.required_by(arguments.get("name", "")) if action == "delete" else ""
+        required = f" Runs that ask for it and have not ended: {runs}." if runs else ""
         return self._acts.preview(action, **arguments) + required
+
+    def required_by(self, name: str) -> str:
+        """Say which runs that have not ended ask for a qualification; "" where none does."""
+        runs = self._find_runs_that_require(name)
+        return describe_runs(runs) if runs else ""
 
     # -- questions -------------------------------------------------------------------------------------------
 
@@ -230,7 +240,7 @@ class Qualifications:
         if requirements is not None:
             self.composed = [requirement_from_dict(one) for one in requirements]
             self._acts.tell()
-        workers, held = self._database.read_workers(), self._database.read_values()
+        workers, held = self._acts.known_workers(), self._database.read_values()
         return people_frames.eligibility_frame(workers, held, self.composed)
 
     def _find_runs_that_require(self, name: str) -> list[Any]:

@@ -69,12 +69,23 @@ class RunFrames(SaidFrames):
         """Give one row a worker at a unit (columns: `export.frames.agents_frame`)."""
         return frames.agents_frame(self._database.read_agents([self.task_run_id]))
 
-    def messages(self) -> pd.DataFrame:
-        """Give what was said in conversations, one row a message (columns: `export.frames.messages_frame`).
+    def messages(self, *, everything: bool = False) -> pd.DataFrame:
+        """Give what was said in conversations, by conversation and then in the order in which it was said.
 
-        What broken conversations hold is there as well.
+        One row is what a worker, a program or the task's code said (columns: `export.frames.messages_frame`), whoever
+        heard it; ``heard_by`` tells who did. What broken conversations hold is there as well.
+
+        Parameters
+        ----------
+        everything
+            Give each hearing a row of its own as well: what was sent to whose page, and when.
+
+        Examples
+        --------
+        ``run.messages()[["assignment_index", "shown_name", "text"]]``
         """
-        return frames.messages_frame(self._database.read_live_updates([self.task_run_id]))
+        rows = self._database.read_live_updates([self.task_run_id])
+        return frames.messages_frame(rows, everything=everything)
 
     def payments(self) -> pd.DataFrame:
         """Give one row a payment: pay of approved units, bonuses ... (columns: `export.frames.payments_frame`)."""

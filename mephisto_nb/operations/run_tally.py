@@ -29,8 +29,7 @@ class RunTally:
 
     `turned_away` are the workers who were refused since a unit was last taken, the latest last, with the code of the
     reason. Those are no longer among them whose reason may have passed: because there was nothing on offer, more has
-    been put on offer, or limits have changed. `page_errors` are reports by agent; `troubles` is what the
-    researcher should know of them, and of their own code, with how often it was met. `explain` knows what to say of
+    been put on offer, or limits have changed. `page_errors` are reports by agent. `explain` knows what to say of
     an error (see `Blueprint.explain_page_error`).
     """
 
@@ -38,10 +37,11 @@ class RunTally:
     explain: Callable[[JSONObject], str | None] = lambda report: None
     turned_away: OrderedDict[str, str] = field(default_factory=OrderedDict)
     page_errors: Counter[str] = field(default_factory=Counter)
-    troubles: Counter[str] = field(default_factory=Counter)
     last_arrival_at: float | None = None
     #: How many assignments of the run's data have been created, and how many there are (None: a generator knows).
     created: tuple[int, int | None] = (0, None)
+    #: What the researcher should know, by what it is of: the latest, and how often it was met.
+    _told: dict[str, tuple[str, int]] = field(default_factory=dict)
     _on_offer: int = 0
     _steering: Steering = AS_LAUNCHED
 
@@ -63,18 +63,26 @@ class RunTally:
         if step.page_errors:
             self.page_errors.update(step.page_errors)
             reports = [event.detail or {} for event in step.changes.events if event.why == PAGE_ERROR]
-            self._note_troubles(filter(None, map(self.explain, reports)))
-        self._note_troubles(step.troubles)
+            self._note((told, told) for told in map(self.explain, reports) if told)
+        self._note((told, told) for told in step.troubles)
+        self._note(step.failures)
 
     def tell(self, trouble: str) -> None:
         """Take note of what the researcher should know."""
-        self._note_troubles([trouble])
+        self._note([(trouble, trouble)])
 
-    def _note_troubles(self, told: Iterable[str]) -> None:
-        for trouble in told:
+    @property
+    def troubles(self) -> list[str]:
+        """What the researcher should know of pages, and of their own code; of what fails again and again, how often."""
+        return [
+            told if count == 1 or told == of else _with_count(told, count) for of, (told, count) in self._told.items()
+        ]
+
+    def _note(self, troubles: Iterable[tuple[str, str]]) -> None:
+        for of, told in troubles:
             # Pages can be made to report anything, and everything else.
-            if trouble in self.troubles or len(self.troubles) < _TROUBLES:
-                self.troubles[trouble] += 1
+            if of in self._told or len(self._told) < _TROUBLES:
+                self._told[of] = told, self._told.get(of, ("", 0))[1] + 1
 
     def _remember(self, worker_name: str, code: str) -> None:
         self.turned_away[worker_name] = code
@@ -85,3 +93,9 @@ class RunTally:
     def _forget(self, code: str) -> None:
         for worker_name in [name for name, reason in self.turned_away.items() if reason == code]:
             del self.turned_away[worker_name]
+
+
+def _with_count(told: str, count: int) -> str:
+    """Say how often, at the end of the first sentence; what follows is what to do."""
+    reason, stop, remedy = told.partition(". ")
+    return f"{reason.rstrip('.')} ({count:,} times){stop or '.'}{remedy}"

@@ -146,9 +146,10 @@ class RunningAgent:
         """Keep something of the agent's record that no page hears of."""
         await self._record(_keep, sender=sender, data=data)
 
-    async def report(self, why: str, detail: JSONObject | None = None) -> None:
+    async def report(self, why: str, detail: JSONObject | None = None, *, of: str = "") -> None:
         """Leave a row in the event log, and tell the researcher by `run.attention`."""
-        await self._engine.do(partial(_report, agent_id=self.agent_id, why=why, detail=detail), patiently=True)
+        what = partial(_report, agent_id=self.agent_id, why=why, detail=detail, of=of or why)
+        await self._engine.do(what, patiently=True)
 
     # -- for the keeper ------------------------------------------------------------------------------------------
 
@@ -239,6 +240,6 @@ def _keep(step: Step, agent_id: str, sender: str, data: JSONObject, notes: Seque
     step.add_live_update(agent_id, sender, data, step.now)
 
 
-def _report(step: Step, agent_id: str, why: str, detail: JSONObject | None) -> None:
+def _report(step: Step, agent_id: str, why: str, detail: JSONObject | None, of: str) -> None:
     step.log("agent", agent_id, None, None, why, "operator", detail)
-    step.troubles.append(why)
+    step.failures.append((of, why))

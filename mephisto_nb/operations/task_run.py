@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from mephisto_nb.operations.worker_names import read_names
 from mephisto_nb.review.reviewed_run import ReviewedRun
 
 if TYPE_CHECKING:
+    from mephisto_nb.abstractions.database import Database
     from mephisto_nb.operations.run_engine import RunEngine
 
 
@@ -99,7 +101,8 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
     @property
     def counts(self) -> dict[str, int]:
         """How many units have which status, in the order of a unit's life; statuses nobody has are left out."""
-        counts = self._parts.engine.state.counts
+        state = self._parts.engine.state
+        counts = state.counts if self.is_running else _count_stored(self._database, self.task_run_id)
         return {status.value: counts[status] for status in UnitStatus if counts[status]}
 
     @property
@@ -211,3 +214,11 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
                 f"Run {self.task_run_id} stopped working: {self.failure!r}. What workers sent is safe; "
                 "await operator.reconnect(...) takes the run up again."
             ) from self.failure
+
+
+def _count_stored(database: Database, task_run_id: str) -> Counter[UnitStatus]:
+    """Count the units of a run that is driven from here no longer: what is decided on them is no step of it."""
+    counts: Counter[UnitStatus] = Counter()
+    for (status, _), count in database.read_pay([task_run_id])[task_run_id].units.items():
+        counts[status] += count
+    return counts

@@ -79,6 +79,8 @@ class DatabaseWriter:
         self._closed = False
         #: Who is told, on the loop of whoever committed, of each step that is committed.
         self.listeners: list[Callable[[Changes], None]] = []
+        #: Who is told, on the loop of whoever called, that something was written by `call`.
+        self.call_listeners: list[Callable[[], None]] = []
 
     @property
     def is_closed(self) -> bool:
@@ -96,15 +98,12 @@ class DatabaseWriter:
             The database could not be written; nothing of the step was.
         """
         await self._put(changes)
-        for listener in list(self.listeners):
-            try:
-                listener(changes)
-            except Exception:
-                logger.exception("somebody could not be told of what was committed")
+        _tell(self.listeners, changes)
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a writing method of the database in the writer's thread."""
         result: T = await self._put(lambda: function(*args, **kwargs))
+        _tell(self.call_listeners)
         return result
 
     def close(self) -> None:
@@ -153,6 +152,14 @@ class DatabaseWriter:
         errors = self._database.apply([job.work for job in jobs if isinstance(job.work, Changes)])
         for job, error in zip(jobs, errors, strict=True):
             job.settle(None, error)
+
+
+def _tell(listeners: Sequence[Callable[..., None]], *told: Changes) -> None:
+    for listener in list(listeners):
+        try:
+            listener(*told)
+        except Exception:
+            logger.exception("somebody could not be told of what was written")
 
 
 def _call(job: _Job, function: Callable[[], Any]) -> None:

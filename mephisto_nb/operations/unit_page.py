@@ -62,7 +62,7 @@ class UnitPage:
         hidden = self.blueprint.hidden_fields
         parts = ({key: part[key] for key in part if key not in hidden} for part in (self.shared, self.unit_data))
         data = self.blueprint.get_page_data(self.blueprint.get_init_data(*parts))
-        return data if self.runner is None else self.runner.get_init_data(data, ())
+        return data if self.runner is None else self.runner.get_init_data(data, self.runner.get_example_turns())
 
     @property
     def task_config(self) -> JSONObject:

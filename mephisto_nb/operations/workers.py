@@ -6,9 +6,8 @@ from typing import Any, Self
 
 import pandas as pd
 
-from mephisto_nb.data_model.people_acts import Outcome
-from mephisto_nb.data_model.records import TaskRun
-from mephisto_nb.data_model.task_run_args import MINIMUM_HOURLY_PAY
+from mephisto_nb.data_model.people_acts import OF_WORKERS, Outcome
+from mephisto_nb.data_model.task_run_args import minimum_hourly_pay_of
 from mephisto_nb.export import people_frames
 from mephisto_nb.operations.people_acts import PeopleActs
 from mephisto_nb.operations.worker_selection import Whom
@@ -36,7 +35,7 @@ class Workers:
 
     # -- acts ------------------------------------------------------------------------------------------------
 
-    async def block(self, workers: Whom, **log: str) -> Outcome:
+    async def block(self, workers: Whom, **log: str | None) -> Outcome:
         """Offer workers nothing any more, in any run; whoever is new is made.
 
         Parameters
@@ -55,7 +54,7 @@ class Workers:
         """
         return await self._acts.do("block", workers=workers, **log)
 
-    async def unblock(self, workers: Whom, **log: str) -> Outcome:
+    async def unblock(self, workers: Whom, **log: str | None) -> Outcome:
         """Offer workers work again.
 
         Raises
@@ -67,7 +66,7 @@ class Workers:
         """
         return await self._acts.do("unblock", workers=workers, **log)
 
-    async def note(self, workers: Whom, text: str, **log: str) -> Outcome:
+    async def note(self, workers: Whom, text: str, **log: str | None) -> Outcome:
         """Keep a note about workers, for whoever asks later; they never see it.
 
         Raises
@@ -79,29 +78,34 @@ class Workers:
         """
         return await self._acts.do("note", workers=workers, text=text, **log)
 
-    async def undo(self) -> Outcome:
-        """Take the last act back, be it on workers or qualifications; see `Qualifications.undo`."""
-        return await self._acts.undo()
+    async def undo(self, *, who: str | None = None) -> Outcome:
+        """Take the last block, unblocking or note back; grants go back with `Qualifications.undo`, which tells more."""
+        return await self._acts.undo(OF_WORKERS, who=who)
 
     def preview(self, action: str, **arguments: Any) -> str:
-        """Say what ``block``, ``unblock`` or ``note`` would do now, in numbers; nothing is done.
+        """Say what ``block``, ``unblock``, ``note`` or ``undo`` would do now, in numbers; nothing is done.
 
         Raises
         ------
         ConfigError
             There is no such action, or it cannot be done so.
         NotFoundError
-            There is no such worker.
+            There is no such worker, or nothing to undo.
         """
+        if action == "undo":
+            return self._acts.preview_undo(OF_WORKERS)
         return self._acts.preview(action, **arguments)
 
     # -- questions -------------------------------------------------------------------------------------------
 
     def frame(self) -> pd.DataFrame:
-        """Give one row a worker, over all runs and providers (columns: `export.people_frames.workers_frame`)."""
+        """Give one row a worker, over all runs and providers (columns: `export.people_frames.workers_frame`).
+
+        Who was named in an act that was undone, and never came, is not among them.
+        """
         database = self._database
-        workers, work, held = database.read_workers(), database.read_work(), database.read_values()
-        minimums = {run.task_run_id: _minimum_of(run) for run in database.find_runs()}
+        workers, work, held = self._acts.known_workers(), database.read_work(), database.read_values()
+        minimums = {run.task_run_id: minimum_hourly_pay_of(run.config) for run in database.find_runs()}
         paid = database.read_payments(None)
         return people_frames.workers_frame(workers, held, work, paid, self.notes(), minimums)
 
@@ -115,8 +119,3 @@ class Workers:
         """Give the notes on workers, oldest first (columns: `export.people_frames.notes_frame`)."""
         events, workers = self._database.read_people_events(notes=True), self._database.read_workers()
         return people_frames.notes_frame(people_frames.history_frame(events, workers), events)
-
-
-def _minimum_of(run: TaskRun) -> float:
-    task = run.config.get("mephisto", {}).get("task", {})
-    return float(task.get("minimum_hourly_pay", MINIMUM_HOURLY_PAY))

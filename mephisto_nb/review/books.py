@@ -17,6 +17,7 @@ from mephisto_nb.export import frames
 from mephisto_nb.export.column_types import TEXT
 from mephisto_nb.operations.threads import DatabaseWriter, in_thread
 from mephisto_nb.review.decisions import who_decides
+from mephisto_nb.review.owed import PaymentsPreview, owed_by_worker, preview_paid
 from mephisto_nb.review.reviewing import Reviewing
 from mephisto_nb.review.runs import ReviewableRun
 from mephisto_nb.review.selection import refuse_namesakes
@@ -24,7 +25,6 @@ from mephisto_nb.review.selection import refuse_namesakes
 #: Payments: their ids, or rows with the column ``payment_id``.
 Payments: TypeAlias = "str | Iterable[str] | pd.DataFrame | None"
 
-OWED_COLUMNS = ("worker_id", "worker_name", "owed", "payments", "sent")
 PAID_COLUMNS = ("payment_id", "worker_id", "worker_name", "amount", "done", "why")
 
 
@@ -58,13 +58,7 @@ class Books(ABC):
         --------
         ``await operator.reviewing("moods").decide("approve", worker="ann")``
         """
-        if isinstance(runs, str):
-            ids = [run.task_run_id for run in self._database.find_runs(task_name=runs)]
-            if not ids:
-                raise NotFoundError(f"There is no run of a task {runs!r} in this database. See operator.task_runs().")
-        else:
-            ids = list(_ids(runs, "task_run_id"))
-        return Reviewing([self.get_task_run(id_) for id_ in ids])
+        return Reviewing([self.get_task_run(id_) for id_ in self._run_ids(runs)])
 
     def reviews(self) -> pd.DataFrame:
         """Give one row a decision, of all runs (columns: `export.frames.reviews_frame`)."""
@@ -74,24 +68,43 @@ class Books(ABC):
         """Give one row a payment, of all runs and of none (columns: `export.frames.payments_frame`)."""
         return frames.payments_frame(self._database.read_payments(None))
 
-    def owed(self) -> pd.DataFrame:
+    def owed(self, runs: str | Iterable[str] | pd.DataFrame | None = None) -> pd.DataFrame:
         """Give one row a worker to whom something was ever owed, those first to whom most is.
+
+        Parameters
+        ----------
+        runs
+            Which runs it is owed for, as `reviewing` takes them; None: all, and none. ``run.owed()`` is of one run.
 
         Returns
         -------
         pandas.DataFrame
             ``worker_id``, ``worker_name``; ``owed``, the sum in US dollars without the crowd's fees, and ``payments``,
-            how many payments that is; ``sent``, the sum that was paid already.
+            how many payments that is; ``sent``, the sum that was paid already; ``tasks``, the names of the tasks that
+            all this is for, and ``providers``, the crowds: what is owed to simulated people is told from the rest.
+
+        Raises
+        ------
+        NotFoundError, ConfigError
+            As `reviewing` does.
         """
-        payments = self.payments()
-        is_owed, is_sent = (payments["status"] == one.value for one in (PaymentStatus.OWED, PaymentStatus.SENT))
-        sums = payments.assign(
-            owed=payments["amount"].where(is_owed, 0.0), sent=payments["amount"].where(is_sent, 0.0), payments=is_owed
-        )
-        grouped = sums.groupby(["worker_id", "worker_name"], as_index=False)[["owed", "payments", "sent"]].sum()
-        grouped = grouped.astype({"payments": "int64"}).round({"owed": 6, "sent": 6})
-        order = grouped.sort_values(["owed", "worker_name"], ascending=[False, True], ignore_index=True)
-        return order[list(OWED_COLUMNS)]
+        ids = None if runs is None else self._run_ids(runs)
+        payments = frames.payments_frame(self._database.read_payments(ids))
+        return owed_by_worker(payments, self._database.find_runs())
+
+    def preview_paid(self, payments: Payments = None, *, worker: str | Iterable[str] | None = None) -> PaymentsPreview:
+        """Say in numbers what `mark_paid` would note now; nothing is noted.
+
+        Raises
+        ------
+        ConfigError, NotFoundError
+            As `mark_paid` does.
+
+        Examples
+        --------
+        ``print(operator.preview_paid(run.payments()))``
+        """
+        return preview_paid(_choose(self.payments(), payments, worker), self._database.find_runs())
 
     async def mark_paid(
         self,
@@ -102,6 +115,8 @@ class Books(ABC):
         who: str | None = None,
     ) -> pd.DataFrame:
         """Note that payments were made, by hand or elsewhere; each once, whoever else notes it.
+
+        `preview_paid` says first how many that is, and their sum; `unmark_paid` takes it back.
 
         Parameters
         ----------
@@ -133,24 +148,85 @@ class Books(ABC):
         --------
         ``await operator.mark_paid(worker="ann")``
         """
-        if payments is None and worker is None:
-            raise ConfigError("Name the payments that were made, or the worker who was paid.")
         rows = _choose(await in_thread(self.payments), payments, worker)
         when = self._clock.now() if at is None else at.timestamp()
-        status = PaymentStatus.OWED, PaymentStatus.SENT
-        ids = rows["payment_id"].tolist()
-        settle = self._database.settle_payments
-        settled = await self._writer.call(settle, ids, *status, when, who_decides(who))
-        now = (await in_thread(self.payments)).set_index("payment_id").loc[ids]
+        return await self._settle(rows, rows, (PaymentStatus.OWED, PaymentStatus.SENT), when, who)
+
+    async def unmark_paid(
+        self, payments: Payments = None, *, worker: str | Iterable[str] | None = None, who: str | None = None
+    ) -> pd.DataFrame:
+        """Take back that payments were made: they are owed again. What the crowd has paid itself stays paid.
+
+        Parameters
+        ----------
+        payments
+            Their ids, or rows with the column ``payment_id``, as `mark_paid` gives them; None: all that was noted as
+            paid to `worker`.
+        worker
+            Names of workers: what was paid to them alone.
+        who
+            Who says so; None: the name that this computer knows you by. The event log keeps it.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As `mark_paid` gives.
+
+        Raises
+        ------
+        ConfigError, NotFoundError, DatabaseError, ClosedError
+            As `mark_paid` does.
+
+        Examples
+        --------
+        ``await operator.unmark_paid(paid)``, where ``paid`` is what `mark_paid` gave back
+        """
+        rows = _choose(await in_thread(self.payments), payments, worker, PaymentStatus.SENT)
+        noted = await in_thread(self._database.read_payers, rows["payment_id"].tolist())
+        crowds = {run.task_run_id: run.provider_type for run in await in_thread(self._database.find_runs)}
+        by_hand = [
+            one in noted and noted[one] != crowds.get(run)
+            for one, run in zip(rows["payment_id"], rows["task_run_id"], strict=True)
+        ]
+        change = PaymentStatus.SENT, PaymentStatus.OWED
+        return await self._settle(rows, rows[by_hand], change, self._clock.now(), who)
+
+    def _run_ids(self, runs: str | Iterable[str] | pd.DataFrame) -> Sequence[str]:
+        if not isinstance(runs, str):
+            return _ids(runs, "task_run_id")
+        ids = [run.task_run_id for run in self._database.find_runs(task_name=runs)]
+        if not ids:
+            raise NotFoundError(f"There is no run of a task {runs!r} in this database. See operator.task_runs().")
+        return ids
+
+    async def _settle(
+        self,
+        rows: pd.DataFrame,
+        meant: pd.DataFrame,
+        change: tuple[PaymentStatus, PaymentStatus],
+        at: float,
+        who: str | None,
+    ) -> pd.DataFrame:
+        """Bring those of the rows that are meant from one status to another, and tell of each row what became of it."""
+        settle, ids = self._database.settle_payments, meant["payment_id"].tolist()
+        settled = await self._writer.call(settle, ids, *change, at, who_decides(who))
+        now = (await in_thread(self.payments)).set_index("payment_id").loc[rows["payment_id"].tolist()]
         done = rows["payment_id"].isin(settled)
-        story = [_story(row) for row in now.to_dict("records")]
+        story = [_story(row, change[1]) for row in now.to_dict("records")]
         why = pd.Series(["" if one else why for one, why in zip(done, story, strict=True)], rows.index, dtype=TEXT)
         return rows.assign(done=done, why=why)[list(PAID_COLUMNS)].reset_index(drop=True)
 
 
-def _choose(known: pd.DataFrame, payments: Payments, worker: str | Iterable[str] | None) -> pd.DataFrame:
+def _choose(
+    known: pd.DataFrame,
+    payments: Payments,
+    worker: str | Iterable[str] | None,
+    status: PaymentStatus = PaymentStatus.OWED,
+) -> pd.DataFrame:
+    if payments is None and worker is None:
+        raise ConfigError("Name the payments that were made, or the worker who was paid.")
     if payments is None:
-        rows = known[known["status"] == PaymentStatus.OWED.value]
+        rows = known[known["status"] == status.value]
     else:
         ids = _ids(payments, "payment_id")
         unknown = set(ids) - set(known["payment_id"])
@@ -175,6 +251,8 @@ def _ids(given: str | Iterable[str] | pd.DataFrame, column: str) -> Sequence[str
     return list(given)
 
 
-def _story(row: dict[Any, Any]) -> str:
-    when = f" at {row['sent_at']:%Y-%m-%d %H:%M} UTC" if row["status"] == PaymentStatus.SENT.value else ""
-    return f"was {row['status']} already{when}"
+def _story(row: dict[Any, Any], wanted: PaymentStatus) -> str:
+    is_sent = row["status"] == PaymentStatus.SENT.value
+    if is_sent and wanted is PaymentStatus.OWED:
+        return "was not marked by hand: what the crowd has paid, or what came from elsewhere, stays paid"
+    return f"was {row['status']} already" + (f" at {row['sent_at']:%Y-%m-%d %H:%M} UTC" if is_sent else "")

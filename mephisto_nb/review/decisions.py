@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import getpass
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import TypeAlias
 
+from mephisto_nb.data_model.records import TaskRun
 from mephisto_nb.data_model.reviews import Decision
 from mephisto_nb.data_model.states import UnitStatus
+from mephisto_nb.data_model.task_run_args import MAXIMUM_BONUS
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.utils.login import login_name
+from mephisto_nb.utils.money import dollars
 
 #: Qualifications to grant: a name (value 1), several, or values by name.
 Grants: TypeAlias = "str | Iterable[str] | Mapping[str, int] | None"
@@ -44,6 +47,8 @@ class Extras:
         Whether an answer that was decided on before is decided on anew; otherwise it is left alone.
     who
         Who decides; None: the name that this computer knows you by.
+    maximum_bonus
+        How much a bonus may be this once, in US dollars; None: ``mephisto.task.maximum_bonus`` of the run.
     """
 
     note: str = ""
@@ -53,6 +58,7 @@ class Extras:
     block: bool = False
     again: bool = False
     who: str | None = None
+    maximum_bonus: float | None = None
 
 
 def make_decision(verdict: str, extras: Extras) -> Decision:
@@ -65,7 +71,7 @@ def make_decision(verdict: str, extras: Extras) -> Decision:
     """
     if verdict not in VERDICTS:
         raise ConfigError(f"There is no verdict {verdict!r}. There are: {', '.join(VERDICTS)}.")
-    bonus = _amount(extras.bonus)
+    bonus = _amount("bonus", extras.bonus)
     if bonus and verdict == "reject":
         raise ConfigError("A rejected answer gets no bonus. Soft-reject it, which pays, or leave the bonus out.")
     return Decision(
@@ -84,16 +90,28 @@ def who_decides(who: str | None) -> str:
     """Give the name of who decides."""
     if who is not None:
         return _text("who", who)
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a container's user may have no name
-        return "researcher"
+    return login_name()
 
 
-def _amount(bonus: object) -> float:
-    if isinstance(bonus, bool) or not isinstance(bonus, Real) or not math.isfinite(bonus) or bonus < 0:
-        raise ConfigError(f"The bonus cannot be {bonus!r}. Give US dollars for each answer, 0 or more.")
-    return float(bonus)
+def refuse_bonus(extras: Extras, runs: Iterable[TaskRun]) -> None:
+    """Raise `ConfigError` where a bonus is more than a task allows, and than was allowed for this once."""
+    bonus = _amount("bonus", extras.bonus)
+    own = None if extras.maximum_bonus is None else _amount("maximum_bonus", extras.maximum_bonus)
+    for run in runs:
+        task = run.config.get("mephisto", {}).get("task", {})
+        most = float(task.get("maximum_bonus", MAXIMUM_BONUS)) if own is None else own
+        if bonus > most:
+            whose = f"mephisto.task.maximum_bonus of {run.task_name!r}" if own is None else "the maximum_bonus given"
+            raise ConfigError(
+                f"A bonus of {dollars(bonus)} is more than {whose}, {dollars(most)}. Give less; or, if it is meant, "
+                f"allow it in a cell for this one decision: maximum_bonus={bonus:g}."
+            )
+
+
+def _amount(name: str, amount: object) -> float:
+    if isinstance(amount, bool) or not isinstance(amount, Real) or not math.isfinite(amount) or amount < 0:
+        raise ConfigError(f"The {name} cannot be {amount!r}. Give US dollars for each answer, 0 or more.")
+    return float(amount)
 
 
 def _text(name: str, text: object) -> str:

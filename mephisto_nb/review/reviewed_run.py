@@ -16,6 +16,7 @@ from mephisto_nb.data_model.records import TaskRun
 from mephisto_nb.export import frames
 from mephisto_nb.operations.threads import DatabaseWriter
 from mephisto_nb.review.decisions import Grants
+from mephisto_nb.review.owed import owed_by_worker
 from mephisto_nb.review.preview import ReviewPreview
 from mephisto_nb.review.reviewing import Reviewing
 from mephisto_nb.review.selection import Units
@@ -111,6 +112,7 @@ class ReviewedRun(ABC):
         block: bool = False,
         again: bool = False,
         who: str | None = None,
+        maximum_bonus: float | None = None,
     ) -> pd.DataFrame:
         """Approve answers: their pay is owed from now on. What is decided on already is left alone.
 
@@ -135,6 +137,8 @@ class ReviewedRun(ABC):
             Whether an answer that was rejected, or soft-rejected, is approved after all.
         who
             Who decides; None: the name that this computer knows you by.
+        maximum_bonus
+            How much a bonus may be this once; None: ``mephisto.task.maximum_bonus``, above which it is refused.
 
         Returns
         -------
@@ -153,8 +157,9 @@ class ReviewedRun(ABC):
         --------
         ``await run.approve(lambda results: results["answer.mood"] != "", bonus=0.05)``
         """
-        extras = {"note": note, "bonus": bonus, "message": message, "grant": grant, "block": block}
-        return await self.reviewing.decide("approve", units, worker=worker, **extras, again=again, who=who)
+        extras = {"note": note, "bonus": bonus, "message": message, "grant": grant, "block": block, "again": again}
+        extras |= {"who": who, "maximum_bonus": maximum_bonus}
+        return await self.reviewing.decide("approve", units, worker=worker, **extras)
 
     async def soft_reject(
         self,
@@ -168,6 +173,7 @@ class ReviewedRun(ABC):
         block: bool = False,
         again: bool = False,
         who: str | None = None,
+        maximum_bonus: float | None = None,
     ) -> pd.DataFrame:
         """Pay for answers, but mark them as of no use. Parameters, and what is given back, are those of `approve`.
 
@@ -180,8 +186,9 @@ class ReviewedRun(ABC):
         --------
         ``await run.soft_reject(worker="ann", note="clicked through", grant={"careful": 0})``
         """
-        extras = {"note": note, "bonus": bonus, "message": message, "grant": grant, "block": block}
-        return await self.reviewing.decide("soft_reject", units, worker=worker, **extras, again=again, who=who)
+        extras = {"note": note, "bonus": bonus, "message": message, "grant": grant, "block": block, "again": again}
+        extras |= {"who": who, "maximum_bonus": maximum_bonus}
+        return await self.reviewing.decide("soft_reject", units, worker=worker, **extras)
 
     async def reject(
         self,
@@ -240,6 +247,11 @@ class ReviewedRun(ABC):
         ``print(run.preview_review("approve", bonus=0.05))``
         """
         return self.reviewing.preview(verdict, units, worker=worker, **extras)
+
+    def owed(self) -> pd.DataFrame:
+        """Give one row a worker to whom something was ever owed for this run (columns: `review.owed.OWED_COLUMNS`)."""
+        about = self.task_run
+        return owed_by_worker(frames.payments_frame(self.database.read_payments([about.task_run_id])), [about])
 
     def reviews(self) -> pd.DataFrame:
         """Give one row a decision (columns: `export.frames.reviews_frame`)."""

@@ -20,7 +20,7 @@ from mephisto_nb.lifecycle.reviewing import decide, undo
 from mephisto_nb.lifecycle.step import Step
 from mephisto_nb.operations.threads import in_thread
 from mephisto_nb.review.applying import Rule, carry_out, make_step, read_standing
-from mephisto_nb.review.decisions import Extras, make_decision, who_decides
+from mephisto_nb.review.decisions import Extras, make_decision, refuse_bonus, who_decides
 from mephisto_nb.review.preview import ReviewPreview, describe, find_crowd
 from mephisto_nb.review.queue import review_queue
 from mephisto_nb.review.records import gold_accuracy, worker_records
@@ -28,7 +28,7 @@ from mephisto_nb.review.runs import DecidableRun, ReviewableRun
 from mephisto_nb.review.selection import Selectable, Units, Wanted, refuse_namesakes, select
 from mephisto_nb.review.telling import tell_crowd
 
-OUTCOME_COLUMNS = ("task_run_id", "unit_id", "worker_id", "before", "after", "done", "why", "review_id")
+OUTCOME_COLUMNS = ("task_run_id", "unit_id", "worker_id", "before", "after", "done", "why", "review_id", "owed", "also")
 
 
 class Reviewing:
@@ -72,7 +72,9 @@ class Reviewing:
         Returns
         -------
         pandas.DataFrame
-            One row a unit, columns `OUTCOME_COLUMNS`: ``done``, and where it is False, ``why``.
+            One row a unit, columns `OUTCOME_COLUMNS`: ``done``, and where it is False, ``why``; ``owed``, what came to
+            be owed by it in US dollars without fees (below 0: what is owed no longer); ``also``, what else it did to
+            the worker, as ``blocked``.
 
         Raises
         ------
@@ -84,8 +86,9 @@ class Reviewing:
         DatabaseError, ClosedError
             Nothing more can be written; runs before this one have been decided on.
         """
-        decision = make_decision(verdict, Extras(**extras))
+        decision = make_decision(verdict, given := Extras(**extras))
         chosen = await in_thread(self._choose, units, worker)
+        refuse_bonus(given, [run.task_run for run, _ in chosen])
         return await self._each(chosen, lambda run, wanted: partial(_deciding, run, decision, wanted))
 
     async def undo(
@@ -132,9 +135,10 @@ class Reviewing:
                 for run, wanted in self._choose(units, worker, decided=True)
             ]
             return reduce(add, found, ReviewPreview("undone"))
-        decision = make_decision(verdict, Extras(**extras))
+        decision = make_decision(verdict, given := Extras(**extras))
         said = SAID[decision.verdict]
         chosen = self._choose(units, worker)
+        refuse_bonus(given, [run.task_run for run, _ in chosen])
         found = [_foresee(run, wanted, said, decision, _deciding(run, decision, wanted)) for run, wanted in chosen]
         return reduce(add, found, ReviewPreview(said))
 
@@ -188,7 +192,7 @@ class Reviewing:
             await tell_crowd(run)
             rows += [{"task_run_id": run.task_run.task_run_id, **asdict(one)} for one in outcomes]
         frame = pd.DataFrame(rows, columns=list(OUTCOME_COLUMNS))
-        return typed(frame.astype({"before": "str", "after": "str", "done": "bool"}))
+        return typed(frame.astype({"before": "str", "after": "str", "done": "bool", "owed": "float64"}))
 
 
 def _deciding(run: DecidableRun, decision: Decision, wanted: Wanted) -> Rule:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import mephisto_nb as mnb
 from mephisto_nb.abstractions.bot import Bot
 from mephisto_nb.abstractions.task_runner import TaskRunner
 from mephisto_nb.blueprints.chat import ChatBlueprint, ChatBlueprintArgs
@@ -129,3 +130,10 @@ def test_a_page_gets_what_the_form_and_the_instruction_use_and_the_code_gets_all
     assert given["secret"] == "x"
     shown = {"topic": "rain", "worth": 3}
     assert blueprint.get_page_data(given) == {**shown, "task_data": shown}
+
+
+def test_a_task_whose_rows_come_one_by_one_shows_itself_without_taking_any() -> None:
+    rows = iter([{"topic": "<b>rain</b>"}])
+    task = mnb.chat_task(data=rows, task_name="<i>talk</i>")
+    assert task._repr_html_().startswith("<p>&lt;ChatTask &#x27;&lt;i&gt;talk")
+    assert next(rows) == {"topic": "<b>rain</b>"}

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Browser, BrowserContext, FrameLocator, Page, expect
 
+import mephisto_nb as mnb
 from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.operations.operator import Operator
 from mephisto_nb.operations.task_run import LiveTaskRun
@@ -24,6 +25,7 @@ FORM = (
     '<label><input type="radio" name="agreed" value="yes" required> Yes</label>'
     '<label><input type="radio" name="agreed" value="no"> No</label></fieldset>'
 )
+FORM_FIELDS = {"fields": {"agreed": {"type": "radio", "options": ["yes", "no"]}}}
 INSTRUCTION = "<h2>Plan a walk</h2><p>Agree on where to go on <b>${day}</b>.</p>"
 BLUEPRINT = {"task_html": FORM, "instruction_html": INSTRUCTION, "names": ["Ada", "Ben"]}
 
@@ -55,13 +57,38 @@ async def open_page(chromium: Browser) -> AsyncIterator[Callable[..., Any]]:
         await context.close()
 
 
-async def write(page: Page, text: str) -> None:
+async def write(page: Page | FrameLocator, text: str) -> None:
     await page.get_by_label("Your message").fill(text)
-    await page.keyboard.press("Enter")
+    await page.get_by_label("Your message").press("Enter")
 
 
 async def read(page: Page) -> list[str]:
     return await page.locator("#talk-log .talk-text").all_inner_texts()
+
+
+@pytest.mark.parametrize("take_turns", [False, True])
+async def test_a_preview_looks_as_the_page_does_and_shows_a_line_and_the_form(
+    page: Page, shots: Path, take_turns: bool
+) -> None:
+    about = {"task_name": "walk", "task_title": "A walk", "task_description": "", "task_tags": "", "task_reward": 0.1}
+    blueprint = {"names": ["Ada", "Ben"], "take_turns": take_turns}
+    talks = mnb.chat_task(
+        data=[{"day": "Sunday"}], form=FORM_FIELDS, instruction=INSTRUCTION, blueprint_args=blueprint, **about
+    )
+    assert len(repr(talks)) < 100
+    await page.set_content(talks._repr_html_())
+    frame = page.frame_locator("iframe")
+    await expect(frame.locator("#talk-log .other")).to_contain_text("Ben")
+    await expect(frame.get_by_text("Sunday")).to_be_visible()
+    await write(frame, "Hello yourself")
+    await expect(frame.locator("#talk-log .own")).to_contain_text("Hello yourself")
+    width = await frame.locator("#talk-log .other").evaluate("one => getComputedStyle(one).borderRadius")
+    assert width != "0px"  # it is a bubble: the style sheet is there
+    await page.screenshot(path=shots / "chat-preview.png")
+    await frame.get_by_role("button", name="I am done talking").click()
+    await expect(frame.get_by_label("yes")).to_be_visible()
+    await expect(frame.get_by_text("The conversation is over.").first).to_be_visible()
+    assert "Your task is ready." not in await frame.locator("body").inner_text()
 
 
 async def test_two_people_talk_over_a_reload_and_a_cut_connection(

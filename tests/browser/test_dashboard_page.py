@@ -80,10 +80,27 @@ async def test_the_first_look_tells_how_far_what_it_costs_and_whether_all_is_wel
     await expect(bar).to_have_attribute("aria-valuemax", "200")
 
 
+async def test_the_cost_is_told_exactly_by_what_it_is_for_and_what_of_it_was_sent(shown: Harness) -> None:
+    money = {
+        "spent": 1.326,
+        "total": 1.326,
+        "reward": 0.035,
+        "units": 0.105,
+        "beside": 1.0,
+        "owed": 0.535,
+        "sent": 0.57,
+    }
+    await shown.open(RUN, with_changes(FINISHED, money={**money, "fees": {"spent": 0.221}}))
+    cost = shown.page.locator(".mnb-cost")
+    await expect(cost).to_contain_text("$1.3260 in all")
+    await expect(cost).to_contain_text("with 20\u00a0% fees ($0.2210); $0.0350 a unit")
+    await expect(cost).to_contain_text("$0.1050 for units · $1.00 bonuses · $0.2210 fees · $0.5350 owed · $0.57 sent")
+
+
 async def test_what_needs_attention_stands_there_with_its_remedy_and_a_button(shown: Harness) -> None:
     await shown.open(RUN, TROUBLE)
     await expect(shown.page.get_by_text("2 things need attention, 1 note")).to_be_visible()
-    await expect(shown.page.get_by_text("below the minimum of $12.00; 70 of 74 answers earned less")).to_be_visible()
+    await expect(shown.page.get_by_text("below the minimum of $12.00; 74 of 74 answers earned less")).to_be_visible()
     await shown.set(previews={"limits": "Raises the pay of 120 units from $0.15 to $0.29: $20.16 more."})
     await shown.page.get_by_role("button", name="Raise pay to $0.29 ($20.16 more, fees included)").click()
     await shown.settle()

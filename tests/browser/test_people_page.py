@@ -108,6 +108,8 @@ async def test_workers_are_listed_with_their_pay_and_their_notes(stage: Stage, s
     await stage.page.screenshot(path=shots / f"people-workers-{name}.png")
     await stage.page.get_by_role("grid").get_by_text("worker 00004").click()
     await expect(stage.page.get_by_role("dialog")).to_contain_text("asks good questions")
+    for said in ("0 approved, 1 waiting; 0 left", "more if what waits is approved", "$0.00 owed, $0.00 sent"):
+        await expect(stage.page.get_by_role("dialog")).to_contain_text(said)
     assert await faults(stage.page) == []
     await stage.page.screenshot(path=shots / f"people-worker-{name}.png")
     await stage.page.keyboard.press("Escape")
@@ -153,7 +155,7 @@ async def test_ten_thousand_are_scrolled_searched_sorted_and_chosen(stage: Stage
     await grid.get_by_role("columnheader", name="Choose all").click()
     await expect(stage.page.get_by_text("3,000 chosen")).to_be_visible()
     await stage.page.get_by_role("button", name="Block…", exact=True).click()
-    await expect(stage.page.get_by_role("dialog")).to_contain_text("are offered nothing any more")
+    await expect(stage.page.get_by_role("dialog")).to_contain_text("will be offered nothing any more")
     await stage.page.get_by_role("button", name="Block", exact=True).click()
     await expect(stage.page.get_by_text("Blocked 3,000 workers.")).to_be_visible()
     assert stage.operator.workers.frame()["blocked"].sum() == 3000
@@ -194,7 +196,7 @@ async def test_a_qualification_is_made_granted_changed_revoked_and_undone_by_han
     await stage.open("qualifications", dark=dark)
     await page.get_by_role("button", name="New…").click()
     await page.get_by_label("Name").fill("careful")
-    await expect(page.get_by_role("dialog")).to_contain_text("'careful' is created.")
+    await expect(page.get_by_role("dialog")).to_contain_text("'careful' will be created.")
     await page.get_by_role("button", name="Create", exact=True).click()
     await expect(page.get_by_role("grid", name="Qualifications").get_by_role("row")).to_have_count(2)
     await page.get_by_role("button", name="Grant…").click()
@@ -216,8 +218,8 @@ async def test_a_qualification_is_made_granted_changed_revoked_and_undone_by_han
     await page.get_by_role("button", name="Revoke…").click()
     await page.get_by_role("button", name="Revoke", exact=True).click()
     await expect(page.get_by_text("Nobody holds it yet.")).to_be_visible()
-    for value in ("9", "4"):
-        await page.get_by_role("button", name="Undo").click()
+    for value, last in (("9", "Undo: Revoked 'careful' from 3 workers"), ("4", "Undo: Granted 'careful' to 3 workers")):
+        await page.get_by_role("button", name=last).click()
         await expect(holders.get_by_text(value, exact=True)).to_have_count(3)
     await page.get_by_role("tab", name="History").click()
     await expect(page.get_by_role("grid", name="History").get_by_text("granted 9 (was 4)").first).to_be_visible()
@@ -238,13 +240,13 @@ async def test_a_qualification_that_a_run_asks_for_is_deleted_only_when_that_is_
     await expect(page.get_by_text("Asked for by runs that have not ended: moods")).to_be_visible()
     await page.get_by_role("button", name="Delete…").click()
     dialog = page.get_by_role("dialog")
-    await expect(dialog).to_contain_text("30 workers lose it")
+    await expect(dialog).to_contain_text("30 workers will lose it")
     await expect(dialog).to_contain_text(run.id)
-    await expect(dialog.get_by_role("button", name="Delete", exact=True)).to_be_disabled()
+    await expect(dialog.get_by_role("button", name="Delete nonetheless")).to_be_disabled()
     assert await faults(page) == []
     await page.screenshot(path=shots / f"people-delete-{'dark' if dark else 'light'}.png")
     await dialog.get_by_role("checkbox").check()
-    await dialog.get_by_role("button", name="Delete", exact=True).click()
+    await dialog.get_by_role("button", name="Delete nonetheless").click()
     await expect(page.get_by_text("Deleted 'careful'; 30 workers held it.")).to_be_visible()
     await page.get_by_role("button", name="Undo").click()
     await pick(stage, "careful")

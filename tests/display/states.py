@@ -97,10 +97,10 @@ def pace_of(counts: dict[str, int], per_hour: float | None, median: float | None
 
 
 def hourly_of(count: int, median: float | None) -> RunningMedian:
-    """Give what so many answers earned by the hour: half of them more than the median, half of them less."""
+    """Give what so many answers earned by the hour: half of them a little more than the median, half of them less."""
     hourly = RunningMedian()
     for number in range(count if median is not None else 0):
-        hourly.add((median or 0.0) * 4 ** (0.0 if count == 1 else number / (count - 1) - 0.5))
+        hourly.add((median or 0.0) * 1.13 ** (0.0 if count == 1 else number / (count - 1) - 0.5))
     return hourly
 
 
@@ -137,7 +137,7 @@ def state_of(
     pay = {(UnitStatus(name), REWARD): counts[name] for name in UNITS}
     hourly = hourly_of(counts["answered"], None if median is None else 3600 * REWARD / median)
     unpaid = describe_unpaid({UnitStatus(name): counts[name] for name in UNITS})
-    money = {**describe_money(pay, REWARD, fee_rate, hourly, MINIMUM), "unpaid": unpaid}
+    money = {**describe_money(pay, REWARD, fee_rate, hourly, MINIMUM), "unpaid": unpaid, "owed": None, "sent": None}
     rows = [person(number) for number in range(min(50, counts["assigned"]))]
     is_open, is_over = about["status"] in ("live", "closing"), about["status"] in ("done", "ended")
     following = attention_of(about["status"], counts, pay, money)

@@ -98,6 +98,15 @@ async def test_who_looks_away_hears_nothing_more(page: Page) -> None:
     assert page.sent.empty()
 
 
+async def test_whoever_looks_on_has_what_others_changed_read_again(page: Page) -> None:
+    await page.look("run1")
+    kinds = [(await page.sent.get())["type"] for _ in range(3)]
+    assert (kinds, page.source.loaded) == (["here", "state", "delta"], 1)
+    await page.look("run1")
+    assert [(await page.sent.get())["type"] for _ in range(2)] == ["here", "delta"]
+    assert page.source.loaded == 2
+
+
 async def test_a_run_that_cannot_be_found_is_said_to_be_missing(page: Page) -> None:
     await page.look("gone")
     assert (await page.sent.get())["type"] == "here"

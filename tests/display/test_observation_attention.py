@@ -220,6 +220,18 @@ def test_pay_under_the_minimum_says_what_would_be_enough() -> None:
     assert scene.notices() == {}
 
 
+@pytest.mark.parametrize(("slow", "severity"), [(2, "info"), (3, "warning")])
+def test_answers_under_the_minimum_are_told_though_most_are_above_it(slow: int, severity: str) -> None:
+    scene = Scene(*[1] * 8, pay_amount=0.5)
+    for n in range(8):
+        scene.work(f"worker {n}", 300.0 if n < slow else 60.0)
+    notice = scene.notices()["pay_of_some"]
+    assert notice["severity"] == severity
+    assert notice["reason"] == f"{slow} of 8 answers earned less than $8.00 an hour."
+    scene.minimum = 0.0
+    assert scene.notices() == {}
+
+
 def test_unpaid_work_is_under_no_minimum() -> None:
     scene = Scene(*[1] * 6)
     for n in range(6):

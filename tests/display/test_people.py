@@ -16,7 +16,7 @@ from mephisto_nb.display.people.room import OF_QUALIFICATIONS, OF_WORKERS, Peopl
 from mephisto_nb.display.people.still import draw_qualifications, draw_workers
 from mephisto_nb.display.people.tables import Query, Table
 from mephisto_nb.display.widgets.desk import Desk, Subject
-from mephisto_nb.errors import ConfigError, NotFoundError
+from mephisto_nb.errors import ConfigError, ConflictError, NotFoundError
 from tests.review.answers import said, stored_run
 
 #: What each action is given in this test; the workers it is about are chosen by id, or named.
@@ -106,9 +106,31 @@ async def test_a_click_and_a_method_leave_the_same_rows(
     await getattr(owner, action)(**ACTIONS[action])
     if undone:
         await click(clicked, "undo", {})
-        await called.qualifications.undo()
+        await owner.undo()
     assert rows_of(clicked) == rows_of(called)
     assert rows_of(clicked) != before  # the log at least
+
+
+async def test_what_is_counted_is_of_the_same_reading_as_the_rows_and_told_with_what_was_done(
+    people: Callable[[str], Any],
+) -> None:
+    operator = await people("one")
+    rows = await click(operator, "rows", {"table": "workers", "search": "ann"})
+    assert (rows["all"], rows["counts"]["workers"], rows["counts"]["blocked"]) == (3, 3, 1)
+    await click(operator, "act", {"action": "block", "args": {"workers": ["ann", "new"]}})
+    assert [room_of(operator).state()[name] for name in ("workers", "blocked")] == [4, 3]
+
+
+async def test_which_runs_ask_for_a_qualification_is_told_as_it_is_now(people: Callable[[str], Any]) -> None:
+    operator = await people("one")
+    assert await click(operator, "required", {"name": "careful"}) == ""
+    needs = [{"qualification_name": "careful", "comparator": "Exists", "value": None}]
+    stored_run(operator, [said(0, "ann", "glad")], ended_at=None, qualifications=needs)
+    assert "'moods'" in await click(operator, "required", {"name": "careful"})
+    with pytest.raises(AssertionError, match="force=True"):
+        await click(operator, "act", {"action": "delete", "args": {"name": "careful"}})
+    args = {"name": "careful", "force": True}
+    assert await click(operator, "act", {"action": "delete", "args": args}) == "Deleted 'careful'; 2 workers held it."
 
 
 async def test_those_who_are_chosen_are_meant_by_their_ids(people: Callable[[str], Any]) -> None:
@@ -116,7 +138,7 @@ async def test_those_who_are_chosen_are_meant_by_their_ids(people: Callable[[str
     ids = await click(operator, "ids", {"table": "workers", "search": "CAREFUL"})
     assert len(ids) == 2
     said = await click(operator, "preview", {"action": "revoke", "args": {"name": "careful", "worker_ids": ids}})
-    assert said == "ann, eve lose 'careful'."
+    assert said == "ann, eve will lose 'careful'."
     assert await click(operator, "act", {"action": "block", "args": {"worker_ids": ids}}) == "Blocked 1 worker."
 
 
@@ -178,8 +200,12 @@ async def test_there_is_one_room_for_all_panels_of_an_operator(room: PeopleRoom)
 async def test_state_says_what_would_be_undone(room: PeopleRoom) -> None:
     await room.load()
     assert (room.state()["undo"], room.state()["workers"], room.state()["blocked"]) == ("Unblocked 1 worker.", 3, 1)
-    for _ in range(3):
-        await room._operator.workers.undo()
+    with pytest.raises(ConflictError, match="another act came in between"):
+        await room.answer("undo", {"act_id": "of an act before"})
+    assert await room.answer("undo", {"act_id": room.state()["undo_id"]}) == "Undone: unblocked 1 worker."
+    assert (room.state()["undo"], room.state()["blocked"]) == ("Blocked 2 workers.", 2)
+    for _ in range(2):
+        await room.answer("undo", {})
     assert room.state()["undo"] is None
     with pytest.raises(NotFoundError):
         await room.answer("undo", {})

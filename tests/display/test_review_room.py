@@ -112,7 +112,8 @@ async def test_undo_leaves_the_same_rows_as_the_method(operator: Operator, other
     decided = await by_method.approve(by_method.results()["unit_id"][0], bonus=1.0, block=True)
     await by_method.undo_review(decided)
     assert rows_of(operator, by_key) == rows_of(other, by_method)
-    assert undone == {"said": "Undone: the decision on 1 answer.", "unit_ids": [by_key.results()["unit_id"][0]]}
+    said = "Undone: the decision on 1 answer. $1.25 is owed no longer. 1 worker: unblocked."
+    assert undone == {"said": said, "unit_ids": [by_key.results()["unit_id"][0]]}
     with pytest.raises(NotFoundError, match="nothing was decided in this panel"):
         await room.answer("undo", {})
 
@@ -145,7 +146,40 @@ async def test_parts_of_a_cent_are_told_as_they_are(operator: Operator) -> None:
     run = stored_run(operator, moods(1))
     room, unit_id = run.review().room, run.results()["unit_id"][0]
     reply = await ask(room, "act", decide("approve", unit_id, bonus=0.004))
-    assert reply["said"] == "Approved 1 answer. A bonus of $0.0040 for each."
+    assert reply["said"] == "Approved 1 answer. It comes to $0.2540, with a bonus of $0.0040 for each."
+
+
+async def test_what_was_said_after_a_decision_is_all_that_it_did(operator: Operator) -> None:
+    run = stored_run(operator, moods())
+    room = run.review().room
+    ann = run.results().set_index("worker_name")["worker_id"]["ann"].iloc[0]
+    chosen = await ask(room, "choose", {"worker_id": ann})
+    args = {"verdict": "approve", "which": "worker", "choice": chosen["choice"], "grant": {"careful": 2}, "block": True}
+    reply = await ask(room, "act", {"action": "decide", "args": args})
+    assert reply["said"] == "Approved 4 answers. It comes to $1.00. 1 worker: granted 'careful', blocked."
+    undone = await ask(room, "undo", {})
+    assert undone["said"] == (
+        "Undone: the decision on 4 answers. $1.00 is owed no longer. 1 worker: revoked 'careful', unblocked."
+    )
+    reply = await ask(room, "act", decide("reject", run.results()["unit_id"][0]))
+    assert reply["said"] == "Rejected 1 answer."
+
+
+async def test_the_price_of_an_answer_is_told_as_it_is(operator: Operator) -> None:
+    run = stored_run(operator, moods(1))
+    with operator._database._writer.begin() as connection:  # type: ignore[attr-defined]
+        connection.exec_driver_sql("UPDATE units SET pay_amount = 0.035")
+    assert (await ask(run.review().room, "show", {}))["pays"] == "$0.0350"
+
+
+async def test_the_list_of_what_waits_lets_go_of_what_was_decided_when_it_is_asked_anew(operator: Operator) -> None:
+    run = stored_run(operator, moods(1))
+    room = run.review().room
+    await ask(room, "rows", {"only": "open"})
+    await ask(room, "act", decide("approve", run.results()["unit_id"][0]))
+    walked = await ask(room, "rows", {"only": "open"})
+    anew = await ask(room, "rows", {"only": "open", "anew": True})
+    assert [(found["total"], found["waiting"]) for found in (walked, anew)] == [(3, 2), (2, 2)]
 
 
 async def test_what_somebody_else_decided_first_is_told_and_stays(operator: Operator) -> None:

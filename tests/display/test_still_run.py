@@ -55,7 +55,12 @@ def both(state: dict[str, Any]) -> tuple[str, str]:
         (TROUBLE, "paused; 1 min 24 s a unit (median)"),
         (TROUBLE, "9 rejected and 31 expired units cost nothing; soft-rejected ones are paid"),
         (FINISHED, "$34.56 in all, fees of $5.76 in it; 8 rejected and 5 expired units cost nothing"),
-        (TROUBLE, "$6.40 an hour (median), BELOW the minimum of $12.00; 70 of 74 answers earned less"),
+        (
+            change(FINISHED, money={"spent": 1.105, "units": 0.105, "beside": 1.0, "owed": 0.535, "sent": 0.57}),
+            "$1.1050 in all, fees of $5.76 in it; $0.1050 of it for units, $1.00 of bonuses; "
+            "$0.5350 owed to workers, $0.57 sent",
+        ),
+        (TROUBLE, "$6.40 an hour (median), BELOW the minimum of $12.00; 74 of 74 answers earned less"),
         (TROUBLE, "Needs attention: The task's server (router) has not been reached for 20 minutes. It is tried again"),
         (TROUBLE, "Note: The run is paused: 120 units will not be handed out"),
         (FINISHED, "run.results() gives the answers"),
@@ -113,6 +118,11 @@ def test_an_operator_lists_its_runs() -> None:
     assert "All runs $148.86 of $210.96" in words
     assert "it is alive, but not connected to this notebook" in words
     assert 'await operator.reconnect("d")' in words
+
+
+def test_no_sum_is_told_of_runs_whose_costs_were_not_read() -> None:
+    runs = [{**run, "spent": None, "whole_cost": None} for run in RUNS["runs"]]
+    assert "$" not in Words(draw_operator({**RUNS, "runs": runs, "spent": None, "whole_cost": None})).text
 
 
 def test_an_operator_with_nothing_to_do_says_what_to_do() -> None:

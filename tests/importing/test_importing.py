@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from mephisto_nb.data_model.states import AGENT_OF_DECIDED, AgentStatus, UnitStatus
+from mephisto_nb.display.observation.watch import watch
 from mephisto_nb.errors import ConfigError, UsageError
 from mephisto_nb.importing.old_mephisto import OldMephisto
 from mephisto_nb.importing.report import REPORT_COLUMNS
@@ -76,7 +77,7 @@ async def test_units_and_agents_of_every_status_are_there(operator: Operator, ol
 
 async def test_what_was_open_has_expired_and_that_is_told(operator: Operator, old: OldDirectory) -> None:
     report = (await operator.import_mephisto(old.root)).set_index("table")
-    assert report["remarks"]["units"] == ["3 open in 1.x, and expired here: their run is over"]
+    assert report["remarks"]["units"][0] == "3 open in 1.x, and expired here: their run is over"
     run = run_of(operator, "moods")
     assert (run.task_run.ended_at is not None, operator.find_live_runs()) == (True, [])
 
@@ -155,7 +156,7 @@ async def test_pay_of_1x_is_not_undone_to_be_paid_again(operator: Operator, old:
     run = run_of(operator, "moods")
     accepted = run.reviews().set_index("after").loc[["accepted"], "unit_id"].tolist()
     with operator._database._writer.begin() as connection:  # type: ignore[attr-defined]
-        connection.exec_driver_sql("UPDATE reviews SET bonus_payment_id = NULL")
+        connection.exec_driver_sql("UPDATE reviews SET bonus_payment_id = NULL, reward_payment_id = NULL")
     undone = await run.undo_review(accepted)
     assert undone["why"].tolist() == ["it was paid for elsewhere, which cannot be taken back"]
 
@@ -166,8 +167,8 @@ async def test_decisions_and_bonuses_come_along(operator: Operator, old: OldDire
     reviews = run.reviews().set_index("after")
     assert (reviews["note"]["rejected"], reviews["blocked"]["rejected"]) == ("nedbalé", True)
     assert (reviews["bonus"]["accepted"], reviews["granted"]["accepted"]) == (1.5, {"pečlivý": 3})
-    (payment,) = run.payments().to_dict("records")
-    assert (payment["status"], payment["amount"], payment["kind"]) == ("sent", 1.5, "bonus")
+    payments = run.payments().set_index("kind")
+    assert payments.loc["bonus", ["status", "amount"]].tolist() == ["sent", 1.5]
     events = run.events()
     (about_nothing,) = events.loc[events["why"] == "reviewed in Mephisto 1.x", "detail"]
     assert about_nothing == {"granted": {"pečlivý": 2}}
@@ -308,3 +309,63 @@ async def test_progress_is_shown_by_run(operator: Operator, old: OldDirectory, m
     monkeypatch.setattr(type(operator), "progress", staticmethod(lambda what, done, total: told.append((done, total))))
     await operator.import_mephisto(old.root)
     assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+async def test_an_answer_without_its_file_is_told_and_gets_no_time_that_nobody_measured(
+    operator: Operator, tmp_path: Path
+) -> None:
+    home = OldDirectory(tmp_path / "old")
+    run = home.add_run("moods")
+    for number in range(6):
+        run.add_work(home.add_worker(f"worker {number}"), "completed", "completed")
+    lost = run.add_assignment({"text": "lost"})
+    agent = run.add_agent(lost, run.add_unit(lost, "completed"), home.add_worker("zoe"), "completed")
+    (home.root / "data" / "runs" / "NO_PROJECT" / str(run.id) / str(lost) / str(agent)).mkdir()
+    old = OldMephisto(home.root)
+    assert old.results()["duration_in_seconds"].isna().sum() == 1
+    (trouble,) = old.troubles().to_dict("records")
+    assert (trouble["where"].endswith(f"{agent}/agent_data.json"), trouble["why"]) == (True, "is missing")
+    report = (await operator.import_mephisto(old)).set_index("table")
+    assert report["remarks"]["agents"] == ["1 who answered, but whose answer could not be read"]
+    assert report["remarks"]["(files)"] == ["1 left out: is missing"]
+    imported = run_of(operator, "moods")
+    (zoe,) = imported.results().set_index("worker_name").loc[["zoe"]].to_dict("records")
+    assert pd.isna(zoe["submitted_at"])
+    assert pd.isna(zoe["duration_in_seconds"])
+    queue = imported.review_queue().set_index("worker_name")
+    assert "too fast" not in queue["reasons"]["zoe"]
+    assert pd.isna(operator.workers.frame().set_index("worker_name")["median_seconds"]["zoe"])
+    answer = await watch(imported).submission(zoe["agent_id"])
+    assert (answer["at"], answer["seconds"]) == (None, None)
+
+
+async def test_what_1x_paid_stands_in_the_books(operator: Operator, tmp_path: Path) -> None:
+    home = OldDirectory(tmp_path / "old")
+    run, ann = home.add_run("moods"), home.add_worker("ann")
+    for unit, agent, after, bonus in (
+        ("accepted", "approved", "approved", 1.0),
+        ("accepted", "approved", "approved", None),
+        ("soft_rejected", "soft_rejected", "soft_rejected", None),
+        ("rejected", "rejected", "rejected", None),
+        ("completed", "completed", None, None),
+    ):
+        about = {"unit_id": run.add_work(ann, unit, agent), "worker_id": ann, "task_id": run.task_id}
+        if after is not None:
+            home.add("worker_review", **about, status=after, review_note="for our eyes only", bonus=bonus)
+    run.add_work(ann, "accepted", "approved")  # approved without a row of a review
+    report = (await operator.import_mephisto(home.root)).set_index("table")
+    assert report["remarks"]["units"] == [
+        "1 answered, and not decided on in 1.x: a crowd may have approved and paid them by itself (MTurk does after "
+        "auto_approve_delay); look there before you approve them here, which pays them again"
+    ]
+    imported = run_of(operator, "moods")
+    payments = imported.payments()
+    assert payments["status"].unique().tolist() == ["sent"]
+    assert sorted(zip(payments["kind"], payments["amount"], strict=True)) == [("bonus", 1.0), *[("reward", 0.3)] * 4]
+    assert not payments["reason"].str.contains("our eyes").any()
+    assert payments["reason"].str.contains("paid by Mephisto 1.x").all()
+    assert imported.reviews()["reward_payment_id"].notna().sum() == 3
+    await imported.approve(bonus=0.1)
+    spent = imported.payments().groupby("status")["amount"].sum()
+    assert spent.to_dict() == pytest.approx({"sent": 2.2, "owed": 0.4})
+    assert watch(run_of(operator, "moods")).state()["money"]["spent"] == pytest.approx(2.6)

@@ -118,7 +118,10 @@ def test_what_the_table_forbids_is_told_and_not_done() -> None:
     run, (ann,) = answered("ann")
     review(run, [ann])
     (outcome,) = review(run, [ann], U.REJECTED, again=True)
-    assert (outcome.done, outcome.why) == (False, "is accepted, which cannot become rejected")
+    assert (outcome.done, outcome.why) == (
+        False,
+        "is approved, which cannot become rejected: take that decision back first",
+    )
 
 
 def test_a_unit_without_an_answer_is_told() -> None:

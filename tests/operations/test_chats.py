@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -40,6 +41,43 @@ async def test_two_people_talk_and_everything_is_in_the_frames(operator: Operato
     results = run.results()
     assert [[said["text"] for said in row] for row in results["messages"]] == [texts(run)] * 2
     assert list(results["answer.comment"]) == ["done", "done"]
+
+
+async def negotiate(data: Any, agents: Any) -> None:
+    """Do as the negotiation does: welcome all, and hand on what everybody says under their name."""
+    await agents.observe({"text": "Welcome.", "id": "Referee"})
+    for _ in range(4):
+        agent, message = await agents.get_live_update()
+        await agents.observe({"text": message["text"], "id": agent.name}, but=agent)
+
+
+async def test_what_the_code_hands_on_is_one_row_and_everything_is_there_to_be_found(operator: Operator) -> None:
+    run = await launch_chat(operator, [{}, {}], blueprint={"names": ["Ada", "Ben"]}, conversation=negotiate)
+    counts = count_to(2, "all")
+
+    def reply(messages: list[dict[str, Any]]) -> Any:
+        return counts(messages) if messages else None  # once the referee has spoken
+
+    async with crowd_of(run.url) as worker:
+        await asyncio.gather(*(talk(worker(name), reply) for name in ("ann", "bob", "cleo", "dan")))
+    await run.completed()
+    messages = run.messages()
+    assert list(messages["assignment_index"]) == [0] * 5 + [1] * 5
+    for _, talked in messages.groupby("assignment_index"):
+        assert list(talked["role"]) == ["task"] + ["worker"] * 4
+        first = talked.iloc[0]
+        assert (first["speaker"], first["shown_name"], first["text"]) == ("Referee", "Referee", "Welcome.")
+        people = set(talked["worker_name"].dropna())
+        assert sorted(first["heard_by"]) == sorted(people)
+        for name in people:
+            assert list(talked.loc[talked["speaker"] == name, "text"]) == ["all 1", "all 2"]
+            heard = talked.loc[talked["speaker"] == name, "heard_by"]
+            assert list(heard) == [sorted(people - {name})] * 2
+        assert set(talked["shown_name"][1:]) == {"Ada", "Ben"}
+        assert talked.loc[talked["role"] == "worker", "at"].is_monotonic_increasing
+    everything = run.messages(everything=True)
+    assert everything["heard_by"].str.len().value_counts().to_dict() == {0: 8, 1: 12}
+    assert [len(said) for said in run.results()["messages"]] == [5] * 4
 
 
 async def test_four_people_one_leaves_and_the_kernel_is_restarted_in_between(
@@ -142,7 +180,7 @@ async def test_a_function_that_fails_or_hangs_holds_up_nobody(operator: Operator
         await asyncio.Event().wait()
         return ""
 
-    bot = Bot(hangs, timeout=0.05)
+    bot = Bot(hangs, timeout=0.05, retries=0)
     run = await launch_chat(operator, [{}, {}], blueprint={"num_turns": 2, "units_per_assignment": 1}, bot=bot)
     async with crowd_of(run.url) as worker:
         outcomes = await asyncio.gather(*(talk(worker(name), count_to(2, name)) for name in ("ann", "bob")))
@@ -161,6 +199,73 @@ async def test_when_the_code_of_two_fails_both_may_send_what_they_have(operator:
     await run.completed()
     assert [how for how, _ in outcomes] == ["done", "done"]
     assert run.events()["why"].str.contains("the task's code failed: ZeroDivisionError").any()
+
+
+async def test_code_that_fails_calls_for_attention_once_with_how_often_and_where(operator: Operator, caplog) -> None:
+    async def fails(data: Any, agents: Any) -> None:
+        await agents.get_live_update()
+        raise KeyError("x. y")
+
+    run = await launch_chat(operator, [{}, {}], conversation=fails)
+    async with crowd_of(run.url) as worker:
+        await asyncio.gather(*(talk(worker(name), count_to(2, name)) for name in ("ann", "bob", "cleo", "dan")))
+    await run.completed()
+    (told,) = run.attention
+    reason, _, remedy = told.partition(". ")
+    assert re.fullmatch(
+        r"The task's code failed: KeyError\('x\..y'\) in fails \(line \d+ of test_chats.py\) \(2 times\)", reason
+    )
+    assert "await run.pause_launching()" in remedy
+    assert caplog.text.count("Traceback") == 2
+
+
+async def test_code_that_fails_for_one_who_works_alone_calls_for_attention(operator: Operator) -> None:
+    async def fails(data: Any, agent: Any) -> None:
+        await agent.get_live_update()
+        raise ZeroDivisionError("a bug")
+
+    run = await launch_chat(operator, blueprint={"units_per_assignment": 1}, conversation=fails)
+    async with crowd_of(run.url) as worker:
+        await talk(worker("ann"), count_to(2, "ann"))
+    assert run.attention[0].startswith("The task's code failed: ZeroDivisionError('a bug') in fails (line ")
+
+
+async def test_a_program_that_fails_is_asked_again_before_it_has_said_nothing(operator: Operator, caplog) -> None:
+    asked: list[str] = []
+
+    def limited(chat: Any) -> str:
+        asked.append(chat[-1]["content"])
+        if chat[-1]["content"] != "ann 1" or len(asked) < 3:
+            raise RuntimeError("429")
+        return "at last"
+
+    bot = Bot(limited, pause=0.0)
+    run = await launch_chat(operator, [{}], blueprint={"num_turns": 3, "units_per_assignment": 1}, bot=bot)
+    async with crowd_of(run.url) as worker:
+        how, one = await talk(worker("ann"), count_to(3, "ann"))
+    assert (how, one.messages[1]["text"], len(asked)) == ("done", "at last", 9)
+    assert list(run.messages()["role"]) == ["worker", "bot", "worker", "task", "worker", "task"]
+    (told,) = run.attention
+    assert told.startswith("Assistant (the bot) gave no answer: RuntimeError('429') in limited (line ")
+    assert told.partition(". ")[0].endswith(" of test_chats.py) (2 times)")
+    assert run.events()["why"].str.contains("RuntimeError").sum() == 2
+    assert caplog.text.count("Traceback") == 2
+
+
+async def test_a_program_that_fails_for_its_whole_time_has_said_nothing_because_of_what_it_raised() -> None:
+    class Reporter:
+        told: tuple[str, ...] = ()
+
+        async def report(self, why: str, detail: Any = None, *, of: str = "") -> None:
+            self.told += (why,)
+
+    def fails(chat: Any) -> str:
+        raise ConnectionError("refused")
+
+    reporter = Reporter()
+    with pytest.raises(TimeoutError):
+        await Bot(fails, timeout=0.05, pause=60).ask_again([], reporter)
+    assert reporter.told[0].startswith("Assistant (the bot) gave no answer: ConnectionError('refused') in fails")
 
 
 async def test_code_that_was_changed_meanwhile_is_noticed(make_operator: Callable[..., Operator]) -> None:
@@ -371,7 +476,9 @@ async def test_what_is_wrong_with_a_program_is_told_to_the_researcher_and_not_to
     def fails(chat: Any) -> str:
         raise ConnectionError("https://models.example.org?key=secret")
 
-    run = await launch_chat(operator, [{}], blueprint={"num_turns": 1, "units_per_assignment": 1}, bot=Bot(fails))
+    run = await launch_chat(
+        operator, [{}], blueprint={"num_turns": 1, "units_per_assignment": 1}, bot=Bot(fails, pause=0.0)
+    )
     async with crowd_of(run.url) as worker:
         how, one = await talk(worker("ann"), count_to(1, "ann"))
     assert how == "done"

@@ -186,7 +186,7 @@ async def test_code_that_finds_what_was_said_in_its_history_numbers_on_from_ther
 def bots_and(engine: Engine, talk: Talk, replies: list[Any]) -> Together:
     """A worker with two programs of one name, each of which gives the next of these replies."""
     ann = RunningAgent("ann", engine, Ahead(), talk, Seat("ann"))  # type: ignore[arg-type]
-    bot = Bot(lambda chat: replies.pop(0), name="Echo", timeout=5)
+    bot = Bot(lambda chat: replies.pop(0), name="Echo", timeout=5, retries=0)
     return Together([ann, *(BotAgent(bot, ann, Seat(bot.name), number=seat) for seat in (1, 2))], talk)
 
 

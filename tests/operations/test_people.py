@@ -35,6 +35,24 @@ async def test_a_selection_is_granted_in_one_act_and_the_frames_tell(operator: O
     assert operator.qualifications.history("careful")["why"].tolist() == ["created", *["passed"] * 4]
 
 
+async def test_acts_stand_in_the_name_of_whom_the_computer_knows_or_of_whoever_is_named(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "lena")
+    await operator.qualifications.grant("careful", "ann")
+    await operator.grant_qualification("careful", "bob")
+    await operator.revoke_qualification("careful", "bob", who="kim")
+    await operator.block_worker("bob", who="kim")
+    await operator.unblock_worker("bob")
+    await operator.workers.note("ann", "kind")
+    await operator.workers.undo()
+    assert operator.workers.history()["who"].tolist() == ["lena", "lena", "kim", "kim", *["lena"] * 3]
+    run = stored_run(operator, [said(0, "ann", "glad")])
+    decided = await run.approve(block=True)
+    await run.undo_review(decided)
+    assert operator.workers.history()["who"].tolist()[-2:] == ["lena", "lena"]
+
+
 async def test_workers_are_given_as_rows_of_a_frame_with_a_value_each(operator: Operator) -> None:
     await operator.workers.block(CROWD)
     frame = operator.workers.frame()
@@ -86,12 +104,14 @@ async def test_a_preview_says_in_numbers_what_an_act_would_do(operator: Operator
     say = operator.qualifications.preview
     said = say("grant", name="careful", workers=[*CROWD, "zoe", "yan"], value=2)
     assert said == (
-        "ann, kim, zoe, yan get 'careful' (2), of whom 1 had another value. "
+        "ann, kim, zoe, yan will get 'careful' (2), of whom 1 had another value. "
         "2 workers have it so already. Not known here until now: kim, zoe, yan."
     )
-    assert say("delete", name="careful") == "'careful' is deleted. 3 workers lose it: ann, bob, eve."
-    assert say("revoke", name="careful", workers=["ann", "kim"]) == "ann loses 'careful'. 1 worker does not have it."
-    assert operator.workers.preview("block", workers="ann") == "ann is offered nothing any more, in any run."
+    assert say("delete", name="careful") == "'careful' will be deleted. 3 workers will lose it: ann, bob, eve."
+    assert (
+        say("revoke", name="careful", workers=["ann", "kim"]) == "ann will lose 'careful'. 1 worker does not have it."
+    )
+    assert operator.workers.preview("block", workers="ann") == "ann will be offered nothing any more, in any run."
     assert len(operator.qualifications.grants()) == 3
 
 
@@ -99,7 +119,8 @@ async def test_acts_are_undone_one_after_the_other(operator: Operator) -> None:
     await operator.qualifications.grant("careful", CROWD)
     await operator.workers.block("ann")
     await operator.workers.note("bob", "asks good questions")
-    await operator.qualifications.undo()
+    assert operator.workers.preview("undo") == "Will be undone: Noted about 1 worker."
+    await operator.workers.undo()
     assert operator.workers.notes().empty
     await operator.workers.undo()
     assert not operator.workers.frame()["blocked"].any()
@@ -108,6 +129,23 @@ async def test_acts_are_undone_one_after_the_other(operator: Operator) -> None:
     with pytest.raises(NotFoundError, match="nothing to undo"):
         await operator.qualifications.undo()
     assert operator.workers.history()["action"].value_counts()["revoke"] == 4
+
+
+async def test_undo_takes_back_acts_of_its_own_kind_and_names_the_other(operator: Operator) -> None:
+    await operator.qualifications.grant("careful", CROWD)
+    await operator.workers.block("ann")
+    said = operator.qualifications.preview("undo")
+    assert said == "Will be undone: Granted 'careful' to 4 workers."
+    await operator.qualifications.undo(who="kim")
+    assert operator.workers.frame()["blocked"].any()
+    with pytest.raises(NotFoundError, match=r"Blocked 1 worker\. .*operator\.workers\.undo\(\)"):
+        await operator.qualifications.undo()
+    with pytest.raises(NotFoundError, match="one on workers"):
+        operator.qualifications.preview("undo")
+    await operator.workers.undo()
+    history = operator.workers.history()
+    assert history["why"].tolist()[-5:] == [*["undid the grant"] * 4, "undid the block"]
+    assert set(history.loc[history["why"] == "undid the grant", "who"]) == {"kim"}
 
 
 async def test_an_act_that_somebody_went_over_is_not_undone(operator: Operator) -> None:
@@ -119,13 +157,13 @@ async def test_an_act_that_somebody_went_over_is_not_undone(operator: Operator) 
 
 
 async def test_what_cannot_be_undone_does_not_stand_before_what_can(operator: Operator) -> None:
-    await operator.workers.block("ann")
+    await operator.qualifications.grant("other", "ann")
     await operator.qualifications.grant("careful", CROWD)
     operator._database.grant_qualification("careful", "bob", "mock", 9)
-    with pytest.raises(ConflictError, match="the act before it: Blocked 1 worker"):
+    with pytest.raises(ConflictError, match="the act before it: Granted 'other' to 1 worker"):
         await operator.qualifications.undo()
     await operator.qualifications.undo()
-    assert not operator.workers.frame()["blocked"].any()
+    assert operator.qualifications.grants("other").empty
 
 
 async def test_two_who_undo_at_once_take_back_two_acts_and_none_twice(operator: Operator) -> None:
@@ -136,9 +174,29 @@ async def test_two_who_undo_at_once_take_back_two_acts_and_none_twice(operator: 
     assert list(operator.workers.history()["action"]) == ["block", "note", "withdraw", "unblock"]
 
 
+async def test_who_was_named_by_mistake_is_no_longer_known_after_the_undo(operator: Operator) -> None:
+    await operator.workers.note((await _known(operator, "ann"))[0], "kind")
+    await operator.qualifications.grant("careful", ["ann", "made up", "made up, too"])
+    await operator.qualifications.undo()
+    assert operator.workers.frame()["worker_name"].tolist() == ["ann"]
+    assert operator.qualifications.who_would_qualify([])["worker_name"].tolist() == ["ann"]
+    assert "made up" in operator.workers.history()["worker_name"].tolist()
+    await operator.workers.block("made up")
+    assert operator.workers.frame()["worker_name"].tolist() == ["ann", "made up"]
+
+
+async def _known(operator: Operator, *names: str) -> tuple[str, ...]:
+    """Make workers known who did and hold nothing."""
+    await operator.workers.block(names)
+    await operator.workers.unblock(names)
+    return names
+
+
 async def test_what_is_granted_to_nobody_is_not_made_as_the_preview_says(operator: Operator) -> None:
     nobody = operator.workers.frame().head(0)
-    assert operator.qualifications.preview("grant", name="new", workers=nobody) == "Nobody is meant: nothing changes."
+    assert (
+        operator.qualifications.preview("grant", name="new", workers=nobody) == "Nobody is meant: nothing will change."
+    )
     assert not (await operator.qualifications.grant("new", nobody)).has_changed
     assert operator.qualifications.frame().empty
 
@@ -216,10 +274,26 @@ async def test_what_workers_earned_by_the_hour_is_told_across_runs(operator: Ope
     frame = people_frames.workers_frame(workers, {}, work, paid, notes, {"run": 8.0, "else": 12.0})
     ann, bob = frame.to_dict("records")
     assert (ann["runs"], ann["units"], ann["approved"], ann["rejected"], ann["left"]) == (2, 3, 1, 1, 1)
+    assert (ann["waiting"], ann["earned"], ann["waiting_pay"], ann["bonuses"]) == (1, 0.1, 0.1, 0.4)
+    assert (ann["owed"], ann["sent"]) == (9.4, 0.0)
     assert ann["hourly_pay"] == pytest.approx(3600 * 0.6 / 3 / 120)
     assert (ann["below_minimum"], ann["minimum_hourly_pay"], ann["median_seconds"]) == (True, 12.0, 120.0)
     assert (bob["units"], bob["below_minimum"], bob["blocked"], pd.isna(bob["hourly_pay"])) == (0, False, True, True)
     assert len(names) == len(workers[0])
+
+
+async def test_what_was_soft_rejected_is_not_approved_and_earned_is_what_is_owed_or_sent(operator: Operator) -> None:
+    run = stored_run(operator, [said(item, "ann", "glad") for item in range(4)])
+    units = run.units()["unit_id"].tolist()
+    await run.approve(units[0], bonus=0.5)
+    await operator.mark_paid(worker="ann")
+    await run.soft_reject(units[1])
+    await run.reject(units[2])
+    [ann] = operator.workers.frame().to_dict("records")
+    counted = ("units", "approved", "soft_rejected", "rejected", "waiting")
+    assert [ann[name] for name in counted] == [4, 1, 1, 1, 1]
+    money = ("earned", "bonuses", "waiting_pay", "owed", "sent")
+    assert [ann[name] for name in money] == [0.5, 0.5, 0.25, 0.25, 0.75]
 
 
 async def test_the_workers_of_a_run_are_in_the_frame_with_what_they_did(operator: Operator) -> None:
@@ -230,7 +304,7 @@ async def test_the_workers_of_a_run_are_in_the_frame_with_what_they_did(operator
         await ann.submit(agent_id, {"label": "glad"})
         await run.parts.engine.wait_until(lambda state: state.agents[agent_id].submitted_at is not None)
     [row] = operator.workers.frame().to_dict("records")
-    assert (row["worker_name"], row["units"], row["earned"], row["qualifications"]) == ("ann", 1, 0.1, {})
+    assert (row["worker_name"], row["units"], row["waiting_pay"], row["qualifications"]) == ("ann", 1, 0.1, {})
     assert row["hourly_pay"] > 0
 
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from mephisto_nb.data_model.states import PaymentStatus
 from mephisto_nb.errors import ConfigError, NotFoundError
 from mephisto_nb.operations import registry
 from mephisto_nb.operations.operator import Operator
 from mephisto_nb.providers.mock import MockProvider, MockProviderArgs
-from mephisto_nb.review.books import OWED_COLUMNS, PAID_COLUMNS
+from mephisto_nb.review.books import PAID_COLUMNS
+from mephisto_nb.review.owed import OWED_COLUMNS
 from tests.review.answers import said, stored_run
 
 
@@ -102,3 +104,63 @@ async def test_decisions_of_all_runs_are_joined_by_ids(operator: Operator, run: 
 def test_a_task_of_no_run_is_refused(operator: Operator) -> None:
     with pytest.raises(NotFoundError, match="no run of a task 'none'"):
         operator.reviewing("none")
+
+
+async def test_what_is_owed_is_told_by_run(operator: Operator, run: Any) -> None:
+    other = stored_run(operator, [said(0, "ann", "glad")], "other")
+    await other.approve()
+    everything = operator.owed().set_index("worker_name")
+    assert everything["tasks"].to_dict() == {"bob": "moods", "ann": "moods, other"}
+    assert everything["providers"].to_dict() == {"bob": "mock", "ann": "mock"}
+    assert everything["owed"].to_dict() == {"bob": 0.75, "ann": 0.75}
+    for owed in (other.owed(), operator.owed("other"), operator.owed([other.task_run_id])):
+        assert owed[["worker_name", "owed", "tasks"]].to_numpy().tolist() == [["ann", 0.25, "other"]]
+    assert tuple(other.owed().columns) == OWED_COLUMNS
+    with pytest.raises(NotFoundError, match="no run of a task 'none'"):
+        operator.owed("none")
+
+
+async def test_what_will_be_marked_as_paid_is_said_first(operator: Operator, run: Any) -> None:
+    foreseen = operator.preview_paid(run.payments())
+    assert (foreseen.payments, foreseen.workers, foreseen.total) == (4, 2, 1.25)
+    assert str(foreseen) == "4 payments to 2 workers (of 'moods'), $1.25 in all, will be marked as paid."
+    assert set(operator.payments()["status"]) == {"owed"}
+    await operator.mark_paid(worker="ann")
+    assert str(operator.preview_paid(run.payments())) == (
+        "2 payments to 1 worker (of 'moods'), $0.75 in all, will be marked as paid. "
+        "2 payments will be left alone: sent already."
+    )
+    with pytest.raises(ConfigError, match="Name the payments"):
+        operator.preview_paid()
+
+
+async def test_what_was_marked_as_paid_by_mistake_is_owed_again(operator: Operator, run: Any) -> None:
+    paid = await operator.mark_paid(run.payments(), who="eve")
+    back = await operator.unmark_paid(paid, who="mia")
+    assert (tuple(back.columns), back["done"].tolist()) == (PAID_COLUMNS, [True] * 4)
+    payments = operator.payments()
+    assert (set(payments["status"]), payments["sent_at"].notna().any()) == ({"owed"}, False)
+    events = run.events().query("subject == 'payment'")
+    assert events["who"].tolist() == ["eve"] * 4 + ["mia"] * 4
+    again = await operator.unmark_paid(paid)
+    assert set(again["why"]) == {"was owed already"}
+    await operator.mark_paid(worker="ann")
+    assert (await operator.unmark_paid(worker="ann"))["done"].tolist() == [True, True]
+    with pytest.raises(ConfigError, match="Name the payments"):
+        await operator.unmark_paid()
+
+
+async def test_what_the_crowd_has_paid_itself_stays_paid(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry.PROVIDERS, "_classes", dict(registry.PROVIDERS._classes))
+    registry.PROVIDERS.register(Elsewhere, replace=True)
+    theirs = stored_run(operator, [said(0, "ann", "glad"), said(0, "bob", "glad")], crowd="elsewhere")
+    await theirs.approve(worker="bob")
+    await operator.mark_paid(worker="bob")
+    await theirs.approve(worker="ann")
+    ids = theirs.payments().set_index("worker_name")["payment_id"]
+    await theirs.writer.call(
+        theirs.database.settle_payments, [ids["ann"]], PaymentStatus.OWED, PaymentStatus.SENT, 9.0, "elsewhere"
+    )
+    back = await operator.unmark_paid(theirs.payments())
+    assert back.set_index("worker_name")["done"].to_dict() == {"ann": False, "bob": True}
+    assert "was not marked by hand" in back.set_index("worker_name")["why"]["ann"]

@@ -212,3 +212,47 @@ async def test_a_run_without_answers_has_nothing_to_decide(operator: Operator) -
     assert (await run.approve()).empty
     assert (run.reviews().empty, run.review_queue().empty, run.reviewing.records().empty) == (True, True, True)
     assert run.preview_review("approve").units == 0
+
+
+@pytest.fixture
+def thrifty(operator: Operator) -> Any:
+    """A run in which a bonus may be 1 US dollar at most."""
+    run = stored_run(operator, ROWS, "thrifty")
+    run.task_run.config["mephisto"]["task"]["maximum_bonus"] = 1.0
+    return run
+
+
+@pytest.mark.parametrize("act", ["approve", "soft_reject"])
+async def test_a_bonus_above_the_tasks_maximum_is_refused(thrifty: Any, act: str) -> None:
+    told = r"A bonus of \$50\.00 is more than mephisto\.task\.maximum_bonus of 'thrifty', \$1\.00\. .*maximum_bonus=50"
+    with pytest.raises(ConfigError, match=told):
+        await getattr(thrifty, act)(bonus=50)
+    with pytest.raises(ConfigError, match=told):
+        thrifty.preview_review(act, bonus=50)
+    assert thrifty.reviews().empty
+    await getattr(thrifty, act)(thrifty.units().iloc[[0]], bonus=1.0)
+    await getattr(thrifty, act)(thrifty.units().iloc[[1]], bonus=50, maximum_bonus=50)
+    assert thrifty.payments().query("kind == 'bonus'")["amount"].tolist() == [1.0, 50.0]
+
+
+async def test_the_lowest_maximum_of_several_runs_holds_before_anything_is_decided(
+    operator: Operator, run: Any, thrifty: Any
+) -> None:
+    both = operator.reviewing([run.task_run_id, thrifty.task_run_id])
+    for reviewed in both.runs:
+        reviewed.task_run.config["mephisto"]["task"]["maximum_bonus"] = 1.0 if reviewed.task_name == "thrifty" else 9.0
+    with pytest.raises(ConfigError, match="of 'thrifty'"):
+        await both.decide("approve", bonus=5)
+    assert operator.reviews().empty
+
+
+async def test_a_bonus_without_an_own_maximum_is_held_against_the_usual_one(run: Any) -> None:
+    run.task_run.config["mephisto"]["task"].pop("maximum_bonus", None)
+    with pytest.raises(ConfigError, match=r"\$20\.00"):
+        await run.approve(bonus=25)
+
+
+@pytest.mark.parametrize("maximum", ["5", -1, float("nan"), True])
+async def test_a_maximum_that_is_no_amount_is_refused(thrifty: Any, maximum: Any) -> None:
+    with pytest.raises(ConfigError, match="maximum_bonus"):
+        await thrifty.approve(bonus=2, maximum_bonus=maximum)

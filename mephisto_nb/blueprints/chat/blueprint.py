@@ -27,6 +27,7 @@ from mephisto_nb.utils.call_threads import is_async
 _PAGE = Path(__file__).parent / "page"
 #: Where our page of a static_html task is made into that of a chat.
 _MARKER, _SCRIPT = "<!-- beside the form -->", "worker_page/worker.js"
+_HEAD_END, _SHEET = "</head>", '  <link rel="stylesheet" href="worker_page/chat.css">\n  </head>'
 #: A hundredth of a second of nothing, as a WAV file.
 _SILENCE = (
     b"RIFF" + (116).to_bytes(4, "little") + b"WAVEfmt " + (16).to_bytes(4, "little") + b"\x01\x00\x01\x00"
@@ -86,7 +87,7 @@ class ChatBlueprint(StaticHTMLBlueprint):
             return
         shutil.copytree(_PAGE, directory / PAGE_FOLDER, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.html"))
         index = directory / "index.html"
-        page = index.read_text(encoding="utf-8").replace(_SCRIPT, f"{PAGE_FOLDER}/chat.js")
+        page = index.read_text(encoding="utf-8").replace(_SCRIPT, f"{PAGE_FOLDER}/chat.js").replace(_HEAD_END, _SHEET)
         index.write_text(page.replace(_MARKER, (_PAGE / "chat.html").read_text(encoding="utf-8")), encoding="utf-8")
         if self._instruction is not None:
             (directory / "instruction.html").write_text(self._instruction.html, encoding="utf-8")

@@ -20,6 +20,9 @@ from mephisto_nb.errors import PartnerLeftError
 Conversation: TypeAlias = Callable[[JSONObject, Any], Awaitable[None]]
 
 
+_EXAMPLE = "Hello! This is an example: so it looks when somebody says something."
+
+
 class ChatRunner(TaskRunner):
     """Greets the pages, lets people talk, and tells the pages when it is over.
 
@@ -42,6 +45,14 @@ class ChatRunner(TaskRunner):
         """Give a page the row, and what it has to show again, under the name that ``mephisto-task`` looks for."""
         row = init_data if isinstance(init_data, dict) else {}
         return {**row, "past_live_updates": [turn.data for turn in history]}
+
+    def get_example_turns(self) -> Sequence[Turn]:
+        """Give a line to be looked at, of a partner or a program; it is the viewer's turn."""
+        name = "Interviewer" if self.shared_state.bot is None else Bot.of(self.shared_state.bot).name
+        if self._args.units_per_assignment > 1:
+            name = self._args.names[1] if self._args.names else "Person 2"
+        said: JSONObject = {"text": _EXAMPLE, "id": name, "update_id": "example"}
+        return (Turn("operator", {**said, "task_data": {"live_update_requested": True}}),)
 
     async def run_unit(self, init_data: JSONObject, agent: LiveAgent) -> None:
         """Talk with one person."""
@@ -162,8 +173,7 @@ async def _talk_with_bot(agent: LiveAgent, bot: Bot, args: ChatBlueprintArgs) ->
 async def _ask(agent: LiveAgent, bot: Bot, chat: list[dict[str, str]]) -> JSON:
     """Ask a program; what it cannot answer in time it has not said, and the page is not told why."""
     try:
-        reply = await bot.ask(chat)
-    except Exception as error:  # noqa: BLE001 - a researcher's function; its failure must not end the talk
-        await agent.report(f"{bot.name} gave no answer: {error!r}")
+        reply = await bot.ask_again(chat, agent)
+    except Exception:  # noqa: BLE001 - a researcher's function; its failure must not end the talk
         return {"text": "(No answer came. Please write on, or say that you are done.)", "id": ""}
     return None if reply is None else {"id": bot.name, **reply}

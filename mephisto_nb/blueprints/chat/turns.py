@@ -60,9 +60,9 @@ class TurnTaker:
         """Call a function, and keep what it gives."""
         return await self.agent.once(function, *args)
 
-    async def report(self, why: str, detail: JSONObject | None = None) -> None:
+    async def report(self, why: str, detail: JSONObject | None = None, *, of: str = "") -> None:
         """Leave a row in the event log, and tell the researcher by `run.attention`."""
-        await self.agent.report(why, detail)
+        await self.agent.report(why, detail, of=of)
 
 
 class TurnTakers:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.states import AgentStatus, UnitStatus
 from mephisto_nb.display.observation.moment import Moment
+from mephisto_nb.utils.money import dollars
 
 #: From which share of workers on who return, drop out or run out of time something is wrong, and how many of them have
 #: to have come to an end before that is said.
@@ -235,7 +236,12 @@ def _rates(moment: Moment) -> Notices:
 
 def _pay(moment: Moment, money: JSONObject) -> Notices:
     per_hour, minimum, reward = money["per_hour"], money["minimum_per_hour"], money["reward"]
-    if not money["below_minimum"] or moment.num_answered < ENOUGH_ANSWERS:
+    if moment.num_answered < ENOUGH_ANSWERS or not minimum or not money["below"]:
+        return
+    if not money["below_minimum"]:
+        severity = "warning" if money["below"] > OUT_OF_LINE * money["timed"] else "info"
+        reason = f"{money['below']:,} of {_count(money['timed'], 'answer')} earned less than ${minimum:,.2f} an hour."
+        yield Notice("pay_of_some", severity, reason, "Think of a bonus for those whose work took longer.")
         return
     enough = math.ceil(100 * reward * minimum / per_hour) / 100
     reason = f"Half of the answers earned less than ${per_hour:,.2f} an hour; the minimum is ${minimum:,.2f}."
@@ -244,9 +250,10 @@ def _pay(moment: Moment, money: JSONObject) -> Notices:
         yield Notice("pay", "warning", reason, "Think of a bonus for those who have worked, and pay more next time.")
         return
     units = "the unit that nobody has yet" if waiting == 1 else f"each of the {waiting:,} units that nobody has yet"
-    remedy = f"Pay ${enough:,.2f} for {units}, and think of a bonus for those who have worked already."
+    remedy = f"Pay {dollars(enough)} for {units}, and think of a bonus for those who have worked already."
     fees = ", fees included" if money["fee_rate"] else ""
-    label = f"Raise pay to ${enough:,.2f} (${_price_of(moment, enough, money['fee_rate']):,.2f} more{fees})"
+    more = dollars(_price_of(moment, enough, money["fee_rate"]))
+    label = f"Raise pay to {dollars(enough)} ({more} more{fees})"
     yield Notice("pay", "warning", reason, remedy, {"name": "limits", "args": {"task_reward": enough}, "label": label})
 
 

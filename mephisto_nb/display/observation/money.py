@@ -28,6 +28,8 @@ def describe_money(
     somebody is working on, to come what those will that nobody has yet: the total is what the run costs if all units
     are answered and none is rejected. Units that a generator has not given yet are in none of these.
 
+    `units` and `beside` are what is spent without fees: the pay of units, and bonuses and the like.
+
     Parameters
     ----------
     pay
@@ -44,9 +46,9 @@ def describe_money(
     extra
         What workers are owed, or were sent, beside their units' pay: bonuses, and the like.
     """
-    per_hour = hourly.value
+    per_hour, units = hourly.value, _sum(pay, UNIT_PAYABLE)
     paid = {
-        "spent": round(_sum(pay, UNIT_PAYABLE) + extra, 6),
+        "spent": round(units + extra, 6),
         "committed": _sum(pay, _COMMITTED),
         "to_come": _sum(pay, _TO_COME),
     }
@@ -59,6 +61,8 @@ def describe_money(
         **with_fees,
         "total": round(math.fsum(with_fees.values()), 6),
         "fees": fees,
+        "units": units,
+        "beside": round(extra, 6),
         "per_hour": per_hour,
         "minimum_per_hour": minimum,
         "timed": len(hourly),

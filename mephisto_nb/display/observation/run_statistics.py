@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mephisto_nb._typing import JSON
 from mephisto_nb.data_model.changes import AddSubmission
 from mephisto_nb.data_model.records import Agent
+from mephisto_nb.data_model.snapshots import RunPay
 from mephisto_nb.data_model.states import AGENT_ACTIVE, AGENT_LEFT, AgentStatus, UnitStatus
 from mephisto_nb.display.observation.medians import RunningMedian
 from mephisto_nb.display.observation.pace import Pace
@@ -118,3 +119,10 @@ class RunStatistics:
         if state.steering.resumed_at != self._resumed_at:
             self._resumed_at = state.steering.resumed_at
             self.pace.restart(state.steering.resumed_at or state.opened_at)
+
+    def revise(self, pay: RunPay) -> None:
+        """Take in what was decided and paid beside all steps."""
+        counts: Counter[UnitStatus] = Counter()
+        for (status, _), count in pay.units.items():
+            counts[status] += count
+        self.counts, self.pay, self.extra_pay = dict(counts), dict(pay.units), pay.beside

@@ -54,7 +54,8 @@ class RunList:
             expired ones; None until `load`), ``spent`` and ``whole_cost`` (what the run costs so far, and if all its
             units are answered, in US dollars with fees; None until `load`), ``at_work`` (workers; None where only a
             router knows), ``launched_at``, ``ended_at`` (epoch seconds), and ``attention``: how many things need some,
-            mere notes left out. ``spent`` and ``whole_cost`` beside ``runs`` are the sums.
+            mere notes left out. ``spent`` and ``whole_cost`` beside ``runs`` are the sums (None: of none
+            of the runs it is known yet).
         """
         self._follow()
         own = [_describe_own(run) for run in self._operator.get_own_task_runs()]
@@ -64,7 +65,7 @@ class RunList:
         known |= {row["id"] for row in stored}
         left = [_describe_stored(run, None, None) for run in self._operator.left_behind if run.task_run_id not in known]
         rows = sorted([*own, *stored, *left], key=_place)
-        sums = {name: round(math.fsum(row[name] or 0.0 for row in rows), 6) for name in ("spent", "whole_cost")}
+        sums = {name: _sum([row[name] for row in rows]) for name in ("spent", "whole_cost")}
         return {"v": 1, "now": time.time(), "closed": self._operator.is_closed, "runs": rows, **sums}
 
     async def load(self) -> None:
@@ -77,9 +78,30 @@ class RunList:
         """
         if self._operator.is_closed:
             return
-        found = await in_thread(self._operator.read_runs)
-        self._stored = [_describe_stored(*one) for one in found]
-        self._tell()
+        self._take_in(await in_thread(self._operator.read_runs))
+        for run in self._operator.get_own_task_runs():
+            if not run.is_running:
+                await watch(run).load()
+
+    def refresh(self) -> None:
+        """Read the same; blocks. For what is drawn at once.
+
+        Raises
+        ------
+        DatabaseError
+            The database cannot be read.
+        """
+        if not self._operator.is_closed:
+            self._take_in(self._operator.read_runs())
+        for run in self._operator.get_own_task_runs():
+            if not run.is_running:
+                watch(run).refresh()
+
+    def _take_in(self, found: list[tuple[TaskRun, Mapping[str, int], RunPay]]) -> None:
+        stored = [_describe_stored(*one) for one in found]
+        if stored != self._stored:
+            self._stored = stored
+            self._tell()
 
     def close(self) -> None:
         """Follow the operator no longer. May be called twice."""
@@ -113,6 +135,11 @@ def run_list(operator: Operator) -> RunList:
     if not isinstance(operator.watched_by, RunList):
         operator.watched_by = RunList(operator)
     return operator.watched_by
+
+
+def _sum(amounts: list[float | None]) -> float | None:
+    known = [amount for amount in amounts if amount is not None]
+    return round(math.fsum(known), 6) if known or not amounts else None
 
 
 def _describe_own(run: RunFrames) -> JSONObject:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.abstractions.clock import Timer
-from mephisto_nb.data_model.states import AgentStatus, UnitStatus
-from mephisto_nb.data_model.task_run_args import MINIMUM_HOURLY_PAY
+from mephisto_nb.data_model.snapshots import RunPay
+from mephisto_nb.data_model.states import UNIT_ANSWERED, AgentStatus, UnitStatus
+from mephisto_nb.data_model.task_run_args import minimum_hourly_pay_of
 from mephisto_nb.display.observation.attention import describe_attention
 from mephisto_nb.display.observation.moment import Moment
 from mephisto_nb.display.observation.money import describe_money, describe_unpaid, fee_rate_of
+from mephisto_nb.display.observation.news import News
 from mephisto_nb.display.observation.people import describe_newest, describe_people
 from mephisto_nb.display.observation.run_statistics import RunStatistics
 from mephisto_nb.errors import NotFoundError
@@ -28,6 +30,7 @@ from mephisto_nb.utils.logging import get_logger
 
 if TYPE_CHECKING:
     from mephisto_nb.operations.task_run import LiveTaskRun
+    from mephisto_nb.review.runs import DecidableRun
 
 logger = get_logger(__name__)
 
@@ -35,12 +38,22 @@ logger = get_logger(__name__)
 TICK = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the database says of a run: of its pay and, where it could change otherwise than by decisions, of all."""
+
+    pay: RunPay
+    is_driven: bool
+    statistics: RunStatistics | None = None
+
+
 class RunWatch:
     """Follows one run; cheap to ask.
 
     A live run is followed by the steps of its engine, each of which is taken in once; all numbers are those of
-    committed steps, as `units()`, `agents()` and `results()` have them. A run that is only looked up is read from the
-    database when the watch is made, which blocks, and never changes.
+    committed steps, as `units()`, `agents()` and `results()` have them. Any other is read from the database when the
+    watch is made, which blocks, and again by `load` and `refresh`: answers of a run that has ended are decided on, and
+    paid. While somebody looks, what this kernel commits of that is read at once.
 
     Parameters
     ----------
@@ -60,7 +73,10 @@ class RunWatch:
         self._statistics = RunStatistics(self._read_state())
         self._fee_rate = fee_rate_of(run.task_run.provider_type)
         self._old_errors: Counter[str] = Counter()
+        self._pay: RunPay | None = None
         self._is_loaded = self._is_closed = False
+        self._turn = asyncio.Lock()
+        self._news = News(cast("DecidableRun", run), self.load, lambda: bool(self.on_change))
         self._timer: Timer | None = None
         if self._live is not None:
             parts = self._live.parts
@@ -83,15 +99,17 @@ class RunWatch:
             ``as_of``: since when the router was not reached, so that all numbers are of then; None: they are of now),
             ``units`` (how many have which status; ``total`` leaves expired ones out), ``pace`` (see `pace`),
             ``money`` (see `money.describe_money`; ``per_hour`` is the median over all answers of pay by time at work;
-            ``unpaid`` says which units cost nothing),
+            ``unpaid`` says which units cost nothing; ``owed`` and ``sent`` are what is in payments, without fees, None
+            until it was read),
             ``people`` and ``newest`` (see `people`), ``attention`` (see `attention`), ``limits`` in force, and
             ``rates``: the shares of workers who returned their unit, dropped out or ran out of time among those who
             answered or left, and how many errors pages reported, of how many workers. ``work``: how many assignments
             of a run's data are created yet (``what``, ``done``, ``total``); None once all are, or where none can tell.
             ``next``: what to do with a run that is over (``code``, and ``words`` on what it does).
         """
-        if self._live is not None and self._live.parts.engine.state is not self._statistics.state:
-            self._statistics = RunStatistics(self._live.parts.engine.state)  # it was read again, after a failure
+        live = self._live
+        if live is not None and live.is_running and live.parts.engine.state is not self._statistics.state:
+            self._statistics = RunStatistics(live.parts.engine.state)  # it was read again, after a failure
         moment = self._moment()
         money = self._money(moment)
         self._arm()
@@ -111,22 +129,27 @@ class RunWatch:
         }
 
     async def load(self) -> None:
-        """Read once, in a thread, what memory does not hold: earlier kernels' page errors, and the newest answers.
+        """Read, in a thread, what memory does not hold: what was decided and paid, page errors, the newest answers.
 
         Raises
         ------
         DatabaseError
             The database cannot be read.
         """
-        if self._is_loaded:
-            return
-        self._is_loaded = True
-        missing = {one.agent.agent_id: one for one in self._statistics.newest if one.data is one.preview is None}
-        before = self._live.parts.tally.since if self._live is not None else None
-        self._old_errors = await in_thread(self._run.read_page_errors, before)
-        for row in await in_thread(self._run.database.read_results, [self._run.task_run_id], agent_ids=list(missing)):
-            missing[row["agent_id"]].data = row["data"]
-        self._tell()
+        async with self._turn:
+            if self._take_in(await in_thread(self._look_up)):
+                self._tell()
+
+    def refresh(self) -> None:
+        """Read the same; blocks. For what is drawn at once, of a run that this kernel drives no longer.
+
+        Raises
+        ------
+        DatabaseError
+            The database cannot be read.
+        """
+        if self._take_in(self._look_up()):
+            self._tell()
 
     async def submission(self, agent_id: str) -> JSONObject:
         """Read one answer in full, in a thread.
@@ -154,13 +177,14 @@ class RunWatch:
             "assignment": row["assignment_index"],
             "started_at": row["accepted_at"],
             "at": row["submitted_at"],
-            "seconds": row["submitted_at"] - row["accepted_at"],
+            "seconds": None if row["submitted_at"] is None else row["submitted_at"] - row["accepted_at"],
             "files": row["paths"],
         }
 
     def close(self) -> None:
         """Follow the run no longer. May be called twice."""
         self.on_change.clear()
+        self._news.close()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -209,14 +233,42 @@ class RunWatch:
     def _read_state(self) -> RunState:
         if self._live is not None:
             return self._live.parts.engine.state
+        return state_from_snapshot(self._run.read_snapshot(), self._rules())
+
+    def _rules(self) -> RunRules:
+        if self._live is not None:
+            return self._live.parts.engine.state.rules
         task = self._task_args()
-        rules = RunRules(
+        return RunRules(
             provider_type=self._run.task_run.provider_type,
             pay_amount=float(task["task_reward"]),
             maximum_units_per_worker=int(task.get("maximum_units_per_worker", 0)),
             max_num_concurrent_units=int(task.get("max_num_concurrent_units", 0)),
         )
-        return state_from_snapshot(self._run.read_snapshot(), rules)
+
+    def _look_up(self) -> _Found:
+        """Read how the run stands; all of it only where more may have happened than decisions. Blocks."""
+        run, known = self._run, self._statistics
+        pay = run.database.read_pay([run.task_run_id])[run.task_run_id]
+        if not self._is_loaded:
+            before = self._live.parts.tally.since if self._live is not None else None
+            self._old_errors = run.read_page_errors(before)
+        is_driven = self._live is not None and self._live.is_running
+        if not is_driven and (known.ended_at is None or _undecided(pay.units) != _undecided(known.pay)):
+            known = RunStatistics(state_from_snapshot(run.read_snapshot(), self._rules()))
+        missing = {one.agent.agent_id: one for one in list(known.newest) if one.data is one.preview is None}
+        for row in run.database.read_results([run.task_run_id], agent_ids=list(missing)) if missing else ():
+            missing[row["agent_id"]].data = row["data"]
+        return _Found(pay, is_driven, None if known is self._statistics else known)
+
+    def _take_in(self, found: _Found) -> bool:
+        """Take in what was found; tell whether that is anything new."""
+        is_new = not self._is_loaded or found.pay != self._pay or found.statistics is not None
+        self._is_loaded, self._pay = True, found.pay
+        if not found.is_driven:  # steps told of the others up to their end, which may have come meanwhile
+            self._statistics = found.statistics or self._statistics
+            self._statistics.revise(found.pay)
+        return is_new
 
     def _task_args(self) -> JSONObject:
         task: JSONObject = self._run.task_run.config["mephisto"]["task"]
@@ -225,18 +277,18 @@ class RunWatch:
     def _moment(self) -> Moment:
         live, errors = self._live, self._old_errors
         if live is None:
-            ended_at = self._statistics.ended_at
-            status = "detached" if ended_at is None else "ended"
-            return Moment(ended_at or time.time(), status, self._statistics, None, errors)
+            status = "detached" if self._statistics.ended_at is None else "ended"
+            return Moment(cast("DecidableRun", self._run).clock.now(), status, self._statistics, None, errors)
         if live.parts.tally.page_errors:
             errors = errors + live.parts.tally.page_errors
         return Moment(live.parts.clock.now(), live.status, self._statistics, live, errors)
 
     def _money(self, moment: Moment) -> JSONObject:
-        minimum = self._task_args().get("minimum_hourly_pay", MINIMUM_HOURLY_PAY)
+        minimum = minimum_hourly_pay_of(self._run.task_run.config)
         one, reward = moment.statistics, moment.statistics.rules.pay_amount
-        money = describe_money(one.pay, reward, self._fee_rate, one.hourly, float(minimum), one.extra_pay)
-        return {**money, "unpaid": describe_unpaid(Counter(moment.counts)) if reward else ""}
+        money = describe_money(one.pay, reward, self._fee_rate, one.hourly, minimum, one.extra_pay)
+        booked = {name: None if self._pay is None else getattr(self._pay, name) for name in ("owed", "sent")}
+        return {**money, **booked, "unpaid": describe_unpaid(Counter(moment.counts)) if reward else ""}
 
     def _describe_work(self) -> JSONObject | None:
         if self._live is None or self._statistics.generator_done or not self._live.is_running:
@@ -273,6 +325,14 @@ def watch(run: RunFrames) -> RunWatch:
     return run.watched_by
 
 
+def _undecided(pay: Mapping[tuple[UnitStatus, float], int]) -> Counter[tuple[str, float]]:
+    """Count units by what no decision changes: whether they are answered, and what they pay."""
+    counts: Counter[tuple[str, float]] = Counter()
+    for (status, amount), count in pay.items():
+        counts["answered" if status in UNIT_ANSWERED else status.value, amount] += count
+    return +counts
+
+
 def _describe_units(moment: Moment) -> JSONObject:
     by_status: JSONObject = {status.value: moment.counts.get(status, 0) for status in UnitStatus}
     total = sum(by_status.values()) - by_status[UnitStatus.EXPIRED.value]
@@ -280,7 +340,8 @@ def _describe_units(moment: Moment) -> JSONObject:
 
 
 def _describe_pace(moment: Moment) -> JSONObject:
-    pace, now = moment.statistics.pace, moment.now
+    # The pace of a run that is over is that which it had.
+    pace, now = moment.statistics.pace, moment.statistics.ended_at or moment.now
     may_tell = moment.status in ("live", "closing") and moment.statistics.generator_done
     left = pace.time_left(moment.num_open, now) if may_tell else None
     return {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.data_model.people_acts import Outcome
 from mephisto_nb.data_model.qualifications import requirement_from_dict
 from mephisto_nb.display.people.snapshot import Snapshot
 from mephisto_nb.display.people.tables import Table, query_from, to_json
@@ -50,10 +51,11 @@ class PeopleRoom(Room):
         -------
         dict
             ``rev`` (another one: rows have to be asked for again), ``closed``, ``undo`` (what would be undone; None:
-            nothing), ``composed`` (requirements), ``names`` of qualifications, and how many ``workers`` and
-            ``qualifications`` there are, how many ``blocked`` and ``below_minimum`` (None until `load`).
+            nothing) and its ``undo_id``, ``composed`` (requirements), ``names`` of qualifications, and how many
+            ``workers`` and ``qualifications`` there are, how many ``blocked`` and ``below_minimum`` (None until
+            `load`).
         """
-        last = self._operator.people_acts.last
+        last = self._operator.people_acts.last()
         composed = [one.to_dict() for one in self._operator.qualifications.composed]
         known: JSONObject = {
             "workers": None,
@@ -67,6 +69,7 @@ class PeopleRoom(Room):
             "rev": self._rev,
             "closed": self._operator.is_closed,
             "undo": None if last is None else tell(last),
+            "undo_id": None if last is None else last.act_id,
             "composed": composed,
             **known,
             **self._counts,
@@ -85,6 +88,7 @@ class PeopleRoom(Room):
     def _answering(self) -> Answering:
         return {
             "look": self._look,
+            "required": self._required,
             "rows": self._rows,
             "ids": self._ids,
             "worker": self._worker,
@@ -117,11 +121,22 @@ class PeopleRoom(Room):
         return None
 
     def _window(self, args: JSONObject) -> JSONObject:
-        rev = self._rev
-        table = self.table(str(args.get("table")), str(args.get("of") or ""))
-        self.read()
+        rev, snapshot = self._rev, self.snapshot()
+        table = snapshot.table(str(args.get("table")), str(args.get("of") or ""))
+        self._counts = snapshot.counts()
         window = table.window(query_from(args), int(args.get("start") or 0), int(args.get("count") or 100))
-        return {**window, "rev": rev}
+        return {**window, "rev": rev, "counts": self._counts}
+
+    async def _rows(self, args: JSONObject) -> JSON:
+        before = self._counts
+        found = await super()._rows(args)
+        if self._counts != before:
+            self._tell_views()
+        return found
+
+    async def _required(self, args: JSONObject) -> JSON:
+        """Say which runs that have not ended ask for a qualification, as the database has them now; "": none does."""
+        return await in_thread(self._operator.qualifications.required_by, str(args.get("name")))
 
     async def _ids(self, args: JSONObject) -> JSON:
         table = await self._in_turn(self.table, str(args.get("table")), str(args.get("of") or ""))
@@ -163,10 +178,18 @@ class PeopleRoom(Room):
     async def _act(self, args: JSONObject) -> JSON:
         action, arguments = _read(args)
         owner: Any = self._operator.workers if action in OF_WORKERS else self._operator.qualifications
-        return tell(await getattr(owner, action)(**arguments))
+        return await self._told(await getattr(owner, action)(**arguments))
+
+    async def _told(self, outcome: Outcome) -> str:
+        """Say what was done, when what is counted has been read anew: the numbers beside it are those after it."""
+        await self.load()
+        return tell(outcome)
 
     async def _undo(self, args: JSONObject) -> JSON:
-        return tell(await self._operator.qualifications.undo())
+        """Take back what the button names, be it an act on qualifications or on workers, and nothing else."""
+        act_id = args.get("act_id")
+        outcome = await self._operator.people_acts.undo(act_id=None if act_id is None else str(act_id))
+        return await self._told(outcome)
 
 
 def _read(args: JSONObject) -> tuple[str, JSONObject]:

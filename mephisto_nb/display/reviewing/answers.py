@@ -94,6 +94,11 @@ class Answers:
         """Take over what was touched while somebody looked at an earlier reading."""
         self._touched |= before._touched
 
+    def let_go(self) -> None:
+        """Keep what was decided while somebody looked no longer among what waits."""
+        self._touched.clear()
+        self._tables.clear()
+
     def counts(self) -> dict[str, int]:
         """Give how many of the answers that are looked at have which status."""
         wanted = self._status if self._wanted is None else self._wanted & self._status.keys()

@@ -18,6 +18,7 @@ from mephisto_nb.display.reviewing.answers import Answers
 from mephisto_nb.errors import ConfigError, MephistoError
 from mephisto_nb.operations.answered_page import AnsweredPages
 from mephisto_nb.review.preview import find_crowd
+from mephisto_nb.utils.money import dollars
 
 if TYPE_CHECKING:
     from mephisto_nb.operations.run_frames import RunFrames
@@ -41,9 +42,9 @@ def describe(run: RunFrames, pages: AnsweredPages | None, answers: Answers, unit
     -------
     dict
         ``unit_id``, ``worker_id``, ``worker_name``, ``status``, ``item`` (which one of the data), ``at``, ``seconds``,
-        ``pays`` (what approving it costs, fees included), ``inputs``, ``answer``, ``files``, ``page`` (a document;
-        None: see ``no_page``), ``record`` of its worker, what speaks ``against`` it, ``others`` to the same item,
-        ``history`` of decisions.
+        ``pays`` (what approving it costs, fees included, in words), ``inputs``, ``answer``, ``files``, ``page`` (a
+        document; None: see ``no_page``), ``record`` of its worker, what speaks ``against`` it, ``others`` to the same
+        item, ``history`` of decisions.
 
     Raises
     ------
@@ -57,6 +58,7 @@ def describe(run: RunFrames, pages: AnsweredPages | None, answers: Answers, unit
     row, record = rows[0], answers.record(known["worker_id"])
     page, no_page = (None, "") if pages is None else _page(pages, row)
     crowd = find_crowd(run.task_run.provider_type)
+    cost = row["pay_amount"] * (1 + (crowd.FEE_RATE if crowd else 0.0))
     found: JSONObject = {
         "unit_id": unit_id,
         "worker_id": known["worker_id"],
@@ -65,7 +67,7 @@ def describe(run: RunFrames, pages: AnsweredPages | None, answers: Answers, unit
         "item": row["assignment_index"],
         "at": row["submitted_at"],
         "seconds": known["duration_in_seconds"],
-        "pays": row["pay_amount"] * (1 + (crowd.FEE_RATE if crowd else 0.0)),
+        "pays": dollars(cost) if cost else "",
         "inputs": _bounded(row["inputs"]),
         "answer": _bounded(row["answer"]),
         "files": _files(row["files"], row["paths"]),

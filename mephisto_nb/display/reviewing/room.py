@@ -165,8 +165,12 @@ class ReviewRoom(Room):
         return self.read().agrees_with(database.count_units(list(self._runs)), database.count_reviews())
 
     def _window(self, args: JSONObject) -> JSONObject:
-        table = self.read().table(*_where(args))
+        answers = self.read()
+        if args.get("anew"):
+            answers.let_go()
+        table = answers.table(*_where(args))
         window = table.window(query_from(args), int(args.get("start") or 0), int(args.get("count") or 100))
+        window["waiting"] = int(table.find(query_from(args))["waiting"].sum())
         return {**window, "rows": [{name: row[name] for name in _COLUMNS} for row in window["rows"]]}
 
     async def _show(self, args: JSONObject) -> JSON:

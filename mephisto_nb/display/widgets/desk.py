@@ -80,6 +80,9 @@ class Desk:
             else:
                 self._errands.start(self._open(topic), self._tell_of_failure(topic, view))
         self._watch_what_is_seen()
+        for topic in topics:
+            if topic in self._feeds:  # a browser that looks on renews its look: other kernels tell nobody
+                self._errands.start(self._feeds[topic].source.load(), _already_told)
 
     def _watch_what_is_seen(self) -> None:
         seen = self._viewers.seen(self._loop.time())
@@ -146,3 +149,7 @@ class Desk:
         if topic not in self._subjects:
             self._subjects[topic] = asyncio.ensure_future(self._find(topic))
         return await asyncio.shield(self._subjects[topic])
+
+
+def _already_told(result: Any, error: str | None) -> None:
+    """Let what cannot be read be as it was: it is logged, and read again at the next look."""

@@ -24,7 +24,7 @@ class Source(Protocol):
         ...
 
     async def load(self) -> None:
-        """Read, once, what memory does not hold, and tell of it by `on_change`."""
+        """Read what memory does not hold, and tell by `on_change` of what is new; called while somebody looks."""
         ...
 
 

@@ -87,6 +87,17 @@ class PeopleActsContract(DatabaseFixtures):
         database.perform(undo_of(done))
         assert _blocked(database) == {"ann"}
 
+    def test_who_was_made_by_what_was_undone_is_gone_until_there_is_something_of_them(self, database: Database) -> None:
+        database.perform(_block("old"))
+        done = database.perform(_grant("old", "new", "blocked"))
+        database.perform(undo_of(done))
+        ids = {row[1]: row[0] for row in database.read_workers()}
+        assert database.find_gone_workers() == {ids["new"], ids["blocked"]}
+        database.perform(_block("blocked"))
+        assert database.find_gone_workers() == {ids["new"]}
+        database.perform(_grant("new"))
+        assert database.find_gone_workers() == set()
+
     def test_a_deleted_qualification_comes_back_with_its_holders_and_its_id(self, database: Database) -> None:
         before = database.create_qualification("careful", "passed the test")
         database.perform(Act(ActKind.GRANT, "careful", _workers("ann", "bob"), (1, 4)))

@@ -79,7 +79,10 @@ class ReviewsContract(DatabaseFixtures):
         run.commit(c.AddPayment(first), c.AddPayment(second), c.AddPayment(reward), run.make_work(2))
         run.commit(c.ChangePayment(first.payment_id, P.OWED, P.CANCELLED))
         pay = {(UnitStatus.COMPLETED, 0.25): 1, (UnitStatus.CREATED, 0.25): 2}
-        assert database.read_pay([run.id, empty.id]) == {run.id: RunPay(pay, 0.75), empty.id: RunPay()}
+        found, owed = database.read_pay([run.id, empty.id]), 0.75 + reward.amount
+        assert found == {run.id: RunPay(pay, 0.75, owed), empty.id: RunPay()}
+        run.commit(c.ChangePayment(second.payment_id, P.OWED, P.SENT, 1007.0))
+        assert database.read_pay([run.id]) == {run.id: RunPay(pay, 0.75, reward.amount, 0.75)}
 
     def test_payments_are_settled_once_and_leave_a_row_each(self, database: Database, run: SampleRun) -> None:
         agent = run.add_answered_unit({})
@@ -95,6 +98,17 @@ class ReviewsContract(DatabaseFixtures):
         assert [(event.subject_id, event.after) for event in database.read_events([run.id])] == [
             (id_, "sent") for id_ in ids
         ]
+
+    def test_a_payment_that_was_settled_by_mistake_is_owed_again(self, database: Database, run: SampleRun) -> None:
+        payment = run.make_payment(run.add_answered_unit({}))
+        run.commit(c.AddPayment(payment))
+        id_ = payment.payment_id
+        assert database.read_payers([id_]) == {}
+        database.settle_payments([id_], P.OWED, P.SENT, 1008.0, "eve")
+        assert database.read_payers([id_, "none"]) == {id_: "eve"}
+        assert database.settle_payments([id_], P.SENT, P.OWED, 1009.0, "mia") == {id_}
+        assert database.settle_payments([id_], P.OWED, P.SENT, 1010.0, "ann") == {id_}
+        assert database.read_payers([id_]) == {id_: "ann"}
 
     def test_reviews_of_a_run_that_is_taken_back_are_gone(self, database: Database, run: SampleRun) -> None:
         agent = run.add_answered_unit({})

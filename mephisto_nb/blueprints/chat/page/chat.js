@@ -9,10 +9,8 @@ import { Talk } from "./talk.js";
 import { Task } from "./task.js";
 
 const PARTNER_LEFT = "partner disconnect";
-const style = document.createElement("link");
-style.rel = "stylesheet";
-style.href = "worker_page/chat.css";
-document.head.append(style);
+/* The run of which a preview speaks, where nobody answers. */
+const NO_RUN = "preview";
 
 let chat = null;
 
@@ -33,6 +31,7 @@ class Chat {
   #on;
   #html;
   #talk;
+  #isShown;
   #room = new Room();
   #task = null;
 
@@ -40,13 +39,15 @@ class Chat {
     const html = await persist(() => getText("task.html"), on.trouble);
     const data = details.init_task_data ?? {};
     const instruction = config.has_instruction ? await persist(() => getText("instruction.html"), on.trouble) : "";
-    chat = new Chat(agentId, details, on, html, new Talk(agentId, config));
+    const isShown = config.run_id === NO_RUN;
+    chat = new Chat(agentId, details, on, html, new Talk(agentId, isShown ? { ...config, may_end: true } : config), isShown);
     if (instruction) await Talk.showInstruction(instruction, data);
     chat.#begin(details);
     return chat;
   }
 
-  constructor(agentId, details, on, html, talk) {
+  constructor(agentId, details, on, html, talk, isShown) {
+    this.#isShown = isShown;
     this.#agentId = agentId;
     this.#data = details.init_task_data ?? {};
     this.#on = on;
@@ -87,6 +88,7 @@ class Chat {
 
   finish() {
     this.#talk.finish();
+    if (this.#isShown) this.update({ task_data: { task_done: true } }); // the form at the end is to be seen, too
   }
 
   /* Take what the task's code says. */
@@ -133,7 +135,7 @@ class Chat {
     this.#talk.end(words);
     if (this.#task) return;
     this.#task = new Task(this.#agentId, this.#sent.bind(this), this.#on.refused);
-    await this.#task.open(this.#html, this.#data);
+    await this.#task.open(this.#html, this.#data, NaN, words);
     document.getElementById("talk-state").scrollIntoView({ block: "center" });
   }
 

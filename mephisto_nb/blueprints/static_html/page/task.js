@@ -39,8 +39,8 @@ export class Task {
     return this.#busy;
   }
 
-  /* `seconds` is how long the worker has. */
-  async open(html, data, seconds = NaN) {
+  /* `seconds` is how long the worker has; `ready` is announced once the page stands. */
+  async open(html, data, seconds = NaN, ready = "Your task is ready.") {
     show("task");
     await fillPage(html, data, {
       agentId: this.#agentId,
@@ -58,7 +58,7 @@ export class Task {
     ownSubmit.hidden = hidesSubmitButton() || hasSubmitButton();
     returnRow.hidden = false;
     this.#deadline.start(Number(seconds ?? NaN));
-    welcome();
+    welcome(ready);
     if (unsent) void this.#deliver(unsent.submitter, unsent.extra);
   }
 
@@ -139,8 +139,8 @@ function hasSubmitButton() {
   return [...body.querySelectorAll("button, input")].some((one) => one.type === "submit" || one.type === "image");
 }
 
-function welcome() {
+function welcome(words) {
   const first = body.querySelector("[autofocus]") ?? form;
   first.focus({ preventScroll: true });
-  announce("Your task is ready.");
+  announce(words);
 }

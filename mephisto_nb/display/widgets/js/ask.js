@@ -20,12 +20,12 @@ export function clerk(link, topic, told) {
         return false;
       }
     },
-    /** Take back what the button names: a second click was meant for the same. */
-    async undo() {
+    /** Take back the act that the button names: a second click was meant for the same. */
+    async undo(act_id) {
       if (undoing) return;
       undoing = true;
       try {
-        told.say(await ask("undo"));
+        told.say(await ask("undo", { act_id }));
       } catch (error) {
         told.say(error.message, true);
       } finally {
@@ -53,7 +53,7 @@ export function askAct(root, desk, { title, action, fields = [], args, yes, dang
       const mine = ++turn;
       const given = args();
       apply.disabled = given === null || !form.checkValidity();
-      if (apply.disabled && !always) return write(effect, "");
+      if (apply.disabled && !always) return write(effect, plain(firstFault(form)));
       const said = await desk.preview(action, given).catch((error) => {
         if (mine === turn) apply.disabled = true;
         return error.message;
@@ -64,9 +64,10 @@ export function askAct(root, desk, { title, action, fields = [], args, yes, dang
     form.addEventListener("input", foresee);
     form.addEventListener("keydown", (event) => {
       // JupyterLab takes Enter's own effect away, which is to send a form.
-      if (event.key !== "Enter" || !event.target.matches("input") || apply.disabled) return;
+      if (event.key !== "Enter" || !event.target.matches("input")) return;
       event.preventDefault();
-      form.requestSubmit(apply);
+      if (!apply.disabled) form.requestSubmit(apply);
+      else form.querySelector(":invalid")?.focus();
     });
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
@@ -77,6 +78,13 @@ export function askAct(root, desk, { title, action, fields = [], args, yes, dang
     dialog.addEventListener("close", () => resolve(done));
     foresee();
   });
+}
+
+/** Say what keeps a form from being sent, where one of its fields says so itself. */
+function firstFault(form) {
+  const field = form.querySelector(":invalid");
+  if (field?.matches("select")) return "Choose what to decide.";
+  return field?.validity.customError ? field.validationMessage : "";
 }
 
 /** Make a field of such a window. */
@@ -96,6 +104,24 @@ export function nameField(names, value = "") {
 export function wholeField(value = 1) {
   const input = make("input", { type: "number", name: "value", step: 1, required: true, value });
   return { input, node: particular("Value", input, "a whole number"), value: () => Number(input.value) };
+}
+
+/**
+ * Make the field of an amount of money, with a point or a comma before its parts. What stands for a thousand, or for a part,
+ * cannot be told in 1,000, so it is refused, as is all else that is no amount.
+ */
+export function amountField(name) {
+  const input = make("input", { type: "text", name, inputmode: "decimal", value: "0", required: true, autocomplete: "off" });
+  const read = () => {
+    const text = input.value.trim();
+    const isClear = /^(\d+([.,]\d+)?|[.,]\d+)$/.test(text) && !/^[1-9]\d*,\d{3}$/.test(text);
+    return isClear ? Number(text.replace(",", ".")) : null;
+  };
+  input.addEventListener("input", () => {
+    const isEmpty = input.value.trim() === "";
+    input.setCustomValidity(read() === null && !isEmpty ? "Write an amount as 0.25 or 0,25, without separators of thousands." : "");
+  });
+  return { input, value: () => read() ?? 0 };
 }
 
 /** Make the field of a reason, which goes into the history. */

@@ -135,5 +135,6 @@ export function notice() {
       node.classList.toggle("mnb-error", isError);
       show(node, true);
     },
+    hide: () => show(node, false),
   };
 }

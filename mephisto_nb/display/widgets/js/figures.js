@@ -2,7 +2,7 @@
 
 import { make, put, show, style, write } from "./dom.js";
 import { sparkline } from "./overview.js";
-import { UNKNOWN, count, duration, money, number } from "./words.js";
+import { UNKNOWN, count, dollars, duration, money, number } from "./words.js";
 
 function tile(label, ...more) {
   const value = make("span", { class: "mnb-value" });
@@ -76,9 +76,9 @@ function cost() {
     list.append(entry);
     return { name, strip, value, entry };
   });
-  const unpaid = make("p", { class: "mnb-note" });
+  const [split, unpaid] = [make("p", { class: "mnb-note" }), make("p", { class: "mnb-note" })];
   const { node, set } = tile("Cost", bar, list);
-  node.append(unpaid);
+  node.append(split, unpaid);
   node.classList.add("mnb-cost");
   put(node, "title", "What answers that are not rejected earn, and bonuses: whether it is paid out yet, run.payments() says");
   return {
@@ -86,26 +86,36 @@ function cost() {
     reads: ["money", "run"],
     draw({ money: all, run }) {
       const isOver = ["done", "ended"].includes(run.status);
-      const whole = money(all.total, all.currency);
-      set(money(all.spent, all.currency), isOver ? " in all" : ` so far of ${whole}`, feeNote(all, isOver ? "" : whole));
+      const whole = dollars(all.total);
+      set(dollars(all.spent), isOver ? " in all" : ` so far of ${whole}`, feeNote(all, isOver ? "" : whole));
+      write(split, splitOf(all));
+      show(split, split.textContent !== "");
       write(unpaid, all.unpaid);
       show(unpaid, Boolean(all.unpaid));
       for (const { name, strip, value, entry } of parts) {
         style(strip, "flex-grow", String(all.total > 0 ? all[name] / all.total : 0));
         show(strip, all[name] > 0);
         show(entry, name !== "spent" && all[name] > 0);
-        write(value, money(all[name], all.currency));
+        write(value, dollars(all[name]));
       }
     },
   };
 }
 
+/** What the cost is made of so far, where it is made of several things; and what of it workers have got. */
+function splitOf({ units, beside, fees, owed, sent }) {
+  const parts = [[units, "for units"], [beside, "bonuses"], [fees.spent, "fees"]].filter(([amount]) => amount > 0);
+  const said = parts.length > 1 && beside > 0 ? parts : [];
+  if (owed > 0 || sent > 0) said.push([owed, "owed"], [sent, "sent"]);
+  return said.map(([amount, what]) => `${dollars(amount)} ${what}`).join(" · ");
+}
+
 /** `whole`: what it costs if all units are answered; nothing once none can be any more. */
-function feeNote({ fees, fee_rate: rate, currency, reward }, whole) {
+function feeNote({ fees, fee_rate: rate, reward }, whole) {
   const sum = Object.values(fees ?? {}).reduce((total, fee) => total + (fee ?? 0), 0);
   const all = whole ? `${whole} if all units are answered, ` : "";
-  const share = rate ? `with ${number(100 * rate)}\u00a0% fees (${money(sum, currency)})` : "without fees";
-  return `${all}${share}; ${money(reward, currency)} a unit`;
+  const share = rate ? `with ${number(100 * rate)}\u00a0% fees (${dollars(sum)})` : "without fees";
+  return `${all}${share}; ${dollars(reward)} a unit`;
 }
 
 function pay() {

@@ -29,16 +29,17 @@ export function foreign(text) {
  *
  * `columns`: { name, title, width (of a grid's track), sort (the column to sort by), draw(row) -> node or text, end (numbers) }.
  * `fetch({search, only, sort, down, start, count})` resolves to { total, all, rows, seconds }; `keyOf(row)`; `open(row)`.
+ * `counted(found)` says how many there are in other words, or null.
  * `choose`: `ids(query)` resolves to all keys, `changed(keys)` is told.
  */
-export function grid({ label, columns, fetch, keyOf, open, choose, empty, noun, height = 330 }) {
+export function grid({ label, columns, fetch, keyOf, open, choose, empty, noun, counted = () => null, height = 330 }) {
   const id = `mnb-grid-${++gridNumber}`;
   const query = { search: "", only: "", sort: "", down: false };
   const chosen = new Set();
   const shown = new Map();
   let pages = new Map();
   let [total, all, active, column] = [0, 0, 0, 0];
-  let [marked, lastAt, allOf] = [null, 0, null];
+  let [marked, lastAt, allOf, words, unread] = [null, 0, null, null, false];
   let [busy, again, wanted, timer, closed, cost] = [false, false, null, 0, false, 0];
   const fields = choose ? [{ name: "chosen", title: "", width: "34px" }, ...columns] : columns;
 
@@ -146,7 +147,7 @@ export function grid({ label, columns, fetch, keyOf, open, choose, empty, noun, 
     show(message, total === 0);
     write(message, all === 0 ? empty : "Nothing matches.");
     const picked = chosen.size > 0 ? `, ${number(chosen.size)} chosen` : "";
-    write(status, all === 0 ? "" : (total === all ? `${number(all)} ${all === 1 ? noun : `${noun}s`}` : `${number(total)} of ${number(all)} ${noun}s`) + picked);
+    write(status, all === 0 ? "" : words ?? (total === all ? `${number(all)} ${all === 1 ? noun : `${noun}s`}` : `${number(total)} of ${number(all)} ${noun}s`) + picked);
   }
 
   /** Read a page; one at a time, and of those that are wanted meanwhile the last. */
@@ -162,13 +163,19 @@ export function grid({ label, columns, fetch, keyOf, open, choose, empty, noun, 
       const found = await fetch({ ...query, start: page * PAGE, count: PAGE });
       cost = (found.seconds ?? 0) * 1000;
       if (asked === JSON.stringify(query)) {
+        unread = false;
         if (fresh) pages = new Map();
         pages.set(page, found.rows);
-        [total, all] = [found.total, found.all];
+        [total, all, words] = [found.total, found.all, counted(found)];
         active = Math.min(active, total - 1);
         measure();
       }
     } catch (error) {
+      if (unread) {
+        [pages, total, words] = [new Map(), 0, null];
+        measure();
+        write(message, "Nothing is listed: what was asked for could not be read.");
+      }
       write(status, plain(error.message));
     }
     busy = false;
@@ -190,6 +197,7 @@ export function grid({ label, columns, fetch, keyOf, open, choose, empty, noun, 
     Object.assign(query, changes);
     node.scrollTop = 0;
     active = Math.min(active, 0);
+    unread = true;
     return read(0, true);
   }
 

@@ -11,7 +11,8 @@ export function button(label, click, kind = "") {
 /** Make the line over a panel: what it is, how many, and what can be done anywhere in it. */
 export function panelHead(title, desk, ...tools) {
   const summary = make("span", { class: "mnb-aside" });
-  const undo = button("Undo", () => desk.undo());
+  let last = null;
+  const undo = button("Undo", () => desk.undo(last), "mnb-undo");
   const away = make("p", { class: "mnb-away", role: "status" });
   show(away, false);
   show(undo, false);
@@ -23,8 +24,10 @@ export function panelHead(title, desk, ...tools) {
     draw(state, words) {
       write(summary, state.closed ? "This operator was shut down: this can only be looked at." : words);
       show(undo, Boolean(state.undo) && !state.closed);
-      undo.title = state.undo ? `Undo: ${plain(state.undo)}` : "";
-      undo.setAttribute("aria-label", undo.title || "Undo");
+      last = state.undo_id;
+      // What it would take back is read before it is clicked, and not in a tip alone.
+      write(undo, state.undo ? `Undo: ${plain(state.undo).replace(/\.$/, "")}` : "Undo");
+      undo.title = undo.textContent;
       for (const tool of tools) show(tool, !state.closed);
     },
     setAway(isAway, at) {

@@ -15,6 +15,11 @@ const ACTIONS = {
   block: "blocked", unblock: "unblocked", note: "noted", withdraw: "note withdrawn",
 };
 
+/** Say why, of an act whose reason is more than its own name. */
+export function reason(row) {
+  return !row.why || row.why === ACTIONS[row.action] ? "" : plain(row.why);
+}
+
 /** Say what a row of a history tells. */
 export function deed(row) {
   const value = row.value === null ? "" : ` ${row.value}`;
@@ -33,7 +38,7 @@ export function qualificationsPanel(link) {
     label: "Qualifications", noun: "qualification", height: 300,
     empty: "There are none yet. “New…” makes one; it can then be granted to workers, and asked for by a run.",
     keyOf: (row) => row.qualification_name,
-    fetch: (query) => desk.ask("rows", { table: "qualifications", ...query }),
+    fetch: async (query) => counted(await desk.ask("rows", { table: "qualifications", ...query })),
     open: pick,
     columns: [
       { name: "name", title: "Qualification", sort: "qualification_name", width: "minmax(0, 1fr)", draw: (row) => foreign(row.qualification_name) },
@@ -47,6 +52,17 @@ export function qualificationsPanel(link) {
   const root = make("article", { class: "mnb-run mnb-people", "aria-label": "Qualifications" }, head.node, told.node, rooms, compose.node);
   show(compose.node, false); // until the first state is here, which draws what was composed before
   let opened = null;
+
+  /** Say over the panel what was counted in the reading that its rows are of. */
+  function counted(found) {
+    drawHead(found.counts);
+    return found;
+  }
+
+  function drawHead(counts) {
+    const known = counts.qualifications === null ? "" : `${count(counts.qualifications, "qualification")}, ${count(counts.workers, "known worker")}`;
+    head.draw(state, known);
+  }
 
   function pick(row) {
     if (picked === row.qualification_name) return;
@@ -95,7 +111,8 @@ export function qualificationsPanel(link) {
         { name: "at", title: "When", sort: "at", width: "142px", draw: (row) => moment(row.at) },
         { name: "worker", title: "Worker", sort: "worker_name", width: "minmax(0, 1fr)", draw: (row) => (row.worker_name === null ? UNKNOWN : foreign(row.worker_name)) },
         { name: "deed", title: "What", sort: "action", width: "minmax(0, 0.9fr)", draw: (row) => deed(row) },
-        { name: "why", title: "Why, and who", width: "minmax(0, 1fr)", draw: (row) => make("span", {}, foreign(row.why), " · ", foreign(row.who)) },
+        { name: "why", title: "Why", width: "minmax(0, 1fr)", draw: (row) => make("span", { title: reason(row) }, reason(row) ? foreign(row.why) : UNKNOWN) },
+        { name: "who", title: "Who", width: "minmax(0, 0.6fr)", draw: (row) => make("span", { title: plain(row.who) }, foreign(row.who)) },
       ],
     });
     const ids = () => ({ worker_ids: holders.chosen() });
@@ -141,12 +158,16 @@ export function qualificationsPanel(link) {
       return askAct(root, desk, { title: "Describe", action: "describe", yes: "Save", fields: [particular("Description", text)], args: () => ({ name, description: text.value }) });
     }
 
-    function askDelete() {
-      const isAsked = required.textContent !== "";
+    async function askDelete() {
+      // Another kernel may have launched a run since this was drawn.
+      const runs = await desk.ask("required", { name }).catch((error) => told.say(error.message, true) ?? null);
+      if (runs === null) return;
       const force = make("input", { type: "checkbox", name: "force", required: true });
       const ends = make("label", { class: "mnb-tick" }, force, make("span", {}, "Delete it although runs that have not ended ask for it"));
+      const isAsked = runs !== "";
       const args = () => ({ name, ...(isAsked ? { force: true } : {}) });
-      return askAct(root, desk, { title: "Delete this qualification?", action: "delete", yes: "Delete", danger: true, always: true, fields: isAsked ? [ends] : [], args });
+      const yes = isAsked ? "Delete nonetheless" : "Delete";
+      await askAct(root, desk, { title: "Delete this qualification?", action: "delete", yes, danger: true, always: true, fields: isAsked ? [ends] : [], args });
     }
 
     return {
@@ -180,8 +201,7 @@ export function qualificationsPanel(link) {
   let rev = null;
   link.follow(TOPIC, (next) => {
     state = next;
-    const known = next.qualifications === null ? "" : `${count(next.qualifications, "qualification")}, ${count(next.workers, "known worker")}`;
-    head.draw(next, known);
+    drawHead(next);
     show(compose.node, next.workers !== 0);
     show(search, next.qualifications !== 0);
     compose.draw(next);

@@ -2,7 +2,7 @@
 
 import { follow, make, longName, put, show, style, write } from "./dom.js";
 import { runDashboard } from "./run.js";
-import { clock, money, moment, number, percent, plain, runLabel } from "./words.js";
+import { clock, dollars, moment, number, percent, plain, runLabel } from "./words.js";
 
 const TOPIC = "runs";
 
@@ -87,7 +87,7 @@ function countOf(runs, label) {
 
 function costOf({ spent, whole_cost: whole }) {
   if (whole === null) return "";
-  return spent === whole ? money(spent) : `${money(spent)} of ${money(whole)}`;
+  return spent === whole ? dollars(spent) : `${dollars(spent)} of ${dollars(whole)}`;
 }
 
 /** How to take up a run that nobody drives. */

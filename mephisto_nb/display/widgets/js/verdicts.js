@@ -1,6 +1,6 @@
 /** The window in which a decision is made with all that may come with it: a bonus, a note, a block ... */
 
-import { askAct, nameField, particular, wholeField } from "./ask.js";
+import { amountField, askAct, nameField, particular, wholeField } from "./ask.js";
 import { closer, openDialog } from "./dialogs.js";
 import { make } from "./dom.js";
 import { plain } from "./words.js";
@@ -14,8 +14,8 @@ function choiceOf(name, options) {
 const line = (name) => make("input", { type: "text", name, dir: "auto", autocomplete: "off" });
 
 /**
- * Ask for a decision on `found`, the answer that is shown; `begin` says what is filled in: verdict, which, block, and
- * which field has the focus. `desk.choose()` resolves to how many answers wait of this worker, and in the list. The
+ * Ask for a decision on `found`, the answer that is shown; `begin` says what is filled in: verdict ("": none is, and one
+ * has to be chosen), which, block, and which field has the focus. `desk.choose()` resolves to how many answers wait of this worker, and in the list. The
  * window is there at once, so that what is typed next goes into it.
  */
 export function askDecision(root, desk, found, names, begin) {
@@ -26,11 +26,12 @@ export function askDecision(root, desk, found, names, begin) {
     list: ({ list: many = "…" }) => `all ${many} that wait in the list as it is searched and filtered`,
   };
   let chosen = {};
-  const verdict = choiceOf("verdict", Object.entries(VERDICT_NAMES));
+  const verdict = choiceOf("verdict", [["", "choose one"], ...Object.entries(VERDICT_NAMES)]);
+  verdict.required = true;
   verdict.value = begin.verdict ?? "approve";
   const which = choiceOf("which", Object.entries(scopes).map(([name, words]) => [name, words(chosen)]));
   which.value = begin.which ?? "one";
-  const bonus = make("input", { type: "number", name: "bonus", min: 0, step: "any", value: 0, required: true });
+  const bonus = amountField("bonus");
   const [note, message] = [line("note"), line("message")];
   const [granted, value] = [nameField(names), wholeField()];
   granted.input.required = false;
@@ -41,7 +42,7 @@ export function askDecision(root, desk, found, names, begin) {
     which: which.value,
     ...(which.value === "one" ? {} : { choice: chosen.choice }),
     ...(which.value === "one" ? { unit_id: found.unit_id, seen: found.status, again: found.status !== "completed" } : {}),
-    ...(Number(bonus.value) !== 0 ? { bonus: Number(bonus.value) } : {}),
+    ...(bonus.value() !== 0 ? { bonus: bonus.value() } : {}),
     ...(note.value.trim() ? { note: note.value.trim() } : {}),
     ...(message.value.trim() ? { message: message.value.trim() } : {}),
     ...(granted.value().trim() ? { grant: { [granted.value().trim()]: value.value() } } : {}),
@@ -52,14 +53,14 @@ export function askDecision(root, desk, found, names, begin) {
     fields: [
       particular("Decision", verdict),
       particular("About", which),
-      particular("Bonus for each, in US dollars", bonus),
+      particular("Bonus for each, in US dollars", bonus.input),
       particular("Note", note, "for you and your colleagues; workers never see it"),
       particular("Message", message, "for the worker, where the crowd can send one"),
       make("div", { class: "mnb-pair" }, ...granted.nodes, value.node),
       make("label", { class: "mnb-tick" }, block, make("span", {}, "Block the worker: they are offered nothing any more")),
     ],
   });
-  const first = begin.focus === "bonus" ? bonus : note;
+  const first = begin.focus === "bonus" ? bonus.input : note;
   first.focus();
   first.select();
   desk.choose().then((numbers) => {
@@ -72,9 +73,10 @@ export function askDecision(root, desk, found, names, begin) {
 
 const HELP = [
   ["a", "approve"], ["s", "soft-reject: pay, but do not use"], ["r", "reject"],
-  ["b", "with a bonus, a message, a qualification …"], ["n", "with a note"], ["x", "reject and block the worker"],
+  ["d", "reject with a reason"], ["x", "reject with a reason, and block the worker"],
+  ["b", "approve with a bonus, a message, a qualification …"], ["n", "with a note: say why, and choose what to decide"],
   ["A S R", "the same for all that wait of this worker; the sum is said first"],
-  ["j ↓", "next"], ["k ↑", "previous"], ["w", "next that waits"], ["u", "undo the last decision"],
+  ["j ↓", "next"], ["k ↑", "previous"], ["w", "next that waits"], ["u", "undo the last decision; what is decided is asked about, with its sum, before it is decided otherwise"],
   ["Space", "scroll the page"], ["/", "search"], ["?", "these keys"],
 ];
 

@@ -7,12 +7,15 @@ import { make, put, show, write } from "./dom.js";
 import { foreign, grid, searchFor } from "./grid.js";
 import { button, keepLooking, panelHead } from "./heading.js";
 import { askDecision, showKeys, VERDICT_NAMES } from "./verdicts.js";
-import { duration, money, number, plain, UNKNOWN } from "./words.js";
+import { duration, middle, number, plain, UNKNOWN } from "./words.js";
 
 const REVIEW = "review";
 const REVIEW_ORDERS = [["worker", "by worker"], ["disagreement", "by disagreement"], ["suspicion", "by suspicion"]];
 const SHOWN = [["open", "waiting"], ["decided", "decided"], ["", "all"]];
+const BECOMES = { approve: "accepted", soft_reject: "soft_rejected", reject: "rejected" };
 const MARKS = { accepted: "✓", soft_rejected: "~", rejected: "✗" };
+/** So many characters of a name fit into the list. */
+const LONGEST_NAME = 14;
 const EMPTY = "Nothing to review yet; answers appear as they come.";
 
 function markOf({ status }) {
@@ -26,7 +29,7 @@ function against({ suspicion, reasons }) {
 }
 
 const COLUMNS = [
-  { name: "worker_name", title: "Worker", sort: "worker_name", width: "minmax(0, 1fr)", draw: (row) => foreign(row.worker_name) },
+  { name: "worker_name", title: "Worker", sort: "worker_name", width: "minmax(0, 1fr)", draw: (row) => make("span", { title: plain(row.worker_name) }, foreign(middle(row.worker_name, LONGEST_NAME))) },
   { name: "agreement", title: "Agrees", sort: "agreement", width: "66px", end: true, draw: (row) => (row.agreement === null ? UNKNOWN : `${Math.round(100 * row.agreement)} %`) },
   { name: "suspicion", title: "Against", sort: "suspicion", width: "68px", end: true, draw: against },
   { name: "status", title: "", width: "32px", draw: markOf },
@@ -38,7 +41,7 @@ function choices(label, options, chosen) {
 
 /** Say which keys there are, in one line. */
 function hint() {
-  const keys = [["a", "approve"], ["s", "soft-reject"], ["r", "reject"], ["b", "bonus …"], ["j", "next"], ["u", "undo"], ["?", "all keys"]];
+  const keys = [["a", "approve"], ["s", "soft-reject"], ["r", "reject"], ["d", "reject, with a reason"], ["b", "bonus …"], ["j", "next"], ["u", "undo"], ["?", "all keys"]];
   return make("p", { class: "mnb-note mnb-hint" }, ...keys.flatMap(([key, words]) => [make("kbd", {}, key), ` ${words}  `]));
 }
 
@@ -68,7 +71,7 @@ function holdFocus(root, desk, isFrame) {
 export function reviewPanel(link) {
   const told = notice();
   const ask = (what, args = {}) => link.ask({ type: "ask", topic: REVIEW, what, args });
-  const where = () => ({ order: order.value, filter: filter.value, ...seen });
+  const where = () => ({ order: order.value, filter: applied, ...seen });
   const desk = {
     ask,
     undo,
@@ -82,16 +85,19 @@ export function reviewPanel(link) {
     choose: () => ask("choose", { ...where(), worker_id: current.worker_id }),
   };
   let [current, state, busy, asking, rev, seen] = [null, null, false, false, null, {}];
+  let [applied, listed] = ["", null]; // the filter, and what the list was asked for last
   let [steps, pending, acting] = [Promise.resolve(), 0, Promise.resolve()];
 
   const head = panelHead("Review", desk, button("Keys", () => showKeys(root)));
   const order = choices("Order", REVIEW_ORDERS, () => askList({}));
   const only = choices("Which answers", SHOWN, () => askList({ only: only.value }));
-  const filter = make("input", { type: "text", class: "mnb-search mnb-filter", placeholder: "Filter, as in pandas: duration_in_seconds < 5", "aria-label": "Filter, as in DataFrame.query", spellcheck: false, change: () => askList({}) });
+  const filter = make("input", { type: "text", class: "mnb-search mnb-filter", placeholder: "Filter, as in pandas: duration_in_seconds < 5", "aria-label": "Filter, as in DataFrame.query", spellcheck: false, change: applyFilter });
+  // JupyterLab takes Enter's own effect away.
+  filter.addEventListener("keydown", (event) => event.key === "Enter" && applyFilter());
   const list = grid({
     label: "Answers", noun: "answer", height: 420, empty: EMPTY, columns: COLUMNS,
     keyOf: (row) => row.unit_id,
-    fetch: fetchRows,
+    fetch: fetchRows, counted,
     open: (row) => go({ unit_id: row.unit_id }),
   });
   const search = searchFor(list, "Search answers");
@@ -104,12 +110,27 @@ export function reviewPanel(link) {
     ...verdicts.map((one) => one.node), keyed("More…", "b", () => more({ focus: "bonus" })), keyed("Previous", "k", () => go({ step: -1 })), keyed("Next", "j", () => go({ step: 1 })));
   const walk = make("section", { class: "mnb-walk", tabindex: 0, "aria-label": "The answer" }, make("div", { class: "mnb-answer-head" }, who, place), bar, view.node);
   const tools = make("div", { class: "mnb-line" }, order, only, filter);
+  const hints = hint();
   const rooms = make("div", { class: "mnb-review-rooms" }, make("div", { class: "mnb-side" }, search, list.node), walk, beside);
-  const root = make("article", { class: "mnb-run mnb-people mnb-review", "aria-label": "Review" }, head.node, told.node, tools, hint(), rooms);
+  const root = make("article", { class: "mnb-run mnb-people mnb-review", "aria-label": "Review" }, head.node, told.node, tools, hints, rooms);
 
+  /** Read rows; where others are asked for than before, what was decided meanwhile leaves those that wait. */
   async function fetchRows({ start, count: many, ...query }) {
     seen = query;
-    return ask("rows", { ...where(), start, count: many });
+    const asked = JSON.stringify(where());
+    const anew = listed !== null && asked !== listed;
+    listed = asked;
+    return ask("rows", { ...where(), start, count: many, anew });
+  }
+
+  function counted({ total, waiting }) {
+    return seen.only === "open" ? `${number(waiting)} of ${number(total)} waiting` : null;
+  }
+
+  function applyFilter() {
+    if (filter.value.trim() === applied) return;
+    applied = filter.value.trim();
+    askList({});
   }
 
   /** Ask for the list anew, and begin at what is then first, unless the answer that is shown is still in it. */
@@ -128,7 +149,7 @@ export function reviewPanel(link) {
     const label = make("span", {}, words);
     const node = keyed(label, verdict[0], () => decideOn(verdict));
     node.classList.toggle("mnb-primary", verdict === "approve");
-    return { node, draw: (cost) => write(label, cost ? `${words} · ${money(cost, "USD")}` : words), verdict };
+    return { node, draw: (cost) => write(label, cost ? `${words} · ${cost}` : words), verdict };
   }
 
   /** Show an answer: of an id, or that which comes before or after the one that is shown. One goes after the other. */
@@ -167,7 +188,7 @@ export function reviewPanel(link) {
     who.replaceChildren(foreign(found.worker_name), " ", make("span", { class: "mnb-state", "data-status": found.status }, VERDICT_LABELS[found.status] ?? found.status));
     const nth = found.place < 0 ? "" : `Answer ${found.place + 1} of ${number(found.total)}, `;
     write(place, `${nth}to item ${found.item}, ${duration(found.seconds)} of work`);
-    for (const one of verdicts) one.draw(one.verdict === "reject" || found.status !== "completed" ? 0 : found.pays);
+    for (const one of verdicts) one.draw(one.verdict === "reject" || found.status !== "completed" ? "" : found.pays);
     view.draw(found);
     drawBeside(beside, found);
     list.mark(found.unit_id);
@@ -184,7 +205,8 @@ export function reviewPanel(link) {
   function drawRooms() {
     show(walk, current !== null);
     show(beside, current !== null);
-    show(bar, state?.closed !== true);
+    for (const one of [bar, hints]) show(one, state?.closed !== true);
+    if (state?.closed) told.hide();
   }
 
   /** Do one thing, and no other until it is done; what fails is told. */
@@ -215,7 +237,9 @@ export function reviewPanel(link) {
   async function decideOn(verdict) {
     if (busy || pending > 0 || current === null || state.closed) return;
     const { unit_id, status } = current;
-    await occupied(async () => goOn(await decide({ verdict, unit_id, seen: status, again: status !== "completed" })));
+    // What is decided already is not decided otherwise by one key: the sum is said first.
+    if (status !== "completed" && status !== BECOMES[verdict]) return more({ verdict });
+    await occupied(async () => goOn(await decide({ verdict, unit_id, seen: status })));
   }
 
   async function more(begin) {
@@ -240,7 +264,7 @@ export function reviewPanel(link) {
   const keys = {
     a: () => decideOn("approve"), s: () => decideOn("soft_reject"), r: () => decideOn("reject"),
     A: () => more({ verdict: "approve", which: "worker" }), S: () => more({ verdict: "soft_reject", which: "worker" }), R: () => more({ verdict: "reject", which: "worker" }),
-    b: () => more({ focus: "bonus" }), n: () => more({ focus: "note" }), x: () => more({ verdict: "reject", block: true, focus: "note" }),
+    b: () => more({ focus: "bonus" }), n: () => more({ verdict: "" }), d: () => more({ verdict: "reject" }), x: () => more({ verdict: "reject", block: true }),
     j: () => go({ step: 1 }), k: () => go({ step: -1 }), w: () => go({ step: 1, waiting: true }), u: undo,
     "/": () => search.focus(), "?": () => showKeys(root),
   };

@@ -3,6 +3,9 @@
 const WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const FINE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 1 });
 const moneyFormats = new Map();
+const PRICES = Object.fromEntries([2, 4].map((places) =>
+  [places, new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", minimumFractionDigits: places, maximumFractionDigits: places })],
+));
 
 /** What an absent number is shown as. */
 export const UNKNOWN = "–";
@@ -41,13 +44,20 @@ export function number(value) {
   return (Math.abs(value) < 10 ? FINE : WHOLE).format(value);
 }
 
-/** Write an amount of money. */
+/** Write an amount of money that need not be exact, as what an hour of work earns, in whole cents. */
 export function money(value, currency = "USD") {
   if (value === null || value === undefined) return UNKNOWN;
   if (!moneyFormats.has(currency)) {
     moneyFormats.set(currency, new Intl.NumberFormat("en-US", { style: "currency", currency }));
   }
   return moneyFormats.get(currency).format(value);
+}
+
+/** Write a price, or a sum of prices, in US dollars: cents, and parts of them where there are such. */
+export function dollars(value) {
+  if (value === null || value === undefined) return UNKNOWN;
+  const cents = Math.abs(Math.round(value * 100) / 100 - value) < 1e-9;
+  return PRICES[cents ? 2 : 4].format(value);
 }
 
 /** Write a length of time as somebody would say it; it stays on one line. */

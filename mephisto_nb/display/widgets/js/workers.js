@@ -5,7 +5,7 @@ import { closer, notice, openDialog } from "./dialogs.js";
 import { make, show, write } from "./dom.js";
 import { foreign, grid, searchFor } from "./grid.js";
 import { keepLooking, panelHead } from "./heading.js";
-import { deed } from "./qualifications.js";
+import { deed, reason } from "./qualifications.js";
 import { count, duration, moment, money, number, plain, UNKNOWN } from "./words.js";
 
 const WORKERS = "workers";
@@ -36,13 +36,17 @@ export function workersPanel(link) {
   const told = notice();
   const desk = clerk(link, WORKERS, told);
   const head = panelHead("Workers", desk);
-  let [names, stop, rev, isClosed] = [[], () => {}, null, false];
+  let [names, stop, rev, isClosed, last] = [[], () => {}, null, false, null];
   const acts = make("div", { class: "mnb-line", role: "group", "aria-label": "With those chosen" });
   const table = grid({
     label: "Workers", noun: "worker", height: 390,
     empty: "No worker is known yet. They are as soon as they come to a run, or are granted something.",
     keyOf: (row) => row.worker_id,
-    fetch: (query) => desk.ask("rows", { table: "workers", ...query }),
+    fetch: async (query) => {
+      const found = await desk.ask("rows", { table: "workers", ...query });
+      drawHead(found.counts);
+      return found;
+    },
     open: openOne,
     choose: { ids: (query) => desk.ask("ids", { table: "workers", ...query }), changed: (keys) => show(acts, keys.length > 0 && !isClosed) },
     columns: [
@@ -59,6 +63,14 @@ export function workersPanel(link) {
   const row = make("div", { class: "mnb-line" }, searchFor(table, "Search workers and qualifications"), only, acts);
   const root = make("article", { class: "mnb-run mnb-people", "aria-label": "Workers" }, head.node, told.node, row, table.node);
   const chosen = () => ({ worker_ids: table.chosen() });
+
+  /** Say over the panel what was counted in the reading that its rows are of. */
+  function drawHead(counts) {
+    const parts = counts.workers === null ? [] : [count(counts.workers, "worker")];
+    if (counts.blocked) parts.push(`${number(counts.blocked)} blocked`);
+    if (counts.below_minimum) parts.push(`${number(counts.below_minimum)} paid below the minimum`);
+    head.draw(last, parts.join(", "));
+  }
 
   function actButton(label, title, action, make_) {
     const one = make("button", { type: "button", class: "mnb-button", click: async () => {
@@ -107,10 +119,8 @@ export function workersPanel(link) {
   link.follow(WORKERS, (state) => {
     names = state.names;
     isClosed = state.closed;
-    const parts = state.workers === null ? [] : [count(state.workers, "worker")];
-    if (state.blocked) parts.push(`${number(state.blocked)} blocked`);
-    if (state.below_minimum) parts.push(`${number(state.below_minimum)} paid below the minimum`);
-    head.draw(state, parts.join(", "));
+    last = state;
+    drawHead(state);
     show(row, state.workers !== 0);
     if (state.rev !== rev) table.changed();
     rev = state.rev;
@@ -127,10 +137,20 @@ export function workersPanel(link) {
   };
 }
 
+function decided(worker) {
+  const parts = ["approved", "soft_rejected", "rejected", "waiting"].map((name) => [name.replace("_", "-"), worker[name]]);
+  return parts.filter(([name, many]) => many > 0 || name === "approved").map(([name, many]) => `${number(many)} ${name}`).join(", ");
+}
+
+function waits(worker) {
+  return worker.waiting > 0 ? `; ${money(worker.waiting_pay, "USD")} more if what waits is approved` : "";
+}
+
 function describeWorker({ worker, notes, history }) {
   const facts = [
-    ["Units answered", `${number(worker.units)} in ${count(worker.runs, "run")}: ${number(worker.approved)} approved, ${number(worker.rejected)} rejected; ${number(worker.left)} left unfinished`],
-    ["Earned", `${money(worker.earned, "USD")}, and ${money(worker.bonuses, "USD")} of bonuses`],
+    ["Units answered", `${number(worker.units)} in ${count(worker.runs, "run")}: ${decided(worker)}; ${number(worker.left)} left unfinished`],
+    ["Earned", `${money(worker.earned, "USD")}, and ${money(worker.bonuses, "USD")} of bonuses${waits(worker)}`],
+    ["Owed and sent", `${money(worker.owed, "USD")} owed, ${money(worker.sent, "USD")} sent`],
     ["Median time", duration(worker.median_seconds)],
     ["Pay an hour", hourly(worker)],
     ["Qualifications", held(worker)],
@@ -141,6 +161,6 @@ function describeWorker({ worker, notes, history }) {
   const parts = [make("section", {}, list)];
   if (notes.length > 0) parts.push(make("section", {}, make("h5", {}, "Notes"), lines(notes, (row) => [foreign(row.text), make("span", { class: "mnb-note" }, " · ", foreign(row.who))])));
   const acts = history.filter((row) => !["note", "withdraw"].includes(row.action));
-  if (acts.length > 0) parts.push(make("section", {}, make("h5", {}, "History"), lines(acts, (row) => [foreign(row.qualification_name ?? ""), ` ${deed(row)}: `, foreign(row.why), " · ", foreign(row.who)])));
+  if (acts.length > 0) parts.push(make("section", {}, make("h5", {}, "History"), lines(acts, (row) => [foreign(row.qualification_name ?? ""), ` ${deed(row)}`, ...(reason(row) ? [": ", foreign(row.why)] : []), " · ", foreign(row.who)])));
   return parts;
 }

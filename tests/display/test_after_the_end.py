@@ -1,0 +1,190 @@
+"""What is decided on, and paid, once a run is over is on its dashboard, in its list and in its stills."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mephisto_nb.data_model.task_run_args import minimum_hourly_pay_of
+from mephisto_nb.display.notebook import Operator
+from mephisto_nb.display.observation.runs import run_list
+from mephisto_nb.display.observation.watch import watch
+from mephisto_nb.testing.simulated_workers import simulate_workers
+from tests.operations.runs import end_routers, launch, rows
+
+MakeOperator = Callable[[], Operator]
+
+
+@pytest.fixture
+async def ended(operator: Any) -> Any:
+    """A run that is over, with 4 answers to decide on."""
+    run = await launch(operator, rows(4), task_reward=0.035)
+    await simulate_workers(run, lambda data: data, num_workers=1)
+    gone = asyncio.Event()
+    run.listeners.append(lambda: None if run.is_driven else gone.set())
+    await run.completed()
+    if run.is_driven:
+        await gone.wait()
+    return run
+
+
+@pytest.fixture
+async def make_operator(data_dir: Path) -> AsyncIterator[MakeOperator]:
+    made: list[Operator] = []
+
+    def make() -> Operator:
+        Operator._open.clear()  # each is one such as another kernel has on the same data
+        made.append(Operator(data_dir))
+        return made[-1]
+
+    yield make
+    for one in made:
+        await one.force_shutdown()
+    await end_routers(data_dir)
+
+
+@pytest.fixture
+def operator(make_operator: MakeOperator) -> Operator:
+    return make_operator()
+
+
+def told_by(run: Any) -> tuple[dict[str, int], float]:
+    """Give what a display would say now: units by status, and the cost."""
+    state = watch(run).state()
+    return {name: state["units"][name] for name in ("completed", "accepted", "rejected")}, state["money"]["spent"]
+
+
+AFTER = {"completed": 1, "accepted": 2, "rejected": 1}
+
+
+async def decide(run: Any) -> None:
+    units = run.units()["unit_id"]
+    await run.approve(units[:2], bonus=0.5)
+    await run.reject(units[2:3])
+
+
+async def test_whoever_looks_hears_of_decisions_in_this_kernel(operator: Operator, ended: Any) -> None:
+    one, listed = watch(ended), run_list(operator)
+    told, changes = asyncio.Event(), []
+    assert told_by(ended)[0] == {"completed": 4, "accepted": 0, "rejected": 0}
+    one.on_change += [lambda: changes.append(told_by(ended)), told.set]
+    await decide(ended)
+    while (AFTER, 1.105) not in changes:
+        told.clear()
+        await told.wait()
+    (row,) = listed.state()["runs"]
+    assert row["spent"] == 1.105
+
+
+async def test_a_still_that_is_drawn_anew_shows_decisions_nobody_was_told_of(operator: Operator, ended: Any) -> None:
+    assert "to review: 4" in ended._repr_mimebundle_()["text/plain"]
+    await decide(ended)
+    assert ended.counts == AFTER
+    text = ended._repr_mimebundle_()["text/plain"]
+    assert "to review: 1, accepted: 2, rejected: 1" in text
+    assert "$1.1050 in all" in text
+    assert "$1.1050" in operator._repr_mimebundle_()["text/html"]
+
+
+async def test_another_kernels_decisions_are_shown_to_whoever_looks_again(
+    make_operator: MakeOperator, ended: Any
+) -> None:
+    await watch(ended).load()
+    other = make_operator()
+    past: Any = other.get_task_run(ended.task_run_id)
+    seen = watch(past)
+    assert told_by(past)[0]["completed"] == 4
+    await decide(past)
+    await watch(ended).load()
+    await seen.load()
+    assert told_by(ended) == told_by(past) == (AFTER, 1.105)
+
+
+async def test_a_payment_that_was_made_is_told(operator: Operator, ended: Any) -> None:
+    await decide(ended)
+    one, told = watch(ended), asyncio.Event()
+    await one.load()
+    assert [one.state()["money"][name] for name in ("units", "beside", "owed", "sent")] == [0.105, 1.0, 1.07, 0.0]
+    one.on_change.append(told.set)
+    await operator.mark_paid(ended.payments().query("status == 'owed'"))
+    await told.wait()
+    assert [one.state()["money"][name] for name in ("owed", "sent")] == [0.0, 1.07]
+
+
+async def test_a_run_that_another_kernel_drives_is_read_again_as_it_goes_on(
+    make_operator: MakeOperator, operator: Operator
+) -> None:
+    run = await launch(operator, rows(3))
+    other = make_operator()
+    past = watch(other.get_task_run(run.task_run_id))
+    assert (past.state()["run"]["status"], past.state()["units"]["answered"]) == ("detached", 0)
+    await simulate_workers(run, lambda data: data, num_workers=1)
+    await run.completed()
+    await run.over.wait()
+    await past.load()
+    state = past.state()
+    assert (state["run"]["status"], state["units"]["answered"], len(state["newest"])) == ("ended", 3, 3)
+    assert state["newest"][0]["preview"]
+
+
+async def test_what_a_notebook_saved_follows_until_the_operator_is_closed(
+    operator: Operator, ended: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published: list[str] = []
+    monkeypatch.setattr(
+        "mephisto_nb.display.saved._publish", lambda bundle, _, update: published.append(bundle["text/plain"])
+    )
+    ended._saved.show(ended._repr_mimebundle_(), ended._what_is_shown())
+    ended.renew_what_was_saved()
+    assert len(published) == 1  # nothing has changed: the widget is left alone
+    await decide(ended)
+    await operator.shutdown()
+    assert ["accepted: 2" in text for text in published] == [False, True]
+
+
+async def test_a_list_drawn_in_a_new_kernel_has_every_run_with_its_cost(
+    make_operator: MakeOperator, ended: Any
+) -> None:
+    other = make_operator()
+    drawn = other._repr_mimebundle_()["text/html"]
+    assert ended.task_run_id in drawn
+    assert "finished" in drawn
+    assert "$0.14" in drawn
+
+
+async def test_the_ages_of_old_answers_are_those_of_now_and_the_pace_is_that_of_then(
+    make_operator: MakeOperator, ended: Any
+) -> None:
+    past: Any = make_operator().get_task_run(ended.task_run_id)
+    past._clock = Later()
+    state = watch(past).state()
+    await watch(past).load()
+    assert state["run"]["now"] == Later.NOW
+    assert state["pace"]["per_hour"] > 1000
+    drawn = past._repr_mimebundle_()
+    assert "As it was on 2100-01-01" in drawn["text/plain"]
+    assert re.search(r"text: text 3</bdi> .*, [\d,]+\sd\s\d+\sh ago\)", drawn["text/html"])
+
+
+class Later:
+    NOW = 4_102_444_800.0
+
+    def now(self) -> float:
+        return self.NOW
+
+
+async def test_a_run_that_is_found_to_be_live_is_told_in_a_line(make_operator: MakeOperator) -> None:
+    run = await launch(make_operator(), rows(1))
+    (found,) = make_operator().find_live_runs()
+    assert re.fullmatch(rf"<TaskRun 'moods' {run.task_run_id}: launched \d{{4}}-\d\d-\d\d \d\d:\d\d UTC>", repr(found))
+
+
+def test_nobody_has_set_a_minimum_for_a_run_that_was_imported() -> None:
+    config = {"mephisto": {"task": {"minimum_hourly_pay": 8.0}}}
+    assert minimum_hourly_pay_of(config) == minimum_hourly_pay_of({}) == 8.0
+    assert minimum_hourly_pay_of({**config, "imported": {}}) == 0.0
