@@ -77,7 +77,7 @@ def get_uv() -> Path | None:
 
 def sync_with_uv() -> bool:
     """Make .venv what the lock says; False where uv fails, say because only pip knows the way to a mirror."""
-    say("installing what requirements.lock names; this takes one to three minutes the first time, and then no more")
+    say("installing what requirements.lock names: half a minute to a few minutes, the first time alone")
     quiet = ("--quiet", "--python", PYTHON)
     return succeeds(UV, "pip", "sync", *quiet, "--require-hashes", LOCK) and succeeds(
         UV, "pip", "install", *quiet, "--no-deps", "--no-build-isolation", "-e", ROOT

@@ -137,6 +137,10 @@ class Blueprint(ABC, Generic[Args]):
         """Give what the others call the worker of this seat; `data` is what their page is handed to work on."""
         return f"Person {seat + 1}"
 
+    def get_answer_names(self) -> list[str]:
+        """Give the columns that answers are known to have before there are any; called for frames without answers."""
+        return []
+
     def get_answer(self, data: JSON) -> JSONObject:
         """Turn what was submitted into the columns of `results()`; called when frames are built."""
         return data if isinstance(data, dict) else {"answer": data}

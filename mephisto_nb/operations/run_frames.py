@@ -16,6 +16,7 @@ from mephisto_nb.abstractions.database import Database
 from mephisto_nb.abstractions.progress import Progress, no_progress
 from mephisto_nb.data_model.records import PAGE_ERROR, TaskRun
 from mephisto_nb.data_model.snapshots import RunSnapshot
+from mephisto_nb.errors import UsageError
 from mephisto_nb.export import files, frames
 from mephisto_nb.operations.said_frames import SaidFrames
 from mephisto_nb.operations.threads import DatabaseWriter
@@ -101,6 +102,8 @@ class RunFrames(SaidFrames):
     def results(self, *, gates: bool = False) -> pd.DataFrame:
         """Give one row an answer, with the data it answers (columns: `export.frames.results_frame`).
 
+        Before there are answers, the columns are there that the page's inputs or the form's fields will make.
+
         A file that a worker sent stands as the path of where it is stored, or a list of those. An answer that a
         worker sent this very moment is in the router's inbox and appears as soon as the kernel has taken it in;
         after ``await run.completed()`` all are there. Of conversations, ``messages`` is all that was said in the
@@ -116,7 +119,15 @@ class RunFrames(SaidFrames):
         for row in rows:
             row["data"] = _with_files(self._directory, row["data"], row["files"])
         results = frames.results_frame(rows, self._blueprint.get_inputs, self._blueprint.get_answer)
+        if results.empty:
+            results = results.assign(**{f"answer.{name}": pd.Series(dtype=object) for name in self._answer_names()})
         return frames.with_messages(results, self.messages()) if self._blueprint.has_conversations else results
+
+    def _answer_names(self) -> list[str]:
+        try:
+            return self._blueprint.get_answer_names()
+        except UsageError:
+            return []  # a file of the page is gone since the launch
 
     def read_snapshot(self) -> RunSnapshot:
         """Read the rows of the run from the database, as records; for displays."""

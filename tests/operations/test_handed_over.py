@@ -107,3 +107,23 @@ def test_a_list_of_anything_but_choices_is_told_apart_from_one_of_choices() -> N
     made = dataclasses.make_dataclass("Tags", [("tags", list[str])])
     with pytest.raises(ConfigError, match=r"Tags.tags is a list\[str\], which .* list\[Literal\[...\]\]"):
         mnb.form_task(made, rows(1), **TASK)
+
+
+@pytest.mark.parametrize(
+    ("make", "names"),
+    [
+        (lambda: (PAGE, rows(1)), ["answer.mood"]),
+        (
+            lambda: (mnb.form_task({"fields": {"mood": "text", "why": "textarea"}}, rows(1), **TASK),),
+            ["answer.mood", "answer.why"],
+        ),
+    ],
+    ids=["a page", "a form"],
+)
+async def test_results_have_their_columns_before_there_are_answers(operator: Operator, make: Any, names: Any) -> None:
+    run = await operator.launch_task_run(*make())
+    results = run.results()
+    assert results.empty
+    assert [name for name in results if name.startswith("answer.")][: len(names)] == names
+    assert operator.get_task_run(run.task_run_id).results()[names[0]].tolist() == []
+    await run.force_shutdown()

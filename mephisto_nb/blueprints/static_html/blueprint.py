@@ -140,25 +140,29 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
             answer[name] = [file.get("filename") for file in listed if isinstance(file, dict)]
         return answer
 
+    def get_answer_names(self) -> list[str]:
+        """Give the names of the inputs, or those that every answer has."""
+        return list(self.get_answer({})) or list(dict.fromkeys(self._template.names))
+
     @property
     def _is_drawn(self) -> bool:
         return task_data.is_drawn(self.shared_state.static_task_data)
 
     @cached_property
     def _template(self) -> Template:
-        return self._read("task", self.args.task_source, self.args.task_html)
+        return _read(self.args, "task", self.args.task_source, self.args.task_html)
 
     @cached_property
     def _preview(self) -> Template | None:
         if not given(self.args.preview_source) and not given(self.args.preview_html):
             return None
-        return self._read("preview", self.args.preview_source, self.args.preview_html)
+        return _read(self.args, "preview", self.args.preview_source, self.args.preview_html)
 
     @cached_property
     def _onboarding(self) -> Template | None:
         if not given(self.args.onboarding_source) and not given(self.args.onboarding_html):
             return None
-        return self._read("onboarding", self.args.onboarding_source, self.args.onboarding_html)
+        return _read(self.args, "onboarding", self.args.onboarding_source, self.args.onboarding_html)
 
     @cached_property
     def _rows(self) -> list[tuple[str, InitializationData]]:
@@ -183,10 +187,6 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
             return None
         return columns_of(field for one in templates for field in one.fields)
 
-    def _read(self, kind: str, source: str | None, html: str | None) -> Template:
-        text = read_text(source, f"{kind}_source") if source and given(source) else html or ""
-        return read_template(text, _name_of(self.args, kind), kind, list(self.args.extra_script_sources))
-
     def _check_preview(self) -> None:
         if self._preview is None or not self._preview.fields:
             return
@@ -210,6 +210,11 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         for unit_data in data.unit_data:
             self.check_row(row.label, {**data.shared, **unit_data})
         return data
+
+
+def _read(args: StaticHTMLBlueprintArgs, kind: str, source: str | None, html: str | None) -> Template:
+    text = read_text(source, f"{kind}_source") if source and given(source) else html or ""
+    return read_template(text, _name_of(args, kind), kind, list(args.extra_script_sources))
 
 
 def _name_of(args: StaticHTMLBlueprintArgs, kind: str) -> str:

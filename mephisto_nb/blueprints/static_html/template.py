@@ -28,6 +28,7 @@ STYLE = "data-mephisto-style"
 _JS_TYPES = frozenset({"", "module", "text/javascript", "application/javascript"})
 _REMOTE = re.compile(r"(?i)\s*(https?:)?//")
 _INPUTS = frozenset({"input", "select", "textarea", "button"})
+_NOT_ALWAYS_SENT = frozenset({"file", "submit", "button", "reset", "image"})
 #: Names that the upload of an answer uses itself.
 RESERVED_NAMES = frozenset(
     {"USED_AGENT_ID", "final_data", "final_string_data", "client_timestamp", "files", "filesByFields"}
@@ -61,6 +62,8 @@ class Template:
         Whether anything in it can become an answer.
     has_scripts
         Whether scripts run in it, which may read any column of the row.
+    names
+        Of the inputs that answers come from; but for files and buttons, which an answer may lack.
     """
 
     html: str
@@ -69,6 +72,7 @@ class Template:
     local_files: list[str] = field(default_factory=list)
     collects: bool = False
     has_scripts: bool = False
+    names: list[str] = field(default_factory=list)
 
 
 def read_template(source: str, name: str, script_prefix: str, script_sources: list[str]) -> Template:
@@ -110,6 +114,8 @@ class _Reader(HTMLParser):
             self._refuse(f"<{tag}> shows other pages, which this page does not load. Link to it with <a href=...>.")
         if tag in _INPUTS:
             self._note_input(values.get("name"))
+            if values.get("name") and tag != "button" and values.get("type") not in _NOT_ALWAYS_SENT:
+                self._template.names.append(values["name"] or "")
         if tag == "link" and "stylesheet" in (values.get("rel") or ""):
             self._check_style_sheet(values.get("href") or "")
         if tag == "style":
