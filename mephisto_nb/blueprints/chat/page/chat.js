@@ -135,7 +135,7 @@ class Chat {
     this.#talk.end(words);
     if (this.#task) return;
     this.#task = new Task(this.#agentId, this.#sent.bind(this), this.#on.refused);
-    await this.#task.open(this.#html, this.#data, NaN, words);
+    await this.#task.open(this.#html, this.#data, NaN, ""); // the state of the talk has said it
     document.getElementById("talk-state").scrollIntoView({ block: "center" });
   }
 
