@@ -137,3 +137,13 @@ def test_a_task_whose_rows_come_one_by_one_shows_itself_without_taking_any() -> 
     task = mnb.chat_task(data=rows, task_name="<i>talk</i>")
     assert task._repr_html_().startswith("<p>&lt;ChatTask &#x27;&lt;i&gt;talk")
     assert next(rows) == {"topic": "<b>rain</b>"}
+
+
+def test_a_column_that_the_instruction_shows_is_not_told_as_one_that_nothing_wants(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rows = [{"topic": "walks", "mood": "glad"}]
+    mnb.chat_task(talks, rows, instruction="<p>${topic}</p>", form={"fields": {"why": {"type": "text"}}}, task_name="t")
+    told = [one.getMessage() for one in caplog.records if "neither the template" in one.getMessage()]
+    assert len(told) == 1
+    assert "columns mood of the data" in told[0]

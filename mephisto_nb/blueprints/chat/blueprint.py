@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import shutil
+from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -162,6 +163,11 @@ class ChatBlueprint(StaticHTMLBlueprint):
     def _used_columns(self) -> frozenset[str] | None:  # an instruction runs no scripts
         used = super()._used_columns
         return used if used is None or self._instruction is None else used | columns_of(self._instruction.fields)
+
+    @property
+    def _named_elsewhere(self) -> Collection[str]:
+        shown = frozenset() if self._instruction is None else columns_of(self._instruction.fields)
+        return {*super()._named_elsewhere, *shown}
 
     def _check_code(self) -> None:
         conversation = self.shared_state.conversation

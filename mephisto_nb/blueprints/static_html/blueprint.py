@@ -75,12 +75,15 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
             check_rows(template.fields, self._rows)
             columns = dict.fromkeys(chain.from_iterable((*row.shared, *chain(*row.unit_data)) for _, row in self._rows))
             if self._used_columns is None:
-                _tell_unnamed(template, self.args.extra_source_dir, columns, self.hidden_fields)
+                _tell_unnamed(template, self.args.extra_source_dir, columns, self._named_elsewhere)
             else:
                 check_braces(template, columns)
                 if not self._used_columns and not self.has_conversations:
                     _tell_unused([name for name in columns if name not in self.hidden_fields], len(self._rows))
-        self._check_preview()
+        if self._preview is not None and self._preview.fields:
+            if self._sample is None:
+                raise _no_sample(_name_of(self.args, "preview"), self._preview.fields[0].path)
+            check_row(self._preview.fields, *self._rows[0])
         if self._onboarding is not None:
             _check_onboarding(self._onboarding, _name_of(self.args, "onboarding"), self.shared_state.onboarding_data)
         check_hidden(template, _name_of(self.args, "task"), self.hidden_fields)
@@ -89,7 +92,7 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         """Refuse a screening or gold row that lacks a field of the template. Raises `DataFileError`."""
         check_row(self._template.fields, label, InitializationData(row))
         if self._used_columns is None:
-            _tell_unnamed(self._template, self.args.extra_source_dir, row, self.hidden_fields)
+            _tell_unnamed(self._template, self.args.extra_source_dir, row, self._named_elsewhere)
 
     def get_page_data(self, init_data: JSON) -> JSON:
         """Give the columns that the template uses; all, where scripts may use others."""
@@ -187,15 +190,10 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
             return None
         return columns_of(field for one in templates for field in one.fields)
 
-    def _check_preview(self) -> None:
-        if self._preview is None or not self._preview.fields:
-            return
-        if self._sample is None:
-            raise ConfigError(
-                f"{_name_of(self.args, 'preview')} uses ${{{self._preview.fields[0].path}}}, but visitors get no data: "
-                "the rows come from a generator, or preview_with_sample is false. Take the field out."
-            )
-        check_row(self._preview.fields, *self._rows[0])
+    @property
+    def _named_elsewhere(self) -> Collection[str]:
+        """Columns that have their use, or go to no page, whatever the template names."""
+        return self.hidden_fields
 
     def _checked(self, rows: Iterator[Row]) -> Iterator[InitializationData]:
         for row in rows:
@@ -232,10 +230,17 @@ def _check_onboarding(template: Template, name: str, data: JSON) -> None:
     check_row(template.fields, "SharedTaskState.onboarding_data", row)
 
 
-def _tell_unnamed(template: Template, folder: str | None, columns: Iterable[str], hidden: Collection[str]) -> None:
+def _no_sample(name: str, path: str) -> ConfigError:
+    return ConfigError(
+        f"{name} uses ${{{path}}}, but visitors get no data: the rows come from a generator, or preview_with_sample is "
+        "false. Take the field out."
+    )
+
+
+def _tell_unnamed(template: Template, folder: str | None, columns: Iterable[str], named: Collection[str]) -> None:
     """Warn of columns that pages get, though nothing in them seems to want them."""
     scripts = site.read_scripts(folder, template)
-    unnamed = [one for one in find_unnamed(template, columns, scripts) if one not in hidden]
+    unnamed = [one for one in find_unnamed(template, columns, scripts) if one not in named]
     if unnamed:
         warn_once(
             logger,
