@@ -7,7 +7,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 
 from mephisto_nb._typing import JSON
-from mephisto_nb.data_model.changes import AddSubmission
+from mephisto_nb.data_model.changes import AddAgent, AddSubmission
 from mephisto_nb.data_model.records import Agent
 from mephisto_nb.data_model.snapshots import RunPay
 from mephisto_nb.data_model.states import AGENT_ACTIVE, AGENT_LEFT, AgentStatus, UnitStatus
@@ -71,8 +71,9 @@ class RunStatistics:
 
     def take(self, step: Step) -> None:
         """Take a committed step in."""
-        for agent in step.started:
-            self.at_work[agent.agent_id] = agent
+        for change in step.changes.changes:
+            if type(change) is AddAgent:  # who waits for partners is at work as well
+                self.at_work[change.agent.agent_id] = change.agent
         data = self._submitted(step) if step.submitted else {}
         for agent in step.ended:
             self.at_work.pop(agent.agent_id, None)
