@@ -39,10 +39,14 @@ export function head() {
       const { launched_at: launched, ended_at: ended, paused_at: paused } = run;
       const crowd = count(people.seen, "person", "people");
       if (ended) write(elapsed, `ran for ${duration(ended - launched)}, ${crowd} took part`);
-      else write(elapsed, paused ? `for ${duration(60 * Math.floor((now - paused) / 60))}` : `launched ${ago(now - launched)}`);
+      else write(elapsed, paused ? pausedFor(now - paused) : `launched ${ago(now - launched)}`);
       put(elapsed, "title", `launched ${moment(launched)}`);
     },
   };
+}
+
+function pausedFor(seconds) {
+  return seconds < 60 ? "for less than a minute" : `for ${duration(60 * Math.floor(seconds / 60))}`;
 }
 
 /** What needs attention: the reason, the remedy, and a button where there is one to press. */
