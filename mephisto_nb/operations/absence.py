@@ -19,13 +19,20 @@ _NOTICED = 2.0
 class Absence:
     """The last time that messages waited: from when until when (epoch seconds), and how many of which kind.
 
-    Both clocks are of the same machine where the router runs beside the kernel; elsewhere they may differ.
+    Both clocks are of the same machine where the router runs beside the kernel; elsewhere they may differ. `begun` is
+    when this kernel began to drive the run: what waited by then waited for any kernel.
     """
 
+    begun: float = 0.0
     since: float = 0.0
     until: float = 0.0
     caught_up: Counter[PacketType] = field(default_factory=Counter)
     _ends: float = 0.0
+
+    @property
+    def was_nobody(self) -> bool:
+        """Whether no kernel drove the run when the messages began to wait, rather than one that was blocked."""
+        return self.since < self.begun
 
     def note(self, received: Sequence[Received], now: float) -> None:
         """Take note of messages that have just come."""

@@ -70,7 +70,7 @@ class ClientIOHandler:
         #: Why the router cannot be reached, if so.
         self.trouble: str | None = None
         #: When the kernel was last away, and what it caught up with.
-        self.absence = Absence()
+        self.absence = Absence(begun=clock.now())
         #: Who is told when the link comes or goes, or a page does.
         self.listeners: list[Callable[[], None]] = []
         #: Which agents' pages are connected.

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mephisto_nb.data_model.packets import PacketType
 from mephisto_nb.data_model.states import AgentStatus
 from mephisto_nb.display.observation.attention import LONELY, describe_attention
 from mephisto_nb.display.observation.moment import LINK_AWAY, Moment
@@ -17,6 +18,7 @@ from mephisto_nb.display.observation.money import describe_money
 from mephisto_nb.display.observation.run_statistics import RunStatistics
 from mephisto_nb.lifecycle.launching import launch_more
 from mephisto_nb.lifecycle.steering import change_limits, pause
+from mephisto_nb.operations.absence import Absence
 from mephisto_nb.operations.run_tally import RunTally
 from tests.lifecycle.rehearsal import Rehearsal, facts_of
 
@@ -38,7 +40,7 @@ class FakeRun:
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        link = SimpleNamespace(trouble=None, away_since=None, absence="")
+        link = SimpleNamespace(trouble=None, away_since=None, absence=Absence())
         self.parts = SimpleNamespace(tally=self.tally, engine=SimpleNamespace(trouble=None), link=link)
 
 
@@ -265,7 +267,7 @@ def test_a_database_and_a_router_that_do_not_answer_are_told_while_the_run_lives
     scene = Scene(1)
     parts = scene.live.parts
     parts.engine.trouble, parts.link.away_since, scene.run.now = "The database sleeps.", 0.0, LINK_AWAY + 5.0
-    parts.link.absence = "The kernel was away for 9 s; 3 answers and 0 arrivals were caught up."
+    parts.link.absence = Absence(since=1.0, until=10.0, caught_up=Counter({PacketType.SUBMIT_UNIT: 3}))
     notices = scene.notices()
     assert list(notices) == ["database", "router", "absence"]
     assert notices["router"]["reason"] == "The task's server (router) has not been reached for 15 seconds."
@@ -273,3 +275,11 @@ def test_a_database_and_a_router_that_do_not_answer_are_told_while_the_run_lives
     assert scene.notices()["router"]["reason"] == "The router cannot be reached."
     scene.live.done.set()
     assert list(scene.notices()) == ["absence"]
+
+
+def test_only_a_kernel_that_was_there_is_told_to_let_no_cell_block_it() -> None:
+    scene, waited = Scene(1), {"since": 1.0, "until": 10.0, "caught_up": Counter({PacketType.SUBMIT_UNIT: 3})}
+    scene.live.parts.link.absence = Absence(**waited)
+    assert "Let no cell block the kernel" in scene.notices()["absence"]["remedy"]
+    scene.live.parts.link.absence = Absence(begun=5.0, **waited)
+    assert scene.notices()["absence"]["remedy"] == "No kernel drove the run then. Nothing was lost by it."

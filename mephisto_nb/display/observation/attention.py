@@ -93,10 +93,11 @@ def _detached(moment: Moment) -> Notices:
 
 
 def _absence(moment: Moment) -> Notices:
-    absence = str(moment.live.parts.link.absence) if moment.live is not None else ""
-    if absence:
-        remedy = "Let no cell block the kernel: await what takes long, or run it in a thread."
-        yield Notice("absence", "info", absence, remedy)
+    absence = moment.live.parts.link.absence if moment.live is not None else None
+    if absence is not None and str(absence):
+        blocked = "Let no cell block the kernel: await what takes long, or run it in a thread."
+        nobody = "No kernel drove the run then. Nothing was lost by it."
+        yield Notice("absence", "info", str(absence), nobody if absence.was_nobody else blocked)
 
 
 # -- why units wait ------------------------------------------------------------------------------------------
