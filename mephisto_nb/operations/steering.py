@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
@@ -144,10 +144,31 @@ class SteeredRun(RunFrames, ABC):
             return
         with contextlib.suppress(ClosedError):  # it was about to end by itself, or to be let go of
             await self._do(rule)
-        await self._let_go.wait()
+        with self._telling_whom_it_waits_for():
+            await self._let_go.wait()
         self._raise_failure()
         if not self.over.is_set():
             raise ClosedError(f"Run {self.task_run_id} was let go of. Take it up: await operator.reconnect(...).")
+
+    @contextlib.contextmanager
+    def _telling_whom_it_waits_for(self) -> Iterator[None]:
+        engine = self._parts.engine
+        total = engine.state.counts[UnitStatus.ASSIGNED]
+        what = f"Waiting for {total} at work; another cell may call run.force_shutdown()"
+
+        def tell(_: object = None) -> None:
+            self._progress(what, total - engine.state.counts[UnitStatus.ASSIGNED], total)
+
+        if not total:
+            yield
+            return
+        engine.listeners.append(tell)
+        tell()
+        try:
+            yield
+        finally:
+            engine.listeners.remove(tell)
+            self._progress(what, total, total)
 
     async def _do(self, rule: Callable[[Step], T]) -> T:
         self._raise_failure()

@@ -166,6 +166,22 @@ def test_a_bar_leaves_nothing_on_the_terminal() -> None:
     bar.close()
 
 
+async def test_a_gentle_shutdown_says_for_how_many_it_waits(make_operator: Any, monkeypatch: Any) -> None:
+    told: list[tuple[str, int, int]] = []
+    operator = make_operator()
+    run = await launch(operator, rows(3))
+    async with crowd_of(run.url) as worker:
+        agents = {name: await take(worker(name)) for name in ("ann", "bob")}
+        monkeypatch.setattr(run, "_progress", lambda *report: told.append(report))
+        ending = asyncio.ensure_future(run.shutdown())
+        await run.parts.engine.wait_until(lambda state: state.closing is not None)
+        for name, agent in agents.items():
+            await worker(name).submit(agent, {})
+        await ending
+    what = "Waiting for 2 at work; another cell may call run.force_shutdown()"
+    assert list(dict.fromkeys(told)) == [(what, 0, 2), (what, 1, 2), (what, 2, 2)]
+
+
 async def test_launches_exports_and_expiries_say_how_far_they_are(make_operator: Any, monkeypatch: Any) -> None:
     told: list[tuple[str, int, int]] = []
     monkeypatch.setattr(Operator, "progress", staticmethod(lambda *report: told.append(report)))
