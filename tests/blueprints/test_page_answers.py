@@ -100,6 +100,14 @@ def test_a_script_can_send_and_add_to_the_answer(page, serve) -> None:
     assert answer_of(router) == {"x": "1", "clicks": [1, 2]}
 
 
+def test_what_is_sent_before_the_page_stands_is_sent_once_it_does(page, serve) -> None:
+    """By a script at once, or by a quick hand while scripts are loaded: the browser must not send it by itself."""
+    router = serve("<input name=x value=1><script>mephisto.submit({early: true})</script>")
+    page.goto(router.url + "?worker_id=ann")
+    expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
+    assert answer_of(router) == {"x": "1", "early": True}
+
+
 def test_what_is_missing_is_said_at_the_field_and_the_first_one_gets_the_focus(page, serve) -> None:
     router = serve(
         "<label>Name <input name=name required></label>"

@@ -42,6 +42,13 @@ export class Task {
   /* `seconds` is how long the worker has; `ready` is announced once the page stands. */
   async open(html, data, seconds = NaN, ready = "Your task is ready.") {
     show("task");
+    // First of all: a browser that sends a form by itself leaves the page, and nothing arrives.
+    let stands;
+    const opened = new Promise((resolve) => (stands = resolve));
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      void opened.then(() => this.#submit(event.submitter));
+    });
     await fillPage(html, data, {
       agentId: this.#agentId,
       isPreview: false,
@@ -49,10 +56,7 @@ export class Task {
     });
     const unsent = await this.#draft.restore();
     this.#draft.watch();
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      void this.#submit(event.submitter);
-    });
+    stands();
     form.addEventListener("input", (event) => clearProblem(form, event.target));
     form.addEventListener("input", hush);
     ownSubmit.hidden = hidesSubmitButton() || hasSubmitButton();
