@@ -42,13 +42,13 @@ export class Task {
   /* `seconds` is how long the worker has; `ready` is announced once the page stands. */
   async open(html, data, seconds = NaN, ready = "Your task is ready.") {
     show("task");
-    // First of all: a browser that sends a form by itself leaves the page, and nothing arrives.
-    let stands;
-    const opened = new Promise((resolve) => (stands = resolve));
-    form.addEventListener("submit", (event) => {
+    // Until all is there: a browser that sends a form by itself leaves the page, and nothing arrives.
+    let early = null;
+    const hold = (event) => {
       event.preventDefault();
-      void opened.then(() => this.#submit(event.submitter));
-    });
+      early = { submitter: event.submitter ?? undefined };
+    };
+    form.addEventListener("submit", hold);
     await fillPage(html, data, {
       agentId: this.#agentId,
       isPreview: false,
@@ -56,7 +56,12 @@ export class Task {
     });
     const unsent = await this.#draft.restore();
     this.#draft.watch();
-    stands();
+    form.removeEventListener("submit", hold);
+    // Behind the listeners of the page's own scripts, which may refuse.
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.#submit(event.submitter);
+    });
     form.addEventListener("input", (event) => clearProblem(form, event.target));
     form.addEventListener("input", hush);
     ownSubmit.hidden = hidesSubmitButton() || hasSubmitButton();
@@ -64,6 +69,7 @@ export class Task {
     this.#deadline.start(Number(seconds ?? NaN));
     welcome(ready);
     if (unsent) void this.#deliver(unsent.submitter, unsent.extra);
+    else if (early) form.requestSubmit(early.submitter);
   }
 
   /* The answer as it stands, to be read by people. */
