@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import atexit
 import json
+import logging
 import re
 import subprocess
 import sys
 import threading
 from functools import lru_cache
 from typing import IO
+
+logger = logging.getLogger(__name__)
 
 #: How long one search may take (seconds), until nothing is taken to be found. No browser would have ended either.
 PATIENCE = 1.0
@@ -53,11 +56,14 @@ class _Searcher:
     def search(self, pattern: str, flags: int, text: str) -> bool:
         """Search, for a while."""
         with self._lock:
+            trouble: Exception | None = None
             for _ in range(2):  # it may have died since
                 try:
                     return self._ask(json.dumps([pattern, flags, text]))
-                except (OSError, ValueError):
+                except (OSError, ValueError) as error:
                     self.stop()
+                    trouble = error
+        logger.error("no process could search, so %r counts as not found in an answer: %r", pattern, trouble)
         return False
 
     def stop(self) -> None:
