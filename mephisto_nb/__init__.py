@@ -15,48 +15,48 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mephisto_nb.abstractions.architect import Architect as Architect
-    from mephisto_nb.abstractions.blueprint import Blueprint as Blueprint
-    from mephisto_nb.abstractions.bot import Bot as Bot
-    from mephisto_nb.abstractions.crowd_provider import CrowdProvider as CrowdProvider
-    from mephisto_nb.abstractions.task_runner import TaskRunner as TaskRunner
     from mephisto_nb.chats import chat_task as chat_task
-    from mephisto_nb.data_model.assignment_data import InitializationData as InitializationData
-    from mephisto_nb.data_model.qualifications import make_requirement as make_requirement
-    from mephisto_nb.data_model.shared_state import SharedTaskState as SharedTaskState
+    from mephisto_nb.config.hydra_config import compose as compose
+    from mephisto_nb.config.registry import register_mephisto_abstraction as register_mephisto_abstraction
     from mephisto_nb.display.notebook import Operator as Operator
     from mephisto_nb.display.notebook import TaskRun as TaskRun
     from mephisto_nb.display.old import open_mephisto as open_mephisto
-    from mephisto_nb.display.pages.preview import Preview as Preview
-    from mephisto_nb.display.pages.preview import preview as preview
+    from mephisto_nb.display.preview import Preview as Preview
+    from mephisto_nb.display.preview import preview as preview
     from mephisto_nb.forms import FormTask as FormTask
     from mephisto_nb.forms import form_task as form_task
-    from mephisto_nb.operations.hydra_config import compose as compose
-    from mephisto_nb.operations.registry import register_mephisto_abstraction as register_mephisto_abstraction
-    from mephisto_nb.operations.run_sync import run_sync as run_sync
+    from mephisto_nb.model.assignment_data import InitializationData as InitializationData
+    from mephisto_nb.model.qualifications import make_requirement as make_requirement
+    from mephisto_nb.model.shared_state import SharedTaskState as SharedTaskState
+    from mephisto_nb.ports.architect import Architect as Architect
+    from mephisto_nb.ports.blueprint import Blueprint as Blueprint
+    from mephisto_nb.ports.bot import Bot as Bot
+    from mephisto_nb.ports.crowd_provider import CrowdProvider as CrowdProvider
+    from mephisto_nb.ports.task_runner import TaskRunner as TaskRunner
+    from mephisto_nb.utils.run_sync import run_sync as run_sync
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Architect": "abstractions.architect",
-    "Blueprint": "abstractions.blueprint",
-    "Bot": "abstractions.bot",
-    "CrowdProvider": "abstractions.crowd_provider",
+    "Architect": "ports.architect",
+    "Blueprint": "ports.blueprint",
+    "Bot": "ports.bot",
+    "CrowdProvider": "ports.crowd_provider",
     "FormTask": "forms",
-    "InitializationData": "data_model.assignment_data",
+    "InitializationData": "model.assignment_data",
     "Operator": "display.notebook",
-    "Preview": "display.pages.preview",
-    "SharedTaskState": "data_model.shared_state",
+    "Preview": "display.preview",
+    "SharedTaskState": "model.shared_state",
     "TaskRun": "display.notebook",
-    "TaskRunner": "abstractions.task_runner",
+    "TaskRunner": "ports.task_runner",
     "chat_task": "chats",
-    "compose": "operations.hydra_config",
+    "compose": "config.hydra_config",
     "form_task": "forms",
-    "make_requirement": "data_model.qualifications",
+    "make_requirement": "model.qualifications",
     "open_mephisto": "display.old",
-    "preview": "display.pages.preview",
-    "register_mephisto_abstraction": "operations.registry",
-    "run_sync": "operations.run_sync",
+    "preview": "display.preview",
+    "register_mephisto_abstraction": "config.registry",
+    "run_sync": "utils.run_sync",
 }
 
 __all__ = sorted([*_HOMES, "__version__"])

@@ -21,9 +21,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.display.observation.plain import preview_of
-from mephisto_nb.display.observation.watch import RunWatch, watch
-from mephisto_nb.operations.run_frames import RunFrames
+from mephisto_nb.display.dashboard.plain import preview_of
+from mephisto_nb.display.dashboard.watch import RunWatch, watch
+from mephisto_nb.frames.run_frames import RunFrames
 
 #: How long a picture stands at least, and how long no plain line is written about a run that merely goes on (seconds).
 _REDRAW, _PLAIN = 0.125, 60.0
@@ -200,7 +200,7 @@ _SHORT, _SHORT_IN_NOTEBOOK = 0.4, 2.0
 
 @dataclass(slots=True)
 class WorkBars:
-    """Shows long work of any kind, as `abstractions.progress.Progress`: a bar while it lasts, gone when it is over.
+    """Shows long work of any kind, as `ports.progress.Progress`: a bar while it lasts, gone when it is over.
 
     What does not take long is not shown at all. `make_bar` makes what draws one piece of work, and `short` tells how
     many seconds are not long.

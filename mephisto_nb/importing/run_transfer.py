@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model import changes as c
-from mephisto_nb.data_model.records import Agent, Assignment, Event, Submission, TaskRun, Unit
-from mephisto_nb.data_model.reviews import Review
-from mephisto_nb.data_model.states import (
-    AGENT_ACTIVE,
-    UNIT_ANSWERED,
-    UNIT_OPEN,
-    AgentStatus,
-    UnitStatus,
-)
 from mephisto_nb.importing import old_pay
 from mephisto_nb.importing import old_tables as t
 from mephisto_nb.importing.old_database import to_seconds
 from mephisto_nb.importing.old_files import OldAnswer, OldFiles
 from mephisto_nb.importing.old_mephisto import agent_status, message_key, unit_status
 from mephisto_nb.importing.report import ImportReport
+from mephisto_nb.model import changes as c
+from mephisto_nb.model.records import Agent, Assignment, Event, Submission, TaskRun, Unit
+from mephisto_nb.model.reviews import Review
+from mephisto_nb.model.states import (
+    AGENT_ACTIVE,
+    UNIT_ANSWERED,
+    UNIT_OPEN,
+    AgentStatus,
+    UnitStatus,
+)
 
 #: Ids from here on are random, and nobody else's; smaller ones are counted, in every database alike.
 _RANDOM = 1_000_000

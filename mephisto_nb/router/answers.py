@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.data_model.packets import Packet, PacketType
+from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.router import codec
 
 #: Why a worker gets no agent from a run that has ended.

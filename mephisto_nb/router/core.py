@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from enum import IntEnum
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.errors import DatabaseError
+from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.router import writes
 from mephisto_nb.router.answers import RUN_OVER, RUN_OVER_TEXT, Refused, bad_request, store_failed
 from mephisto_nb.router.config import RouterConfig

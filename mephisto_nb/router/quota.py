@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import TypeAlias, TypeVar
 
-from mephisto_nb.data_model.packets import SYSTEM_SUBJECT
+from mephisto_nb.model.packets import SYSTEM_SUBJECT
 from mephisto_nb.router import writes
 from mephisto_nb.router.answers import Refused, disk_full
 from mephisto_nb.router.config import MIB, Limits

@@ -11,8 +11,8 @@ from starlette.routing import Route
 from starlette.types import Receive
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.data_model.packets import SYSTEM_SUBJECT, PacketType
-from mephisto_nb.data_model.states import AgentStatus
+from mephisto_nb.model.packets import SYSTEM_SUBJECT, PacketType
+from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.router import codec, writes
 from mephisto_nb.router.answers import Refused, bad_request, json_answer, json_text
 from mephisto_nb.router.bodies import BodyReader, agent_id_of, unknown_agent

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import mephisto_nb as mnb
-from mephisto_nb.data_model.states import UnitStatus
+from mephisto_nb.model.states import UnitStatus
 from tests.benchmarks.harness import ABOUT, Figure, launched, rows
 
 

@@ -6,7 +6,7 @@ import tempfile
 import time
 
 import mephisto_nb as mnb
-from mephisto_nb.data_model.states import UnitStatus
+from mephisto_nb.model.states import UnitStatus
 from tests.benchmarks.harness import ABOUT, Figure, rows
 
 

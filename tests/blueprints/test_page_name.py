@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from mephisto_nb.providers.mock import MockProvider, MockProviderArgs
+from mephisto_nb.providers.link import MockProvider, MockProviderArgs
 
 pytestmark = pytest.mark.browser
 

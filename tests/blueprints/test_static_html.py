@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBlueprintArgs
-from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.model.shared_state import SharedTaskState
 from tests.blueprints.tasks import HTML, task
 
 ROWS = [{"text": "one"}, {"text": "two"}]

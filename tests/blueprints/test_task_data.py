@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mephisto_nb.data_model.assignment_data import InitializationData
 from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.model.assignment_data import InitializationData
 from tests.blueprints.tasks import assignments, shared, task
 
 ROWS = [{"text": "one"}, {"text": "two"}]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.operations.operator import Operator
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.operator import Operator
 from tests.browser.cable import Cable
 from tests.browser.npm_tasks import built
 from tests.operations.chats import chat_config

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from mephisto_nb.data_model.task_run_args import minimum_hourly_pay_of
+from mephisto_nb.display.dashboard.runs import run_list
+from mephisto_nb.display.dashboard.watch import watch
 from mephisto_nb.display.notebook import Operator
-from mephisto_nb.display.observation.runs import run_list
-from mephisto_nb.display.observation.watch import watch
+from mephisto_nb.model.task_run_args import minimum_hourly_pay_of
 from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.operations.runs import end_routers, launch, rows
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from mephisto_nb.data_model.states import AgentStatus, UnitStatus
-from mephisto_nb.display.observation.medians import RunningMedian
-from mephisto_nb.display.observation.money import describe_money, describe_unpaid
-from mephisto_nb.display.observation.plain import LONGEST, preview_of
-from mephisto_nb.display.observation.run_statistics import NEWEST, RunStatistics
-from mephisto_nb.lifecycle.steering import change_limits, pause, resume
-from tests.lifecycle.rehearsal import Rehearsal
+from mephisto_nb.display.dashboard.medians import RunningMedian
+from mephisto_nb.display.dashboard.money import describe_money, describe_unpaid
+from mephisto_nb.display.dashboard.plain import LONGEST, preview_of
+from mephisto_nb.display.dashboard.run_statistics import NEWEST, RunStatistics
+from mephisto_nb.model.states import AgentStatus, UnitStatus
+from mephisto_nb.rules.steering import change_limits, pause, resume
+from tests.rules.rehearsal import Rehearsal
 
 S = UnitStatus
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
-from mephisto_nb.operations.operator import Operator
+from mephisto_nb.operator import Operator
 from mephisto_nb.testing.simulated_workers import SimulatedWorker
 from tests.faults.checker import check, read_facts
 from tests.faults.crowd import Told

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
+from mephisto_nb.config import registry
+from mephisto_nb.config.hydra_config import check_config, compose, resolve_config, settings_from_dict
 from mephisto_nb.errors import ConfigError, MissingValueError, UnknownKeyError, UnknownTypeError
-from mephisto_nb.operations import registry
-from mephisto_nb.operations.hydra_config import check_config, compose, resolve_config, settings_from_dict
 
 pytestmark = pytest.mark.usefixtures("plugins")
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from mephisto_nb.data_model.states import AgentStatus
+from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.router import writes
 from mephisto_nb.router.app import make_app
 from mephisto_nb.router.config import RouterConfig, RunFiles

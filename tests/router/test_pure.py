@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from mephisto_nb.data_model.states import AgentStatus as S
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.model.states import AgentStatus as S
 from mephisto_nb.router import codec, frames
 from mephisto_nb.router.config import Limits, parse_config
 from mephisto_nb.router.hub import CONFIRMED_AFTER, Hub, WorkerSocket

@@ -22,9 +22,9 @@ from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBl
 from mephisto_nb.blueprints.static_html.args import given
 from mephisto_nb.blueprints.static_html.fit import check_row, columns_of
 from mephisto_nb.blueprints.static_html.template import Template, read_template
-from mephisto_nb.data_model.assignment_data import InitializationData
-from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.model.assignment_data import InitializationData
+from mephisto_nb.model.shared_state import SharedTaskState
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ _CLOCKS = ("run.now", "now")
 
 
 class Source(Protocol):
-    """What can be followed: `display.observation.watch.RunWatch` and `display.observation.runs.RunList`."""
+    """What can be followed: `display.dashboard.watch.RunWatch` and `display.dashboard.runs.RunList`."""
 
     on_change: list[Callable[[], None]]
 

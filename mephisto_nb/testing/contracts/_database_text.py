@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mephisto_nb._typing import JSON
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model import changes as c
-from mephisto_nb.data_model.packets import Packet, PacketType
+from mephisto_nb.model import changes as c
+from mephisto_nb.model.packets import Packet, PacketType
+from mephisto_nb.ports.database import Database
 from mephisto_nb.testing.contracts._database_base import DatabaseFixtures
 from mephisto_nb.testing.contracts._samples import SampleRun, make_event
 

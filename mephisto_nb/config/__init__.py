@@ -1,0 +1,1 @@
+"""Configuration: composed, typed, checked; the registry of plugins; the user's own file."""

@@ -1,0 +1,215 @@
+"""From plain data to a typed configuration, and what to say about a key or value that does not fit."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from enum import Enum
+from numbers import Integral, Real
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+
+from mephisto_nb.config.gate_config import merge as merge_gates
+from mephisto_nb.config.schema import SECTIONS, Section, TaskConfig
+from mephisto_nb.errors import ConfigError, MissingValueError, UnknownKeyError
+from mephisto_nb.utils.logging import get_logger, warn_once
+
+_logger = get_logger(__name__)
+#: Types, in the words of somebody who writes a value of theirs.
+_KINDS: dict[Any, str] = {
+    float: "a number (float), such as 0.10",
+    int: "a whole number (int), such as 3",
+    bool: "true or false (bool)",
+    str: "text (str)",
+}
+
+
+def literal(value: Any, where: str = "") -> Any:
+    """Turn a Python object into data of a configuration in which ``${...}`` is text like any other.
+
+    Raises
+    ------
+    ConfigError
+        The object, or a part of it, is not something that a configuration can hold.
+    """
+    match value:
+        case None | bool():
+            return value
+        case Enum():
+            return value.name
+        case str():
+            return re.sub(r"(\\*)\$\{", r"\1\1\\${", value)
+        case DictConfig() | ListConfig():
+            return literal(OmegaConf.to_container(value, resolve=True), where)
+        case PathLike():
+            return literal(fspath(value), where)
+        case Integral():
+            return int(value)
+        case Real():
+            return float(value)
+        case Mapping():
+            return {str(key): literal(item, f"{where}.{key}") for key, item in value.items()}
+        case list() | tuple():
+            return [literal(item, f"{where}[{index}]") for index, item in enumerate(value)]
+    raise ConfigError(
+        f"{where} is a {type(value).__name__}, which a configuration cannot hold; it holds text, numbers, truth "
+        "values, None, lists and dictionaries. Data and functions belong into SharedTaskState."
+    )
+
+
+def build(tree: Mapping[str, Any], schema: type[TaskConfig] = TaskConfig, *, strict: bool = True) -> DictConfig:
+    """Check plain data against `schema` and the settings of the plugins that it names.
+
+    Parameters
+    ----------
+    strict
+        False: a key that nothing knows is warned of and left out, rather than refused.
+
+    Raises
+    ------
+    UnknownKeyError, UnknownTypeError, ConfigError
+        A key, a plugin or a value that cannot be.
+    """
+    config = _structured(schema, "the configuration")
+    OmegaConf.set_struct(config, False)
+    config.pop("defaults", None)  # a script's own list, which Hydra has followed
+    config.task_dir = str(Path.cwd()) if OmegaConf.is_missing(config, "task_dir") else config.task_dir
+    given = _mapping(tree.get("mephisto"), "mephisto")
+    for section in SECTIONS.values():
+        config.mephisto[section.name] = _plugin_settings(section, _mapping(given.get(section.name), section.name))
+    _fill(config, {key: value for key, value in tree.items() if key != "defaults"}, _Place(config, strict))
+    OmegaConf.set_struct(config, True)
+    return config
+
+
+def schema_of(config: DictConfig) -> type[TaskConfig]:
+    """Give the class that a configuration was made by."""
+    schema = OmegaConf.get_type(config)
+    return schema if isinstance(schema, type) and issubclass(schema, TaskConfig) else TaskConfig
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in a configuration we are."""
+
+    whole: DictConfig
+    strict: bool
+    path: str = ""
+
+    def child(self, key: str) -> _Place:
+        return dataclasses.replace(self, path=f"{self.path}.{key}" if self.path else key)
+
+
+def _plugin_settings(section: Section, given: Mapping[str, Any]) -> DictConfig:
+    """Give the default settings of the plugin that `given` names, its name among them."""
+    name = given.get(section.type_key) or section.default_type
+    if name is None or name == "???":
+        raise MissingValueError(
+            f"The configuration names no {section.name}. Give one, as in compose('static_html'); there are: "
+            f"{', '.join(section.get_valid_types())}."
+        )
+    plugin = section.get_class(str(name))
+    args_class = merge_gates(plugin.ArgsClass) if section.name == "blueprint" else plugin.ArgsClass
+    settings = _structured(args_class, f"{plugin.__qualname__}.ArgsClass")
+    OmegaConf.set_struct(settings, False)
+    settings[section.type_key] = getattr(plugin, section.type_attribute)
+    OmegaConf.set_struct(settings, True)
+    return settings
+
+
+def _structured(schema: type[Any], what: str) -> DictConfig:
+    try:
+        return OmegaConf.structured(schema)  # type: ignore[no-any-return]
+    except (OmegaConfBaseException, NameError, TypeError) as error:
+        raise ConfigError(
+            f"{what} ({schema.__qualname__}) cannot be used for settings: {error}. Its fields must be str, int, "
+            "float, bool, one of these or None, lists, dictionaries, or dataclasses of such."
+        ) from error
+
+
+def _mapping(value: Any, where: str) -> Mapping[str, Any]:
+    if value is None or value == "???":
+        return {}
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where} is {value!r}; it must be a mapping of settings.")
+    return value
+
+
+def _fill(node: DictConfig, values: Mapping[str, Any], place: _Place) -> None:
+    type_keys = {section.type_key for section in SECTIONS.values() if place.path == f"mephisto.{section.name}"}
+    for key, value in values.items():
+        here = place.child(str(key))
+        if key in type_keys:
+            continue  # an alias may be given; the plugin's own name is there already
+        if key not in list(node.keys()):
+            _unknown(here)
+            continue
+        child = None if OmegaConf.is_missing(node, key) or OmegaConf.is_interpolation(node, key) else node[key]
+        if isinstance(child, DictConfig) and dataclasses.is_dataclass(OmegaConf.get_type(child)):
+            _fill(child, _mapping(value, here.path), here)
+        else:
+            _assign(node, key, value, here)
+
+
+def _assign(node: DictConfig, key: str, value: Any, place: _Place) -> None:
+    try:
+        node[key] = value
+    except ConfigKeyError as error:
+        raise UnknownKeyError(f"{place.path} is {_short(value)}, in which a key is unknown: {error.msg}") from error
+    except OmegaConfBaseException as error:
+        wanted = get_type_hints(OmegaConf.get_type(node)).get(key, "another type")
+        name = _KINDS.get(wanted) or (wanted.__name__ if isinstance(wanted, type) else wanted)
+        raise ConfigError(f"{place.path} is {_short(value)} ({type(value).__name__}); it must be {name}.") from error
+
+
+def _unknown(place: _Place) -> None:
+    """Refuse a key, or warn of it. Raises `UnknownKeyError`."""
+    parent, _, key = place.path.rpartition(".")
+    known = list(_paths(place.whole))
+    siblings = [path.rpartition(".")[2] for path in known if path.rpartition(".")[0] == parent]
+    near = [path for path in known if path.rpartition(".")[2] == key]
+    near = near or [f"{parent}.{name}".lstrip(".") for name in get_close_matches(key, siblings, n=1)]
+    hint = f"Did you mean {near[0]!r}?{_argument(near[0], parent)}" if near else f"There are: {', '.join(siblings)}."
+    message = f"The configuration has no key {place.path!r}{_owner(place)}. {hint}"
+    if place.strict:
+        raise UnknownKeyError(message)
+    warn_once(_logger, f"{message} It is left out.")
+
+
+def _argument(path: str, instead_of: str) -> str:
+    """Say how a setting of a plugin is given in Python, to who gave it elsewhere."""
+    parent, _, key = path.rpartition(".")
+    section = parent.removeprefix("mephisto.")
+    if parent == instead_of or SECTIONS.get(section) is None:
+        return ""
+    return f" In Python: {section}_args={{{key!r}: ...}}."
+
+
+def _owner(place: _Place) -> str:
+    """Say whose settings these are, where a plugin decides about them."""
+    for section in SECTIONS.values():
+        if place.path.startswith(f"mephisto.{section.name}."):
+            return f" (the {section.name} is {place.whole.mephisto[section.name][section.type_key]!r})"
+    return ""
+
+
+def _paths(node: DictConfig, prefix: str = "") -> Iterator[str]:
+    for key in map(str, node):
+        path = f"{prefix}{key}"
+        yield path
+        if OmegaConf.is_missing(node, key) or OmegaConf.is_interpolation(node, key):
+            continue
+        child = node[key]
+        if isinstance(child, DictConfig):
+            yield from _paths(child, f"{path}.")
+
+
+def _short(value: object, length: int = 80) -> str:
+    text = repr(value)
+    return text if len(text) <= length else f"{text[: length - 3]}..."

@@ -1,0 +1,285 @@
+"""What somebody should look at: each with its reason, its remedy and, where a click can do it, an action."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TypeAlias
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.display.dashboard.moment import Moment
+from mephisto_nb.model.money import dollars
+from mephisto_nb.model.states import AgentStatus, UnitStatus
+
+#: From which share of workers on who return, drop out or run out of time something is wrong, and how many of them have
+#: to have come to an end before that is said.
+OUT_OF_LINE, ENOUGH_ENDED = 0.25, 10
+#: From how many answers on pay by the hour is judged.
+ENOUGH_ANSWERS = 5
+#: How long nobody may come while work is on offer (seconds).
+LONELY = 600.0
+
+_ORDER = {"error": 0, "warning": 1, "info": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to look at. `key` stays the same while it lasts; all text is plain."""
+
+    key: str
+    severity: str
+    reason: str
+    remedy: str
+    action: JSONObject | None = None
+
+
+Notices: TypeAlias = Iterator[Notice]
+
+
+def describe_attention(moment: Moment, money: JSONObject) -> list[JSONObject]:
+    """List what needs attention, the worst first."""
+    found = [notice for look in _LOOKS for notice in look(moment)]
+    found += _pay(moment, money)
+    return [asdict(notice) for notice in sorted(found, key=lambda notice: _ORDER[notice.severity])]
+
+
+# -- what has failed -----------------------------------------------------------------------------------------
+
+
+def _failure(moment: Moment) -> Notices:
+    run = moment.live
+    if run is None:
+        return
+    if run.failure is not None:
+        remedy = f"What workers sent is safe. Take the run up again: await operator.reconnect({run.task_run_id!r})."
+        yield Notice("failed", "error", f"The run stopped working: {run.failure!r}.", remedy)
+    if run.launch_failure is not None:
+        reason = f"The task's data failed, so no more work is created: {run.launch_failure!r}."
+        remedy = "Mend the data, and resume the run when it has ended: resume_incomplete_run=true."
+        yield Notice("data", "error", reason, remedy)
+    if run.failed_hooks:
+        reason = f"on_unit_submitted failed {_times(len(run.failed_hooks))}: {run.failed_hooks[-1]!r}."
+        yield Notice("hook", "warning", reason, "Answers are stored all the same. Mend the function for the next run.")
+
+
+def _gates(moment: Moment) -> Notices:
+    if moment.live is not None and moment.live.is_running:
+        for key, reason in moment.statistics.state.gates.notices.items():
+            yield Notice(f"gate {key}", "warning", reason, "run.gates() shows who was looked at, and what was found.")
+
+
+def _troubles(moment: Moment) -> Notices:
+    run = moment.live
+    if run is None or not run.is_running or run.done.is_set():
+        return  # a run whose units are done lets its router go
+    engine, link = run.parts.engine, run.parts.link
+    if engine.trouble is not None:
+        yield Notice("database", "error", engine.trouble, "Make the database reachable: the run goes on by itself.")
+    if link.trouble is not None:
+        yield Notice("router", "error", link.trouble, "It is tried again by itself. The router's log says more.")
+    elif moment.away_since is not None:
+        away = _duration(moment.now - moment.away_since)
+        reason = f"The task's server (router) has not been reached for {away}."
+        yield Notice("router", "error", reason, "It is tried again by itself. What workers send waits in the router.")
+
+
+def _detached(moment: Moment) -> Notices:
+    if moment.status == "detached":
+        reason = "This kernel does not drive the run. Workers can go on, and what they send waits in the router."
+        remedy = f"Take it up: run = await operator.reconnect({moment.task_run_id!r})"
+        yield Notice("detached", "info", reason, remedy)
+
+
+def _absence(moment: Moment) -> Notices:
+    absence = moment.live.parts.link.absence if moment.live is not None else None
+    if absence is not None and str(absence):
+        blocked = "Let no cell block the kernel: await what takes long, or run it in a thread."
+        nobody = "No kernel drove the run then. Nothing was lost by it."
+        yield Notice("absence", "info", str(absence), nobody if absence.was_nobody else blocked)
+
+
+# -- why units wait ------------------------------------------------------------------------------------------
+
+
+def _paused(moment: Moment) -> Notices:
+    waiting = moment.count(UnitStatus.CREATED, UnitStatus.LAUNCHED)
+    if moment.status == "paused" and waiting:
+        reason = f"The run is paused: {_count(waiting, 'unit')} will not be handed out until it goes on."
+        action = {"name": "resume", "args": {}, "label": "Resume"}
+        yield Notice("paused", "info", reason, "Resume it when you are ready.", action)
+
+
+#: Why those who came got nothing, by the code of their refusal; and what can be done about it.
+_BECAUSE = {
+    "not_qualified": ("without a qualification that is asked for", "grant it to more workers, or ask for less"),
+    "blocked": ("blocked", "invite others"),
+    "max_for_task": ("done with as many as one worker may do", "raise maximum_units_per_worker, or invite others"),
+    "no_available_units": ("done with all that is open to them", "invite others"),
+    "onboarding_failed": ("failed the introduction", "invite others"),
+    "screening_failed": ("failed screening", "invite others"),
+    "screening_full": ("not to be screened any more", "raise max_screening_units, or give more rows"),
+    "gold_failed": ("wrong about too many gold units", "invite others"),
+    "gold_full": ("without a gold unit to be given", "raise max_gold_units, or give more rows"),
+    "checks_failed": ("shut out after failed checks", "invite others"),
+    "not_judged": ("waiting for a function to be mended", "mend the function that judges"),
+    "trouble": ("waiting for rows to be found", "mend what gives the rows"),
+}
+
+
+def _nobody_eligible(moment: Moment) -> Notices:
+    on_offer = moment.count(UnitStatus.LAUNCHED)
+    if moment.live is None or not moment.hands_out or not on_offer:
+        return
+    codes = Counter(code for code in moment.live.parts.tally.turned_away.values() if code in _BECAUSE)
+    turned_away = sum(codes.values())
+    if not turned_away:
+        return
+    why = ", ".join(f"{count:,} {_BECAUSE[code][0]}" for code, count in codes.most_common())
+    reason = (
+        f"{_count(on_offer, 'unit')} on offer, but nobody who came since the last one was taken may do them: "
+        f"of {_count(turned_away, 'worker')}, {why}."
+    )
+    remedies = "; ".join(dict.fromkeys(_BECAUSE[code][1] for code, _ in codes.most_common()))
+    yield Notice(
+        "nobody_eligible", "warning", reason, f"{remedies[0].upper()}{remedies[1:]}.", _raise_limit(moment, codes)
+    )
+
+
+def _raise_limit(moment: Moment, codes: Counter[str]) -> JSONObject | None:
+    limit = moment.statistics.rules.maximum_units_per_worker
+    if "max_for_task" not in codes or not limit:
+        return None
+    args = {"maximum_units_per_worker": 2 * limit}
+    return {"name": "limits", "args": args, "label": f"Let one worker do {2 * limit:,}"}
+
+
+def _lonely(moment: Moment) -> Notices:
+    run = moment.live
+    on_offer = moment.count(UnitStatus.LAUNCHED)
+    if run is None or not moment.hands_out or not on_offer or moment.statistics.at_work:
+        return
+    tally, statistics = run.parts.tally, moment.statistics
+    opened = max(statistics.opened_at, statistics.steering.resumed_at or 0.0, tally.since)
+    quiet = moment.now - max(opened, tally.last_arrival_at or 0.0)
+    if quiet > LONELY:
+        reason = f"Nobody has come for {_duration(quiet)}, though {_count(on_offer, 'unit')} can be taken."
+        remedy = (
+            'Send workers their links: run.get_worker_url("NAME"), with their name in place of NAME.'
+            if run.has_own_links
+            else f"Share the link with workers: {run.url}"
+        )
+        yield Notice("lonely", "warning", reason, remedy)
+
+
+def _stuck(moment: Moment) -> Notices:
+    units = [(count, unit) for unit, count in moment.statistics.often_left.items() if moment.is_open(unit)]
+    if not units:
+        return
+    worst = ", ".join(f"{moment.label_of(unit)} ({_times(count)})" for count, unit in sorted(units, reverse=True)[:3])
+    verb = "was" if len(units) == 1 else "were"
+    reason = f"{_count(len(units), 'unit')} {verb} given back or abandoned again and again: {worst}."
+    yield Notice("stuck", "warning", reason, "Look at their data: something in it may keep the page from working.")
+
+
+def _partners(moment: Moment) -> Notices:
+    waiting = moment.num_waiting
+    if waiting:
+        verb = "waits" if waiting == 1 else "wait"
+        reason = f"{_count(waiting, 'worker')} {verb} for a partner."
+        yield Notice("partners", "info", reason, "They go on as soon as enough workers have come. Share the link.")
+
+
+# -- what workers go through ---------------------------------------------------------------------------------
+
+
+def _page_errors(moment: Moment) -> Notices:
+    reports = sum(moment.page_errors.values())
+    if reports:
+        workers = moment.num_with_errors
+        reason = f"{_count(reports, 'error')} in workers' pages, met by {_count(workers, 'worker')}."
+        remedy = "Open the task as a worker would. run.events() has what their pages said."
+        action = {"name": "open", "args": {}, "label": "Open the task"}
+        yield Notice("page_errors", "warning", reason, remedy, action)
+
+
+def _own_code(moment: Moment) -> Notices:
+    for number, told in enumerate(moment.live.parts.tally.troubles if moment.live is not None else ()):
+        reason, _, remedy = told.partition(". ")
+        yield Notice(f"trouble_{number}", "error", f"{reason.rstrip('.')}.", remedy or "run.events() says more.")
+
+
+_LEFT = {
+    AgentStatus.RETURNED: (
+        "returned",
+        "gave their unit back",
+        "Is the task what its title promises, and does it work?",
+    ),
+    AgentStatus.DISCONNECT: ("dropped", "lost their connection", "Does the page stay connected? Try it as a worker."),
+    AgentStatus.TIMEOUT: ("timed_out", "ran out of time", "Give more time: assignment_duration_in_seconds."),
+}
+
+
+def _rates(moment: Moment) -> Notices:
+    if moment.num_ended < ENOUGH_ENDED:
+        return
+    for status, (key, what, remedy) in _LEFT.items():
+        share = moment.share_left(status)
+        if share is not None and share > OUT_OF_LINE:
+            count = moment.statistics.left[status]
+            reason = (
+                f"{share:.0%} of workers {what} ({count:,} of {moment.num_ended:,}); "
+                f"more than {OUT_OF_LINE:.0%} is out of line."
+            )
+            yield Notice(key, "warning", reason, remedy)
+
+
+def _pay(moment: Moment, money: JSONObject) -> Notices:
+    per_hour, minimum, reward = money["per_hour"], money["minimum_per_hour"], money["reward"]
+    if moment.num_answered < ENOUGH_ANSWERS or not minimum or not money["below"]:
+        return
+    if not money["below_minimum"]:
+        severity = "warning" if money["below"] > OUT_OF_LINE * money["timed"] else "info"
+        reason = f"{money['below']:,} of {_count(money['timed'], 'answer')} earned less than ${minimum:,.2f} an hour."
+        yield Notice("pay_of_some", severity, reason, "Think of a bonus for those whose work took longer.")
+        return
+    enough = math.ceil(100 * reward * minimum / per_hour) / 100
+    reason = f"Half of the answers earned less than ${per_hour:,.2f} an hour; the minimum is ${minimum:,.2f}."
+    waiting = moment.count(UnitStatus.CREATED, UnitStatus.LAUNCHED)
+    if moment.status not in ("live", "paused") or not waiting:
+        yield Notice("pay", "warning", reason, "Think of a bonus for those who have worked, and pay more next time.")
+        return
+    units = "the unit that nobody has yet" if waiting == 1 else f"each of the {waiting:,} units that nobody has yet"
+    remedy = f"Pay {dollars(enough)} for {units}, and think of a bonus for those who have worked already."
+    fees = ", fees included" if money["fee_rate"] else ""
+    more = dollars(_price_of(moment, enough, money["fee_rate"]))
+    label = f"Raise pay to {dollars(enough)} ({more} more{fees})"
+    yield Notice("pay", "warning", reason, remedy, {"name": "limits", "args": {"task_reward": enough}, "label": label})
+
+
+def _price_of(moment: Moment, reward: float, fee_rate: float) -> float:
+    """Give what it costs to pay so much for the units that nobody has yet, beyond what they cost anyway."""
+    waiting = (UnitStatus.CREATED, UnitStatus.LAUNCHED)
+    pay = moment.statistics.pay.items()
+    return math.fsum((reward - paid) * count for (status, paid), count in pay if status in waiting) * (1 + fee_rate)
+
+
+_LOOKS = (
+    _failure, _troubles, _gates, _nobody_eligible, _lonely, _stuck, _page_errors, _own_code, _rates, _partners, _paused,
+    _detached, _absence,
+)  # fmt: skip
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number:,} times"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.0f} hours"

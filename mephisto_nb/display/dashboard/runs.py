@@ -1,0 +1,188 @@
+"""All runs of an operator's database: those of this kernel, those that wait to be taken up, and past ones."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.display.dashboard.medians import RunningMedian
+from mephisto_nb.display.dashboard.money import describe_money, fee_rate_of
+from mephisto_nb.display.dashboard.watch import watch
+from mephisto_nb.frames.run_frames import RunFrames
+from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.records import TaskRun
+from mephisto_nb.model.snapshots import RunPay
+from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
+from mephisto_nb.utils.logging import get_logger
+
+if TYPE_CHECKING:
+    from mephisto_nb.operator import Operator
+
+logger = get_logger(__name__)
+
+
+class RunList:
+    """Lists the runs of an operator. Use `run_list`, which makes one list per operator.
+
+    Parameters
+    ----------
+    operator
+        Whose runs.
+    """
+
+    def __init__(self, operator: Operator) -> None:
+        self._operator = operator
+        #: Called on the loop, cheaply, whenever `state` may have changed.
+        self.on_change: list[Callable[[], None]] = []
+        self._stored: list[JSONObject] = []
+        self._followed: list[RunFrames] = []
+        operator.listeners.append(self._tell)
+
+    def state(self) -> JSONObject:
+        """Say which runs there are, as plain values that JSON can hold. No I/O: see `load`.
+
+        Those that need attention come first, then those that go on, then those that could be taken up; newest first.
+
+        Returns
+        -------
+        dict
+            ``now``, ``closed`` (whether the operator is), and ``runs``: ``id``, ``name``, ``title``, ``status``
+            (the run's; ``left`` where it lives, but was not taken up here), ``answered`` and ``total`` (units, without
+            expired ones; None until `load`), ``spent`` and ``whole_cost`` (what the run costs so far, and if all its
+            units are answered, in US dollars with fees; None until `load`), ``at_work`` (workers; None where only a
+            router knows), ``launched_at``, ``ended_at`` (epoch seconds), and ``attention``: how many things need some,
+            mere notes left out. ``spent`` and ``whole_cost`` beside ``runs`` are the sums (None: of none
+            of the runs it is known yet).
+        """
+        self._follow()
+        own = [_describe_own(run) for run in self._operator.get_own_task_runs()]
+        known = {row["id"] for row in own}
+        # The database was read at some time, and knows of runs that have been taken up or have ended since.
+        stored = [row for row in self._stored if row["id"] not in known]
+        known |= {row["id"] for row in stored}
+        left = [_describe_stored(run, None, None) for run in self._operator.left_behind if run.task_run_id not in known]
+        rows = sorted([*own, *stored, *left], key=_place)
+        sums = {name: _sum([row[name] for row in rows]) for name in ("spent", "whole_cost")}
+        return {"v": 1, "now": time.time(), "closed": self._operator.is_closed, "runs": rows, **sums}
+
+    async def load(self) -> None:
+        """Read all runs from the database, in a thread: a few queries, however many runs there are.
+
+        Raises
+        ------
+        DatabaseError
+            The database cannot be read.
+        """
+        if self._operator.is_closed:
+            return
+        self._take_in(await in_thread(self._operator.read_runs))
+        for run in self._operator.get_own_task_runs():
+            if not run.is_running:
+                await watch(run).load()
+
+    def refresh(self) -> None:
+        """Read the same; blocks. For what is drawn at once.
+
+        Raises
+        ------
+        DatabaseError
+            The database cannot be read.
+        """
+        if not self._operator.is_closed:
+            self._take_in(self._operator.read_runs())
+        for run in self._operator.get_own_task_runs():
+            if not run.is_running:
+                watch(run).refresh()
+
+    def _take_in(self, found: list[tuple[TaskRun, Mapping[str, int], RunPay]]) -> None:
+        stored = [_describe_stored(*one) for one in found]
+        if stored != self._stored:
+            self._stored = stored
+            self._tell()
+
+    def close(self) -> None:
+        """Follow the operator no longer. May be called twice."""
+        self.on_change.clear()
+        if self._tell in self._operator.listeners:
+            self._operator.listeners.remove(self._tell)
+        for run in self._followed:
+            callbacks = watch(run).on_change
+            if self._tell in callbacks:
+                callbacks.remove(self._tell)
+        self._followed.clear()
+        if self._operator.watched_by is self:
+            self._operator.watched_by = None
+
+    def _follow(self) -> None:
+        for run in self._operator.get_own_task_runs():
+            if run not in self._followed:
+                self._followed.append(run)
+                watch(run).on_change.append(self._tell)
+
+    def _tell(self) -> None:
+        for callback in list(self.on_change):
+            try:
+                callback()
+            except Exception:
+                logger.exception("somebody who watches the runs could not be told")
+
+
+def run_list(operator: Operator) -> RunList:
+    """Give the list of an operator's runs: one per operator, made when it is first asked for."""
+    if not isinstance(operator.watched_by, RunList):
+        operator.watched_by = RunList(operator)
+    return operator.watched_by
+
+
+def _sum(amounts: list[float | None]) -> float | None:
+    known = [amount for amount in amounts if amount is not None]
+    return round(math.fsum(known), 6) if known or not amounts else None
+
+
+def _describe_own(run: RunFrames) -> JSONObject:
+    state = watch(run).state()
+    about, units = state["run"], state["units"]
+    return {
+        **{name: about[name] for name in ("id", "name", "title", "status", "launched_at", "ended_at")},
+        **{name: units[name] for name in ("answered", "total")},
+        "spent": state["money"]["spent"],
+        "whole_cost": state["money"]["total"],
+        "at_work": state["people"]["at_work"],
+        "attention": sum(notice["severity"] != "info" for notice in state["attention"]),
+    }
+
+
+#: Where the states of a run stand in a list; all others come after them.
+_PLACES = {"failed": 0, "live": 0, "paused": 0, "closing": 0, "left": 1, "detached": 1}
+
+
+def _place(row: JSONObject) -> tuple[bool, int, float]:
+    return not row["attention"], _PLACES.get(row["status"], 2), -float(row["launched_at"])
+
+
+def _describe_stored(run: TaskRun, counts: Mapping[str, int] | None, pay: RunPay | None) -> JSONObject:
+    money = {} if pay is None else _cost_of(run, pay)
+    answered = None if counts is None else sum(counts.get(status.value, 0) for status in UNIT_ANSWERED)
+    total = None if counts is None else sum(counts.values()) - counts.get(UnitStatus.EXPIRED.value, 0)
+    is_left = run.ended_at is None
+    return {
+        "id": run.task_run_id,
+        "name": run.task_name,
+        "title": str(run.config["mephisto"]["task"].get("task_title", run.task_name)),
+        "status": "left" if is_left else "ended",
+        "launched_at": run.created_at,
+        "ended_at": run.ended_at,
+        "answered": answered,
+        "total": total,
+        "spent": money.get("spent"),
+        "whole_cost": money.get("total"),
+        "at_work": None if is_left else 0,
+        "attention": 0,
+    }
+
+
+def _cost_of(run: TaskRun, pay: RunPay) -> JSONObject:
+    return describe_money(pay.units, 0.0, fee_rate_of(run.provider_type), RunningMedian(), 0.0, pay.beside)

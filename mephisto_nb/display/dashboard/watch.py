@@ -1,0 +1,373 @@
+"""Follows one run, and says at any moment how it is: the numbers of its dashboard."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.display.dashboard.attention import describe_attention
+from mephisto_nb.display.dashboard.moment import Moment
+from mephisto_nb.display.dashboard.money import describe_money, describe_unpaid, fee_rate_of
+from mephisto_nb.display.dashboard.news import News
+from mephisto_nb.display.dashboard.people_at_work import describe_newest, describe_people
+from mephisto_nb.display.dashboard.run_statistics import RunStatistics
+from mephisto_nb.errors import NotFoundError
+from mephisto_nb.frames.run_frames import RunFrames
+from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.snapshots import RunPay
+from mephisto_nb.model.states import UNIT_ANSWERED, AgentStatus, UnitStatus
+from mephisto_nb.model.task_run_args import minimum_hourly_pay_of
+from mephisto_nb.ports.clock import Timer
+from mephisto_nb.rules.limits import limits_of
+from mephisto_nb.rules.loading import state_from_snapshot
+from mephisto_nb.rules.run_state import RunRules, RunState
+from mephisto_nb.rules.step import Step
+from mephisto_nb.utils.logging import get_logger
+
+if TYPE_CHECKING:
+    from mephisto_nb.review.reviewable import DecidableRun
+    from mephisto_nb.run import LiveTaskRun
+
+logger = get_logger(__name__)
+
+#: How often those who look are told to look again while nothing happens: pace and times at work go on with the clock.
+TICK = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the database says of a run: of its pay and, where it could change otherwise than by decisions, of all."""
+
+    pay: RunPay
+    is_driven: bool
+    statistics: RunStatistics | None = None
+
+
+class RunWatch:
+    """Follows one run; cheap to ask.
+
+    A live run is followed by the steps of its engine, each of which is taken in once; all numbers are those of
+    committed steps, as `units()`, `agents()` and `results()` have them. Any other is read from the database when the
+    watch is made, which blocks, and again by `load` and `refresh`: answers of a run that has ended are decided on, and
+    paid. While somebody looks, what this kernel commits of that is read at once.
+
+    Parameters
+    ----------
+    run
+        What `Operator.launch_task_run` or `Operator.get_task_run` gave. Use `watch`, which makes one watch per run.
+
+    Examples
+    --------
+    ``watch(run).state()["units"]["answered"]``
+    """
+
+    def __init__(self, run: RunFrames) -> None:
+        self._run = run
+        self._live = cast("LiveTaskRun", run) if run.parts is not None else None
+        #: Called on the loop, cheaply, whenever `state` may have changed.
+        self.on_change: list[Callable[[], None]] = []
+        self._statistics = RunStatistics(self._read_state())
+        self._fee_rate = fee_rate_of(run.task_run.provider_type)
+        self._old_errors: Counter[str] = Counter()
+        self._pay: RunPay | None = None
+        self._is_loaded = self._is_closed = False
+        self._turn = asyncio.Lock()
+        self._news = News(cast("DecidableRun", run), self.load, lambda: bool(self.on_change))
+        self._timer: Timer | None = None
+        if self._live is not None:
+            parts = self._live.parts
+            parts.engine.listeners.append(self._on_step)
+            parts.link.listeners.append(self._tell)
+            self._live.listeners.append(self._tell)
+
+    # -- asking ----------------------------------------------------------------------------------------------
+
+    def state(self) -> JSONObject:
+        """Say how the run is now, as plain values that JSON can hold.
+
+        Times are epoch seconds, money is in US dollars, durations are in seconds; what is not known is None. All text
+        is plain: names and answers are workers' own words, which must be escaped where they are shown.
+
+        Returns
+        -------
+        dict
+            ``run`` (``worker_url`` is where all workers come; None where each has their own link, ``has_own_links``;
+            ``as_of``: since when the router was not reached, so that all numbers are of then; None: they are of now),
+            ``units`` (how many have which status; ``total`` leaves expired ones out), ``pace`` (see `pace`),
+            ``money`` (see `money.describe_money`; ``per_hour`` is the median over all answers of pay by time at work;
+            ``unpaid`` says which units cost nothing; ``owed`` and ``sent`` are what is in payments, without fees, None
+            until it was read),
+            ``people`` and ``newest`` (see `people`), ``attention`` (see `attention`), ``limits`` in force, and
+            ``rates``: the shares of workers who returned their unit, dropped out or ran out of time among those who
+            answered or left, and how many errors pages reported, of how many workers. ``work``: how many assignments
+            of a run's data are created yet (``what``, ``done``, ``total``); None once all are, or where none can tell.
+            ``next``: what to do with a run that is over (``code``, and ``words`` on what it does).
+        """
+        live = self._live
+        if live is not None and live.is_running and live.parts.engine.state is not self._statistics.state:
+            self._statistics = RunStatistics(live.parts.engine.state)  # it was read again, after a failure
+        moment = self._moment()
+        money = self._money(moment)
+        self._arm()
+        return {
+            "v": 1,
+            "run": self._describe_run(moment),
+            "units": _describe_units(moment),
+            "pace": _describe_pace(moment),
+            "money": money,
+            "people": describe_people(moment),
+            "newest": describe_newest(moment, self._run.blueprint.get_answer),
+            "attention": describe_attention(moment, money),
+            "limits": limits_of(self._statistics.rules),
+            "rates": _describe_rates(moment),
+            "work": self._describe_work(),
+            "next": _describe_next(moment),
+        }
+
+    async def load(self) -> None:
+        """Read, in a thread, what memory does not hold: what was decided and paid, page errors, the newest answers.
+
+        Raises
+        ------
+        DatabaseError
+            The database cannot be read.
+        """
+        async with self._turn:
+            if self._take_in(await in_thread(self._look_up)):
+                self._tell()
+
+    def refresh(self) -> None:
+        """Read the same; blocks. For what is drawn at once, of a run that this kernel drives no longer.
+
+        Raises
+        ------
+        DatabaseError
+            The database cannot be read.
+        """
+        if self._take_in(self._look_up()):
+            self._tell()
+
+    async def submission(self, agent_id: str) -> JSONObject:
+        """Read one answer in full, in a thread.
+
+        Returns
+        -------
+        dict
+            ``agent_id``, ``worker``, ``unit`` (its short name), ``unit_id``, ``assignment`` (its index), ``status`` (of
+            the unit), ``started_at``, ``at`` (when it came), ``seconds``, ``pay_amount``, ``inputs`` and ``answer`` (as
+            the columns of `results`), and ``files``: the paths of what was sent along.
+
+        Raises
+        ------
+        NotFoundError
+            This agent has sent no answer in this run.
+        """
+        found = await in_thread(self._run.read_answers, [agent_id])
+        if not found:
+            raise NotFoundError(f"Agent {agent_id!r} has sent no answer in run {self._run.task_run_id}.")
+        row = found[0]
+        return {
+            **{name: row[name] for name in ("agent_id", "unit_id", "status", "pay_amount", "inputs", "answer")},
+            "worker": row["worker_name"],
+            "unit": self._moment().label_of(row["unit_id"]),
+            "assignment": row["assignment_index"],
+            "started_at": row["accepted_at"],
+            "at": row["submitted_at"],
+            "seconds": None if row["submitted_at"] is None else row["submitted_at"] - row["accepted_at"],
+            "files": row["paths"],
+        }
+
+    def close(self) -> None:
+        """Follow the run no longer. May be called twice."""
+        self.on_change.clear()
+        self._news.close()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._run.watched_by is self:
+            self._run.watched_by = None
+        if self._live is not None and not self._is_closed:
+            self._is_closed = True
+            parts = self._live.parts
+            parts.engine.listeners.remove(self._on_step)
+            parts.link.listeners.remove(self._tell)
+            self._live.listeners.remove(self._tell)
+
+    # -- being told ------------------------------------------------------------------------------------------
+
+    def _on_step(self, step: Step) -> None:
+        if step.state is not self._statistics.state:
+            self._statistics = RunStatistics(step.state)
+        else:
+            self._statistics.take(step)
+        self._tell()
+
+    def _tell(self) -> None:
+        for callback in list(self.on_change):
+            try:
+                callback()
+            except Exception:
+                logger.exception("somebody who watches run %s could not be told", self._run.task_run_id)
+
+    def _arm(self) -> None:
+        """Let those who look be told again soon, for the clock alone changes some numbers."""
+        if self._timer is not None or self._live is None or not self._live.is_running or not self.on_change:
+            return
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return  # asked from elsewhere than the run's loop
+        clock = self._live.parts.clock
+        self._timer = clock.call_at(clock.now() + TICK, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._tell()
+
+    # -- within ----------------------------------------------------------------------------------------------
+
+    def _read_state(self) -> RunState:
+        if self._live is not None:
+            return self._live.parts.engine.state
+        return state_from_snapshot(self._run.read_snapshot(), self._rules())
+
+    def _rules(self) -> RunRules:
+        if self._live is not None:
+            return self._live.parts.engine.state.rules
+        task = self._task_args()
+        return RunRules(
+            provider_type=self._run.task_run.provider_type,
+            pay_amount=float(task["task_reward"]),
+            maximum_units_per_worker=int(task.get("maximum_units_per_worker", 0)),
+            max_num_concurrent_units=int(task.get("max_num_concurrent_units", 0)),
+        )
+
+    def _look_up(self) -> _Found:
+        """Read how the run stands; all of it only where more may have happened than decisions. Blocks."""
+        run, known = self._run, self._statistics
+        pay = run.database.read_pay([run.task_run_id])[run.task_run_id]
+        if not self._is_loaded:
+            before = self._live.parts.tally.since if self._live is not None else None
+            self._old_errors = run.read_page_errors(before)
+        is_driven = self._live is not None and self._live.is_running
+        if not is_driven and (known.ended_at is None or _undecided(pay.units) != _undecided(known.pay)):
+            known = RunStatistics(state_from_snapshot(run.read_snapshot(), self._rules()))
+        missing = {one.agent.agent_id: one for one in list(known.newest) if one.data is one.preview is None}
+        for row in run.database.read_results([run.task_run_id], agent_ids=list(missing)) if missing else ():
+            missing[row["agent_id"]].data = row["data"]
+        return _Found(pay, is_driven, None if known is self._statistics else known)
+
+    def _take_in(self, found: _Found) -> bool:
+        """Take in what was found; tell whether that is anything new."""
+        is_new = not self._is_loaded or found.pay != self._pay or found.statistics is not None
+        self._is_loaded, self._pay = True, found.pay
+        if not found.is_driven:  # steps told of the others up to their end, which may have come meanwhile
+            self._statistics = found.statistics or self._statistics
+            self._statistics.revise(found.pay)
+        return is_new
+
+    def _task_args(self) -> JSONObject:
+        task: JSONObject = self._run.task_run.config["mephisto"]["task"]
+        return task
+
+    def _moment(self) -> Moment:
+        live, errors = self._live, self._old_errors
+        if live is None:
+            status = "detached" if self._statistics.ended_at is None else "ended"
+            return Moment(cast("DecidableRun", self._run).clock.now(), status, self._statistics, None, errors)
+        if live.parts.tally.page_errors:
+            errors = errors + live.parts.tally.page_errors
+        return Moment(live.parts.clock.now(), live.status, self._statistics, live, errors)
+
+    def _money(self, moment: Moment) -> JSONObject:
+        minimum = minimum_hourly_pay_of(self._run.task_run.config)
+        one, reward = moment.statistics, moment.statistics.rules.pay_amount
+        money = describe_money(one.pay, reward, self._fee_rate, one.hourly, minimum, one.extra_pay)
+        booked = {name: None if self._pay is None else getattr(self._pay, name) for name in ("owed", "sent")}
+        return {**money, **booked, "unpaid": describe_unpaid(Counter(moment.counts)) if reward else ""}
+
+    def _describe_work(self) -> JSONObject | None:
+        if self._live is None or self._statistics.generator_done or not self._live.is_running:
+            return None
+        done, total = self._live.parts.tally.created
+        return None if total is None else {"what": "Creating units", "done": done, "total": total}
+
+    def _describe_run(self, moment: Moment) -> JSONObject:
+        run, live = self._run.task_run, self._live
+        return {
+            "id": run.task_run_id,
+            "name": run.task_name,
+            "title": str(self._task_args().get("task_title", run.task_name)),
+            "status": moment.status,
+            "url": None if live is None else live.url,
+            "worker_url": None if live is None or live.has_own_links else live.url,
+            "has_own_links": live is not None and live.has_own_links,
+            "launched_at": run.created_at,
+            "ended_at": moment.statistics.ended_at,
+            "paused_at": moment.statistics.steering.paused_at if moment.status == "paused" else None,
+            "as_of": moment.away_since,
+            "now": moment.now,
+            "blueprint": run.blueprint_type,
+            "provider": run.provider_type,
+            "link": "up" if live is not None and live.parts.link.is_connected else "down",
+            "absence": "" if live is None else str(live.parts.link.absence),
+        }
+
+
+def watch(run: RunFrames) -> RunWatch:
+    """Give the watch of a run: one per run, made when it is first asked for."""
+    if not isinstance(run.watched_by, RunWatch):
+        run.watched_by = RunWatch(run)
+    return run.watched_by
+
+
+def _undecided(pay: Mapping[tuple[UnitStatus, float], int]) -> Counter[tuple[str, float]]:
+    """Count units by what no decision changes: whether they are answered, and what they pay."""
+    counts: Counter[tuple[str, float]] = Counter()
+    for (status, amount), count in pay.items():
+        counts["answered" if status in UNIT_ANSWERED else status.value, amount] += count
+    return +counts
+
+
+def _describe_units(moment: Moment) -> JSONObject:
+    by_status: JSONObject = {status.value: moment.counts.get(status, 0) for status in UnitStatus}
+    total = sum(by_status.values()) - by_status[UnitStatus.EXPIRED.value]
+    return {**by_status, "total": total, "answered": moment.num_answered}
+
+
+def _describe_pace(moment: Moment) -> JSONObject:
+    # The pace of a run that is over is that which it had.
+    pace, now = moment.statistics.pace, moment.statistics.ended_at or moment.now
+    may_tell = moment.status in ("live", "closing") and moment.statistics.generator_done
+    left = pace.time_left(moment.num_open, now) if may_tell else None
+    return {
+        "per_hour": pace.per_hour(now),
+        "seconds_left": None if left is None else left.seconds,
+        "seconds_left_low": None if left is None else left.low,
+        "seconds_left_high": None if left is None else left.high,
+        "median_seconds": moment.statistics.seconds.value,
+        "recent": pace.recent(now),
+    }
+
+
+def _describe_next(moment: Moment) -> list[JSON]:
+    if moment.status not in ("done", "ended"):
+        return []
+    steps = [("run.results()", "gives the answers"), ('run.export("answers.csv")', "writes them to a file")]
+    if moment.count(UnitStatus.COMPLETED):
+        steps.insert(0, ("run.review()", "goes through the answers to decide on"))
+    return [{"code": code, "words": words} for code, words in steps]
+
+
+def _describe_rates(moment: Moment) -> JSONObject:
+    return {
+        "returned": moment.share_left(AgentStatus.RETURNED),
+        "dropped": moment.share_left(AgentStatus.DISCONNECT),
+        "timed_out": moment.share_left(AgentStatus.TIMEOUT),
+        "page_errors": sum(moment.page_errors.values()),
+        "workers_with_errors": moment.num_with_errors,
+    }

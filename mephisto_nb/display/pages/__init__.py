@@ -1,1 +1,0 @@
-"""Pages of workers, shown in a notebook before anything is launched."""

@@ -1,0 +1,210 @@
+"""What the panels of people know, and answer: one room for each operator, for all of its panels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.display.people.people_snapshot import Snapshot
+from mephisto_nb.display.table import Table, query_from, to_json
+from mephisto_nb.display.widgets.panel_model import Answering, Room
+from mephisto_nb.errors import ConfigError
+from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.people import Outcome
+from mephisto_nb.model.qualifications import requirement_from_dict
+from mephisto_nb.people.act_words import tell
+
+if TYPE_CHECKING:
+    from mephisto_nb.operator import Operator
+
+#: What a click does is a method: of qualifications, or of workers.
+OF_QUALIFICATIONS = ("create", "describe", "delete", "grant", "revoke")
+OF_WORKERS = ("block", "unblock", "note")
+
+
+class PeopleRoom(Room):
+    """Follows the people of an operator's database, reading it only when somebody looks and something has changed.
+
+    Parameters
+    ----------
+    operator
+        Whose. Use `room_of`, which makes one room per operator.
+    """
+
+    def __init__(self, operator: Operator) -> None:
+        super().__init__()
+        self._operator = operator
+        self._read: Snapshot | None = None
+        self._read_rev = 0
+        self._counts: JSONObject = {}
+        self._last_event = 0
+        operator.people_acts.listeners.append(self._tell)
+        operator.listeners.append(self._tell)
+
+    def state(self) -> JSONObject:
+        """Say how things are, as plain values that JSON can hold. No I/O: see `load`.
+
+        Returns
+        -------
+        dict
+            ``rev`` (another one: rows have to be asked for again), ``closed``, ``undo`` (what would be undone; None:
+            nothing) and its ``undo_id``, ``composed`` (requirements), ``names`` of qualifications, and how many
+            ``workers`` and ``qualifications`` there are, how many ``blocked`` and ``below_minimum`` (None until
+            `load`).
+        """
+        last = self._operator.people_acts.last()
+        composed = [one.to_dict() for one in self._operator.qualifications.composed]
+        known: JSONObject = {
+            "workers": None,
+            "qualifications": None,
+            "blocked": None,
+            "below_minimum": None,
+            "names": [],
+        }
+        return {
+            "v": 1,
+            "rev": self._rev,
+            "closed": self._operator.is_closed,
+            "undo": None if last is None else tell(last),
+            "undo_id": None if last is None else last.act_id,
+            "composed": composed,
+            **known,
+            **self._counts,
+        }
+
+    async def load(self) -> None:
+        """Read, in a thread, what is counted."""
+        await self._in_turn(self.read)
+        self._tell_views()
+
+    def read(self) -> None:
+        """Read what is counted, unless it is known; blocks."""
+        self._counts = self.snapshot().counts()
+
+    @property
+    def _answering(self) -> Answering:
+        return {
+            "look": self._look,
+            "required": self._required,
+            "rows": self._rows,
+            "ids": self._ids,
+            "worker": self._worker,
+            "compose": self._compose,
+            "preview": self._preview,
+            "act": self._act,
+            "undo": self._undo,
+        }
+
+    def snapshot(self) -> Snapshot:
+        """Give what is read of the database since the last change; what is asked of it first, it reads, and blocks."""
+        if self._read is None or self._read_rev != self._rev:
+            self._read, self._read_rev = Snapshot(self._operator, self._last_event), self._rev
+            self._last_event = self._read.last_event
+        return self._read
+
+    def table(self, name: str, of: str = "") -> Table:
+        """Give a table as the database has it now; may block."""
+        return self.snapshot().table(name, of)
+
+    # -- answers ---------------------------------------------------------------------------------------------
+
+    async def _look(self, args: JSONObject) -> JSON:
+        """Look whether another process has changed something; cheap: one number, and where it differs one row."""
+        database = self._operator.people_acts.database
+        last, of_people = await in_thread(database.find_people_news, self._last_event)
+        if of_people:
+            self._tell()
+        self._last_event = last
+        return None
+
+    def _window(self, args: JSONObject) -> JSONObject:
+        rev, snapshot = self._rev, self.snapshot()
+        table = snapshot.table(str(args.get("table")), str(args.get("of") or ""))
+        self._counts = snapshot.counts()
+        window = table.window(query_from(args), int(args.get("start") or 0), int(args.get("count") or 100))
+        return {**window, "rev": rev, "counts": self._counts}
+
+    async def _rows(self, args: JSONObject) -> JSON:
+        before = self._counts
+        found = await super()._rows(args)
+        if self._counts != before:
+            self._tell_views()
+        return found
+
+    async def _required(self, args: JSONObject) -> JSON:
+        """Say which runs that have not ended ask for a qualification, as the database has them now; "": none does."""
+        return await in_thread(self._operator.qualifications.required_by, str(args.get("name")))
+
+    async def _ids(self, args: JSONObject) -> JSON:
+        table = await self._in_turn(self.table, str(args.get("table")), str(args.get("of") or ""))
+        ids: list[str] = table.find(query_from(args))["worker_id"].tolist()
+        return ids
+
+    async def _worker(self, args: JSONObject) -> JSON:
+        return await self._in_turn(self._describe_worker, str(args.get("worker_id")))
+
+    def _describe_worker(self, worker_id: str) -> JSONObject:
+        workers = self.table("workers").frame
+        rows = workers[workers["worker_id"] == worker_id]
+        if rows.empty:
+            raise ConfigError("This worker is not in the database any more.")
+        notes = self._operator.workers.notes()
+        return {
+            "worker": to_json(rows)[0],
+            "notes": to_json(notes[notes["worker_id"] == worker_id][::-1]),
+            "history": to_json(self.snapshot().history(worker_id=worker_id).head(50)),
+        }
+
+    async def _compose(self, args: JSONObject) -> JSON:
+        """Keep the requirements that somebody composes, and say who would pass."""
+        composed = [requirement_from_dict(one) for one in args.get("requirements") or []]
+        if composed != self._operator.qualifications.composed:
+            self._operator.qualifications.composed = composed
+            self.snapshot().forget("eligibility")
+            self._tell_views()
+        frame = (await self._in_turn(self.table, "eligibility")).frame
+        reasons = Counter(frame["reason"].dropna()).most_common(6)
+        return {"passes": int(frame["passes"].sum()), "all": len(frame), "reasons": [list(one) for one in reasons]}
+
+    async def _preview(self, args: JSONObject) -> JSON:
+        action, arguments = _read(args)
+        if action in OF_WORKERS:
+            return await in_thread(self._operator.workers.preview, action, **arguments)
+        return await in_thread(self._operator.qualifications.preview, action, **arguments)
+
+    async def _act(self, args: JSONObject) -> JSON:
+        action, arguments = _read(args)
+        owner: Any = self._operator.workers if action in OF_WORKERS else self._operator.qualifications
+        return await self._told(await getattr(owner, action)(**arguments))
+
+    async def _told(self, outcome: Outcome) -> str:
+        """Say what was done, when what is counted has been read anew: the numbers beside it are those after it."""
+        await self.load()
+        return tell(outcome)
+
+    async def _undo(self, args: JSONObject) -> JSON:
+        """Take back what the button names, be it an act on qualifications or on workers, and nothing else."""
+        act_id = args.get("act_id")
+        outcome = await self._operator.people_acts.undo(act_id=None if act_id is None else str(act_id))
+        return await self._told(outcome)
+
+
+def _read(args: JSONObject) -> tuple[str, JSONObject]:
+    """Read an action and its arguments: workers are chosen by their ids, or named."""
+    action, arguments = str(args.get("action")), dict(args.get("args") or {})
+    if action not in OF_QUALIFICATIONS + OF_WORKERS:
+        raise ConfigError(f"A panel cannot {action!r}.")
+    if "worker_ids" in arguments:
+        arguments["workers"] = pd.DataFrame({"worker_id": arguments.pop("worker_ids")})
+    return action, arguments
+
+
+def room_of(operator: Operator) -> PeopleRoom:
+    """Give the room of an operator's people: one per operator, made when it is first asked for."""
+    known = operator.people_watched_by
+    if not isinstance(known, PeopleRoom):
+        known = operator.people_watched_by = PeopleRoom(operator)
+    return known

@@ -1,0 +1,244 @@
+"""What a review panel has read of answers; decisions made since are taken in without reading all of it again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.display.dashboard.plain import preview_of
+from mephisto_nb.display.table import Table
+from mephisto_nb.errors import ConfigError
+from mephisto_nb.model.reviews import Review
+from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
+from mephisto_nb.review.agreement import closed_questions
+from mephisto_nb.review.queue import ORDERS, review_queue
+from mephisto_nb.review.selection import Units, select
+from mephisto_nb.review.worker_records import decisions_by_worker, gold_accuracy, worker_records
+
+if TYPE_CHECKING:
+    from mephisto_nb.review.reviewing import Reviewing
+
+#: The columns of a row of the list, beside those that are made for it.
+SHOWN = (
+    "task_run_id", "unit_id", "agent_id", "assignment_id", "assignment_index", "worker_id", "worker_name", "status",
+    "pay_amount", "submitted_at", "duration_in_seconds", "time_ratio", "agreement", "others", "suspicion",
+)  # fmt: skip
+#: So long is what is shown of an answer in the list.
+_GLIMPSE = 80
+_HOW = (
+    "Write it as for DataFrame.query, names with dots in backticks: `answer.mood` == 'glad' and "
+    "duration_in_seconds < 20."
+)
+#: So many other answers to the same are compared.
+MOST_OTHERS = 20
+
+
+class Answers:
+    """The answers of some runs, read once.
+
+    Parameters
+    ----------
+    reviewing
+        The runs.
+    units
+        Which answers are looked at, as `review.selection.select` takes them; None: all.
+    places
+        By order, where each answer stood the last time: what is looked at must not move.
+    """
+
+    def __init__(self, reviewing: Reviewing, units: Units, places: dict[str, dict[str, int]]) -> None:
+        database, run_ids = reviewing.runs[0].database, [run.task_run.task_run_id for run in reviewing.runs]
+        self.results = reviewing.results()
+        self._reviews = database.read_reviews(None)
+        self._by_id: dict[str | None, JSONObject] = {row["review_id"]: row for row in self._reviews}
+        gold = gold_accuracy(database.read_gates(run_ids))
+        self._records = worker_records(self.results, self._reviews, gold).set_index("worker_id")
+        self._status: dict[str, str] = dict(zip(self.results["unit_id"], self.results["status"], strict=True))
+        self._wanted = None if units is None or self.results.empty else set(select(reviewing, units))
+        self._places = places
+        self._questions: list[str] = closed_questions(self.results)
+        self._queues: dict[str, pd.DataFrame] = {}
+        self._tables: dict[tuple[str, str], Table] = {}
+        #: What was decided while somebody looked: it stays in the list.
+        self._touched: set[str] = set()
+
+    def take_in(self, review: Review) -> None:
+        """Take in a decision that was made since."""
+        if review.unit_id in self._status:
+            self._touched.add(review.unit_id)
+            self._tables.clear()
+        if review.review_id in self._by_id:
+            return  # it was read
+        if review.unit_id in self._status:
+            self._status[review.unit_id] = review.after.value
+        row: JSONObject = {"unit_id": review.unit_id, "worker_id": review.worker_id, "after": review.after.value}
+        row |= {"note": review.note, "undoes": review.undoes, "undone_by": None, "review_id": review.review_id}
+        row |= {"who": review.who, "at": review.at, "before": review.before.value, "message": review.message}
+        if review.undoes in self._by_id:
+            self._by_id[review.undoes]["undone_by"] = review.review_id
+        self._reviews.append(row)
+        self._by_id[review.review_id] = row
+
+    def agrees_with(self, unit_counts: Mapping[str, Mapping[str, int]], num_reviews: int) -> bool:
+        """Tell whether there are as many decisions, and answers by status, as are known here."""
+        counted: Counter[str] = Counter()
+        for counts in unit_counts.values():
+            counted.update({status: number for status, number in counts.items() if status in UNIT_ANSWERED and number})
+        return len(self._reviews) == num_reviews and counted == Counter(self._status.values())
+
+    def keep(self, before: Answers) -> None:
+        """Take over what was touched while somebody looked at an earlier reading."""
+        self._touched |= before._touched
+
+    def let_go(self) -> None:
+        """Keep what was decided while somebody looked no longer among what waits."""
+        self._touched.clear()
+        self._tables.clear()
+
+    def counts(self) -> dict[str, int]:
+        """Give how many of the answers that are looked at have which status."""
+        wanted = self._status if self._wanted is None else self._wanted & self._status.keys()
+        return dict(Counter(self._status[unit_id] for unit_id in wanted))
+
+    def table(self, order: str, filter_: str = "") -> Table:
+        """Give the list in an order, of those answers that pass a filter as `pandas.DataFrame.query` takes it.
+
+        Raises
+        ------
+        ConfigError
+            There is no such order, or the filter cannot be understood.
+        """
+        if (order, filter_) not in self._tables:
+            self._tables[order, filter_] = self._make_table(order, filter_)
+        return self._tables[order, filter_]
+
+    def waiting(self, rows: pd.DataFrame) -> list[str]:
+        """Give the ids of those of these rows that wait for a decision."""
+        return [one for one in rows["unit_id"] if self._status[one] == UnitStatus.COMPLETED.value]
+
+    def find(self, unit_id: str) -> JSONObject:
+        """Give the row of one answer of `results`.
+
+        Raises
+        ------
+        ConfigError
+            It is not there any more.
+        """
+        rows = self.results[self.results["unit_id"] == unit_id]
+        if rows.empty:
+            raise ConfigError("This answer is not in the database any more.")
+        return {str(name): value for name, value in rows.iloc[0].items()}
+
+    def status(self, unit_id: str) -> str:
+        """Give the status of a unit now."""
+        return self._status[unit_id]
+
+    def record(self, worker_id: str) -> JSONObject:
+        """Give what is known of a worker, decisions of just now included."""
+        about: JSONObject = {str(name): value for name, value in self._records.loc[worker_id].items()}
+        mine = [row for row in self._reviews if row["worker_id"] == worker_id]
+        for row in decisions_by_worker(mine).to_dict("records"):
+            about |= {str(name): value for name, value in row.items()}
+        theirs = self.results.loc[self.results["worker_id"] == worker_id, "unit_id"]
+        about["waiting"] = sum(self._status[one] == UnitStatus.COMPLETED.value for one in theirs)
+        about["approval_rate"] = about["accepted"] / about["decided"] if about["decided"] else None
+        return about
+
+    def against(self, unit_id: str) -> list[str]:
+        """Give what speaks against an answer (see `review.queue.review_queue`)."""
+        queue = self._queue(ORDERS[0])
+        found = queue.loc[queue["unit_id"] == unit_id, "reasons"]
+        return found.iloc[0].split(", ") if len(found) and found.iloc[0] else []
+
+    def history(self, unit_id: str) -> Sequence[JSONObject]:
+        """Give the decisions on a unit, oldest first."""
+        return [row for row in self._reviews if row["unit_id"] == unit_id]
+
+    def others(self, unit_id: str) -> list[JSONObject]:
+        """Give what others said about the same: who, what to each question, and whether it is the same."""
+        mine = self.find(unit_id)
+        rows = self.results[
+            (self.results["assignment_id"] == mine["assignment_id"]) & (self.results["unit_id"] != unit_id)
+        ]
+        answered = [name for name in self.results.columns if name.startswith("answer.")]
+        return [
+            {
+                "worker_name": row["worker_name"],
+                "status": self._status[row["unit_id"]],
+                "answers": [
+                    {
+                        "name": name.removeprefix("answer."),
+                        "value": _glimpse(row[name]),
+                        "same": self._same(mine, row, name),
+                    }
+                    for name in answered
+                    if not _is_missing(row[name])
+                ],
+            }
+            for row in rows.head(MOST_OTHERS).to_dict("records")
+        ]
+
+    def _same(self, mine: JSONObject, other: dict[Any, Any], question: str) -> bool | None:
+        """Tell whether two said the same; None: that is no question to be compared."""
+        if question not in self._questions or _is_missing(mine[question]):
+            return None
+        return bool(mine[question] == other[question])
+
+    def _make_table(self, order: str, filter_: str) -> Table:
+        frame = self._queue(order)
+        if filter_:
+            frame = frame[frame["unit_id"].isin(self._passing(frame, filter_))]
+        status = frame["unit_id"].map(self._status)
+        waiting = status == UnitStatus.COMPLETED.value
+        shown = frame.assign(
+            status=status, waiting=waiting, decided=~waiting, open=waiting | frame["unit_id"].isin(self._touched)
+        )
+        return Table(shown, ("worker_name", "glimpse", "reasons"))
+
+    def _queue(self, order: str) -> pd.DataFrame:
+        if order not in self._queues:
+            queue = review_queue(self.results, self._records.reset_index(), order, decided=True)
+            if self._wanted is not None:
+                queue = queue[queue["unit_id"].isin(self._wanted)]
+            frame = queue[list(SHOWN)].assign(reasons=queue["reasons"].map(", ".join) if len(queue) else "")
+            frame["glimpse"] = frame["unit_id"].map(self._glimpses())
+            known = self._places.get(order, {})
+            place = frame["unit_id"].map(known).fillna(len(known)).astype("float64")
+            frame = frame.iloc[place.argsort(kind="stable")].reset_index(drop=True)
+            self._places[order] = {unit_id: index for index, unit_id in enumerate(frame["unit_id"])}
+            self._queues[order] = frame
+        return self._queues[order]
+
+    def _glimpses(self) -> dict[str, str]:
+        names = [name for name in self.results.columns if name.startswith("answer.")][:5]
+        columns = [self.results[name].tolist() for name in names]
+        said = zip(*columns, strict=True) if columns else [()] * len(self.results)
+        texts = [", ".join(_glimpse(one) for one in row if not _is_missing(one))[:_GLIMPSE] for row in said]
+        return dict(zip(self.results["unit_id"], texts, strict=True))
+
+    def _passing(self, queue: pd.DataFrame, filter_: str) -> set[str]:
+        columns = [name for name in self.results.columns if name not in queue.columns or name == "unit_id"]
+        whole = queue.assign(status=queue["unit_id"].map(self._status)).merge(self.results[columns], on="unit_id")
+        try:
+            passing = whole.eval(filter_, engine="python", local_dict={}, global_dict={})
+        except Exception as error:  # whatever somebody types
+            raise ConfigError(f"The filter {filter_!r} cannot be understood: {error}. {_HOW}") from error
+        if not (isinstance(passing, pd.Series) and passing.index.equals(whole.index) and _is_truth(passing)):
+            raise ConfigError(f"The filter {filter_!r} says nothing: it is neither true nor false of an answer. {_HOW}")
+        return set(whole.loc[passing.fillna(False).astype(bool), "unit_id"])
+
+
+def _is_truth(values: pd.Series[Any]) -> bool:
+    return pd.api.types.is_bool_dtype(values.dropna().infer_objects())
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value is pd.NA or (isinstance(value, float) and value != value)
+
+
+def _glimpse(value: JSON) -> str:
+    return preview_of(value)[:_GLIMPSE]

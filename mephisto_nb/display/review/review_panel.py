@@ -1,0 +1,86 @@
+"""Answers to be reviewed as a notebook shows them: a panel where a kernel is, a table everywhere else."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from mephisto_nb.display.review.review_model import ReviewRoom
+from mephisto_nb.display.review.review_still import draw_review
+from mephisto_nb.display.widgets.front_end import FrontEnd
+from mephisto_nb.display.widgets.widget import can_be_live, make_model
+from mephisto_nb.display.widgets.widget_server import Subject
+from mephisto_nb.errors import NotFoundError
+from mephisto_nb.review.reviewing import Reviewing
+from mephisto_nb.review.selection import Units, select
+
+TOPIC = "review"
+#: The panel, each part after those that it needs.
+REVIEW = FrontEnd(
+    "Review",
+    (
+        "words", "dom", "link", "dialogs", "grid", "ask", "heading", "mount", "answer", "beside", "verdicts", "walk",
+        "review",
+    ),
+    ("base", "dashboard", "panels", "rooms", "review"),
+)  # fmt: skip
+
+
+class ReviewPanel:
+    """Walks through answers: the page as its worker saw it, what speaks for and against it, and what you decide.
+
+    In JupyterLab and Notebook 7 it is a panel, which follows the run and other panels; everywhere else, a table of the
+    first answers. Each of its acts is a method of the run: `approve`, `soft_reject`, `reject`, `undo_review`.
+
+    Parameters
+    ----------
+    reviewing
+        The runs.
+    units
+        Which of their answers; None: all.
+    order
+        In which order they are looked at first.
+
+    Raises
+    ------
+    ConfigError
+        There is no such order, or it cannot be told which answers are meant.
+    NotFoundError
+        There is no run.
+    """
+
+    def __init__(self, reviewing: Reviewing, units: Units = None, order: str = "worker") -> None:
+        if not reviewing.runs:
+            raise NotFoundError("There is no run whose answers could be reviewed. See operator.task_runs().")
+        # Answers that are named are chosen now; a function is asked again whenever answers have come.
+        named = units if units is None or callable(units) else list(select(reviewing, units))
+        self.room = ReviewRoom(reviewing, named, order)
+
+    def panel(self) -> Any:
+        """Give the panel itself, an anywidget, to put into a layout of your own, or into marimo.
+
+        Raises
+        ------
+        ConfigError
+            anywidget is not installed.
+        """
+        return self._model
+
+    @cached_property
+    def _model(self) -> Any:
+        return make_model(TOPIC, self._find, REVIEW)
+
+    async def _find(self, topic: str) -> Subject:
+        return Subject(self.room)
+
+    def __repr__(self) -> str:
+        return (
+            f"<review of {', '.join(self.room.state()['tasks'])}: shown in a notebook; run.review_queue() is a frame>"
+        )
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        still = draw_review(self.room)
+        if not can_be_live():
+            return still
+        bundle: dict[str, Any] = self._model._repr_mimebundle_()[0]
+        return {**{name: one for name, one in bundle.items() if name.startswith("application/")}, **still}

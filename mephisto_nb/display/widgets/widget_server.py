@@ -1,0 +1,155 @@
+"""Answers what the views of one widget ask. It knows messages and sources, and nothing of widgets."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.display.actions import Steerable, act, preview
+from mephisto_nb.display.widgets.feed import Feed, Source
+from mephisto_nb.display.widgets.view_tasks import Errands
+from mephisto_nb.display.widgets.viewers import Viewers
+from mephisto_nb.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a topic is about: the source of its states; and the run, where one is driven from here."""
+
+    source: Source
+    run: Steerable | None = None
+
+
+#: Finds what a topic is about; what it raises is shown to whoever wants to see it.
+FindSubject = Callable[[str], Awaitable[Subject]]
+
+
+class Desk:
+    """Follows what somebody sees, and does what somebody asks for. All of it runs on one event loop.
+
+    Parameters
+    ----------
+    find
+        Finds what a topic is about.
+    send
+        Sends a message to every view.
+    loop
+        The loop.
+    """
+
+    def __init__(self, find: FindSubject, send: Callable[[JSONObject], None], loop: asyncio.AbstractEventLoop) -> None:
+        self._find, self._send, self._loop = find, send, loop
+        self._subjects: dict[str, asyncio.Task[Subject]] = {}
+        self._feeds: dict[str, Feed] = {}
+        self._viewers, self._errands = Viewers(), Errands()
+        self._expiry: asyncio.TimerHandle | None = None
+
+    def handle(self, message: Any) -> None:
+        """Take in a message of a view."""
+        match message:
+            case {"type": "look", "view": str(view), "topics": list(topics)}:
+                self._look(view, topics, message.get("again") or [])
+            case {"type": "preview", "topic": str(topic), "action": str(action), "args": dict(args)}:
+                self._answer(message, self._preview(topic, action, args))
+            case {"type": "act", "topic": str(topic), "action": str(action), "args": dict(args)}:
+                self._answer(message, self._act(topic, action, args))
+            case {"type": "ask", "topic": str(topic), "what": str(what), "args": dict(args)}:
+                self._answer(message, self._ask(topic, what, args))
+            case {"type": "submission", "topic": str(topic), "agent_id": str(agent_id)}:
+                self._answer(message, self._submission(topic, agent_id))
+
+    def close(self) -> None:
+        """Follow nothing any more. What was asked for goes on."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+        for feed in self._feeds.values():
+            feed.close()
+
+    # -- looking ---------------------------------------------------------------------------------------------
+
+    def _look(self, view: str, topics: list[str], again: list[str]) -> None:
+        if topics:
+            self._send({"type": "here", "view": view})
+        for topic in self._viewers.look(view, topics, self._loop.time()) | (set(again) & set(topics)):
+            if topic in self._feeds:
+                self._show(topic)
+            else:
+                self._errands.start(self._open(topic), self._tell_of_failure(topic, view))
+        self._watch_what_is_seen()
+        for topic in topics:
+            if topic in self._feeds:  # a browser that looks on renews its look: other kernels tell nobody
+                self._errands.start(self._feeds[topic].source.load(), _already_told)
+
+    def _watch_what_is_seen(self) -> None:
+        seen = self._viewers.seen(self._loop.time())
+        for topic, feed in self._feeds.items():
+            feed.watch(topic in seen)
+        if self._expiry is not None:
+            self._expiry.cancel()
+        when = self._viewers.next_expiry()
+        self._expiry = None if when is None else self._loop.call_at(when, self._watch_what_is_seen)
+
+    async def _open(self, topic: str) -> None:
+        subject = await self._subject(topic)
+        if topic not in self._feeds:
+            self._feeds[topic] = Feed(topic, subject.source, self._send, self._loop)
+            self._watch_what_is_seen()
+        self._show(topic)
+        await subject.source.load()  # which tells of it by `on_change`
+
+    def _show(self, topic: str) -> None:
+        self._feeds[topic].send_whole()
+
+    def _tell_of_failure(self, topic: str, view: str) -> Callable[[Any, str | None], None]:
+        def tell(_: Any, error: str | None) -> None:
+            if error is not None:
+                self._subjects.pop(topic, None)
+                self._send({"type": "failed", "topic": topic, "view": view, "error": error})
+
+        return tell
+
+    # -- asking ----------------------------------------------------------------------------------------------
+
+    def _answer(self, asked: JSONObject, work: Any) -> None:
+        def reply(result: Any, error: str | None) -> None:
+            whose = {"view": asked.get("view"), "request": asked.get("request")}
+            self._send({"type": "reply", **whose, "result": result, "error": error})
+
+        self._errands.start(work, reply)
+
+    async def _preview(self, topic: str, action: str, args: JSONObject) -> str:
+        return preview(await self._run(topic), action, args)
+
+    async def _act(self, topic: str, action: str, args: JSONObject) -> str:
+        return await act(await self._run(topic), action, args)
+
+    async def _ask(self, topic: str, what: str, args: JSONObject) -> JSON:
+        source: Any = (await self._subject(topic)).source
+        result: JSON = await source.answer(what, args)
+        return result
+
+    async def _submission(self, topic: str, agent_id: str) -> JSONObject:
+        source: Any = (await self._subject(topic)).source
+        found = source.submission(agent_id)
+        result: JSONObject = await found if inspect.isawaitable(found) else found
+        return result
+
+    async def _run(self, topic: str) -> Steerable:
+        run = (await self._subject(topic)).run
+        if run is None:
+            raise ConfigError("This run is not driven from this kernel: it can only be looked at.")
+        return run
+
+    async def _subject(self, topic: str) -> Subject:
+        """Find a subject once, however many ask for it."""
+        if topic not in self._subjects:
+            self._subjects[topic] = asyncio.ensure_future(self._find(topic))
+        return await asyncio.shield(self._subjects[topic])
+
+
+def _already_told(result: Any, error: str | None) -> None:
+    """Let what cannot be read be as it was: it is logged, and read again at the next look."""

@@ -1,0 +1,232 @@
+"""DataFrames of what a database holds. Times are UTC timestamps, money US dollars, ids strings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+import pandas as pd
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.frames.column_types import typed
+from mephisto_nb.frames.sayings import choose_sayings
+from mephisto_nb.model.records import Event, TaskRun
+
+UNIT_COLUMNS = (
+    "unit_id", "task_run_id", "assignment_id", "assignment_index", "unit_index", "status", "pay_amount",
+    "worker_id", "worker_name", "agent_id",
+)  # fmt: skip
+AGENT_COLUMNS = (
+    "agent_id", "task_run_id", "unit_id", "worker_id", "worker_name", "status", "accepted_at", "deadline",
+    "submitted_at",
+)  # fmt: skip
+RESULT_COLUMNS = (
+    "task_run_id", "assignment_index", "unit_index", "worker_name", "status", "accepted_at", "submitted_at",
+    "duration_in_seconds", "pay_amount", "unit_id", "assignment_id", "agent_id", "worker_id",
+)  # fmt: skip
+PAYMENT_COLUMNS = (
+    "payment_id", "task_run_id", "worker_id", "worker_name", "unit_id", "kind", "amount", "reason", "status",
+    "created_at", "sent_at",
+)  # fmt: skip
+MESSAGE_COLUMNS = (
+    "task_run_id", "assignment_index", "unit_index", "speaker", "shown_name", "role", "text", "at", "heard_by", "data",
+    "assignment_id", "unit_id", "agent_id", "worker_id", "worker_name",
+)  # fmt: skip
+REVIEW_COLUMNS = (
+    "review_id", "task_run_id", "unit_id", "agent_id", "worker_id", "worker_name", "before", "after", "note", "message",
+    "bonus", "bonus_payment_id", "reward_payment_id", "granted", "blocked", "who", "at", "undoes", "undone_by",
+)  # fmt: skip
+GATE_COLUMNS = (
+    "gate", "worker_name", "passed", "status", "started_at", "submitted_at", "at", "answer", "row", "detail",
+    "agent_id", "unit_id", "worker_id", "task_run_id",
+)  # fmt: skip
+EVENT_COLUMNS = ("at", "subject", "subject_id", "before", "after", "why", "who", "detail")
+RUN_COLUMNS = (
+    "task_run_id", "task_name", "blueprint_type", "provider_type", "created_at", "ended_at", "is_live", "units",
+    "completed",
+)  # fmt: skip
+
+#: So many fields of answers have columns of their own; the rarest ones beyond them stand together in another.
+MOST_COLUMNS = 2000
+REST = "(more)"
+
+#: Turns stored data into the columns of `results_frame`: ``inputs(shared, unit_data)`` and ``answer(data)``.
+Inputs: TypeAlias = Callable[[JSONObject, JSONObject], JSONObject]
+Answer: TypeAlias = Callable[[JSON], JSONObject]
+
+
+def whole_text(value: JSON) -> JSON:
+    """Give text with question marks in place of half characters, which JSON can spell and UTF-8 cannot."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+def _frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str], times: Iterable[str]) -> pd.DataFrame:
+    try:
+        frame = pd.DataFrame(rows, columns=list(columns))
+    except UnicodeEncodeError:
+        frame = pd.DataFrame([{name: whole_text(row.get(name)) for name in columns} for row in rows])
+    for name in times:
+        # Microseconds: what a float of seconds since 1970 can tell apart.
+        frame[name] = pd.to_datetime(frame[name].astype("float64"), unit="s", utc=True).dt.as_unit("us")
+    return typed(frame)
+
+
+def make_frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str], moments: Iterable[str]) -> pd.DataFrame:
+    """Make a frame of these columns, of which `moments` are times, given in seconds since the epoch."""
+    return _frame(rows, columns, moments)
+
+
+def units_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
+    """Make a frame of units: one row each, columns `UNIT_COLUMNS`.
+
+    ``unit_index`` counts from 0 within the assignment; it is -1 for a screening and -2 for a gold unit, each of which
+    is in an assignment of its own, with an ``assignment_index`` below 0.
+    ``status`` is one of created, launched, assigned, completed, accepted, rejected, soft_rejected, expired;
+    ``pay_amount`` is in US dollars; the worker's and agent's columns are None while nobody has the unit.
+    """
+    return _frame(rows, UNIT_COLUMNS, ())
+
+
+def agents_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
+    """Make a frame of agents (one worker at one unit): one row each, columns `AGENT_COLUMNS`.
+
+    ``accepted_at``, ``deadline`` and ``submitted_at`` are UTC timestamps, NaT where there is none.
+    """
+    return _frame(rows, AGENT_COLUMNS, ("accepted_at", "deadline", "submitted_at"))
+
+
+def payments_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
+    """Make a frame of what is paid: one row a payment, columns `PAYMENT_COLUMNS`.
+
+    ``kind`` is reward (a unit's own pay, from its approval on), bonus, waiting or compensation; ``amount`` is in US
+    dollars, without the crowd's fees; ``status`` is owed until the crowd was told to pay or somebody has marked it as
+    paid, then sent or failed, or cancelled; ``sent_at`` is NaT until it is sent.
+    """
+    return _frame(rows, PAYMENT_COLUMNS, ("created_at", "sent_at"))
+
+
+def messages_frame(rows: Sequence[JSONObject], *, everything: bool = False) -> pd.DataFrame:
+    """Make a frame of what was said in live tasks: one row an utterance, by conversation and then as it was said.
+
+    Columns
+    -------
+    `MESSAGE_COLUMNS`. ``role`` is worker, bot (a program) or task (the task's own code); ``speaker`` the worker's
+    name, or what a program calls itself; ``shown_name`` what the others saw (None: no page was told); ``data`` all
+    that the message holds. ``heard_by`` are the names of the workers whose pages it was sent to, in a list: who is
+    missing there has not heard it. The columns of unit, agent and worker are None but for a worker's own messages.
+    ``at`` is when the task's server had a worker's message, and when all else was recorded; so a quick answer can be
+    some milliseconds older than what it answers, and stands behind it all the same.
+
+    With `everything`, each hearing is a row as well, as it was sent: ``heard_by`` is then one worker, whose page the
+    columns of unit, agent and worker tell, and empty in the row of who said it.
+    """
+    return _frame(choose_sayings(rows, everything=everything), MESSAGE_COLUMNS, ("at",))
+
+
+def with_messages(results: pd.DataFrame, messages: pd.DataFrame) -> pd.DataFrame:
+    """Add to each answer what was said in its assignment, as a list of ``{speaker, text}``: column ``messages``."""
+    said: dict[str, list[JSONObject]] = {}
+    for message in messages.to_dict("records"):
+        said.setdefault(message["assignment_id"], []).append({name: message[name] for name in ("speaker", "text")})
+    return results.assign(messages=pd.Series([said.get(id_, []) for id_ in results["assignment_id"]], dtype="object"))
+
+
+def reviews_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
+    """Make a frame of decisions on answers: one row a decision, oldest first, columns `REVIEW_COLUMNS`.
+
+    ``before`` and ``after`` are statuses of the unit; ``bonus`` is in US dollars, NaN where there was none;
+    ``granted`` is a dict of values by qualification or None, and stands with the first of a worker's units alone, as
+    does ``blocked``. ``undoes`` names the decision that this one takes back, ``undone_by`` the one that took it back.
+    Join it to `units_frame` by ``unit_id``, to `payments_frame` by ``bonus_payment_id``.
+    """
+    frame = _frame(rows, REVIEW_COLUMNS, ("at",))
+    return frame.astype({"bonus": "float64", "blocked": "bool"})
+
+
+def gates_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
+    """Make a frame of how workers were looked at: one row each time, the earliest first, columns `GATE_COLUMNS`.
+
+    ``gate`` is one of onboarding, screening, gold, attention, time; ``passed`` is True, False, or None where there is
+    no verdict: not handed in, not judged yet, or the function that judges has failed. ``at`` is when it was judged.
+    ``answer`` is what was sent, ``row`` what it was held against, both as dicts; ``detail`` says what was wrong. An
+    answer may have a row for ``attention`` and one for ``time``.
+    """
+    frame = _frame(rows, GATE_COLUMNS, ("started_at", "submitted_at", "at"))
+    return frame.astype({"passed": object})
+
+
+def events_frame(events: Iterable[Event]) -> pd.DataFrame:
+    """Make a frame of the event log: one row a change, oldest first, columns `EVENT_COLUMNS`."""
+    rows = [{name: getattr(event, name) for name in EVENT_COLUMNS} for event in events]
+    return _frame(rows, EVENT_COLUMNS, ("at",))
+
+
+def runs_frame(runs: Sequence[TaskRun], counts: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
+    """Make a frame of task runs, newest first, columns `RUN_COLUMNS`.
+
+    ``units`` and ``completed`` are numbers of units; ``is_live`` tells whether the run has not ended.
+    """
+    answered = ("completed", "accepted", "rejected", "soft_rejected")
+    rows = [
+        {
+            **{name: getattr(run, name) for name in RUN_COLUMNS[:6]},
+            "is_live": run.ended_at is None,
+            "units": sum(counts.get(run.task_run_id, {}).values()),
+            "completed": sum(counts.get(run.task_run_id, {}).get(status, 0) for status in answered),
+        }
+        for run in runs
+    ]
+    return _frame(rows, RUN_COLUMNS, ("created_at", "ended_at"))
+
+
+def results_frame(rows: Sequence[JSONObject], inputs: Inputs, answer: Answer) -> pd.DataFrame:
+    """Make a frame of answers: one row a submission, in the order of the data.
+
+    Columns
+    -------
+    `RESULT_COLUMNS`, then ``input.NAME`` for each field of the data, then ``answer.NAME`` for each field of the
+    answer (nested objects as ``answer.outer.inner``; a file as the path it is stored under). Of the latter there are
+    `MOST_COLUMNS`, for the fields that most answers have; what else an answer has is a dict in ``answer.(more)``.
+    """
+    base = [{name: row.get(name) for name in RESULT_COLUMNS} for row in rows]
+    frame = _frame(base, RESULT_COLUMNS, ("accepted_at", "submitted_at"))
+    frame["duration_in_seconds"] = (frame["submitted_at"] - frame["accepted_at"]).dt.total_seconds()
+    given = _columns("input", [inputs(row["shared"], own_data(row)) for row in rows])
+    answered = _columns("answer", [answer(row["data"]) for row in rows], MOST_COLUMNS)
+    return pd.concat([frame, given, answered], axis="columns")
+
+
+def own_data(row: JSONObject) -> JSONObject:
+    """Give what the data holds for a unit alone; an extra unit, made for a late answer, and a gate's have nothing."""
+    own: list[JSONObject] = row["unit_data"]
+    return own[row["unit_index"]] if 0 <= row["unit_index"] < len(own) else {}
+
+
+def _columns(prefix: str, values: list[JSONObject], most: int | None = None) -> pd.DataFrame:
+    flat = [_flatten(value) for value in values]
+    names = dict.fromkeys(name for row in flat for name in row)
+    if most is not None and len(names) > most:
+        # One worker's made-up fields must not cost the memory of as many columns for everybody.
+        counts = Counter(name for row in flat for name in row)
+        names = dict.fromkeys(name for name, _ in counts.most_common(most))
+        rests = [{name: row.pop(name) for name in list(row) if name not in names} or None for row in flat]
+        flat = [{**row, REST: rest} for row, rest in zip(flat, rests, strict=True)]
+        names[REST] = None
+    columns = {f"{prefix}.{name}": [row.get(name) for row in flat] for name in names}
+    try:
+        return pd.DataFrame(columns, index=range(len(values)))
+    except UnicodeEncodeError:
+        # One worker's half character must not cost the researcher everybody's answers.
+        whole = {str(whole_text(name)): [whole_text(value) for value in column] for name, column in columns.items()}
+        return pd.DataFrame(whole, index=range(len(values)))
+
+
+def _flatten(value: JSONObject, prefix: str = "") -> JSONObject:
+    flat: JSONObject = {}
+    for name, item in value.items():
+        if isinstance(item, dict) and item:
+            flat |= _flatten(item, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = item
+    return flat

@@ -1,0 +1,1 @@
+"""What runs in the kernel: the engine of each run, and those who work for it."""

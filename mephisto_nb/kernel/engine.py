@@ -1,0 +1,312 @@
+"""The engine of one run: one step after the other, decided in memory, committed, and only then told to anybody.
+
+Everything that happens to a run (workers' packets, the passing of time, what the researcher asks for) goes
+through here, one step at a time, so that two arrivals can never win the same unit. A step that cannot be
+committed is forgotten whole: the run is read from the database again, and what came from workers is still in
+the router's inbox.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from mephisto_nb.errors import ConflictError, DatabaseError
+from mephisto_nb.kernel.engine_jobs import Job, JobQueue, MessageHandler, message_job
+from mephisto_nb.kernel.retry import Patience
+from mephisto_nb.kernel.waiters import Waiters
+from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
+from mephisto_nb.model.packets import Packet, Received
+from mephisto_nb.ports.clock import Clock, Timer
+from mephisto_nb.ports.database import Database
+from mephisto_nb.rules.departures import pass_time
+from mephisto_nb.rules.launching import launch_more
+from mephisto_nb.rules.loading import state_from_snapshot
+from mephisto_nb.rules.run_state import RunRules, RunState
+from mephisto_nb.rules.step import Step
+from mephisto_nb.utils.garbage import no_collection
+from mephisto_nb.utils.ids import new_id
+from mephisto_nb.utils.logging import get_logger
+
+logger = get_logger(__name__)
+
+T = TypeVar("T")
+
+#: How many messages one step handles at most.
+_BATCH = 500
+
+
+class RunEngine:
+    """Applies rules to one run.
+
+    Parameters
+    ----------
+    task_run_id, rules
+        The run.
+    database, writer, clock
+        Where it is read from, who writes it, and what time it is.
+    """
+
+    def __init__(
+        self, task_run_id: str, rules: RunRules, database: Database, writer: DatabaseWriter, clock: Clock
+    ) -> None:
+        self.task_run_id = task_run_id
+        self.rules = rules
+        self.state: RunState
+        #: Packets that the router does not have yet, with their numbers.
+        self.outbox: deque[tuple[int, Packet]] = deque()
+        #: The number of the last message whose effects are committed.
+        self.committed_seq = 0
+        #: Who is told of each step once it is committed.
+        self.listeners: list[Callable[[Step], None]] = []
+        #: Asks the router how far its inbox goes, before the clock may decide anything.
+        self.request_sync: Callable[[], None] = lambda: None
+        self._database, self._writer, self._clock = database, writer, clock
+        self._handler: MessageHandler | None = None
+        self._messages: deque[Received] = deque()
+        self._jobs = JobQueue()
+        self._wake = asyncio.Event()
+        self._waiters, self._patience = Waiters(task_run_id), Patience(self._jobs.tell_at_once)
+        self._is_deciding = False
+        self._timer: Timer | None = None
+        self._clock_waits_for: int | None = None
+        self._received_seq = self._delivered_n = self._dropped_n = 0
+        self._closing: str | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be stored, if so."""
+        return self._patience.trouble
+
+    # -- for everybody ---------------------------------------------------------------------------------------
+
+    async def load(self, handler: MessageHandler | None = None) -> None:
+        """Read the run from the database."""
+        self._handler = handler or self._handler
+        snapshot = await in_thread(self._database.load_run, self.task_run_id)
+        self.state = state_from_snapshot(snapshot, self.rules)
+        self.state.closing = self._closing
+        self.committed_seq = snapshot.last_seq
+        self._received_seq = max(self._received_seq, snapshot.last_seq)
+        self.outbox = deque(item for item in snapshot.outbox if item[0] > self._delivered_n)
+
+    def receive(self, received: Sequence[Received]) -> list[Received]:
+        """Take in what the router sent, and give what of it is new; it is acknowledged once it is committed.
+
+        After a broken link the router sends again what was not acknowledged, though some of it waits here.
+        """
+        new = [message for message in received if message.seq > self._received_seq]
+        if new:
+            self._received_seq = new[-1].seq
+            self._messages.extend(new)
+            self._wake.set()
+        return new
+
+    def delivered(self, n: int) -> None:
+        """Forget the packets that the router has."""
+        while self.outbox and self.outbox[0][0] <= n:
+            self.outbox.popleft()
+        self._delivered_n = max(n, self._delivered_n)  # an old acknowledgement may come late
+
+    def clock_may_go_on(self, last_seq: int) -> None:
+        """Let the clock decide, once every message up to `last_seq` has been handled."""
+        self._clock_waits_for = last_seq
+        self._wake.set()
+
+    async def do(
+        self,
+        rule: Callable[[Step], T],
+        *,
+        patiently: bool = False,
+        look_up: Callable[[], Awaitable[None]] | None = None,
+    ) -> T:
+        """Apply a rule, and give its result once its effects are committed.
+
+        Parameters
+        ----------
+        rule
+            What to change; called again should the database have to be read anew.
+        patiently
+            Wait for a database that does not answer.
+        look_up
+            Finds out what the rule has to know of the database, when everything before it is committed.
+
+        Raises
+        ------
+        ClosedError
+            The run is no longer driven from here.
+        TransitionError, DatabaseError
+            The rule, or the database, refused; nothing has changed.
+        """
+        if self.trouble is not None and not patiently:
+            raise DatabaseError(self.trouble)
+        future: asyncio.Future[T] = self._waiters.future()
+        self._jobs.append(Job(rule, future=future, patient=patiently, look_up=look_up))
+        self._wake.set()
+        return await future
+
+    async def wait_until(self, condition: Callable[[RunState], bool]) -> None:
+        """Wait until a step that is committed makes a condition true.
+
+        Raises
+        ------
+        ClosedError
+            The run is no longer driven from here.
+        """
+        future = self._waiters.watch(condition)
+        if not self._is_deciding:
+            self._waiters.tell(self.state)
+        await future
+
+    async def handled(self, seq: int) -> None:
+        """Wait until the effects of all messages up to `seq` are committed."""
+        await self.wait_until(lambda _: self.committed_seq >= seq)
+
+    # -- the loop --------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Apply what comes, for ever."""
+        try:
+            self._arm()
+            while True:
+                while jobs := await self._take():
+                    self._is_deciding = True
+                    if (error := await self._attempt(jobs)) is not None:
+                        await self._recover(jobs, error)
+                    self._is_deciding = False
+                    self._waiters.tell(self.state)
+                await self._wake.wait()
+                self._wake.clear()
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._waiters.close()
+
+    async def _take(self) -> list[Job[Any]]:
+        jobs = self._jobs.take_all()
+        for job in jobs:
+            await job.find_out(self._patience)
+        if self._messages:
+            batch = [self._messages.popleft() for _ in range(min(_BATCH, len(self._messages)))]
+            jobs += await self._prepare(batch)
+        if self._clock_waits_for is not None and self.state.last_seq >= self._clock_waits_for and not self._messages:
+            self._clock_waits_for = None
+            jobs.append(Job(pass_time))
+        return jobs
+
+    async def _prepare(self, received: Sequence[Received]) -> list[Job[Any]]:
+        handler = self._handler
+        if not received or handler is None:
+            return []
+        prepared = await self._patience.persist(lambda: handler.prepare(received))
+        return [message_job(handler, one, prepared) for one in received]
+
+    async def _attempt(self, jobs: Sequence[Job[Any]]) -> Exception | None:
+        """Do some jobs in one step; give what went wrong."""
+        try:
+            with no_collection():
+                step, results = self._decide(jobs)
+            if step.changes:
+                await self._writer.commit(step.changes)
+        except Exception as error:  # noqa: BLE001 - what it means is decided elsewhere
+            return error
+        self._publish(step)
+        for job, result in zip(jobs, results, strict=True):
+            job.settle(result)
+        return None
+
+    def _decide(self, jobs: Sequence[Job[Any]]) -> tuple[Step, list[Any]]:
+        step = Step(self.state, self._clock.now(), new_id)
+        results = [job.rule(step) for job in jobs]
+        launch_more(step)
+        seqs = [job.received.seq for job in jobs if job.received is not None]
+        if seqs:
+            step.changes.last_seq = self.state.last_seq = seqs[-1]
+        if self._delivered_n > self._dropped_n and step.changes:
+            step.changes.delivered_n = self._delivered_n
+        return step, results
+
+    def _publish(self, step: Step) -> None:
+        self._patience.reset()
+        self._closing = self.state.closing
+        self.committed_seq = self.state.last_seq
+        self._dropped_n = step.changes.delivered_n or self._dropped_n
+        self.outbox.extend(enumerate(step.changes.packets, start=step.changes.first_n))
+        self._arm()
+        for listener in self.listeners:
+            try:
+                listener(step)
+            except Exception:
+                logger.exception("somebody could not be told of a step of run %s", self.task_run_id)
+        self._waiters.tell(self.state)
+
+    # -- when something fails --------------------------------------------------------------------------------
+
+    async def _recover(self, jobs: Sequence[Job[Any]], error: Exception) -> None:
+        """Forget a step that failed: read the run again, and go through its parts one by one."""
+        waiting = [job for job in jobs if not job.tell_at_once(error)]
+        await self._patience.persist(self.load)
+        if not waiting:
+            self._patience.reset()
+        for job in waiting:
+            await self._do_alone(job, error if len(jobs) == 1 else None)
+
+    async def _do_alone(self, job: Job[Any], error: Exception | None) -> None:
+        """Do a job that failed with `error`, or together with others (None), for as long as there is hope."""
+        while True:
+            if error is not None and not job.may_wait(error):
+                await self._give_up(job, error)
+                return
+            if error is not None and not isinstance(error, ConflictError):
+                await self._patience.pause(error)
+            again = await self._afresh(job)
+            if again is None:  # it was committed, though the database could not say so: the link sends what it said
+                self._publish(Step(self.state, self._clock.now(), new_id))
+                return
+            error, job = await self._attempt([again]), again
+            if error is None:
+                return
+            told = job.tell_at_once(error)
+            await self._patience.persist(self.load)
+            if told:
+                self._patience.reset()
+                return
+
+    async def _afresh(self, job: Job[Any]) -> Job[Any] | None:
+        """Give a job after the run was read again, with what is known of workers now; None: it is done."""
+        if job.received is None:
+            await job.find_out(self._patience)
+            return job
+        if job.received.seq <= self.state.last_seq:
+            return None
+        (again,) = await self._prepare([job.received])
+        again.conflicts = job.conflicts
+        return again
+
+    async def _give_up(self, job: Job[Any], error: Exception) -> None:
+        if job.future is not None:
+            self._patience.reset()
+            job.settle(error=error)
+            return
+        logger.error("a message could not be handled and was set aside", exc_info=error)
+        step = Step(self.state, self._clock.now(), new_id)
+        seq = None if job.received is None else job.received.seq
+        why = f"a message could not be handled and was set aside: {error!r}"
+        step.log("run", self.task_run_id, None, None, why, "operator", {"seq": seq})
+        if job.received is not None and self._handler is not None:
+            self._handler.set_aside(step, job.received)
+            step.changes.last_seq = self.state.last_seq = job.received.seq
+        await self._patience.persist(lambda: self._writer.commit(step.changes))
+        self._publish(step)
+
+    # -- the clock -------------------------------------------------------------------------------------------
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        when = self.state.next_deadline()
+        # Nobody is timed out before all that the router has received until then was handled: an answer that came
+        # in time may still be on its way. So the time, when it has come, asks the router first.
+        self._timer = None if when is None else self._clock.call_at(when, lambda: self.request_sync())

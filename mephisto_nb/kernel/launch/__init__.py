@@ -1,0 +1,1 @@
+"""How a run is started, taken up again and resumed."""

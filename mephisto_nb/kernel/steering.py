@@ -1,0 +1,179 @@
+"""What a researcher can do to a run while it lasts. Each act is stored, and leaves a row in the event log."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TypeVar
+
+from mephisto_nb.errors import ClosedError
+from mephisto_nb.frames.run_frames import RunFrames
+from mephisto_nb.kernel.run_parts import RunParts
+from mephisto_nb.kernel.steering_preview import check_limits, preview
+from mephisto_nb.model.states import UnitStatus
+from mephisto_nb.rules import steering
+from mephisto_nb.rules.step import Step
+
+T = TypeVar("T")
+
+
+class SteeredRun(RunFrames, ABC):
+    """The ways to steer a run; `LiveTaskRun` is one of these."""
+
+    _parts: RunParts
+    _let_go: asyncio.Event
+    over: asyncio.Event
+    is_driven: bool
+
+    async def pause_launching(self) -> None:
+        """Hand nothing out until `resume_launching`; those who are at work go on, and may submit.
+
+        Units on offer stay on offer. Who arrives is told that the task is paused, and gets a unit by itself if their
+        page waits until it goes on. The run does not end for lack of submissions meanwhile; its lifetime goes on.
+        The pause is stored: it outlives the kernel. Pausing twice is pausing once.
+
+        Raises
+        ------
+        ClosedError
+            The run has ended, or is about to.
+
+        Examples
+        --------
+        ``await run.pause_launching()``
+        """
+        await self._steer("paused", steering.pause)
+
+    async def resume_launching(self) -> None:
+        """Hand work out again after `pause_launching`; patience for submissions counts from now.
+
+        Raises
+        ------
+        ClosedError
+            The run has ended, or is about to.
+        """
+        await self._steer("resumed", steering.resume)
+
+    async def change_limits(
+        self,
+        *,
+        max_num_concurrent_units: int | None = None,
+        maximum_units_per_worker: int | None = None,
+        task_reward: float | None = None,
+    ) -> None:
+        """Change limits of the run while it lasts; what is not given stays. The change is stored.
+
+        Parameters
+        ----------
+        max_num_concurrent_units
+            How many units may be open to workers at once; 0: all. If more are, the newest on offer wait again, and
+            nobody at work is disturbed.
+        maximum_units_per_worker
+            How many units of the task one worker may do; 0: any number.
+        task_reward
+            Pay for a unit, in US dollars: for those that nobody has or answered yet, and for all that are made later.
+
+        Raises
+        ------
+        ConfigError
+            A value cannot be, or none is given; nothing was changed.
+        ClosedError
+            The run has ended, or is about to.
+
+        Examples
+        --------
+        ``await run.change_limits(task_reward=0.20)``
+        """
+        limits = check_limits(
+            max_num_concurrent_units=max_num_concurrent_units,
+            maximum_units_per_worker=maximum_units_per_worker,
+            task_reward=task_reward,
+        )
+        await self._steer("limited otherwise", partial(steering.change_limits, limits=limits))
+
+    async def expire_units(self) -> int:
+        """Take back the units that nobody is working on, and give how many those were."""
+        counts = self._parts.engine.state.counts
+        total = counts[UnitStatus.CREATED] + counts[UnitStatus.LAUNCHED]
+        self._progress("Taking units back", 0, total)
+        try:
+            return await self._do(steering.expire)
+        finally:
+            self._progress("Taking units back", total, total)
+
+    async def shutdown(self) -> None:
+        """End gently: take back what nobody is working on, wait for those who are at work, end the router."""
+        await self._close(steering.shut_down)
+
+    async def force_shutdown(self) -> None:
+        """End at once: workers who are at work are told that their unit has expired."""
+        await self._close(steering.shut_down_at_once)
+
+    def preview(self, action: str, **arguments: float | None) -> str:
+        """Say what an action would do now, in numbers; nothing is done.
+
+        Parameters
+        ----------
+        action
+            ``pause``, ``resume``, ``limits``, ``expire``, ``shutdown`` or ``force_shutdown``.
+        arguments
+            Those of `change_limits`, for ``limits``.
+
+        Raises
+        ------
+        ConfigError
+            There is no such action, or a value cannot be.
+
+        Examples
+        --------
+        ``run.preview("limits", task_reward=0.20)``
+        """
+        return preview(self._parts.engine.state, self._parts.provider.FEE_RATE, action, arguments)
+
+    async def _steer(self, what: str, rule: Callable[[Step], object]) -> None:
+        self._raise_failure()
+        if self.over.is_set() or not self.is_driven or self._parts.engine.state.closing is not None:
+            raise ClosedError(f"Run {self.task_run_id} cannot be {what}: it has ended, or is about to.")
+        await self._do(rule)
+
+    async def _close(self, rule: Callable[[Step], None]) -> None:
+        self._raise_failure()
+        if self.over.is_set() or not self.is_driven:
+            return
+        with contextlib.suppress(ClosedError):  # it was about to end by itself, or to be let go of
+            await self._do(rule)
+        with self._telling_whom_it_waits_for():
+            await self._let_go.wait()
+        self._raise_failure()
+        if not self.over.is_set():
+            raise ClosedError(f"Run {self.task_run_id} was let go of. Take it up: await operator.reconnect(...).")
+
+    @contextlib.contextmanager
+    def _telling_whom_it_waits_for(self) -> Iterator[None]:
+        engine = self._parts.engine
+        total = engine.state.counts[UnitStatus.ASSIGNED]
+        what = f"Waiting for {total} at work; another cell may call run.force_shutdown()"
+
+        def tell(_: object = None) -> None:
+            self._progress(what, total - engine.state.counts[UnitStatus.ASSIGNED], total)
+
+        if not total:
+            yield
+            return
+        engine.listeners.append(tell)
+        tell()
+        try:
+            yield
+        finally:
+            engine.listeners.remove(tell)
+            self._progress(what, total, total)
+
+    async def _do(self, rule: Callable[[Step], T]) -> T:
+        self._raise_failure()
+        return await self._parts.engine.do(rule)
+
+    @abstractmethod
+    def _raise_failure(self) -> None:
+        """Raise `RunFailedError` if the run has stopped working; `LiveTaskRun` knows."""

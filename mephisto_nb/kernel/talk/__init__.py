@@ -1,0 +1,1 @@
+"""Task code that runs beside workers: what it hears and says."""

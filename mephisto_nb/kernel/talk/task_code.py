@@ -1,0 +1,313 @@
+"""Task code that runs beside workers: started when they begin, stopped when they leave."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.errors import ReplayError
+from mephisto_nb.kernel.engine import RunEngine
+from mephisto_nb.kernel.supervisor import Supervisor
+from mephisto_nb.kernel.talk.agents import RunningAgent, SendAhead
+from mephisto_nb.kernel.talk.bot_agent import BotAgent, Seat
+from mephisto_nb.kernel.talk.group import Together
+from mephisto_nb.kernel.talk.talk import Heard, Talk
+from mephisto_nb.kernel.talk.transcripts import Transcripts
+from mephisto_nb.model.changes import AddLiveUpdate
+from mephisto_nb.model.packets import Packet, PacketType
+from mephisto_nb.model.partner_rules import WhenLeft, WhenWaited
+from mephisto_nb.model.records import Agent
+from mephisto_nb.model.states import AGENT_ACTIVE, AgentStatus
+from mephisto_nb.ports.blueprint import Blueprint
+from mephisto_nb.ports.bot import Bot
+from mephisto_nb.ports.task_runner import TaskRunner, Turn
+from mephisto_nb.rules.departures import leave
+from mephisto_nb.rules.seat_index import Meeting
+from mephisto_nb.rules.seating import finish, rules_for, tell_who_goes_on
+from mephisto_nb.rules.step import Step
+from mephisto_nb.utils.own_code import describe
+
+#: What the pages of people hear whose task's code has failed: what they have is theirs to send.
+_OVER: JSONObject = {"text": "This has come to its end.", "id": "", "task_data": {"task_done": True}}
+
+
+@dataclass(slots=True)
+class _Company:
+    """One call of task code: those whom it accompanies, and its tasks."""
+
+    agents: dict[str, RunningAgent] = field(default_factory=dict)
+    task: asyncio.Task[None] | None = None
+    farewells: list[asyncio.Task[None]] = field(default_factory=list)
+
+
+class AgentKeeper:
+    """Runs a blueprint's `TaskRunner` for each worker of a run who is at work, or each group of workers.
+
+    Parameters
+    ----------
+    engine, send_ahead, supervisor
+        The run, what sends its live updates before they are committed, and the owner of its tasks.
+    runner, blueprint
+        The task's code, and its kind.
+    init_data
+        Gives what an agent works on.
+    transcripts
+        What was said until now.
+    """
+
+    def __init__(
+        self,
+        engine: RunEngine,
+        send_ahead: SendAhead,
+        supervisor: Supervisor,
+        runner: TaskRunner,
+        blueprint: Blueprint[Any],
+        init_data: Callable[[Step, Agent], JSON],
+        transcripts: Transcripts,
+    ) -> None:
+        self._engine, self._send_ahead, self._supervisor = engine, send_ahead, supervisor
+        self._runner, self._blueprint, self._init_data = runner, blueprint, init_data
+        self._transcripts = transcripts
+        #: By agent, or by assignment for those who are together.
+        self._companies: dict[str, _Company] = {}
+        self._agents: dict[str, RunningAgent] = {}
+        engine.listeners.append(self._on_step)
+
+    async def load(self) -> None:
+        """Read what was said until now, before anything new is."""
+        await self._transcripts.load(self._engine.state)
+
+    async def start(self) -> None:
+        """Start the code of those who are at work already, when a run is taken up again."""
+        await self._engine.do(self._start_all, patiently=True)
+
+    def stop(self) -> None:
+        """Stop all task code, when the run is no longer driven from here."""
+        for key in list(self._companies):
+            self._dismiss(key)
+
+    def page_data(self, step: Step, agent: Agent, init_data: JSON) -> JSON:
+        """Give what an agent's page is handed: what it works on, and what was said until now."""
+        return self._runner.get_init_data(init_data, self._transcripts.history(agent.agent_id, step))
+
+    # -- what the link hears before it is recorded ---------------------------------------------------------------
+
+    def heard_ahead(self, after: str, packet: Packet) -> None:
+        """Hand on a live message, if the one called `after` was handed on last."""
+        if found := self._agents.get(packet.subject_id):
+            found.put_ahead(after, packet.data)
+
+    def missed(self, agent_id: str, update_id: str) -> None:
+        """Wait no longer for the record of a message that went ahead."""
+        if found := self._agents.get(agent_id):
+            found.wait_no_longer(update_id)
+
+    def link_lost(self) -> None:
+        """Wait no longer for the record of any message that went ahead; it comes by the next link."""
+        for running in self._agents.values():
+            running.wait_no_longer()
+
+    # -- steps -----------------------------------------------------------------------------------------------------
+
+    def _start_all(self, step: Step) -> None:
+        together: dict[str, Meeting] = {}
+        for agent in step.state.agents.values():
+            unit = step.state.units.get(agent.unit_id)
+            if agent.status is not AgentStatus.IN_TASK or unit is None:
+                continue
+            if rules_for(step.state, unit.assignment_id) is None:
+                step.started.append(agent)
+            elif start := self._transcripts.last_start(agent.agent_id):
+                together[unit.assignment_id] = Meeting(unit.assignment_id, start["seats"])
+        step.meetings += together.values()
+
+    def _on_step(self, step: Step) -> None:
+        # Those who begin now find what this very step says of them among what was said until now.
+        self._transcripts.follow(step)
+        for assignment_id in step.dissolved:
+            self._dismiss(assignment_id)
+        fresh = [agent.agent_id for agent in step.started if self._start_alone(step, agent)]
+        for meeting in {meeting.assignment_id: meeting for meeting in step.meetings}.values():
+            fresh += self._start_together(step, meeting)
+        for agent_id, data in step.live_updates:
+            if agent_id not in fresh and (found := self._agents.get(agent_id)):
+                found.put(data)
+        for change in step.changes.changes:
+            if isinstance(change, AddLiveUpdate) and change.sender == "notice" and change.agent_id in self._agents:
+                self._agents[change.agent_id].last_said = change.data["update_id"]  # nothing goes ahead of it
+        for agent in step.parted:
+            if agent.agent_id not in fresh and (found := self._agents.get(agent.agent_id)):
+                found.talk.put(Heard(agent.agent_id, "left", {}))
+                self._bid_farewell(step.state.units[agent.unit_id].assignment_id, found)
+        for agent in step.ended:
+            self._end(step, agent)
+
+    def _end(self, step: Step, agent: Agent) -> None:
+        key = agent.agent_id
+        if key not in self._companies:
+            key = step.state.units[agent.unit_id].assignment_id if agent.unit_id in step.state.units else ""
+        company = self._companies.get(key)
+        if company is None:
+            return
+        held = [step.state.agents[agent_id] for agent_id in company.agents]
+        if not any(one.status in AGENT_ACTIVE for one in held):
+            self._dismiss(key)
+
+    def _dismiss(self, key: str) -> None:
+        company = self._companies.pop(key, None)
+        if company is None:
+            return
+        for agent_id in company.agents:
+            self._agents.pop(agent_id, None)
+        for task in filter(None, [company.task, *company.farewells]):
+            task.cancel()
+
+    # -- those who work alone ----------------------------------------------------------------------------------------
+
+    def _start_alone(self, step: Step, agent: Agent) -> bool:
+        if agent.agent_id in self._companies or agent.status is not AgentStatus.IN_TASK:
+            return False
+        talk, data, history = Talk(), self._init_data(step, agent), list[Turn]()
+        if self._runner.replays:
+            talk.remember(self._transcripts.of([agent.agent_id]))
+        else:
+            history = self._transcripts.history(agent.agent_id)
+        seat = Seat(self._name(step.state.units[agent.unit_id].unit_index, data), _object(data))
+        running = RunningAgent(agent.agent_id, self._engine, self._send_ahead, talk, seat, history)
+        self._enter(agent.agent_id, [running], self._accompany_one(running, data), f"agent {agent.agent_id}")
+        return True
+
+    async def _accompany_one(self, agent: RunningAgent, init_data: Any) -> None:
+        agent_id = agent.agent_id
+        try:
+            await self._runner.run_unit(init_data, agent)
+        except ReplayError as error:
+            await self._engine.do(partial(_fail, agent_ids=[agent_id], why=_why(error)), patiently=True)
+            await self._engine.do(partial(_await_submission, agent_id=agent_id), patiently=True)
+            raise
+        except Exception as error:
+            self._companies.pop(agent_id, None)  # or else the agent's end would cancel this very task
+            await self._engine.do(partial(_fail_alone, agent_id=agent_id, why=_why(error)), patiently=True)
+            raise
+        else:
+            await self._engine.do(partial(_await_submission, agent_id=agent_id), patiently=True)
+
+    # -- those who are together --------------------------------------------------------------------------------------
+
+    def _start_together(self, step: Step, meeting: Meeting) -> list[str]:
+        state, assignment = step.state, step.state.assignments[meeting.assignment_id]
+        ids = [agent_id for agent_id in meeting.seats if agent_id is not None]
+        if meeting.assignment_id in self._companies:
+            return []
+        if not any(state.agents[agent_id].status is AgentStatus.IN_TASK for agent_id in ids):
+            return []
+        talk, running, reply = Talk(), {}, self._runner.shared_state.bot
+        bot = None if reply is None else Bot.of(reply)
+        rules = rules_for(state, meeting.assignment_id)
+        understudy = bot if rules is not None and rules.when_left is WhenLeft.BOT else None
+        for seat, agent_id in enumerate(meeting.seats):
+            if agent_id is not None:
+                data = self._init_data(step, state.agents[agent_id])
+                beginnings = self._transcripts.count_starts(agent_id)
+                about = Seat(self._name(seat, data), _object(data), beginnings, understudy)
+                running[seat] = RunningAgent(agent_id, self._engine, self._send_ahead, talk, about)
+        agents: list[RunningAgent | BotAgent] = []
+        first, shared = next(iter(running.values())), self._blueprint.get_init_data(assignment.shared, {})
+        for seat, agent_id in enumerate(meeting.seats):
+            if agent_id is not None:
+                agents.append(running[seat])
+            elif bot is not None and (rules is None or rules.when_waited is WhenWaited.BOT):
+                agents.append(BotAgent(bot, first, Seat(bot.name, _object(shared)), number=seat))
+        turns = self._transcripts.of(ids)
+        talk.remember(turns)
+        work = self._accompany_all(meeting.assignment_id, Together(agents, talk), shared)
+        self._enter(meeting.assignment_id, list(running.values()), work, f"assignment {meeting.assignment_id}")
+        told = {turn.agent_id for turn in turns if turn.sender == "told"}
+        for turn in turns:
+            if turn.sender == "left" and turn.data.get("goes_on") and turn.agent_id not in told:
+                self._bid_farewell(meeting.assignment_id, self._agents[turn.agent_id])
+        return ids
+
+    def _bid_farewell(self, assignment_id: str, agent: RunningAgent) -> None:
+        """Tell the others that somebody has left, once the code has handed on what that one said last."""
+        name = f"farewell of agent {agent.agent_id}"
+        if company := self._companies.get(assignment_id):
+            work = _tell_others(self._engine, agent.agent_id, agent.talk.heard_out(agent.agent_id))
+            company.farewells.append(self._supervisor.spawn(name, work, lambda error: None))
+
+    async def _accompany_all(self, assignment_id: str, agents: Together, init_data: Any) -> None:
+        ids = [agent.agent_id for agent in agents if isinstance(agent, RunningAgent)]
+        try:
+            await self._runner.run_assignment(init_data, agents)
+        except Exception as error:
+            await self._engine.do(partial(_fail, agent_ids=ids, why=_why(error)), patiently=True)
+            raise
+        finally:
+            await agents.close()
+            if self._is_current(assignment_id):
+                await self._engine.do(partial(finish, assignment_id=assignment_id), patiently=True)
+
+    def _is_current(self, key: str) -> bool:
+        """Tell whether the task that asks is the one that accompanies somebody now."""
+        company = self._companies.get(key)
+        return company is not None and company.task is asyncio.current_task()
+
+    def _enter(self, key: str, agents: list[RunningAgent], work: Any, what: str) -> None:
+        company = self._companies[key] = _Company({agent.agent_id: agent for agent in agents})
+        self._agents |= company.agents
+        company.task = self._supervisor.spawn(f"task code of {what}", work, lambda error: None)
+
+    def _name(self, seat: int, data: JSON) -> str:
+        return self._blueprint.get_agent_name(seat, _object(data))
+
+
+async def _tell_others(engine: RunEngine, agent_id: str, heard_out: asyncio.Future[None]) -> None:
+    await heard_out
+    await engine.do(partial(tell_who_goes_on, agent_id=agent_id), patiently=True)
+
+
+def _object(data: JSON) -> JSONObject:
+    return data if isinstance(data, dict) else {}
+
+
+#: What to do about code that fails.
+_REMEDY = (
+    "Let nobody else meet with it until it is mended: await run.pause_launching(). The log has the traceback, and "
+    "run.events() each failure; those who were in the middle may send what they have."
+)
+
+
+def _why(error: Exception) -> str:
+    return f"the task's code failed: {describe(error)}"
+
+
+def _note_failure(step: Step, why: str) -> None:
+    step.failures.append(("the task's code", f"{why[0].upper()}{why[1:]}. {_REMEDY}"))
+
+
+def _fail_alone(step: Step, agent_id: str, why: str) -> None:
+    """Let go of somebody who worked alone, whose task's code has failed."""
+    _note_failure(step, why)
+    leave(step, agent_id, AgentStatus.DISCONNECT, why, "operator")
+
+
+def _fail(step: Step, agent_ids: list[str], why: str) -> None:
+    """Tell the pages of people whose task's code has failed that they may send what they have."""
+    _note_failure(step, why)
+    for agent_id in agent_ids:
+        step.log("agent", agent_id, None, None, why, "operator")
+        if step.state.agents[agent_id].status in AGENT_ACTIVE:
+            data = {"update_id": step.new_id(), **_OVER}
+            step.add_live_update(agent_id, "notice", data, step.now)
+            step.send(PacketType.LIVE_UPDATE_TO_CLIENT, agent_id, data)
+
+
+def _await_submission(step: Step, agent_id: str) -> None:
+    """Give a worker whose task's code is done `submission_timeout` seconds to press "submit"."""
+    agent = step.state.agents[agent_id]
+    if agent.status in AGENT_ACTIVE:
+        step.change_deadline(agent, step.now + step.state.rules.submission_timeout)

@@ -1,0 +1,171 @@
+"""The places where threads are: the database's one writer, and helpers for functions that block."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from mephisto_nb.errors import ClosedError
+from mephisto_nb.model.changes import Changes
+from mephisto_nb.utils.logging import get_logger
+
+if TYPE_CHECKING:
+    from mephisto_nb.ports.database import Database
+
+logger = get_logger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: How many steps share one commit at most.
+_GROUP = 64
+
+
+async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a function that blocks without stopping the loop."""
+    return await asyncio.to_thread(function, *args, **kwargs)
+
+
+async def wholly_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a function that blocks, and wait for its end even if cancelled: it may be writing."""
+    work = asyncio.ensure_future(in_thread(function, *args, **kwargs))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait({work})
+        raise
+
+
+@dataclass(slots=True)
+class _Job:
+    """Something for the writer: changes to commit, or a function to call; and who waits for it."""
+
+    work: Changes | Callable[[], Any]
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+
+    def settle(self, result: object, error: Exception | None) -> None:
+        """Wake whoever waits; if their loop has ended, nobody does."""
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(_settle, self.future, result, error)
+
+
+def _settle(future: asyncio.Future[Any], result: object, error: Exception | None) -> None:
+    if future.done():  # its waiter was cancelled
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
+
+
+class DatabaseWriter:
+    """The one thread that writes to a database: what comes while it commits is committed together next.
+
+    Parameters
+    ----------
+    database
+        Where to write; the writer does not close it.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        #: Who is told, on the loop of whoever committed, of each step that is committed.
+        self.listeners: list[Callable[[Changes], None]] = []
+        #: Who is told, on the loop of whoever called, that something was written by `call`.
+        self.call_listeners: list[Callable[[], None]] = []
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing can be written any more."""
+        return self._closed
+
+    async def commit(self, changes: Changes) -> None:
+        """Commit one step of a run.
+
+        Raises
+        ------
+        ConflictError
+            A row was not in the state that a change starts from; nothing of the step was written.
+        DatabaseError
+            The database could not be written; nothing of the step was.
+        """
+        await self._put(changes)
+        _tell(self.listeners, changes)
+
+    async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a writing method of the database in the writer's thread."""
+        result: T = await self._put(lambda: function(*args, **kwargs))
+        _tell(self.call_listeners)
+        return result
+
+    def close(self) -> None:
+        """Write what is still waiting, and end the thread. May be called twice."""
+        self._closed = True
+        if self._thread is not None:
+            self._jobs.put(None)
+            self._thread.join()
+            self._thread = None
+
+    async def _put(self, work: Changes | Callable[[], Any]) -> Any:
+        if self._closed:
+            raise ClosedError("The operator was shut down. Make a new one: operator = mephisto_nb.Operator().")
+        if self._thread is None:
+            # A daemon, so that a script that forgets to shut down still ends; every commit is atomic.
+            self._thread = threading.Thread(target=self._serve, name="mephisto_nb-writer", daemon=True)
+            self._thread.start()
+        loop = asyncio.get_running_loop()
+        job = _Job(work, loop, loop.create_future())
+        self._jobs.put(job)
+        return await job.future
+
+    def _serve(self) -> None:
+        while True:
+            jobs, go_on = self._take()
+            steps = [job for job in jobs if isinstance(job.work, Changes)]
+            if steps:
+                self._commit(steps)
+            for job in jobs:
+                if not isinstance(job.work, Changes):
+                    _call(job, job.work)
+            if not go_on:
+                return
+
+    def _take(self) -> tuple[list[_Job], bool]:
+        jobs: list[_Job] = []
+        item = self._jobs.get()
+        while item is not None:
+            jobs.append(item)
+            if len(jobs) == _GROUP or self._jobs.empty():
+                return jobs, True
+            item = self._jobs.get()
+        return jobs, False
+
+    def _commit(self, jobs: Sequence[_Job]) -> None:
+        errors = self._database.apply([job.work for job in jobs if isinstance(job.work, Changes)])
+        for job, error in zip(jobs, errors, strict=True):
+            job.settle(None, error)
+
+
+def _tell(listeners: Sequence[Callable[..., None]], *told: Changes) -> None:
+    for listener in list(listeners):
+        try:
+            listener(*told)
+        except Exception:
+            logger.exception("somebody could not be told of what was written")
+
+
+def _call(job: _Job, function: Callable[[], Any]) -> None:
+    try:
+        result = function()
+    except Exception as error:  # noqa: BLE001 - handed to whoever asked for this call
+        job.settle(None, error)
+    else:
+        job.settle(result, None)

@@ -1,0 +1,216 @@
+"""Rows as Python sees them: plain values that know nothing of SQL, HTML or asyncio.
+
+All ids are strings. Times are seconds since the epoch (UTC); money is in US dollars. Nobody changes an assignment
+or an event; they are not frozen because a run makes them by the hundred thousand, and that takes five times as long.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.model.states import AgentStatus, PaymentKind, PaymentStatus, UnitStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """An account with a crowd provider, in whose name work is offered."""
+
+    requester_id: str
+    name: str
+    provider_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What several runs of the same work have in common: its name."""
+
+    task_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """What a researcher has changed of a run since its launch; None: nothing.
+
+    `paused_at` is since when nothing is handed out, `resumed_at` when it last was again. The limits are those of
+    `TaskRunArgs`; one that is set is in force in place of the configuration's.
+    """
+
+    paused_at: float | None = None
+    resumed_at: float | None = None
+    max_num_concurrent_units: int | None = None
+    maximum_units_per_worker: int | None = None
+    task_reward: float | None = None
+
+
+#: The run is as it was launched.
+AS_LAUNCHED = Steering()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRun:
+    """One launch of a task.
+
+    `config` is the whole resolved configuration. `qualifications` are the requirements that workers have
+    to meet. `opened_at` is when work was last put on offer: the launch, or the latest resumption.
+    `generator_done` is False while assignments are still to come.
+    """
+
+    task_run_id: str
+    task_id: str
+    task_name: str
+    requester_id: str
+    blueprint_type: str
+    architect_type: str
+    provider_type: str
+    config: JSONObject
+    qualifications: list[JSONObject]
+    created_at: float
+    opened_at: float
+    ended_at: float | None = None
+    generator_done: bool = False
+    steering: Steering = AS_LAUNCHED
+
+    def __repr__(self) -> str:
+        """Say which run it is; its configuration may be long."""
+        at = datetime.fromtimestamp(self.created_at, UTC)
+        ended = (
+            "" if self.ended_at is None else f", ended {datetime.fromtimestamp(self.ended_at, UTC):%Y-%m-%d %H:%M} UTC"
+        )
+        return f"<TaskRun {self.task_name!r} {self.task_run_id}: launched {at:%Y-%m-%d %H:%M} UTC{ended}>"
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether the run was never launched here, but taken over from elsewhere."""
+        return "imported" in self.config
+
+
+@dataclass(slots=True)
+class Assignment:
+    """One piece of work, of which each unit is done by a different worker.
+
+    `index` counts the assignments of a run from 0. `shared` is what all its workers see.
+    """
+
+    assignment_id: str
+    task_run_id: str
+    index: int
+    shared: JSONObject
+    unit_data: list[JSONObject]
+
+    def own_data(self, unit_index: int) -> JSONObject:
+        """Give what the data holds for one unit alone; an extra unit, and a gate's, has nothing."""
+        return self.unit_data[unit_index] if 0 <= unit_index < len(self.unit_data) else {}
+
+
+@dataclass(slots=True)
+class Unit:
+    """What one worker does of an assignment."""
+
+    unit_id: str
+    assignment_id: str
+    unit_index: int
+    pay_amount: float
+    status: UnitStatus = UnitStatus.CREATED
+    agent_id: str | None = None
+    worker_id: str | None = None
+
+    @property
+    def is_real(self) -> bool:
+        """Whether this is a part of the work, rather than there to look at a worker, or to pay one."""
+        return self.unit_index >= 0
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A person, as a crowd provider knows them."""
+
+    worker_id: str
+    worker_name: str
+    provider_type: str
+    blocked: bool = False
+
+
+@dataclass(slots=True)
+class Agent:
+    """One worker at one unit.
+
+    `registration_id` is what the worker's page calls itself: the same one finds the same agent again.
+    `deadline` is the time by which the work has to be sent.
+    """
+
+    agent_id: str
+    unit_id: str
+    worker_id: str
+    registration_id: str
+    status: AgentStatus
+    accepted_at: float
+    deadline: float | None = None
+    submitted_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What an agent sent: the answer, the files that came with it, and when the router received it.
+
+    `received_at` is None only where nobody knows: of an answer that was imported.
+    """
+
+    agent_id: str
+    data: JSON
+    received_at: float | None
+    files: list[JSONObject] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """What a worker is paid, in US dollars.
+
+    `key` says what it is for: of two payments with one key, the second changes nothing. `unit_id` is the unit that
+    it belongs to, if any; `reason` is shown to the worker where the crowd can show it.
+    """
+
+    payment_id: str
+    key: str
+    worker_id: str
+    kind: PaymentKind
+    amount: float
+    reason: str
+    created_at: float
+    task_run_id: str | None = None
+    unit_id: str | None = None
+    status: PaymentStatus = PaymentStatus.OWED
+    sent_at: float | None = None
+
+
+#: Why an event is in the log that a worker's page reported.
+PAGE_ERROR = "the worker's page reported an error"
+
+
+@dataclass(slots=True)
+class Event:
+    """One row of the append-only event log.
+
+    `subject` says what kind of thing `subject_id` names ('unit', 'agent', 'run' ...); `before` and `after`
+    are its states; `why` is a sentence; `who` is 'operator', 'worker', 'router', 'clock' or a person's name.
+    """
+
+    at: float
+    subject: str
+    subject_id: str
+    before: str | None
+    after: str | None
+    why: str
+    who: str
+    detail: JSONObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Qualification:
+    """Something that workers can be granted, with a whole number as its value."""
+
+    qualification_id: str
+    name: str
+    description: str

@@ -1,1 +1,0 @@
-"""The operator and those who work for it."""

@@ -1,0 +1,1 @@
+"""What a researcher does to people, and asks about them."""

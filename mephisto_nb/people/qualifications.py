@@ -1,0 +1,247 @@
+"""Qualifications: what a researcher can do with them, and ask about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import pandas as pd
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.errors import ConfigError
+from mephisto_nb.frames import people_frames
+from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.people import OF_QUALIFICATIONS, Outcome
+from mephisto_nb.model.qualifications import Requirement, requirement_from_dict
+from mephisto_nb.people.acts import PeopleActs
+from mephisto_nb.people.qualification_use import describe_runs, requires
+from mephisto_nb.people.worker_selection import Values, Whom
+
+
+class Qualifications:
+    """All that is about qualifications; an operator's is ``operator.qualifications``, also when it is called.
+
+    Workers are given by name (of the provider 'mock' unless another is named), as a list of names, or as a DataFrame
+    or its column with ``worker_id`` or ``worker_name``: that of any frame here, or of a run. Whatever an act does to
+    however many workers is one transaction, leaves its rows in the event log, and can be undone.
+
+    Examples
+    --------
+    ``await operator.qualifications.grant("careful", workers[workers.hourly_pay > 12], why="good work")``
+    """
+
+    def __init__(self, acts: PeopleActs) -> None:
+        self._acts, self._database = acts, acts.database
+        #: The requirements that were last asked about, to be given to ``SharedTaskState(qualifications=...)``.
+        self.composed: list[Requirement] = []
+
+    def __call__(self) -> Self:
+        """Give the qualifications themselves, which show as a panel in a notebook."""
+        return self
+
+    def __repr__(self) -> str:
+        return "<Qualifications: frame(), grants(), history(), who_would_qualify(...), create(...), grant(...), undo()>"
+
+    # -- acts ------------------------------------------------------------------------------------------------
+
+    async def create(self, name: str, description: str = "", **log: str | None) -> Outcome:
+        """Make a qualification; one of this name that is there stays as it is.
+
+        Parameters
+        ----------
+        name, description
+            What it is called, and what having it means.
+        log
+            ``why`` and ``who``, for the event log; the same for all acts. ``who`` is the name that this computer knows
+            you by, unless another is given.
+
+        Raises
+        ------
+        ConfigError
+            The name is empty.
+        """
+        return await self._acts.do("create", name=name, description=description, **log)
+
+    async def describe(self, name: str, description: str, **log: str | None) -> Outcome:
+        """Say otherwise what having a qualification means.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such qualification.
+        """
+        return await self._acts.do("describe", name=name, description=description, **log)
+
+    async def delete(self, name: str, *, force: bool = False, **log: str | None) -> Outcome:
+        """Take a qualification from all who hold it, and forget it; the history stays.
+
+        Parameters
+        ----------
+        name
+            Which.
+        force
+            Even while a run that has not ended asks for it: whoever arrives there is then held against a
+            qualification that nobody has.
+
+        Raises
+        ------
+        ConfigError
+            A run that has not ended asks for it.
+        NotFoundError
+            There is no such qualification.
+        """
+        if not force and (runs := await in_thread(self._find_runs_that_require, name)):
+            raise ConfigError(
+                f"{name!r} cannot be deleted while {describe_runs(runs)} "
+                f"{'asks' if len(runs) == 1 else 'ask'} for it. End the run first, or pass force=True."
+            )
+        return await self._acts.do("delete", name=name, **log)
+
+    async def grant(self, name: str, workers: Whom, value: Values = 1, **log: str | None) -> Outcome:
+        """Grant workers a qualification, or change their value; whoever, and whatever, is new is made.
+
+        Parameters
+        ----------
+        name
+            Which qualification.
+        workers
+            Whom.
+        value
+            A whole number for all of them, or one for each in their order.
+        log
+            ``why``, ``who``, and ``provider`` of workers that are given by name.
+
+        Raises
+        ------
+        ConfigError
+            Workers or values cannot be read, or do not fit.
+        NotFoundError
+            A worker is given by an id that nobody has.
+        """
+        return await self._acts.do("grant", name=name, workers=workers, value=value, **log)
+
+    async def revoke(self, name: str, workers: Whom, **log: str | None) -> Outcome:
+        """Take a qualification from workers; those who do not have it stay as they are.
+
+        Raises
+        ------
+        ConfigError
+            Workers cannot be read.
+        NotFoundError
+            There is no such qualification, or no worker of an id.
+        """
+        return await self._acts.do("revoke", name=name, workers=workers, **log)
+
+    async def undo(self, *, who: str | None = None) -> Outcome:
+        """Take the last act on qualifications back; again: the one before. ``preview("undo")`` says which it is.
+
+        Blocks and notes are acts on workers: `Workers.undo`. The button of a panel takes back what it names.
+
+        What came with a decision on an answer is not among these: taken back alone it would leave half of it, the
+        verdict and the money. ``run.undo_review(...)`` takes back all that came with it.
+
+        Raises
+        ------
+        NotFoundError
+            There is nothing to undo, or an act on workers alone, which is named.
+        ConflictError
+            Somebody has changed the same things since; nothing was changed, and the next is the act before it.
+        """
+        return await self._acts.undo(OF_QUALIFICATIONS, who=who)
+
+    def preview(self, action: str, **arguments: Any) -> str:
+        """Say what an act would do now, in numbers; nothing is done.
+
+        Parameters
+        ----------
+        action
+            ``create``, ``describe``, ``delete``, ``grant``, ``revoke``, or ``undo``.
+        arguments
+            Those of the method of this name.
+
+        Raises
+        ------
+        ConfigError
+            There is no such action, or it cannot be done so.
+        NotFoundError
+            There is no such qualification or worker, or nothing to undo.
+
+        Examples
+        --------
+        ``operator.qualifications.preview("grant", name="careful", workers=["ann", "bob"])``
+        """
+        if action == "undo":
+            return self._acts.preview_undo(OF_QUALIFICATIONS)
+        arguments.pop("force", None)
+        runs = self.required_by(arguments.get("name", "")) if action == "delete" else ""
+        required = f" Runs that ask for it and have not ended: {runs}." if runs else ""
+        return self._acts.preview(action, **arguments) + required
+
+    def required_by(self, name: str) -> str:
+        """Say which runs that have not ended ask for a qualification; "" where none does."""
+        runs = self._find_runs_that_require(name)
+        return describe_runs(runs) if runs else ""
+
+    # -- questions -------------------------------------------------------------------------------------------
+
+    def frame(self) -> pd.DataFrame:
+        """Give one row a qualification (columns: `export.people_frames.qualifications_frame`)."""
+        return people_frames.qualifications_frame(self._database.read_qualifications())
+
+    def grants(self, name: str | None = None, *, wide: bool = False) -> pd.DataFrame:
+        """Give one row a grant: of one qualification, or of all.
+
+        Parameters
+        ----------
+        name
+            Which qualification; None: all.
+        wide
+            One row a worker instead, with a column for each qualification, to join on ``worker_id``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns: `export.people_frames.grants_frame`, or `wide_grants_frame`.
+        """
+        if wide:
+            held = self._database.read_values()
+            some = {one: {name: values[name]} for one, values in held.items() if name in values} if name else held
+            return people_frames.wide_grants_frame(some)
+        rows = self._database.read_grants()
+        return people_frames.grants_frame(rows if name is None else [row for row in rows if row[4] == name])
+
+    def history(self, name: str | None = None) -> pd.DataFrame:
+        """Give what was done with qualifications, oldest first (columns: `export.people_frames.history_frame`)."""
+        events = self._database.read_people_events(qualification_name=name)
+        history = people_frames.history_frame(events, self._database.read_workers())
+        return history[history["qualification_name"].notna()].reset_index(drop=True)
+
+    def who_would_qualify(self, requirements: Sequence[Requirement | JSONObject] | None = None) -> pd.DataFrame:
+        """Say of each known worker whether a run with these requirements would let them in, and if not, why.
+
+        Blocked workers are not let in. What else a run asks for (its limits, an introduction) is not looked at.
+
+        Parameters
+        ----------
+        requirements
+            From `make_requirement`, or in Mephisto's dictionary form; None: those that were asked about last, be it
+            here or in the panel. They are kept as `composed`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns: `export.people_frames.eligibility_frame`.
+
+        Raises
+        ------
+        ConfigError
+            A requirement cannot be read.
+        """
+        if requirements is not None:
+            self.composed = [requirement_from_dict(one) for one in requirements]
+            self._acts.tell()
+        workers, held = self._acts.known_workers(), self._database.read_values()
+        return people_frames.eligibility_frame(workers, held, self.composed)
+
+    def _find_runs_that_require(self, name: str) -> list[Any]:
+        return [run for run in self._database.find_runs(live=True) if requires(run, name)]

@@ -1,0 +1,146 @@
+"""The port of task kinds: what a run asks of a Blueprint, and when."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.model.assignment_data import InitializationData
+from mephisto_nb.model.partner_rules import PartnerRules
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.ports.task_runner import TaskRunner
+
+Args = TypeVar("Args")
+
+#: Nothing from elsewhere, no inline code: what our own pages need.
+STRICT_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src * data: blob:; media-src * data: blob:; "
+    "font-src 'self' data:; connect-src 'self' ws: wss:; form-action 'self'; base-uri 'none'"
+)
+
+
+class Blueprint(ABC, Generic[Args]):
+    """One kind of task: its settings, its work, and the page that a worker sees.
+
+    The operator makes one instance per run, in the kernel's process. `assert_task_args` is called first;
+    everything it refuses is refused before anything is written or started. `build_site` and
+    `get_initialization_data` follow, once each.
+
+    Parameters
+    ----------
+    args
+        The run's ``mephisto.blueprint`` settings, an instance of `ArgsClass`.
+    shared_state
+        What the researcher handed to `Operator.launch_task_run`.
+    """
+
+    #: The name under which the blueprint is registered, and other names it answers to.
+    BLUEPRINT_TYPE: ClassVar[str]
+    ALIASES: ClassVar[tuple[str, ...]] = ()
+    #: A dataclass of the settings, for Hydra.
+    ArgsClass: ClassVar[type[Any]]
+    #: Python that runs beside each worker (live tasks); None: the page does it all.
+    TaskRunnerClass: ClassVar[type[TaskRunner] | None] = None
+    #: Whether `results()` shows what was said, because people talk with each other or with a program.
+    has_conversations: ClassVar[bool] = False
+    #: Whether an answer is the values of the page's fields, by their names: a reviewer then sees the page filled in.
+    ANSWERS_ARE_FIELDS: ClassVar[bool] = False
+    #: Seconds after which a worker whose connection is gone has left; None: only time-outs count.
+    disconnect_after: ClassVar[float | None] = None
+    #: Fields of rows that no page may get to see, because they hold right answers; set when the run is made.
+    hidden_fields: frozenset[str] = frozenset()
+    #: Tells the researcher something by `run.attention`: a reason, and behind ". " a remedy; set when the run is made.
+    report: Callable[[str], None] = staticmethod(lambda told: None)
+
+    def __init__(self, args: Args, shared_state: SharedTaskState) -> None:
+        self.args = args
+        self.shared_state = shared_state
+
+    def assert_task_args(self) -> None:
+        """Refuse settings and data that cannot work.
+
+        Called before a launch writes or starts anything. It must not consume a generator.
+
+        Raises
+        ------
+        ConfigError
+            Naming the key, its value and the mend.
+        """
+
+    def check_row(self, label: str, row: JSONObject) -> None:
+        """Refuse a screening or gold row that the page could not show; called before a launch.
+
+        Raises
+        ------
+        ConfigError, DataFileError
+            Naming the row by `label`, and what it lacks.
+        """
+
+    @abstractmethod
+    def get_initialization_data(self) -> Iterable[InitializationData] | AsyncIterable[InitializationData]:
+        """Give the assignments of the run; called once, by the task launcher."""
+
+    @abstractmethod
+    def build_site(self, directory: Path) -> None:
+        """Write what workers' browsers load into `directory` (``index.html`` and beside it).
+
+        Called once per launch, in a helper thread. The provider's ``wrap_crowd_source.js`` is added afterwards.
+        """
+
+    def get_linked_files(self) -> Mapping[str, Path]:
+        """Give files that are served from where they lie, each time as they are then; by their names on the site."""
+        return {}
+
+    def explain_page_error(self, report: JSONObject) -> str | None:
+        """Say what to do about an error that a worker's page reported, if this kind of task knows; `report` is hostile.
+
+        The answer is shown as `run.attention`, once for all reports that get the same one.
+        """
+        return None
+
+    def get_frontend_args(self) -> JSONObject:
+        """Give what the page reads from ``/task_config.json``."""
+        return {}
+
+    def get_content_security_policy(self) -> str:
+        """Give the Content-Security-Policy of the page (without ``frame-ancestors``, which the provider sets)."""
+        return STRICT_CSP
+
+    def get_init_data(self, shared: JSONObject, unit_data: JSONObject) -> JSON:
+        """Give what one worker's page is handed as ``init_task_data``; called in the kernel's loop, so be quick."""
+        return {**shared, **unit_data}
+
+    def get_page_data(self, init_data: JSON) -> JSON:
+        """Give of what a worker works on (`get_init_data`) what their page gets to see; task code has all of it."""
+        return init_data
+
+    def get_inputs(self, shared: JSONObject, unit_data: JSONObject) -> JSONObject:
+        """Give the columns that `results()` shows of the data a unit was made of."""
+        return {**shared, **unit_data}
+
+    def get_noted_args(self) -> JSONObject:
+        """Give settings that a launch adds to those stored of the run, for the kernel that takes it up."""
+        return {}
+
+    def make_task_runner(self) -> TaskRunner | None:
+        """Make the run's task code; None: the page does it all."""
+        return None if self.TaskRunnerClass is None else self.TaskRunnerClass(self.shared_state)
+
+    def get_partner_rules(self) -> PartnerRules | None:
+        """Tell how people do an assignment of several units together; None: each does a unit alone, at any time."""
+        return None
+
+    def get_agent_name(self, seat: int, data: JSONObject) -> str:
+        """Give what the others call the worker of this seat; `data` is what their page is handed to work on."""
+        return f"Person {seat + 1}"
+
+    def get_answer_names(self) -> list[str]:
+        """Give the columns that answers are known to have before there are any; called for frames without answers."""
+        return []
+
+    def get_answer(self, data: JSON) -> JSONObject:
+        """Turn what was submitted into the columns of `results()`; called when frames are built."""
+        return data if isinstance(data, dict) else {"answer": data}

@@ -1,0 +1,145 @@
+"""The port of Python code that runs beside workers while they work: each alone, or several together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from mephisto_nb._typing import JSON, JSONObject
+
+if TYPE_CHECKING:
+    from mephisto_nb.model.shared_state import SharedTaskState
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One thing that was said: `sender` is 'worker' or 'operator', which is the task's code."""
+
+    sender: str
+    data: JSONObject
+
+
+class LiveAgent(Protocol):
+    """A worker at work, as task code sees them; or a program in a worker's place.
+
+    Everything said and heard is recorded as it happens. After a restart of the kernel the code is started anew, from
+    its beginning, and meets with the same again: what was heard is heard at once, what was said is not sent twice.
+    So it must do the same when it hears the same: what depends on chance, on the time or on the outside goes through
+    `once`.
+    """
+
+    @property
+    def agent_id(self) -> str:
+        """The agent's id."""
+
+    @property
+    def name(self) -> str:
+        """What the others call this one."""
+
+    @property
+    def data(self) -> JSONObject:
+        """What this one's page was given to work on; a program has what all share."""
+
+    @property
+    def is_bot(self) -> bool:
+        """Whether a program sits here."""
+
+    @property
+    def has_left(self) -> bool:
+        """Whether this one has left the others, who go on."""
+
+    @property
+    def history(self) -> Sequence[Turn]:
+        """All that was said until now, in order, also what an earlier kernel recorded."""
+
+    async def observe(self, data: JSONObject) -> None:
+        """Send something to the worker's page. It is kept until the page has it. Who has left hears nothing."""
+
+    async def get_live_update(self, timeout: float | None = None) -> JSONObject:
+        """Wait for the next message from the worker's page.
+
+        Raises
+        ------
+        TimeoutError
+            Nothing came within `timeout` seconds.
+        PartnerLeftError
+            The worker has left.
+        """
+
+    async def once(self, function: Callable[..., Any], *args: Any) -> JSON:
+        """Call a function, plain (in a thread) or async, and keep what it gives: after a restart it is not called.
+
+        What it gives must be fit for JSON.
+        """
+
+    async def report(self, why: str, detail: JSONObject | None = None, *, of: str = "") -> None:
+        """Leave a row in the event log, and tell the researcher by `run.attention`; the worker hears nothing of it.
+
+        Of what has the same `of`, the latest is told, and how often there was any; "": of what has the same words.
+        """
+
+
+class LiveAgents(Protocol):
+    """Those who do an assignment together, in the order of their seats."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, seat: int, /) -> LiveAgent: ...
+
+    def __iter__(self) -> Iterator[LiveAgent]: ...
+
+    async def observe(self, data: JSONObject, *, but: LiveAgent | None = None) -> None:
+        """Send something to everybody, or to everybody but one."""
+
+    async def get_live_update(self, timeout: float | None = None) -> tuple[LiveAgent, JSONObject]:
+        """Wait for the next message of anybody, programs included; who said it, and what.
+
+        Raises
+        ------
+        TimeoutError
+            Nothing came within `timeout` seconds.
+        PartnerLeftError
+            Somebody has left; its `agent_id` says who. Raised once for each.
+        """
+
+
+class TaskRunner:
+    """Python code of a live task: one instance per run, one call per worker at work, or per group of workers.
+
+    Where several people do an assignment together, `run_assignment` is called once they are all there; else `run_unit`
+    is called for each worker. Define the one that your task needs. When it returns, workers have
+    ``submission_timeout`` seconds left to submit. It is cancelled when the worker leaves, or when the rules say that
+    nobody goes on. What it raises is logged, and told in `run.attention`; a worker who was alone leaves and the unit is
+    offered again, and those who were together may submit.
+    """
+
+    #: Whether code that is started again meets with what it had heard and said; else it finds that in `history` alone.
+    replays: ClassVar[bool] = True
+
+    def __init__(self, shared_state: SharedTaskState) -> None:
+        self.shared_state = shared_state
+
+    def get_init_data(self, init_data: JSON, history: Sequence[Turn]) -> JSON:
+        """Give what a worker's page is handed when it is opened, and again at each reload; be quick.
+
+        Parameters
+        ----------
+        init_data
+            What the blueprint gives for the unit.
+        history
+            What was said until now; nothing when the unit has just been taken.
+        """
+        return init_data
+
+    def get_example_turns(self) -> Sequence[Turn]:
+        """Give what a preview of the page shows as if it had been said: there, none of this code runs."""
+        return ()
+
+    async def run_unit(self, init_data: JSONObject, agent: LiveAgent) -> None:
+        """Accompany one worker through one unit."""
+        raise NotImplementedError(f"{type(self).__name__} has no run_unit, which a task for one worker needs.")
+
+    async def run_assignment(self, init_data: JSONObject, agents: LiveAgents) -> None:
+        """Accompany several workers through one assignment; `init_data` is what they share."""
+        raise NotImplementedError(f"{type(self).__name__} has no run_assignment, which people together need.")

@@ -1,0 +1,117 @@
+"""The mock provider: workers come by a link that holds their name; nobody is paid."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.ports.crowd_provider import CrowdProvider, Identity
+from mephisto_nb.utils import proofs
+from mephisto_nb.utils.secret import Secret
+
+#: The parameter of a link that holds the worker's name; `wrap_crowd_source.js` reads it.
+_NAME = "worker_id"
+_LONGEST_NAME = 128
+_LONGEST_REGISTRATION = 512
+
+
+@dataclass(slots=True)
+class MockProviderArgs:
+    """In whose name work is offered.
+
+    Parameters
+    ----------
+    requester_name
+        Any name: this crowd has no accounts.
+    signed_links
+        Whether a link has to hold the key that `get_worker_url` puts there for this name. Without it a name is
+        believed, whoever types it, and the run's bare address asks for it: one link for people who know each other,
+        for rehearsals, and for links that somebody else makes, as those of Mephisto 1.x
+        (``/?worker_id=NAME&assignment_id=ID``).
+    """
+
+    _provider_type: str = "mock"
+    requester_name: str = "mock_requester"
+    signed_links: bool = True
+
+
+class MockProvider(CrowdProvider[MockProviderArgs]):
+    """Workers come by ``/?worker_id=NAME#key=KEY``, for rehearsals and for people you know.
+
+    The key stands behind the ``#``, which browsers send to nobody: no server or proxy on the way, and no other
+    site, is told of it.
+
+    Examples
+    --------
+    >>> MockProvider(MockProviderArgs(signed_links=False)).get_worker_url("http://127.0.0.1:3000", "Ann Lee")
+    'http://127.0.0.1:3000/?worker_id=Ann+Lee'
+    """
+
+    PROVIDER_TYPE: ClassVar[str] = "mock"
+    ArgsClass = MockProviderArgs
+    FEE_RATE: ClassVar[float] = 0.0
+
+    def __init__(self, args: MockProviderArgs) -> None:
+        super().__init__(args)
+        #: Until a run gives its own, one that nobody knows: what is not signed by the run is not believed.
+        self._secret = Secret(secrets.token_hex(32))
+
+    @property
+    def name_parameter(self) -> str | None:
+        """Ask for the name that a link would hold, where links need no key."""
+        return None if self.args.signed_links else _NAME
+
+    def take_run_secret(self, secret: Secret) -> None:
+        """Sign links with this secret."""
+        self._secret = secret
+
+    def get_wrapper_js_path(self) -> Path:
+        """Give the script that reads the worker's name from the address."""
+        return Path(__file__).parent / "link_page" / "wrap_crowd_source.js"
+
+    def identify(self, provider_data: JSONObject) -> Identity:
+        """Take the name in a registration, if its link's key is there, or links need none.
+
+        Raises
+        ------
+        ValueError
+            The name or the registration is missing, too long, or not text that can be shown; or the key is missing
+            or another's.
+        """
+        name = _printable(provider_data.get("worker_name"))
+        if not 1 <= len(name) <= _LONGEST_NAME:
+            raise ValueError(
+                f"Your link holds no usable worker name: it needs 1 to {_LONGEST_NAME} ordinary characters. "
+                "Please ask whoever sent you the link for a new one."
+            )
+        if self.args.signed_links and not proofs.matches(self._key_of(name), provider_data.get("worker_key")):
+            raise ValueError(
+                "This link is not complete: its last part, which shows that it was given to you, is missing or was "
+                "changed. Please open the whole link that you were sent, or ask whoever sent it for a new one."
+            )
+        registration = _printable(provider_data.get("agent_registration_id"))
+        if not 1 <= len(registration) <= _LONGEST_REGISTRATION:
+            raise ValueError(
+                "Your browser sent a registration that cannot be read. Please open the link that you were given again."
+            )
+        return Identity(name, registration)
+
+    def get_worker_url(self, url: str, worker_name: str) -> str:
+        """Give the link by which the worker of this name comes, and nobody else should."""
+        parts = urlsplit(url)
+        query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), (_NAME, worker_name)])
+        key = f"key={self._key_of(worker_name.strip())}" if self.args.signed_links else parts.fragment
+        return urlunsplit(parts._replace(path=parts.path or "/", query=query, fragment=key))
+
+    def _key_of(self, name: str) -> str:
+        return proofs.link_key(self._secret.reveal(), name)
+
+
+def _printable(value: object) -> str:
+    """Give text stripped, and '' for what is no printable text."""
+    text = value.strip() if isinstance(value, str) else ""
+    return text if text.isprintable() else ""

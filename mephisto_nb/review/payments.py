@@ -1,0 +1,258 @@
+"""What is owed to whom, and what was decided, over all runs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import pandas as pd
+
+from mephisto_nb.errors import ConfigError, NotFoundError
+from mephisto_nb.frames import frames
+from mephisto_nb.frames.column_types import TEXT
+from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
+from mephisto_nb.model.states import PaymentStatus
+from mephisto_nb.ports.clock import Clock
+from mephisto_nb.ports.database import Database
+from mephisto_nb.review.decisions import who_decides
+from mephisto_nb.review.owed import PaymentsPreview, owed_by_worker, preview_paid
+from mephisto_nb.review.reviewable import ReviewableRun
+from mephisto_nb.review.reviewing import Reviewing
+from mephisto_nb.review.selection import refuse_namesakes
+
+#: Payments: their ids, or rows with the column ``payment_id``.
+Payments: TypeAlias = "str | Iterable[str] | pd.DataFrame | None"
+
+PAID_COLUMNS = ("payment_id", "worker_id", "worker_name", "amount", "done", "why")
+
+
+class Books(ABC):
+    """Payments and decisions of all runs; `Operator` is one of these."""
+
+    _database: Database
+    _writer: DatabaseWriter
+    _clock: Clock
+
+    @abstractmethod
+    def get_task_run(self, task_run_id: str) -> ReviewableRun:
+        """Give a run of any time."""
+
+    def reviewing(self, runs: str | Iterable[str] | pd.DataFrame) -> Reviewing:
+        """Give several runs to decide on at once.
+
+        Parameters
+        ----------
+        runs
+            The name of a task, for all of its runs; ids of runs; or rows with the column ``task_run_id``.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run, or no run of such a task.
+        ConfigError
+            The rows have no column ``task_run_id``.
+
+        Examples
+        --------
+        ``await operator.reviewing("moods").decide("approve", worker="ann")``
+        """
+        return Reviewing([self.get_task_run(id_) for id_ in self._run_ids(runs)])
+
+    def reviews(self) -> pd.DataFrame:
+        """Give one row a decision, of all runs (columns: `export.frames.reviews_frame`)."""
+        return frames.reviews_frame(self._database.read_reviews(None))
+
+    def payments(self) -> pd.DataFrame:
+        """Give one row a payment, of all runs and of none (columns: `export.frames.payments_frame`)."""
+        return frames.payments_frame(self._database.read_payments(None))
+
+    def owed(self, runs: str | Iterable[str] | pd.DataFrame | None = None) -> pd.DataFrame:
+        """Give one row a worker to whom something was ever owed, those first to whom most is.
+
+        Parameters
+        ----------
+        runs
+            Which runs it is owed for, as `reviewing` takes them; None: all, and none. ``run.owed()`` is of one run.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``worker_id``, ``worker_name``; ``owed``, the sum in US dollars without the crowd's fees, and ``payments``,
+            how many payments that is; ``sent``, the sum that was paid already; ``tasks``, the names of the tasks that
+            all this is for, and ``providers``, the crowds: what is owed to simulated people is told from the rest.
+
+        Raises
+        ------
+        NotFoundError, ConfigError
+            As `reviewing` does.
+        """
+        ids = None if runs is None else self._run_ids(runs)
+        payments = frames.payments_frame(self._database.read_payments(ids))
+        return owed_by_worker(payments, self._database.find_runs())
+
+    def preview_paid(self, payments: Payments = None, *, worker: str | Iterable[str] | None = None) -> PaymentsPreview:
+        """Say in numbers what `mark_paid` would note now; nothing is noted.
+
+        Raises
+        ------
+        ConfigError, NotFoundError
+            As `mark_paid` does.
+
+        Examples
+        --------
+        ``print(operator.preview_paid(run.payments()))``
+        """
+        return preview_paid(_choose(self.payments(), payments, worker), self._database.find_runs())
+
+    async def mark_paid(
+        self,
+        payments: Payments = None,
+        *,
+        worker: str | Iterable[str] | None = None,
+        at: datetime | None = None,
+        who: str | None = None,
+    ) -> pd.DataFrame:
+        """Note that payments were made, by hand or elsewhere; each once, whoever else notes it.
+
+        `preview_paid` says first how many that is, and their sum; `unmark_paid` takes it back.
+
+        Parameters
+        ----------
+        payments
+            Their ids, or rows with the column ``payment_id``; None: all that is owed to `worker`.
+        worker
+            Names of workers: what is owed to them alone.
+        at
+            When they were made; None: now.
+        who
+            Who says so; None: the name that this computer knows you by.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a payment, columns `PAID_COLUMNS`: ``done``, and where it is False, ``why``.
+
+        Raises
+        ------
+        ConfigError
+            Neither payments nor a worker is named, or nobody can tell which payments are meant, as where a name is that
+            of two workers in different crowds; nothing was noted.
+        NotFoundError
+            There is no such payment, or nothing was ever owed to such a worker; nothing was noted.
+        DatabaseError, ClosedError
+            The database cannot be written; nothing was noted.
+
+        Examples
+        --------
+        ``await operator.mark_paid(worker="ann")``
+        """
+        rows = _choose(await in_thread(self.payments), payments, worker)
+        when = self._clock.now() if at is None else at.timestamp()
+        return await self._settle(rows, rows, (PaymentStatus.OWED, PaymentStatus.SENT), when, who)
+
+    async def unmark_paid(
+        self, payments: Payments = None, *, worker: str | Iterable[str] | None = None, who: str | None = None
+    ) -> pd.DataFrame:
+        """Take back that payments were made: they are owed again. What the crowd has paid itself stays paid.
+
+        Parameters
+        ----------
+        payments
+            Their ids, or rows with the column ``payment_id``, as `mark_paid` gives them; None: all that was noted as
+            paid to `worker`.
+        worker
+            Names of workers: what was paid to them alone.
+        who
+            Who says so; None: the name that this computer knows you by. The event log keeps it.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As `mark_paid` gives.
+
+        Raises
+        ------
+        ConfigError, NotFoundError, DatabaseError, ClosedError
+            As `mark_paid` does.
+
+        Examples
+        --------
+        ``await operator.unmark_paid(paid)``, where ``paid`` is what `mark_paid` gave back
+        """
+        rows = _choose(await in_thread(self.payments), payments, worker, PaymentStatus.SENT)
+        noted = await in_thread(self._database.read_payers, rows["payment_id"].tolist())
+        crowds = {run.task_run_id: run.provider_type for run in await in_thread(self._database.find_runs)}
+        by_hand = [
+            one in noted and noted[one] != crowds.get(run)
+            for one, run in zip(rows["payment_id"], rows["task_run_id"], strict=True)
+        ]
+        change = PaymentStatus.SENT, PaymentStatus.OWED
+        return await self._settle(rows, rows[by_hand], change, self._clock.now(), who)
+
+    def _run_ids(self, runs: str | Iterable[str] | pd.DataFrame) -> Sequence[str]:
+        if not isinstance(runs, str):
+            return _ids(runs, "task_run_id")
+        ids = [run.task_run_id for run in self._database.find_runs(task_name=runs)]
+        if not ids:
+            raise NotFoundError(f"There is no run of a task {runs!r} in this database. See operator.task_runs().")
+        return ids
+
+    async def _settle(
+        self,
+        rows: pd.DataFrame,
+        meant: pd.DataFrame,
+        change: tuple[PaymentStatus, PaymentStatus],
+        at: float,
+        who: str | None,
+    ) -> pd.DataFrame:
+        """Bring those of the rows that are meant from one status to another, and tell of each row what became of it."""
+        settle, ids = self._database.settle_payments, meant["payment_id"].tolist()
+        settled = await self._writer.call(settle, ids, *change, at, who_decides(who))
+        now = (await in_thread(self.payments)).set_index("payment_id").loc[rows["payment_id"].tolist()]
+        done = rows["payment_id"].isin(settled)
+        story = [_story(row, change[1]) for row in now.to_dict("records")]
+        why = pd.Series(["" if one else why for one, why in zip(done, story, strict=True)], rows.index, dtype=TEXT)
+        return rows.assign(done=done, why=why)[list(PAID_COLUMNS)].reset_index(drop=True)
+
+
+def _choose(
+    known: pd.DataFrame,
+    payments: Payments,
+    worker: str | Iterable[str] | None,
+    status: PaymentStatus = PaymentStatus.OWED,
+) -> pd.DataFrame:
+    if payments is None and worker is None:
+        raise ConfigError("Name the payments that were made, or the worker who was paid.")
+    if payments is None:
+        rows = known[known["status"] == status.value]
+    else:
+        ids = _ids(payments, "payment_id")
+        unknown = set(ids) - set(known["payment_id"])
+        if unknown:
+            raise NotFoundError(f"There is no payment {min(unknown)!r} in this database. See operator.payments().")
+        rows = known[known["payment_id"].isin(ids)]
+    if worker is None:
+        return rows
+    names = refuse_namesakes(worker, rows)
+    if strangers := sorted(set(names) - set(known["worker_name"])):
+        raise NotFoundError(f"Nothing was ever owed to a worker {strangers[0]!r}. See operator.owed().")
+    return rows[rows["worker_name"].isin(names)]
+
+
+def _ids(given: str | Iterable[str] | pd.DataFrame, column: str) -> Sequence[str]:
+    if isinstance(given, str):
+        return [given]
+    if isinstance(given, pd.DataFrame):
+        if column not in given:
+            raise ConfigError(f"These rows have no column {column}, so nobody can tell what they are of.")
+        return list(given[column].dropna().unique())
+    return list(given)
+
+
+def _story(row: dict[Any, Any], wanted: PaymentStatus) -> str:
+    is_sent = row["status"] == PaymentStatus.SENT.value
+    if is_sent and wanted is PaymentStatus.OWED:
+        return "was not marked by hand: what the crowd has paid, or what came from elsewhere, stays paid"
+    return f"was {row['status']} already" + (f" at {row['sent_at']:%Y-%m-%d %H:%M} UTC" if is_sent else "")

@@ -1,0 +1,222 @@
+"""A worker's page asks for work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.model.gates import HeldArrival, OnboardingAgent
+from mephisto_nb.model.packets import PacketType
+from mephisto_nb.model.records import Agent, Unit, Worker
+from mephisto_nb.model.snapshots import WorkerFacts
+from mephisto_nb.model.states import AGENT_LEFT, AgentStatus, Gate, UnitStatus
+from mephisto_nb.rules.eligibility import Refusal, check_worker, no_units, paused
+from mephisto_nb.rules.gates import onboarding, passing
+from mephisto_nb.rules.gates.passing import Supply
+from mephisto_nb.rules.gates.state import MOST_HELD, Errand, ErrandKind, gate_of
+from mephisto_nb.rules.gates.steps import add_gate_unit, hold, let_go
+from mephisto_nb.rules.seating import begin, on_offer, room_of
+
+if TYPE_CHECKING:
+    from mephisto_nb.rules.step import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Nothing can be said yet: what has to be known first is on its way."""
+
+
+#: What a page that asks for work gets: a unit, the introduction, the reason why neither, or an answer later on.
+Outcome: TypeAlias = Agent | OnboardingAgent | Refusal | Held
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Who asks: the request to answer, the worker's name, what their page calls itself, what is known of them."""
+
+    request_id: str
+    worker_name: str
+    registration_id: str
+    facts: WorkerFacts
+
+
+def arrive(step: Step, arrival: Arrival, supply: Supply | None = None) -> Outcome:
+    """Give a worker a unit, or the reason why not. The same registration finds its agent again.
+
+    Nobody is given two units of one assignment, and no unit is given to two workers. Who has gates to pass gets what
+    these ask for, if there is work for them afterwards; `supply` is what an errand has brought for that.
+    """
+    outcome = _arrive(step, arrival, supply or Supply())
+    if isinstance(outcome, Refusal):
+        step.refused.append((arrival.worker_name, outcome.code.value))
+    return outcome
+
+
+def _arrive(step: Step, arrival: Arrival, supply: Supply) -> Outcome:
+    state = step.state
+    worker = arrival.facts.worker or state.new_workers.get(arrival.worker_name)
+    agent = _find_again(step, worker, arrival.registration_id) if worker else None
+    if agent is not None:
+        return agent
+    if state.closing is not None:
+        return no_units(state, "")
+    if worker is not None and worker.worker_id in state.gates.unjudged:
+        return _await_verdict(step, worker, arrival, supply)
+    worker_id = worker.worker_id if worker else None
+    facts = passing.facts_now(step, worker_id, arrival.facts)
+    refusal = passing.turned_away(state, worker_id, facts) or check_worker(state, worker_id, facts)
+    if refusal is not None:
+        return refusal
+    if state.is_paused:
+        return paused()
+    if worker is None:
+        worker = Worker(step.new_id(), arrival.worker_name, state.rules.provider_type)
+        step.add_worker(worker)
+    unit = _pick_unit(step, worker)
+    if unit is None:
+        return no_units(state, worker.worker_id)
+    if passing.is_at_gate(state, worker.worker_id):
+        return passing.at_gate()
+    gate = passing.next_gate(state, worker.worker_id, facts)
+    at_gate = None if gate is None else _pass(step, gate, worker, arrival, facts, supply)
+    return _take(step, unit, worker, arrival) if at_gate is None else at_gate
+
+
+def _await_verdict(step: Step, worker: Worker, arrival: Arrival, supply: Supply) -> Outcome:
+    """Let a page wait until its worker's last answer is judged; what could not be judged is tried once more."""
+    book, worker_id = step.state.gates, worker.worker_id
+    if supply.failed:
+        return passing.not_judged()
+    for agent_id in book.stuck_of(worker_id):
+        book.stuck.discard(agent_id)
+        gate = gate_of(book, step.state.agents.get(agent_id))
+        step.errands.append(Errand(ErrandKind.JUDGE, worker_id, agent_id, gate))
+    return _hold(step, worker, arrival)
+
+
+def _hold(step: Step, worker: Worker, arrival: Arrival) -> Outcome:
+    waiting = step.state.gates.held.get(worker.worker_id, {})
+    if len(waiting) >= MOST_HELD and arrival.request_id not in waiting:
+        return passing.still_judging()
+    step.state.worker_names[worker.worker_id] = worker.worker_name
+    hold(
+        step,
+        HeldArrival(arrival.request_id, worker.worker_id, worker.worker_name, arrival.registration_id, step.now),
+    )
+    return Held()
+
+
+def _pass(
+    step: Step, gate: Gate, worker: Worker, arrival: Arrival, facts: WorkerFacts, supply: Supply
+) -> Outcome | None:
+    """Lead a worker to a gate; None: it lets them by for this time."""
+    state = step.state
+    if gate is Gate.ONBOARDING:
+        return onboarding.begin(step, worker, arrival.registration_id)
+    used_up = passing.budget_is_used_up(state, gate)
+    if not used_up and supply.gate is not gate:
+        step.errands.append(Errand(ErrandKind.FETCH, worker.worker_id, gate=gate))
+        return _hold(step, worker, arrival)
+    if supply.failed and supply.gate is gate:
+        return passing.trouble()
+    row, supply.row = (None, supply.row) if used_up else (supply.row, None)
+    if row is not None:
+        return _take(step, add_gate_unit(step, gate, worker, row), worker, arrival)
+    if passing.may_go_on_without(state, gate, facts):
+        passing.note_no_room(state, gate, is_budget=used_up)
+        return None
+    return passing.no_room(state, gate, is_budget=used_up)
+
+
+def _find_again(step: Step, worker: Worker, registration_id: str) -> Agent | None:
+    agent_id = step.state.by_registration.get((worker.worker_id, registration_id), "")
+    agent = step.state.agents.get(agent_id)
+    return None if agent is None or agent.status in AGENT_LEFT else agent
+
+
+def _pick_unit(step: Step, worker: Worker) -> Unit | None:
+    state, asked = step.state, _Asked(step, worker)
+    for assignment_id, unit_ids in on_offer(state):
+        if state.holds_one_of(assignment_id, worker.worker_id):
+            continue
+        for unit_id in unit_ids:
+            if asked.may_do(state.units[unit_id]):
+                return state.units[unit_id]
+    return None
+
+
+@dataclass(slots=True)
+class _Asked:
+    """The researcher's own function, asked about one worker; the log has room for one of its failures."""
+
+    step: Step
+    worker: Worker
+    failed: bool = False
+
+    def may_do(self, unit: Unit) -> bool:
+        can_do_unit = self.step.state.rules.can_do_unit
+        if can_do_unit is None:
+            return True
+        try:
+            return bool(can_do_unit(self.worker, unit, self.step.state.assignments[unit.assignment_id]))
+        except Exception as error:  # noqa: BLE001 - a researcher's function; its failure must not stop the run
+            self._tell(unit, error)
+            return False
+
+    def _tell(self, unit: Unit, error: Exception) -> None:
+        if not self.failed:
+            why = f"worker_can_do_unit raised {error!r}; taken as no"
+            self.step.log("unit", unit.unit_id, None, None, why, "operator")
+            self.step.troubles.append(why)
+        self.failed = True
+
+
+def _take(step: Step, unit: Unit, worker: Worker, arrival: Arrival) -> Agent:
+    rules = step.state.rules
+    agent = Agent(
+        agent_id=step.new_id(),
+        unit_id=unit.unit_id,
+        worker_id=worker.worker_id,
+        registration_id=arrival.registration_id,
+        status=AgentStatus.ACCEPTED,
+        accepted_at=step.now,
+        deadline=step.now + rules.assignment_duration,
+    )
+    step.state.worker_names[worker.worker_id] = worker.worker_name
+    step.add_agent(agent)
+    step.change_unit(unit, UnitStatus.ASSIGNED, "taken by a worker", "worker", agent)
+    begin(step, agent)
+    return agent
+
+
+def release(
+    step: Step, worker_id: str, facts: WorkerFacts, supply: Supply | None = None
+) -> list[tuple[HeldArrival, Outcome]]:
+    """Decide about the pages of a worker that wait; give what each is to be answered, of those that wait no longer."""
+    book = step.state.gates
+    if book.being_judged(worker_id):
+        return []
+    decided: list[tuple[HeldArrival, Outcome]] = []
+    for held in list(book.held.get(worker_id, {}).values()):
+        arrival = Arrival(held.request_id, held.worker_name, held.registration_id, facts)
+        outcome = arrive(step, arrival, supply)
+        if not isinstance(outcome, Held):
+            decided.append((held, outcome))
+    let_go(step, [held for held, _ in decided])
+    return decided
+
+
+def answer(step: Step, request_id: str, outcome: Agent | OnboardingAgent | Refusal, init_data: JSON = None) -> None:
+    """Answer a page's request with its agent and work, or with the reason why not."""
+    if isinstance(outcome, Refusal):
+        data: JSONObject = {"worker_id": None, "agent_id": None, "status": None, "init_task_data": None}
+        data |= {"failure_reason": outcome.text, "failure_code": outcome.code.value}
+    else:
+        data = {"worker_id": outcome.worker_id, "agent_id": outcome.agent_id, "status": outcome.status.value}
+        data |= {"init_task_data": init_data, "failure_reason": None, "failure_code": None}
+        if outcome.deadline is not None:
+            data["deadline_in_seconds"] = max(0.0, outcome.deadline - step.now)
+        if isinstance(outcome, Agent) and (room := room_of(step, outcome)) is not None:
+            data["waiting_room"] = room
+    step.send(PacketType.AGENT_DETAILS, request_id, {"request_id": request_id, **data})

@@ -1,0 +1,108 @@
+"""Who may work, and what those hear who may not: always the true reason, in words that mean something to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from mephisto_nb.model.qualifications import Comparator, Requirement
+from mephisto_nb.model.states import UnitStatus
+
+if TYPE_CHECKING:
+    from mephisto_nb.model.snapshots import WorkerFacts
+    from mephisto_nb.rules.run_state import RunState
+
+#: A worker who has left so many units of a run gets no more: each leaves rows behind, and could be taken for ever.
+MOST_LEFT = 200
+
+
+class RefusalCode(StrEnum):
+    """Why a worker gets no unit, for programs."""
+
+    BAD_REGISTRATION = "bad_registration"
+    BLOCKED = "blocked"
+    NOT_QUALIFIED = "not_qualified"
+    TOO_MANY_CONCURRENT = "too_many_concurrent"
+    MAX_FOR_TASK = "max_for_task"
+    NO_AVAILABLE_UNITS = "no_available_units"
+    ONBOARDING_FAILED = "onboarding_failed"
+    SCREENING_FAILED = "screening_failed"
+    SCREENING_FULL = "screening_full"
+    GOLD_FAILED = "gold_failed"
+    GOLD_FULL = "gold_full"
+    CHECKS_FAILED = "checks_failed"
+    BEING_JUDGED = "being_judged"
+    NOT_JUDGED = "not_judged"
+    TROUBLE = "trouble"
+    PAUSED = "paused"
+    RUN_OVER = "run_over"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a worker gets no unit; `text` is shown to them."""
+
+    code: RefusalCode
+    text: str
+
+
+def check_worker(state: RunState, worker_id: str | None, facts: WorkerFacts) -> Refusal | None:
+    """Tell why a worker may not take any unit of a run; None: they may."""
+    rules = state.rules
+    if facts.worker is not None and facts.worker.blocked:
+        return Refusal(RefusalCode.BLOCKED, "The requester of this task no longer offers their tasks to you.")
+    for requirement in rules.requirements:
+        if requirement.applies_to(rules.provider_type) and not requirement.is_met_by(facts.grants):
+            return Refusal(RefusalCode.NOT_QUALIFIED, _unmet(requirement))
+    if worker_id is None:
+        return None
+    holding = len(state.active_agents.get(worker_id, ()))
+    if rules.allowed_concurrent and holding >= rules.allowed_concurrent:
+        return Refusal(RefusalCode.TOO_MANY_CONCURRENT, _too_many(holding))
+    done = state.units_of_worker[worker_id] + facts.units_elsewhere
+    if rules.maximum_units_per_worker and done >= rules.maximum_units_per_worker:
+        return Refusal(
+            RefusalCode.MAX_FOR_TASK,
+            f"You have done {done} of these, which is as many as one person may do. Thank you for your work!",
+        )
+    if state.left_by_worker[worker_id] >= MOST_LEFT:
+        return Refusal(
+            RefusalCode.MAX_FOR_TASK,
+            f"You have taken {MOST_LEFT} of these without finishing them, so you get no more. "
+            "If that is a mistake, please tell whoever sent you the link.",
+        )
+    return None
+
+
+def paused() -> Refusal:
+    """Tell a worker who may work that nothing is handed out for the time being."""
+    text = "The researcher has paused this task: no work is given out until it goes on. Please come back later."
+    return Refusal(RefusalCode.PAUSED, text)
+
+
+def no_units(state: RunState, worker_id: str) -> Refusal:
+    """Tell why there is no unit for a worker who may work."""
+    if state.closing is not None:
+        return Refusal(RefusalCode.RUN_OVER, "This task has ended: no more work is given out.")
+    if state.launched:
+        return Refusal(
+            RefusalCode.NO_AVAILABLE_UNITS, "You have done all the work here that is open to you. Thank you!"
+        )
+    if state.counts[UnitStatus.ASSIGNED] or state.next_created() or not state.generator_done:
+        text = (
+            "Others are working on everything that is open right now. Some may come free: try again in a few minutes."
+        )
+        return Refusal(RefusalCode.NO_AVAILABLE_UNITS, text)
+    return Refusal(RefusalCode.NO_AVAILABLE_UNITS, "All the work of this task has been done. Thank you for coming!")
+
+
+def _unmet(requirement: Requirement) -> str:
+    if requirement.comparator is Comparator.DOES_NOT_EXIST:
+        return "This task is not open to you: its requester has set a condition that leaves you out."
+    return "This task asks for a qualification that you do not have."
+
+
+def _too_many(holding: int) -> str:
+    works = "another unit" if holding == 1 else f"{holding} other units"
+    return f"You are already working on {works} of this task, maybe in another tab. Finish or return that first."

@@ -1,0 +1,80 @@
+"""Work is put on offer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+from mephisto_nb.model.assignment_data import InitializationData
+from mephisto_nb.model.records import Assignment, Unit
+from mephisto_nb.model.states import UnitStatus
+from mephisto_nb.rules.limits import count_over_limit
+from mephisto_nb.rules.run_state import RunState
+from mephisto_nb.rules.seating import seats_of
+from mephisto_nb.rules.step import Step
+
+
+def create(step: Step, data: list[InitializationData]) -> None:
+    """Turn data into assignments and units; nothing is on offer yet."""
+    first = step.state.num_assignments
+    assignments, units = [], []
+    for index, item in enumerate(data, start=first):
+        assignment = Assignment(step.new_id(), step.state.task_run_id, index, item.shared, item.unit_data)
+        assignments.append(assignment)
+        pay = step.state.rules.pay_amount
+        units += [Unit(step.new_id(), assignment.assignment_id, i, pay) for i in range(len(item.unit_data))]
+    step.add_assignments(assignments, units)
+
+
+def launch_more(step: Step) -> int:
+    """Put units on offer, up to the limit; give how many those were. What is over a limit that was lowered waits."""
+    _withdraw(step)
+    limit, launched = step.state.rules.max_num_concurrent_units, 0
+    while step.state.closing is None and not step.state.is_paused:
+        unit = step.state.next_created()
+        if unit is None or (limit and not _has_room(step, unit, limit)):
+            break
+        step.change_unit(unit, UnitStatus.LAUNCHED, "put on offer", "operator")
+        launched += 1
+    return launched
+
+
+def _has_room(step: Step, unit: Unit, limit: int) -> bool:
+    """Tell whether one more unit may be open; the seats of people who do something together are opened together."""
+    state, seats = step.state, seats_of(step.state, unit.assignment_id)
+    if len(seats) > 1 and seats[0] is not unit:
+        return True
+    return state.num_out + max(1, len(seats)) <= limit or (len(seats) > 1 and not state.num_out)
+
+
+def _withdraw(step: Step) -> None:
+    """Take units off the offer, the newest first, until as few are open as the limit says."""
+    state = step.state
+    over = count_over_limit(state, state.rules.max_num_concurrent_units)
+    if not over or state.closing is not None:
+        return
+    for unit_id in list(islice(_newest_on_offer(state), over)) if state.rules.partners is None else _whole(state, over):
+        step.change_unit(state.units[unit_id], UnitStatus.CREATED, "fewer units may be open at once", "operator")
+        state.created.appendleft(unit_id)
+
+
+def _newest_on_offer(state: RunState) -> Iterator[str]:
+    return (unit_id for unit_ids in reversed(state.launched.values()) for unit_id in reversed(unit_ids))
+
+
+def _whole(state: RunState, over: int) -> list[str]:
+    """Give units to withdraw where several people do one assignment: all its seats, or none."""
+    found: list[str] = []
+    for assignment_id, unit_ids in reversed(state.launched.items()):
+        is_untouched = len(unit_ids) == max(1, len(seats_of(state, assignment_id)))
+        if is_untouched and len(found) < over and len(found) + len(unit_ids) < state.num_out:
+            found += reversed(unit_ids)
+    return found
+
+
+def reopen_expired(step: Step) -> int:
+    """Bring back the units of an ended run that nobody answered; give how many those were."""
+    units = [unit for unit in step.state.units_in(UnitStatus.EXPIRED) if unit.is_real]
+    for unit in units:
+        step.change_unit(unit, UnitStatus.CREATED, "the run is resumed", "operator")
+    return len(units)

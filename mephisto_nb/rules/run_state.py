@@ -1,0 +1,273 @@
+"""One live run in memory: what the rules look at, and change, before the database hears of it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
+
+from mephisto_nb.model.partner_rules import PartnerRules
+from mephisto_nb.model.qualifications import Requirement
+from mephisto_nb.model.records import AS_LAUNCHED, Agent, Assignment, Steering, Unit, Worker
+from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, UNIT_OPEN, AgentStatus, UnitStatus
+from mephisto_nb.rules.gates.gate_rules import NO_GATES, GateRules
+from mephisto_nb.rules.gates.state import GateBook
+from mephisto_nb.rules.seat_index import Rooms
+
+#: A run that expires is no worker's doing.
+_OWN_WAYS_TO_LEAVE = AGENT_LEFT - {AgentStatus.EXPIRED}
+
+CanDoUnit = Callable[[Worker, Unit, Assignment], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRules:
+    """The limits of one run; the durations are in seconds (see `TaskRunArgs`)."""
+
+    provider_type: str
+    pay_amount: float = 0.0
+    assignment_duration: float = 1800.0
+    submission_timeout: float = 600.0
+    lifetime: float = 2678400.0
+    patience: float = 43200.0
+    allowed_concurrent: int = 0
+    maximum_units_per_worker: int = 0
+    max_num_concurrent_units: int = 0
+    requirements: tuple[Requirement, ...] = ()
+    can_do_unit: CanDoUnit | None = None
+    #: How several people do an assignment together; None: each works alone.
+    partners: PartnerRules | None = None
+    gates: GateRules = NO_GATES
+
+    def steered(self, steering: Steering) -> RunRules:
+        """Give these rules with the limits that were changed since the launch."""
+        concurrent, per_worker = steering.max_num_concurrent_units, steering.maximum_units_per_worker
+        return replace(
+            self,
+            pay_amount=self.pay_amount if steering.task_reward is None else steering.task_reward,
+            max_num_concurrent_units=self.max_num_concurrent_units if concurrent is None else concurrent,
+            maximum_units_per_worker=self.maximum_units_per_worker if per_worker is None else per_worker,
+        )
+
+
+class PayCounts(Counter[tuple[UnitStatus, float]]):
+    """How many units of a status are paid how much, in US dollars."""
+
+    def enter(self, unit: Unit) -> None:
+        """Count a unit."""
+        self[unit.status, unit.pay_amount] += 1
+
+    def remove(self, unit: Unit) -> None:
+        """Count a unit no longer, before its status or its pay changes."""
+        self[unit.status, unit.pay_amount] -= 1
+
+
+@dataclass(slots=True)
+class RunState:
+    """Assignments, units and agents of one run, with the indexes that keep each rule's cost flat.
+
+    Change units and agents only through `Step`, which keeps the indexes, the event log and the database in
+    step with them. `rules` are those in force: what `steering` says, and for the rest those of the launch.
+    Units of gates are in `units` as well, but counted in `gates` and `pay` alone.
+    """
+
+    task_run_id: str
+    rules: RunRules
+    opened_at: float
+    generator_done: bool = False
+    closing: str | None = None
+    last_seq: int = 0
+    last_n: int = 0
+    last_submission_at: float | None = None
+    ended_at: float | None = None
+    steering: Steering = AS_LAUNCHED
+    assignments: dict[str, Assignment] = field(default_factory=dict)
+    units: dict[str, Unit] = field(default_factory=dict)
+    agents: dict[str, Agent] = field(default_factory=dict)
+    #: Workers who came for the first time since the run was read, by name.
+    new_workers: dict[str, Worker] = field(default_factory=dict)
+    #: The newest agent of a worker's registration. Registrations can be guessed, so each worker has their own.
+    by_registration: dict[tuple[str, str], str] = field(default_factory=dict)
+    #: Units waiting to be launched, in order; ids of units that were not expired since.
+    created: deque[str] = field(default_factory=deque)
+    #: Launched units by assignment, oldest first: what an arriving worker can get.
+    launched: dict[str, list[str]] = field(default_factory=dict)
+    #: The names of those who ever took a unit, by worker.
+    worker_names: dict[str, str] = field(default_factory=dict)
+    #: Who holds, or has answered, how many units of an assignment: two, after a late answer.
+    workers_of: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    active_agents: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    units_of_worker: Counter[str] = field(default_factory=Counter)
+    #: How many units a worker has given back, or left in another way of their own.
+    left_by_worker: Counter[str] = field(default_factory=Counter)
+    counts: Counter[UnitStatus] = field(default_factory=Counter)
+    pay: PayCounts = field(default_factory=PayCounts)
+    rooms: Rooms = field(default_factory=Rooms)
+    #: What workers are owed, or were sent, beside their units' pay, in US dollars; by the payment's key.
+    payments: dict[str, float] = field(default_factory=dict)
+    gates: GateBook = field(default_factory=GateBook)
+    _deadlines: list[tuple[float, str]] = field(default_factory=list)
+    _launch_rules: RunRules = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._launch_rules = self.rules
+        self.steer(self.steering)
+
+    def steer(self, steering: Steering) -> None:
+        """Put what was changed since the launch in force."""
+        self.steering, self.rules = steering, self._launch_rules.steered(steering)
+
+    # -- filling ---------------------------------------------------------------------------------------------
+
+    def add_unit(self, unit: Unit) -> None:
+        """Take a unit in, in whatever status it is."""
+        self.units[unit.unit_id] = unit
+        if self.rules.partners is not None:
+            self.rooms.add_seat(unit)
+        self.index_unit(unit)
+
+    def add_agent(self, agent: Agent) -> None:
+        """Take an agent in; the newest of a registration is the one that its page finds."""
+        self.agents[agent.agent_id] = agent
+        self.by_registration[agent.worker_id, agent.registration_id] = agent.agent_id
+        self.index_agent(agent)
+
+    # -- keeping the indexes ---------------------------------------------------------------------------------
+
+    def index_unit(self, unit: Unit) -> None:
+        """Enter a unit where its status says that it is to be found."""
+        self.pay.enter(unit)
+        if not unit.is_real:
+            self.gates.index_unit(unit, 1)
+            return
+        self.counts[unit.status] += 1
+        if unit.status is UnitStatus.CREATED:
+            self.created.append(unit.unit_id)
+        elif unit.status is UnitStatus.LAUNCHED:
+            self.launched.setdefault(unit.assignment_id, []).append(unit.unit_id)
+        if unit.worker_id is not None and _holds(unit):
+            self.workers_of[unit.assignment_id][unit.worker_id] += 1
+            self.units_of_worker[unit.worker_id] += 1
+
+    def unindex_unit(self, unit: Unit) -> None:
+        """Undo `index_unit`, before the unit changes."""
+        self.pay.remove(unit)
+        if not unit.is_real:
+            self.gates.index_unit(unit, -1)
+            return
+        self.counts[unit.status] -= 1
+        if unit.status is UnitStatus.LAUNCHED:
+            siblings = self.launched[unit.assignment_id]
+            siblings.remove(unit.unit_id)
+            if not siblings:
+                del self.launched[unit.assignment_id]
+        if unit.worker_id is not None and _holds(unit):
+            self.workers_of[unit.assignment_id][unit.worker_id] -= 1
+            self.units_of_worker[unit.worker_id] -= 1
+
+    def index_agent(self, agent: Agent) -> None:
+        """Enter an agent where its status says that it is to be found."""
+        if agent.status in AGENT_ACTIVE:
+            self.active_agents[agent.worker_id].add(agent.agent_id)
+            self.rooms.enter(agent, self.units)
+            if agent.deadline is not None:
+                heappush(self._deadlines, (agent.deadline, agent.agent_id))
+        elif agent.status in _OWN_WAYS_TO_LEAVE:
+            self.left_by_worker[agent.worker_id] += 1
+
+    def unindex_agent(self, agent: Agent) -> None:
+        """Undo `index_agent`, before the agent changes."""
+        self.rooms.leave(agent, self.units)
+        active = self.active_agents.get(agent.worker_id)
+        if active is not None:
+            active.discard(agent.agent_id)
+            if not active:
+                del self.active_agents[agent.worker_id]
+        if agent.status in _OWN_WAYS_TO_LEAVE:
+            self.left_by_worker[agent.worker_id] -= 1
+
+    # -- asking ----------------------------------------------------------------------------------------------
+
+    @property
+    def num_open(self) -> int:
+        """How many units of the work may still be worked on."""
+        return sum(self.counts[status] for status in UNIT_OPEN)
+
+    @property
+    def num_out(self) -> int:
+        """How many units are with workers, or on offer to them."""
+        return self.counts[UnitStatus.LAUNCHED] + self.counts[UnitStatus.ASSIGNED]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there is nothing left to wait for."""
+        no_more = self.generator_done or self.closing is not None
+        return no_more and self.num_open == 0 and not self.gates.is_busy
+
+    @property
+    def num_assignments(self) -> int:
+        """How many assignments the data has become so far."""
+        return len(self.assignments) - len(self.gates.units)
+
+    def holds_one_of(self, assignment_id: str, worker_id: str) -> bool:
+        """Tell whether a worker holds, or has answered, a unit of an assignment."""
+        held = self.workers_of.get(assignment_id)
+        return held is not None and held[worker_id] > 0
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing is handed out for the time being."""
+        return self.steering.paused_at is not None
+
+    @property
+    def quiet_since(self) -> float:
+        """When something was last submitted, or work last put on offer: patience counts from here."""
+        return max(self.opened_at, self.last_submission_at or 0.0, self.steering.resumed_at or 0.0)
+
+    @property
+    def patience_ends(self) -> float | None:
+        """When patience is over; None: never, or not while the run is paused."""
+        return self.quiet_since + self.rules.patience if self.rules.patience and not self.is_paused else None
+
+    def next_created(self) -> Unit | None:
+        """Give the next unit to launch."""
+        while self.created:
+            unit = self.units[self.created[0]]
+            if unit.status is UnitStatus.CREATED:
+                return unit
+            self.created.popleft()
+        return None
+
+    def units_in(self, *statuses: UnitStatus) -> list[Unit]:
+        """Give the units in one of these statuses."""
+        return [unit for unit in self.units.values() if unit.status in statuses]
+
+    def overdue_agents(self, now: float) -> Iterator[Agent]:
+        """Give the active agents whose deadline has passed, earliest first."""
+        while self._deadlines and self._deadlines[0][0] <= now:
+            deadline, agent_id = heappop(self._deadlines)
+            agent = self.agents[agent_id]
+            if agent.status in AGENT_ACTIVE and agent.deadline == deadline:
+                yield agent
+
+    def next_deadline(self) -> float | None:
+        """Give the earliest time at which the clock alone will change something."""
+        while self._deadlines:
+            deadline, agent_id = self._deadlines[0]
+            agent = self.agents[agent_id]
+            if agent.status in AGENT_ACTIVE and agent.deadline == deadline:
+                break
+            heappop(self._deadlines)
+        times = [self._deadlines[0][0]] if self._deadlines else []
+        if (onboarding_ends := self.gates.next_deadline()) is not None:
+            times.append(onboarding_ends)
+        if self.closing is None:
+            times.append(self.opened_at + self.rules.lifetime)
+            if self.patience_ends is not None:
+                times.append(self.patience_ends)
+        return min(times, default=None)
+
+
+def _holds(unit: Unit) -> bool:
+    return unit.status is UnitStatus.ASSIGNED or unit.status in UNIT_ANSWERED

@@ -1,0 +1,59 @@
+"""A worker's answer comes in.
+
+Whatever the router has received counts: its sender was told so. Where the worker's time was over by then, but
+nobody had been able to tell them, their work finds a place all the same.
+"""
+
+from __future__ import annotations
+
+from mephisto_nb.model.records import Agent, Submission, Unit
+from mephisto_nb.model.states import AGENT_ACTIVE, AgentStatus, UnitStatus
+from mephisto_nb.rules import seating
+from mephisto_nb.rules.gates.checks import look_at
+from mephisto_nb.rules.step import Step
+
+
+def submit(step: Step, submission: Submission) -> None:
+    """Keep an answer; a second one of the same agent changes nothing."""
+    agent = step.state.agents.get(submission.agent_id)
+    if agent is None:
+        step.log("agent", submission.agent_id, None, None, "an answer of nobody in this run was set aside", "router")
+        return
+    if agent.submitted_at is not None:
+        step.log("agent", agent.agent_id, None, None, "a second answer was set aside", "router")
+        return
+    late, begun = agent.status not in AGENT_ACTIVE, seating.has_begun(step.state, agent)
+    step.add_submission(submission)
+    why = f"sent in time, while the run had it as {agent.status.value!r}" if late else "sent an answer"
+    unit = _place_for_late(step, agent) if late else step.state.units[agent.unit_id]
+    step.change_agent(agent, AgentStatus.COMPLETED, why, "worker")
+    step.change_unit(unit, UnitStatus.COMPLETED, why, "worker", agent)
+    step.ended.append(agent)
+    step.submitted.append(unit)
+    if begun:
+        seating.left(step, agent, begun=True)
+    look_at(step, agent, unit, submission)
+
+
+def _place_for_late(step: Step, agent: Agent) -> Unit:
+    """Find the unit of a late answer: its own if nobody else has it, else one more of the same assignment."""
+    unit = step.state.units[agent.unit_id]
+    if unit.status is UnitStatus.LAUNCHED:
+        step.change_unit(unit, UnitStatus.ASSIGNED, "given back to a late answer", "operator", agent)
+        return unit
+    if unit.status is UnitStatus.CREATED:
+        step.change_unit(unit, UnitStatus.EXPIRED, "given back to a late answer", "operator")
+        return unit
+    if unit.status is UnitStatus.EXPIRED:
+        return unit
+    extra = _extra_unit(step, unit)
+    agent.unit_id = extra.unit_id
+    return extra
+
+
+def _extra_unit(step: Step, unit: Unit) -> Unit:
+    siblings = [u.unit_index for u in step.state.units.values() if u.assignment_id == unit.assignment_id]
+    extra = Unit(step.new_id(), unit.assignment_id, max(siblings) + 1, unit.pay_amount)
+    step.add_assignments([], [extra])
+    step.change_unit(extra, UnitStatus.EXPIRED, "made for a late answer, whose unit another worker has", "operator")
+    return extra

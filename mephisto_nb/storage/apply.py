@@ -1,0 +1,293 @@
+"""From `Changes` to SQL.
+
+Changes of one kind go out together: nothing of one kind depends on the order between kinds other than the
+one in `_ORDER`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, update
+from sqlalchemy.sql.base import Executable
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.errors import ConflictError
+from mephisto_nb.model import changes as c
+from mephisto_nb.model.records import Agent, Event, Submission, TaskRun, Unit
+from mephisto_nb.model.reviews import Review
+from mephisto_nb.storage import gates, people
+from mephisto_nb.storage import tables as t
+from mephisto_nb.storage.bulk import BulkInsert
+from mephisto_nb.storage.json_text import dump
+from mephisto_nb.storage.plain_text import make_storable
+
+_ADD_ASSIGNMENTS = BulkInsert(t.assignments, "assignment_id", "task_run_id", "assignment_index", "shared", "unit_data")
+_ADD_UNITS = BulkInsert(
+    t.units,
+    "unit_id", "assignment_id", "task_run_id", "unit_index", "pay_amount", "status", "agent_id", "worker_id",
+)  # fmt: skip
+_ADD_EVENTS = BulkInsert(
+    t.events, "task_run_id", "at", "subject", "subject_id", "before", "after", "why", "who", "detail"
+)
+_CHANGE_UNIT = (
+    update(t.units)
+    .where(t.units.c.unit_id == bindparam("id"), t.units.c.status == bindparam("before"))
+    .values(status=bindparam("after"), agent_id=bindparam("agent"), worker_id=bindparam("worker"))
+)
+_CHANGE_AGENT = (
+    update(t.agents)
+    .where(t.agents.c.agent_id == bindparam("id"), t.agents.c.status == bindparam("before"))
+    .values(status=bindparam("after"), unit_id=bindparam("unit"))
+)
+_CHANGE_PAY = update(t.units).where(t.units.c.unit_id == bindparam("id")).values(pay_amount=bindparam("pay"))
+_ADD_REVIEWS = BulkInsert(
+    t.reviews,
+    "review_id", "task_run_id", "unit_id", "agent_id", "worker_id", "before", "after", "note", "message", "who", "at",
+    "reward_payment_id", "bonus_payment_id", "effects", "undoes",
+)  # fmt: skip
+_CHANGE_PAYMENT = (
+    update(t.payments)
+    .where(t.payments.c.payment_id == bindparam("id"), t.payments.c.status == bindparam("before"))
+    .values(status=bindparam("after"), sent_at=bindparam("sent_at"))
+)
+_CHANGE_DEADLINE = update(t.agents).where(t.agents.c.agent_id == bindparam("id")).values(deadline=bindparam("at"))
+
+
+def apply_changes(connection: Connection, changes: c.Changes) -> None:
+    """Write one run's changes inside the caller's transaction.
+
+    Raises
+    ------
+    ConflictError
+        A row was not in the status that a change starts from.
+    """
+    by_kind: dict[type, list[Any]] = defaultdict(list)
+    for change in changes.changes:
+        by_kind[type(change)].append(change)
+    for kind, write in _ORDER:
+        if found := by_kind.get(kind):
+            write(connection, changes.task_run_id, found)
+    write_events(connection, changes.task_run_id, changes.events)
+    _write_link(connection, changes)
+
+
+def _insert(connection: Connection, table: Any, rows: Iterable[JSONObject]) -> None:
+    if found := list(rows):
+        connection.execute(insert(table), found)
+
+
+def _update(connection: Connection, statement: Executable, rows: Sequence[JSONObject], what: str) -> None:
+    # SQLAlchemy gives a CursorResult for DML, whose rowcount adds up over all rows.
+    result: Any = connection.execute(statement, rows)
+    if result.rowcount != len(rows):
+        raise ConflictError(
+            f"{len(rows) - result.rowcount} of {len(rows)} {what} were changed by somebody else in the meantime."
+        )
+
+
+def run_row(run: TaskRun) -> JSONObject:
+    """Give the row of a new run."""
+    return {
+        "task_run_id": run.task_run_id,
+        "task_id": run.task_id,
+        "requester_id": run.requester_id,
+        "blueprint_type": run.blueprint_type,
+        "architect_type": run.architect_type,
+        "provider_type": run.provider_type,
+        "config": dump(run.config),
+        "qualifications": dump(run.qualifications),
+        "created_at": run.created_at,
+        "opened_at": run.opened_at,
+        "ended_at": run.ended_at,
+        "generator_done": run.generator_done,
+        **asdict(run.steering),
+    }
+
+
+def _add_assignments(connection: Connection, run: str | None, found: list[c.AddAssignments]) -> None:
+    assignments = (assignment for change in found for assignment in change.assignments)
+    _ADD_ASSIGNMENTS(
+        connection, ((a.assignment_id, run, a.index, dump(a.shared), dump(a.unit_data)) for a in assignments)
+    )
+    _ADD_UNITS(connection, (_unit_row(run, unit) for change in found for unit in change.units))
+
+
+def _unit_row(run: str | None, unit: Unit) -> tuple[Any, ...]:
+    holder = (unit.agent_id, unit.worker_id)
+    return (unit.unit_id, unit.assignment_id, run, unit.unit_index, unit.pay_amount, unit.status.value, *holder)
+
+
+def _add_workers(connection: Connection, run: str | None, found: list[c.AddWorker]) -> None:
+    _insert(connection, t.workers, ({**asdict(add.worker), "created_at": add.created_at} for add in found))
+
+
+def _agent_row(run: str | None, agent: Agent) -> JSONObject:
+    return {
+        "agent_id": agent.agent_id,
+        "unit_id": agent.unit_id,
+        "task_run_id": run,
+        "worker_id": agent.worker_id,
+        "registration_id": agent.registration_id,
+        "status": agent.status.value,
+        "accepted_at": agent.accepted_at,
+        "deadline": agent.deadline,
+    }
+
+
+def _add_agents(connection: Connection, run: str | None, found: list[c.AddAgent]) -> None:
+    _insert(connection, t.agents, (_agent_row(run, add.agent) for add in found))
+
+
+def _change_units(connection: Connection, run: str | None, found: list[c.ChangeUnit]) -> None:
+    rows = [
+        {"id": u.unit_id, "before": u.before.value, "after": u.after.value, "agent": u.agent_id, "worker": u.worker_id}
+        for u in found
+    ]
+    _update(connection, _CHANGE_UNIT, rows, "units")
+
+
+def _change_agents(connection: Connection, run: str | None, found: list[c.ChangeAgent]) -> None:
+    rows = [{"id": a.agent_id, "before": a.before.value, "after": a.after.value, "unit": a.unit_id} for a in found]
+    _update(connection, _CHANGE_AGENT, rows, "agents")
+
+
+def _change_deadlines(connection: Connection, run: str | None, found: list[c.ChangeDeadline]) -> None:
+    _update(connection, _CHANGE_DEADLINE, [{"id": d.agent_id, "at": d.deadline} for d in found], "agents")
+
+
+def _change_pay(connection: Connection, run: str | None, found: list[c.ChangePay]) -> None:
+    # In their order: a unit may be in several of these.
+    for change in found:
+        if change.unit_ids:
+            rows = [{"id": unit_id, "pay": change.pay_amount} for unit_id in change.unit_ids]
+            _update(connection, _CHANGE_PAY, rows, "units")
+
+
+def _submission_row(submission: Submission) -> JSONObject:
+    return {
+        "agent_id": submission.agent_id,
+        "data": dump(submission.data),
+        "files": dump(submission.files),
+        "received_at": t.NOBODY_KNOWS if submission.received_at is None else submission.received_at,
+    }
+
+
+def _add_submissions(connection: Connection, run: str | None, found: list[c.AddSubmission]) -> None:
+    _insert(connection, t.submissions, (_submission_row(add.submission) for add in found))
+
+
+def _add_metadata(connection: Connection, run: str | None, found: list[c.AddMetadata]) -> None:
+    rows = ({"agent_id": m.agent_id, "data": dump(m.data), "received_at": m.received_at} for m in found)
+    _insert(connection, t.agent_metadata, rows)
+
+
+def _add_live_updates(connection: Connection, run: str | None, found: list[c.AddLiveUpdate]) -> None:
+    rows = ({"agent_id": u.agent_id, "sender": u.sender, "data": dump(u.data), "at": u.at} for u in found)
+    _insert(connection, t.live_updates, rows)
+
+
+def _add_payments(connection: Connection, run: str | None, found: list[c.AddPayment]) -> None:
+    payments = (add.payment for add in found)
+    rows = [{**asdict(payment), "kind": payment.kind.value, "status": payment.status.value} for payment in payments]
+    people.add_payments(connection, rows)
+
+
+def _change_payments(connection: Connection, run: str | None, found: list[c.ChangePayment]) -> None:
+    rows = [{"id": p.payment_id, "before": p.before.value, "after": p.after.value, "sent_at": p.sent_at} for p in found]
+    _update(connection, _CHANGE_PAYMENT, rows, "payments")
+
+
+def _add_reviews(connection: Connection, run: str | None, found: list[c.AddReview]) -> None:
+    _ADD_REVIEWS(connection, (_review_row(run, add.review) for add in found))
+
+
+def _review_row(run: str | None, review: Review) -> tuple[Any, ...]:
+    words = (make_storable(text) for text in (review.note, review.message, review.who))
+    about = (review.review_id, run, review.unit_id, review.agent_id, review.worker_id)
+    came_with = (review.reward_payment_id, review.bonus_payment_id, dump(review.effects), review.undoes)
+    return (*about, review.before.value, review.after.value, *words, review.at, *came_with)
+
+
+def _set_grants(connection: Connection, run: str | None, found: list[c.SetGrant]) -> None:
+    # In their order: a worker may be granted and lose the same thing.
+    for change in found:
+        people.set_grant(connection, change.qualification_name, change.worker_id, change.value, change.at)
+
+
+def _set_blocked(connection: Connection, run: str | None, found: list[c.SetBlocked]) -> None:
+    for change in found:
+        people.set_blocked(connection, change.worker_id, change.blocked)
+
+
+def _set_run(connection: Connection, run: str | None, **values: object) -> None:
+    statement = update(t.task_runs).where(t.task_runs.c.task_run_id == run).values(**values)
+    if connection.execute(statement).rowcount != 1:
+        raise ConflictError(f"Task run {run!r} is no longer in this database: somebody took it back.")
+
+
+def write_events(connection: Connection, task_run_id: str | None, events: Iterable[Event]) -> None:
+    """Add rows to the event log; what is of no run has None for its run."""
+    _ADD_EVENTS(connection, (_event_row(task_run_id, event) for event in events))
+
+
+def _event_row(run: str | None, event: Event) -> tuple[Any, ...]:
+    detail = None if event.detail is None else dump(event.detail)
+    words = (make_storable(event.why), make_storable(event.who), detail)
+    return (run, event.at, event.subject, make_storable(event.subject_id), event.before, event.after, *words)
+
+
+def _write_link(connection: Connection, changes: c.Changes) -> None:
+    run, values = changes.task_run_id, {}
+    packets = [
+        {"task_run_id": run, "n": n, "packet": dump(packet.to_dict())}
+        for n, packet in enumerate(changes.packets, start=changes.first_n)
+    ]
+    _insert(connection, t.outbox, packets)
+    if packets:
+        values["last_n"] = packets[-1]["n"]
+    if changes.last_seq is not None:
+        values["last_seq"] = changes.last_seq
+    if values:
+        _set_run(connection, run, **values)
+    if changes.delivered_n is not None:
+        connection.execute(delete(t.outbox).where(t.outbox.c.task_run_id == run, t.outbox.c.n <= changes.delivered_n))
+
+
+_Writer = Callable[[Connection, str | None, list[Any]], None]
+
+_ORDER: tuple[tuple[type, _Writer], ...] = (
+    (c.AddRun, lambda connection, run, found: _insert(connection, t.task_runs, (run_row(add.run) for add in found))),
+    (c.AddWorker, _add_workers),
+    (c.AddAssignments, _add_assignments),
+    (c.AddGateUnit, gates.add_gate_units),
+    (c.AddAgent, _add_agents),
+    (c.ChangeAgent, _change_agents),
+    (c.ChangeDeadline, _change_deadlines),
+    (c.ChangeUnit, _change_units),
+    (c.ChangePay, _change_pay),
+    (c.AddSubmission, _add_submissions),
+    (c.AddMetadata, _add_metadata),
+    (c.AddLiveUpdate, _add_live_updates),
+    (c.AddPayment, _add_payments),
+    (c.ChangePayment, _change_payments),
+    (c.AddReview, _add_reviews),
+    (c.SetGrant, _set_grants),
+    (c.SetBlocked, _set_blocked),
+    (c.AddOnboarding, gates.add_onboarding),
+    (c.ChangeOnboarding, gates.change_onboarding),
+    (c.AddOnboardingAnswer, gates.add_onboarding_answers),
+    (c.AddVerdict, gates.add_verdicts),
+    (c.HoldArrival, gates.hold_arrivals),
+    (c.ReleaseArrivals, gates.release_arrivals),
+    (c.GeneratorDone, lambda connection, run, found: _set_run(connection, run, generator_done=True)),
+    (c.Steer, lambda connection, run, found: _set_run(connection, run, **asdict(found[-1].steering))),
+    (c.EndRun, lambda connection, run, found: _set_run(connection, run, ended_at=found[-1].ended_at)),
+    (
+        c.ReopenRun,
+        lambda connection, run, found: _set_run(connection, run, ended_at=None, opened_at=found[-1].opened_at),
+    ),
+)

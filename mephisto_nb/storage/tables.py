@@ -1,0 +1,315 @@
+"""The schema, as SQLAlchemy Core tables. Its history is in `migrations`."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    func,
+    text,
+)
+
+from mephisto_nb.model.states import AgentStatus, Gate, PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.storage.plain_text import KeyText, PlainText
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+ID = String(64)
+
+
+def _one_of(column: str, values: list[str]) -> CheckConstraint:
+    return CheckConstraint(f"{column} IN ({', '.join(repr(value) for value in values)})", name=column)
+
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("task_id", ID, primary_key=True),
+    Column("task_name", PlainText, nullable=False, unique=True),
+    Column("created_at", Float, nullable=False),
+)
+
+requesters = Table(
+    "requesters",
+    metadata,
+    Column("requester_id", ID, primary_key=True),
+    Column("requester_name", PlainText, nullable=False),
+    Column("provider_type", Text, nullable=False),
+    UniqueConstraint("requester_name", "provider_type"),
+)
+
+task_runs = Table(
+    "task_runs",
+    metadata,
+    Column("task_run_id", ID, primary_key=True),
+    Column("task_id", ID, ForeignKey("tasks.task_id"), nullable=False, index=True),
+    Column("requester_id", ID, ForeignKey("requesters.requester_id"), nullable=False),
+    Column("blueprint_type", Text, nullable=False),
+    Column("architect_type", Text, nullable=False),
+    Column("provider_type", Text, nullable=False),
+    Column("config", Text, nullable=False),
+    Column("qualifications", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    # When work was last put on offer: the launch, or the latest resumption.
+    Column("opened_at", Float, nullable=False),
+    Column("ended_at", Float),
+    Column("generator_done", Boolean, nullable=False),
+    # What was changed since the launch: since when it is paused, when it last went on, and limits.
+    Column("paused_at", Float),
+    Column("resumed_at", Float),
+    Column("max_num_concurrent_units", Integer),
+    Column("maximum_units_per_worker", Integer),
+    Column("task_reward", Float),
+    # How far the link to the router has come: messages handled, packets sent.
+    Column("last_seq", BigInteger, nullable=False, server_default="0"),
+    Column("last_n", BigInteger, nullable=False, server_default="0"),
+)
+
+assignments = Table(
+    "assignments",
+    metadata,
+    Column("assignment_id", ID, primary_key=True),
+    Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), nullable=False),
+    Column("assignment_index", Integer, nullable=False),
+    Column("shared", Text, nullable=False),
+    Column("unit_data", Text, nullable=False),
+    UniqueConstraint("task_run_id", "assignment_index"),
+    sqlite_with_rowid=False,
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("worker_id", ID, primary_key=True),
+    Column("worker_name", KeyText, nullable=False),
+    Column("provider_type", Text, nullable=False),
+    Column("blocked", Boolean, nullable=False, server_default=false()),
+    Column("created_at", Float, nullable=False),
+    UniqueConstraint("worker_name", "provider_type"),
+)
+
+units = Table(
+    "units",
+    metadata,
+    Column("unit_id", ID, primary_key=True),
+    Column("assignment_id", ID, ForeignKey("assignments.assignment_id"), nullable=False),
+    Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), nullable=False),
+    Column("unit_index", Integer, nullable=False),
+    Column("pay_amount", Float, nullable=False),
+    Column("status", Text, nullable=False),
+    # No foreign key: agents point at units already.
+    Column("agent_id", ID),
+    Column("worker_id", ID, ForeignKey("workers.worker_id"), index=True),
+    UniqueConstraint("assignment_id", "unit_index"),
+    Index(None, "task_run_id", "status"),
+    _one_of("status", [status.value for status in UnitStatus]),
+    sqlite_with_rowid=False,
+)
+
+agents = Table(
+    "agents",
+    metadata,
+    Column("agent_id", ID, primary_key=True),
+    Column("unit_id", ID, ForeignKey("units.unit_id"), nullable=False, index=True),
+    Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), nullable=False, index=True),
+    Column("worker_id", ID, ForeignKey("workers.worker_id"), nullable=False, index=True),
+    Column("registration_id", PlainText, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("accepted_at", Float, nullable=False),
+    Column("deadline", Float),
+    _one_of("status", [status.value for status in AgentStatus]),
+    sqlite_with_rowid=False,
+)
+
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("agent_id", ID, ForeignKey("agents.agent_id"), primary_key=True),
+    Column("data", Text, nullable=False),
+    Column("files", Text, nullable=False),
+    Column("received_at", Float, nullable=False),  # or `NOBODY_KNOWS`; to be read as `RECEIVED_AT`
+    sqlite_with_rowid=False,
+)
+#: What stands for the time of an imported answer of which nobody knows when it came; and the time, or NULL for that.
+NOBODY_KNOWS = 0.0
+RECEIVED_AT = func.nullif(submissions.c.received_at, NOBODY_KNOWS)
+
+agent_metadata = Table(
+    "agent_metadata",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("agent_id", ID, ForeignKey("agents.agent_id"), nullable=False, index=True),
+    Column("data", Text, nullable=False),
+    Column("received_at", Float, nullable=False),
+)
+
+live_updates = Table(
+    "live_updates",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("agent_id", ID, ForeignKey("agents.agent_id"), nullable=False, index=True),
+    Column("sender", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("at", Float, nullable=False),
+)
+
+qualifications = Table(
+    "qualifications",
+    metadata,
+    Column("qualification_id", ID, primary_key=True),
+    Column("qualification_name", PlainText, nullable=False, unique=True),
+    Column("description", PlainText, nullable=False),
+)
+
+granted_qualifications = Table(
+    "granted_qualifications",
+    metadata,
+    Column("worker_id", ID, ForeignKey("workers.worker_id"), primary_key=True),
+    Column("qualification_id", ID, ForeignKey("qualifications.qualification_id"), primary_key=True, index=True),
+    Column("value", BigInteger, nullable=False),
+    Column("granted_at", Float, nullable=False),
+)
+
+payments = Table(
+    "payments",
+    metadata,
+    Column("payment_id", ID, primary_key=True),
+    # What makes it once: the same thing is never paid for twice, whoever asks again.
+    Column("key", PlainText, nullable=False, unique=True),
+    Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), index=True),
+    Column("worker_id", ID, ForeignKey("workers.worker_id"), nullable=False, index=True),
+    Column("unit_id", ID, ForeignKey("units.unit_id"), index=True),
+    Column("kind", Text, nullable=False),
+    Column("amount", Float, nullable=False),
+    Column("reason", PlainText, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("sent_at", Float),
+    _one_of("kind", [kind.value for kind in PaymentKind]),
+    _one_of("status", [status.value for status in PaymentStatus]),
+)
+
+reviews = Table(
+    "reviews",
+    metadata,
+    # What it was, never what it is: no row is ever changed. One that is undone has another row that names it.
+    Column("review_id", ID, primary_key=True),
+    Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), nullable=False, index=True),
+    Column("unit_id", ID, ForeignKey("units.unit_id"), nullable=False, index=True),
+    Column("agent_id", ID, ForeignKey("agents.agent_id"), nullable=False),
+    Column("worker_id", ID, ForeignKey("workers.worker_id"), nullable=False, index=True),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("note", PlainText, nullable=False),
+    Column("message", PlainText, nullable=False),
+    Column("who", PlainText, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("reward_payment_id", ID, ForeignKey("payments.payment_id")),
+    Column("bonus_payment_id", ID, ForeignKey("payments.payment_id")),
+    # What else came with it: qualifications granted, the worker blocked.
+    Column("effects", Text, nullable=False),
+    Column("undoes", ID, ForeignKey("reviews.review_id"), unique=True),
+    _one_of("before", [status.value for status in UnitStatus]),
+    _one_of("after", [status.value for status in UnitStatus]),
+)
+
+onboarding_agents = Table(
+    "onboarding_agents",
+    metadata,
+    Column("agent_id", ID, primary_key=True),
+    Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), nullable=False, index=True),
+    Column("worker_id", ID, ForeignKey("workers.worker_id"), nullable=False, index=True),
+    Column("registration_id", PlainText, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("deadline", Float),
+    Column("submitted_at", Float),
+    Column("data", Text),
+    _one_of("status", [status.value for status in AgentStatus]),
+)
+
+gate_units = Table(
+    "gate_units",
+    metadata,
+    Column("unit_id", ID, ForeignKey("units.unit_id"), primary_key=True),
+    Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), nullable=False, index=True),
+    Column("worker_id", ID, ForeignKey("workers.worker_id"), nullable=False, index=True),
+    Column("gate", Text, nullable=False),
+    Column("row_key", Text, nullable=False),
+    # All of it, with the right answers, which are no part of the assignment's own data.
+    Column("row", Text, nullable=False),
+    _one_of("gate", [gate.value for gate in Gate]),
+)
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    # No foreign key: of an agent, or of an onboarding agent.
+    Column("agent_id", ID, primary_key=True),
+    Column("gate", Text, primary_key=True),
+    Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), nullable=False, index=True),
+    Column("passed", Boolean),
+    Column("at", Float, nullable=False),
+    Column("detail", Text, nullable=False),
+    _one_of("gate", [gate.value for gate in Gate]),
+)
+
+held_arrivals = Table(
+    "held_arrivals",
+    metadata,
+    Column("request_id", ID, primary_key=True),
+    Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), nullable=False, index=True),
+    Column("worker_id", ID, ForeignKey("workers.worker_id"), nullable=False, index=True),
+    Column("worker_name", KeyText, nullable=False),
+    Column("registration_id", PlainText, nullable=False),
+    Column("held_at", Float, nullable=False),
+)
+
+#: Events that are about people rather than about one run; literally so, or databases do not see that the index fits.
+OF_PEOPLE = text("subject IN ('worker', 'qualification')")
+
+events = Table(
+    "events",
+    metadata,
+    Column("event_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), index=True),
+    Column("at", Float, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("subject_id", PlainText, nullable=False),
+    Column("before", Text),
+    Column("after", Text),
+    Column("why", PlainText, nullable=False),
+    Column("who", PlainText, nullable=False),
+    Column("detail", Text),
+    # Those about people are few beside those about units and agents, and are looked for across all runs.
+    Index("ix_events_people", "subject_id", sqlite_where=OF_PEOPLE, postgresql_where=OF_PEOPLE),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), primary_key=True),
+    Column("n", BigInteger, primary_key=True, autoincrement=False),
+    Column("packet", Text, nullable=False),
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,105 @@
+"""Frames have the same columns and types, whether a run is full or empty."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mephisto_nb.frames import frames
+from mephisto_nb.model.records import Event
+from mephisto_nb.operator import Operator
+from tests.operations.runs import crowd_of, launch, take
+
+TIMES = {"accepted_at", "submitted_at", "deadline", "at", "created_at", "ended_at"}
+
+
+def has_types(frame: pd.DataFrame) -> bool:
+    """Tell whether all times are UTC timestamps."""
+    found = {str(frame[name].dtype) for name in TIMES & set(frame.columns)}
+    assert found <= {"datetime64[us, UTC]"}, found
+    return True
+
+
+async def test_a_run_without_answers_has_all_its_columns(operator: Operator) -> None:
+    run = await launch(operator, [{"text": "a"}])
+    assert tuple(run.results().columns) == frames.RESULT_COLUMNS
+    assert tuple(run.agents().columns) == frames.AGENT_COLUMNS
+    assert tuple(run.units().columns) == frames.UNIT_COLUMNS
+    assert tuple(run.events().columns) == frames.EVENT_COLUMNS
+    assert tuple(operator.task_runs().columns) == frames.RUN_COLUMNS
+    assert [len(frame) for frame in (run.results(), run.agents(), run.units())] == [0, 0, 1]
+    assert all(map(has_types, (run.results(), run.agents(), run.events(), operator.task_runs())))
+    assert run.results()["duration_in_seconds"].dtype == "float64"
+
+
+async def test_answers_are_told_apart_from_data_and_nested_ones_are_spread_out(operator: Operator) -> None:
+    run = await launch(operator, [{"text": "a", "more": {"n": 1}}])
+    async with crowd_of(run.url) as worker:
+        await worker("ann").submit(await take(worker("ann")), {"text": "b", "mood": {"joy": {"level": 2}}, "none": {}})
+    await run.completed()
+    (row,) = run.results().to_dict("records")
+    assert (row["input.text"], row["input.more.n"]) == ("a", 1)
+    assert (row["answer.text"], row["answer.mood.joy.level"], row["answer.none"]) == ("b", 2, {})
+    assert (row["worker_name"], row["status"], row["pay_amount"]) == ("ann", "completed", 0.1)
+    seconds = (row["submitted_at"] - row["accepted_at"]).total_seconds()
+    assert row["duration_in_seconds"] == pytest.approx(seconds)
+    assert all(map(has_types, (run.results(), run.agents(), run.events())))
+    assert tuple(run.results().columns[: len(frames.RESULT_COLUMNS)]) == frames.RESULT_COLUMNS
+    assert set(run.units().iloc[0][["worker_name", "status"]]) == {"ann", "completed"}
+
+
+def test_one_workers_made_up_fields_cost_no_columns_for_everybody() -> None:
+    about = dict.fromkeys(frames.RESULT_COLUMNS) | {"shared": {}, "unit_data": [], "unit_index": 0}
+    answers = [{f"made up {n}": n for n in range(20_000)}, {"mood": "calm", "why": 1}, {"mood": "glad", "why": 2}]
+    rows = [{**about, "data": answer} for answer in answers]
+    frame = frames.results_frame(rows, lambda shared, own: {}, lambda data: data)
+    assert len(frame.columns) == len(frames.RESULT_COLUMNS) + frames.MOST_COLUMNS + 1
+    assert list(frame["answer.mood"].dropna()) == ["calm", "glad"]
+    assert [len(rest) for rest in frame["answer.(more)"].dropna()] == [20_000 - frames.MOST_COLUMNS + 2]
+
+
+async def test_files_are_paths_to_what_was_sent(operator: Operator) -> None:
+    run = await launch(operator, [{"text": "a"}])
+    async with crowd_of(run.url) as worker:
+        await worker("ann").submit_form(await take(worker("ann")), {"n": 1}, {"photo": b"jpeg", "sound": b"wav"})
+    await run.completed()
+    (row,) = run.results().to_dict("records")
+    assert row["answer.n"] == 1
+    assert Path(row["answer.photo"]).read_bytes() == b"jpeg"
+    assert Path(row["answer.sound"]).read_bytes() == b"wav"
+    assert Path(row["answer.photo"]).parent == run.parts.directory / "files"
+    assert await run.parts.architect.fetch_file(Path(row["answer.photo"]).name) == Path(row["answer.photo"])
+
+
+async def test_the_event_log_tells_each_change_with_its_reason(operator: Operator) -> None:
+    run = await launch(operator, [{"text": "a"}])
+    async with crowd_of(run.url) as worker:
+        await worker("ann").submit(await take(worker("ann")), {})
+    await run.over.wait()
+    events = run.events()
+    units = events[events["subject"] == "unit"]
+    assert list(units["after"]) == ["created", "launched", "assigned", "completed"]
+    assert events["at"].is_monotonic_increasing
+    assert events.iloc[-1][["subject", "after", "why"]].to_list() == ["run", "ended", "all units are done"]
+
+
+def test_an_extra_unit_for_a_late_answer_has_the_shared_data_alone() -> None:
+    row = {"shared": {"a": 1}, "unit_data": [{"b": 2}], "unit_index": 1, "data": {"c": 3}, "files": []}
+    frame = frames.results_frame([row], lambda shared, own: {**shared, **own}, lambda data: data)
+    assert list(frame.columns[len(frames.RESULT_COLUMNS) :]) == ["input.a", "answer.c"]
+
+
+def test_events_without_detail_hold_none() -> None:
+    frame = frames.events_frame([Event(0.5, "run", "r", None, "ended", "done", "operator")])
+    assert frame.iloc[0]["at"] == pd.Timestamp("1970-01-01T00:00:00.5Z")
+    assert json.loads(frame.drop(columns="at").to_json(orient="records"))[0]["detail"] is None
+
+
+def test_half_a_character_of_one_worker_does_not_cost_everybodys_answers() -> None:
+    data = {"shared": {}, "unit_data": [{}], "unit_index": 0}
+    rows = [{**data, "data": {"mood": "\ud800"}}, {**data, "data": {"mood": "calm", "\udfff": "odd"}}]
+    frame = frames.results_frame(rows, lambda shared, own: shared, lambda answer: answer)
+    assert list(frame["answer.mood"]) == ["?", "calm"]

@@ -1,0 +1,121 @@
+"""Frames of what was said beside answers: metadata as any page may send it, calls, and accepted tips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from mephisto_nb.errors import NotFoundError
+from mephisto_nb.frames.said import METADATA_COLUMNS, REQUEST_COLUMNS, add_tips, metadata_frame, requests_frame
+
+HOSTILE = "<script>alert(1)</script>\ud800"
+
+
+def sent(metadata: Any, number: int = 1, files: Any = ()) -> dict[str, Any]:
+    """Give a row as the database does."""
+    owner = {"task_run_id": "run", "worker_name": "ann", "worker_id": "w", "unit_id": "u", "agent_id": "a"}
+    return {**owner, "id": number, "received_at": 1000.0, "data": {"metadata": metadata, "files": list(files)}}
+
+
+def frame(*rows: dict[str, Any]) -> pd.DataFrame:
+    return metadata_frame(rows, lambda name: f"files/{name}")
+
+
+def values(found: pd.DataFrame, *columns: str) -> list[list[Any]]:
+    """Give rows, with None for what is missing."""
+    rows = found[list(columns)].values.tolist()
+    return [[None if isinstance(value, float) and value != value else value for value in row] for row in rows]
+
+
+def test_what_npm_sends_is_one_row_for_each_type() -> None:
+    tip = {"type": "tips", "header": "Zoom", "text": "in"}
+    found = frame(sent({"tips": tip, "feedback": {"type": "feedback", "text": "ok"}}))
+    rows = values(found, "item_id", "kind", "header", "text")
+    assert rows == [["1-0", "tips", "Zoom", "in"], ["1-1", "feedback", None, "ok"]]
+    assert list(found.columns) == list(METADATA_COLUMNS)
+    assert found["at"].tolist() == [pd.Timestamp(1000.0, unit="s", tz="UTC")] * 2
+
+
+def test_what_mephisto_core_sends_is_one_row_with_its_files() -> None:
+    opinion = {"type": "worker_opinion", "data": {"questions": ["Was it fun?"]}}
+    (row,) = frame(sent(opinion, files=[{"filename": "0f", "fieldname": "picture"}])).to_dict("records")
+    assert (row["kind"], row["data"], row["files"], row["text"]) == ("worker_opinion", opinion, ["files/0f"], None)
+
+
+ODD = [{}, {"x": 1}, {"type": 3}, {"tips": "zoom in"}, {"tips": None}, {"a": {"type": "mine"}}, {"tips": {"text": [1]}},
+       {HOSTILE: {"text": HOSTILE}}, None]  # fmt: skip
+
+
+@pytest.mark.parametrize("metadata", ODD, ids=str)
+def test_whatever_a_page_sends_is_kept_as_it_is(metadata: Any) -> None:
+    found = frame(sent(metadata))
+    items = [metadata] if not isinstance(metadata, dict) else list(metadata.values())
+    assert found["data"].tolist() == items
+    assert set(found["kind"]) <= {"tips", "other"}
+
+
+def test_text_without_a_form_is_text() -> None:
+    assert frame(sent({"tips": "zoom in"}))[["kind", "text"]].values.tolist() == [["tips", "zoom in"]]
+
+
+def test_a_run_of_which_nothing_was_said_has_empty_frames() -> None:
+    assert frame().empty
+    found = requests_frame([], {})
+    assert (found.empty, list(found.columns)) == (True, list(REQUEST_COLUMNS))
+
+
+AGENTS = {"a": {"unit_id": "u", "worker_name": "ann"}}
+
+
+def update(sender: str, at: float, **data: Any) -> dict[str, Any]:
+    return {"agent_id": "a", "sender": sender, "at": at, "data": data}
+
+
+def test_calls_have_their_answers_beside_them_in_the_order_asked() -> None:
+    found = requests_frame(
+        [
+            update("worker", 1.0, request_id="r1", target="shout", args='{"text": "a"}'),
+            update("worker", 2.0, request_id="r2", target="fail", args="null"),
+            update("operator", 3.0, handles="r2", response="{}", error={"type": "ValueError", "message": "no"}),
+            update("operator", 5.5, handles="r1", response='"A"'),
+            update("worker", 6.0, request_id="r3", target="shout", args="{"),
+            update("worker", 7.0, text="no call"),
+            update("worker", 8.0, request_id="r1", target="again"),
+        ],
+        AGENTS,
+    )
+    rows = values(found, "request_id", "function", "arguments", "response", "error")
+    assert rows == [
+        ["r1", "shout", {"text": "a"}, "A", None],
+        ["r2", "fail", None, None, "ValueError: no"],
+        ["r3", "shout", "{", None, None],
+    ]
+    assert found["seconds"].tolist()[:2] == [4.5, 1.0]
+    assert found["answered_at"].isna().tolist() == [False, False, True]
+    assert set(found["worker_name"]) == {"ann"}
+
+
+def test_calls_of_two_workers_do_not_mix() -> None:
+    both = [{**update("worker", 1.0, request_id="r", target="f"), "agent_id": one} for one in "ab"]
+    found = requests_frame([*both, update("operator", 2.0, handles="r", response="1")], AGENTS)
+    assert found["response"].isna().tolist() == [False, True]
+
+
+def test_accepted_tips_are_added_to_a_file_once(tmp_path: Path) -> None:
+    tip = {"type": "tips", "header": "Zoom, please", "text": 'It "helps"\nme'}
+    metadata = frame(sent({"tips": tip}, 1), sent({"tips": {"type": "tips", "text": "=1+1"}}, 2))
+    path = tmp_path / "tips.csv"
+    add_tips(path, metadata, ["1-0"])
+    accepted = add_tips(path, metadata, ["1-0", "2-0"])
+    assert accepted == [{"header": "Zoom, please", "text": 'It "helps"\nme'}, {"header": "", "text": "=1+1"}]
+    assert pd.read_csv(path)["text"].tolist() == ['It "helps"\nme', "=1+1"]
+
+
+def test_what_is_no_tip_is_not_offered(tmp_path: Path) -> None:
+    metadata = frame(sent({"feedback": {"type": "feedback", "text": "no"}}))
+    with pytest.raises(NotFoundError, match="no tip '1-0' in this run"):
+        add_tips(tmp_path / "tips.csv", metadata, ["1-0"])
+    assert not (tmp_path / "tips.csv").exists()

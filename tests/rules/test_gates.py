@@ -1,0 +1,349 @@
+"""Introductions, screening, gold and checks: who is led where, what follows, and what people are told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mephisto_nb.model.gates import ONBOARDING_PREFIX, HeldArrival, OnboardingAgent, StoredGates
+from mephisto_nb.model.records import Agent, TaskRun
+from mephisto_nb.model.snapshots import RunSnapshot
+from mephisto_nb.model.states import AgentStatus, Gate, UnitStatus
+from mephisto_nb.rules.arrivals import Held
+from mephisto_nb.rules.departures import expire_open, leave, pass_time
+from mephisto_nb.rules.gates.gate_rules import gold_is_due
+from mephisto_nb.rules.launching import launch_more, reopen_expired
+from mephisto_nb.rules.loading import state_from_snapshot
+from mephisto_nb.rules.run_state import RunRules
+from tests.rules.gated import RIGHT, WRONG, Gated, code_of
+
+TRAINED = {"onboarding": "trained"}
+SCREENED = {"screening": "able", "block": "banned"}
+GOLD = {"gold": "moods", "min_golds": 2}
+
+
+# -- introductions -------------------------------------------------------------------------------------------
+
+
+def test_a_newcomer_gets_the_introduction_and_then_a_unit() -> None:
+    run = Gated(1, **TRAINED)
+    agent = run.come("ann", "page")
+    assert isinstance(agent, OnboardingAgent)
+    assert agent.agent_id.startswith(ONBOARDING_PREFIX)
+    got = run.introduce(agent)
+    assert (run.index_of(got), got.registration_id) == (0, "page")
+    assert (agent.status, run.worker("ann")) == (AgentStatus.APPROVED, {"trained": 1})
+
+
+def test_who_fails_the_introduction_is_told_so_now_and_whenever_they_come() -> None:
+    run = Gated(1, **TRAINED)
+    refusal = run.introduce(run.come("ann"), WRONG)
+    assert code_of(refusal) == code_of(run.come("ann")) == "onboarding_failed"
+    assert "introduction" in refusal.text
+    assert run.worker("ann") == {"trained": 0, "trained-failed": 1}
+    assert run.state.counts[UnitStatus.LAUNCHED] == 1
+
+
+def test_who_passed_it_anywhere_does_not_see_it_again() -> None:
+    run = Gated(2, **TRAINED)
+    run.do(run.introduce(run.come("ann")))
+    assert isinstance(run.come("bob"), OnboardingAgent)
+    run.grants[run.workers["bob"].worker_id] = {"trained": 1}
+    assert isinstance(run.ask("bob"), Agent)
+
+
+def test_whoever_is_given_a_second_chance_gets_the_introduction_again() -> None:
+    run = Gated(1, **TRAINED)
+    first = run.come("ann", "page")
+    run.introduce(first, WRONG)
+    run.worker("ann").clear()
+    second = run.come("ann", "page")
+    assert second.agent_id != first.agent_id
+    assert isinstance(run.introduce(second), Agent)
+
+
+def test_all_tabs_of_a_worker_find_the_same_introduction() -> None:
+    run = Gated(1, **TRAINED)
+    assert run.come("ann", "one") is run.come("ann", "two") is run.come("ann", "one")
+
+
+def test_an_introduction_handed_in_twice_counts_once() -> None:
+    run = Gated(1, **TRAINED)
+    agent = run.come("ann")
+    got = run.introduce(agent, RIGHT, "first")
+    assert run.introduce(agent, WRONG, "second") is got
+    assert (agent.data, run.worker("ann")) == (RIGHT, {"trained": 1})
+
+
+def test_nobody_gets_an_introduction_to_work_that_is_not_there() -> None:
+    run = Gated(1, **TRAINED)
+    run.introduce(run.come("ann"))
+    assert code_of(run.come("bob")) == "no_available_units"
+    assert run.state.gates.at_onboarding() == []
+
+
+@pytest.mark.parametrize("how", [AgentStatus.RETURNED, AgentStatus.DISCONNECT])
+def test_who_leaves_the_introduction_may_begin_anew(how: AgentStatus) -> None:
+    run = Gated(1, **TRAINED)
+    first = run.come("ann", "page")
+    assert leave(run.step(), first.agent_id, how, "left", "worker")
+    assert run.come("ann", "page").agent_id != first.agent_id
+
+
+def test_the_time_for_an_introduction_ends_but_what_was_sent_by_then_counts() -> None:
+    run = Gated(1, **TRAINED)
+    agent = run.come("ann")
+    run.now = agent.deadline + 1
+    assert run.state.next_deadline() == agent.deadline
+    pass_time(run.step())
+    assert agent.status is AgentStatus.TIMEOUT
+    assert isinstance(run.introduce(agent), Agent)  # it was in the router's inbox by then
+
+
+def test_a_run_that_closes_sends_those_home_who_are_at_the_introduction() -> None:
+    run = Gated(1, **TRAINED)
+    agent = run.come("ann")
+    expire_open(run.step(), "enough", "operator")
+    assert agent.status is AgentStatus.EXPIRED
+    assert [packet.data for packet in run.last.changes.packets] == [{"status": "expired"}]
+
+
+# -- screening -----------------------------------------------------------------------------------------------
+
+
+def test_a_newcomer_does_one_screening_unit_first_and_never_another() -> None:
+    run = Gated(1, 1, **SCREENED)
+    run.do(first := run.come("ann"))
+    run.do(second := run.come("ann"))
+    assert [run.index_of(agent) for agent in (first, second, run.come("ann"))] == [-1, 0, 0]
+    assert run.worker("ann") == {"able": 1}
+
+
+def test_who_fails_screening_gets_nothing_more() -> None:
+    run = Gated(1, **SCREENED)
+    run.do(run.come("ann"), WRONG)
+    refusal = run.come("ann")
+    assert (code_of(refusal), "try-out" in refusal.text) == ("screening_failed", True)
+    assert run.worker("ann") == {"able-failed": 1, "banned": 1}
+
+
+def test_no_more_screening_units_are_given_out_than_allowed() -> None:
+    run = Gated(1, 1, 1, max_screening_units=2, **SCREENED)
+    first, second = run.come("ann"), run.come("bob")
+    assert code_of(run.come("eve")) == "screening_full"
+    assert "max_screening_units" in run.state.gates.notices["screening room"]
+    run.leave(first)  # unanswered: somebody else can have the place
+    assert run.unit_of(first).status is UnitStatus.EXPIRED
+    assert run.index_of(run.come("eve")) == run.index_of(second) == -1
+
+
+def test_who_has_a_screening_unit_in_hand_gets_no_other_unit() -> None:
+    run = Gated(1, 1, **SCREENED)
+    agent = run.come("ann", "one")
+    assert code_of(run.come("ann", "two")) == "too_many_concurrent"
+    assert run.come("ann", "one") is agent
+
+
+def test_two_tabs_that_come_at_once_share_one_screening_unit() -> None:
+    run = Gated(1, 1, **SCREENED)
+    assert isinstance(run.ask("ann", "one"), Held)
+    assert isinstance(run.ask("ann", "two"), Held)
+    run.errands = run.errands[:1]
+    decided = run.run_errands()
+    assert [type(outcome).__name__ for _, outcome in decided] == ["Agent", "Refusal"]
+
+
+# -- gold ----------------------------------------------------------------------------------------------------
+
+
+def test_the_first_units_are_gold_and_then_the_work_begins() -> None:
+    run = Gated(*[1] * 4, **GOLD)
+    indexes = []
+    for _ in range(4):
+        run.do(agent := run.come("ann"))
+        indexes.append(run.index_of(agent))
+    assert indexes == [-2, -2, 0, 0]
+    assert run.worker("ann") == {"moods-correct-golds": 2}
+
+
+def test_golds_become_rarer_as_mephistos_schedule_says() -> None:
+    given, correct = [], 0
+    for done in range(400):
+        while gold_is_due(done, correct, 0, 1):
+            given.append(done)
+            correct += 1
+    assert given[:6] == [0, 23, 44, 75, 119, 181]  # after so many units of the work
+
+
+def test_each_gold_row_is_shown_to_a_worker_once() -> None:
+    run = Gated(*[1] * 9, rows="abc", **GOLD | {"min_golds": 3})
+    for _ in range(3):
+        run.do(run.come("ann"))
+    shown = [unit.row.key for unit in run.state.gates.units.values()]
+    assert sorted(shown) == ["a", "b", "c"]
+
+
+def test_as_many_golds_may_be_wrong_as_the_limit_says() -> None:
+    run = Gated(*[1] * 9, **GOLD, max_incorrect_golds=1, block="banned")
+    run.do(run.come("ann"), WRONG)
+    run.do(run.come("ann"), WRONG)
+    assert code_of(run.come("ann")) == "gold_failed"
+    assert run.worker("ann") == {"moods-wrong-golds": 2, "moods-disqualified": 1, "banned": 1}
+
+
+def test_golds_of_other_runs_count() -> None:
+    run = Gated(1, 1, **GOLD)
+    run.do(run.come("ann"))
+    run.do(run.come("ann"))
+    run.worker("ann").update({"moods-correct-golds": 5})
+    run.state.units_of_worker[run.workers["ann"].worker_id] = 75  # the sixth is due after 119 units
+    assert run.index_of(run.come("ann")) == 0
+
+
+def test_without_a_gold_row_who_was_looked_at_goes_on_and_who_was_not_does_not() -> None:
+    run = Gated(1, 1, 1, max_gold_units=2, **GOLD)
+    run.do(run.come("ann"))
+    run.do(run.come("ann"))
+    assert code_of(run.come("bob")) == "gold_full"
+    assert run.index_of(run.come("ann")) == 0
+    assert "max_gold_units" in run.state.gates.notices["gold room"]
+
+
+def test_a_gold_unit_that_comes_back_is_offered_to_nobody_not_even_when_the_run_is_resumed() -> None:
+    run = Gated(1, **GOLD)
+    agent = run.come("ann")
+    run.leave(agent)
+    assert run.unit_of(agent).status is UnitStatus.EXPIRED
+    assert reopen_expired(run.step()) == 0
+
+
+# -- while a verdict is awaited ------------------------------------------------------------------------------
+
+
+def test_who_comes_before_the_verdict_waits_for_it() -> None:
+    run = Gated(1, 1, **SCREENED)
+    run.submit(run.come("ann"), WRONG)
+    run.commit(run.last)
+    assert isinstance(run.ask("ann", "early"), Held)
+    ((held, outcome),) = run.run_errands()
+    assert (held.registration_id, code_of(outcome)) == ("early", "screening_failed")
+
+
+def test_a_verdict_that_comes_twice_counts_once() -> None:
+    run = Gated(1, **GOLD)
+    run.submit(run.come("ann"), RIGHT)
+    run.commit(run.last)
+    run.errands *= 2
+    run.run_errands()
+    assert run.worker("ann") == {"moods-correct-golds": 1}
+    assert run.state.gates.verdicts == {(Gate.GOLD, True): 1}
+
+
+def test_an_answer_that_cannot_be_judged_fails_nobody_and_is_judged_again_when_its_worker_comes() -> None:
+    run = Gated(1, **SCREENED)
+    run.broken = {Gate.SCREENING}
+    run.do(run.come("ann"), RIGHT)
+    refusal = run.come("ann")
+    assert (code_of(refusal), "not your fault" in refusal.text) == ("not_judged", True)
+    assert "it raised" in run.state.gates.notices["screening judge"]
+    run.broken = set()
+    assert run.index_of(run.come("ann")) == 0
+
+
+def test_a_run_is_not_complete_while_somebody_is_at_a_gate_or_waits_for_a_verdict() -> None:
+    run = Gated(1, **SCREENED)
+    agent = run.come("ann")
+    run.state.rules = run.state.rules.__class__("mock")  # the work goes to somebody else meanwhile
+    run.submit(run.take("bob"))
+    assert not run.state.is_complete
+    run.submit(agent, RIGHT)
+    assert not run.state.is_complete
+    run.errands = run.last.errands
+    run.run_errands()
+    assert run.state.is_complete
+
+
+def test_one_worker_cannot_let_any_number_of_pages_wait() -> None:
+    run = Gated(1, **SCREENED)
+    assert all(isinstance(run.ask("ann"), Held) for _ in range(5))
+    assert code_of(run.ask("ann", "one too many")) == "being_judged"
+
+
+# -- checks of the work --------------------------------------------------------------------------------------
+
+
+def take_and_send(run: Gated, name: str, answer: Any, after: float = 60.0) -> Agent:
+    agent = run.come(name)
+    run.now += after
+    run.do(agent, answer)
+    return agent
+
+
+def test_an_answer_that_comes_too_soon_is_marked() -> None:
+    run = Gated(1, 1, minimum_seconds=5.0, checks="hasty")
+    take_and_send(run, "ann", RIGHT, after=4.9)
+    take_and_send(run, "ann", RIGHT, after=5.0)
+    assert run.state.gates.verdicts == {(Gate.TIME, False): 1, (Gate.TIME, True): 1}
+    assert run.worker("ann") == {"hasty": 1}
+    assert run.state.counts[UnitStatus.COMPLETED] == 2
+
+
+def test_the_right_answer_of_an_attention_check_stands_in_the_row_where_there_is_one() -> None:
+    run = Gated(1, 1, 1, 1, attention={"colour": "right_colour"}, checks="careless")
+    for assignment, right in zip(run.state.assignments.values(), ("Blue", None, "", 3), strict=True):
+        assignment.shared["right_colour"] = right
+    for answer in (" blue ", "anything", "an empty cell of a CSV file", "4"):
+        take_and_send(run, "ann", {"colour": answer})
+    assert run.state.gates.verdicts == {(Gate.ATTENTION, True): 1, (Gate.ATTENTION, False): 1}
+
+
+def test_an_answer_that_failed_is_paid_for_and_asked_for_again_from_somebody_else() -> None:
+    run = Gated(1, minimum_seconds=5.0, checks="hasty", repeats_failed=True)
+    agent = take_and_send(run, "ann", RIGHT, after=1.0)
+    launch_more(run.step())
+    assert (agent.status, run.unit_of(agent).status) == (AgentStatus.SOFT_REJECTED, UnitStatus.SOFT_REJECTED)
+    assert not run.state.is_complete
+    assert code_of(run.come("ann")) == "no_available_units"
+    take_and_send(run, "bob", RIGHT)
+    assert run.state.is_complete
+
+
+def test_who_fails_more_checks_than_allowed_gets_no_more() -> None:
+    run = Gated(1, 1, 1, 1, minimum_seconds=5.0, checks="hasty", max_failed_checks=1, block="banned")
+    take_and_send(run, "ann", RIGHT, after=1.0)
+    take_and_send(run, "ann", RIGHT, after=1.0)
+    refusal = run.come("ann")
+    assert (code_of(refusal), "with care" in refusal.text) == ("checks_failed", True)
+    assert run.worker("ann") == {"hasty": 2, "hasty-blocked": 1, "banned": 1}
+
+
+def test_a_function_that_judges_attention_and_fails_takes_no_answer_away() -> None:
+    run = Gated(1, 1, judges_attention=True, checks="careless", repeats_failed=True, max_failed_checks=0)
+    run.broken = {Gate.ATTENTION}
+    take_and_send(run, "ann", WRONG)
+    assert run.state.gates.verdicts == {(Gate.ATTENTION, None): 1}
+    run.broken = set()
+    take_and_send(run, "ann", WRONG)
+    assert code_of(run.come("ann")) == "checks_failed"
+
+
+# -- what is counted -----------------------------------------------------------------------------------------
+
+
+def test_units_of_gates_are_paid_but_are_no_part_of_the_work() -> None:
+    run = Gated(1, **GOLD)
+    run.do(run.come("ann"))
+    assert (sum(run.state.counts.values()), run.state.num_assignments, run.state.num_out) == (1, 1, 1)
+    assert sum(run.state.pay.values()) == 2
+    assert run.state.units_of_worker[run.workers["ann"].worker_id] == 0
+
+
+def test_a_newcomer_whose_page_waits_is_known_by_name_after_a_restart() -> None:
+    run = TaskRun("run", "task", "moods", "lab", "mock", "local", "mock", {}, [], 0.0, 0.0)
+    held = HeldArrival("request", "w1", "ann", "page", 1.0)
+    state = state_from_snapshot(
+        RunSnapshot(run, [], [], [], 0, 0, [], gates=StoredGates(held=[held])), RunRules("mock")
+    )
+    assert state.gates.held == {"w1": {"request": held}}
+    assert state.worker_names == {"w1": "ann"}

@@ -1,0 +1,33 @@
+"""A run that is read again, whatever the clocks said meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+
+from mephisto_nb.model.records import TaskRun
+from mephisto_nb.model.snapshots import RunSnapshot
+from mephisto_nb.rules.loading import state_from_snapshot
+from tests.rules.rehearsal import Rehearsal
+
+RUN = TaskRun("run", "task", "name", "requester", "mock", "local", "mock", {}, [], 0.0, 0.0)
+
+
+@pytest.mark.parametrize("put_right_by", [-3600.0, 0.0, 3600.0])
+@pytest.mark.parametrize("late_answer", [False, True])
+def test_a_page_finds_the_agent_that_is_at_work_though_the_clock_was_put_back(
+    put_right_by: float, late_answer: bool
+) -> None:
+    run = Rehearsal(1, 1)
+    run.now = 7200.0
+    before = run.take("ann", "page")
+    run.leave(before)
+    run.now += put_right_by
+    now = run.take("ann", "page")
+    if late_answer:
+        run.submit(before)
+    state = run.state
+    snapshot = RunSnapshot(
+        RUN, list(state.assignments.values()), run.units, list(state.agents.values()), state.last_seq, state.last_n, []
+    )
+    again = state_from_snapshot(snapshot, state.rules)
+    assert again.by_registration == {(now.worker_id, "page"): now.agent_id}

@@ -1,0 +1,183 @@
+"""The schema: made, upgraded, left alone where it is newer, and the same by migrations as by tables."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, inspect, text
+
+from mephisto_nb.errors import DatabaseError, SchemaVersionError
+from mephisto_nb.model.records import AS_LAUNCHED
+from mephisto_nb.storage.connect import parse_url
+from mephisto_nb.storage.migrate import REVISIONS, make_alembic_config
+from mephisto_nb.storage.sql_database import SQLDatabase
+from mephisto_nb.storage.tables import metadata
+from tests.assets.make_database import STEERING
+
+_ASSETS = Path(__file__).parent.parent / "assets"
+
+
+@pytest.fixture
+def engine(empty_url: str) -> Iterator[Engine]:
+    """A connection of the test's own, beside the database's."""
+    engine = create_engine(parse_url(empty_url))
+    yield engine
+    engine.dispose()
+
+
+def _revision(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _describe(engine: Engine) -> dict[str, Any]:
+    look = inspect(engine)
+
+    def names(rows: list[Any]) -> list[tuple[str, str]]:
+        return sorted((str(row["name"]), str(row.get("column_names", row.get("sqltext")))) for row in rows)
+
+    return {
+        table: {
+            "columns": {c["name"]: (str(c["type"]), c["nullable"], c["default"]) for c in look.get_columns(table)},
+            "key": look.get_pk_constraint(table)["constrained_columns"],
+            "foreign": sorted((f["constrained_columns"], f["referred_table"]) for f in look.get_foreign_keys(table)),
+            "indexes": names(look.get_indexes(table)),
+            "unique": names(look.get_unique_constraints(table)),
+            "checks": names(look.get_check_constraints(table)),
+        }
+        for table in sorted(metadata.tables)
+    }
+
+
+def test_the_last_revision_is_the_head_of_the_migrations() -> None:
+    script = ScriptDirectory.from_config(make_alembic_config())
+    assert script.get_heads() == [REVISIONS[-1]]
+    assert tuple(reversed([one.revision for one in script.walk_revisions()])) == REVISIONS
+
+
+def test_a_new_database_has_todays_schema(empty_url: str, engine: Engine) -> None:
+    SQLDatabase(empty_url).close()
+    assert _revision(engine) == REVISIONS[-1]
+    assert inspect(engine).get_table_names() != []
+
+
+def test_autogenerate_finds_nothing_to_do(empty_url: str, engine: Engine) -> None:
+    SQLDatabase(empty_url).close()
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_migrations_make_what_the_tables_say(empty_url: str, engine: Engine) -> None:
+    SQLDatabase(empty_url).close()
+    migrated = _describe(engine)
+    metadata.drop_all(engine)
+    metadata.create_all(engine)
+    assert _describe(engine) == migrated  # with checks and defaults, which autogenerate does not look at
+
+
+def test_a_database_is_opened_again_as_it_is(empty_url: str) -> None:
+    for _ in range(3):
+        database = SQLDatabase(empty_url)
+        task = database.get_or_create_task("survey")
+        assert database.get_or_create_task("survey") == task
+        database.close()
+
+
+def test_a_newer_schema_is_refused_before_anything_is_written(empty_url: str, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)"))
+        connection.execute(text("INSERT INTO alembic_version VALUES ('9999')"))
+    with pytest.raises(SchemaVersionError, match=r"'9999'.*knows up to.*Update mephisto_nb"):
+        SQLDatabase(empty_url)
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    assert _revision(engine) == "9999"
+
+
+def test_a_migration_that_fails_leaves_nothing_half_done(empty_url: str, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE submissions (in_the_way INTEGER)"))  # the last that the first one makes
+    with pytest.raises(DatabaseError, match="submissions"):
+        SQLDatabase(empty_url)
+    assert set(inspect(engine).get_table_names()) <= {"submissions"}
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_a_database_of_each_old_schema_opens(revision: str, tmp_path: Path) -> None:
+    file = shutil.copy(_ASSETS / f"schema-{revision}.db", tmp_path)
+    database = SQLDatabase(f"sqlite:///{file}")
+    (run,) = database.find_runs(task_name="old survey")
+    found = database.load_run(run.task_run_id)
+    assert (len(found.assignments), len(found.units), found.last_seq) == (2, 3, 3)
+    assert found.run.steering == run.steering == (AS_LAUNCHED if revision == "0001" else STEERING)
+    assert [row["data"] for row in database.read_results([run.task_run_id])] == [{"label": "kůň"}]
+    payments = [row["reason"] for row in database.read_payments([run.task_run_id])]
+    assert payments == (["Well done!"] if revision >= "0003" else [])
+    reviews = [(row["after"], row["note"]) for row in database.read_reviews([run.task_run_id])]
+    assert reviews == ([("accepted", "clear")] if revision >= "0003" else [])
+    assert database.get_worker_facts(run.task_run_id, "mock", ["ann"])["ann"].grants == {"careful": 5}
+    gates = [(row["gate"], row["worker_name"], row["passed"]) for row in database.read_gates([run.task_run_id])]
+    assert gates == ([("onboarding", "bob", None), ("time", "ann", True)] if revision >= "0004" else [])
+    database.close()
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_readers_and_the_writer_of_a_file_go_on_side_by_side(revision: str, tmp_path: Path) -> None:
+    file = shutil.copy(_ASSETS / f"schema-{revision}.db", tmp_path)  # which is not made so
+    SQLDatabase(f"sqlite:///{file}").close()
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+@pytest.mark.parametrize("_again", range(8))
+def test_threads_that_open_a_new_database_at_once_all_get_it(empty_url: str, _again: int) -> None:
+    def open_and_use(number: int) -> str:
+        database = SQLDatabase(empty_url)
+        try:
+            return database.get_or_create_task("survey").task_id
+        finally:
+            database.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(open_and_use, range(4)))) == 1
+
+
+_OPEN = """
+import sys
+from mephisto_nb.storage.sql_database import SQLDatabase
+print("ready", flush=True)
+sys.stdin.readline()
+database = SQLDatabase(sys.argv[1])
+print(database.get_or_create_task("survey").task_id, flush=True)
+database.close()
+"""
+
+
+def test_processes_that_open_a_new_database_at_once_all_get_it(empty_url: str) -> None:
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", _OPEN, empty_url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    told = [process.communicate() for process in started]
+    assert [process.returncode for process in started] == [0, 0]
+    assert told[0] == told[1]
