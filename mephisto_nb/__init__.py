@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from mephisto_nb.display.preview import preview as preview
     from mephisto_nb.forms import FormTask as FormTask
     from mephisto_nb.forms import form_task as form_task
-    from mephisto_nb.model.assignment_data import InitializationData as InitializationData
     from mephisto_nb.model.qualifications import make_requirement as make_requirement
+    from mephisto_nb.model.shared_state import InitializationData as InitializationData
     from mephisto_nb.model.shared_state import SharedTaskState as SharedTaskState
     from mephisto_nb.ports.architect import Architect as Architect
     from mephisto_nb.ports.blueprint import Blueprint as Blueprint
@@ -43,7 +43,7 @@ _HOMES = {
     "Bot": "ports.bot",
     "CrowdProvider": "ports.crowd_provider",
     "FormTask": "forms",
-    "InitializationData": "model.assignment_data",
+    "InitializationData": "model.shared_state",
     "Operator": "display.notebook",
     "Preview": "display.preview",
     "SharedTaskState": "model.shared_state",

@@ -13,12 +13,11 @@ from mephisto_nb.config.task_run_settings import settings_from_dict
 from mephisto_nb.errors import NotFoundError
 from mephisto_nb.frames.frames import runs_frame
 from mephisto_nb.frames.run_frames import RunFrames
-from mephisto_nb.importing.imported_blueprint import ImportedBlueprint
+from mephisto_nb.importing.old_files import ImportedBlueprint
 from mephisto_nb.kernel.launch.run_lock import find_driver
 from mephisto_nb.kernel.writer import DatabaseWriter
-from mephisto_nb.model.records import TaskRun
+from mephisto_nb.model.records import RunPay, TaskRun
 from mephisto_nb.model.shared_state import SharedTaskState
-from mephisto_nb.model.snapshots import RunPay
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.crowd_provider import CrowdProvider

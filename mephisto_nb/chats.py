@@ -17,7 +17,7 @@ from mephisto_nb.display.preview import Preview
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.kernel.launch.launch_input import naming_parameters
 from mephisto_nb.model.shared_state import SharedTaskState
-from mephisto_nb.pages.page_preview import page_of
+from mephisto_nb.pages.unit_page import page_of
 from mephisto_nb.ports.bot import Bot
 
 

@@ -20,8 +20,7 @@ from mephisto_nb.blueprints.form.spec import to_spec
 from mephisto_nb.config.hydra_config import compose
 from mephisto_nb.display.preview import Preview
 from mephisto_nb.kernel.launch.launch_input import naming_parameters
-from mephisto_nb.pages.page_preview import page_of
-from mephisto_nb.pages.unit_page import row_of
+from mephisto_nb.pages.unit_page import page_of, row_of
 
 
 @dataclass(frozen=True, repr=False)

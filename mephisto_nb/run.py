@@ -13,7 +13,7 @@ from mephisto_nb.errors import ClosedError, RunFailedError
 from mephisto_nb.kernel.run_parts import RunParts
 from mephisto_nb.kernel.steering import SteeredRun
 from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
-from mephisto_nb.people.worker_names import read_names
+from mephisto_nb.people.worker_selection import read_names
 from mephisto_nb.review.reviewed_run import ReviewedRun
 
 if TYPE_CHECKING:

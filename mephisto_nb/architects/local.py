@@ -1,9 +1,13 @@
-"""A router on this very machine, in a process of its own that outlives the kernel."""
+"""A router on this very machine, in a process of its own that outlives the kernel.
+
+How other computers may reach this one.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import json
 import os
 import secrets
@@ -20,14 +24,31 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.architects.addresses import EVERYWHERE, find_own_address
 from mephisto_nb.architects.websocket_channel import WebSocketChannel
 from mephisto_nb.errors import ConfigError, LaunchError, NotFoundError, PortInUseError, RouterError
 from mephisto_nb.ports.architect import Architect, RouterPlan
 from mephisto_nb.ports.channel import Channel
 from mephisto_nb.utils.files import write_private
 from mephisto_nb.utils.logging import get_logger
-from mephisto_nb.utils.secret import Secret
+from mephisto_nb.utils.proofs import Secret
+
+#: Listening on one of these is listening on every address of the machine.
+EVERYWHERE = ("0.0.0.0", "::")
+#: An address of nobody's, kept for documentation; a way towards it is looked up, and nothing is sent.
+_ELSEWHERE = ("192.0.2.1", 9)
+
+
+def find_own_address() -> str | None:
+    """Give the address by which this machine goes out, without asking the network; None if there is no way out."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(_ELSEWHERE)
+            address: str = probe.getsockname()[0]
+        except OSError:
+            return None
+    known = ipaddress.ip_address(address)
+    return None if known.is_loopback or known.is_unspecified else address
+
 
 logger = get_logger(__name__)
 

@@ -26,7 +26,7 @@ from mephisto_nb.ports.channel import (
     Synced,
 )
 from mephisto_nb.utils import proofs
-from mephisto_nb.utils.secret import Secret
+from mephisto_nb.utils.proofs import Secret
 
 PROTOCOL = 1
 _OPEN_TIMEOUT = 10.0

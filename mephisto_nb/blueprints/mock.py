@@ -10,8 +10,7 @@ from typing import ClassVar
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.model.assignment_data import InitializationData
-from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.task_runner import LiveAgent, TaskRunner
 

@@ -20,8 +20,7 @@ from mephisto_nb.display.dashboard.watch import RunWatch, watch
 from mephisto_nb.display.people.people_panels import QualificationsPanel, WorkersPanel
 from mephisto_nb.display.progress import show_progress, showing_runs
 from mephisto_nb.display.review.review_panel import ReviewPanel
-from mephisto_nb.display.saved import SavedDisplays
-from mephisto_nb.display.summary import STATES, cost_of, summarize
+from mephisto_nb.display.summary import STATES, SavedDisplays, cost_of, summarize
 from mephisto_nb.display.widgets.widget import can_be_live, make_model
 from mephisto_nb.display.widgets.widget_server import Subject
 from mephisto_nb.display.words import moment, plain, tied

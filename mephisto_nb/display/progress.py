@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.display.dashboard.plain import preview_of
+from mephisto_nb.display.dashboard.moment import preview_of
 from mephisto_nb.display.dashboard.watch import RunWatch, watch
 from mephisto_nb.frames.run_frames import RunFrames
 

@@ -1,17 +1,23 @@
 """The files that Mephisto 1.x keeps beside its database: what was to be done, and what was answered.
 
 Whatever is missing or broken is noted, and read as nothing.
+
+How the answers of a run are read that was never launched here.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, ClassVar
 
 from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.errors import UsageError
 from mephisto_nb.importing.old_database import to_seconds
+from mephisto_nb.model.shared_state import InitializationData
+from mephisto_nb.ports.blueprint import Blueprint
 
 #: What an agent's own state is called, the newest way first, and what the rest of its folder is.
 _STATES = ("agent_data.json", "state.json")
@@ -164,3 +170,34 @@ def read_answer(outputs: JSON) -> JSONObject:
     answer = last if isinstance(last, dict) else {} if last is None else {"answer": last}
     others = ((name, value) for name, value in outputs.items() if name != "final_submission" and value)
     return {**answer, **{name if name.startswith("(") else f"({name})": value for name, value in others}}
+
+
+class ImportedBlueprint(Blueprint[None]):
+    """A plain reading of what tasks of Mephisto 1.x have collected, whatever their kind; nothing can be launched."""
+
+    BLUEPRINT_TYPE: ClassVar[str] = "imported"
+    ArgsClass: ClassVar[type[Any]] = type(None)
+
+    def get_initialization_data(self) -> Iterable[InitializationData]:
+        """Refuse: an imported run is over.
+
+        Raises
+        ------
+        UsageError
+            Always.
+        """
+        raise UsageError("An imported run cannot be launched. Make a configuration of its task's YAML: compose(...).")
+
+    def build_site(self, directory: Path) -> None:
+        """Refuse: an imported run has no page.
+
+        Raises
+        ------
+        UsageError
+            Always.
+        """
+        raise UsageError("An imported run has no page. Make a configuration of its task's YAML: compose(...).")
+
+    def get_answer(self, data: JSON) -> JSONObject:
+        """Give what was submitted by its own fields, and what was kept beside it in ``(NAME)``."""
+        return read_answer(data)

@@ -1,30 +1,132 @@
-"""One run of Mephisto 1.x becomes the changes that store it here, all in one transaction."""
+"""One run of Mephisto 1.x becomes the changes that store it here, all in one transaction.
+
+What became of each row of a database that was imported.
+
+What Mephisto 1.x has paid, as payments of today: it noted bonuses alone, and its crowds paid what it approved.
+"""
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.importing import old_pay
-from mephisto_nb.importing import old_tables as t
+from mephisto_nb.importing import old_database as t
 from mephisto_nb.importing.old_database import to_seconds
 from mephisto_nb.importing.old_files import OldAnswer, OldFiles
 from mephisto_nb.importing.old_mephisto import agent_status, message_key, unit_status
-from mephisto_nb.importing.report import ImportReport
 from mephisto_nb.model import changes as c
-from mephisto_nb.model.records import Agent, Assignment, Event, Submission, TaskRun, Unit
+from mephisto_nb.model.records import Agent, Assignment, Event, Payment, Submission, TaskRun, Unit
 from mephisto_nb.model.reviews import Review
 from mephisto_nb.model.states import (
     AGENT_ACTIVE,
     UNIT_ANSWERED,
     UNIT_OPEN,
+    UNIT_PAYABLE,
     AgentStatus,
+    PaymentKind,
+    PaymentStatus,
     UnitStatus,
 )
+
+REPORT_COLUMNS = ("table", "found", "imported", "already_there", "left_out", "remarks")
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """Counts rows by table: each is imported, already there, or left out for a reason."""
+
+    found: dict[str, int] = field(default_factory=dict)
+    imported: Counter[str] = field(default_factory=Counter)
+    already_there: Counter[str] = field(default_factory=Counter)
+    left_out: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    remarks: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+
+    def leave_out(self, table: str, why: str, count: int = 1) -> None:
+        """Note rows that are not imported."""
+        if count:
+            self.left_out[table][why] += count
+
+    def remark(self, table: str, what: str, count: int = 1) -> None:
+        """Note something about rows that were imported otherwise than they are."""
+        if count:
+            self.remarks[table][what] += count
+
+    def add(self, other: ImportReport, *, is_new: bool) -> None:
+        """Take over what was found of one run; where it is not new, what would be imported is already there."""
+        (self.imported if is_new else self.already_there).update(other.imported)
+        for table, reasons in other.left_out.items():
+            self.left_out[table].update(reasons)
+        for table, reasons in other.remarks.items() if is_new else ():
+            self.remarks[table].update(reasons)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give one row a table, columns `REPORT_COLUMNS`.
+
+        ``found`` rows are ``imported``, ``already_there`` (from an earlier import, or known here anyway) or
+        ``left_out``; ``remarks`` lists why, and what was changed on the way, each with its number.
+        """
+        rows = []
+        for table, found in self.found.items():
+            left, said = self.left_out.get(table, Counter()), self.remarks.get(table, Counter())
+            told = [f"{count:,} left out: {why}" for why, count in left.items()]
+            told += [f"{count:,} {what}" for what, count in said.items()]
+            numbers = (found, self.imported[table], self.already_there[table], left.total(), told)
+            rows.append((table, *numbers))
+        return pd.DataFrame(rows, columns=list(REPORT_COLUMNS))
+
+
+#: Units whose workers 1.x has paid, and of what status a unit is that its crowd may have paid without it.
+PAID = UNIT_PAYABLE - {UnitStatus.COMPLETED}
+LEFT_OPEN = (
+    "answered, and not decided on in 1.x: a crowd may have approved and paid them by itself (MTurk does after "
+    "auto_approve_delay); look there before you approve them here, which pays them again"
+)
+
+
+def pays(review: JSONObject) -> bool:
+    """Tell whether 1.x paid an answer with this decision."""
+    return review["after"] in PAID and review["before"] not in PAID
+
+
+def make_reward(unit: Unit, run_id: str, came_at: float, paid_at: float | None) -> Payment:
+    """Make the payment of a unit's own pay; `paid_at` is None where 1.x does not say when it was approved."""
+    about: dict[str, Any] = {"worker_id": str(unit.worker_id), "unit_id": unit.unit_id, "sent_at": paid_at}
+    return _sent(
+        f"{unit.unit_id}-reward",
+        f"{run_id}:1.x:reward:{unit.unit_id}",
+        kind=PaymentKind.REWARD,
+        amount=unit.pay_amount,
+        reason="your answer; paid by Mephisto 1.x",
+        created_at=came_at if paid_at is None else paid_at,
+        task_run_id=run_id,
+        **about,
+    )
+
+
+def make_bonus(review: JSONObject, run_id: str, at: float, **about: Any) -> Payment:
+    """Make the payment of a bonus, which 1.x notes when it has been sent."""
+    return _sent(
+        key=f"{run_id}:1.x:{review['review_id']}",
+        kind=PaymentKind.BONUS,
+        amount=float(review["bonus"]),
+        reason="a bonus for your work; paid by Mephisto 1.x",
+        created_at=at,
+        sent_at=at,
+        task_run_id=run_id,
+        **about,
+    )
+
+
+def _sent(payment_id: str, key: str, **fields: Any) -> Payment:
+    return Payment(payment_id=payment_id, key=key, status=PaymentStatus.SENT, **fields)
+
 
 #: Ids from here on are random, and nobody else's; smaller ones are counted, in every database alike.
 _RANDOM = 1_000_000
@@ -166,7 +268,7 @@ class RunTransfer:
             self.report.remark("units", f"{status.value} by nobody, and expired here")
             status = UnitStatus.EXPIRED
         elif status is UnitStatus.COMPLETED:
-            self.report.remark("units", old_pay.LEFT_OPEN)
+            self.report.remark("units", LEFT_OPEN)
         made = Unit(
             unit_id=self._id(unit["unit_id"]),
             assignment_id=self._id(unit["assignment_id"]),
@@ -176,7 +278,7 @@ class RunTransfer:
             agent_id=self._id(agent["agent_id"]) if agent else None,
             worker_id=self.old.worker_ids[agent["worker_id"]] if agent else None,
         )
-        if status in old_pay.PAID and made.pay_amount:
+        if status in PAID and made.pay_amount:
             self._paid_units[unit["unit_id"]] = made
         return made
 
@@ -267,11 +369,11 @@ class RunTransfer:
 
     def _add_rewards(self, agents: Mapping[str, JSONObject]) -> None:
         """Keep the pay of what was approved: in the books it stands as sent."""
-        paid_at = {one["unit_id"]: one["at"] for one in reversed(self.old.reviews) if old_pay.pays(one)}
+        paid_at = {one["unit_id"]: one["at"] for one in reversed(self.old.reviews) if pays(one)}
         came = {self._id(one["agent_id"]): one["creation_date"] for one in agents.values()}
         for old_id, unit in self._paid_units.items():
             came_at = to_seconds(came[str(unit.agent_id)]) or self.old.run.created_at
-            payment = old_pay.make_reward(unit, self.old.run.task_run_id, came_at, paid_at.get(old_id))
+            payment = make_reward(unit, self.old.run.task_run_id, came_at, paid_at.get(old_id))
             self._changes.append(c.AddPayment(payment))
             self._rewards[old_id] = payment.payment_id
 
@@ -315,13 +417,13 @@ class RunTransfer:
             message="",
             who=t.WHO,
             at=at,
-            reward_payment_id=self._rewards.pop(review["unit_id"], None) if old_pay.pays(review) else None,
+            reward_payment_id=self._rewards.pop(review["unit_id"], None) if pays(review) else None,
             bonus_payment_id=self._pay(review, at, worker, self._id(review["unit_id"])) if review["bonus"] else None,
             effects=effects,
         )
 
     def _pay(self, review: JSONObject, at: float, worker_id: str, unit_id: str | None = None) -> str:
         about = {"payment_id": self._id(f"{review['review_id']}-bonus"), "worker_id": worker_id, "unit_id": unit_id}
-        payment = old_pay.make_bonus(review, self.old.run.task_run_id, at, **about)
+        payment = make_bonus(review, self.old.run.task_run_id, at, **about)
         self._changes.append(c.AddPayment(payment))
         return payment.payment_id

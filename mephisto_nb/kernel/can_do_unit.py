@@ -8,12 +8,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from mephisto_nb.kernel.retry import Patience
-from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.kernel.writer import Patience, in_thread
 from mephisto_nb.model.gates import HeldArrival
-from mephisto_nb.model.records import Assignment, Unit, Worker
+from mephisto_nb.model.records import Assignment, Unit, Worker, WorkerFacts
 from mephisto_nb.model.shared_state import SharedTaskState
-from mephisto_nb.model.snapshots import WorkerFacts
 from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.arrivals import Arrival
 from mephisto_nb.rules.step import Step

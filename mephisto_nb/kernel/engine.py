@@ -4,6 +4,10 @@ Everything that happens to a run (workers' packets, the passing of time, what th
 through here, one step at a time, so that two arrivals can never win the same unit. A step that cannot be
 committed is forgotten whole: the run is read from the database again, and what came from workers is still in
 the router's inbox.
+
+Those who wait for a run: for the result of a rule, or until something about the run is true.
+
+What an engine has to do: rules to apply, each for a worker's packet or for somebody who waits for its result.
 """
 
 from __future__ import annotations
@@ -11,28 +15,169 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar
 
-from mephisto_nb.errors import ConflictError, DatabaseError
-from mephisto_nb.kernel.engine_jobs import Job, JobQueue, MessageHandler, message_job
-from mephisto_nb.kernel.retry import Patience
-from mephisto_nb.kernel.waiters import Waiters
-from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
+from mephisto_nb.errors import ClosedError, ConflictError, DatabaseError
+from mephisto_nb.kernel.writer import DatabaseWriter, Patience, in_thread
 from mephisto_nb.model.packets import Packet, Received
 from mephisto_nb.ports.clock import Clock, Timer
 from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.departures import pass_time
 from mephisto_nb.rules.launching import launch_more
-from mephisto_nb.rules.loading import state_from_snapshot
-from mephisto_nb.rules.run_state import RunRules, RunState
+from mephisto_nb.rules.run_state import RunRules, RunState, state_from_snapshot
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.garbage import no_collection
 from mephisto_nb.utils.ids import new_id
 from mephisto_nb.utils.logging import get_logger
 
-logger = get_logger(__name__)
+
+class Waiters:
+    """Futures that are settled by a run's steps, or when the run is no longer driven."""
+
+    def __init__(self, task_run_id: str) -> None:
+        self._task_run_id = task_run_id
+        self._waiting: set[asyncio.Future[Any]] = set()
+        self._conditions: dict[asyncio.Future[None], Callable[[RunState], bool]] = {}
+        self._is_closed = False
+
+    def future(self) -> asyncio.Future[Any]:
+        """Make something to wait for.
+
+        Raises
+        ------
+        ClosedError
+            The run is no longer driven from here.
+        """
+        if self._is_closed:
+            raise ClosedError(f"Run {self._task_run_id} has ended, or is no longer driven from this kernel.")
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.add(future)
+        future.add_done_callback(self._waiting.discard)
+        return future
+
+    def watch(self, condition: Callable[[RunState], bool]) -> asyncio.Future[None]:
+        """Make something that is settled when a committed step makes `condition` true."""
+        future: asyncio.Future[None] = self.future()
+        self._conditions[future] = condition
+        future.add_done_callback(self._conditions.pop)
+        return future
+
+    def tell(self, state: RunState) -> None:
+        """Settle what the state makes true."""
+        for future, condition in list(self._conditions.items()):
+            if future.done():
+                continue
+            try:
+                if condition(state):
+                    future.set_result(None)
+            except Exception as error:  # noqa: BLE001 - told to whoever gave the condition
+                future.set_exception(error)
+
+    def close(self) -> None:
+        """Let nobody wait any longer."""
+        self._is_closed = True
+        for future in list(self._waiting):
+            if not future.done():
+                future.set_exception(ClosedError(f"Run {self._task_run_id} ended before this could be done."))
+
 
 T = TypeVar("T")
+
+#: How often a step is tried again that another writer came before.
+CONFLICTS = 3
+
+
+class MessageHandler(Protocol):
+    """Who knows what a worker's packet means: `WorkerPool`."""
+
+    async def prepare(self, received: Sequence[Received]) -> Any:
+        """Look up what the rules will need to know."""
+
+    def handle(self, step: Step, received: Received, prepared: Any) -> None:
+        """Apply the rule for one packet."""
+
+    def set_aside(self, step: Step, received: Received) -> None:
+        """Answer whoever waits for a packet whose rule failed."""
+
+
+@dataclass(slots=True)
+class Job(Generic[T]):
+    """One rule to apply.
+
+    `received` is the message that it is for, `future` what somebody waits for. One that is `patient` waits for a
+    database that does not answer; any other is told. `look_up` finds out what the rule has to know, anew each time
+    before it is applied. `conflicts` counts how often another writer came first.
+    """
+
+    rule: Callable[[Step], T]
+    received: Received | None = None
+    future: asyncio.Future[T] | None = None
+    patient: bool = True
+    look_up: Callable[[], Awaitable[None]] | None = None
+    conflicts: int = 0
+
+    async def find_out(self, patience: Patience) -> None:
+        """Find out what the rule has to know, however long the database does not answer."""
+        if self.look_up is not None:
+            await patience.persist(self.look_up)
+
+    def may_wait(self, error: Exception) -> bool:
+        """Tell whether to try again: once another writer is done, or once the database is back."""
+        if isinstance(error, ConflictError):
+            self.conflicts += 1
+            return self.conflicts <= CONFLICTS
+        return isinstance(error, DatabaseError)
+
+    def tell_at_once(self, error: Exception) -> bool:
+        """Tell who waits that the database failed, unless it was asked for patiently; say whether they were told."""
+        if self.patient or isinstance(error, ConflictError) or not isinstance(error, DatabaseError):
+            return False
+        self.settle(error=error)
+        return True
+
+    def settle(self, result: T | None = None, error: Exception | None = None) -> None:
+        """Wake whoever waits for this job."""
+        if self.future is None or self.future.done():
+            return
+        if error is not None:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)  # type: ignore[arg-type]  # a rule may well return None
+
+
+class JobQueue:
+    """What people and programs have asked for, in order."""
+
+    def __init__(self) -> None:
+        self._jobs: list[Job[Any]] = []
+
+    def append(self, job: Job[Any]) -> None:
+        """Add a job."""
+        self._jobs.append(job)
+
+    def take_all(self) -> list[Job[Any]]:
+        """Take all jobs out."""
+        jobs, self._jobs = self._jobs, []
+        return jobs
+
+    def tell_at_once(self, error: Exception) -> None:
+        """Tell those who will not wait for the database."""
+        self._jobs = [job for job in self._jobs if not job.tell_at_once(error)]
+
+
+def message_job(handler: MessageHandler, received: Received, prepared: Any) -> Job[None]:
+    """Make the job of handling one message."""
+    return Job(partial(_handle, handler, received=received, prepared=prepared), received=received)
+
+
+def _handle(handler: MessageHandler, step: Step, *, received: Received, prepared: Any) -> None:
+    handler.handle(step, received, prepared)
+
+
+logger = get_logger(__name__)
+
 
 #: How many messages one step handles at most.
 _BATCH = 500

@@ -13,7 +13,7 @@ from typing import cast
 from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.tally import RunTally
 from mephisto_nb.kernel.writer import in_thread
-from mephisto_nb.model.assignment_data import InitializationData
+from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.rules.launching import create
 from mephisto_nb.rules.run_state import RunState

@@ -13,8 +13,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.gates import HeldArrival, OnboardingAgent
 from mephisto_nb.model.packets import PacketType, Received
-from mephisto_nb.model.records import PAGE_ERROR, Agent, Submission
-from mephisto_nb.model.snapshots import WorkerFacts
+from mephisto_nb.model.records import PAGE_ERROR, Agent, Submission, WorkerFacts
 from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.crowd_provider import CrowdProvider, Identity

@@ -1,4 +1,7 @@
-"""What a researcher gives a run besides its configuration: data and functions of this very process."""
+"""What a researcher gives a run besides its configuration: data and functions of this very process.
+
+What a researcher hands over to be worked on.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,22 @@ from typing import Any
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.model.qualifications import Requirement
+
+
+@dataclass(slots=True)
+class InitializationData:
+    """The data of one assignment.
+
+    Parameters
+    ----------
+    shared
+        What every worker of the assignment sees.
+    unit_data
+        One object a unit: its length is the number of different workers wanted.
+    """
+
+    shared: JSONObject
+    unit_data: list[JSONObject] = field(default_factory=lambda: [{}])
 
 
 @dataclass(slots=True)

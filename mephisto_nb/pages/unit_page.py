@@ -1,15 +1,30 @@
-"""The page of one unit: its files, and all that a router would tell it."""
+"""The page of one unit: its files, and all that a router would tell it.
+
+The page of a unit that was answered: the run's own files, as its worker's browser had them.
+
+What the page of one unit is made of: its files, and all that a router would tell it.
+
+Nothing is launched: no database, no router and no crowd is touched.
+"""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
 
 import pandas as pd
+from omegaconf import DictConfig
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.frames.frames import results_frame
+from mephisto_nb.config.task_run_settings import resolve_config
+from mephisto_nb.errors import ConfigError, UsageError
+from mephisto_nb.frames.frames import own_data, results_frame
+from mephisto_nb.kernel.launch.plan import make_plan
+from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.task_runner import TaskRunner
 
@@ -94,3 +109,131 @@ def read_files(site: Path) -> tuple[dict[str, bytes], tuple[str, ...]]:
         else:
             files[name] = file.read_bytes()
     return files, tuple(left_out)
+
+
+#: The name of the page that every site begins with.
+_INDEX = "index.html"
+
+
+class RunWithPages(Protocol):
+    """A run as its pages see it."""
+
+    @property
+    def task_run_id(self) -> str:
+        """The run's id."""
+
+    @property
+    def task_name(self) -> str:
+        """The name of the task."""
+
+    @property
+    def blueprint(self) -> Blueprint[Any]:
+        """The kind of task."""
+
+    @property
+    def directory(self) -> Path:
+        """Where the run's page lies."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredPage:
+    """A page, and what stood in its fields by their names."""
+
+    page: UnitPage
+    values: JSONObject
+
+    @property
+    def told(self) -> JSONObject:
+        """What the page was told of the task and its unit."""
+        try:
+            config = self.page.task_config
+        except UsageError:  # the rows that it speaks of were handed to another kernel
+            config = {**self.page.about, **self.page.blueprint.shared_state.task_config}
+        return {"task_config": config, "init_task_data": self.page.init_data}
+
+
+class AnsweredPages:
+    """Gives the pages of a run's answers; its files are read once.
+
+    Parameters
+    ----------
+    run
+        The run, of this kernel or of any before.
+    """
+
+    def __init__(self, run: RunWithPages) -> None:
+        self._run = run
+        self._files: tuple[dict[str, bytes], tuple[str, ...]] | None = None
+
+    def find(self, row: JSONObject) -> AnsweredPage | None:
+        """Give the page of one row of `RunFrames.read_answers`; blocks.
+
+        None: the page is no form that could be filled in, or its files are not on this computer.
+        """
+        blueprint, values = self._run.blueprint, row["data"]
+        if not blueprint.ANSWERS_ARE_FIELDS or not isinstance(values, dict):
+            return None
+        if self._files is None:
+            self._files = read_files(self._run.directory / "site")
+        files, left_out = self._files
+        if _INDEX not in files:
+            return None
+        title = self._run.task_name
+        about: JSONObject = {"run_id": self._run.task_run_id, "task_title": title, "task_description": ""}
+        return AnsweredPage(UnitPage(title, blueprint, row["shared"], own_data(row), files, left_out, about), values)
+
+
+def make_page(
+    config: DictConfig | Mapping[str, Any], shared_state: SharedTaskState, row: int | Mapping[str, Any] | None
+) -> UnitPage:
+    """Make the page that a worker would see of one row; of no row, the introduction.
+
+    Raises
+    ------
+    ConfigError
+        Whatever a launch would refuse; or there is no such row.
+    """
+    settings = resolve_config(config)
+    blueprint = make_plan(settings, shared_state).blueprint
+    blueprint.assert_task_args()
+    if row is None and not getattr(settings.blueprint_args, "onboarding_qualification", None):
+        raise ConfigError(
+            "This task has no introduction to be shown: mephisto.blueprint.onboarding_qualification is not set. "
+            "Set it, or preview a row."
+        )
+    return page_of(blueprint, settings.task.task_title, row, settings.task.task_description)
+
+
+def page_of(
+    blueprint: Blueprint[Any], title: str, row: int | Mapping[str, Any] | None, description: str = ""
+) -> UnitPage:
+    """Make the page of one row of a blueprint whose settings were found good; of no row, the introduction."""
+    shared, unit_data = ({}, {}) if row is None else _find_row(blueprint, row)
+    with TemporaryDirectory(prefix="mephisto-preview-") as folder:
+        site = Path(folder) / "site"
+        site.mkdir()
+        blueprint.build_site(site)
+        files, left_out = read_files(site)
+    if "index.html" not in files:
+        kind = blueprint.BLUEPRINT_TYPE
+        raise ConfigError(f"The blueprint {kind!r} writes no index.html, so there is no page to show. Mend build_site.")
+    about = {"run_id": "preview", "task_title": title, "task_description": description}
+    runner = blueprint.make_task_runner()
+    return UnitPage(title, blueprint, shared, unit_data, files, left_out, about, row is None, runner)
+
+
+def _find_row(blueprint: Blueprint[Any], row: int | Mapping[str, Any]) -> tuple[JSONObject, JSONObject]:
+    if isinstance(row, Mapping):
+        return dict(row), {}
+    rows = None
+    if not isinstance(blueprint.shared_state.static_task_data, Iterator | AsyncIterable):
+        rows = blueprint.get_initialization_data()
+    if rows is None or isinstance(rows, AsyncIterable):
+        raise ConfigError(
+            "The rows of this task come one by one, and a preview must not take any from it. Give one to be shown: "
+            "preview(config, shared_state, row={'text': 'What a day!'})."
+        )
+    found = list(islice(rows, row, row + 1)) if row >= 0 else []
+    if not found:
+        raise ConfigError(f"There is no row {row} to be shown. Rows are counted from 0, as in a list.")
+    return found[0].shared, found[0].unit_data[0]

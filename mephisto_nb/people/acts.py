@@ -1,13 +1,21 @@
-"""The one place through which a researcher's acts on people go: previewed, done in one transaction, undone."""
+"""The one place through which a researcher's acts on people go: previewed, done in one transaction, undone.
+
+Makes acts on people of what a script, or a click, asks for.
+
+Each maker has the arguments of the method of its name.
+
+What an act on people will do, or has done, in a sentence or two with its numbers.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import islice
+from typing import Any, TypeAlias
 
-from mephisto_nb.errors import ConflictError, NotFoundError
+from mephisto_nb.errors import ConfigError, ConflictError, NotFoundError
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
 from mephisto_nb.model.changes import (
     AddAgent,
@@ -19,14 +27,227 @@ from mephisto_nb.model.changes import (
     SetBlocked,
     SetGrant,
 )
-from mephisto_nb.model.people import OF_ALL, OF_WORKERS, Act, ActKind, Outcome
-from mephisto_nb.people.act_makers import make_act
-from mephisto_nb.people.act_words import foretell, tell
+from mephisto_nb.model.people import OF_ALL, OF_BLOCKS, OF_WORKERS, Act, ActKind, Outcome, WorkerChange, WorkerKey
+from mephisto_nb.people.worker_selection import Values, Whom, pair_values, pick_workers
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.database import Database
-from mephisto_nb.rules.people_acts import undo_of
+from mephisto_nb.rules.people import undo_of
+from mephisto_nb.utils.ids import login_name
 from mephisto_nb.utils.logging import get_logger
-from mephisto_nb.utils.login import login_name
+
+#: Reads the rows of `PeopleStore.read_workers`.
+Known: TypeAlias = Callable[[], Sequence[Sequence[Any]]]
+
+
+def _create(known: Known, name: str, description: str = "", *, why: str = "created", who: str | None = None) -> Act:
+    return Act(ActKind.CREATE, _checked(name), text=description, why=why, who=_name(who))
+
+
+def _describe(known: Known, name: str, description: str, *, why: str = "described", who: str | None = None) -> Act:
+    return Act(ActKind.DESCRIBE, _checked(name), text=description, why=why, who=_name(who))
+
+
+def _delete(known: Known, name: str, *, why: str = "the qualification was deleted", who: str | None = None) -> Act:
+    return Act(ActKind.DELETE, _checked(name), why=why, who=_name(who))
+
+
+def _grant(
+    known: Known,
+    name: str,
+    workers: Whom,
+    value: Values = 1,
+    *,
+    why: str = "granted",
+    who: str | None = None,
+    provider: str = "mock",
+) -> Act:
+    paired = pair_values(pick_workers(workers, provider, known()), value)
+    return Act(ActKind.GRANT, _checked(name), tuple(paired), tuple(paired.values()), why=why, who=_name(who))
+
+
+def _revoke(
+    known: Known, name: str, workers: Whom, *, why: str = "revoked", who: str | None = None, provider: str = "mock"
+) -> Act:
+    found = _once(pick_workers(workers, provider, known()))
+    return Act(ActKind.REVOKE, _checked(name), found, (None,) * len(found), why=why, who=_name(who))
+
+
+def _block(known: Known, workers: Whom, *, why: str = "blocked", who: str | None = None, provider: str = "mock") -> Act:
+    found = _once(pick_workers(workers, provider, known()))
+    return Act(ActKind.BLOCK, workers=found, values=(1,) * len(found), why=why, who=_name(who))
+
+
+def _unblock(
+    known: Known, workers: Whom, *, why: str = "unblocked", who: str | None = None, provider: str = "mock"
+) -> Act:
+    found = _once(pick_workers(workers, provider, known()))
+    return Act(ActKind.UNBLOCK, workers=found, values=(0,) * len(found), why=why, who=_name(who))
+
+
+def _note(known: Known, workers: Whom, text: str, *, who: str | None = None, provider: str = "mock") -> Act:
+    if not text.strip():
+        raise ConfigError("The note is empty. Write what is to be remembered of the worker.")
+    found = _once(pick_workers(workers, provider, known()))
+    unknown = set(found) - {WorkerKey(row[1], row[2]) for row in known()}
+    if unknown:
+        raise NotFoundError(f"There is no worker {min(unknown).worker_name!r} to note anything about ({len(unknown)}).")
+    return Act(ActKind.NOTE, workers=found, values=(None,) * len(found), text=text, why="noted", who=_name(who))
+
+
+def _once(workers: Sequence[WorkerKey]) -> tuple[WorkerKey, ...]:
+    return tuple(dict.fromkeys(workers))
+
+
+def _name(who: str | None) -> str:
+    """Give the name of who does it: the one that is given, or else that of whoever sits here."""
+    if who is not None and not isinstance(who, str):
+        raise ConfigError(f"who is {who!r}. Give a name.")
+    return login_name() if who is None else who
+
+
+def _checked(name: str) -> str:
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigError(f"A qualification is known by name, but {name!r} is none.")
+    return name
+
+
+_MAKERS: Mapping[str, Callable[..., Act]] = {
+    "create": _create,
+    "describe": _describe,
+    "delete": _delete,
+    "grant": _grant,
+    "revoke": _revoke,
+    "block": _block,
+    "unblock": _unblock,
+    "note": _note,
+}
+
+
+def make_act(action: str, known: Known, arguments: Mapping[str, Any]) -> Act:
+    """Make an act.
+
+    Raises
+    ------
+    ConfigError
+        There is no such action, or it cannot be done so.
+    NotFoundError
+        A worker is given by an id that nobody has.
+    """
+    maker = _MAKERS.get(action)
+    if maker is None:
+        raise ConfigError(f"There is no action {action!r}. Name one of {', '.join(_MAKERS)}.")
+    try:
+        return maker(known, **arguments)
+    except TypeError as error:
+        raise ConfigError(f"The action {action!r} cannot be done so: {error}.") from error
+
+
+#: How many workers are named.
+_NAMED = 4
+
+
+def foretell(outcome: Outcome) -> str:
+    """Say what an act would do."""
+    said = _foretell_workers(outcome) if outcome.act.workers else _foretell_qualification(outcome)
+    return " ".join(part for part in (said, _unchanged(outcome), _new(outcome.changes)) if part)
+
+
+def tell(outcome: Outcome) -> str:
+    """Say what an act did."""
+    act, count = outcome.act, _workers(len(outcome.changes))
+    if not outcome.has_changed:
+        return "Nothing had to be changed: it was so already."
+    if act.undoes is not None:
+        return f"Undone: {tell(act.undoes)[:1].lower()}{tell(act.undoes)[1:]}"
+    name = repr(act.qualification_name)
+    return {
+        ActKind.CREATE: f"Created {name}.",
+        ActKind.DESCRIBE: f"Described {name}.",
+        ActKind.DELETE: f"Deleted {name}; {count} held it.",
+        ActKind.GRANT: f"Granted {name} to {count}.",
+        ActKind.REVOKE: f"Revoked {name} from {count}.",
+        ActKind.BLOCK: f"Blocked {count}.",
+        ActKind.UNBLOCK: f"Unblocked {count}.",
+        ActKind.NOTE: f"Noted about {count}.",
+        ActKind.WITHDRAW: f"Withdrew a note about {count}.",
+    }[act.kind]
+
+
+def _foretell_workers(outcome: Outcome) -> str:
+    act, changes = outcome.act, outcome.changes
+    names, name = _named(changes), repr(act.qualification_name)
+    if not changes:
+        return "Nothing will change."
+    if act.kind is ActKind.GRANT:
+        made = "" if outcome.was is not None else f" {name} will be made for it."
+        return f"{names} {_gets(changes, name)}.{made}"
+    if act.kind is ActKind.REVOKE:
+        return f"{names} will lose {name}."
+    if act.kind in OF_BLOCKS:
+        offered = "offered nothing any more, in any run" if act.kind is ActKind.BLOCK else "offered work again"
+        return f"{names} will be {offered}."
+    return f"A note will be kept about {names}."
+
+
+def _gets(changes: Sequence[WorkerChange], name: str) -> str:
+    first = sum(change.before is None for change in changes)
+    parts = []
+    if first:
+        parts.append(f"will get {name} ({_values(changes)})")
+    if first and first < len(changes):
+        parts.append(f"of whom {len(changes) - first:,} had another value")
+    if not first:
+        parts.append(f"will get another value of {name} ({_values(changes)})")
+    return ", ".join(parts)
+
+
+def _values(changes: Sequence[WorkerChange]) -> str:
+    values = sorted({change.after for change in changes if change.after is not None})
+    return f"{values[0]}" if len(values) == 1 else f"{values[0]} to {values[-1]}"
+
+
+def _foretell_qualification(outcome: Outcome) -> str:
+    act, name = outcome.act, repr(outcome.act.qualification_name)
+    if act.kind is ActKind.CREATE:
+        return f"{name} will be created." if outcome.was is None else f"There is {name} already: nothing will change."
+    if act.kind is ActKind.DESCRIBE:
+        return f"{name} will be described otherwise." if outcome.has_changed else "Nothing will change."
+    if act.kind is ActKind.DELETE:
+        held = f"{_workers(len(outcome.changes))} will lose it"
+        names = f": {_names(outcome.changes)}" if outcome.changes else ""
+        return f"{name} will be deleted. {held if outcome.changes else 'Nobody holds it'}{names}."
+    return "Nobody is meant: nothing will change."
+
+
+def _unchanged(outcome: Outcome) -> str:
+    if not outcome.unchanged:
+        return ""
+    have = {ActKind.GRANT: "have it so already", ActKind.REVOKE: "do not have it"}
+    state = have.get(outcome.act.kind, "are so already")
+    if outcome.unchanged == 1:
+        state = state.replace("have it", "has it").replace("do not", "does not").replace("are so", "is so")
+        state = state.replace("does not has", "does not have")
+    return f"{_workers(outcome.unchanged)} {state}."
+
+
+def _new(changes: Sequence[WorkerChange]) -> str:
+    new = [change for change in changes if change.is_new]
+    return f"Not known here until now: {_named(new)}." if new else ""
+
+
+def _named(changes: Sequence[WorkerChange]) -> str:
+    few = len(changes) <= _NAMED
+    return _names(changes) if few else f"{_workers(len(changes))} ({_names(changes)})"
+
+
+def _names(changes: Sequence[WorkerChange]) -> str:
+    names = ", ".join(change.worker.worker_name[:60] for change in islice(changes, _NAMED))
+    return names if len(changes) <= _NAMED else f"{names} and {len(changes) - _NAMED:,} more"
+
+
+def _workers(count: int) -> str:
+    return "1 worker" if count == 1 else f"{count:,} workers"
+
 
 logger = get_logger(__name__)
 

@@ -16,9 +16,19 @@ from mephisto_nb.model.people import Act, ActKind, WorkerKey
 if TYPE_CHECKING:
     from mephisto_nb.model.changes import Changes
     from mephisto_nb.model.people import Outcome
-    from mephisto_nb.model.records import Agent, Event, Qualification, Requester, Task, TaskRun, Unit
+    from mephisto_nb.model.records import (
+        Agent,
+        Event,
+        Qualification,
+        Requester,
+        RunPay,
+        RunSnapshot,
+        Task,
+        TaskRun,
+        Unit,
+        WorkerFacts,
+    )
     from mephisto_nb.model.reviews import KeptReview
-    from mephisto_nb.model.snapshots import RunPay, RunSnapshot, WorkerFacts
     from mephisto_nb.model.states import PaymentStatus
 
 

@@ -16,9 +16,8 @@ from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.ports.database import Database
 from mephisto_nb.review.crowd_sync import tell_crowd
-from mephisto_nb.review.decisions import Grants
-from mephisto_nb.review.owed import owed_by_worker
-from mephisto_nb.review.review_preview import ReviewPreview
+from mephisto_nb.review.decide import Grants, ReviewPreview
+from mephisto_nb.review.payments import owed_by_worker
 from mephisto_nb.review.reviewing import Reviewing
 from mephisto_nb.review.selection import Units
 

@@ -11,20 +11,29 @@ from typing import Any
 import pandas as pd
 
 from mephisto_nb.errors import ConfigError, NotFoundError
-from mephisto_nb.frames.column_types import typed
+from mephisto_nb.frames.frames import typed
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.records import Unit
 from mephisto_nb.model.reviews import DECIDED, SAID, Decision, Outcome
 from mephisto_nb.model.states import UNIT_REVIEWED, UnitStatus
 from mephisto_nb.ports.crowd_provider import CrowdVerb
-from mephisto_nb.review.applying import Rule, carry_out, make_step, read_standing
 from mephisto_nb.review.crowd_sync import tell_crowd
-from mephisto_nb.review.decisions import Extras, make_decision, refuse_bonus, who_decides
-from mephisto_nb.review.queue import review_queue
-from mephisto_nb.review.review_preview import ReviewPreview, describe, find_crowd
+from mephisto_nb.review.decide import (
+    Extras,
+    ReviewPreview,
+    Rule,
+    carry_out,
+    describe,
+    find_crowd,
+    make_decision,
+    make_step,
+    read_standing,
+    refuse_bonus,
+    who_decides,
+)
+from mephisto_nb.review.queue import gold_accuracy, review_queue, worker_records
 from mephisto_nb.review.reviewable import DecidableRun, ReviewableRun
 from mephisto_nb.review.selection import Selectable, Units, Wanted, refuse_namesakes, select
-from mephisto_nb.review.worker_records import gold_accuracy, worker_records
 from mephisto_nb.rules.reviewing import decide, undo
 from mephisto_nb.rules.step import Step
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.model.gates import HeldArrival, OnboardingAgent
 from mephisto_nb.model.packets import PacketType
-from mephisto_nb.model.records import Agent, Unit, Worker
-from mephisto_nb.model.snapshots import WorkerFacts
+from mephisto_nb.model.records import Agent, Unit, Worker, WorkerFacts
 from mephisto_nb.model.states import AGENT_LEFT, AgentStatus, Gate, UnitStatus
 from mephisto_nb.rules.eligibility import Refusal, check_worker, no_units, paused
 from mephisto_nb.rules.gates import onboarding, passing

@@ -10,7 +10,7 @@ from mephisto_nb.model.qualifications import Comparator, Requirement
 from mephisto_nb.model.states import UnitStatus
 
 if TYPE_CHECKING:
-    from mephisto_nb.model.snapshots import WorkerFacts
+    from mephisto_nb.model.records import WorkerFacts
     from mephisto_nb.rules.run_state import RunState
 
 #: A worker who has left so many units of a run gets no more: each leaves rows behind, and could be taken for ever.

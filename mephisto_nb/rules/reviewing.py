@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.model.changes import AddReview
-from mephisto_nb.model.records import Agent, Unit
+from mephisto_nb.model.records import Agent, Unit, WorkerFacts
 from mephisto_nb.model.reviews import DECIDED, SAID, Decision, KeptReview, Outcome, Review
-from mephisto_nb.model.snapshots import WorkerFacts
 from mephisto_nb.model.states import (
     AGENT_OF_DECIDED,
     UNIT_ANSWERED,

@@ -1,19 +1,65 @@
-"""One live run in memory: what the rules look at, and change, before the database hears of it."""
+"""One live run in memory: what the rules look at, and change, before the database hears of it.
+
+Where the people of each assignment are who do it together: an index of a run's state.
+
+A stored run comes back to memory.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
+from mephisto_nb.model.gates import OnboardingAgent, StoredGates
 from mephisto_nb.model.partner_rules import PartnerRules
 from mephisto_nb.model.qualifications import Requirement
-from mephisto_nb.model.records import AS_LAUNCHED, Agent, Assignment, Steering, Unit, Worker
-from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, UNIT_OPEN, AgentStatus, UnitStatus
+from mephisto_nb.model.records import AS_LAUNCHED, Agent, Assignment, RunSnapshot, Steering, Unit, Worker
+from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, UNIT_OPEN, AgentStatus, Gate, UnitStatus
 from mephisto_nb.rules.gates.gate_rules import NO_GATES, GateRules
-from mephisto_nb.rules.gates.state import GateBook
-from mephisto_nb.rules.seat_index import Rooms
+from mephisto_nb.rules.gates.state import GateBook, gate_of
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """Several agents begin an assignment together; `seats` are their ids in order, None where nobody sits."""
+
+    assignment_id: str
+    seats: list[str | None]
+
+
+@dataclass(slots=True)
+class Rooms:
+    """Seats and waiting people by assignment.
+
+    `seats` are the units of each assignment, and empty in a run whose people work each for themselves. `waiting` are
+    the agents who wait for partners, the first to come first; `over` the assignments whose code has come to its end,
+    so that nobody is missed any more who leaves.
+    """
+
+    seats: dict[str, list[Unit]] = field(default_factory=dict)
+    waiting: dict[str, dict[str, None]] = field(default_factory=dict)
+    over: set[str] = field(default_factory=set)
+
+    def add_seat(self, unit: Unit) -> None:
+        """Note a unit of an assignment; those of no place in the data (gold, screening, late answers) are no seats."""
+        if unit.unit_index >= 0:
+            self.seats.setdefault(unit.assignment_id, []).append(unit)
+
+    def enter(self, agent: Agent, units: Mapping[str, Unit]) -> None:
+        """Note somebody who waits for partners."""
+        unit = units.get(agent.unit_id)
+        if agent.status is AgentStatus.WAITING and unit is not None and unit.assignment_id in self.seats:
+            self.waiting.setdefault(unit.assignment_id, {})[agent.agent_id] = None
+
+    def leave(self, agent: Agent, units: Mapping[str, Unit]) -> None:
+        """Undo `enter`, before the agent changes."""
+        unit = units.get(agent.unit_id)
+        there = self.waiting.get(unit.assignment_id) if unit is not None else None
+        if unit is not None and there is not None and there.pop(agent.agent_id, self) is None and not there:
+            del self.waiting[unit.assignment_id]
+
 
 #: A run that expires is no worker's doing.
 _OWN_WAYS_TO_LEAVE = AGENT_LEFT - {AgentStatus.EXPIRED}
@@ -271,3 +317,74 @@ class RunState:
 
 def _holds(unit: Unit) -> bool:
     return unit.status is UnitStatus.ASSIGNED or unit.status in UNIT_ANSWERED
+
+
+def state_from_snapshot(snapshot: RunSnapshot, rules: RunRules) -> RunState:
+    """Build the state of a run from its rows, as it was after the last step that was committed.
+
+    Parameters
+    ----------
+    snapshot
+        The run as a database gives it.
+    rules
+        The limits of the run at its launch, which are not stored in this form.
+
+    Returns
+    -------
+    RunState
+        Its units are in the order of the data, and registrations find the agents that are at work. `closing` is None:
+        whether a run goes on after a restart is for the caller to say.
+    """
+    run = snapshot.run
+    state = RunState(
+        task_run_id=run.task_run_id,
+        rules=rules,
+        opened_at=run.opened_at,
+        generator_done=run.generator_done,
+        last_seq=snapshot.last_seq,
+        last_n=snapshot.last_n,
+        last_submission_at=snapshot.last_submission_at,
+        ended_at=run.ended_at,
+        steering=run.steering,
+        worker_names=snapshot.worker_names,
+        payments=dict(snapshot.payments),
+        assignments={a.assignment_id: a for a in sorted(snapshot.assignments, key=lambda a: a.index)},
+    )
+    index_of = {a.assignment_id: a.index for a in snapshot.assignments}
+    for unit in sorted(snapshot.units, key=lambda u: (index_of[u.assignment_id], u.unit_index)):
+        state.add_unit(unit)
+    for agent in sorted(snapshot.agents, key=_arrival_order):
+        state.add_agent(agent)
+    _load_gates(state, snapshot.gates)
+    return state
+
+
+def _load_gates(state: RunState, stored: StoredGates) -> None:
+    """Take in what is known of gates, and find the answers that no verdict was come to yet."""
+    book = state.gates
+    for onboarding in stored.onboarding:
+        book.add_onboarding(onboarding)
+        if onboarding.submitted_at is not None:
+            state.last_submission_at = max(onboarding.submitted_at, state.last_submission_at or 0.0)
+    book.units.update((unit.unit_id, unit) for unit in stored.units)
+    for held in stored.held:
+        book.held.setdefault(held.worker_id, {})[held.request_id] = held
+        state.worker_names.setdefault(held.worker_id, held.worker_name)  # they may never have had an agent
+    agents: list[Agent | OnboardingAgent] = [*state.agents.values(), *stored.onboarding]
+    workers = {agent.agent_id: agent.worker_id for agent in agents}
+    for verdict in stored.verdicts:
+        book.note_verdict(workers[verdict.agent_id], verdict)
+    judged = {(verdict.agent_id, verdict.gate) for verdict in stored.verdicts}
+    failed = {verdict.agent_id for verdict in stored.verdicts if verdict.passed is False}
+    for agent in agents:
+        gate = gate_of(book, state.agents.get(agent.agent_id))
+        if agent.submitted_at is None or (agent.agent_id, gate) in judged:
+            continue
+        if gate is not Gate.ATTENTION or (state.rules.gates.judges_attention and agent.agent_id not in failed):
+            book.await_verdict(agent.worker_id, agent.agent_id)
+
+
+def _arrival_order(agent: Agent) -> tuple[bool, bool, float, str]:
+    # Who left and came again must be found by the agent that is at work, or else by the one that answered: whatever
+    # the clock said meanwhile, which somebody may have put right.
+    return agent.status in AGENT_ACTIVE, agent.status not in AGENT_LEFT, agent.accepted_at, agent.agent_id

@@ -13,7 +13,7 @@ from typing import Any
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.rules.departures import expire_assigned, expire_open
-from mephisto_nb.rules.limits import limits_of, unheld_units
+from mephisto_nb.rules.launching import limits_of, unheld_units
 from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.rules.step import Step
 

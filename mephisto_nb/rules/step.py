@@ -33,8 +33,7 @@ from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.records import AS_LAUNCHED, Agent, Assignment, Event, Steering, Submission, Unit, Worker
 from mephisto_nb.model.states import AgentStatus, UnitStatus, check_agent_transition, check_unit_transition
 from mephisto_nb.rules.gates.state import Errand
-from mephisto_nb.rules.run_state import RunState
-from mephisto_nb.rules.seat_index import Meeting
+from mephisto_nb.rules.run_state import Meeting, RunState
 
 
 @dataclass(slots=True)

@@ -21,9 +21,7 @@ from mephisto_nb.model.records import Agent, Event, Submission, TaskRun, Unit
 from mephisto_nb.model.reviews import Review
 from mephisto_nb.storage import gates, people
 from mephisto_nb.storage import tables as t
-from mephisto_nb.storage.bulk import BulkInsert
-from mephisto_nb.storage.json_text import dump
-from mephisto_nb.storage.plain_text import make_storable
+from mephisto_nb.storage.values import BulkInsert, dump, make_storable
 
 _ADD_ASSIGNMENTS = BulkInsert(t.assignments, "assignment_id", "task_run_id", "assignment_index", "shared", "unit_data")
 _ADD_UNITS = BulkInsert(

@@ -15,7 +15,7 @@ from mephisto_nb.model import changes as c
 from mephisto_nb.model.gates import GateRow, GateUnit, HeldArrival, OnboardingAgent, StoredGates, Verdict
 from mephisto_nb.model.states import AgentStatus, Gate
 from mephisto_nb.storage import tables as t
-from mephisto_nb.storage.json_text import dump
+from mephisto_nb.storage.values import dump
 
 #: Databases limit how many values one statement may hold.
 _CHUNK = 500

@@ -14,8 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConflictError
 from mephisto_nb.model.people import Act, ActKind, Outcome
-from mephisto_nb.model.records import Qualification, Requester, Task
-from mephisto_nb.model.snapshots import WorkerFacts
+from mephisto_nb.model.records import Qualification, Requester, Task, WorkerFacts
 from mephisto_nb.ports.database import PeopleStore
 from mephisto_nb.storage import gates, people, people_acts, people_reads, runs
 

@@ -11,15 +11,13 @@ from sqlalchemy import Connection, delete, insert, select
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ClosedError
 from mephisto_nb.model.changes import Changes
-from mephisto_nb.model.records import Event, TaskRun
-from mephisto_nb.model.snapshots import RunPay, RunSnapshot
+from mephisto_nb.model.records import Event, RunPay, RunSnapshot, TaskRun
 from mephisto_nb.ports.database import Database
 from mephisto_nb.storage import runs
 from mephisto_nb.storage import tables as t
 from mephisto_nb.storage.apply import apply_changes, run_row
-from mephisto_nb.storage.connect import make_engine, parse_url, told_plainly
+from mephisto_nb.storage.connect import make_engine, migrate, parse_url, told_plainly
 from mephisto_nb.storage.messages import SQLSaid
-from mephisto_nb.storage.migrate import migrate
 from mephisto_nb.storage.people_store import SQLPeople
 from mephisto_nb.storage.review_store import SQLReviews
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from mephisto_nb.model.states import AgentStatus, Gate, PaymentKind, PaymentStatus, UnitStatus
-from mephisto_nb.storage.plain_text import KeyText, PlainText
+from mephisto_nb.storage.values import KeyText, PlainText
 
 metadata = MetaData(
     naming_convention={

@@ -1,7 +1,11 @@
-"""Ids that sort by time, and whose neighbours nobody can guess."""
+"""Ids that sort by time, and whose neighbours nobody can guess.
+
+Who sits at this computer.
+"""
 
 from __future__ import annotations
 
+import getpass
 import os
 import time
 from functools import lru_cache
@@ -30,3 +34,11 @@ def new_id() -> str:
     bits = int.from_bytes(os.urandom(_RANDOM_BYTES))
     end = [_PAIRS[bits >> shift & 1023] for shift in _SHIFTS]
     return _beginning(time.time_ns() // 1_000_000) + "".join(end)
+
+
+def login_name() -> str:
+    """Give the name that this computer knows somebody by; 'researcher' where it knows none."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container's user may have no name
+        return "researcher"

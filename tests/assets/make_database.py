@@ -9,7 +9,7 @@ from mephisto_nb.model import changes as c
 from mephisto_nb.model.gates import HeldArrival, Verdict
 from mephisto_nb.model.records import Steering
 from mephisto_nb.model.states import AgentStatus, Gate
-from mephisto_nb.storage.migrate import REVISIONS
+from mephisto_nb.storage.connect import REVISIONS
 from mephisto_nb.storage.sql_database import SQLDatabase
 from mephisto_nb.testing.contracts._samples import SampleRun, make_event
 

@@ -14,8 +14,7 @@ from collections.abc import Callable
 
 import mephisto_nb as mnb
 from mephisto_nb.display.dashboard.watch import RunWatch
-from mephisto_nb.model.records import Submission
-from mephisto_nb.model.snapshots import WorkerFacts
+from mephisto_nb.model.records import Submission, WorkerFacts
 from mephisto_nb.rules.arrivals import Arrival, arrive
 from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.submissions import submit

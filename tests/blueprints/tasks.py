@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBlueprintArgs
-from mephisto_nb.model.assignment_data import InitializationData
-from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
 
 HTML = "<p>${text}</p><input name=mood>"
 

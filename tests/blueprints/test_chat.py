@@ -10,11 +10,10 @@ import pytest
 
 import mephisto_nb as mnb
 from mephisto_nb.blueprints.chat import ChatBlueprint, ChatBlueprintArgs
-from mephisto_nb.config.gate_config import merge
+from mephisto_nb.config.schema import merge
 from mephisto_nb.errors import ConfigError, DataFileError
-from mephisto_nb.model.assignment_data import InitializationData
 from mephisto_nb.model.partner_rules import PartnerRules, WhenLeft, WhenWaited
-from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
 from mephisto_nb.ports.bot import Bot
 from mephisto_nb.ports.task_runner import TaskRunner
 

@@ -11,8 +11,7 @@ import pytest
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.blueprints.mock import EchoRunner, MockBlueprint, MockBlueprintArgs
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.model.assignment_data import InitializationData
-from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
 from mephisto_nb.ports.blueprint import STRICT_CSP
 
 

@@ -14,8 +14,7 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from mephisto_nb.blueprints.remote_procedure import RemoteProcedureBlueprint, RemoteProcedureBlueprintArgs
-from mephisto_nb.blueprints.remote_procedure.arguments import ArgumentsError, fit
-from mephisto_nb.blueprints.remote_procedure.functions import CallState, Function
+from mephisto_nb.blueprints.remote_procedure.functions import ArgumentsError, CallState, Function, fit
 from mephisto_nb.blueprints.remote_procedure.runner import FunctionRunner
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.shared_state import SharedTaskState

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from mephisto_nb.errors import ConfigError, DataFileError
-from mephisto_nb.model.assignment_data import InitializationData
+from mephisto_nb.model.shared_state import InitializationData
 from tests.blueprints.tasks import assignments, shared, task
 
 ROWS = [{"text": "one"}, {"text": "two"}]

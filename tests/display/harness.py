@@ -11,7 +11,7 @@ from typing import Any
 
 from playwright.async_api import Page
 
-from mephisto_nb.display.widgets.front_end import DASHBOARD, FrontEnd
+from mephisto_nb.display.widgets.widget import DASHBOARD, FrontEnd
 from tests.display.states import NOW, SUBMISSION
 
 #: A model that keeps what it is sent, answers looks and questions as a kernel would, and can be told things.

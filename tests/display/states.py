@@ -11,9 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from mephisto_nb.display.dashboard.attention import describe_attention
-from mephisto_nb.display.dashboard.medians import RunningMedian
-from mephisto_nb.display.dashboard.moment import Moment
-from mephisto_nb.display.dashboard.money import describe_money, describe_unpaid
+from mephisto_nb.display.dashboard.moment import Moment, describe_money, describe_unpaid
+from mephisto_nb.display.dashboard.statistics import RunningMedian
 from mephisto_nb.model.states import UnitStatus
 
 #: When all of these are.

@@ -137,7 +137,7 @@ async def test_what_a_notebook_saved_follows_until_the_operator_is_closed(
 ) -> None:
     published: list[str] = []
     monkeypatch.setattr(
-        "mephisto_nb.display.saved._publish", lambda bundle, _, update: published.append(bundle["text/plain"])
+        "mephisto_nb.display.summary._publish", lambda bundle, _, update: published.append(bundle["text/plain"])
     )
     ended._saved.show(ended._repr_mimebundle_(), ended._what_is_shown())
     ended.renew_what_was_saved()

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import mephisto_nb as mnb
-from mephisto_nb.display import chart_specs
+from mephisto_nb.display import charts as chart_specs
 from mephisto_nb.errors import ConfigError
 from tests.operations.runs import crowd_of, end_routers, launch, rows, take
 

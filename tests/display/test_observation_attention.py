@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 from mephisto_nb.display.dashboard.attention import LONELY, describe_attention
-from mephisto_nb.display.dashboard.moment import LINK_AWAY, Moment
-from mephisto_nb.display.dashboard.money import describe_money
-from mephisto_nb.display.dashboard.run_statistics import RunStatistics
-from mephisto_nb.kernel.absence import Absence
+from mephisto_nb.display.dashboard.moment import LINK_AWAY, Moment, describe_money
+from mephisto_nb.display.dashboard.statistics import RunStatistics
+from mephisto_nb.kernel.client_io_handler import Absence
 from mephisto_nb.kernel.tally import RunTally
 from mephisto_nb.model.packets import PacketType
 from mephisto_nb.model.states import AgentStatus

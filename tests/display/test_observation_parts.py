@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from mephisto_nb.display.dashboard.medians import RunningMedian
-from mephisto_nb.display.dashboard.money import describe_money, describe_unpaid
-from mephisto_nb.display.dashboard.plain import LONGEST, preview_of
-from mephisto_nb.display.dashboard.run_statistics import NEWEST, RunStatistics
+from mephisto_nb.display.dashboard.moment import LONGEST, describe_money, describe_unpaid, preview_of
+from mephisto_nb.display.dashboard.statistics import NEWEST, RunningMedian, RunStatistics
 from mephisto_nb.model.states import AgentStatus, UnitStatus
 from mephisto_nb.rules.steering import change_limits, pause, resume
 from tests.rules.rehearsal import Rehearsal

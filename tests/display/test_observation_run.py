@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mephisto_nb.display.dashboard.pace import WINDOW
+from mephisto_nb.display.dashboard.statistics import WINDOW
 from mephisto_nb.display.dashboard.watch import RunWatch, watch
 from mephisto_nb.errors import NotFoundError
 from mephisto_nb.model.states import UNIT_ANSWERED

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 import mephisto_nb as mnb
-from mephisto_nb.display.inline import make_document
-from mephisto_nb.display.policy import inline_policy
+from mephisto_nb.display.preview import inline_policy, make_document
 from mephisto_nb.errors import ConfigError
 
 TASK = {"task_name": "moods", "task_title": "Moods", "task_description": "", "task_tags": "", "task_reward": 0.1}

@@ -12,8 +12,7 @@ import pytest
 
 from mephisto_nb.display.notebook import Operator
 from mephisto_nb.display.people.people_model import OF_QUALIFICATIONS, OF_WORKERS, PeopleRoom, room_of
-from mephisto_nb.display.people.people_panels import PEOPLE
-from mephisto_nb.display.people.people_still import draw_qualifications, draw_workers
+from mephisto_nb.display.people.people_panels import PEOPLE, draw_qualifications, draw_workers
 from mephisto_nb.display.table import Query, Table
 from mephisto_nb.display.widgets.widget_server import Desk, Subject
 from mephisto_nb.errors import ConfigError, ConflictError, NotFoundError

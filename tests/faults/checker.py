@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mephisto_nb.model.records import Agent, Event, Unit
-from mephisto_nb.model.snapshots import RunSnapshot
+from mephisto_nb.model.records import Agent, Event, RunSnapshot, Unit
 from mephisto_nb.model.states import (
     AGENT_ACTIVE,
     AGENT_LEFT,

@@ -13,7 +13,7 @@ import pytest
 from mephisto_nb.display.dashboard.watch import watch
 from mephisto_nb.errors import ConfigError, UsageError
 from mephisto_nb.importing.old_mephisto import OldMephisto
-from mephisto_nb.importing.report import REPORT_COLUMNS
+from mephisto_nb.importing.run_transfer import REPORT_COLUMNS
 from mephisto_nb.model.states import AGENT_OF_DECIDED, AgentStatus, UnitStatus
 from mephisto_nb.operator import Operator
 from tests.importing.old_directory import AGENT_STATUSES, UNIT_STATUSES, OldDirectory

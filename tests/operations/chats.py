@@ -8,8 +8,7 @@ from mephisto_nb.config.hydra_config import compose
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
 from mephisto_nb.run import LiveTaskRun
-from mephisto_nb.testing.simulated_talks import ReplyFunction, SimulatedTalk
-from mephisto_nb.testing.simulated_workers import SimulatedWorker
+from mephisto_nb.testing.simulated_workers import ReplyFunction, SimulatedTalk, SimulatedWorker
 from tests.operations.runs import ABOUT
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from mephisto_nb.config import plugin_shelf, registry
-from mephisto_nb.config.plugin_shelf import PluginShelf
+from mephisto_nb.config import registry
+from mephisto_nb.config import registry as plugin_shelf
+from mephisto_nb.config.registry import PluginShelf
 from mephisto_nb.kernel import run_tasks
 from mephisto_nb.operator import Operator
 from mephisto_nb.ports.architect import Architect

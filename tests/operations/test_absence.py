@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mephisto_nb.kernel.absence import Absence
+from mephisto_nb.kernel.client_io_handler import Absence
 from mephisto_nb.model.packets import Packet, PacketType, Received
 
 

@@ -16,7 +16,7 @@ from mephisto_nb.operator import Operator
 from mephisto_nb.ports.bot import Bot
 from mephisto_nb.run import LiveTaskRun
 from mephisto_nb.testing.fake_clock import FakeClock
-from mephisto_nb.testing.simulated_talks import SimulatedTalk
+from mephisto_nb.testing.simulated_workers import SimulatedTalk
 from tests.operations.chats import count_to, launch_chat, talk
 from tests.operations.runs import crowd_of
 

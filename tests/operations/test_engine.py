@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mephisto_nb.errors import ClosedError, ConflictError, DatabaseError, TransitionError
-from mephisto_nb.kernel import retry
+from mephisto_nb.kernel import writer
 from mephisto_nb.model.changes import Changes
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.operator import Operator
@@ -32,8 +32,8 @@ class Fragile:
         self.writes_failing = 0
         self.commits_first = False
         self.failed, self.waiting = asyncio.Event(), asyncio.Event()
-        self._pause = retry.Patience.pause
-        monkeypatch.setattr(retry.Patience, "pause", lambda *args: self.pause(*args))
+        self._pause = writer.Patience.pause
+        monkeypatch.setattr(writer.Patience, "pause", lambda *args: self.pause(*args))
         monkeypatch.setattr(database, "apply", self.apply)
         monkeypatch.setattr(database, "load_run", self.load_run)
 
@@ -51,7 +51,7 @@ class Fragile:
             raise DatabaseError("the disk is gone")
         return self._load_run(task_run_id)
 
-    async def pause(self, waiting: retry.Patience, error: Exception) -> None:
+    async def pause(self, waiting: writer.Patience, error: Exception) -> None:
         self.waiting.set()
         await self._pause(waiting, error)
 
@@ -66,8 +66,8 @@ class Fragile:
 @pytest.fixture
 def fragile(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Fragile]:
     """Make the operator's database fragile, and the engine quick to try again."""
-    monkeypatch.setattr(retry, "FIRST", 0.0)
-    monkeypatch.setattr(retry, "MOST", 0.001)
+    monkeypatch.setattr(writer, "FIRST", 0.0)
+    monkeypatch.setattr(writer, "MOST", 0.001)
     return lambda: Fragile(operator._database, monkeypatch)
 
 

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.kernel.talk.agents import RunningAgent
+from mephisto_nb.kernel.talk.agents import RunningAgent, Together
 from mephisto_nb.kernel.talk.bot_agent import BotAgent, Seat
-from mephisto_nb.kernel.talk.group import Together
 from mephisto_nb.kernel.talk.talk import Talk
 from mephisto_nb.kernel.talk.transcripts import Entry
 from mephisto_nb.model.packets import Packet

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from mephisto_nb.config import plugin_shelf, registry
-from mephisto_nb.config.plugin_shelf import PluginShelf
-from mephisto_nb.config.registry import register_mephisto_abstraction
+from mephisto_nb.config import registry
+from mephisto_nb.config import registry as plugin_shelf
+from mephisto_nb.config.registry import PluginShelf, register_mephisto_abstraction
 from mephisto_nb.errors import UnknownTypeError, UsageError
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.crowd_provider import CrowdProvider, Identity

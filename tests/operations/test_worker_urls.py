@@ -9,7 +9,7 @@ import pytest
 
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.operator import Operator
-from mephisto_nb.people.worker_names import read_names
+from mephisto_nb.people.worker_selection import read_names
 from tests.operations.runs import launch, rows
 
 

@@ -13,8 +13,7 @@ from mephisto_nb.errors import ConfigError, NotFoundError
 from mephisto_nb.model.states import PaymentStatus
 from mephisto_nb.operator import Operator
 from mephisto_nb.providers.link import MockProvider, MockProviderArgs
-from mephisto_nb.review.owed import OWED_COLUMNS
-from mephisto_nb.review.payments import PAID_COLUMNS
+from mephisto_nb.review.payments import OWED_COLUMNS, PAID_COLUMNS
 from tests.review.answers import said, stored_run
 
 

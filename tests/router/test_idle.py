@@ -23,7 +23,7 @@ from mephisto_nb.ports.channel import Acknowledged, Messages
 from mephisto_nb.router.config import RunFiles, read_config
 from mephisto_nb.router.server import Notifier, _Server, listen
 from mephisto_nb.router.store import Store
-from mephisto_nb.utils.secret import Secret
+from mephisto_nb.utils.proofs import Secret
 from tests.router.harness import RUN_ID, TOKEN, write_config
 
 HOURS = 8

@@ -7,8 +7,7 @@ from typing import Any
 
 from mephisto_nb._typing import JSON
 from mephisto_nb.model.gates import GateRow, HeldArrival, OnboardingAgent
-from mephisto_nb.model.records import Agent, Worker
-from mephisto_nb.model.snapshots import WorkerFacts
+from mephisto_nb.model.records import Agent, Worker, WorkerFacts
 from mephisto_nb.model.states import Gate
 from mephisto_nb.rules.arrivals import Held, Outcome, release
 from mephisto_nb.rules.eligibility import Refusal

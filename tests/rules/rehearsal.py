@@ -6,9 +6,8 @@ from itertools import count
 from typing import Any
 
 from mephisto_nb._typing import JSON
-from mephisto_nb.model.assignment_data import InitializationData
-from mephisto_nb.model.records import Agent, Submission, Unit, Worker
-from mephisto_nb.model.snapshots import WorkerFacts
+from mephisto_nb.model.records import Agent, Submission, Unit, Worker, WorkerFacts
+from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.rules.arrivals import Arrival, Outcome, arrive
 from mephisto_nb.rules.departures import leave

@@ -7,8 +7,7 @@ import pytest
 from mephisto_nb.model.changes import AddAgent, AddWorker, ChangeAgent, ChangeUnit
 from mephisto_nb.model.packets import PacketType
 from mephisto_nb.model.qualifications import make_requirement
-from mephisto_nb.model.records import Assignment, Unit, Worker
-from mephisto_nb.model.snapshots import WorkerFacts
+from mephisto_nb.model.records import Assignment, Unit, Worker, WorkerFacts
 from mephisto_nb.model.states import AgentStatus, UnitStatus
 from mephisto_nb.rules.arrivals import answer
 from mephisto_nb.rules.eligibility import MOST_LEFT, Refusal, RefusalCode

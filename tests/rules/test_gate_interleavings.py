@@ -17,10 +17,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from mephisto_nb.kernel.gates.gate_worker import outstanding
-from mephisto_nb.model.assignment_data import InitializationData
 from mephisto_nb.model.gates import GateRow, OnboardingAgent
-from mephisto_nb.model.records import Agent, Submission, TaskRun
-from mephisto_nb.model.snapshots import WorkerFacts
+from mephisto_nb.model.records import Agent, Submission, TaskRun, WorkerFacts
+from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, AgentStatus, Gate
 from mephisto_nb.rules.arrivals import Arrival, Held, Outcome, arrive, release
 from mephisto_nb.rules.departures import leave, pass_time
@@ -30,8 +29,7 @@ from mephisto_nb.rules.gates.passing import Supply
 from mephisto_nb.rules.gates.state import Errand, ErrandKind
 from mephisto_nb.rules.gates.verdicts import give_up, judge_onboarding, judge_unit
 from mephisto_nb.rules.launching import create, launch_more
-from mephisto_nb.rules.loading import state_from_snapshot
-from mephisto_nb.rules.run_state import RunRules, RunState
+from mephisto_nb.rules.run_state import RunRules, RunState, state_from_snapshot
 from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.submissions import submit
 from mephisto_nb.storage.sql_database import SQLDatabase

@@ -7,15 +7,13 @@ from typing import Any
 import pytest
 
 from mephisto_nb.model.gates import ONBOARDING_PREFIX, HeldArrival, OnboardingAgent, StoredGates
-from mephisto_nb.model.records import Agent, TaskRun
-from mephisto_nb.model.snapshots import RunSnapshot
+from mephisto_nb.model.records import Agent, RunSnapshot, TaskRun
 from mephisto_nb.model.states import AgentStatus, Gate, UnitStatus
 from mephisto_nb.rules.arrivals import Held
 from mephisto_nb.rules.departures import expire_open, leave, pass_time
 from mephisto_nb.rules.gates.gate_rules import gold_is_due
 from mephisto_nb.rules.launching import launch_more, reopen_expired
-from mephisto_nb.rules.loading import state_from_snapshot
-from mephisto_nb.rules.run_state import RunRules
+from mephisto_nb.rules.run_state import RunRules, state_from_snapshot
 from tests.rules.gated import RIGHT, WRONG, Gated, code_of
 
 TRAINED = {"onboarding": "trained"}

@@ -10,15 +10,13 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from mephisto_nb.model.assignment_data import InitializationData
-from mephisto_nb.model.records import Agent, Submission, TaskRun
-from mephisto_nb.model.snapshots import WorkerFacts
+from mephisto_nb.model.records import Agent, Submission, TaskRun, WorkerFacts
+from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, UnitStatus
 from mephisto_nb.rules.arrivals import Arrival, arrive
 from mephisto_nb.rules.departures import expire_assigned, expire_open, leave, pass_time
 from mephisto_nb.rules.launching import create, launch_more, reopen_expired
-from mephisto_nb.rules.loading import state_from_snapshot
-from mephisto_nb.rules.run_state import RunRules, RunState
+from mephisto_nb.rules.run_state import RunRules, RunState, state_from_snapshot
 from mephisto_nb.rules.steering import change_limits, expire, pause, resume
 from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.submissions import submit

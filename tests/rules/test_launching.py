@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mephisto_nb.errors import TransitionError
-from mephisto_nb.model.assignment_data import InitializationData
 from mephisto_nb.model.changes import AddAssignments, ChangeUnit, GeneratorDone, ReopenRun
+from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.rules.departures import expire_open
 from mephisto_nb.rules.launching import create, launch_more, reopen_expired

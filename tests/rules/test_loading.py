@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mephisto_nb.model.records import TaskRun
-from mephisto_nb.model.snapshots import RunSnapshot
-from mephisto_nb.rules.loading import state_from_snapshot
+from mephisto_nb.model.records import RunSnapshot, TaskRun
+from mephisto_nb.rules.run_state import state_from_snapshot
 from tests.rules.rehearsal import Rehearsal
 
 RUN = TaskRun("run", "task", "name", "requester", "mock", "local", "mock", {}, [], 0.0, 0.0)

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from mephisto_nb.model import changes as c
-from mephisto_nb.model.records import Agent
+from mephisto_nb.model.records import Agent, WorkerFacts
 from mephisto_nb.model.reviews import DECIDED, Decision, KeptReview, Outcome, Review
-from mephisto_nb.model.snapshots import WorkerFacts
 from mephisto_nb.model.states import AgentStatus, PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.rules.reviewing import decide, undo
 from tests.rules.rehearsal import Rehearsal, facts_of

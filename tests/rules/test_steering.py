@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from mephisto_nb.model.assignment_data import InitializationData
 from mephisto_nb.model.changes import ChangePay, Steer
 from mephisto_nb.model.records import AS_LAUNCHED, Event, Steering
+from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.rules.departures import pass_time
 from mephisto_nb.rules.launching import create, launch_more

@@ -8,8 +8,7 @@ from typing import Any
 import ipywidgets
 import pandas as pd
 
-from mephisto_nb.display.chart_specs import draw_charts
-from mephisto_nb.display.charts import CHARTS, spec_of
+from mephisto_nb.display.charts import CHARTS, draw_charts, spec_of
 from mephisto_nb.display.notebook import ALL_RUNS
 from mephisto_nb.display.widgets.widget import make_model
 from mephisto_nb.display.widgets.widget_server import Subject

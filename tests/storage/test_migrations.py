@@ -20,8 +20,7 @@ from sqlalchemy import Engine, create_engine, inspect, text
 
 from mephisto_nb.errors import DatabaseError, SchemaVersionError
 from mephisto_nb.model.records import AS_LAUNCHED
-from mephisto_nb.storage.connect import parse_url
-from mephisto_nb.storage.migrate import REVISIONS, make_alembic_config
+from mephisto_nb.storage.connect import REVISIONS, make_alembic_config, parse_url
 from mephisto_nb.storage.sql_database import SQLDatabase
 from mephisto_nb.storage.tables import metadata
 from tests.assets.make_database import STEERING

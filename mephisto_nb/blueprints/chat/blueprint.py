@@ -15,10 +15,9 @@ from mephisto_nb.blueprints.chat.args import ChatBlueprintArgs, check_chat_args,
 from mephisto_nb.blueprints.chat.runner import ChatRunner
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, task_data
 from mephisto_nb.blueprints.static_html.args import given
-from mephisto_nb.blueprints.static_html.data_files import read_text
-from mephisto_nb.blueprints.static_html.fit import columns_of
 from mephisto_nb.blueprints.static_html.site import PAGE_FOLDER
-from mephisto_nb.blueprints.static_html.template import Template, read_template
+from mephisto_nb.blueprints.static_html.task_data import read_text
+from mephisto_nb.blueprints.static_html.template import Template, columns_of, read_template
 from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.model.partner_rules import PartnerRules
 from mephisto_nb.model.shared_state import SharedTaskState

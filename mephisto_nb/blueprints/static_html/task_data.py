@@ -1,20 +1,190 @@
-"""Where the rows of a run come from, and what each becomes."""
+"""Where the rows of a run come from, and what each becomes.
+
+Turns the values that notebooks hold into values that JSON can carry.
+
+Reads files of task data, and says exactly what is wrong with one that cannot be used.
+"""
 
 from __future__ import annotations
 
+import csv
+import datetime
+import io
+import json
+import math
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
+import numpy as np
 import pandas as pd
 
-from mephisto_nb._typing import JSONObject
+from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.blueprints.static_html.args import given
-from mephisto_nb.blueprints.static_html.data_files import Row, read_csv, read_json, read_jsonl
-from mephisto_nb.blueprints.static_html.json_values import NotJSONError, to_json
 from mephisto_nb.errors import ConfigError, DataFileError
-from mephisto_nb.model.assignment_data import InitializationData
+from mephisto_nb.model.shared_state import InitializationData
+
+
+class NotJSONError(ValueError):
+    """A value that JSON cannot carry."""
+
+
+def to_json(value: Any) -> JSON:
+    """Give `value` as JSON can carry it: NaN and NaT as null, dates as ISO text, numpy's scalars as Python's.
+
+    Raises
+    ------
+    NotJSONError
+        JSON has nothing like it; the message says what it is, where, and what to do.
+    """
+    return _convert(value, "")
+
+
+def _convert(value: Any, where: str) -> JSON:
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        value = pd.Timestamp(value) if isinstance(value, np.datetime64) else pd.Timedelta(value)
+    elif isinstance(value, np.generic):
+        value = value.item()
+    if value is None or value is pd.NA or value is pd.NaT or isinstance(value, bool):
+        return value if isinstance(value, bool) else None
+    if isinstance(value, str):
+        return _text(str.__str__(value), where)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return _number(float(value), where)
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    return _convert_container(value, where)
+
+
+def _convert_container(value: Any, where: str) -> JSON:
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise NotJSONError(f"{where or 'it'} has the key {key!r}; keys must be text. Use str(key).")
+        return {_text(key, where): _convert(item, f"{where}.{key}" if where else key) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return _convert(value.tolist(), where)
+    if isinstance(value, list | tuple):
+        return [_convert(item, f"{where}[{index}]") for index, item in enumerate(value)]
+    raise NotJSONError(
+        f"{where or 'it'} is a {type(value).__name__}, which JSON cannot carry. "
+        "Turn it into text, a number, a list or a dictionary first."
+    )
+
+
+def _text(value: str, where: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise NotJSONError(
+            f"{where or 'it'} holds half of a character ({value[error.start]!a}), which JSON cannot carry. "
+            "Read the text again with the right encoding."
+        ) from error
+    return value
+
+
+def _number(value: float, where: str) -> float | None:
+    if math.isnan(value):
+        return None
+    if math.isinf(value):
+        raise NotJSONError(f"{where or 'it'} is {value!r}, which JSON cannot carry. Use None, or a finite number.")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row as it was found, and how to call it in an error message."""
+
+    label: str
+    value: Any
+
+
+def read_text(path: str, key: str) -> str:
+    """Read a UTF-8 file that the setting `key` names."""
+    file = Path(path).expanduser()
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataFileError(
+            f"mephisto.blueprint.{key} is {path!r}, which is not UTF-8 text (byte {error.start} is "
+            f"0x{error.object[error.start]:02x}). Save it as UTF-8."
+        ) from error
+    except OSError as error:
+        raise DataFileError(
+            f"mephisto.blueprint.{key} is {path!r}, which cannot be read: {error.strerror} "
+            f"(looked for {file.absolute()}). Correct the path."
+        ) from error
+
+
+def read_csv(path: str) -> Iterator[Row]:
+    """Give the rows of a CSV file with a header line; all values are text."""
+    name = Path(path).name
+    reader = csv.reader(io.StringIO(read_text(path, "data_csv"), newline=""), strict=True)
+    try:
+        header = next(reader, None)
+        if not header:
+            raise DataFileError(f"{name} has no header line. Its first line must name the columns.")
+        _check_header(name, header)
+        for number, cells in enumerate((cells for cells in reader if cells), start=1):
+            label = f"row {number} (line {reader.line_num}) of {name}"
+            if len(cells) != len(header):
+                raise DataFileError(
+                    f"{label} has {len(cells)} values, but the header names {len(header)} columns "
+                    f"({', '.join(header)}). Put values that hold commas into quotes."
+                )
+            yield Row(label, dict(zip(header, cells, strict=True)))
+    except csv.Error as error:
+        raise DataFileError(
+            f"{name}, line {reader.line_num}: {error}. Mend the line, or save the data as JSON."
+        ) from error
+
+
+def _check_header(name: str, header: list[str]) -> None:
+    for column in header:
+        if not column.strip():
+            raise DataFileError(f"{name} has a column without a name (header: {', '.join(header)}). Name every column.")
+        if header.count(column) > 1:
+            raise DataFileError(f"{name} has more than one column named {column!r}. Give each its own name.")
+
+
+def read_json(path: str) -> Iterator[Row]:
+    """Give the rows of a file that holds one JSON list of objects."""
+    name = Path(path).name
+    content = _parse(read_text(path, "data_json"), name, first_line=1)
+    if not isinstance(content, list):
+        raise DataFileError(f"{name} holds {_kind(content)}, not a list. Write the rows as [{{...}}, {{...}}].")
+    for number, value in enumerate(content, start=1):
+        yield Row(f"row {number} of {name}", value)
+
+
+def read_jsonl(path: str) -> Iterator[Row]:
+    """Give the rows of a file that holds one JSON object a line."""
+    name = Path(path).name
+    lines = enumerate(read_text(path, "data_jsonl").split("\n"), start=1)
+    filled = ((line, text) for line, text in lines if text.strip())
+    for number, (line, text) in enumerate(filled, start=1):
+        yield Row(f"row {number} (line {line}) of {name}", _parse(text, name, first_line=line))
+
+
+def _parse(text: str, name: str, first_line: int) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataFileError(
+            f"{name} is not JSON: line {first_line + error.lineno - 1}, column {error.colno}: {error.msg}. "
+            "Mend that place."
+        ) from error
+    except RecursionError as error:
+        raise DataFileError(f"{name} nests too deeply to be read. Flatten the data.") from error
+
+
+def _kind(value: Any) -> str:
+    return {dict: "one object", str: "text", bool: "true or false", type(None): "null"}.get(type(value), "a number")
+
 
 #: Rows that are all there, and rows that come one by one.
 Listed: TypeAlias = Sequence[Any] | pd.DataFrame

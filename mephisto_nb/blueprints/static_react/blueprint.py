@@ -1,4 +1,7 @@
-"""The static_react_task blueprint: a bundle of the researcher's own, handed one row for each assignment."""
+"""The static_react_task blueprint: a bundle of the researcher's own, handed one row for each assignment.
+
+Tips that a researcher has accepted, for pages to offer.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,35 @@ from typing import ClassVar
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.blueprints.static_html import task_data
 from mephisto_nb.blueprints.static_html.args import given
-from mephisto_nb.blueprints.static_html.data_files import Row, read_text
-from mephisto_nb.blueprints.static_react import policy, site
+from mephisto_nb.blueprints.static_html.task_data import Row, read_csv, read_text
+from mephisto_nb.blueprints.static_react import bundle as policy
+from mephisto_nb.blueprints.static_react import bundle as site
 from mephisto_nb.blueprints.static_react.args import StaticReactBlueprintArgs, check_args
 from mephisto_nb.blueprints.static_react.bundle import BUNDLE, find_bundle, needs_eval
-from mephisto_nb.blueprints.static_react.tips import read_tips
-from mephisto_nb.errors import ConfigError
-from mephisto_nb.model.assignment_data import InitializationData
+from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.ports.blueprint import Blueprint
+
+
+def read_tips(path: str) -> list[JSONObject]:
+    """Read the accepted tips of a CSV file with the columns ``header`` and ``text``; none where there is no file yet.
+
+    Raises
+    ------
+    DataFileError
+        The file cannot be read, or has no column ``text``.
+    """
+    if not Path(path).expanduser().exists():
+        return []
+    tips = []
+    for row in read_csv(path):
+        if "text" not in row.value:
+            raise DataFileError(
+                f"mephisto.blueprint.tips_location is {path!r}, whose {row.label} has no column 'text'. "
+                "It needs the columns header and text."
+            )
+        tips.append({"header": row.value.get("header") or "", "text": row.value["text"]})
+    return tips
 
 
 class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):

@@ -1,11 +1,21 @@
-"""Looks at a bundle before anybody is asked to work with it."""
+"""Looks at a bundle before anybody is asked to work with it.
+
+What the page around a bundle may load and run, and what to set where it wants more.
+
+Writes the folder that workers' browsers load from: the page around a bundle, the bundle, and what is beside it.
+"""
 
 from __future__ import annotations
 
 import re
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
-from mephisto_nb.errors import ConfigError
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.blueprints.static_html.args import given
+from mephisto_nb.blueprints.static_react.args import StaticReactBlueprintArgs
+from mephisto_nb.errors import ConfigError, DataFileError
 
 #: What the page loads.
 BUNDLE, STYLES = "bundle.js", "bundle.css"
@@ -98,3 +108,90 @@ def _unbuilt(text: str) -> str | None:
 def needs_eval(bundle: Path) -> bool:
     """Tell whether a bundle was built for development, so that it runs text as code."""
     return _DEVELOPMENT.search(bundle.read_text(encoding="utf-8-sig", errors="replace")) is not None
+
+
+#: How the page names what it reports when its policy stopped something.
+POLICY_ERROR = "policy"
+_MOST = 200
+
+
+def make_policy(args: StaticReactBlueprintArgs) -> str:
+    """Write the policy: nothing from other sites but what is named, and no text run as code unless that is allowed."""
+    others = "".join(f" {source}" for source in args.extra_sources)
+    scripts = f"'self'{others}{' ' + chr(39) + 'unsafe-eval' + chr(39) if args.allow_eval else ''}"
+    styles = f"'self'{others}{' ' + chr(39) + 'unsafe-inline' + chr(39) if args.allow_inline_styles else ''}"
+    return (
+        f"default-src 'none'; script-src {scripts}; style-src {styles}; img-src * data: blob:; "
+        f"media-src * data: blob:; font-src 'self' data:{others}; connect-src 'self' ws: wss:{others}; "
+        f"worker-src 'self' blob:; frame-src 'self'{others}; form-action 'self'; base-uri 'none'"
+    )
+
+
+def explain(report: JSONObject) -> str | None:
+    """Say what to set, or to change, for what a page's policy has stopped; None where a report is of something else."""
+    if report.get("error_type") != POLICY_ERROR:
+        return None
+    directive, blocked = str(report.get("directive"))[:_MOST], str(report.get("blocked"))[:_MOST]
+    remedy = _remedy(directive, blocked)
+    return f"The worker's page was kept from something that it tried ({directive}: {blocked}). {remedy}"
+
+
+def _remedy(directive: str, blocked: str) -> str:
+    if directive == "script-src" and blocked in ("eval", "wasm-eval"):
+        return (
+            "The bundle runs text as code, as builds for development do. Build it for production, or set "
+            "mephisto.blueprint.allow_eval=true."
+        )
+    if directive == "style-src" and blocked == "inline":
+        return "The bundle adds styles of its own. Set mephisto.blueprint.allow_inline_styles=true."
+    if blocked == "inline":
+        return "A script is written into the page itself. Put it into the bundle."
+    return (
+        "It belongs to another site. Put it into the bundle or into extra_source_dir, or add its address to "
+        "mephisto.blueprint.extra_sources."
+    )
+
+
+_PAGE = Path(__file__).parent / "page"
+#: Where our own script lies below the site, out of the way of a researcher's files.
+_FOLDER = "worker_page"
+PREVIEW = "preview.html"
+_OURS = frozenset({"index.html", PREVIEW, "wrap_crowd_source.js", "task_config.json", _FOLDER})
+
+
+def check_extra_folder(extra_source_dir: str | None, bundle: Mapping[str, Path]) -> None:
+    """Raise `ConfigError` where the extra folder cannot be copied, or would hide a file of the page or the bundle."""
+    if not extra_source_dir or not given(extra_source_dir):
+        return
+    extra = Path(extra_source_dir).expanduser()
+    if not extra.is_dir():
+        raise ConfigError(
+            f"mephisto.blueprint.extra_source_dir is {extra_source_dir!r}, which is not a folder (looked for "
+            f"{extra.absolute()}). Correct the path."
+        )
+    for name in sorted(entry.name for entry in extra.iterdir()):
+        if name in _OURS or name in bundle:
+            raise ConfigError(
+                f"mephisto.blueprint.extra_source_dir holds {name!r}, a name that the worker's page uses itself. "
+                "Rename it."
+            )
+
+
+def build(directory: Path, bundle: Mapping[str, Path], preview: str | None, extra_source_dir: str | None) -> None:
+    """Write the page, and copy the bundle, the preview and the extra folder."""
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        if extra_source_dir and given(extra_source_dir):
+            shutil.copytree(Path(extra_source_dir).expanduser(), directory, dirs_exist_ok=True)
+        for name, source in bundle.items():
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, directory / name)
+    except (OSError, shutil.Error) as error:
+        raise DataFileError(f"The task's files cannot be copied: {error}") from error
+    # Over whatever the build made of its own: this page is the one that knows the crowd.
+    shutil.copytree(_PAGE, directory / _FOLDER, dirs_exist_ok=True, ignore=shutil.ignore_patterns("index.html"))
+    shutil.copyfile(_PAGE / "index.html", directory / "index.html")
+    if not (directory / STYLES).exists():
+        (directory / STYLES).touch()
+    if preview is not None:
+        (directory / PREVIEW).write_text(preview, encoding="utf-8")

@@ -1,18 +1,78 @@
-"""A run at one moment: what the parts of its state are made from."""
+"""A run at one moment: what the parts of its state are made from.
+
+What workers wrote, as short plain text. It stays text: whoever shows it must escape it.
+
+Who is at work, and what they have sent lately.
+
+What a run costs so far, what it will cost, and what an hour of its work earns. US dollars throughout.
+"""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from mephisto_nb.display.dashboard.run_statistics import RunStatistics
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.config.registry import get_crowd_provider_from_type
+from mephisto_nb.display.dashboard.statistics import Answer, RunningMedian, RunStatistics
+from mephisto_nb.errors import UnknownTypeError
 from mephisto_nb.model.records import Agent
-from mephisto_nb.model.states import AGENT_LEFT, GATE_INDEXES, UNIT_ANSWERED, UNIT_OPEN, AgentStatus, UnitStatus
+from mephisto_nb.model.states import (
+    AGENT_LEFT,
+    GATE_INDEXES,
+    UNIT_ANSWERED,
+    UNIT_OPEN,
+    UNIT_PAYABLE,
+    AgentStatus,
+    UnitStatus,
+)
 
 if TYPE_CHECKING:
     from mephisto_nb.run import LiveTaskRun
+
+
+#: How long a preview is at most, in characters.
+LONGEST = 120
+#: How deep, and how far along each list, an answer is looked into.
+_DEPTH, _ITEMS = 4, 20
+
+
+def preview_of(answer: JSON) -> str:
+    """Give the beginning of an answer in one line of at most `LONGEST` characters, whatever it is.
+
+    Examples
+    --------
+    >>> preview_of({"label": "cat", "sure": True, "seen": [1, 2]})
+    'label: cat; sure: True; seen: 1, 2'
+    """
+    line, pieces = "", _pieces(answer, 0)
+    for piece in pieces:
+        line += piece
+        if len(line) > LONGEST:
+            break
+    shown = "".join(char if char.isprintable() else " " for char in line[: LONGEST + 1])
+    text = " ".join(shown.split())
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def _pieces(value: JSON, depth: int) -> Iterator[str]:
+    if depth > _DEPTH:
+        yield "…"
+    elif isinstance(value, dict):
+        for number, (name, item) in enumerate(islice(value.items(), _ITEMS)):
+            yield f"{'; ' if number else ''}{str(name)[:LONGEST]}: "
+            yield from _pieces(item, depth + 1)
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(islice(value, _ITEMS)):
+            yield ", " if number else ""
+            yield from _pieces(item, depth + 1)
+    else:
+        yield value[:LONGEST] if isinstance(value, str) else str(value)[:LONGEST]
+
 
 #: Who takes so many times as long as half of all others do is called slow; but nobody before so many seconds.
 SLOW, NEVER_SLOW = 3.0, 60.0
@@ -117,3 +177,153 @@ class Moment:
         assignment = state.assignments[unit.assignment_id]
         several = len(assignment.unit_data) > 1 or unit.unit_index
         return f"#{assignment.index}.{unit.unit_index}" if several else f"#{assignment.index}"
+
+
+#: How many of those at work are listed.
+MOST_ROWS = 50
+
+
+def describe_people(moment: Moment) -> JSONObject:
+    """Say who is at work, the longest first, and how many of them are connected (None: without a link none can tell).
+
+    `seen` counts the workers who ever took a unit of the run.
+    """
+    at_work = moment.statistics.at_work
+    present = _present(moment)
+    slow_after = moment.slow_after
+    rows = [
+        {
+            "agent_id": agent.agent_id,
+            "worker": moment.name_of(agent),
+            "unit": moment.label_of(agent.unit_id),
+            "unit_id": agent.unit_id,
+            "status": agent.status.value,
+            "since": agent.accepted_at,
+            "connected": None if present is None else agent.agent_id in present,
+            "slow": slow_after is not None and moment.now - agent.accepted_at > slow_after,
+        }
+        for agent in islice(at_work.values(), MOST_ROWS)
+    ]
+    return {
+        "at_work": len(at_work),
+        "connected": None if present is None else len(present & at_work.keys()),
+        "seen": moment.statistics.num_seen,
+        "rows": rows,
+    }
+
+
+def describe_newest(moment: Moment, get_answer: Callable[[JSON], JSONObject]) -> list[JSONObject]:
+    """List the newest answers, the newest first; `get_answer` turns what was sent into columns."""
+    return [
+        {
+            "agent_id": answer.agent.agent_id,
+            "worker": moment.name_of(answer.agent),
+            "unit": moment.label_of(answer.agent.unit_id),
+            "at": answer.agent.submitted_at,
+            "seconds": (answer.agent.submitted_at or 0.0) - answer.agent.accepted_at,
+            "preview": _preview(answer, get_answer),
+        }
+        for answer in moment.statistics.newest
+    ]
+
+
+def _present(moment: Moment) -> set[str] | None:
+    live = moment.live
+    return live.parts.link.present if live is not None and live.parts.link.is_connected else None
+
+
+def _preview(answer: Answer, get_answer: Callable[[JSON], JSONObject]) -> str:
+    if answer.preview is None:
+        if answer.data is None:
+            return ""
+        try:
+            answer.preview = preview_of(get_answer(answer.data))
+        except Exception:  # noqa: BLE001 - a blueprint's own function, which was not made for this answer
+            answer.preview = preview_of(answer.data)
+        answer.data = None
+    return answer.preview
+
+
+#: How many units of a status are paid how much.
+Pay = Mapping[tuple[UnitStatus, float], int]
+
+_COMMITTED = (UnitStatus.ASSIGNED,)
+_TO_COME = (UnitStatus.CREATED, UnitStatus.LAUNCHED)
+
+
+def describe_money(
+    pay: Pay, reward: float, fee_rate: float, hourly: RunningMedian, minimum: float, extra: float = 0.0
+) -> JSONObject:
+    """Say what the run costs so far, what is committed and what is still to come, each with the crowd's fees.
+
+    Spent is what the run costs so far, whether it was paid out already or is owed, or will be once it is approved: what
+    units earn that were answered and not rejected, and what workers get beside that. Committed is what those will that
+    somebody is working on, to come what those will that nobody has yet: the total is what the run costs if all units
+    are answered and none is rejected. Units that a generator has not given yet are in none of these.
+
+    `units` and `beside` are what is spent without fees: the pay of units, and bonuses and the like.
+
+    Parameters
+    ----------
+    pay
+        How many units of a status are paid how much.
+    reward
+        What a unit earns that is made now.
+    fee_rate
+        What the crowd takes on top, as a share of the pay.
+    hourly
+        What the answers earned their workers by the hour; `per_hour` is the median, `below` of `timed` answers are
+        under the minimum.
+    minimum
+        What it should be; 0: anything. Unpaid work (no reward) is below no minimum.
+    extra
+        What workers are owed, or were sent, beside their units' pay: bonuses, and the like.
+    """
+    per_hour, units = hourly.value, _sum(pay, UNIT_PAYABLE)
+    paid = {
+        "spent": round(units + extra, 6),
+        "committed": _sum(pay, _COMMITTED),
+        "to_come": _sum(pay, _TO_COME),
+    }
+    fees = {name: round(amount * fee_rate, 6) for name, amount in paid.items()}
+    with_fees = {name: round(amount + fees[name], 6) for name, amount in paid.items()}
+    return {
+        "currency": "USD",
+        "reward": reward,
+        "fee_rate": fee_rate,
+        **with_fees,
+        "total": round(math.fsum(with_fees.values()), 6),
+        "fees": fees,
+        "units": units,
+        "beside": round(extra, 6),
+        "per_hour": per_hour,
+        "minimum_per_hour": minimum,
+        "timed": len(hourly),
+        "below": hourly.count_below(minimum) if reward else 0,
+        "below_minimum": bool(reward and minimum and per_hour is not None and 0 < per_hour < minimum),
+    }
+
+
+def describe_unpaid(counts: Mapping[UnitStatus, int]) -> str:
+    """Say which units cost nothing, and that soft-rejected ones do; nothing where there are none of these."""
+    free = [
+        f"{counts[status]:,} {status.value}" for status in (UnitStatus.REJECTED, UnitStatus.EXPIRED) if counts[status]
+    ]
+    several = sum(counts[status] for status in (UnitStatus.REJECTED, UnitStatus.EXPIRED)) > 1
+    words = [f"{' and '.join(free)} unit{'s cost' if several else ' costs'} nothing"] if free else []
+    if counts[UnitStatus.SOFT_REJECTED]:
+        words.append("soft-rejected ones are paid" if free else "soft-rejected units are paid")
+    return "; ".join(words)
+
+
+def fee_rate_of(provider_type: str) -> float:
+    """Give what a crowd takes on top of the pay, as a share of it."""
+    try:
+        return get_crowd_provider_from_type(provider_type).FEE_RATE
+    except UnknownTypeError:
+        return 0.0  # of a run long past, whose crowd is known no longer
+
+
+def _sum(pay: Pay, statuses: Iterable[UnitStatus]) -> float:
+    wanted = frozenset(statuses)
+    return round(math.fsum(amount * count for (status, amount), count in pay.items() if status in wanted), 6)

@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.display.dashboard.medians import RunningMedian
-from mephisto_nb.display.dashboard.money import describe_money, fee_rate_of
+from mephisto_nb.display.dashboard.moment import describe_money, fee_rate_of
+from mephisto_nb.display.dashboard.statistics import RunningMedian
 from mephisto_nb.display.dashboard.watch import watch
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.writer import in_thread
-from mephisto_nb.model.records import TaskRun
-from mephisto_nb.model.snapshots import RunPay
+from mephisto_nb.model.records import RunPay, TaskRun
 from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
 from mephisto_nb.utils.logging import get_logger
 

@@ -1,21 +1,109 @@
-"""Qualifications and workers as a notebook shows them: panels where a kernel is, tables everywhere else."""
+"""Qualifications and workers as a notebook shows them: panels where a kernel is, tables everywhere else.
+
+Qualifications and workers where no kernel is: their first rows as a table, and as text.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from time import time
 from typing import TYPE_CHECKING, Any
 
+from jinja2 import Environment, PackageLoader
+
 from mephisto_nb.display.people.people_model import PeopleRoom, room_of
-from mephisto_nb.display.people.people_still import draw_qualifications, draw_workers
-from mephisto_nb.display.widgets.front_end import FrontEnd
-from mephisto_nb.display.widgets.widget import can_be_live, make_model
+from mephisto_nb.display.table import Query, to_json
+from mephisto_nb.display.widgets.widget import FrontEnd, can_be_live, make_model
 from mephisto_nb.display.widgets.widget_server import Subject
+from mephisto_nb.display.words import UNKNOWN, count, duration, moment, money, plain
 from mephisto_nb.people.acts import PeopleActs
 from mephisto_nb.people.qualifications import Qualifications
 from mephisto_nb.people.workers import Workers
 
 if TYPE_CHECKING:
     from mephisto_nb.operator import Operator
+
+
+#: So many rows are shown.
+MOST_ROWS = 20
+
+_templates = Environment(
+    loader=PackageLoader("mephisto_nb.display"),
+    autoescape=lambda name: name is not None and name.endswith(".html"),
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+Column = tuple[str, Callable[[Mapping[str, Any]], str]]
+
+
+def _range(row: Mapping[str, Any]) -> str:
+    low, high = row["lowest"], row["highest"]
+    return UNKNOWN if low is None else f"{low}" if low == high else f"{low} to {high}"
+
+
+def _held(row: Mapping[str, Any]) -> str:
+    return ", ".join(f"{plain(name)} {value}" for name, value in row["qualifications"].items()) or UNKNOWN
+
+
+def _hourly(row: Mapping[str, Any]) -> str:
+    warning = f" (below {money(row['minimum_hourly_pay'])})" if row["below_minimum"] else ""
+    return money(row["hourly_pay"]) + warning
+
+
+_QUALIFICATIONS: tuple[Column, ...] = (
+    ("Qualification", lambda row: plain(row["qualification_name"])),
+    ("Holders", lambda row: f"{row['holders']:,}"),
+    ("Values", _range),
+    ("Description", lambda row: plain(row["description"]) or UNKNOWN),
+)
+_WORKERS: tuple[Column, ...] = (
+    ("Worker", lambda row: plain(row["worker_name"]) + (" (blocked)" if row["blocked"] else "")),
+    ("Crowd", lambda row: plain(row["provider_type"])),
+    ("Units", lambda row: f"{row['units']:,}"),
+    ("Approved", lambda row: f"{row['approved']:,}"),
+    ("Median time", lambda row: duration(row["median_seconds"])),
+    ("Pay an hour", _hourly),
+    ("Qualifications", _held),
+)
+
+
+def draw_qualifications(room: PeopleRoom) -> dict[str, str]:
+    """Draw the qualifications as they are now, by type: a page, and plain text."""
+    first = "await operator.qualifications.create('careful', 'reads twice')"
+    return _draw(room, "qualifications", "qualification", _QUALIFICATIONS, first)
+
+
+def draw_workers(room: PeopleRoom) -> dict[str, str]:
+    """Draw the workers as they are now, by type: a page, and plain text."""
+    return _draw(room, "workers", "worker", _WORKERS, "run = await operator.launch_task_run(config, shared_state)")
+
+
+def _draw(room: PeopleRoom, table: str, one: str, columns: Sequence[Column], first: str) -> dict[str, str]:
+    frame = room.table(table).find(Query())
+    rows = [[words(row) for _, words in columns] for row in to_json(frame.head(MOST_ROWS))]
+    values = {
+        "title": f"{one}s".capitalize(),
+        "counted": count(len(frame), one),
+        "names": [name for name, _ in columns],
+        "rows": rows,
+        "more": len(frame) - len(rows),
+        "frame": f"operator.{table}.frame()",
+        "first": first,
+        "taken_at": time(),
+    }
+    return render_table(values)
+
+
+def render_table(values: Mapping[str, Any]) -> dict[str, str]:
+    """Render the first rows of a table, by type: a page, and plain text; every value is escaped."""
+    values = {**values, "taken_at": moment(values["taken_at"])}
+    return {
+        "text/plain": _templates.get_template("people.txt").render(values),
+        "text/html": _templates.get_template("people.html").render(values),
+    }
+
 
 #: The panels, each part after those that it needs.
 PEOPLE = FrontEnd(

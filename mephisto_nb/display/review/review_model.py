@@ -1,8 +1,12 @@
-"""What a review panel knows, and answers."""
+"""What a review panel knows, and answers.
+
+What a decision came to, in words.
+"""
 
 from __future__ import annotations
 
-from collections import deque
+import math
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
@@ -11,24 +15,54 @@ from weakref import WeakMethod
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.display.review.answers import Answers
-from mephisto_nb.display.review.detail import describe, plain
-from mephisto_nb.display.review.review_words import tell_decided, tell_undone
+from mephisto_nb.display.review.answers import Answers, describe, plain
 from mephisto_nb.display.table import Query, query_from
 from mephisto_nb.display.widgets.panel_model import Answering, Room
+from mephisto_nb.display.words import count
 from mephisto_nb.errors import ConfigError, NotFoundError
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import AddReview, AddSubmission, Changes
-from mephisto_nb.model.reviews import Review
+from mephisto_nb.model.money import dollars
+from mephisto_nb.model.reviews import SAID, Review
 from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
-from mephisto_nb.pages.answered_page import AnsweredPages, RunWithPages
-from mephisto_nb.review.decisions import VERDICTS, Extras
+from mephisto_nb.pages.unit_page import AnsweredPages, RunWithPages
+from mephisto_nb.review.decide import VERDICTS, Extras
 from mephisto_nb.review.queue import ORDERS
 from mephisto_nb.review.reviewing import Reviewing
 from mephisto_nb.review.selection import Units
 
 if TYPE_CHECKING:
     from mephisto_nb.frames.run_frames import RunFrames
+
+
+def tell_decided(outcome: pd.DataFrame, verdict: UnitStatus, extras: Extras) -> str:
+    """Say what a decision did, and what it left alone."""
+    bonus = f", with a bonus of {dollars(float(extras.bonus))} for each" if extras.bonus else ""
+    return _tell(outcome, SAID[verdict].capitalize(), f"It comes to {{}}{bonus}.")
+
+
+def tell_undone(outcome: pd.DataFrame) -> str:
+    """Say what was taken back, and what could not be."""
+    return _tell(outcome, "Undone: the decision on", "{} is owed no longer.")
+
+
+def _tell(outcome: pd.DataFrame, said: str, sum_: str) -> str:
+    done = outcome[outcome["done"]]
+    words = []
+    if len(done):
+        workers = done["worker_id"].nunique()
+        whose = f" of {count(workers, 'worker')}" if workers > 1 else ""
+        words.append(f"{said} {count(len(done), 'answer')}{whose}.")
+        if owed := abs(math.fsum(done["owed"])):
+            words.append(sum_.format(dollars(owed)))
+        also = Counter(done.loc[done["also"] != "", "also"])
+        words += [f"{count(number, 'worker')}: {what}." for what, number in also.items()]
+    left = Counter(outcome.loc[~outcome["done"], "why"])
+    if left:
+        stories = "; ".join(f"{number:,} {why}" if len(outcome) > 1 else why for why, number in left.items())
+        words.append(f"Left alone: {stories}." if len(outcome) > 1 else f"The answer {stories}.")
+    return " ".join(words) or "There was nothing to be done."
+
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -1,12 +1,64 @@
-"""Sends the states of one source to the front end: only what has changed, only while somebody looks, not too often."""
+"""Sends the states of one source to the front end: only what has changed, only while somebody looks, not too often.
+
+What has changed between two states.
+
+Who looks at what. A browser that is closed cannot say so, so each look is good for a while only.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from mephisto_nb._typing import JSONObject
-from mephisto_nb.display.widgets.deltas import find_changes
+from mephisto_nb._typing import JSON, JSONObject
+
+
+def find_changes(old: JSONObject, new: JSONObject) -> JSONObject:
+    """Give the values of `new` that differ from `old`, by dotted path; a list counts as one value.
+
+    >>> find_changes({"units": {"open": 2, "done": 0}}, {"units": {"open": 1, "done": 0}})
+    {'units.open': 1}
+    """
+    changes: JSONObject = {}
+    _collect(old, new, "", changes)
+    return changes
+
+
+def _collect(old: JSONObject, new: JSONObject, prefix: str, changes: JSONObject) -> None:
+    for name, value in new.items():
+        before: JSON = old.get(name)
+        if isinstance(value, dict) and isinstance(before, dict):
+            _collect(before, value, f"{prefix}{name}.", changes)
+        elif value != before or name not in old:
+            changes[f"{prefix}{name}"] = value
+
+
+#: For how long a look is good, in seconds; browsers renew it every 20 s.
+LEASE = 50.0
+
+
+class Viewers:
+    """The views of one widget, and the topics that each of them shows right now."""
+
+    def __init__(self) -> None:
+        self._views: dict[str, tuple[frozenset[str], float]] = {}
+
+    def look(self, view: str, topics: Sequence[str], now: float) -> set[str]:
+        """Note what a view shows; give what of it the view did not show before."""
+        before, until = self._views.pop(view, (frozenset[str](), now))
+        if topics:
+            self._views[view] = (frozenset(topics), now + LEASE)
+        return set(topics) - (before if until > now else set())
+
+    def seen(self, now: float) -> set[str]:
+        """Give the topics that somebody sees."""
+        self._views = {view: (topics, until) for view, (topics, until) in self._views.items() if until > now}
+        return {topic for topics, _ in self._views.values() for topic in topics}
+
+    def next_expiry(self) -> float | None:
+        """Give when the next look ends unless it is renewed."""
+        return min((until for _, until in self._views.values()), default=None)
+
 
 #: The least time between two messages of one source, in seconds.
 INTERVAL = 0.125

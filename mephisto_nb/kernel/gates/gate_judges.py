@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.config.gate_config import names_of
+from mephisto_nb.config.schema import names_of
 from mephisto_nb.errors import ConfigError, MephistoError
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.model.states import Gate

@@ -11,12 +11,10 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ClosedError, DatabaseError
 from mephisto_nb.kernel.gates.gate_judges import Finding, JudgeError, Judges
 from mephisto_nb.kernel.gates.gate_rows import RowSource
-from mephisto_nb.kernel.retry import Patience
 from mephisto_nb.kernel.supervisor import Supervisor
-from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.kernel.writer import Patience, in_thread
 from mephisto_nb.model.gates import HeldArrival
-from mephisto_nb.model.records import Worker
-from mephisto_nb.model.snapshots import WorkerFacts
+from mephisto_nb.model.records import Worker, WorkerFacts
 from mephisto_nb.model.states import Gate
 from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.arrivals import Outcome, release

@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.config.gate_config import gate_args_of
 from mephisto_nb.config.registry import (
     get_architect_from_type,
     get_blueprint_from_type,
     get_crowd_provider_from_type,
 )
+from mephisto_nb.config.schema import gate_args_of
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.kernel.gates.gate_rows import RowSource, source_of
 from mephisto_nb.kernel.gates.gate_settings import check_gates, make_gate_rules, uses_golds, uses_screening
-from mephisto_nb.model.gate_args import FLAG, REPEAT, GateArgs
+from mephisto_nb.model.gates import FLAG, REPEAT, GateArgs
 from mephisto_nb.model.qualifications import Comparator, Requirement, make_requirement, requirement_from_dict
 from mephisto_nb.model.records import Assignment, Unit, Worker
 from mephisto_nb.model.shared_state import SharedTaskState

@@ -1,15 +1,22 @@
-"""The lock of a run, which the one kernel holds that drives it, and which says who that is."""
+"""The lock of a run, which the one kernel holds that drives it, and which says who that is.
+
+A run's own secret, by which its crowd can tell what the run has signed.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
+import secrets
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from mephisto_nb.errors import LaunchError, RunBusyError
 from mephisto_nb.model.records import TaskRun
+from mephisto_nb.utils.files import write_private
+from mephisto_nb.utils.proofs import Secret
 
 _LOCK, _PID = "operator.lock", "operator.pid"
 
@@ -57,3 +64,22 @@ def _pid_in(directory: Path) -> str:
     with contextlib.suppress(OSError, ValueError):
         return f" (pid {int((directory / _PID).read_text())})"
     return ""
+
+
+_FILE = "link_secret"
+_SECRET = re.compile("[0-9a-f]{64}")
+
+
+def keep_run_secret(directory: Path) -> Secret:
+    """Give the secret of the run of this directory; blocks.
+
+    It is made at the launch, and the same ever after: links that were sent go on to work once the kernel was
+    restarted, or the run resumed.
+    """
+    path = directory / _FILE
+    # Anything else than what is written here would be a secret that others can guess.
+    if path.exists() and _SECRET.fullmatch(text := path.read_text("ascii", "replace")):
+        return Secret(text)
+    secret = secrets.token_hex(32)
+    write_private(path, secret)
+    return Secret(secret)

@@ -22,8 +22,7 @@ from mephisto_nb.kernel.gates.gate_judges import Judges
 from mephisto_nb.kernel.gates.gate_worker import GateKeeper
 from mephisto_nb.kernel.hooks import SubmissionHooks
 from mephisto_nb.kernel.launch.plan import RunPlan, make_plan
-from mephisto_nb.kernel.launch.run_lock import take_lock
-from mephisto_nb.kernel.launch.run_secret import keep_run_secret
+from mephisto_nb.kernel.launch.run_lock import keep_run_secret, take_lock
 from mephisto_nb.kernel.run_parts import RunParts
 from mephisto_nb.kernel.run_tasks import RunKeeper
 from mephisto_nb.kernel.supervisor import Supervisor

@@ -12,9 +12,8 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ReplayError
 from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.supervisor import Supervisor
-from mephisto_nb.kernel.talk.agents import RunningAgent, SendAhead
+from mephisto_nb.kernel.talk.agents import RunningAgent, SendAhead, Together
 from mephisto_nb.kernel.talk.bot_agent import BotAgent, Seat
-from mephisto_nb.kernel.talk.group import Together
 from mephisto_nb.kernel.talk.talk import Heard, Talk
 from mephisto_nb.kernel.talk.transcripts import Transcripts
 from mephisto_nb.model.changes import AddLiveUpdate
@@ -26,10 +25,10 @@ from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.bot import Bot
 from mephisto_nb.ports.task_runner import TaskRunner, Turn
 from mephisto_nb.rules.departures import leave
-from mephisto_nb.rules.seat_index import Meeting
+from mephisto_nb.rules.run_state import Meeting
 from mephisto_nb.rules.seating import finish, rules_for, tell_who_goes_on
 from mephisto_nb.rules.step import Step
-from mephisto_nb.utils.own_code import describe
+from mephisto_nb.utils.user_code import describe
 
 #: What the pages of people hear whose task's code has failed: what they have is theirs to send.
 _OVER: JSONObject = {"text": "This has come to its end.", "id": "", "task_data": {"task_done": True}}

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mephisto_nb.model.gates import GateRow
-from mephisto_nb.model.records import Worker
-from mephisto_nb.model.snapshots import WorkerFacts
+from mephisto_nb.model.records import Worker, WorkerFacts
 from mephisto_nb.model.states import Gate
 from mephisto_nb.rules.eligibility import Refusal, RefusalCode
 from mephisto_nb.rules.gates.gate_rules import GateRules

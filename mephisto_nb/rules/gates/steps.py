@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.model.assignment_data import InitializationData
 from mephisto_nb.model.changes import (
     AddGateUnit,
     AddOnboarding,
@@ -17,6 +16,7 @@ from mephisto_nb.model.changes import (
 )
 from mephisto_nb.model.gates import ONBOARDING_PREFIX, GateRow, GateUnit, HeldArrival, OnboardingAgent, Verdict
 from mephisto_nb.model.records import Assignment, Unit, Worker
+from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import GATE_INDEXES, AgentStatus, Gate, UnitStatus, check_agent_transition
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.model.gates import OnboardingAgent
-from mephisto_nb.model.records import Agent, Worker
-from mephisto_nb.model.snapshots import WorkerFacts
+from mephisto_nb.model.records import Agent, Worker, WorkerFacts
 from mephisto_nb.model.states import AgentStatus, Gate
 from mephisto_nb.rules.gates.checks import fail_checks, shut_out
 from mephisto_nb.rules.gates.passing import count_gold, facts_now

@@ -1,0 +1,370 @@
+"""What a decision will do, in numbers, before it is made.
+
+What a person asks for becomes a decision that can be made, or is refused before anything is written.
+
+A decision is carried out: decided on what is known, committed, and told.
+
+A run that this kernel drives has its units in memory, and decides there. For any other run a step is made of the
+units that are concerned, and of nothing else. Either way the database holds each unit against the status that the
+decision started from: where somebody else came first, all is read, and decided, again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from mephisto_nb.config.registry import get_crowd_provider_from_type
+from mephisto_nb.errors import ClosedError, ConfigError, ConflictError, NotFoundError, UnknownTypeError
+from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.changes import AddPayment, Change, ChangePayment, SetBlocked, SetGrant
+from mephisto_nb.model.money import dollars
+from mephisto_nb.model.records import Agent, TaskRun, Unit, WorkerFacts
+from mephisto_nb.model.reviews import DECIDED, SAID, Decision, KeptReview, Outcome
+from mephisto_nb.model.states import PaymentKind, UnitStatus
+from mephisto_nb.model.task_run_args import MAXIMUM_BONUS
+from mephisto_nb.ports.crowd_provider import CrowdProvider, CrowdVerb
+from mephisto_nb.rules.run_state import RunRules, RunState
+from mephisto_nb.rules.step import Step
+from mephisto_nb.utils.ids import login_name, new_id
+
+if TYPE_CHECKING:
+    from mephisto_nb.review.reviewable import DecidableRun
+
+
+#: Qualifications to grant: a name (value 1), several, or values by name.
+Grants: TypeAlias = "str | Iterable[str] | Mapping[str, int] | None"
+
+#: What a person says, and what it makes of a unit.
+VERDICTS: Mapping[str, UnitStatus] = {
+    "approve": UnitStatus.ACCEPTED,
+    "soft_reject": UnitStatus.SOFT_REJECTED,
+    "reject": UnitStatus.REJECTED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What may come with a verdict.
+
+    Parameters
+    ----------
+    note
+        For yourself and your colleagues; the worker never sees it.
+    bonus
+        US dollars for each answer.
+    message
+        For the worker, where the crowd can send one.
+    grant
+        Qualifications that the workers get: a name (value 1), several, or values by name.
+    block
+        Whether the workers are offered nothing any more.
+    again
+        Whether an answer that was decided on before is decided on anew; otherwise it is left alone.
+    who
+        Who decides; None: the name that this computer knows you by.
+    maximum_bonus
+        How much a bonus may be this once, in US dollars; None: ``mephisto.task.maximum_bonus`` of the run.
+    """
+
+    note: str = ""
+    bonus: float = 0.0
+    message: str = ""
+    grant: Grants = None
+    block: bool = False
+    again: bool = False
+    who: str | None = None
+    maximum_bonus: float | None = None
+
+
+def make_decision(verdict: str, extras: Extras) -> Decision:
+    """Make a decision of what somebody asks for.
+
+    Raises
+    ------
+    ConfigError
+        There is no such verdict, or something that is to come with it cannot be.
+    """
+    if verdict not in VERDICTS:
+        raise ConfigError(f"There is no verdict {verdict!r}. There are: {', '.join(VERDICTS)}.")
+    bonus = _amount("bonus", extras.bonus)
+    if bonus and verdict == "reject":
+        raise ConfigError("A rejected answer gets no bonus. Soft-reject it, which pays, or leave the bonus out.")
+    return Decision(
+        verdict=VERDICTS[verdict],
+        who=who_decides(extras.who),
+        note=_text("note", extras.note),
+        message=_text("message", extras.message),
+        bonus=bonus,
+        grants=_grants(extras.grant),
+        block=bool(extras.block),
+        again=bool(extras.again),
+    )
+
+
+def who_decides(who: str | None) -> str:
+    """Give the name of who decides."""
+    if who is not None:
+        return _text("who", who)
+    return login_name()
+
+
+def refuse_bonus(extras: Extras, runs: Iterable[TaskRun]) -> None:
+    """Raise `ConfigError` where a bonus is more than a task allows, and than was allowed for this once."""
+    bonus = _amount("bonus", extras.bonus)
+    own = None if extras.maximum_bonus is None else _amount("maximum_bonus", extras.maximum_bonus)
+    for run in runs:
+        task = run.config.get("mephisto", {}).get("task", {})
+        most = float(task.get("maximum_bonus", MAXIMUM_BONUS)) if own is None else own
+        if bonus > most:
+            whose = f"mephisto.task.maximum_bonus of {run.task_name!r}" if own is None else "the maximum_bonus given"
+            raise ConfigError(
+                f"A bonus of {dollars(bonus)} is more than {whose}, {dollars(most)}. Give less; or, if it is meant, "
+                f"allow it in a cell for this one decision: maximum_bonus={bonus:g}."
+            )
+
+
+def _amount(name: str, amount: object) -> float:
+    if isinstance(amount, bool) or not isinstance(amount, Real) or not math.isfinite(amount) or amount < 0:
+        raise ConfigError(f"The {name} cannot be {amount!r}. Give US dollars for each answer, 0 or more.")
+    return float(amount)
+
+
+def _text(name: str, text: object) -> str:
+    if not isinstance(text, str):
+        raise ConfigError(f"{name} is {text!r}. Give text.")
+    return text
+
+
+def _grants(grant: object) -> dict[str, int]:
+    given = {grant: 1} if isinstance(grant, str) else grant
+    pairs = given.items() if isinstance(given, Mapping) else [(name, 1) for name in _names(given)]
+    for name, value in pairs:
+        if not isinstance(name, str) or not name.strip() or isinstance(value, bool) or not isinstance(value, Integral):
+            raise ConfigError(
+                f"grant holds {name!r}: {value!r}. Give names of qualifications, each with a whole number."
+            )
+    return {str(name): int(value) for name, value in pairs}
+
+
+def _names(given: object) -> list[object]:
+    if given is not None and not isinstance(given, Iterable):
+        raise ConfigError(f"grant is {given!r}. Give a qualification's name, several, or a dict of values by name.")
+    return list(given or ())
+
+
+#: What a decision is carried out as, and what looks up all that it has to know.
+Rule: TypeAlias = Callable[[Step], list[Outcome]]
+Prepare: TypeAlias = Callable[[], Rule]
+
+#: How often is decided again; each time somebody else has decided something.
+_TRIES = 20
+
+
+async def carry_out(run: DecidableRun, unit_ids: Sequence[str], prepare: Prepare) -> list[Outcome]:
+    """Carry a decision out, in one transaction; what it could not do is told by unit.
+
+    Raises
+    ------
+    NotFoundError
+        The run has no such unit.
+    ConflictError
+        Others decide on these units so fast that there is no getting in.
+    DatabaseError
+        The database cannot be written; nothing was decided.
+    ClosedError
+        The operator was shut down.
+    """
+    await in_thread(load_answers, run, unit_ids)
+    for turn in range(_TRIES):
+        rule = await in_thread(prepare)
+        try:
+            return await in_thread(explain, run, await _commit(run, unit_ids, rule))
+        except ConflictError:
+            if turn == _TRIES - 1:
+                raise
+    return []
+
+
+async def _commit(run: DecidableRun, unit_ids: Sequence[str], rule: Rule) -> list[Outcome]:
+    if (engine := run.engine) is not None:
+        try:
+            return await engine.do(rule)
+        except ClosedError:
+            pass  # the run has come to its end, or was let go of, this very moment
+    step = await in_thread(make_step, run, unit_ids)
+    outcomes = rule(step)
+    if step.changes:
+        await run.writer.commit(step.changes)
+    return outcomes
+
+
+def load_answers(run: DecidableRun, unit_ids: Sequence[str]) -> tuple[list[Unit], list[Agent]]:
+    """Read units, and who holds them; raise `NotFoundError` for one that is none of this run's."""
+    units, agents = run.database.load_answers(run.task_run.task_run_id, unit_ids)
+    unknown = set(unit_ids) - {unit.unit_id for unit in units}
+    if unknown:
+        raise NotFoundError(
+            f"Run {run.task_run.task_run_id} of {run.task_run.task_name!r} has no unit {min(unknown)!r}. "
+            "Take ids from the column unit_id of its frames."
+        )
+    return units, agents
+
+
+def make_step(run: DecidableRun, unit_ids: Sequence[str]) -> Step:
+    """Make a step that has these units alone."""
+    about = run.task_run
+    state = RunState(about.task_run_id, RunRules(about.provider_type), about.opened_at, ended_at=about.ended_at)
+    units, agents = load_answers(run, unit_ids)
+    for unit in units:
+        state.add_unit(unit)
+    for agent in agents:
+        state.add_agent(agent)
+    return Step(state, run.clock.now(), new_id)
+
+
+def read_standing(run: DecidableRun, worker_ids: Iterable[str]) -> Mapping[str, WorkerFacts]:
+    """Read what workers of a run hold, and whether they are blocked, by id."""
+    about, wanted = run.task_run, set(worker_ids)
+    if not wanted:
+        return {}
+    agents = run.database.read_agents([about.task_run_id])
+    names = {agent["worker_name"] for agent in agents if agent["worker_id"] in wanted}
+    found = run.database.get_worker_facts(about.task_run_id, about.provider_type, sorted(names))
+    return {facts.worker.worker_id: facts for facts in found.values() if facts.worker is not None}
+
+
+def explain(run: DecidableRun, outcomes: list[Outcome]) -> list[Outcome]:
+    """Say who was first where somebody was."""
+    lost = [one.unit_id for one in outcomes if one.why == DECIDED]
+    kept = run.database.find_kept_reviews(run.task_run.task_run_id, lost)
+    return [replace(one, why=_story(one, kept.get(one.unit_id))) if one.why == DECIDED else one for one in outcomes]
+
+
+def _story(outcome: Outcome, kept: KeptReview | None) -> str:
+    if kept is None:
+        return f"has changed since it was seen: it is {outcome.before.value} now"
+    when = datetime.fromtimestamp(kept.review.at, UTC)
+    return f"was {SAID[kept.review.after]} by {kept.review.who} at {when:%Y-%m-%d %H:%M} UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewPreview:
+    """What a decision, or its undoing, would do now. Money is in US dollars; ``str()`` says it in sentences.
+
+    Attributes
+    ----------
+    verdict
+        ``approved``, ``soft-rejected``, ``rejected`` or ``undone``.
+    units, workers
+        How many would be decided on, and whose they are.
+    reward, bonus, fees
+        What would be owed from then on: the units' own pay, bonuses, and what the crowd takes on top.
+    payments_cancelled
+        How many payments would be owed no longer.
+    grants, blocks
+        How many grants would be changed, and workers blocked or unblocked.
+    refused
+        How many units would be left alone, by reason.
+    remarks
+        What the crowd does not do by itself.
+    """
+
+    verdict: str
+    units: int = 0
+    workers: int = 0
+    reward: float = 0.0
+    bonus: float = 0.0
+    fees: float = 0.0
+    payments_cancelled: int = 0
+    grants: int = 0
+    blocks: int = 0
+    refused: Mapping[str, int] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> float:
+        """All that would be owed, fees included."""
+        return math.fsum((self.reward, self.bonus, self.fees))
+
+    def __str__(self) -> str:
+        said = [f"{_count(self.units, 'answer')} of {_count(self.workers, 'worker')} will be {self.verdict}."]
+        if self.total:
+            fees = f" and {dollars(self.fees)} of fees" if self.fees else ""
+            said.append(
+                f"{dollars(self.total)} will be owed: {dollars(self.reward)} of pay, {dollars(self.bonus)} of "
+                f"bonuses{fees}."
+            )
+        if self.payments_cancelled:
+            said.append(f"{_count(self.payments_cancelled, 'payment')} will be owed no longer.")
+        if self.grants:
+            said.append(f"{_count(self.grants, 'grant')} will be changed.")
+        if self.blocks:
+            said.append(f"{_count(self.blocks, 'worker')} will be {'un' * (self.verdict == 'undone')}blocked.")
+        left = (f"{count:,} {why}" for why, count in self.refused.items())
+        if self.refused:
+            said.append(f"{_count(sum(self.refused.values()), 'answer')} will be left alone: {'; '.join(left)}.")
+        return " ".join([*said, *self.remarks])
+
+    def __add__(self, other: ReviewPreview) -> ReviewPreview:
+        """Give what both would do; workers of several runs count for each."""
+        numbers = {name: getattr(self, name) + getattr(other, name) for name in _NUMBERS}
+        refused = Counter(self.refused) + Counter(other.refused)
+        remarks = tuple(dict.fromkeys((*self.remarks, *other.remarks)))
+        return replace(self, **numbers, refused=refused, remarks=remarks)
+
+
+_NUMBERS = ("units", "workers", "reward", "bonus", "fees", "payments_cancelled", "grants", "blocks")
+
+
+def find_crowd(provider_type: str) -> type[CrowdProvider[Any]] | None:
+    """Give the class of a provider; None where it is not installed, as for runs of long ago."""
+    try:
+        return get_crowd_provider_from_type(provider_type)
+    except UnknownTypeError:
+        return None
+
+
+def describe(
+    verdict: str, outcomes: Sequence[Outcome], changes: Iterable[Change], provider_type: str, decision: Decision | None
+) -> ReviewPreview:
+    """Say what these outcomes come to."""
+    crowd, changes = find_crowd(provider_type), list(changes)
+    payments = [change.payment for change in changes if isinstance(change, AddPayment)]
+    reward = math.fsum(one.amount for one in payments if one.kind is PaymentKind.REWARD)
+    bonus = math.fsum(one.amount for one in payments if one.kind is PaymentKind.BONUS)
+    done = [one for one in outcomes if one.done]
+    return ReviewPreview(
+        verdict=verdict,
+        units=len(done),
+        workers=len({one.worker_id for one in done}),
+        reward=reward,
+        bonus=bonus,
+        fees=(reward + bonus) * (crowd.FEE_RATE if crowd else 0.0),
+        payments_cancelled=sum(isinstance(change, ChangePayment) for change in changes),
+        grants=sum(isinstance(change, SetGrant) for change in changes),
+        blocks=sum(isinstance(change, SetBlocked) for change in changes),
+        refused=Counter(one.why for one in outcomes if not one.done),
+        remarks=tuple(_remarks(provider_type, crowd, decision, owed=bool(payments))),
+    )
+
+
+def _remarks(
+    provider_type: str, crowd: type[CrowdProvider[Any]] | None, decision: Decision | None, *, owed: bool
+) -> Iterable[str]:
+    can = crowd.CAN if crowd else frozenset()
+    if crowd is None:
+        yield f"The provider {provider_type!r} is not installed, so its fees are not known."
+    if owed and CrowdVerb.APPROVE not in can:
+        yield f"The provider {provider_type!r} pays nobody: the sum stays owed until operator.mark_paid()."
+    if decision is not None and decision.message and CrowdVerb.MESSAGE not in can:
+        yield f"The provider {provider_type!r} sends no messages: yours is kept, and not sent."
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
