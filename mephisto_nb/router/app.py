@@ -8,14 +8,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, WebSocketRoute
 
-from mephisto_nb.router.answers import Refused, refusal
-from mephisto_nb.router.bodies import BodyReader
 from mephisto_nb.router.config import RouterConfig, RunFiles
 from mephisto_nb.router.core import Router
-from mephisto_nb.router.operator_socket import OperatorSocket
-from mephisto_nb.router.pages import Pages
-from mephisto_nb.router.worker_routes import WorkerRoutes
-from mephisto_nb.router.worker_socket import WorkerEndpoint
+from mephisto_nb.router.http.answers import Refused, refusal
+from mephisto_nb.router.http.pages import Pages
+from mephisto_nb.router.intake.bodies import BodyReader
+from mephisto_nb.router.operator.operator_socket import OperatorSocket
+from mephisto_nb.router.workers.worker_routes import WorkerRoutes
+from mephisto_nb.router.workers.worker_socket import WorkerEndpoint
 
 #: What no task asks a worker for. Cameras, microphones and places are left to the browser's own question.
 _NO_DEVICES = "payment=(), usb=(), serial=(), hid=()"

@@ -10,19 +10,19 @@ from enum import IntEnum
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.errors import DatabaseError
-from mephisto_nb.router import writes
-from mephisto_nb.router.answers import RUN_OVER, RUN_OVER_TEXT, Refused, bad_request, store_failed
 from mephisto_nb.router.config import RouterConfig
 from mephisto_nb.router.deadline import Deadline
 from mephisto_nb.router.departures import Departures
-from mephisto_nb.router.hub import Hub
-from mephisto_nb.router.link import OperatorLink
-from mephisto_nb.router.live import LiveMessages
-from mephisto_nb.router.quota import Quota
-from mephisto_nb.router.registrations import Registrations
+from mephisto_nb.router.http.answers import RUN_OVER, RUN_OVER_TEXT, Refused, bad_request, store_failed
+from mephisto_nb.router.inbox import writes
+from mephisto_nb.router.inbox.store import Step, Store, T
+from mephisto_nb.router.inbox.writes import Effect, Message
+from mephisto_nb.router.intake.quota import Quota
+from mephisto_nb.router.operator.link import OperatorLink
 from mephisto_nb.router.rules import Agent, operator_state
-from mephisto_nb.router.store import Step, Store, T
-from mephisto_nb.router.writes import Effect, Message
+from mephisto_nb.router.workers.hub import Hub
+from mephisto_nb.router.workers.live import LiveMessages
+from mephisto_nb.router.workers.registrations import Registrations
 
 log = logging.getLogger(__name__)
 

@@ -20,11 +20,11 @@ from filelock import FileLock, Timeout
 from mephisto_nb.errors import ConfigError, LaunchError
 from mephisto_nb.router.app import make_app, security_headers
 from mephisto_nb.router.config import MIB, RouterConfig, RunFiles, read_config
-from mephisto_nb.router.connections import Waiting, http_protocol, socket_protocol
 from mephisto_nb.router.core import Exit, Router
-from mephisto_nb.router.multipart import remove_partial
+from mephisto_nb.router.http.connections import Waiting, http_protocol, socket_protocol
+from mephisto_nb.router.inbox.store import Store
+from mephisto_nb.router.intake.multipart import remove_partial
 from mephisto_nb.router.sockets import Notifier, allow_many_sockets, listen, open_files, url_of
-from mephisto_nb.router.store import Store
 
 #: One frame of the operator; worker sockets have a much lower limit of their own.
 OPERATOR_FRAME = 64 * MIB

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mephisto_nb.router.ahead import LONGEST_ID, MOST_KNOWN, Ahead
+from mephisto_nb.router.workers.ahead import LONGEST_ID, MOST_KNOWN, Ahead
 from tests.router.harness import Browser, shake_hands
 
 

@@ -6,13 +6,13 @@ import json
 import pytest
 
 from mephisto_nb.data_model.states import AgentStatus
-from mephisto_nb.router import writes
 from mephisto_nb.router.app import make_app
 from mephisto_nb.router.config import RouterConfig, RunFiles
 from mephisto_nb.router.core import Exit, Router
 from mephisto_nb.router.departures import Departures
+from mephisto_nb.router.inbox import writes
+from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.router.rules import Agent
-from mephisto_nb.router.store import Store
 
 
 class Clock:

@@ -21,8 +21,8 @@ from mephisto_nb.abstractions.channel import Acknowledged, Messages
 from mephisto_nb.architects.websocket_channel import WebSocketChannel
 from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.router.config import RunFiles, read_config
+from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.router.server import Notifier, _Server, listen
-from mephisto_nb.router.store import Store
 from mephisto_nb.utils.secret import Secret
 from tests.router.harness import RUN_ID, TOKEN, write_config
 

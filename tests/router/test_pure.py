@@ -6,10 +6,12 @@ import pytest
 
 from mephisto_nb.data_model.states import AgentStatus as S
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.router import codec, frames
+from mephisto_nb.router import codec
 from mephisto_nb.router.config import Limits, parse_config
-from mephisto_nb.router.hub import CONFIRMED_AFTER, Hub, WorkerSocket
+from mephisto_nb.router.inbox.writes import Outgoing
 from mephisto_nb.router.logs import SafeFormatter
+from mephisto_nb.router.operator import frames
+from mephisto_nb.router.operator.window import Window
 from mephisto_nb.router.rules import (
     CLOSED_TEXT,
     Agent,
@@ -20,8 +22,7 @@ from mephisto_nb.router.rules import (
     next_status,
     operator_state,
 )
-from mephisto_nb.router.window import Window
-from mephisto_nb.router.writes import Outgoing
+from mephisto_nb.router.workers.hub import CONFIRMED_AFTER, Hub, WorkerSocket
 from mephisto_nb.utils import proofs
 
 CONFIG = {"run_id": "r", "token": "t" * 43}

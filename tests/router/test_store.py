@@ -9,12 +9,12 @@ import pytest
 from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.data_model.states import AgentStatus
 from mephisto_nb.errors import ClosedError, ConfigError, DatabaseError
-from mephisto_nb.router import writes
 from mephisto_nb.router.app import make_app
 from mephisto_nb.router.config import RouterConfig, RunFiles
 from mephisto_nb.router.core import Router
+from mephisto_nb.router.inbox import writes
+from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.router.rules import Agent, Verdict
-from mephisto_nb.router.store import Store
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from starlette.routing import Route, WebSocketRoute
 from mephisto_nb.router.app import make_app
 from mephisto_nb.router.config import RouterConfig, RunFiles
 from mephisto_nb.router.core import Router
-from mephisto_nb.router.store import Store
+from mephisto_nb.router.inbox.store import Store
 from tests.router.harness import RouterProcess, shake_hands, write_config
 from tests.security import fuzz
 from tests.security.shots import Gunner

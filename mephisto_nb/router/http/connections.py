@@ -22,7 +22,7 @@ from mephisto_nb.router.deadline import Deadline
 try:
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as _Http
 except ImportError:  # httptools is missing
-    from mephisto_nb.router.h11_http import H11Http as _Http  # type: ignore[assignment]
+    from mephisto_nb.router.http.h11_http import H11Http as _Http  # type: ignore[assignment]
 
 #: Files that are no connections: the database, the log, uploads that are being written.
 _OTHER_FILES = 200

@@ -10,10 +10,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import DatabaseError
-from mephisto_nb.router import codec, frames, writes
-from mephisto_nb.router.connections import admit
+from mephisto_nb.router import codec
 from mephisto_nb.router.core import Router
-from mephisto_nb.router.link import BAD_FRAME, BAD_PROOF, STORE_FAILED, TOO_SLOW, OperatorLink
+from mephisto_nb.router.http.connections import admit
+from mephisto_nb.router.inbox import writes
+from mephisto_nb.router.operator import frames
+from mephisto_nb.router.operator.link import BAD_FRAME, BAD_PROOF, STORE_FAILED, TOO_SLOW, OperatorLink
 from mephisto_nb.utils import proofs
 
 #: How long a stranger may take to prove who he is, and how many may try at once.

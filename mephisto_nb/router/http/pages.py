@@ -14,12 +14,12 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from mephisto_nb.router import codec
-from mephisto_nb.router.answers import Refused, json_answer, json_text
 from mephisto_nb.router.config import MEPHISTO_TASK_VERSION, RunFiles
 from mephisto_nb.router.core import Router
+from mephisto_nb.router.http.answers import Refused, json_answer, json_text
 from mephisto_nb.utils import proofs
 
-_OPENAPI = Path(__file__).with_name("openapi.json")
+_OPENAPI = Path(__file__).parents[1] / "openapi.json"
 _STORED_NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
 #: Browsers refuse scripts of another type, and on Windows the registry may name any.
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".html": "text/html"}

@@ -12,7 +12,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.data_model.states import AgentStatus
 from mephisto_nb.router import codec
-from mephisto_nb.router.writes import Effect
+from mephisto_nb.router.inbox.writes import Effect
 
 PROTOCOL = 1
 #: The largest whole number that SQLite holds.

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import TypeAlias, TypeVar
 
 from mephisto_nb.data_model.packets import SYSTEM_SUBJECT
-from mephisto_nb.router import writes
-from mephisto_nb.router.answers import Refused, disk_full
 from mephisto_nb.router.config import MIB, Limits
-from mephisto_nb.router.writes import Message, Txn
+from mephisto_nb.router.http.answers import Refused, disk_full
+from mephisto_nb.router.inbox import writes
+from mephisto_nb.router.inbox.writes import Message, Txn
 
 #: Whose claim it is while nobody was named yet.
 NAMELESS = ""

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 from starlette.requests import Request
 
-from mephisto_nb.router.answers import Refused
 from mephisto_nb.router.config import Limits
+from mephisto_nb.router.http.answers import Refused
 
 
 class Reading:

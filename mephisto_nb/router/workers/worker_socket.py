@@ -13,13 +13,14 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.errors import DatabaseError
-from mephisto_nb.router import codec, writes
-from mephisto_nb.router.answers import Refused
-from mephisto_nb.router.connections import admit
+from mephisto_nb.router import codec
 from mephisto_nb.router.core import Router
 from mephisto_nb.router.deadline import Deadline
-from mephisto_nb.router.hub import WorkerSocket, status_text
+from mephisto_nb.router.http.answers import Refused
+from mephisto_nb.router.http.connections import admit
+from mephisto_nb.router.inbox import writes
 from mephisto_nb.router.rules import Agent, TokenBucket
+from mephisto_nb.router.workers.hub import WorkerSocket, status_text
 
 #: A socket that does not read is closed when so many frames wait for it; the outbox keeps what matters.
 _MAX_QUEUED = 2000

@@ -16,9 +16,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.router import codec
+from mephisto_nb.router.inbox.writes import Row
+from mephisto_nb.router.operator.window import Window
 from mephisto_nb.router.rules import BUSY_AFTER
-from mephisto_nb.router.window import Window
-from mephisto_nb.router.writes import Row
 
 #: Reads the messages after a number: at most so many, and of about so many bytes together.
 Fetch: TypeAlias = Callable[[int, int, int], Awaitable[list[Row]]]

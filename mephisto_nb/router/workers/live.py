@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from mephisto_nb.router import writes
-from mephisto_nb.router.ahead import Ahead
-from mephisto_nb.router.answers import Refused
-from mephisto_nb.router.writes import Effect, Message
+from mephisto_nb.router.http.answers import Refused
+from mephisto_nb.router.inbox import writes
+from mephisto_nb.router.inbox.writes import Effect, Message
+from mephisto_nb.router.workers.ahead import Ahead
 
 if TYPE_CHECKING:
     from mephisto_nb.router.core import Router

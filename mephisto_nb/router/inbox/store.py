@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from mephisto_nb.errors import ClosedError, ConfigError, DatabaseError
+from mephisto_nb.router.inbox.writes import SCHEMA, SCHEMA_VERSION, Outgoing, Txn, agent_of
 from mephisto_nb.router.rules import Agent
-from mephisto_nb.router.writes import SCHEMA, SCHEMA_VERSION, Outgoing, Txn, agent_of
 
 _MAX_BATCH = 500
 

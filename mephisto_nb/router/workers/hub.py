@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.data_model.states import AgentStatus
 from mephisto_nb.router import codec
+from mephisto_nb.router.inbox.writes import Effect, Outgoing
 from mephisto_nb.router.rules import TokenBucket
-from mephisto_nb.router.writes import Effect, Outgoing
 
 #: A live update counts as delivered when a heartbeat comes this much later on the same socket, in seconds.
 CONFIRMED_AFTER = 5.0

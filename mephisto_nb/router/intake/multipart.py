@@ -14,8 +14,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.router.answers import Refused, bad_request, disk_full, too_large
 from mephisto_nb.router.config import Limits
+from mephisto_nb.router.http.answers import Refused, bad_request, disk_full, too_large
 
 #: A file that is still arriving; what is left of these after a crash is removed at the next start.
 PARTIAL = ".part"

@@ -12,11 +12,11 @@ from starlette.requests import Request
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.router import codec
-from mephisto_nb.router.answers import Refused, bad_request, store_failed, too_large
 from mephisto_nb.router.config import Limits
-from mephisto_nb.router.multipart import MultipartReader, Upload
-from mephisto_nb.router.quota import NAMELESS, Claim, Quota
-from mephisto_nb.router.readings import Reading, Readings
+from mephisto_nb.router.http.answers import Refused, bad_request, store_failed, too_large
+from mephisto_nb.router.intake.multipart import MultipartReader, Upload
+from mephisto_nb.router.intake.quota import NAMELESS, Claim, Quota
+from mephisto_nb.router.intake.readings import Reading, Readings
 from mephisto_nb.router.rules import Agent, Verdict, judge_submission
 
 #: Form fields whose text is JSON.

@@ -13,12 +13,13 @@ from starlette.types import Receive
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.data_model.packets import SYSTEM_SUBJECT, PacketType
 from mephisto_nb.data_model.states import AgentStatus
-from mephisto_nb.router import codec, writes
-from mephisto_nb.router.answers import Refused, bad_request, json_answer, json_text
-from mephisto_nb.router.bodies import BodyReader, agent_id_of, unknown_agent
+from mephisto_nb.router import codec
 from mephisto_nb.router.core import Router
-from mephisto_nb.router.registrations import Answer
+from mephisto_nb.router.http.answers import Refused, bad_request, json_answer, json_text
+from mephisto_nb.router.inbox import writes
+from mephisto_nb.router.intake.bodies import BodyReader, agent_id_of, unknown_agent
 from mephisto_nb.router.rules import CLOSED_TEXT, TokenBucket, Verdict
+from mephisto_nb.router.workers.registrations import Answer
 
 _BURST_SECONDS = 10
 

@@ -7,7 +7,7 @@ import secrets
 from typing import TypeAlias
 
 from mephisto_nb.router import codec
-from mephisto_nb.router.answers import Refused, run_over
+from mephisto_nb.router.http.answers import Refused, run_over
 
 #: The packet that answers a request, as JSON text; or why there is none.
 Answer: TypeAlias = "asyncio.Future[str]"
