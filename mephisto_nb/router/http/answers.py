@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -126,7 +125,7 @@ async def _inbox_closed(request: Request, error: InboxClosed) -> Response:
 
 
 #: How the errors that a handler may raise are answered.
-ERROR_HANDLERS: dict[Any, Callable[..., Awaitable[Response]]] = {
+ERROR_HANDLERS: dict[type[Exception], Callable[..., Awaitable[Response]]] = {
     Refused: _refused,
     HTTPException: _http_error,
     ClientDisconnect: _gone,
