@@ -9,16 +9,16 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from mephisto_nb.abstractions.bot import Bot
 from mephisto_nb.blueprints.chat import ChatBlueprint, ChatBlueprintArgs
 from mephisto_nb.blueprints.form.render import render_form
 from mephisto_nb.blueprints.form.sources import read_form
-from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.display.pages.preview import Preview
+from mephisto_nb.config.hydra_config import compose
+from mephisto_nb.display.preview import Preview
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.operations.handed_over import naming_parameters
-from mephisto_nb.operations.hydra_config import compose
-from mephisto_nb.operations.page_preview import page_of
+from mephisto_nb.kernel.launch.launch_input import naming_parameters
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.pages.unit_page import page_of
+from mephisto_nb.ports.bot import Bot
 
 
 @dataclass(frozen=True, repr=False)

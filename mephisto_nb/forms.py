@@ -17,11 +17,10 @@ from mephisto_nb.blueprints.form.model import Form
 from mephisto_nb.blueprints.form.reading import VERSION
 from mephisto_nb.blueprints.form.sources import read_form
 from mephisto_nb.blueprints.form.spec import to_spec
-from mephisto_nb.display.pages.preview import Preview
-from mephisto_nb.operations.handed_over import naming_parameters
-from mephisto_nb.operations.hydra_config import compose
-from mephisto_nb.operations.page_preview import page_of
-from mephisto_nb.operations.unit_page import row_of
+from mephisto_nb.config.hydra_config import compose
+from mephisto_nb.display.preview import Preview
+from mephisto_nb.kernel.launch.launch_input import naming_parameters
+from mephisto_nb.pages.unit_page import page_of, row_of
 
 
 @dataclass(frozen=True, repr=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.abstractions.channel import Channel
+from mephisto_nb.ports.channel import Channel
 
 Args = TypeVar("Args")
 

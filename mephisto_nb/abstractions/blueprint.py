@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.abstractions.task_runner import TaskRunner
-from mephisto_nb.data_model.assignment_data import InitializationData
-from mephisto_nb.data_model.partner_rules import PartnerRules
-from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.model.partner_rules import PartnerRules
+from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
+from mephisto_nb.ports.task_runner import TaskRunner
 
 Args = TypeVar("Args")
 

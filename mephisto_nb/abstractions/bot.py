@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.utils.call_threads import call
 from mephisto_nb.utils.logging import get_logger
-from mephisto_nb.utils.own_code import describe
+from mephisto_nb.utils.user_code import call, describe
 
 logger = get_logger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from mephisto_nb.data_model.packets import Packet, Received
+from mephisto_nb.model.packets import Packet, Received
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.task_run_args import TaskRunArgs
 from mephisto_nb.errors import UsageError
-from mephisto_nb.utils.secret import Secret
+from mephisto_nb.model.task_run_args import TaskRunArgs
+from mephisto_nb.utils.proofs import Secret
 
 Args = TypeVar("Args")
 

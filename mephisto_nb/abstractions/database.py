@@ -11,15 +11,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.people_acts import Act, ActKind, WorkerKey
+from mephisto_nb.model.people import Act, ActKind, WorkerKey
 
 if TYPE_CHECKING:
-    from mephisto_nb.data_model.changes import Changes
-    from mephisto_nb.data_model.people_acts import Outcome
-    from mephisto_nb.data_model.records import Agent, Event, Qualification, Requester, Task, TaskRun, Unit
-    from mephisto_nb.data_model.reviews import KeptReview
-    from mephisto_nb.data_model.snapshots import RunPay, RunSnapshot, WorkerFacts
-    from mephisto_nb.data_model.states import PaymentStatus
+    from mephisto_nb.model.changes import Changes
+    from mephisto_nb.model.people import Outcome
+    from mephisto_nb.model.records import (
+        Agent,
+        Event,
+        Qualification,
+        Requester,
+        RunPay,
+        RunSnapshot,
+        Task,
+        TaskRun,
+        Unit,
+        WorkerFacts,
+    )
+    from mephisto_nb.model.reviews import KeptReview
+    from mephisto_nb.model.states import PaymentStatus
 
 
 class PeopleStore(ABC):

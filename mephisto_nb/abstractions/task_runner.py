@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from mephisto_nb._typing import JSON, JSONObject
 
 if TYPE_CHECKING:
-    from mephisto_nb.data_model.shared_state import SharedTaskState
+    from mephisto_nb.model.shared_state import SharedTaskState
 
 
 @dataclass(frozen=True, slots=True)

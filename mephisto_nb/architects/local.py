@@ -20,14 +20,14 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.abstractions.architect import Architect, RouterPlan
-from mephisto_nb.abstractions.channel import Channel
-from mephisto_nb.architects.addresses import EVERYWHERE, find_own_address
+from mephisto_nb.architects.local import EVERYWHERE, find_own_address
 from mephisto_nb.architects.websocket_channel import WebSocketChannel
 from mephisto_nb.errors import ConfigError, LaunchError, NotFoundError, PortInUseError, RouterError
+from mephisto_nb.ports.architect import Architect, RouterPlan
+from mephisto_nb.ports.channel import Channel
 from mephisto_nb.utils.files import write_private
 from mephisto_nb.utils.logging import get_logger
-from mephisto_nb.utils.secret import Secret
+from mephisto_nb.utils.proofs import Secret
 
 logger = get_logger(__name__)
 

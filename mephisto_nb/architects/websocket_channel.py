@@ -13,7 +13,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.abstractions.channel import (
+from mephisto_nb.errors import LinkRefusedError, RouterError
+from mephisto_nb.model.packets import Packet, Received
+from mephisto_nb.ports.channel import (
     Acknowledged,
     Ahead,
     Channel,
@@ -23,10 +25,8 @@ from mephisto_nb.abstractions.channel import (
     Presence,
     Synced,
 )
-from mephisto_nb.data_model.packets import Packet, Received
-from mephisto_nb.errors import LinkRefusedError, RouterError
 from mephisto_nb.utils import proofs
-from mephisto_nb.utils.secret import Secret
+from mephisto_nb.utils.proofs import Secret
 
 PROTOCOL = 1
 _OPEN_TIMEOUT = 10.0

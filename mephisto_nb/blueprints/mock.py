@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.abstractions.blueprint import Blueprint
-from mephisto_nb.abstractions.task_runner import LiveAgent, TaskRunner
-from mephisto_nb.data_model.assignment_data import InitializationData
-from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
+from mephisto_nb.ports.blueprint import Blueprint
+from mephisto_nb.ports.task_runner import LiveAgent, TaskRunner
 
 _PAGE = Path(__file__).with_name("mock_page")
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.data_model.gates import GateUnit, HeldArrival, OnboardingAgent, Verdict
-from mephisto_nb.data_model.packets import Packet
-from mephisto_nb.data_model.records import (
+from mephisto_nb.model.gates import GateUnit, HeldArrival, OnboardingAgent, Verdict
+from mephisto_nb.model.packets import Packet
+from mephisto_nb.model.records import (
     Agent,
     Assignment,
     Event,
@@ -23,8 +23,8 @@ from mephisto_nb.data_model.records import (
     Unit,
     Worker,
 )
-from mephisto_nb.data_model.reviews import Review
-from mephisto_nb.data_model.states import AgentStatus, PaymentStatus, UnitStatus
+from mephisto_nb.model.reviews import Review
+from mephisto_nb.model.states import AgentStatus, PaymentStatus, UnitStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.data_model.states import AgentStatus, Gate
+from mephisto_nb.model.states import AgentStatus, Gate
 
 #: What the id of an onboarding agent begins with: the browser packages of Mephisto 1.x look at that.
 ONBOARDING_PREFIX = "onboarding_"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from mephisto_nb.data_model.records import Qualification
+from mephisto_nb.model.records import Qualification
 
 
 class ActKind(StrEnum):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.data_model.states import AgentStatus, PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.model.states import AgentStatus, PaymentKind, PaymentStatus, UnitStatus
 
 
 @dataclass(frozen=True, slots=True)

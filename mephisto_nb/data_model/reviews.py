@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.states import PaymentStatus, UnitStatus
+from mephisto_nb.model.states import PaymentStatus, UnitStatus
 
 #: What a verdict is called when it has been given.
 SAID: Mapping[UnitStatus, str] = {

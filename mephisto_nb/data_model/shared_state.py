@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.data_model.qualifications import Requirement
+from mephisto_nb.model.qualifications import Requirement
 
 
 @dataclass(slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mephisto_nb.data_model.gates import StoredGates
-from mephisto_nb.data_model.packets import Packet
-from mephisto_nb.data_model.records import Agent, Assignment, TaskRun, Unit, Worker
-from mephisto_nb.data_model.states import UnitStatus
+from mephisto_nb.model.gates import StoredGates
+from mephisto_nb.model.packets import Packet
+from mephisto_nb.model.records import Agent, Assignment, TaskRun, Unit, Worker
+from mephisto_nb.model.states import UnitStatus
 
 
 @dataclass(slots=True)

@@ -15,15 +15,13 @@ from sqlalchemy import Connection, bindparam, delete, insert, update
 from sqlalchemy.sql.base import Executable
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model import changes as c
-from mephisto_nb.data_model.records import Agent, Event, Submission, TaskRun, Unit
-from mephisto_nb.data_model.reviews import Review
-from mephisto_nb.databases import gates, people
-from mephisto_nb.databases import tables as t
-from mephisto_nb.databases.bulk import BulkInsert
-from mephisto_nb.databases.json_text import dump
-from mephisto_nb.databases.plain_text import make_storable
 from mephisto_nb.errors import ConflictError
+from mephisto_nb.model import changes as c
+from mephisto_nb.model.records import Agent, Event, Submission, TaskRun, Unit
+from mephisto_nb.model.reviews import Review
+from mephisto_nb.storage import gates, people
+from mephisto_nb.storage import tables as t
+from mephisto_nb.storage.values import BulkInsert, dump, make_storable
 
 _ADD_ASSIGNMENTS = BulkInsert(t.assignments, "assignment_id", "task_run_id", "assignment_index", "shared", "unit_data")
 _ADD_UNITS = BulkInsert(

@@ -10,12 +10,12 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, delete, insert, null, select, update
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model import changes as c
-from mephisto_nb.data_model.gates import GateRow, GateUnit, HeldArrival, OnboardingAgent, StoredGates, Verdict
-from mephisto_nb.data_model.states import AgentStatus, Gate
-from mephisto_nb.databases import tables as t
-from mephisto_nb.databases.json_text import dump
 from mephisto_nb.errors import ConflictError
+from mephisto_nb.model import changes as c
+from mephisto_nb.model.gates import GateRow, GateUnit, HeldArrival, OnboardingAgent, StoredGates, Verdict
+from mephisto_nb.model.states import AgentStatus, Gate
+from mephisto_nb.storage import tables as t
+from mephisto_nb.storage.values import dump
 
 #: Databases limit how many values one statement may hold.
 _CHUNK = 500

@@ -10,9 +10,9 @@ from alembic.config import Config
 from filelock import FileLock
 from sqlalchemy import Connection, Engine, inspect, text
 
-from mephisto_nb.databases.connect import use_wal
 from mephisto_nb.errors import SchemaVersionError
-from mephisto_nb.utils.sqlite_files import uses_wal
+from mephisto_nb.storage.connect import use_wal
+from mephisto_nb.utils.files import uses_wal
 
 #: Every version that this package knows, oldest first; the last is today's.
 REVISIONS = ("0001", "0002", "0003", "0004")

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, Table, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from mephisto_nb.data_model.records import Qualification, Requester, Task
-from mephisto_nb.databases import tables as t
+from mephisto_nb.model.records import Qualification, Requester, Task
+from mephisto_nb.storage import tables as t
 from mephisto_nb.utils.ids import new_id
 
 #: How each database says INSERT ... ON CONFLICT.

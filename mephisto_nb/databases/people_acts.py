@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, update
 
-from mephisto_nb.data_model.people_acts import OF_BLOCKS, OF_GRANTS, Act, ActKind, Met, Outcome, WorkerKey
-from mephisto_nb.data_model.records import Qualification
-from mephisto_nb.databases import tables as t
-from mephisto_nb.databases.apply import write_events
-from mephisto_nb.databases.people import INSERT
-from mephisto_nb.databases.plain_text import make_key, make_storable
-from mephisto_nb.lifecycle.people_acts import events_of, weigh
+from mephisto_nb.model.people import OF_BLOCKS, OF_GRANTS, Act, ActKind, Met, Outcome, WorkerKey
+from mephisto_nb.model.records import Qualification
+from mephisto_nb.rules.people import events_of, weigh
+from mephisto_nb.storage import tables as t
+from mephisto_nb.storage.apply import write_events
+from mephisto_nb.storage.people import INSERT
+from mephisto_nb.storage.values import make_key, make_storable
 from mephisto_nb.utils.ids import new_id
 
 #: Databases limit how many values one statement may hold.

@@ -10,10 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, and_, exists, func, or_, select
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.people_acts import UNMADE
-from mephisto_nb.databases import tables as t
-from mephisto_nb.databases.bulk import fetch_rows
-from mephisto_nb.databases.json_text import dump
+from mephisto_nb.model.people import UNMADE
+from mephisto_nb.storage import tables as t
+from mephisto_nb.storage.values import dump, fetch_rows
 
 _g, _q, _w, _e = t.granted_qualifications.c, t.qualifications.c, t.workers.c, t.events.c
 

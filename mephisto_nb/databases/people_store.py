@@ -12,12 +12,11 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.abstractions.database import PeopleStore
-from mephisto_nb.data_model.people_acts import Act, ActKind, Outcome
-from mephisto_nb.data_model.records import Qualification, Requester, Task
-from mephisto_nb.data_model.snapshots import WorkerFacts
-from mephisto_nb.databases import gates, people, people_acts, people_reads, reads
 from mephisto_nb.errors import ConflictError
+from mephisto_nb.model.people import Act, ActKind, Outcome
+from mephisto_nb.model.records import Qualification, Requester, Task, WorkerFacts
+from mephisto_nb.ports.database import PeopleStore
+from mephisto_nb.storage import gates, people, people_acts, people_reads, runs
 
 _TRIES = 2
 _DOING = {
@@ -130,7 +129,7 @@ class SQLPeople(PeopleStore):
     ) -> dict[str, WorkerFacts]:
         """Give what is known of these workers, by name."""
         with self._reading("Looking up workers") as connection:
-            return reads.get_worker_facts(connection, task_run_id, provider_type, worker_names)
+            return runs.get_worker_facts(connection, task_run_id, provider_type, worker_names)
 
     def read_gates(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
         """Give one row for each time that somebody was looked at."""

@@ -11,15 +11,24 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.packets import Packet
-from mephisto_nb.data_model.records import Agent, Assignment, Event, Steering, TaskRun, Unit, Worker
-from mephisto_nb.data_model.snapshots import RunPay, RunSnapshot, WorkerFacts
-from mephisto_nb.data_model.states import UNIT_ANSWERED, AgentStatus, PaymentKind, PaymentStatus, UnitStatus
-from mephisto_nb.databases import gates
-from mephisto_nb.databases import tables as t
-from mephisto_nb.databases.bulk import fetch_rows
-from mephisto_nb.databases.plain_text import make_key
 from mephisto_nb.errors import NotFoundError
+from mephisto_nb.model.packets import Packet
+from mephisto_nb.model.records import (
+    Agent,
+    Assignment,
+    Event,
+    RunPay,
+    RunSnapshot,
+    Steering,
+    TaskRun,
+    Unit,
+    Worker,
+    WorkerFacts,
+)
+from mephisto_nb.model.states import UNIT_ANSWERED, AgentStatus, PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.storage import gates
+from mephisto_nb.storage import tables as t
+from mephisto_nb.storage.values import fetch_rows, make_key
 
 #: Databases limit how many values one statement may hold.
 _CHUNK = 500

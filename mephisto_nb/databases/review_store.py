@@ -9,11 +9,11 @@ from contextlib import AbstractContextManager
 from sqlalchemy import Connection
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.abstractions.database import ReviewStore
-from mephisto_nb.data_model.records import Agent, Unit
-from mephisto_nb.data_model.reviews import KeptReview
-from mephisto_nb.data_model.states import PaymentStatus
-from mephisto_nb.databases import reads, reviews
+from mephisto_nb.model.records import Agent, Unit
+from mephisto_nb.model.reviews import KeptReview
+from mephisto_nb.model.states import PaymentStatus
+from mephisto_nb.ports.database import ReviewStore
+from mephisto_nb.storage import reviews, runs
 
 
 class SQLReviews(ReviewStore):
@@ -67,4 +67,4 @@ class SQLReviews(ReviewStore):
     def read_payments(self, task_run_ids: Sequence[str] | None) -> list[JSONObject]:
         """Give one row a payment."""
         with self._reading("Reading payments") as connection:
-            return reads.read_payments(connection, task_run_ids)
+            return runs.read_payments(connection, task_run_ids)

@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.records import Agent, Unit
-from mephisto_nb.data_model.reviews import KeptReview, Review
-from mephisto_nb.data_model.states import AgentStatus, PaymentStatus, UnitStatus
-from mephisto_nb.databases import tables as t
+from mephisto_nb.model.money import dollars
+from mephisto_nb.model.records import Agent, Unit
+from mephisto_nb.model.reviews import KeptReview, Review
+from mephisto_nb.model.states import AgentStatus, PaymentStatus, UnitStatus
+from mephisto_nb.storage import tables as t
 from mephisto_nb.utils.garbage import no_collection
-from mephisto_nb.utils.money import dollars
 
 #: Databases limit how many values one statement may hold.
 _CHUNK = 500

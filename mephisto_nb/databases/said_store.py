@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from sqlalchemy import Connection, select
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.databases import tables as t
+from mephisto_nb.storage import tables as t
 
 #: Databases limit how many values one statement may hold.
 _CHUNK = 500

@@ -9,19 +9,17 @@ from pathlib import Path
 from sqlalchemy import Connection, delete, insert, select
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model.changes import Changes
-from mephisto_nb.data_model.records import Event, TaskRun
-from mephisto_nb.data_model.snapshots import RunPay, RunSnapshot
-from mephisto_nb.databases import reads
-from mephisto_nb.databases import tables as t
-from mephisto_nb.databases.apply import apply_changes, run_row
-from mephisto_nb.databases.connect import make_engine, parse_url, told_plainly
-from mephisto_nb.databases.migrate import migrate
-from mephisto_nb.databases.people_store import SQLPeople
-from mephisto_nb.databases.review_store import SQLReviews
-from mephisto_nb.databases.said_store import SQLSaid
 from mephisto_nb.errors import ClosedError
+from mephisto_nb.model.changes import Changes
+from mephisto_nb.model.records import Event, RunPay, RunSnapshot, TaskRun
+from mephisto_nb.ports.database import Database
+from mephisto_nb.storage import runs
+from mephisto_nb.storage import tables as t
+from mephisto_nb.storage.apply import apply_changes, run_row
+from mephisto_nb.storage.connect import make_engine, migrate, parse_url, told_plainly
+from mephisto_nb.storage.messages import SQLSaid
+from mephisto_nb.storage.people_store import SQLPeople
+from mephisto_nb.storage.review_store import SQLReviews
 
 #: Tables with rows of one run, each before those that its rows point at.
 _OF_A_RUN = (
@@ -106,48 +104,48 @@ class SQLDatabase(SQLPeople, SQLReviews, SQLSaid, Database):
     def load_run(self, task_run_id: str) -> RunSnapshot:
         """Read all that is needed to go on with a run."""
         with self._reading("Reading a run") as connection:
-            return reads.load_run(connection, task_run_id)
+            return runs.load_run(connection, task_run_id)
 
     def find_runs(self, *, task_name: str | None = None, live: bool | None = None) -> list[TaskRun]:
         """Give the runs, newest first."""
-        query = reads.select_runs().order_by(t.task_runs.c.created_at.desc())
+        query = runs.select_runs().order_by(t.task_runs.c.created_at.desc())
         if task_name is not None:
             query = query.where(t.tasks.c.task_name == task_name)
         if live is not None:
             ended = t.task_runs.c.ended_at
             query = query.where(ended.is_(None) if live else ended.is_not(None))
         with self._reading("Looking for runs") as connection:
-            return [reads.to_run(row) for row in connection.execute(query)]
+            return [runs.to_run(row) for row in connection.execute(query)]
 
     def read_units(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
         """Give one row a unit."""
         with self._reading("Reading units") as connection:
-            return reads.read_units(connection, task_run_ids)
+            return runs.read_units(connection, task_run_ids)
 
     def read_agents(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
         """Give one row an agent."""
         with self._reading("Reading agents") as connection:
-            return reads.read_agents(connection, task_run_ids)
+            return runs.read_agents(connection, task_run_ids)
 
     def read_results(self, task_run_ids: Sequence[str], *, agent_ids: Sequence[str] | None = None) -> list[JSONObject]:
         """Give one row a submission."""
         with self._reading("Reading results") as connection:
-            return reads.read_results(connection, task_run_ids, agent_ids)
+            return runs.read_results(connection, task_run_ids, agent_ids)
 
     def read_events(self, task_run_ids: Sequence[str], *, why: str | None = None) -> Iterator[Event]:
         """Give the event log, oldest first."""
         with self._reading("Reading the event log") as connection:
-            yield from reads.read_events(connection, task_run_ids, why)
+            yield from runs.read_events(connection, task_run_ids, why)
 
     def count_units(self, task_run_ids: Sequence[str]) -> dict[str, dict[str, int]]:
         """Count units by run and status."""
         with self._reading("Counting units") as connection:
-            return reads.count_units(connection, task_run_ids)
+            return runs.count_units(connection, task_run_ids)
 
     def read_pay(self, task_run_ids: Sequence[str]) -> dict[str, RunPay]:
         """Give what units are paid, and what comes beside it, by run."""
         with self._reading("Reading pay") as connection:
-            return reads.read_pay(connection, task_run_ids)
+            return runs.read_pay(connection, task_run_ids)
 
     def release(self) -> None:
         """Close all connections; reading and writing open new ones."""

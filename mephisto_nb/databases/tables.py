@@ -21,8 +21,8 @@ from sqlalchemy import (
     text,
 )
 
-from mephisto_nb.data_model.states import AgentStatus, Gate, PaymentKind, PaymentStatus, UnitStatus
-from mephisto_nb.databases.plain_text import KeyText, PlainText
+from mephisto_nb.model.states import AgentStatus, Gate, PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.storage.values import KeyText, PlainText
 
 metadata = MetaData(
     naming_convention={

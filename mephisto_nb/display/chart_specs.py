@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from mephisto_nb.display.words import count, duration, plain
-from mephisto_nb.review.agreement import agreement_by_question, closed_questions
+from mephisto_nb.review.queue import agreement_by_question, closed_questions
 
 ACCENT, GREY, LINE = "#12908b", "#7a7a7a", "#9a9a9a55"
 #: No more questions than this are drawn.

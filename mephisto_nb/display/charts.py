@@ -10,18 +10,15 @@ from importlib.util import find_spec
 from io import BytesIO
 from typing import Any
 
-from mephisto_nb.display.chart_specs import draw_charts
-from mephisto_nb.display.observation.watch import watch
-from mephisto_nb.display.saved import SavedDisplays
-from mephisto_nb.display.widgets.desk import Subject
-from mephisto_nb.display.widgets.errands import Errands
-from mephisto_nb.display.widgets.front_end import FrontEnd
-from mephisto_nb.display.widgets.model import can_be_live, make_model
-from mephisto_nb.display.widgets.redraws import Redraws
+from mephisto_nb.display.charts import Redraws, draw_charts
+from mephisto_nb.display.dashboard.watch import watch
+from mephisto_nb.display.summary import SavedDisplays
+from mephisto_nb.display.widgets.widget import FrontEnd, can_be_live, make_model
+from mephisto_nb.display.widgets.widget_server import Errands, Subject
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.operations.run_frames import RunFrames
-from mephisto_nb.operations.task_run import LiveTaskRun
-from mephisto_nb.operations.threads import in_thread
+from mephisto_nb.frames.run_frames import RunFrames
+from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.run import LiveTaskRun
 
 
 class RunCharts:

@@ -11,28 +11,27 @@ from weakref import WeakSet
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 
+from mephisto_nb import operator
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.abstractions.clock import Clock
+from mephisto_nb.archive import PastTaskRun
 from mephisto_nb.display.charts import RunCharts
-from mephisto_nb.display.observation.runs import RunList, run_list
-from mephisto_nb.display.observation.watch import RunWatch, watch
-from mephisto_nb.display.people.panels import QualificationsPanel, WorkersPanel
+from mephisto_nb.display.dashboard.runs import RunList, run_list
+from mephisto_nb.display.dashboard.watch import RunWatch, watch
+from mephisto_nb.display.people.people_panels import QualificationsPanel, WorkersPanel
 from mephisto_nb.display.progress import show_progress, showing_runs
-from mephisto_nb.display.reviewing.panel import ReviewPanel
-from mephisto_nb.display.saved import SavedDisplays
-from mephisto_nb.display.summary import STATES, cost_of, summarize
-from mephisto_nb.display.widgets.desk import Subject
-from mephisto_nb.display.widgets.model import can_be_live, make_model
+from mephisto_nb.display.review.review_panel import ReviewPanel
+from mephisto_nb.display.summary import STATES, SavedDisplays, cost_of, summarize
+from mephisto_nb.display.widgets.widget import can_be_live, make_model
+from mephisto_nb.display.widgets.widget_server import Subject
 from mephisto_nb.display.words import moment, plain, tied
 from mephisto_nb.errors import MephistoError
-from mephisto_nb.operations import operator
-from mephisto_nb.operations.archive import PastTaskRun
-from mephisto_nb.operations.run_frames import RunFrames
-from mephisto_nb.operations.run_parts import RunParts
-from mephisto_nb.operations.task_run import LiveTaskRun
-from mephisto_nb.operations.threads import in_thread
+from mephisto_nb.frames.run_frames import RunFrames
+from mephisto_nb.kernel.run_parts import RunParts
+from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.ports.clock import Clock
 from mephisto_nb.review.reviewed_run import ReviewedRun
 from mephisto_nb.review.selection import Units
+from mephisto_nb.run import LiveTaskRun
 from mephisto_nb.utils.logging import get_logger
 
 logger = get_logger(__name__)

@@ -21,9 +21,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.display.observation.plain import preview_of
-from mephisto_nb.display.observation.watch import RunWatch, watch
-from mephisto_nb.operations.run_frames import RunFrames
+from mephisto_nb.display.dashboard.moment import preview_of
+from mephisto_nb.display.dashboard.watch import RunWatch, watch
+from mephisto_nb.frames.run_frames import RunFrames
 
 #: How long a picture stands at least, and how long no plain line is written about a run that merely goes on (seconds).
 _REDRAW, _PLAIN = 0.125, 60.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.states import UnitStatus
 from mephisto_nb.display.words import ago, count, duration, moment, money, number, plain
-from mephisto_nb.utils.money import dollars
+from mephisto_nb.model.money import dollars
+from mephisto_nb.model.states import UnitStatus
 
 #: What each status is called on a display, in the order of a unit's life.
 LABELS = {

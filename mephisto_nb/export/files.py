@@ -12,7 +12,7 @@ import pandas as pd
 
 from mephisto_nb._typing import JSON
 from mephisto_nb.errors import ConfigError, WorldError
-from mephisto_nb.export.frames import whole_text
+from mephisto_nb.frames.frames import whole_text
 
 #: What makes a spreadsheet read a cell as a formula. Excel also takes the wide forms of the first four.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")

@@ -9,9 +9,8 @@ from typing import TypeAlias
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.data_model.records import Event, TaskRun
-from mephisto_nb.export.column_types import typed
-from mephisto_nb.export.sayings import choose_sayings
+from mephisto_nb.frames.frames import choose_sayings, typed
+from mephisto_nb.model.records import Event, TaskRun
 
 UNIT_COLUMNS = (
     "unit_id", "task_run_id", "assignment_id", "assignment_index", "unit_index", "status", "pay_amount",

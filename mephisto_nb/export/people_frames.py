@@ -15,12 +15,11 @@ from typing import Any
 import pandas as pd
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.qualifications import Requirement
-from mephisto_nb.data_model.records import Worker
-from mephisto_nb.data_model.snapshots import WorkerFacts
-from mephisto_nb.data_model.states import UNIT_ANSWERED, PaymentKind, PaymentStatus, UnitStatus
-from mephisto_nb.export.column_types import typed
-from mephisto_nb.lifecycle.qualifying import why_not
+from mephisto_nb.frames.frames import typed
+from mephisto_nb.model.qualifications import Requirement
+from mephisto_nb.model.records import Worker, WorkerFacts
+from mephisto_nb.model.states import UNIT_ANSWERED, PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.rules.people import why_not
 
 QUALIFICATION_COLUMNS = (
     "qualification_id", "qualification_name", "description", "holders", "lowest", "highest", "last_granted_at",

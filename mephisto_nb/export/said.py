@@ -12,7 +12,7 @@ import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import NotFoundError
-from mephisto_nb.export.frames import _frame, whole_text
+from mephisto_nb.frames.frames import _frame, whole_text
 
 METADATA_COLUMNS = (
     "item_id", "task_run_id", "kind", "type", "worker_name", "worker_id", "unit_id", "agent_id", "at", "header", "text",

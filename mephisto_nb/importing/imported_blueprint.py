@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.abstractions.blueprint import Blueprint
-from mephisto_nb.data_model.assignment_data import InitializationData
 from mephisto_nb.errors import UsageError
 from mephisto_nb.importing.old_files import read_answer
+from mephisto_nb.model.shared_state import InitializationData
+from mephisto_nb.ports.blueprint import Blueprint
 
 
 class ImportedBlueprint(Blueprint[None]):

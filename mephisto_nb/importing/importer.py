@@ -13,18 +13,15 @@ from typing import ClassVar
 import pandas as pd
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.abstractions.progress import Progress, no_progress
-from mephisto_nb.data_model import changes as c
-from mephisto_nb.data_model.records import Event, TaskRun, Worker
-from mephisto_nb.data_model.snapshots import WorkerFacts
-from mephisto_nb.data_model.task_run_args import MISSING, TaskRunArgs
-from mephisto_nb.importing.old_database import to_seconds
+from mephisto_nb.importing.old_database import COLUMNS, WHO, to_seconds
 from mephisto_nb.importing.old_mephisto import OldMephisto, find_blocked, index_assignments, parse_config
-from mephisto_nb.importing.old_tables import COLUMNS, WHO
-from mephisto_nb.importing.report import ImportReport
-from mephisto_nb.importing.run_transfer import OldRun, RunTransfer, digest, own_id, run_id_of
-from mephisto_nb.operations.threads import DatabaseWriter, in_thread
+from mephisto_nb.importing.run_transfer import ImportReport, OldRun, RunTransfer, digest, own_id, run_id_of
+from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
+from mephisto_nb.model import changes as c
+from mephisto_nb.model.records import Event, TaskRun, Worker, WorkerFacts
+from mephisto_nb.model.task_run_args import MISSING, TaskRunArgs
+from mephisto_nb.ports.database import Database
+from mephisto_nb.ports.progress import Progress, no_progress
 
 #: Tables that hold nothing that anybody has collected, and why they stay behind.
 _ABOUT_ITSELF = {

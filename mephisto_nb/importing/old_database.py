@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from mephisto_nb.errors import DatabaseError, DataFileError, NotFoundError
-from mephisto_nb.utils.sqlite_files import uses_wal
+from mephisto_nb.utils.files import uses_wal
 
 #: Tables that every version has: a file without them is not Mephisto's.
 _ALWAYS = {"tasks", "task_runs", "assignments", "units", "agents", "workers"}

@@ -12,13 +12,13 @@ import pandas as pd
 import yaml
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.abstractions.progress import Progress, no_progress
-from mephisto_nb.data_model.states import AgentStatus, UnitStatus
 from mephisto_nb.errors import NotFoundError
-from mephisto_nb.export import frames, people_frames
-from mephisto_nb.importing import old_tables as t
+from mephisto_nb.frames import frames, people_frames
+from mephisto_nb.importing import old_database as t
 from mephisto_nb.importing.old_database import OldDatabase, to_seconds
 from mephisto_nb.importing.old_files import OldAnswer, OldFiles, read_answer
+from mephisto_nb.model.states import AgentStatus, UnitStatus
+from mephisto_nb.ports.progress import Progress, no_progress
 
 QUALIFICATION_COLUMNS = ("qualification_id", "qualification_name", "description")
 WORKER_COLUMNS = ("worker_id", "worker_name", "provider_type", "blocked", "units", "first_seen_at")

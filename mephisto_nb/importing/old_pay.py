@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.records import Payment, Unit
-from mephisto_nb.data_model.states import UNIT_PAYABLE, PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.model.records import Payment, Unit
+from mephisto_nb.model.states import UNIT_PAYABLE, PaymentKind, PaymentStatus, UnitStatus
 
 #: Units whose workers 1.x has paid, and of what status a unit is that its crowd may have paid without it.
 PAID = UNIT_PAYABLE - {UnitStatus.COMPLETED}

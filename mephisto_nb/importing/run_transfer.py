@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model import changes as c
-from mephisto_nb.data_model.records import Agent, Assignment, Event, Submission, TaskRun, Unit
-from mephisto_nb.data_model.reviews import Review
-from mephisto_nb.data_model.states import (
+from mephisto_nb.importing import old_database as t
+from mephisto_nb.importing import run_transfer
+from mephisto_nb.importing.old_database import to_seconds
+from mephisto_nb.importing.old_files import OldAnswer, OldFiles
+from mephisto_nb.importing.old_mephisto import agent_status, message_key, unit_status
+from mephisto_nb.importing.run_transfer import ImportReport
+from mephisto_nb.model import changes as c
+from mephisto_nb.model.records import Agent, Assignment, Event, Submission, TaskRun, Unit
+from mephisto_nb.model.reviews import Review
+from mephisto_nb.model.states import (
     AGENT_ACTIVE,
     UNIT_ANSWERED,
     UNIT_OPEN,
     AgentStatus,
     UnitStatus,
 )
-from mephisto_nb.importing import old_pay
-from mephisto_nb.importing import old_tables as t
-from mephisto_nb.importing.old_database import to_seconds
-from mephisto_nb.importing.old_files import OldAnswer, OldFiles
-from mephisto_nb.importing.old_mephisto import agent_status, message_key, unit_status
-from mephisto_nb.importing.report import ImportReport
 
 #: Ids from here on are random, and nobody else's; smaller ones are counted, in every database alike.
 _RANDOM = 1_000_000
@@ -166,7 +166,7 @@ class RunTransfer:
             self.report.remark("units", f"{status.value} by nobody, and expired here")
             status = UnitStatus.EXPIRED
         elif status is UnitStatus.COMPLETED:
-            self.report.remark("units", old_pay.LEFT_OPEN)
+            self.report.remark("units", run_transfer.LEFT_OPEN)
         made = Unit(
             unit_id=self._id(unit["unit_id"]),
             assignment_id=self._id(unit["assignment_id"]),
@@ -176,7 +176,7 @@ class RunTransfer:
             agent_id=self._id(agent["agent_id"]) if agent else None,
             worker_id=self.old.worker_ids[agent["worker_id"]] if agent else None,
         )
-        if status in old_pay.PAID and made.pay_amount:
+        if status in run_transfer.PAID and made.pay_amount:
             self._paid_units[unit["unit_id"]] = made
         return made
 
@@ -267,11 +267,11 @@ class RunTransfer:
 
     def _add_rewards(self, agents: Mapping[str, JSONObject]) -> None:
         """Keep the pay of what was approved: in the books it stands as sent."""
-        paid_at = {one["unit_id"]: one["at"] for one in reversed(self.old.reviews) if old_pay.pays(one)}
+        paid_at = {one["unit_id"]: one["at"] for one in reversed(self.old.reviews) if run_transfer.pays(one)}
         came = {self._id(one["agent_id"]): one["creation_date"] for one in agents.values()}
         for old_id, unit in self._paid_units.items():
             came_at = to_seconds(came[str(unit.agent_id)]) or self.old.run.created_at
-            payment = old_pay.make_reward(unit, self.old.run.task_run_id, came_at, paid_at.get(old_id))
+            payment = run_transfer.make_reward(unit, self.old.run.task_run_id, came_at, paid_at.get(old_id))
             self._changes.append(c.AddPayment(payment))
             self._rewards[old_id] = payment.payment_id
 
@@ -315,13 +315,13 @@ class RunTransfer:
             message="",
             who=t.WHO,
             at=at,
-            reward_payment_id=self._rewards.pop(review["unit_id"], None) if old_pay.pays(review) else None,
+            reward_payment_id=self._rewards.pop(review["unit_id"], None) if run_transfer.pays(review) else None,
             bonus_payment_id=self._pay(review, at, worker, self._id(review["unit_id"])) if review["bonus"] else None,
             effects=effects,
         )
 
     def _pay(self, review: JSONObject, at: float, worker_id: str, unit_id: str | None = None) -> str:
         about = {"payment_id": self._id(f"{review['review_id']}-bonus"), "worker_id": worker_id, "unit_id": unit_id}
-        payment = old_pay.make_bonus(review, self.old.run.task_run_id, at, **about)
+        payment = run_transfer.make_bonus(review, self.old.run.task_run_id, at, **about)
         self._changes.append(c.AddPayment(payment))
         return payment.payment_id

@@ -6,20 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.data_model.gates import HeldArrival, OnboardingAgent
-from mephisto_nb.data_model.packets import PacketType
-from mephisto_nb.data_model.records import Agent, Unit, Worker
-from mephisto_nb.data_model.snapshots import WorkerFacts
-from mephisto_nb.data_model.states import AGENT_LEFT, AgentStatus, Gate, UnitStatus
-from mephisto_nb.lifecycle import gates, onboarding
-from mephisto_nb.lifecycle.eligibility import Refusal, check_worker, no_units, paused
-from mephisto_nb.lifecycle.gate_book import MOST_HELD, Errand, ErrandKind, gate_of
-from mephisto_nb.lifecycle.gate_steps import add_gate_unit, hold, let_go
-from mephisto_nb.lifecycle.gates import Supply
-from mephisto_nb.lifecycle.partners import begin, on_offer, room_of
+from mephisto_nb.model.gates import HeldArrival, OnboardingAgent
+from mephisto_nb.model.packets import PacketType
+from mephisto_nb.model.records import Agent, Unit, Worker, WorkerFacts
+from mephisto_nb.model.states import AGENT_LEFT, AgentStatus, Gate, UnitStatus
+from mephisto_nb.rules.eligibility import Refusal, check_worker, no_units, paused
+from mephisto_nb.rules.gates import onboarding, passing
+from mephisto_nb.rules.gates.passing import Supply
+from mephisto_nb.rules.gates.state import MOST_HELD, Errand, ErrandKind, gate_of
+from mephisto_nb.rules.gates.steps import add_gate_unit, hold, let_go
+from mephisto_nb.rules.seating import begin, on_offer, room_of
 
 if TYPE_CHECKING:
-    from mephisto_nb.lifecycle.step import Step
+    from mephisto_nb.rules.step import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +63,8 @@ def _arrive(step: Step, arrival: Arrival, supply: Supply) -> Outcome:
     if worker is not None and worker.worker_id in state.gates.unjudged:
         return _await_verdict(step, worker, arrival, supply)
     worker_id = worker.worker_id if worker else None
-    facts = gates.facts_now(step, worker_id, arrival.facts)
-    refusal = gates.turned_away(state, worker_id, facts) or check_worker(state, worker_id, facts)
+    facts = passing.facts_now(step, worker_id, arrival.facts)
+    refusal = passing.turned_away(state, worker_id, facts) or check_worker(state, worker_id, facts)
     if refusal is not None:
         return refusal
     if state.is_paused:
@@ -76,9 +75,9 @@ def _arrive(step: Step, arrival: Arrival, supply: Supply) -> Outcome:
     unit = _pick_unit(step, worker)
     if unit is None:
         return no_units(state, worker.worker_id)
-    if gates.is_at_gate(state, worker.worker_id):
-        return gates.at_gate()
-    gate = gates.next_gate(state, worker.worker_id, facts)
+    if passing.is_at_gate(state, worker.worker_id):
+        return passing.at_gate()
+    gate = passing.next_gate(state, worker.worker_id, facts)
     at_gate = None if gate is None else _pass(step, gate, worker, arrival, facts, supply)
     return _take(step, unit, worker, arrival) if at_gate is None else at_gate
 
@@ -87,7 +86,7 @@ def _await_verdict(step: Step, worker: Worker, arrival: Arrival, supply: Supply)
     """Let a page wait until its worker's last answer is judged; what could not be judged is tried once more."""
     book, worker_id = step.state.gates, worker.worker_id
     if supply.failed:
-        return gates.not_judged()
+        return passing.not_judged()
     for agent_id in book.stuck_of(worker_id):
         book.stuck.discard(agent_id)
         gate = gate_of(book, step.state.agents.get(agent_id))
@@ -98,7 +97,7 @@ def _await_verdict(step: Step, worker: Worker, arrival: Arrival, supply: Supply)
 def _hold(step: Step, worker: Worker, arrival: Arrival) -> Outcome:
     waiting = step.state.gates.held.get(worker.worker_id, {})
     if len(waiting) >= MOST_HELD and arrival.request_id not in waiting:
-        return gates.still_judging()
+        return passing.still_judging()
     step.state.worker_names[worker.worker_id] = worker.worker_name
     hold(
         step,
@@ -114,19 +113,19 @@ def _pass(
     state = step.state
     if gate is Gate.ONBOARDING:
         return onboarding.begin(step, worker, arrival.registration_id)
-    used_up = gates.budget_is_used_up(state, gate)
+    used_up = passing.budget_is_used_up(state, gate)
     if not used_up and supply.gate is not gate:
         step.errands.append(Errand(ErrandKind.FETCH, worker.worker_id, gate=gate))
         return _hold(step, worker, arrival)
     if supply.failed and supply.gate is gate:
-        return gates.trouble()
+        return passing.trouble()
     row, supply.row = (None, supply.row) if used_up else (supply.row, None)
     if row is not None:
         return _take(step, add_gate_unit(step, gate, worker, row), worker, arrival)
-    if gates.may_go_on_without(state, gate, facts):
-        gates.note_no_room(state, gate, is_budget=used_up)
+    if passing.may_go_on_without(state, gate, facts):
+        passing.note_no_room(state, gate, is_budget=used_up)
         return None
-    return gates.no_room(state, gate, is_budget=used_up)
+    return passing.no_room(state, gate, is_budget=used_up)
 
 
 def _find_again(step: Step, worker: Worker, registration_id: str) -> Agent | None:

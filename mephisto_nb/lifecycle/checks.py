@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.data_model.records import Agent, Submission, Unit
-from mephisto_nb.data_model.states import AgentStatus, Gate, UnitStatus
-from mephisto_nb.lifecycle.gate_book import Errand, ErrandKind
-from mephisto_nb.lifecycle.gate_steps import add_verdict
-from mephisto_nb.lifecycle.people import grant
+from mephisto_nb.model.records import Agent, Submission, Unit
+from mephisto_nb.model.states import AgentStatus, Gate, UnitStatus
+from mephisto_nb.rules.gates.state import Errand, ErrandKind
+from mephisto_nb.rules.gates.steps import add_verdict
+from mephisto_nb.rules.people import grant
 
 if TYPE_CHECKING:
-    from mephisto_nb.lifecycle.step import Step
+    from mephisto_nb.rules.step import Step
 
 
 def look_at(step: Step, agent: Agent, unit: Unit, submission: Submission) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mephisto_nb.data_model.packets import PacketType
-from mephisto_nb.data_model.records import Agent
-from mephisto_nb.data_model.states import AGENT_ACTIVE, AgentStatus, PaymentKind, UnitStatus
-from mephisto_nb.lifecycle import partners
-from mephisto_nb.lifecycle.gate_steps import change_onboarding
-from mephisto_nb.lifecycle.people import pay
+from mephisto_nb.model.packets import PacketType
+from mephisto_nb.model.records import Agent
+from mephisto_nb.model.states import AGENT_ACTIVE, AgentStatus, PaymentKind, UnitStatus
+from mephisto_nb.rules import seating
+from mephisto_nb.rules.gates.steps import change_onboarding
+from mephisto_nb.rules.people import pay
 
 if TYPE_CHECKING:
-    from mephisto_nb.lifecycle.step import Step
+    from mephisto_nb.rules.step import Step
 
 
 def leave(step: Step, agent_id: str, how: AgentStatus, why: str, who: str) -> bool:
@@ -22,10 +22,10 @@ def leave(step: Step, agent_id: str, how: AgentStatus, why: str, who: str) -> bo
         return _leave_onboarding(step, agent_id, how, why, who)
     if agent.status not in AGENT_ACTIVE:
         return False
-    begun = partners.has_begun(step.state, agent)
+    begun = seating.has_begun(step.state, agent)
     step.change_agent(agent, how, why, who)
     unit = step.state.units[agent.unit_id]
-    if unit.is_real and partners.is_offered_again(step.state, begun):
+    if unit.is_real and seating.is_offered_again(step.state, begun):
         step.change_unit(unit, UnitStatus.LAUNCHED, why, who)
         if step.state.steering.task_reward is not None:
             step.change_pay([unit], step.state.steering.task_reward)
@@ -33,7 +33,7 @@ def leave(step: Step, agent_id: str, how: AgentStatus, why: str, who: str) -> bo
         step.change_unit(unit, UnitStatus.EXPIRED, why, who, agent)
     step.send_status(agent)
     step.ended.append(agent)
-    partners.left(step, agent, begun=begun)
+    seating.left(step, agent, begun=begun)
     return True
 
 
@@ -57,7 +57,7 @@ def expire_open(step: Step, why: str, who: str) -> int:
     units = step.state.units_in(UnitStatus.CREATED, UnitStatus.LAUNCHED)
     for unit in units:
         step.change_unit(unit, UnitStatus.EXPIRED, why, who)
-    for agent in partners.hopeless(step):
+    for agent in seating.hopeless(step):
         _end_wait(step, agent)
     leave_introductions(step, why, who)
     return len(units)
@@ -65,7 +65,7 @@ def expire_open(step: Step, why: str, who: str) -> int:
 
 def _end_wait(step: Step, agent: Agent) -> None:
     """Let somebody begin without those who have not come, or send them home, paid for waiting if the rules say so."""
-    if agent.status is not AgentStatus.WAITING or partners.waited_too_long(step, agent):
+    if agent.status is not AgentStatus.WAITING or seating.waited_too_long(step, agent):
         return
     rules = step.state.rules.partners
     if rules is not None and rules.waiting_pay > 0:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from mephisto_nb.data_model.qualifications import Comparator, Requirement
-from mephisto_nb.data_model.states import UnitStatus
+from mephisto_nb.model.qualifications import Comparator, Requirement
+from mephisto_nb.model.states import UnitStatus
 
 if TYPE_CHECKING:
-    from mephisto_nb.data_model.snapshots import WorkerFacts
-    from mephisto_nb.lifecycle.run_state import RunState
+    from mephisto_nb.model.records import WorkerFacts
+    from mephisto_nb.rules.run_state import RunState
 
 #: A worker who has left so many units of a run gets no more: each leaves rows behind, and could be taken for ever.
 MOST_LEFT = 200

@@ -9,11 +9,11 @@ from enum import StrEnum
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from mephisto_nb.data_model.states import AGENT_LEFT, GATE_INDEXES, AgentStatus, Gate, UnitStatus
+from mephisto_nb.model.states import AGENT_LEFT, GATE_INDEXES, AgentStatus, Gate, UnitStatus
 
 if TYPE_CHECKING:
-    from mephisto_nb.data_model.gates import GateUnit, HeldArrival, OnboardingAgent, Verdict
-    from mephisto_nb.data_model.records import Agent, Unit
+    from mephisto_nb.model.gates import GateUnit, HeldArrival, OnboardingAgent, Verdict
+    from mephisto_nb.model.records import Agent, Unit
 
 #: So many pages of one worker wait at once.
 MOST_HELD = 5

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.data_model.assignment_data import InitializationData
-from mephisto_nb.data_model.changes import (
+from mephisto_nb.model.changes import (
     AddGateUnit,
     AddOnboarding,
     AddOnboardingAnswer,
@@ -15,12 +14,13 @@ from mephisto_nb.data_model.changes import (
     HoldArrival,
     ReleaseArrivals,
 )
-from mephisto_nb.data_model.gates import ONBOARDING_PREFIX, GateRow, GateUnit, HeldArrival, OnboardingAgent, Verdict
-from mephisto_nb.data_model.records import Assignment, Unit, Worker
-from mephisto_nb.data_model.states import GATE_INDEXES, AgentStatus, Gate, UnitStatus, check_agent_transition
+from mephisto_nb.model.gates import ONBOARDING_PREFIX, GateRow, GateUnit, HeldArrival, OnboardingAgent, Verdict
+from mephisto_nb.model.records import Assignment, Unit, Worker
+from mephisto_nb.model.shared_state import InitializationData
+from mephisto_nb.model.states import GATE_INDEXES, AgentStatus, Gate, UnitStatus, check_agent_transition
 
 if TYPE_CHECKING:
-    from mephisto_nb.lifecycle.step import Step
+    from mephisto_nb.rules.step import Step
 
 
 def add_onboarding(step: Step, worker: Worker, registration_id: str) -> OnboardingAgent:

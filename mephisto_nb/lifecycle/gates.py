@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mephisto_nb.data_model.gates import GateRow
-from mephisto_nb.data_model.records import Worker
-from mephisto_nb.data_model.snapshots import WorkerFacts
-from mephisto_nb.data_model.states import Gate
-from mephisto_nb.lifecycle.eligibility import Refusal, RefusalCode
-from mephisto_nb.lifecycle.gate_rules import GateRules
+from mephisto_nb.model.gates import GateRow
+from mephisto_nb.model.records import Worker, WorkerFacts
+from mephisto_nb.model.states import Gate
+from mephisto_nb.rules.eligibility import Refusal, RefusalCode
+from mephisto_nb.rules.gates.gate_rules import GateRules
 
 if TYPE_CHECKING:
-    from mephisto_nb.lifecycle.run_state import RunState
-    from mephisto_nb.lifecycle.step import Step
+    from mephisto_nb.rules.run_state import RunState
+    from mephisto_nb.rules.step import Step
 
 
 @dataclass(slots=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from mephisto_nb.data_model.assignment_data import InitializationData
-from mephisto_nb.data_model.records import Assignment, Unit
-from mephisto_nb.data_model.states import UnitStatus
-from mephisto_nb.lifecycle.limits import count_over_limit
-from mephisto_nb.lifecycle.partners import seats_of
-from mephisto_nb.lifecycle.run_state import RunState
-from mephisto_nb.lifecycle.step import Step
+from mephisto_nb.model.records import Assignment, Unit
+from mephisto_nb.model.shared_state import InitializationData
+from mephisto_nb.model.states import UnitStatus
+from mephisto_nb.rules.launching import count_over_limit
+from mephisto_nb.rules.run_state import RunState
+from mephisto_nb.rules.seating import seats_of
+from mephisto_nb.rules.step import Step
 
 
 def create(step: Step, data: list[InitializationData]) -> None:

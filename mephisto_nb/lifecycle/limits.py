@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mephisto_nb.data_model.records import Unit
-from mephisto_nb.data_model.states import UnitStatus
-from mephisto_nb.lifecycle.run_state import RunRules, RunState
+from mephisto_nb.model.records import Unit
+from mephisto_nb.model.states import UnitStatus
+from mephisto_nb.rules.run_state import RunRules, RunState
 
 #: What `TaskRunArgs` calls each, and `RunRules`.
 LIMITS: Mapping[str, str] = {

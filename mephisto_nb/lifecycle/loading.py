@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from mephisto_nb.data_model.gates import OnboardingAgent, StoredGates
-from mephisto_nb.data_model.records import Agent
-from mephisto_nb.data_model.snapshots import RunSnapshot
-from mephisto_nb.data_model.states import AGENT_ACTIVE, AGENT_LEFT, Gate
-from mephisto_nb.lifecycle.gate_book import gate_of
-from mephisto_nb.lifecycle.run_state import RunRules, RunState
+from mephisto_nb.model.gates import OnboardingAgent, StoredGates
+from mephisto_nb.model.records import Agent, RunSnapshot
+from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, Gate
+from mephisto_nb.rules.gates.state import gate_of
+from mephisto_nb.rules.run_state import RunRules, RunState
 
 
 def state_from_snapshot(snapshot: RunSnapshot, rules: RunRules) -> RunState:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSON
-from mephisto_nb.data_model.gates import HeldArrival, OnboardingAgent
-from mephisto_nb.data_model.records import Worker
-from mephisto_nb.data_model.states import AGENT_LEFT, AgentStatus, Gate
-from mephisto_nb.lifecycle.gate_book import Errand, ErrandKind
-from mephisto_nb.lifecycle.gate_steps import add_onboarding, change_onboarding, hold, keep_onboarding_answer
+from mephisto_nb.model.gates import HeldArrival, OnboardingAgent
+from mephisto_nb.model.records import Worker
+from mephisto_nb.model.states import AGENT_LEFT, AgentStatus, Gate
+from mephisto_nb.rules.gates.state import Errand, ErrandKind
+from mephisto_nb.rules.gates.steps import add_onboarding, change_onboarding, hold, keep_onboarding_answer
 
 if TYPE_CHECKING:
-    from mephisto_nb.lifecycle.step import Step
+    from mephisto_nb.rules.step import Step
 
 
 def begin(step: Step, worker: Worker, registration_id: str) -> OnboardingAgent:

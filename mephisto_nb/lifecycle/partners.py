@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.packets import PacketType
-from mephisto_nb.data_model.partner_rules import PartnerRules, WhenLeft, WhenWaited
-from mephisto_nb.data_model.states import AgentStatus, UnitStatus
-from mephisto_nb.lifecycle.rooms import Meeting
+from mephisto_nb.model.packets import PacketType
+from mephisto_nb.model.partner_rules import PartnerRules, WhenLeft, WhenWaited
+from mephisto_nb.model.states import AgentStatus, UnitStatus
+from mephisto_nb.rules.run_state import Meeting
 
 if TYPE_CHECKING:
-    from mephisto_nb.data_model.records import Agent, Unit
-    from mephisto_nb.lifecycle.run_state import RunState
-    from mephisto_nb.lifecycle.step import Step
+    from mephisto_nb.model.records import Agent, Unit
+    from mephisto_nb.rules.run_state import RunState
+    from mephisto_nb.rules.step import Step
 
 _BEGUN = frozenset({AgentStatus.IN_TASK, AgentStatus.PARTNER_DISCONNECT})
 _UNTAKEN = frozenset({UnitStatus.CREATED, UnitStatus.LAUNCHED})

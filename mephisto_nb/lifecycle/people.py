@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mephisto_nb.data_model.changes import AddPayment, ChangePayment, SetBlocked, SetGrant
-from mephisto_nb.data_model.records import Payment
-from mephisto_nb.data_model.states import PaymentKind, PaymentStatus
-from mephisto_nb.utils.money import dollars
+from mephisto_nb.model.changes import AddPayment, ChangePayment, SetBlocked, SetGrant
+from mephisto_nb.model.money import dollars
+from mephisto_nb.model.records import Payment
+from mephisto_nb.model.states import PaymentKind, PaymentStatus
 
 if TYPE_CHECKING:
-    from mephisto_nb.lifecycle.step import Step
+    from mephisto_nb.rules.step import Step
 
 
 def pay(

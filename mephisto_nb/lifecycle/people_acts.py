@@ -7,7 +7,8 @@ from dataclasses import replace
 from itertools import islice
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.people_acts import (
+from mephisto_nb.errors import ConflictError
+from mephisto_nb.model.people import (
     OF_BLOCKS,
     OF_GRANTS,
     UNMADE,
@@ -18,8 +19,7 @@ from mephisto_nb.data_model.people_acts import (
     WorkerChange,
     WorkerKey,
 )
-from mephisto_nb.data_model.records import Event, Qualification
-from mephisto_nb.errors import ConflictError
+from mephisto_nb.model.records import Event, Qualification
 
 #: How many of the workers that stand in the way are named.
 _NAMED = 3

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mephisto_nb.data_model.qualifications import Comparator, Requirement
-from mephisto_nb.data_model.snapshots import WorkerFacts
+from mephisto_nb.model.qualifications import Comparator, Requirement
+from mephisto_nb.model.records import WorkerFacts
 
 C = Comparator
 

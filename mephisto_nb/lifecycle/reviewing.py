@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.changes import AddReview
-from mephisto_nb.data_model.records import Agent, Unit
-from mephisto_nb.data_model.reviews import DECIDED, SAID, Decision, KeptReview, Outcome, Review
-from mephisto_nb.data_model.snapshots import WorkerFacts
-from mephisto_nb.data_model.states import (
+from mephisto_nb.model.changes import AddReview
+from mephisto_nb.model.records import Agent, Unit, WorkerFacts
+from mephisto_nb.model.reviews import DECIDED, SAID, Decision, KeptReview, Outcome, Review
+from mephisto_nb.model.states import (
     AGENT_OF_DECIDED,
     UNIT_ANSWERED,
     UNIT_PAYABLE,
@@ -25,10 +24,10 @@ from mephisto_nb.data_model.states import (
     PaymentStatus,
     UnitStatus,
 )
-from mephisto_nb.lifecycle import people
+from mephisto_nb.rules import people
 
 if TYPE_CHECKING:
-    from mephisto_nb.lifecycle.step import Step
+    from mephisto_nb.rules.step import Step
 
 #: Units whose worker has been promised their pay.
 _PAID_FOR = UNIT_PAYABLE - {UnitStatus.COMPLETED}

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mephisto_nb.data_model.states import AgentStatus
+from mephisto_nb.model.states import AgentStatus
 
 if TYPE_CHECKING:
-    from mephisto_nb.data_model.records import Agent, Unit
+    from mephisto_nb.model.records import Agent, Unit
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
-from mephisto_nb.data_model.partner_rules import PartnerRules
-from mephisto_nb.data_model.qualifications import Requirement
-from mephisto_nb.data_model.records import AS_LAUNCHED, Agent, Assignment, Steering, Unit, Worker
-from mephisto_nb.data_model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, UNIT_OPEN, AgentStatus, UnitStatus
-from mephisto_nb.lifecycle.gate_book import GateBook
-from mephisto_nb.lifecycle.gate_rules import NO_GATES, GateRules
-from mephisto_nb.lifecycle.rooms import Rooms
+from mephisto_nb.model.partner_rules import PartnerRules
+from mephisto_nb.model.qualifications import Requirement
+from mephisto_nb.model.records import AS_LAUNCHED, Agent, Assignment, Steering, Unit, Worker
+from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, UNIT_OPEN, AgentStatus, UnitStatus
+from mephisto_nb.rules.gates.gate_rules import NO_GATES, GateRules
+from mephisto_nb.rules.gates.state import GateBook
+from mephisto_nb.rules.run_state import Rooms
 
 #: A run that expires is no worker's doing.
 _OWN_WAYS_TO_LEAVE = AGENT_LEFT - {AgentStatus.EXPIRED}

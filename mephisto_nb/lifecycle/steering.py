@@ -11,11 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.states import UnitStatus
-from mephisto_nb.lifecycle.departures import expire_assigned, expire_open
-from mephisto_nb.lifecycle.limits import limits_of, unheld_units
-from mephisto_nb.lifecycle.run_state import RunState
-from mephisto_nb.lifecycle.step import Step
+from mephisto_nb.model.states import UnitStatus
+from mephisto_nb.rules.departures import expire_assigned, expire_open
+from mephisto_nb.rules.launching import limits_of, unheld_units
+from mephisto_nb.rules.run_state import RunState
+from mephisto_nb.rules.step import Step
 
 _WHO = "operator"
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.changes import (
+from mephisto_nb.model.changes import (
     AddAgent,
     AddAssignments,
     AddLiveUpdate,
@@ -29,12 +29,11 @@ from mephisto_nb.data_model.changes import (
     SetGrant,
     Steer,
 )
-from mephisto_nb.data_model.packets import Packet, PacketType
-from mephisto_nb.data_model.records import AS_LAUNCHED, Agent, Assignment, Event, Steering, Submission, Unit, Worker
-from mephisto_nb.data_model.states import AgentStatus, UnitStatus, check_agent_transition, check_unit_transition
-from mephisto_nb.lifecycle.gate_book import Errand
-from mephisto_nb.lifecycle.rooms import Meeting
-from mephisto_nb.lifecycle.run_state import RunState
+from mephisto_nb.model.packets import Packet, PacketType
+from mephisto_nb.model.records import AS_LAUNCHED, Agent, Assignment, Event, Steering, Submission, Unit, Worker
+from mephisto_nb.model.states import AgentStatus, UnitStatus, check_agent_transition, check_unit_transition
+from mephisto_nb.rules.gates.state import Errand
+from mephisto_nb.rules.run_state import Meeting, RunState
 
 
 @dataclass(slots=True)

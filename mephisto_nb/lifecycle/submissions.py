@@ -6,11 +6,11 @@ nobody had been able to tell them, their work finds a place all the same.
 
 from __future__ import annotations
 
-from mephisto_nb.data_model.records import Agent, Submission, Unit
-from mephisto_nb.data_model.states import AGENT_ACTIVE, AgentStatus, UnitStatus
-from mephisto_nb.lifecycle import partners
-from mephisto_nb.lifecycle.checks import look_at
-from mephisto_nb.lifecycle.step import Step
+from mephisto_nb.model.records import Agent, Submission, Unit
+from mephisto_nb.model.states import AGENT_ACTIVE, AgentStatus, UnitStatus
+from mephisto_nb.rules import seating
+from mephisto_nb.rules.gates.checks import look_at
+from mephisto_nb.rules.step import Step
 
 
 def submit(step: Step, submission: Submission) -> None:
@@ -22,7 +22,7 @@ def submit(step: Step, submission: Submission) -> None:
     if agent.submitted_at is not None:
         step.log("agent", agent.agent_id, None, None, "a second answer was set aside", "router")
         return
-    late, begun = agent.status not in AGENT_ACTIVE, partners.has_begun(step.state, agent)
+    late, begun = agent.status not in AGENT_ACTIVE, seating.has_begun(step.state, agent)
     step.add_submission(submission)
     why = f"sent in time, while the run had it as {agent.status.value!r}" if late else "sent an answer"
     unit = _place_for_late(step, agent) if late else step.state.units[agent.unit_id]
@@ -31,7 +31,7 @@ def submit(step: Step, submission: Submission) -> None:
     step.ended.append(agent)
     step.submitted.append(unit)
     if begun:
-        partners.left(step, agent, begun=True)
+        seating.left(step, agent, begun=True)
     look_at(step, agent, unit, submission)
 
 

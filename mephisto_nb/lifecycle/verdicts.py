@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.gates import OnboardingAgent
-from mephisto_nb.data_model.records import Agent, Worker
-from mephisto_nb.data_model.snapshots import WorkerFacts
-from mephisto_nb.data_model.states import AgentStatus, Gate
-from mephisto_nb.lifecycle.checks import fail_checks, shut_out
-from mephisto_nb.lifecycle.gate_steps import add_verdict, change_onboarding
-from mephisto_nb.lifecycle.gates import count_gold, facts_now
-from mephisto_nb.lifecycle.people import grant
+from mephisto_nb.model.gates import OnboardingAgent
+from mephisto_nb.model.records import Agent, Worker, WorkerFacts
+from mephisto_nb.model.states import AgentStatus, Gate
+from mephisto_nb.rules.gates.checks import fail_checks, shut_out
+from mephisto_nb.rules.gates.passing import count_gold, facts_now
+from mephisto_nb.rules.gates.steps import add_verdict, change_onboarding
+from mephisto_nb.rules.people import grant
 
 if TYPE_CHECKING:
-    from mephisto_nb.lifecycle.step import Step
+    from mephisto_nb.rules.step import Step
 
 
 def judge_onboarding(step: Step, agent_id: str, passed: bool, detail: JSONObject | None = None) -> None:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from mephisto_nb.data_model.packets import PacketType, Received
+from mephisto_nb.model.packets import PacketType, Received
 
 #: Messages that waited for less (seconds) were handled as they came; pages call a kernel busy from here on, too.
 _NOTICED = 2.0

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from mephisto_nb.data_model.people_acts import Act, ActKind, WorkerKey
 from mephisto_nb.errors import ConfigError, NotFoundError
-from mephisto_nb.operations.worker_selection import Values, Whom, pair_values, pick_workers
-from mephisto_nb.utils.login import login_name
+from mephisto_nb.model.people import Act, ActKind, WorkerKey
+from mephisto_nb.people.worker_selection import Values, Whom, pair_values, pick_workers
+from mephisto_nb.utils.ids import login_name
 
 #: Reads the rows of `PeopleStore.read_workers`.
 Known: TypeAlias = Callable[[], Sequence[Sequence[Any]]]

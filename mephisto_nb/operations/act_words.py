@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
-from mephisto_nb.data_model.people_acts import OF_BLOCKS, ActKind, Outcome, WorkerChange
+from mephisto_nb.model.people import OF_BLOCKS, ActKind, Outcome, WorkerChange
 
 #: How many workers are named.
 _NAMED = 4

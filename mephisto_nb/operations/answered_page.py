@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.abstractions.blueprint import Blueprint
 from mephisto_nb.errors import UsageError
-from mephisto_nb.export.frames import own_data
-from mephisto_nb.operations.unit_page import UnitPage, read_files
+from mephisto_nb.frames.frames import own_data
+from mephisto_nb.pages.unit_page import UnitPage, read_files
+from mephisto_nb.ports.blueprint import Blueprint
 
 #: The name of the page that every site begins with.
 _INDEX = "index.html"

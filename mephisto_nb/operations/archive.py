@@ -8,27 +8,26 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
-from mephisto_nb.abstractions.blueprint import Blueprint
-from mephisto_nb.abstractions.clock import Clock
-from mephisto_nb.abstractions.crowd_provider import CrowdProvider
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.abstractions.progress import Progress, no_progress
-from mephisto_nb.data_model.records import TaskRun
-from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.data_model.snapshots import RunPay
+from mephisto_nb.config.registry import get_blueprint_from_type, get_crowd_provider_from_type
+from mephisto_nb.config.task_run_settings import settings_from_dict
 from mephisto_nb.errors import NotFoundError
-from mephisto_nb.export.frames import runs_frame
-from mephisto_nb.importing.imported_blueprint import ImportedBlueprint
-from mephisto_nb.operations.registry import get_blueprint_from_type, get_crowd_provider_from_type
-from mephisto_nb.operations.run_frames import RunFrames
-from mephisto_nb.operations.run_lock import find_driver
-from mephisto_nb.operations.task_run_settings import settings_from_dict
-from mephisto_nb.operations.threads import DatabaseWriter
+from mephisto_nb.frames.frames import runs_frame
+from mephisto_nb.frames.run_frames import RunFrames
+from mephisto_nb.importing.old_files import ImportedBlueprint
+from mephisto_nb.kernel.launch.run_lock import find_driver
+from mephisto_nb.kernel.writer import DatabaseWriter
+from mephisto_nb.model.records import RunPay, TaskRun
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.ports.blueprint import Blueprint
+from mephisto_nb.ports.clock import Clock
+from mephisto_nb.ports.crowd_provider import CrowdProvider
+from mephisto_nb.ports.database import Database
+from mephisto_nb.ports.progress import Progress, no_progress
 from mephisto_nb.review.reviewed_run import ReviewedRun
 
 if TYPE_CHECKING:
-    from mephisto_nb.operations.run_keeper import RunKeeper
-    from mephisto_nb.operations.task_run import LiveTaskRun
+    from mephisto_nb.kernel.run_tasks import RunKeeper
+    from mephisto_nb.run import LiveTaskRun
 
 
 class PastTaskRun(RunFrames, ReviewedRun):

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.abstractions.bot import Bot
-from mephisto_nb.abstractions.task_runner import Turn
+from mephisto_nb.ports.bot import Bot
+from mephisto_nb.ports.task_runner import Turn
 from mephisto_nb.utils.ids import new_id
 
 

@@ -12,17 +12,17 @@ from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mephisto_nb.abstractions.architect import Architect
-from mephisto_nb.abstractions.channel import Acknowledged, Ahead, Channel, Incoming, Messages, Missed, Presence, Synced
-from mephisto_nb.abstractions.clock import Clock
-from mephisto_nb.data_model.packets import Packet
 from mephisto_nb.errors import LinkRefusedError, RouterError
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations.absence import Absence
+from mephisto_nb.kernel.client_io_handler import Absence
+from mephisto_nb.model.packets import Packet
+from mephisto_nb.ports.architect import Architect
+from mephisto_nb.ports.channel import Acknowledged, Ahead, Channel, Incoming, Messages, Missed, Presence, Synced
+from mephisto_nb.ports.clock import Clock
+from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger
 
 if TYPE_CHECKING:
-    from mephisto_nb.operations.run_engine import RunEngine
+    from mephisto_nb.kernel.engine import RunEngine
 
 logger = get_logger(__name__)
 

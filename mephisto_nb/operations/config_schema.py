@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from mephisto_nb.data_model.task_run_args import MISSING, TaskRunArgs
-from mephisto_nb.operations import registry
+from mephisto_nb.config import registry
+from mephisto_nb.model.task_run_args import MISSING, TaskRunArgs
 
 
 @dataclass(slots=True)

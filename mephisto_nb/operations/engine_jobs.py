@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
-from mephisto_nb.data_model.packets import Received
 from mephisto_nb.errors import ConflictError, DatabaseError
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations.patience import Patience
+from mephisto_nb.kernel.writer import Patience
+from mephisto_nb.model.packets import Received
+from mephisto_nb.rules.step import Step
 
 T = TypeVar("T")
 

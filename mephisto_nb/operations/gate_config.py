@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from mephisto_nb.data_model.gate_args import GateArgs
+from mephisto_nb.model.gates import GateArgs
 
 
 @cache

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.data_model.states import Gate
+from mephisto_nb.config.schema import names_of
 from mephisto_nb.errors import ConfigError, MephistoError
-from mephisto_nb.lifecycle.checks import is_same
-from mephisto_nb.operations.gate_config import names_of
-from mephisto_nb.utils.call_threads import call
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.model.states import Gate
+from mephisto_nb.rules.gates.checks import is_same
+from mephisto_nb.utils.user_code import call
 
 #: How long a function may take to judge an answer, in seconds.
 PATIENCE = 300.0

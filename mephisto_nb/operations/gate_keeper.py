@@ -8,26 +8,24 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model.gates import HeldArrival
-from mephisto_nb.data_model.records import Worker
-from mephisto_nb.data_model.snapshots import WorkerFacts
-from mephisto_nb.data_model.states import Gate
 from mephisto_nb.errors import ClosedError, DatabaseError
-from mephisto_nb.lifecycle.arrivals import Outcome, release
-from mephisto_nb.lifecycle.gate_book import Errand, ErrandKind, gate_of
-from mephisto_nb.lifecycle.gates import Supply
-from mephisto_nb.lifecycle.run_state import RunState
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.lifecycle.verdicts import give_up, judge_onboarding, judge_unit
-from mephisto_nb.operations.gate_judges import Finding, JudgeError, Judges
-from mephisto_nb.operations.gate_rows import RowSource
-from mephisto_nb.operations.patience import Patience
-from mephisto_nb.operations.supervisor import Supervisor
-from mephisto_nb.operations.threads import in_thread
+from mephisto_nb.kernel.gates.gate_judges import Finding, JudgeError, Judges
+from mephisto_nb.kernel.gates.gate_rows import RowSource
+from mephisto_nb.kernel.supervisor import Supervisor
+from mephisto_nb.kernel.writer import Patience, in_thread
+from mephisto_nb.model.gates import HeldArrival
+from mephisto_nb.model.records import Worker, WorkerFacts
+from mephisto_nb.model.states import Gate
+from mephisto_nb.ports.database import Database
+from mephisto_nb.rules.arrivals import Outcome, release
+from mephisto_nb.rules.gates.passing import Supply
+from mephisto_nb.rules.gates.state import Errand, ErrandKind, gate_of
+from mephisto_nb.rules.gates.verdicts import give_up, judge_onboarding, judge_unit
+from mephisto_nb.rules.run_state import RunState
+from mephisto_nb.rules.step import Step
 
 if TYPE_CHECKING:
-    from mephisto_nb.operations.run_engine import RunEngine
+    from mephisto_nb.kernel.engine import RunEngine
 
 #: What a verdict changes: gets the step, and what is known of the worker by then.
 Rule = Callable[[Step, WorkerFacts], None]

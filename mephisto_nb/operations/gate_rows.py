@@ -11,14 +11,13 @@ from typing import Any
 import pandas as pd
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.assignment_data import InitializationData
-from mephisto_nb.data_model.gates import GateRow
-from mephisto_nb.data_model.records import Worker
-from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.data_model.states import Gate
+from mephisto_nb.config.schema import names_of
 from mephisto_nb.errors import ConfigError, DataFileError
-from mephisto_nb.operations.gate_config import names_of
-from mephisto_nb.utils.call_threads import call, in_own_thread
+from mephisto_nb.model.gates import GateRow
+from mephisto_nb.model.records import Worker
+from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
+from mephisto_nb.model.states import Gate
+from mephisto_nb.utils.user_code import call, in_own_thread
 
 
 @dataclass(slots=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 
-from mephisto_nb.data_model.gate_args import REPEAT, GateArgs, check_gate_args
-from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.data_model.states import Gate
+from mephisto_nb.config.schema import names_of
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.lifecycle.gate_rules import GateRules, gold_is_due, has_few_wrong
-from mephisto_nb.operations.gate_config import names_of
-from mephisto_nb.operations.gate_rows import RowSource, source_of
+from mephisto_nb.kernel.gates.gate_rows import RowSource, source_of
+from mephisto_nb.model.gates import REPEAT, GateArgs, check_gate_args
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.model.states import Gate
+from mephisto_nb.rules.gates.gate_rules import GateRules, gold_is_due, has_few_wrong
 from mephisto_nb.utils.logging import get_logger, warn_once
 
 logger = get_logger(__name__)

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 from omegaconf import DictConfig
 
-from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import ConfigError, UnknownKeyError
+from mephisto_nb.model.shared_state import SharedTaskState
 
 
 def read_handed_over(config: Any, shared_state: Any = None) -> tuple[DictConfig | Mapping[str, Any], SharedTaskState]:

@@ -9,17 +9,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mephisto_nb.data_model.task_run_args import MAXIMUM_BONUS
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations.patience import Patience
-from mephisto_nb.operations.submitted_unit import SubmittedUnit
-from mephisto_nb.operations.supervisor import Supervisor
-from mephisto_nb.operations.threads import in_thread
-from mephisto_nb.utils.call_threads import CallThreads, is_async
+from mephisto_nb.kernel.hooks import SubmittedUnit
+from mephisto_nb.kernel.supervisor import Supervisor
+from mephisto_nb.kernel.writer import Patience, in_thread
+from mephisto_nb.model.task_run_args import MAXIMUM_BONUS
+from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger
+from mephisto_nb.utils.user_code import CallThreads, is_async
 
 if TYPE_CHECKING:
-    from mephisto_nb.operations.task_run import LiveTaskRun
+    from mephisto_nb.run import LiveTaskRun
 
 logger = get_logger(__name__)
 

@@ -22,8 +22,8 @@ from hydra.version import VersionBase
 from omegaconf import OmegaConf
 
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.config.schema import SECTIONS
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.operations.config_schema import SECTIONS
 
 CONFIG_ROOT = "hydra_configs"
 _PRIMARY = "_mephisto_nb_primary"

@@ -10,17 +10,17 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
-from mephisto_nb.errors import ConfigError
-from mephisto_nb.operations import typed_config
-from mephisto_nb.operations.config_schema import DatabaseArgs, MephistoConfig, TaskConfig
-from mephisto_nb.operations.hydra_compose import CONFIG_ROOT, Source, compose_tree, file_source
-from mephisto_nb.operations.task_run_settings import (
+from mephisto_nb.config import typed_config
+from mephisto_nb.config.hydra_config import CONFIG_ROOT, Source, compose_tree, file_source
+from mephisto_nb.config.schema import DatabaseArgs, MephistoConfig, TaskConfig
+from mephisto_nb.config.task_run_settings import (
     TaskRunSettings,
     check_config,
     missing_values,
     resolve_config,
     settings_from_dict,
 )
+from mephisto_nb.errors import ConfigError
 from mephisto_nb.utils.logging import get_logger
 
 __all__ = [

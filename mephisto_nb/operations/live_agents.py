@@ -9,27 +9,26 @@ from functools import partial
 from typing import Any
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.abstractions.blueprint import Blueprint
-from mephisto_nb.abstractions.bot import Bot
-from mephisto_nb.abstractions.task_runner import TaskRunner, Turn
-from mephisto_nb.data_model.changes import AddLiveUpdate
-from mephisto_nb.data_model.packets import Packet, PacketType
-from mephisto_nb.data_model.partner_rules import WhenLeft, WhenWaited
-from mephisto_nb.data_model.records import Agent
-from mephisto_nb.data_model.states import AGENT_ACTIVE, AgentStatus
 from mephisto_nb.errors import ReplayError
-from mephisto_nb.lifecycle.departures import leave
-from mephisto_nb.lifecycle.partners import finish, rules_for, tell_who_goes_on
-from mephisto_nb.lifecycle.rooms import Meeting
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations.bot_agent import BotAgent, Seat
-from mephisto_nb.operations.run_engine import RunEngine
-from mephisto_nb.operations.running_agent import RunningAgent, SendAhead
-from mephisto_nb.operations.supervisor import Supervisor
-from mephisto_nb.operations.talk import Heard, Talk
-from mephisto_nb.operations.together import Together
-from mephisto_nb.operations.transcripts import Transcripts
-from mephisto_nb.utils.own_code import describe
+from mephisto_nb.kernel.engine import RunEngine
+from mephisto_nb.kernel.supervisor import Supervisor
+from mephisto_nb.kernel.talk.agents import RunningAgent, SendAhead, Together
+from mephisto_nb.kernel.talk.bot_agent import BotAgent, Seat
+from mephisto_nb.kernel.talk.talk import Heard, Talk
+from mephisto_nb.kernel.talk.transcripts import Transcripts
+from mephisto_nb.model.changes import AddLiveUpdate
+from mephisto_nb.model.packets import Packet, PacketType
+from mephisto_nb.model.partner_rules import WhenLeft, WhenWaited
+from mephisto_nb.model.records import Agent
+from mephisto_nb.model.states import AGENT_ACTIVE, AgentStatus
+from mephisto_nb.ports.blueprint import Blueprint
+from mephisto_nb.ports.bot import Bot
+from mephisto_nb.ports.task_runner import TaskRunner, Turn
+from mephisto_nb.rules.departures import leave
+from mephisto_nb.rules.run_state import Meeting
+from mephisto_nb.rules.seating import finish, rules_for, tell_who_goes_on
+from mephisto_nb.rules.step import Step
+from mephisto_nb.utils.user_code import describe
 
 #: What the pages of people hear whose task's code has failed: what they have is theirs to send.
 _OVER: JSONObject = {"text": "This has come to its end.", "id": "", "task_data": {"task_done": True}}

@@ -14,23 +14,23 @@ from weakref import WeakValueDictionary
 import pandas as pd
 from omegaconf import DictConfig
 
-from mephisto_nb.abstractions.clock import Clock, SystemClock
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model.records import TaskRun
-from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.archive import Archive
+from mephisto_nb.config.config_handler import get_data_directory
+from mephisto_nb.config.task_run_settings import TaskRunSettings, resolve_config
 from mephisto_nb.errors import ConfigError, LoopError
 from mephisto_nb.importing.importer import Importing
-from mephisto_nb.operations.archive import Archive
-from mephisto_nb.operations.config_handler import get_data_directory
-from mephisto_nb.operations.handed_over import read_handed_over
-from mephisto_nb.operations.people import People
-from mephisto_nb.operations.run_keeper import RunKeeper
-from mephisto_nb.operations.run_starter import RunStarter
-from mephisto_nb.operations.supervisor import Supervisor
-from mephisto_nb.operations.task_run import LiveTaskRun
-from mephisto_nb.operations.task_run_settings import TaskRunSettings, resolve_config
-from mephisto_nb.operations.threads import DatabaseWriter, in_thread
-from mephisto_nb.review.books import Books
+from mephisto_nb.kernel.launch.launch_input import read_handed_over
+from mephisto_nb.kernel.launch.starter import RunStarter
+from mephisto_nb.kernel.run_tasks import RunKeeper
+from mephisto_nb.kernel.supervisor import Supervisor
+from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
+from mephisto_nb.model.records import TaskRun
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.people.operator_people import People
+from mephisto_nb.ports.clock import Clock, SystemClock
+from mephisto_nb.ports.database import Database
+from mephisto_nb.review.payments import Books
+from mephisto_nb.run import LiveTaskRun
 from mephisto_nb.utils.logging import get_logger, set_mephisto_log_level
 
 logger = get_logger(__name__)
@@ -310,7 +310,7 @@ def _check_database(settings: TaskRunSettings, url: str) -> None:
 
 def _open_database(url: str) -> Database:
     scheme = url.partition(":")[0].partition("+")[0]
-    for entry in entry_points(group="mephisto_nb.databases", name=scheme):
+    for entry in entry_points(group="mephisto_nb.storage", name=scheme):
         database: Database = entry.load()(url)
         return database
     raise ConfigError(

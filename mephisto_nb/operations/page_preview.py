@@ -14,12 +14,12 @@ from typing import Any
 from omegaconf import DictConfig
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.abstractions.blueprint import Blueprint
-from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.config.task_run_settings import resolve_config
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.operations.run_setup import make_plan
-from mephisto_nb.operations.task_run_settings import resolve_config
-from mephisto_nb.operations.unit_page import UnitPage, read_files
+from mephisto_nb.kernel.launch.plan import make_plan
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.pages.unit_page import UnitPage, read_files
+from mephisto_nb.ports.blueprint import Blueprint
 
 
 def make_page(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from mephisto_nb.abstractions.clock import Clock
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model.records import Qualification
 from mephisto_nb.errors import ClosedError, NotFoundError
-from mephisto_nb.operations.people_acts import PeopleActs
-from mephisto_nb.operations.qualifications import Qualifications
-from mephisto_nb.operations.threads import DatabaseWriter
-from mephisto_nb.operations.workers import Workers
+from mephisto_nb.kernel.writer import DatabaseWriter
+from mephisto_nb.model.records import Qualification
+from mephisto_nb.people.acts import PeopleActs
+from mephisto_nb.people.qualifications import Qualifications
+from mephisto_nb.people.workers import Workers
+from mephisto_nb.ports.clock import Clock
+from mephisto_nb.ports.database import Database
 
 
 class People:

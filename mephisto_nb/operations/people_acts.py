@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from mephisto_nb.abstractions.clock import Clock
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model.changes import (
+from mephisto_nb.errors import ConflictError, NotFoundError
+from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
+from mephisto_nb.model.changes import (
     AddAgent,
     AddPayment,
     AddSubmission,
@@ -19,14 +19,13 @@ from mephisto_nb.data_model.changes import (
     SetBlocked,
     SetGrant,
 )
-from mephisto_nb.data_model.people_acts import OF_ALL, OF_WORKERS, Act, ActKind, Outcome
-from mephisto_nb.errors import ConflictError, NotFoundError
-from mephisto_nb.lifecycle.people_acts import undo_of
-from mephisto_nb.operations.act_makers import make_act
-from mephisto_nb.operations.act_words import foretell, tell
-from mephisto_nb.operations.threads import DatabaseWriter, in_thread
+from mephisto_nb.model.people import OF_ALL, OF_WORKERS, Act, ActKind, Outcome
+from mephisto_nb.people.acts import foretell, make_act, tell
+from mephisto_nb.ports.clock import Clock
+from mephisto_nb.ports.database import Database
+from mephisto_nb.rules.people import undo_of
+from mephisto_nb.utils.ids import login_name
 from mephisto_nb.utils.logging import get_logger
-from mephisto_nb.utils.login import login_name
 
 logger = get_logger(__name__)
 

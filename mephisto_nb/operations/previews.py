@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 from numbers import Integral, Real
 
-from mephisto_nb.data_model.states import AGENT_ACTIVE, UnitStatus
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.lifecycle.limits import LIMITS, count_over_limit, limits_of, unheld_units
-from mephisto_nb.lifecycle.run_state import RunState
-from mephisto_nb.utils.money import dollars
+from mephisto_nb.model.money import dollars
+from mephisto_nb.model.states import AGENT_ACTIVE, UnitStatus
+from mephisto_nb.rules.launching import LIMITS, count_over_limit, limits_of, unheld_units
+from mephisto_nb.rules.run_state import RunState
 
 #: How many of the interrupted are named.
 _NAMED = 5

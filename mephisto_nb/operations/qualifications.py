@@ -8,14 +8,14 @@ from typing import Any, Self
 import pandas as pd
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.people_acts import OF_QUALIFICATIONS, Outcome
-from mephisto_nb.data_model.qualifications import Requirement, requirement_from_dict
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.export import people_frames
-from mephisto_nb.operations.people_acts import PeopleActs
-from mephisto_nb.operations.requiring import describe_runs, requires
-from mephisto_nb.operations.threads import in_thread
-from mephisto_nb.operations.worker_selection import Values, Whom
+from mephisto_nb.frames import people_frames
+from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.people import OF_QUALIFICATIONS, Outcome
+from mephisto_nb.model.qualifications import Requirement, requirement_from_dict
+from mephisto_nb.people.acts import PeopleActs
+from mephisto_nb.people.qualifications import describe_runs, requires
+from mephisto_nb.people.worker_selection import Values, Whom
 
 
 class Qualifications:

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast, overload
 
-from mephisto_nb.abstractions.architect import Architect
-from mephisto_nb.abstractions.blueprint import Blueprint
-from mephisto_nb.abstractions.crowd_provider import CrowdProvider
+from mephisto_nb.config.registry import PluginShelf
 from mephisto_nb.errors import UsageError
-from mephisto_nb.operations.plugin_shelf import PluginShelf
+from mephisto_nb.ports.architect import Architect
+from mephisto_nb.ports.blueprint import Blueprint
+from mephisto_nb.ports.crowd_provider import CrowdProvider
 
 Plugin = TypeVar("Plugin", bound=type[Any])
 
@@ -48,7 +48,7 @@ def register_mephisto_abstraction(
 
     Examples
     --------
-    >>> from mephisto_nb.providers.mock import MockProvider
+    >>> from mephisto_nb.providers.link import MockProvider
     >>> @register_mephisto_abstraction()
     ... class LabProvider(MockProvider):
     ...     PROVIDER_TYPE = "lab"

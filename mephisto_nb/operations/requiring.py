@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from mephisto_nb._typing import JSON
-from mephisto_nb.data_model.records import TaskRun
+from mephisto_nb.model.records import TaskRun
 
 #: What a blueprint's arguments call a qualification, what those are called that are not named there (after the task),
 #: and what is made of them with an ending (see `lifecycle.gate_rules.GateRules`).

@@ -13,19 +13,16 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-from mephisto_nb.abstractions.clock import Clock, Timer
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model.packets import Packet, Received
 from mephisto_nb.errors import ConflictError, DatabaseError
-from mephisto_nb.lifecycle.departures import pass_time
-from mephisto_nb.lifecycle.launching import launch_more
-from mephisto_nb.lifecycle.loading import state_from_snapshot
-from mephisto_nb.lifecycle.run_state import RunRules, RunState
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations.engine_jobs import Job, JobQueue, MessageHandler, message_job
-from mephisto_nb.operations.patience import Patience
-from mephisto_nb.operations.threads import DatabaseWriter, in_thread
-from mephisto_nb.operations.waiters import Waiters
+from mephisto_nb.kernel.engine import Job, JobQueue, MessageHandler, Waiters, message_job
+from mephisto_nb.kernel.writer import DatabaseWriter, Patience, in_thread
+from mephisto_nb.model.packets import Packet, Received
+from mephisto_nb.ports.clock import Clock, Timer
+from mephisto_nb.ports.database import Database
+from mephisto_nb.rules.departures import pass_time
+from mephisto_nb.rules.launching import launch_more
+from mephisto_nb.rules.run_state import RunRules, RunState, state_from_snapshot
+from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.garbage import no_collection
 from mephisto_nb.utils.ids import new_id
 from mephisto_nb.utils.logging import get_logger

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.abstractions.blueprint import Blueprint
-from mephisto_nb.abstractions.clock import Clock
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.abstractions.progress import Progress, no_progress
-from mephisto_nb.data_model.records import PAGE_ERROR, TaskRun
-from mephisto_nb.data_model.snapshots import RunSnapshot
 from mephisto_nb.errors import UsageError
-from mephisto_nb.export import files, frames
-from mephisto_nb.operations.said_frames import SaidFrames
-from mephisto_nb.operations.threads import DatabaseWriter
+from mephisto_nb.frames import files, frames
+from mephisto_nb.frames.run_frames import SaidFrames
+from mephisto_nb.kernel.writer import DatabaseWriter
+from mephisto_nb.model.records import PAGE_ERROR, RunSnapshot, TaskRun
+from mephisto_nb.ports.blueprint import Blueprint
+from mephisto_nb.ports.clock import Clock
+from mephisto_nb.ports.database import Database
+from mephisto_nb.ports.progress import Progress, no_progress
 
 if TYPE_CHECKING:
-    from mephisto_nb.operations.run_parts import RunParts
+    from mephisto_nb.kernel.run_parts import RunParts
 
 
 class RunFrames(SaidFrames):

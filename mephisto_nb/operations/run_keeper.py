@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from mephisto_nb.errors import ClosedError, RouterError
-from mephisto_nb.lifecycle.departures import leave_introductions
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations.supervisor import Supervisor
+from mephisto_nb.kernel.supervisor import Supervisor
+from mephisto_nb.rules.departures import leave_introductions
+from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger
 
 if TYPE_CHECKING:
-    from mephisto_nb.operations.gate_keeper import GateKeeper
-    from mephisto_nb.operations.hooks import SubmissionHooks
-    from mephisto_nb.operations.live_agents import AgentKeeper
-    from mephisto_nb.operations.task_launcher import TaskLauncher
-    from mephisto_nb.operations.task_run import LiveTaskRun
-    from mephisto_nb.operations.verdicts import Verdicts
+    from mephisto_nb.kernel.can_do_unit import Verdicts
+    from mephisto_nb.kernel.gates.gate_worker import GateKeeper
+    from mephisto_nb.kernel.hooks import SubmissionHooks
+    from mephisto_nb.kernel.talk.task_code import AgentKeeper
+    from mephisto_nb.kernel.task_launcher import TaskLauncher
+    from mephisto_nb.run import LiveTaskRun
 
 logger = get_logger(__name__)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from mephisto_nb.data_model.records import TaskRun
 from mephisto_nb.errors import LaunchError, RunBusyError
+from mephisto_nb.model.records import TaskRun
 
 _LOCK, _PID = "operator.lock", "operator.pid"
 

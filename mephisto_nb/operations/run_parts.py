@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mephisto_nb.abstractions.architect import Architect
-from mephisto_nb.abstractions.blueprint import Blueprint
-from mephisto_nb.abstractions.clock import Clock
-from mephisto_nb.abstractions.crowd_provider import CrowdProvider
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.abstractions.progress import Progress
-from mephisto_nb.data_model.records import TaskRun
-from mephisto_nb.operations.run_tally import RunTally
-from mephisto_nb.operations.threads import DatabaseWriter
+from mephisto_nb.kernel.tally import RunTally
+from mephisto_nb.kernel.writer import DatabaseWriter
+from mephisto_nb.model.records import TaskRun
+from mephisto_nb.ports.architect import Architect
+from mephisto_nb.ports.blueprint import Blueprint
+from mephisto_nb.ports.clock import Clock
+from mephisto_nb.ports.crowd_provider import CrowdProvider
+from mephisto_nb.ports.database import Database
+from mephisto_nb.ports.progress import Progress
 
 if TYPE_CHECKING:
-    from mephisto_nb.operations.client_io_handler import ClientIOHandler
-    from mephisto_nb.operations.run_engine import RunEngine
+    from mephisto_nb.kernel.client_io_handler import ClientIOHandler
+    from mephisto_nb.kernel.engine import RunEngine
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 
 from mephisto_nb.utils.files import write_private
-from mephisto_nb.utils.secret import Secret
+from mephisto_nb.utils.proofs import Secret
 
 _FILE = "link_secret"
 _SECRET = re.compile("[0-9a-f]{64}")

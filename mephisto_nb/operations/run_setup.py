@@ -12,28 +12,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.abstractions.architect import Architect, RouterPlan
-from mephisto_nb.abstractions.blueprint import Blueprint
-from mephisto_nb.abstractions.crowd_provider import CrowdProvider
-from mephisto_nb.data_model.gate_args import FLAG, REPEAT, GateArgs
-from mephisto_nb.data_model.qualifications import Comparator, Requirement, make_requirement, requirement_from_dict
-from mephisto_nb.data_model.records import Assignment, Unit, Worker
-from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.data_model.states import Gate
-from mephisto_nb.errors import ConfigError
-from mephisto_nb.lifecycle.run_state import CanDoUnit, RunRules
-from mephisto_nb.operations.gate_config import gate_args_of
-from mephisto_nb.operations.gate_rows import RowSource, source_of
-from mephisto_nb.operations.gate_settings import check_gates, make_gate_rules, uses_golds, uses_screening
-from mephisto_nb.operations.registry import (
+from mephisto_nb.config.registry import (
     get_architect_from_type,
     get_blueprint_from_type,
     get_crowd_provider_from_type,
 )
+from mephisto_nb.config.schema import gate_args_of
+from mephisto_nb.errors import ConfigError
+from mephisto_nb.kernel.gates.gate_rows import RowSource, source_of
+from mephisto_nb.kernel.gates.gate_settings import check_gates, make_gate_rules, uses_golds, uses_screening
+from mephisto_nb.model.gates import FLAG, REPEAT, GateArgs
+from mephisto_nb.model.qualifications import Comparator, Requirement, make_requirement, requirement_from_dict
+from mephisto_nb.model.records import Assignment, Unit, Worker
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.model.states import Gate
+from mephisto_nb.ports.architect import Architect, RouterPlan
+from mephisto_nb.ports.blueprint import Blueprint
+from mephisto_nb.ports.crowd_provider import CrowdProvider
+from mephisto_nb.rules.run_state import CanDoUnit, RunRules
 
 if TYPE_CHECKING:
-    from mephisto_nb.operations.task_run_settings import TaskRunSettings
-    from mephisto_nb.operations.verdicts import Verdicts
+    from mephisto_nb.config.task_run_settings import TaskRunSettings
+    from mephisto_nb.kernel.can_do_unit import Verdicts
 
 WRAPPER = "wrap_crowd_source.js"
 

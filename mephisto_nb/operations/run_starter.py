@@ -13,40 +13,39 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.abstractions.architect import Architect
-from mephisto_nb.abstractions.blueprint import Blueprint
-from mephisto_nb.abstractions.clock import Clock
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.abstractions.progress import Progress
-from mephisto_nb.data_model.records import TaskRun
-from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.config.task_run_settings import TaskRunSettings, settings_from_dict
 from mephisto_nb.errors import ConfigError, NotFoundError
-from mephisto_nb.lifecycle.departures import expire_open
-from mephisto_nb.lifecycle.launching import reopen_expired
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations.client_io_handler import ClientIOHandler
-from mephisto_nb.operations.gate_judges import Judges
-from mephisto_nb.operations.gate_keeper import GateKeeper
-from mephisto_nb.operations.hooks import SubmissionHooks
-from mephisto_nb.operations.live_agents import AgentKeeper
-from mephisto_nb.operations.run_engine import RunEngine
-from mephisto_nb.operations.run_keeper import RunKeeper
-from mephisto_nb.operations.run_lock import take_lock
-from mephisto_nb.operations.run_parts import RunParts
-from mephisto_nb.operations.run_secret import keep_run_secret
-from mephisto_nb.operations.run_setup import RunPlan, make_plan
-from mephisto_nb.operations.run_tally import RunTally
-from mephisto_nb.operations.supervisor import Supervisor
-from mephisto_nb.operations.task_launcher import TaskLauncher
-from mephisto_nb.operations.task_run_settings import TaskRunSettings, settings_from_dict
-from mephisto_nb.operations.threads import DatabaseWriter, in_thread, wholly_in_thread
-from mephisto_nb.operations.transcripts import Transcripts
-from mephisto_nb.operations.verdicts import make_verdicts
-from mephisto_nb.operations.worker_pool import WorkerPool
+from mephisto_nb.kernel.can_do_unit import make_verdicts
+from mephisto_nb.kernel.client_io_handler import ClientIOHandler
+from mephisto_nb.kernel.engine import RunEngine
+from mephisto_nb.kernel.gates.gate_judges import Judges
+from mephisto_nb.kernel.gates.gate_worker import GateKeeper
+from mephisto_nb.kernel.hooks import SubmissionHooks
+from mephisto_nb.kernel.launch.plan import RunPlan, make_plan
+from mephisto_nb.kernel.launch.run_lock import keep_run_secret, take_lock
+from mephisto_nb.kernel.run_parts import RunParts
+from mephisto_nb.kernel.run_tasks import RunKeeper
+from mephisto_nb.kernel.supervisor import Supervisor
+from mephisto_nb.kernel.talk.task_code import AgentKeeper
+from mephisto_nb.kernel.talk.transcripts import Transcripts
+from mephisto_nb.kernel.tally import RunTally
+from mephisto_nb.kernel.task_launcher import TaskLauncher
+from mephisto_nb.kernel.worker_pool import WorkerPool
+from mephisto_nb.kernel.writer import DatabaseWriter, in_thread, wholly_in_thread
+from mephisto_nb.model.records import TaskRun
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.ports.architect import Architect
+from mephisto_nb.ports.blueprint import Blueprint
+from mephisto_nb.ports.clock import Clock
+from mephisto_nb.ports.database import Database
+from mephisto_nb.ports.progress import Progress
+from mephisto_nb.rules.departures import expire_open
+from mephisto_nb.rules.launching import reopen_expired
+from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.ids import new_id
 
 if TYPE_CHECKING:
-    from mephisto_nb.operations.task_run import LiveTaskRun
+    from mephisto_nb.run import LiveTaskRun
 
 #: A launch is checked and stored, gets its page, its router, and is offered to the crowd.
 _STAGES = 4

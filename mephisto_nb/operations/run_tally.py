@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.records import AS_LAUNCHED, PAGE_ERROR, Steering
-from mephisto_nb.data_model.states import UnitStatus
-from mephisto_nb.lifecycle.step import Step
+from mephisto_nb.model.records import AS_LAUNCHED, PAGE_ERROR, Steering
+from mephisto_nb.model.states import UnitStatus
+from mephisto_nb.rules.step import Step
 
 #: How many of those turned away are remembered.
 _REMEMBERED = 1000

@@ -9,16 +9,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.abstractions.task_runner import Turn
-from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.errors import ConfigError, PartnerLeftError
-from mephisto_nb.operations.bot_agent import BotAgent, Seat
-from mephisto_nb.operations.talk import Heard, Talk
-from mephisto_nb.utils.call_threads import call
+from mephisto_nb.kernel.talk.bot_agent import BotAgent, Seat
+from mephisto_nb.kernel.talk.talk import Heard, Talk
+from mephisto_nb.model.packets import Packet, PacketType
+from mephisto_nb.ports.task_runner import Turn
+from mephisto_nb.utils.user_code import call
 
 if TYPE_CHECKING:
-    from mephisto_nb.lifecycle.step import Step
-    from mephisto_nb.operations.run_engine import RunEngine
+    from mephisto_nb.kernel.engine import RunEngine
+    from mephisto_nb.rules.step import Step
 
 #: ``send_ahead(after, packet)``: sends a live update to a worker's page before it is committed.
 SendAhead: TypeAlias = Callable[[str, Packet], Awaitable[None]]

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from mephisto_nb.abstractions.blueprint import Blueprint
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model.records import TaskRun
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.export import said
+from mephisto_nb.frames import said
+from mephisto_nb.model.records import TaskRun
+from mephisto_nb.ports.blueprint import Blueprint
+from mephisto_nb.ports.database import Database
 
 
 class SaidFrames:

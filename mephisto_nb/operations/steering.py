@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
-from mephisto_nb.data_model.states import UnitStatus
 from mephisto_nb.errors import ClosedError
-from mephisto_nb.lifecycle import steering
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations.previews import check_limits, preview
-from mephisto_nb.operations.run_frames import RunFrames
-from mephisto_nb.operations.run_parts import RunParts
+from mephisto_nb.frames.run_frames import RunFrames
+from mephisto_nb.kernel.run_parts import RunParts
+from mephisto_nb.kernel.steering import check_limits, preview
+from mephisto_nb.model.states import UnitStatus
+from mephisto_nb.rules import steering
+from mephisto_nb.rules.step import Step
 
 T = TypeVar("T")
 

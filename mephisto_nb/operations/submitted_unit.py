@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.data_model.states import PaymentKind
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.lifecycle.people import block, grant, is_paid, pay, revoke
-from mephisto_nb.lifecycle.step import Step
+from mephisto_nb.model.states import PaymentKind
+from mephisto_nb.rules.people import block, grant, is_paid, pay, revoke
+from mephisto_nb.rules.step import Step
 
 if TYPE_CHECKING:
-    from mephisto_nb.operations.run_engine import RunEngine
+    from mephisto_nb.kernel.engine import RunEngine
 
 #: What no database takes as a whole number.
 _MOST_VALUE = 2**63

@@ -18,7 +18,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ReplayError
 
 if TYPE_CHECKING:
-    from mephisto_nb.operations.transcripts import Entry
+    from mephisto_nb.kernel.talk.transcripts import Entry
 
 #: Of whom a time that was over for all is noted.
 _NOBODY = ""

@@ -10,14 +10,14 @@ from functools import partial
 from itertools import islice
 from typing import cast
 
-from mephisto_nb.data_model.assignment_data import InitializationData
-from mephisto_nb.data_model.states import UnitStatus
-from mephisto_nb.lifecycle.launching import create
-from mephisto_nb.lifecycle.run_state import RunState
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations.run_engine import RunEngine
-from mephisto_nb.operations.run_tally import RunTally
-from mephisto_nb.operations.threads import in_thread
+from mephisto_nb.kernel.engine import RunEngine
+from mephisto_nb.kernel.tally import RunTally
+from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.shared_state import InitializationData
+from mephisto_nb.model.states import UnitStatus
+from mephisto_nb.rules.launching import create
+from mephisto_nb.rules.run_state import RunState
+from mephisto_nb.rules.step import Step
 
 Data = Iterable[InitializationData] | AsyncIterable[InitializationData]
 

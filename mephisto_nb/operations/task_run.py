@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from mephisto_nb.data_model.states import UNIT_ANSWERED, UnitStatus
 from mephisto_nb.errors import ClosedError, RunFailedError
-from mephisto_nb.operations.run_parts import RunParts
-from mephisto_nb.operations.steering import SteeredRun
-from mephisto_nb.operations.worker_names import read_names
+from mephisto_nb.kernel.run_parts import RunParts
+from mephisto_nb.kernel.steering import SteeredRun
+from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
+from mephisto_nb.people.worker_selection import read_names
 from mephisto_nb.review.reviewed_run import ReviewedRun
 
 if TYPE_CHECKING:
-    from mephisto_nb.abstractions.database import Database
-    from mephisto_nb.operations.run_engine import RunEngine
+    from mephisto_nb.kernel.engine import RunEngine
+    from mephisto_nb.ports.database import Database
 
 
 class LiveTaskRun(SteeredRun, ReviewedRun):

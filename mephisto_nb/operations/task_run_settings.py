@@ -12,10 +12,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.task_run_args import MISSING, TaskRunArgs, check_task_run_args
+from mephisto_nb.config import typed_config
+from mephisto_nb.config.schema import SECTIONS, DatabaseArgs
 from mephisto_nb.errors import ConfigError, MephistoError, MissingValueError
-from mephisto_nb.operations import typed_config
-from mephisto_nb.operations.config_schema import SECTIONS, DatabaseArgs
+from mephisto_nb.model.task_run_args import MISSING, TaskRunArgs, check_task_run_args
 from mephisto_nb.utils.logging import level_number
 
 _DATABASE_TYPES = {"sqlite": "sqlite", "singleton": "sqlite", "local": "sqlite", "postgresql": "postgresql"}
@@ -73,7 +73,7 @@ def resolve_config(config: DictConfig | Mapping[str, Any]) -> TaskRunSettings:
 
     Examples
     --------
-    >>> from mephisto_nb.operations.hydra_config import compose
+    >>> from mephisto_nb.config.hydra_config import compose
     >>> about = {"task_name": "colours", "task_title": "Colours", "task_description": "Name them", "task_tags": ""}
     >>> settings = resolve_config(compose("mock", task={**about, "task_reward": 0.15}))
     >>> settings.task.task_reward, settings.provider_type

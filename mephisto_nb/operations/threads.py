@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from mephisto_nb.data_model.changes import Changes
 from mephisto_nb.errors import ClosedError
+from mephisto_nb.model.changes import Changes
 from mephisto_nb.utils.logging import get_logger
 
 if TYPE_CHECKING:
-    from mephisto_nb.abstractions.database import Database
+    from mephisto_nb.ports.database import Database
 
 logger = get_logger(__name__)
 

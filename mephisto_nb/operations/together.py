@@ -7,11 +7,11 @@ import hashlib
 from collections.abc import Awaitable, Iterator, Sequence
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.abstractions.task_runner import LiveAgent
 from mephisto_nb.errors import PartnerLeftError
-from mephisto_nb.operations.bot_agent import BotAgent
-from mephisto_nb.operations.running_agent import RunningAgent, checked
-from mephisto_nb.operations.talk import Heard, Talk
+from mephisto_nb.kernel.talk.agents import RunningAgent, checked
+from mephisto_nb.kernel.talk.bot_agent import BotAgent
+from mephisto_nb.kernel.talk.talk import Heard, Talk
+from mephisto_nb.ports.task_runner import LiveAgent
 
 
 class Together:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from itertools import count
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.abstractions.task_runner import Turn
-from mephisto_nb.data_model.changes import AddLiveUpdate
-from mephisto_nb.data_model.states import AGENT_ACTIVE
-from mephisto_nb.lifecycle.partners import seats_of
-from mephisto_nb.lifecycle.run_state import RunState
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations.threads import in_thread
+from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.changes import AddLiveUpdate
+from mephisto_nb.model.states import AGENT_ACTIVE
+from mephisto_nb.ports.database import Database
+from mephisto_nb.ports.task_runner import Turn
+from mephisto_nb.rules.run_state import RunState
+from mephisto_nb.rules.seating import seats_of
+from mephisto_nb.rules.step import Step
 
 #: Of an agent's record, these turns are for its page.
 SEEN = frozenset({"worker", "operator", "notice"})

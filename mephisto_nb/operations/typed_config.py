@@ -15,9 +15,9 @@ from typing import Any, get_type_hints
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
+from mephisto_nb.config.schema import SECTIONS, Section, TaskConfig
+from mephisto_nb.config.schema import merge as merge_gates
 from mephisto_nb.errors import ConfigError, MissingValueError, UnknownKeyError
-from mephisto_nb.operations.config_schema import SECTIONS, Section, TaskConfig
-from mephisto_nb.operations.gate_config import merge as merge_gates
 from mephisto_nb.utils.logging import get_logger, warn_once
 
 _logger = get_logger(__name__)

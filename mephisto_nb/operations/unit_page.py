@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.abstractions.blueprint import Blueprint
-from mephisto_nb.abstractions.task_runner import TaskRunner
-from mephisto_nb.export.frames import results_frame
+from mephisto_nb.frames.frames import results_frame
+from mephisto_nb.ports.blueprint import Blueprint
+from mephisto_nb.ports.task_runner import TaskRunner
 
 #: Bytes of files that lie beside the page, beyond which the rest of them is left out.
 MOST_BYTES = 8_000_000

@@ -8,21 +8,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model.gates import HeldArrival
-from mephisto_nb.data_model.records import Assignment, Unit, Worker
-from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.data_model.snapshots import WorkerFacts
-from mephisto_nb.lifecycle.arrivals import Arrival
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations.patience import Patience
-from mephisto_nb.operations.threads import in_thread
-from mephisto_nb.utils.call_threads import is_async
+from mephisto_nb.kernel.writer import Patience, in_thread
+from mephisto_nb.model.gates import HeldArrival
+from mephisto_nb.model.records import Assignment, Unit, Worker, WorkerFacts
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.ports.database import Database
+from mephisto_nb.rules.arrivals import Arrival
+from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger
+from mephisto_nb.utils.user_code import is_async
 
 if TYPE_CHECKING:
-    from mephisto_nb.operations.run_engine import RunEngine
-    from mephisto_nb.operations.supervisor import Supervisor
+    from mephisto_nb.kernel.engine import RunEngine
+    from mephisto_nb.kernel.supervisor import Supervisor
 
 logger = get_logger(__name__)
 

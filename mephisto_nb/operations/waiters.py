@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mephisto_nb.errors import ClosedError
-from mephisto_nb.lifecycle.run_state import RunState
+from mephisto_nb.rules.run_state import RunState
 
 
 class Waiters:

@@ -10,25 +10,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.abstractions.blueprint import Blueprint
-from mephisto_nb.abstractions.crowd_provider import CrowdProvider, Identity
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model.gates import HeldArrival, OnboardingAgent
-from mephisto_nb.data_model.packets import PacketType, Received
-from mephisto_nb.data_model.records import PAGE_ERROR, Agent, Submission
-from mephisto_nb.data_model.snapshots import WorkerFacts
-from mephisto_nb.data_model.states import AgentStatus
-from mephisto_nb.lifecycle.arrivals import Arrival, Held, Outcome, answer, arrive
-from mephisto_nb.lifecycle.departures import leave
-from mephisto_nb.lifecycle.eligibility import Refusal, RefusalCode
-from mephisto_nb.lifecycle.onboarding import hand_in
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.lifecycle.submissions import submit
-from mephisto_nb.operations.threads import in_thread
+from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.gates import HeldArrival, OnboardingAgent
+from mephisto_nb.model.packets import PacketType, Received
+from mephisto_nb.model.records import PAGE_ERROR, Agent, Submission, WorkerFacts
+from mephisto_nb.model.states import AgentStatus
+from mephisto_nb.ports.blueprint import Blueprint
+from mephisto_nb.ports.crowd_provider import CrowdProvider, Identity
+from mephisto_nb.ports.database import Database
+from mephisto_nb.rules.arrivals import Arrival, Held, Outcome, answer, arrive
+from mephisto_nb.rules.departures import leave
+from mephisto_nb.rules.eligibility import Refusal, RefusalCode
+from mephisto_nb.rules.gates.onboarding import hand_in
+from mephisto_nb.rules.step import Step
+from mephisto_nb.rules.submissions import submit
 from mephisto_nb.utils.logging import get_logger
 
 if TYPE_CHECKING:
-    from mephisto_nb.operations.verdicts import Verdicts
+    from mephisto_nb.kernel.can_do_unit import Verdicts
 
 #: Of what a worker's page reports as an error, this many characters are kept.
 _ERROR_LENGTH, _ERROR_KEY_LENGTH = 4000, 100

@@ -9,8 +9,8 @@ from typing import Any, TypeAlias, cast
 
 import pandas as pd
 
-from mephisto_nb.data_model.people_acts import WorkerKey
 from mephisto_nb.errors import ConfigError, NotFoundError
+from mephisto_nb.model.people import WorkerKey
 
 #: A name, several, a column ``worker_name`` or ``worker_id``, or a frame that has one of them.
 Whom: TypeAlias = "str | WorkerKey | Iterable[str | WorkerKey] | pd.Series[Any] | pd.DataFrame"

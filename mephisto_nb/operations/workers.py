@@ -6,11 +6,11 @@ from typing import Any, Self
 
 import pandas as pd
 
-from mephisto_nb.data_model.people_acts import OF_WORKERS, Outcome
-from mephisto_nb.data_model.task_run_args import minimum_hourly_pay_of
-from mephisto_nb.export import people_frames
-from mephisto_nb.operations.people_acts import PeopleActs
-from mephisto_nb.operations.worker_selection import Whom
+from mephisto_nb.frames import people_frames
+from mephisto_nb.model.people import OF_WORKERS, Outcome
+from mephisto_nb.model.task_run_args import minimum_hourly_pay_of
+from mephisto_nb.people.acts import PeopleActs
+from mephisto_nb.people.worker_selection import Whom
 
 
 class Workers:

@@ -12,17 +12,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
-from mephisto_nb.data_model.records import Agent, Unit
-from mephisto_nb.data_model.reviews import DECIDED, SAID, KeptReview, Outcome
-from mephisto_nb.data_model.snapshots import WorkerFacts
 from mephisto_nb.errors import ClosedError, ConflictError, NotFoundError
-from mephisto_nb.lifecycle.run_state import RunRules, RunState
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations.threads import in_thread
+from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.records import Agent, Unit, WorkerFacts
+from mephisto_nb.model.reviews import DECIDED, SAID, KeptReview, Outcome
+from mephisto_nb.rules.run_state import RunRules, RunState
+from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.ids import new_id
 
 if TYPE_CHECKING:
-    from mephisto_nb.review.runs import DecidableRun
+    from mephisto_nb.review.reviewable import DecidableRun
 
 #: What a decision is carried out as, and what looks up all that it has to know.
 Rule: TypeAlias = Callable[[Step], list[Outcome]]

@@ -9,17 +9,17 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from mephisto_nb.abstractions.clock import Clock
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model.states import PaymentStatus
 from mephisto_nb.errors import ConfigError, NotFoundError
-from mephisto_nb.export import frames
-from mephisto_nb.export.column_types import TEXT
-from mephisto_nb.operations.threads import DatabaseWriter, in_thread
-from mephisto_nb.review.decisions import who_decides
-from mephisto_nb.review.owed import PaymentsPreview, owed_by_worker, preview_paid
+from mephisto_nb.frames import frames
+from mephisto_nb.frames.frames import TEXT
+from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
+from mephisto_nb.model.states import PaymentStatus
+from mephisto_nb.ports.clock import Clock
+from mephisto_nb.ports.database import Database
+from mephisto_nb.review.decide import who_decides
+from mephisto_nb.review.payments import PaymentsPreview, owed_by_worker, preview_paid
+from mephisto_nb.review.reviewable import ReviewableRun
 from mephisto_nb.review.reviewing import Reviewing
-from mephisto_nb.review.runs import ReviewableRun
 from mephisto_nb.review.selection import refuse_namesakes
 
 #: Payments: their ids, or rows with the column ``payment_id``.

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import TypeAlias
 
-from mephisto_nb.data_model.records import TaskRun
-from mephisto_nb.data_model.reviews import Decision
-from mephisto_nb.data_model.states import UnitStatus
-from mephisto_nb.data_model.task_run_args import MAXIMUM_BONUS
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.utils.login import login_name
-from mephisto_nb.utils.money import dollars
+from mephisto_nb.model.money import dollars
+from mephisto_nb.model.records import TaskRun
+from mephisto_nb.model.reviews import Decision
+from mephisto_nb.model.states import UnitStatus
+from mephisto_nb.model.task_run_args import MAXIMUM_BONUS
+from mephisto_nb.utils.ids import login_name
 
 #: Qualifications to grant: a name (value 1), several, or values by name.
 Grants: TypeAlias = "str | Iterable[str] | Mapping[str, int] | None"

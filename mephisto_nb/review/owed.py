@@ -10,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from mephisto_nb.data_model.records import TaskRun
-from mephisto_nb.data_model.states import PaymentStatus
-from mephisto_nb.export.column_types import TEXT
-from mephisto_nb.utils.money import dollars
+from mephisto_nb.frames.frames import TEXT
+from mephisto_nb.model.money import dollars
+from mephisto_nb.model.records import TaskRun
+from mephisto_nb.model.states import PaymentStatus
 
 OWED_COLUMNS = ("worker_id", "worker_name", "owed", "payments", "sent", "tasks", "providers")
 

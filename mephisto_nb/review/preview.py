@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mephisto_nb.abstractions.crowd_provider import CrowdProvider, CrowdVerb
-from mephisto_nb.data_model.changes import AddPayment, Change, ChangePayment, SetBlocked, SetGrant
-from mephisto_nb.data_model.reviews import Decision, Outcome
-from mephisto_nb.data_model.states import PaymentKind
+from mephisto_nb.config.registry import get_crowd_provider_from_type
 from mephisto_nb.errors import UnknownTypeError
-from mephisto_nb.operations.registry import get_crowd_provider_from_type
-from mephisto_nb.utils.money import dollars
+from mephisto_nb.model.changes import AddPayment, Change, ChangePayment, SetBlocked, SetGrant
+from mephisto_nb.model.money import dollars
+from mephisto_nb.model.reviews import Decision, Outcome
+from mephisto_nb.model.states import PaymentKind
+from mephisto_nb.ports.crowd_provider import CrowdProvider, CrowdVerb
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from mephisto_nb.data_model.states import UnitStatus
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.export.column_types import typed
-from mephisto_nb.review.agreement import agreement_by_answer, closed_questions
+from mephisto_nb.frames.frames import typed
+from mephisto_nb.model.states import UnitStatus
+from mephisto_nb.review.queue import agreement_by_answer, closed_questions
 
 ORDERS = ("worker", "disagreement", "suspicion")
 QUEUE_COLUMNS = (

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.states import UNIT_REVIEWED, Gate, UnitStatus
-from mephisto_nb.export.column_types import typed
-from mephisto_nb.review.agreement import agreement_by_answer, closed_questions
+from mephisto_nb.frames.frames import typed
+from mephisto_nb.model.states import UNIT_REVIEWED, Gate, UnitStatus
+from mephisto_nb.review.queue import agreement_by_answer, closed_questions
 
 RECORD_COLUMNS = (
     "worker_id", "worker_name", "answers", "waiting", "decided", "accepted", "soft_rejected", "rejected",

@@ -9,22 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from mephisto_nb.abstractions.clock import Clock
-from mephisto_nb.abstractions.crowd_provider import CrowdProvider
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model.records import TaskRun
-from mephisto_nb.export import frames
-from mephisto_nb.operations.threads import DatabaseWriter
-from mephisto_nb.review.decisions import Grants
-from mephisto_nb.review.owed import owed_by_worker
-from mephisto_nb.review.preview import ReviewPreview
+from mephisto_nb.frames import frames
+from mephisto_nb.kernel.writer import DatabaseWriter
+from mephisto_nb.model.records import TaskRun
+from mephisto_nb.ports.clock import Clock
+from mephisto_nb.ports.crowd_provider import CrowdProvider
+from mephisto_nb.ports.database import Database
+from mephisto_nb.review.crowd_sync import tell_crowd
+from mephisto_nb.review.decide import Grants, ReviewPreview
+from mephisto_nb.review.payments import owed_by_worker
 from mephisto_nb.review.reviewing import Reviewing
 from mephisto_nb.review.selection import Units
-from mephisto_nb.review.telling import tell_crowd
 
 if TYPE_CHECKING:
-    from mephisto_nb.operations.run_engine import RunEngine
-    from mephisto_nb.operations.run_parts import RunParts
+    from mephisto_nb.kernel.engine import RunEngine
+    from mephisto_nb.kernel.run_parts import RunParts
 
 
 class ReviewedRun(ABC):

@@ -10,23 +10,32 @@ from typing import Any
 
 import pandas as pd
 
-from mephisto_nb.abstractions.crowd_provider import CrowdVerb
-from mephisto_nb.data_model.records import Unit
-from mephisto_nb.data_model.reviews import DECIDED, SAID, Decision, Outcome
-from mephisto_nb.data_model.states import UNIT_REVIEWED, UnitStatus
 from mephisto_nb.errors import ConfigError, NotFoundError
-from mephisto_nb.export.column_types import typed
-from mephisto_nb.lifecycle.reviewing import decide, undo
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations.threads import in_thread
-from mephisto_nb.review.applying import Rule, carry_out, make_step, read_standing
-from mephisto_nb.review.decisions import Extras, make_decision, refuse_bonus, who_decides
-from mephisto_nb.review.preview import ReviewPreview, describe, find_crowd
-from mephisto_nb.review.queue import review_queue
-from mephisto_nb.review.records import gold_accuracy, worker_records
-from mephisto_nb.review.runs import DecidableRun, ReviewableRun
+from mephisto_nb.frames.frames import typed
+from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.records import Unit
+from mephisto_nb.model.reviews import DECIDED, SAID, Decision, Outcome
+from mephisto_nb.model.states import UNIT_REVIEWED, UnitStatus
+from mephisto_nb.ports.crowd_provider import CrowdVerb
+from mephisto_nb.review.crowd_sync import tell_crowd
+from mephisto_nb.review.decide import (
+    Extras,
+    ReviewPreview,
+    Rule,
+    carry_out,
+    describe,
+    find_crowd,
+    make_decision,
+    make_step,
+    read_standing,
+    refuse_bonus,
+    who_decides,
+)
+from mephisto_nb.review.queue import gold_accuracy, review_queue, worker_records
+from mephisto_nb.review.reviewable import DecidableRun, ReviewableRun
 from mephisto_nb.review.selection import Selectable, Units, Wanted, refuse_namesakes, select
-from mephisto_nb.review.telling import tell_crowd
+from mephisto_nb.rules.reviewing import decide, undo
+from mephisto_nb.rules.step import Step
 
 OUTCOME_COLUMNS = ("task_run_id", "unit_id", "worker_id", "before", "after", "done", "why", "review_id", "owed", "also")
 

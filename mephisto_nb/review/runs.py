@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mephisto_nb.review.selection import Selectable
 
 if TYPE_CHECKING:
-    from mephisto_nb.abstractions.clock import Clock
-    from mephisto_nb.abstractions.crowd_provider import CrowdProvider
-    from mephisto_nb.abstractions.database import Database
-    from mephisto_nb.data_model.records import TaskRun
-    from mephisto_nb.operations.run_engine import RunEngine
-    from mephisto_nb.operations.threads import DatabaseWriter
+    from mephisto_nb.kernel.engine import RunEngine
+    from mephisto_nb.kernel.writer import DatabaseWriter
+    from mephisto_nb.model.records import TaskRun
+    from mephisto_nb.ports.clock import Clock
+    from mephisto_nb.ports.crowd_provider import CrowdProvider
+    from mephisto_nb.ports.database import Database
 
 
 class DecidableRun(Protocol):

@@ -7,8 +7,8 @@ from typing import Protocol, TypeAlias
 
 import pandas as pd
 
-from mephisto_nb.data_model.states import UnitStatus
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.model.states import UnitStatus
 
 #: By unit, the status in which it was seen; None: nobody has looked.
 Wanted: TypeAlias = dict[str, UnitStatus | None]

@@ -10,14 +10,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.abstractions.crowd_provider import CrowdProvider, CrowdVerb, CrowdWork
-from mephisto_nb.data_model.changes import Changes
-from mephisto_nb.data_model.records import Event
-from mephisto_nb.data_model.states import PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.errors import WorldError
-from mephisto_nb.operations.threads import in_thread
-from mephisto_nb.review.runs import ToldRun
-from mephisto_nb.utils.money import dollars
+from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.changes import Changes
+from mephisto_nb.model.money import dollars
+from mephisto_nb.model.records import Event
+from mephisto_nb.model.states import PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.ports.crowd_provider import CrowdProvider, CrowdVerb, CrowdWork
+from mephisto_nb.review.reviewable import ToldRun
 
 TOLD = "the crowd was told"
 REFUSED = "the crowd did not do it"

@@ -7,8 +7,8 @@ import logging
 from collections.abc import Callable, Iterable
 from enum import IntEnum
 
-from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.errors import DatabaseError
+from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.router.config import RouterConfig
 from mephisto_nb.router.deadlines import Deadline, Departures
 from mephisto_nb.router.inbox.store import Store

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mephisto_nb.data_model.states import AGENT_ACTIVE, AGENT_LEFT, AgentStatus
+from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, AgentStatus
 
 #: A message that waits longer than this for the operator means that the kernel is busy, in seconds.
 BUSY_AFTER = 2.0

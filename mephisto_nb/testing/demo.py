@@ -20,7 +20,7 @@ import pandas as pd
 
 import mephisto_nb as mnb
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.operations.task_run import LiveTaskRun
+from mephisto_nb.run import LiveTaskRun
 from mephisto_nb.testing.simulated_workers import simulate_workers
 
 EMAILS: list[dict[str, Any]] = [

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mephisto_nb.abstractions.clock import Timer
+from mephisto_nb.ports.clock import Timer
 
 
 @dataclass(order=True)

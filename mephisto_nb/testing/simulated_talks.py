@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import aiohttp
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.data_model.states import AGENT_LEFT
+from mephisto_nb.model.states import AGENT_LEFT
 
 if TYPE_CHECKING:
     from mephisto_nb.testing.simulated_workers import SimulatedWorker

@@ -16,9 +16,9 @@ from urllib.parse import parse_qsl, urlsplit
 import aiohttp
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.data_model.gates import ONBOARDING_PREFIX
 from mephisto_nb.errors import RouterError, UsageError
-from mephisto_nb.testing.simulated_talks import DONE, PARTNER_LEFT, ReplyFunction, SimulatedTalk
+from mephisto_nb.model.gates import ONBOARDING_PREFIX
+from mephisto_nb.testing.simulated_workers import DONE, PARTNER_LEFT, ReplyFunction, SimulatedTalk
 
 #: ``answer(data) -> answer`` of one unit, plain or async: gets the unit's ``init_task_data``.
 AnswerFunction: TypeAlias = Callable[[Any], JSON | Awaitable[JSON]]

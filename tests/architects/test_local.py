@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mephisto_nb.ports.architect import RouterPlan
+from mephisto_nb.ports.channel import Presence
 
-from mephisto_nb.abstractions.architect import RouterPlan
-from mephisto_nb.abstractions.channel import Presence
 from mephisto_nb.architects.local import LocalArchitect, LocalArchitectArgs
 from mephisto_nb.errors import ConfigError, LaunchError, LinkRefusedError, NotFoundError, PortInUseError, RouterError
 from tests.operations.runs import has_ended, kill, routers_in

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from mephisto_nb.data_model import changes as c
-from mephisto_nb.data_model.gates import HeldArrival, Verdict
-from mephisto_nb.data_model.records import Steering
-from mephisto_nb.data_model.states import AgentStatus, Gate
-from mephisto_nb.databases.migrate import REVISIONS
-from mephisto_nb.databases.sql_database import SQLDatabase
+from mephisto_nb.model import changes as c
+from mephisto_nb.model.gates import HeldArrival, Verdict
+from mephisto_nb.model.records import Steering
+from mephisto_nb.model.states import AgentStatus, Gate
+from mephisto_nb.storage.connect import REVISIONS
+from mephisto_nb.storage.sql_database import SQLDatabase
+
 from mephisto_nb.testing.contracts._samples import SampleRun, make_event
 
 #: What was steered of the run, in databases that know of it (0002 and later).

@@ -6,11 +6,11 @@ import json
 import time
 
 import pandas as pd
+from mephisto_nb.model.changes import AddAgent, AddAssignments, AddSubmission, AddWorker, Changes, ChangeUnit
+from mephisto_nb.model.records import Agent, Assignment, Submission, Unit, Worker
+from mephisto_nb.model.states import AgentStatus, UnitStatus
 from sqlalchemy import create_engine
 
-from mephisto_nb.data_model.changes import AddAgent, AddAssignments, AddSubmission, AddWorker, Changes, ChangeUnit
-from mephisto_nb.data_model.records import Agent, Assignment, Submission, Unit, Worker
-from mephisto_nb.data_model.states import AgentStatus, UnitStatus
 from mephisto_nb.utils.ids import new_id
 from tests.benchmarks.harness import Figure, launched
 

@@ -7,8 +7,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from mephisto_nb.model.states import UnitStatus
+
 import mephisto_nb as mnb
-from mephisto_nb.data_model.states import UnitStatus
 from tests.benchmarks.harness import ABOUT, Figure, launched, rows
 
 

@@ -12,13 +12,13 @@ import statistics
 import time
 from collections.abc import Callable
 
+from mephisto_nb.display.dashboard.watch import RunWatch
+from mephisto_nb.model.records import Submission, WorkerFacts
+from mephisto_nb.rules.arrivals import Arrival, arrive
+from mephisto_nb.rules.step import Step
+from mephisto_nb.rules.submissions import submit
+
 import mephisto_nb as mnb
-from mephisto_nb.data_model.records import Submission
-from mephisto_nb.data_model.snapshots import WorkerFacts
-from mephisto_nb.display.observation.watch import RunWatch
-from mephisto_nb.lifecycle.arrivals import Arrival, arrive
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.lifecycle.submissions import submit
 from mephisto_nb.utils.ids import new_id
 from tests.benchmarks.harness import Figure, launched
 

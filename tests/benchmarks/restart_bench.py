@@ -5,8 +5,9 @@ from __future__ import annotations
 import tempfile
 import time
 
+from mephisto_nb.model.states import UnitStatus
+
 import mephisto_nb as mnb
-from mephisto_nb.data_model.states import UnitStatus
 from tests.benchmarks.harness import ABOUT, Figure, rows
 
 

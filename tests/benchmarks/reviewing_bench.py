@@ -7,9 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import pandas as pd
-from sqlalchemy import create_engine
-
-from mephisto_nb.data_model.changes import (
+from mephisto_nb.model.changes import (
     AddAgent,
     AddAssignments,
     AddPayment,
@@ -18,9 +16,11 @@ from mephisto_nb.data_model.changes import (
     Changes,
     SetGrant,
 )
-from mephisto_nb.data_model.records import Agent, Assignment, Payment, Unit, Worker
-from mephisto_nb.data_model.reviews import Review
-from mephisto_nb.data_model.states import AgentStatus, PaymentKind, UnitStatus
+from mephisto_nb.model.records import Agent, Assignment, Payment, Unit, Worker
+from mephisto_nb.model.reviews import Review
+from mephisto_nb.model.states import AgentStatus, PaymentKind, UnitStatus
+from sqlalchemy import create_engine
+
 from mephisto_nb.utils.ids import new_id
 from tests.benchmarks.harness import Figure, launched
 

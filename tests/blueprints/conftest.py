@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.ports.blueprint import Blueprint
+from mephisto_nb.providers.link import MockProvider, MockProviderArgs
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from mephisto_nb.abstractions.blueprint import Blueprint
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBlueprintArgs
-from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.providers.mock import MockProvider, MockProviderArgs
 from tests.blueprints.fake_router import FakeRouter
 from tests.chromium import FLAGS, find_chromium
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
+
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBlueprintArgs
-from mephisto_nb.data_model.assignment_data import InitializationData
-from mephisto_nb.data_model.shared_state import SharedTaskState
 
 HTML = "<p>${text}</p><input name=mood>"
 

@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mephisto_nb.config.schema import merge
+from mephisto_nb.model.partner_rules import PartnerRules, WhenLeft, WhenWaited
+from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
+from mephisto_nb.ports.bot import Bot
+from mephisto_nb.ports.task_runner import TaskRunner
 
 import mephisto_nb as mnb
-from mephisto_nb.abstractions.bot import Bot
-from mephisto_nb.abstractions.task_runner import TaskRunner
 from mephisto_nb.blueprints.chat import ChatBlueprint, ChatBlueprintArgs
-from mephisto_nb.data_model.assignment_data import InitializationData
-from mephisto_nb.data_model.partner_rules import PartnerRules, WhenLeft, WhenWaited
-from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import ConfigError, DataFileError
-from mephisto_nb.operations.gate_config import merge
 
 
 async def talks(data: Any, agents: Any) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mephisto_nb.kernel.tally import RunTally
+from mephisto_nb.model.shared_state import SharedTaskState
 
 from mephisto_nb.blueprints.form import FormBlueprint, FormBlueprintArgs
-from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.forms import FormTask, form_task
-from mephisto_nb.operations.run_tally import RunTally
 from tests.blueprints.forms import composed
 
 NAME = {"type": "input", "name": "name", "label": "Name of {{ animal }}", "validators": {"required": True}}

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
+from mephisto_nb.ports.blueprint import STRICT_CSP
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.abstractions.blueprint import STRICT_CSP
 from mephisto_nb.blueprints.mock import EchoRunner, MockBlueprint, MockBlueprintArgs
-from mephisto_nb.data_model.assignment_data import InitializationData
-from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import ConfigError
 
 

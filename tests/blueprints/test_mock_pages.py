@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.providers.link import MockProvider, MockProviderArgs
 from playwright.sync_api import expect
 
 from mephisto_nb.blueprints.mock import MockBlueprint, MockBlueprintArgs
-from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.providers.mock import MockProvider, MockProviderArgs
 from tests.blueprints.fake_router import FakeRouter
 
 pytestmark = pytest.mark.browser

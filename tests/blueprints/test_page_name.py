@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from mephisto_nb.providers.link import MockProvider, MockProviderArgs
 from playwright.sync_api import Page, expect
-
-from mephisto_nb.providers.mock import MockProvider, MockProviderArgs
 
 pytestmark = pytest.mark.browser
 

@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import pytest
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.ports.task_runner import Turn
 
-from mephisto_nb.abstractions.task_runner import Turn
 from mephisto_nb.blueprints.remote_procedure import RemoteProcedureBlueprint, RemoteProcedureBlueprintArgs
-from mephisto_nb.blueprints.remote_procedure.arguments import ArgumentsError, fit
-from mephisto_nb.blueprints.remote_procedure.functions import CallState, Function
+from mephisto_nb.blueprints.remote_procedure.functions import ArgumentsError, CallState, Function, fit
 from mephisto_nb.blueprints.remote_procedure.runner import FunctionRunner
-from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.utils.logging import get_logger
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mephisto_nb.model.shared_state import SharedTaskState
 
 from mephisto_nb.blueprints.static_react import StaticReactBlueprint, StaticReactBlueprintArgs
-from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import ConfigError, DataFileError
 
 BUNDLE = '(()=>{"use strict";document.getElementById("app").textContent="import a from b"})();'

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from mephisto_nb.model.shared_state import InitializationData
 
-from mephisto_nb.data_model.assignment_data import InitializationData
 from mephisto_nb.errors import ConfigError, DataFileError
 from tests.blueprints.tasks import assignments, shared, task
 

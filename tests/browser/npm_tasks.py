@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.operations.hydra_config import compose
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.operations.task_run import LiveTaskRun
+from mephisto_nb.config.hydra_config import compose
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.operator import Operator
+from mephisto_nb.run import LiveTaskRun
+
 from tests.chromium import skip_or_fail
 
 DIST = Path(__file__).parents[1] / "npm" / "dist"

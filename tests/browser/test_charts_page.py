@@ -8,8 +8,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from mephisto_nb.display.chart_specs import draw_charts
-from mephisto_nb.display.charts import CHARTS, spec_of
+from mephisto_nb.display.charts import CHARTS, draw_charts, spec_of
 from tests.display.harness import Harness
 from tests.display.test_charts import results
 

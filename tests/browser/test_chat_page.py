@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.operator import Operator
+from mephisto_nb.run import LiveTaskRun
 from playwright.async_api import Browser, BrowserContext, FrameLocator, Page, expect
 
 import mephisto_nb as mnb
-from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.operations.task_run import LiveTaskRun
 from tests.browser.axe import faults
 from tests.browser.cable import Cable
 from tests.operations.chats import chat_config

@@ -6,10 +6,10 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.operator import Operator
 from playwright.async_api import Browser, Page, expect
 
-from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.operations.operator import Operator
 from tests.browser.cable import Cable
 from tests.browser.npm_tasks import built
 from tests.operations.chats import chat_config

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest_asyncio
+from mephisto_nb.run import LiveTaskRun
 from playwright.async_api import Page, expect
 
-from mephisto_nb.operations.task_run import LiveTaskRun
 from tests.browser.lost_link import network_to
 from tests.browser.npm_tasks import ANN, built, launched
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
+from mephisto_nb.display.review.review_model import ReviewRoom
+from mephisto_nb.display.review.review_panel import REVIEW, TOPIC
 from playwright.async_api import FrameLocator, Locator, Page, expect
 
 from mephisto_nb.display.notebook import Operator
-from mephisto_nb.display.reviewing.panel import REVIEW, TOPIC
-from mephisto_nb.display.reviewing.room import ReviewRoom
 from tests.display.stage import Stage
 from tests.review.answers import Row, add_answers, sample_run, stored_page_run, stored_run
 

@@ -9,10 +9,9 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from mephisto_nb.storage.sql_database import SQLDatabase
+from mephisto_nb.storage.tables import metadata
 from sqlalchemy import URL, create_engine, text
-
-from mephisto_nb.databases.sql_database import SQLDatabase
-from mephisto_nb.databases.tables import metadata
 
 
 class PostgreSQLServer:

@@ -7,11 +7,11 @@ import traceback
 from pathlib import Path
 
 import pytest
+from mephisto_nb.storage.connect import make_engine, parse_url, told_plainly
+from mephisto_nb.storage.sql_database import SQLDatabase
+from mephisto_nb.storage.values import MAX_KEY_LENGTH, make_key, make_storable
 from sqlalchemy import text
 
-from mephisto_nb.databases.connect import make_engine, parse_url, told_plainly
-from mephisto_nb.databases.plain_text import MAX_KEY_LENGTH, make_key, make_storable
-from mephisto_nb.databases.sql_database import SQLDatabase
 from mephisto_nb.errors import ConfigError, DatabaseError, MephistoError
 
 _PASSWORD = "s3cr3t-pass"

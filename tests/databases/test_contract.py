@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from mephisto_nb.storage.sql_database import SQLDatabase
 
-from mephisto_nb.databases.sql_database import SQLDatabase
-from mephisto_nb.testing.contracts._database_base import OpenDatabase
+from mephisto_nb.testing.contracts._samples import OpenDatabase
 from mephisto_nb.testing.contracts.database import DatabaseContract
 
 

@@ -16,13 +16,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from mephisto_nb.model.records import AS_LAUNCHED
+from mephisto_nb.storage.connect import REVISIONS, make_alembic_config, parse_url
+from mephisto_nb.storage.sql_database import SQLDatabase
+from mephisto_nb.storage.tables import metadata
 from sqlalchemy import Engine, create_engine, inspect, text
 
-from mephisto_nb.data_model.records import AS_LAUNCHED
-from mephisto_nb.databases.connect import parse_url
-from mephisto_nb.databases.migrate import REVISIONS, make_alembic_config
-from mephisto_nb.databases.sql_database import SQLDatabase
-from mephisto_nb.databases.tables import metadata
 from mephisto_nb.errors import DatabaseError, SchemaVersionError
 from tests.assets.make_database import STEERING
 
@@ -155,7 +154,7 @@ def test_threads_that_open_a_new_database_at_once_all_get_it(empty_url: str, _ag
 
 _OPEN = """
 import sys
-from mephisto_nb.databases.sql_database import SQLDatabase
+from mephisto_nb.storage.sql_database import SQLDatabase
 print("ready", flush=True)
 sys.stdin.readline()
 database = SQLDatabase(sys.argv[1])

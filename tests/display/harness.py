@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mephisto_nb.display.widgets.widget import DASHBOARD, FrontEnd
 from playwright.async_api import Page
 
-from mephisto_nb.display.widgets.front_end import DASHBOARD, FrontEnd
 from tests.display.states import NOW, SUBMISSION
 
 #: A model that keeps what it is sent, answers looks and questions as a kernel would, and can be told things.

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from mephisto_nb.display.people.people_model import room_of
+from mephisto_nb.display.people.people_panels import PEOPLE
+from mephisto_nb.display.widgets.widget_server import Desk, Subject
 from playwright.async_api import Page
 
 from mephisto_nb.display.notebook import Operator
-from mephisto_nb.display.people.panels import PEOPLE
-from mephisto_nb.display.people.room import room_of
-from mephisto_nb.display.widgets.desk import Desk, Subject
 from mephisto_nb.display.widgets.feed import Source
 from tests.display.harness import PAGE, theme
 

@@ -10,11 +10,10 @@ from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
-from mephisto_nb.data_model.states import UnitStatus
-from mephisto_nb.display.observation.attention import describe_attention
-from mephisto_nb.display.observation.medians import RunningMedian
-from mephisto_nb.display.observation.moment import Moment
-from mephisto_nb.display.observation.money import describe_money, describe_unpaid
+from mephisto_nb.display.dashboard.attention import describe_attention
+from mephisto_nb.display.dashboard.moment import Moment, describe_money, describe_unpaid
+from mephisto_nb.display.dashboard.statistics import RunningMedian
+from mephisto_nb.model.states import UnitStatus
 
 #: When all of these are.
 NOW = 1_796_000_000.0

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mephisto_nb.display.dashboard.runs import run_list
+from mephisto_nb.display.dashboard.watch import watch
+from mephisto_nb.model.task_run_args import minimum_hourly_pay_of
 
-from mephisto_nb.data_model.task_run_args import minimum_hourly_pay_of
 from mephisto_nb.display.notebook import Operator
-from mephisto_nb.display.observation.runs import run_list
-from mephisto_nb.display.observation.watch import watch
 from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.operations.runs import end_routers, launch, rows
 
@@ -137,7 +137,7 @@ async def test_what_a_notebook_saved_follows_until_the_operator_is_closed(
 ) -> None:
     published: list[str] = []
     monkeypatch.setattr(
-        "mephisto_nb.display.saved._publish", lambda bundle, _, update: published.append(bundle["text/plain"])
+        "mephisto_nb.display.summary._publish", lambda bundle, _, update: published.append(bundle["text/plain"])
     )
     ended._saved.show(ended._repr_mimebundle_(), ended._what_is_shown())
     ended.renew_what_was_saved()

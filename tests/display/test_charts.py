@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import mephisto_nb as mnb
-from mephisto_nb.display import chart_specs
+from mephisto_nb.display import charts as chart_specs
 from mephisto_nb.errors import ConfigError
 from tests.operations.runs import crowd_of, end_routers, launch, rows, take
 
@@ -75,7 +75,7 @@ async def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, data_di
         monkeypatch.setattr("mephisto_nb.display.charts.find_spec", lambda name: None)
         with pytest.raises(ConfigError, match="mephisto-nb\\[charts\\]"):
             run.charts()
-        monkeypatch.setattr("mephisto_nb.display.widgets.model.find_spec", lambda name: None)
+        monkeypatch.setattr("mephisto_nb.display.widgets.widget.find_spec", lambda name: None)
         with pytest.raises(ConfigError, match="mephisto-nb\\[lab\\]"):
             run.dashboard()
         assert set(run._repr_mimebundle_()) == {"text/plain", "text/html"}

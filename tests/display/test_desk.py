@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from mephisto_nb.display.widgets.widget_server import Desk, Subject
 
-from mephisto_nb.display.widgets.desk import Desk, Subject
 from mephisto_nb.errors import NotFoundError
 
 

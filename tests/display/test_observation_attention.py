@@ -9,17 +9,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from mephisto_nb.display.dashboard.attention import LONELY, describe_attention
+from mephisto_nb.display.dashboard.moment import LINK_AWAY, Moment, describe_money
+from mephisto_nb.display.dashboard.statistics import RunStatistics
+from mephisto_nb.kernel.client_io_handler import Absence
+from mephisto_nb.kernel.tally import RunTally
+from mephisto_nb.model.packets import PacketType
+from mephisto_nb.model.states import AgentStatus
+from mephisto_nb.rules.launching import launch_more
+from mephisto_nb.rules.steering import change_limits, pause
 
-from mephisto_nb.data_model.packets import PacketType
-from mephisto_nb.data_model.states import AgentStatus
-from mephisto_nb.display.observation.attention import LONELY, describe_attention
-from mephisto_nb.display.observation.moment import LINK_AWAY, Moment
-from mephisto_nb.display.observation.money import describe_money
-from mephisto_nb.display.observation.run_statistics import RunStatistics
-from mephisto_nb.lifecycle.launching import launch_more
-from mephisto_nb.lifecycle.steering import change_limits, pause
-from mephisto_nb.operations.absence import Absence
-from mephisto_nb.operations.run_tally import RunTally
 from tests.lifecycle.rehearsal import Rehearsal, facts_of
 
 HOSTILE = "<script>alert(1)</script>"

@@ -7,9 +7,7 @@ import random
 import statistics
 
 import pytest
-
-from mephisto_nb.display.observation.medians import RunningMedian
-from mephisto_nb.display.observation.pace import ENOUGH, NUM_SLICES, WINDOW, Pace
+from mephisto_nb.display.dashboard.statistics import ENOUGH, NUM_SLICES, WINDOW, Pace, RunningMedian
 
 
 def test_the_rate_is_that_of_all_answers_while_they_are_few() -> None:

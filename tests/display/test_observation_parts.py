@@ -6,13 +6,11 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from mephisto_nb.display.dashboard.moment import LONGEST, describe_money, describe_unpaid, preview_of
+from mephisto_nb.display.dashboard.statistics import NEWEST, RunningMedian, RunStatistics
+from mephisto_nb.model.states import AgentStatus, UnitStatus
+from mephisto_nb.rules.steering import change_limits, pause, resume
 
-from mephisto_nb.data_model.states import AgentStatus, UnitStatus
-from mephisto_nb.display.observation.medians import RunningMedian
-from mephisto_nb.display.observation.money import describe_money, describe_unpaid
-from mephisto_nb.display.observation.plain import LONGEST, preview_of
-from mephisto_nb.display.observation.run_statistics import NEWEST, RunStatistics
-from mephisto_nb.lifecycle.steering import change_limits, pause, resume
 from tests.lifecycle.rehearsal import Rehearsal
 
 S = UnitStatus

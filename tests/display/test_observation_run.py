@@ -8,14 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from mephisto_nb.display.dashboard.statistics import WINDOW
+from mephisto_nb.display.dashboard.watch import RunWatch, watch
+from mephisto_nb.model.states import UNIT_ANSWERED
+from mephisto_nb.operator import Operator
+from mephisto_nb.rules.step import Step
+from mephisto_nb.run import LiveTaskRun
 
-from mephisto_nb.data_model.states import UNIT_ANSWERED
-from mephisto_nb.display.observation.pace import WINDOW
-from mephisto_nb.display.observation.watch import RunWatch, watch
 from mephisto_nb.errors import NotFoundError
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.operations.runs import crowd_of, launch, rows, take
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from mephisto_nb.display.observation.runs import run_list
-from mephisto_nb.operations.operator import Operator
+from mephisto_nb.display.dashboard.runs import run_list
+from mephisto_nb.operator import Operator
+
 from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.operations.runs import crowd_of, launch, rows, take
 

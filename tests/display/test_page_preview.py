@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mephisto_nb.display.preview import inline_policy, make_document
 
 import mephisto_nb as mnb
-from mephisto_nb.display.pages.inline import make_document
-from mephisto_nb.display.pages.policy import inline_policy
 from mephisto_nb.errors import ConfigError
 
 TASK = {"task_name": "moods", "task_title": "Moods", "task_description": "", "task_tags": "", "task_reward": 0.1}
@@ -77,7 +76,7 @@ def test_a_task_with_python_beside_the_page_says_that_it_does_not_run() -> None:
 
 
 def test_what_is_too_large_is_left_out_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mephisto_nb.operations.unit_page.MOST_BYTES", 200_000)
+    monkeypatch.setattr("mephisto_nb.pages.unit_page.MOST_BYTES", 200_000)
     (tmp_path / "film.mp4").write_bytes(b"x" * 200_000)
     html = mnb.preview(config(extra_source_dir=str(tmp_path)), state("Sun"))._repr_html_()
     assert "Left out, being too large: <bdi>film.mp4</bdi>" in html

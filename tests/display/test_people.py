@@ -9,13 +9,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from mephisto_nb.display.people.people_model import OF_QUALIFICATIONS, OF_WORKERS, PeopleRoom, room_of
+from mephisto_nb.display.people.people_panels import PEOPLE, draw_qualifications, draw_workers
+from mephisto_nb.display.table import Query, Table
+from mephisto_nb.display.widgets.widget_server import Desk, Subject
 
 from mephisto_nb.display.notebook import Operator
-from mephisto_nb.display.people.panels import PEOPLE
-from mephisto_nb.display.people.room import OF_QUALIFICATIONS, OF_WORKERS, PeopleRoom, room_of
-from mephisto_nb.display.people.still import draw_qualifications, draw_workers
-from mephisto_nb.display.people.tables import Query, Table
-from mephisto_nb.display.widgets.desk import Desk, Subject
 from mephisto_nb.errors import ConfigError, ConflictError, NotFoundError
 from tests.review.answers import said, stored_run
 

@@ -7,13 +7,13 @@ import io
 from typing import Any
 
 import pytest
+from mephisto_nb.display.dashboard.watch import watch
+from mephisto_nb.operator import Operator
 from rich.console import Console
 
 import mephisto_nb as mnb
 from mephisto_nb.display import progress
-from mephisto_nb.display.observation.watch import watch
 from mephisto_nb.display.progress import Bar, TerminalBar, WorkBars, duration, showing_runs, summary_of
-from mephisto_nb.operations.operator import Operator
 from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.operations.runs import crowd_of, end_routers, launch, rows, take
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mephisto_nb.config import registry
+from mephisto_nb.display.review.review_model import EXTRAS, ReviewRoom
+from mephisto_nb.display.review.review_panel import REVIEW, ReviewPanel
+from mephisto_nb.display.widgets.widget_server import Desk, Subject
+from mephisto_nb.review.decide import VERDICTS
 
 from mephisto_nb.display.notebook import Operator
-from mephisto_nb.display.reviewing.panel import REVIEW, ReviewPanel
-from mephisto_nb.display.reviewing.room import EXTRAS, ReviewRoom
-from mephisto_nb.display.widgets.desk import Desk, Subject
 from mephisto_nb.errors import ConfigError, DatabaseError, NotFoundError
-from mephisto_nb.operations import registry
-from mephisto_nb.review.decisions import VERDICTS
 from tests.review.answers import Row, said, stored_page_run, stored_run
 from tests.review.test_telling import Generous
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from mephisto_nb.frames.files import write_frame
 
 from mephisto_nb.errors import ConfigError, WorldError
-from mephisto_nb.export.files import write_frame
 
 FORMULAS = [
     "=cmd|' /C calc'!A0", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1+1", "＝1+1", '=HYPERLINK("x")',

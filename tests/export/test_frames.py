@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from mephisto_nb.frames import frames
+from mephisto_nb.model.records import Event
+from mephisto_nb.operator import Operator
 
-from mephisto_nb.data_model.records import Event
-from mephisto_nb.export import frames
-from mephisto_nb.operations.operator import Operator
 from tests.operations.runs import crowd_of, launch, take
 
 TIMES = {"accepted_at", "submitted_at", "deadline", "at", "created_at", "ended_at"}

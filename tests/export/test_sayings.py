@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mephisto_nb.export.frames import messages_frame
+from mephisto_nb.frames.frames import messages_frame
 
 
 def record(*turns: tuple[str, str, dict[str, Any]]) -> list[dict[str, Any]]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from mephisto_nb.operator import Operator
 
-from mephisto_nb.operations.operator import Operator
 from tests.operations.conftest import data_dir, make_operator, operator
 from tests.review.answers import said, stored_run
 

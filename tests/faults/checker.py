@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mephisto_nb.data_model.records import Agent, Event, Unit
-from mephisto_nb.data_model.snapshots import RunSnapshot
-from mephisto_nb.data_model.states import (
+from mephisto_nb.model.records import Agent, Event, RunSnapshot, Unit
+from mephisto_nb.model.states import (
     AGENT_ACTIVE,
     AGENT_LEFT,
     AGENT_TRANSITIONS,
@@ -22,7 +21,8 @@ from mephisto_nb.data_model.states import (
     AgentStatus,
     UnitStatus,
 )
-from mephisto_nb.databases.sql_database import SQLDatabase
+from mephisto_nb.storage.sql_database import SQLDatabase
+
 from tests.faults.crowd import Told
 from tests.faults.plan import Plan
 

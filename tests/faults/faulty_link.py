@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from mephisto_nb.abstractions.channel import Channel, Incoming, Messages
+from mephisto_nb.model.packets import Packet
+from mephisto_nb.ports.channel import Channel, Incoming, Messages
+
 from mephisto_nb.architects.local import LocalArchitect
 from mephisto_nb.architects.websocket_channel import WebSocketChannel
-from mephisto_nb.data_model.packets import Packet
 from mephisto_nb.errors import RouterError
 
 _DELAY = 0.05

@@ -13,14 +13,16 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from mephisto_nb.abstractions.clock import SystemClock
-from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.databases import connect
+from mephisto_nb.config import registry
+from mephisto_nb.config.hydra_config import compose
+from mephisto_nb.kernel import run_tasks
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.operator import Operator
+from mephisto_nb.ports.clock import SystemClock
+from mephisto_nb.run import LiveTaskRun
+from mephisto_nb.storage import connect
+
 from mephisto_nb.errors import ClosedError, DatabaseError, NotFoundError
-from mephisto_nb.operations import registry, run_keeper
-from mephisto_nb.operations.hydra_config import compose
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.operations.task_run import LiveTaskRun
 from tests.faults.faulty_link import LINK, FaultyLinkArchitect, passes
 from tests.operations.runs import ABOUT, rows
 
@@ -147,7 +149,7 @@ def run(order: dict[str, Any]) -> None:
     log = os.open(Path(order["data_dir"]) / "kernel.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, sys.stdout.fileno())
     os.dup2(log, sys.stderr.fileno())
-    connect.BUSY_TIMEOUT, run_keeper.LINGER = order["busy_timeout"], 0.0
+    connect.BUSY_TIMEOUT, run_tasks.LINGER = order["busy_timeout"], 0.0
     registry.ARCHITECTS.register(FaultyLinkArchitect)
     try:
         asyncio.run(main(order))

@@ -8,9 +8,9 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from mephisto_nb.operator import Operator
 from sqlalchemy import create_engine, text
 
-from mephisto_nb.operations.operator import Operator
 from mephisto_nb.testing.simulated_workers import SimulatedWorker
 from tests.faults.checker import check, read_facts
 from tests.faults.crowd import Told

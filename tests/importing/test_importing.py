@@ -9,13 +9,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from mephisto_nb.display.dashboard.watch import watch
+from mephisto_nb.model.states import AGENT_OF_DECIDED, AgentStatus, UnitStatus
+from mephisto_nb.operator import Operator
 
-from mephisto_nb.data_model.states import AGENT_OF_DECIDED, AgentStatus, UnitStatus
-from mephisto_nb.display.observation.watch import watch
 from mephisto_nb.errors import ConfigError, UsageError
 from mephisto_nb.importing.old_mephisto import OldMephisto
-from mephisto_nb.importing.report import REPORT_COLUMNS
-from mephisto_nb.operations.operator import Operator
+from mephisto_nb.importing.run_transfer import REPORT_COLUMNS
 from tests.importing.old_directory import AGENT_STATUSES, UNIT_STATUSES, OldDirectory
 from tests.operations.runs import launch
 

@@ -7,10 +7,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from mephisto_nb.frames import frames
 
 import mephisto_nb as mnb
 from mephisto_nb.errors import DatabaseError, DataFileError, NotFoundError
-from mephisto_nb.export import frames
 from mephisto_nb.importing.old_database import to_seconds
 from mephisto_nb.importing.old_files import read_answer
 from mephisto_nb.importing.old_mephisto import OldMephisto, parse_config

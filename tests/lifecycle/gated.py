@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from mephisto_nb.model.gates import GateRow, HeldArrival, OnboardingAgent
+from mephisto_nb.model.records import Agent, Worker, WorkerFacts
+from mephisto_nb.model.states import Gate
+from mephisto_nb.rules.arrivals import Held, Outcome, release
+from mephisto_nb.rules.eligibility import Refusal
+from mephisto_nb.rules.gates.gate_rules import GateRules
+from mephisto_nb.rules.gates.onboarding import hand_in
+from mephisto_nb.rules.gates.passing import Supply
+from mephisto_nb.rules.gates.state import Errand, ErrandKind
+from mephisto_nb.rules.gates.verdicts import give_up, judge_onboarding, judge_unit
+from mephisto_nb.rules.step import Step
+
 from mephisto_nb._typing import JSON
-from mephisto_nb.data_model.gates import GateRow, HeldArrival, OnboardingAgent
-from mephisto_nb.data_model.records import Agent, Worker
-from mephisto_nb.data_model.snapshots import WorkerFacts
-from mephisto_nb.data_model.states import Gate
-from mephisto_nb.lifecycle.arrivals import Held, Outcome, release
-from mephisto_nb.lifecycle.eligibility import Refusal
-from mephisto_nb.lifecycle.gate_book import Errand, ErrandKind
-from mephisto_nb.lifecycle.gate_rules import GateRules
-from mephisto_nb.lifecycle.gates import Supply
-from mephisto_nb.lifecycle.onboarding import hand_in
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.lifecycle.verdicts import give_up, judge_onboarding, judge_unit
 from tests.lifecycle.rehearsal import Rehearsal
 
 RIGHT, WRONG = {"label": "right"}, {"label": "wrong"}

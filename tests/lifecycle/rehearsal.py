@@ -5,18 +5,18 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
+from mephisto_nb.model.records import Agent, Submission, Unit, Worker, WorkerFacts
+from mephisto_nb.model.shared_state import InitializationData
+from mephisto_nb.model.states import AgentStatus
+from mephisto_nb.rules.arrivals import Arrival, Outcome, arrive
+from mephisto_nb.rules.departures import leave
+from mephisto_nb.rules.eligibility import Refusal
+from mephisto_nb.rules.launching import create, launch_more
+from mephisto_nb.rules.run_state import RunRules, RunState
+from mephisto_nb.rules.step import Step
+from mephisto_nb.rules.submissions import submit
+
 from mephisto_nb._typing import JSON
-from mephisto_nb.data_model.assignment_data import InitializationData
-from mephisto_nb.data_model.records import Agent, Submission, Unit, Worker
-from mephisto_nb.data_model.snapshots import WorkerFacts
-from mephisto_nb.data_model.states import AgentStatus
-from mephisto_nb.lifecycle.arrivals import Arrival, Outcome, arrive
-from mephisto_nb.lifecycle.departures import leave
-from mephisto_nb.lifecycle.eligibility import Refusal
-from mephisto_nb.lifecycle.launching import create, launch_more
-from mephisto_nb.lifecycle.run_state import RunRules, RunState
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.lifecycle.submissions import submit
 
 
 class Rehearsal:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from mephisto_nb.data_model.states import AGENT_ACTIVE, UNIT_ANSWERED, UnitStatus
-from mephisto_nb.lifecycle.run_state import RunState
+from mephisto_nb.model.states import AGENT_ACTIVE, UNIT_ANSWERED, UnitStatus
+from mephisto_nb.rules.run_state import RunState
 
 
 def summarize(state: RunState) -> dict[str, Any]:

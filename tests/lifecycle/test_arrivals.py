@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from mephisto_nb.model.changes import AddAgent, AddWorker, ChangeAgent, ChangeUnit
+from mephisto_nb.model.packets import PacketType
+from mephisto_nb.model.qualifications import make_requirement
+from mephisto_nb.model.records import Assignment, Unit, Worker, WorkerFacts
+from mephisto_nb.model.states import AgentStatus, UnitStatus
+from mephisto_nb.rules.arrivals import answer
+from mephisto_nb.rules.eligibility import MOST_LEFT, Refusal, RefusalCode
 
-from mephisto_nb.data_model.changes import AddAgent, AddWorker, ChangeAgent, ChangeUnit
-from mephisto_nb.data_model.packets import PacketType
-from mephisto_nb.data_model.qualifications import make_requirement
-from mephisto_nb.data_model.records import Assignment, Unit, Worker
-from mephisto_nb.data_model.snapshots import WorkerFacts
-from mephisto_nb.data_model.states import AgentStatus, UnitStatus
-from mephisto_nb.lifecycle.arrivals import answer
-from mephisto_nb.lifecycle.eligibility import MOST_LEFT, Refusal, RefusalCode
 from tests.lifecycle.rehearsal import Rehearsal, facts_of
 
 

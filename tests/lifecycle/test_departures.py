@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from mephisto_nb.model.packets import Packet, PacketType
+from mephisto_nb.model.states import AGENT_LEFT, AgentStatus, UnitStatus
+from mephisto_nb.rules.departures import expire_assigned, expire_open, pass_time
+from mephisto_nb.rules.eligibility import RefusalCode
 
-from mephisto_nb.data_model.packets import Packet, PacketType
-from mephisto_nb.data_model.states import AGENT_LEFT, AgentStatus, UnitStatus
-from mephisto_nb.lifecycle.departures import expire_assigned, expire_open, pass_time
-from mephisto_nb.lifecycle.eligibility import RefusalCode
 from tests.lifecycle.rehearsal import Rehearsal
 
 

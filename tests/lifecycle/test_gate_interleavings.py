@@ -15,26 +15,24 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from mephisto_nb.kernel.gates.gate_worker import outstanding
+from mephisto_nb.model.gates import GateRow, OnboardingAgent
+from mephisto_nb.model.records import Agent, Submission, TaskRun, WorkerFacts
+from mephisto_nb.model.shared_state import InitializationData
+from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, AgentStatus, Gate
+from mephisto_nb.rules.arrivals import Arrival, Held, Outcome, arrive, release
+from mephisto_nb.rules.departures import leave, pass_time
+from mephisto_nb.rules.gates.gate_rules import GateRules
+from mephisto_nb.rules.gates.onboarding import hand_in
+from mephisto_nb.rules.gates.passing import Supply
+from mephisto_nb.rules.gates.state import Errand, ErrandKind
+from mephisto_nb.rules.gates.verdicts import give_up, judge_onboarding, judge_unit
+from mephisto_nb.rules.launching import create, launch_more
+from mephisto_nb.rules.run_state import RunRules, RunState, state_from_snapshot
+from mephisto_nb.rules.step import Step
+from mephisto_nb.rules.submissions import submit
+from mephisto_nb.storage.sql_database import SQLDatabase
 
-from mephisto_nb.data_model.assignment_data import InitializationData
-from mephisto_nb.data_model.gates import GateRow, OnboardingAgent
-from mephisto_nb.data_model.records import Agent, Submission, TaskRun
-from mephisto_nb.data_model.snapshots import WorkerFacts
-from mephisto_nb.data_model.states import AGENT_ACTIVE, AGENT_LEFT, AgentStatus, Gate
-from mephisto_nb.databases.sql_database import SQLDatabase
-from mephisto_nb.lifecycle.arrivals import Arrival, Held, Outcome, arrive, release
-from mephisto_nb.lifecycle.departures import leave, pass_time
-from mephisto_nb.lifecycle.gate_book import Errand, ErrandKind
-from mephisto_nb.lifecycle.gate_rules import GateRules
-from mephisto_nb.lifecycle.gates import Supply
-from mephisto_nb.lifecycle.launching import create, launch_more
-from mephisto_nb.lifecycle.loading import state_from_snapshot
-from mephisto_nb.lifecycle.onboarding import hand_in
-from mephisto_nb.lifecycle.run_state import RunRules, RunState
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.lifecycle.submissions import submit
-from mephisto_nb.lifecycle.verdicts import give_up, judge_onboarding, judge_unit
-from mephisto_nb.operations.gate_keeper import outstanding
 from tests.lifecycle.state_summary import recount, summarize
 
 _RULES = st.builds(

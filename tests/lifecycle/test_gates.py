@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from mephisto_nb.model.gates import ONBOARDING_PREFIX, HeldArrival, OnboardingAgent, StoredGates
+from mephisto_nb.model.records import Agent, RunSnapshot, TaskRun
+from mephisto_nb.model.states import AgentStatus, Gate, UnitStatus
+from mephisto_nb.rules.arrivals import Held
+from mephisto_nb.rules.departures import expire_open, leave, pass_time
+from mephisto_nb.rules.gates.gate_rules import gold_is_due
+from mephisto_nb.rules.launching import launch_more, reopen_expired
+from mephisto_nb.rules.run_state import RunRules, state_from_snapshot
 
-from mephisto_nb.data_model.gates import ONBOARDING_PREFIX, HeldArrival, OnboardingAgent, StoredGates
-from mephisto_nb.data_model.records import Agent, TaskRun
-from mephisto_nb.data_model.snapshots import RunSnapshot
-from mephisto_nb.data_model.states import AgentStatus, Gate, UnitStatus
-from mephisto_nb.lifecycle.arrivals import Held
-from mephisto_nb.lifecycle.departures import expire_open, leave, pass_time
-from mephisto_nb.lifecycle.gate_rules import gold_is_due
-from mephisto_nb.lifecycle.launching import launch_more, reopen_expired
-from mephisto_nb.lifecycle.loading import state_from_snapshot
-from mephisto_nb.lifecycle.run_state import RunRules
 from tests.lifecycle.gated import RIGHT, WRONG, Gated, code_of
 
 TRAINED = {"onboarding": "trained"}

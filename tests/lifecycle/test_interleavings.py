@@ -9,20 +9,18 @@ from itertools import count
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from mephisto_nb.model.records import Agent, Submission, TaskRun, WorkerFacts
+from mephisto_nb.model.shared_state import InitializationData
+from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, UnitStatus
+from mephisto_nb.rules.arrivals import Arrival, arrive
+from mephisto_nb.rules.departures import expire_assigned, expire_open, leave, pass_time
+from mephisto_nb.rules.launching import create, launch_more, reopen_expired
+from mephisto_nb.rules.run_state import RunRules, RunState, state_from_snapshot
+from mephisto_nb.rules.steering import change_limits, expire, pause, resume
+from mephisto_nb.rules.step import Step
+from mephisto_nb.rules.submissions import submit
+from mephisto_nb.storage.sql_database import SQLDatabase
 
-from mephisto_nb.data_model.assignment_data import InitializationData
-from mephisto_nb.data_model.records import Agent, Submission, TaskRun
-from mephisto_nb.data_model.snapshots import WorkerFacts
-from mephisto_nb.data_model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, UnitStatus
-from mephisto_nb.databases.sql_database import SQLDatabase
-from mephisto_nb.lifecycle.arrivals import Arrival, arrive
-from mephisto_nb.lifecycle.departures import expire_assigned, expire_open, leave, pass_time
-from mephisto_nb.lifecycle.launching import create, launch_more, reopen_expired
-from mephisto_nb.lifecycle.loading import state_from_snapshot
-from mephisto_nb.lifecycle.run_state import RunRules, RunState
-from mephisto_nb.lifecycle.steering import change_limits, expire, pause, resume
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.lifecycle.submissions import submit
 from tests.lifecycle.state_summary import recount, summarize
 
 _SIZES = st.lists(st.integers(1, 3), min_size=1, max_size=2)

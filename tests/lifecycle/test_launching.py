@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from mephisto_nb.model.changes import AddAssignments, ChangeUnit, GeneratorDone, ReopenRun
+from mephisto_nb.model.shared_state import InitializationData
+from mephisto_nb.model.states import UnitStatus
+from mephisto_nb.rules.departures import expire_open
+from mephisto_nb.rules.launching import create, launch_more, reopen_expired
 
-from mephisto_nb.data_model.assignment_data import InitializationData
-from mephisto_nb.data_model.changes import AddAssignments, ChangeUnit, GeneratorDone, ReopenRun
-from mephisto_nb.data_model.states import UnitStatus
 from mephisto_nb.errors import TransitionError
-from mephisto_nb.lifecycle.departures import expire_open
-from mephisto_nb.lifecycle.launching import create, launch_more, reopen_expired
 from tests.lifecycle.rehearsal import Rehearsal
 
 

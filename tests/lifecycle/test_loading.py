@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from mephisto_nb.model.records import RunSnapshot, TaskRun
+from mephisto_nb.rules.run_state import state_from_snapshot
 
-from mephisto_nb.data_model.records import TaskRun
-from mephisto_nb.data_model.snapshots import RunSnapshot
-from mephisto_nb.lifecycle.loading import state_from_snapshot
 from tests.lifecycle.rehearsal import Rehearsal
 
 RUN = TaskRun("run", "task", "name", "requester", "mock", "local", "mock", {}, [], 0.0, 0.0)

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mephisto_nb.model.changes import AddPayment
+from mephisto_nb.model.packets import PacketType
+from mephisto_nb.model.partner_rules import PartnerRules, WhenLeft, WhenWaited
+from mephisto_nb.model.records import Agent
+from mephisto_nb.model.states import AGENT_ACTIVE, AgentStatus, UnitStatus
+from mephisto_nb.rules.departures import expire_open, pass_time
+from mephisto_nb.rules.launching import launch_more
+from mephisto_nb.rules.seating import finish
 
-from mephisto_nb.data_model.changes import AddPayment
-from mephisto_nb.data_model.packets import PacketType
-from mephisto_nb.data_model.partner_rules import PartnerRules, WhenLeft, WhenWaited
-from mephisto_nb.data_model.records import Agent
-from mephisto_nb.data_model.states import AGENT_ACTIVE, AgentStatus, UnitStatus
-from mephisto_nb.lifecycle.departures import expire_open, pass_time
-from mephisto_nb.lifecycle.launching import launch_more
-from mephisto_nb.lifecycle.partners import finish
 from tests.lifecycle.rehearsal import Rehearsal
 
 WAITING, AT_WORK = AgentStatus.WAITING, AgentStatus.IN_TASK

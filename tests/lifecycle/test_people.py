@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from mephisto_nb.data_model.changes import AddPayment, SetBlocked, SetGrant
-from mephisto_nb.data_model.states import PaymentKind, PaymentStatus
-from mephisto_nb.lifecycle.people import block, grant, pay, revoke
+from mephisto_nb.model.changes import AddPayment, SetBlocked, SetGrant
+from mephisto_nb.model.states import PaymentKind, PaymentStatus
+from mephisto_nb.rules.people import block, grant, pay, revoke
+
 from tests.lifecycle.rehearsal import Rehearsal
 
 

@@ -6,13 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from mephisto_nb.model import changes as c
+from mephisto_nb.model.records import Agent, WorkerFacts
+from mephisto_nb.model.reviews import DECIDED, Decision, KeptReview, Outcome, Review
+from mephisto_nb.model.states import AgentStatus, PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.rules.reviewing import decide, undo
 
-from mephisto_nb.data_model import changes as c
-from mephisto_nb.data_model.records import Agent
-from mephisto_nb.data_model.reviews import DECIDED, Decision, KeptReview, Outcome, Review
-from mephisto_nb.data_model.snapshots import WorkerFacts
-from mephisto_nb.data_model.states import AgentStatus, PaymentKind, PaymentStatus, UnitStatus
-from mephisto_nb.lifecycle.reviewing import decide, undo
 from tests.lifecycle.rehearsal import Rehearsal, facts_of
 
 U, A = UnitStatus, AgentStatus

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from mephisto_nb.model.changes import ChangePay, Steer
+from mephisto_nb.model.records import AS_LAUNCHED, Event, Steering
+from mephisto_nb.model.shared_state import InitializationData
+from mephisto_nb.model.states import AgentStatus
+from mephisto_nb.rules.departures import pass_time
+from mephisto_nb.rules.launching import create, launch_more
+from mephisto_nb.rules.steering import change_limits, expire, pause, resume, shut_down, shut_down_at_once
 
-from mephisto_nb.data_model.assignment_data import InitializationData
-from mephisto_nb.data_model.changes import ChangePay, Steer
-from mephisto_nb.data_model.records import AS_LAUNCHED, Event, Steering
-from mephisto_nb.data_model.states import AgentStatus
-from mephisto_nb.lifecycle.departures import pass_time
-from mephisto_nb.lifecycle.launching import create, launch_more
-from mephisto_nb.lifecycle.steering import change_limits, expire, pause, resume, shut_down, shut_down_at_once
 from tests.lifecycle.rehearsal import Rehearsal, facts_of
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from mephisto_nb.model.records import Agent, Submission
+from mephisto_nb.model.states import AGENT_LEFT, AgentStatus, UnitStatus
+from mephisto_nb.rules.departures import expire_assigned, expire_open
+from mephisto_nb.rules.launching import reopen_expired
+from mephisto_nb.rules.submissions import submit
 
-from mephisto_nb.data_model.records import Agent, Submission
-from mephisto_nb.data_model.states import AGENT_LEFT, AgentStatus, UnitStatus
-from mephisto_nb.lifecycle.departures import expire_assigned, expire_open
-from mephisto_nb.lifecycle.launching import reopen_expired
-from mephisto_nb.lifecycle.submissions import submit
 from tests.lifecycle.rehearsal import Rehearsal
 
 

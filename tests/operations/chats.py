@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.operations.hydra_config import compose
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.operations.task_run import LiveTaskRun
-from mephisto_nb.testing.simulated_talks import ReplyFunction, SimulatedTalk
-from mephisto_nb.testing.simulated_workers import SimulatedWorker
+from mephisto_nb.config.hydra_config import compose
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.operator import Operator
+from mephisto_nb.run import LiveTaskRun
+
+from mephisto_nb.testing.simulated_workers import ReplyFunction, SimulatedTalk, SimulatedWorker
 from tests.operations.runs import ABOUT
 
 

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mephisto_nb.config import registry
+from mephisto_nb.config import registry as plugin_shelf
+from mephisto_nb.config.registry import PluginShelf
+from mephisto_nb.kernel import run_tasks
+from mephisto_nb.operator import Operator
+from mephisto_nb.ports.architect import Architect
+from mephisto_nb.ports.blueprint import Blueprint
+from mephisto_nb.ports.crowd_provider import CrowdProvider
 
-from mephisto_nb.abstractions.architect import Architect
-from mephisto_nb.abstractions.blueprint import Blueprint
-from mephisto_nb.abstractions.crowd_provider import CrowdProvider
-from mephisto_nb.operations import plugin_shelf, registry, run_keeper
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.operations.plugin_shelf import PluginShelf
 from mephisto_nb.testing.fake_clock import FakeClock
 from tests.operations.runs import end_routers
 
@@ -85,7 +87,7 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where an operator keeps everything; routers do not linger for latecomers once their run is over."""
-    monkeypatch.setattr(run_keeper, "LINGER", 0.0)
+    monkeypatch.setattr(run_tasks, "LINGER", 0.0)
     return tmp_path / "data"
 
 

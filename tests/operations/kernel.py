@@ -7,7 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-from mephisto_nb.operations.operator import Operator
+from mephisto_nb.operator import Operator
+
 from tests.operations.runs import launch, rows
 
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from mephisto_nb.config.hydra_config import compose
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.operator import Operator
+from mephisto_nb.run import LiveTaskRun
 
 from mephisto_nb.architects.local import LocalArchitect, LocalArchitectArgs
-from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.operations.hydra_config import compose
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.testing.simulated_workers import Run, SimulatedWorker, make_worker, simulate_workers
 
 ABOUT = {"task_name": "moods", "task_title": "Moods", "task_description": "Name them", "task_tags": "mood"}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mephisto_nb.data_model.packets import Packet, PacketType, Received
-from mephisto_nb.operations.absence import Absence
+from mephisto_nb.kernel.client_io_handler import Absence
+from mephisto_nb.model.packets import Packet, PacketType, Received
 
 
 def sent(at: float, *kinds: PacketType) -> list[Received]:

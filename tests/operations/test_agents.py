@@ -10,14 +10,14 @@ from functools import partial
 from typing import Any
 
 import pytest
+from mephisto_nb.model.states import AgentStatus
+from mephisto_nb.operator import Operator
+from mephisto_nb.rules.departures import leave
+from mephisto_nb.run import LiveTaskRun
 from websockets.asyncio.client import ClientConnection, connect
 
 from mephisto_nb.blueprints.mock import EchoRunner, MockBlueprint
-from mephisto_nb.data_model.states import AgentStatus
 from mephisto_nb.errors import RouterError
-from mephisto_nb.lifecycle.departures import leave
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.testing.fake_clock import FakeClock
 from tests.operations.runs import crowd_of, kill, launch, router_pid, rows, take
 

@@ -9,14 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.operator import Operator
+from mephisto_nb.ports.bot import Bot
+from mephisto_nb.run import LiveTaskRun
 
-from mephisto_nb.abstractions.bot import Bot
-from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import ConfigError, PartnerLeftError
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.testing.fake_clock import FakeClock
-from mephisto_nb.testing.simulated_talks import SimulatedTalk
+from mephisto_nb.testing.simulated_workers import SimulatedTalk
 from tests.operations.chats import count_to, launch_chat, talk
 from tests.operations.runs import crowd_of
 

@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-
-from mephisto_nb.errors import ConfigError, WorldError
-from mephisto_nb.operations import config_handler
-from mephisto_nb.operations.config_handler import (
+from mephisto_nb.config import config_handler
+from mephisto_nb.config.config_handler import (
     add_config_arg,
     get_config,
     get_config_arg,
@@ -21,6 +19,8 @@ from mephisto_nb.operations.config_handler import (
     init_config,
     write_config,
 )
+
+from mephisto_nb.errors import ConfigError, WorldError
 
 posix = pytest.mark.skipif(os.name != "posix", reason="rights of files are POSIX's")
 

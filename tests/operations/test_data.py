@@ -8,14 +8,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from mephisto_nb.kernel import task_launcher
+from mephisto_nb.model.states import UnitStatus
+from mephisto_nb.operator import Operator
+from mephisto_nb.rules.run_state import RunState
+from mephisto_nb.rules.step import Step
+from mephisto_nb.run import LiveTaskRun
 
-from mephisto_nb.data_model.states import UnitStatus
 from mephisto_nb.errors import RunFailedError
-from mephisto_nb.lifecycle.run_state import RunState
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations import task_launcher
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.operations.runs import crowd_of, launch, rows, take, work_to_the_end
 

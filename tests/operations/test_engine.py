@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mephisto_nb.kernel import writer
+from mephisto_nb.model.changes import Changes
+from mephisto_nb.model.states import UnitStatus
+from mephisto_nb.operator import Operator
+from mephisto_nb.providers.link import MockProvider
+from mephisto_nb.run import LiveTaskRun
 
-from mephisto_nb.data_model.changes import Changes
-from mephisto_nb.data_model.states import UnitStatus
 from mephisto_nb.errors import ClosedError, ConflictError, DatabaseError, TransitionError
-from mephisto_nb.operations import patience
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.operations.task_run import LiveTaskRun
-from mephisto_nb.providers.mock import MockProvider
 from tests.operations.runs import crowd_of, launch, rows, take, work_to_the_end
 
 
@@ -32,8 +32,8 @@ class Fragile:
         self.writes_failing = 0
         self.commits_first = False
         self.failed, self.waiting = asyncio.Event(), asyncio.Event()
-        self._pause = patience.Patience.pause
-        monkeypatch.setattr(patience.Patience, "pause", lambda *args: self.pause(*args))
+        self._pause = writer.Patience.pause
+        monkeypatch.setattr(writer.Patience, "pause", lambda *args: self.pause(*args))
         monkeypatch.setattr(database, "apply", self.apply)
         monkeypatch.setattr(database, "load_run", self.load_run)
 
@@ -51,7 +51,7 @@ class Fragile:
             raise DatabaseError("the disk is gone")
         return self._load_run(task_run_id)
 
-    async def pause(self, waiting: patience.Patience, error: Exception) -> None:
+    async def pause(self, waiting: writer.Patience, error: Exception) -> None:
         self.waiting.set()
         await self._pause(waiting, error)
 
@@ -66,8 +66,8 @@ class Fragile:
 @pytest.fixture
 def fragile(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Fragile]:
     """Make the operator's database fragile, and the engine quick to try again."""
-    monkeypatch.setattr(patience, "FIRST", 0.0)
-    monkeypatch.setattr(patience, "MOST", 0.001)
+    monkeypatch.setattr(writer, "FIRST", 0.0)
+    monkeypatch.setattr(writer, "MOST", 0.001)
     return lambda: Fragile(operator._database, monkeypatch)
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mephisto_nb.operator import Operator
+from mephisto_nb.providers.link import MockProvider
 
 from mephisto_nb.architects import local
 from mephisto_nb.architects.local import LocalArchitect
 from mephisto_nb.blueprints.mock import MockBlueprint
 from mephisto_nb.errors import LaunchError
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.providers.mock import MockProvider
 from tests.operations.runs import launch, nothing_is_left, run_directories
 
 

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from mephisto_nb.config.hydra_config import compose
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.operator import Operator
+from mephisto_nb.rules.run_state import RunState
+from mephisto_nb.run import LiveTaskRun
 
-from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import DatabaseError
-from mephisto_nb.lifecycle.run_state import RunState
-from mephisto_nb.operations.hydra_config import compose
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.testing.simulated_workers import SimulatedWorker, simulate_workers
 from tests.operations.runs import ABOUT, crowd_of, launch, rows, take
 

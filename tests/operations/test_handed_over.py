@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from mephisto_nb.kernel.launch.launch_input import read_handed_over
+from mephisto_nb.operator import Operator
 
 import mephisto_nb as mnb
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.operations.handed_over import read_handed_over
-from mephisto_nb.operations.operator import Operator
 from tests.operations.runs import ABOUT, mock_config, rows
 
 TASK = {**ABOUT, "task_reward": 0.1}

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from mephisto_nb.display.dashboard.watch import watch
+from mephisto_nb.kernel import hooks
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.operator import Operator
+from mephisto_nb.run import LiveTaskRun
 
-from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.display.observation.watch import watch
 from mephisto_nb.errors import ConfigError, DatabaseError
-from mephisto_nb.operations import hooks
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.operations.runs import crowd_of, launch, rows, take
 

@@ -12,10 +12,10 @@ import pytest
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.version import getbase
+from mephisto_nb.config.hydra_config import TaskConfig, compose, register_script_config, resolve_config
 from omegaconf import OmegaConf
 
 from mephisto_nb.errors import ConfigError, MissingValueError, UnknownKeyError, UnknownTypeError
-from mephisto_nb.operations.hydra_config import TaskConfig, compose, register_script_config, resolve_config
 
 pytestmark = pytest.mark.usefixtures("plugins")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 LOOK_AROUND = """
 import logging
-import mephisto_nb.operations.config_handler
-import mephisto_nb.operations.hydra_config
-import mephisto_nb.operations.registry
+import mephisto_nb.config.config_handler
+import mephisto_nb.config.hydra_config
+import mephisto_nb.config.registry
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.singleton import Singleton
@@ -22,7 +22,7 @@ assert "mephisto" not in ConfigStore.instance().repo
 assert not OmegaConf.has_resolver("hydra")
 assert not logging.getLogger().handlers
 assert not logging.getLogger("mephisto_nb").handlers
-assert not mephisto_nb.operations.registry.BLUEPRINTS._classes
+assert not mephisto_nb.config.registry.BLUEPRINTS._classes
 """
 
 

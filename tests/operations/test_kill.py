@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mephisto_nb.operator import Operator
+from mephisto_nb.run import LiveTaskRun
 
 from mephisto_nb._typing import JSON
 from mephisto_nb.errors import RunBusyError
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.testing.simulated_workers import SimulatedWorker
 from tests.operations.runs import crowd_of, kill, launch, router_pid, rows
 

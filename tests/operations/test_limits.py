@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from mephisto_nb.model.qualifications import make_requirement
+from mephisto_nb.model.states import UnitStatus
+from mephisto_nb.operator import Operator
+from mephisto_nb.run import LiveTaskRun
 
-from mephisto_nb.data_model.qualifications import make_requirement
-from mephisto_nb.data_model.states import UnitStatus
 from mephisto_nb.errors import RouterError
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.operations.task_run import LiveTaskRun
 from mephisto_nb.testing.fake_clock import FakeClock
 from mephisto_nb.testing.simulated_workers import SimulatedWorker
 from tests.operations.runs import crowd_of, launch, rows, take

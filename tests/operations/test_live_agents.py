@@ -7,16 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from mephisto_nb.kernel.talk.agents import RunningAgent, Together
+from mephisto_nb.kernel.talk.bot_agent import BotAgent, Seat
+from mephisto_nb.kernel.talk.talk import Talk
+from mephisto_nb.kernel.talk.transcripts import Entry
+from mephisto_nb.model.packets import Packet
+from mephisto_nb.ports.bot import Bot
+from mephisto_nb.ports.task_runner import Turn
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.abstractions.bot import Bot
-from mephisto_nb.abstractions.task_runner import Turn
-from mephisto_nb.data_model.packets import Packet
-from mephisto_nb.operations.bot_agent import BotAgent, Seat
-from mephisto_nb.operations.running_agent import RunningAgent
-from mephisto_nb.operations.talk import Talk
-from mephisto_nb.operations.together import Together
-from mephisto_nb.operations.transcripts import Entry
 
 
 class Engine:

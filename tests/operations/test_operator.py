@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mephisto_nb.model.states import UnitStatus
+from mephisto_nb.operator import Operator
+from mephisto_nb.providers.link import MockProvider
+from mephisto_nb.run import LiveTaskRun
 
-from mephisto_nb.data_model.states import UnitStatus
 from mephisto_nb.errors import ClosedError, LoopError, NotFoundError, RouterError, RunFailedError
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.operations.task_run import LiveTaskRun
-from mephisto_nb.providers.mock import MockProvider
 from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.operations.runs import crowd_of, end_routers, has_ended, kill, launch, router_pid, routers_in, rows, take
 

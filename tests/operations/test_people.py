@@ -12,13 +12,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from mephisto_nb.frames import people_frames
+from mephisto_nb.model.qualifications import Comparator, make_requirement
+from mephisto_nb.model.records import TaskRun
+from mephisto_nb.operator import Operator
+from mephisto_nb.people.qualifications import requires
 
-from mephisto_nb.data_model.qualifications import Comparator, make_requirement
-from mephisto_nb.data_model.records import TaskRun
 from mephisto_nb.errors import ConfigError, ConflictError, NotFoundError
-from mephisto_nb.export import people_frames
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.operations.requiring import requires
 from tests.operations.runs import crowd_of, launch, rows, take
 from tests.review.answers import said, stored_run
 

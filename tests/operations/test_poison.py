@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from mephisto_nb.operator import Operator
 
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.operations.operator import Operator
 from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.operations.chats import launch_chat, talk
 from tests.operations.runs import crowd_of, launch, rows

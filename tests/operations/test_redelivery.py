@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 
 import pytest
+from mephisto_nb.kernel.client_io_handler import ClientIOHandler
+from mephisto_nb.model.packets import Packet, PacketType, Received
+from mephisto_nb.operator import Operator
 
-from mephisto_nb.data_model.packets import Packet, PacketType, Received
-from mephisto_nb.operations.client_io_handler import ClientIOHandler
-from mephisto_nb.operations.operator import Operator
 from tests.operations.runs import crowd_of, launch, rows, take
 
 

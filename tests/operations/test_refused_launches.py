@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mephisto_nb.config.hydra_config import compose
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.operator import Operator
 
-from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import (
     ConfigError,
     DataFileError,
@@ -23,8 +25,6 @@ from mephisto_nb.errors import (
     UnknownKeyError,
     UnknownTypeError,
 )
-from mephisto_nb.operations.hydra_config import compose
-from mephisto_nb.operations.operator import Operator
 from tests.operations.runs import ABOUT, mock_config, nothing_is_left
 
 TASK = {**ABOUT, "task_reward": 0.1}

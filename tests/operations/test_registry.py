@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mephisto_nb.config import registry
+from mephisto_nb.config import registry as plugin_shelf
+from mephisto_nb.config.registry import PluginShelf, register_mephisto_abstraction
+from mephisto_nb.ports.blueprint import Blueprint
+from mephisto_nb.ports.crowd_provider import CrowdProvider, Identity
 
-from mephisto_nb.abstractions.blueprint import Blueprint
-from mephisto_nb.abstractions.crowd_provider import CrowdProvider, Identity
 from mephisto_nb.errors import UnknownTypeError, UsageError
-from mephisto_nb.operations import plugin_shelf, registry
-from mephisto_nb.operations.plugin_shelf import PluginShelf
-from mephisto_nb.operations.registry import register_mephisto_abstraction
 
 
 @dataclass
@@ -185,7 +185,7 @@ def test_a_shipped_plugin_keeps_its_name_against_an_installed_one(
     monkeypatch: pytest.MonkeyPatch, shelf: PluginShelf, ours_comes: int
 ) -> None:
     found = [EntryPoint("mock", "some_package:Mock", "mephisto_nb.providers")]
-    found.insert(ours_comes, EntryPoint("mock", "mephisto_nb.providers.mock:MockProvider", "mephisto_nb.providers"))
+    found.insert(ours_comes, EntryPoint("mock", "mephisto_nb.providers.link:MockProvider", "mephisto_nb.providers"))
     monkeypatch.setattr(plugin_shelf, "entry_points", lambda group: found)
     with pytest.raises(UsageError, match=r"belongs to mephisto_nb\.providers\.mock:MockProvider"):
         shelf.register(make_class(PROVIDER_TYPE="mock", ALIASES=()))

@@ -8,8 +8,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-
-from mephisto_nb.operations.run_sync import run_sync
+from mephisto_nb.utils.run_sync import run_sync
 
 
 def run_script(text: str, *arguments: str) -> str:
@@ -24,8 +23,8 @@ def test_a_script_drives_an_operator_by_run_sync_and_nothing_is_nested(data_dir:
     told = run_script(
         """
         import asyncio, _asyncio, sys
-        from mephisto_nb.operations.operator import Operator
-        from mephisto_nb.operations.run_sync import run_sync
+        from mephisto_nb.operator import Operator
+        from mephisto_nb.utils.run_sync import run_sync
         from mephisto_nb.testing.simulated_workers import simulate_workers
         from tests.operations.runs import launch, rows
         asyncio.run(asyncio.sleep(0))
@@ -45,8 +44,8 @@ def test_a_nested_call_can_be_interrupted_and_the_operators_tasks_live_on(data_d
     told = run_script(
         """
         import asyncio, os, signal, sys
-        from mephisto_nb.operations.operator import Operator
-        from mephisto_nb.operations.run_sync import run_sync
+        from mephisto_nb.operator import Operator
+        from mephisto_nb.utils.run_sync import run_sync
         from mephisto_nb.testing.simulated_workers import simulate_workers
         from tests.operations.runs import launch, rows
 
@@ -81,7 +80,7 @@ def test_a_loop_that_cannot_be_nested_into_is_told_of() -> None:
         """
         import asyncio, uvloop
         from mephisto_nb.errors import LoopError
-        from mephisto_nb.operations.run_sync import run_sync
+        from mephisto_nb.utils.run_sync import run_sync
 
         async def main():
             try:

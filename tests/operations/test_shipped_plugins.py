@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from mephisto_nb.operations import registry
-from mephisto_nb.operations.hydra_config import compose, resolve_config
+from mephisto_nb.config import registry
+from mephisto_nb.config.hydra_config import compose, resolve_config
 
 STATIC_HTML_TASK = """#@package _global_
 defaults:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mephisto_nb.display.dashboard.watch import watch
+from mephisto_nb.operator import Operator
+from mephisto_nb.providers.link import MockProvider
+from mephisto_nb.run import LiveTaskRun
 
-from mephisto_nb.display.observation.watch import watch
 from mephisto_nb.errors import ClosedError, ConfigError
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.operations.task_run import LiveTaskRun
-from mephisto_nb.providers.mock import MockProvider
 from mephisto_nb.testing.fake_clock import FakeClock
 from tests.operations.runs import crowd_of, launch, rows, take
 

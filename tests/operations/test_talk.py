@@ -6,10 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
+from mephisto_nb.kernel.talk.talk import Heard, Talk
+from mephisto_nb.kernel.talk.transcripts import Entry
 
 from mephisto_nb.errors import ReplayError
-from mephisto_nb.operations.talk import Heard, Talk
-from mephisto_nb.operations.transcripts import Entry
 
 
 def turns(*told: tuple[str, str, dict[str, Any]]) -> list[Entry]:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mephisto_nb.config import registry
+from mephisto_nb.config.hydra_config import check_config, compose, resolve_config, settings_from_dict
 from omegaconf import OmegaConf
 
 from mephisto_nb.errors import ConfigError, MissingValueError, UnknownKeyError, UnknownTypeError
-from mephisto_nb.operations import registry
-from mephisto_nb.operations.hydra_config import check_config, compose, resolve_config, settings_from_dict
 
 pytestmark = pytest.mark.usefixtures("plugins")
 

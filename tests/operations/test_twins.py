@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mephisto_nb.kernel.launch.run_lock import find_driver, take_lock
+from mephisto_nb.operator import Operator
 
 from mephisto_nb.errors import RunBusyError
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.operations.run_lock import find_driver, take_lock
 from tests.operations.runs import launch, rows
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from mephisto_nb.kernel import can_do_unit
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.operator import Operator
+from mephisto_nb.run import LiveTaskRun
 
-from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.operations import verdicts
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.operations.task_run import LiveTaskRun
 from tests.operations.runs import crowd_of, launch, rows, take
 
 
@@ -39,7 +39,7 @@ async def test_the_verdict_decides_who_gets_which_unit(operator: Operator) -> No
     units = run.units().set_index("agent_id")
     assert units.at[agent_id, "assignment_index"] == 1
     assert asked == [("ann", 0.1), ("ann", 0.1)]
-    assert why(run) == [verdicts.ASKED, verdicts.ANSWERED]
+    assert why(run) == [can_do_unit.ASKED, can_do_unit.ANSWERED]
     assert run.parts.tally.turned_away == {}
 
 
@@ -101,7 +101,7 @@ async def test_a_failing_hook_means_no_and_is_told(operator: Operator) -> None:
 
 
 async def test_a_hook_that_takes_too_long_means_no(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verdicts, "PATIENCE", 0.01)
+    monkeypatch.setattr(can_do_unit, "PATIENCE", 0.01)
 
     async def never(worker: Any, unit: Any) -> bool:
         await asyncio.Event().wait()
@@ -170,4 +170,4 @@ async def test_who_would_get_nothing_is_spared_the_introduction_and_who_passes_i
     assert details["init_task_data"] == {"text": "text 1"}
     assert asked == [("bob", first), ("bob", second), *[("ann", first), ("ann", second)] * 2]
     assert run.gates()["worker_name"].tolist() == ["ann"]
-    assert why(run) == [verdicts.ASKED, verdicts.ANSWERED] * 3
+    assert why(run) == [can_do_unit.ASKED, can_do_unit.ANSWERED] * 3

@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from mephisto_nb.operator import Operator
+from mephisto_nb.people.worker_selection import read_names
 
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.operations.worker_names import read_names
 from tests.operations.runs import launch, rows
 
 

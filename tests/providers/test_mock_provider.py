@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from mephisto_nb.ports.crowd_provider import Identity
+from mephisto_nb.providers.link import MockProvider, MockProviderArgs
 
-from mephisto_nb.abstractions.crowd_provider import Identity
-from mephisto_nb.providers.mock import MockProvider, MockProviderArgs
-from mephisto_nb.utils.secret import Secret
+from mephisto_nb.utils.proofs import Secret
 
 URL = "http://127.0.0.1:3000"
 provider = MockProvider(MockProviderArgs(signed_links=False))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from mephisto_nb.config.hydra_config import compose
+from mephisto_nb.config.task_run_settings import resolve_config
+from mephisto_nb.model import changes as c
+from mephisto_nb.model.records import Submission
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.model.states import AgentStatus, UnitStatus
+from mephisto_nb.operator import Operator
+from mephisto_nb.ports.database import Database
+
 from mephisto_nb._typing import JSON
-from mephisto_nb.abstractions.database import Database
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBlueprintArgs
-from mephisto_nb.data_model import changes as c
-from mephisto_nb.data_model.records import Submission
-from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.data_model.states import AgentStatus, UnitStatus
-from mephisto_nb.operations.hydra_config import compose
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.operations.task_run_settings import resolve_config
 from mephisto_nb.testing.contracts._samples import SampleRun, change_agent, change_unit
 from tests.operations.runs import ABOUT
 

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-
-from mephisto_nb.operations.operator import Operator
+from mephisto_nb.operator import Operator
 
 
 async def decide(run: Any, verdict: str, size: int, seed: int, **extras: Any) -> pd.DataFrame:

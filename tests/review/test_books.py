@@ -7,14 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from mephisto_nb.config import registry
+from mephisto_nb.model.states import PaymentStatus
+from mephisto_nb.operator import Operator
+from mephisto_nb.providers.link import MockProvider, MockProviderArgs
+from mephisto_nb.review.payments import OWED_COLUMNS, PAID_COLUMNS
 
-from mephisto_nb.data_model.states import PaymentStatus
 from mephisto_nb.errors import ConfigError, NotFoundError
-from mephisto_nb.operations import registry
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.providers.mock import MockProvider, MockProviderArgs
-from mephisto_nb.review.books import PAID_COLUMNS
-from mephisto_nb.review.owed import OWED_COLUMNS
 from tests.review.answers import said, stored_run
 
 

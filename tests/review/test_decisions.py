@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from mephisto_nb.config import registry
+from mephisto_nb.operator import Operator
 
 from mephisto_nb.errors import ConfigError, NotFoundError
-from mephisto_nb.operations import registry
-from mephisto_nb.operations.operator import Operator
 from mephisto_nb.review.reviewing import OUTCOME_COLUMNS
 from tests.review.answers import said, stored_run
 from tests.review.test_telling import Generous

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import pytest
+from mephisto_nb.operator import Operator
+from mephisto_nb.ports.crowd_provider import CrowdProvider
+from mephisto_nb.review.decide import find_crowd
 
-from mephisto_nb.abstractions.crowd_provider import CrowdProvider
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.review import preview
-from mephisto_nb.review.preview import find_crowd
+from mephisto_nb.review import decide
 from tests.review.answers import said, stored_run
 
 ROWS = [said(0, "ann", "glad"), said(0, "bob", "grim"), said(1, "ann", "grim")]
@@ -50,7 +50,7 @@ async def test_fees_are_part_of_the_sum(run: Any, monkeypatch: pytest.MonkeyPatc
     class Dear(CrowdProvider[Any]):  # type: ignore[misc]
         FEE_RATE: ClassVar[float] = 0.2
 
-    monkeypatch.setattr(preview, "find_crowd", lambda _: Dear)
+    monkeypatch.setattr(decide, "find_crowd", lambda _: Dear)
     foreseen = run.preview_review("approve", worker="bob", bonus=0.75)
     assert foreseen.fees == pytest.approx(0.2)
     assert foreseen.total == pytest.approx(1.2)

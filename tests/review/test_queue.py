@@ -6,12 +6,18 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from mephisto_nb.operator import Operator
 
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.review.agreement import agreement_by_answer, closed_questions
-from mephisto_nb.review.queue import QUEUE_COLUMNS, review_queue
-from mephisto_nb.review.records import RECORD_COLUMNS, always_same, worker_records
+from mephisto_nb.review.queue import (
+    QUEUE_COLUMNS,
+    RECORD_COLUMNS,
+    agreement_by_answer,
+    always_same,
+    closed_questions,
+    review_queue,
+    worker_records,
+)
 from tests.review.answers import said, stored_run
 
 

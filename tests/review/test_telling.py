@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import pytest
+from mephisto_nb.config import registry
+from mephisto_nb.operator import Operator
+from mephisto_nb.ports.crowd_provider import CrowdVerb, CrowdWork
+from mephisto_nb.providers.link import MockProvider, MockProviderArgs
 
-from mephisto_nb.abstractions.crowd_provider import CrowdVerb, CrowdWork
 from mephisto_nb.errors import UsageError, WorldError
-from mephisto_nb.operations import registry
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.providers.mock import MockProvider, MockProviderArgs
 from tests.review.answers import said, stored_run
 
 

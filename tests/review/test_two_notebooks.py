@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mephisto_nb.operator import Operator
+from mephisto_nb.run import LiveTaskRun
 
-from mephisto_nb.operations.operator import Operator
-from mephisto_nb.operations.task_run import LiveTaskRun
 from tests.operations.runs import crowd_of, launch, rows, take
 from tests.review.answers import said, stored_run
 from tests.review.reviewer import decide

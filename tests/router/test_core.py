@@ -4,8 +4,8 @@ import asyncio
 import json
 
 import pytest
+from mephisto_nb.model.states import AgentStatus
 
-from mephisto_nb.data_model.states import AgentStatus
 from mephisto_nb.router.config import RouterConfig, RunFiles
 from mephisto_nb.router.core import Exit, Router
 from mephisto_nb.router.deadlines import Departures

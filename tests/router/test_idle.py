@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mephisto_nb.model.packets import Packet, PacketType
+from mephisto_nb.ports.channel import Acknowledged, Messages
 from websockets.asyncio.client import ClientConnection, connect
 
-from mephisto_nb.abstractions.channel import Acknowledged, Messages
 from mephisto_nb.architects.websocket_channel import WebSocketChannel
-from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.router.config import RunFiles, read_config
 from mephisto_nb.router.server import Notifier, _Server, listen
-from mephisto_nb.utils.secret import Secret
+from mephisto_nb.utils.proofs import Secret
 from tests.router.harness import RUN_ID, TOKEN, write_config
 
 HOURS = 8

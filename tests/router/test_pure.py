@@ -3,8 +3,8 @@
 import json
 
 import pytest
+from mephisto_nb.model.states import AgentStatus as S
 
-from mephisto_nb.data_model.states import AgentStatus as S
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.router import codec
 from mephisto_nb.router.__main__ import SafeFormatter

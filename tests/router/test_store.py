@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import httpx
 import pytest
+from mephisto_nb.model.packets import Packet, PacketType
+from mephisto_nb.model.states import AgentStatus
 
-from mephisto_nb.data_model.packets import Packet, PacketType
-from mephisto_nb.data_model.states import AgentStatus
 from mephisto_nb.errors import ClosedError, ConfigError, DatabaseError
 from mephisto_nb.router.config import RouterConfig, RunFiles
 from mephisto_nb.router.core import Router

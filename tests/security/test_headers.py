@@ -1,12 +1,12 @@
 """What comes with every answer: errors, files, and what the server says by itself."""
 
 import pytest
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.providers.link import MockProvider, MockProviderArgs
 from playwright.async_api import async_playwright
 
 from mephisto_nb.blueprints.mock import MockBlueprint, MockBlueprintArgs
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBlueprintArgs
-from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.providers.mock import MockProvider, MockProviderArgs
 from tests.chromium import FLAGS, find_chromium
 from tests.router.harness import TOKEN, shake_hands
 from tests.security.strangers import request

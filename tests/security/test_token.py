@@ -12,7 +12,7 @@ import pytest
 from mephisto_nb.architects.websocket_channel import WebSocketChannel
 from mephisto_nb.errors import LinkRefusedError
 from mephisto_nb.utils import proofs
-from mephisto_nb.utils.secret import Secret
+from mephisto_nb.utils.proofs import Secret
 from tests.operations.conftest import data_dir, make_operator
 from tests.operations.conftest import operator as real_operator
 from tests.operations.runs import crowd_of, launch, router_pid, rows, take

@@ -3,8 +3,9 @@
 import csv
 import re
 
+from mephisto_nb.display.dashboard.watch import RunWatch
+
 from mephisto_nb.display.notebook import draw_run
-from mephisto_nb.display.observation.watch import RunWatch
 from tests.operations.conftest import data_dir, make_operator, operator
 from tests.operations.runs import crowd_of, launch, rows, take
 

@@ -9,8 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-
-from mephisto_nb.utils.call_threads import CallThreads, in_own_thread, is_async
+from mephisto_nb.utils.user_code import CallThreads, in_own_thread, is_async
 
 
 async def test_results_and_errors_come_back() -> None:

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from mephisto_nb.utils.secret import Secret
+from mephisto_nb.utils.proofs import Secret
 
 
 def test_no_way_of_printing_gives_a_secret_away() -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mephisto_nb.abstractions.bot import Bot
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprintArgs
 from mephisto_nb.blueprints.static_html.args import given
-from mephisto_nb.data_model.partner_rules import PartnerRules, WhenLeft, WhenWaited
-from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.model.partner_rules import PartnerRules, WhenLeft, WhenWaited
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.ports.bot import Bot
 
 #: What is asked at the end where nothing else is.
 DEFAULT_FORM = (

@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.abstractions.bot import Bot
-from mephisto_nb.abstractions.task_runner import LiveAgent, LiveAgents, TaskRunner, Turn
 from mephisto_nb.blueprints.chat.args import ChatBlueprintArgs
-from mephisto_nb.blueprints.chat.turns import TurnTaker, TurnTakers
-from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.blueprints.chat.runner import TurnTaker, TurnTakers
 from mephisto_nb.errors import PartnerLeftError
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.ports.bot import Bot
+from mephisto_nb.ports.task_runner import LiveAgent, LiveAgents, TaskRunner, Turn
 
 #: ``talk(data, agent)`` or ``talk(data, agents)``.
 Conversation: TypeAlias = Callable[[JSONObject, Any], Awaitable[None]]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.abstractions.task_runner import LiveAgent, LiveAgents, Turn
+from mephisto_nb.ports.task_runner import LiveAgent, LiveAgents, Turn
 
 _YOUR_TURN: JSONObject = {"task_data": {"live_update_requested": True}}
 

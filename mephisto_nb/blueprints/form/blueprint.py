@@ -20,11 +20,9 @@ from mephisto_nb.blueprints.form.render import ROWS_FORM, fill_form, render_form
 from mephisto_nb.blueprints.form.spec import read_spec, to_spec
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBlueprintArgs, task_data
 from mephisto_nb.blueprints.static_html.args import given
-from mephisto_nb.blueprints.static_html.fit import check_row, columns_of
-from mephisto_nb.blueprints.static_html.template import Template, read_template
-from mephisto_nb.data_model.assignment_data import InitializationData
-from mephisto_nb.data_model.shared_state import SharedTaskState
+from mephisto_nb.blueprints.static_html.template import Template, check_row, columns_of, read_template
 from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from mephisto_nb.blueprints.form.form_composer import (
 from mephisto_nb.blueprints.form.html import clean_html
 from mephisto_nb.blueprints.form.reading import ReadForms
 from mephisto_nb.blueprints.form.spec import read_spec
-from mephisto_nb.blueprints.static_html.data_files import read_text
+from mephisto_nb.blueprints.static_html.task_data import read_text
 from mephisto_nb.errors import ConfigError, DataFileError
 
 _SUFFIXES = (".json", ".yaml", ".yml")

@@ -15,8 +15,7 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.blueprints.form.checks import as_text, checks_of, wants_answer
 from mephisto_nb.blueprints.form.model import Field, Form
 from mephisto_nb.blueprints.form.reading import VERSION
-from mephisto_nb.blueprints.static_html.fit import look_up
-from mephisto_nb.blueprints.static_html.template import FIELD
+from mephisto_nb.blueprints.static_html.template import FIELD, look_up
 
 PAGE = Path(__file__).parent / "page"
 #: The column under which the page of a row is handed its own form, where rows have different ones.

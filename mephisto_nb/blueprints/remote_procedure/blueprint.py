@@ -8,8 +8,8 @@ from typing import ClassVar
 from mephisto_nb.blueprints.remote_procedure.functions import read_registry
 from mephisto_nb.blueprints.remote_procedure.runner import FunctionRunner
 from mephisto_nb.blueprints.static_react import StaticReactBlueprint, StaticReactBlueprintArgs
-from mephisto_nb.data_model.shared_state import SharedTaskState
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.model.shared_state import SharedTaskState
 
 
 @dataclass(slots=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.blueprints.remote_procedure.arguments import ArgumentsError, fit, hints_of
+from mephisto_nb.blueprints.remote_procedure.functions import ArgumentsError, fit, hints_of
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.utils.call_threads import is_async
+from mephisto_nb.utils.user_code import is_async
 
 #: The parameter by which a function asks for what is known of the unit.
 _STATE = "agent_state"

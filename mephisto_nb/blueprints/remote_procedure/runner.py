@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.abstractions.task_runner import LiveAgent, TaskRunner, Turn
-from mephisto_nb.blueprints.remote_procedure.arguments import ArgumentsError
-from mephisto_nb.blueprints.remote_procedure.functions import CallState, Function, read_registry
-from mephisto_nb.blueprints.static_html.json_values import NotJSONError, to_json
-from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.utils.call_threads import CallThreads
+from mephisto_nb.blueprints.remote_procedure.functions import ArgumentsError, CallState, Function, read_registry
+from mephisto_nb.blueprints.static_html.task_data import NotJSONError, to_json
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.ports.task_runner import LiveAgent, TaskRunner, Turn
 from mephisto_nb.utils.logging import get_logger
+from mephisto_nb.utils.user_code import CallThreads
 
 logger = get_logger(__name__)
 

@@ -9,21 +9,22 @@ from pathlib import Path
 from typing import ClassVar
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.abstractions.blueprint import STRICT_CSP, Blueprint
 from mephisto_nb.blueprints.static_html import site, task_data
 from mephisto_nb.blueprints.static_html.args import StaticHTMLBlueprintArgs, check_args, given
-from mephisto_nb.blueprints.static_html.data_files import Row, read_text
-from mephisto_nb.blueprints.static_html.fit import (
+from mephisto_nb.blueprints.static_html.task_data import Row, read_text
+from mephisto_nb.blueprints.static_html.template import (
+    Template,
     check_braces,
     check_hidden,
     check_row,
     check_rows,
     columns_of,
     find_unnamed,
+    read_template,
 )
-from mephisto_nb.blueprints.static_html.template import Template, read_template
-from mephisto_nb.data_model.assignment_data import InitializationData
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.model.shared_state import InitializationData
+from mephisto_nb.ports.blueprint import STRICT_CSP, Blueprint
 from mephisto_nb.utils.logging import get_logger, warn_once
 
 logger = get_logger(__name__)

@@ -9,8 +9,8 @@ from typing import Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.blueprints.static_html.template import Template, TemplateField
-from mephisto_nb.data_model.assignment_data import InitializationData
 from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.model.shared_state import InitializationData
 
 _MISSING: Any = object()
 #: How other templates write what is ``${name}`` here.

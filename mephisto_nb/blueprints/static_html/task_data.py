@@ -11,10 +11,9 @@ import pandas as pd
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.blueprints.static_html.args import given
-from mephisto_nb.blueprints.static_html.data_files import Row, read_csv, read_json, read_jsonl
-from mephisto_nb.blueprints.static_html.json_values import NotJSONError, to_json
-from mephisto_nb.data_model.assignment_data import InitializationData
+from mephisto_nb.blueprints.static_html.task_data import NotJSONError, Row, read_csv, read_json, read_jsonl, to_json
 from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.model.shared_state import InitializationData
 
 #: Rows that are all there, and rows that come one by one.
 Listed: TypeAlias = Sequence[Any] | pd.DataFrame

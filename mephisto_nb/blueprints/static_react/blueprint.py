@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import ClassVar
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.abstractions.blueprint import Blueprint
 from mephisto_nb.blueprints.static_html import task_data
 from mephisto_nb.blueprints.static_html.args import given
-from mephisto_nb.blueprints.static_html.data_files import Row, read_text
-from mephisto_nb.blueprints.static_react import policy, site
+from mephisto_nb.blueprints.static_html.task_data import Row, read_text
+from mephisto_nb.blueprints.static_react import bundle as policy
+from mephisto_nb.blueprints.static_react import bundle as site
 from mephisto_nb.blueprints.static_react.args import StaticReactBlueprintArgs, check_args
+from mephisto_nb.blueprints.static_react.blueprint import read_tips
 from mephisto_nb.blueprints.static_react.bundle import BUNDLE, find_bundle, needs_eval
-from mephisto_nb.blueprints.static_react.tips import read_tips
-from mephisto_nb.data_model.assignment_data import InitializationData
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.model.shared_state import InitializationData
+from mephisto_nb.ports.blueprint import Blueprint
 
 
 class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.blueprints.static_html.data_files import read_csv
+from mephisto_nb.blueprints.static_html.task_data import read_csv
 from mephisto_nb.errors import DataFileError
 
 

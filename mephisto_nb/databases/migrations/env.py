@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from mephisto_nb.databases.tables import metadata
+from mephisto_nb.storage.tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)
 with context.begin_transaction():

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import TypeAlias
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.states import AgentStatus, UnitStatus
-from mephisto_nb.display.observation.moment import Moment
-from mephisto_nb.utils.money import dollars
+from mephisto_nb.display.dashboard.moment import Moment
+from mephisto_nb.model.money import dollars
+from mephisto_nb.model.states import AgentStatus, UnitStatus
 
 #: From which share of workers on who return, drop out or run out of time something is wrong, and how many of them have
 #: to have come to an end before that is said.

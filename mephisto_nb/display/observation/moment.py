@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mephisto_nb.data_model.records import Agent
-from mephisto_nb.data_model.states import AGENT_LEFT, GATE_INDEXES, UNIT_ANSWERED, UNIT_OPEN, AgentStatus, UnitStatus
-from mephisto_nb.display.observation.run_statistics import RunStatistics
+from mephisto_nb.display.dashboard.statistics import RunStatistics
+from mephisto_nb.model.records import Agent
+from mephisto_nb.model.states import AGENT_LEFT, GATE_INDEXES, UNIT_ANSWERED, UNIT_OPEN, AgentStatus, UnitStatus
 
 if TYPE_CHECKING:
-    from mephisto_nb.operations.task_run import LiveTaskRun
+    from mephisto_nb.run import LiveTaskRun
 
 #: Who takes so many times as long as half of all others do is called slow; but nobody before so many seconds.
 SLOW, NEVER_SLOW = 3.0, 60.0

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Mapping
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.states import UNIT_PAYABLE, UnitStatus
-from mephisto_nb.display.observation.medians import RunningMedian
+from mephisto_nb.config.registry import get_crowd_provider_from_type
+from mephisto_nb.display.dashboard.statistics import RunningMedian
 from mephisto_nb.errors import UnknownTypeError
-from mephisto_nb.operations.registry import get_crowd_provider_from_type
+from mephisto_nb.model.states import UNIT_PAYABLE, UnitStatus
 
 #: How many units of a status are paid how much.
 Pay = Mapping[tuple[UnitStatus, float], int]

@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakMethod
 
-from mephisto_nb.data_model.changes import AddPayment, AddReview, ChangePayment, Changes
 from mephisto_nb.errors import MephistoError
+from mephisto_nb.model.changes import AddPayment, AddReview, ChangePayment, Changes
 from mephisto_nb.utils.logging import get_logger
 
 if TYPE_CHECKING:
-    from mephisto_nb.review.runs import DecidableRun
+    from mephisto_nb.review.reviewable import DecidableRun
 
 logger = get_logger(__name__)
 

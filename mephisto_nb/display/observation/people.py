@@ -6,9 +6,8 @@ from collections.abc import Callable
 from itertools import islice
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.display.observation.moment import Moment
-from mephisto_nb.display.observation.plain import preview_of
-from mephisto_nb.display.observation.run_statistics import Answer
+from mephisto_nb.display.dashboard.moment import Moment, preview_of
+from mephisto_nb.display.dashboard.statistics import Answer
 
 #: How many of those at work are listed.
 MOST_ROWS = 50

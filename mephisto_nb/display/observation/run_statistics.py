@@ -7,14 +7,12 @@ from collections import Counter, deque
 from dataclasses import dataclass
 
 from mephisto_nb._typing import JSON
-from mephisto_nb.data_model.changes import AddAgent, AddSubmission
-from mephisto_nb.data_model.records import Agent
-from mephisto_nb.data_model.snapshots import RunPay
-from mephisto_nb.data_model.states import AGENT_ACTIVE, AGENT_LEFT, AgentStatus, UnitStatus
-from mephisto_nb.display.observation.medians import RunningMedian
-from mephisto_nb.display.observation.pace import Pace
-from mephisto_nb.lifecycle.run_state import RunState
-from mephisto_nb.lifecycle.step import Step
+from mephisto_nb.display.dashboard.statistics import Pace, RunningMedian
+from mephisto_nb.model.changes import AddAgent, AddSubmission
+from mephisto_nb.model.records import Agent, RunPay
+from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, AgentStatus, UnitStatus
+from mephisto_nb.rules.run_state import RunState
+from mephisto_nb.rules.step import Step
 
 #: How many of the newest answers are kept.
 NEWEST = 10

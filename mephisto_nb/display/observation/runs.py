@@ -8,18 +8,17 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.data_model.records import TaskRun
-from mephisto_nb.data_model.snapshots import RunPay
-from mephisto_nb.data_model.states import UNIT_ANSWERED, UnitStatus
-from mephisto_nb.display.observation.medians import RunningMedian
-from mephisto_nb.display.observation.money import describe_money, fee_rate_of
-from mephisto_nb.display.observation.watch import watch
-from mephisto_nb.operations.run_frames import RunFrames
-from mephisto_nb.operations.threads import in_thread
+from mephisto_nb.display.dashboard.moment import describe_money, fee_rate_of
+from mephisto_nb.display.dashboard.statistics import RunningMedian
+from mephisto_nb.display.dashboard.watch import watch
+from mephisto_nb.frames.run_frames import RunFrames
+from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.records import RunPay, TaskRun
+from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
 from mephisto_nb.utils.logging import get_logger
 
 if TYPE_CHECKING:
-    from mephisto_nb.operations.operator import Operator
+    from mephisto_nb.operator import Operator
 
 logger = get_logger(__name__)
 

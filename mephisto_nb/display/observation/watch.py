@@ -9,28 +9,32 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.abstractions.clock import Timer
-from mephisto_nb.data_model.snapshots import RunPay
-from mephisto_nb.data_model.states import UNIT_ANSWERED, AgentStatus, UnitStatus
-from mephisto_nb.data_model.task_run_args import minimum_hourly_pay_of
-from mephisto_nb.display.observation.attention import describe_attention
-from mephisto_nb.display.observation.moment import Moment
-from mephisto_nb.display.observation.money import describe_money, describe_unpaid, fee_rate_of
-from mephisto_nb.display.observation.news import News
-from mephisto_nb.display.observation.people import describe_newest, describe_people
-from mephisto_nb.display.observation.run_statistics import RunStatistics
+from mephisto_nb.display.dashboard.attention import describe_attention
+from mephisto_nb.display.dashboard.moment import (
+    Moment,
+    describe_money,
+    describe_newest,
+    describe_people,
+    describe_unpaid,
+    fee_rate_of,
+)
+from mephisto_nb.display.dashboard.statistics import RunStatistics
+from mephisto_nb.display.dashboard.watch import News
 from mephisto_nb.errors import NotFoundError
-from mephisto_nb.lifecycle.limits import limits_of
-from mephisto_nb.lifecycle.loading import state_from_snapshot
-from mephisto_nb.lifecycle.run_state import RunRules, RunState
-from mephisto_nb.lifecycle.step import Step
-from mephisto_nb.operations.run_frames import RunFrames
-from mephisto_nb.operations.threads import in_thread
+from mephisto_nb.frames.run_frames import RunFrames
+from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.records import RunPay
+from mephisto_nb.model.states import UNIT_ANSWERED, AgentStatus, UnitStatus
+from mephisto_nb.model.task_run_args import minimum_hourly_pay_of
+from mephisto_nb.ports.clock import Timer
+from mephisto_nb.rules.launching import limits_of
+from mephisto_nb.rules.run_state import RunRules, RunState, state_from_snapshot
+from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger
 
 if TYPE_CHECKING:
-    from mephisto_nb.operations.task_run import LiveTaskRun
-    from mephisto_nb.review.runs import DecidableRun
+    from mephisto_nb.review.reviewable import DecidableRun
+    from mephisto_nb.run import LiveTaskRun
 
 logger = get_logger(__name__)
 

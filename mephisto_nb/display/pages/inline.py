@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.display.pages.policy import inline_policy
+from mephisto_nb.display.preview import inline_policy
 
 #: An address that leads nowhere: what the page asks of it, `harness.js` answers.
 BASE = "https://preview.invalid/"

@@ -11,11 +11,10 @@ from jinja2 import Environment, PackageLoader
 from omegaconf import DictConfig
 
 from mephisto_nb._typing import JSON
-from mephisto_nb.data_model.shared_state import SharedTaskState
-from mephisto_nb.display.pages.inline import make_document
-from mephisto_nb.operations.handed_over import read_handed_over
-from mephisto_nb.operations.page_preview import make_page
-from mephisto_nb.operations.unit_page import UnitPage
+from mephisto_nb.display.preview import make_document
+from mephisto_nb.kernel.launch.launch_input import read_handed_over
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.pages.unit_page import UnitPage, make_page
 
 _HEIGHT = 640
 _templates = Environment(loader=PackageLoader("mephisto_nb.display.pages", "."), autoescape=True)
@@ -103,7 +102,7 @@ def preview(
 
     Examples
     --------
-    >>> from mephisto_nb.operations.hydra_config import compose
+    >>> from mephisto_nb.config.hydra_config import compose
     >>> about = {"task_name": "moods", "task_title": "Moods", "task_description": "", "task_tags": "", "task_reward": 0}
     >>> page = {"task_html": "<p>${text}</p> <label>Mood <input name=mood></label>"}
     >>> config = compose("static_html", task=about, blueprint_args=page)

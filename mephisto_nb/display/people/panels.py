@@ -5,17 +5,16 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from mephisto_nb.display.people.room import PeopleRoom, room_of
-from mephisto_nb.display.people.still import draw_qualifications, draw_workers
-from mephisto_nb.display.widgets.desk import Subject
-from mephisto_nb.display.widgets.front_end import FrontEnd
-from mephisto_nb.display.widgets.model import can_be_live, make_model
-from mephisto_nb.operations.people_acts import PeopleActs
-from mephisto_nb.operations.qualifications import Qualifications
-from mephisto_nb.operations.workers import Workers
+from mephisto_nb.display.people.people_model import PeopleRoom, room_of
+from mephisto_nb.display.people.people_panels import draw_qualifications, draw_workers
+from mephisto_nb.display.widgets.widget import FrontEnd, can_be_live, make_model
+from mephisto_nb.display.widgets.widget_server import Subject
+from mephisto_nb.people.acts import PeopleActs
+from mephisto_nb.people.qualifications import Qualifications
+from mephisto_nb.people.workers import Workers
 
 if TYPE_CHECKING:
-    from mephisto_nb.operations.operator import Operator
+    from mephisto_nb.operator import Operator
 
 #: The panels, each part after those that it needs.
 PEOPLE = FrontEnd(

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.data_model.people_acts import Outcome
-from mephisto_nb.data_model.qualifications import requirement_from_dict
-from mephisto_nb.display.people.snapshot import Snapshot
-from mephisto_nb.display.people.tables import Table, query_from, to_json
-from mephisto_nb.display.widgets.room import Answering, Room
+from mephisto_nb.display.people.people_model import Snapshot
+from mephisto_nb.display.table import Table, query_from, to_json
+from mephisto_nb.display.widgets.panel_model import Answering, Room
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.operations.act_words import tell
-from mephisto_nb.operations.threads import in_thread
+from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.people import Outcome
+from mephisto_nb.model.qualifications import requirement_from_dict
+from mephisto_nb.people.acts import tell
 
 if TYPE_CHECKING:
-    from mephisto_nb.operations.operator import Operator
+    from mephisto_nb.operator import Operator
 
 #: What a click does is a method: of qualifications, or of workers.
 OF_QUALIFICATIONS = ("create", "describe", "delete", "grant", "revoke")

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.display.people.tables import Table
+from mephisto_nb.display.table import Table
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.export.people_frames import history_frame
-from mephisto_nb.operations.requiring import requires
+from mephisto_nb.frames.people_frames import history_frame
+from mephisto_nb.people.qualifications import requires
 
 if TYPE_CHECKING:
-    from mephisto_nb.operations.operator import Operator
+    from mephisto_nb.operator import Operator
 
 #: So much of a history is shown, the newest.
 MOST_HISTORY = 500

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader
 
-from mephisto_nb.display.people.tables import Query, to_json
+from mephisto_nb.display.table import Query, to_json
 from mephisto_nb.display.words import UNKNOWN, count, duration, moment, money, plain
 
 if TYPE_CHECKING:
-    from mephisto_nb.display.people.room import PeopleRoom
+    from mephisto_nb.display.people.people_model import PeopleRoom
 
 #: So many rows are shown.
 MOST_ROWS = 20

@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.data_model.reviews import Review
-from mephisto_nb.data_model.states import UNIT_ANSWERED, UnitStatus
-from mephisto_nb.display.observation.plain import preview_of
-from mephisto_nb.display.people.tables import Table
+from mephisto_nb.display.dashboard.moment import preview_of
+from mephisto_nb.display.table import Table
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.review.agreement import closed_questions
-from mephisto_nb.review.queue import ORDERS, review_queue
-from mephisto_nb.review.records import decisions_by_worker, gold_accuracy, worker_records
+from mephisto_nb.model.reviews import Review
+from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
+from mephisto_nb.review.queue import (
+    ORDERS,
+    closed_questions,
+    decisions_by_worker,
+    gold_accuracy,
+    review_queue,
+    worker_records,
+)
 from mephisto_nb.review.selection import Units, select
 
 if TYPE_CHECKING:

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.display.pages.inline import make_document
-from mephisto_nb.display.reviewing.answers import Answers
+from mephisto_nb.display.preview import make_document
+from mephisto_nb.display.review.answers import Answers
 from mephisto_nb.errors import ConfigError, MephistoError
-from mephisto_nb.operations.answered_page import AnsweredPages
-from mephisto_nb.review.preview import find_crowd
-from mephisto_nb.utils.money import dollars
+from mephisto_nb.model.money import dollars
+from mephisto_nb.pages.unit_page import AnsweredPages
+from mephisto_nb.review.decide import find_crowd
 
 if TYPE_CHECKING:
-    from mephisto_nb.operations.run_frames import RunFrames
+    from mephisto_nb.frames.run_frames import RunFrames
 
 #: Pictures that are shown; none of these can hold a script. Larger ones are named only, and so is any other file.
 _PICTURES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".gif": "gif", ".webp": "webp"}

@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from mephisto_nb.display.reviewing.room import ReviewRoom
-from mephisto_nb.display.reviewing.still import draw_review
-from mephisto_nb.display.widgets.desk import Subject
-from mephisto_nb.display.widgets.front_end import FrontEnd
-from mephisto_nb.display.widgets.model import can_be_live, make_model
+from mephisto_nb.display.review.review_model import ReviewRoom
+from mephisto_nb.display.review.review_panel import draw_review
+from mephisto_nb.display.widgets.widget import FrontEnd, can_be_live, make_model
+from mephisto_nb.display.widgets.widget_server import Subject
 from mephisto_nb.errors import NotFoundError
 from mephisto_nb.review.reviewing import Reviewing
 from mephisto_nb.review.selection import Units, select

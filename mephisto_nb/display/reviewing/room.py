@@ -11,24 +11,23 @@ from weakref import WeakMethod
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.data_model.changes import AddReview, AddSubmission, Changes
-from mephisto_nb.data_model.reviews import Review
-from mephisto_nb.data_model.states import UNIT_ANSWERED, UnitStatus
-from mephisto_nb.display.people.tables import Query, query_from
-from mephisto_nb.display.reviewing.answers import Answers
-from mephisto_nb.display.reviewing.detail import describe, plain
-from mephisto_nb.display.reviewing.words import tell_decided, tell_undone
-from mephisto_nb.display.widgets.room import Answering, Room
+from mephisto_nb.display.review.answers import Answers, describe, plain
+from mephisto_nb.display.review.review_model import tell_decided, tell_undone
+from mephisto_nb.display.table import Query, query_from
+from mephisto_nb.display.widgets.panel_model import Answering, Room
 from mephisto_nb.errors import ConfigError, NotFoundError
-from mephisto_nb.operations.answered_page import AnsweredPages, RunWithPages
-from mephisto_nb.operations.threads import in_thread
-from mephisto_nb.review.decisions import VERDICTS, Extras
+from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.changes import AddReview, AddSubmission, Changes
+from mephisto_nb.model.reviews import Review
+from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
+from mephisto_nb.pages.unit_page import AnsweredPages, RunWithPages
+from mephisto_nb.review.decide import VERDICTS, Extras
 from mephisto_nb.review.queue import ORDERS
 from mephisto_nb.review.reviewing import Reviewing
 from mephisto_nb.review.selection import Units
 
 if TYPE_CHECKING:
-    from mephisto_nb.operations.run_frames import RunFrames
+    from mephisto_nb.frames.run_frames import RunFrames
 
 P = ParamSpec("P")
 T = TypeVar("T")

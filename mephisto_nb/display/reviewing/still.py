@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from mephisto_nb.display.people.still import MOST_ROWS, render_table
-from mephisto_nb.display.people.tables import Query, to_json
+from mephisto_nb.display.people.people_panels import MOST_ROWS, render_table
+from mephisto_nb.display.table import Query, to_json
 from mephisto_nb.display.words import UNKNOWN, count, duration, plain
 
 if TYPE_CHECKING:
-    from mephisto_nb.display.reviewing.room import ReviewRoom
+    from mephisto_nb.display.review.review_model import ReviewRoom
 
 #: What each status is called, in the order in which they are counted.
 STATUSES = {"completed": "waiting", "accepted": "approved", "soft_rejected": "soft-rejected", "rejected": "rejected"}

@@ -7,11 +7,11 @@ from collections import Counter
 
 import pandas as pd
 
-from mephisto_nb.data_model.reviews import SAID
-from mephisto_nb.data_model.states import UnitStatus
 from mephisto_nb.display.words import count
-from mephisto_nb.review.decisions import Extras
-from mephisto_nb.utils.money import dollars
+from mephisto_nb.model.money import dollars
+from mephisto_nb.model.reviews import SAID
+from mephisto_nb.model.states import UnitStatus
+from mephisto_nb.review.decide import Extras
 
 
 def tell_decided(outcome: pd.DataFrame, verdict: UnitStatus, extras: Extras) -> str:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.display.widgets.actions import Steerable, act, preview
-from mephisto_nb.display.widgets.errands import Errands
-from mephisto_nb.display.widgets.feed import Feed, Source
-from mephisto_nb.display.widgets.viewers import Viewers
+from mephisto_nb.display.actions import Steerable, act, preview
+from mephisto_nb.display.widgets.feed import Feed, Source, Viewers
+from mephisto_nb.display.widgets.widget_server import Errands
 from mephisto_nb.errors import ConfigError
 
 

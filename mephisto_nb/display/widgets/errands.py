@@ -7,7 +7,7 @@ import contextvars
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from mephisto_nb.display.widgets.actions import error_words
+from mephisto_nb.display.actions import error_words
 from mephisto_nb.utils.logging import get_logger
 
 logger = get_logger(__name__)

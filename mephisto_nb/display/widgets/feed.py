@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.display.widgets.deltas import find_changes
+from mephisto_nb.display.widgets.feed import find_changes
 
 #: The least time between two messages of one source, in seconds.
 INTERVAL = 0.125

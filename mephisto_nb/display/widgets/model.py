@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.display.widgets.desk import Desk, FindSubject
-from mephisto_nb.display.widgets.front_end import DASHBOARD, FrontEnd
+from mephisto_nb.display.widgets.widget import DASHBOARD, FrontEnd
+from mephisto_nb.display.widgets.widget_server import Desk, FindSubject
 from mephisto_nb.errors import ConfigError
 
 

@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeAlias, TypeVar
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.operations.threads import in_thread
+from mephisto_nb.kernel.writer import in_thread
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -9,9 +9,9 @@ from typing import ClassVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.abstractions.crowd_provider import CrowdProvider, Identity
+from mephisto_nb.ports.crowd_provider import CrowdProvider, Identity
 from mephisto_nb.utils import proofs
-from mephisto_nb.utils.secret import Secret
+from mephisto_nb.utils.proofs import Secret
 
 #: The parameter of a link that holds the worker's name; `wrap_crowd_source.js` reads it.
 _NAME = "worker_id"

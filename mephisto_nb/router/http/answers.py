@@ -13,8 +13,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.errors import DatabaseError
+from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.router import codec
 from mephisto_nb.router.config import RouterConfig
 from mephisto_nb.router.rules import InboxClosed

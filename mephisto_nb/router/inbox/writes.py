@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from mephisto_nb._typing import JSON
-from mephisto_nb.data_model.packets import Packet, PacketType
-from mephisto_nb.data_model.states import AgentStatus
+from mephisto_nb.model.packets import Packet, PacketType
+from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.router import codec
 from mephisto_nb.router.rules import (
     InboxClosed,

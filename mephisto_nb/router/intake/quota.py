@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
-from mephisto_nb.data_model.packets import SYSTEM_SUBJECT
+from mephisto_nb.model.packets import SYSTEM_SUBJECT
 from mephisto_nb.router.config import MIB, Limits
 from mephisto_nb.router.http.answers import Refused, disk_full
 from mephisto_nb.router.inbox.writes import Message

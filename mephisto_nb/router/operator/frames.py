@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.data_model.packets import Packet, PacketType
-from mephisto_nb.data_model.states import AgentStatus
+from mephisto_nb.model.packets import Packet, PacketType
+from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.router import codec
 from mephisto_nb.router.inbox.writes import Effect
 

@@ -10,8 +10,8 @@ import secrets
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from mephisto_nb.data_model.packets import Packet, PacketType
-from mephisto_nb.data_model.states import AgentStatus
+from mephisto_nb.model.packets import Packet, PacketType
+from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.router import codec
 from mephisto_nb.router.http.answers import Refused, run_over
 from mephisto_nb.router.inbox.writes import Effect, Outgoing

@@ -16,9 +16,9 @@ from starlette.routing import Route
 from starlette.types import Receive
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.data_model.packets import SYSTEM_SUBJECT, Packet, PacketType
-from mephisto_nb.data_model.states import AgentStatus
 from mephisto_nb.errors import DatabaseError
+from mephisto_nb.model.packets import SYSTEM_SUBJECT, Packet, PacketType
+from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.router import codec
 from mephisto_nb.router.core import Router
 from mephisto_nb.router.http.answers import Refused, bad_request, json_answer, json_text

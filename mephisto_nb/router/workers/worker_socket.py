@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.data_model.packets import Packet, PacketType
 from mephisto_nb.errors import DatabaseError
+from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.router import codec
 from mephisto_nb.router.config import RouterConfig
 from mephisto_nb.router.deadlines import Deadline, Departures

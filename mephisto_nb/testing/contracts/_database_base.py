@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from mephisto_nb.abstractions.database import Database
+from mephisto_nb.ports.database import Database
 from mephisto_nb.testing.contracts._samples import SampleRun
 
 OpenDatabase = Callable[[], Database]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model import changes as c
-from mephisto_nb.data_model.packets import Packet, PacketType
-from mephisto_nb.data_model.states import AgentStatus, UnitStatus
-from mephisto_nb.testing.contracts._database_base import DatabaseFixtures
-from mephisto_nb.testing.contracts._samples import SampleRun, change_agent, change_unit, make_event
+from mephisto_nb.model import changes as c
+from mephisto_nb.model.packets import Packet, PacketType
+from mephisto_nb.model.states import AgentStatus, UnitStatus
+from mephisto_nb.ports.database import Database
+from mephisto_nb.testing.contracts._samples import DatabaseFixtures, SampleRun, change_agent, change_unit, make_event
 
 
 def _status(number: int) -> Packet:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model import changes as c
-from mephisto_nb.data_model.packets import Packet, PacketType
-from mephisto_nb.data_model.records import Agent, Submission, Worker
-from mephisto_nb.data_model.states import AgentStatus, UnitStatus
 from mephisto_nb.errors import ConflictError
-from mephisto_nb.testing.contracts._database_base import DatabaseFixtures
-from mephisto_nb.testing.contracts._samples import SampleRun, make_event
+from mephisto_nb.model import changes as c
+from mephisto_nb.model.packets import Packet, PacketType
+from mephisto_nb.model.records import Agent, Submission, Worker
+from mephisto_nb.model.states import AgentStatus, UnitStatus
+from mephisto_nb.ports.database import Database
+from mephisto_nb.testing.contracts._samples import DatabaseFixtures, SampleRun, make_event
 from mephisto_nb.utils.ids import new_id
 
 _PACKET = Packet(PacketType.UPDATE_STATUS, "a1", {"status": "expired"})

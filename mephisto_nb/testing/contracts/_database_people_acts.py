@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model import changes as c
-from mephisto_nb.data_model.people_acts import Act, ActKind, WorkerKey
 from mephisto_nb.errors import ConflictError
-from mephisto_nb.lifecycle.people_acts import undo_of
-from mephisto_nb.testing.contracts._database_base import DatabaseFixtures
-from mephisto_nb.testing.contracts._samples import SampleRun
+from mephisto_nb.model import changes as c
+from mephisto_nb.model.people import Act, ActKind, WorkerKey
+from mephisto_nb.ports.database import Database
+from mephisto_nb.rules.people import undo_of
+from mephisto_nb.testing.contracts._samples import DatabaseFixtures, SampleRun
 
 
 def _workers(*names: str) -> tuple[WorkerKey, ...]:

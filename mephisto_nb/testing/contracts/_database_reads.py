@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model import changes as c
-from mephisto_nb.data_model.packets import Packet, PacketType
-from mephisto_nb.data_model.records import Submission
-from mephisto_nb.data_model.snapshots import RunSnapshot
-from mephisto_nb.data_model.states import AgentStatus, UnitStatus
 from mephisto_nb.errors import ClosedError, NotFoundError
-from mephisto_nb.testing.contracts._database_base import DatabaseFixtures
-from mephisto_nb.testing.contracts._samples import SampleRun, change_agent, change_unit, make_event
+from mephisto_nb.model import changes as c
+from mephisto_nb.model.packets import Packet, PacketType
+from mephisto_nb.model.records import RunSnapshot, Submission
+from mephisto_nb.model.states import AgentStatus, UnitStatus
+from mephisto_nb.ports.database import Database
+from mephisto_nb.testing.contracts._samples import DatabaseFixtures, SampleRun, change_agent, change_unit, make_event
 
 
 class ReadsContract(DatabaseFixtures):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model import changes as c
-from mephisto_nb.data_model.records import TaskRun
-from mephisto_nb.data_model.snapshots import RunPay
-from mephisto_nb.data_model.states import PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.errors import ConflictError
-from mephisto_nb.testing.contracts._database_base import DatabaseFixtures
-from mephisto_nb.testing.contracts._samples import SampleRun
+from mephisto_nb.model import changes as c
+from mephisto_nb.model.records import RunPay, TaskRun
+from mephisto_nb.model.states import PaymentKind, PaymentStatus, UnitStatus
+from mephisto_nb.ports.database import Database
+from mephisto_nb.testing.contracts._samples import DatabaseFixtures, SampleRun
 from mephisto_nb.utils.ids import new_id
 
 P = PaymentStatus

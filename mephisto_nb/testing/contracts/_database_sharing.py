@@ -8,12 +8,11 @@ from operator import methodcaller
 from threading import Barrier, Event
 from typing import TypeVar
 
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model import changes as c
-from mephisto_nb.data_model.states import UnitStatus
 from mephisto_nb.errors import ConflictError
-from mephisto_nb.testing.contracts._database_base import DatabaseFixtures
-from mephisto_nb.testing.contracts._samples import SampleRun, make_event
+from mephisto_nb.model import changes as c
+from mephisto_nb.model.states import UnitStatus
+from mephisto_nb.ports.database import Database
+from mephisto_nb.testing.contracts._samples import DatabaseFixtures, SampleRun, make_event
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")

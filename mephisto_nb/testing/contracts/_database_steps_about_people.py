@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model import changes as c
-from mephisto_nb.data_model.snapshots import WorkerFacts
-from mephisto_nb.testing.contracts._database_base import DatabaseFixtures
-from mephisto_nb.testing.contracts._samples import SampleRun
+from mephisto_nb.model import changes as c
+from mephisto_nb.model.records import WorkerFacts
+from mephisto_nb.ports.database import Database
+from mephisto_nb.testing.contracts._samples import DatabaseFixtures, SampleRun
 
 
 def _facts(database: Database, run: SampleRun) -> WorkerFacts:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from mephisto_nb._typing import JSON
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model import changes as c
-from mephisto_nb.data_model.packets import Packet, PacketType
-from mephisto_nb.testing.contracts._database_base import DatabaseFixtures
-from mephisto_nb.testing.contracts._samples import SampleRun, make_event
+from mephisto_nb.model import changes as c
+from mephisto_nb.model.packets import Packet, PacketType
+from mephisto_nb.ports.database import Database
+from mephisto_nb.testing.contracts._samples import DatabaseFixtures, SampleRun, make_event
 
 _HOSTILE = {
     "not ASCII": "Žluťoučký kůň 猫 \U0001f431 \u202e",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from mephisto_nb._typing import JSON
-from mephisto_nb.abstractions.database import Database
-from mephisto_nb.data_model import changes as c
-from mephisto_nb.data_model.gates import ONBOARDING_PREFIX, GateRow, GateUnit, OnboardingAgent
-from mephisto_nb.data_model.records import Agent, Assignment, Event, Payment, Submission, TaskRun, Unit, Worker
-from mephisto_nb.data_model.reviews import Review
-from mephisto_nb.data_model.states import AGENT_OF_DECIDED, AgentStatus, Gate, PaymentKind, UnitStatus
+from mephisto_nb.model import changes as c
+from mephisto_nb.model.gates import ONBOARDING_PREFIX, GateRow, GateUnit, OnboardingAgent
+from mephisto_nb.model.records import Agent, Assignment, Event, Payment, Submission, TaskRun, Unit, Worker
+from mephisto_nb.model.reviews import Review
+from mephisto_nb.model.states import AGENT_OF_DECIDED, AgentStatus, Gate, PaymentKind, UnitStatus
+from mephisto_nb.ports.database import Database
 from mephisto_nb.utils.ids import new_id
 
 

@@ -13,18 +13,16 @@ Failures tell more when a conftest.py says, before anything of this package is i
 
 from __future__ import annotations
 
-from mephisto_nb.testing.contracts._database_changes import ChangesContract
-from mephisto_nb.testing.contracts._database_gates import GatesContract
-from mephisto_nb.testing.contracts._database_guards import GuardsContract
-from mephisto_nb.testing.contracts._database_people import PeopleContract
-from mephisto_nb.testing.contracts._database_people_acts import PeopleActsContract
-from mephisto_nb.testing.contracts._database_reads import ReadsContract
+from mephisto_nb.testing.contracts._database_messages import SaidContract, TextContract
+from mephisto_nb.testing.contracts._database_people import PeopleActsContract, PeopleContract, StepsAboutPeopleContract
 from mephisto_nb.testing.contracts._database_reviews import ReviewsContract
-from mephisto_nb.testing.contracts._database_said import SaidContract
-from mephisto_nb.testing.contracts._database_sharing import SharingContract
-from mephisto_nb.testing.contracts._database_steering import SteeringContract
-from mephisto_nb.testing.contracts._database_steps_about_people import StepsAboutPeopleContract
-from mephisto_nb.testing.contracts._database_text import TextContract
+from mephisto_nb.testing.contracts._database_runs import GatesContract, ReadsContract
+from mephisto_nb.testing.contracts._database_steps import (
+    ChangesContract,
+    GuardsContract,
+    SharingContract,
+    SteeringContract,
+)
 
 
 class DatabaseContract(
