@@ -6,17 +6,20 @@ import argparse
 import logging
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from mephisto_nb.errors import ConfigError, PortInUseError
-from mephisto_nb.router import logs, server
+from mephisto_nb.router import server
 from mephisto_nb.router.core import Exit
-from mephisto_nb.router.sockets import Notifier
+from mephisto_nb.router.rules import TokenBucket
+from mephisto_nb.router.server import Notifier
+from mephisto_nb.utils.logging import neutralise
 
 _DESCRIPTION = """\
 Serve the workers of one task run: the page, its files, and what workers send, which is written
-to disk before they are told so and kept until the operator (in the notebook's kernel) has it.
+to disk before it is acknowledged, and kept until the operator (in the notebook's kernel) has it.
 An architect starts this program; it outlives the kernel, and can be started again at any time.
 """
 
@@ -43,7 +46,7 @@ exit codes:
 signals:
   SIGTERM, SIGINT     end in good order: open requests are answered, the database is closed. A second
                       one does not wait for open connections. (Windows: Ctrl+C, Ctrl+Break)
-  SIGKILL             loses nothing that a worker was told is received
+  SIGKILL             loses nothing that was acknowledged to a worker
 
 The log goes to standard error. File modes (0600, 0700) are set on POSIX systems only.
 """
@@ -53,19 +56,22 @@ connect to this TCP address at start, and send one line of JSON there once the r
 {"ready": true, "port": ..., "pid": ...}, or, if it can't, {"ready": false, "error": ..., "message": ...}
 """
 
+#: How many lines are logged in a second in the long run, and at once: far more than an honest run needs.
+_LINES = 5, 200
+
 log = logging.getLogger("mephisto_nb.router")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program; give its exit code."""
+    """Run the program, and return its exit code."""
     options = _parser().parse_args(arguments)
     # All that is written here is for its owner only. (On Windows this changes nothing.)
     os.umask(0o077)
-    logs.set_up()
+    set_up_log()
     try:
         notifier = Notifier(options.notify)
     except OSError as error:
-        log.error("Nobody listens at the address to notify: %s", error)
+        log.error("No program listens at the address to notify: %s", error)
         return Exit.CONFIG
     return _serve(options.directory, notifier)
 
@@ -104,6 +110,54 @@ def _address(text: str) -> tuple[str, int]:
     if not host or not port.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
     return host.strip("[]"), int(port)
+
+
+class SafeFormatter(logging.Formatter):
+    """Writes control characters as escapes, and indents the further lines of a traceback.
+
+    A message of an exception may hold what a worker sent. It must not look like a line of the log, nor send
+    commands to the terminal that shows it.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format a record."""
+        lines = super().format(record).split("\n")
+        return "\n    ".join(neutralise(line) for line in lines)
+
+
+class LogQuota(logging.Filter):
+    """Lets so many lines a second pass, so that strangers cannot fill the disk with the router's complaints.
+
+    Parameters
+    ----------
+    rate, burst
+        Lines in a second in the long run, and at once.
+    """
+
+    def __init__(self, rate: float, burst: float) -> None:
+        super().__init__()
+        self._bucket = TokenBucket(rate, burst, time.monotonic())
+        self._left_out = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let a record pass, or count it; the next one that passes says how many did not."""
+        if not self._bucket.take(time.monotonic()):
+            self._left_out += 1
+            return False
+        if self._left_out:
+            record.msg, record.args = f"{record.getMessage()} ({self._left_out} lines before it were left out)", None
+            self._left_out = 0
+        return True
+
+
+def set_up_log() -> None:
+    """Log to standard error, which the architect has turned into ``router.log``."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(SafeFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(LogQuota(*_LINES))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    # uvicorn's lines about connections quote the paths that strangers ask for.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
 
 
 if __name__ == "__main__":

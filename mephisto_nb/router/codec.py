@@ -18,7 +18,7 @@ class Intricate(ValueError):
 
 
 def is_id(value: object) -> TypeGuard[str]:
-    """Say whether `value` can be an id of an agent, request or update."""
+    """Return whether `value` can be an id of an agent, request or update."""
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 

@@ -1,4 +1,4 @@
-"""What a router is told: `RouterConfig`, its `Limits`, and the files of its directory."""
+"""What the architect writes for a router: `RouterConfig`, its `Limits`, and the files of its directory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Limits:
     json_body
         One JSON body, and the text fields of one form together.
     small_body
-        A body of ``/request_agent`` or ``/log_error``, which anybody may send.
+        A body of ``/request_agent`` or ``/log_error``, which strangers may send too.
     upload_body
         One multipart body, files included.
     bodies_held
@@ -70,7 +70,7 @@ class Limits:
     errors_stored
         Error reports of those who are no agent, in the course of a run.
     nameless_uploads
-        Files that are being sent by those who have not yet said for which agent.
+        Files that are being sent by browsers which have not yet said for which agent.
     disk_free
         How much uploads leave free on the disk, for answers without files.
     """
@@ -116,7 +116,7 @@ class RouterConfig:
     content_security_policy: str = ""
     frame_ancestors: tuple[str, ...] = ()
     disconnect_after: float | None = None
-    #: Files of the site that are read where they lie, while somebody works at them: name on the site, and path.
+    #: Files of the site that are read where they lie, while they are being worked at: name on the site, and path.
     linked_files: Mapping[str, str] = field(default_factory=dict)
     operator_absence_in_seconds: float | None = None
     limits: Limits = field(default_factory=Limits)
@@ -180,7 +180,7 @@ def read_config(path: Path) -> RouterConfig:
 
 
 def parse_config(raw: JSONObject) -> RouterConfig:
-    """Check a configuration; raise `ConfigError` where it is wrong."""
+    """Return a configuration that was checked; raise `ConfigError` if it is wrong."""
     _refuse_unknown(raw, RouterConfig, "router_config.json")
     config = RouterConfig(
         run_id=_get(raw, "run_id", str, None),

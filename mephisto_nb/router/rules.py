@@ -13,7 +13,7 @@ BUSY_AFTER = 2.0
 
 _ANSWERED = frozenset({AgentStatus.COMPLETED, AgentStatus.APPROVED, AgentStatus.REJECTED, AgentStatus.SOFT_REJECTED})
 
-#: What a worker is told whose task is closed.
+#: What is said to a worker whose task is closed, by the status that closed it.
 CLOSED_TEXT: Mapping[AgentStatus, str] = {
     AgentStatus.TIMEOUT: "The time for this task is over, so it could not be handed in. Thank you for your effort.",
     AgentStatus.EXPIRED: "This task has ended, so it could not be handed in. Thank you for your effort.",
@@ -23,7 +23,7 @@ CLOSED_TEXT: Mapping[AgentStatus, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Agent:
+class KnownAgent:
     """What the router knows of an agent: `linked` says that it once had a socket."""
 
     agent_id: str
@@ -37,8 +37,8 @@ class Agent:
         return self.status in AGENT_ACTIVE and not self.submitted
 
 
-class Verdict(StrEnum):
-    """What becomes of a request about an agent."""
+class SubmissionResult(StrEnum):
+    """What becomes of a worker's final answer, or of the wish to give the task back."""
 
     TAKEN = "taken"
     DUPLICATE = "duplicate"
@@ -46,34 +46,38 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
-def judge_submission(agent: Agent | None) -> Verdict:
-    """Decide about a worker's final answer."""
+class InboxClosed(Exception):
+    """Nothing more is taken in: the run is over, and its operator has read the inbox to its end."""
+
+
+def judge_submission(agent: KnownAgent | None) -> SubmissionResult:
+    """Return what becomes of a worker's final answer."""
     if agent is None:
-        return Verdict.UNKNOWN
+        return SubmissionResult.UNKNOWN
     if agent.submitted or agent.status in _ANSWERED:
-        return Verdict.DUPLICATE
-    return Verdict.CLOSED if agent.status in AGENT_LEFT else Verdict.TAKEN
+        return SubmissionResult.DUPLICATE
+    return SubmissionResult.CLOSED if agent.status in AGENT_LEFT else SubmissionResult.TAKEN
 
 
-def judge_return(agent: Agent | None) -> Verdict:
-    """Decide about a worker's wish to give the task back: too late once it is answered or closed."""
-    verdict = judge_submission(agent)
-    return Verdict.CLOSED if verdict is Verdict.DUPLICATE else verdict
+def judge_return(agent: KnownAgent | None) -> SubmissionResult:
+    """Return what becomes of a worker's wish to give the task back: too late once it is answered or closed."""
+    result = judge_submission(agent)
+    return SubmissionResult.CLOSED if result is SubmissionResult.DUPLICATE else result
 
 
-def next_status(current: AgentStatus | None, told: AgentStatus) -> AgentStatus:
-    """Give the status that holds after the operator told one.
+def next_status(current: AgentStatus | None, named: AgentStatus) -> AgentStatus:
+    """Return the status that holds after the operator named one.
 
     A worker may return the task while the operator, who can't know yet, still calls the agent active. No way
     leads back from leaving to being active, so that word is out of date and the router's own status stands.
     """
-    if current in AGENT_LEFT and told in AGENT_ACTIVE:
+    if current in AGENT_LEFT and named in AGENT_ACTIVE:
         return AgentStatus(current)
-    return told
+    return named
 
 
 def operator_state(oldest_waiting: float | None, connected: bool) -> str:
-    """Say how the operator is: ``here``, ``busy`` or ``away``.
+    """Return how the operator is: ``here``, ``busy`` or ``away``.
 
     Parameters
     ----------
@@ -95,7 +99,7 @@ class TokenBucket:
         self._tokens, self._at = burst, now
 
     def take(self, now: float) -> bool:
-        """Take one token; `False` when there is none."""
+        """Take one token; return `False` if there is none."""
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
         self._at = now
         if self._tokens < 1:

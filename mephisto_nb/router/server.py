@@ -1,12 +1,15 @@
-"""A router's life: lock, listen, serve, end."""
+"""A router's life: lock the directory, listen, serve the run, and end."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import logging
+import math
 import os
+import random
 import secrets
 import signal
 import socket
@@ -16,21 +19,38 @@ from pathlib import Path
 
 import uvicorn
 from filelock import FileLock, Timeout
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, WebSocketRoute
 
-from mephisto_nb.errors import ConfigError, LaunchError
-from mephisto_nb.router.app import make_app, security_headers
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.errors import ConfigError, LaunchError, PortInUseError
 from mephisto_nb.router.config import MIB, RouterConfig, RunFiles, read_config
-from mephisto_nb.router.connections import Waiting, http_protocol, socket_protocol
 from mephisto_nb.router.core import Exit, Router
-from mephisto_nb.router.multipart import remove_partial
-from mephisto_nb.router.sockets import Notifier, allow_many_sockets, listen, open_files, url_of
-from mephisto_nb.router.store import Store
+from mephisto_nb.router.http.answers import ERROR_HANDLERS, security_headers
+from mephisto_nb.router.http.connections import Waiting, http_protocol, socket_protocol
+from mephisto_nb.router.http.pages import Pages
+from mephisto_nb.router.inbox.store import Store
+from mephisto_nb.router.intake.bodies import BodyReader
+from mephisto_nb.router.intake.multipart import remove_partial
+from mephisto_nb.router.operator.link import CurrentLink
+from mephisto_nb.router.operator.operator_socket import OperatorSocket
+from mephisto_nb.router.workers.worker_routes import WorkerRoutes
+from mephisto_nb.router.workers.worker_socket import WorkerEndpoint
+
+if sys.platform != "win32":
+    import resource
 
 #: One frame of the operator; worker sockets have a much lower limit of their own.
 OPERATOR_FRAME = 64 * MIB
 _SHUTDOWN_SECONDS = 5
 #: Long enough for a kernel that is busy with a cell, short enough for a phone that has left the network.
 _PING_EVERY, _PONG_WITHIN = 20.0, 120.0
+_BACKLOG = 1024
+_OPEN_FILES = 16_384
+#: Where a port of our own is looked for: below those that systems give to connections that go out. One of these may
+#: take the port of a router that has died, even one that tries to reach it, and then it cannot come back there.
+_OWN_PORTS, _TRIES = range(20_000, 32_000), 20
+_NOTIFY_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -70,19 +90,20 @@ def _run_locked(config: RouterConfig, files: RunFiles, notifier: Notifier) -> Ex
     # The port of an earlier router of this run is tried first, so that workers' pages find it again.
     listener = listen(config.host, config.port, preferred=_last_port(files.state))
     with contextlib.closing(listener):
-        server = _Server(config, files, Store.open(files.store, config.run_id), listener)
+        server = _Server(config, files, listener, notifier)
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-            return runner.run(server.serve_run(notifier))
+            return runner.run(server.serve_run())
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, with our signals, and with a word when it listens."""
+    """uvicorn, with our signals, and with a line to the log and to `Notifier` once it listens."""
 
-    def __init__(self, config: RouterConfig, files: RunFiles, store: Store, listener: socket.socket) -> None:
-        self._run_config, self._files, self._listener, self._store = config, files, listener, store
+    def __init__(self, config: RouterConfig, files: RunFiles, listener: socket.socket, notifier: Notifier) -> None:
+        self._run_config, self._files, self._listener, self._notifier = config, files, listener, notifier
+        link = CurrentLink()
+        self._store = Store.open(files.store, config.run_id, on_message=link.wake)
         self._exit = Exit.DONE
-        self._on_listening: Callable[[], None] = lambda: None
-        self._router = Router(config, store, self._end)
+        self._router = Router(config, self._store, link, self._end)
         waiting = Waiting(config.limits, open_files())
         super().__init__(
             uvicorn.Config(
@@ -105,9 +126,8 @@ class _Server(uvicorn.Server):
             )
         )
 
-    async def serve_run(self, notifier: Notifier) -> Exit:
-        """Serve until the run ends, or the process is told to."""
-        self._on_listening = lambda: self._announce(notifier)
+    async def serve_run(self) -> Exit:
+        """Serve until the run ends, or a signal asks for the end."""
         self._store.start()
         self._router.start()
         departures = asyncio.create_task(self._router.run())
@@ -124,10 +144,10 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._on_listening()
+        self._announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # Those who wait for an agent would keep the server waiting for them.
+        # Requests that wait for an agent would keep the server waiting for them.
         self._router.stop()
         await super().shutdown(sockets)
 
@@ -136,14 +156,14 @@ class _Server(uvicorn.Server):
         # uvicorn's own would raise the signal again at the end, which would cut the tidying up short.
         yield
 
-    def _announce(self, notifier: Notifier) -> None:
+    def _announce(self) -> None:
         url, port = url_of(self._listener), self._listener.getsockname()[1]
         state = {"run_id": self._run_config.run_id, "pid": os.getpid(), "port": port, "url": url}
         _write_atomically(self._files.state, json.dumps(state))
         log.info("The router of run %s listens on %s.", self._run_config.run_id, url)
         if not url.startswith(("http://127.", "http://[::1]")):
             log.info("It can be reached from other machines.")
-        notifier.ready(port)
+        self._notifier.ready(port)
 
     def _end(self, reason: Exit) -> None:
         log.info("The router ends: %s.", reason.name.lower().replace("_", " "))
@@ -174,8 +194,8 @@ def _signals(handler: Callable[[], None]) -> Generator[None, None, None]:
 def claim(state: Path) -> None:
     """Put this process in the place of an earlier router in ``router.json``, whose port is kept.
 
-    Whoever sees the lock held takes the process named there for the router. The number of a dead one may belong to
-    a stranger by now.
+    An architect that finds the lock held takes the process named there for the router. The number of a dead one may
+    belong to a stranger by now.
     """
     try:
         earlier = json.loads(state.read_bytes())
@@ -203,3 +223,139 @@ def _write_atomically(path: Path, text: str) -> None:
         draft.replace(path)
     except OSError as error:
         raise ConfigError(f"The router cannot write {path}: {error}.") from error
+
+
+def make_app(router: Router, files: RunFiles) -> Starlette:
+    """Make the application that serves one run."""
+    config, store = router.config, router.store
+    worker_endpoint = WorkerEndpoint(config, store, router.hub, router.live, router.departures)
+    operator_socket = OperatorSocket(router)
+    bodies = BodyReader(config.limits, files.uploads, router.quota, store.agent)
+    routes: list[BaseRoute] = [
+        WebSocketRoute("/", worker_endpoint.__call__),
+        WebSocketRoute("/socket", worker_endpoint.__call__),
+        WebSocketRoute("/operator", operator_socket.__call__),
+        *WorkerRoutes(router, bodies).routes(),
+        *Pages(config, files, router.link.state).routes(),
+    ]
+    app = Starlette(routes=routes, exception_handlers=ERROR_HANDLERS)
+    # A redirect would repeat the host that a stranger names.
+    app.router.redirect_slashes = False
+    return app
+
+
+def listen(host: str, port: int, preferred: int | None = None) -> socket.socket:
+    """Listen on `host` and `port`.
+
+    Parameters
+    ----------
+    host
+        A name or address.
+    port
+        The port, or 0 for any that is free.
+    preferred
+        The port to try first if any will do.
+
+    Raises
+    ------
+    PortInUseError
+        Another program listens there.
+    ConfigError
+        The address is none of this machine, or the port is not allowed.
+    """
+    if port != 0:
+        return _listen(host, port)
+    for candidate in (preferred, *random.sample(_OWN_PORTS, _TRIES)):
+        try:
+            if candidate:
+                return _listen(host, candidate)
+        except PortInUseError:
+            continue
+        except ConfigError:
+            break  # the system tells better below what is wrong
+    return _listen(host, 0)
+
+
+def url_of(listener: socket.socket) -> str:
+    """Return the URL of a listening socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class Notifier:
+    """Reports to the program that started the router, over a connection made right at the start, how that went.
+
+    A connection that breaks without a line is a report too: the router has died.
+    """
+
+    def __init__(self, address: tuple[str, int] | None) -> None:
+        self._socket = None if address is None else socket.create_connection(address, timeout=_NOTIFY_SECONDS)
+
+    def ready(self, port: int) -> None:
+        """Report that the router listens."""
+        self._report({"ready": True, "port": port, "pid": os.getpid()})
+
+    def failed(self, error: str, message: str) -> None:
+        """Report that the router could not start."""
+        self._report({"ready": False, "error": error, "message": message})
+
+    def _report(self, line: JSONObject) -> None:
+        if self._socket is None:
+            return
+        try:
+            self._socket.sendall(json.dumps(line).encode() + b"\n")
+        except OSError:
+            # The other program has gone. The run goes on: its operator may still come, and if not, it ends.
+            pass
+        finally:
+            self._socket.close()
+            self._socket = None
+
+
+def allow_many_sockets() -> None:
+    """Raise the limit on open files, and so on sockets, as far as it may be (POSIX only; macOS begins at 256)."""
+    if sys.platform != "win32":
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            # Where it is refused, fewer workers can be served; that is no reason to serve none.
+            with contextlib.suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def open_files() -> float:
+    """Return how many files this process may have open; infinity where that is not known."""
+    if sys.platform == "win32":
+        return math.inf
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return math.inf if soft == resource.RLIM_INFINITY else soft
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # The protocol has to be named, or asyncio leaves Nagle's algorithm on, and every answer waits 40 ms.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    except OSError as error:
+        raise ConfigError(f"The router cannot listen on {host!r}: {error}.") from error
+    try:
+        _claim(listener)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            text = f"Port {port} on {host} belongs to another program. Choose another, or port 0 for any."
+            raise PortInUseError(text) from error
+        raise ConfigError(f"The router cannot listen on {host} port {port}: {error}.") from error
+    listener.setblocking(False)
+    return listener
+
+
+def _claim(listener: socket.socket) -> None:
+    if sys.platform == "win32":
+        # There, SO_REUSEADDR would let two programs share the port.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+    else:
+        # So that a router can be restarted while connections of the last one are in TIME_WAIT.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

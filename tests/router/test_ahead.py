@@ -2,7 +2,7 @@
 
 import pytest
 
-from mephisto_nb.router.ahead import LONGEST_ID, MOST_KNOWN, Ahead
+from mephisto_nb.router.workers.fast_path import LONGEST_ID, MOST_KNOWN, LiveOrder
 from tests.router.harness import Browser, shake_hands
 
 
@@ -114,23 +114,23 @@ async def test_what_makes_no_sense_does_not_go_ahead_and_harms_nothing(operator,
 
 
 def test_what_is_remembered_of_an_agent_is_bounded():
-    ahead = Ahead()
+    order = LiveOrder()
     for number in range(MOST_KNOWN):
-        ahead.note("agent", str(number))
-    assert ahead.note("agent", "one more") is None
-    assert ahead.note("another", "first") is None
-    assert ahead.note("another", "second") == "first"
+        order.note("agent", str(number))
+    assert order.note("agent", "one more") is None
+    assert order.note("another", "first") is None
+    assert order.note("another", "second") == "first"
 
 
 def test_a_long_name_does_not_go_ahead():
-    ahead = Ahead()
-    ahead.note("agent", "first")
-    assert ahead.note("agent", "x" * (LONGEST_ID + 1)) is None
-    assert ahead.note("agent", "third") is None
+    order = LiveOrder()
+    order.note("agent", "first")
+    assert order.note("agent", "x" * (LONGEST_ID + 1)) is None
+    assert order.note("agent", "third") is None
 
 
 def test_an_agent_who_is_gone_is_forgotten():
-    ahead = Ahead()
-    ahead.note("agent", "first")
-    ahead.forget("agent")
-    assert ahead.note("agent", "second") is None
+    order = LiveOrder()
+    order.note("agent", "first")
+    order.forget("agent")
+    assert order.note("agent", "second") is None

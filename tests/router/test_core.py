@@ -6,13 +6,14 @@ import json
 import pytest
 
 from mephisto_nb.model.states import AgentStatus
-from mephisto_nb.router import writes
-from mephisto_nb.router.app import make_app
 from mephisto_nb.router.config import RouterConfig, RunFiles
 from mephisto_nb.router.core import Exit, Router
-from mephisto_nb.router.departures import Departures
-from mephisto_nb.router.rules import Agent
-from mephisto_nb.router.store import Store
+from mephisto_nb.router.deadlines import Departures
+from mephisto_nb.router.inbox import writes
+from mephisto_nb.router.inbox.store import Store
+from mephisto_nb.router.operator.link import CurrentLink
+from mephisto_nb.router.rules import KnownAgent
+from mephisto_nb.router.server import make_app
 
 
 class Clock:
@@ -80,7 +81,7 @@ def ends():
 
 @pytest.fixture
 async def router(store, ends):
-    return Router(RouterConfig("run1", "t" * 43, operator_absence_in_seconds=60), store, ends.append)
+    return Router(RouterConfig("run1", "t" * 43, operator_absence_in_seconds=60), store, CurrentLink(), ends.append)
 
 
 async def test_the_patience_with_the_operator_begins_when_he_leaves(router, clock, ends):
@@ -102,7 +103,7 @@ async def test_a_link_that_was_replaced_may_go_unnoticed(router, clock, ends):
     router.link_closed(older)
     clock.advance(1000)
     assert older.replaced
-    assert (ends, router.operator_state()) == ([], "here")
+    assert (ends, router.link.state()) == ([], "here")
 
 
 async def test_a_finished_run_does_not_wait_for_the_operator(router, clock, ends):
@@ -167,7 +168,7 @@ async def test_a_worker_who_leaves_before_the_operator_comes_is_forgotten(router
 
 
 async def test_an_onboarding_stays_when_its_worker_leaves(router, store, tmp_path):
-    await store.run(lambda txn: txn.put(Agent("o1", AgentStatus.ONBOARDING)))
+    await store.run(lambda txn: txn.put(KnownAgent("o1", AgentStatus.ONBOARDING)))
 
     async def leave():
         return {"type": "http.disconnect"}
@@ -178,6 +179,6 @@ async def test_an_onboarding_stays_when_its_worker_leaves(router, store, tmp_pat
 
 
 async def test_too_many_who_wait_are_sent_away(store, tmp_path):
-    router = Router(RouterConfig("run1", "t" * 43), store, lambda reason: None)
+    router = Router(RouterConfig("run1", "t" * 43), store, CurrentLink(), lambda reason: None)
     router.registrations._limit = 0
     assert await ask(router, tmp_path, "/request_agent", b'{"provider_data": {}}', asyncio.Event().wait) == 429

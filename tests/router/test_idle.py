@@ -22,7 +22,6 @@ from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.ports.channel import Acknowledged, Messages
 from mephisto_nb.router.config import RunFiles, read_config
 from mephisto_nb.router.server import Notifier, _Server, listen
-from mephisto_nb.router.store import Store
 from mephisto_nb.utils.proofs import Secret
 from tests.router.harness import RUN_ID, TOKEN, write_config
 
@@ -70,7 +69,7 @@ def _server(directory: Path) -> Iterator[tuple[_Server, str]]:
     config, files = read_config(directory / "router_config.json"), RunFiles(directory)
     with contextlib.closing(listen(config.host, config.port, preferred=0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        yield _Server(config, files, Store.open(files.store, config.run_id), listener), url
+        yield _Server(config, files, listener, Notifier(None)), url
 
 
 async def _beat(page: ClientConnection) -> None:
@@ -105,7 +104,7 @@ async def _be_idle(url: str) -> list[str]:
 
 async def _main(directory: Path) -> list[str]:
     with _server(directory) as (server, url):
-        serving = asyncio.create_task(server.serve_run(Notifier(None)))
+        serving = asyncio.create_task(server.serve_run())
         try:
             return await _be_idle(url)
         finally:

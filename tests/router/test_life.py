@@ -11,8 +11,8 @@ import pytest
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.router import server
 from mephisto_nb.router.__main__ import main
-from mephisto_nb.router.sockets import Notifier, listen
-from mephisto_nb.router.store import Store
+from mephisto_nb.router.inbox.store import Store
+from mephisto_nb.router.server import Notifier, listen
 from tests.router.harness import RUN_ID, TOKEN, Browser, RouterProcess, shake_hands, write_config
 
 

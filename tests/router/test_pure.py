@@ -6,22 +6,23 @@ import pytest
 
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.states import AgentStatus as S
-from mephisto_nb.router import codec, frames
+from mephisto_nb.router import codec
+from mephisto_nb.router.__main__ import SafeFormatter
 from mephisto_nb.router.config import Limits, parse_config
-from mephisto_nb.router.hub import CONFIRMED_AFTER, Hub, WorkerSocket
-from mephisto_nb.router.logs import SafeFormatter
+from mephisto_nb.router.inbox.writes import Outgoing
+from mephisto_nb.router.operator import frames
+from mephisto_nb.router.operator.link import Window
 from mephisto_nb.router.rules import (
     CLOSED_TEXT,
-    Agent,
+    KnownAgent,
+    SubmissionResult,
     TokenBucket,
-    Verdict,
     judge_return,
     judge_submission,
     next_status,
     operator_state,
 )
-from mephisto_nb.router.window import Window
-from mephisto_nb.router.writes import Outgoing
+from mephisto_nb.router.workers.hub import CONFIRMED_AFTER, Hub, WorkerSocket
 from mephisto_nb.utils import proofs
 
 CONFIG = {"run_id": "r", "token": "t" * 43}
@@ -30,12 +31,12 @@ CONFIG = {"run_id": "r", "token": "t" * 43}
 @pytest.mark.parametrize(
     ("agent", "submission", "giving_back"),
     [
-        (None, Verdict.UNKNOWN, Verdict.UNKNOWN),
-        (Agent("a", S.IN_TASK), Verdict.TAKEN, Verdict.TAKEN),
-        (Agent("a", S.IN_TASK, submitted=True), Verdict.DUPLICATE, Verdict.CLOSED),
-        (Agent("a", S.TIMEOUT, submitted=True), Verdict.DUPLICATE, Verdict.CLOSED),
-        (Agent("a", S.COMPLETED), Verdict.DUPLICATE, Verdict.CLOSED),
-        *((Agent("a", status), Verdict.CLOSED, Verdict.CLOSED) for status in CLOSED_TEXT),
+        (None, SubmissionResult.UNKNOWN, SubmissionResult.UNKNOWN),
+        (KnownAgent("a", S.IN_TASK), SubmissionResult.TAKEN, SubmissionResult.TAKEN),
+        (KnownAgent("a", S.IN_TASK, submitted=True), SubmissionResult.DUPLICATE, SubmissionResult.CLOSED),
+        (KnownAgent("a", S.TIMEOUT, submitted=True), SubmissionResult.DUPLICATE, SubmissionResult.CLOSED),
+        (KnownAgent("a", S.COMPLETED), SubmissionResult.DUPLICATE, SubmissionResult.CLOSED),
+        *((KnownAgent("a", status), SubmissionResult.CLOSED, SubmissionResult.CLOSED) for status in CLOSED_TEXT),
     ],
 )
 def test_what_becomes_of_an_answer(agent, submission, giving_back):
@@ -126,7 +127,7 @@ def test_an_update_without_an_id_gets_one():
 def test_the_operators_nan_becomes_null():
     text = '{"packet_type":"client_bound_live_update","subject_id":"a","data":{"update_id":"u","x":NaN}}'
     frame = frames.read_frame(f'{{"type":"effects","effects":[[1,{text}]]}}')
-    assert isinstance(frame, frames.Effects)
+    assert isinstance(frame, frames.EffectsFrame)
     assert frame.effects[0].packet.data["x"] is None
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -9,19 +10,20 @@ import pytest
 from mephisto_nb.errors import ClosedError, ConfigError, DatabaseError
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.states import AgentStatus
-from mephisto_nb.router import writes
-from mephisto_nb.router.app import make_app
 from mephisto_nb.router.config import RouterConfig, RunFiles
 from mephisto_nb.router.core import Router
-from mephisto_nb.router.rules import Agent, Verdict
-from mephisto_nb.router.store import Store
+from mephisto_nb.router.inbox import writes
+from mephisto_nb.router.inbox.store import Store
+from mephisto_nb.router.operator.link import CurrentLink
+from mephisto_nb.router.rules import KnownAgent, SubmissionResult
+from mephisto_nb.router.server import make_app
 
 
 @pytest.fixture
 async def store(tmp_path):
     store = Store.open(tmp_path / "inbox.db", "run1")
     store.start()
-    await store.run(lambda txn: txn.put(Agent("a1", AgentStatus.IN_TASK)))
+    await store.run(lambda txn: txn.put(KnownAgent("a1", AgentStatus.IN_TASK)))
     yield store
     await store.close()
 
@@ -59,7 +61,7 @@ async def test_a_step_that_fails_leaves_nothing_and_harms_no_other(store):
     assert not any("lost" in row.text for row in rows)
 
 
-async def test_messages_are_announced_after_they_are_committed(store, tmp_path):
+async def test_messages_are_announced_after_they_are_committed(tmp_path):
     counts = []
 
     def on_message():
@@ -67,10 +69,33 @@ async def test_messages_are_announced_after_they_are_committed(store, tmp_path):
             counts.append(other.execute("SELECT count(*) FROM inbox").fetchone()[0])
         other.close()
 
-    store.on_message = on_message
+    store = Store.open(tmp_path / "inbox.db", "run1", on_message)
+    store.start()
     await store.run(lambda txn: txn.post(message()))
     await store.run(lambda txn: writes.acknowledge(txn, 0))
+    await store.close()
     assert counts == [1]
+
+
+async def test_what_a_message_stores_counts_once_it_is_in_the_inbox(store, tmp_path):
+    for size in (3, 4):
+        await store.run(lambda txn, size=size: txn.post(replace(message(), owner="a1", size=size)))
+    await store.run(lambda txn: txn.post(message()))
+    await store.close()
+    again = Store.open(tmp_path / "inbox.db", "run1")
+    assert again.mirror.stored == {"a1": 7}
+    await again.close()
+
+
+async def test_what_is_not_committed_does_not_count_as_stored(store, tmp_path):
+    await store.run(fill_disk)
+    large = replace(message(text="x" * 100_000), owner="a1", size=100_000)
+    with pytest.raises(DatabaseError):
+        await store.run(lambda txn: txn.post(large))
+    await store.close()
+    again = Store.open(tmp_path / "inbox.db", "run1")
+    assert again.mirror.stored == {}
+    await again.close()
 
 
 async def test_numbers_are_never_given_twice(store):
@@ -93,12 +118,12 @@ async def test_a_full_disk_is_an_error_and_changes_nothing(store):
         await store.run(lambda txn: writes.submit(txn, "a1", large))
     assert store.mirror.agents["a1"].submitted is False
     await store.run(empty_disk)
-    assert await store.run(lambda txn: writes.submit(txn, "a1", large)) is Verdict.TAKEN
+    assert await store.run(lambda txn: writes.submit(txn, "a1", large)) is SubmissionResult.TAKEN
     assert store.mirror.agents["a1"].submitted is True
 
 
 async def test_a_browser_is_asked_to_try_again_when_the_disk_is_full(store, tmp_path):
-    router = Router(RouterConfig("run1", "t" * 43), store, end=lambda reason: None)
+    router = Router(RouterConfig("run1", "t" * 43), store, CurrentLink(), end=lambda reason: None)
     (tmp_path / "files").mkdir()
     transport = httpx.ASGITransport(make_app(router, RunFiles(tmp_path)))
     body = {"USED_AGENT_ID": "a1", "final_data": {"text": "x" * 100_000}}
@@ -115,7 +140,7 @@ async def test_a_browser_is_asked_to_try_again_when_the_disk_is_full(store, tmp_
 
 
 async def test_files_that_cannot_be_written_are_an_error_too(store, tmp_path):
-    router = Router(RouterConfig("run1", "t" * 43), store, end=lambda reason: None)
+    router = Router(RouterConfig("run1", "t" * 43), store, CurrentLink(), end=lambda reason: None)
     transport = httpx.ASGITransport(make_app(router, RunFiles(tmp_path)))
     form = {"USED_AGENT_ID": "a1", "final_data": "{}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://router") as client:

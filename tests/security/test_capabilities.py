@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from mephisto_nb.router.multipart import Upload
+from mephisto_nb.router.intake.multipart import Upload
 from mephisto_nb.utils.ids import new_id
 from tests.operations.conftest import data_dir, make_operator
 from tests.operations.conftest import operator as real_operator

@@ -11,7 +11,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from mephisto_nb.router.config import Limits
-from mephisto_nb.router.connections import Waiting
+from mephisto_nb.router.http.connections import Waiting
 from tests.router.harness import Browser, close_code, shake_hands
 from tests.security.strangers import Stranger, request, resident_bytes, upgrade
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from mephisto_nb.router.logs import Quota
+from mephisto_nb.router.__main__ import LogQuota
 from tests.router.harness import Browser, shake_hands
 from tests.security.strangers import Stranger
 
@@ -34,7 +34,7 @@ async def talk_nonsense(port):
 def test_a_full_quota_tells_later_how_much_was_left_out(caplog, monkeypatch):
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    caplog.handler.addFilter(quota := Quota(rate=1, burst=2))
+    caplog.handler.addFilter(quota := LogQuota(rate=1, burst=2))
     try:
         for _ in range(5):
             caplog.records.clear()

@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.routing import Route, WebSocketRoute
 
-from mephisto_nb.router.app import make_app
 from mephisto_nb.router.config import RouterConfig, RunFiles
 from mephisto_nb.router.core import Router
-from mephisto_nb.router.store import Store
+from mephisto_nb.router.inbox.store import Store
+from mephisto_nb.router.operator.link import CurrentLink
+from mephisto_nb.router.server import make_app
 from tests.router.harness import RouterProcess, shake_hands, write_config
 from tests.security import fuzz
 from tests.security.shots import Gunner
@@ -42,7 +43,9 @@ async def introduce(address, agents):
 @pytest.fixture
 def routes(tmp_path):
     """The routes as they are: their paths and methods."""
-    router = Router(RouterConfig("run1", "t" * 40), Store.open(tmp_path / "inbox.db", "run1"), lambda reason: None)
+    router = Router(
+        RouterConfig("run1", "t" * 40), Store.open(tmp_path / "inbox.db", "run1"), CurrentLink(), lambda reason: None
+    )
     return make_app(router, RunFiles(tmp_path)).routes
 
 

@@ -10,10 +10,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import DatabaseError
-from mephisto_nb.router import codec, frames, writes
-from mephisto_nb.router.connections import admit
+from mephisto_nb.router import codec
 from mephisto_nb.router.core import Router
-from mephisto_nb.router.link import BAD_FRAME, BAD_PROOF, STORE_FAILED, TOO_SLOW, OperatorLink
+from mephisto_nb.router.http.connections import admit
+from mephisto_nb.router.inbox import writes
+from mephisto_nb.router.operator import frames
+from mephisto_nb.router.operator.link import BAD_FRAME, BAD_PROOF, STORE_FAILED, TOO_SLOW, OperatorLink
 from mephisto_nb.utils import proofs
 
 #: How long a stranger may take to prove who he is, and how many may try at once.
@@ -60,7 +62,7 @@ class OperatorSocket:
 
     async def _handshake(self, websocket: WebSocket) -> int:
         if len(self._handshakes) >= HANDSHAKES:
-            # The oldest gives way: otherwise strangers who only stand there would keep the operator out.
+            # The oldest is ended: otherwise strangers who only stand there would keep the operator out.
             self._handshakes.pop(next(iter(self._handshakes))).reschedule(0)
         try:
             async with asyncio.timeout(HANDSHAKE_SECONDS) as self._handshakes[websocket]:
@@ -83,7 +85,7 @@ class OperatorSocket:
         proof = await _receive(websocket)
         expected = proofs.operator_proof(token, run_id, challenge)
         if proof.get("type") != "proof" or not proofs.matches(expected, proof.get("proof")):
-            log.warning("Somebody could not prove to be the operator.")
+            log.warning("A stranger could not prove to be the operator.")
             raise _Close(BAD_PROOF, "wrong proof")
         return frames.whole(proof.get("last_seq"), "last_seq")
 
@@ -91,7 +93,7 @@ class OperatorSocket:
         router = self._router
         last_n = await router.store.run(lambda txn: writes.take_up(txn, last_seq))
         link = OperatorLink(websocket, self._fetch, last_seq)
-        # Nothing may happen between telling who is present and being told who comes and goes.
+        # No socket may come or go between the list of who is present and the link that reports who comes and goes.
         router.link_opened(link)
         welcome = {"type": "welcome", "last_n": last_n, "presence": router.hub.present()}
         log.info("The operator is here.")
@@ -102,7 +104,7 @@ class OperatorSocket:
             router.link_closed(link)
             log.info("An operator's link has ended.")
 
-    async def _fetch(self, after: int, max_messages: int, max_bytes: int) -> list[writes.Row]:
+    async def _fetch(self, after: int, max_messages: int, max_bytes: int) -> list[writes.InboxRow]:
         return await self._router.store.run(lambda txn: writes.fetch(txn, after, max_messages, max_bytes))
 
     async def _both_ways(self, websocket: WebSocket, link: OperatorLink) -> None:
@@ -128,7 +130,7 @@ class OperatorSocket:
         try:
             while True:
                 frame = frames.read_frame(await _receive_text(websocket))
-                if not isinstance(frame, frames.Ahead):
+                if not isinstance(frame, frames.AheadFrame):
                     await unapplied.put(frame)
                 elif frame.update is not None:
                     self._router.live.send_ahead(frame.after, frame.update)
@@ -142,22 +144,22 @@ class OperatorSocket:
 
     async def _apply(self, link: OperatorLink, frame: frames.Frame) -> None:
         router = self._router
-        if isinstance(frame, frames.Ack):
+        if isinstance(frame, frames.AckFrame):
             seq = link.acknowledged(frame.seq)
             await router.store.run(lambda txn: writes.acknowledge(txn, seq))
-        elif isinstance(frame, frames.Effects):
+        elif isinstance(frame, frames.EffectsFrame):
             effects = frame
             # Acted on in any case: effects that were committed are not new when they are sent again.
             await router.store.run(
                 lambda txn: writes.apply_effects(txn, effects.effects, effects.last_n), on_commit=router.act
             )
-            link.tell_acknowledged(frame.last_n)
-        elif isinstance(frame, frames.Sync):
+            link.report_acknowledged(frame.last_n)
+        elif isinstance(frame, frames.SyncFrame):
             if frame.last:
                 router.registrations.end_run()
             link.sync(await router.store.run(writes.close_inbox if frame.last else writes.newest))
-        elif isinstance(frame, frames.Finish):
-            link.tell_finishing()
+        elif isinstance(frame, frames.FinishFrame):
+            link.report_finishing()
             router.finish(frame.linger)
 
 

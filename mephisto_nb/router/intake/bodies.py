@@ -1,9 +1,10 @@
-"""Request bodies: read under caps, and understood as JSON or as a form."""
+"""Request bodies: each read at a fair pace, all in bounded memory, and understood as JSON or as a form."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,19 +13,107 @@ from starlette.requests import Request
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.router import codec
-from mephisto_nb.router.answers import Refused, bad_request, store_failed, too_large
 from mephisto_nb.router.config import Limits
-from mephisto_nb.router.multipart import MultipartReader, Upload
-from mephisto_nb.router.quota import NAMELESS, Claim, Quota
-from mephisto_nb.router.readings import Reading, Readings
-from mephisto_nb.router.rules import Agent, Verdict, judge_submission
+from mephisto_nb.router.http.answers import Refused, bad_request, store_failed, too_large
+from mephisto_nb.router.intake.multipart import MultipartReader, Upload
+from mephisto_nb.router.intake.quota import NAMELESS, Claim, DiskQuota
+from mephisto_nb.router.rules import KnownAgent, SubmissionResult, judge_submission
 
 #: Form fields whose text is JSON.
 _JSON_FIELDS = ("final_string_data", "final_data", "metadata")
 
 
+class Reading:
+    """One body that is on its way, and how much of it is in memory."""
+
+    def __init__(self, readings: Readings, limits: Limits) -> None:
+        self._readings, self._limits = readings, limits
+        self._wait: asyncio.Timeout | None = None
+        self._gave_way = False
+        self.held = 0
+
+    async def each_piece(self, request: Request, take: Callable[[bytes], Awaitable[None]]) -> None:
+        """Hand on the body piece by piece.
+
+        Raises
+        ------
+        Refused
+            It comes too slowly, or had to give way to others.
+        """
+        pieces, clock = request.stream(), asyncio.get_running_loop()
+        # Only the time in which nothing comes counts: writing to a slow disk is not the browser's fault.
+        left = float(self._limits.body_seconds)
+        while True:
+            started = clock.time()
+            piece = await self._next(anext(pieces, None), left)
+            if piece is None:
+                return
+            earned = left - (clock.time() - started) + len(piece) / self._limits.body_rate
+            left = min(float(self._limits.body_seconds), earned)
+            await take(piece)
+
+    async def _next(self, piece: Awaitable[bytes | None], seconds: float) -> bytes | None:
+        try:
+            async with asyncio.timeout(seconds) as self._wait:
+                return await piece
+        except TimeoutError:
+            raise self.refusal() from None
+        finally:
+            self._wait = None
+
+    def hold(self, size: int) -> None:
+        """Note that `size` more bytes (or fewer) are in memory; raise `Refused` if that is too much."""
+        self.held += size
+        self._readings.note(size)
+        if self._gave_way:
+            raise self.refusal()
+
+    def give_way(self) -> None:
+        """Be refused as soon as possible."""
+        self._gave_way = True
+        if self._wait is not None:
+            self._wait.reschedule(asyncio.get_running_loop().time())
+
+    def refusal(self) -> Refused:
+        """Make the error for what was not read to its end."""
+        if self._gave_way:
+            return Refused(429, "busy", "Too much is being sent at the moment. Please try again.", retry_after=2)
+        return Refused(408, "too_slow", "This was sent too slowly. Please try again.")
+
+
+class Readings:
+    """All bodies that are on their way.
+
+    Where they hold too much, the largest gives way: who sends much and slowly cannot keep the others from sending.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._held = 0
+        self._open: set[Reading] = set()
+
+    @contextmanager
+    def begin(self) -> Generator[Reading, None, None]:
+        """Begin to read a body; what it holds counts until the end of the block."""
+        reading = Reading(self, self._limits)
+        self._open.add(reading)
+        try:
+            yield reading
+        finally:
+            self._open.discard(reading)
+            self._held -= reading.held
+
+    def note(self, size: int) -> None:
+        """Note that `size` more bytes are in memory; make the largest give way if that is too much."""
+        self._held += size
+        if self._held > self._limits.bodies_held and self._open:
+            largest = max(self._open, key=lambda reading: reading.held)
+            self._open.discard(largest)
+            largest.give_way()
+
+
 @dataclass(slots=True)
-class Form:
+class SubmittedForm:
     """What a request holds: its fields, and the files that came with it.
 
     The files are removed again if `unwanted` is set, or if the request fails. `claim` is the room on the disk that
@@ -37,18 +126,18 @@ class Form:
     unwanted: bool = False
 
     def object(self, *names: str) -> JSONObject:
-        """Give the first of these fields; it has to be a JSON object."""
+        """Return the first of these fields; it has to be a JSON object."""
         value = next((self.fields[name] for name in names if name in self.fields), None)
         if not isinstance(value, dict):
             raise bad_request(f"{names[0]!r} must be a JSON object.")
         return value
 
     def agent_id(self) -> str:
-        """Give the agent that the request is about."""
+        """Return the agent that the request is about."""
         return agent_id_of(self.fields)
 
     def packet_data(self, kind: str, data: JSONObject) -> JSONObject:
-        """Give a packet's data: what was sent under `kind`, and beside it, where nobody can forge it, the files."""
+        """Return a packet's data: what was sent as `kind`, and the files beside it, where no worker can forge them."""
         return {kind: data, "files": [upload.describe() for upload in self.uploads]}
 
 
@@ -64,10 +153,12 @@ class BodyReader:
     quota
         How much of the disk they may take.
     find_agent
-        Gives an agent, or None where there is none of this id.
+        Returns an agent, or None where there is none of this id.
     """
 
-    def __init__(self, limits: Limits, folder: Path, quota: Quota, find_agent: Callable[[str], Agent | None]) -> None:
+    def __init__(
+        self, limits: Limits, folder: Path, quota: DiskQuota, find_agent: Callable[[str], KnownAgent | None]
+    ) -> None:
         self._limits, self._folder = limits, folder
         self._quota, self._find_agent = quota, find_agent
         self._readings = Readings(limits)
@@ -95,7 +186,7 @@ class BodyReader:
             return self._object(bytes(body))
 
     @asynccontextmanager
-    async def form(self, request: Request, *, final: bool) -> AsyncIterator[Form]:
+    async def form(self, request: Request, *, final: bool) -> AsyncIterator[SubmittedForm]:
         """Read a body that is a JSON object or a multipart form; its files outlast the block if that ends well.
 
         The form has named an agent of ours. If it is the `final` answer, of which there is only one, then there need
@@ -107,12 +198,14 @@ class BodyReader:
                 async with self._multipart(request, claim, name) as form:
                     yield form
             else:
-                form = Form(await self.json_object(request), claim)
+                form = SubmittedForm(await self.json_object(request), claim)
                 name(form.agent_id())
                 yield form
 
     @asynccontextmanager
-    async def _multipart(self, request: Request, claim: Claim, name: Callable[[str], None]) -> AsyncIterator[Form]:
+    async def _multipart(
+        self, request: Request, claim: Claim, name: Callable[[str], None]
+    ) -> AsyncIterator[SubmittedForm]:
         content_type = request.headers["content-type"]
         _check_length(request, self._limits.upload_body)
         reader = MultipartReader(content_type, self._folder, self._limits)
@@ -120,7 +213,7 @@ class BodyReader:
         try:
             with self._readings.begin() as reading:
                 await self._feed(request, reader, reading, claim, name)
-                form = Form(self._json_fields(reader.fields), claim, reader.uploads)
+                form = SubmittedForm(self._json_fields(reader.fields), claim, reader.uploads)
                 name(form.agent_id())
                 yield form
             kept = not form.unwanted
@@ -159,7 +252,7 @@ class BodyReader:
         agent = self._find_agent(agent_id)
         if agent is None:
             raise unknown_agent()
-        if not final or judge_submission(agent) is Verdict.TAKEN:
+        if not final or judge_submission(agent) is SubmissionResult.TAKEN:
             claim.name(agent_id)
 
     def _object(self, body: bytes | str) -> JSONObject:
@@ -183,7 +276,7 @@ class BodyReader:
 
 
 def agent_id_of(fields: JSONObject) -> str:
-    """Read ``USED_AGENT_ID``; raise `Refused` where it is missing or can't be an id."""
+    """Read ``USED_AGENT_ID``; raise `Refused` if it is missing or can't be an id."""
     value: JSON = fields.get("USED_AGENT_ID")
     if not isinstance(value, str):
         raise bad_request("'USED_AGENT_ID' must be a string.")

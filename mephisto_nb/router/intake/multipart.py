@@ -14,8 +14,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.router.answers import Refused, bad_request, disk_full, too_large
 from mephisto_nb.router.config import Limits
+from mephisto_nb.router.http.answers import Refused, bad_request, disk_full, too_large
 
 #: A file that is still arriving; what is left of these after a crash is removed at the next start.
 PARTIAL = ".part"
@@ -38,7 +38,7 @@ class Upload:
     size: int = 0
 
     def describe(self) -> JSONObject:
-        """Give the file as it is told to the operator."""
+        """Return the file as the operator hears of it."""
         return {
             "fieldname": self.fieldname,
             "originalname": self.originalname,
@@ -167,7 +167,7 @@ class MultipartReader:
         if filename is None:
             self._count(self.fields, self._limits.fields, "fields")
         elif filename == b"":
-            # What browsers send for a file input that nobody used.
+            # What browsers send for a file input that was not used.
             self._part.skipped = True
         else:
             self._count(self.uploads, self._limits.files, "files")

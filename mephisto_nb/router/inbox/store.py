@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from mephisto_nb.errors import ClosedError, ConfigError, DatabaseError
-from mephisto_nb.router.rules import Agent
-from mephisto_nb.router.writes import SCHEMA, SCHEMA_VERSION, Outgoing, Txn, agent_of
+from mephisto_nb.router.inbox.writes import SCHEMA, SCHEMA_VERSION, Outgoing, Txn, agent_of
+from mephisto_nb.router.rules import KnownAgent
 
 _MAX_BATCH = 500
 
@@ -33,7 +33,7 @@ class Mirror:
     `stored` is how many bytes each agent had stored when the database was opened.
     """
 
-    agents: dict[str, Agent] = field(default_factory=dict)
+    agents: dict[str, KnownAgent] = field(default_factory=dict)
     outbox: dict[str, dict[int, Outgoing]] = field(default_factory=dict)
     stored: dict[str, int] = field(default_factory=dict)
 
@@ -56,7 +56,7 @@ class Mirror:
 
 
 @dataclass(slots=True, eq=False)
-class _Job(Generic[T]):
+class _QueuedStep(Generic[T]):
     step: Step[T]
     future: asyncio.Future[T]
     on_commit: Callable[[T], None] | None = None
@@ -70,25 +70,29 @@ class Store:
 
     Use `open`, then `start` on the loop, and `close` at the end.
 
+    Parameters
+    ----------
+    db
+        The database; `open` prepares it.
+    on_message
+        Called on the loop after a commit that added messages to the inbox.
+
     Attributes
     ----------
     mirror
         What is on the disk, for reading. Changed on the loop only, before the step's caller goes on.
-    on_message
-        Called on the loop after a commit that added messages to the inbox.
     """
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, on_message: Callable[[], None]) -> None:
         self.mirror = Mirror()
-        self.on_message: Callable[[], None] = lambda: None
-        self._db = db
-        self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._db, self._on_message = db, on_message
+        self._jobs: queue.SimpleQueue[_QueuedStep[Any] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="router-store", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
     @classmethod
-    def open(cls, path: Path, run_id: str) -> Store:
+    def open(cls, path: Path, run_id: str, on_message: Callable[[], None] = lambda: None) -> Store:
         """Open or make the database at `path`.
 
         Raises
@@ -98,7 +102,7 @@ class Store:
         """
         try:
             # The connection is made here and used by the writer's thread alone from `start` on.
-            store = cls(sqlite3.connect(path, isolation_level=None, check_same_thread=False))
+            store = cls(sqlite3.connect(path, isolation_level=None, check_same_thread=False), on_message)
             store._prepare(run_id)
         except sqlite3.Error as error:
             raise ConfigError(f"The router's database {path} cannot be opened: {error}.") from error
@@ -110,25 +114,31 @@ class Store:
         self._thread.start()
 
     async def run(self, step: Step[T], on_commit: Callable[[T], None] | None = None) -> T:
-        """Run a step in a transaction, and give its result once that is committed.
+        """Run a step in a transaction, and return its result once that is committed.
 
         Parameters
         ----------
         step
             What to do.
         on_commit
-            Called on the loop with the result, even if whoever called this was cancelled meanwhile.
+            Called on the loop with the result, even if the caller was cancelled meanwhile.
 
         Raises
         ------
         DatabaseError
             It could not be committed (the disk is full, say); nothing of the step remains.
+        InboxClosed
+            The step posts a message, and the run is over.
         """
         if self._closed or self._loop is None:
             raise ClosedError("The router's store is not open: it was closed, or never started.")
-        job: _Job[T] = _Job(step, self._loop.create_future(), on_commit)
+        job: _QueuedStep[T] = _QueuedStep(step, self._loop.create_future(), on_commit)
         self._jobs.put(job)
         return await job.future
+
+    def agent(self, agent_id: str) -> KnownAgent | None:
+        """Return an agent as it is on the disk; None where there is none of this id."""
+        return self.mirror.agents.get(agent_id)
 
     async def close(self) -> None:
         """Commit what was handed in, then close the database. Closing twice is fine."""
@@ -177,8 +187,8 @@ class Store:
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._deliver, batch)
 
-    def _more(self) -> list[_Job[Any]]:
-        batch: list[_Job[Any]] = []
+    def _more(self) -> list[_QueuedStep[Any]]:
+        batch: list[_QueuedStep[Any]] = []
         while len(batch) < _MAX_BATCH:
             try:
                 job = self._jobs.get_nowait()
@@ -190,7 +200,7 @@ class Store:
             batch.append(job)
         return batch
 
-    def _commit(self, batch: list[_Job[Any]]) -> None:
+    def _commit(self, batch: list[_QueuedStep[Any]]) -> None:
         try:
             self._transaction(batch)
         except Exception as error:  # noqa: BLE001 — what a step raises is its caller's; the thread has to live on
@@ -201,7 +211,7 @@ class Store:
             for job in batch:
                 self._commit([job])
 
-    def _transaction(self, batch: list[_Job[Any]]) -> None:
+    def _transaction(self, batch: list[_QueuedStep[Any]]) -> None:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             for job in batch:
@@ -216,7 +226,7 @@ class Store:
 
     # On the loop
 
-    def _deliver(self, batch: list[_Job[Any]]) -> None:
+    def _deliver(self, batch: list[_QueuedStep[Any]]) -> None:
         committed = [job.txn for job in batch if job.error is None and job.txn is not None]
         for txn in committed:
             self.mirror.follow(txn)
@@ -225,10 +235,10 @@ class Store:
                 job.on_commit(job.result)
             _resolve(job)
         if any(txn.added for txn in committed):
-            self.on_message()
+            self._on_message()
 
 
-def _resolve(job: _Job[Any]) -> None:
+def _resolve(job: _QueuedStep[Any]) -> None:
     if job.future.done():
         return
     if isinstance(job.error, sqlite3.Error):

@@ -1,17 +1,27 @@
-"""The workers' sockets: who has one, and what is sent to whom. No I/O: sockets only queue."""
+"""Who is connected, and who waits: the workers' sockets by agent, and the open requests for an agent.
+
+No I/O: sockets only queue, and requests wait for a future.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import secrets
 from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.router import codec
+from mephisto_nb.router.http.answers import Refused, run_over
+from mephisto_nb.router.inbox.writes import Effect, Outgoing
 from mephisto_nb.router.rules import TokenBucket
-from mephisto_nb.router.writes import Effect, Outgoing
 
 #: A live update counts as delivered when a heartbeat comes this much later on the same socket, in seconds.
 CONFIRMED_AFTER = 5.0
+
+#: The packet that answers a request for an agent, as JSON text; or why there is none.
+Answer: TypeAlias = "asyncio.Future[str]"
 
 
 class WorkerSocket:
@@ -62,7 +72,7 @@ class Hub:
         self.open_sockets = 0
 
     def present(self) -> dict[str, bool]:
-        """Give the agents that have a socket."""
+        """Return the agents that have a socket."""
         return dict.fromkeys(self._sockets, True)
 
     def bind(self, socket: WorkerSocket, agent_id: str) -> None:
@@ -82,7 +92,7 @@ class Hub:
             self.unbind(sockets[0])
 
     def unbind(self, socket: WorkerSocket) -> str | None:
-        """Forget a socket; give the agent whose last one it was."""
+        """Forget a socket; return the agent whose last one it was."""
         agent_id, socket.agent_id = socket.agent_id, None
         socket.sent.clear()
         socket.ahead.clear()
@@ -98,12 +108,12 @@ class Hub:
         return agent_id
 
     def newest(self, agent_id: str) -> WorkerSocket | None:
-        """Give the socket that gets an agent's messages."""
+        """Return the socket that gets an agent's messages."""
         sockets = self._sockets.get(agent_id)
         return sockets[-1] if sockets else None
 
     def send_status(self, agent_id: str, status: AgentStatus) -> None:
-        """Tell all sockets of an agent how it stands."""
+        """Send an agent's status to all its sockets."""
         text = status_text(agent_id, status)
         for socket in list(self._sockets.get(agent_id, ())):
             socket.queue(text)
@@ -142,5 +152,72 @@ class Hub:
 
 
 def status_text(agent_id: str, status: AgentStatus) -> str:
-    """Write the packet that tells an agent's status."""
+    """Return the packet that tells an agent's status, as JSON text."""
     return codec.dump(Packet(PacketType.UPDATE_STATUS, agent_id, {"status": status.value}).to_dict())
+
+
+class Registrations:
+    """The requests for an agent that wait for the operator's answer.
+
+    They are open, then over (each is refused kindly, because the run has ended) or stopped (each is asked to try
+    again, because this process ends).
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._waiting: dict[str, Answer] = {}
+        self._stopped = False
+        self.is_over = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def open(self) -> tuple[str, Answer]:
+        """Begin to wait; return the id of the request, and what will hold its answer.
+
+        Raises
+        ------
+        Refused
+            Too many are waiting already, or the router is about to end.
+        """
+        if self._stopped:
+            raise _stopping()
+        if len(self._waiting) >= self._limit:
+            raise Refused(429, "busy", "Too many people are waiting at the moment. Please try again.", retry_after=10)
+        request_id = secrets.token_hex(16)
+        answer: Answer = asyncio.get_running_loop().create_future()
+        self._waiting[request_id] = answer
+        if self.is_over:
+            answer.set_result(codec.dump(run_over(request_id)))
+        return request_id, answer
+
+    def answer(self, request_id: object, packet: str) -> None:
+        """Hand the operator's answer to the request of this id, if it still waits."""
+        waiting = self._waiting.get(request_id) if isinstance(request_id, str) else None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(packet)
+
+    def close(self, request_id: str) -> None:
+        """Wait no longer."""
+        self._waiting.pop(request_id, None)
+
+    def go_on(self) -> None:
+        """Let people ask again: an operator goes on with the run."""
+        self.is_over = False
+
+    def end_run(self) -> None:
+        """Refuse every request from now on: the run is over."""
+        self.is_over = True
+        for request_id in list(self._waiting):
+            self.answer(request_id, codec.dump(run_over(request_id)))
+
+    def stop(self) -> None:
+        """Send every request away from now on: the router ends."""
+        self._stopped = True
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(_stopping())
+
+
+def _stopping() -> Refused:
+    return Refused(503, "router_stopping", "The server is restarting. Please try again in a moment.", retry_after=5)

@@ -1,8 +1,13 @@
-"""What workers' browsers post: nothing is called received before it is on the disk."""
+"""What workers' browsers post: nothing is acknowledged before it is on the disk.
+
+A submission goes straight: `BodyReader` reads it, `Claim.add` checks that there is room, and `Store.run` returns once
+its message, and what that counts, are committed. Errors are raised and become answers in `answers.ERROR_HANDLERS`.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 
 from starlette.requests import Request
@@ -11,28 +16,33 @@ from starlette.routing import Route
 from starlette.types import Receive
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.model.packets import SYSTEM_SUBJECT, PacketType
+from mephisto_nb.errors import DatabaseError
+from mephisto_nb.model.packets import SYSTEM_SUBJECT, Packet, PacketType
 from mephisto_nb.model.states import AgentStatus
-from mephisto_nb.router import codec, writes
-from mephisto_nb.router.answers import Refused, bad_request, json_answer, json_text
-from mephisto_nb.router.bodies import BodyReader, agent_id_of, unknown_agent
+from mephisto_nb.router import codec
 from mephisto_nb.router.core import Router
-from mephisto_nb.router.registrations import Answer
-from mephisto_nb.router.rules import CLOSED_TEXT, TokenBucket, Verdict
+from mephisto_nb.router.http.answers import Refused, bad_request, json_answer, json_text
+from mephisto_nb.router.inbox import writes
+from mephisto_nb.router.inbox.writes import Message
+from mephisto_nb.router.intake.bodies import BodyReader, agent_id_of, unknown_agent
+from mephisto_nb.router.rules import CLOSED_TEXT, InboxClosed, SubmissionResult, TokenBucket
+from mephisto_nb.router.workers.hub import Answer
 
 _BURST_SECONDS = 10
+
+log = logging.getLogger(__name__)
 
 
 class WorkerRoutes:
     """The routes of the Mephisto 1.x browser packages, and ``/return_unit``."""
 
     def __init__(self, router: Router, bodies: BodyReader) -> None:
-        self._router, self._bodies = router, bodies
+        self._router, self._store, self._bodies = router, router.store, bodies
         rate = router.config.limits.errors_per_second
         self._errors = TokenBucket(rate, rate * _BURST_SECONDS, time.monotonic())
 
     def routes(self) -> list[Route]:
-        """Give the routes."""
+        """Return the routes."""
         handlers = {
             "/request_agent": self.request_agent,
             "/submit_onboarding": self.submit_onboarding,
@@ -52,9 +62,10 @@ class WorkerRoutes:
             if answer.done():
                 return json_text(await answer)
             data = {"provider_data": provider_data, "request_id": request_id}
+            message = _message(PacketType.REGISTER_AGENT, request_id, data)
             try:
-                seq = await self._router.post(PacketType.REGISTER_AGENT, request_id, data)
-            except Refused:
+                seq = await self._store.run(lambda txn: txn.post(message))
+            except (DatabaseError, InboxClosed):
                 if answer.done():  # the run came to its end meanwhile
                     return json_text(await answer)
                 raise
@@ -66,7 +77,7 @@ class WorkerRoutes:
         """Hand in an onboarding; answered like `request_agent`."""
         provider_data = _provider_data(await self._bodies.json_object(request))
         agent_id = agent_id_of(provider_data)
-        agent = self._router.agent(agent_id)
+        agent = self._store.agent(agent_id)
         if agent is None:
             raise unknown_agent()
         if agent.status in CLOSED_TEXT:
@@ -75,11 +86,11 @@ class WorkerRoutes:
         try:
             rest = {key: value for key, value in provider_data.items() if key != "USED_AGENT_ID"}
             data = {**rest, "onboarding_data": rest.get("onboarding_data"), "request_id": request_id}
-            # Kept even if nobody waits for the answer any more: it is work that was done.
-            message = self._router.message(PacketType.SUBMIT_ONBOARDING, agent_id, data)
+            # Kept even if the browser no longer waits for the answer: it is work that was done.
             with self._router.quota.claim(agent_id) as claim:
-                claim.add(message)
-                await claim.store(self._router.write, lambda txn: txn.post(message))
+                message = claim.add(_message(PacketType.SUBMIT_ONBOARDING, agent_id, data))
+                await self._store.run(lambda txn: txn.post(message))
+                claim.keep()
             return await self._answer(request, answer, None)
         finally:
             self._router.registrations.close(request_id)
@@ -89,30 +100,30 @@ class WorkerRoutes:
         async with self._bodies.form(request, final=True) as form:
             agent_id = form.agent_id()
             data = form.packet_data("final_data", form.object("final_data", "final_string_data"))
-            message = self._router.message(PacketType.SUBMIT_UNIT, agent_id, data)
-            form.claim.add(message)
-            verdict = await form.claim.store(self._router.write, lambda txn: writes.submit(txn, agent_id, message))
-            if verdict is Verdict.DUPLICATE:
+            message = form.claim.add(_message(PacketType.SUBMIT_UNIT, agent_id, data))
+            result = await self._store.run(lambda txn: writes.submit(txn, agent_id, message))
+            if result is SubmissionResult.DUPLICATE:
                 form.unwanted = True
                 return json_answer({"status": "Submitted!", "duplicate": True})
-            self._refuse(agent_id, verdict)
+            self._check_taken(agent_id, result)
+            form.claim.keep()
             return json_answer({"status": "Submitted!"})
 
     async def submit_metadata(self, request: Request) -> Response:
-        """Hand in what is told about a task, such as a worker's opinion of it."""
+        """Hand in what a worker says about a task, such as an opinion of it."""
         async with self._bodies.form(request, final=False) as form:
             agent_id = form.agent_id()
             data = form.packet_data("metadata", form.object("metadata"))
-            message = self._router.message(PacketType.SUBMIT_METADATA, agent_id, data)
-            form.claim.add(message)
-            await form.claim.store(self._router.write, lambda txn: txn.post(message))
+            message = form.claim.add(_message(PacketType.SUBMIT_METADATA, agent_id, data))
+            await self._store.run(lambda txn: txn.post(message))
+            form.claim.keep()
             return json_answer({"status": "Submitted metadata"})
 
     async def return_unit(self, request: Request) -> Response:
-        """Give the task back."""
+        """Return the task: its worker does not want to go on with it."""
         agent_id = agent_id_of(await self._bodies.json_object(request, self._router.config.limits.small_body))
-        message = self._router.message(PacketType.RETURN_UNIT, agent_id, {})
-        self._refuse(agent_id, await self._router.write(lambda txn: writes.return_unit(txn, agent_id, message)))
+        message = _message(PacketType.RETURN_UNIT, agent_id, {})
+        self._check_taken(agent_id, await self._store.run(lambda txn: writes.return_unit(txn, agent_id, message)))
         self._router.send_status(agent_id)
         return json_answer({"status": "Returned!"})
 
@@ -122,16 +133,16 @@ class WorkerRoutes:
             raise _too_many_errors()
         body = await self._bodies.json_object(request, self._router.config.limits.small_body)
         agent_id: JSON = body.get("USED_AGENT_ID")
-        known = codec.is_id(agent_id) and self._router.agent(agent_id) is not None
+        known = codec.is_id(agent_id) and self._store.agent(agent_id) is not None
         error = body.get("error_data")
         data = error if isinstance(error, dict) else {"error_data": error}
         subject = agent_id if known else SYSTEM_SUBJECT
-        message = self._router.message(PacketType.LOG_ERROR, subject, data)
         most = self._router.config.limits.errors_kept
         with self._router.quota.claim(subject) as claim:
-            claim.add(message)
-            if not await claim.store(self._router.write, lambda txn: writes.report(txn, message, most)):
+            message = claim.add(_message(PacketType.LOG_ERROR, subject, data))
+            if not await self._store.run(lambda txn: writes.report(txn, message, most)):
                 raise _too_many_errors()
+            claim.keep()
         return json_answer({"status": "Error log sent!"})
 
     async def _answer(self, request: Request, answer: Answer, seq: int | None) -> Response:
@@ -143,17 +154,35 @@ class WorkerRoutes:
             if answer.done():
                 return json_text(await answer)
             if seq is not None:
-                await self._router.withdraw(seq)
+                await self._withdraw(seq)
             return Response(status_code=204)
         finally:
             leaving.cancel()
 
-    def _refuse(self, agent_id: str, verdict: Verdict) -> None:
-        if verdict is Verdict.UNKNOWN:
+    async def _withdraw(self, seq: int) -> None:
+        """Delete a request for an agent whose browser has gone, unless it was sent to the operator already."""
+        if self._router.link.has_sent(seq):
+            return
+        try:
+            await self._store.run(lambda txn: writes.withdraw(txn, seq))
+        except DatabaseError as error:
+            log.warning("A request stays in the inbox although its sender is gone: %s", error)
+
+    def _check_taken(self, agent_id: str, result: SubmissionResult) -> None:
+        """Raise `Refused` if the agent is unknown, or its task is closed."""
+        if result is SubmissionResult.UNKNOWN:
             raise unknown_agent()
-        if verdict is Verdict.CLOSED:
-            agent = self._router.agent(agent_id)
+        if result is SubmissionResult.CLOSED:
+            agent = self._store.agent(agent_id)
             raise _closed(agent.status if agent else None)
+
+
+def _message(packet_type: PacketType, subject_id: str, data: JSONObject) -> Message:
+    """Return a message for the operator; raise `Refused` if it holds a number that JSON does not know."""
+    try:
+        return writes.message_of(Packet(packet_type, subject_id, data))
+    except ValueError:
+        raise bad_request("This holds a number that is too large.") from None
 
 
 async def _departure(receive: Receive) -> None:

@@ -13,13 +13,16 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import DatabaseError
 from mephisto_nb.model.packets import Packet, PacketType
-from mephisto_nb.router import codec, writes
-from mephisto_nb.router.answers import Refused
-from mephisto_nb.router.connections import admit
-from mephisto_nb.router.core import Router
-from mephisto_nb.router.deadline import Deadline
-from mephisto_nb.router.hub import WorkerSocket, status_text
-from mephisto_nb.router.rules import Agent, TokenBucket
+from mephisto_nb.router import codec
+from mephisto_nb.router.config import RouterConfig
+from mephisto_nb.router.deadlines import Deadline, Departures
+from mephisto_nb.router.http.answers import Refused
+from mephisto_nb.router.http.connections import admit
+from mephisto_nb.router.inbox import writes
+from mephisto_nb.router.inbox.store import Store
+from mephisto_nb.router.rules import InboxClosed, KnownAgent, TokenBucket
+from mephisto_nb.router.workers.fast_path import LiveMessages
+from mephisto_nb.router.workers.hub import Hub, WorkerSocket, status_text
 
 #: A socket that does not read is closed when so many frames wait for it; the outbox keeps what matters.
 _MAX_QUEUED = 2000
@@ -65,7 +68,7 @@ class _Connection(WorkerSocket):
         admit(self._websocket.scope)
 
     def turn_out(self, reason: str) -> None:
-        """Close a socket that speaks for nobody."""
+        """Close a socket that speaks for no agent."""
         self._queue_close(POLICY, reason)
 
     async def send_all(self) -> None:
@@ -75,18 +78,35 @@ class _Connection(WorkerSocket):
                 await self._websocket.send_text(frame)
             await self._websocket.close(frame, self._reason)
         except (RuntimeError, WebSocketDisconnect):
-            # The browser has gone; the reading side is told so, and tidies up.
+            # The browser has gone; the reading side notices it too, and tidies up.
             pass
 
 
 class WorkerEndpoint:
-    """Serves workers' sockets."""
+    """Serves workers' sockets.
 
-    def __init__(self, router: Router) -> None:
-        self._router = router
-        #: The sockets that have named no agent, the oldest first: where there are too many, they give way.
+    Parameters
+    ----------
+    config
+        How much they may send, and for how long an agent may be away.
+    store
+        What is known of agents and their unconfirmed updates.
+    hub
+        Where each socket is bound to its agent.
+    live
+        Takes and sends live messages.
+    departures
+        Takes note of signs of life.
+    """
+
+    def __init__(
+        self, config: RouterConfig, store: Store, hub: Hub, live: LiveMessages, departures: Departures
+    ) -> None:
+        self._limits, self._is_absence_noted = config.limits, config.disconnect_after is not None
+        self._store, self._hub, self._live, self._departures = store, hub, live, departures
+        #: The sockets that have named no agent, the oldest first: where there are too many, the first is closed.
         self._nameless: dict[_Connection, None] = {}
-        self._handlers: dict[JSON, Callable[[_Connection, Agent, JSONObject], Awaitable[None]]] = {
+        self._handlers: dict[JSON, Callable[[_Connection, KnownAgent, JSONObject], Awaitable[None]]] = {
             PacketType.ALIVE.value: self._on_alive,
             PacketType.HEARTBEAT.value: self._on_heartbeat,
             PacketType.LIVE_UPDATE_TO_OPERATOR.value: self._on_live_update,
@@ -96,7 +116,7 @@ class WorkerEndpoint:
     async def __call__(self, websocket: WebSocket) -> None:
         """Serve one connection until it ends."""
         await websocket.accept()
-        hub, limits = self._router.hub, self._router.config.limits
+        hub, limits = self._hub, self._limits
         if hub.open_sockets >= limits.sockets and not self._make_room():
             await websocket.close(POLICY, _TOO_MANY)
             return
@@ -127,8 +147,8 @@ class WorkerEndpoint:
         return True
 
     async def _read(self, websocket: WebSocket, connection: _Connection) -> int:
-        """Take messages until the browser goes, or does what it must not; give the code to close with."""
-        largest = self._router.config.limits.socket_message
+        """Take messages until the browser goes, or does what it must not; return the code to close with."""
+        largest = self._limits.socket_message
         while True:
             message = await websocket.receive()
             if message["type"] == "websocket.disconnect":
@@ -141,93 +161,97 @@ class WorkerEndpoint:
                 return TOO_BIG
             try:
                 await self._take(connection, text)
-            except (DatabaseError, Refused) as error:
+            except Refused as refused:
                 # The browser must not believe that this was received. It comes back, and sends it again; but
                 # not if it has sent too much already.
-                return POLICY if isinstance(error, Refused) and error.status == 413 else TRY_LATER
+                return POLICY if refused.status == 413 else TRY_LATER
+            except DatabaseError as error:
+                log.error("%s", error)
+                return TRY_LATER
+            except InboxClosed:
+                return TRY_LATER
 
     async def _take(self, connection: _Connection, text: str) -> None:
         """Handle one packet. What makes no sense is passed over: it can't be answered in this protocol."""
         try:
-            limits = self._router.config.limits
-            packet = codec.parse(text, limits.json_depth, limits.json_containers)
+            packet = codec.parse(text, self._limits.json_depth, self._limits.json_containers)
         except ValueError:
             return
         if not isinstance(packet, dict) or not isinstance(packet.get("packet_type"), str):
             return
         handler = self._handlers.get(packet["packet_type"])
-        agent = self._router.agent(packet["subject_id"]) if codec.is_id(packet.get("subject_id")) else None
+        agent = self._store.agent(packet["subject_id"]) if codec.is_id(packet.get("subject_id")) else None
         if handler is None or agent is None:
             return
         if connection.agent_id != agent.agent_id:
             await self._bind(connection, agent)
-        self._router.departures.seen(agent.agent_id)
+        self._departures.seen(agent.agent_id)
         await handler(connection, agent, packet)
 
-    async def _bind(self, connection: _Connection, agent: Agent) -> None:
+    async def _bind(self, connection: _Connection, agent: KnownAgent) -> None:
         self._leave(connection)
         self._nameless.pop(connection, None)
         connection.admit()
-        self._router.hub.bind(connection, agent.agent_id)
-        if not agent.linked and self._router.config.disconnect_after is not None:
-            await self._router.store.run(lambda txn: writes.mark_linked(txn, agent.agent_id))
+        self._hub.bind(connection, agent.agent_id)
+        if not agent.linked and self._is_absence_noted:
+            await self._store.run(lambda txn: writes.mark_linked(txn, agent.agent_id))
 
     def _leave(self, connection: _Connection) -> None:
-        router, agent_id = self._router, connection.agent_id
+        agent_id = connection.agent_id
         if agent_id is None:
             return
-        router.hub.unbind(connection)
-        router.departures.seen(agent_id)
+        self._hub.unbind(connection)
+        self._departures.seen(agent_id)
         # An older socket of the same agent, if there is one, takes over what this one had not confirmed.
-        router.live.send(agent_id)
+        self._live.send(agent_id)
 
-    async def _on_alive(self, connection: _Connection, agent: Agent, packet: JSONObject) -> None:
-        self._router.hub.bind(connection, agent.agent_id)
+    async def _on_alive(self, connection: _Connection, agent: KnownAgent, packet: JSONObject) -> None:
+        self._hub.bind(connection, agent.agent_id)
         connection.queue(status_text(agent.agent_id, agent.status))
         if "client_timestamp" in packet:
             # The npm package sends its first heartbeat half a second later: until then a break would find it undated.
             self._ping(connection, agent, packet)
-        self._router.live.send(agent.agent_id)
+        self._live.send(agent.agent_id)
 
-    async def _on_heartbeat(self, connection: _Connection, agent: Agent, packet: JSONObject) -> None:
+    async def _on_heartbeat(self, connection: _Connection, agent: KnownAgent, packet: JSONObject) -> None:
         self._ping(connection, agent, packet)
-        self._router.live.send(agent.agent_id)  # where this is the first that is heard of a socket
+        self._live.send(agent.agent_id)  # where this is the first that is heard of a socket
         await self._forget(connection, agent, connection.confirmed(asyncio.get_running_loop().time()))
 
-    def _ping(self, connection: _Connection, agent: Agent, packet: JSONObject) -> None:
+    def _ping(self, connection: _Connection, agent: KnownAgent, packet: JSONObject) -> None:
         data = {"last_mephisto_ping": _ping_of(packet.get("client_timestamp")), "status": agent.status.value}
         connection.queue(codec.dump(Packet(PacketType.HEARTBEAT, agent.agent_id, data).to_dict()))
 
-    async def _on_live_update(self, connection: _Connection, agent: Agent, packet: JSONObject) -> None:
+    async def _on_live_update(self, connection: _Connection, agent: KnownAgent, packet: JSONObject) -> None:
         data = packet.get("data")
         if not isinstance(data, dict):
             return
         update_id = data.get("update_id")
         key = update_id if isinstance(update_id, str) else None
         try:
-            message = self._router.message(PacketType.LIVE_UPDATE_TO_OPERATOR, agent.agent_id, data)
-        except Refused:
+            message = writes.message_of(Packet(PacketType.LIVE_UPDATE_TO_OPERATOR, agent.agent_id, data))
+        except ValueError:
             return
-        await self._router.live.take(agent.agent_id, key, message)
+        await self._live.take(agent.agent_id, key, message)
 
-    async def _on_ack(self, connection: _Connection, agent: Agent, packet: JSONObject) -> None:
+    async def _on_ack(self, connection: _Connection, agent: KnownAgent, packet: JSONObject) -> None:
         data = packet.get("data")
         update_id = data.get("update_id") if isinstance(data, dict) else None
-        waiting = self._router.store.mirror.outbox.get(agent.agent_id, {})
+        waiting = self._store.mirror.outbox.get(agent.agent_id, {})
         ids = {outgoing.id for outgoing in waiting.values() if outgoing.update_id == update_id}
         await self._forget(connection, agent, ids)
 
-    async def _forget(self, connection: _Connection, agent: Agent, ids: set[int]) -> None:
+    async def _forget(self, connection: _Connection, agent: KnownAgent, ids: set[int]) -> None:
         if not ids:
             return
         for id_ in ids:
             connection.sent.pop(id_, None)
-        self._router.store.mirror.drop(agent.agent_id, ids)
-        await self._router.store.run(lambda txn: writes.delivered(txn, ids))
+        self._store.mirror.drop(agent.agent_id, ids)
+        await self._store.run(lambda txn: writes.delivered(txn, ids))
 
 
 def _ping_of(client_timestamp: JSON) -> int:
-    """Give the time of a ping (milliseconds), by the clock that it will be compared with: the browser's own."""
+    """Return the time of a ping (milliseconds), by the clock that it will be compared with: the browser's own."""
     said = isinstance(client_timestamp, int | float) and not isinstance(client_timestamp, bool)
     is_time = said and math.isfinite(client_timestamp) and 0 < client_timestamp < 1e11
     return int(((client_timestamp if is_time else time.time()) + _AHEAD_SECONDS) * 1000)

@@ -12,17 +12,19 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 from websockets.http11 import Request as Handshake
 
 from mephisto_nb.router.config import KIB, Limits
-from mephisto_nb.router.deadline import Deadline
+from mephisto_nb.router.deadlines import Deadline
 
 try:
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as _Http
 except ImportError:  # httptools is missing
-    from mephisto_nb.router.h11_http import H11Http as _Http  # type: ignore[assignment]
+    _Http = None  # type: ignore[assignment,misc]
 
 #: Files that are no connections: the database, the log, uploads that are being written.
 _OTHER_FILES = 200
@@ -74,6 +76,52 @@ class Waiting:
     def remove(self, connection: Connection) -> None:
         """Let a connection wait no longer."""
         self._waiting.pop(connection, None)
+
+
+class H11Http(H11Protocol):
+    """uvicorn's HTTP protocol on h11, for platforms without httptools; reports pieces of a body as the other one does.
+
+    On what it cannot understand it would answer without the headers that every answer has, or fail where it has
+    answered already; here the subclass decides.
+    """
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self._next_event = self.conn.next_event
+        self.conn.next_event = self._report  # type: ignore[method-assign]
+
+    def _report(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        event = self._next_event()
+        if isinstance(event, h11.Request) and _is_of_two_lengths(event):
+            raise h11.RemoteProtocolError("a length and chunks")
+        if isinstance(event, h11.Data):
+            self.on_body(event.data)
+        elif isinstance(event, h11.EndOfMessage):
+            self.on_message_complete()
+        return event
+
+    def on_body(self, body: bytes) -> None:
+        """Take note of a piece of a request's body."""
+
+    def on_message_complete(self) -> None:
+        """Take note of a request's end."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what cannot be understood."""
+        self.refuse_nonsense()
+
+    def refuse_nonsense(self) -> None:
+        """Answer what cannot be understood, if anything can be answered, and hang up."""
+        self.transport.close()
+
+
+def _is_of_two_lengths(request: h11.Request) -> bool:
+    """Return whether a request states its length in two ways: a proxy may read the other one, and so other requests."""
+    return {b"content-length", b"transfer-encoding"} <= {name for name, _ in request.headers}
+
+
+if _Http is None:
+    _Http = H11Http  # type: ignore[assignment,misc]
 
 
 class HttpConnection(_Http):
@@ -138,7 +186,7 @@ class HttpConnection(_Http):
         super().handle_websocket_upgrade(*args)
 
     def pause_writing(self) -> None:
-        """Give the browser some time to read."""
+        """Allow the browser some time to read."""
         super().pause_writing()
         self._drain.set(self._limits.stalled_seconds, self.transport.abort)
         self._follow()
@@ -251,10 +299,10 @@ def admit(scope: Mapping[str, Any]) -> None:
 
 
 def http_protocol(waiting: Waiting) -> Callable[..., asyncio.Protocol]:
-    """Give what makes HTTP connections."""
+    """Return what makes HTTP connections."""
     return partial(HttpConnection, waiting=waiting)
 
 
 def socket_protocol(waiting: Waiting) -> Callable[..., asyncio.Protocol]:
-    """Give what makes WebSocket connections."""
+    """Return what makes WebSocket connections."""
     return partial(SocketConnection, waiting=waiting)

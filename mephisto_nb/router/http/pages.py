@@ -6,6 +6,7 @@ import asyncio
 import mimetypes
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from starlette.requests import Request
@@ -14,32 +15,41 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from mephisto_nb.router import codec
-from mephisto_nb.router.answers import Refused, json_answer, json_text
-from mephisto_nb.router.config import MEPHISTO_TASK_VERSION, RunFiles
-from mephisto_nb.router.core import Router
+from mephisto_nb.router.config import MEPHISTO_TASK_VERSION, RouterConfig, RunFiles
+from mephisto_nb.router.http.answers import Refused, json_answer, json_text
 from mephisto_nb.utils import proofs
 
-_OPENAPI = Path(__file__).with_name("openapi.json")
+_OPENAPI = Path(__file__).parents[1] / "openapi.json"
 _STORED_NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
 #: Browsers refuse scripts of another type, and on Windows the registry may name any.
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".html": "text/html"}
 
 
 class Pages:
-    """The routes that are only read."""
+    """The routes that are only read.
 
-    def __init__(self, router: Router, files: RunFiles) -> None:
-        self._router = router
+    Parameters
+    ----------
+    config
+        What the architect wrote.
+    files
+        Where the site and the uploads are.
+    operator_state
+        Returns how the operator is: ``here``, ``busy`` or ``away``.
+    """
+
+    def __init__(self, config: RouterConfig, files: RunFiles, operator_state: Callable[[], str]) -> None:
+        self._config, self._operator_state = config, operator_state
         for suffix, kind in _TYPES.items():
             mimetypes.add_type(kind, suffix)
         self._site = StaticFiles(directory=files.site, check_dir=False)
         self._uploads = StaticFiles(directory=files.uploads, check_dir=False)
-        config = {**router.config.task_config, "mephisto_task_version": MEPHISTO_TASK_VERSION}
-        self._task_config = codec.dump(config)
+        task_config = {**config.task_config, "mephisto_task_version": MEPHISTO_TASK_VERSION}
+        self._task_config = codec.dump(task_config)
         self._openapi = _OPENAPI.read_text(encoding="utf-8")
 
     def routes(self) -> list[Route]:
-        """Give the routes; the last one takes every path that no other took."""
+        """Return the routes; the last one takes every path that no other took."""
         return [
             Route("/", self.index),
             Route("/task_index", self.index),
@@ -54,12 +64,12 @@ class Pages:
         ]
 
     async def index(self, request: Request) -> Response:
-        """Give the task's page."""
+        """Answer with the task's page."""
         return await self._file("index.html", request)
 
     async def static(self, request: Request) -> Response:
-        """Give a file of the site, as it is now."""
-        linked = self._router.config.linked_files.get(request.path_params["path"])
+        """Answer with a file of the site, as it is now."""
+        linked = self._config.linked_files.get(request.path_params["path"])
         if linked is not None:
             if not await asyncio.to_thread(Path(linked).is_file):
                 raise _not_found()
@@ -67,30 +77,30 @@ class Pages:
         return await self._file(self._site.get_path(request.scope), request)
 
     async def task_config(self, request: Request) -> Response:
-        """Give what the page has to know of its task."""
+        """Answer with what the page has to know of its task."""
         return json_text(self._task_config)
 
     async def is_alive(self, request: Request) -> Response:
-        """Say that the router is there."""
+        """Answer that the router is there."""
         return json_answer({"status": "Alive!"})
 
     async def timestamp(self, request: Request) -> Response:
-        """Give the router's time, in milliseconds."""
+        """Answer with the router's time, in milliseconds."""
         return json_answer({"timestamp": int(time.time() * 1000)})
 
     async def status(self, request: Request) -> Response:
-        """Say how the operator is."""
-        return json_answer({"operator": self._router.operator_state()})
+        """Answer how the operator is."""
+        return json_answer({"operator": self._operator_state()})
 
     async def openapi(self, request: Request) -> Response:
-        """Give the description of all routes and packets, for programs that want to speak with a router."""
+        """Answer with the description of all routes and packets, for programs that want to speak with a router."""
         return json_text(self._openapi)
 
     async def download(self, request: Request) -> Response:
-        """Give an upload to the operator; for anybody else there is none."""
+        """Answer the operator with an upload; for all others there is none."""
         name = request.path_params["name"]
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        allowed = proofs.matches(self._router.config.token, token) and scheme.lower() == "bearer"
+        allowed = proofs.matches(self._config.token, token) and scheme.lower() == "bearer"
         if not allowed or not _STORED_NAME.fullmatch(name):
             raise _not_found()
         response = await self._uploads.get_response(name, request.scope)

@@ -1,20 +1,36 @@
-"""The router's HTTP answers, and `Refused`, which any handler may raise to give one."""
+"""The router's HTTP answers: their headers, and how an error becomes one.
+
+Any handler may raise `Refused` to have a request answered with an error.
+"""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Awaitable, Callable
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.errors import DatabaseError
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.router import codec
+from mephisto_nb.router.config import RouterConfig
+from mephisto_nb.router.rules import InboxClosed
 
+#: What no task asks a worker for. Cameras, microphones and places are left to the browser's own question.
+_NO_DEVICES = "payment=(), usb=(), serial=(), hid=()"
+_HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
 #: Why a worker gets no agent from a run that has ended.
 RUN_OVER = "run_over"
 RUN_OVER_TEXT = "This task has ended, and there is no more work to do. Thank you for your interest!"
 
+log = logging.getLogger(__name__)
+
 
 class Refused(Exception):
-    """A request that is answered with an error: the status, a code for programs and a text for people."""
+    """Raised to answer a request with an error: the status, a code for programs and a text for people."""
 
     def __init__(self, status: int, code: str, text: str, *, retry_after: int | None = None) -> None:
         super().__init__(f"{status} {code}")
@@ -62,7 +78,7 @@ def too_large(limit: int) -> Refused:
 
 
 def disk_full() -> Refused:
-    """Make the error for what has no place on the server, until somebody makes room there."""
+    """Make the error for what has no place on the server until room is made there."""
     text = "The server has no room left for this. Please keep this page open, and tell whoever sent you the link."
     return Refused(507, "disk_full", text, retry_after=60)
 
@@ -70,3 +86,49 @@ def disk_full() -> Refused:
 def store_failed() -> Refused:
     """Make the error for what could not be written down: the sender has to keep it and try again."""
     return Refused(503, "store_failed", "This could not be saved. Please try again in a moment.", retry_after=5)
+
+
+def security_headers(config: RouterConfig) -> list[tuple[str, str]]:
+    """Return the headers of every answer."""
+    ancestors = "frame-ancestors " + (" ".join(config.frame_ancestors) or "'self'")
+    policy = [config.content_security_policy.strip().rstrip(";"), ancestors]
+    return [
+        ("Content-Security-Policy", "; ".join(part for part in policy if part)),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", "no-referrer"),
+        ("Permissions-Policy", _NO_DEVICES),
+    ]
+
+
+async def _refused(request: Request, error: Refused) -> Response:
+    return refusal(error)
+
+
+async def _http_error(request: Request, error: HTTPException) -> Response:
+    response = refusal(Refused(error.status_code, _HTTP_CODES.get(error.status_code, "refused"), error.detail))
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _gone(request: Request, error: ClientDisconnect) -> Response:
+    # The browser has gone and reads no answer; without one the server would call it a failure of ours.
+    return Response(status_code=400)
+
+
+async def _store_failed(request: Request, error: DatabaseError) -> Response:
+    log.error("%s", error)
+    return refusal(store_failed())
+
+
+async def _inbox_closed(request: Request, error: InboxClosed) -> Response:
+    return refusal(Refused(409, RUN_OVER, RUN_OVER_TEXT))
+
+
+#: How the errors that a handler may raise are answered.
+ERROR_HANDLERS: dict[type[Exception], Callable[..., Awaitable[Response]]] = {
+    Refused: _refused,
+    HTTPException: _http_error,
+    ClientDisconnect: _gone,
+    DatabaseError: _store_failed,
+    InboxClosed: _inbox_closed,
+}

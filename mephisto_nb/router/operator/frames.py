@@ -12,7 +12,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.router import codec
-from mephisto_nb.router.writes import Effect
+from mephisto_nb.router.inbox.writes import Effect
 
 PROTOCOL = 1
 #: The largest whole number that SQLite holds.
@@ -26,14 +26,14 @@ class BadFrame(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Ack:
+class AckFrame:
     """The operator has everything up to `seq`."""
 
     seq: int
 
 
 @dataclass(frozen=True, slots=True)
-class Effects:
+class EffectsFrame:
     """The operator's decisions, up to number `last_n`; those that could not be understood are left out."""
 
     effects: list[Effect]
@@ -41,8 +41,8 @@ class Effects:
 
 
 @dataclass(frozen=True, slots=True)
-class Ahead:
-    """A live update for a worker, ahead of the same one among the `Effects`; `after` is the id of the one before it.
+class AheadFrame:
+    """A live update for a worker, ahead of the same one in an `EffectsFrame`; `after` is the id of the one before it.
 
     `update` is None where it makes no sense: it is passed over.
     """
@@ -52,14 +52,14 @@ class Ahead:
 
 
 @dataclass(frozen=True, slots=True)
-class Finish:
+class FinishFrame:
     """The run is over; the router may end after `linger` seconds."""
 
     linger: float
 
 
 @dataclass(frozen=True, slots=True)
-class Sync:
+class SyncFrame:
     """The operator wants to know when it has been sent all that is in the inbox now.
 
     `last`: the run is over, and nothing more shall come into the inbox, until another link is opened.
@@ -69,7 +69,7 @@ class Sync:
 
 
 def read_object(text: str) -> JSONObject:
-    """Read one frame of an operator; raise `BadFrame` where it is no JSON object."""
+    """Read one frame of an operator; raise `BadFrame` if it is no JSON object."""
     try:
         # Python's own NaN is no JSON and would end in a browser, hence null.
         frame = json.loads(text, parse_constant=lambda _: None)
@@ -81,29 +81,29 @@ def read_object(text: str) -> JSONObject:
 
 
 def whole(value: JSON, what: str) -> int:
-    """Check a number that is never negative."""
+    """Return a number that is never negative; raise `BadFrame` if it is none, and say `what` it is."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _LARGEST:
         raise BadFrame(f"{what} must be a whole number")
     return value
 
 
-Frame: TypeAlias = Ack | Effects | Ahead | Finish | Sync
+Frame: TypeAlias = AckFrame | EffectsFrame | AheadFrame | FinishFrame | SyncFrame
 
 
 def read_frame(text: str) -> Frame:
-    """Read one frame of an authenticated operator; raise `BadFrame` where the protocol does not know it."""
+    """Read one frame of an authenticated operator; raise `BadFrame` if the protocol does not know it."""
     frame = read_object(text)
     kind = frame.get("type")
     if kind == "ack":
-        return Ack(whole(frame.get("seq"), "seq"))
+        return AckFrame(whole(frame.get("seq"), "seq"))
     if kind == "effects":
         return _effects(frame.get("effects"))
     if kind == "ahead":
         return _ahead(frame)
     if kind == "sync":
-        return Sync(last=frame.get("last") is True)
+        return SyncFrame(last=frame.get("last") is True)
     if kind == "finish":
-        return Finish(_linger(frame.get("linger")))
+        return FinishFrame(_linger(frame.get("linger")))
     raise BadFrame("unknown type of frame")
 
 
@@ -113,15 +113,15 @@ def _linger(value: JSON) -> float:
     return float(value)
 
 
-def _ahead(frame: JSONObject) -> Ahead:
+def _ahead(frame: JSONObject) -> AheadFrame:
     after, update = frame.get("after"), read_effect(0, frame.get("packet"))
     if not isinstance(after, str):
         raise BadFrame("after must be the id of a live update")
     is_live = update is not None and update.packet.packet_type is PacketType.LIVE_UPDATE_TO_CLIENT
-    return Ahead(after, update if is_live else None)
+    return AheadFrame(after, update if is_live else None)
 
 
-def _effects(raw: JSON) -> Effects:
+def _effects(raw: JSON) -> EffectsFrame:
     if not isinstance(raw, list) or not raw:
         raise BadFrame("effects must be a list, not empty")
     effects: list[Effect] = []
@@ -136,7 +136,7 @@ def _effects(raw: JSON) -> Effects:
         effect = read_effect(n, item[1])
         if effect is not None:
             effects.append(effect)
-    return Effects(effects, last_n)
+    return EffectsFrame(effects, last_n)
 
 
 def read_effect(n: int, raw: JSON) -> Effect | None:

@@ -17,7 +17,14 @@ from mephisto_nb._typing import JSON
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.router import codec
-from mephisto_nb.router.rules import Agent, Verdict, judge_return, judge_submission, next_status
+from mephisto_nb.router.rules import (
+    InboxClosed,
+    KnownAgent,
+    SubmissionResult,
+    judge_return,
+    judge_submission,
+    next_status,
+)
 
 SCHEMA_VERSION = 1
 
@@ -50,15 +57,21 @@ CREATE TABLE IF NOT EXISTS seen_updates (
     PRIMARY KEY (agent_id, digest)
 ) WITHOUT ROWID;
 """
+_COUNT_STORED = "INSERT INTO stored VALUES (?, ?) ON CONFLICT (owner) DO UPDATE SET bytes = bytes + excluded.bytes"
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A packet for the operator, ready to be written."""
+    """A packet for the operator, ready to be written.
+
+    Once it is in the inbox, `owner` has stored `size` bytes more: the message itself and the files that came with it.
+    """
 
     packet_type: PacketType
     text: str
     received_at: float
+    owner: str = ""
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +93,12 @@ class Effect:
     text: str
 
 
-class Row(NamedTuple):
+class InboxRow(NamedTuple):
     """A message of the inbox, with its packet as text."""
 
     seq: int
     received_at: float
     text: str
-
-
-class InboxClosed(Exception):
-    """Nothing more is taken in: nobody would read it."""
 
 
 class Txn:
@@ -100,24 +109,24 @@ class Txn:
     def __init__(self, db: sqlite3.Connection) -> None:
         self.db = db
         self.added = False
-        self.agents: list[Agent] = []
+        self.agents: list[KnownAgent] = []
         self.outgoing: list[Outgoing] = []
         self.dropped: list[tuple[str, set[int]]] = []
 
-    def agent(self, agent_id: str) -> Agent | None:
+    def agent(self, agent_id: str) -> KnownAgent | None:
         """Read an agent."""
         query = "SELECT agent_id, status, submitted, linked FROM agents WHERE agent_id = ?"
         row = self.db.execute(query, (agent_id,)).fetchone()
         return None if row is None else agent_of(row)
 
-    def put(self, agent: Agent) -> None:
+    def put(self, agent: KnownAgent) -> None:
         """Write an agent."""
         values = (agent.agent_id, agent.status.value, agent.submitted, agent.linked)
         self.db.execute("INSERT OR REPLACE INTO agents VALUES (?, ?, ?, ?)", values)
         self.agents.append(agent)
 
     def post(self, message: Message) -> int:
-        """Append a message to the inbox; give its number.
+        """Append a message to the inbox, and count what its owner stores with it; return its number.
 
         Raises
         ------
@@ -130,38 +139,40 @@ class Txn:
             "INSERT INTO inbox (received_at, packet_type, packet) VALUES (?, ?, ?)",
             (message.received_at, message.packet_type.value, message.text),
         )
+        if message.size:
+            self.db.execute(_COUNT_STORED, (message.owner, message.size))
         self.added = True
         return int(cursor.lastrowid or 0)
 
 
-def agent_of(row: Sequence[JSON]) -> Agent:
+def agent_of(row: Sequence[JSON]) -> KnownAgent:
     """Read a row of the table of agents."""
-    return Agent(row[0], AgentStatus(row[1]), bool(row[2]), bool(row[3]))
+    return KnownAgent(row[0], AgentStatus(row[1]), bool(row[2]), bool(row[3]))
 
 
 def message_of(packet: Packet) -> Message:
-    """Make a message of a packet that comes in now; raise `ValueError` where it is no JSON."""
+    """Make a message of a packet that comes in now; raise `ValueError` if it holds a number that JSON does not know."""
     return Message(packet.packet_type, codec.dump(packet.to_dict()), time.time())
 
 
-def submit(txn: Txn, agent_id: str, message: Message) -> Verdict:
-    """Take an agent's final answer, once."""
+def submit(txn: Txn, agent_id: str, message: Message) -> SubmissionResult:
+    """Take an agent's final answer, once; return what became of it."""
     agent = txn.agent(agent_id)
-    verdict = judge_submission(agent)
-    if agent is not None and verdict is Verdict.TAKEN:
+    result = judge_submission(agent)
+    if agent is not None and result is SubmissionResult.TAKEN:
         txn.post(message)
         txn.put(replace(agent, submitted=True))
-    return verdict
+    return result
 
 
-def return_unit(txn: Txn, agent_id: str, message: Message) -> Verdict:
-    """Take an agent's task back."""
+def return_unit(txn: Txn, agent_id: str, message: Message) -> SubmissionResult:
+    """Take an agent's task back; return what became of that."""
     agent = txn.agent(agent_id)
-    verdict = judge_return(agent)
-    if agent is not None and verdict is Verdict.TAKEN:
+    result = judge_return(agent)
+    if agent is not None and result is SubmissionResult.TAKEN:
         txn.post(message)
         txn.put(replace(agent, status=AgentStatus.RETURNED))
-    return verdict
+    return result
 
 
 def live_update(txn: Txn, agent_id: str, update_id: str | None, message: Message) -> bool:
@@ -177,18 +188,12 @@ def live_update(txn: Txn, agent_id: str, update_id: str | None, message: Message
 
 
 def report(txn: Txn, message: Message, most: int) -> bool:
-    """Take an error report, unless `most` of them wait for the operator already: anybody may send one."""
+    """Take an error report, unless `most` of them wait for the operator already; strangers may send them too."""
     query = "SELECT count(*) FROM (SELECT 1 FROM inbox WHERE packet_type = ? LIMIT ?)"
     waiting = txn.db.execute(query, (message.packet_type.value, most)).fetchone()[0]
     if waiting < most:
         txn.post(message)
     return bool(waiting < most)
-
-
-def count_stored(txn: Txn, owner: str, size: int) -> None:
-    """Note that `owner` has stored so many bytes more."""
-    add = "INSERT INTO stored VALUES (?, ?) ON CONFLICT (owner) DO UPDATE SET bytes = bytes + excluded.bytes"
-    txn.db.execute(add, (owner, size))
 
 
 def mark_linked(txn: Txn, agent_id: str) -> None:
@@ -209,7 +214,7 @@ def acknowledge(txn: Txn, seq: int) -> None:
 
 
 def take_up(txn: Txn, last_seq: int) -> int:
-    """Prepare for an operator who has everything up to `last_seq`; give the number of its last effect here."""
+    """Prepare for an operator who has everything up to `last_seq`; return the number of its last effect here."""
     acknowledge(txn, last_seq)
     txn.db.execute("DELETE FROM meta WHERE key = 'closed'")
     # Should this database be younger than the operator's memory of it (it was lost and made anew), then
@@ -220,12 +225,12 @@ def take_up(txn: Txn, last_seq: int) -> int:
     return last_n(txn)
 
 
-def fetch(txn: Txn, after: int, max_messages: int, max_bytes: int) -> list[Row]:
+def fetch(txn: Txn, after: int, max_messages: int, max_bytes: int) -> list[InboxRow]:
     """Read messages in order, until one of the bounds is reached (the first one is always read)."""
     query = "SELECT seq, received_at, packet FROM inbox WHERE seq > ? ORDER BY seq LIMIT ?"
-    rows: list[Row] = []
+    rows: list[InboxRow] = []
     for values in txn.db.execute(query, (after, max_messages)):
-        row = Row(*values)
+        row = InboxRow(*values)
         max_bytes -= len(row.text)
         if rows and max_bytes < 0:
             break
@@ -234,24 +239,24 @@ def fetch(txn: Txn, after: int, max_messages: int, max_bytes: int) -> list[Row]:
 
 
 def newest(txn: Txn) -> int:
-    """Give the number of the newest message in the inbox; 0 where it is empty."""
+    """Return the number of the newest message in the inbox; 0 where it is empty."""
     return int(txn.db.execute("SELECT coalesce(max(seq), 0) FROM inbox").fetchone()[0])
 
 
 def close_inbox(txn: Txn) -> int:
-    """Let nothing more into the inbox; give the number of the newest message in it."""
+    """Let nothing more into the inbox; return the number of the newest message in it."""
     txn.db.execute("INSERT OR REPLACE INTO meta VALUES ('closed', '1')")
     return newest(txn)
 
 
 def last_n(txn: Txn) -> int:
-    """Give the number of the last effect that was applied."""
+    """Return the number of the last effect that was applied."""
     row = txn.db.execute("SELECT value FROM meta WHERE key = 'last_n'").fetchone()
     return 0 if row is None else int(row[0])
 
 
 def apply_effects(txn: Txn, effects: Iterable[Effect], up_to: int) -> list[Effect]:
-    """Apply those effects that were not applied before, and note that all up to `up_to` are; give the new ones."""
+    """Apply those effects that were not applied before, and note that all up to `up_to` are; return the new ones."""
     before = last_n(txn)
     fresh = [effect for effect in effects if effect.n > before]
     for effect in fresh:
@@ -268,25 +273,25 @@ def _apply(txn: Txn, effect: Effect) -> None:
         _set_status(txn, packet.subject_id, AgentStatus(data["status"]))
     elif data.get("agent_id") is not None:
         _set_status(txn, data["agent_id"], AgentStatus(data["status"]))
-        _drop_told(txn, data["agent_id"], data.get("init_task_data"))
+        _drop_repeated(txn, data["agent_id"], data.get("init_task_data"))
 
 
-def _drop_told(txn: Txn, agent_id: str, init_data: JSON) -> None:
-    """Forget the live updates that a page which was loaded again is given with its work: it must not get them twice."""
+def _drop_repeated(txn: Txn, agent_id: str, init_data: JSON) -> None:
+    """Forget the live updates that a page which was loaded again gets with its work: it must not get them twice."""
     past = init_data.get("past_live_updates") if isinstance(init_data, dict) else None
-    told = {one.get("update_id") for one in past if isinstance(one, dict)} if isinstance(past, list) else set()
-    if not told:
+    known = {one.get("update_id") for one in past if isinstance(one, dict)} if isinstance(past, list) else set()
+    if not known:
         return
     rows = txn.db.execute("SELECT id, update_id FROM outbox WHERE agent_id = ?", (agent_id,)).fetchall()
-    ids = {id_ for id_, update_id in rows if update_id in told}
+    ids = {id_ for id_, update_id in rows if update_id in known}
     delivered(txn, ids)
     txn.dropped.append((agent_id, ids))
 
 
-def _set_status(txn: Txn, agent_id: str, told: AgentStatus) -> None:
+def _set_status(txn: Txn, agent_id: str, named: AgentStatus) -> None:
     agent = txn.agent(agent_id)
-    status = next_status(None if agent is None else agent.status, told)
-    txn.put(Agent(agent_id, status) if agent is None else replace(agent, status=status))
+    status = next_status(None if agent is None else agent.status, named)
+    txn.put(KnownAgent(agent_id, status) if agent is None else replace(agent, status=status))
 
 
 def _send(txn: Txn, agent_id: str, update_id: str, text: str) -> None:

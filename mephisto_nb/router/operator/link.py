@@ -1,7 +1,7 @@
-"""The sending half of an authenticated operator link: one task that sends what there is to tell.
+"""What is sent to the operator: the window of messages in flight, the link of one socket, and which link is open now.
 
-Whoever has news notes it and sets one event. So a slow operator holds up nobody, and what comes meanwhile is
-told in one frame.
+An `OperatorLink` has one task that sends. Other parts only note their news there and set one event, so a slow operator
+holds nothing up, and what comes meanwhile goes out in one frame.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
@@ -16,15 +17,58 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.router import codec
-from mephisto_nb.router.rules import BUSY_AFTER
-from mephisto_nb.router.window import Window
-from mephisto_nb.router.writes import Row
+from mephisto_nb.router.inbox.writes import InboxRow
+from mephisto_nb.router.rules import BUSY_AFTER, operator_state
+
+#: What may be sent to an operator and not yet acknowledged.
+WINDOW_MESSAGES = 500
+WINDOW_BYTES = 16 * 1024 * 1024
 
 #: Reads the messages after a number: at most so many, and of about so many bytes together.
-Fetch: TypeAlias = Callable[[int, int, int], Awaitable[list[Row]]]
+Fetch: TypeAlias = Callable[[int, int, int], Awaitable[list[InboxRow]]]
 
 #: Why a link is closed by the router.
 BAD_FRAME, BAD_PROOF, TOO_SLOW, REPLACED, STORE_FAILED = 4400, 4401, 4408, 4409, 4503
+
+
+class Window:
+    """The messages in flight on one operator link.
+
+    Parameters
+    ----------
+    last_seq
+        The number of the last message that the operator has already.
+    max_messages, max_bytes
+        Bounds of what is in flight. A single message larger than `max_bytes` still goes, alone.
+    """
+
+    def __init__(self, last_seq: int, max_messages: int = WINDOW_MESSAGES, max_bytes: int = WINDOW_BYTES) -> None:
+        self.last_sent = last_seq
+        self._max_messages, self._max_bytes = max_messages, max_bytes
+        self._flight: deque[tuple[int, int, float]] = deque()
+        self._bytes = 0
+
+    def room(self) -> tuple[int, int]:
+        """Return how many messages, and how many bytes, may be sent now; both positive, or both zero."""
+        messages, size = self._max_messages - len(self._flight), self._max_bytes - self._bytes
+        return (messages, size) if messages > 0 and size > 0 else (0, 0)
+
+    def sent(self, seq: int, size: int, now: float) -> None:
+        """Note that message `seq` of `size` bytes was sent."""
+        self.last_sent = seq
+        self._flight.append((seq, size, now))
+        self._bytes += size
+
+    def acknowledge(self, seq: int) -> int:
+        """Note that the operator has everything up to `seq`; return the number that this can mean at most."""
+        seq = min(seq, self.last_sent)
+        while self._flight and self._flight[0][0] <= seq:
+            self._bytes -= self._flight.popleft()[1]
+        return seq
+
+    def waiting(self, now: float) -> float | None:
+        """Return for how many seconds the oldest message has been in flight; `None` if there is none."""
+        return now - self._flight[0][2] if self._flight else None
 
 
 class OperatorLink:
@@ -56,8 +100,8 @@ class OperatorLink:
         """Look for messages to send."""
         self._news.set()
 
-    def tell_presence(self, agent_id: str, present: bool) -> None:
-        """Tell that an agent got its first socket, or lost its last one."""
+    def report_presence(self, agent_id: str, present: bool) -> None:
+        """Report that an agent got its first socket, or lost its last one."""
         self._presence[agent_id] = present
         self._news.set()
 
@@ -81,23 +125,23 @@ class OperatorLink:
         finally:
             self._is_going_ahead = False
 
-    def tell_missed(self, agent_id: str, update_id: str | None) -> None:
-        """Tell that a message which went ahead could not be written, so that nobody waits for its record."""
+    def report_missed(self, agent_id: str, update_id: str | None) -> None:
+        """Report that a message which went ahead could not be written, so that its record is not waited for."""
         self._missed.append({"type": "missed", "agent_id": agent_id, "update_id": update_id})
         self._news.set()
 
-    def tell_acknowledged(self, n: int) -> None:
-        """Tell that all effects up to `n` are applied."""
+    def report_acknowledged(self, n: int) -> None:
+        """Report that all effects up to `n` are applied."""
         self._acknowledged = n
         self._news.set()
 
-    def tell_finishing(self) -> None:
-        """Tell that the router is about to end."""
+    def report_finishing(self) -> None:
+        """Report that the router is about to end."""
         self._finishing = True
         self._news.set()
 
     def sync(self, newest: int) -> None:
-        """Tell the operator once it has been sent every message up to `newest`."""
+        """Report it once the operator has been sent every message up to `newest`."""
         self._sync_at = newest
         self._news.set()
 
@@ -107,21 +151,21 @@ class OperatorLink:
         self._news.set()
 
     def acknowledged(self, seq: int) -> int:
-        """Note the operator's acknowledgement; give the number that it can mean at most."""
+        """Note the operator's acknowledgement; return the number that it can mean at most."""
         seq = self._window.acknowledge(seq)
         self._news.set()
         return seq
 
     def has_sent(self, seq: int) -> bool:
-        """Say whether message `seq` was sent here."""
+        """Return whether message `seq` was sent here."""
         return self._window.last_sent >= seq
 
     def waiting(self) -> float | None:
-        """Give for how many seconds the oldest message has waited for its acknowledgement."""
+        """Return for how many seconds the oldest message has waited for its acknowledgement."""
         return self._window.waiting(time.monotonic())
 
     async def send_all(self) -> None:
-        """Send what there is to tell, until the link is replaced or this is cancelled."""
+        """Send all news, until the link is replaced or this is cancelled."""
         while not self._replaced:
             await self._news.wait()
             self._news.clear()
@@ -170,3 +214,49 @@ class OperatorLink:
 
     async def _send(self, text: str) -> None:
         await self._websocket.send_text(text)
+
+
+class CurrentLink:
+    """The operator's link that is open now, if there is one.
+
+    Attributes
+    ----------
+    now
+        The link, or None while no operator is connected.
+    """
+
+    def __init__(self) -> None:
+        self.now: OperatorLink | None = None
+
+    def open(self, link: OperatorLink) -> None:
+        """Take `link` as the operator's; an older one is closed."""
+        if self.now is not None:
+            self.now.replace()
+        self.now = link
+
+    def close(self, link: OperatorLink) -> bool:
+        """Note that `link` has ended; return whether the operator is gone with it."""
+        if self.now is not link:
+            return False
+        self.now = None
+        return True
+
+    def wake(self) -> None:
+        """Called by the store when there are new messages in the inbox."""
+        if self.now is not None:
+            self.now.wake()
+
+    def report_presence(self, agent_id: str, present: bool) -> None:
+        """Called by the hub when an agent got its first socket, or lost its last one."""
+        if self.now is not None:
+            self.now.report_presence(agent_id, present)
+
+    def has_sent(self, seq: int) -> bool:
+        """Return whether message `seq` was sent to the operator who is connected now."""
+        return self.now is not None and self.now.has_sent(seq)
+
+    def state(self) -> str:
+        """Return how the operator is: ``here``, ``busy`` or ``away``."""
+        if self.now is None:
+            return operator_state(None, connected=False)
+        return operator_state(self.now.waiting(), connected=True)

@@ -1,28 +1,22 @@
-"""How much of the disk the workers of a run may take: each of them, those who have not said who they are, and all."""
+"""How much of the disk the workers of a run may take: each of them, strangers who have named no agent, and all."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import TypeAlias, TypeVar
 
 from mephisto_nb.model.packets import SYSTEM_SUBJECT
-from mephisto_nb.router import writes
-from mephisto_nb.router.answers import Refused, disk_full
 from mephisto_nb.router.config import MIB, Limits
-from mephisto_nb.router.writes import Message, Txn
+from mephisto_nb.router.http.answers import Refused, disk_full
+from mephisto_nb.router.inbox.writes import Message
 
-#: Whose claim it is while nobody was named yet.
+#: Whose claim it is while the browser has not named its agent.
 NAMELESS = ""
 #: What a message takes beside its text.
 _OVERHEAD = 256
 
-T = TypeVar("T")
-#: Runs a step in a transaction: `Router.write`.
-Write: TypeAlias = Callable[[Callable[[Txn], T]], Awaitable[T]]
 
-
-class Quota:
+class DiskQuota:
     """Counts what is stored and what is about to be, by agent, for the whole run.
 
     What an agent has stored counts for ever: also after the operator has fetched it, for then it takes the place
@@ -42,7 +36,7 @@ class Quota:
 
     @contextmanager
     def claim(self, owner: str = NAMELESS) -> Generator[Claim, None, None]:
-        """Begin to claim room; it is given back at the end of the block, unless something was stored there."""
+        """Begin to claim room; it is released at the end of the block, unless the claim was kept."""
         claim = Claim(self, owner)
         try:
             yield claim
@@ -50,7 +44,7 @@ class Quota:
             claim.end()
 
     def take(self, owner: str, size: int) -> None:
-        """Take `size` bytes more, or give some back; raise `Refused` where there is no room."""
+        """Take `size` bytes more (or fewer, if negative); raise `Refused` if there is no room."""
         taken = self._taken.get(owner, 0) + size
         if size > 0 and taken > self._room_of(owner):
             raise self._no_room(owner)
@@ -80,56 +74,50 @@ class Quota:
 
 
 class Claim:
-    """What one request or message is about to store."""
+    """What one request, or one message on a socket, is about to store.
 
-    def __init__(self, quota: Quota, owner: str) -> None:
+    A claim grows with `resize` and `add`. What is claimed is counted in the inbox with the message that `add` returned;
+    `keep` then makes it last here as well.
+    """
+
+    def __init__(self, quota: DiskQuota, owner: str) -> None:
         self._quota, self.owner, self._size = quota, owner, 0
 
     def resize(self, size: int) -> None:
-        """Claim `size` bytes in all, no matter what was claimed before; raise `Refused` where there is no room."""
+        """Claim `size` bytes in all, no matter what was claimed before; raise `Refused` if there is no room."""
         self._quota.take(self.owner, size - self._size)
         self._size = size
 
     def name(self, owner: str) -> None:
-        """Claim it for this agent from now on; raise `Refused` where there is no room."""
+        """Claim it for this agent from now on; raise `Refused` if there is no room."""
         if owner != self.owner:
             size = self._size
             self.resize(0)
             self.owner = owner
             self.resize(size)
 
-    def add(self, message: Message) -> None:
-        """Claim room for this as well; raise `Refused` where there is none."""
-        self.resize(self._size + _OVERHEAD + size_of(message.text))
+    def add(self, message: Message) -> Message:
+        """Claim room for a message as well, and return the message with all that is claimed.
 
-    async def store(self, write: Write[T], step: Callable[[Txn], T]) -> T:
-        """Run a step; if it posts a message, what is claimed is stored, and counts.
+        The inbox counts that in the transaction that writes the message; call `keep` once it is committed.
 
         Raises
         ------
         Refused
-            It could not be committed.
+            There is no room.
         """
-        posted = False
+        self.resize(self._size + _OVERHEAD + size_of(message.text))
+        return Message(message.packet_type, message.text, message.received_at, self.owner, self._size)
 
-        def counted(txn: Txn) -> T:
-            nonlocal posted
-            result = step(txn)
-            posted = txn.added
-            if posted:
-                writes.count_stored(txn, self.owner, self._size)
-            return result
-
-        result = await write(counted)
-        if posted:
-            self._size = 0  # no longer ours to give back
-        return result
+    def keep(self) -> None:
+        """Note that what is claimed is in the inbox: it counts as stored, and is not released at the end."""
+        self._size = 0
 
     def end(self) -> None:
-        """Give back what was not stored."""
+        """Release what was not kept."""
         self.resize(0)
 
 
 def size_of(text: str) -> int:
-    """Give how many bytes a text takes."""
+    """Return how many bytes a text takes."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
