@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from mephisto_nb.chats import chat_task as chat_task
     from mephisto_nb.config.hydra_config import compose as compose
     from mephisto_nb.config.registry import register_mephisto_abstraction as register_mephisto_abstraction
-    from mephisto_nb.display.notebook import Operator as Operator
-    from mephisto_nb.display.notebook import TaskRun as TaskRun
     from mephisto_nb.display.old import open_mephisto as open_mephisto
     from mephisto_nb.display.preview import Preview as Preview
     from mephisto_nb.display.preview import preview as preview
@@ -28,11 +26,13 @@ if TYPE_CHECKING:
     from mephisto_nb.model.qualifications import make_requirement as make_requirement
     from mephisto_nb.model.shared_state import InitializationData as InitializationData
     from mephisto_nb.model.shared_state import SharedTaskState as SharedTaskState
+    from mephisto_nb.operator import Operator as Operator
     from mephisto_nb.ports.architect import Architect as Architect
     from mephisto_nb.ports.blueprint import Blueprint as Blueprint
     from mephisto_nb.ports.bot import Bot as Bot
     from mephisto_nb.ports.crowd_provider import CrowdProvider as CrowdProvider
     from mephisto_nb.ports.task_runner import TaskRunner as TaskRunner
+    from mephisto_nb.run import TaskRun as TaskRun
     from mephisto_nb.utils.run_sync import run_sync as run_sync
 
 __version__ = "0.1.0"
@@ -44,10 +44,10 @@ _HOMES = {
     "CrowdProvider": "ports.crowd_provider",
     "FormTask": "forms",
     "InitializationData": "model.shared_state",
-    "Operator": "display.notebook",
+    "Operator": "operator",
     "Preview": "display.preview",
     "SharedTaskState": "model.shared_state",
-    "TaskRun": "display.notebook",
+    "TaskRun": "run",
     "TaskRunner": "ports.task_runner",
     "chat_task": "chats",
     "compose": "config.hydra_config",

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Callable, Iterable, Mapping
-from importlib.metadata import entry_points
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
@@ -14,29 +11,28 @@ from weakref import WeakValueDictionary
 import pandas as pd
 from omegaconf import DictConfig
 
-from mephisto_nb.archive import Archive
 from mephisto_nb.config.config_handler import get_data_directory
-from mephisto_nb.config.task_run_settings import TaskRunSettings, resolve_config
-from mephisto_nb.errors import ConfigError, LoopError
-from mephisto_nb.importing.importer import Importing
-from mephisto_nb.kernel.launch.launch_input import read_handed_over
-from mephisto_nb.kernel.launch.starter import RunStarter
-from mephisto_nb.kernel.run_tasks import RunKeeper
-from mephisto_nb.kernel.supervisor import Supervisor
-from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
-from mephisto_nb.model.records import TaskRun
+from mephisto_nb.display.notebook import OperatorDisplay
+from mephisto_nb.display.people.people_panels import PeoplePanel
+from mephisto_nb.display.progress import show_progress, showing_runs
+from mephisto_nb.display.review.review_panel import ReviewPanel
+from mephisto_nb.frames.frames import runs_frame
+from mephisto_nb.frames.run_frames import RunFrames
+from mephisto_nb.importing.importer import Importer
+from mephisto_nb.importing.old_mephisto import OldMephisto
+from mephisto_nb.model import records
 from mephisto_nb.model.shared_state import SharedTaskState
-from mephisto_nb.people.operator_people import People
+from mephisto_nb.people.people import People
+from mephisto_nb.people.qualifications import Qualifications
+from mephisto_nb.people.workers import Workers
 from mephisto_nb.ports.clock import Clock, SystemClock
-from mephisto_nb.ports.database import Database
-from mephisto_nb.review.payments import Books
-from mephisto_nb.run import LiveTaskRun
-from mephisto_nb.utils.logging import get_logger, set_mephisto_log_level
-
-logger = get_logger(__name__)
+from mephisto_nb.review.payments import Payments
+from mephisto_nb.review.reviewing import OperatorReview
+from mephisto_nb.run import TaskRun
+from mephisto_nb.runs import Runs
 
 
-class Operator(People, Archive, Books, Importing):
+class Operator:
     """Runs tasks from this kernel, on the event loop that its cells run on.
 
     In a notebook, await its coroutines. In a script, `asyncio.run` a coroutine of your own, or use `run_sync`.
@@ -68,9 +64,15 @@ class Operator(People, Archive, Books, Importing):
     <Operator: no task runs>
     """
 
-    #: What launched runs are handed out as.
-    run_class: ClassVar[type[LiveTaskRun]] = LiveTaskRun
     _open: ClassVar[WeakValueDictionary[str, Operator]] = WeakValueDictionary()
+    #: Qualifications: acts, frames, and in a notebook a panel.
+    qualifications: Qualifications
+    #: Workers: acts, frames, and in a notebook a panel.
+    workers: Workers
+    #: Payments of all runs: ``operator.payments()`` is a frame; ``owed``, ``preview_paid``, ``mark_paid`` ...
+    payments: Payments
+    #: Reviewing over several runs: ``operator.review("task")`` is a panel; ``operator.review.of("task")`` decides.
+    review: OperatorReview
 
     def __new__(
         cls, data_dir: str | os.PathLike[str] | None = None, database: str | None = None, clock: Clock | None = None
@@ -79,33 +81,23 @@ class Operator(People, Archive, Books, Importing):
         directory = get_data_directory(data_dir)
         url = database or f"sqlite:///{directory / 'mephisto_nb.db'}"
         known = cls._open.get(f"{directory} {url}")
-        if known is not None and not known._closed and not (known._loop and known._loop.is_closed()):
+        if known is not None and known._runs.is_usable:
             return known
-        if known is not None:
-            known._abandon()
+        if known is not None and not known._runs.is_closed:
+            known._runs.abandon()
         self = super().__new__(cls)
-        self._set_up(get_data_directory(data_dir, create=True), url, clock or SystemClock())
+        runs_directory = get_data_directory(data_dir, create=True) / "runs"
+        self._set_up(Runs(runs_directory, url, clock or SystemClock(), show_progress))
         cls._open[f"{directory} {url}"] = self
         return self
 
-    def _set_up(self, directory: Path, url: str, clock: Clock) -> None:
-        self._runs_directory, self._url = directory / "runs", url
-        self._database = _open_database(url)
-        self._writer, self._clock = DatabaseWriter(self._database), clock
-        self._supervisor = Supervisor()
-        self._keepers: dict[str, RunKeeper] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._closed = False
-        #: Who is told when a run is launched or taken up, and when the operator is closed.
-        self.listeners: list[Callable[[], None]] = []
-        #: What a display knows of this operator's runs, kept with it.
-        self.watched_by: object | None = None
-        #: Runs of an earlier kernel that were found at the start and not taken up since; a repr must not look.
-        self.left_behind = self._database.find_runs(live=True)
-        self._drivers = {run.task_run_id: self.find_driver(run.task_run_id) for run in self.left_behind}
-        self._starter = RunStarter(
-            self._runs_directory, self._database, self._writer, self._supervisor, clock, self.run_class, self.progress
-        )
+    def _set_up(self, runs: Runs) -> None:
+        self._runs, self._faces = runs, dict[str, TaskRun]()
+        self._display = OperatorDisplay(runs)
+        people = People(runs.database, runs.writer, runs.clock, lambda people, topic: PeoplePanel(people, runs, topic))
+        self._people, self.qualifications, self.workers = people, people.qualifications, people.workers
+        self.payments = Payments(runs.database, runs.writer, runs.clock)
+        self.review = OperatorReview(runs.database, runs.find, ReviewPanel)
 
     # -- launching -------------------------------------------------------------------------------------------
 
@@ -113,7 +105,7 @@ class Operator(People, Archive, Books, Importing):
         self,
         config: DictConfig | Mapping[str, Any] | Iterable[Any],
         shared_state: SharedTaskState | pd.DataFrame | list[Any] | None = None,
-    ) -> LiveTaskRun:
+    ) -> TaskRun:
         """Launch a task run.
 
         Whatever is wrong with the configuration or the data is told before anything is written or started. A
@@ -135,16 +127,9 @@ class Operator(People, Archive, Books, Importing):
         DatabaseError
             The database cannot be written.
         """
-        await self._ready()
-        config, state = read_handed_over(config, shared_state)
-        settings = resolve_config(config)
-        _check_database(settings, self._url)
-        set_mephisto_log_level(settings.log_level)
-        await self._tell_twins(settings.task.task_name)
-        keeper = await self._starter.launch(settings, state)
-        return self._keep(keeper)
+        return self._face(await self._runs.launch(config, shared_state))
 
-    async def reconnect(self, task_run_id: str, shared_state: SharedTaskState | None = None) -> LiveTaskRun:
+    async def reconnect(self, task_run_id: str, shared_state: SharedTaskState | None = None) -> TaskRun:
         """Take up a run that still lives after its kernel was restarted: same router, same URL, same agents.
 
         Everything that workers sent in the meantime is handled first.
@@ -166,80 +151,127 @@ class Operator(People, Archive, Books, Importing):
         RouterError
             Its router cannot be found, nor started again.
         """
-        await self._ready()
-        known = self._keepers.get(task_run_id)
-        if known is not None and known.run.is_running:
-            return known.run
-        return self._keep(await self._starter.reconnect(task_run_id, shared_state))
+        return self._face(await self._runs.reconnect(task_run_id, shared_state))
 
     # -- looking ---------------------------------------------------------------------------------------------
+
+    def get_running_task_runs(self) -> list[TaskRun]:
+        """Return the runs that this kernel drives now, oldest first."""
+        return [self._face(run) for run in self._runs.running()]
+
+    def get_task_run(self, task_run_id: str) -> TaskRun:
+        """Return a run of any time, to ask it for its frames: ``units()``, ``agents()``, ``results()``, ``events()``.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run.
+        UnknownTypeError
+            Its blueprint is not registered: run the cell that defines it first.
+        ClosedError
+            The operator was shut down.
+        """
+        return self._face(self._runs.find(task_run_id))
+
+    def find_live_runs(self) -> list[records.TaskRun]:
+        """Return the records of runs that have not ended and are not driven from here: `reconnect` takes them up.
+
+        Raises
+        ------
+        ClosedError
+            The operator was shut down.
+        """
+        return self._runs.find_live()
+
+    def find_driver(self, task_run_id: str) -> str | None:
+        """Return which other kernel drives a run, as "another kernel (pid 123)"; None if it waits for `reconnect`."""
+        return self._runs.find_driver(task_run_id)
+
+    def task_runs(self) -> pd.DataFrame:
+        """Return all task runs of the database, newest first (columns: `frames.frames.runs_frame`).
+
+        Raises
+        ------
+        ClosedError
+            The operator was shut down.
+        """
+        database = self._runs.database
+        runs = database.find_runs()
+        return runs_frame(runs, database.count_units([run.task_run_id for run in runs]))
 
     @property
     def is_closed(self) -> bool:
         """Whether the operator was shut down."""
-        return self._closed
+        return self._runs.is_closed
 
     def __repr__(self) -> str:
-        if self._closed:
-            return "<Operator: shut down>"
-        running = [repr(run) for run in self.get_running_task_runs()]
-        waiting = [_tell_left(run, self._drivers.get(run.task_run_id)) for run in self.left_behind]
-        return f"<Operator: {'; '.join(running + waiting) or 'no task runs'}>"
+        return repr(self._runs)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        return self._display.bundle()
+
+    def _ipython_display_(self) -> None:
+        self._display.show()
+
+    # -- taking over -----------------------------------------------------------------------------------------
+
+    async def import_mephisto(self, old: OldMephisto | str | os.PathLike[str]) -> pd.DataFrame:
+        """Take over what Mephisto 1.x has collected (see `importing.importer.Importer.import_mephisto`).
+
+        Parameters
+        ----------
+        old
+            From `open_mephisto`, or the data directory.
+
+        Returns
+        -------
+        pandas.DataFrame
+            What became of each row: one row a table.
+
+        Raises
+        ------
+        NotFoundError, DataFileError
+            There is no database of Mephisto 1.x there.
+        DatabaseError
+            One of the two databases cannot be used; runs that were imported before that stay.
+        WorldError
+            A file cannot be copied.
+
+        Examples
+        --------
+        ``await operator.import_mephisto("~/mephisto/data")``
+        """
+        runs = self._runs
+        return await Importer(runs.database, runs.writer, runs.directory, runs.progress).import_mephisto(old)
 
     # -- ending ----------------------------------------------------------------------------------------------
 
     async def wait_for_runs_then_shutdown(self) -> None:
-        """Wait until every run has ended, then shut down.
+        """Wait until every run has ended, then shut down. A terminal shows how far they are meanwhile.
 
         Raises
         ------
         RunFailedError
             A run stopped working; the others were waited for.
         """
-        await self._ready()
-        outcomes = await asyncio.gather(
-            *(run.completed() for run in self.get_running_task_runs()), return_exceptions=True
-        )
-        await self._end_all(force=any(isinstance(outcome, BaseException) for outcome in outcomes))
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
+        async with showing_runs(self._runs.running()):
+            await self._runs.ready()
+            await self._runs.wait_then_end()
 
     async def shutdown(self) -> None:
         """End every run gently (nobody at work is disturbed), then close the operator. May be called twice."""
-        await self._end_all(force=False)
+        await self._runs.end(force=False)
 
     async def force_shutdown(self) -> None:
         """End every run at once, then close the operator. May be called twice."""
-        await self._end_all(force=True)
+        await self._runs.end(force=True)
 
     async def detach(self) -> None:
         """Close the operator but leave its runs alive: their routers go on, and `reconnect` takes them up later."""
-        for keeper in list(self._keepers.values()):
-            if keeper.run.is_driven and not keeper.run.over.is_set():
-                await keeper.let_go()
-        await self._close()
-
-    async def _end_all(self, *, force: bool) -> None:
-        if self._closed:
-            return
-        runs = [keeper.run for keeper in self._keepers.values()]
-        endings = (run.force_shutdown() if force else run.shutdown() for run in runs)
-        outcomes = await asyncio.gather(*endings, return_exceptions=True)
-        await self._close()
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException) and not force:
-                raise outcome
-
-    async def _close(self) -> None:
-        self._closed = True
-        await self._supervisor.close()
-        await in_thread(self._writer.close)
-        self._database.release()  # the frames of its runs can still be asked for
-        self._tell_listeners()
+        await self._runs.detach()
 
     async def __aenter__(self) -> Operator:
-        await self._ready()
+        await self._runs.ready()
         return self
 
     async def __aexit__(
@@ -247,73 +279,13 @@ class Operator(People, Archive, Books, Importing):
     ) -> None:
         await (self.shutdown() if error is None else self.force_shutdown())
 
-    # -- within ----------------------------------------------------------------------------------------------
-
-    def _keep(self, keeper: RunKeeper) -> LiveTaskRun:
-        self._keepers[keeper.run.task_run_id] = keeper
-        self.left_behind = [run for run in self.left_behind if run.task_run_id != keeper.run.task_run_id]
-        self._tell_listeners()
-        return keeper.run
-
-    async def _tell_twins(self, task_name: str) -> None:
-        """Warn of other runs of the same task that go on beside a new one."""
-        for twin in await in_thread(self._database.find_runs, task_name=task_name, live=True):
-            keeper = self._keepers.get(twin.task_run_id)
-            if keeper is None or keeper.run.is_running:
-                where = f" at {keeper.run.url}" if keeper else ""
-                logger.warning(
-                    "Another run of %r is live: %s%s. It goes on beside the new one; to end it: "
-                    "await operator.get_task_run(%r).shutdown()%s.",
-                    *(task_name, twin.task_run_id, where, twin.task_run_id),
-                    "" if keeper else ", once it is taken up by operator.reconnect(...)",
-                )
-
-    async def _ready(self) -> None:
-        self._check_open()
-        loop = asyncio.get_running_loop()
-        self._loop = self._loop or loop
-        if self._loop is not loop:
-            raise LoopError(
-                "This operator lives on another event loop. Use it on that one: always through `await` in one loop, "
-                "or always through run_sync()."
-            )
-        await self._supervisor.start()
-
-    def _tell_listeners(self) -> None:
-        for listener in self.listeners:
-            listener()
-
-    def _abandon(self) -> None:
-        """Give back what an operator still holds whose loop has ended, and with it all its tasks."""
-        self._closed = True
-        for keeper in self._keepers.values():
-            keeper.abandon()
-        self._writer.close()
-        self._database.close()
-
-
-def _tell_left(run: TaskRun, driver: str | None) -> str:
-    what = f"run {run.task_run_id} of {run.task_name!r}"
-    if driver is not None:
-        return f"{what} is driven by {driver}"
-    return f"{what} still lives: await operator.reconnect({run.task_run_id!r})"
-
-
-def _check_database(settings: TaskRunSettings, url: str) -> None:
-    asked = settings.database.url
-    if asked is not None and asked != url:
-        raise ConfigError(
-            "mephisto.database.url names another database than this operator uses. "
-            "Give it to the operator: mephisto_nb.Operator(database=...)."
-        )
-
-
-def _open_database(url: str) -> Database:
-    scheme = url.partition(":")[0].partition("+")[0]
-    for entry in entry_points(group="mephisto_nb.storage", name=scheme):
-        database: Database = entry.load()(url)
-        return database
-    raise ConfigError(
-        f"There is no database for URLs that start with {scheme!r}. Use sqlite:///FILE or "
-        "postgresql://USER:PASSWORD@HOST/NAME."
-    )
+    def _face(self, run: RunFrames) -> TaskRun:
+        """Return a run as its researcher holds it; the same object each time for a run of this kernel."""
+        known = self._faces.get(run.task_run_id)
+        if known is not None and known._frames is run:
+            return known
+        face = TaskRun(run)
+        self._display.follow(face._display)
+        if run.live is not None:
+            self._faces[run.task_run_id] = face
+        return face

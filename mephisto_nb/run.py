@@ -2,131 +2,121 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from mephisto_nb.errors import ClosedError, RunFailedError
-from mephisto_nb.kernel.run_parts import RunParts
-from mephisto_nb.kernel.steering import SteeredRun
-from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
-from mephisto_nb.people.worker_selection import read_names
-from mephisto_nb.review.reviewed_run import ReviewedRun
+from mephisto_nb.display.charts import RunCharts
+from mephisto_nb.display.notebook import RunDisplay
+from mephisto_nb.display.review.review_panel import ReviewPanel
+from mephisto_nb.errors import ClosedError
+from mephisto_nb.frames.run_frames import MetadataFrames, RunFrames
+from mephisto_nb.kernel.live_run import LiveRun
+from mephisto_nb.kernel.steering import Steering
+from mephisto_nb.model.states import UnitStatus
+from mephisto_nb.people.worker_selection import make_worker_urls
+from mephisto_nb.review.payments import RunPayments
+from mephisto_nb.review.reviewing import Review
+from mephisto_nb.runs import repr_of
 
-if TYPE_CHECKING:
-    from mephisto_nb.kernel.engine import RunEngine
-    from mephisto_nb.ports.database import Database
 
+class TaskRun:
+    """A task run of any time: one that this kernel drives, or one that is looked up.
 
-class LiveTaskRun(SteeredRun, ReviewedRun):
-    """A task run that this kernel drives, or drove until it ended.
+    Frames can be asked for before, during and after the run. What changes something is a coroutine, to be awaited. On a
+    line of its own a run shows its dashboard.
 
-    Frames can be asked for at any time, before, during and after the run. What changes something is a
-    coroutine, to be awaited.
+    Attributes
+    ----------
+    review
+        Reviewing: ``run.review()`` is a panel; `Review` has ``approve``, ``soft_reject``, ``reject``, ``undo`` ...
+    payments
+        Payments: ``run.payments()`` is a frame; ``run.payments.owed()`` is by worker.
+    metadata
+        What pages sent beside answers: ``run.metadata()`` is a frame; ``feedback``, ``requests``, ``accept_tips``.
+    steering
+        What can be changed while the run lasts: ``pause_launching``, ``change_limits``, ``expire_units`` ...
     """
 
-    def __init__(self, parts: RunParts) -> None:
-        made_for = (parts.run, parts.directory, parts.blueprint, parts.database, parts.writer, parts.clock)
-        super().__init__(*made_for, parts.progress)
-        self._parts = parts
-        #: Why the run stopped working, if so.
-        self.failure: Exception | None = None
-        #: Who is told of what befalls the run beside its steps: that it failed, ended, or is driven no longer.
-        self.listeners: list[Callable[[], None]] = []
-        #: Why no more work could be created, if so: the data's own generator failed.
-        self.launch_failure: Exception | None = None
-        #: What the researcher's `on_unit_submitted` raised.
-        self.failed_hooks: list[Exception] = []
-        #: Set when the run is over, and its router was told so.
-        self.over = asyncio.Event()
-        #: Set when the last unit has come to its end.
-        self.done = asyncio.Event()
-        self.is_driven = True
-        self._let_go = asyncio.Event()
+    def __init__(self, frames: RunFrames) -> None:
+        self._frames = frames
+        self._display = RunDisplay(frames)
+        self.review = Review([frames], ReviewPanel)
+        self.payments = RunPayments(frames)
+        self.metadata = MetadataFrames(frames)
+        self.steering = Steering(frames.task_run_id, frames.live)
 
     # -- what it is ------------------------------------------------------------------------------------------
+
+    @property
+    def task_run_id(self) -> str:
+        """The run's id."""
+        return self._frames.task_run_id
+
+    @property
+    def task_name(self) -> str:
+        """The name of the task."""
+        return self._frames.task_name
 
     @property
     def url(self) -> str:
         """Where the router serves the task. Who opens it gets a preview, and takes no unit.
 
         Where names are believed (``mephisto.provider.signed_links=false``), they are asked for one, and may take part.
+
+        Raises
+        ------
+        ClosedError
+            This kernel does not drive the run.
         """
-        return self._parts.architect.url
+        return self._driven().url
 
     @property
     def status(self) -> str:
         """How the run is.
 
         ``live``, ``paused``, ``closing`` (nothing more is handed out), ``done`` (every unit has come to its end, and
-        the router is about to), ``ended``, ``detached`` or ``failed``.
+        the router is about to), ``ended``, ``detached`` (it lives, but is not driven from here) or ``failed``.
         """
-        if self.failure is not None:
-            return "failed"
-        if self.over.is_set():
-            return "ended"
-        if not self.is_driven:
-            return "detached"
-        state = self._parts.engine.state
-        if state.is_complete:
-            return "done"
-        return "closing" if state.closing else "paused" if state.is_paused else "live"
-
-    @property
-    def is_running(self) -> bool:
-        """Whether this kernel drives the run, be it paused or about to end."""
-        return self.status in ("live", "paused", "closing", "done")
-
-    @property
-    def engine(self) -> RunEngine | None:
-        """What drives the run, while this kernel does."""
-        return self._parts.engine if self.is_running else None
+        if self._frames.live is not None:
+            return self._frames.live.status
+        return "detached" if self._frames.task_run.ended_at is None else "ended"
 
     @property
     def attention(self) -> list[str]:
         """What somebody should know of, each with its reason; empty when all is well."""
-        found = [str(self.failure)] if self.failure else []
-        if self.launch_failure is not None:
-            found.append(f"The task's data failed, so no more work is created: {self.launch_failure!r}")
-        if self.failed_hooks:
-            found.append(f"on_unit_submitted failed {len(self.failed_hooks)} times: {self.failed_hooks[-1]!r}")
-        found += self._parts.tally.troubles
-        found += self._parts.engine.state.gates.notices.values()
-        troubles = (self._parts.engine.trouble, self._parts.link.trouble)
-        return found + [trouble for trouble in troubles if trouble and self.is_running]
+        return self._frames.live.attention if self._frames.live is not None else []
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many units have which status, in the order of a unit's life; statuses nobody has are left out."""
-        state = self._parts.engine.state
-        counts = state.counts if self.is_running else _count_stored(self._database, self.task_run_id)
+        """How many units have which status, in the order of a unit's life; statuses that no unit has are left out."""
+        live = self._frames.live
+        counts = live.counts if live is not None and live.is_running else _count_stored(self._frames)
         return {status.value: counts[status] for status in UnitStatus if counts[status]}
 
-    @property
-    def progress(self) -> tuple[int, int]:
-        """How many units have an answer, and how many there are (without those that expired)."""
-        counts = self._parts.engine.state.counts
-        answered = sum(counts[status] for status in UNIT_ANSWERED)
-        return answered, sum(counts.values()) - counts[UnitStatus.EXPIRED]
+    def __repr__(self) -> str:
+        return repr_of(self._frames)
 
-    @property
-    def num_working(self) -> int:
-        """How many workers are at work now."""
-        return self._parts.engine.state.counts[UnitStatus.ASSIGNED]
+    # -- links -----------------------------------------------------------------------------------------------
 
     def get_worker_url(self, worker_name: str) -> str:
-        """Give the link by which one worker comes to the task: for them alone, as it shows who they are.
+        """Return the link by which one worker comes to the task: for them alone, as it shows who they are.
 
         A link that begins with ``http://127.0.0.1`` works on this computer alone: `LocalArchitectArgs` says how to let
         people in from others, by its `hostname` and `url`. Space around the name does not count; capital letters do.
+
+        Raises
+        ------
+        ClosedError
+            This kernel does not drive the run.
         """
-        return self._parts.provider.get_worker_url(self.url, worker_name.strip())
+        return self._driven().get_worker_url(worker_name)
 
     def get_worker_urls(self, names: Iterable[str]) -> pd.DataFrame:
-        """Give the links of several workers, one row a name (columns: ``worker_name``, ``url``); see `get_worker_url`.
+        """Return the links of several workers, one row a name (columns: ``worker_name``, ``url``).
 
         Parameters
         ----------
@@ -137,26 +127,123 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
         ------
         ConfigError
             One is no name; or two are the same, but for capital letters and spaces.
+        ClosedError
+            This kernel does not drive the run.
 
         Examples
         --------
         ``run.get_worker_urls(["ann", "bob"]).to_csv("links.csv")``
         """
-        found = read_names(names)
-        return pd.DataFrame(
-            {"worker_name": found, "url": [self.get_worker_url(name) for name in found]}, dtype="string"
-        )
+        return make_worker_urls(self._driven(), names)
 
-    @property
-    def has_own_links(self) -> bool:
-        """Whether each worker comes by a link of their own, rather than all by `url`."""
-        return self.get_worker_url("NAME") != self.url
+    # -- frames ----------------------------------------------------------------------------------------------
 
-    def __repr__(self) -> str:
-        answered, total = self.progress
-        return f"<TaskRun {self.task_name!r} {self.task_run_id} {self.status}: {answered} of {total} units answered>"
+    def units(self) -> pd.DataFrame:
+        """Return one row a unit (columns: `frames.frames.units_frame`)."""
+        return self._frames.units()
 
-    # -- waiting ----------------------------------------------------------------------------------
+    def agents(self) -> pd.DataFrame:
+        """Return one row a worker at a unit (columns: `frames.frames.agents_frame`)."""
+        return self._frames.agents()
+
+    def results(self, *, gates: bool = False) -> pd.DataFrame:
+        """Return one row an answer, with the data it answers (columns: `frames.frames.results_frame`).
+
+        Before there are answers, the columns are there that the page's inputs or the form's fields will make.
+
+        A file that a worker sent stands as the path of where it is stored, or a list of those. An answer that a
+        worker sent this very moment is in the router's inbox and appears as soon as the kernel has taken it in;
+        after ``await run.completed()`` all are there. Of conversations, ``messages`` is all that was said in the
+        assignment: a list of ``{speaker, text}``.
+
+        Parameters
+        ----------
+        gates
+            Return the answers to screening and gold units as well, whose ``unit_index`` is -1 and -2.
+        """
+        return self._frames.results(gates=gates)
+
+    def messages(self, *, everything: bool = False) -> pd.DataFrame:
+        """Return what was said in conversations, by conversation and then in the order in which it was said.
+
+        One row is what a worker, a program or the task's code said (columns: `frames.frames.messages_frame`), whoever
+        heard it; ``heard_by`` says who did. What broken conversations hold is there as well.
+
+        Parameters
+        ----------
+        everything
+            Return each hearing as a row of its own as well: what was sent to whose page, and when.
+
+        Examples
+        --------
+        ``run.messages()[["assignment_index", "shown_name", "text"]]``
+        """
+        return self._frames.messages(everything=everything)
+
+    def events(self) -> pd.DataFrame:
+        """Return the event log, one row a change (columns: `frames.frames.events_frame`)."""
+        return self._frames.events()
+
+    def gates(self) -> pd.DataFrame:
+        """Return one row for each time that a worker was looked at (columns: `frames.frames.gates_frame`)."""
+        return self._frames.gates()
+
+    def export(self, path: str | Path, *, neutralise_formulas: bool = True) -> Path:
+        """Write `results` to a ``.csv``, ``.json``, ``.jsonl`` or ``.parquet`` file, and return its path.
+
+        Parameters
+        ----------
+        path
+            The file; one that is there is replaced, whole or not at all.
+        neutralise_formulas
+            In a ``.csv``, put an apostrophe before text that a spreadsheet would run (see `frames.files.write_frame`).
+
+        Raises
+        ------
+        ConfigError
+            The suffix is none of these, or pyarrow is not installed.
+        WorldError
+            The file cannot be written.
+
+        Examples
+        --------
+        ``run.export("answers.csv")``
+        """
+        return self._frames.export(path, neutralise_formulas=neutralise_formulas)
+
+    # -- displays --------------------------------------------------------------------------------------------
+
+    def dashboard(self) -> Any:
+        """Return the live display itself, an anywidget, to put into a layout of your own, or into marimo.
+
+        Raises
+        ------
+        ConfigError
+            anywidget is not installed.
+
+        Examples
+        --------
+        ``ipywidgets.VBox([run.dashboard(), my_notes])``; in marimo, ``mo.ui.anywidget(run.dashboard())``
+        """
+        return self._display.model
+
+    def charts(self) -> RunCharts:
+        """Return charts of the answers so far, which follow the run: progress, time per unit, choices, agreement.
+
+        Raises
+        ------
+        ConfigError
+            Altair or vl-convert is not installed.
+        """
+        return RunCharts(self._frames)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        return self._display.bundle()
+
+    def _ipython_display_(self) -> None:
+        self._display.show()
+
+    # -- waiting and ending ----------------------------------------------------------------------------------
 
     async def completed(self) -> None:
         """Wait until no unit is open any more.
@@ -166,59 +253,31 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
         RunFailedError
             The run stopped working; the cause is chained.
         ClosedError
-            The run was let go of before it was over.
+            The run was let go of before it was over, or is not driven from here.
         """
-        await self.done.wait()
-        self._raise_failure()
-        if self.launch_failure is not None:
-            raise RunFailedError(
-                f"Run {self.task_run_id} ended early, because its data failed: {self.launch_failure!r}."
-            ) from self.launch_failure
-        if not self.is_driven and not self.over.is_set():
-            raise ClosedError(f"Run {self.task_run_id} was let go of. Take it up: await operator.reconnect(...).")
+        if self.status == "ended" and self._frames.live is None:
+            return
+        await self._driven().completed()
 
-    # -- for the operator ------------------------------------------------------------------------------------
+    async def shutdown(self) -> None:
+        """End gently: take back what nobody is working on, wait for those who are at work, end the router."""
+        await self.steering.shutdown()
 
-    @property
-    def parts(self) -> RunParts:
-        """What the run is made of; for the operator, and for tests."""
-        return self._parts
+    async def force_shutdown(self) -> None:
+        """End at once: workers who are at work are told that their unit has expired."""
+        await self.steering.force_shutdown()
 
-    def fail(self, error: Exception) -> None:
-        """Note that the run stopped working; the next call tells it."""
-        if self.failure is None:
-            self.failure = error
-        self.done.set()
-        self._let_go.set()
-        self._tell_listeners()
-
-    def note_failed_hook(self, error: Exception) -> None:
-        """Note that the researcher's `on_unit_submitted` raised; the run goes on."""
-        self.failed_hooks.append(error)
-        self._tell_listeners()
-
-    def let_go(self) -> None:
-        """Note that this kernel drives the run no longer."""
-        self.is_driven = False
-        self.done.set()
-        self._let_go.set()
-        self._tell_listeners()
-
-    def _tell_listeners(self) -> None:
-        for listener in list(self.listeners):
-            listener()
-
-    def _raise_failure(self) -> None:
-        if self.failure is not None:
-            raise RunFailedError(
-                f"Run {self.task_run_id} stopped working: {self.failure!r}. What workers sent is safe; "
-                "await operator.reconnect(...) takes the run up again."
-            ) from self.failure
+    def _driven(self) -> LiveRun:
+        if self._frames.live is None:
+            raise ClosedError(
+                f"Run {self.task_run_id} is not driven from here. Take it up: await operator.reconnect(...)."
+            )
+        return self._frames.live
 
 
-def _count_stored(database: Database, task_run_id: str) -> Counter[UnitStatus]:
+def _count_stored(run: RunFrames) -> Counter[UnitStatus]:
     """Count the units of a run that is driven from here no longer: what is decided on them is no step of it."""
     counts: Counter[UnitStatus] = Counter()
-    for (status, _), count in database.read_pay([task_run_id])[task_run_id].units.items():
+    for (status, _), count in run.database.read_pay([run.task_run_id])[run.task_run_id].units.items():
         counts[status] += count
     return counts

@@ -32,7 +32,6 @@ from mephisto_nb.errors import ConfigError
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.review.queue import agreement_by_question, closed_questions
-from mephisto_nb.run import LiveTaskRun
 
 ACCENT, GREY, LINE = "#12908b", "#7a7a7a", "#9a9a9a55"
 #: No more questions than this are drawn.
@@ -317,7 +316,7 @@ class RunCharts:
     def __init__(self, run: RunFrames) -> None:
         if find_spec("altair") is None or find_spec("vl_convert") is None:
             raise ConfigError("Charts need Altair and vl-convert. Install them: pip install 'mephisto-nb[charts]'.")
-        self._run = run
+        self._run, self._live = run, run.live
         self._saved, self._errands = SavedDisplays(), Errands()
 
     @property
@@ -348,12 +347,12 @@ class RunCharts:
         if not can_be_live():
             raise NotImplementedError  # IPython shows the picture by itself
         self._saved.show(self._repr_mimebundle_())
-        if isinstance(self._run, LiveTaskRun) and self._run.is_running and self._end not in self._run.listeners:
-            self._run.listeners.append(self._end)
+        if self._live is not None and self._live.is_running and self._end not in self._live.listeners:
+            self._live.listeners.append(self._end)
 
     def _end(self) -> None:
         """Draw a last time for what a notebook keeps, once the run is over."""
-        if isinstance(self._run, LiveTaskRun) and not self._run.is_running:
+        if self._live is not None and not self._live.is_running:
             self._leave()
 
             def renew(bundle: dict[str, Any] | None, error: str | None) -> None:
@@ -367,8 +366,8 @@ class RunCharts:
         return {**self._model._repr_mimebundle_()[0], "text/plain": repr(self), "image/png": picture}
 
     def _leave(self) -> None:
-        if isinstance(self._run, LiveTaskRun) and self._end in self._run.listeners:
-            self._run.listeners.remove(self._end)
+        if self._live is not None and self._end in self._live.listeners:
+            self._live.listeners.remove(self._end)
 
     @cached_property
     def _redraws(self) -> Redraws:

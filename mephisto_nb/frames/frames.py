@@ -15,6 +15,7 @@ from typing import TypeAlias
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.kernel.answers import own_data
 from mephisto_nb.model.records import Event, TaskRun
 
 #: What pandas makes of text: a type of its own, or in older versions any object.
@@ -354,12 +355,6 @@ def results_frame(rows: Sequence[JSONObject], inputs: Inputs, answer: Answer) ->
     given = _columns("input", [inputs(row["shared"], own_data(row)) for row in rows])
     answered = _columns("answer", [answer(row["data"]) for row in rows], MOST_COLUMNS)
     return pd.concat([frame, given, answered], axis="columns")
-
-
-def own_data(row: JSONObject) -> JSONObject:
-    """Give what the data holds for a unit alone; an extra unit, made for a late answer, and a gate's have nothing."""
-    own: list[JSONObject] = row["unit_data"]
-    return own[row["unit_index"]] if 0 <= row["unit_index"] < len(own) else {}
 
 
 def _columns(prefix: str, values: list[JSONObject], most: int | None = None) -> pd.DataFrame:

@@ -8,7 +8,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import ClassVar
 
 import pandas as pd
 
@@ -21,7 +20,7 @@ from mephisto_nb.model import changes as c
 from mephisto_nb.model.records import Event, TaskRun, Worker, WorkerFacts
 from mephisto_nb.model.task_run_args import MISSING, TaskRunArgs
 from mephisto_nb.ports.database import Database
-from mephisto_nb.ports.progress import Progress, no_progress
+from mephisto_nb.ports.progress import Progress
 
 #: Tables that hold nothing that anybody has collected, and why they stay behind.
 _ABOUT_ITSELF = {
@@ -33,13 +32,22 @@ _OF_RUNS = ("assignments", "units", "agents", "onboarding_agents", "worker_revie
 _IN_THE_RUNS = {"projects": "the name of a run's project is kept in its configuration"}
 
 
-class Importing:
-    """Takes databases of Mephisto 1.x over; `Operator` is one of these."""
+class Importer:
+    """Takes databases of Mephisto 1.x over.
 
-    _database: Database
-    _writer: DatabaseWriter
-    _runs_directory: Path
-    progress: ClassVar[Progress] = staticmethod(no_progress)
+    Parameters
+    ----------
+    database, writer
+        Where what is taken over goes, and who writes there.
+    runs_directory
+        Where the runs' own directories are.
+    progress
+        Shows how far it is.
+    """
+
+    def __init__(self, database: Database, writer: DatabaseWriter, runs_directory: Path, progress: Progress) -> None:
+        self._database, self._writer = database, writer
+        self._runs_directory, self.progress = runs_directory, progress
 
     async def import_mephisto(self, old: OldMephisto | str | os.PathLike[str]) -> pd.DataFrame:
         """Take over what Mephisto 1.x has collected: runs, workers, qualifications, decisions. It is only read.
@@ -49,8 +57,8 @@ class Importing:
         have expired here; files that workers sent are copied. Who is known here by name and provider stays who they
         are, and what they hold here, or somebody here took from them, stays as it is; whom a reviewer of 1.x blocked is
         blocked here, too, unless somebody here has unblocked them. What 1.x has paid, rewards of approved and
-        soft-rejected answers and bonuses, stands in `payments()` as sent. Answers that were left open there may have
-        been paid by the crowd itself: look there before you approve them here.
+        soft-rejected answers and bonuses, stands in `operator.payments()` as sent. Answers that were left
+        open there may have been paid by the crowd itself: look there before you approve them here.
 
         Parameters
         ----------
@@ -60,7 +68,7 @@ class Importing:
         Returns
         -------
         pandas.DataFrame
-            What became of each row: one row a table, columns `importing.report.REPORT_COLUMNS`.
+            What became of each row: one row a table, columns `importing.run_transfer.REPORT_COLUMNS`.
 
         Raises
         ------

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.kernel.answers import read_answers
 from mephisto_nb.kernel.supervisor import Supervisor
 from mephisto_nb.kernel.writer import Patience, in_thread
 from mephisto_nb.model.states import PaymentKind
@@ -29,7 +30,7 @@ from mephisto_nb.utils.user_code import CallThreads, is_async
 
 if TYPE_CHECKING:
     from mephisto_nb.kernel.engine import RunEngine
-    from mephisto_nb.run import LiveTaskRun
+    from mephisto_nb.kernel.live_run import LiveRun
 
 
 #: What no database takes as a whole number.
@@ -235,7 +236,7 @@ class SubmissionHooks:
         The function, plain or async.
     """
 
-    def __init__(self, run: LiveTaskRun, supervisor: Supervisor, hook: Callable[..., Any]) -> None:
+    def __init__(self, run: LiveRun, supervisor: Supervisor, hook: Callable[..., Any]) -> None:
         self._run, self._supervisor, self._hook = run, supervisor, hook
         self._waiting: deque[str] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -291,7 +292,7 @@ class SubmissionHooks:
         failure: str | None = None
         try:
             # A database that does not answer now is no failure of the hook, which must hear of each answer.
-            (row,) = await self._patience.persist(lambda: in_thread(self._run.read_answers, [agent_id]))
+            (row,) = await self._patience.persist(lambda: in_thread(self._read, agent_id))
             unit = SubmittedUnit(row, self._run.parts.engine, self._maximum_bonus)
             await self._call(unit)
             await unit.settle()
@@ -301,6 +302,10 @@ class SubmissionHooks:
             self._run.note_failed_hook(error)
         mark = partial(_mark, agent_id=agent_id, failure=failure)
         await self._run.parts.engine.do(mark, patiently=True)
+
+    def _read(self, agent_id: str) -> list[JSONObject]:
+        parts = self._run.parts
+        return read_answers(parts.database, self._run.task_run_id, parts.blueprint, parts.directory, [agent_id])
 
     async def _call(self, unit: SubmittedUnit) -> None:
         result = self._hook(unit) if is_async(self._hook) else await self._threads.run(self._hook, unit)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from mephisto_nb.errors import ClosedError, RouterError
+from mephisto_nb.kernel.live_run import LiveRun
 from mephisto_nb.kernel.supervisor import Supervisor
 from mephisto_nb.rules.departures import leave_introductions
 from mephisto_nb.rules.step import Step
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from mephisto_nb.kernel.hooks import SubmissionHooks
     from mephisto_nb.kernel.talk.task_code import AgentKeeper
     from mephisto_nb.kernel.task_launcher import TaskLauncher
-    from mephisto_nb.run import LiveTaskRun
 
 logger = get_logger(__name__)
 
@@ -42,7 +42,7 @@ class RunKeeper:
         Held for as long as this kernel drives the run.
     """
 
-    def __init__(self, run: LiveTaskRun, supervisor: Supervisor, lock: FileLock) -> None:
+    def __init__(self, run: LiveRun, supervisor: Supervisor, lock: FileLock) -> None:
         self.run = run
         self._supervisor, self._lock = supervisor, lock
         self._tasks: list[asyncio.Task[None]] = []

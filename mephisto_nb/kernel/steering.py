@@ -5,19 +5,15 @@ What an act of steering will do, said in a sentence before it is done; and which
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from numbers import Integral, Real
-from typing import TypeVar
 
 from mephisto_nb.errors import ClosedError, ConfigError
-from mephisto_nb.frames.run_frames import RunFrames
-from mephisto_nb.kernel.run_parts import RunParts
+from mephisto_nb.kernel.live_run import LiveRun
 from mephisto_nb.model.money import dollars
 from mephisto_nb.model.states import AGENT_ACTIVE, UnitStatus
 from mephisto_nb.rules import steering
@@ -191,16 +187,21 @@ _SAID: Mapping[str, Callable[[RunState, float, float], str]] = {
 }
 
 
-T = TypeVar("T")
+class Steering:
+    """What a researcher can do to a run while it lasts: pause it, change its limits, take work back, end it.
 
+    Each act is stored, and leaves one row in the event log.
 
-class SteeredRun(RunFrames, ABC):
-    """The ways to steer a run; `LiveTaskRun` is one of these."""
+    Parameters
+    ----------
+    task_run_id
+        Of which run.
+    live
+        The run, if this kernel drives it, or drove it until it ended.
+    """
 
-    _parts: RunParts
-    _let_go: asyncio.Event
-    over: asyncio.Event
-    is_driven: bool
+    def __init__(self, task_run_id: str, live: LiveRun | None) -> None:
+        self._task_run_id, self._live = task_run_id, live
 
     async def pause_launching(self) -> None:
         """Hand nothing out until `resume_launching`; those who are at work go on, and may submit.
@@ -216,7 +217,7 @@ class SteeredRun(RunFrames, ABC):
 
         Examples
         --------
-        ``await run.pause_launching()``
+        ``await run.steering.pause_launching()``
         """
         await self._steer("paused", steering.pause)
 
@@ -258,7 +259,7 @@ class SteeredRun(RunFrames, ABC):
 
         Examples
         --------
-        ``await run.change_limits(task_reward=0.20)``
+        ``await run.steering.change_limits(task_reward=0.20)``
         """
         limits = check_limits(
             max_num_concurrent_units=max_num_concurrent_units,
@@ -268,14 +269,21 @@ class SteeredRun(RunFrames, ABC):
         await self._steer("limited otherwise", partial(steering.change_limits, limits=limits))
 
     async def expire_units(self) -> int:
-        """Take back the units that nobody is working on, and give how many those were."""
-        counts = self._parts.engine.state.counts
+        """Take back the units that nobody is working on, and return how many those were.
+
+        Raises
+        ------
+        ClosedError
+            The run has ended.
+        """
+        parts = self._driven().parts
+        counts = parts.engine.state.counts
         total = counts[UnitStatus.CREATED] + counts[UnitStatus.LAUNCHED]
-        self._progress("Taking units back", 0, total)
+        parts.progress("Taking units back", 0, total)
         try:
-            return await self._do(steering.expire)
+            return await parts.engine.do(steering.expire)
         finally:
-            self._progress("Taking units back", total, total)
+            parts.progress("Taking units back", total, total)
 
     async def shutdown(self) -> None:
         """End gently: take back what nobody is working on, wait for those who are at work, end the router."""
@@ -302,52 +310,55 @@ class SteeredRun(RunFrames, ABC):
 
         Examples
         --------
-        ``run.preview("limits", task_reward=0.20)``
+        ``run.steering.preview("limits", task_reward=0.20)``
         """
-        return preview(self._parts.engine.state, self._parts.provider.FEE_RATE, action, arguments)
+        parts = self._driven().parts
+        return preview(parts.engine.state, parts.provider.FEE_RATE, action, arguments)
+
+    def _driven(self) -> LiveRun:
+        """Return the run; raise `ClosedError` if this kernel never drove it, `RunFailedError` if it has failed."""
+        if self._live is None:
+            raise ClosedError(
+                f"Run {self._task_run_id} is not driven from here. Take it up: await operator.reconnect(...)."
+            )
+        self._live.raise_failure()
+        return self._live
 
     async def _steer(self, what: str, rule: Callable[[Step], object]) -> None:
-        self._raise_failure()
-        if self.over.is_set() or not self.is_driven or self._parts.engine.state.closing is not None:
-            raise ClosedError(f"Run {self.task_run_id} cannot be {what}: it has ended, or is about to.")
-        await self._do(rule)
+        live = self._driven()
+        if live.over.is_set() or not live.is_driven or live.parts.engine.state.closing is not None:
+            raise ClosedError(f"Run {self._task_run_id} cannot be {what}: it has ended, or is about to.")
+        await live.parts.engine.do(rule)
 
     async def _close(self, rule: Callable[[Step], None]) -> None:
-        self._raise_failure()
-        if self.over.is_set() or not self.is_driven:
+        live = self._driven()
+        if live.over.is_set() or not live.is_driven:
             return
         with contextlib.suppress(ClosedError):  # it was about to end by itself, or to be let go of
-            await self._do(rule)
-        with self._telling_whom_it_waits_for():
-            await self._let_go.wait()
-        self._raise_failure()
-        if not self.over.is_set():
-            raise ClosedError(f"Run {self.task_run_id} was let go of. Take it up: await operator.reconnect(...).")
+            await live.parts.engine.do(rule)
+        with _showing_who_is_at_work(live):
+            await live.released.wait()
+        live.raise_failure()
+        live.raise_if_released()
 
-    @contextlib.contextmanager
-    def _telling_whom_it_waits_for(self) -> Iterator[None]:
-        engine = self._parts.engine
-        total = engine.state.counts[UnitStatus.ASSIGNED]
-        what = f"Waiting for {total} at work; another cell may call run.force_shutdown()"
 
-        def tell(_: object = None) -> None:
-            self._progress(what, total - engine.state.counts[UnitStatus.ASSIGNED], total)
+@contextlib.contextmanager
+def _showing_who_is_at_work(live: LiveRun) -> Iterator[None]:
+    """Show for how many workers a gentle end waits, while it does."""
+    engine, progress = live.parts.engine, live.parts.progress
+    total = engine.state.counts[UnitStatus.ASSIGNED]
+    what = f"Waiting for {total} at work; another cell may call run.force_shutdown()"
 
-        if not total:
-            yield
-            return
-        engine.listeners.append(tell)
-        tell()
-        try:
-            yield
-        finally:
-            engine.listeners.remove(tell)
-            self._progress(what, total, total)
+    def show(_: object = None) -> None:
+        progress(what, total - engine.state.counts[UnitStatus.ASSIGNED], total)
 
-    async def _do(self, rule: Callable[[Step], T]) -> T:
-        self._raise_failure()
-        return await self._parts.engine.do(rule)
-
-    @abstractmethod
-    def _raise_failure(self) -> None:
-        """Raise `RunFailedError` if the run has stopped working; `LiveTaskRun` knows."""
+    if not total:
+        yield
+        return
+    engine.listeners.append(show)
+    show()
+    try:
+        yield
+    finally:
+        engine.listeners.remove(show)
+        progress(what, total, total)

@@ -1,10 +1,7 @@
-"""The page of one unit: its files, and all that a router would tell it.
+"""The page of one unit, before a launch and as it was when it was answered: its files, and what a router would tell it.
 
-The page of a unit that was answered: the run's own files, as its worker's browser had them.
-
-What the page of one unit is made of: its files, and all that a router would tell it.
-
-Nothing is launched: no database, no router and no crowd is touched.
+For a page before a launch nothing is started: no database, no router and no crowd is touched. A page that was answered
+is the run's own files, as its worker's browser had them.
 """
 
 from __future__ import annotations
@@ -14,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 from omegaconf import DictConfig
@@ -22,7 +19,9 @@ from omegaconf import DictConfig
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.config.task_run_settings import resolve_config
 from mephisto_nb.errors import ConfigError, UsageError
-from mephisto_nb.frames.frames import own_data, results_frame
+from mephisto_nb.frames.frames import results_frame
+from mephisto_nb.frames.run_frames import RunFrames
+from mephisto_nb.kernel.answers import own_data
 from mephisto_nb.kernel.launch.plan import make_plan
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.ports.blueprint import Blueprint
@@ -115,26 +114,6 @@ def read_files(site: Path) -> tuple[dict[str, bytes], tuple[str, ...]]:
 _INDEX = "index.html"
 
 
-class RunWithPages(Protocol):
-    """A run as its pages see it."""
-
-    @property
-    def task_run_id(self) -> str:
-        """The run's id."""
-
-    @property
-    def task_name(self) -> str:
-        """The name of the task."""
-
-    @property
-    def blueprint(self) -> Blueprint[Any]:
-        """The kind of task."""
-
-    @property
-    def directory(self) -> Path:
-        """Where the run's page lies."""
-
-
 @dataclass(frozen=True, slots=True)
 class AnsweredPage:
     """A page, and what stood in its fields by their names."""
@@ -161,7 +140,7 @@ class AnsweredPages:
         The run, of this kernel or of any before.
     """
 
-    def __init__(self, run: RunWithPages) -> None:
+    def __init__(self, run: RunFrames) -> None:
         self._run = run
         self._files: tuple[dict[str, bytes], tuple[str, ...]] | None = None
 

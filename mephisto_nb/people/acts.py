@@ -13,7 +13,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from mephisto_nb.errors import ConfigError, ConflictError, NotFoundError
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
@@ -255,6 +255,19 @@ logger = get_logger(__name__)
 _KEPT = 50
 #: What runs and decisions change of people, and of what is counted of them.
 _ABOUT_PEOPLE = (AddWorker, AddAgent, AddSubmission, AddPayment, ChangeUnit, SetGrant, SetBlocked)
+
+
+class Panel(Protocol):
+    """How a notebook shows something."""
+
+    @property
+    def model(self) -> Any:
+        """The widget; raises `ConfigError` if anywidget is not installed."""
+        ...
+
+    def bundle(self) -> dict[str, Any]:
+        """Return what a notebook shows, by MIME type."""
+        ...
 
 
 class PeopleActs:

@@ -5,7 +5,8 @@ Which runs ask for a qualification, or grant it by themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, Self
 
 import pandas as pd
@@ -17,7 +18,7 @@ from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.people import OF_QUALIFICATIONS, Outcome
 from mephisto_nb.model.qualifications import Requirement, requirement_from_dict
 from mephisto_nb.model.records import TaskRun
-from mephisto_nb.people.acts import PeopleActs
+from mephisto_nb.people.acts import Panel, PeopleActs
 from mephisto_nb.people.worker_selection import Values, Whom
 
 #: What a blueprint's arguments call a qualification, what those are called that are not named there (after the task),
@@ -65,14 +66,31 @@ class Qualifications:
     ``await operator.qualifications.grant("careful", workers[workers.hourly_pay > 12], why="good work")``
     """
 
-    def __init__(self, acts: PeopleActs) -> None:
-        self._acts, self._database = acts, acts.database
+    def __init__(self, acts: PeopleActs, open_panel: Callable[[], Panel]) -> None:
+        self._acts, self._database, self._open_panel = acts, acts.database, open_panel
         #: The requirements that were last asked about, to be given to ``SharedTaskState(qualifications=...)``.
         self.composed: list[Requirement] = []
 
     def __call__(self) -> Self:
         """Give the qualifications themselves, which show as a panel in a notebook."""
         return self
+
+    def panel(self) -> Any:
+        """Return the panel itself, an anywidget, to put into a layout of your own, or into marimo.
+
+        Raises
+        ------
+        ConfigError
+            anywidget is not installed.
+        """
+        return self._panel.model
+
+    @cached_property
+    def _panel(self) -> Panel:
+        return self._open_panel()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        return self._panel.bundle()
 
     def __repr__(self) -> str:
         return "<Qualifications: frame(), grants(), history(), who_would_qualify(...), create(...), grant(...), undo()>"

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, cast
 import pandas as pd
 
 from mephisto_nb.errors import ConfigError, NotFoundError
+from mephisto_nb.kernel.live_run import LiveRun
 from mephisto_nb.model.people import WorkerKey
 
 
@@ -135,3 +136,15 @@ def pair_values(workers: Sequence[WorkerKey], value: Values) -> dict[WorkerKey, 
         if paired.setdefault(worker, int(one)) != one:
             raise ConfigError(f"{worker.worker_name!r} is given twice, with {paired[worker]} and {one}. Keep one row.")
     return paired
+
+
+def make_worker_urls(run: LiveRun, names: Iterable[str]) -> pd.DataFrame:
+    """Return the links of several workers, one row a name (columns: ``worker_name``, ``url``).
+
+    Raises
+    ------
+    ConfigError
+        One is no name; or two are the same, but for capital letters and spaces.
+    """
+    found = read_names(names)
+    return pd.DataFrame({"worker_name": found, "url": [run.get_worker_url(name) for name in found]}, dtype="string")

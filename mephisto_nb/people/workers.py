@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Self
 
 import pandas as pd
@@ -9,7 +11,7 @@ import pandas as pd
 from mephisto_nb.frames import people_frames
 from mephisto_nb.model.people import OF_WORKERS, Outcome
 from mephisto_nb.model.task_run_args import minimum_hourly_pay_of
-from mephisto_nb.people.acts import PeopleActs
+from mephisto_nb.people.acts import Panel, PeopleActs
 from mephisto_nb.people.worker_selection import Whom
 
 
@@ -23,12 +25,29 @@ class Workers:
     ``workers = operator.workers.frame(); await operator.workers.block(workers[workers.rejected > 5], why="spam")``
     """
 
-    def __init__(self, acts: PeopleActs) -> None:
-        self._acts, self._database = acts, acts.database
+    def __init__(self, acts: PeopleActs, open_panel: Callable[[], Panel]) -> None:
+        self._acts, self._database, self._open_panel = acts, acts.database, open_panel
 
     def __call__(self) -> Self:
         """Give the workers themselves, which show as a panel in a notebook."""
         return self
+
+    def panel(self) -> Any:
+        """Return the panel itself, an anywidget, to put into a layout of your own, or into marimo.
+
+        Raises
+        ------
+        ConfigError
+            anywidget is not installed.
+        """
+        return self._panel.model
+
+    @cached_property
+    def _panel(self) -> Panel:
+        return self._open_panel()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        return self._panel.bundle()
 
     def __repr__(self) -> str:
         return "<Workers: frame(), history(), notes(), block(...), unblock(...), note(...), undo()>"

@@ -11,19 +11,19 @@ from typing import Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import WorldError
+from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import Changes
 from mephisto_nb.model.money import dollars
 from mephisto_nb.model.records import Event
 from mephisto_nb.model.states import PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.ports.crowd_provider import CrowdProvider, CrowdVerb, CrowdWork
-from mephisto_nb.review.reviewable import ToldRun
 
 TOLD = "the crowd was told"
 REFUSED = "the crowd did not do it"
 
 
-async def tell_crowd(run: ToldRun) -> list[str]:
+async def tell_crowd(run: RunFrames) -> list[str]:
     """Ask a run's crowd for all that was decided and is not done yet, as far as it does such things itself.
 
     Returns
@@ -60,7 +60,7 @@ async def tell_crowd(run: ToldRun) -> list[str]:
     return troubles
 
 
-def _is_still_due(run: ToldRun, verb: CrowdVerb, row: JSONObject) -> bool:
+def _is_still_due(run: RunFrames, verb: CrowdVerb, row: JSONObject) -> bool:
     """Tell whether what was due when all of it was read still is: a crowd may take its time, and others decide."""
     if "payment_id" in row:
         return PaymentStatus.OWED in run.database.read_payment_statuses([row["payment_id"]]).values()
@@ -70,7 +70,7 @@ def _is_still_due(run: ToldRun, verb: CrowdVerb, row: JSONObject) -> bool:
     return kept is not None and (verb is not CrowdVerb.REJECT or kept.review.review_id == row["review_id"])
 
 
-async def _settle(run: ToldRun, payment_id: str) -> bool:
+async def _settle(run: RunFrames, payment_id: str) -> bool:
     """Note that the crowd has paid; tell whether it was still to. The money is gone even where it was not."""
     about = run.clock.now(), run.task_run.provider_type
     settle, after = run.database.settle_payments, PaymentStatus.SENT
@@ -89,7 +89,7 @@ def _verbs(provider: CrowdProvider[Any]) -> dict[CrowdVerb, Callable[[CrowdWork]
     }
 
 
-async def _note(run: ToldRun, verb: CrowdVerb, subject: str, subject_id: str, why: str) -> None:
+async def _note(run: RunFrames, verb: CrowdVerb, subject: str, subject_id: str, why: str) -> None:
     event = Event(run.clock.now(), subject, subject_id, None, verb.value, why, run.task_run.provider_type)
     await run.writer.commit(Changes(run.task_run.task_run_id, events=[event]))
 
@@ -97,7 +97,7 @@ async def _note(run: ToldRun, verb: CrowdVerb, subject: str, subject_id: str, wh
 _Due = tuple[CrowdVerb, str, JSONObject, CrowdWork]
 
 
-def _due(run: ToldRun, can: frozenset[CrowdVerb]) -> Iterator[_Due]:
+def _due(run: RunFrames, can: frozenset[CrowdVerb]) -> Iterator[_Due]:
     """Give what is still to be asked for: what was decided, then what is owed."""
     id_ = run.task_run.task_run_id
     told = {(event.subject_id, event.after) for event in run.database.read_events([id_], why=TOLD)}

@@ -34,7 +34,7 @@ from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.ids import login_name, new_id
 
 if TYPE_CHECKING:
-    from mephisto_nb.review.reviewable import DecidableRun
+    from mephisto_nb.frames.run_frames import RunFrames
 
 
 #: Qualifications to grant: a name (value 1), several, or values by name.
@@ -166,7 +166,7 @@ Prepare: TypeAlias = Callable[[], Rule]
 _TRIES = 20
 
 
-async def carry_out(run: DecidableRun, unit_ids: Sequence[str], prepare: Prepare) -> list[Outcome]:
+async def carry_out(run: RunFrames, unit_ids: Sequence[str], prepare: Prepare) -> list[Outcome]:
     """Carry a decision out, in one transaction; what it could not do is told by unit.
 
     Raises
@@ -191,7 +191,7 @@ async def carry_out(run: DecidableRun, unit_ids: Sequence[str], prepare: Prepare
     return []
 
 
-async def _commit(run: DecidableRun, unit_ids: Sequence[str], rule: Rule) -> list[Outcome]:
+async def _commit(run: RunFrames, unit_ids: Sequence[str], rule: Rule) -> list[Outcome]:
     if (engine := run.engine) is not None:
         try:
             return await engine.do(rule)
@@ -204,7 +204,7 @@ async def _commit(run: DecidableRun, unit_ids: Sequence[str], rule: Rule) -> lis
     return outcomes
 
 
-def load_answers(run: DecidableRun, unit_ids: Sequence[str]) -> tuple[list[Unit], list[Agent]]:
+def load_answers(run: RunFrames, unit_ids: Sequence[str]) -> tuple[list[Unit], list[Agent]]:
     """Read units, and who holds them; raise `NotFoundError` for one that is none of this run's."""
     units, agents = run.database.load_answers(run.task_run.task_run_id, unit_ids)
     unknown = set(unit_ids) - {unit.unit_id for unit in units}
@@ -216,7 +216,7 @@ def load_answers(run: DecidableRun, unit_ids: Sequence[str]) -> tuple[list[Unit]
     return units, agents
 
 
-def make_step(run: DecidableRun, unit_ids: Sequence[str]) -> Step:
+def make_step(run: RunFrames, unit_ids: Sequence[str]) -> Step:
     """Make a step that has these units alone."""
     about = run.task_run
     state = RunState(about.task_run_id, RunRules(about.provider_type), about.opened_at, ended_at=about.ended_at)
@@ -228,7 +228,7 @@ def make_step(run: DecidableRun, unit_ids: Sequence[str]) -> Step:
     return Step(state, run.clock.now(), new_id)
 
 
-def read_standing(run: DecidableRun, worker_ids: Iterable[str]) -> Mapping[str, WorkerFacts]:
+def read_standing(run: RunFrames, worker_ids: Iterable[str]) -> Mapping[str, WorkerFacts]:
     """Read what workers of a run hold, and whether they are blocked, by id."""
     about, wanted = run.task_run, set(worker_ids)
     if not wanted:
@@ -239,7 +239,7 @@ def read_standing(run: DecidableRun, worker_ids: Iterable[str]) -> Mapping[str, 
     return {facts.worker.worker_id: facts for facts in found.values() if facts.worker is not None}
 
 
-def explain(run: DecidableRun, outcomes: list[Outcome]) -> list[Outcome]:
+def explain(run: RunFrames, outcomes: list[Outcome]) -> list[Outcome]:
     """Say who was first where somebody was."""
     lost = [one.unit_id for one in outcomes if one.why == DECIDED]
     kept = run.database.find_kept_reviews(run.task_run.task_run_id, lost)

@@ -6,7 +6,6 @@ What is owed to whom, and what noting that it was paid will do.
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import pandas as pd
 from mephisto_nb.errors import ConfigError, NotFoundError
 from mephisto_nb.frames import frames
 from mephisto_nb.frames.frames import TEXT
+from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
 from mephisto_nb.model.money import dollars
 from mephisto_nb.model.records import TaskRun
@@ -25,9 +25,7 @@ from mephisto_nb.model.states import PaymentStatus
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.database import Database
 from mephisto_nb.review.decide import who_decides
-from mephisto_nb.review.reviewable import ReviewableRun
-from mephisto_nb.review.reviewing import Reviewing
-from mephisto_nb.review.selection import refuse_namesakes
+from mephisto_nb.review.selection import find_run_ids, ids_in, refuse_namesakes
 
 OWED_COLUMNS = ("worker_id", "worker_name", "owed", "payments", "sent", "tasks", "providers")
 
@@ -113,49 +111,29 @@ def _count(number: int, what: str) -> str:
 
 
 #: Payments: their ids, or rows with the column ``payment_id``.
-Payments: TypeAlias = "str | Iterable[str] | pd.DataFrame | None"
+PaymentRows: TypeAlias = "str | Iterable[str] | pd.DataFrame | None"
 
 PAID_COLUMNS = ("payment_id", "worker_id", "worker_name", "amount", "done", "why")
 
 
-class Books(ABC):
-    """Payments and decisions of all runs; `Operator` is one of these."""
+class Payments:
+    """Payments of all runs: a frame when it is called; what is owed, and noting that it was paid.
 
-    _database: Database
-    _writer: DatabaseWriter
-    _clock: Clock
+    Parameters
+    ----------
+    database, writer, clock
+        Where they are kept, who writes there, and what time it is.
 
-    @abstractmethod
-    def get_task_run(self, task_run_id: str) -> ReviewableRun:
-        """Give a run of any time."""
+    Examples
+    --------
+    ``operator.payments()``; ``operator.payments.owed()``; ``await operator.payments.mark_paid(worker="ann")``
+    """
 
-    def reviewing(self, runs: str | Iterable[str] | pd.DataFrame) -> Reviewing:
-        """Give several runs to decide on at once.
+    def __init__(self, database: Database, writer: DatabaseWriter, clock: Clock) -> None:
+        self._database, self._writer, self._clock = database, writer, clock
 
-        Parameters
-        ----------
-        runs
-            The name of a task, for all of its runs; ids of runs; or rows with the column ``task_run_id``.
-
-        Raises
-        ------
-        NotFoundError
-            There is no such run, or no run of such a task.
-        ConfigError
-            The rows have no column ``task_run_id``.
-
-        Examples
-        --------
-        ``await operator.reviewing("moods").decide("approve", worker="ann")``
-        """
-        return Reviewing([self.get_task_run(id_) for id_ in self._run_ids(runs)])
-
-    def reviews(self) -> pd.DataFrame:
-        """Give one row a decision, of all runs (columns: `export.frames.reviews_frame`)."""
-        return frames.reviews_frame(self._database.read_reviews(None))
-
-    def payments(self) -> pd.DataFrame:
-        """Give one row a payment, of all runs and of none (columns: `export.frames.payments_frame`)."""
+    def __call__(self) -> pd.DataFrame:
+        """Return one row a payment, of all runs and of none (columns: `export.frames.payments_frame`)."""
         return frames.payments_frame(self._database.read_payments(None))
 
     def owed(self, runs: str | Iterable[str] | pd.DataFrame | None = None) -> pd.DataFrame:
@@ -164,7 +142,8 @@ class Books(ABC):
         Parameters
         ----------
         runs
-            Which runs it is owed for, as `reviewing` takes them; None: all, and none. ``run.owed()`` is of one run.
+            Which runs it is owed for, as `OperatorReview.of` takes them; None: all, and none. That of one run is
+            ``run.payments.owed()``.
 
         Returns
         -------
@@ -176,13 +155,15 @@ class Books(ABC):
         Raises
         ------
         NotFoundError, ConfigError
-            As `reviewing` does.
+            As `OperatorReview.of` does.
         """
-        ids = None if runs is None else self._run_ids(runs)
+        ids = None if runs is None else find_run_ids(self._database, runs)
         payments = frames.payments_frame(self._database.read_payments(ids))
         return owed_by_worker(payments, self._database.find_runs())
 
-    def preview_paid(self, payments: Payments = None, *, worker: str | Iterable[str] | None = None) -> PaymentsPreview:
+    def preview_paid(
+        self, payments: PaymentRows = None, *, worker: str | Iterable[str] | None = None
+    ) -> PaymentsPreview:
         """Say in numbers what `mark_paid` would note now; nothing is noted.
 
         Raises
@@ -192,13 +173,13 @@ class Books(ABC):
 
         Examples
         --------
-        ``print(operator.preview_paid(run.payments()))``
+        ``print(operator.payments.preview_paid(run.payments()))``
         """
-        return preview_paid(_choose(self.payments(), payments, worker), self._database.find_runs())
+        return preview_paid(_choose(self(), payments, worker), self._database.find_runs())
 
     async def mark_paid(
         self,
-        payments: Payments = None,
+        payments: PaymentRows = None,
         *,
         worker: str | Iterable[str] | None = None,
         at: datetime | None = None,
@@ -236,14 +217,14 @@ class Books(ABC):
 
         Examples
         --------
-        ``await operator.mark_paid(worker="ann")``
+        ``await operator.payments.mark_paid(worker="ann")``
         """
-        rows = _choose(await in_thread(self.payments), payments, worker)
+        rows = _choose(await in_thread(self), payments, worker)
         when = self._clock.now() if at is None else at.timestamp()
         return await self._settle(rows, rows, (PaymentStatus.OWED, PaymentStatus.SENT), when, who)
 
     async def unmark_paid(
-        self, payments: Payments = None, *, worker: str | Iterable[str] | None = None, who: str | None = None
+        self, payments: PaymentRows = None, *, worker: str | Iterable[str] | None = None, who: str | None = None
     ) -> pd.DataFrame:
         """Take back that payments were made: they are owed again. What the crowd has paid itself stays paid.
 
@@ -269,9 +250,9 @@ class Books(ABC):
 
         Examples
         --------
-        ``await operator.unmark_paid(paid)``, where ``paid`` is what `mark_paid` gave back
+        ``await operator.payments.unmark_paid(paid)``, where ``paid`` is what `mark_paid` gave back
         """
-        rows = _choose(await in_thread(self.payments), payments, worker, PaymentStatus.SENT)
+        rows = _choose(await in_thread(self), payments, worker, PaymentStatus.SENT)
         noted = await in_thread(self._database.read_payers, rows["payment_id"].tolist())
         crowds = {run.task_run_id: run.provider_type for run in await in_thread(self._database.find_runs)}
         by_hand = [
@@ -280,14 +261,6 @@ class Books(ABC):
         ]
         change = PaymentStatus.SENT, PaymentStatus.OWED
         return await self._settle(rows, rows[by_hand], change, self._clock.now(), who)
-
-    def _run_ids(self, runs: str | Iterable[str] | pd.DataFrame) -> Sequence[str]:
-        if not isinstance(runs, str):
-            return _ids(runs, "task_run_id")
-        ids = [run.task_run_id for run in self._database.find_runs(task_name=runs)]
-        if not ids:
-            raise NotFoundError(f"There is no run of a task {runs!r} in this database. See operator.task_runs().")
-        return ids
 
     async def _settle(
         self,
@@ -300,16 +273,41 @@ class Books(ABC):
         """Bring those of the rows that are meant from one status to another, and tell of each row what became of it."""
         settle, ids = self._database.settle_payments, meant["payment_id"].tolist()
         settled = await self._writer.call(settle, ids, *change, at, who_decides(who))
-        now = (await in_thread(self.payments)).set_index("payment_id").loc[rows["payment_id"].tolist()]
+        now = (await in_thread(self)).set_index("payment_id").loc[rows["payment_id"].tolist()]
         done = rows["payment_id"].isin(settled)
         story = [_story(row, change[1]) for row in now.to_dict("records")]
         why = pd.Series(["" if one else why for one, why in zip(done, story, strict=True)], rows.index, dtype=TEXT)
         return rows.assign(done=done, why=why)[list(PAID_COLUMNS)].reset_index(drop=True)
 
 
+class RunPayments:
+    """Payments of one run: a frame when it is called; `owed` is by worker.
+
+    Parameters
+    ----------
+    run
+        Which run.
+
+    Examples
+    --------
+    ``run.payments()``; ``run.payments.owed()``
+    """
+
+    def __init__(self, run: RunFrames) -> None:
+        self._run = run
+
+    def __call__(self) -> pd.DataFrame:
+        """Return one row a payment: pay of approved units, bonuses ... (columns: `frames.frames.payments_frame`)."""
+        return self._run.payments()
+
+    def owed(self) -> pd.DataFrame:
+        """Return one row a worker to whom something was ever owed for this run (columns: `OWED_COLUMNS`)."""
+        return owed_by_worker(self._run.payments(), [self._run.task_run])
+
+
 def _choose(
     known: pd.DataFrame,
-    payments: Payments,
+    payments: PaymentRows,
     worker: str | Iterable[str] | None,
     status: PaymentStatus = PaymentStatus.OWED,
 ) -> pd.DataFrame:
@@ -318,7 +316,7 @@ def _choose(
     if payments is None:
         rows = known[known["status"] == status.value]
     else:
-        ids = _ids(payments, "payment_id")
+        ids = ids_in(payments, "payment_id")
         unknown = set(ids) - set(known["payment_id"])
         if unknown:
             raise NotFoundError(f"There is no payment {min(unknown)!r} in this database. See operator.payments().")
@@ -327,18 +325,8 @@ def _choose(
         return rows
     names = refuse_namesakes(worker, rows)
     if strangers := sorted(set(names) - set(known["worker_name"])):
-        raise NotFoundError(f"Nothing was ever owed to a worker {strangers[0]!r}. See operator.owed().")
+        raise NotFoundError(f"Nothing was ever owed to a worker {strangers[0]!r}. See operator.payments.owed().")
     return rows[rows["worker_name"].isin(names)]
-
-
-def _ids(given: str | Iterable[str] | pd.DataFrame, column: str) -> Sequence[str]:
-    if isinstance(given, str):
-        return [given]
-    if isinstance(given, pd.DataFrame):
-        if column not in given:
-            raise ConfigError(f"These rows have no column {column}, so nobody can tell what they are of.")
-        return list(given[column].dropna().unique())
-    return list(given)
 
 
 def _story(row: dict[Any, Any], wanted: PaymentStatus) -> str:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial, reduce
 from operator import add
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 
 from mephisto_nb.errors import ConfigError, NotFoundError
-from mephisto_nb.frames.frames import typed
+from mephisto_nb.frames.frames import reviews_frame, typed
+from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.records import Unit
 from mephisto_nb.model.reviews import DECIDED, SAID, Decision, Outcome
 from mephisto_nb.model.states import UNIT_REVIEWED, UnitStatus
 from mephisto_nb.ports.crowd_provider import CrowdVerb
+from mephisto_nb.ports.database import Database
 from mephisto_nb.review.crowd_sync import tell_crowd
 from mephisto_nb.review.decide import (
     Extras,
+    Grants,
     ReviewPreview,
     Rule,
     carry_out,
@@ -32,12 +35,15 @@ from mephisto_nb.review.decide import (
     who_decides,
 )
 from mephisto_nb.review.queue import gold_accuracy, review_queue, worker_records
-from mephisto_nb.review.reviewable import DecidableRun, ReviewableRun
-from mephisto_nb.review.selection import Selectable, Units, Wanted, refuse_namesakes, select
+from mephisto_nb.review.selection import Selectable, Units, Wanted, find_run_ids, refuse_namesakes, select
 from mephisto_nb.rules.reviewing import decide, undo
 from mephisto_nb.rules.step import Step
 
 OUTCOME_COLUMNS = ("task_run_id", "unit_id", "worker_id", "before", "after", "done", "why", "review_id", "owed", "also")
+
+
+#: Makes a panel: called with what to review, which answers (None: all), and the order.
+OpenPanel: TypeAlias = "Callable[[Reviewing, Units, str], Any]"
 
 
 class Reviewing:
@@ -52,11 +58,11 @@ class Reviewing:
         From `Operator.get_task_run`, or launched.
     """
 
-    def __init__(self, runs: Sequence[ReviewableRun]) -> None:
+    def __init__(self, runs: Sequence[RunFrames]) -> None:
         self._runs = list(runs)
 
     @property
-    def runs(self) -> Sequence[ReviewableRun]:
+    def runs(self) -> Sequence[RunFrames]:
         """The runs."""
         return tuple(self._runs)
 
@@ -171,7 +177,7 @@ class Reviewing:
 
     def _choose(
         self, units: Units, worker: str | Iterable[str] | None, *, decided: bool = False
-    ) -> list[tuple[ReviewableRun, Wanted]]:
+    ) -> list[tuple[RunFrames, Wanted]]:
         meant = UNIT_REVIEWED if decided else frozenset({UnitStatus.COMPLETED})
         if len(self._runs) == 1:
             return [(self._runs[0], select(self._runs[0], units, worker, meant))]
@@ -194,7 +200,7 @@ class Reviewing:
         """Give the answers of all the runs, one row each."""
         return self._results()
 
-    async def _each(self, chosen: Sequence[tuple[ReviewableRun, Wanted]], make: Any) -> pd.DataFrame:
+    async def _each(self, chosen: Sequence[tuple[RunFrames, Wanted]], make: Any) -> pd.DataFrame:
         rows = []
         for run, wanted in chosen:
             outcomes = await carry_out(run, list(wanted), make(run, wanted))
@@ -204,7 +210,317 @@ class Reviewing:
         return typed(frame.astype({"before": "str", "after": "str", "done": "bool", "owed": "float64"}))
 
 
-def _deciding(run: DecidableRun, decision: Decision, wanted: Wanted) -> Rule:
+class Review:
+    """Reviewing, as a researcher types it: a panel when it is called, and the decisions that it can make.
+
+    Each act is one transaction a run. `approve`, `soft_reject` and `reject` decide; `undo` takes that back; `preview`
+    says in numbers what an act would do; `queue`, `records` and `decisions` are frames.
+
+    Parameters
+    ----------
+    runs
+        The runs whose answers are decided on.
+    open_panel
+        Makes the panel: called with what to review, which answers, and the order.
+
+    Examples
+    --------
+    ``run.review()``; ``await run.review.approve(worker="ann")``
+    """
+
+    def __init__(self, runs: Sequence[RunFrames], open_panel: OpenPanel) -> None:
+        self._runs, self._open_panel = list(runs), open_panel
+        self._reviewing = Reviewing(runs)
+
+    def __call__(self, answers: Units = None, *, order: str = "worker") -> Any:
+        """Open a panel in which answers are reviewed, by keyboard alone if you like; its keys are listed in it.
+
+        Parameters
+        ----------
+        answers
+            Which: unit ids, rows of a frame, a mask over ``results()``, or a function of ``results()``, which is asked
+            again as answers come; None: all.
+        order
+            In which order they are looked at first: ``worker``, ``disagreement`` or ``suspicion`` (see `queue`).
+
+        Raises
+        ------
+        ConfigError
+            There is no such order, or it cannot be told which answers are meant.
+
+        Examples
+        --------
+        ``run.review(lambda results: results["duration_in_seconds"] < 5, order="suspicion")``
+        """
+        return self._open_panel(self._reviewing, answers, order)
+
+    def __repr__(self) -> str:
+        names = ", ".join(dict.fromkeys(run.task_name for run in self._runs))
+        return f"<review of {names}: call it for its panel; approve, soft_reject, reject, undo, queue, decisions ...>"
+
+    async def approve(
+        self,
+        units: Units = None,
+        *,
+        worker: str | Iterable[str] | None = None,
+        note: str = "",
+        bonus: float = 0.0,
+        message: str = "",
+        grant: Grants = None,
+        block: bool = False,
+        again: bool = False,
+        who: str | None = None,
+        maximum_bonus: float | None = None,
+    ) -> pd.DataFrame:
+        """Approve answers: their pay is owed from now on. What is decided on already is left alone.
+
+        Parameters
+        ----------
+        units
+            Which: unit ids, rows of a frame, a mask over ``results()``, a function of ``results()``; None: all that
+            wait for a decision.
+        worker
+            Names of workers: their answers alone.
+        note
+            For yourself and your colleagues; the worker never sees it.
+        bonus
+            US dollars for each answer.
+        message
+            For the worker, where the crowd can send one.
+        grant
+            Qualifications that the workers get: a name (value 1), several, or values by name.
+        block
+            Whether the workers are offered nothing any more.
+        again
+            Whether an answer that was rejected, or soft-rejected, is approved after all.
+        who
+            Who decides; None: the name that this computer knows you by.
+        maximum_bonus
+            How much a bonus may be this once; None: ``mephisto.task.maximum_bonus``, above which it is refused.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a unit, columns `review.reviewing.OUTCOME_COLUMNS`: ``done``, and where it is False, ``why``.
+
+        Raises
+        ------
+        ConfigError, NotFoundError
+            What is asked for cannot be, or there is no such unit; nothing was decided.
+        DatabaseError, ClosedError
+            The database cannot be written; nothing was decided, or it was not noted what the crowd has done for it
+            (`decisions` tells), and `tell_crowd` asks for that again.
+
+        Examples
+        --------
+        ``await run.review.approve(lambda results: results["answer.mood"] != "", bonus=0.05)``
+        """
+        extras = {"note": note, "bonus": bonus, "message": message, "grant": grant, "block": block, "again": again}
+        extras |= {"who": who, "maximum_bonus": maximum_bonus}
+        return await self._reviewing.decide("approve", units, worker=worker, **extras)
+
+    async def soft_reject(
+        self,
+        units: Units = None,
+        *,
+        worker: str | Iterable[str] | None = None,
+        note: str = "",
+        bonus: float = 0.0,
+        message: str = "",
+        grant: Grants = None,
+        block: bool = False,
+        again: bool = False,
+        who: str | None = None,
+        maximum_bonus: float | None = None,
+    ) -> pd.DataFrame:
+        """Pay for answers, but mark them as of no use. Parameters, and what is given back, are those of `approve`.
+
+        Raises
+        ------
+        ConfigError, NotFoundError, DatabaseError, ClosedError
+            As `approve` does.
+
+        Examples
+        --------
+        ``await run.review.soft_reject(worker="ann", note="clicked through", grant={"careful": 0})``
+        """
+        extras = {"note": note, "bonus": bonus, "message": message, "grant": grant, "block": block, "again": again}
+        extras |= {"who": who, "maximum_bonus": maximum_bonus}
+        return await self._reviewing.decide("soft_reject", units, worker=worker, **extras)
+
+    async def reject(
+        self,
+        units: Units = None,
+        *,
+        worker: str | Iterable[str] | None = None,
+        note: str = "",
+        message: str = "",
+        grant: Grants = None,
+        block: bool = False,
+        again: bool = False,
+        who: str | None = None,
+    ) -> pd.DataFrame:
+        """Reject answers, which are not paid for. Parameters, and what is given back, are those of `approve`.
+
+        Raises
+        ------
+        ConfigError, NotFoundError, DatabaseError, ClosedError
+            As `approve` does.
+
+        Examples
+        --------
+        ``await run.review.reject(run.review.queue("suspicion").head(3), message="The text was not described.")``
+        """
+        extras = {"note": note, "message": message, "grant": grant, "block": block, "again": again}
+        return await self._reviewing.decide("reject", units, worker=worker, **extras, who=who)
+
+    async def undo(
+        self, units: Units, *, worker: str | Iterable[str] | None = None, note: str = "", who: str | None = None
+    ) -> pd.DataFrame:
+        """Take the latest decision on each of these units back, and what came with it; what is paid stays.
+
+        Raises
+        ------
+        ConfigError, NotFoundError, DatabaseError, ClosedError
+            As `approve` does.
+
+        Examples
+        --------
+        ``await run.review.undo(decided)``, where ``decided`` is what `approve` gave back
+        """
+        return await self._reviewing.undo(units, worker=worker, note=note, who=who)
+
+    def preview(
+        self, verdict: str, units: Units = None, *, worker: str | Iterable[str] | None = None, **extras: object
+    ) -> ReviewPreview:
+        """Say in numbers what ``approve``, ``soft_reject``, ``reject`` or ``undo`` would do now; nothing is done.
+
+        Raises
+        ------
+        ConfigError, NotFoundError
+            As the method of that name does.
+
+        Examples
+        --------
+        ``print(run.review.preview("approve", bonus=0.05))``
+        """
+        return self._reviewing.preview(verdict, units, worker=worker, **extras)
+
+    def decisions(self) -> pd.DataFrame:
+        """Return one row a decision (columns: `frames.frames.reviews_frame`)."""
+        if not self._runs:
+            return reviews_frame([])
+        return reviews_frame(self._runs[0].database.read_reviews([run.task_run_id for run in self._runs]))
+
+    def records(self) -> pd.DataFrame:
+        """Return what is known of each worker who has answered here (columns: `review.queue.worker_records`)."""
+        return self._reviewing.records()
+
+    async def tell_crowd(self) -> list[str]:
+        """Ask the crowd once more for what it has refused, or was not asked for yet; return what it refuses now.
+
+        Every decision does this by itself. A crowd that does nothing itself, as workers who come by a link, is asked
+        for nothing.
+
+        Raises
+        ------
+        DatabaseError, ClosedError
+            What was done could not be noted.
+        """
+        return [refused for run in self._runs for refused in await tell_crowd(run)]
+
+    def queue(self, order: str = "worker", *, decided: bool = False) -> pd.DataFrame:
+        """Return the answers in the order in which to look at them (columns: `review.queue.review_queue`).
+
+        Parameters
+        ----------
+        order
+            ``worker``: those with the fewest answers first, and all of one worker's together; ``disagreement``: those
+            first that differ most from others' answers to the same; ``suspicion``: those first that most speaks
+            against.
+        decided
+            Whether answers that were decided on already are there, too.
+
+        Raises
+        ------
+        ConfigError
+            There is no such order.
+        """
+        return self._reviewing.queue(order, decided=decided)
+
+
+class OperatorReview:
+    """Reviewing over several runs: a panel when it is called, `of` for decisions, `decisions` for all that were made.
+
+    Parameters
+    ----------
+    database
+        Where the runs are.
+    find_run
+        Returns a run of any time, by its id.
+    open_panel
+        Makes the panel.
+
+    Examples
+    --------
+    ``operator.review("moods", order="disagreement")``; ``await operator.review.of("moods").approve(worker="ann")``
+    """
+
+    def __init__(self, database: Database, find_run: Callable[[str], RunFrames], open_panel: OpenPanel) -> None:
+        self._database, self._find_run, self._open_panel = database, find_run, open_panel
+
+    def __call__(
+        self, runs: str | Iterable[str] | pd.DataFrame, answers: Units = None, *, order: str = "worker"
+    ) -> Any:
+        """Open a panel in which the answers of several runs are reviewed (see `Review`).
+
+        Parameters
+        ----------
+        runs
+            The name of a task, for all of its runs; ids of runs; or rows with the column ``task_run_id``.
+        answers, order
+            As for one run.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run, or no run of such a task.
+        ConfigError
+            There is no such order, or it cannot be told which answers are meant.
+
+        Examples
+        --------
+        ``operator.review("moods", order="disagreement")``
+        """
+        return self.of(runs)(answers, order=order)
+
+    def of(self, runs: str | Iterable[str] | pd.DataFrame) -> Review:
+        """Return several runs to decide on at once.
+
+        Parameters
+        ----------
+        runs
+            The name of a task, for all of its runs; ids of runs; or rows with the column ``task_run_id``.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run, or no run of such a task.
+        ConfigError
+            The rows have no column ``task_run_id``.
+
+        Examples
+        --------
+        ``await operator.review.of("moods").approve(worker="ann")``
+        """
+        return Review([self._find_run(id_) for id_ in find_run_ids(self._database, runs)], self._open_panel)
+
+    def decisions(self) -> pd.DataFrame:
+        """Return one row a decision, of all runs (columns: `frames.frames.reviews_frame`)."""
+        return reviews_frame(self._database.read_reviews(None))
+
+
+def _deciding(run: RunFrames, decision: Decision, wanted: Wanted) -> Rule:
     """Look up what a decision has to know, and give the rule."""
     units, _ = run.database.load_answers(run.task_run.task_run_id, list(wanted))
     concerned = (unit.worker_id for unit in units if unit.worker_id) if decision.grants or decision.block else ()
@@ -212,7 +528,7 @@ def _deciding(run: DecidableRun, decision: Decision, wanted: Wanted) -> Rule:
     return lambda step: decide(step, decision, wanted, standing)
 
 
-def _undoing(run: DecidableRun, who: str, note: str, wanted: Wanted) -> Rule:
+def _undoing(run: RunFrames, who: str, note: str, wanted: Wanted) -> Rule:
     """Look up the latest decisions on units, and give the rule that takes them back."""
     kept = run.database.find_kept_reviews(run.task_run.task_run_id, list(wanted))
     standing = read_standing(run, {one.review.worker_id for one in kept.values() if one.review.effects})
@@ -234,7 +550,7 @@ def _undoing(run: DecidableRun, who: str, note: str, wanted: Wanted) -> Rule:
     return rule
 
 
-def _told_for_good(run: DecidableRun) -> frozenset[UnitStatus]:
+def _told_for_good(run: RunFrames) -> frozenset[UnitStatus]:
     crowd = find_crowd(run.task_run.provider_type)
     rejects = crowd is not None and CrowdVerb.REJECT in crowd.CAN and not crowd.TAKES_REJECTIONS_BACK
     return frozenset({UnitStatus.REJECTED}) if rejects else frozenset()
@@ -244,7 +560,7 @@ def _left(unit: Unit, why: str) -> Outcome:
     return Outcome(unit.unit_id, unit.worker_id, unit.status, unit.status, done=False, why=why)
 
 
-def _foresee(run: DecidableRun, wanted: Wanted, verdict: str, decision: Decision | None, rule: Rule) -> ReviewPreview:
+def _foresee(run: RunFrames, wanted: Wanted, verdict: str, decision: Decision | None, rule: Rule) -> ReviewPreview:
     step = make_step(run, list(wanted))
     return describe(verdict, rule(step), step.changes.changes, run.task_run.provider_type, decision)
 

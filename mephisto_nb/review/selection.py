@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 import pandas as pd
 
-from mephisto_nb.errors import ConfigError
+from mephisto_nb.errors import ConfigError, NotFoundError
 from mephisto_nb.model.states import UnitStatus
+from mephisto_nb.ports.database import Database
 
 #: By unit, the status in which it was seen; None: nobody has looked.
 Wanted: TypeAlias = dict[str, UnitStatus | None]
@@ -133,3 +134,32 @@ def _from_ids(ids: Iterable[object]) -> Wanted:
 
 def _refuse(given: object) -> Wanted:
     raise ConfigError(f"Answers cannot be chosen by {given!r}. {_HOW}")
+
+
+def find_run_ids(database: Database, runs: str | Iterable[str] | pd.DataFrame) -> Sequence[str]:
+    """Return the ids of runs: of all of a task by its name, of rows with the column ``task_run_id``, or as they are.
+
+    Raises
+    ------
+    NotFoundError
+        There is no run of such a task.
+    ConfigError
+        The rows have no column ``task_run_id``.
+    """
+    if not isinstance(runs, str):
+        return ids_in(runs, "task_run_id")
+    ids = [run.task_run_id for run in database.find_runs(task_name=runs)]
+    if not ids:
+        raise NotFoundError(f"There is no run of a task {runs!r} in this database. See operator.task_runs().")
+    return ids
+
+
+def ids_in(given: str | Iterable[str] | pd.DataFrame, column: str) -> Sequence[str]:
+    """Return ids that were given by themselves, or in a column of rows; raise `ConfigError` if there is none such."""
+    if isinstance(given, str):
+        return [given]
+    if isinstance(given, pd.DataFrame):
+        if column not in given:
+            raise ConfigError(f"These rows have no column {column}, so nobody can tell what they are of.")
+        return list(given[column].dropna().unique())
+    return list(given)

@@ -20,7 +20,7 @@ import pandas as pd
 
 import mephisto_nb as mnb
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.run import LiveTaskRun
+from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.simulated_workers import simulate_workers
 
 EMAILS: list[dict[str, Any]] = [
@@ -128,7 +128,7 @@ def _config(num_people: int) -> Any:
     )
 
 
-async def _work(run: LiveTaskRun, screen: Screen, num_workers: int) -> None:
+async def _work(run: TaskRun, screen: Screen, num_workers: int) -> None:
     """Send workers, and others after them for the units that were left, until all is answered."""
     for group in itertools.count(1):
         screen.tell(f"{num_workers} workers come.")

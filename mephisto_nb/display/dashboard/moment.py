@@ -32,7 +32,7 @@ from mephisto_nb.model.states import (
 )
 
 if TYPE_CHECKING:
-    from mephisto_nb.run import LiveTaskRun
+    from mephisto_nb.kernel.live_run import LiveRun
 
 
 #: How long a preview is at most, in characters.
@@ -90,7 +90,7 @@ class Moment:
     now: float
     status: str
     statistics: RunStatistics
-    live: LiveTaskRun | None
+    live: LiveRun | None
     page_errors: Counter[str]
 
     @property

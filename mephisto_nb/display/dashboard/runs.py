@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.display.dashboard.moment import describe_money, fee_rate_of
@@ -15,30 +14,28 @@ from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.records import RunPay, TaskRun
 from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
+from mephisto_nb.runs import Runs
 from mephisto_nb.utils.logging import get_logger
-
-if TYPE_CHECKING:
-    from mephisto_nb.operator import Operator
 
 logger = get_logger(__name__)
 
 
 class RunList:
-    """Lists the runs of an operator. Use `run_list`, which makes one list per operator.
+    """Lists the runs of an operator. Use `run_list`, which makes one list for each.
 
     Parameters
     ----------
-    operator
-        Whose runs.
+    runs
+        The runs.
     """
 
-    def __init__(self, operator: Operator) -> None:
-        self._operator = operator
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
         #: Called on the loop, cheaply, whenever `state` may have changed.
         self.on_change: list[Callable[[], None]] = []
         self._stored: list[JSONObject] = []
         self._followed: list[RunFrames] = []
-        operator.listeners.append(self._tell)
+        runs.listeners.append(self._tell)
 
     def state(self) -> JSONObject:
         """Say which runs there are, as plain values that JSON can hold. No I/O: see `load`.
@@ -57,15 +54,15 @@ class RunList:
             of the runs it is known yet).
         """
         self._follow()
-        own = [_describe_own(run) for run in self._operator.get_own_task_runs()]
+        own = [_describe_own(run) for run in self._runs.own()]
         known = {row["id"] for row in own}
         # The database was read at some time, and knows of runs that have been taken up or have ended since.
         stored = [row for row in self._stored if row["id"] not in known]
         known |= {row["id"] for row in stored}
-        left = [_describe_stored(run, None, None) for run in self._operator.left_behind if run.task_run_id not in known]
+        left = [_describe_stored(run, None, None) for run in self._runs.left_behind if run.task_run_id not in known]
         rows = sorted([*own, *stored, *left], key=_place)
         sums = {name: _sum([row[name] for row in rows]) for name in ("spent", "whole_cost")}
-        return {"v": 1, "now": time.time(), "closed": self._operator.is_closed, "runs": rows, **sums}
+        return {"v": 1, "now": time.time(), "closed": self._runs.is_closed, "runs": rows, **sums}
 
     async def load(self) -> None:
         """Read all runs from the database, in a thread: a few queries, however many runs there are.
@@ -75,11 +72,11 @@ class RunList:
         DatabaseError
             The database cannot be read.
         """
-        if self._operator.is_closed:
+        if self._runs.is_closed:
             return
-        self._take_in(await in_thread(self._operator.read_runs))
-        for run in self._operator.get_own_task_runs():
-            if not run.is_running:
+        self._take_in(await in_thread(self._runs.read))
+        for run in self._runs.own():
+            if not (run.live and run.live.is_running):
                 await watch(run).load()
 
     def refresh(self) -> None:
@@ -90,10 +87,10 @@ class RunList:
         DatabaseError
             The database cannot be read.
         """
-        if not self._operator.is_closed:
-            self._take_in(self._operator.read_runs())
-        for run in self._operator.get_own_task_runs():
-            if not run.is_running:
+        if not self._runs.is_closed:
+            self._take_in(self._runs.read())
+        for run in self._runs.own():
+            if not (run.live and run.live.is_running):
                 watch(run).refresh()
 
     def _take_in(self, found: list[tuple[TaskRun, Mapping[str, int], RunPay]]) -> None:
@@ -105,18 +102,18 @@ class RunList:
     def close(self) -> None:
         """Follow the operator no longer. May be called twice."""
         self.on_change.clear()
-        if self._tell in self._operator.listeners:
-            self._operator.listeners.remove(self._tell)
+        if self._tell in self._runs.listeners:
+            self._runs.listeners.remove(self._tell)
         for run in self._followed:
             callbacks = watch(run).on_change
             if self._tell in callbacks:
                 callbacks.remove(self._tell)
         self._followed.clear()
-        if self._operator.watched_by is self:
-            self._operator.watched_by = None
+        if self._runs.watched_by is self:
+            self._runs.watched_by = None
 
     def _follow(self) -> None:
-        for run in self._operator.get_own_task_runs():
+        for run in self._runs.own():
             if run not in self._followed:
                 self._followed.append(run)
                 watch(run).on_change.append(self._tell)
@@ -129,11 +126,11 @@ class RunList:
                 logger.exception("somebody who watches the runs could not be told")
 
 
-def run_list(operator: Operator) -> RunList:
+def run_list(runs: Runs) -> RunList:
     """Give the list of an operator's runs: one per operator, made when it is first asked for."""
-    if not isinstance(operator.watched_by, RunList):
-        operator.watched_by = RunList(operator)
-    return operator.watched_by
+    if not isinstance(runs.watched_by, RunList):
+        runs.watched_by = RunList(runs)
+    return runs.watched_by
 
 
 def _sum(amounts: list[float | None]) -> float | None:

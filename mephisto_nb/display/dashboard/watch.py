@@ -10,7 +10,7 @@ import contextvars
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 from weakref import WeakMethod
 
 from mephisto_nb._typing import JSON, JSONObject
@@ -37,11 +37,6 @@ from mephisto_nb.rules.run_state import RunRules, RunState, state_from_snapshot
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger
 
-if TYPE_CHECKING:
-    from mephisto_nb.review.reviewable import DecidableRun
-    from mephisto_nb.run import LiveTaskRun
-
-
 logger = get_logger(__name__)
 
 _TELLING = (AddReview, AddPayment, ChangePayment)
@@ -62,7 +57,7 @@ class News:
         Tells whether somebody looks.
     """
 
-    def __init__(self, run: DecidableRun, read: Callable[[], Awaitable[None]], is_wanted: Callable[[], bool]) -> None:
+    def __init__(self, run: RunFrames, read: Callable[[], Awaitable[None]], is_wanted: Callable[[], bool]) -> None:
         self._task_run_id = run.task_run.task_run_id
         self._read, self._is_wanted = read, is_wanted
         self._has_come = False
@@ -143,7 +138,7 @@ class RunWatch:
     Parameters
     ----------
     run
-        What `Operator.launch_task_run` or `Operator.get_task_run` gave. Use `watch`, which makes one watch per run.
+        Which one. Use `watch`, which makes one watch per run.
 
     Examples
     --------
@@ -152,7 +147,7 @@ class RunWatch:
 
     def __init__(self, run: RunFrames) -> None:
         self._run = run
-        self._live = cast("LiveTaskRun", run) if run.parts is not None else None
+        self._live = run.live
         #: Called on the loop, cheaply, whenever `state` may have changed.
         self.on_change: list[Callable[[], None]] = []
         self._statistics = RunStatistics(self._read_state())
@@ -161,7 +156,7 @@ class RunWatch:
         self._pay: RunPay | None = None
         self._is_loaded = self._is_closed = False
         self._turn = asyncio.Lock()
-        self._news = News(cast("DecidableRun", run), self.load, lambda: bool(self.on_change))
+        self._news = News(run, self.load, lambda: bool(self.on_change))
         self._timer: Timer | None = None
         if self._live is not None:
             parts = self._live.parts
@@ -363,7 +358,7 @@ class RunWatch:
         live, errors = self._live, self._old_errors
         if live is None:
             status = "detached" if self._statistics.ended_at is None else "ended"
-            return Moment(cast("DecidableRun", self._run).clock.now(), status, self._statistics, None, errors)
+            return Moment(self._run.clock.now(), status, self._statistics, None, errors)
         if live.parts.tally.page_errors:
             errors = errors + live.parts.tally.page_errors
         return Moment(live.parts.clock.now(), live.status, self._statistics, live, errors)

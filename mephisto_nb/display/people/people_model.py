@@ -1,12 +1,9 @@
-"""What the panels of people know, and answer: one room for each operator, for all of its panels.
-
-What the panels of people have read of a database, between one change and the next.
-"""
+"""What the panels of people know, and answer: one model for each operator, for all of its panels."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -19,11 +16,9 @@ from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.people import Outcome
 from mephisto_nb.model.qualifications import requirement_from_dict
 from mephisto_nb.people.acts import tell
+from mephisto_nb.people.people import People
 from mephisto_nb.people.qualifications import requires
-
-if TYPE_CHECKING:
-    from mephisto_nb.operator import Operator
-
+from mephisto_nb.runs import Runs
 
 #: So much of a history is shown, the newest.
 MOST_HISTORY = 500
@@ -36,17 +31,17 @@ class Snapshot:
 
     Parameters
     ----------
-    operator
-        Whose database.
+    people
+        Of whom.
     last_event
         How far the event log was known to go before.
     """
 
-    def __init__(self, operator: Operator, last_event: int) -> None:
-        self._operator = operator
+    def __init__(self, people: People, last_event: int) -> None:
+        self._people = people
         self._tables: dict[tuple[str, str], Table] = {}
         #: How far the event log went before anything was read here: what comes later is news.
-        self.last_event, _ = operator.people_acts.database.find_people_news(last_event)
+        self.last_event, _ = people.acts.database.find_people_news(last_event)
 
     def table(self, name: str, of: str = "") -> Table:
         """Give a table: workers, qualifications, grants, eligibility; and `of` one qualification, holders or history.
@@ -77,7 +72,7 @@ class Snapshot:
 
     def history(self, *, qualification_name: str | None = None, worker_id: str | None = None) -> pd.DataFrame:
         """Give the newest of what was done, newest first."""
-        database = self._operator.people_acts.database
+        database = self._people.acts.database
         events = database.read_people_events(
             qualification_name=qualification_name, worker_id=worker_id, newest=MOST_HISTORY
         )
@@ -89,26 +84,26 @@ class Snapshot:
         if name == "qualifications":
             return self._make_qualifications()
         if name == "grants":
-            return Table(self._operator.qualifications.grants(), ("worker_name",))
+            return Table(self._people.qualifications.grants(), ("worker_name",))
         if name == "holders":
             grants = self.table("grants").frame
             return Table(grants[grants["qualification_name"] == of], ("worker_name", "provider_type"))
         if name == "history":
             return Table(self.history(qualification_name=of), ("worker_name", "why", "who"))
         if name == "eligibility":
-            frame = self._operator.qualifications.who_would_qualify()
+            frame = self._people.qualifications.who_would_qualify()
             frame["fails"] = ~frame["passes"]
             return Table(frame, ("worker_name", "reason"))
         raise ConfigError(f"There is no table {name!r}.")
 
     def _make_workers(self) -> Table:
-        frame = self._operator.workers.frame()
+        frame = self._people.workers.frame()
         frame["noted"] = frame["notes"] > 0
         return Table(frame, ("worker_name", "provider_type", "qualifications"))
 
     def _make_qualifications(self) -> Table:
-        frame = self._operator.qualifications.frame()
-        live = self._operator.people_acts.database.find_runs(live=True)
+        frame = self._people.qualifications.frame()
+        live = self._people.acts.database.find_runs(live=True)
         required = [[run.task_name for run in live if requires(run, one)] for one in frame["qualification_name"]]
         frame["required_by"] = pd.Series([", ".join(dict.fromkeys(names)) for names in required], dtype=object)
         return Table(frame, ("qualification_name", "description"))
@@ -124,19 +119,21 @@ class PeopleRoom(Room):
 
     Parameters
     ----------
-    operator
-        Whose. Use `room_of`, which makes one room per operator.
+    people
+        Of whom. Use `room_of`, which makes one model for each.
+    runs
+        The runs of the same operator, which change people, too.
     """
 
-    def __init__(self, operator: Operator) -> None:
+    def __init__(self, people: People, runs: Runs) -> None:
         super().__init__()
-        self._operator = operator
+        self._people, self._runs = people, runs
         self._read: Snapshot | None = None
         self._read_rev = 0
         self._counts: JSONObject = {}
         self._last_event = 0
-        operator.people_acts.listeners.append(self._tell)
-        operator.listeners.append(self._tell)
+        people.acts.listeners.append(self._tell)
+        runs.listeners.append(self._tell)
 
     def state(self) -> JSONObject:
         """Say how things are, as plain values that JSON can hold. No I/O: see `load`.
@@ -149,8 +146,8 @@ class PeopleRoom(Room):
             ``workers`` and ``qualifications`` there are, how many ``blocked`` and ``below_minimum`` (None until
             `load`).
         """
-        last = self._operator.people_acts.last()
-        composed = [one.to_dict() for one in self._operator.qualifications.composed]
+        last = self._people.acts.last()
+        composed = [one.to_dict() for one in self._people.qualifications.composed]
         known: JSONObject = {
             "workers": None,
             "qualifications": None,
@@ -161,7 +158,7 @@ class PeopleRoom(Room):
         return {
             "v": 1,
             "rev": self._rev,
-            "closed": self._operator.is_closed,
+            "closed": self._runs.is_closed,
             "undo": None if last is None else tell(last),
             "undo_id": None if last is None else last.act_id,
             "composed": composed,
@@ -195,7 +192,7 @@ class PeopleRoom(Room):
     def snapshot(self) -> Snapshot:
         """Give what is read of the database since the last change; what is asked of it first, it reads, and blocks."""
         if self._read is None or self._read_rev != self._rev:
-            self._read, self._read_rev = Snapshot(self._operator, self._last_event), self._rev
+            self._read, self._read_rev = Snapshot(self._people, self._last_event), self._rev
             self._last_event = self._read.last_event
         return self._read
 
@@ -207,7 +204,7 @@ class PeopleRoom(Room):
 
     async def _look(self, args: JSONObject) -> JSON:
         """Look whether another process has changed something; cheap: one number, and where it differs one row."""
-        database = self._operator.people_acts.database
+        database = self._people.acts.database
         last, of_people = await in_thread(database.find_people_news, self._last_event)
         if of_people:
             self._tell()
@@ -230,7 +227,7 @@ class PeopleRoom(Room):
 
     async def _required(self, args: JSONObject) -> JSON:
         """Say which runs that have not ended ask for a qualification, as the database has them now; "": none does."""
-        return await in_thread(self._operator.qualifications.required_by, str(args.get("name")))
+        return await in_thread(self._people.qualifications.required_by, str(args.get("name")))
 
     async def _ids(self, args: JSONObject) -> JSON:
         table = await self._in_turn(self.table, str(args.get("table")), str(args.get("of") or ""))
@@ -245,7 +242,7 @@ class PeopleRoom(Room):
         rows = workers[workers["worker_id"] == worker_id]
         if rows.empty:
             raise ConfigError("This worker is not in the database any more.")
-        notes = self._operator.workers.notes()
+        notes = self._people.workers.notes()
         return {
             "worker": to_json(rows)[0],
             "notes": to_json(notes[notes["worker_id"] == worker_id][::-1]),
@@ -255,8 +252,8 @@ class PeopleRoom(Room):
     async def _compose(self, args: JSONObject) -> JSON:
         """Keep the requirements that somebody composes, and say who would pass."""
         composed = [requirement_from_dict(one) for one in args.get("requirements") or []]
-        if composed != self._operator.qualifications.composed:
-            self._operator.qualifications.composed = composed
+        if composed != self._people.qualifications.composed:
+            self._people.qualifications.composed = composed
             self.snapshot().forget("eligibility")
             self._tell_views()
         frame = (await self._in_turn(self.table, "eligibility")).frame
@@ -266,12 +263,12 @@ class PeopleRoom(Room):
     async def _preview(self, args: JSONObject) -> JSON:
         action, arguments = _read(args)
         if action in OF_WORKERS:
-            return await in_thread(self._operator.workers.preview, action, **arguments)
-        return await in_thread(self._operator.qualifications.preview, action, **arguments)
+            return await in_thread(self._people.workers.preview, action, **arguments)
+        return await in_thread(self._people.qualifications.preview, action, **arguments)
 
     async def _act(self, args: JSONObject) -> JSON:
         action, arguments = _read(args)
-        owner: Any = self._operator.workers if action in OF_WORKERS else self._operator.qualifications
+        owner: Any = self._people.workers if action in OF_WORKERS else self._people.qualifications
         return await self._told(await getattr(owner, action)(**arguments))
 
     async def _told(self, outcome: Outcome) -> str:
@@ -282,7 +279,7 @@ class PeopleRoom(Room):
     async def _undo(self, args: JSONObject) -> JSON:
         """Take back what the button names, be it an act on qualifications or on workers, and nothing else."""
         act_id = args.get("act_id")
-        outcome = await self._operator.people_acts.undo(act_id=None if act_id is None else str(act_id))
+        outcome = await self._people.acts.undo(act_id=None if act_id is None else str(act_id))
         return await self._told(outcome)
 
 
@@ -296,9 +293,9 @@ def _read(args: JSONObject) -> tuple[str, JSONObject]:
     return action, arguments
 
 
-def room_of(operator: Operator) -> PeopleRoom:
-    """Give the room of an operator's people: one per operator, made when it is first asked for."""
-    known = operator.people_watched_by
+def room_of(people: People, runs: Runs) -> PeopleRoom:
+    """Return the model of an operator's people: one for each, made when it is first asked for."""
+    known = people.watched_by
     if not isinstance(known, PeopleRoom):
-        known = operator.people_watched_by = PeopleRoom(operator)
+        known = people.watched_by = PeopleRoom(people, runs)
     return known

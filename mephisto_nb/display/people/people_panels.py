@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from time import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment, PackageLoader
 
@@ -17,13 +17,8 @@ from mephisto_nb.display.table import Query, to_json
 from mephisto_nb.display.widgets.widget import FrontEnd, can_be_live, make_model
 from mephisto_nb.display.widgets.widget_server import Subject
 from mephisto_nb.display.words import UNKNOWN, count, duration, moment, money, plain
-from mephisto_nb.people.acts import PeopleActs
-from mephisto_nb.people.qualifications import Qualifications
-from mephisto_nb.people.workers import Workers
-
-if TYPE_CHECKING:
-    from mephisto_nb.operator import Operator
-
+from mephisto_nb.people.people import People
+from mephisto_nb.runs import Runs
 
 #: So many rows are shown.
 MOST_ROWS = 20
@@ -116,16 +111,24 @@ PEOPLE = FrontEnd(
 )  # fmt: skip
 
 
-class _Panel:
-    """A panel of one topic, over the room of an operator."""
+class PeoplePanel:
+    """The panel of one topic, over the model of an operator's people.
 
-    def __init__(self, operator: Operator, topic: str) -> None:
-        self._operator, self._topic = operator, topic
+    Parameters
+    ----------
+    people, runs
+        Of whom, and the runs of the same operator.
+    topic
+        ``qualifications`` or ``workers``.
+    """
+
+    def __init__(self, people: People, runs: Runs, topic: str) -> None:
+        self._people, self._runs, self._topic = people, runs, topic
 
     @property
     def room(self) -> PeopleRoom:
-        """The room."""
-        return room_of(self._operator)
+        """What the panel knows, and answers."""
+        return room_of(self._people, self._runs)
 
     @cached_property
     def model(self) -> Any:
@@ -135,47 +138,13 @@ class _Panel:
     async def _find(self, topic: str) -> Subject:
         return Subject(self.room)
 
-    def bundle(self, still: dict[str, str]) -> dict[str, Any]:
-        """Give the panel in all its forms; the widget's comes first."""
+    def bundle(self) -> dict[str, Any]:
+        """Return the panel in all its forms; the widget's comes first."""
+        still = _DRAWN[self._topic](self.room)
         if not can_be_live():
             return dict(still)
         bundle: dict[str, Any] = self.model._repr_mimebundle_()[0]
         return {**{name: one for name, one in bundle.items() if name.startswith("application/")}, **still}
 
 
-class _Shown:
-    """What has a panel."""
-
-    _panel: _Panel
-
-    def panel(self) -> Any:
-        """Give the panel itself, an anywidget, to put into a layout of your own, or into marimo.
-
-        Raises
-        ------
-        ConfigError
-            anywidget is not installed.
-        """
-        return self._panel.model
-
-
-class QualificationsPanel(_Shown, Qualifications):  # noqa: D101 - the same docstring as its base, on the next line
-    __doc__ = Qualifications.__doc__
-
-    def __init__(self, acts: PeopleActs, operator: Operator) -> None:
-        super().__init__(acts)
-        self._panel = _Panel(operator, "qualifications")
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        return self._panel.bundle(draw_qualifications(self._panel.room))
-
-
-class WorkersPanel(_Shown, Workers):  # noqa: D101 - the same docstring as its base, on the next line
-    __doc__ = Workers.__doc__
-
-    def __init__(self, acts: PeopleActs, operator: Operator) -> None:
-        super().__init__(acts)
-        self._panel = _Panel(operator, "workers")
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        return self._panel.bundle(draw_workers(self._panel.room))
+_DRAWN = {"qualifications": draw_qualifications, "workers": draw_workers}

@@ -9,7 +9,7 @@ import math
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from time import perf_counter
-from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+from typing import ParamSpec, TypeVar, cast
 from weakref import WeakMethod
 
 import pandas as pd
@@ -25,14 +25,11 @@ from mephisto_nb.model.changes import AddReview, AddSubmission, Changes
 from mephisto_nb.model.money import dollars
 from mephisto_nb.model.reviews import SAID, Review
 from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
-from mephisto_nb.pages.unit_page import AnsweredPages, RunWithPages
+from mephisto_nb.pages.unit_page import AnsweredPages
 from mephisto_nb.review.decide import VERDICTS, Extras
 from mephisto_nb.review.queue import ORDERS
 from mephisto_nb.review.reviewing import Reviewing
 from mephisto_nb.review.selection import Units
-
-if TYPE_CHECKING:
-    from mephisto_nb.frames.run_frames import RunFrames
 
 
 def tell_decided(outcome: pd.DataFrame, verdict: UnitStatus, extras: Extras) -> str:
@@ -92,9 +89,8 @@ class ReviewRoom(Room):
             raise ConfigError(f"There is no order {order!r}. There are: {', '.join(ORDERS)}.")
         super().__init__()
         self.reviewing, self.order, self._units = reviewing, order, units
-        runs = [cast("RunFrames", run) for run in reviewing.runs]
-        self._runs = {run.task_run_id: (run, AnsweredPages(cast(RunWithPages, run))) for run in runs}
-        self._names = list(dict.fromkeys(run.task_name for run in runs))
+        self._runs = {run.task_run_id: (run, AnsweredPages(run)) for run in reviewing.runs}
+        self._names = list(dict.fromkeys(run.task_name for run in reviewing.runs))
         self._writer = reviewing.runs[0].writer
         self._read: Answers | None = None
         self._is_stale = False

@@ -54,7 +54,7 @@ def draw_review(room: ReviewRoom) -> dict[str, str]:
             "names": [name for name, _ in _COLUMNS],
             "rows": rows,
             "more": len(frame) - len(rows),
-            "frame": "run.review_queue(decided=True)",
+            "frame": "run.review.queue(decided=True)",
             "empty": EMPTY,
             "first": "run.results()",
             "taken_at": time(),
@@ -78,7 +78,7 @@ class ReviewPanel:
     """Walks through answers: the page as its worker saw it, what speaks for and against it, and what you decide.
 
     In JupyterLab and Notebook 7 it is a panel, which follows the run and other panels; everywhere else, a table of the
-    first answers. Each of its acts is a method of the run: `approve`, `soft_reject`, `reject`, `undo_review`.
+    first answers. Each of its acts is a method of `run.review`: `approve`, `soft_reject`, `reject`, `undo`.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ class ReviewPanel:
 
     def __repr__(self) -> str:
         return (
-            f"<review of {', '.join(self.room.state()['tasks'])}: shown in a notebook; run.review_queue() is a frame>"
+            f"<review of {', '.join(self.room.state()['tasks'])}: shown in a notebook; run.review.queue() is a frame>"
         )
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.config.task_run_settings import TaskRunSettings, settings_from_dict
@@ -23,7 +23,7 @@ from mephisto_nb.kernel.gates.gate_worker import GateKeeper
 from mephisto_nb.kernel.hooks import SubmissionHooks
 from mephisto_nb.kernel.launch.plan import RunPlan, make_plan
 from mephisto_nb.kernel.launch.run_lock import keep_run_secret, take_lock
-from mephisto_nb.kernel.run_parts import RunParts
+from mephisto_nb.kernel.live_run import LiveRun, RunParts
 from mephisto_nb.kernel.run_tasks import RunKeeper
 from mephisto_nb.kernel.supervisor import Supervisor
 from mephisto_nb.kernel.talk.task_code import AgentKeeper
@@ -44,9 +44,6 @@ from mephisto_nb.rules.launching import reopen_expired
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.ids import new_id
 
-if TYPE_CHECKING:
-    from mephisto_nb.run import LiveTaskRun
-
 #: A launch is checked and stored, gets its page, its router, and is offered to the crowd.
 _STAGES = 4
 
@@ -55,8 +52,7 @@ _STAGES = 4
 class RunStarter:
     """Starts the runs of one operator.
 
-    `directory` is where the runs' own directories are; `run_class` is what a started run is handed out as;
-    `progress` shows how far a launch is.
+    `directory` is where the runs' own directories are; `progress` shows how far a launch is.
     """
 
     directory: Path
@@ -64,7 +60,6 @@ class RunStarter:
     writer: DatabaseWriter
     supervisor: Supervisor
     clock: Clock
-    run_class: type[LiveTaskRun]
     progress: Progress
 
     async def launch(self, settings: TaskRunSettings, shared_state: SharedTaskState) -> RunKeeper:
@@ -197,7 +192,7 @@ class RunStarter:
         plan.blueprint.report = tally.tell
         made_for = (run, directory, plan.blueprint, plan.provider, architect, self.database, self.writer, self.clock)
         parts = RunParts(*made_for, engine, link, tally, self.progress)
-        keeper = RunKeeper(self.run_class(parts), self.supervisor, lock)
+        keeper = RunKeeper(LiveRun(parts), self.supervisor, lock)
         if (hook := plan.shared_state.on_unit_submitted) is not None:
             keeper.hooks = SubmissionHooks(keeper.run, self.supervisor, hook)
         if verdicts is not None:

@@ -1,0 +1,199 @@
+"""A run that this kernel drives: what it is made of, how it is, and who waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mephisto_nb.errors import ClosedError, RunFailedError
+from mephisto_nb.kernel.client_io_handler import ClientIOHandler
+from mephisto_nb.kernel.engine import RunEngine
+from mephisto_nb.kernel.tally import RunTally
+from mephisto_nb.kernel.writer import DatabaseWriter
+from mephisto_nb.model.records import TaskRun
+from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
+from mephisto_nb.ports.architect import Architect
+from mephisto_nb.ports.blueprint import Blueprint
+from mephisto_nb.ports.clock import Clock
+from mephisto_nb.ports.crowd_provider import CrowdProvider
+from mephisto_nb.ports.database import Database
+from mephisto_nb.ports.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class RunParts:
+    """What a live run is made of, and who it was made for."""
+
+    run: TaskRun
+    directory: Path
+    blueprint: Blueprint[Any]
+    provider: CrowdProvider[Any]
+    architect: Architect[Any]
+    database: Database
+    writer: DatabaseWriter
+    clock: Clock
+    engine: RunEngine
+    link: ClientIOHandler
+    tally: RunTally
+    progress: Progress
+
+
+class LiveRun:
+    """A run that this kernel drives, or drove until it ended.
+
+    `RunTasks` reports here what becomes of it; the faces and the displays read it.
+    """
+
+    def __init__(self, parts: RunParts) -> None:
+        self.parts = parts
+        #: Why the run stopped working, if so.
+        self.failure: Exception | None = None
+        #: Why no more work could be created, if so: the data's own generator failed.
+        self.launch_failure: Exception | None = None
+        #: What the researcher's `on_unit_submitted` raised.
+        self.failed_hooks: list[Exception] = []
+        #: Called when something happens to the run beside its steps: it failed, ended, or is driven no longer.
+        self.listeners: list[Callable[[], None]] = []
+        #: Set when the run is over, and its router was told so.
+        self.over = asyncio.Event()
+        #: Set when the last unit has come to its end.
+        self.done = asyncio.Event()
+        #: Set when this kernel drives the run no longer.
+        self.released = asyncio.Event()
+        self.is_driven = True
+
+    @property
+    def task_run_id(self) -> str:
+        """The run's id."""
+        return self.parts.run.task_run_id
+
+    @property
+    def task_run(self) -> TaskRun:
+        """The run's record."""
+        return self.parts.run
+
+    @property
+    def url(self) -> str:
+        """Where the router serves the task."""
+        return self.parts.architect.url
+
+    @property
+    def status(self) -> str:
+        """How the run is: ``live``, ``paused``, ``closing``, ``done``, ``ended``, ``detached`` or ``failed``."""
+        if self.failure is not None:
+            return "failed"
+        if self.over.is_set():
+            return "ended"
+        if not self.is_driven:
+            return "detached"
+        state = self.parts.engine.state
+        if state.is_complete:
+            return "done"
+        return "closing" if state.closing else "paused" if state.is_paused else "live"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether this kernel drives the run, be it paused or about to end."""
+        return self.status in ("live", "paused", "closing", "done")
+
+    @property
+    def engine(self) -> RunEngine | None:
+        """What drives the run, while this kernel does."""
+        return self.parts.engine if self.is_running else None
+
+    @property
+    def attention(self) -> list[str]:
+        """What somebody should know of, each with its reason; empty when all is well."""
+        found = [str(self.failure)] if self.failure else []
+        if self.launch_failure is not None:
+            found.append(f"The task's data failed, so no more work is created: {self.launch_failure!r}")
+        if self.failed_hooks:
+            found.append(f"on_unit_submitted failed {len(self.failed_hooks)} times: {self.failed_hooks[-1]!r}")
+        found += self.parts.tally.troubles
+        found += self.parts.engine.state.gates.notices.values()
+        troubles = (self.parts.engine.trouble, self.parts.link.trouble)
+        return found + [trouble for trouble in troubles if trouble and self.is_running]
+
+    @property
+    def counts(self) -> Counter[UnitStatus]:
+        """How many units have which status, by what the engine knows."""
+        return self.parts.engine.state.counts
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How many units have an answer, and how many there are (without those that expired)."""
+        answered = sum(self.counts[status] for status in UNIT_ANSWERED)
+        return answered, sum(self.counts.values()) - self.counts[UnitStatus.EXPIRED]
+
+    @property
+    def has_own_links(self) -> bool:
+        """Whether each worker comes by a link of their own, rather than all by `url`."""
+        return self.get_worker_url("NAME") != self.url
+
+    def get_worker_url(self, worker_name: str) -> str:
+        """Return the link by which one worker comes to the task."""
+        return self.parts.provider.get_worker_url(self.url, worker_name.strip())
+
+    def __repr__(self) -> str:
+        return f"<LiveRun {self.parts.run.task_name!r} {self.task_run_id} {self.status}>"
+
+    async def completed(self) -> None:
+        """Wait until no unit is open any more.
+
+        Raises
+        ------
+        RunFailedError
+            The run stopped working; the cause is chained.
+        ClosedError
+            The run was let go of before it was over.
+        """
+        await self.done.wait()
+        self.raise_failure()
+        if self.launch_failure is not None:
+            raise RunFailedError(
+                f"Run {self.task_run_id} ended early, because its data failed: {self.launch_failure!r}."
+            ) from self.launch_failure
+        self.raise_if_released()
+
+    def raise_failure(self) -> None:
+        """Raise `RunFailedError` if the run has stopped working."""
+        if self.failure is not None:
+            raise RunFailedError(
+                f"Run {self.task_run_id} stopped working: {self.failure!r}. What workers sent is safe; "
+                "await operator.reconnect(...) takes the run up again."
+            ) from self.failure
+
+    def raise_if_released(self) -> None:
+        """Raise `ClosedError` if this kernel has let go of the run before it was over."""
+        if not self.is_driven and not self.over.is_set():
+            raise ClosedError(f"Run {self.task_run_id} was let go of. Take it up: await operator.reconnect(...).")
+
+    # -- called by RunTasks and the hooks ----------------------------------------------------------------------
+
+    def fail(self, error: Exception) -> None:
+        """Note that the run stopped working; the next call of a method raises it."""
+        if self.failure is None:
+            self.failure = error
+        self.done.set()
+        self.released.set()
+        self._notify()
+
+    def note_failed_hook(self, error: Exception) -> None:
+        """Note that the researcher's `on_unit_submitted` raised; the run goes on."""
+        self.failed_hooks.append(error)
+        self._notify()
+
+    def let_go(self) -> None:
+        """Note that this kernel drives the run no longer."""
+        self.is_driven = False
+        self.done.set()
+        self.released.set()
+        self._notify()
+
+    def _notify(self) -> None:
+        for listener in list(self.listeners):
+            listener()

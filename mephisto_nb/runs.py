@@ -1,0 +1,303 @@
+"""The runs of one operator: those that this kernel drives, and all others of its database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from omegaconf import DictConfig
+
+from mephisto_nb.config.registry import get_blueprint_from_type, get_crowd_provider_from_type
+from mephisto_nb.config.task_run_settings import TaskRunSettings, resolve_config, settings_from_dict
+from mephisto_nb.errors import ClosedError, ConfigError, LoopError, NotFoundError
+from mephisto_nb.frames.run_frames import RunFrames
+from mephisto_nb.importing.old_files import ImportedBlueprint
+from mephisto_nb.kernel.launch.launch_input import read_handed_over
+from mephisto_nb.kernel.launch.run_lock import find_driver
+from mephisto_nb.kernel.launch.starter import RunStarter
+from mephisto_nb.kernel.live_run import LiveRun
+from mephisto_nb.kernel.run_tasks import RunKeeper
+from mephisto_nb.kernel.steering import Steering
+from mephisto_nb.kernel.supervisor import Supervisor
+from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
+from mephisto_nb.model.records import RunPay, TaskRun
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.ports.blueprint import Blueprint
+from mephisto_nb.ports.clock import Clock
+from mephisto_nb.ports.crowd_provider import CrowdProvider
+from mephisto_nb.ports.database import Database
+from mephisto_nb.ports.progress import Progress
+from mephisto_nb.utils.logging import get_logger, set_mephisto_log_level
+
+logger = get_logger(__name__)
+
+
+class Runs:
+    """Launches, takes up, finds and ends the runs of one database; `Operator` is its face.
+
+    Parameters
+    ----------
+    directory
+        Where the runs' own directories are.
+    url
+        The database's.
+    clock
+        What time it is.
+    progress
+        Shows how far long work is.
+    """
+
+    def __init__(self, directory: Path, url: str, clock: Clock, progress: Progress) -> None:
+        self.directory, self.clock, self.progress, self._url = directory, clock, progress, url
+        self.database = _open_database(url)
+        self.writer = DatabaseWriter(self.database)
+        self._supervisor = Supervisor()
+        self._starter = RunStarter(directory, self.database, self.writer, self._supervisor, clock, progress)
+        self._tasks: dict[str, RunKeeper] = {}
+        self._frames: dict[str, RunFrames] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.is_closed = False
+        #: Called when a run is launched or taken up, and when the operator is closed.
+        self.listeners: list[Callable[[], None]] = []
+        #: What a display knows of these runs, kept with them.
+        self.watched_by: object | None = None
+        #: Runs of an earlier kernel that were found at the start and not taken up since; a repr must not look.
+        self.left_behind = self.database.find_runs(live=True)
+        self._drivers = {run.task_run_id: self.find_driver(run.task_run_id) for run in self.left_behind}
+
+    # -- starting --------------------------------------------------------------------------------------------
+
+    async def launch(
+        self,
+        config: DictConfig | Mapping[str, Any] | Iterable[Any],
+        shared_state: SharedTaskState | pd.DataFrame | list[Any] | None,
+    ) -> RunFrames:
+        """Launch a task run (see `Operator.launch_task_run`)."""
+        await self.ready()
+        config, state = read_handed_over(config, shared_state)
+        settings = resolve_config(config)
+        _check_database(settings, self._url)
+        set_mephisto_log_level(settings.log_level)
+        await self._warn_of_twins(settings.task.task_name)
+        return self._keep(await self._starter.launch(settings, state))
+
+    async def reconnect(self, task_run_id: str, shared_state: SharedTaskState | None) -> RunFrames:
+        """Take up a run that still lives after its kernel was restarted (see `Operator.reconnect`)."""
+        await self.ready()
+        known = self._tasks.get(task_run_id)
+        if known is not None and known.run.is_running:
+            return self._frames[task_run_id]
+        return self._keep(await self._starter.reconnect(task_run_id, shared_state))
+
+    # -- finding ---------------------------------------------------------------------------------------------
+
+    def own(self) -> list[RunFrames]:
+        """Return the runs that this kernel drives, or has driven, oldest first."""
+        return list(self._frames.values())
+
+    def running(self) -> list[RunFrames]:
+        """Return the runs that this kernel drives now, oldest first."""
+        return [self._frames[id_] for id_, tasks in self._tasks.items() if tasks.run.is_running]
+
+    def find(self, task_run_id: str) -> RunFrames:
+        """Return a run of any time.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run.
+        UnknownTypeError
+            Its blueprint is not registered: run the cell that defines it first.
+        ClosedError
+            The operator was shut down.
+        """
+        if (known := self._frames.get(task_run_id)) is not None:
+            return known
+        found = [run for run in self.database.find_runs() if run.task_run_id == task_run_id]
+        if not found:
+            raise NotFoundError(f"There is no task run {task_run_id!r} in this database. See operator.task_runs().")
+        return self._make_frames(found[0], _blueprint_of(found[0]), find_provider=partial(_provider_of, found[0]))
+
+    def find_live(self) -> list[TaskRun]:
+        """Return the runs that have not ended and are not driven from here."""
+        here = {run.task_run_id for run in self.running()}
+        return [run for run in self.database.find_runs(live=True) if run.task_run_id not in here]
+
+    def find_driver(self, task_run_id: str) -> str | None:
+        """Return which other kernel drives a run, such as "another kernel (pid 123)"; None if none does."""
+        return find_driver(self.directory / task_run_id)
+
+    def read(self) -> list[tuple[TaskRun, Mapping[str, int], RunPay]]:
+        """Read all task runs, newest first, each with how many units have which status and what it pays; for displays.
+
+        Raises
+        ------
+        ClosedError
+            The operator was shut down.
+        """
+        runs = self.database.find_runs()
+        ids = [run.task_run_id for run in runs]
+        counts, pay = self.database.count_units(ids), self.database.read_pay(ids)
+        return [(run, counts[run.task_run_id], pay[run.task_run_id]) for run in runs]
+
+    def __repr__(self) -> str:
+        if self.is_closed:
+            return "<Operator: shut down>"
+        running = [repr_of(run) for run in self.running()]
+        waiting = [_describe_left(run, self._drivers.get(run.task_run_id)) for run in self.left_behind]
+        return f"<Operator: {'; '.join(running + waiting) or 'no task runs'}>"
+
+    # -- ending ----------------------------------------------------------------------------------------------
+
+    async def wait_then_end(self) -> None:
+        """Wait until every run has ended, then close (see `Operator.wait_for_runs_then_shutdown`)."""
+        waiting = (tasks.run.completed() for tasks in self._tasks.values() if tasks.run.is_running)
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        await self.end(force=any(isinstance(outcome, BaseException) for outcome in outcomes))
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def end(self, *, force: bool) -> None:
+        """End every run, gently or at once, then close. May be called twice."""
+        if self.is_closed:
+            return
+        steered = [Steering(tasks.run.task_run_id, tasks.run) for tasks in self._tasks.values()]
+        endings = (run.force_shutdown() if force else run.shutdown() for run in steered)
+        outcomes = await asyncio.gather(*endings, return_exceptions=True)
+        await self._close()
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException) and not force:
+                raise outcome
+
+    async def detach(self) -> None:
+        """Close, but leave the runs alive: their routers go on, and `reconnect` takes them up later."""
+        for tasks in list(self._tasks.values()):
+            if tasks.run.is_driven and not tasks.run.over.is_set():
+                await tasks.let_go()
+        await self._close()
+
+    async def _close(self) -> None:
+        self.is_closed = True
+        await self._supervisor.close()
+        await in_thread(self.writer.close)
+        self.database.release()  # the frames of its runs can still be asked for
+        self._notify()
+
+    def abandon(self) -> None:
+        """Give back what is still held after the loop has ended, and with it all tasks on it."""
+        self.is_closed = True
+        for tasks in self._tasks.values():
+            tasks.abandon()
+        self.writer.close()
+        self.database.close()
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether these runs can be used from here: neither closed, nor on a loop that has ended."""
+        return not self.is_closed and not (self._loop is not None and self._loop.is_closed())
+
+    # -- within ----------------------------------------------------------------------------------------------
+
+    async def ready(self) -> None:
+        """Raise `ClosedError` if closed, `LoopError` if used on another loop than before; start what supervises."""
+        if self.is_closed:
+            raise ClosedError("This operator was shut down. Make a new one: operator = mephisto_nb.Operator().")
+        loop = asyncio.get_running_loop()
+        self._loop = self._loop or loop
+        if self._loop is not loop:
+            raise LoopError(
+                "This operator lives on another event loop. Use it on that one: always through `await` in one loop, "
+                "or always through run_sync()."
+            )
+        await self._supervisor.start()
+
+    def _keep(self, tasks: RunKeeper) -> RunFrames:
+        live, parts = tasks.run, tasks.run.parts
+        self._tasks[live.task_run_id] = tasks
+        self._frames[live.task_run_id] = self._make_frames(live.task_run, parts.blueprint, live=live)
+        self.left_behind = [run for run in self.left_behind if run.task_run_id != live.task_run_id]
+        self._notify()
+        return self._frames[live.task_run_id]
+
+    def _make_frames(
+        self,
+        run: TaskRun,
+        blueprint: Blueprint[Any],
+        live: LiveRun | None = None,
+        find_provider: Callable[[], CrowdProvider[Any] | None] = lambda: None,
+    ) -> RunFrames:
+        kept = (self.database, self.writer, self.clock, self.progress)
+        return RunFrames(run, self.directory / run.task_run_id, blueprint, *kept, live, find_provider)
+
+    async def _warn_of_twins(self, task_name: str) -> None:
+        """Warn of other runs of the same task that go on beside a new one."""
+        for twin in await in_thread(self.database.find_runs, task_name=task_name, live=True):
+            tasks = self._tasks.get(twin.task_run_id)
+            if tasks is None or tasks.run.is_running:
+                where = f" at {tasks.run.url}" if tasks else ""
+                logger.warning(
+                    "Another run of %r is live: %s%s. It goes on beside the new one; to end it: "
+                    "await operator.get_task_run(%r).shutdown()%s.",
+                    *(task_name, twin.task_run_id, where, twin.task_run_id),
+                    "" if tasks else ", once it is taken up by operator.reconnect(...)",
+                )
+
+    def _notify(self) -> None:
+        for listener in self.listeners:
+            listener()
+
+
+def repr_of(run: RunFrames) -> str:
+    """Return how a run looks in one line."""
+    live = run.live
+    if live is None:
+        return f"<TaskRun {run.task_name!r} {run.task_run_id}: units(), agents(), results(), events(), review>"
+    answered, total = live.progress
+    return f"<TaskRun {run.task_name!r} {run.task_run_id} {live.status}: {answered} of {total} units answered>"
+
+
+def _describe_left(run: TaskRun, driver: str | None) -> str:
+    what = f"run {run.task_run_id} of {run.task_name!r}"
+    if driver is not None:
+        return f"{what} is driven by {driver}"
+    return f"{what} still lives: await operator.reconnect({run.task_run_id!r})"
+
+
+def _blueprint_of(run: TaskRun) -> Blueprint[Any]:
+    if run.is_imported:
+        return ImportedBlueprint(None, SharedTaskState())
+    settings = settings_from_dict(run.config)
+    return get_blueprint_from_type(settings.blueprint_type)(settings.blueprint_args, SharedTaskState())
+
+
+def _provider_of(run: TaskRun) -> CrowdProvider[Any] | None:
+    if run.is_imported:
+        return None
+    settings = settings_from_dict(run.config)
+    return get_crowd_provider_from_type(settings.provider_type)(settings.provider_args)
+
+
+def _check_database(settings: TaskRunSettings, url: str) -> None:
+    asked = settings.database.url
+    if asked is not None and asked != url:
+        raise ConfigError(
+            "mephisto.database.url names another database than this operator uses. "
+            "Give it to the operator: mephisto_nb.Operator(database=...)."
+        )
+
+
+def _open_database(url: str) -> Database:
+    scheme = url.partition(":")[0].partition("+")[0]
+    for entry in entry_points(group="mephisto_nb.databases", name=scheme):
+        database: Database = entry.load()(url)
+        return database
+    raise ConfigError(
+        f"There is no database for URLs that start with {scheme!r}. Use sqlite:///FILE or "
+        "postgresql://USER:PASSWORD@HOST/NAME."
+    )
