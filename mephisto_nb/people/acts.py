@@ -390,7 +390,7 @@ class PeopleActs:
             )
         raise NotFoundError(
             "There is nothing to undo: this operator has done nothing to people yet, or all of it is undone. "
-            "What came with a decision on an answer goes back with that decision: run.undo_review(...)."
+            "What came with a decision on an answer goes back with that decision: run.review.undo(...)."
         )
 
     def _forget(self, done: Outcome) -> None:

@@ -191,7 +191,7 @@ class Qualifications:
         Blocks and notes are acts on workers: `Workers.undo`. The button of a panel takes back what it names.
 
         What came with a decision on an answer is not among these: taken back alone it would leave half of it, the
-        verdict and the money. ``run.undo_review(...)`` takes back all that came with it.
+        verdict and the money. ``run.review.undo(...)`` takes back all that came with it.
 
         Raises
         ------

@@ -23,8 +23,8 @@ class Reporter(Protocol):
 
 
 _REMEDY = (
-    "Let nobody else meet with it until it is mended: await run.pause_launching(). The log has the traceback, and "
-    "run.events() each failure."
+    "Let nobody else meet with it until it is mended: await run.steering.pause_launching(). The log has the "
+    "traceback, and run.events() each failure."
 )
 
 

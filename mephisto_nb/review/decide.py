@@ -361,7 +361,7 @@ def _remarks(
     if crowd is None:
         yield f"The provider {provider_type!r} is not installed, so its fees are not known."
     if owed and CrowdVerb.APPROVE not in can:
-        yield f"The provider {provider_type!r} pays nobody: the sum stays owed until operator.mark_paid()."
+        yield f"The provider {provider_type!r} pays nobody: the sum stays owed until operator.payments.mark_paid()."
     if decision is not None and decision.message and CrowdVerb.MESSAGE not in can:
         yield f"The provider {provider_type!r} sends no messages: yours is kept, and not sent."
 

@@ -13,6 +13,7 @@ from mephisto_nb.model.records import Agent, Assignment, Submission, Unit, Worke
 from mephisto_nb.model.states import AgentStatus, UnitStatus
 from mephisto_nb.utils.ids import new_id
 from tests.benchmarks.harness import Figure, launched
+from tests.inside import parts_of
 
 QUERY = """
 SELECT u.task_run_id, a.assignment_index, u.unit_index, w.worker_name, u.status, g.accepted_at, s.received_at,
@@ -51,8 +52,8 @@ def _pandas_alone(url: str) -> pd.DataFrame:
 async def results() -> list[Figure]:
     count = 50_000
     async with launched(1) as run:
-        assert run.parts.database.apply([_answers(run.task_run_id, count)]) == [None]
-        url = f"sqlite:///{run.parts.directory.parent.parent / 'mephisto_nb.db'}"
+        assert parts_of(run).database.apply([_answers(run.task_run_id, count)]) == [None]
+        url = f"sqlite:///{parts_of(run).directory.parent.parent / 'mephisto_nb.db'}"
         start = time.perf_counter()
         alone = _pandas_alone(url)
         floor = time.perf_counter() - start

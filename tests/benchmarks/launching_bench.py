@@ -10,6 +10,7 @@ from pathlib import Path
 import mephisto_nb as mnb
 from mephisto_nb.model.states import UnitStatus
 from tests.benchmarks.harness import ABOUT, Figure, launched, rows
+from tests.inside import parts_of
 
 
 async def _launch(count: int) -> tuple[float, Path, tempfile.TemporaryDirectory[str]]:
@@ -23,7 +24,7 @@ async def _launch(count: int) -> tuple[float, Path, tempfile.TemporaryDirectory[
     base = time.perf_counter() - base
     start = time.perf_counter()
     run = await operator.launch_task_run(config, mnb.SharedTaskState(static_task_data=rows(count)))
-    await run.parts.engine.wait_until(lambda state: state.counts[UnitStatus.LAUNCHED] == count)
+    await parts_of(run).engine.wait_until(lambda state: state.counts[UnitStatus.LAUNCHED] == count)
     seconds = time.perf_counter() - start - base
     for other in (empty, one, run):
         await other.force_shutdown() if other is not run else None
@@ -83,6 +84,6 @@ async def _end(folder: tempfile.TemporaryDirectory[str]) -> None:
 async def ending() -> list[Figure]:
     async with launched(1_000) as run:
         start = time.perf_counter()
-        await run.expire_units()
+        await run.steering.expire_units()
         seconds = time.perf_counter() - start
     return [Figure("expiring 1,000 open units", seconds, "s", floor_is="-", limit="< 1 s")]

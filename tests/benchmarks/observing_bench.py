@@ -20,6 +20,7 @@ from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.submissions import submit
 from mephisto_nb.utils.ids import new_id
 from tests.benchmarks.harness import Figure, launched
+from tests.inside import frames_of, parts_of
 
 UNITS, CHANGES_PER_SECOND, LOOKS_PER_SECOND, SECONDS = 10_000, 100, 10, 40
 #: How many workers are at work at any time.
@@ -30,8 +31,8 @@ class Crowd:
     """Makes a live run's state go on, one step a change, and tells its listeners as the engine would."""
 
     def __init__(self, run: mnb.TaskRun) -> None:
-        self.state, self.listeners = run.parts.engine.state, run.parts.engine.listeners
-        self.now, self.number = run.task_run.opened_at, 0
+        self.state, self.listeners = parts_of(run).engine.state, parts_of(run).engine.listeners
+        self.now, self.number = frames_of(run).task_run.opened_at, 0
         self.at_work: list[str] = []
         for _ in range(AT_WORK):
             self.come()
@@ -67,7 +68,7 @@ class Crowd:
 
 async def observing() -> list[Figure]:
     async with launched(UNITS) as run:
-        await run.parts.engine.wait_until(lambda state: state.generator_done)
+        await parts_of(run).engine.wait_until(lambda state: state.generator_done)
         crowd = Crowd(run)
         alone = measure(crowd, lambda: None)
         watch = RunWatch(run)
@@ -76,7 +77,7 @@ async def observing() -> list[Figure]:
         watched = measure(crowd, lambda: look(watch, looks))
         await asyncio.sleep(0)
         watch.close()
-        await run.parts.engine.load()  # what was made up is forgotten
+        await parts_of(run).engine.load()  # what was made up is forgotten
     return [
         Figure(
             f"the same steps while somebody watches, {UNITS:,} units, {CHANGES_PER_SECOND}/s",

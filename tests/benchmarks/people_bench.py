@@ -8,13 +8,14 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import create_engine
 
-from mephisto_nb.display.notebook import Operator
 from mephisto_nb.display.people.people_model import PeopleRoom
 from mephisto_nb.model.changes import AddAgent, AddAssignments, AddSubmission, AddWorker, Changes, ChangeUnit
 from mephisto_nb.model.records import Agent, Assignment, Submission, Unit, Worker
 from mephisto_nb.model.states import AgentStatus, UnitStatus
+from mephisto_nb.operator import Operator
 from mephisto_nb.utils.ids import new_id
 from tests.benchmarks.harness import Figure, launched
+from tests.inside import parts_of
 
 WORKERS, UNITS, QUALIFICATIONS = 10_000, 100_000, 10
 TABLES = {
@@ -58,14 +59,14 @@ def _timed(function: Any) -> tuple[float, Any]:
 async def people() -> list[Figure]:
     """Measure what a crowd of ten thousand costs."""
     async with launched(1) as run:
-        operator = Operator(data_dir=run.parts.directory.parent.parent)  # the one that has launched it
-        assert run.parts.database.apply([_work(run.task_run_id)]) == [None]
+        operator = Operator(data_dir=parts_of(run).directory.parent.parent)  # the one that has launched it
+        assert parts_of(run).database.apply([_work(run.task_run_id)]) == [None]
         everybody = [f"w{index:05}" for index in range(WORKERS)]
         start = time.perf_counter()
         for number in range(QUALIFICATIONS):
             await operator.qualifications.grant(f"q{number}", everybody, number)
         granting = (time.perf_counter() - start) / QUALIFICATIONS
-        engine = create_engine(f"sqlite:///{run.parts.directory.parent.parent / 'mephisto_nb.db'}")
+        engine = create_engine(f"sqlite:///{parts_of(run).directory.parent.parent / 'mephisto_nb.db'}")
 
         room = PeopleRoom(operator)
         start = time.perf_counter()

@@ -8,6 +8,7 @@ import time
 import mephisto_nb as mnb
 from mephisto_nb.model.states import UnitStatus
 from tests.benchmarks.harness import ABOUT, Figure, rows
+from tests.inside import live_of, parts_of
 
 
 async def _take_up(count: int) -> float:
@@ -15,13 +16,13 @@ async def _take_up(count: int) -> float:
         operator = mnb.Operator(data_dir=folder)
         config = mnb.compose("mock", task=ABOUT)
         run = await operator.launch_task_run(config, mnb.SharedTaskState(static_task_data=rows(count)))
-        await run.parts.engine.wait_until(lambda state: state.counts[UnitStatus.LAUNCHED] == count)
+        await parts_of(run).engine.wait_until(lambda state: state.counts[UnitStatus.LAUNCHED] == count)
         await operator.detach()
         start = time.perf_counter()
         operator = mnb.Operator(data_dir=folder)
         again = await operator.reconnect(run.task_run_id)
         seconds = time.perf_counter() - start
-        assert again.progress == (0, count)
+        assert live_of(again).progress == (0, count)
         await operator.force_shutdown()
     return seconds
 

@@ -23,6 +23,7 @@ from mephisto_nb.model.reviews import Review
 from mephisto_nb.model.states import AgentStatus, PaymentKind, UnitStatus
 from mephisto_nb.utils.ids import new_id
 from tests.benchmarks.harness import Figure, launched
+from tests.inside import parts_of
 
 UNITS, WORKERS, DECIDED_AT_ONCE = 100_000, 1_000, 10_000
 T = TypeVar("T")
@@ -78,12 +79,12 @@ def _pandas_alone(url: str) -> pd.DataFrame:
 
 async def reviewing() -> list[Figure]:
     async with launched(1) as run:
-        database = run.parts.database
+        database = parts_of(run).database
         assert database.apply([_decided(run.task_run_id)]) == [None]
-        url = f"sqlite:///{run.parts.directory.parent.parent / 'mephisto_nb.db'}"
+        url = f"sqlite:///{parts_of(run).directory.parent.parent / 'mephisto_nb.db'}"
 
         def ours() -> pd.DataFrame:
-            units, reviews = run.units(), run.reviews()
+            units, reviews = run.units(), run.review.decisions()
             names = units["worker_name"].dropna().unique()
             facts = database.get_worker_facts(run.task_run_id, "mock", list(names))
             grants = pd.DataFrame(
@@ -100,10 +101,10 @@ async def reviewing() -> list[Figure]:
         floor, alone = _timed(lambda: _pandas_alone(url))
         seconds, frame = _timed(ours)
         assert len(frame) == len(alone) == UNITS + 1
-        await run.parts.engine.load()
+        await parts_of(run).engine.load()
         waiting = list(frame.loc[frame["status"] == "completed", "unit_id"])
         start = time.perf_counter()
-        outcome = await run.approve(waiting)
+        outcome = await run.review.approve(waiting)
         deciding = time.perf_counter() - start
         assert outcome["done"].sum() == DECIDED_AT_ONCE
         one, _ = await _one(run, waiting[0])
@@ -116,6 +117,6 @@ async def reviewing() -> list[Figure]:
 
 async def _one(run: object, unit_id: str) -> tuple[float, pd.DataFrame]:
     start = time.perf_counter()
-    outcome = await run.undo_review(unit_id)  # type: ignore[attr-defined]
+    outcome = await run.review.undo(unit_id)  # type: ignore[attr-defined]
     assert outcome["done"].all()
     return time.perf_counter() - start, outcome

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from tests.benchmarks.harness import Figure, bare_server, launched, load, p95
+from tests.inside import live_of, parts_of
 
 
 async def arrivals() -> list[Figure]:
@@ -49,8 +50,8 @@ async def crowd() -> list[Figure]:
         async with launched(2 * workers) as run:
             result = await load(kind, run.url, workers, 2)
             await run.completed()
-            answered = run.progress[0]
-            kernel, router = _memory(os.getpid()), _memory(run.parts.architect._state()["pid"])
+            answered = live_of(run).progress[0]
+            kernel, router = _memory(os.getpid()), _memory(parts_of(run).architect._state()["pid"])
         what = "1,000 workers at once" if kind == "think" else "the same without a thought"
         late = p95(result["seconds"]["submit"])
         figures += [

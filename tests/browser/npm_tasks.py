@@ -10,7 +10,7 @@ from typing import Any
 from mephisto_nb.config.hydra_config import compose
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
-from mephisto_nb.run import LiveTaskRun
+from mephisto_nb.run import TaskRun
 from tests.chromium import skip_or_fail
 
 DIST = Path(__file__).parents[1] / "npm" / "dist"
@@ -34,7 +34,7 @@ def built(name: str) -> str:
 @asynccontextmanager
 async def launched(
     data_dir: Path, blueprint: str, source: str, rows: list[dict[str, Any]], *, args: Any = None, **shared: Any
-) -> AsyncIterator[LiveTaskRun]:
+) -> AsyncIterator[TaskRun]:
     """Launch a task whose links are not signed, and end it."""
     blueprint_args = {"task_source": source, **(args or {})}
     config = compose(blueprint, blueprint_args=blueprint_args, provider_args={"signed_links": False}, task=TASK)

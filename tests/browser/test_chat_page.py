@@ -13,7 +13,7 @@ from playwright.async_api import Browser, BrowserContext, FrameLocator, Page, ex
 import mephisto_nb as mnb
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
-from mephisto_nb.run import LiveTaskRun
+from mephisto_nb.run import TaskRun
 from tests.browser.axe import faults
 from tests.browser.cable import Cable
 from tests.operations.chats import chat_config
@@ -34,7 +34,7 @@ BLUEPRINT = {"task_html": FORM, "instruction_html": INSTRUCTION, "names": ["Ada"
 async def launch(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     async with Operator(data_dir=tmp_path) as operator:
 
-        async def launch(**blueprint: Any) -> LiveTaskRun:
+        async def launch(**blueprint: Any) -> TaskRun:
             config = chat_config({**BLUEPRINT, **blueprint})
             return await operator.launch_task_run(config, SharedTaskState(static_task_data=[{"day": "Sunday"}]))
 

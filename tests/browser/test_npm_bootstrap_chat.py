@@ -12,6 +12,7 @@ from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
 from tests.browser.cable import Cable
 from tests.browser.npm_tasks import built
+from tests.inside import parts_of
 from tests.operations.chats import chat_config
 
 TURNS = 4
@@ -42,7 +43,7 @@ async def test_two_people_talk_over_a_reload_each_and_a_lost_connection(chromium
         async with Cable(run.url) as cable:
             ann = await (await chromium.new_context()).new_page()
             await ann.goto(f"{cable.url}/?worker_id=ann&assignment_id=a1")
-            await run.parts.engine.wait_until(lambda state: bool(state.rooms.waiting))  # Ann sits first
+            await parts_of(run).engine.wait_until(lambda state: bool(state.rooms.waiting))  # Ann sits first
             bob = await (await chromium.new_context()).new_page()
             await bob.goto(f"{cable.url}/?worker_id=bob&assignment_id=b1")
             said = await _talk(ann, bob, cable)

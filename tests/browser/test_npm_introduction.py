@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from mephisto_nb.run import LiveTaskRun
+from mephisto_nb.run import TaskRun
 from tests.browser.npm_tasks import ANN, built, launched
+from tests.inside import frames_of, parts_of
 
 QUESTION = "What is 2 + 3?"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def run(tmp_path: Path) -> AsyncIterator[LiveTaskRun]:
+async def run(tmp_path: Path) -> AsyncIterator[TaskRun]:
     """A live run whose newcomers are asked what they know."""
     async with launched(
         tmp_path,
@@ -34,12 +35,12 @@ async def hand_in(page: Page, answer: str) -> None:
     await page.get_by_role("button", name="Hand in").click()
 
 
-def grants_of(run: LiveTaskRun, name: str) -> dict[str, int]:
+def grants_of(run: TaskRun, name: str) -> dict[str, int]:
     """Give what a worker was granted."""
-    return dict(run.database.get_worker_facts(run.task_run_id, "mock", [name])[name].grants)
+    return dict(frames_of(run).database.get_worker_facts(run.task_run_id, "mock", [name])[name].grants)
 
 
-async def test_who_passes_gets_the_unit_after_a_reload_in_the_middle_too(run: LiveTaskRun, page: Page) -> None:
+async def test_who_passes_gets_the_unit_after_a_reload_in_the_middle_too(run: TaskRun, page: Page) -> None:
     await page.goto(run.url + ANN)
     await expect(page.get_by_label(QUESTION)).to_be_visible()
     agent_id = await page.locator("main").get_attribute("data-agent-id")
@@ -58,11 +59,13 @@ async def test_who_passes_gets_the_unit_after_a_reload_in_the_middle_too(run: Li
     assert (gate["gate"], gate["worker_name"], gate["agent_id"]) == ("onboarding", "ann", agent_id)
     assert (gate["answer"], gate["passed"]) == ({"answer": "5"}, True)
     assert grants_of(run, "ann") == {"sums": 1}
-    await run.parts.engine.wait_until(lambda state: sum(one.submitted_at is not None for one in state.agents.values()))
+    await parts_of(run).engine.wait_until(
+        lambda state: sum(one.submitted_at is not None for one in state.agents.values())
+    )
     assert run.results()["answer.label"].tolist() == ["happy"]
 
 
-async def test_who_fails_is_told_kindly_and_stays_out(run: LiveTaskRun, page: Page) -> None:
+async def test_who_fails_is_told_kindly_and_stays_out(run: TaskRun, page: Page) -> None:
     await page.goto(run.url + ANN)
     await hand_in(page, "4")
     for _ in range(2):

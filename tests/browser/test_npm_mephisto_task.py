@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from mephisto_nb.run import LiveTaskRun
+from mephisto_nb.run import TaskRun
 from tests.browser.lost_link import network_to
 from tests.browser.npm_tasks import ANN, built, launched
 
@@ -16,7 +16,7 @@ TEXT = "What a <b>day</b>!"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def run(tmp_path: Path) -> AsyncIterator[LiveTaskRun]:
+async def run(tmp_path: Path) -> AsyncIterator[TaskRun]:
     """A live run of one unit."""
     async with launched(tmp_path, "static_react_task", built("bundle.js"), [{"text": TEXT}]) as run:
         yield run
@@ -31,9 +31,7 @@ async def complaints(page: Page) -> list[str]:
     return found
 
 
-async def test_an_answer_given_after_a_reload_becomes_a_row(
-    run: LiveTaskRun, page: Page, complaints: list[str]
-) -> None:
+async def test_an_answer_given_after_a_reload_becomes_a_row(run: TaskRun, page: Page, complaints: list[str]) -> None:
     await page.goto(run.url + ANN)
     await page.get_by_label("sad").check()
     await page.reload()
@@ -48,7 +46,7 @@ async def test_an_answer_given_after_a_reload_becomes_a_row(
 
 
 async def test_an_answer_sent_while_the_connection_is_lost_for_30_seconds_arrives_once(
-    run: LiveTaskRun, page: Page, complaints: list[str]
+    run: TaskRun, page: Page, complaints: list[str]
 ) -> None:
     async with network_to(run.url) as network:
         await page.clock.install()
@@ -67,7 +65,7 @@ async def test_an_answer_sent_while_the_connection_is_lost_for_30_seconds_arrive
     assert complaints == []
 
 
-async def test_a_double_click_on_submit_is_one_answer(run: LiveTaskRun, page: Page) -> None:
+async def test_a_double_click_on_submit_is_one_answer(run: TaskRun, page: Page) -> None:
     async with network_to(run.url) as network:
         await page.goto(network.url + ANN)
         await page.get_by_label("happy").check()
@@ -80,7 +78,7 @@ async def test_a_double_click_on_submit_is_one_answer(run: LiveTaskRun, page: Pa
     assert not run.events()["why"].str.contains("set aside").any()
 
 
-async def test_a_reload_finds_the_same_agent(run: LiveTaskRun, page: Page) -> None:
+async def test_a_reload_finds_the_same_agent(run: TaskRun, page: Page) -> None:
     await page.goto(run.url + ANN)
     agent_id = await page.locator("main").get_attribute("data-agent-id")
     await page.reload()
@@ -89,13 +87,13 @@ async def test_a_reload_finds_the_same_agent(run: LiveTaskRun, page: Page) -> No
     assert len(run.agents()) == 1
 
 
-async def test_a_visitor_sees_the_preview_and_takes_no_unit(run: LiveTaskRun, page: Page) -> None:
+async def test_a_visitor_sees_the_preview_and_takes_no_unit(run: TaskRun, page: Page) -> None:
     await page.goto(run.url)
     await expect(page.get_by_test_id("preview")).to_be_visible()
     assert run.agents().empty
 
 
-async def test_who_comes_too_late_is_told_why(run: LiveTaskRun, page: Page) -> None:
+async def test_who_comes_too_late_is_told_why(run: TaskRun, page: Page) -> None:
     await page.goto(run.url + ANN)
     await page.locator("main").wait_for()
     await page.goto(f"{run.url}/?worker_id=bob&assignment_id=b1")

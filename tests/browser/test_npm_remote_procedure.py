@@ -13,9 +13,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from mephisto_nb.run import LiveTaskRun
+from mephisto_nb.run import TaskRun
 from tests.browser.lost_link import network_to
 from tests.browser.npm_tasks import ANN, built, launched
+from tests.inside import frames_of, parts_of
 
 HOUR = 3_600_000
 
@@ -44,7 +45,7 @@ def functions() -> Functions:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def run(tmp_path: Path, functions: Functions) -> AsyncIterator[LiveTaskRun]:
+async def run(tmp_path: Path, functions: Functions) -> AsyncIterator[TaskRun]:
     """A live run of one unit."""
     registry = {"shout": functions.shout, "wait": functions.wait, "fail": functions.fail}
     rows = [{"text": "What a day!"}]
@@ -79,9 +80,9 @@ async def is_linked(page: Page) -> None:
     await expect(page.locator("#link")).to_contain_text("connected")
 
 
-def said(run: LiveTaskRun) -> list[tuple[str, Any]]:
+def said(run: TaskRun) -> list[tuple[str, Any]]:
     """Give what was said, in the order in which it is stored."""
-    rows = run.database.read_live_updates([run.task_run_id])
+    rows = frames_of(run).database.read_live_updates([run.task_run_id])
     read = {
         "worker": lambda data: json.loads(data["args"])["text"],
         "operator": lambda data: json.loads(data["response"]),
@@ -91,7 +92,7 @@ def said(run: LiveTaskRun) -> list[tuple[str, Any]]:
 
 @pytest.mark.timeout(180)
 async def test_a_reload_and_a_connection_lost_for_30_seconds_lose_nothing(
-    run: LiveTaskRun, page: Page, beats: asyncio.Queue[str]
+    run: TaskRun, page: Page, beats: asyncio.Queue[str]
 ) -> None:
     async with network_to(run.url) as network:
         await page.goto(network.url + ANN)
@@ -117,7 +118,7 @@ async def test_a_reload_and_a_connection_lost_for_30_seconds_lose_nothing(
         await expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
     await run.completed()
     assert run.results()["answer.answers"].tolist() == [["MEANWHILE", "AFTER"]]
-    requests = run.requests()
+    requests = run.metadata.requests()
     assert requests["function"].tolist() == ["shout"] * 3
     assert requests["response"].tolist() == ["BEFORE", "MEANWHILE", "AFTER"]
     assert said(run) == [
@@ -126,7 +127,7 @@ async def test_a_reload_and_a_connection_lost_for_30_seconds_lose_nothing(
     ]  # fmt: skip
 
 
-async def test_an_error_reaches_the_page_and_the_unit_goes_on(run: LiveTaskRun, page: Page) -> None:
+async def test_an_error_reaches_the_page_and_the_unit_goes_on(run: TaskRun, page: Page) -> None:
     await page.goto(run.url + ANN)
     await is_linked(page)
     await call(page, "Fail", "luck")
@@ -137,7 +138,7 @@ async def test_an_error_reaches_the_page_and_the_unit_goes_on(run: LiveTaskRun, 
     assert run.events()["why"].str.contains("'fail' failed for a page").sum() == 1
 
 
-async def test_calls_run_side_by_side(run: LiveTaskRun, page: Page, functions: Functions) -> None:
+async def test_calls_run_side_by_side(run: TaskRun, page: Page, functions: Functions) -> None:
     await page.goto(run.url + ANN)
     await is_linked(page)
     await call(page, "Wait", "long")
@@ -148,7 +149,7 @@ async def test_calls_run_side_by_side(run: LiveTaskRun, page: Page, functions: F
 
 
 @pytest.mark.parametrize("wrong_by", [-HOUR, HOUR], ids=["an hour slow", "an hour fast"])
-async def test_a_clock_that_is_wrong_by_an_hour_hangs_nobody_up(run: LiveTaskRun, page: Page, wrong_by: int) -> None:
+async def test_a_clock_that_is_wrong_by_an_hour_hangs_nobody_up(run: TaskRun, page: Page, wrong_by: int) -> None:
     now = await page.evaluate("Date.now()")
     await page.clock.install(time=(now + wrong_by) / 1000)
     await page.goto(run.url + ANN)
@@ -162,7 +163,7 @@ async def test_a_clock_that_is_wrong_by_an_hour_hangs_nobody_up(run: LiveTaskRun
 
 
 async def test_a_phone_that_slept_for_an_hour_goes_on_where_it_was(
-    run: LiveTaskRun, page: Page, beats: asyncio.Queue[str]
+    run: TaskRun, page: Page, beats: asyncio.Queue[str]
 ) -> None:
     async with network_to(run.url) as network:
         await page.clock.install()
@@ -178,7 +179,7 @@ async def test_a_phone_that_slept_for_an_hour_goes_on_where_it_was(
         await expect(page.get_by_test_id("trouble")).to_be_empty()
 
 
-async def test_two_tabs_of_one_task_are_one_worker_and_one_answer(run: LiveTaskRun, page: Page) -> None:
+async def test_two_tabs_of_one_task_are_one_worker_and_one_answer(run: TaskRun, page: Page) -> None:
     other = await page.context.new_page()
     for tab in (page, other):
         await tab.goto(run.url + ANN)
@@ -195,11 +196,11 @@ async def test_two_tabs_of_one_task_are_one_worker_and_one_answer(run: LiveTaskR
     assert run.results()["answer.answers"].tolist() == [["HI"]]
 
 
-async def test_what_a_worker_tells_beside_the_answer_becomes_a_row(run: LiveTaskRun, page: Page) -> None:
+async def test_what_a_worker_tells_beside_the_answer_becomes_a_row(run: TaskRun, page: Page) -> None:
     await page.goto(run.url + ANN)
     await page.get_by_label("Words").fill("<b>clear</b> enough")
     async with page.expect_response("**/submit_metadata"):
         await page.get_by_role("button", name="Tell").click()
-    await run.parts.engine.wait_until(lambda _: not run.metadata().empty)
+    await parts_of(run).engine.wait_until(lambda _: not run.metadata().empty)
     (row,) = run.metadata().to_dict("records")
     assert (row["kind"], row["text"], row["worker_name"]) == ("feedback", "<b>clear</b> enough", "ann")

@@ -12,10 +12,11 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 from sqlalchemy import text
 
-from mephisto_nb.display.notebook import Operator
+from mephisto_nb.operator import Operator
 from mephisto_nb.testing.contracts._samples import SampleRun
 from tests.browser.axe import faults
 from tests.display.stage import Stage
+from tests.inside import frames_of
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
 LONG = "w" * 300
@@ -84,14 +85,14 @@ async def test_thirty_of_two_hundred_hold_a_qualification_and_the_rest_hear_why_
 
 async def worked(operator: Operator, count: int) -> None:
     """Let `count` workers have done work of a run: the first three for too little pay."""
-    run = SampleRun(operator.people_acts.database, task_name="moods")
+    run = SampleRun(operator._people.acts.database, task_name="moods")
     for number in range(count):
         run.add_answered_unit({"label": "glad"}, worker_name=f"worker {number:05}")
     slow = "(SELECT worker_id FROM workers WHERE worker_name < 'worker 00003')"
     agents = f"(SELECT agent_id FROM agents WHERE worker_id IN {slow})"
-    with run.database._writer.begin() as connection:  # type: ignore[attr-defined]
+    with frames_of(run).database._writer.begin() as connection:  # type: ignore[attr-defined]
         connection.execute(text(f"UPDATE submissions SET received_at = received_at + 3600 WHERE agent_id IN {agents}"))
-    operator.people_acts.tell()
+    operator._people.acts.tell()
 
 
 @DARK

@@ -12,9 +12,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from mephisto_nb.run import LiveTaskRun
+from mephisto_nb.run import TaskRun
 from tests.browser.lost_link import network_to
 from tests.browser.npm_tasks import ANN, launched
+from tests.inside import frames_of, parts_of
 
 MB = 1_000_000
 #: A page that tells what it was handed, and lets tests press its buttons.
@@ -66,14 +67,14 @@ def bundle(tmp_path: Path) -> Path:
     return path
 
 
-def launch(tmp_path: Path, bundle: Path, **kwargs: Any) -> AbstractAsyncContextManager[LiveTaskRun]:
+def launch(tmp_path: Path, bundle: Path, **kwargs: Any) -> AbstractAsyncContextManager[TaskRun]:
     functions = Functions()
     shared = {"function_registry": {"add": functions.add, "fail": functions.fail}}
     return launched(tmp_path / "data", "remote_procedure", str(bundle), [{"text": "Hello"}], **shared, **kwargs)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def run(tmp_path: Path, bundle: Path) -> AsyncIterator[LiveTaskRun]:
+async def run(tmp_path: Path, bundle: Path) -> AsyncIterator[TaskRun]:
     async with launch(tmp_path, bundle) as run:
         yield run
 
@@ -96,7 +97,7 @@ async def send(page: Page) -> None:
     await expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
 
 
-async def test_calls_are_answered_over_a_lost_connection_and_after_a_closed_tab(run: LiveTaskRun, page: Page) -> None:
+async def test_calls_are_answered_over_a_lost_connection_and_after_a_closed_tab(run: TaskRun, page: Page) -> None:
     async with network_to(run.url) as network:
         await begin(page, network.url)
         await page.evaluate("ask('add', {a: 1, b: 2})")
@@ -112,11 +113,11 @@ async def test_calls_are_answered_over_a_lost_connection_and_after_a_closed_tab(
         await begin(page, network.url, after=2)
         await send(page)
     await run.completed()
-    assert run.requests()["response"].tolist() == [3, 4]
+    assert run.metadata.requests()["response"].tolist() == [3, 4]
     assert len(run.agents()) == 1
 
 
-async def test_an_error_is_a_promise_that_is_rejected(run: LiveTaskRun, page: Page) -> None:
+async def test_an_error_is_a_promise_that_is_rejected(run: TaskRun, page: Page) -> None:
     await begin(page, run.url)
     await page.evaluate("ask('fail')")
     await page.evaluate("ask('add', {a: 1, b: '2'})")
@@ -129,7 +130,7 @@ async def test_an_error_is_a_promise_that_is_rejected(run: LiveTaskRun, page: Pa
     )
 
 
-async def test_an_answer_of_5_mb_double_clicked_in_two_tabs_is_one_row(run: LiveTaskRun, page: Page) -> None:
+async def test_an_answer_of_5_mb_double_clicked_in_two_tabs_is_one_row(run: TaskRun, page: Page) -> None:
     other = await page.context.new_page()
     for tab in (page, other):
         await begin(tab, run.url)
@@ -142,7 +143,7 @@ async def test_an_answer_of_5_mb_double_clicked_in_two_tabs_is_one_row(run: Live
     assert len(row["answer.text"].encode()) == 5 * MB
 
 
-async def test_an_answer_that_is_too_long_is_told_and_may_be_shortened(run: LiveTaskRun, page: Page) -> None:
+async def test_an_answer_that_is_too_long_is_told_and_may_be_shortened(run: TaskRun, page: Page) -> None:
     await begin(page, run.url)
     await page.evaluate(f"size = {12 * MB}")
     await page.locator("#send").click()
@@ -153,7 +154,7 @@ async def test_an_answer_that_is_too_long_is_told_and_may_be_shortened(run: Live
     assert run.results()["answer.text"].tolist() == ["é" * 5]
 
 
-async def test_a_file_of_50_mb_arrives_whole(run: LiveTaskRun, page: Page) -> None:
+async def test_a_file_of_50_mb_arrives_whole(run: TaskRun, page: Page) -> None:
     await begin(page, run.url)
     await page.evaluate(f"size = {50 * MB}")
     await page.locator("#upload").click()
@@ -169,7 +170,7 @@ async def test_what_the_policy_stops_is_told_with_what_to_set(tmp_path: Path, bu
     bundle.write_text(f"try {{ new Function('return 1')() }} catch {{}}\n{BUNDLE}", encoding="utf-8")
     async with launch(tmp_path, bundle) as run:
         await begin(page, run.url)
-        await run.parts.engine.wait_until(lambda _: bool(run.attention))
+        await parts_of(run).engine.wait_until(lambda _: bool(run.attention))
         assert any("(script-src: eval)" in text and "allow_eval=true" in text for text in run.attention)
 
 
@@ -177,8 +178,8 @@ async def test_an_error_in_the_bundle_is_told(tmp_path: Path, bundle: Path, page
     bundle.write_text("throw new Error('no such thing');", encoding="utf-8")
     async with launch(tmp_path, bundle) as run:
         await page.goto(run.url + ANN)
-        await run.parts.engine.wait_until(lambda _: bool(run.parts.tally.page_errors))
-        (event,) = run.database.read_events([run.task_run_id], why="the worker's page reported an error")
+        await parts_of(run).engine.wait_until(lambda _: bool(parts_of(run).tally.page_errors))
+        (event,) = frames_of(run).database.read_events([run.task_run_id], why="the worker's page reported an error")
         assert event.detail is not None
         assert "no such thing" in event.detail["text"]
 

@@ -33,7 +33,7 @@ BOOKS = """
 left = run.results().status.value_counts().to_dict()
 bonuses = run.payments().query("kind == 'bonus' and status == 'owed'")
 blocked = int(operator.workers.frame().blocked.sum())
-print("books:", left, bonuses.amount.tolist(), blocked, int(run.reviews().undone_by.notna().sum()))
+print("books:", left, bonuses.amount.tolist(), blocked, int(run.review.decisions().undone_by.notna().sum()))
 """
 
 

@@ -12,9 +12,9 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import FrameLocator, Locator, Page, expect
 
-from mephisto_nb.display.notebook import Operator
 from mephisto_nb.display.review.review_model import ReviewRoom
 from mephisto_nb.display.review.review_panel import REVIEW, TOPIC
+from mephisto_nb.operator import Operator
 from tests.display.stage import Stage
 from tests.review.answers import Row, add_answers, sample_run, stored_page_run, stored_run
 
@@ -134,7 +134,7 @@ async def test_forty_answers_by_keyboard_alone_three_with_a_bonus_one_blocked_on
     payments = stage.operator.payments()
     assert payments[(payments["kind"] == "bonus") & (payments["status"] == "owed")]["amount"].tolist() == [0.1] * 3
     assert stage.operator.workers.frame()["blocked"].sum() == 1
-    assert run.reviews()["undone_by"].notna().sum() == 1
+    assert run.review.decisions()["undone_by"].notna().sum() == 1
     assert await panel(stage).evaluate("node => node === document.activeElement")
 
 
@@ -213,7 +213,7 @@ async def test_a_key_held_down_decides_once(stage: Stage) -> None:
         new KeyboardEvent("keydown", { key: "a", bubbles: true, repeat: n > 3 })); }""")
     await at(stage, 2, 9)
     await expect(stage.page.get_by_text("8 waiting, 1 approved")).to_be_visible()
-    assert len(run.reviews()) == 1
+    assert len(run.review.decisions()) == 1
 
 
 async def test_all_of_a_worker_and_a_filter_say_their_sum_first(stage: Stage) -> None:
@@ -271,7 +271,7 @@ async def test_what_is_asked_for_while_the_list_is_read_is_about_what_is_then_sh
     await expect(stage.page.locator(".mnb-effect")).to_contain_text("1 answer of 1 worker will be approved.")
     await dialog.get_by_role("button", name="Decide", exact=True).click()
     await at(stage, 2, 4)
-    assert run.reviews()["worker_name"].tolist() == ["eve"]
+    assert run.review.decisions()["worker_name"].tolist() == ["eve"]
 
 
 async def test_a_decision_is_made_though_the_list_moves_under_its_window(stage: Stage) -> None:
@@ -305,8 +305,8 @@ async def test_an_empty_review_fills_as_answers_come(stage: Stage) -> None:
 @DARK
 async def test_it_reads_well_in_both_themes_and_narrow(stage: Stage, shots: Path, dark: bool) -> None:
     run = stored_page_run(stage.operator, PAGE, people(14))
-    await run.approve(lambda results: results["assignment_index"] < 2, note="fine")
-    await run.reject(
+    await run.review.approve(lambda results: results["assignment_index"] < 2, note="fine")
+    await run.review.reject(
         lambda results: (results["worker_name"] == "eve") & (results["assignment_index"] == 2), note="too fast"
     )
     theme = "dark" if dark else "light"

@@ -45,19 +45,19 @@ async def test_a_note_decides_nothing_by_itself_and_a_key_rejects_with_a_reason(
     await stage.page.keyboard.press("Enter")
     await expect(stage.page.get_by_label("Decision")).to_be_focused()
     await stage.page.keyboard.press("Escape")
-    assert run.reviews().empty
+    assert run.review.decisions().empty
     await stage.page.keyboard.press("d")
     await stage.page.keyboard.type("copies")
     await expect(stage.page.locator(".mnb-effect")).to_contain_text("1 answer of 1 worker will be rejected.")
     await press(stage, "Enter", "Rejected 1 answer.")
-    assert run.reviews()[["after", "note", "blocked"]].to_numpy().tolist() == [["rejected", "copies", False]]
+    assert run.review.decisions()[["after", "note", "blocked"]].to_numpy().tolist() == [["rejected", "copies", False]]
     await stage.page.keyboard.press("?")
     await expect(stage.page.get_by_text("reject with a reason", exact=True)).to_be_visible()
 
 
 async def test_what_is_decided_is_decided_otherwise_only_after_its_sum_is_said(stage: Stage) -> None:
     run = stored_run(stage.operator, people(1))
-    await run.reject(note="copies")
+    await run.review.reject(note="copies")
     await open_review(stage, run)
     await stage.page.get_by_label("Which answers").select_option("all")
     await at(stage, 1, 3)

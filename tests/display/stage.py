@@ -8,12 +8,12 @@ from typing import Any
 
 from playwright.async_api import Page
 
-from mephisto_nb.display.notebook import Operator
-from mephisto_nb.display.people.people_model import room_of
 from mephisto_nb.display.people.people_panels import PEOPLE
 from mephisto_nb.display.widgets.feed import Source
 from mephisto_nb.display.widgets.widget_server import Desk, Subject
+from mephisto_nb.operator import Operator
 from tests.display.harness import PAGE, theme
+from tests.inside import room_of
 
 MODEL = """
 const listeners = new Set();

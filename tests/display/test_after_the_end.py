@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from mephisto_nb.display.dashboard.runs import run_list
-from mephisto_nb.display.dashboard.watch import watch
-from mephisto_nb.display.notebook import Operator
 from mephisto_nb.model.task_run_args import minimum_hourly_pay_of
+from mephisto_nb.operator import Operator
 from mephisto_nb.testing.simulated_workers import simulate_workers
+from tests.inside import live_of, run_list, watch
 from tests.operations.runs import end_routers, launch, rows
 
 MakeOperator = Callable[[], Operator]
@@ -26,9 +25,9 @@ async def ended(operator: Any) -> Any:
     run = await launch(operator, rows(4), task_reward=0.035)
     await simulate_workers(run, lambda data: data, num_workers=1)
     gone = asyncio.Event()
-    run.listeners.append(lambda: None if run.is_driven else gone.set())
+    live_of(run).listeners.append(lambda: None if live_of(run).is_driven else gone.set())
     await run.completed()
-    if run.is_driven:
+    if live_of(run).is_driven:
         await gone.wait()
     return run
 
@@ -64,8 +63,8 @@ AFTER = {"completed": 1, "accepted": 2, "rejected": 1}
 
 async def decide(run: Any) -> None:
     units = run.units()["unit_id"]
-    await run.approve(units[:2], bonus=0.5)
-    await run.reject(units[2:3])
+    await run.review.approve(units[:2], bonus=0.5)
+    await run.review.reject(units[2:3])
 
 
 async def test_whoever_looks_hears_of_decisions_in_this_kernel(operator: Operator, ended: Any) -> None:
@@ -111,7 +110,7 @@ async def test_a_payment_that_was_made_is_told(operator: Operator, ended: Any) -
     await one.load()
     assert [one.state()["money"][name] for name in ("units", "beside", "owed", "sent")] == [0.105, 1.0, 1.07, 0.0]
     one.on_change.append(told.set)
-    await operator.mark_paid(ended.payments().query("status == 'owed'"))
+    await operator.payments.mark_paid(ended.payments().query("status == 'owed'"))
     await told.wait()
     assert [one.state()["money"][name] for name in ("owed", "sent")] == [0.0, 1.07]
 
@@ -125,7 +124,7 @@ async def test_a_run_that_another_kernel_drives_is_read_again_as_it_goes_on(
     assert (past.state()["run"]["status"], past.state()["units"]["answered"]) == ("detached", 0)
     await simulate_workers(run, lambda data: data, num_workers=1)
     await run.completed()
-    await run.over.wait()
+    await live_of(run).over.wait()
     await past.load()
     state = past.state()
     assert (state["run"]["status"], state["units"]["answered"], len(state["newest"])) == ("ended", 3, 3)

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import mephisto_nb as mnb
+from tests.inside import parts_of
 from tests.operations.runs import crowd_of, end_routers, launch, rows, take
 
 HOSTILE = "<script>alert(1)</script>&\"'"
@@ -14,7 +15,7 @@ HOSTILE = "<script>alert(1)</script>&\"'"
 async def test_hostile_names_and_reasons_are_escaped_and_attention_is_asked_for(data_dir: Path) -> None:
     async with mnb.Operator(data_dir=data_dir) as operator:
         run = await launch(operator, rows(2), task_name=HOSTILE)
-        run.parts.link.trouble = f"broken by {HOSTILE}"
+        parts_of(run).link.trouble = f"broken by {HOSTILE}"
         shown = [run._repr_mimebundle_(), operator._repr_mimebundle_()]
         await run.force_shutdown()
     await end_routers(data_dir)
@@ -32,7 +33,7 @@ async def test_a_repr_asks_neither_the_database_nor_the_disk(data_dir: Path) -> 
             await worker("ann").submit(await take(worker("ann")), {})
         await run.shutdown()
     await end_routers(data_dir)
-    operator._database.close()
+    operator._runs.database.close()
     shutil.rmtree(data_dir)
     assert repr(run) == f"<TaskRun 'moods' {run.task_run_id} ended: 1 of 1 units answered>"
     assert "1 of 1 units answered" in run._repr_mimebundle_()["text/plain"]

@@ -15,8 +15,9 @@ from mephisto_nb.errors import NotFoundError
 from mephisto_nb.model.states import UNIT_ANSWERED
 from mephisto_nb.operator import Operator
 from mephisto_nb.rules.step import Step
-from mephisto_nb.run import LiveTaskRun
+from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.simulated_workers import simulate_workers
+from tests.inside import frames_of, live_of, parts_of
 from tests.operations.runs import crowd_of, launch, rows, take
 
 ACTIVE = ["accepted", "onboarding", "waiting", "in task"]
@@ -31,7 +32,7 @@ def from_frames(run: Any, now: float) -> dict[str, Any]:
     seconds = results["duration_in_seconds"]
     sent = (results["submitted_at"].astype("int64") / 1e6).sort_values()
     window = sent.iloc[-WINDOW - 1 :]
-    begin = window.iloc[0] if len(window) > WINDOW else run.task_run.opened_at
+    begin = window.iloc[0] if len(window) > WINDOW else frames_of(run).task_run.opened_at
     newest = results.sort_values("submitted_at", ascending=False)["agent_id"].head(10)
     ended = agents["status"].isin(GONE).sum() + len(results)
     return {
@@ -80,12 +81,12 @@ def differences(state: dict[str, Any], run: Any) -> dict[str, Any]:
 class Comparison:
     """Holds a watch against the frames after every so many steps, when nothing is on its way to the database."""
 
-    def __init__(self, run: LiveTaskRun, every: int) -> None:
+    def __init__(self, run: TaskRun, every: int) -> None:
         self.run, self.every = run, every
         self.steps = self.compared = 0
         self.wrong: list[dict[str, Any]] = []
         self.watch = watch(run)
-        run.parts.engine.listeners.append(self.on_step)
+        parts_of(run).engine.listeners.append(self.on_step)
 
     def on_step(self, step: Step) -> None:
         self.steps += 1
@@ -96,7 +97,7 @@ class Comparison:
                 self.wrong.append(found)
 
 
-async def leave_some(run: LiveTaskRun, count: int) -> None:
+async def leave_some(run: TaskRun, count: int) -> None:
     """Let some workers give their units back."""
     async with crowd_of(run) as worker:
         for index in range(count):
@@ -109,8 +110,8 @@ async def test_during_a_run_of_200_units_the_numbers_are_the_frames(operator: Op
     async with asyncio.TaskGroup() as group:
         group.create_task(leave_some(run, 12))
         group.create_task(simulate_workers(run, lambda data: data, num_workers=8, thinking_time=(0.0, 0.02)))
-        await run.parts.engine.wait_until(lambda state: sum(state.counts[s] for s in UNIT_ANSWERED) > 60)
-        await run.change_limits(task_reward=0.2)
+        await parts_of(run).engine.wait_until(lambda state: sum(state.counts[s] for s in UNIT_ANSWERED) > 60)
+        await run.steering.change_limits(task_reward=0.2)
     await run.completed()
     assert comparison.compared >= 10
     assert comparison.wrong == []
@@ -121,7 +122,7 @@ async def test_a_watch_made_late_says_the_same(operator: Operator) -> None:
     run = await launch(operator, rows(12))
     await leave_some(run, 2)
     await simulate_workers(run, lambda data: data, num_workers=2, units_per_worker=4)
-    await run.parts.engine.wait_until(lambda state: state.counts["completed"] == 8)
+    await parts_of(run).engine.wait_until(lambda state: state.counts["completed"] == 8)
     late = watch(run)
     assert differences(late.state(), run) == {}
     assert {one["preview"] for one in late.state()["newest"]} == {""}
@@ -137,7 +138,7 @@ async def test_a_past_run_is_watched_from_the_database(make_operator: Callable[.
     await simulate_workers(run, lambda data: {"label": data["text"]}, num_workers=1, units_per_worker=4)
     async with crowd_of(run) as worker:
         await worker("ann").post("/log_error", {"USED_AGENT_ID": await take(worker("ann")), "error_data": {"m": 1}})
-    await run.parts.engine.wait_until(lambda state: bool(run.parts.tally.page_errors))
+    await parts_of(run).engine.wait_until(lambda state: bool(parts_of(run).tally.page_errors))
     await run.force_shutdown()
     await watch(run).load()
     live = watch(run).state()
@@ -159,11 +160,11 @@ async def test_errors_of_an_earlier_kernel_are_counted_once_loaded(make_operator
         agent_id = await take(worker("ann"))
         report = {"USED_AGENT_ID": agent_id, "error_data": {"message": "x"}}
         await worker("ann").post("/log_error", report)
-        await run.parts.engine.wait_until(lambda state: bool(run.parts.tally.page_errors))
+        await parts_of(run).engine.wait_until(lambda state: bool(parts_of(run).tally.page_errors))
         await operator.detach()
         again = await make_operator().reconnect(run.task_run_id)
         await worker("ann").post("/log_error", report)
-        await again.parts.engine.wait_until(lambda state: bool(again.parts.tally.page_errors))
+        await parts_of(again).engine.wait_until(lambda state: bool(parts_of(again).tally.page_errors))
     now = watch(again)
     assert now.state()["rates"]["page_errors"] == 1
     await now.load()
@@ -191,7 +192,7 @@ async def test_whoever_looks_is_told_of_steps_pages_and_the_end(operator: Operat
     one.on_change.append(lambda: seen.append((one.state()["run"]["status"], one.state()["people"]["at_work"])))
     async with crowd_of(run) as worker:
         await take(worker("ann"))
-        await run.pause_launching()
+        await run.steering.pause_launching()
         await run.force_shutdown()
     assert [one for one in dict.fromkeys(seen) if one != ("live", 0)] == [
         ("live", 1),
@@ -216,10 +217,10 @@ async def test_whoever_fails_when_told_harms_neither_the_run_nor_the_others(oper
 
 async def test_a_watch_of_ones_own_lets_go_of_the_run(operator: Operator) -> None:
     run = await launch(operator, rows(1))
-    parts = run.parts
-    listeners = [list(one) for one in (parts.engine.listeners, parts.link.listeners, run.listeners)]
+    parts = parts_of(run)
+    listeners = [list(one) for one in (parts.engine.listeners, parts.link.listeners, live_of(run).listeners)]
     RunWatch(run).close()
-    assert [list(one) for one in (parts.engine.listeners, parts.link.listeners, run.listeners)] == listeners
+    assert [list(one) for one in (parts.engine.listeners, parts.link.listeners, live_of(run).listeners)] == listeners
 
 
 async def test_a_watch_that_is_closed_hears_nothing_more(operator: Operator) -> None:
@@ -229,7 +230,7 @@ async def test_a_watch_that_is_closed_hears_nothing_more(operator: Operator) -> 
     one.on_change.append(lambda: told.append(1))
     for _ in range(2):
         one.close()
-    await run.pause_launching()
+    await run.steering.pause_launching()
     assert told == []
     assert watch(run) is not one
 
@@ -239,7 +240,7 @@ async def test_a_state_that_had_to_be_read_again_is_looked_at_anew(operator: Ope
     one = watch(run)
     async with crowd_of(run) as worker:
         await take(worker("ann"))
-        await run.parts.engine.load()
+        await parts_of(run).engine.load()
         assert one.state()["people"]["at_work"] == 1
         await take(worker("ben"))
     assert differences(one.state(), run) == {}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from mephisto_nb.display.dashboard.runs import run_list
 from mephisto_nb.operator import Operator
 from mephisto_nb.testing.simulated_workers import simulate_workers
+from tests.inside import run_list
 from tests.operations.runs import crowd_of, launch, rows, take
 
 
@@ -62,7 +62,7 @@ async def test_whoever_looks_hears_of_launches_steps_and_the_end(operator: Opera
     runs.on_change.append(lambda: seen.append([run["status"] for run in runs.state()["runs"]]))
     run = await launch(operator, rows(1))
     assert seen[-1] == ["live"]
-    await run.pause_launching()
+    await run.steering.pause_launching()
     assert seen[-1] == ["paused"]
     await operator.force_shutdown()
     assert (seen[-1], runs.state()["closed"]) == (["ended"], True)

@@ -10,12 +10,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mephisto_nb.display.notebook import Operator
 from mephisto_nb.display.people.people_model import OF_QUALIFICATIONS, OF_WORKERS, PeopleRoom, room_of
 from mephisto_nb.display.people.people_panels import PEOPLE, draw_qualifications, draw_workers
 from mephisto_nb.display.table import Query, Table
 from mephisto_nb.display.widgets.widget_server import Desk, Subject
 from mephisto_nb.errors import ConfigError, ConflictError, NotFoundError
+from mephisto_nb.operator import Operator
 from tests.review.answers import said, stored_run
 
 #: What each action is given in this test; the workers it is about are chosen by id, or named.
@@ -184,7 +184,7 @@ async def test_a_decision_on_an_ended_run_is_in_the_panels_of_people_at_once(roo
     await room.load()
     told: list[int] = []
     room.on_change.append(lambda: told.append(1))
-    await run.reject(block=True)
+    await run.review.reject(block=True)
     assert told
     found: Any = await room.answer("rows", {"table": "workers", "only": "blocked"})
     assert [row["worker_name"] for row in found["rows"]] == ["ann", "eve"]

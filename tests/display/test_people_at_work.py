@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mephisto_nb.display.dashboard.watch import watch
+from tests.inside import watch
 from tests.operations.chats import launch_chat
 from tests.operations.runs import crowd_of
 

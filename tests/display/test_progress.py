@@ -11,10 +11,10 @@ from rich.console import Console
 
 import mephisto_nb as mnb
 from mephisto_nb.display import progress
-from mephisto_nb.display.dashboard.watch import watch
 from mephisto_nb.display.progress import Bar, TerminalBar, WorkBars, duration, showing_runs, summary_of
 from mephisto_nb.operator import Operator
 from mephisto_nb.testing.simulated_workers import simulate_workers
+from tests.inside import parts_of, watch
 from tests.operations.runs import crowd_of, end_routers, launch, rows, take
 
 
@@ -48,7 +48,7 @@ async def test_a_summary_says_what_a_dashboard_would(operator: Operator) -> None
     async with crowd_of(run) as worker:
         await take(worker("ann"))
         assert summary_of(watch(run).state()) == "0 of 3 answered, 1 at work"
-        await run.pause_launching()
+        await run.steering.pause_launching()
         assert summary_of(watch(run).state()) == "0 of 3 answered, 1 at work, paused"
 
 
@@ -84,8 +84,8 @@ async def test_redirected_output_gets_a_line_when_a_status_changes_and_not_at_ea
     place = console(terminal=False)
     run = await launch(operator, rows(20))
     async with showing_runs([run], place):
-        await run.pause_launching()
-        await run.resume_launching()
+        await run.steering.pause_launching()
+        await run.steering.resume_launching()
         await simulate_workers(run, lambda data: data, num_workers=4)
         await run.completed()
         await operator.shutdown()
@@ -120,7 +120,7 @@ async def test_a_notebook_is_left_to_the_dashboard(operator: Operator, monkeypat
     monkeypatch.setattr(progress, "in_notebook", lambda: True)
     run = await launch(operator, rows(1))
     async with showing_runs([run]):
-        await run.pause_launching()
+        await run.steering.pause_launching()
     assert capsys.readouterr() == ("", "")
     assert watch(run).on_change == []
 
@@ -174,7 +174,7 @@ async def test_a_gentle_shutdown_says_for_how_many_it_waits(make_operator: Any, 
         agents = {name: await take(worker(name)) for name in ("ann", "bob")}
         monkeypatch.setattr(run, "_progress", lambda *report: told.append(report))
         ending = asyncio.ensure_future(run.shutdown())
-        await run.parts.engine.wait_until(lambda state: state.closing is not None)
+        await parts_of(run).engine.wait_until(lambda state: state.closing is not None)
         for name, agent in agents.items():
             await worker(name).submit(agent, {})
         await ending
@@ -187,8 +187,8 @@ async def test_launches_exports_and_expiries_say_how_far_they_are(make_operator:
     monkeypatch.setattr(Operator, "progress", staticmethod(lambda *report: told.append(report)))
     operator = make_operator()
     run = await launch(operator, rows(3))
-    await run.expire_units()
-    run.export(run.parts.directory / "answers.csv")
+    await run.steering.expire_units()
+    run.export(parts_of(run).directory / "answers.csv")
     assert told == [
         *(("Launching moods", done, 4) for done in range(5)),
         ("Taking units back", 0, 3),

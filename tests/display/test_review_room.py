@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from mephisto_nb.config import registry
-from mephisto_nb.display.notebook import Operator
 from mephisto_nb.display.review.review_model import EXTRAS, ReviewRoom
 from mephisto_nb.display.review.review_panel import REVIEW, ReviewPanel
 from mephisto_nb.display.widgets.widget_server import Desk, Subject
 from mephisto_nb.errors import ConfigError, DatabaseError, NotFoundError
+from mephisto_nb.operator import Operator
 from mephisto_nb.review.decide import VERDICTS
 from tests.review.answers import Row, said, stored_page_run, stored_run
 from tests.review.test_telling import Generous
@@ -65,7 +65,7 @@ async def ask(room: ReviewRoom, what: str, args: dict[str, Any]) -> Any:
 
 def rows_of(operator: Operator, run: Any) -> dict[str, Any]:
     """Give all that a decision leaves, without ids and times."""
-    reviews, payments = run.reviews(), operator.payments()
+    reviews, payments = run.review.decisions(), operator.payments()
     told = ["worker_name", "before", "after", "note", "message", "who", "bonus"]
     return {
         "status": run.units()["status"].tolist(),
@@ -97,7 +97,7 @@ async def test_a_key_leaves_the_same_rows_as_the_method(operator: Operator, othe
     by_key, by_method = stored_run(operator, moods()), stored_run(other, moods())
     extras = {name: value for name, value in GIVEN.items() if verdict != "reject" or name != "bonus"}
     unit_ids = by_key.results()["unit_id"].tolist(), by_method.results()["unit_id"].tolist()
-    room = ReviewPanel(by_key.reviewing).room
+    room = ReviewPanel(by_key.review._reviewing).room
     await ask(room, "act", decide(verdict, unit_ids[0][1], **extras))
     await getattr(by_method, verdict)(unit_ids[1][1], **extras)
     assert rows_of(operator, by_key) == rows_of(other, by_method)
@@ -106,11 +106,11 @@ async def test_a_key_leaves_the_same_rows_as_the_method(operator: Operator, othe
 
 async def test_undo_leaves_the_same_rows_as_the_method(operator: Operator, other: Operator) -> None:
     by_key, by_method = stored_run(operator, moods()), stored_run(other, moods())
-    room = ReviewPanel(by_key.reviewing).room
+    room = ReviewPanel(by_key.review._reviewing).room
     await ask(room, "act", decide("approve", by_key.results()["unit_id"][0], bonus=1.0, block=True))
     undone = await ask(room, "undo", {})
-    decided = await by_method.approve(by_method.results()["unit_id"][0], bonus=1.0, block=True)
-    await by_method.undo_review(decided)
+    decided = await by_method.review.approve(by_method.results()["unit_id"][0], bonus=1.0, block=True)
+    await by_method.review.undo(decided)
     assert rows_of(operator, by_key) == rows_of(other, by_method)
     said = "Undone: the decision on 1 answer. $1.25 is owed no longer. 1 worker: unblocked."
     assert undone == {"said": said, "unit_ids": [by_key.results()["unit_id"][0]]}
@@ -130,7 +130,7 @@ async def test_all_of_a_worker_and_all_of_a_filter_are_what_the_preview_said(ope
     }
     assert await ask(room, "preview", act) == (
         "4 answers of 1 worker will be approved. $1.40 will be owed: $1.00 of pay, $0.40 of bonuses. "
-        "The provider 'mock' pays nobody: the sum stays owed until operator.mark_paid()."
+        "The provider 'mock' pays nobody: the sum stays owed until operator.payments.mark_paid()."
     )
     assert (await ask(room, "act", act))["done"] == 4
     again = await ask(room, "act", act)
@@ -167,7 +167,7 @@ async def test_what_was_said_after_a_decision_is_all_that_it_did(operator: Opera
 
 async def test_the_price_of_an_answer_is_told_as_it_is(operator: Operator) -> None:
     run = stored_run(operator, moods(1))
-    with operator._database._writer.begin() as connection:  # type: ignore[attr-defined]
+    with operator._runs.database._writer.begin() as connection:  # type: ignore[attr-defined]
         connection.exec_driver_sql("UPDATE units SET pay_amount = 0.035")
     assert (await ask(run.review().room, "show", {}))["pays"] == "$0.0350"
 
@@ -186,7 +186,7 @@ async def test_what_somebody_else_decided_first_is_told_and_stays(operator: Oper
     run = stored_run(operator, moods())
     room, unit_id = run.review().room, run.results()["unit_id"][0]
     await ask(room, "rows", {})
-    await run.reject(unit_id, who="bob")
+    await run.review.reject(unit_id, who="bob")
     reply = await ask(room, "act", decide("approve", unit_id))
     assert reply["said"].startswith("The answer was rejected by bob at ")
     assert operator.payments().empty
@@ -199,7 +199,7 @@ async def test_a_decision_of_a_cell_is_in_the_panel_at_once(operator: Operator) 
     await room.load()
     told: list[int] = []
     room.on_change.append(lambda: told.append(room.state()["rev"]))
-    await run.approve(worker="eve", note="kind")
+    await run.review.approve(worker="eve", note="kind")
     found = await ask(room, "show", {"unit_id": run.results()["unit_id"][2]})
     assert told
     assert counts_of(room) == {"completed": 8, "accepted": 4}
@@ -214,19 +214,19 @@ async def test_another_kernels_decision_is_seen_when_somebody_looks(operator: Op
     await ask(room, "look", {})
     assert room.state()["rev"] == 0
     room._writer.listeners.clear()  # so that this kernel hears of nothing, as of another's
-    await run.approve(worker="eve")
+    await run.review.approve(worker="eve")
     await ask(room, "look", {})
     assert (await ask(room, "rows", {"only": "decided"}))["total"] == 4
 
 
 async def test_as_many_decided_otherwise_elsewhere_are_seen_when_somebody_looks(operator: Operator) -> None:
     run = stored_run(operator, moods(1))
-    await run.approve(worker="ann")
+    await run.review.approve(worker="ann")
     room = run.review().room
     await room.load()
     room._writer.listeners.clear()  # as of another kernel
-    await run.undo_review(None, worker="ann")
-    await run.approve(worker="bob")
+    await run.review.undo(None, worker="ann")
+    await run.review.approve(worker="bob")
     await ask(room, "look", {})
     found = await ask(room, "rows", {"only": "decided"})
     assert [row["worker_name"] for row in found["rows"]] == ["bob"]
@@ -247,7 +247,7 @@ async def test_a_reading_that_failed_is_made_up_for(operator: Operator, monkeypa
     broken.append(DatabaseError("The database is locked."))
     with pytest.raises(DatabaseError):
         await room.load()
-    await run.approve(who="mia")
+    await run.review.approve(who="mia")
     found = await ask(room, "rows", {})
     assert [row["worker_name"] for row in found["rows"]] == ["bob"]
     assert not broken
@@ -259,7 +259,7 @@ async def test_all_of_a_worker_are_not_those_of_a_namesake_in_another_crowd(
     monkeypatch.setattr(registry.PROVIDERS, "_classes", dict(registry.PROVIDERS._classes))
     registry.PROVIDERS.register(Generous, replace=True)
     ours, theirs = stored_run(operator, moods(2)), stored_run(operator, moods(2), crowd="generous")
-    room = ReviewPanel(operator.reviewing([ours.task_run_id, theirs.task_run_id])).room
+    room = ReviewPanel(operator.review.of([ours.task_run_id, theirs.task_run_id])).room
     mine = ours.results().set_index("worker_name").loc["ann"]
     chosen = await ask(room, "choose", {"worker_id": mine["worker_id"].iloc[0]})
     assert chosen["worker"] == 2
@@ -274,7 +274,7 @@ async def test_an_answer_that_comes_while_somebody_reviews_goes_to_the_end(opera
     room = run.review(order="suspicion").room
     before = await ask(room, "rows", {"order": "suspicion"})
     room.forget()
-    await run.approve(run.results()["unit_id"][0])
+    await run.review.approve(run.results()["unit_id"][0])
     after = await ask(room, "rows", {"order": "suspicion", "only": "open"})
     assert [row["unit_id"] for row in after["rows"]] == [row["unit_id"] for row in before["rows"]]
 
@@ -348,10 +348,10 @@ async def test_what_cannot_be_done_is_told(operator: Operator, act: dict[str, An
 
 async def test_without_a_kernel_it_is_a_table(operator: Operator) -> None:
     run = stored_run(operator, [*moods(8), said(8, "<script>alert(1)</script>", "<img src=x onerror=alert(1)>")])
-    await run.approve(worker="ann")
+    await run.review.approve(worker="ann")
     shown = run.review()._repr_mimebundle_()
     assert "25 answers: 17 waiting, 8 approved" in shown["text/plain"]
-    assert "5 more: run.review_queue(decided=True)" in shown["text/plain"]
+    assert "5 more: run.review.queue(decided=True)" in shown["text/plain"]
     assert "&lt;script&gt;" in shown["text/html"]
     assert "<script" not in shown["text/html"]
     assert "<img" not in shown["text/html"]

@@ -20,7 +20,7 @@ from mephisto_nb.kernel import run_tasks
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
 from mephisto_nb.ports.clock import SystemClock
-from mephisto_nb.run import LiveTaskRun
+from mephisto_nb.run import TaskRun
 from mephisto_nb.storage import connect
 from tests.faults.faulty_link import LINK, FaultyLinkArchitect, passes
 from tests.operations.runs import ABOUT, rows
@@ -42,7 +42,7 @@ class Kernel:
         self._order, self._writer = order, writer
         self._clock = JumpingClock()
         self._operator = Operator(data_dir=order["data_dir"], database=order["database"], clock=self._clock)
-        self._run: LiveTaskRun | None = None
+        self._run: TaskRun | None = None
         self._cell: asyncio.Task[None] | None = None
         self._endings: set[asyncio.Task[None]] = set()
         self._is_leaving = False

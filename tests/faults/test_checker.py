@@ -16,6 +16,7 @@ from tests.faults.checker import check, read_facts
 from tests.faults.crowd import Told
 from tests.faults.plan import Plan
 from tests.faults.talk import Talk
+from tests.inside import live_of, parts_of
 from tests.operations.conftest import data_dir, make_operator
 from tests.operations.runs import crowd_of, launch, rows, take
 
@@ -57,8 +58,8 @@ async def _finished_run(make_operator: Callable[..., Operator]) -> tuple[Path, T
             told.agents[agent_id], told.sent[agent_id] = name, [answer]
             told.received[agent_id] = [(answer, False)]
     await run.completed()
-    await run.over.wait()
-    return run.parts.directory, told
+    await live_of(run).over.wait()
+    return parts_of(run).directory, told
 
 
 async def test_the_checker_notices(make_operator: Callable[..., Operator], data_dir: Path, tmp_path: Path) -> None:

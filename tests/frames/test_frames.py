@@ -11,6 +11,7 @@ import pytest
 from mephisto_nb.frames import frames
 from mephisto_nb.model.records import Event
 from mephisto_nb.operator import Operator
+from tests.inside import live_of, parts_of
 from tests.operations.runs import crowd_of, launch, take
 
 TIMES = {"accepted_at", "submitted_at", "deadline", "at", "created_at", "ended_at"}
@@ -70,15 +71,15 @@ async def test_files_are_paths_to_what_was_sent(operator: Operator) -> None:
     assert row["answer.n"] == 1
     assert Path(row["answer.photo"]).read_bytes() == b"jpeg"
     assert Path(row["answer.sound"]).read_bytes() == b"wav"
-    assert Path(row["answer.photo"]).parent == run.parts.directory / "files"
-    assert await run.parts.architect.fetch_file(Path(row["answer.photo"]).name) == Path(row["answer.photo"])
+    assert Path(row["answer.photo"]).parent == parts_of(run).directory / "files"
+    assert await parts_of(run).architect.fetch_file(Path(row["answer.photo"]).name) == Path(row["answer.photo"])
 
 
 async def test_the_event_log_tells_each_change_with_its_reason(operator: Operator) -> None:
     run = await launch(operator, [{"text": "a"}])
     async with crowd_of(run.url) as worker:
         await worker("ann").submit(await take(worker("ann")), {})
-    await run.over.wait()
+    await live_of(run).over.wait()
     events = run.events()
     units = events[events["subject"] == "unit"]
     assert list(units["after"]) == ["created", "launched", "assigned", "completed"]

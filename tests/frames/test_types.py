@@ -20,12 +20,12 @@ FRAMES: dict[str, Callable[[Operator, Any], pd.DataFrame]] = {
     "agents": lambda _, run: run.agents(),
     "results": lambda _, run: run.results(),
     "payments": lambda _, run: run.payments(),
-    "reviews": lambda _, run: run.reviews(),
+    "reviews": lambda _, run: run.review.decisions(),
     "events": lambda _, run: run.events(),
-    "review_queue": lambda _, run: run.review_queue(decided=True),
-    "records": lambda _, run: run.reviewing.records(),
+    "review_queue": lambda _, run: run.review.queue(decided=True),
+    "records": lambda _, run: run.review.records(),
     "task_runs": lambda operator, _: operator.task_runs(),
-    "owed": lambda operator, _: operator.owed(),
+    "owed": lambda operator, _: operator.payments.owed(),
     "qualifications": lambda operator, _: operator.qualifications.frame(),
     "grants": lambda operator, _: operator.qualifications.grants(),
     "workers": lambda operator, _: operator.workers.frame(),
@@ -43,9 +43,9 @@ def types_of(frame: pd.DataFrame) -> dict[str, str]:
 async def test_an_empty_frame_has_the_types_of_a_full_one(operator: Operator, name: str) -> None:
     empty = FRAMES[name](operator, stored_run(operator, [], "nothing")) if name != "task_runs" else operator.task_runs()
     run = stored_run(operator, [said(0, "ann", "glad"), said(0, "bob", "grim"), said(1, "ann", "glad")])
-    await run.approve(worker="ann", bonus=0.5, grant="careful")
-    await run.undo_review(None, worker="ann")
-    await run.approve(worker="ann", bonus=0.5, grant="careful")
+    await run.review.approve(worker="ann", bonus=0.5, grant="careful")
+    await run.review.undo(None, worker="ann")
+    await run.review.approve(worker="ann", bonus=0.5, grant="careful")
     await operator.workers.note("ann", "kind")
     full = FRAMES[name](operator, run)
     known = types_of(empty)
@@ -54,7 +54,7 @@ async def test_an_empty_frame_has_the_types_of_a_full_one(operator: Operator, na
 
 async def test_what_was_decided_or_paid_of_nothing_has_the_same_types(operator: Operator) -> None:
     run = stored_run(operator, [said(0, "ann", "glad")])
-    nothing, decided = await run.approve([]), await run.approve()
+    nothing, decided = await run.review.approve([]), await run.review.approve()
     assert types_of(nothing) == types_of(decided)
-    unpaid, paid = await operator.mark_paid([]), await operator.mark_paid(worker="ann")
+    unpaid, paid = await operator.payments.mark_paid([]), await operator.payments.mark_paid(worker="ann")
     assert types_of(unpaid) == types_of(paid)

@@ -10,13 +10,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mephisto_nb.display.dashboard.watch import watch
 from mephisto_nb.errors import ConfigError, UsageError
 from mephisto_nb.importing.old_mephisto import OldMephisto
 from mephisto_nb.importing.run_transfer import REPORT_COLUMNS
 from mephisto_nb.model.states import AGENT_OF_DECIDED, AgentStatus, UnitStatus
 from mephisto_nb.operator import Operator
 from tests.importing.old_directory import AGENT_STATUSES, UNIT_STATUSES, OldDirectory
+from tests.inside import frames_of, watch
 from tests.operations.runs import launch
 
 
@@ -79,7 +79,7 @@ async def test_what_was_open_has_expired_and_that_is_told(operator: Operator, ol
     report = (await operator.import_mephisto(old.root)).set_index("table")
     assert report["remarks"]["units"][0] == "3 open in 1.x, and expired here: their run is over"
     run = run_of(operator, "moods")
-    assert (run.task_run.ended_at is not None, operator.find_live_runs()) == (True, [])
+    assert (frames_of(run).task_run.ended_at is not None, operator.find_live_runs()) == (True, [])
 
 
 async def test_results_are_those_that_1x_had(operator: Operator, old: OldDirectory) -> None:
@@ -99,18 +99,18 @@ async def test_results_are_those_that_1x_had(operator: Operator, old: OldDirecto
 
 async def test_people_and_what_they_hold_come_along(operator: Operator, old: OldDirectory) -> None:
     await operator.import_mephisto(old.root)
-    facts = operator._database.get_worker_facts("", "mock", ["Žofie ✓_sandbox", "bob_sandbox"])
+    facts = operator._runs.database.get_worker_facts("", "mock", ["Žofie ✓_sandbox", "bob_sandbox"])
     assert facts["Žofie ✓_sandbox"].grants == {"pečlivý": 3}
     assert facts["bob_sandbox"].worker is not None
     assert facts["bob_sandbox"].worker.blocked
 
 
 async def test_who_is_known_here_stays_who_they_are(operator: Operator, old: OldDirectory) -> None:
-    await operator.grant_qualification("pečlivý", "Žofie ✓_sandbox", 9)
-    facts = operator._database.get_worker_facts("", "mock", ["Žofie ✓_sandbox"])["Žofie ✓_sandbox"]
+    await operator.qualifications.grant("pečlivý", "Žofie ✓_sandbox", 9)
+    facts = operator._runs.database.get_worker_facts("", "mock", ["Žofie ✓_sandbox"])["Žofie ✓_sandbox"]
     found = numbers(await operator.import_mephisto(old.root))
     assert found["already_there"].loc[["workers", "qualifications", "granted_qualifications"]].tolist() == [1, 1, 1]
-    assert operator._database.get_worker_facts("", "mock", ["Žofie ✓_sandbox"])["Žofie ✓_sandbox"] == facts
+    assert operator._runs.database.get_worker_facts("", "mock", ["Žofie ✓_sandbox"])["Žofie ✓_sandbox"] == facts
     assert facts.worker is not None
     assert facts.worker.worker_id in set(run_of(operator, "moods").agents()["worker_id"])
 
@@ -118,7 +118,7 @@ async def test_who_is_known_here_stays_who_they_are(operator: Operator, old: Old
 async def test_who_was_blocked_in_1x_is_blocked_here_though_they_are_known_here(
     operator: Operator, old: OldDirectory
 ) -> None:
-    await operator.grant_qualification("careful", "bob_sandbox")
+    await operator.qualifications.grant("careful", "bob_sandbox")
     await operator.import_mephisto(old.root)
     workers = operator.workers.frame().set_index("worker_name")
     assert workers["blocked"].to_dict() == {"bob_sandbox": True, "Žofie ✓_sandbox": False}
@@ -130,8 +130,8 @@ async def test_what_was_changed_here_since_an_import_is_not_changed_back_by_the_
     operator: Operator, old: OldDirectory
 ) -> None:
     await operator.import_mephisto(old.root)
-    await operator.unblock_worker("bob_sandbox")
-    await operator.revoke_qualification("pečlivý", "Žofie ✓_sandbox")
+    await operator.workers.unblock("bob_sandbox")
+    await operator.qualifications.revoke("pečlivý", "Žofie ✓_sandbox")
     found = numbers(await operator.import_mephisto(old.root))
     assert found["imported"].sum() == 0
     assert not operator.workers.frame()["blocked"].any()
@@ -154,17 +154,17 @@ async def test_two_files_of_one_name_are_both_copied(operator: Operator, tmp_pat
 async def test_pay_of_1x_is_not_undone_to_be_paid_again(operator: Operator, old: OldDirectory) -> None:
     await operator.import_mephisto(old.root)
     run = run_of(operator, "moods")
-    accepted = run.reviews().set_index("after").loc[["accepted"], "unit_id"].tolist()
-    with operator._database._writer.begin() as connection:  # type: ignore[attr-defined]
+    accepted = run.review.decisions().set_index("after").loc[["accepted"], "unit_id"].tolist()
+    with operator._runs.database._writer.begin() as connection:  # type: ignore[attr-defined]
         connection.exec_driver_sql("UPDATE reviews SET bonus_payment_id = NULL, reward_payment_id = NULL")
-    undone = await run.undo_review(accepted)
+    undone = await run.review.undo(accepted)
     assert undone["why"].tolist() == ["it was paid for elsewhere, which cannot be taken back"]
 
 
 async def test_decisions_and_bonuses_come_along(operator: Operator, old: OldDirectory) -> None:
     await operator.import_mephisto(old.root)
     run = run_of(operator, "moods")
-    reviews = run.reviews().set_index("after")
+    reviews = run.review.decisions().set_index("after")
     assert (reviews["note"]["rejected"], reviews["blocked"]["rejected"]) == ("nedbalé", True)
     assert (reviews["bonus"]["accepted"], reviews["granted"]["accepted"]) == (1.5, {"pečlivý": 3})
     payments = run.payments().set_index("kind")
@@ -184,7 +184,7 @@ async def test_a_qualification_that_was_revoked_with_a_decision_is_in_the_log(
     home.add("worker_review", **about, status="rejected", revoked_qualification_id=trusted)
     await operator.import_mephisto(home.root)
     imported = run_of(operator, "moods")
-    assert imported.reviews()["after"].tolist() == ["rejected"]
+    assert imported.review.decisions()["after"].tolist() == ["rejected"]
     assert {"revoked": "trusted"} in imported.events()["detail"].tolist()
 
 
@@ -200,19 +200,19 @@ async def test_onboarding_is_kept_in_the_log(operator: Operator, old: OldDirecto
 async def test_an_imported_run_is_reviewed_like_any_other(operator: Operator, old: OldDirectory) -> None:
     await operator.import_mephisto(old.root)
     run = run_of(operator, "rozhovor")
-    assert len(run.review_queue("disagreement")) == 2
-    outcome = await run.approve(worker="bob_sandbox", bonus=0.5, who="eve")
+    assert len(run.review.queue("disagreement")) == 2
+    outcome = await run.review.approve(worker="bob_sandbox", bonus=0.5, who="eve")
     assert list(outcome["done"]) == [True]
-    assert operator.owed()["owed"].tolist() == [0.8, 0.0]
+    assert operator.payments.owed()["owed"].tolist() == [0.8, 0.0]
 
 
 async def test_an_imported_run_is_neither_launched_nor_resumed(operator: Operator, old: OldDirectory) -> None:
     await operator.import_mephisto(old.root)
     run = run_of(operator, "moods")
     with pytest.raises(UsageError, match="cannot be launched"):
-        run.blueprint.get_initialization_data()
+        frames_of(run).blueprint.get_initialization_data()
     with pytest.raises(UsageError, match="has no page"):
-        run.blueprint.build_site(Path())
+        frames_of(run).blueprint.build_site(Path())
     with pytest.raises(ConfigError, match="no ended run of 'moods' has units left"):
         await launch(operator, [{"text": "x"}], resume_incomplete_run=True)
 
@@ -220,7 +220,7 @@ async def test_an_imported_run_is_neither_launched_nor_resumed(operator: Operato
 async def test_an_import_that_was_interrupted_goes_on(
     operator: Operator, old: OldDirectory, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commit, runs = operator._writer.commit, []
+    commit, runs = operator._runs.writer.commit, []
 
     async def failing(changes: Any) -> None:
         if changes.task_run_id is not None:
@@ -229,7 +229,7 @@ async def test_an_import_that_was_interrupted_goes_on(
                 raise OSError("the plug was pulled")
         await commit(changes)
 
-    monkeypatch.setattr(operator._writer, "commit", failing)
+    monkeypatch.setattr(operator._runs.writer, "commit", failing)
     with pytest.raises(OSError, match="plug"):
         await operator.import_mephisto(old.root)
     assert list(operator.task_runs()["task_run_id"]) == runs[:1]
@@ -332,7 +332,7 @@ async def test_an_answer_without_its_file_is_told_and_gets_no_time_that_nobody_m
     (zoe,) = imported.results().set_index("worker_name").loc[["zoe"]].to_dict("records")
     assert pd.isna(zoe["submitted_at"])
     assert pd.isna(zoe["duration_in_seconds"])
-    queue = imported.review_queue().set_index("worker_name")
+    queue = imported.review.queue().set_index("worker_name")
     assert "too fast" not in queue["reasons"]["zoe"]
     assert pd.isna(operator.workers.frame().set_index("worker_name")["median_seconds"]["zoe"])
     answer = await watch(imported).submission(zoe["agent_id"])
@@ -364,8 +364,8 @@ async def test_what_1x_paid_stands_in_the_books(operator: Operator, tmp_path: Pa
     assert sorted(zip(payments["kind"], payments["amount"], strict=True)) == [("bonus", 1.0), *[("reward", 0.3)] * 4]
     assert not payments["reason"].str.contains("our eyes").any()
     assert payments["reason"].str.contains("paid by Mephisto 1.x").all()
-    assert imported.reviews()["reward_payment_id"].notna().sum() == 3
-    await imported.approve(bonus=0.1)
+    assert imported.review.decisions()["reward_payment_id"].notna().sum() == 3
+    await imported.review.approve(bonus=0.1)
     spent = imported.payments().groupby("status")["amount"].sum()
     assert spent.to_dict() == pytest.approx({"sent": 2.2, "owed": 0.4})
     assert watch(run_of(operator, "moods")).state()["money"]["spent"] == pytest.approx(2.6)

@@ -7,7 +7,7 @@ from typing import Any
 from mephisto_nb.config.hydra_config import compose
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
-from mephisto_nb.run import LiveTaskRun
+from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.simulated_workers import ReplyFunction, SimulatedTalk, SimulatedWorker
 from tests.operations.runs import ABOUT
 
@@ -20,7 +20,7 @@ def chat_config(blueprint: dict[str, Any] | None = None, **task: Any) -> Any:
 
 async def launch_chat(
     operator: Operator, data: Any = None, *, blueprint: dict[str, Any] | None = None, task: Any = None, **shared: Any
-) -> LiveTaskRun:
+) -> TaskRun:
     """Launch a chat; `shared` are fields of its `SharedTaskState`."""
     return await operator.launch_task_run(
         chat_config(blueprint, **(task or {})), SharedTaskState(static_task_data=data, **shared)

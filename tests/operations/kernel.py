@@ -15,8 +15,8 @@ async def main(directory: str, units: int, *, steered: bool) -> None:
     """Launch a run of so many units, maybe pause it and raise its pay, and never end."""
     run = await launch(Operator(data_dir=Path(directory)), rows(units))
     if steered:
-        await run.change_limits(task_reward=0.5)
-        await run.pause_launching()
+        await run.steering.change_limits(task_reward=0.5)
+        await run.steering.pause_launching()
     sys.stdout.write(json.dumps({"run_id": run.task_run_id, "url": run.url}) + "\n")
     sys.stdout.flush()
     await asyncio.Event().wait()

@@ -18,8 +18,9 @@ from mephisto_nb.architects.local import LocalArchitect, LocalArchitectArgs
 from mephisto_nb.config.hydra_config import compose
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
-from mephisto_nb.run import LiveTaskRun
+from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.simulated_workers import Run, SimulatedWorker, make_worker, simulate_workers
+from tests.inside import parts_of
 
 ABOUT = {"task_name": "moods", "task_title": "Moods", "task_description": "Name them", "task_tags": "mood"}
 
@@ -35,7 +36,7 @@ def mock_config(blueprint: dict[str, Any] | None = None, **task: Any) -> Any:
 
 async def launch(
     operator: Operator, data: Any = None, *, blueprint: dict[str, Any] | None = None, shared: Any = None, **task: Any
-) -> LiveTaskRun:
+) -> TaskRun:
     """Launch a mock task; `shared` are fields of its `SharedTaskState`, `task` those of its `TaskRunArgs`."""
     state = SharedTaskState(static_task_data=data, **(shared or {}))
     return await operator.launch_task_run(mock_config(blueprint, **task), state)
@@ -60,18 +61,18 @@ async def take(worker: SimulatedWorker, registration: str | None = None) -> str:
     return str(details["agent_id"])
 
 
-async def work_to_the_end(run: LiveTaskRun) -> None:
+async def work_to_the_end(run: TaskRun) -> None:
     """Let a worker do whatever comes on offer, until nothing is left."""
     while True:
-        await run.parts.engine.wait_until(lambda state: bool(state.launched) or state.is_complete)
-        if run.parts.engine.state.is_complete:
+        await parts_of(run).engine.wait_until(lambda state: bool(state.launched) or state.is_complete)
+        if parts_of(run).engine.state.is_complete:
             return await run.completed()
         await simulate_workers(run.url, lambda data: data, num_workers=1, name="diligent")
 
 
-def router_pid(run: LiveTaskRun) -> int:
+def router_pid(run: TaskRun) -> int:
     """Give the process of a run's router."""
-    return int(json.loads((run.parts.directory / "router.json").read_text())["pid"])
+    return int(json.loads((parts_of(run).directory / "router.json").read_text())["pid"])
 
 
 async def has_ended(pid: int) -> None:

@@ -17,17 +17,18 @@ from mephisto_nb.errors import RouterError
 from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.operator import Operator
 from mephisto_nb.rules.departures import leave
-from mephisto_nb.run import LiveTaskRun
+from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.fake_clock import FakeClock
+from tests.inside import parts_of
 from tests.operations.runs import crowd_of, kill, launch, router_pid, rows, take
 
 
-async def status_of(run: LiveTaskRun, agent_id: str, status: AgentStatus) -> None:
-    await run.parts.engine.wait_until(lambda state: state.agents[agent_id].status is status)
+async def status_of(run: TaskRun, agent_id: str, status: AgentStatus) -> None:
+    await parts_of(run).engine.wait_until(lambda state: state.agents[agent_id].status is status)
 
 
 @asynccontextmanager
-async def page_of(run: LiveTaskRun, agent_id: str) -> AsyncIterator[ClientConnection]:
+async def page_of(run: TaskRun, agent_id: str) -> AsyncIterator[ClientConnection]:
     """The socket of an agent's page."""
     async with connect(run.url.replace("http", "ws"), proxy=None) as socket:
         await say(socket, "alive", agent_id)
@@ -102,7 +103,7 @@ async def test_a_page_that_is_opened_again_finds_its_work(make_operator: Callabl
         assert {key: found[key] for key in ("agent_id", "init_task_data")} == {
             key: first[key] for key in ("agent_id", "init_task_data")
         }
-        assert again.num_working == 1
+        assert again.counts.get("assigned", 0) == 1
         assert await take(worker("bob"), "r") != first["agent_id"]
 
 
@@ -122,7 +123,7 @@ async def test_what_is_sent_while_everybody_is_timed_out_counts_if_it_was_receiv
         time_out = partial(leave, how=AgentStatus.TIMEOUT, why="the time was over", who="clock")
         await asyncio.gather(
             *(submit(agent_id) for agent_id in agents),
-            *(run.parts.engine.do(partial(time_out, agent_id=agent_id)) for agent_id in agents),
+            *(parts_of(run).engine.do(partial(time_out, agent_id=agent_id)) for agent_id in agents),
         )
     await run.force_shutdown()
     assert set(run.results()["agent_id"]) == received
@@ -169,7 +170,7 @@ async def test_a_live_task_talks_to_each_page_until_it_is_done(timed_operator: O
                 await say(socket, "mephisto_bound_live_update", agent_id, {"update_id": "2", "done": True})
                 assert (await hear(socket, "client_bound_live_update"))["echo"]["done"] is True
         soon = clock.now() + 60
-        await run.parts.engine.wait_until(lambda state: all(state.agents[a].deadline == soon for a in (ann, bob)))
+        await parts_of(run).engine.wait_until(lambda state: all(state.agents[a].deadline == soon for a in (ann, bob)))
         await worker("ann").submit(ann, {})
         clock.advance(60)
         await status_of(run, bob, AgentStatus.TIMEOUT)

@@ -14,16 +14,17 @@ from mephisto_nb.errors import ConfigError, PartnerLeftError
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
 from mephisto_nb.ports.bot import Bot
-from mephisto_nb.run import LiveTaskRun
+from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.fake_clock import FakeClock
 from mephisto_nb.testing.simulated_workers import SimulatedTalk
+from tests.inside import parts_of
 from tests.operations.chats import count_to, launch_chat, talk
 from tests.operations.runs import crowd_of
 
 TURNS = 5
 
 
-def texts(run: LiveTaskRun, assignment: int = 0) -> list[str]:
+def texts(run: TaskRun, assignment: int = 0) -> list[str]:
     messages = run.messages()
     return list(messages.loc[messages["assignment_index"] == assignment, "text"])
 
@@ -102,9 +103,9 @@ async def test_four_people_one_leaves_and_the_kernel_is_restarted_in_between(
 
     async with crowd_of(run.url) as worker, asyncio.TaskGroup() as group:
         first = [group.create_task(talk(worker(name), slow(name))) for name in ("ann", "bob")]
-        await run.parts.engine.wait_until(lambda state: len(state.rooms.waiting) == 0 and len(state.agents) == 2)
+        await parts_of(run).engine.wait_until(lambda state: len(state.rooms.waiting) == 0 and len(state.agents) == 2)
         cleo = group.create_task(talk(worker("cleo"), slow("cleo")))
-        await run.parts.engine.wait_until(lambda state: len(state.agents) == 3)
+        await parts_of(run).engine.wait_until(lambda state: len(state.agents) == 3)
         dan = group.create_task(talk(worker("dan"), count_to(TURNS, "dan"), leave_after=2))
         for _ in range(2):
             await enough.acquire()
@@ -165,7 +166,7 @@ async def test_a_program_takes_the_seat_that_nobody_comes_for(timed_operator: Op
     run = await launch_chat(timed_operator, blueprint={"num_turns": 2, "when_waited": "bot"}, bot=bot)
     async with crowd_of(run.url) as worker:
         talking = asyncio.create_task(talk(worker("ann"), count_to(2, "ann")))
-        await run.parts.engine.wait_until(lambda state: bool(state.rooms.waiting))
+        await parts_of(run).engine.wait_until(lambda state: bool(state.rooms.waiting))
         clock.advance(300)
         how, one = await talking
     assert how == "done"
@@ -215,7 +216,7 @@ async def test_code_that_fails_calls_for_attention_once_with_how_often_and_where
     assert re.fullmatch(
         r"The task's code failed: KeyError\('x\..y'\) in fails \(line \d+ of test_chats.py\) \(2 times\)", reason
     )
-    assert "await run.pause_launching()" in remedy
+    assert "await run.steering.pause_launching()" in remedy
     assert caplog.text.count("Traceback") == 2
 
 
@@ -303,9 +304,9 @@ async def test_who_waits_is_told_how_many_are_there_and_is_paid_for_waiting(
     run = await launch_chat(timed_operator, blueprint=blueprint)
     async with crowd_of(run.url) as worker:
         talking = asyncio.create_task(talk(worker("ann"), count_to(1, "ann")))
-        await run.parts.engine.wait_until(lambda state: len(state.agents) == 1)
+        await parts_of(run).engine.wait_until(lambda state: len(state.agents) == 1)
         other = asyncio.create_task(talk(worker("bob"), count_to(1, "bob")))
-        await run.parts.engine.wait_until(lambda state: len(state.agents) == 2)
+        await parts_of(run).engine.wait_until(lambda state: len(state.agents) == 2)
         await asyncio.sleep(0)
         clock.advance(60)
         outcomes = await asyncio.gather(talking, other)
@@ -334,15 +335,15 @@ def says(*turns: Any) -> Any:
     return reply
 
 
-async def comes(run: LiveTaskRun, group: asyncio.TaskGroup, person: Any, reply: Any, **habits: Any) -> Any:
+async def comes(run: TaskRun, group: asyncio.TaskGroup, person: Any, reply: Any, **habits: Any) -> Any:
     """Let somebody come and talk; what this gives is over when they have sat down."""
-    there = len(run.parts.engine.state.agents)
+    there = len(parts_of(run).engine.state.agents)
     talking = group.create_task(talk(person, reply, **habits))
-    await run.parts.engine.wait_until(lambda state: len(state.agents) > there)
+    await parts_of(run).engine.wait_until(lambda state: len(state.agents) > there)
     return talking
 
 
-def statuses(run: LiveTaskRun, one: SimulatedTalk) -> list[str]:
+def statuses(run: TaskRun, one: SimulatedTalk) -> list[str]:
     """Give what somebody went through."""
     events = run.events()
     return list(events.loc[(events["subject_id"] == one.agent_id) & events["after"].notna(), "after"])
@@ -364,7 +365,7 @@ async def test_the_others_go_on_without_who_has_left(operator: Operator) -> None
         bob = await comes(run, group, worker("bob"), says(("ann 2", "bob 1")))
         dan = await comes(run, group, worker("dan"), says(("ann 1", "dan 1")), leave_after=1)
         await dan
-        await run.parts.engine.wait_until(lambda state: state.counts["expired"] == 1)
+        await parts_of(run).engine.wait_until(lambda state: state.counts["expired"] == 1)
         gone.set()
     await run.completed()
     assert [task.result()[0] for task in (ann, bob, dan)] == ["done", "done", "left"]
@@ -383,7 +384,7 @@ async def test_who_is_left_begins_anew_with_somebody_else(operator: Operator) ->
         ann = await comes(run, group, worker("ann"), says(("", "ann 1"), ("", "ann anew", anew)))
         bob = await comes(run, group, worker("bob"), says(("ann 1", "bob 1")), leave_after=1)
         assert (await bob)[0] == "left"
-        await run.parts.engine.wait_until(lambda state: bool(state.launched))  # the seat is on offer again
+        await parts_of(run).engine.wait_until(lambda state: bool(state.launched))  # the seat is on offer again
         cleo = await comes(run, group, worker("cleo"), says(("ann anew", "cleo 1")))
         anew.set()
     await run.completed()
@@ -461,13 +462,13 @@ async def test_what_somebody_said_last_is_heard_before_that_they_have_left(opera
         await told.wait()
 
     run = await launch_chat(operator, blueprint={"when_left": "continue"}, conversation=slowly)
-    run.parts.engine.listeners.append(lambda step: told.set() if "has left." in str(step.changes.changes) else None)
+    parts_of(run).engine.listeners.append(lambda step: told.set() if "has left." in str(step.changes.changes) else None)
     async with crowd_of(run.url) as worker, asyncio.TaskGroup() as group, asyncio.timeout(20):
         ann = await comes(run, group, worker("ann"), says(("never", "ann 1")))
         await comes(run, group, worker("dan"), says(("", "dan 1"), ("never", "")))
         await heard.wait()  # it has arrived
-        await worker("dan").give_back(next(one for one in run.parts.engine.state.rooms.seats.values())[1].agent_id)
-        await run.parts.engine.wait_until(lambda state: state.counts["expired"] == 1)
+        await worker("dan").give_back(next(one for one in parts_of(run).engine.state.rooms.seats.values())[1].agent_id)
+        await parts_of(run).engine.wait_until(lambda state: state.counts["expired"] == 1)
         gate.set()
     assert [message["text"] for message in ann.result()[1].messages] == ["dan 1", "Your partner has left."]
 

@@ -15,8 +15,9 @@ from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.operator import Operator
 from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.rules.step import Step
-from mephisto_nb.run import LiveTaskRun
+from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.simulated_workers import simulate_workers
+from tests.inside import parts_of
 from tests.operations.runs import crowd_of, launch, rows, take, work_to_the_end
 
 
@@ -36,14 +37,14 @@ class Counted:
             yield row
 
 
-def watch(run: LiveTaskRun, check: Callable[[RunState], bool]) -> list[Step]:
+def watch(run: TaskRun, check: Callable[[RunState], bool]) -> list[Step]:
     """Hold every committed step against a condition; give those that broke it."""
     broken: list[Step] = []
-    run.parts.engine.listeners.append(lambda step: None if check(step.state) else broken.append(step))
+    parts_of(run).engine.listeners.append(lambda step: None if check(step.state) else broken.append(step))
     return broken
 
 
-def indexes(run: LiveTaskRun) -> list[int]:
+def indexes(run: TaskRun) -> list[int]:
     return sorted(run.results()["input.index"])
 
 
@@ -98,10 +99,10 @@ async def test_a_row_is_offered_before_the_next_one_comes(operator: Operator) ->
     run = await launch(operator, trickle())
     async with crowd_of(run.url) as worker:
         await worker("ann").submit(await take(worker("ann")), {})
-        await run.parts.engine.wait_until(lambda state: state.counts[UnitStatus.COMPLETED] == 1)
+        await parts_of(run).engine.wait_until(lambda state: state.counts[UnitStatus.COMPLETED] == 1)
         assert run.status == "live"
         more.set()
-        await run.parts.engine.wait_until(lambda state: bool(state.launched))
+        await parts_of(run).engine.wait_until(lambda state: bool(state.launched))
         await worker("ann").submit(await take(worker("ann")), {})
     await run.completed()
     assert indexes(run) == [0, 1]
@@ -136,9 +137,9 @@ async def test_rows_that_come_while_a_run_is_closing_are_not_offered(operator: O
     async with crowd_of(run.url) as worker:
         agent_id = await take(worker("ann"))
         ending = asyncio.create_task(run.shutdown())
-        await run.parts.engine.wait_until(lambda state: state.closing is not None)
+        await parts_of(run).engine.wait_until(lambda state: state.closing is not None)
         more.set()
-        await run.parts.engine.do(lambda step: None)
+        await parts_of(run).engine.do(lambda step: None)
         await worker("ann").submit(agent_id, {})
         await ending
     assert run.counts == {"completed": 1}
@@ -152,7 +153,7 @@ async def test_data_that_fails_later_ends_the_run_after_what_there_was(operator:
     run = await launch(operator, failing(), max_num_concurrent_units=1)
     async with crowd_of(run.url) as worker:
         for _ in range(4):
-            await run.parts.engine.wait_until(lambda state: state.counts[UnitStatus.LAUNCHED] == 1)
+            await parts_of(run).engine.wait_until(lambda state: state.counts[UnitStatus.LAUNCHED] == 1)
             details = await worker("ann").register()
             await worker("ann").submit(details["agent_id"], details["init_task_data"])
     with pytest.raises(RunFailedError, match="its data failed: OSError"):
@@ -169,10 +170,10 @@ async def test_a_generator_goes_on_where_it_was_when_its_run_is_taken_up_again(
     monkeypatch.setattr(task_launcher, "DRAWING", 0.0)  # a slow generator: one row at a time
     operator = make_operator()
     run = await launch(operator, getattr(Counted(12), kind)(), max_num_concurrent_units=3)
-    await run.parts.engine.wait_until(lambda state: len(state.assignments) >= 6)
+    await parts_of(run).engine.wait_until(lambda state: len(state.assignments) >= 6)
     await simulate_workers(run.url, lambda data: data, num_workers=1, units_per_worker=2)
     await operator.detach()
-    shared = type(run.parts.blueprint.shared_state)(static_task_data=getattr(Counted(12), kind)())
+    shared = type(parts_of(run).blueprint.shared_state)(static_task_data=getattr(Counted(12), kind)())
     again = await make_operator().reconnect(run.task_run_id, shared)
     await work_to_the_end(again)
     assert indexes(again) == list(range(12))

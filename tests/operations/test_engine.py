@@ -18,7 +18,8 @@ from mephisto_nb.model.changes import Changes
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.operator import Operator
 from mephisto_nb.providers.link import MockProvider
-from mephisto_nb.run import LiveTaskRun
+from mephisto_nb.run import TaskRun
+from tests.inside import live_of, parts_of
 from tests.operations.runs import crowd_of, launch, rows, take, work_to_the_end
 
 
@@ -68,7 +69,7 @@ def fragile(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> Callable[[],
     """Make the operator's database fragile, and the engine quick to try again."""
     monkeypatch.setattr(writer, "FIRST", 0.0)
     monkeypatch.setattr(writer, "MOST", 0.001)
-    return lambda: Fragile(operator._database, monkeypatch)
+    return lambda: Fragile(operator._runs.database, monkeypatch)
 
 
 @pytest.mark.parametrize("reads", [False, True])
@@ -83,7 +84,7 @@ async def test_a_database_that_fails_for_a_while_loses_nothing_and_says_so(
         await database.waiting.wait()
         assert any("The database does not answer" in reason for reason in run.attention)
         database.mend()
-        await run.parts.engine.wait_until(lambda state: state.counts[UnitStatus.COMPLETED] == 5)
+        await parts_of(run).engine.wait_until(lambda state: state.counts[UnitStatus.COMPLETED] == 5)
         assert run.attention == []
         assert set(run.results()["answer.by"]) == set(agents)
 
@@ -94,7 +95,7 @@ async def test_a_database_may_fail_for_a_very_long_while(operator: Operator, fra
     async with crowd_of(run.url) as worker:
         await worker("ann").submit(await take(worker("ann")), {})
     await run.completed()
-    await run.over.wait()
+    await live_of(run).over.wait()
     assert (run.status, database.writes_failing) == ("ended", 0)
 
 
@@ -113,7 +114,7 @@ async def test_a_generator_is_gone_on_with_after_the_database_was_away(
     run = await launch(operator, drawn(), max_num_concurrent_units=1)
     database = fragile()
     await work_to_the_end(run)
-    assert run.launch_failure is None
+    assert live_of(run).launch_failure is None
     assert len(run.units()) == 8
 
 
@@ -123,10 +124,10 @@ async def test_a_person_is_told_at_once_that_nothing_was_stored(
     run, database = await launch(operator, rows(2)), fragile()
     database.fail(reads=True)
     with pytest.raises(DatabaseError, match="the disk is full"):
-        await run.expire_units()
+        await run.steering.expire_units()
     database.mend()
-    await run.parts.engine.do(lambda step: None, patiently=True)
-    assert await run.expire_units() == 2
+    await parts_of(run).engine.do(lambda step: None, patiently=True)
+    assert await run.steering.expire_units() == 2
 
 
 async def test_what_was_committed_after_all_is_not_done_twice(
@@ -140,7 +141,7 @@ async def test_what_was_committed_after_all_is_not_done_twice(
         await worker("ann").post("/submit_metadata", {"USED_AGENT_ID": agent_id, "metadata": {"tip": 1}})
         await database.failed.wait()
         await worker("ann").submit(agent_id, {})
-        await run.parts.engine.wait_until(lambda state: state.counts[UnitStatus.COMPLETED] == 1)
+        await parts_of(run).engine.wait_until(lambda state: state.counts[UnitStatus.COMPLETED] == 1)
     with closing(sqlite3.connect(data_dir / "mephisto_nb.db")) as rows_of:
         assert rows_of.execute("SELECT count(*) FROM agent_metadata").fetchone() == (1,)
     assert len(run.agents()) == 1
@@ -167,7 +168,7 @@ async def test_a_conflict_that_does_not_end_is_told_to_who_asked(operator: Opera
         raise ConflictError("somebody was first")
 
     with pytest.raises(ConflictError):
-        await run.parts.engine.do(clash)
+        await parts_of(run).engine.do(clash)
     assert (run.status, run.counts) == ("live", {"launched": 1})
 
 
@@ -180,7 +181,7 @@ async def test_a_rule_that_cannot_be_applied_changes_nothing_and_harms_nobody(op
         step.change_unit(other, UnitStatus.ACCEPTED, "not from here", "test")
 
     outcomes = await asyncio.gather(
-        run.parts.engine.do(half), run.parts.engine.do(lambda step: 42), return_exceptions=True
+        parts_of(run).engine.do(half), parts_of(run).engine.do(lambda step: 42), return_exceptions=True
     )
     assert isinstance(outcomes[0], TransitionError)
     assert outcomes[1] == 42
@@ -194,11 +195,11 @@ async def test_a_packet_that_cannot_be_handled_is_set_aside_and_the_others_go_on
         return {"text": shared["text"], "seven": 7 // shared["number"]}
 
     run = await launch(operator, [{"text": str(number), "number": number} for number in range(3)])
-    monkeypatch.setattr(run.parts.blueprint, "get_init_data", get_init_data)
+    monkeypatch.setattr(parts_of(run).blueprint, "get_init_data", get_init_data)
     async with crowd_of(run.url) as worker:
         details = await worker("ann").register()
         assert (details["agent_id"], details["failure_code"]) == (None, "bad_registration")
-        await run.parts.engine.do(lambda step: _expire_first(step))
+        await parts_of(run).engine.do(lambda step: _expire_first(step))
         names = ("bob", "eve")
         agents = await asyncio.gather(*(take(worker(name)) for name in names))
         await asyncio.gather(*(worker("any").submit(agent_id, {}) for agent_id in agents))
@@ -229,7 +230,7 @@ async def test_a_provider_that_fails_on_one_worker_serves_the_others(
 
 async def test_who_listens_to_steps_may_fail(operator: Operator) -> None:
     run = await launch(operator, rows(1))
-    run.parts.engine.listeners.insert(0, lambda step: 1 // 0)
+    parts_of(run).engine.listeners.insert(0, lambda step: 1 // 0)
     async with crowd_of(run.url) as worker:
         await worker("ann").submit(await take(worker("ann")), {})
     await run.completed()
@@ -248,13 +249,13 @@ async def test_two_runs_that_meet_the_same_new_workers_know_them_as_the_same_peo
 
 async def test_who_waits_for_a_run_that_is_let_go_of_is_told(operator: Operator) -> None:
     run = await launch(operator, rows(1))
-    waiting = [asyncio.create_task(wait(run)) for wait in (_waits_for_ever, LiveTaskRun.completed)]
-    await run.parts.engine.do(lambda step: None)
+    waiting = [asyncio.create_task(wait(run)) for wait in (_waits_for_ever, TaskRun.completed)]
+    await parts_of(run).engine.do(lambda step: None)
     await operator.detach()
     assert [type(error) for error in await asyncio.gather(*waiting, return_exceptions=True)] == [ClosedError] * 2
     with pytest.raises(ClosedError):
-        await run.parts.engine.do(partial(_expire_first))
+        await parts_of(run).engine.do(partial(_expire_first))
 
 
-async def _waits_for_ever(run: LiveTaskRun) -> None:
-    await run.parts.engine.wait_until(lambda state: False)
+async def _waits_for_ever(run: TaskRun) -> None:
+    await parts_of(run).engine.wait_until(lambda state: False)

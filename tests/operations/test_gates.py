@@ -14,8 +14,9 @@ from mephisto_nb.errors import DatabaseError
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
 from mephisto_nb.rules.run_state import RunState
-from mephisto_nb.run import LiveTaskRun
+from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.simulated_workers import SimulatedWorker, simulate_workers
+from tests.inside import frames_of, live_of, parts_of
 from tests.operations.runs import ABOUT, crowd_of, launch, rows, take
 
 PAGES: dict[str, dict[str, Any]] = {
@@ -27,7 +28,7 @@ GOLDS = [{"text": f"gold {n}", "label": "even" if n % 2 == 0 else "odd"} for n i
 TRAINED = {"onboarding_qualification": "trained"}
 
 
-async def launch_as(operator: Operator, blueprint: str, gates: dict[str, Any], **shared: Any) -> LiveTaskRun:
+async def launch_as(operator: Operator, blueprint: str, gates: dict[str, Any], **shared: Any) -> TaskRun:
     """Launch a run of 200 rows of any blueprint."""
     config = compose(
         blueprint,
@@ -52,7 +53,7 @@ def has_all(state: RunState, sent: int) -> bool:
     return sum(agent.submitted_at is not None for agent in state.agents.values()) == sent and not state.gates.unjudged
 
 
-async def let_work(run: LiveTaskRun, accuracies: dict[str, float], units: int) -> dict[str, str]:
+async def let_work(run: TaskRun, accuracies: dict[str, float], units: int) -> dict[str, str]:
     """Let one worker of each accuracy do so many units at most; give why workers were turned away, by name."""
     codes: dict[str, str] = {}
     sent: dict[str, Any] = {}
@@ -69,7 +70,7 @@ async def let_work(run: LiveTaskRun, accuracies: dict[str, float], units: int) -
     async with asyncio.TaskGroup() as group:
         for name, accuracy in accuracies.items():
             group.create_task(work(name, accuracy))
-    await run.parts.engine.wait_until(lambda state: has_all(state, len(sent)))
+    await parts_of(run).engine.wait_until(lambda state: has_all(state, len(sent)))
     return codes
 
 
@@ -110,7 +111,7 @@ async def test_a_crowd_is_filtered_by_gold_to_the_number(operator: Operator, blu
     assert codes == dict.fromkeys(failed, "gold_failed")
     assert dict(run.results()["worker_name"].value_counts()) == dict.fromkeys(set(expected) - failed, 2)
     assert {f"careless-{n}-000" for n in range(4)} <= failed
-    facts = run.database.get_worker_facts(run.task_run_id, "mock", sorted(expected))
+    facts = frames_of(run).database.get_worker_facts(run.task_run_id, "mock", sorted(expected))
     assert {name for name, known in facts.items() if "banned" in known.grants} == failed
     assert all(known.grants["moods-wrong-golds"] == expected[n][1] for n, known in facts.items() if expected[n][1])
 
@@ -118,9 +119,9 @@ async def test_a_crowd_is_filtered_by_gold_to_the_number(operator: Operator, blu
 async def test_a_dashboard_counts_the_work_and_money_counts_everything(operator: Operator) -> None:
     run = await launch_as(operator, "mock", {"min_golds": 2}, golds=GOLDS, gold_answer="label")
     await let_work(run, {"careful": 1.0}, units=5)
-    assert (run.progress, sum(run.counts.values())) == ((3, 200), 200)
+    assert (live_of(run).progress, sum(run.counts.values())) == ((3, 200), 200)
     assert (len(run.results()), sorted(run.results(gates=True)["unit_index"])) == (3, [-2, -2, 0, 0, 0])
-    assert sum(run.parts.engine.state.pay.values()) == 202
+    assert sum(parts_of(run).engine.state.pay.values()) == 202
     assert {name for name in run.results(gates=True) if name.startswith("input.")} == {"input.text"}
 
 
@@ -190,7 +191,7 @@ async def test_a_judge_that_fails_is_told_and_asked_again(operator: Operator) ->
 Make = Callable[..., Operator]
 
 
-async def restart(make_operator: Make, run: LiveTaskRun, **shared: Any) -> LiveTaskRun:
+async def restart(make_operator: Make, run: TaskRun, **shared: Any) -> TaskRun:
     """Let another operator take the run up, as another kernel would."""
     return await make_operator().reconnect(run.task_run_id, SharedTaskState(**shared))
 
@@ -240,7 +241,7 @@ async def test_a_restart_while_a_page_waits_for_the_verdict_on_gold(operator: Op
         await worker("ann").submit(agent_id, {"label": "?"})
         await asked.wait()
         waiting = group.create_task(worker("ann").register("next page"))
-        await run.parts.engine.wait_until(lambda state: bool(state.gates.held))
+        await parts_of(run).engine.wait_until(lambda state: bool(state.gates.held))
         await operator.detach()
         again = await restart(make_operator, run, golds=GOLDS, judge_gold=lambda answer, row: True)
         assert (await waiting)["init_task_data"] == {"text": "text 0"}
@@ -303,7 +304,7 @@ async def test_a_database_that_does_not_answer_for_a_moment_leaves_no_page_waiti
 ) -> None:
     golds = [{"text": "I could sing!", "mood": "glad"}]
     run = await launch(operator, rows(1), shared={"golds": golds, "gold_answer": "mood"})
-    database, failures = run.database, [DatabaseError("locked")]
+    database, failures = frames_of(run).database, [DatabaseError("locked")]
     real = database.read_results
 
     def read(*args: Any, **kwargs: Any) -> Any:

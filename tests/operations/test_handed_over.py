@@ -13,6 +13,7 @@ import mephisto_nb as mnb
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.kernel.launch.launch_input import read_handed_over
 from mephisto_nb.operator import Operator
+from tests.inside import live_of, parts_of
 from tests.operations.runs import ABOUT, mock_config, rows
 
 TASK = {**ABOUT, "task_reward": 0.1}
@@ -23,8 +24,8 @@ PAGE = mnb.compose("static_html", task=TASK, blueprint_args={"task_html": "<p>${
 @pytest.mark.parametrize("data", [rows(2), pd.DataFrame(rows(2))], ids=["a list", "a frame"])
 async def test_rows_alone_are_launched(operator: Operator, data: Any) -> None:
     run = await operator.launch_task_run(PAGE, data)
-    await run.parts.engine.wait_until(lambda state: len(state.launched) > 0)
-    assert run.progress == (0, 2)
+    await parts_of(run).engine.wait_until(lambda state: len(state.launched) > 0)
+    assert live_of(run).progress == (0, 2)
     await run.force_shutdown()
 
 

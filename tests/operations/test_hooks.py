@@ -9,23 +9,23 @@ from typing import Any
 
 import pytest
 
-from mephisto_nb.display.dashboard.watch import watch
 from mephisto_nb.errors import ConfigError, DatabaseError
 from mephisto_nb.kernel import hooks
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
-from mephisto_nb.run import LiveTaskRun
+from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.simulated_workers import simulate_workers
+from tests.inside import frames_of, live_of, parts_of, watch
 from tests.operations.runs import crowd_of, launch, rows, take
 
 
-async def answer(run: LiveTaskRun, name: str = "ann", **given: Any) -> None:
+async def answer(run: TaskRun, name: str = "ann", **given: Any) -> None:
     """Let a worker do one unit."""
     async with crowd_of(run.url) as worker:
         await worker(name).submit(await take(worker(name)), {"mood": "glad", **given})
 
 
-async def launch_with(operator: Operator, hook: Callable[..., Any], count: int = 1, **task: Any) -> LiveTaskRun:
+async def launch_with(operator: Operator, hook: Callable[..., Any], count: int = 1, **task: Any) -> TaskRun:
     return await launch(operator, rows(count), shared={"on_unit_submitted": hook}, **task)
 
 
@@ -56,7 +56,7 @@ async def test_an_async_hook_pays_grants_and_blocks(operator: Operator) -> None:
     (paid,) = run.payments().to_dict("records")
     assert (paid["worker_name"], paid["kind"], paid["amount"], paid["reason"]) == ("ann", "bonus", 0.5, "for care")
     assert paid["unit_id"] == run.units()["unit_id"].item()
-    facts = run.database.get_worker_facts("another", "mock", ["ann"])["ann"]
+    facts = frames_of(run).database.get_worker_facts("another", "mock", ["ann"])["ann"]
     assert facts.grants == {"careful": 3}
     assert facts.worker is not None
     assert facts.worker.blocked
@@ -75,7 +75,7 @@ async def test_a_plain_hook_does_the_same_from_its_thread(operator: Operator) ->
     await answer(run)
     await run.completed()
     assert run.payments()["amount"].tolist() == [0.5]
-    assert run.database.get_worker_facts("another", "mock", ["ann"])["ann"].grants == {}
+    assert frames_of(run).database.get_worker_facts("another", "mock", ["ann"])["ann"].grants == {}
     assert threads[0] is not threading.main_thread()
 
 
@@ -144,7 +144,7 @@ async def test_a_slow_hook_delays_neither_answers_nor_other_hooks(operator: Oper
     await answer(run, "ann")
     await answer(run, "bob")
     await quick.wait()
-    assert run.progress == (2, 2)
+    assert live_of(run).progress == (2, 2)
     free.set()
     await run.completed()
     assert run.attention == []
@@ -161,7 +161,7 @@ async def test_a_hook_that_never_ends_does_not_keep_a_run_from_ending(
     run = await launch_with(operator, never)
     await answer(run)
     await run.completed()
-    await run.over.wait()
+    await live_of(run).over.wait()
     assert "1 calls had not ended" in "".join(run.attention)
 
 
@@ -173,8 +173,8 @@ async def test_a_failing_hook_is_told_and_the_other_answers_go_on(operator: Oper
     for n in range(2):
         await answer(run, n=n)
     await run.completed()
-    assert [str(error) for error in run.failed_hooks] == ["0", "1"]
-    marks = [event.detail for event in run.database.read_events([run.task_run_id], why=hooks.CALLED)]
+    assert [str(error) for error in live_of(run).failed_hooks] == ["0", "1"]
+    marks = [event.detail for event in frames_of(run).database.read_events([run.task_run_id], why=hooks.CALLED)]
     assert marks == [{"error": "ValueError(0)"}, {"error": "ValueError(1)"}]
 
 
@@ -185,8 +185,8 @@ async def test_what_came_while_no_kernel_was_there_is_told_and_what_was_told_is_
     before = make_operator()
     run = await launch_with(before, lambda unit: first.append(unit.answer["n"]), count=3)
     await answer(run, n=1)
-    await run.parts.engine.wait_until(lambda _: bool(first))
-    await run.parts.engine.do(lambda step: None)  # the mark is on its way
+    await parts_of(run).engine.wait_until(lambda _: bool(first))
+    await parts_of(run).engine.do(lambda step: None)  # the mark is on its way
     async with crowd_of(run.url) as worker:
         agent_id = await take(worker("bob"))
         await before.detach()
@@ -230,7 +230,7 @@ async def test_a_database_that_does_not_answer_for_a_moment_costs_no_call(
 ) -> None:
     told: list[str] = []
     run = await launch(operator, rows(1), shared={"on_unit_submitted": lambda unit: told.append(unit.worker_name)})
-    real, failures = run.read_answers, [DatabaseError("locked")]
+    real, failures = frames_of(run).read_answers, [DatabaseError("locked")]
 
     def read(agent_ids: Any) -> Any:
         if failures:
@@ -240,4 +240,4 @@ async def test_a_database_that_does_not_answer_for_a_moment_costs_no_call(
     monkeypatch.setattr(run, "read_answers", read)
     await simulate_workers(run.url, lambda data: data, num_workers=1)
     await run.completed()
-    assert (len(told), run.failed_hooks) == (1, [])
+    assert (len(told), live_of(run).failed_hooks) == (1, [])

@@ -16,8 +16,9 @@ import pytest
 from mephisto_nb._typing import JSON
 from mephisto_nb.errors import RunBusyError
 from mephisto_nb.operator import Operator
-from mephisto_nb.run import LiveTaskRun
+from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.simulated_workers import SimulatedWorker
+from tests.inside import live_of
 from tests.operations.runs import crowd_of, kill, launch, router_pid, rows
 
 UNITS, WORKERS, HOLDERS, ENOUGH = 200, 50, 5, 60
@@ -68,13 +69,13 @@ async def work_through(url: str, break_down: Callable[[Callable[[], Awaitable[An
     return tally
 
 
-def check(run: LiveTaskRun, tally: Tally) -> None:
+def check(run: TaskRun, tally: Tally) -> None:
     """Every answer that was acknowledged is there, exactly once, with its content; and the run is complete."""
     results = run.results()
     assert results["agent_id"].is_unique
     found = dict(zip(results["agent_id"], results["answer.by"], strict=True))
     assert found == {agent_id: answer["by"] for agent_id, answer in tally.received.items()}  # type: ignore[index, call-overload]
-    assert run.progress == (UNITS, UNITS)
+    assert live_of(run).progress == (UNITS, UNITS)
     assert sorted(results["assignment_index"]) == list(range(UNITS))
 
 
@@ -95,7 +96,7 @@ async def test_a_killed_kernel_loses_no_answer_and_its_run_is_taken_up_at_the_sa
     kernel: tuple[Process, dict[str, str]], make_operator: Callable[..., Operator]
 ) -> None:
     process, about = kernel
-    runs: list[LiveTaskRun] = []
+    runs: list[TaskRun] = []
     with pytest.raises(RunBusyError, match="driven by another kernel"):
         await make_operator().reconnect(about["run_id"])
 
@@ -131,7 +132,7 @@ async def test_kernel_and_router_killed_together_lose_no_answer(
     kernel: tuple[Process, dict[str, str]], make_operator: Callable[..., Operator], data_dir: Path
 ) -> None:
     process, about = kernel
-    runs: list[LiveTaskRun] = []
+    runs: list[TaskRun] = []
 
     async def break_down(holders_submit: Callable[[], Awaitable[None]]) -> None:
         process.kill()

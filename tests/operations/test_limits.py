@@ -12,9 +12,10 @@ from mephisto_nb.errors import RouterError
 from mephisto_nb.model.qualifications import make_requirement
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.operator import Operator
-from mephisto_nb.run import LiveTaskRun
+from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.fake_clock import FakeClock
 from mephisto_nb.testing.simulated_workers import SimulatedWorker
+from tests.inside import live_of, parts_of
 from tests.operations.runs import crowd_of, launch, rows, take
 
 HOUR = 3600.0
@@ -27,8 +28,8 @@ async def refusal(worker: SimulatedWorker) -> tuple[str, str]:
     return details["failure_code"], details["failure_reason"]
 
 
-async def expired(run: LiveTaskRun, count: int) -> None:
-    await run.parts.engine.wait_until(lambda state: state.counts[UnitStatus.EXPIRED] == count)
+async def expired(run: TaskRun, count: int) -> None:
+    await parts_of(run).engine.wait_until(lambda state: state.counts[UnitStatus.EXPIRED] == count)
 
 
 async def test_a_worker_holds_as_many_units_as_allowed_concurrent_says(operator: Operator) -> None:
@@ -58,26 +59,26 @@ async def test_a_worker_does_as_many_units_of_a_task_as_maximum_units_per_worker
 async def test_a_worker_without_a_required_qualification_is_told_so(operator: Operator) -> None:
     wanted = [make_requirement("fluent", "GreaterThanOrEqualTo", 2)]
     run = await launch(operator, rows(2), shared={"qualifications": wanted})
-    await operator.grant_qualification("fluent", "ann", 1)
+    await operator.qualifications.grant("fluent", "ann", 1)
     async with crowd_of(run.url) as worker:
         for name in ("ann", "bob"):
             assert await refusal(worker(name)) == (
                 "not_qualified",
                 "This task asks for a qualification that you do not have.",
             )
-        await operator.grant_qualification("fluent", "ann", 2)
+        await operator.qualifications.grant("fluent", "ann", 2)
         await take(worker("ann"))
 
 
 async def test_holders_of_the_block_qualification_and_blocked_workers_are_kept_out(operator: Operator) -> None:
     run = await launch(operator, rows(2), blueprint={"block_qualification": "banned"})
-    await operator.grant_qualification("banned", "ann")
-    await operator.block_worker("bob")
+    await operator.qualifications.grant("banned", "ann")
+    await operator.workers.block("bob")
     async with crowd_of(run.url) as worker:
         assert (await refusal(worker("ann")))[0] == "not_qualified"
         assert (await refusal(worker("bob")))[0] == "blocked"
-        await operator.revoke_qualification("banned", "ann")
-        await operator.unblock_worker("bob")
+        await operator.qualifications.revoke("banned", "ann")
+        await operator.workers.unblock("bob")
         await take(worker("ann"))
         await take(worker("bob"))
 
@@ -99,7 +100,7 @@ async def test_worker_can_do_unit_chooses_who_gets_what(operator: Operator) -> N
 async def test_no_more_units_are_out_than_max_num_concurrent_units_says(operator: Operator) -> None:
     run = await launch(operator, rows(20), max_num_concurrent_units=3)
     most: list[int] = []
-    run.parts.engine.listeners.append(lambda step: most.append(step.state.num_out))
+    parts_of(run).engine.listeners.append(lambda step: most.append(step.state.num_out))
     async with crowd_of(run.url) as worker:
 
         async def work(name: str) -> None:
@@ -107,8 +108,8 @@ async def test_no_more_units_are_out_than_max_num_concurrent_units_says(operator
                 await worker(name).submit(agent_id, {})
 
         await asyncio.gather(*(work(f"worker-{i}") for i in range(8)))
-        while run.progress != (20, 20):
-            await run.parts.engine.wait_until(lambda state: bool(state.launched) or state.is_complete)
+        while live_of(run).progress != (20, 20):
+            await parts_of(run).engine.wait_until(lambda state: bool(state.launched) or state.is_complete)
             await work("last")
     await run.completed()
     assert max(most) == 3
@@ -134,7 +135,7 @@ async def test_on_unit_submitted_is_called_plain_or_async_and_may_fail(operator:
             for _ in range(2):
                 await worker("ann").submit(await take(worker("ann")), {})
         await run.completed()
-        await run.over.wait()
+        await live_of(run).over.wait()
     await all_called.wait()
     assert (len(set(plain)), len(set(later))) == (2, 2)
     assert [bool(run.attention) for run in runs] == [False, False, True]
@@ -150,7 +151,7 @@ async def test_a_worker_who_takes_too_long_loses_the_unit_to_another(
         clock.advance(HOUR - 1)
         assert (await refusal(worker("bob")))[0] == "no_available_units"
         clock.advance(1)
-        await run.parts.engine.wait_until(lambda state: bool(state.launched))
+        await parts_of(run).engine.wait_until(lambda state: bool(state.launched))
         await worker("bob").submit(await take(worker("bob")), {"by": "bob"})
         await run.completed()
         with pytest.raises(RouterError, match="409 The time for this task is over"):
@@ -194,9 +195,9 @@ async def test_a_run_in_which_nothing_is_submitted_is_shut_down(timed_operator: 
     clock.advance(HOUR / 2)
     async with crowd_of(run.url) as worker:
         await worker("ann").submit(await take(worker("ann")), {})
-        await run.parts.engine.wait_until(lambda state: state.last_submission_at is not None)
+        await parts_of(run).engine.wait_until(lambda state: state.last_submission_at is not None)
     clock.advance(HOUR / 2)
-    await run.parts.engine.do(lambda step: None)
+    await parts_of(run).engine.do(lambda step: None)
     assert run.status == "live"
     clock.advance(HOUR)
     await run.completed()
@@ -227,5 +228,5 @@ async def test_force_rebuild_is_accepted_and_patience_may_be_endless(
 ) -> None:
     run = await launch(timed_operator, force_rebuild=True, no_submission_patience=0)
     clock.advance(30 * 24 * HOUR)
-    await run.parts.engine.do(lambda step: None)
+    await parts_of(run).engine.do(lambda step: None)
     assert run.status == "live"

@@ -14,8 +14,9 @@ from mephisto_nb.errors import ClosedError, LoopError, NotFoundError, RouterErro
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.operator import Operator
 from mephisto_nb.providers.link import MockProvider
-from mephisto_nb.run import LiveTaskRun
+from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.simulated_workers import simulate_workers
+from tests.inside import live_of, parts_of
 from tests.operations.runs import crowd_of, end_routers, has_ended, kill, launch, router_pid, routers_in, rows, take
 
 
@@ -108,10 +109,10 @@ async def test_a_run_whose_units_are_done_says_so_before_its_router_has_ended(op
     async with crowd_of(run.url) as worker:
         await worker("ann").submit(await take(worker("ann")), {})
     await run.completed()
-    assert (run.status, run.is_running, run.over.is_set()) == ("done", True, False)
+    assert (run.status, live_of(run).is_running, live_of(run).over.is_set()) == ("done", True, False)
     assert "done: 1 of 1 units answered" in repr(run)
-    await run.over.wait()
-    assert (run.status, run.is_running) == ("ended", False)
+    await live_of(run).over.wait()
+    assert (run.status, live_of(run).is_running) == ("ended", False)
 
 
 async def test_a_gentle_end_waits_for_who_is_at_work_and_then_nothing_is_left(operator: Operator) -> None:
@@ -120,7 +121,7 @@ async def test_a_gentle_end_waits_for_who_is_at_work_and_then_nothing_is_left(op
     async with crowd_of(run.url) as worker:
         agent_id = await take(worker("ann"))
         ending = asyncio.create_task(operator.shutdown())
-        await run.parts.engine.wait_until(lambda state: state.counts[UnitStatus.EXPIRED] == 2)
+        await parts_of(run).engine.wait_until(lambda state: state.counts[UnitStatus.EXPIRED] == 2)
         assert (run.status, ending.done()) == ("closing", False)
         await worker("ann").submit(agent_id, {"n": 1})
         await ending
@@ -148,10 +149,10 @@ async def test_a_router_ends_by_itself_once_its_run_is_over_and_leaves_no_zombie
     async with crowd_of(run.url) as worker:
         await worker("ann").submit(await take(worker("ann")), {})
         await run.completed()
-    await run.over.wait()
+    await live_of(run).over.wait()
     await has_ended(pid)
-    await asyncio.to_thread(run.parts.architect._reaper.join)  # type: ignore[attr-defined]
-    assert routers_in(run.parts.directory) == []
+    await asyncio.to_thread(parts_of(run).architect._reaper.join)  # type: ignore[attr-defined]
+    assert routers_in(parts_of(run).directory) == []
     assert operator.get_running_task_runs() == []
 
 
@@ -161,7 +162,7 @@ async def test_a_run_that_is_about_to_end_by_itself_can_be_shut_down(operator: O
         agent_id = await take(worker("ann"))
         await worker("ann").submit(agent_id, {})
         await run.completed()
-        await asyncio.gather(run.shutdown(), run.force_shutdown(), run.over.wait())
+        await asyncio.gather(run.shutdown(), run.force_shutdown(), live_of(run).over.wait())
         await run.shutdown()
     assert (run.status, run.counts) == ("ended", {"completed": 1})
 
@@ -170,8 +171,8 @@ async def test_units_can_be_taken_back(operator: Operator) -> None:
     run = await launch(operator, rows(3))
     async with crowd_of(run.url) as worker:
         agent_id = await take(worker("ann"))
-        assert await run.expire_units() == 2
-        assert await run.expire_units() == 0
+        assert await run.steering.expire_units() == 2
+        assert await run.steering.expire_units() == 0
         await worker("ann").submit(agent_id, {})
     await run.completed()
     assert run.counts == {"completed": 1, "expired": 2}
@@ -187,7 +188,7 @@ async def test_waiting_for_runs_ends_when_all_their_work_is_done(operator: Opera
 
 
 async def test_as_a_context_the_operator_ends_gently_or_after_an_error_by_force(data_dir: Path) -> None:
-    async def fail() -> LiveTaskRun:
+    async def fail() -> TaskRun:
         async with Operator(data_dir=data_dir) as operator:
             run = await launch(operator, rows(2))
             async with crowd_of(run.url) as worker:
@@ -195,7 +196,7 @@ async def test_as_a_context_the_operator_ends_gently_or_after_an_error_by_force(
             runs.append(run)
             raise ValueError("a mistake of the cell's")
 
-    runs: list[LiveTaskRun] = []
+    runs: list[TaskRun] = []
     with pytest.raises(ValueError, match="a mistake"):
         await fail()
     assert runs[0].counts == {"expired": 2}
@@ -215,10 +216,10 @@ async def test_a_run_that_is_let_go_of_lives_on_and_is_taken_up(make_operator: C
     with pytest.raises(ClosedError):
         await run.completed()
     again = make_operator()
-    assert [left.task_run_id for left in again.left_behind] == [run.task_run_id]
+    assert [left.task_run_id for left in again._runs.left_behind] == [run.task_run_id]
     taken_up = await again.reconnect(run.task_run_id)
     assert await again.reconnect(run.task_run_id) is taken_up
-    assert (taken_up.url, router_pid(taken_up), again.left_behind) == (url, pid, [])
+    assert (taken_up.url, router_pid(taken_up), again._runs.left_behind) == (url, pid, [])
     await simulate_workers(url, lambda data: data, num_workers=1)
     await taken_up.completed()
     await taken_up.over.wait()
@@ -232,9 +233,9 @@ async def test_a_stranger_in_the_routers_place_is_not_trusted(operator: Operator
     run = await launch(operator, rows(1))
     async with crowd_of(run.url) as worker:
         await take(worker("ann"))
-    config = run.parts.directory / "router_config.json"
+    config = parts_of(run).directory / "router_config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"token": "f" * 64}))
-    await run.parts.link._channel.close()  # type: ignore[union-attr]
+    await parts_of(run).link._channel.close()  # type: ignore[union-attr]
     with pytest.raises(RunFailedError, match="stopped working"):
         await run.completed()
     assert (run.status, bool(run.attention)) == ("failed", True)
@@ -265,18 +266,18 @@ async def test_a_router_that_cannot_be_revived_is_told_of_and_tried_again(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = await launch(operator, rows(1))
-    revive, tried = run.parts.architect.revive, asyncio.Event()
+    revive, tried = parts_of(run).architect.revive, asyncio.Event()
 
     async def fail() -> Any:
         tried.set()
         raise RouterError("there is no disk")
 
-    monkeypatch.setattr(run.parts.architect, "revive", fail)
+    monkeypatch.setattr(parts_of(run).architect, "revive", fail)
     await kill(router_pid(run))
     await tried.wait()
     await asyncio.sleep(0)
     assert any("The router cannot be reached" in reason for reason in run.attention)
-    monkeypatch.setattr(run.parts.architect, "revive", revive)
+    monkeypatch.setattr(parts_of(run).architect, "revive", revive)
     async with crowd_of(run.url) as worker:
         await worker("ann").submit(await take(worker("ann")), {})
     await run.completed()

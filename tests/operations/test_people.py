@@ -19,6 +19,7 @@ from mephisto_nb.model.qualifications import Comparator, make_requirement
 from mephisto_nb.model.records import TaskRun
 from mephisto_nb.operator import Operator
 from mephisto_nb.people.qualifications import requires
+from tests.inside import parts_of
 from tests.operations.runs import crowd_of, launch, rows, take
 from tests.review.answers import said, stored_run
 
@@ -40,16 +41,16 @@ async def test_acts_stand_in_the_name_of_whom_the_computer_knows_or_of_whoever_i
 ) -> None:
     monkeypatch.setenv("LOGNAME", "lena")
     await operator.qualifications.grant("careful", "ann")
-    await operator.grant_qualification("careful", "bob")
-    await operator.revoke_qualification("careful", "bob", who="kim")
-    await operator.block_worker("bob", who="kim")
-    await operator.unblock_worker("bob")
+    await operator.qualifications.grant("careful", "bob")
+    await operator.qualifications.revoke("careful", "bob", who="kim")
+    await operator.workers.block("bob", who="kim")
+    await operator.workers.unblock("bob")
     await operator.workers.note("ann", "kind")
     await operator.workers.undo()
     assert operator.workers.history()["who"].tolist() == ["lena", "lena", "kim", "kim", *["lena"] * 3]
     run = stored_run(operator, [said(0, "ann", "glad")])
-    decided = await run.approve(block=True)
-    await run.undo_review(decided)
+    decided = await run.review.approve(block=True)
+    await run.review.undo(decided)
     assert operator.workers.history()["who"].tolist()[-2:] == ["lena", "lena"]
 
 
@@ -150,7 +151,7 @@ async def test_undo_takes_back_acts_of_its_own_kind_and_names_the_other(operator
 
 async def test_an_act_that_somebody_went_over_is_not_undone(operator: Operator) -> None:
     await operator.qualifications.grant("careful", CROWD)
-    operator._database.grant_qualification("careful", "bob", "mock", 9)
+    operator._runs.database.grant_qualification("careful", "bob", "mock", 9)
     with pytest.raises(ConflictError, match="'bob'"):
         await operator.qualifications.undo()
     assert sorted(operator.qualifications.grants()["value"]) == [1, 1, 1, 9]
@@ -159,7 +160,7 @@ async def test_an_act_that_somebody_went_over_is_not_undone(operator: Operator) 
 async def test_what_cannot_be_undone_does_not_stand_before_what_can(operator: Operator) -> None:
     await operator.qualifications.grant("other", "ann")
     await operator.qualifications.grant("careful", CROWD)
-    operator._database.grant_qualification("careful", "bob", "mock", 9)
+    operator._runs.database.grant_qualification("careful", "bob", "mock", 9)
     with pytest.raises(ConflictError, match="the act before it: Granted 'other' to 1 worker"):
         await operator.qualifications.undo()
     await operator.qualifications.undo()
@@ -203,10 +204,10 @@ async def test_what_is_granted_to_nobody_is_not_made_as_the_preview_says(operato
 
 async def test_undo_leaves_what_came_with_a_decision_to_the_decisions_own(operator: Operator) -> None:
     run = stored_run(operator, [said(0, "ann", "glad")])
-    decided = await run.approve(grant="careful", block=True)
+    decided = await run.review.approve(grant="careful", block=True)
     with pytest.raises(NotFoundError, match=r"decision on an answer.*run\.undo_review"):
         await operator.workers.undo()
-    await run.undo_review(decided)
+    await run.review.undo(decided)
     assert operator.qualifications.grants().empty
     assert not operator.workers.frame()["blocked"].any()
 
@@ -285,10 +286,10 @@ async def test_what_workers_earned_by_the_hour_is_told_across_runs(operator: Ope
 async def test_what_was_soft_rejected_is_not_approved_and_earned_is_what_is_owed_or_sent(operator: Operator) -> None:
     run = stored_run(operator, [said(item, "ann", "glad") for item in range(4)])
     units = run.units()["unit_id"].tolist()
-    await run.approve(units[0], bonus=0.5)
-    await operator.mark_paid(worker="ann")
-    await run.soft_reject(units[1])
-    await run.reject(units[2])
+    await run.review.approve(units[0], bonus=0.5)
+    await operator.payments.mark_paid(worker="ann")
+    await run.review.soft_reject(units[1])
+    await run.review.reject(units[2])
     [ann] = operator.workers.frame().to_dict("records")
     counted = ("units", "approved", "soft_rejected", "rejected", "waiting")
     assert [ann[name] for name in counted] == [4, 1, 1, 1, 1]
@@ -302,7 +303,7 @@ async def test_the_workers_of_a_run_are_in_the_frame_with_what_they_did(operator
         ann = crowd("ann")
         agent_id = await take(ann)
         await ann.submit(agent_id, {"label": "glad"})
-        await run.parts.engine.wait_until(lambda state: state.agents[agent_id].submitted_at is not None)
+        await parts_of(run).engine.wait_until(lambda state: state.agents[agent_id].submitted_at is not None)
     [row] = operator.workers.frame().to_dict("records")
     assert (row["worker_name"], row["units"], row["waiting_pay"], row["qualifications"]) == ("ann", 1, 0.1, {})
     assert row["hourly_pay"] > 0

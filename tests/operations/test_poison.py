@@ -11,6 +11,7 @@ import pytest
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.operator import Operator
 from mephisto_nb.testing.simulated_workers import simulate_workers
+from tests.inside import live_of, parts_of
 from tests.operations.chats import launch_chat, talk
 from tests.operations.runs import crowd_of, launch, rows
 
@@ -35,7 +36,7 @@ async def test_an_act_that_cannot_be_is_refused_and_the_run_goes_on(
     await simulate_workers(run.url, lambda data: data, num_workers=2)
     async with asyncio.timeout(20):
         await run.completed()
-    assert [type(error) for error in run.failed_hooks] == [ConfigError] * 2
+    assert [type(error) for error in live_of(run).failed_hooks] == [ConfigError] * 2
 
 
 @pytest.mark.parametrize("data", [{"score": object()}, {"score": float("nan")}, "text"], ids=["object", "nan", "text"])
@@ -48,7 +49,7 @@ async def test_what_no_page_can_be_sent_ends_that_conversation_alone(operator: O
     run = await launch_chat(operator, [{}], blueprint={"units_per_assignment": 1}, conversation=says)
     async with crowd_of(run.url) as worker, asyncio.timeout(20):
         await worker("ann").register()
-        await run.parts.engine.wait_until(lambda state: bool(state.launched))
+        await parts_of(run).engine.wait_until(lambda state: bool(state.launched))
         how, _ = await talk(worker("bob"), lambda messages: None)
     assert how == "done"
     assert run.events()["why"].str.contains("Say a dictionary").any()

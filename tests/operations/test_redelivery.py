@@ -10,12 +10,13 @@ import pytest
 from mephisto_nb.kernel.client_io_handler import ClientIOHandler
 from mephisto_nb.model.packets import Packet, PacketType, Received
 from mephisto_nb.operator import Operator
+from tests.inside import parts_of
 from tests.operations.runs import crowd_of, launch, rows, take
 
 
 async def test_a_message_that_comes_again_while_it_waits_is_handled_once(operator: Operator) -> None:
     run = await launch(operator, rows(1))
-    engine = run.parts.engine
+    engine = parts_of(run).engine
     async with crowd_of(run.url) as worker:
         agent_id = await take(worker("ann"))
     packet = Packet(PacketType.LOG_ERROR, agent_id, {"error": "a script failed"})
@@ -29,10 +30,10 @@ async def test_a_message_that_comes_again_while_it_waits_is_handled_once(operato
 
 async def test_an_acknowledgement_that_comes_late_takes_nothing_back(operator: Operator) -> None:
     run = await launch(operator, rows(1))
-    engine = run.parts.engine
+    engine = parts_of(run).engine
     async with crowd_of(run.url) as worker:
         await take(worker("ann"))
-    await run.parts.link.settle(10.0)
+    await parts_of(run).link.settle(10.0)
     engine.delivered(0)
     await engine.load()
     assert not engine.outbox
@@ -47,10 +48,10 @@ async def test_a_run_has_not_ended_before_its_router_knows(
     finish = ClientIOHandler.finish
 
     async def watch(link: ClientIOHandler, linger: float) -> None:
-        ended.append(run.parts.database.load_run(run.task_run_id).run.ended_at)
+        ended.append(parts_of(run).database.load_run(run.task_run_id).run.ended_at)
         await finish(link, linger)
 
     monkeypatch.setattr(ClientIOHandler, "finish", watch)
     await run.force_shutdown()
     assert ended == [None]
-    assert run.parts.database.load_run(run.task_run_id).run.ended_at is not None
+    assert parts_of(run).database.load_run(run.task_run_id).run.ended_at is not None

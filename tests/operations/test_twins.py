@@ -11,6 +11,7 @@ import pytest
 from mephisto_nb.errors import RunBusyError
 from mephisto_nb.kernel.launch.run_lock import find_driver, take_lock
 from mephisto_nb.operator import Operator
+from tests.inside import frames_of, parts_of
 from tests.operations.runs import launch, rows
 
 
@@ -32,10 +33,10 @@ async def test_a_run_of_another_task_or_one_that_has_ended_is_no_news(operator: 
 
 async def test_who_drives_a_run_is_named(operator: Operator, tmp_path: Path) -> None:
     run = await launch(operator, rows(1))
-    directory = run.parts.directory
+    directory = parts_of(run).directory
     pid = os.getpid()
     with pytest.raises(RunBusyError, match=rf"is driven by another kernel \(pid {pid}\)\. Shut that one down first"):
-        take_lock(directory, run.task_run)
+        take_lock(directory, frames_of(run).task_run)
     assert operator.find_driver(run.task_run_id) == f"another kernel (pid {pid})"
     other = Operator(
         operator._runs_directory.parent, database=operator._url.replace("mephisto_nb.db", "./mephisto_nb.db")

@@ -11,15 +11,16 @@ import pytest
 from mephisto_nb.kernel import can_do_unit
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
-from mephisto_nb.run import LiveTaskRun
+from mephisto_nb.run import TaskRun
+from tests.inside import parts_of
 from tests.operations.runs import crowd_of, launch, rows, take
 
 
-async def launch_with(operator: Operator, hook: Callable[..., Any], count: int = 2) -> LiveTaskRun:
+async def launch_with(operator: Operator, hook: Callable[..., Any], count: int = 2) -> TaskRun:
     return await launch(operator, rows(count), shared={"worker_can_do_unit": hook})
 
 
-def why(run: LiveTaskRun) -> list[str]:
+def why(run: TaskRun) -> list[str]:
     """Give the reasons in the event log that are about requests."""
     events = run.events()
     return list(events[events["subject"] == "request"]["why"])
@@ -40,7 +41,7 @@ async def test_the_verdict_decides_who_gets_which_unit(operator: Operator) -> No
     assert units.at[agent_id, "assignment_index"] == 1
     assert asked == [("ann", 0.1), ("ann", 0.1)]
     assert why(run) == [can_do_unit.ASKED, can_do_unit.ANSWERED]
-    assert run.parts.tally.turned_away == {}
+    assert parts_of(run).tally.turned_away == {}
 
 
 async def test_no_for_every_unit_turns_the_worker_away(operator: Operator) -> None:
@@ -51,7 +52,7 @@ async def test_no_for_every_unit_turns_the_worker_away(operator: Operator) -> No
     async with crowd_of(run.url) as worker:
         details = await worker("ann").register()
     assert (details["agent_id"], details["failure_code"]) == (None, "no_available_units")
-    assert list(run.parts.tally.turned_away) == ["ann"]
+    assert list(parts_of(run).tally.turned_away) == ["ann"]
 
 
 async def test_nobody_waits_for_the_verdict_on_another(operator: Operator) -> None:
@@ -65,12 +66,12 @@ async def test_nobody_waits_for_the_verdict_on_another(operator: Operator) -> No
     run = await launch_with(operator, slow_for_ann)
     async with crowd_of(run.url) as worker:
         slow = asyncio.create_task(take(worker("ann")))
-        await run.parts.engine.wait_until(lambda state: "ann" in state.new_workers)
+        await parts_of(run).engine.wait_until(lambda state: "ann" in state.new_workers)
         await take(worker("bob"))
         assert not slow.done()
         free.set()
         await slow
-    assert run.num_working == 2
+    assert run.counts.get("assigned", 0) == 2
 
 
 async def test_a_unit_that_was_taken_meanwhile_is_not_given_twice(operator: Operator) -> None:

@@ -15,6 +15,7 @@ from mephisto_nb.model.states import AgentStatus, UnitStatus
 from mephisto_nb.operator import Operator
 from mephisto_nb.ports.database import Database
 from mephisto_nb.testing.contracts._samples import SampleRun, change_agent, change_unit
+from tests.inside import frames_of
 from tests.operations.runs import ABOUT
 
 #: (item, worker, answer, seconds)
@@ -32,7 +33,7 @@ def stored_run(
 
 def sample_run(operator: Operator, task_name: str, crowd: str = "mock", **fields: Any) -> SampleRun:
     """Store an ended run that nobody has answered."""
-    database: Database = operator._database
+    database: Database = operator._runs.database
     task = {**ABOUT, "task_reward": 0.25, "task_name": task_name}
     config = resolve_config(compose("mock", provider=crowd, task=task)).as_dict()
     given = {"ended_at": 2000.0, "config": config, "generator_done": True}
@@ -45,7 +46,7 @@ def add_answers(run: SampleRun, rows: list[Row]) -> None:
     work = {item: run.make_work(sum(row[0] == item for row in rows)) for item in items}
     run.commit(*work.values())
     left = {item: list(work[item].units) for item in items}
-    known = run.database.get_worker_facts(run.id, run.run.provider_type, [row[1] for row in rows])
+    known = frames_of(run).database.get_worker_facts(run.id, run.run.provider_type, [row[1] for row in rows])
     workers = {name: facts.worker for name, facts in known.items()}
     for item, name, answer, seconds in rows:
         worker = workers.get(name) or run.add_worker(name)
@@ -69,7 +70,7 @@ def stored_page_run(operator: Operator, html: str, rows: list[Row], task_name: s
     blueprint = StaticHTMLBlueprint(
         StaticHTMLBlueprintArgs(task_html=html, preview_with_sample=False), SharedTaskState(static_task_data=[{}])
     )
-    blueprint.build_site(run.directory / "site")
+    blueprint.build_site(frames_of(run).directory / "site")
     return run
 
 

@@ -23,7 +23,7 @@ async def decide(run: Any, verdict: str, size: int, seed: int, **extras: Any) ->
     unit_ids = list(run.results()["unit_id"])
     random.Random(seed).shuffle(unit_ids)
     parts = [unit_ids[start : start + size] for start in range(0, len(unit_ids), size)]
-    return pd.concat([await run.reviewing.decide(verdict, part, **extras) for part in parts])
+    return pd.concat([await run.review._reviewing.decide(verdict, part, **extras) for part in parts])
 
 
 async def main(directory: str, task_run_id: str) -> None:

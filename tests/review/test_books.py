@@ -14,6 +14,7 @@ from mephisto_nb.model.states import PaymentStatus
 from mephisto_nb.operator import Operator
 from mephisto_nb.providers.link import MockProvider, MockProviderArgs
 from mephisto_nb.review.payments import OWED_COLUMNS, PAID_COLUMNS
+from tests.inside import frames_of
 from tests.review.answers import said, stored_run
 
 
@@ -31,13 +32,13 @@ class Elsewhere(MockProvider):
 @pytest.fixture
 async def run(operator: Operator) -> Any:
     run = stored_run(operator, [said(0, "ann", "glad"), said(0, "bob", "grim"), said(1, "ann", "grim")])
-    await run.approve(bonus=0.5, worker="bob")
-    await run.approve()
+    await run.review.approve(bonus=0.5, worker="bob")
+    await run.review.approve()
     return run
 
 
 async def test_what_is_owed_is_summed_by_worker(operator: Operator, run: Any) -> None:
-    owed = operator.owed()
+    owed = operator.payments.owed()
     assert tuple(owed.columns) == OWED_COLUMNS
     assert owed[["worker_name", "owed", "payments", "sent"]].to_numpy().tolist() == [
         ["bob", 0.75, 2, 0.0],
@@ -48,23 +49,23 @@ async def test_what_is_owed_is_summed_by_worker(operator: Operator, run: Any) ->
 async def test_what_was_paid_is_noted_once(operator: Operator, run: Any) -> None:
     when = datetime(2026, 1, 2, 12, tzinfo=UTC)
     owed = operator.payments()
-    paid = await operator.mark_paid(worker="bob", at=when, who="eve")
+    paid = await operator.payments.mark_paid(worker="bob", at=when, who="eve")
     assert tuple(paid.columns) == PAID_COLUMNS
     assert (list(paid["done"]), paid["amount"].sum()) == ([True, True], 0.75)
-    again = await operator.mark_paid(owed[owed["worker_name"] == "bob"], who="mia")
+    again = await operator.payments.mark_paid(owed[owed["worker_name"] == "bob"], who="mia")
     assert list(again["why"]) == ["was sent already at 2026-01-02 12:00 UTC"] * 2
-    assert operator.owed().set_index("worker_name")["owed"].to_dict() == {"ann": 0.5, "bob": 0.0}
+    assert operator.payments.owed().set_index("worker_name")["owed"].to_dict() == {"ann": 0.5, "bob": 0.0}
     events = run.events()
     assert list(events.loc[events["subject"] == "payment", "who"]) == ["eve", "eve"]
 
 
 async def test_payments_of_no_name_are_refused(operator: Operator, run: Any) -> None:
     with pytest.raises(ConfigError, match="Name the payments"):
-        await operator.mark_paid()
+        await operator.payments.mark_paid()
     with pytest.raises(NotFoundError, match="no payment 'nothing'"):
-        await operator.mark_paid("nothing")
+        await operator.payments.mark_paid("nothing")
     with pytest.raises(ConfigError, match="no column payment_id"):
-        await operator.mark_paid(run.units())
+        await operator.payments.mark_paid(run.units())
     assert set(operator.payments()["status"]) == {"owed"}
 
 
@@ -74,92 +75,97 @@ async def test_who_was_paid_is_one_person_and_known(
     monkeypatch.setattr(registry.PROVIDERS, "_classes", dict(registry.PROVIDERS._classes))
     registry.PROVIDERS.register(Elsewhere, replace=True)
     other = stored_run(operator, [said(0, "ann", "glad")], crowd="elsewhere")
-    await other.approve()
+    await other.review.approve()
     with pytest.raises(ConfigError, match="'ann' is the name of 2 workers, in different crowds"):
-        await operator.mark_paid(worker="ann")
+        await operator.payments.mark_paid(worker="ann")
     with pytest.raises(NotFoundError, match="Nothing was ever owed to a worker 'anne'"):
-        await operator.mark_paid(worker="anne")
+        await operator.payments.mark_paid(worker="anne")
     assert "sent" not in set(operator.payments()["status"])
-    owed = operator.owed()
+    owed = operator.payments.owed()
     assert owed["worker_name"].tolist() == ["bob", "ann", "ann"]
-    paid = await operator.mark_paid(other.payments())
+    paid = await operator.payments.mark_paid(other.payments())
     assert paid["done"].tolist() == [True]
-    assert len(await operator.mark_paid(run.payments(), worker="ann")) == 2
+    assert len(await operator.payments.mark_paid(run.payments(), worker="ann")) == 2
 
 
 async def test_books_of_nothing_are_empty_frames(operator: Operator) -> None:
-    assert operator.owed().empty
-    assert tuple(operator.owed().columns) == OWED_COLUMNS
-    assert (operator.payments().empty, operator.reviews().empty) == (True, True)
+    assert operator.payments.owed().empty
+    assert tuple(operator.payments.owed().columns) == OWED_COLUMNS
+    assert (operator.payments().empty, operator.review.decisions().empty) == (True, True)
 
 
 async def test_decisions_of_all_runs_are_joined_by_ids(operator: Operator, run: Any) -> None:
-    reviews = operator.reviews().merge(run.units(), on="unit_id", suffixes=("", "_of_unit"))
+    reviews = operator.review.decisions().merge(run.units(), on="unit_id", suffixes=("", "_of_unit"))
     assert list(reviews["after"]) == list(reviews["status"])
-    paid = operator.reviews().merge(operator.payments(), left_on="bonus_payment_id", right_on="payment_id")
+    paid = operator.review.decisions().merge(operator.payments(), left_on="bonus_payment_id", right_on="payment_id")
     assert list(paid["amount"]) == list(paid["bonus"]) == [0.5]
 
 
 def test_a_task_of_no_run_is_refused(operator: Operator) -> None:
     with pytest.raises(NotFoundError, match="no run of a task 'none'"):
-        operator.reviewing("none")
+        operator.review.of("none")
 
 
 async def test_what_is_owed_is_told_by_run(operator: Operator, run: Any) -> None:
     other = stored_run(operator, [said(0, "ann", "glad")], "other")
-    await other.approve()
-    everything = operator.owed().set_index("worker_name")
+    await other.review.approve()
+    everything = operator.payments.owed().set_index("worker_name")
     assert everything["tasks"].to_dict() == {"bob": "moods", "ann": "moods, other"}
     assert everything["providers"].to_dict() == {"bob": "mock", "ann": "mock"}
     assert everything["owed"].to_dict() == {"bob": 0.75, "ann": 0.75}
-    for owed in (other.owed(), operator.owed("other"), operator.owed([other.task_run_id])):
+    for owed in (other.payments.owed(), operator.payments.owed("other"), operator.payments.owed([other.task_run_id])):
         assert owed[["worker_name", "owed", "tasks"]].to_numpy().tolist() == [["ann", 0.25, "other"]]
-    assert tuple(other.owed().columns) == OWED_COLUMNS
+    assert tuple(other.payments.owed().columns) == OWED_COLUMNS
     with pytest.raises(NotFoundError, match="no run of a task 'none'"):
-        operator.owed("none")
+        operator.payments.owed("none")
 
 
 async def test_what_will_be_marked_as_paid_is_said_first(operator: Operator, run: Any) -> None:
-    foreseen = operator.preview_paid(run.payments())
+    foreseen = operator.payments.preview_paid(run.payments())
     assert (foreseen.payments, foreseen.workers, foreseen.total) == (4, 2, 1.25)
     assert str(foreseen) == "4 payments to 2 workers (of 'moods'), $1.25 in all, will be marked as paid."
     assert set(operator.payments()["status"]) == {"owed"}
-    await operator.mark_paid(worker="ann")
-    assert str(operator.preview_paid(run.payments())) == (
+    await operator.payments.mark_paid(worker="ann")
+    assert str(operator.payments.preview_paid(run.payments())) == (
         "2 payments to 1 worker (of 'moods'), $0.75 in all, will be marked as paid. "
         "2 payments will be left alone: sent already."
     )
     with pytest.raises(ConfigError, match="Name the payments"):
-        operator.preview_paid()
+        operator.payments.preview_paid()
 
 
 async def test_what_was_marked_as_paid_by_mistake_is_owed_again(operator: Operator, run: Any) -> None:
-    paid = await operator.mark_paid(run.payments(), who="eve")
-    back = await operator.unmark_paid(paid, who="mia")
+    paid = await operator.payments.mark_paid(run.payments(), who="eve")
+    back = await operator.payments.unmark_paid(paid, who="mia")
     assert (tuple(back.columns), back["done"].tolist()) == (PAID_COLUMNS, [True] * 4)
     payments = operator.payments()
     assert (set(payments["status"]), payments["sent_at"].notna().any()) == ({"owed"}, False)
     events = run.events().query("subject == 'payment'")
     assert events["who"].tolist() == ["eve"] * 4 + ["mia"] * 4
-    again = await operator.unmark_paid(paid)
+    again = await operator.payments.unmark_paid(paid)
     assert set(again["why"]) == {"was owed already"}
-    await operator.mark_paid(worker="ann")
-    assert (await operator.unmark_paid(worker="ann"))["done"].tolist() == [True, True]
+    await operator.payments.mark_paid(worker="ann")
+    assert (await operator.payments.unmark_paid(worker="ann"))["done"].tolist() == [True, True]
     with pytest.raises(ConfigError, match="Name the payments"):
-        await operator.unmark_paid()
+        await operator.payments.unmark_paid()
 
 
 async def test_what_the_crowd_has_paid_itself_stays_paid(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry.PROVIDERS, "_classes", dict(registry.PROVIDERS._classes))
     registry.PROVIDERS.register(Elsewhere, replace=True)
     theirs = stored_run(operator, [said(0, "ann", "glad"), said(0, "bob", "glad")], crowd="elsewhere")
-    await theirs.approve(worker="bob")
-    await operator.mark_paid(worker="bob")
-    await theirs.approve(worker="ann")
+    await theirs.review.approve(worker="bob")
+    await operator.payments.mark_paid(worker="bob")
+    await theirs.review.approve(worker="ann")
     ids = theirs.payments().set_index("worker_name")["payment_id"]
-    await theirs.writer.call(
-        theirs.database.settle_payments, [ids["ann"]], PaymentStatus.OWED, PaymentStatus.SENT, 9.0, "elsewhere"
+    await frames_of(theirs).writer.call(
+        frames_of(theirs).database.settle_payments,
+        [ids["ann"]],
+        PaymentStatus.OWED,
+        PaymentStatus.SENT,
+        9.0,
+        "elsewhere",
     )
-    back = await operator.unmark_paid(theirs.payments())
+    back = await operator.payments.unmark_paid(theirs.payments())
     assert back.set_index("worker_name")["done"].to_dict() == {"ann": False, "bob": True}
     assert "was not marked by hand" in back.set_index("worker_name")["why"]["ann"]

@@ -22,26 +22,26 @@ def run(operator: Operator) -> Any:
 
 
 async def test_a_preview_says_what_comes_true(run: Any) -> None:
-    await run.reject(worker="bob")
+    await run.review.reject(worker="bob")
     rows = run.units()
-    foreseen = run.preview_review("approve", rows, bonus=0.5, grant="careful", block=True)
+    foreseen = run.review.preview("approve", rows, bonus=0.5, grant="careful", block=True)
     assert (foreseen.units, foreseen.workers, foreseen.reward, foreseen.bonus) == (2, 1, 0.5, 1.0)
     assert (foreseen.total, foreseen.grants, foreseen.blocks) == (1.5, 1, 1)
     assert dict(foreseen.refused) == {"was decided on before": 1}
-    assert len(run.reviews()) == 1  # nothing was done
-    outcome = await run.approve(rows, bonus=0.5, grant="careful", block=True)
+    assert len(run.review.decisions()) == 1  # nothing was done
+    outcome = await run.review.approve(rows, bonus=0.5, grant="careful", block=True)
     assert (outcome["done"].sum(), run.payments()["amount"].sum()) == (2, 1.5)
 
 
 async def test_a_preview_reads_as_sentences(run: Any) -> None:
-    assert str(run.preview_review("approve", bonus=0.5, message="Thanks")) == (
+    assert str(run.review.preview("approve", bonus=0.5, message="Thanks")) == (
         "3 answers of 2 workers will be approved. $2.25 will be owed: $0.75 of pay, $1.50 of bonuses. "
-        "The provider 'mock' pays nobody: the sum stays owed until operator.mark_paid(). "
+        "The provider 'mock' pays nobody: the sum stays owed until operator.payments.mark_paid(). "
         "The provider 'mock' sends no messages: yours is kept, and not sent."
     )
-    await run.approve(worker="bob", block=True)
-    assert str(run.preview_review("reject")) == "2 answers of 1 worker will be rejected."
-    assert str(run.preview_review("undo", worker="bob")) == (
+    await run.review.approve(worker="bob", block=True)
+    assert str(run.review.preview("reject")) == "2 answers of 1 worker will be rejected."
+    assert str(run.review.preview("undo", worker="bob")) == (
         "1 answer of 1 worker will be undone. 1 payment will be owed no longer. 1 worker will be unblocked."
     )
 
@@ -51,7 +51,7 @@ async def test_fees_are_part_of_the_sum(run: Any, monkeypatch: pytest.MonkeyPatc
         FEE_RATE: ClassVar[float] = 0.2
 
     monkeypatch.setattr(decide, "find_crowd", lambda _: Dear)
-    foreseen = run.preview_review("approve", worker="bob", bonus=0.75)
+    foreseen = run.review.preview("approve", worker="bob", bonus=0.75)
     assert foreseen.fees == pytest.approx(0.2)
     assert foreseen.total == pytest.approx(1.2)
     assert "$0.20 of fees" in str(foreseen)
@@ -63,10 +63,10 @@ def test_a_crowd_that_is_not_installed_is_none() -> None:
 
 async def test_several_runs_add_up(operator: Operator, run: Any) -> None:
     stored_run(operator, ROWS[:1])
-    foreseen = operator.reviewing("moods").preview("approve")
+    foreseen = operator.review.of("moods").preview("approve")
     assert (foreseen.units, foreseen.total) == (4, 1.0)
 
 
 def test_a_verdict_that_does_not_exist_is_refused(run: Any) -> None:
     with pytest.raises(ConfigError, match="There is no verdict 'praise'"):
-        run.preview_review("praise")
+        run.review.preview("praise")

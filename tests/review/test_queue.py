@@ -129,12 +129,12 @@ def test_who_was_mostly_rejected_is_looked_at() -> None:
 async def test_a_queue_is_walked_and_gets_shorter(operator: Operator) -> None:
     tones = [("ann", "glad"), ("bob", "glad"), ("cat", "grim")]
     run = stored_run(operator, [said(item, name, tone) for item in range(2) for name, tone in tones])
-    queue = run.review_queue("disagreement")
+    queue = run.review.queue("disagreement")
     assert list(queue["worker_name"][:2]) == ["cat", "cat"]
-    await run.reject(queue.head(2), note="careless")
-    assert len(run.review_queue()) == 4
-    assert len(run.review_queue(decided=True)) == 6
-    records = run.reviewing.records().set_index("worker_name")
+    await run.review.reject(queue.head(2), note="careless")
+    assert len(run.review.queue()) == 4
+    assert len(run.review.queue(decided=True)) == 6
+    records = run.review.records().set_index("worker_name")
     assert (records["rejected"]["cat"], records["notes"]["cat"]) == (2, ["careless", "careless"])
     with pytest.raises(ConfigError, match="no order 'mood'"):
-        run.review_queue("mood")
+        run.review.queue("mood")

@@ -71,11 +71,11 @@ def asked() -> list[tuple[str, str, float]]:
 
 
 async def test_what_was_decided_is_asked_for_once(run: Any) -> None:
-    await run.approve(worker="ann", bonus=0.5, message="Thanks")
-    await run.approve(worker="ann", bonus=0.5, message="Thanks")
+    await run.review.approve(worker="ann", bonus=0.5, message="Thanks")
+    await run.review.approve(worker="ann", bonus=0.5, message="Thanks")
     assert asked() == [("message", "ann", 0.0), ("approve", "ann", 0.25), ("bonus", "ann", 0.5)]
     assert set(run.payments()["status"]) == {"sent"}
-    await run.reject(worker="bob", block=True)
+    await run.review.reject(worker="bob", block=True)
     assert asked()[3:] == [("reject", "bob", 0.0), ("block", "bob", 0.0)]
     assert await run.tell_crowd() == []
     assert len(asked()) == 5
@@ -86,7 +86,7 @@ async def test_what_the_crowd_refuses_stays_owed_and_is_asked_for_again(
     run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Generous, "is_broke", True)
-    outcome = await run.approve(worker="ann")
+    outcome = await run.review.approve(worker="ann")
     assert (list(outcome["done"]), list(run.payments()["status"])) == ([True], ["owed"])
     assert run.events()["why"].str.contains("The account holds").sum() == 1
     assert (await run.tell_crowd())[0].startswith("approve for ann: The account holds 0.00 USD")
@@ -99,10 +99,10 @@ async def test_what_is_taken_back_while_the_crowd_is_told_is_not_paid(run: Any) 
     """The crowd is slow: the first is being paid when somebody takes the decision on the other's answer back."""
     units = run.results().set_index("worker_name")["unit_id"]
     Generous.before = {
-        "ann": lambda: run.undo_review(units["bob"]),
-        "bob": lambda: run.undo_review(units["ann"]),
+        "ann": lambda: run.review.undo(units["bob"]),
+        "bob": lambda: run.review.undo(units["ann"]),
     }
-    await run.approve(bonus=0.5)
+    await run.review.approve(bonus=0.5)
     (first,) = {name for _, name, _ in asked()}
     (other,) = {"ann", "bob"} - {first}
     payments = run.payments().groupby("worker_name")["status"].agg(set).to_dict()
@@ -116,16 +116,16 @@ async def test_who_is_approved_after_all_is_not_rejected_first(run: Any, monkeyp
 
     with monkeypatch.context() as cut_off:
         cut_off.setattr(Generous, "reject_work", unreachable)
-        await run.reject(worker="ann")
-    await run.approve(worker="ann", units=lambda results: results["worker_name"] == "ann", again=True)
+        await run.review.reject(worker="ann")
+    await run.review.approve(worker="ann", units=lambda results: results["worker_name"] == "ann", again=True)
     assert asked() == [("approve", "ann", 0.25)]
 
 
 async def test_what_is_taken_back_in_the_very_moment_of_payment_is_told(run: Any) -> None:
     ann = run.results().set_index("worker_name")["unit_id"]["ann"]
-    await run.approve(worker="bob")
-    Generous.before = {"ann": lambda: run.undo_review(ann)}
-    await run.approve(worker="ann")
+    await run.review.approve(worker="bob")
+    Generous.before = {"ann": lambda: run.review.undo(ann)}
+    await run.review.approve(worker="ann")
     assert [one[:2] for one in asked()] == [("approve", "bob"), ("approve", "ann")]
     (event,) = run.events().query("subject == 'payment' and why.str.contains('nonetheless')").to_dict("records")
     assert "0.25" in event["why"]
@@ -133,14 +133,14 @@ async def test_what_is_taken_back_in_the_very_moment_of_payment_is_told(run: Any
 
 
 async def test_what_the_crowd_was_told_is_not_undone(run: Any) -> None:
-    outcome = await run.approve(worker="ann")
-    rejected = await run.reject(worker="bob")
-    assert list((await run.undo_review(outcome))["why"]) == ["its payment is sent, and cannot be taken back"]
-    assert list((await run.undo_review(rejected))["why"]) == ["the crowd was told, and takes nothing back"]
+    outcome = await run.review.approve(worker="ann")
+    rejected = await run.review.reject(worker="bob")
+    assert list((await run.review.undo(outcome))["why"]) == ["its payment is sent, and cannot be taken back"]
+    assert list((await run.review.undo(rejected))["why"]) == ["the crowd was told, and takes nothing back"]
 
 
 async def test_fees_are_foreseen(run: Any) -> None:
-    foreseen = run.preview_review("approve")
+    foreseen = run.review.preview("approve")
     assert (foreseen.fees, foreseen.remarks) == (pytest.approx(0.1), ())
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from mephisto_nb.operator import Operator
-from mephisto_nb.run import LiveTaskRun
+from mephisto_nb.run import TaskRun
+from tests.inside import live_of, parts_of
 from tests.operations.runs import crowd_of, launch, rows, take
 from tests.review.answers import said, stored_run
 from tests.review.reviewer import decide
@@ -54,14 +55,14 @@ async def open_notebook(data_dir: Path) -> AsyncIterator[Callable[[str], Awaitab
         await process.communicate()
 
 
-async def answer(run: LiveTaskRun, units: int, name: str = "simulated") -> None:
+async def answer(run: TaskRun, units: int, name: str = "simulated") -> None:
     """Let one worker answer so many units, and wait until they are taken in."""
-    before = run.progress[0]
+    before = live_of(run).progress[0]
     async with crowd_of(run.url) as worker:
         one = worker(name)
         for _ in range(units):
             await one.submit(await take(one), {"label": name})
-    await run.parts.engine.wait_until(lambda _: run.progress[0] == before + units)
+    await parts_of(run).engine.wait_until(lambda _: live_of(run).progress[0] == before + units)
 
 
 async def test_two_notebooks_that_review_one_run_decide_on_each_answer_once(
@@ -76,7 +77,7 @@ async def test_two_notebooks_that_review_one_run_decide_on_each_answer_once(
     done = [*theirs["done"], *ours.loc[ours["done"], "unit_id"]]
     assert sorted(done) == sorted(run.units()["unit_id"])
     assert set(theirs["told"]) <= {"was approved by ann"}
-    reviews, payments = run.reviews(), run.payments()
+    reviews, payments = run.review.decisions(), run.payments()
     assert sorted(reviews["unit_id"]) == sorted(done)
     assert payments.groupby(["unit_id", "kind"]).size().eq(1).all()
     assert payments["amount"].sum() == 40 * 0.75
@@ -89,15 +90,15 @@ async def test_a_live_run_of_another_kernel_goes_on_while_its_answers_are_decide
     await answer(run, 4)
     other = await open_notebook(run.task_run_id)
     assert len((await other.decide("reject", size=4, seed=1, who="mia"))["done"]) == 4
-    outcome = await run.approve(run.results()["unit_id"], who="eve")
+    outcome = await run.review.approve(run.results()["unit_id"], who="eve")
     assert outcome["why"].str.startswith("was rejected by mia at ").all()  # and its engine has heard of it
     await answer(run, 1, "ann")
-    assert list((await run.approve(worker="ann", who="eve"))["done"]) == [True]
+    assert list((await run.review.approve(worker="ann", who="eve"))["done"]) == [True]
     await answer(run, 3, "late")
     await run.completed()
     told = await other.decide("approve", size=8, seed=1, who="mia")
     assert (len(told["done"]), told["told"]) == (3, ["was approved by eve", "was rejected by mia"])
-    await run.over.wait()
+    await live_of(run).over.wait()
     assert run.counts == {"accepted": 4, "rejected": 4}
     assert sorted(run.units()["status"]) == ["accepted"] * 4 + ["rejected"] * 4
 
@@ -106,8 +107,8 @@ async def test_a_run_that_this_kernel_drives_is_decided_on_through_its_engine(op
     run = await launch(operator, rows(3))
     steps: list[Any] = []
     await answer(run, 2)
-    run.parts.engine.listeners.append(steps.append)
-    await run.approve()
+    parts_of(run).engine.listeners.append(steps.append)
+    await run.review.approve()
     assert (run.counts, len(steps)) == ({"launched": 1, "accepted": 2}, 1)
-    await run.undo_review(run.units().query("status == 'accepted'"))
+    await run.review.undo(run.units().query("status == 'accepted'"))
     assert (run.counts, len(steps)) == ({"launched": 1, "completed": 2}, 2)

@@ -8,6 +8,7 @@ import json
 import aiohttp
 import pytest
 
+from tests.inside import frames_of
 from tests.router.harness import Browser, close_code
 from tests.security.strangers import Stranger, frame, request, upgrade
 
@@ -126,7 +127,7 @@ async def test_who_does_not_read_an_answer_is_not_waited_for(start_router):
     router = start_router(limits={"stalled_seconds": 1})
     (router.directory / "site" / "film.bin").write_bytes(bytes(32 * MIB))
     async with Stranger.come(router.line["port"]) as stranger:
-        stranger.writer.transport.pause_reading()
+        frames_of(stranger).writer.transport.pause_reading()
         await stranger.send(request("GET", "/film.bin"))
         # Who does not read is not told either, but sees it when he sends.
         with pytest.raises(ConnectionError):

@@ -12,6 +12,7 @@ from mephisto_nb.errors import UsageError
 from mephisto_nb.kernel.launch.run_lock import keep_run_secret
 from mephisto_nb.testing.simulated_workers import make_worker, simulate_workers
 from tests.chromium import FLAGS, find_chromium
+from tests.inside import frames_of, parts_of
 from tests.operations.conftest import data_dir, make_operator
 from tests.operations.conftest import operator as real_operator
 from tests.operations.runs import ABOUT, SharedTaskState, crowd_of, kill, router_pid, rows, take
@@ -82,10 +83,10 @@ async def test_neither_key_nor_secret_is_written_where_they_do_not_belong(real_o
     async with crowd_of(run) as worker:
         await worker("ann").submit(await take(worker("ann")), {"mood": "calm"})
         shown = repr(make_worker(run, "ann", worker("ann").session))
-    secret = run.parts.directory / "link_secret"
+    secret = parts_of(run).directory / "link_secret"
     places = {
         "displays": str([repr(run), repr(real_operator), shown]),
-        "objects": str([run.parts, vars(run.parts.provider), run.task_run]),
+        "objects": str([parts_of(run), vars(parts_of(run).provider), frames_of(run).task_run]),
         "frames": str([run.units().to_csv(), run.agents().to_csv(), run.events().to_csv(), run.results().to_csv()]),
         "log": caplog.text,
     } | texts_below(data_dir)
@@ -93,7 +94,7 @@ async def test_neither_key_nor_secret_is_written_where_they_do_not_belong(real_o
     rest = {place: str(text) for place, text in places.items() if "inbox.db" not in place}
     assert [place for place, text in rest.items() if key_of(run, "ann") in text] == []
     assert [place for place, text in rest.items() if secret.read_text() in text] == [str(secret)]
-    modes = [stat.S_IMODE(os.stat(path).st_mode) for path in (secret, run.parts.directory / "inbox.db")]
+    modes = [stat.S_IMODE(os.stat(path).st_mode) for path in (secret, parts_of(run).directory / "inbox.db")]
     assert modes == [0o600, 0o600]
 
 

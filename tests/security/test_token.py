@@ -13,6 +13,7 @@ from mephisto_nb.architects.websocket_channel import WebSocketChannel
 from mephisto_nb.errors import LinkRefusedError
 from mephisto_nb.utils import proofs
 from mephisto_nb.utils.proofs import Secret
+from tests.inside import frames_of, parts_of
 from tests.operations.conftest import data_dir, make_operator
 from tests.operations.conftest import operator as real_operator
 from tests.operations.runs import crowd_of, launch, router_pid, rows, take
@@ -39,7 +40,7 @@ async def refusal_of_a_wrong_token(run):
 async def test_the_token_stands_nowhere_but_in_its_file(real_operator, data_dir, caplog):
     caplog.set_level("DEBUG")
     run = await launch(real_operator, rows(2))
-    config = run.parts.directory / "router_config.json"
+    config = parts_of(run).directory / "router_config.json"
     token = json.loads(config.read_text())["token"]
     async with crowd_of(run.url) as worker:
         await worker("ann").submit(await take(worker("ann")), {"mood": "calm"})
@@ -48,7 +49,14 @@ async def test_the_token_stands_nowhere_but_in_its_file(real_operator, data_dir,
         "displays": str([repr(run), repr(real_operator), run._repr_mimebundle_(), real_operator._repr_mimebundle_()])
         if hasattr(run, "_repr_mimebundle_")
         else repr(run),
-        "objects": str([run.parts, vars(run.parts.architect), run.parts.architect.get_channel(), run.task_run]),
+        "objects": str(
+            [
+                parts_of(run),
+                vars(parts_of(run).architect),
+                parts_of(run).architect.get_channel(),
+                frames_of(run).task_run,
+            ]
+        ),
         "addresses": run.url + run.get_worker_url("ann"),
         "frames": str([run.units().to_csv(), run.agents().to_csv(), run.events().to_csv(), run.results().to_csv()]),
         "processes": str([process.joinpath(name).read_bytes() for name in ("cmdline", "environ")]),

@@ -5,6 +5,7 @@ import re
 
 from mephisto_nb.display.dashboard.watch import RunWatch
 from mephisto_nb.display.notebook import draw_run
+from tests.inside import parts_of
 from tests.operations.conftest import data_dir, make_operator, operator
 from tests.operations.runs import crowd_of, launch, rows, take
 
@@ -56,7 +57,7 @@ async def test_it_does_no_harm_in_the_notebook_the_logs_and_the_file(operator, t
     shown = draw_run(watch.state())
     tables = [frame._repr_html_() for frame in (run.results(), run.agents(), run.units(), run.events())]
     assert not re.search("<(script|img)", "".join([shown["text/html"], *tables]), re.IGNORECASE)
-    log = (run.parts.directory / "router.log").read_text()
+    log = (parts_of(run).directory / "router.log").read_text()
     plain = [repr(run), *shown.values(), caplog.text, log]
     assert [text for text in plain if STEERING.search(text) or "\n2026-01-01 00:00:00 ERROR" in text] == []
     with run.export(tmp_path / "answers.csv").open(newline="") as file:

@@ -33,7 +33,8 @@ class RemoteProcedureBlueprint(StaticReactBlueprint):
     """A task whose page calls the functions of `SharedTaskState.function_registry` while a worker works.
 
     The bundle uses `useMephistoRemoteProcedureTask` of the npm package `mephisto-task`, or ``mephisto.call`` of
-    the script that every such page has. Calls run side by side; each is stored, and so is its answer: `run.requests()`.
+    the script that every such page has. Calls run side by side; each is stored, and so is its answer:
+    `run.metadata.requests()`.
 
     Examples
     --------
