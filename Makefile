@@ -12,7 +12,7 @@ BUNDLED := $(addprefix tests/npm/,package.json package-lock.json .npmrc build.mj
 	notebooks/spans/spans.jsx
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test check faults bench fuzz load shots lock clean chromium npm venv
+.PHONY: help demo lab test check faults bench fuzz load shots lock dist clean chromium npm venv
 
 help: ## show this list
 	@echo 'make TARGET [ARGS="..."]'
@@ -48,8 +48,11 @@ shots: $(SYNCED) chromium ## pictures of every display, in both themes (FOLDER=s
 lock: ## requirements.lock anew from pyproject.toml (ARGS=--upgrade)
 	@$(PYTHON) tools/prepare.py lock $(ARGS)
 
+dist: $(SYNCED) ## the wheel and the sdist, into dist/; their version is that of mephisto_nb/__init__.py
+	@$(VENV_PYTHON) -m hatchling build --clean --directory dist
+
 clean: ## remove what make made, .venv too
-	rm -rf .venv .demo .lab .mypy_cache .ruff_cache .hypothesis tests/npm/node_modules tests/npm/dist
+	rm -rf .venv .demo .lab dist .mypy_cache .ruff_cache .hypothesis tests/npm/node_modules tests/npm/dist
 	find mephisto_nb tests tools notebooks \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 venv: $(SYNCED)

@@ -7,6 +7,7 @@
     │   ├── ConfigError (also a ValueError)
     │   │   ├── UnknownKeyError      a key that no part of the configuration knows
     │   │   ├── MissingValueError    a field without a value
+    │   │   ├── MissingExtraError    an optional package that is not installed
     │   │   └── DataFileError        data that cannot be read, or does not fit the template
     │   ├── UnknownTypeError         a blueprint, architect or provider that is not registered
     │   ├── NotFoundError            a run, unit, worker ... that does not exist
@@ -48,6 +49,10 @@ class UnknownKeyError(ConfigError):
 
 class MissingValueError(ConfigError):
     """A field that must have a value has none."""
+
+
+class MissingExtraError(ConfigError):
+    """A package is missing that not everybody needs; the message holds the command that installs it."""
 
 
 class DataFileError(ConfigError):

@@ -216,11 +216,6 @@ class TaskRun:
     def dashboard(self) -> Any:
         """Return the live display itself, an anywidget, to put into a layout of your own, or into marimo.
 
-        Raises
-        ------
-        ConfigError
-            anywidget is not installed.
-
         Examples
         --------
         ``ipywidgets.VBox([run.dashboard(), my_notes])``; in marimo, ``mo.ui.anywidget(run.dashboard())``
@@ -232,7 +227,7 @@ class TaskRun:
 
         Raises
         ------
-        ConfigError
+        MissingExtraError
             Altair or vl-convert is not installed.
         """
         return RunCharts(self._frames)

@@ -15,7 +15,6 @@ import base64
 import json
 from collections.abc import Callable, Coroutine
 from functools import cached_property
-from importlib.util import find_spec
 from io import BytesIO
 from typing import Any, Protocol
 
@@ -28,10 +27,10 @@ from mephisto_nb.display.widgets.feed import Handle, Source, Timers
 from mephisto_nb.display.widgets.widget import FrontEnd, can_be_live, make_model
 from mephisto_nb.display.widgets.widget_server import Errands, Subject
 from mephisto_nb.display.words import count, duration, plain
-from mephisto_nb.errors import ConfigError
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.review.queue import agreement_by_question, closed_questions
+from mephisto_nb.utils.extras import needs
 
 ACCENT, GREY, LINE = "#12908b", "#7a7a7a", "#9a9a9a55"
 #: No more questions than this are drawn.
@@ -45,7 +44,8 @@ _STEPS = [digit * 10.0**power for power in range(-3, 8) for digit in (1, 2, 5)]
 
 def draw_charts(results: pd.DataFrame) -> Any:
     """Draw what can be told from the results so far, as one Altair chart."""
-    import altair as alt
+    with needs("charts"):
+        import altair as alt
 
     if len(results) < FEWEST:
         words = f"{count(len(results), 'answer')} so far; charts begin with {FEWEST}."
@@ -61,7 +61,8 @@ def draw_charts(results: pd.DataFrame) -> Any:
 
 def completion(results: pd.DataFrame) -> Any:
     """Draw how many answers there were at each moment."""
-    import altair as alt
+    with needs("charts"):
+        import altair as alt
 
     moments = results["submitted_at"].sort_values().reset_index(drop=True)
     last = len(moments) - 1
@@ -85,7 +86,8 @@ def completion(results: pd.DataFrame) -> Any:
 
 def time_per_unit(results: pd.DataFrame) -> Any:
     """Draw how long answers took; the few slowest are put together."""
-    import altair as alt
+    with needs("charts"):
+        import altair as alt
 
     seconds = results["duration_in_seconds"].dropna().astype(float)
     median = float(seconds.median())
@@ -117,7 +119,8 @@ def _slices(seconds: pd.Series[float]) -> pd.DataFrame:
 
 def answers(results: pd.DataFrame, question: str) -> Any:
     """Draw how often each choice of a question was made."""
-    import altair as alt
+    with needs("charts"):
+        import altair as alt
 
     counts = results[question].map(lambda value: plain(value)[:40], na_action="ignore").value_counts()
     rows = pd.DataFrame({"choice": counts.index.astype(str), "answers": counts.to_numpy()})
@@ -136,7 +139,8 @@ def answers(results: pd.DataFrame, question: str) -> Any:
 
 def agreement(results: pd.DataFrame, questions: list[str]) -> Any | None:
     """Draw how often two people who judged one item say the same."""
-    import altair as alt
+    with needs("charts"):
+        import altair as alt
 
     shares = agreement_by_question(results, questions)
     if not shares:
@@ -157,7 +161,8 @@ def _name(question: str) -> str:
 
 def _whole(most: int) -> Any:
     """Make an axis that counts to so many: there are no half answers."""
-    import altair as alt
+    with needs("charts"):
+        import altair as alt
 
     return alt.Axis(tickMinStep=1, format=",d", tickCount=min(6, int(most)))
 
@@ -305,7 +310,7 @@ class RunCharts:
 
     Raises
     ------
-    ConfigError
+    MissingExtraError
         Altair or vl-convert is not installed.
 
     Examples
@@ -314,8 +319,9 @@ class RunCharts:
     """
 
     def __init__(self, run: RunFrames) -> None:
-        if find_spec("altair") is None or find_spec("vl_convert") is None:
-            raise ConfigError("Charts need Altair and vl-convert. Install them: pip install 'mephisto-nb[charts]'.")
+        with needs("charts"):
+            import altair  # noqa: F401
+            import vl_convert  # noqa: F401
         self._run, self._live = run, run.live
         self._saved, self._errands = SavedDisplays(), Errands()
 
@@ -398,8 +404,9 @@ def picture_of(chart: Any) -> str:
 
 def _with_vega(module: str) -> str:
     """Put the Vega that Altair's specifications are for before a module."""
-    import altair as alt
-    import vl_convert
+    with needs("charts"):
+        import altair as alt
+        import vl_convert
 
     version = "_".join(alt.SCHEMA_VERSION.split(".")[:2])
     bundle: str = vl_convert.javascript_bundle(module, vl_version=version)

@@ -78,7 +78,7 @@ class RunDisplay:
 
     @cached_property
     def model(self) -> Any:
-        """The live display, an anywidget; raises `ConfigError` if anywidget is not installed."""
+        """The live display, an anywidget."""
         return make_model(self._run.task_run_id, self._find_subject)
 
     def bundle(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pandas as pd
 from mephisto_nb._typing import JSON
 from mephisto_nb.errors import ConfigError, WorldError
 from mephisto_nb.frames.frames import whole_text
+from mephisto_nb.utils.extras import needs
 
 #: What makes a spreadsheet read a cell as a formula. Excel also takes the wide forms of the first four.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -105,10 +106,10 @@ def _write_lines(frame: pd.DataFrame, path: Path) -> None:
 
 def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
     columns = {name: _even(column) for name, column in frame.items()}
-    try:
-        pd.DataFrame(columns, index=frame.index).to_parquet(path, index=False)
-    except ImportError as error:
-        raise ConfigError("Parquet files need pyarrow: pip install 'mephisto-nb[parquet]'.") from error
+    with needs("parquet"):
+        import pyarrow  # noqa: F401
+
+        pd.DataFrame(columns, index=frame.index).to_parquet(path, engine="pyarrow", index=False)
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, JSON]]:

@@ -262,7 +262,7 @@ class Panel(Protocol):
 
     @property
     def model(self) -> Any:
-        """The widget; raises `ConfigError` if anywidget is not installed."""
+        """The widget."""
         ...
 
     def bundle(self) -> dict[str, Any]:

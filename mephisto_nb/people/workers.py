@@ -33,13 +33,7 @@ class Workers:
         return self
 
     def panel(self) -> Any:
-        """Return the panel itself, an anywidget, to put into a layout of your own, or into marimo.
-
-        Raises
-        ------
-        ConfigError
-            anywidget is not installed.
-        """
+        """Return the panel itself, an anywidget, to put into a layout of your own, or into marimo."""
         return self._panel.model
 
     @cached_property

@@ -15,9 +15,10 @@ from alembic import command
 from alembic.config import Config
 from filelock import FileLock
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 from mephisto_nb.errors import ConfigError, ConflictError, DatabaseError, SchemaVersionError
+from mephisto_nb.utils.extras import needs
 from mephisto_nb.utils.files import uses_wal
 
 #: How long SQLite waits for another process that is writing, in seconds.
@@ -56,23 +57,22 @@ def make_engine(url: URL, *, for_writing: bool) -> Engine:
 
     Raises
     ------
-    ConfigError
+    MissingExtraError
         The driver for PostgreSQL is not installed.
     """
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url, for_writing=for_writing)
-    try:
-        return create_engine(
-            url,
-            hide_parameters=True,
-            pool_size=1 if for_writing else 4,
-            max_overflow=0 if for_writing else 8,
-            pool_pre_ping=True,
-            # What several queries read together has to be of one moment; SQLite knows nothing else.
-            isolation_level="READ COMMITTED" if for_writing else "REPEATABLE READ",
-        )
-    except (ModuleNotFoundError, NoSuchModuleError) as error:
-        raise ConfigError("PostgreSQL needs its driver: pip install 'mephisto-nb[postgresql]'.") from error
+    with needs("postgresql"):
+        import psycopg  # noqa: F401
+    return create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=1 if for_writing else 4,
+        max_overflow=0 if for_writing else 8,
+        pool_pre_ping=True,
+        # What several queries read together has to be of one moment; SQLite knows nothing else.
+        isolation_level="READ COMMITTED" if for_writing else "REPEATABLE READ",
+    )
 
 
 def _sqlite_engine(url: URL, *, for_writing: bool) -> Engine:

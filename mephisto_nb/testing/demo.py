@@ -1,7 +1,6 @@
 """A whole task run in a terminal, with workers who are not there: ``python -m mephisto_nb.testing.demo``.
 
 All but the people is real: the router in a process of its own, its links, the database, the results.
-Needs aiohttp: ``pip install 'mephisto-nb[simulate]'``.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -164,7 +164,14 @@ def _show(screen: Screen, results: pd.DataFrame, agents: pd.DataFrame) -> None:
     screen.say(table.rename_axis(None).round(1).to_string())
     left = agents["status"].value_counts().get("timeout", 0)
     screen.say(f"\n{left} of {len(agents)} times, somebody took a unit and left. It went to somebody else.")
-    screen.say("\nNext: `make lab` opens a notebook where you do this yourself, worker included.")
+    screen.say(f"\nNext: {_what_is_next()}")
+
+
+def _what_is_next() -> str:
+    """Return how to get to a notebook, in a clone of the repository and elsewhere."""
+    if Path(mnb.__file__).parents[1].joinpath("notebooks", "quickstart.ipynb").is_file():
+        return "`make lab` opens a notebook where you do this yourself, worker included."
+    return "do this yourself in a notebook, in any Jupyter. If you have none:\npip install 'mephisto-nb[lab]'"
 
 
 def main() -> None:

@@ -1,27 +1,25 @@
 """Workers who are not there: they speak the real protocol to a real router, to rehearse a task before paying anyone.
 
-Needs aiohttp: ``pip install 'mephisto-nb[simulate]'``.
-
-Simulated people who talk: what their pages do in a conversation, from the waiting room to its end.
+Those who talk do what their pages do in a conversation, from the waiting room to its end.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import random
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
-
-import aiohttp
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import RouterError, UsageError
 from mephisto_nb.model.gates import ONBOARDING_PREFIX
 from mephisto_nb.model.states import AGENT_LEFT
+from mephisto_nb.testing.page_client import PageAnswer, PageClient
 
 #: ``answer(data) -> answer`` of one unit, plain or async: gets the unit's ``init_task_data``.
 AnswerFunction: TypeAlias = Callable[[Any], JSON | Awaitable[JSON]]
@@ -79,7 +77,7 @@ class SimulatedWorker:
 
     name: str
     url: str
-    session: aiohttp.ClientSession
+    session: PageClient
     patience: float = _GIVE_UP_AFTER
     link: str = field(default="", repr=False)
 
@@ -111,14 +109,15 @@ class SimulatedWorker:
 
     async def submit_form(self, agent_id: str, answer: JSON, files: dict[str, bytes]) -> JSONObject:
         """Send an answer with files, by the names of their inputs."""
-        return await self.post("/submit_task", None, form=(agent_id, answer, files))
+        fields = {"USED_AGENT_ID": agent_id, "final_string_data": json.dumps(answer)}
+        return await self.post("/submit_task", fields, files)
 
     async def give_back(self, agent_id: str) -> JSONObject:
         """Return a unit."""
         return await self.post("/return_unit", {"USED_AGENT_ID": agent_id})
 
-    async def post(self, path: str, body: JSON, form: tuple[str, JSON, dict[str, bytes]] | None = None) -> JSONObject:
-        """Send a request until the router answers it, as a page would.
+    async def post(self, path: str, content: JSON, files: Mapping[str, bytes] | None = None) -> JSONObject:
+        """Send a request until the router answers it, as a page would; with `files`, as a form.
 
         Raises
         ------
@@ -129,17 +128,21 @@ class SimulatedWorker:
         until, pause = loop.time() + self.patience, 0.05
         while True:
             try:
-                content: dict[str, Any] = {"json": body} if form is None else {"data": _form(*form)}
-                async with self.session.post(self.url + path, **content) as response:
-                    if response.status < 500:
-                        return await _read(response)
-                    problem = f"status {response.status}"
-            except (aiohttp.ClientError, ConnectionError) as error:
+                answer = await self._send(self.url + path, content, files)
+                if answer.status < 500:
+                    return _read(path, answer)
+                problem = f"status {answer.status}"
+            except ConnectionError as error:
                 problem = repr(error)
             if loop.time() + pause > until:
                 raise RouterError(f"POST {path} was not answered for {self.patience:g} s: {problem}")
             await asyncio.sleep(pause)
             pause = min(1.0, 2 * pause)
+
+    async def _send(self, url: str, content: JSON, files: Mapping[str, bytes] | None) -> PageAnswer:
+        if files is None:
+            return await self.session.post_json(url, content)
+        return await self.session.post_form(url, content, files)
 
 
 async def simulate_workers(
@@ -199,11 +202,7 @@ async def simulate_workers(
     >>> report = await simulate_workers(run, lambda data: {"label": "cat"}, num_workers=3)  # doctest: +SKIP
     """
     report = Report()
-    timeout = aiohttp.ClientTimeout(total=None)
-    async with (
-        aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as session,
-        asyncio.TaskGroup() as group,
-    ):
+    async with PageClient() as session, asyncio.TaskGroup() as group:
         for index in range(num_workers):
             worker = make_worker(run, f"{name}-{index:03d}", session)
             chance = random.Random(f"{seed}-{index}")
@@ -218,7 +217,7 @@ async def simulate_workers(
     return report
 
 
-def make_worker(run: Run | str, name: str, session: aiohttp.ClientSession) -> SimulatedWorker:
+def make_worker(run: Run | str, name: str, session: PageClient) -> SimulatedWorker:
     """Make the worker of this name, who comes by their own link if `run` is no mere URL."""
     if isinstance(run, str):
         return SimulatedWorker(name, run, session)
@@ -282,20 +281,11 @@ async def _answer(function: AnswerFunction, data: JSON) -> JSON:
     return await answer if isinstance(answer, Awaitable) else answer
 
 
-def _form(agent_id: str, answer: JSON, files: dict[str, bytes]) -> aiohttp.FormData:
-    form = aiohttp.FormData()
-    form.add_field("USED_AGENT_ID", agent_id)
-    form.add_field("final_string_data", aiohttp.payload.JsonPayload(answer), content_type="application/json")
-    for fieldname, content in files.items():
-        form.add_field(fieldname, content, filename=f"{fieldname}.bin", content_type="application/octet-stream")
-    return form
-
-
-async def _read(response: aiohttp.ClientResponse) -> JSONObject:
-    body: JSONObject = await response.json(content_type=None)
-    if response.status >= 400:
+def _read(path: str, answer: PageAnswer) -> JSONObject:
+    body: JSONObject = answer.json()
+    if answer.status >= 400:
         message = body.get("error", {}).get("message", "no reason given")
-        raise RouterError(f"{response.method} {response.url.path}: {response.status} {message}")
+        raise RouterError(f"POST {path}: {answer.status} {message}")
     return body
 
 
@@ -341,13 +331,13 @@ class SimulatedTalk:
         """Talk, by as many connections as it takes; tell how it ended: `DONE`, `PARTNER_LEFT`, `LEFT` or a status."""
         while self._outcome is None:
             try:
-                async with self.worker.session.ws_connect(self.worker.url, max_msg_size=0) as socket:
+                async with self.worker.session.open_socket(self.worker.url) as socket:
                     await self._by(socket)
-            except (aiohttp.ClientError, TypeError, ConnectionError):
+            except ConnectionError:
                 await asyncio.sleep(_PAUSE)  # the router went away, or closed the connection
         return self._outcome
 
-    async def _by(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _by(self, socket: PageSocket) -> None:
         await self._send(socket, "alive", {})
         for data in self._unsure:
             await self._send(socket, "mephisto_bound_live_update", data)
@@ -371,7 +361,7 @@ class SimulatedTalk:
         if status == PARTNER_LEFT or status in AGENT_LEFT:
             self._outcome = status
 
-    async def _hear(self, socket: aiohttp.ClientWebSocketResponse, data: JSONObject) -> None:
+    async def _hear(self, socket: PageSocket, data: JSONObject) -> None:
         if isinstance(data.get("waiting_room"), dict):
             self.waiting.append(data["waiting_room"])
             return
@@ -387,7 +377,7 @@ class SimulatedTalk:
         if is_asked or (self._is_free and data.get("text") and not data.get("notice")):
             await self._speak(socket)
 
-    async def _speak(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _speak(self, socket: PageSocket) -> None:
         said = self.reply(list(self.messages))
         if inspect.isawaitable(said):
             said = await said
@@ -405,5 +395,5 @@ class SimulatedTalk:
             await self.worker.give_back(self.agent_id)
             self._outcome = LEFT
 
-    async def _send(self, socket: aiohttp.ClientWebSocketResponse, kind: str, data: Any) -> None:
+    async def _send(self, socket: PageSocket, kind: str, data: Any) -> None:
         await socket.send_json({"packet_type": kind, "subject_id": self.agent_id, "data": data})

@@ -7,11 +7,11 @@ import json
 import statistics
 import sys
 import time
+from contextlib import AsyncExitStack
 from subprocess import PIPE
 from typing import Any
 
-import aiohttp
-
+from mephisto_nb.testing.page_client import PageClient, PageSocket
 from mephisto_nb.testing.simulated_workers import SimulatedWorker
 from tests.benchmarks.harness import Figure, launched
 from tests.faults.faulty_link import passes
@@ -47,7 +47,7 @@ async def relay(data: Any, agents: Any) -> None:
 class Person:
     """One side of a conversation."""
 
-    def __init__(self, agent_id: str, socket: aiohttp.ClientWebSocketResponse) -> None:
+    def __init__(self, agent_id: str, socket: PageSocket) -> None:
         self._agent_id, self._socket = agent_id, socket
 
     async def say(self, text: str) -> None:
@@ -60,9 +60,9 @@ class Person:
             pass
 
 
-async def arrive(name: str, url: str, session: aiohttp.ClientSession) -> Person:
+async def arrive(name: str, url: str, session: PageClient, sockets: AsyncExitStack) -> Person:
     agent_id = (await SimulatedWorker(name, url, session).register())["agent_id"]
-    socket = await session.ws_connect(url)
+    socket = await sockets.enter_async_context(session.open_socket(url))
     await socket.send_json({"packet_type": "alive", "subject_id": agent_id, "data": {}})
     return Person(agent_id, socket)
 
@@ -81,9 +81,9 @@ async def converse(ann: Person, bob: Person, index: int) -> list[float]:
 
 
 async def main(url: str, conversations: int) -> list[float]:
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    async with PageClient() as session, AsyncExitStack() as sockets:
         # One after the other, so that it is known who sits with whom.
-        people = [await arrive(f"{index}", url, session) for index in range(2 * conversations)]
+        people = [await arrive(f"{index}", url, session, sockets) for index in range(2 * conversations)]
         pairs = zip(people[::2], people[1::2], strict=True)
         found = await asyncio.gather(*(converse(ann, bob, index) for index, (ann, bob) in enumerate(pairs)))
     return [one for seconds in found for one in seconds]

@@ -14,10 +14,10 @@ import sys
 import time
 from typing import Any
 
-import aiohttp
 from websockets.asyncio.client import connect
 
 from mephisto_nb.errors import RouterError
+from mephisto_nb.testing.page_client import PageClient
 from mephisto_nb.testing.simulated_workers import SimulatedWorker
 from tests.faults.faulty_link import passes
 
@@ -68,8 +68,7 @@ async def think(worker: SimulatedWorker, units: int, watch: Stopwatch) -> None:
 async def http_load(kind: str, url: str, workers: int, units: int) -> dict[str, Any]:
     watch = Stopwatch()
     act = {"bare": bare, "arrive": arrive, "work": work, "think": think}[kind]
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector) as session:
+    async with PageClient() as session:
         crowd = [SimulatedWorker(f"w{index}", url, session) for index in range(workers)]
         start = time.perf_counter()
         outcomes = await asyncio.gather(*(act(worker, units, watch) for worker in crowd), return_exceptions=True)
@@ -102,7 +101,7 @@ async def main() -> dict[str, Any]:
     pause = 1 / TALKS_PER_SECOND if kind == "talk" else 0
     if url.startswith("ws"):  # a bare echo
         return {"seconds": {"talk": await talk(url, units, pause, None, {"data": {"text": "hello"}})}}
-    async with aiohttp.ClientSession() as session:
+    async with PageClient() as session:
         details = await SimulatedWorker("talker", url, session).register()
     hello = {"packet_type": "alive", "subject_id": details["agent_id"], "data": {"update_id": "a"}}
     packet = {"packet_type": "mephisto_bound_live_update", "subject_id": details["agent_id"], "data": {"text": "hi"}}

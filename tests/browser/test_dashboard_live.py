@@ -104,7 +104,9 @@ async def test_the_dashboard_says_that_its_kernel_is_gone_and_lives_again_by_one
 ) -> None:
     screen = Screen(page, jupyter_lab, "restart")
     again = "import mephisto_nb as mnb\noperator = mnb.Operator('restart')\n"
-    again += "left = operator.find_live_runs()\nrun = await operator.reconnect(left[0].task_run_id) if left else run\nrun"
+    again += (
+        "left = operator.find_live_runs()\nrun = await operator.reconnect(left[0].task_run_id) if left else run\nrun"
+    )
     await screen.start(again)
     await jupyter_lab.restart_kernel(page)
     await expect(screen.view.get_by_text("The kernel does not answer.")).to_be_visible()

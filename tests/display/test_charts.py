@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 import mephisto_nb as mnb
 from mephisto_nb.display import charts as chart_specs
-from mephisto_nb.errors import ConfigError
+from mephisto_nb.errors import MissingExtraError
 from tests.operations.runs import crowd_of, end_routers, launch, rows, take
 
 
@@ -72,12 +73,10 @@ async def test_a_run_without_a_front_end_shows_a_picture(data_dir: Path) -> None
 async def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:
     async with mnb.Operator(data_dir=data_dir) as operator:
         run = await launch(operator, rows(1))
-        monkeypatch.setattr("mephisto_nb.display.charts.find_spec", lambda name: None)
-        with pytest.raises(ConfigError, match="mephisto-nb\\[charts\\]"):
-            run.charts()
-        monkeypatch.setattr("mephisto_nb.display.widgets.widget.find_spec", lambda name: None)
-        with pytest.raises(ConfigError, match="mephisto-nb\\[lab\\]"):
-            run.dashboard()
+        for module, name in [("vl_convert", "vl-convert-python"), ("altair", "altair")]:
+            monkeypatch.setitem(sys.modules, module, None)
+            with pytest.raises(MissingExtraError, match=f"Charts need {name}.*mephisto-nb\\[charts\\]"):
+                run.charts()
         assert set(run._repr_mimebundle_()) == {"text/plain", "text/html"}
         await run.force_shutdown()
     await end_routers(data_dir)

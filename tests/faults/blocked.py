@@ -51,8 +51,7 @@ async def work_beside(machine: Machine, seconds: float) -> Figures:
         for one, agent_id in zip(crowd, agents, strict=True):
             await _submit(one, agent_id, figures)
             await passes(0.6 * seconds / len(crowd))
-        async with crowd[0].session.get(machine.url + "/status") as response:
-            figures.state = (await response.json())["operator"]
+        figures.state = (await crowd[0].session.get(machine.url + "/status")).json()["operator"]
         await blocked
         back = time.monotonic()
         await arriving
@@ -62,11 +61,8 @@ async def work_beside(machine: Machine, seconds: float) -> Figures:
 
 async def _submit(worker: SimulatedWorker, agent_id: str, figures: Figures) -> None:
     start = time.monotonic()
-    async with worker.session.post(
-        worker.url + "/submit_task", json={"USED_AGENT_ID": agent_id, "final_data": {"by": worker.name}}
-    ) as response:
-        figures.refused += response.status != 200
-        await response.read()
+    content = {"USED_AGENT_ID": agent_id, "final_data": {"by": worker.name}}
+    figures.refused += (await worker.session.post_json(worker.url + "/submit_task", content)).status != 200
     figures.submissions.append(time.monotonic() - start)
 
 

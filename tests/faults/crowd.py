@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-import aiohttp
-
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import RouterError
+from mephisto_nb.testing.page_client import PageClient
 from mephisto_nb.testing.simulated_workers import SimulatedWorker
 from tests.faults.faulty_link import passes
 from tests.faults.plan import Plan
@@ -60,11 +59,7 @@ class Crowd:
 
     async def work(self) -> None:
         """Work for ever: whoever is told that there is nothing to do comes again."""
-        timeout = aiohttp.ClientTimeout(total=None)
-        async with (
-            aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as session,
-            asyncio.TaskGroup() as group,
-        ):
+        async with PageClient() as session, asyncio.TaskGroup() as group:
             for index in range(self.plan.workers):
                 worker = SimulatedWorker(f"w{index}", self.url, session, patience=_PATIENCE)
                 group.create_task(self._live(worker))
@@ -146,13 +141,13 @@ class Page:
     async def page_listening(self) -> None:
         """Keep a socket, as the real page does, and write down what it says of the agent."""
         try:
-            async with self.worker.session.ws_connect(self.worker.url, max_msg_size=0) as socket:
+            async with self.worker.session.open_socket(self.worker.url) as socket:
                 for kind in ("alive", "heartbeat"):
                     await socket.send_json({"packet_type": kind, "subject_id": self.agent_id, "data": {}})
-                    while "status" not in (packet := await socket.receive_json(timeout=10))["data"]:
+                    while "status" not in (packet := await asyncio.wait_for(socket.receive_json(), 10))["data"]:
                         pass  # what the task's code says
                     self.crowd.told.statuses.setdefault(self.agent_id, []).append(packet["data"]["status"])
-        except (aiohttp.ClientError, TypeError, ConnectionError):
+        except ConnectionError:
             pass  # the router went away; the page goes on without a socket, and opens another later
         await self.submit()
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-import aiohttp
-
+from mephisto_nb.testing.page_client import PageSocket
 from mephisto_nb.testing.simulated_workers import SimulatedWorker
 from tests.faults.faulty_link import passes
 
@@ -30,18 +30,18 @@ class Talk:
         """Say everything, by as many sockets as it takes."""
         while len(self.said) < len(self._to_say):
             try:
-                async with self._worker.session.ws_connect(self._worker.url, max_msg_size=0) as socket:
+                async with self._worker.session.open_socket(self._worker.url) as socket:
                     await self._by(socket)
-            except (aiohttp.ClientError, TypeError, ConnectionError, TimeoutError):
+            except (ConnectionError, TimeoutError):
                 await passes(0.1)  # the router went away, or closed a socket that it could not serve
 
-    async def _by(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _by(self, socket: PageSocket) -> None:
         await self._send(socket, "alive", {})
         for update_id in self._to_say[len(self.said) :]:
             await self._send(socket, "mephisto_bound_live_update", {"update_id": update_id, "text": "hello"})
             await self._send(socket, "heartbeat", {})
             # A heartbeat is answered after all that came before it was written.
-            while (packet := await socket.receive_json(timeout=10))["packet_type"] != "heartbeat":
+            while (packet := await asyncio.wait_for(socket.receive_json(), 10))["packet_type"] != "heartbeat":
                 self._hear(packet)
             self.said.append(update_id)
 
@@ -49,5 +49,5 @@ class Talk:
         if packet["packet_type"] == "client_bound_live_update" and packet["data"]["update_id"] not in self.heard:
             self.heard.append(packet["data"]["update_id"])
 
-    async def _send(self, socket: aiohttp.ClientWebSocketResponse, kind: str, data: Any) -> None:
+    async def _send(self, socket: PageSocket, kind: str, data: Any) -> None:
         await socket.send_json({"packet_type": kind, "subject_id": self._agent_id, "data": data})

@@ -12,13 +12,12 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
 from mephisto_nb.architects.local import LocalArchitect, LocalArchitectArgs
 from mephisto_nb.config.hydra_config import compose
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
 from mephisto_nb.run import TaskRun
+from mephisto_nb.testing.page_client import PageClient
 from mephisto_nb.testing.simulated_workers import Run, SimulatedWorker, make_worker, simulate_workers
 from tests.inside import parts_of
 
@@ -50,7 +49,7 @@ def rows(count: int) -> list[dict[str, Any]]:
 @asynccontextmanager
 async def crowd_of(run: Run | str) -> AsyncIterator[Crowd]:
     """Give the workers of a run, who come by their own links if there is more than its URL."""
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    async with PageClient() as session:
         yield lambda name: make_worker(run, name, session)
 
 

@@ -105,13 +105,7 @@ class ReviewPanel:
         self.room = ReviewRoom(reviewing, named, order)
 
     def panel(self) -> Any:
-        """Give the panel itself, an anywidget, to put into a layout of your own, or into marimo.
-
-        Raises
-        ------
-        ConfigError
-            anywidget is not installed.
-        """
+        """Give the panel itself, an anywidget, to put into a layout of your own, or into marimo."""
         return self._model
 
     @cached_property

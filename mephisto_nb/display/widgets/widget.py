@@ -1,4 +1,10 @@
-"""The anywidget that is the live display, where ipywidgets and anywidget are installed (extra ``lab``).
+"""The anywidget that is the live display, in whatever Jupyter this is installed into.
+
+Its packages are imported when a display is first shown: scripts, which show none, begin without waiting for them.
+
+A page gets the widget's code from the environment of the Jupyter server, which may be another one than the kernel's. If
+that one has anywidget too, displays are live. If it has no widgets at all, the page shows the still summary; if it has
+ipywidgets alone, an error instead: ``pip install anywidget`` there, and reload the page.
 
 The front end of each kind of widget as the one module and the one style sheet that anywidget wants.
 
@@ -11,16 +17,15 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
-from importlib.util import find_spec
 from typing import Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.display.widgets.widget_server import Desk, FindSubject
-from mephisto_nb.errors import ConfigError
 
 _OWN_IMPORT = re.compile(r'^import \{[^}]*\} from "\./\w+\.js";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
@@ -70,8 +75,8 @@ def _read(folder: str, name: str) -> str:
 
 
 def can_be_live() -> bool:
-    """Tell whether there is a kernel with a loop that runs, and what a live display needs."""
-    if find_spec("anywidget") is None or find_spec("IPython") is None:
+    """Return whether there is a kernel with a loop that runs."""
+    if "IPython" not in sys.modules:  # a kernel has imported it
         return False
     import IPython
 
@@ -84,14 +89,7 @@ def make_model(topic: str, find: FindSubject, front_end: FrontEnd = DASHBOARD) -
 
     Messages arrive on whichever thread the kernel likes, and their loop may be another one: all of them are handed
     over to the loop of this call, here and nowhere else.
-
-    Raises
-    ------
-    ConfigError
-        anywidget is not installed.
     """
-    if find_spec("anywidget") is None:
-        raise ConfigError("A live display needs anywidget. Install it: pip install 'mephisto-nb[lab]'.")
     loop = asyncio.get_running_loop()
     model = _model_class(front_end)(topic=topic)
 
