@@ -12,7 +12,7 @@ BUNDLED := $(addprefix tests/npm/,package.json package-lock.json .npmrc build.mj
 	notebooks/spans/spans.jsx
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test check faults bench fuzz load shots lock dist clean chromium npm venv
+.PHONY: help demo lab test check docs faults bench fuzz load shots lock dist clean chromium npm venv
 
 help: ## show this list
 	@echo 'make TARGET [ARGS="..."]'
@@ -29,6 +29,11 @@ test: $(SYNCED) chromium $(BUNDLE) ## every check and every test (ARGS: pytest's
 
 check: $(SYNCED) ## style, types and the rules of the house
 	@$(VENV_PYTHON) tools/check.py
+
+docs: $(SYNCED) ## the documentation, in docs/_build; every warning is an error
+	@$(VENV_PYTHON) -m sphinx -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html $(ARGS)
+	@$(VENV_PYTHON) -m docs.generate.check docs/_build/html
+	@echo 'docs/_build/html/index.html'
 
 faults: $(SYNCED) ## 200 runs in which everything breaks (ARGS="--seeds 3,17")
 	@$(VENV_PYTHON) -m tests.faults $(ARGS)
@@ -52,6 +57,7 @@ dist: $(SYNCED) ## the wheel and the sdist, into dist/; their version is that of
 	@$(VENV_PYTHON) -m hatchling build --clean --directory dist
 
 clean: ## remove what make made, .venv too
+	rm -rf docs/_build docs/_made docs/notebooks docs/reference
 	rm -rf .venv .demo .lab dist .mypy_cache .ruff_cache .hypothesis tests/npm/node_modules tests/npm/dist
 	find mephisto_nb tests tools notebooks \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 

@@ -120,7 +120,7 @@ def lock() -> None:
     if get_uv() is None:
         sys.exit("prepare: locking needs uv, which could not be installed.")
     shape = ("--universal", "--generate-hashes", "--no-annotate", "--no-header", "--no-emit-index-url")
-    wanted = ("--all-extras", "--group", "dev", "pyproject.toml")
+    wanted = ("--all-extras", "--group", "dev", "--group", "docs", "pyproject.toml")
     run(UV, "pip", "compile", "-q", "--python", PYTHON, *shape, *wanted, "-o", LOCK.name, *sys.argv[2:])
 
 

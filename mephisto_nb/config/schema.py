@@ -66,7 +66,13 @@ class DatabaseArgs:
 
 @dataclass
 class MephistoConfig:
-    """All that a run is made of. The first three are the `ArgsClass` of the plugin that is chosen."""
+    """All that a run is made of. The first three are the `ArgsClass` of the plugin that is chosen.
+
+    Parameters
+    ----------
+    log_level
+        What the log holds: ``debug``, ``info``, ``warning`` or ``error``.
+    """
 
     blueprint: Any = MISSING
     provider: Any = MISSING

@@ -19,7 +19,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import RouterError, UsageError
 from mephisto_nb.model.gates import ONBOARDING_PREFIX
 from mephisto_nb.model.states import AGENT_LEFT
-from mephisto_nb.testing.page_client import PageAnswer, PageClient
+from mephisto_nb.testing.page_client import PageAnswer, PageClient, PageSocket
 
 #: ``answer(data) -> answer`` of one unit, plain or async: gets the unit's ``init_task_data``.
 AnswerFunction: TypeAlias = Callable[[Any], JSON | Awaitable[JSON]]

@@ -1,0 +1,45 @@
+"""CONTRIBUTING.md is a map of the package: what it names is there, and what is there is named."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import mephisto_nb
+from tests.docs.pages import Page, pages
+
+PACKAGE = Path(mephisto_nb.__file__).parent
+[CONTRIBUTING] = [page for page in pages() if page.name == "CONTRIBUTING.md"]
+#: What is in the package and needs no line in a map.
+UNNAMED = {"__init__", "py.typed", "__pycache__"}
+
+
+def mapped(page: Page) -> list[str]:
+    """Return the folders and modules of the map, as it spells them."""
+    rows = page.text.partition("<!-- the map")[2].partition("<!-- the end of the map -->")[0]
+    return [name for row in re.findall(r"^\| ([^|]+) \|", rows, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)]
+
+
+@pytest.mark.xfail(reason="the map shows the rooms that the package is about to have", strict=True)
+def test_the_map_names_what_is_in_the_package() -> None:
+    names = {name.rstrip("/").removesuffix(".py") for name in mapped(CONTRIBUTING) if "/" not in name.rstrip("/")}
+    assert names == {path.stem for path in PACKAGE.iterdir()} - UNNAMED
+
+
+@pytest.mark.xfail(reason="the map shows the rooms that the package is about to have", strict=True)
+def test_what_the_map_names_is_there() -> None:
+    assert not [name for name in mapped(CONTRIBUTING) if not (PACKAGE / name).exists()]
+
+
+def test_it_says_how_to_add_one_of_each_kind() -> None:
+    kinds = re.findall(r"^### (.*)$", CONTRIBUTING.text, re.MULTILINE)
+    assert {"A crowd provider", "A blueprint", "An architect", "A gate", "A setting", "A public name"} <= set(kinds)
+    assert {"An action on the dashboard", "A type of form field", "A derived column of `results()`"} <= set(kinds)
+
+
+def test_it_says_how_to_set_up_test_and_release() -> None:
+    headings = re.findall(r"^## (.*)$", CONTRIBUTING.text, re.MULTILINE)
+    assert {"Set-up", "The map of the house", "How to test", "How to release"} <= set(headings)
+    assert {"make check", "make test", "make bench", "make faults", "make docs"} <= set(CONTRIBUTING.commands())
