@@ -11,10 +11,8 @@ from omegaconf import DictConfig
 
 from mephisto_nb.blueprints.form import FormBlueprint, FormBlueprintArgs, FormSharedState
 from mephisto_nb.blueprints.form.blueprint import PROBLEMS
-from mephisto_nb.blueprints.form.checks import find_problems
-from mephisto_nb.blueprints.form.example import example_answer
-from mephisto_nb.blueprints.form.model import Form
-from mephisto_nb.blueprints.form.reading import VERSION
+from mephisto_nb.blueprints.form.checks import example_answer, find_problems
+from mephisto_nb.blueprints.form.model import VERSION, Form
 from mephisto_nb.blueprints.form.sources import read_form
 from mephisto_nb.blueprints.form.spec import to_spec
 from mephisto_nb.config.hydra_config import compose

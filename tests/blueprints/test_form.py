@@ -11,9 +11,8 @@ from typing import Any, Literal
 import pandas as pd
 import pytest
 
-from mephisto_nb.blueprints.form.checks import find_problems
+from mephisto_nb.blueprints.form.checks import example_answer, find_problems
 from mephisto_nb.blueprints.form.classes import read_types
-from mephisto_nb.blueprints.form.example import example_answer
 from mephisto_nb.blueprints.form.render import fill_form, render_form
 from mephisto_nb.blueprints.form.spec import read_spec, to_spec
 from mephisto_nb.errors import ConfigError, DataFileError
@@ -81,7 +80,7 @@ def test_a_description_survives_being_written_and_read() -> None:
     ("spec", "told"),
     [
         ({"fields": {"a": {"typ": "text"}}}, r"form\.fields\.a\.typ is not known\. Did you mean 'type'"),
-        ({"fields": [{"name": "a", "type": "slider"}]}, r"form\.fields\[0\]\.type is 'slider'; there are: text"),
+        ({"fields": [{"name": "a", "type": "wheel"}]}, r"form\.fields\[0\]\.type is 'wheel'; there are: text"),
         ({"fields": [{"name": "a"}, {"name": "a"}]}, r"fields\[1\]\.name is 'a', as is that of form\.fields\[0\]"),
         ({"fields": {"a b": "text"}}, r"form\.fields\.a b\.name is 'a b'; it becomes a column"),
         ({"fields": {"files": "text"}}, "the upload of answers uses it itself"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mephisto_nb.blueprints.form.checks import find_problems
-from mephisto_nb.blueprints.form.files import read_form_file
+from mephisto_nb.blueprints.form.sources import read_form_file
 from mephisto_nb.errors import ConfigError, DataFileError
 from tests.blueprints.forms import EVERY_FIELD, choices, composed, read_composed
 

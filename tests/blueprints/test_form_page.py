@@ -10,13 +10,10 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from mephisto_nb.blueprints.form.checks import find_problems
-from mephisto_nb.blueprints.form.render import render_form
 from mephisto_nb.blueprints.form.spec import read_spec
-from tests.blueprints.forms import EVERY_FIELD, read_composed, read_fields
+from tests.blueprints.forms import EVERY_FIELD, open_form, read_composed, read_fields, refused, serious
 
 pytestmark = pytest.mark.browser
-
-AA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 @pytest.fixture
@@ -24,25 +21,9 @@ def show(page: Page, serve):
     """Open a form as Ann sees it: ``show(form, row)`` gives the router."""
 
     def start(form, row=None):
-        router = serve(render_form(form), row)
-        page.goto(router.url + "?worker_id=ann")
-        expect(page.locator("#announcer")).to_have_text("Your task is ready.")
-        return router
+        return open_form(page, serve, form, row)
 
     return start
-
-
-def serious(page: Page) -> list[str]:
-    """Give what axe-core finds that is serious or worse."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    found = axe.Axe().run(page, options={"runOnly": {"type": "tag", "values": AA}}).response["violations"]
-    bad = [one for one in found if one["impact"] in ("serious", "critical")]
-    return [f"{one['id']}: {[node['html'] for node in one['nodes']]}" for one in bad]
-
-
-def refused(page: Page) -> list[str]:
-    page.get_by_role("button", name="Submit").or_(page.get_by_role("button", name="Send")).click()
-    return page.locator(".problem").all_inner_texts()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -12,12 +12,19 @@ from typing import Any, ClassVar
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.blueprints.form.checks import find_problems
-from mephisto_nb.blueprints.form.files import read_form_file
-from mephisto_nb.blueprints.form.insertions import check_insertions, copy_insertions
-from mephisto_nb.blueprints.form.model import Form
-from mephisto_nb.blueprints.form.reading import VERSION, ReadForms
-from mephisto_nb.blueprints.form.render import ROWS_FORM, fill_form, render_form, render_forms, render_version
+from mephisto_nb.blueprints.form.model import VERSION, Form, ReadForms
+from mephisto_nb.blueprints.form.render import (
+    ROWS_FORM,
+    check_insertions,
+    copy_insertions,
+    fill_form,
+    render_form,
+    render_forms,
+    render_version,
+)
+from mephisto_nb.blueprints.form.sources import read_form_file
 from mephisto_nb.blueprints.form.spec import read_spec, to_spec
+from mephisto_nb.blueprints.form.types import type_of
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBlueprintArgs, task_data
 from mephisto_nb.blueprints.static_html.args import given
 from mephisto_nb.blueprints.static_html.template import Template, check_row, columns_of, read_template
@@ -182,14 +189,14 @@ class FormBlueprint(StaticHTMLBlueprint):
         copy_insertions(self.forms, self._insertions, directory)
 
     def get_init_data(self, shared: JSONObject, unit_data: JSONObject) -> JSON:
-        """Give the row, its addresses signed, and its own form where forms differ."""
+        """Return the row, its addresses signed, and its own form where forms differ."""
         row = {**shared, **unit_data}
         return self._page_data(
             {**row, **{name: self._signed(name, row[name]) for name in self._signed_columns if name in row}}
         )
 
     def _signed(self, column: str, address: JSON) -> JSON:
-        """Give a signed address; where there is none, the page gets what there is, and the researcher is told."""
+        """Return a signed address; where there is none, the page gets what there is, and the researcher is told."""
         sign: Callable[[str], str] | None = getattr(self.shared_state, "sign_url", None)
         if not isinstance(address, str):
             return address
@@ -222,7 +229,7 @@ class FormBlueprint(StaticHTMLBlueprint):
         return preview | ({ROWS_FORM, VERSION} if len(self.forms) > 1 else columns_of(self._template.fields))
 
     def first_row(self) -> JSONObject:
-        """Give the data of the first page; where rows come one by one, the columns' names in their place."""
+        """Return the data of the first page; where rows come one by one, the columns' names in their place."""
         if not self._is_drawn:
             first = self._rows[0][1]
             return {**first.shared, **first.unit_data[0]}
@@ -231,7 +238,7 @@ class FormBlueprint(StaticHTMLBlueprint):
         return {**row, VERSION: 1} if len(self.forms) > 1 else row
 
     def get_answer(self, data: JSON) -> JSONObject:
-        """Give one column a field, in the form's order, what else was sent, and what is wrong with it."""
+        """Return one column a field, in the form's order, what else was sent, and what is wrong with it."""
         sent = super().get_answer(data)
         try:
             form = self._form_of(sent.pop(VERSION, None), sent) if len(self.forms) > 1 else self.forms[0]
@@ -239,10 +246,7 @@ class FormBlueprint(StaticHTMLBlueprint):
             return sent  # the form's file is gone: the answer is all there is
         answer: JSONObject = {}
         for one in form.fields():
-            value = sent.get(one.name)
-            if one.takes_several and isinstance(value, bool):  # a group of one box
-                value = [option.value for option in one.options if value]
-            answer[one.name] = value
+            answer[one.name] = type_of(one).read_answer(one, sent.get(one.name))
         problems = find_problems(form, {name: value for name, value in answer.items() if name in sent})
         said = "; ".join(f"{name}: {message}" for name, message in problems.items())
         return {**sent, **answer, PROBLEMS: said or None, **self._unchecked(form, answer)}
@@ -254,7 +258,7 @@ class FormBlueprint(StaticHTMLBlueprint):
         return {UNCHECKED: "; ".join(f"{name}: {', '.join(checks)}" for name, checks in made.items()) or None}
 
     def _form_of(self, version: JSON, sent: JSONObject) -> Form:
-        """Give the form that an answer names; of one that names none, such as a rehearsal's, the form it fits best."""
+        """Return the form that an answer names; of one that names none, as in a rehearsal, that it fits best."""
         numbered = {str(number): form for number, form in enumerate(self.forms, start=1)}
         if isinstance(version, str) and version in numbered:
             return numbered[version]
@@ -296,7 +300,7 @@ class FormBlueprint(StaticHTMLBlueprint):
 
 
 def _rows_with(args: FormBlueprintArgs) -> list[JSONObject] | None:
-    """Give the rows that lie beside a form's file. A file that cannot be read is refused later, with the others."""
+    """Return the rows that lie beside a form's file. A file that cannot be read is refused later, with the others."""
     try:
         return read_form_file(args.form_source or "").rows
     except ConfigError:

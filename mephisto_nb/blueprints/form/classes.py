@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -11,31 +10,16 @@ from decimal import Decimal
 from enum import Enum
 from html import escape
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.blueprints.form.checks import as_text
 from mephisto_nb.blueprints.form.model import Form
 from mephisto_nb.blueprints.form.spec import read_spec
+from mephisto_nb.blueprints.form.types import TYPES
+from mephisto_nb.blueprints.form.types._base import as_text, unwrapped
 from mephisto_nb.errors import ConfigError
 
-#: Up to so many choices are seen at once; more go into a list.
-_MOST_IN_SIGHT = 6
-_PLAIN: dict[Any, JSONObject] = {
-    str: {"type": "text"},
-    int: {"type": "number", "step": 1},
-    float: {"type": "number"},
-    Decimal: {"type": "number"},
-    bool: {"type": "checkbox"},
-    date: {"type": "date"},
-    bytes: {"type": "file"},
-    Path: {"type": "file"},
-}
-#: Types of pydantic's own.
-_BY_NAME = {"EmailStr": "email", "SecretStr": "password"}
 _CONSTRAINTS = {"ge": "min", "le": "max", "multiple_of": "step", "min_length": "min_length", "max_length": "max_length"}
-
-
 #: Constraints that a form has no word for. ``gt`` and ``lt`` of a whole number are the number beside.
 _UNKNOWN = {"gt": "ge", "lt": "le"}
 
@@ -51,7 +35,7 @@ class _Question:
 
 
 def is_form_class(source: Any) -> bool:
-    """Tell whether this is a class that a form can be read from."""
+    """Return whether this is a class that a form can be read from."""
     return isinstance(source, type) and (dataclasses.is_dataclass(source) or _is_pydantic(source))
 
 
@@ -73,11 +57,11 @@ def read_types(cls: type[Any]) -> Form:
 
 
 def _sections(cls: type[Any]) -> list[JSONObject]:
-    """Give a section for each class within the class, and for the fields between them one without a heading."""
+    """Return a section for each class within the class, and for the fields between them one without a heading."""
     sections: list[JSONObject] = []
     for question in _questions(cls):
         where = f"{cls.__name__}.{question.name}"
-        inner, may_be_none, _ = _unwrapped(question.annotation)
+        inner, may_be_none, _ = unwrapped(question.annotation)
         if is_form_class(inner):
             is_asked = question.is_required and not may_be_none
             sections.append({**_about(question), "fieldsets": _groups(inner, question.name, is_asked)})
@@ -91,10 +75,10 @@ def _sections(cls: type[Any]) -> list[JSONObject]:
 
 
 def _groups(cls: type[Any], prefix: str, is_asked: bool) -> list[JSONObject]:
-    """Give the fields of a class within the class, and those of the classes in it."""
+    """Return the fields of a class within the class, and those of the classes in it."""
     groups: list[JSONObject] = []
     for question in _questions(cls):
-        inner, may_be_none, _ = _unwrapped(question.annotation)
+        inner, may_be_none, _ = unwrapped(question.annotation)
         path = f"{prefix}.{question.name}"
         if is_form_class(inner):
             must = is_asked and question.is_required and not may_be_none
@@ -108,7 +92,7 @@ def _groups(cls: type[Any], prefix: str, is_asked: bool) -> list[JSONObject]:
 
 def _leaves(cls: type[Any], prefix: str, is_asked: bool) -> list[JSONObject]:
     for question in _questions(cls):
-        if is_form_class(_unwrapped(question.annotation)[0]):
+        if is_form_class(unwrapped(question.annotation)[0]):
             raise ConfigError(
                 f"{cls.__name__}.{question.name} is a class within a class within a class, deeper than a form has "
                 "headings for. Put its fields one level up."
@@ -161,7 +145,7 @@ def _of_pydantic(cls: Any) -> Iterator[_Question]:
 
 
 def _spec_of(question: _Question, where: str) -> JSONObject:
-    annotation, may_be_none, inner = _unwrapped(question.annotation)
+    annotation, may_be_none, inner = unwrapped(question.annotation)
     spec = _kind_of(annotation, where)
     if question.is_required and not may_be_none and annotation is not bool:
         spec["required"] = True
@@ -175,7 +159,7 @@ def _spec_of(question: _Question, where: str) -> JSONObject:
 
 
 def _constrained(constraint: Any, annotation: Any, where: str) -> JSONObject:
-    """Give what an annotated constraint, such as pydantic's or those of annotated_types, means for a form."""
+    """Return what an annotated constraint, such as pydantic's or those of annotated_types, means for a form."""
     spec = {
         setting: value for key, setting in _CONSTRAINTS.items() if (value := getattr(constraint, key, None)) is not None
     }
@@ -200,49 +184,14 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _unwrapped(annotation: Any) -> tuple[Any, bool, tuple[Any, ...]]:
-    """Give the type itself, whether None will do as well, and the constraints that stand between."""
-    constraints: tuple[Any, ...] = ()
-    may_be_none = False
-    while True:
-        if get_origin(annotation) is Annotated:
-            annotation, *found = get_args(annotation)
-            # pydantic's Field() holds several; annotated_types and others stand for themselves
-            constraints = (*constraints, *(each for one in found for each in getattr(one, "metadata", [one])))
-            continue
-        rest = [one for one in get_args(annotation) if one is not type(None)]
-        if get_origin(annotation) not in (Union, types.UnionType) or len(rest) != 1:
-            return annotation, may_be_none, constraints
-        annotation, may_be_none = rest[0], True
-
-
 def _kind_of(annotation: Any, where: str) -> JSONObject:
-    if annotation in _PLAIN:
-        return dict(_PLAIN[annotation])
-    if getattr(annotation, "__name__", "") in _BY_NAME:
-        return {"type": _BY_NAME[annotation.__name__]}
-    choices = _choices_of(annotation)
-    if choices:
-        return {"type": "radio" if len(choices) <= _MOST_IN_SIGHT else "select", "options": choices}
-    if get_origin(annotation) in (list, set, tuple, frozenset):
-        several = _choices_of(_unwrapped(get_args(annotation)[0])[0]) if get_args(annotation) else []
-        if several:
-            return {"type": "checkbox", "options": several}
-    raise ConfigError(
-        f"{where} is a {_name_of(annotation)}, which no field of a form can ask for. There are: str, int, float, bool, "
-        "date, Path for a file, Literal[...] or an Enum for one choice, list[Literal[...]] or a list of an Enum for "
-        "several; and classes of these. Leave others out, or give the form as a description."
-    )
-
-
-def _name_of(annotation: Any) -> str:
+    for one in TYPES.values():
+        if (spec := one.from_python(annotation)) is not None:
+            return spec
     is_plain = get_origin(annotation) is None
-    return str(getattr(annotation, "__name__", annotation) if is_plain else annotation)
-
-
-def _choices_of(annotation: Any) -> list[JSONObject]:
-    if get_origin(annotation) is Literal:
-        return [{"value": as_text(one), "label": as_text(one)} for one in get_args(annotation)]
-    if isinstance(annotation, type) and issubclass(annotation, Enum):
-        return [{"value": as_text(one.value), "label": one.name.replace("_", " ").capitalize()} for one in annotation]
-    return []
+    name = str(getattr(annotation, "__name__", annotation) if is_plain else annotation)
+    words = ", ".join(word for one in TYPES.values() for word in one.python)
+    raise ConfigError(
+        f"{where} is a {name}, which no field of a form can ask for. There are: {words}; and classes of these. Leave "
+        "others out, or give the form as a description."
+    )

@@ -15,9 +15,10 @@ from urllib.parse import unquote
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.blueprints.form.html import only_text
-from mephisto_nb.blueprints.form.model import Form
-from mephisto_nb.blueprints.form.reading import VERSION, ReadForms
+from mephisto_nb.blueprints.form.model import VERSION, Form, ReadForms
 from mephisto_nb.blueprints.form.spec import read_spec
+from mephisto_nb.blueprints.form.types import TYPES
+from mephisto_nb.blueprints.form.types._base import FieldType
 from mephisto_nb.errors import ConfigError, DataFileError
 
 _TOKEN = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
@@ -32,7 +33,7 @@ _TOKENS_VALUES = "tokens_values"
 
 
 def is_form_composer(value: Any) -> bool:
-    """Tell whether this is a configuration of FormComposer: a form below the key ``form``, or a list of such."""
+    """Return whether this is a configuration of FormComposer: a form below the key ``form``, or a list of such."""
     if isinstance(value, list):
         return bool(value) and all(map(is_form_composer, value))
     return isinstance(value, Mapping) and isinstance(value.get("form"), Mapping)
@@ -81,7 +82,7 @@ def read_form_composer(
 
 
 def read_insertion(text: str, folder: Path, where: str) -> str:
-    """Give the HTML of the file that a text is the name of; or the text, where it is none."""
+    """Return the HTML of the file that a text is the name of; or the text, where it is none."""
     if not _INSERTION.fullmatch(text.strip()):
         return text
     file = folder / text.strip()
@@ -95,14 +96,14 @@ def read_insertion(text: str, folder: Path, where: str) -> str:
 
 
 def presigned_address(token: str) -> str | None:
-    """Give the address that a procedure token asks to be signed; None for any other text."""
+    """Return the address that a procedure token asks to be signed; None for any other text."""
     inner = _TOKEN.fullmatch(token.strip())
     found = _PRESIGNED.fullmatch(inner[1] if inner else token.strip())
     return unquote(found[1]) if found else None
 
 
 def tokens_in(config: Any) -> list[str]:
-    """Give the names of the tokens that the texts of a configuration hold."""
+    """Return the names of the tokens that the texts of a configuration hold."""
     if isinstance(config, str):
         return [token[1] for token in _TOKEN.finditer(config) if _PLAIN_TOKEN.fullmatch(token[1])]
     inner = config.values() if isinstance(config, Mapping) else config if isinstance(config, Sequence) else ()
@@ -110,7 +111,7 @@ def tokens_in(config: Any) -> list[str]:
 
 
 def _tokens_of(one: Mapping[str, Any]) -> JSONObject:
-    """Give the values that an extrapolated form was made with, which lie beside it."""
+    """Return the values that an extrapolated form was made with, which lie beside it."""
     beside = (part[_TOKENS_VALUES] for part in one.values() if isinstance(part, Mapping) and _TOKENS_VALUES in part)
     return dict(next(beside, {}))
 
@@ -166,8 +167,6 @@ class _Translator:
 
     def _field(self, field: Mapping[str, Any], where: str) -> JSONObject:
         spec = self._common(field, where)
-        if spec.get("type") == "input":
-            spec["type"] = "text"
         if title := spec.pop("title", None):
             spec["tooltip"] = spec.get("tooltip") or title  # its older name
         if spec.get("tooltip") == spec.get("label"):
@@ -177,7 +176,12 @@ class _Translator:
             raise ConfigError(f"{where}.validators is {validators!r}; it must be a mapping of validators.")
         for name, argument in validators.items():
             _add_validator(spec, name, argument, f"{where}.validators.{name}")
-        _translate_choices(spec)
+        kind = _type_called(spec.get("type") or "text")
+        if kind is not None:
+            spec["type"] = kind.name
+            kind.from_composer(spec)
+        if kind is None or "show_preview" not in kind.keys:
+            spec.pop("show_preview", None)
         return spec
 
     def _common(self, part: Mapping[str, Any], where: str) -> JSONObject:
@@ -212,7 +216,7 @@ class _Translator:
 
 
 def _spread(call: Any) -> Any:
-    """Give a function's name and what it is given one by one: FormComposer takes a list apart."""
+    """Return a function's name and what it is given one by one: FormComposer takes a list apart."""
     if isinstance(call, list) and len(call) == 2 and isinstance(call[1], list):
         return [call[0], *call[1]]
     return call
@@ -235,22 +239,6 @@ def _add_validator(spec: JSONObject, name: str, argument: Any, where: str) -> No
         spec["check_empty"] = True  # FormComposer holds them against an empty field, too
 
 
-def _translate_choices(spec: JSONObject) -> None:
-    """Turn FormComposer's presets, and the option that stands for no choice, into ours."""
-    value, options = spec.get("value"), spec.get("options")
-    if isinstance(value, Mapping):
-        spec["value"] = [name for name, is_on in value.items() if is_on]
-    if spec.get("type") == "select":
-        if spec.get("multiple") is False:
-            del spec["multiple"]
-        if isinstance(options, list):
-            empty = [one for one in options if isinstance(one, Mapping) and one.get("value") == ""]
-            spec["options"] = [one for one in options if one not in empty]
-            spec["placeholder"] = spec.get("placeholder") or next((one.get("label", "") for one in empty), "")
-    elif isinstance(options, list):
-        spec["options"] = [
-            {key: one[key] for key in one if key != "name"} if isinstance(one, Mapping) else one for one in options
-        ]
-        spec.pop("placeholder", None)
-    if spec.get("type") != "file":
-        spec.pop("show_preview", None)
+def _type_called(name: Any) -> FieldType[Any] | None:
+    """Return the type that FormComposer calls by a name; None: it is no type's."""
+    return next((one for one in TYPES.values() if name in (one.composer_name, one.name)), None)

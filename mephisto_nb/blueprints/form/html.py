@@ -9,8 +9,8 @@ import re
 from functools import cache
 from html import escape
 from html.parser import HTMLParser
+from importlib.resources import files as package_files
 
-from mephisto_nb.blueprints.static_html.site import PAGE
 from mephisto_nb.errors import ConfigError
 
 
@@ -44,7 +44,7 @@ _INSTEAD = {
 
 
 def clean_html(html: str, where: str) -> str:
-    """Give the HTML with every tag closed and every value quoted; error messages call it `where`.
+    """Return the HTML with every tag closed and every value quoted; error messages call it `where`.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def clean_html(html: str, where: str) -> str:
 
 
 def only_text(html: str) -> str:
-    """Give the words of a piece of HTML, for where a screen reader needs a name.
+    """Return the words of a piece of HTML, for where a screen reader needs a name.
 
     Examples
     --------
@@ -81,13 +81,14 @@ def only_text(html: str) -> str:
 
 
 def is_taken(element_id: str) -> bool:
-    """Tell whether the worker's page uses this id itself."""
+    """Return whether the worker's page uses this id itself."""
     return element_id.startswith("form-") or element_id in _ids_of_page()
 
 
 @cache
 def _ids_of_page() -> frozenset[str]:
-    return frozenset(re.findall(r'\bid="([^"]+)"', (PAGE / "index.html").read_text(encoding="utf-8")))
+    page = package_files("mephisto_nb.blueprints.static_html") / "page" / "index.html"
+    return frozenset(re.findall(r'\bid="([^"]+)"', page.read_text(encoding="utf-8")))
 
 
 class _TextOnly(HTMLParser):

@@ -6,19 +6,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mephisto_nb._typing import JSONObject
+
 #: Which answers to other fields let a part of the form be seen; all of them must be given.
 Condition = Mapping[str, tuple[str, ...]]
 #: By the name of an event, as FormComposer calls it: the name of a function, and what it is given besides.
 Triggers = Mapping[str, tuple[Any, ...]]
-
-TYPES = (
-    "text", "textarea", "email", "password", "number", "date", "checkbox", "radio", "select", "file", "hidden",
-)  # fmt: skip
+#: The column that says which of several forms a row is for, counted from 1.
+VERSION = "form_version"
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One choice of a checkbox, radio or select field."""
+    """One choice of those that a field offers."""
 
     value: str
     label: str = ""
@@ -27,12 +27,10 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One question, and what an answer to it must be like.
+    """What any question has; each family of `types` adds the settings that it needs.
 
-    A ``checkbox`` with options is a group, whose answer is a list; without, it is one box, whose answer is a truth
-    value. `pattern` is a regular expression of which a match must be found in the answer; `min_length` and
-    `max_length` count characters, or choices where several can be made; blanks at both ends do not count.
-    `check_empty` makes these three hold of no answer, too. `custom_checks` are functions of the researcher's own
+    `value` is what stands in it before anybody answers. `check_empty` makes demands on a length or a pattern hold of no
+    answer, too; `message` is said where a pattern does not fit. `custom_checks` are functions of the researcher's own
     script by their names, with what each is given after the field and its value. `help` is HTML.
     """
 
@@ -43,30 +41,14 @@ class Field:
     tooltip: str = ""
     placeholder: str = ""
     value: str = ""
-    options: tuple[Option, ...] = ()
-    multiple: bool = False
     required: bool = False
-    min_length: int | None = None
-    max_length: int | None = None
-    min: float | None = None
-    max: float | None = None
-    step: float | None = None
-    pattern: str = ""
-    pattern_flags: str = ""
     message: str = ""
     check_empty: bool = False
-    extensions: tuple[str, ...] = ()
-    show_preview: bool = False
     show_if: Condition = field(default_factory=dict)
     custom_checks: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     triggers: Triggers = field(default_factory=dict)
     id: str = ""
     classes: str = ""
-
-    @property
-    def takes_several(self) -> bool:
-        """Whether the answer is a list of choices."""
-        return bool(self.options) and (self.type == "checkbox" or self.multiple)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +109,7 @@ class Form:
     classes: str = ""
 
     def placed_fields(self) -> Iterator[tuple[Field, tuple[Condition, ...]]]:
-        """Give each field, in order, with the conditions under which it is seen."""
+        """Yield each field, in order, with the conditions under which it is seen."""
         for section in self.sections:
             for fieldset in section.fieldsets:
                 for row in fieldset.rows:
@@ -135,11 +117,11 @@ class Form:
                         yield one, (section.show_if, fieldset.show_if, one.show_if)
 
     def fields(self) -> list[Field]:
-        """Give all fields, in order."""
+        """Return all fields, in order."""
         return [one for one, _ in self.placed_fields()]
 
     def triggers(self) -> list[str]:
-        """Give the names of the researcher's functions that are called upon events."""
+        """Return the names of the researcher's functions that are called upon events."""
         held = [
             self.submit_triggers,
             *(one.triggers for one in self.sections),
@@ -156,3 +138,25 @@ class Form:
     def custom_checks(self) -> dict[str, tuple[str, ...]]:
         """The researcher's own checks, by the names of fields."""
         return {one.name: tuple(one.custom_checks) for one in self.fields() if one.custom_checks}
+
+
+@dataclass(frozen=True, slots=True)
+class ReadForms:
+    """What comes of reading a form: one form or several, and what lay beside them.
+
+    Parameters
+    ----------
+    forms
+        One form; or several, of which each row names its own in the column `VERSION`.
+    rows
+        The rows of data that came with them; None: there were none.
+    insertions
+        The folder of the researcher's own checks and triggers; '' where the forms name none.
+    signed_columns
+        Columns that hold addresses which have to be signed before a worker's browser can load from them.
+    """
+
+    forms: tuple[Form, ...]
+    rows: list[JSONObject] | None = None
+    insertions: str = ""
+    signed_columns: tuple[str, ...] = ()

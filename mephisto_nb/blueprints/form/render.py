@@ -1,9 +1,11 @@
-"""Draws a form as the template that a static_html task serves."""
+"""Draws a form as the template that a static_html task serves, and lays the researcher's own functions beside it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+import shutil
+from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -12,27 +14,32 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.blueprints.form.checks import as_text, checks_of, wants_answer
-from mephisto_nb.blueprints.form.model import Field, Form
-from mephisto_nb.blueprints.form.reading import VERSION
+from mephisto_nb.blueprints.form.checks import checks_of, wants_answer
+from mephisto_nb.blueprints.form.model import VERSION, Field, Form
+from mephisto_nb.blueprints.form.types import FOLDER, read_beside, type_of
+from mephisto_nb.blueprints.form.types._base import as_text
 from mephisto_nb.blueprints.static_html.template import FIELD, look_up
+from mephisto_nb.errors import ConfigError, DataFileError
 
 PAGE = Path(__file__).parent / "page"
 #: The column under which the page of a row is handed its own form, where rows have different ones.
 ROWS_FORM = "(form)"
-#: How `page/form.html` asks the browser for each type that is an ``<input>``.
-_INPUTS = {"text": "text", "email": "email", "password": "password", "number": "number", "date": "date", "file": "file"}
+#: Where the researcher's own functions lie below the site.
+_INSERTIONS = "insertions"
+_HELPERS = "form_helpers.js"
+#: How functions written for FormComposer import what it offers them.
+_PACKAGES = re.compile(r"""(["'])(?:react-form-composer|mephisto-addons)\1""")
 
 
 def render_form(form: Form) -> str:
     """Write the form as HTML, with its style and its script; ``${name}`` stays, to be filled in the browser."""
-    return _render(form, script=_read("form.js"), style=_read("form.css"))
+    return _render(form, script=_script(), style=_style())
 
 
 def render_forms() -> str:
     """Write the page of rows that have different forms: each row's data holds its own, as `fill_form` makes it."""
-    script = f'<script type="module">{_read("form.js")}</script>'
-    return f"<style>{_read('form.css')}</style>${{{ROWS_FORM} | safe}}{script}"
+    script = f'<script type="module">{_script()}</script>'
+    return f"<style>{_style()}</style>${{{ROWS_FORM} | safe}}{script}"
 
 
 def render_version(form: Form, version: int) -> str:
@@ -52,26 +59,51 @@ def scripts_of(form: Form) -> list[str]:
 
 
 def _render(form: Form, *, version: int = 0, script: str = "", style: str = "") -> str:
-    html: str = _template().render(
-        form=form,
-        version=version,
-        version_name=VERSION,
-        scripts=scripts_of(form),
-        has_wanted=any(map(wants_answer, form.fields())),
-        described_fields={one.name: _describe(one) for one in form.fields()},
-        script=script,
-        style=style,
+    html: str = (
+        _environment()
+        .get_template("form.html")
+        .render(
+            form=form,
+            version=version,
+            version_name=VERSION,
+            scripts=scripts_of(form),
+            has_wanted=any(map(wants_answer, form.fields())),
+            described_fields={one.name: _describe(one) for one in form.fields()},
+            script=script,
+            style=style,
+        )
     )
     return html
 
 
 @cache
-def _template() -> Any:
+def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(PAGE), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+        loader=FileSystemLoader([PAGE, FOLDER]),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
     )
-    environment.globals.update(checks=_checks, json=_json, inputs=_INPUTS, wanted=wants_answer, step=_step)
-    return environment.get_template("form.html")
+    environment.globals.update(checks=_checks, draw=_draw, json=_json, type_of=type_of, wanted=wants_answer)
+    return environment
+
+
+def _draw(field: Field, element_id: str) -> str:
+    """Draw what stands in a field's place: the macro ``field`` of its family."""
+    macros: Any = _environment().get_template(f"{type_of(field).family}.html").module
+    html: str = macros.field(field, element_id)
+    return html
+
+
+def _script() -> str:
+    """Join the scripts of the families, each with names of its own, and that of every form."""
+    base, *families = read_beside("js")
+    return "\n".join([base, *(f"{{\n{one}}}" for one in families), _read("form.js")])
+
+
+def _style() -> str:
+    return "\n".join([_read("form.css"), *read_beside("css")])
 
 
 def _read(name: str) -> str:
@@ -87,30 +119,18 @@ def _json(value: Any) -> str:
     return json.dumps(value).replace("$", "\\u0024")
 
 
-def _step(field: Field) -> str:
-    """Give the browser's own step, where it counts from 0 as ours does, and not from the least value or the preset."""
-    starts = [field.min, field.value] if field.min is None else [field.min]
-    counts_from_0 = all(one in (None, "") or _is_multiple(field.step, one) for one in starts)
-    return "any" if field.step is None or not counts_from_0 else f"{field.step:.15g}"
-
-
-def _is_multiple(step: float | None, value: Any) -> bool:
-    try:
-        return step is not None and abs(float(value) / step - round(float(value) / step)) < 1e-9
-    except (ValueError, OverflowError):
-        return False  # a value of the row
-
-
 def _describe(field: Field) -> JSONObject:
-    """Give a field as FormComposer's functions know it."""
+    """Return a field as FormComposer's functions know it."""
+    kind = type_of(field)
+    offered = kind.options(field)
     return {
         "name": field.name,
-        "type": "input" if field.type == "text" else field.type,
+        "type": kind.composer_name or field.type,
         "label": field.label,
         "id": field.id,
-        "multiple": field.multiple,
-        "options": [{"value": one.value, "label": one.label, "checked": one.checked} for one in field.options],
+        "options": [{"value": one.value, "label": one.label, "checked": one.checked} for one in offered],
         "validators": {"required": field.required, **field.custom_checks},
+        **kind.describe(field),
     }
 
 
@@ -118,3 +138,47 @@ def _value_of(row: Mapping[str, Any], path: str, *, is_html: bool) -> str:
     value = look_up(row, path)
     text = "" if value is None else json.dumps(value) if isinstance(value, list | dict) else as_text(value)
     return text if is_html else escape(text)
+
+
+def check_insertions(forms: Sequence[Form], folder: str) -> None:
+    """Raise `ConfigError` where a form calls a function that no file has."""
+    for file, names in _called(forms).items():
+        script = Path(folder).expanduser() / file
+        if not names:
+            continue
+        if not folder or not script.is_file():
+            where = f"looked for {script.absolute()}" if folder else "mephisto.blueprint.insertions is not set"
+            raise ConfigError(
+                f"The form calls {', '.join(names)}, of {file}, which is not there ({where}). Put it into the folder "
+                "that insertions names, or take the call out."
+            )
+        text = script.read_text(encoding="utf-8-sig")
+        for name in names:
+            if not re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", text):
+                raise ConfigError(f"The form calls {name!r}, which {script} does not export. Correct the name.")
+
+
+def copy_insertions(forms: Sequence[Form], folder: str, site: Path) -> None:
+    """Lay the functions, and what they import, beside the page."""
+    if not any(_called(forms).values()):
+        return
+    target, source = site / _INSERTIONS, Path(folder).expanduser()
+    try:
+        for script in sorted([*source.rglob("*.js"), *source.rglob("*.mjs")]):
+            copy = target / script.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            up = "../" * len(copy.relative_to(site).parent.parts)
+            text = script.read_text(encoding="utf-8-sig")
+            copy.write_text(_PACKAGES.sub(rf"\g<1>{up}{_HELPERS}\g<1>", text), encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataFileError(f"mephisto.blueprint.insertions cannot be copied: {error}") from error
+    shutil.copyfile(PAGE / _HELPERS, site / _HELPERS)
+
+
+def _called(forms: Sequence[Form]) -> dict[str, list[str]]:
+    checks = [name for form in forms for names in form.custom_checks.values() for name in names]
+    called = [call for form in forms for call in form.triggers()]
+    return {
+        "custom_validators.js": list(dict.fromkeys(checks)),
+        "custom_triggers.js": list(dict.fromkeys(called)),
+    }

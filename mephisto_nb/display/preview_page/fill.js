@@ -20,7 +20,8 @@
 
   function put(input, value) {
     if (input.type === "file") return;
-    if (input.type === "checkbox" || input.type === "radio") choose(input, value);
+    if (input.matches("[data-mephisto-json]")) input.value = value === null ? "" : JSON.stringify(value);
+    else if (input.type === "checkbox" || input.type === "radio") choose(input, value);
     else if (input.type === "select-multiple") for (const option of input.options) option.selected = has(value, option.value);
     else if (input instanceof HTMLSelectElement || !Array.isArray(value)) input.value = value ?? "";
     else {

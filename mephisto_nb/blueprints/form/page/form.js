@@ -1,29 +1,12 @@
 /* What HTML does not know of a form: which parts are to be seen, and demands in the words that Python has for them.
-A demand that is not met becomes the field's own validity; showing it is the page's work. checks.py knows the same. */
+A demand that is not met becomes the field's own validity; showing it is the page's work. checks.py knows the same.
+What the kinds of fields are stands before this, in types/*.js. */
 
-const body = document.getElementById("task-body");
-const form = body.closest("form");
 const root = body.querySelector("[data-form]");
 const fields = JSON.parse(root.dataset.fields ?? "{}");
 
-const RULES = {
-  required: (_, given) => given.length > 0,
-  one_of: (wanted, given) => given.every((one) => wanted.includes(one)),
-  pattern: ([pattern, flags], given) => given.every((one) => finds(pattern, flags, one)),
-  date: (_, given) => given.every((one) => /^\d{4}-\d{2}-\d{2}$/.test(one)), // a browser takes years of six digits, too
-  min_length: (wanted, given) => given.every((one) => [...one].length >= wanted),
-  max_length: (wanted, given) => given.every((one) => [...one].length <= wanted),
-  min_choices: (wanted, given) => given.length >= wanted,
-  max_choices: (wanted, given) => given.length <= wanted,
-  number: (_, given) => given.every((one) => Math.abs(Number(one)) < 1e300),
-  min: (wanted, given) => given.every((one) => Number(one) >= wanted),
-  max: (wanted, given) => given.every((one) => Number(one) <= wanted),
-  step: (wanted, given) => given.every((one) => Math.abs(one / wanted - Math.round(one / wanted)) < 1e-9),
-  extensions: (wanted, given) => given.every((one) => wanted.some((end) => one.toLowerCase().endsWith("." + end))),
-};
 const EVENTS = { onClick: "click", onChange: "input", onFocus: "focusin", onBlur: "focusout" };
 
-const KINDS = { image: "img", audio: "audio", video: "video" };
 const told = new Set();
 
 let own = null; // the researcher's own functions, once they are there
@@ -36,7 +19,6 @@ form.addEventListener("input", update);
 form.addEventListener("change", update);
 form.addEventListener("submit", hold);
 form.addEventListener("submit", unfold);
-body.addEventListener("input", preview);
 update();
 
 /* The researcher's own functions, from files beside the page. */
@@ -60,11 +42,7 @@ function hold(event) {
 function update() {
   for (const part of body.querySelectorAll("[data-show-if]")) showIfItApplies(part);
   for (const input of inputsIn(body)) input.disabled = isOutOfSight(input);
-  for (const holder of body.querySelectorAll("[data-checks]")) judge(holder);
-}
-
-function inputsIn(part) {
-  return part.querySelectorAll("input, select, textarea");
+  for (const place of body.querySelectorAll("[data-checks]")) judge(place);
 }
 
 /* A part stands after all that it depends on, so one walk through the page is enough. */
@@ -76,54 +54,36 @@ function showIfItApplies(part) {
 
 /* Hidden by a condition, or by a function of the researcher's: it is neither asked for nor sent. */
 function isOutOfSight(input) {
-  return input.closest(input.type === "hidden" ? "[data-show-if][hidden]" : "[data-show-if][hidden], .hidden") !== null;
+  const isNeverSeen = input.matches("[type=hidden]:not([data-mephisto-json])");
+  return input.closest(isNeverSeen ? "[data-show-if][hidden]" : "[data-show-if][hidden], .hidden") !== null;
 }
 
 function answerTo(name) {
-  const inputs = inputsOf(name).filter((input) => !input.disabled);
-  return isOneBox(inputs) ? [String(inputs[0].checked)] : inputs.flatMap(given);
+  const place = placeOf(name);
+  return place === undefined || isOutOfSight(inputOf(place)) ? [] : kindOf(place).chosen(place);
 }
 
-function inputsOf(name) {
-  return [...form.elements].filter((input) => input.name === name);
+function placeOf(name) {
+  return [...body.querySelectorAll("[data-field]")].find((place) => place.dataset.field === name);
 }
 
-function isOneBox(inputs) {
-  return inputs.length === 1 && inputs[0].type === "checkbox" && !inputs[0].closest("[data-choices]");
+function kindOf(place) {
+  return kinds[place.dataset.kind];
 }
 
-/* What was given, as a list of texts; nothing is an empty list. */
-function given(input) {
-  if (input.type === "checkbox" || input.type === "radio") return input.checked ? [input.value] : [];
-  if (input.type === "file") return [...input.files].map((file) => file.name);
-  if (input.type === "number") return Number.isNaN(input.valueAsNumber) ? [] : [String(input.valueAsNumber)];
-  if (input.type === "select-multiple") return [...input.selectedOptions].map((option) => option.value);
-  return input.value.trim() === "" ? [] : [input.value.trim()];
-}
-
-function finds(pattern, flags, text) {
-  try {
-    return new RegExp(pattern, flags.replace(/[gy]/g, "")).test(text);
-  } catch {
-    return true; // an expression that this browser cannot read must keep nobody from sending; Python will judge
-  }
-}
-
-function judge(holder) {
-  const inputs = holder.matches("fieldset") ? [...holder.querySelectorAll("input")] : [holder];
-  const values = inputs.flatMap(given);
-  const failed = JSON.parse(holder.dataset.checks).find(([kind, wanted, , holdsOfNothing]) => {
-    if (kind === "required" || values.length > 0) return !RULES[kind](wanted, values);
-    return holdsOfNothing && !RULES[kind](wanted, kind === "min_choices" ? [] : [""]);
+function judge(place) {
+  const given = kindOf(place).given(place);
+  const failed = JSON.parse(place.dataset.checks).find(([rule, wanted, , holdsOfNothing]) => {
+    if (rule === "required" || given.length > 0) return !rules[rule](wanted, given);
+    return holdsOfNothing && !rules[rule](wanted, [""]);
   });
-  const unreadable = inputs[0].validity.badInput; // the browser says itself that this is no number
-  const message = failed ? failed[2] : judgeByOwn(holder, inputs[0].name);
-  inputs[0].setCustomValidity(unreadable ? "" : message);
+  kindOf(place).judged(place, failed ? failed[2] : judgeByOwn(place));
 }
 
-function judgeByOwn(holder, name) {
+function judgeByOwn({ dataset }) {
+  const name = dataset.field;
   if (own === null) return "";
-  for (const [check, extra] of Object.entries(JSON.parse(holder.dataset.customChecks ?? "{}"))) {
+  for (const [check, extra] of Object.entries(JSON.parse(dataset.customChecks ?? "{}"))) {
     try {
       const message = own.custom_validators[check](fields[name], valueOf(name), ...extra);
       if (message) return String(message);
@@ -143,29 +103,15 @@ function tell(name, error) {
 
 /* The value of a field as FormComposer's functions know it. */
 function valueOf(name) {
-  const inputs = inputsOf(name);
-  const [first] = inputs;
-  if (first?.type === "file") return first.files[0] ?? null;
-  if (isOneBox(inputs)) return first.checked;
-  if (first?.type === "checkbox") return Object.fromEntries(inputs.map((input) => [input.value, input.checked]));
-  if (first?.type === "radio") return inputs.find((input) => input.checked)?.value ?? null;
-  if (first?.type === "select-multiple") return given(first);
-  return first?.value ?? null;
+  const place = placeOf(name);
+  return place === undefined ? null : kindOf(place).value(place);
 }
 
 function updateFormData(name, value) {
-  const inputs = inputsOf(name);
-  for (const input of inputs) setValue(input, value, isOneBox(inputs));
-  inputs[0]?.dispatchEvent(new Event("change", { bubbles: true }));
-}
-
-function setValue(input, value, isOne) {
-  const has = (one) => (Array.isArray(value) ? value.includes(one) : value?.[one] === true);
-  if (input.type === "file") return; // no script may choose a file
-  if (input.type === "checkbox") input.checked = isOne ? Boolean(value) : has(input.value);
-  else if (input.type === "radio") input.checked = input.value === String(value);
-  else if (input.type === "select-multiple") [...input.options].forEach((one) => (one.selected = has(one.value)));
-  else input.value = value ?? "";
+  const place = placeOf(name);
+  if (place === undefined) return;
+  kindOf(place).set(place, value);
+  inputOf(place).dispatchEvent(new Event("change", { bubbles: true }));
 }
 
 /* Call what the researcher has named for an event of a field, of a section's heading, or of the button. */
@@ -187,34 +133,6 @@ function pull(name, event) {
     tell(called, error);
   }
   update();
-}
-
-/* Show what a file is, before it is sent. */
-function preview({ target }) {
-  const place = target.type === "file" ? target.closest(".form-field")?.querySelector(".form-preview") : null;
-  if (!place) return;
-  for (const old of place.querySelectorAll("[src]")) URL.revokeObjectURL(old.src);
-  place.replaceChildren(...[...target.files].map(pictureOf));
-}
-
-function pictureOf(file) {
-  const figure = document.createElement("figure");
-  const caption = document.createElement("figcaption");
-  caption.textContent = `${file.name} (${sizeOf(file)})`;
-  const tag = KINDS[file.type.split("/")[0]];
-  if (tag) {
-    const shown = document.createElement(tag);
-    shown.src = URL.createObjectURL(file);
-    if (tag === "img") shown.alt = "What you have chosen";
-    else shown.controls = true;
-    figure.append(shown);
-  }
-  figure.append(caption);
-  return figure;
-}
-
-function sizeOf({ size }) {
-  return size < 1e6 ? `${Math.ceil(size / 1e3)} kB` : `${(size / 1e6).toFixed(1)} MB`;
 }
 
 /* A message in a folded part could not be seen, and its field not be reached; what a worker has opened stays open. */

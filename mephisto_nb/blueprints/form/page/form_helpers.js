@@ -1,8 +1,5 @@
 /* What a researcher's own functions may import under FormComposer's name. */
 
-const LISTS = new Set(["select"]);
-const TEXTS = new Set(["input", "textarea", "email", "number", "password", "hidden"]);
-
 /* Tell whether a value can be given to a field, saying in the console why not if that is asked for. */
 export function validateFieldValue(field, value, writeConsoleLog = false) {
   const fits = value === null || value === "" || isOfItsType(field, value);
@@ -12,8 +9,8 @@ export function validateFieldValue(field, value, writeConsoleLog = false) {
 
 function isOfItsType(field, value) {
   const offered = (field?.options ?? []).map((option) => option.value);
-  if (TEXTS.has(field?.type)) return ["string", "number"].includes(typeof value);
-  if (field?.type === "checkbox") return typeof value === "object" && Object.keys(value).every((one) => offered.includes(one));
-  if (LISTS.has(field?.type) && field.multiple) return Array.isArray(value) && value.every((one) => offered.includes(one));
+  if (field?.takes === "text") return ["string", "number"].includes(typeof value);
+  if (field?.takes === "marks") return typeof value === "object" && Object.keys(value).every((one) => offered.includes(one));
+  if (field?.takes === "list") return Array.isArray(value) && value.every((one) => offered.includes(one));
   return offered.includes(value);
 }

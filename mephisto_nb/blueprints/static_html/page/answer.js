@@ -1,10 +1,13 @@
 /* Reads the answer out of a form, and shows what is missing. */
 
+/* An input [data-mephisto-json] holds its answer as JSON; what a person touches to make it, [data-mephisto-part], holds none. */
+const NO_ANSWERS = "fieldset, output, object, [data-mephisto-part]";
+
 /* Give { answer, files }: one entry for each name, and the files apart, as they travel apart. */
 export function readAnswer(form, submitter, extra) {
   const groups = new Map();
   for (const input of form.elements) {
-    if (!input.name || input.disabled || isButton(input) || input.matches("fieldset, output, object")) continue;
+    if (!input.name || input.disabled || isButton(input) || input.matches(NO_ANSWERS)) continue;
     groups.set(input.name, [...(groups.get(input.name) ?? []), input]);
   }
   const entries = [];
@@ -36,6 +39,7 @@ function readGroup(inputs) {
 }
 
 function readOne(input) {
+  if (input.matches("[data-mephisto-json]")) return JSON.parse(input.value || "null");
   if (input.type === "select-multiple") return [...input.selectedOptions].map((option) => option.value);
   if (input.type === "number" || input.type === "range") {
     return Number.isNaN(input.valueAsNumber) ? null : input.valueAsNumber;
