@@ -71,9 +71,9 @@ class Archive:
         ClosedError
             The operator was shut down.
         """
-        runs = self._database.find_runs()
+        runs = self._database.runs.find_runs()
         ids = [run.task_run_id for run in runs]
-        counts, pay = self._database.count_units(ids), self._database.read_pay(ids)
+        counts, pay = self._database.runs.count_units(ids), self._database.reviews.read_pay(ids)
         return [(run, counts[run.task_run_id], pay[run.task_run_id]) for run in runs]
 
     def find_live_runs(self) -> list[TaskRun]:
@@ -85,7 +85,7 @@ class Archive:
             The operator was shut down.
         """
         here = {run.task_run_id for run in self.get_running_task_runs()}
-        return [run for run in self._database.find_runs(live=True) if run.task_run_id not in here]
+        return [run for run in self._database.runs.find_runs(live=True) if run.task_run_id not in here]
 
     def find_driver(self, task_run_id: str) -> str | None:
         """Say which other kernel drives a run, such as "another kernel (pid 123)"; None if it waits for `reconnect`."""
@@ -99,8 +99,8 @@ class Archive:
         ClosedError
             The operator was shut down.
         """
-        runs = self._database.find_runs()
-        return runs_frame(runs, self._database.count_units([run.task_run_id for run in runs]))
+        runs = self._database.runs.find_runs()
+        return runs_frame(runs, self._database.runs.count_units([run.task_run_id for run in runs]))
 
     def get_task_run(self, task_run_id: str) -> PastTaskRun | LiveTaskRun:
         """Give a run of any time, to ask it for its frames: ``units()``, ``agents()``, ``results()``, ``events()``.
@@ -116,7 +116,7 @@ class Archive:
         """
         if (keeper := self._keepers.get(task_run_id)) is not None:
             return keeper.run
-        found = [run for run in self._database.find_runs() if run.task_run_id == task_run_id]
+        found = [run for run in self._database.runs.find_runs() if run.task_run_id == task_run_id]
         if not found:
             raise NotFoundError(f"There is no task run {task_run_id!r} in this database. See operator.task_runs().")
         blueprint = _blueprint_of(found[0])

@@ -101,7 +101,7 @@ class Operator(People, Archive, Books, Importing):
         #: What a display knows of this operator's runs, kept with it.
         self.watched_by: object | None = None
         #: Runs of an earlier kernel that were found at the start and not taken up since; a repr must not look.
-        self.left_behind = self._database.find_runs(live=True)
+        self.left_behind = self._database.runs.find_runs(live=True)
         self._drivers = {run.task_run_id: self.find_driver(run.task_run_id) for run in self.left_behind}
         self._starter = RunStarter(
             self._runs_directory, self._database, self._writer, self._supervisor, clock, self.run_class, self.progress
@@ -257,7 +257,7 @@ class Operator(People, Archive, Books, Importing):
 
     async def _tell_twins(self, task_name: str) -> None:
         """Warn of other runs of the same task that go on beside a new one."""
-        for twin in await in_thread(self._database.find_runs, task_name=task_name, live=True):
+        for twin in await in_thread(self._database.runs.find_runs, task_name=task_name, live=True):
             keeper = self._keepers.get(twin.task_run_id)
             if keeper is None or keeper.run.is_running:
                 where = f" at {keeper.run.url}" if keeper else ""

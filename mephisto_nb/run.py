@@ -219,6 +219,6 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
 def _count_stored(database: Database, task_run_id: str) -> Counter[UnitStatus]:
     """Count the units of a run that is driven from here no longer: what is decided on them is no step of it."""
     counts: Counter[UnitStatus] = Counter()
-    for (status, _), count in database.read_pay([task_run_id])[task_run_id].units.items():
+    for (status, _), count in database.reviews.read_pay([task_run_id])[task_run_id].units.items():
         counts[status] += count
     return counts

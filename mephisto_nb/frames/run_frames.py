@@ -41,7 +41,7 @@ class SaidFrames:
         """
         folder = self._directory / "files"
         return said.metadata_frame(
-            self._database.read_metadata([self._run.task_run_id]), lambda name: str(folder / name)
+            self._database.messages.read_metadata([self._run.task_run_id]), lambda name: str(folder / name)
         )
 
     def feedback(self) -> pd.DataFrame:
@@ -51,8 +51,8 @@ class SaidFrames:
 
     def requests(self) -> pd.DataFrame:
         """Give one row a call that a page made of a function (columns: `export.said.requests_frame`)."""
-        agents = {row["agent_id"]: row for row in self._database.read_agents([self._run.task_run_id])}
-        return said.requests_frame(self._database.read_live_updates([self._run.task_run_id]), agents)
+        agents = {row["agent_id"]: row for row in self._database.runs.read_agents([self._run.task_run_id])}
+        return said.requests_frame(self._database.messages.read_live_updates([self._run.task_run_id]), agents)
 
     def accept_tips(self, item_ids: Sequence[str], path: str | Path | None = None) -> Path:
         """Offer workers' tips to the workers of the next launch: write them to a CSV file, and give its path.
@@ -124,11 +124,11 @@ class RunFrames(SaidFrames):
 
     def units(self) -> pd.DataFrame:
         """Give one row a unit (columns: `export.frames.units_frame`)."""
-        return frames.units_frame(self._database.read_units([self.task_run_id]))
+        return frames.units_frame(self._database.runs.read_units([self.task_run_id]))
 
     def agents(self) -> pd.DataFrame:
         """Give one row a worker at a unit (columns: `export.frames.agents_frame`)."""
-        return frames.agents_frame(self._database.read_agents([self.task_run_id]))
+        return frames.agents_frame(self._database.runs.read_agents([self.task_run_id]))
 
     def messages(self, *, everything: bool = False) -> pd.DataFrame:
         """Give what was said in conversations, by conversation and then in the order in which it was said.
@@ -145,20 +145,20 @@ class RunFrames(SaidFrames):
         --------
         ``run.messages()[["assignment_index", "shown_name", "text"]]``
         """
-        rows = self._database.read_live_updates([self.task_run_id])
+        rows = self._database.messages.read_live_updates([self.task_run_id])
         return frames.messages_frame(rows, everything=everything)
 
     def payments(self) -> pd.DataFrame:
         """Give one row a payment: pay of approved units, bonuses ... (columns: `export.frames.payments_frame`)."""
-        return frames.payments_frame(self._database.read_payments([self.task_run_id]))
+        return frames.payments_frame(self._database.reviews.read_payments([self.task_run_id]))
 
     def events(self) -> pd.DataFrame:
         """Give the event log, one row a change (columns: `export.frames.events_frame`)."""
-        return frames.events_frame(self._database.read_events([self.task_run_id]))
+        return frames.events_frame(self._database.runs.read_events([self.task_run_id]))
 
     def gates(self) -> pd.DataFrame:
         """Give one row for each time that a worker was looked at (columns: `export.frames.gates_frame`)."""
-        return frames.gates_frame(self._database.read_gates([self.task_run_id]))
+        return frames.gates_frame(self._database.runs.read_gates([self.task_run_id]))
 
     def results(self, *, gates: bool = False) -> pd.DataFrame:
         """Give one row an answer, with the data it answers (columns: `export.frames.results_frame`).
@@ -175,7 +175,7 @@ class RunFrames(SaidFrames):
         gates
             Give the answers to screening and gold units as well, whose ``unit_index`` is -1 and -2.
         """
-        rows = self._database.read_results([self.task_run_id])
+        rows = self._database.runs.read_results([self.task_run_id])
         rows = [row for row in rows if gates or row["unit_index"] >= 0]
         for row in rows:
             row["data"] = _with_files(self._directory, row["data"], row["files"])
@@ -192,11 +192,11 @@ class RunFrames(SaidFrames):
 
     def read_snapshot(self) -> RunSnapshot:
         """Read the rows of the run from the database, as records; for displays."""
-        return self._database.load_run(self.task_run_id)
+        return self._database.runs.load_run(self.task_run_id)
 
     def read_answers(self, agent_ids: Sequence[str]) -> list[JSONObject]:
         """Read a few answers, as rows with ``inputs``, ``answer`` and the ``paths`` of files; for displays."""
-        rows = self._database.read_results([self.task_run_id], agent_ids=agent_ids)
+        rows = self._database.runs.read_results([self.task_run_id], agent_ids=agent_ids)
         for row in rows:
             row["inputs"] = self._blueprint.get_inputs(row["shared"], frames.own_data(row))
             row["paths"] = [str(self._directory / "files" / file["filename"]) for file in row["files"]]
@@ -205,7 +205,7 @@ class RunFrames(SaidFrames):
 
     def read_page_errors(self, before: float | None = None) -> Counter[str]:
         """Count the errors that workers' pages reported, by agent; with `before`, those until then (epoch seconds)."""
-        found = self._database.read_events([self.task_run_id], why=PAGE_ERROR)
+        found = self._database.runs.read_events([self.task_run_id], why=PAGE_ERROR)
         return Counter(event.subject_id for event in found if before is None or event.at < before)
 
     @property

@@ -152,11 +152,11 @@ class Books(ABC):
 
     def reviews(self) -> pd.DataFrame:
         """Give one row a decision, of all runs (columns: `export.frames.reviews_frame`)."""
-        return frames.reviews_frame(self._database.read_reviews(None))
+        return frames.reviews_frame(self._database.reviews.read_reviews(None))
 
     def payments(self) -> pd.DataFrame:
         """Give one row a payment, of all runs and of none (columns: `export.frames.payments_frame`)."""
-        return frames.payments_frame(self._database.read_payments(None))
+        return frames.payments_frame(self._database.reviews.read_payments(None))
 
     def owed(self, runs: str | Iterable[str] | pd.DataFrame | None = None) -> pd.DataFrame:
         """Give one row a worker to whom something was ever owed, those first to whom most is.
@@ -179,8 +179,8 @@ class Books(ABC):
             As `reviewing` does.
         """
         ids = None if runs is None else self._run_ids(runs)
-        payments = frames.payments_frame(self._database.read_payments(ids))
-        return owed_by_worker(payments, self._database.find_runs())
+        payments = frames.payments_frame(self._database.reviews.read_payments(ids))
+        return owed_by_worker(payments, self._database.runs.find_runs())
 
     def preview_paid(self, payments: Payments = None, *, worker: str | Iterable[str] | None = None) -> PaymentsPreview:
         """Say in numbers what `mark_paid` would note now; nothing is noted.
@@ -194,7 +194,7 @@ class Books(ABC):
         --------
         ``print(operator.preview_paid(run.payments()))``
         """
-        return preview_paid(_choose(self.payments(), payments, worker), self._database.find_runs())
+        return preview_paid(_choose(self.payments(), payments, worker), self._database.runs.find_runs())
 
     async def mark_paid(
         self,
@@ -272,8 +272,8 @@ class Books(ABC):
         ``await operator.unmark_paid(paid)``, where ``paid`` is what `mark_paid` gave back
         """
         rows = _choose(await in_thread(self.payments), payments, worker, PaymentStatus.SENT)
-        noted = await in_thread(self._database.read_payers, rows["payment_id"].tolist())
-        crowds = {run.task_run_id: run.provider_type for run in await in_thread(self._database.find_runs)}
+        noted = await in_thread(self._database.reviews.read_payers, rows["payment_id"].tolist())
+        crowds = {run.task_run_id: run.provider_type for run in await in_thread(self._database.runs.find_runs)}
         by_hand = [
             one in noted and noted[one] != crowds.get(run)
             for one, run in zip(rows["payment_id"], rows["task_run_id"], strict=True)
@@ -284,7 +284,7 @@ class Books(ABC):
     def _run_ids(self, runs: str | Iterable[str] | pd.DataFrame) -> Sequence[str]:
         if not isinstance(runs, str):
             return _ids(runs, "task_run_id")
-        ids = [run.task_run_id for run in self._database.find_runs(task_name=runs)]
+        ids = [run.task_run_id for run in self._database.runs.find_runs(task_name=runs)]
         if not ids:
             raise NotFoundError(f"There is no run of a task {runs!r} in this database. See operator.task_runs().")
         return ids
@@ -298,7 +298,7 @@ class Books(ABC):
         who: str | None,
     ) -> pd.DataFrame:
         """Bring those of the rows that are meant from one status to another, and tell of each row what became of it."""
-        settle, ids = self._database.settle_payments, meant["payment_id"].tolist()
+        settle, ids = self._database.reviews.settle_payments, meant["payment_id"].tolist()
         settled = await self._writer.call(settle, ids, *change, at, who_decides(who))
         now = (await in_thread(self.payments)).set_index("payment_id").loc[rows["payment_id"].tolist()]
         done = rows["payment_id"].isin(settled)

@@ -250,11 +250,11 @@ class ReviewedRun(ABC):
     def owed(self) -> pd.DataFrame:
         """Give one row a worker to whom something was ever owed for this run (columns: `review.owed.OWED_COLUMNS`)."""
         about = self.task_run
-        return owed_by_worker(frames.payments_frame(self.database.read_payments([about.task_run_id])), [about])
+        return owed_by_worker(frames.payments_frame(self.database.reviews.read_payments([about.task_run_id])), [about])
 
     def reviews(self) -> pd.DataFrame:
         """Give one row a decision (columns: `export.frames.reviews_frame`)."""
-        return frames.reviews_frame(self.database.read_reviews([self.task_run.task_run_id]))
+        return frames.reviews_frame(self.database.reviews.read_reviews([self.task_run.task_run_id]))
 
     def review_queue(self, order: str = "worker", *, decided: bool = False) -> pd.DataFrame:
         """Give the answers in the order in which to look at them (columns: `review.queue.review_queue`).

@@ -161,7 +161,9 @@ class Reviewing:
         if not self._runs:
             return worker_records(results, [])
         database, run_ids = self._runs[0].database, [run.task_run.task_run_id for run in self._runs]
-        return worker_records(results, database.read_reviews(None), gold_accuracy(database.read_gates(run_ids)))
+        return worker_records(
+            results, database.reviews.read_reviews(None), gold_accuracy(database.runs.read_gates(run_ids))
+        )
 
     # -- within ----------------------------------------------------------------------------------------------
 
@@ -206,7 +208,7 @@ class Reviewing:
 
 def _deciding(run: DecidableRun, decision: Decision, wanted: Wanted) -> Rule:
     """Look up what a decision has to know, and give the rule."""
-    units, _ = run.database.load_answers(run.task_run.task_run_id, list(wanted))
+    units, _ = run.database.reviews.load_answers(run.task_run.task_run_id, list(wanted))
     concerned = (unit.worker_id for unit in units if unit.worker_id) if decision.grants or decision.block else ()
     standing = read_standing(run, concerned)
     return lambda step: decide(step, decision, wanted, standing)
@@ -214,7 +216,7 @@ def _deciding(run: DecidableRun, decision: Decision, wanted: Wanted) -> Rule:
 
 def _undoing(run: DecidableRun, who: str, note: str, wanted: Wanted) -> Rule:
     """Look up the latest decisions on units, and give the rule that takes them back."""
-    kept = run.database.find_kept_reviews(run.task_run.task_run_id, list(wanted))
+    kept = run.database.reviews.find_kept_reviews(run.task_run.task_run_id, list(wanted))
     standing = read_standing(run, {one.review.worker_id for one in kept.values() if one.review.effects})
     told = _told_for_good(run)
 

@@ -36,7 +36,7 @@ async def hand_in(page: Page, answer: str) -> None:
 
 def grants_of(run: LiveTaskRun, name: str) -> dict[str, int]:
     """Give what a worker was granted."""
-    return dict(run.database.get_worker_facts(run.task_run_id, "mock", [name])[name].grants)
+    return dict(run.database.people.get_worker_facts(run.task_run_id, "mock", [name])[name].grants)
 
 
 async def test_who_passes_gets_the_unit_after_a_reload_in_the_middle_too(run: LiveTaskRun, page: Page) -> None:

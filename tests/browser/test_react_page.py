@@ -178,7 +178,7 @@ async def test_an_error_in_the_bundle_is_told(tmp_path: Path, bundle: Path, page
     async with launch(tmp_path, bundle) as run:
         await page.goto(run.url + ANN)
         await run.parts.engine.wait_until(lambda _: bool(run.parts.tally.page_errors))
-        (event,) = run.database.read_events([run.task_run_id], why="the worker's page reported an error")
+        (event,) = run.database.runs.read_events([run.task_run_id], why="the worker's page reported an error")
         assert event.detail is not None
         assert "no such thing" in event.detail["text"]
 

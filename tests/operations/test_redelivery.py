@@ -47,10 +47,10 @@ async def test_a_run_has_not_ended_before_its_router_knows(
     finish = ClientIOHandler.finish
 
     async def watch(link: ClientIOHandler, linger: float) -> None:
-        ended.append(run.parts.database.load_run(run.task_run_id).run.ended_at)
+        ended.append(run.parts.database.runs.load_run(run.task_run_id).run.ended_at)
         await finish(link, linger)
 
     monkeypatch.setattr(ClientIOHandler, "finish", watch)
     await run.force_shutdown()
     assert ended == [None]
-    assert run.parts.database.load_run(run.task_run_id).run.ended_at is not None
+    assert run.parts.database.runs.load_run(run.task_run_id).run.ended_at is not None

@@ -158,7 +158,7 @@ async def test_what_the_crowd_has_paid_itself_stays_paid(operator: Operator, mon
     await theirs.approve(worker="ann")
     ids = theirs.payments().set_index("worker_name")["payment_id"]
     await theirs.writer.call(
-        theirs.database.settle_payments, [ids["ann"]], PaymentStatus.OWED, PaymentStatus.SENT, 9.0, "elsewhere"
+        theirs.database.reviews.settle_payments, [ids["ann"]], PaymentStatus.OWED, PaymentStatus.SENT, 9.0, "elsewhere"
     )
     back = await operator.unmark_paid(theirs.payments())
     assert back.set_index("worker_name")["done"].to_dict() == {"ann": False, "bob": True}

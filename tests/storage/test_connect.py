@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from mephisto_nb.errors import ConfigError, DatabaseError, MephistoError
-from mephisto_nb.storage.connect import make_engine, parse_url, told_plainly
+from mephisto_nb.storage.connect import Connections, make_engine, parse_url, told_plainly
 from mephisto_nb.storage.sql_database import SQLDatabase
 from mephisto_nb.storage.values import MAX_KEY_LENGTH, make_key, make_storable
 
@@ -80,7 +80,8 @@ def test_a_missing_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_repr_hides_the_password() -> None:
     database = SQLDatabase.__new__(SQLDatabase)
-    database._url = parse_url(f"postgresql://ann:{_PASSWORD}@host/runs")
+    database.connections = Connections.__new__(Connections)
+    database.connections.url = parse_url(f"postgresql://ann:{_PASSWORD}@host/runs")
     assert repr(database) == "SQLDatabase('postgresql+psycopg://ann:***@host/runs')"
 
 
@@ -121,17 +122,17 @@ def test_a_database_of_another_program_keeps_its_tables(tmp_path: Path) -> None:
 
 def test_a_table_that_is_gone_is_told_as_our_error(sqlite_url: str) -> None:
     database = SQLDatabase(sqlite_url)
-    with database._writer.begin() as connection:
+    with database.connections.writer.begin() as connection:
         connection.execute(text("DROP TABLE submissions"))
     with pytest.raises(DatabaseError, match=r"Reading results failed in sqlite:///.*no such table"):
-        database.read_results(["run"])
+        database.runs.read_results(["run"])
     database.close()
 
 
 def test_a_number_beyond_the_column_is_told_as_our_error(empty_url: str) -> None:
     database = SQLDatabase(empty_url)
     with pytest.raises(DatabaseError, match="Granting a qualification failed"):
-        database.grant_qualification("careful", "ann", "mock", 2**70)
+        database.people.grant_qualification("careful", "ann", "mock", 2**70)
     database.close()
 
 

@@ -37,8 +37,8 @@ class SampleRun:
         self, database: Database, *, task_name: str = "survey", provider_type: str = "mock", **fields: Any
     ) -> None:
         self.database = database
-        task = database.get_or_create_task(task_name)
-        requester = database.get_or_create_requester("a lab", provider_type)
+        task = database.runs.get_or_create_task(task_name)
+        requester = database.people.get_or_create_requester("a lab", provider_type)
         given: dict[str, Any] = {
             "task_run_id": new_id(),
             "task_id": task.task_id,
@@ -54,7 +54,7 @@ class SampleRun:
         }
         self.run = TaskRun(**given | fields)
         self.assignments: list[Assignment] = []
-        database.add_run(self.run)
+        database.runs.add_run(self.run)
 
     @property
     def id(self) -> str:
