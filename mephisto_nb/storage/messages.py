@@ -1,4 +1,4 @@
-"""Messages in SQL: what workers and task code said beside answers."""
+"""Messages in SQL: what was said beside answers. Stands alone because each part of the database has its own module."""
 
 from __future__ import annotations
 

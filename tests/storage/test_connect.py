@@ -40,7 +40,7 @@ def _refusal(url: str) -> MephistoError:
         f"nonsense+driver://ann:{_PASSWORD}@host/runs",
     ],
 )
-def test_a_url_that_names_no_database_is_refused_and_the_right_form_is_told(url: str) -> None:
+def test_a_url_of_no_database_is_refused_with_the_right_form(url: str) -> None:
     refusal = _refusal(url)
     assert isinstance(refusal, ConfigError)
     assert "Use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME." in str(refusal)
@@ -59,7 +59,7 @@ def test_the_driver_is_ours_whatever_the_url_says(url: str, driver: str) -> None
 
 
 @pytest.mark.postgresql
-def test_a_server_that_does_not_answer_is_told_without_the_password() -> None:
+def test_a_server_without_an_answer_is_told_without_the_password() -> None:
     refusal = _refusal(f"postgresql://ann:{_PASSWORD}@127.0.0.1:1/runs")
     assert isinstance(refusal, DatabaseError)
     assert "postgresql+psycopg://ann:***@127.0.0.1:1/runs" in str(refusal)
@@ -85,7 +85,7 @@ def test_a_repr_hides_the_password() -> None:
     assert repr(database) == "SQLDatabase('postgresql+psycopg://ann:***@host/runs')"
 
 
-def test_directories_on_the_way_to_the_file_are_made_for_their_owner_alone(tmp_path: Path) -> None:
+def test_directories_of_the_file_are_made_for_their_owner_alone(tmp_path: Path) -> None:
     SQLDatabase(f"sqlite:///{tmp_path / 'data' / 'runs.db'}").close()
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
 
@@ -142,7 +142,7 @@ def test_errors_that_are_not_the_databases_pass(sqlite_url: str) -> None:
 
 
 @pytest.mark.postgresql
-def test_what_is_read_together_is_of_one_moment_and_writes_see_the_latest(postgresql_url: str) -> None:
+def test_reads_are_of_one_moment_and_writes_see_the_latest(postgresql_url: str) -> None:
     levels = []
     for for_writing in (True, False):
         engine = make_engine(parse_url(postgresql_url), for_writing=for_writing)

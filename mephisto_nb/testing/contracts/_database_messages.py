@@ -1,7 +1,4 @@
-"""Whatever people write can be stored: it must neither be lost nor stop a run.
-
-What workers and task code said beside answers.
-"""
+"""The messages of a database; and whatever people write can be stored: it must neither be lost nor stop a run."""
 
 from __future__ import annotations
 
@@ -17,12 +14,10 @@ from mephisto_nb.ports.database import Database
 from mephisto_nb.testing.contracts._samples import DatabaseFixtures, SampleRun, make_event
 
 
-class SaidContract(DatabaseFixtures):
-    """`read_live_updates` and `read_metadata`."""
+class MessagesContract(DatabaseFixtures):
+    """`MessageStore`."""
 
-    def test_live_messages_come_back_in_the_order_in_which_they_were_said(
-        self, database: Database, run: SampleRun
-    ) -> None:
+    def test_live_messages_come_back_in_the_order_of_saying(self, database: Database, run: SampleRun) -> None:
         ann, ben = self._two_who_talk(run)
         said: list[tuple[Agent, str, dict[str, Any], float]] = [
             (ann, "worker", {"n": 1}, 7.0),
@@ -43,9 +38,7 @@ class SaidContract(DatabaseFixtures):
             == []
         )
 
-    def test_a_live_message_comes_back_with_where_it_was_said_and_by_whom(
-        self, database: Database, run: SampleRun
-    ) -> None:
+    def test_a_live_message_comes_back_with_where_and_by_whom(self, database: Database, run: SampleRun) -> None:
         _, ben = self._two_who_talk(run)
         run.commit(c.AddLiveUpdate(ben.agent_id, "worker", {"text": "Hello"}, 7.0))
         (row,) = database.messages.read_live_updates([run.id])
@@ -90,7 +83,7 @@ hostile = pytest.mark.parametrize("text", _HOSTILE.values(), ids=_HOSTILE.keys()
 
 
 class TextContract(DatabaseFixtures):
-    """Any text, of any length."""
+    """Any text, of any length, in any part of a database."""
 
     @hostile
     def test_json_comes_back_exactly(self, database: Database, run: SampleRun, text: str) -> None:

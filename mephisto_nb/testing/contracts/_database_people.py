@@ -1,9 +1,4 @@
-"""Tasks, requesters, workers and qualifications, and what an arriving worker is held against.
-
-Acts on people: foreseen, done whole or not at all, logged, undone; and what can be read of people.
-
-What a step of a run does to people: payments, grants and blocks.
-"""
+"""The people of a database: qualifications, grants, blocks and notes; acts on them, and what arriving workers meet."""
 
 from __future__ import annotations
 
@@ -24,11 +19,7 @@ def _facts(database: Database, run: SampleRun, name: str = "ann") -> WorkerFacts
 
 
 class PeopleContract(DatabaseFixtures):
-    """The people functions, and `PeopleStore.get_worker_facts`."""
-
-    def test_a_task_is_made_once(self, database: Database) -> None:
-        assert database.runs.get_or_create_task("survey") == database.runs.get_or_create_task("survey")
-        assert database.runs.get_or_create_task("other").task_id != database.runs.get_or_create_task("survey").task_id
+    """Requesters, qualifications and grants one by one, and `PeopleStore.get_worker_facts`."""
 
     def test_a_requester_is_made_once_for_each_provider(self, database: Database) -> None:
         lab = database.people.get_or_create_requester("lab", "mock")
@@ -136,7 +127,7 @@ def _blocked(database: Database) -> set[str]:
 
 
 class PeopleActsContract(DatabaseFixtures):
-    """`PeopleStore.foresee`, `perform`, and what it reads."""
+    """`PeopleStore.foresee` and `perform`, and what is read of people."""
 
     def test_what_is_foreseen_is_not_done(self, database: Database) -> None:
         foreseen = database.people.foresee(_grant("ann", "bob"))
@@ -153,7 +144,7 @@ class PeopleActsContract(DatabaseFixtures):
         database.people.perform(Act(ActKind.GRANT, "careful", _workers("ann", "bob", "eve"), (1, None, -7)))
         assert _held(database) == {"ann": 1, "eve": -7}
 
-    def test_an_act_leaves_a_row_of_the_log_for_each_worker_it_changes(self, database: Database) -> None:
+    def test_an_act_leaves_a_row_for_each_worker_it_changes(self, database: Database) -> None:
         database.people.perform(_grant("ann", value=1), at=1000.0)
         database.people.perform(_grant("ann", value=3), at=1001.0)
         database.people.perform(_grant("ann", value=3), at=1002.0)
@@ -188,7 +179,7 @@ class PeopleActsContract(DatabaseFixtures):
         database.people.perform(undo_of(done))
         assert _blocked(database) == {"ann"}
 
-    def test_who_was_made_by_what_was_undone_is_gone_until_there_is_something_of_them(self, database: Database) -> None:
+    def test_who_was_made_by_an_undone_act_is_gone_until_known_again(self, database: Database) -> None:
         database.people.perform(_block("old"))
         done = database.people.perform(_grant("old", "new", "blocked"))
         database.people.perform(undo_of(done))
@@ -199,7 +190,7 @@ class PeopleActsContract(DatabaseFixtures):
         database.people.perform(_grant("new"))
         assert database.people.find_gone_workers() == set()
 
-    def test_a_deleted_qualification_comes_back_with_its_holders_and_its_id(self, database: Database) -> None:
+    def test_a_deleted_qualification_comes_back_with_holders_and_id(self, database: Database) -> None:
         before = database.people.create_qualification("careful", "passed the test")
         database.people.perform(Act(ActKind.GRANT, "careful", _workers("ann", "bob"), (1, 4)))
         done = database.people.perform(Act(ActKind.DELETE, "careful"))
@@ -215,7 +206,7 @@ class PeopleActsContract(DatabaseFixtures):
         with pytest.raises(ConflictError, match="made or deleted since"):
             database.people.perform(undo_of(done))
 
-    def test_a_new_qualification_that_somebody_holds_is_not_taken_back(self, database: Database) -> None:
+    def test_a_new_qualification_that_is_held_is_not_taken_back(self, database: Database) -> None:
         done = database.people.perform(Act(ActKind.CREATE, "careful"))
         database.people.perform(_grant("ann"))
         with pytest.raises(ConflictError, match="'ann' hold"):
@@ -254,10 +245,6 @@ class PeopleActsContract(DatabaseFixtures):
         assert tuple(row)[:3] == (run.id, agent.worker_id, "completed")
         assert tuple(row)[5:] == ("completed", pytest.approx(row[6]))
 
-    def test_payments_of_all_runs_are_read(self, database: Database, run: SampleRun) -> None:
-        run.commit(c.AddPayment(run.make_payment(run.add_answered_unit({}))))
-        assert database.reviews.read_payments(None) == database.reviews.read_payments([run.id])
-
     def test_news_of_people_are_told_from_other_news(self, database: Database, run: SampleRun) -> None:
         last, _ = database.people.find_people_news(0)
         assert database.people.find_people_news(last) == (last, False)
@@ -267,7 +254,7 @@ class PeopleActsContract(DatabaseFixtures):
         database.people.perform(_grant("ann"))
         assert database.people.find_people_news(later)[1]
 
-    def test_events_of_one_qualification_are_found_whatever_it_is_called(self, database: Database) -> None:
+    def test_events_of_a_qualification_of_any_name_are_found(self, database: Database) -> None:
         for name in ("100 %", "100 x", "kůň", 'a "b"'):
             database.people.perform(Act(ActKind.CREATE, name))
             found = database.people.read_people_events(qualification_name=name)
@@ -276,22 +263,7 @@ class PeopleActsContract(DatabaseFixtures):
 
 
 class StepsAboutPeopleContract(DatabaseFixtures):
-    """`AddPayment`, `SetGrant` and `SetBlocked`."""
-
-    def test_a_payment_is_stored_once_for_each_key(self, database: Database, run: SampleRun) -> None:
-        agent = run.add_answered_unit({})
-        first, again = run.make_payment(agent), run.make_payment(agent, amount=5.0)
-        run.commit(
-            c.AddPayment(first), c.AddPayment(run.make_payment(agent, key="more", unit_id=None, created_at=1006.0))
-        )
-        run.commit(c.AddPayment(again))
-        rows = [(row["amount"], row["unit_id"], row["status"]) for row in database.reviews.read_payments([run.id])]
-        assert rows == [(0.5, agent.unit_id, "owed"), (0.5, None, "owed")]
-
-    def test_payments_of_a_run_that_is_taken_back_are_gone(self, database: Database, run: SampleRun) -> None:
-        run.commit(c.AddPayment(run.make_payment(run.add_answered_unit({}))))
-        database.runs.delete_run(run.id)
-        assert database.reviews.read_payments([run.id]) == []
+    """`SetGrant` and `SetBlocked`: what a step of a run does to people."""
 
     def test_the_last_of_several_grants_counts(self, database: Database, run: SampleRun) -> None:
         ann = run.add_worker("ann").worker_id

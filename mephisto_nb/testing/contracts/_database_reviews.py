@@ -1,20 +1,19 @@
-"""Decisions on answers, and the payments that come with them."""
+"""The reviews of a database: decisions on answers, and the payments that come with them or otherwise."""
 
 from __future__ import annotations
 
 from mephisto_nb.errors import ConflictError
 from mephisto_nb.model import changes as c
-from mephisto_nb.model.records import RunPay, TaskRun
+from mephisto_nb.model.records import RunPay
 from mephisto_nb.model.states import PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.ports.database import Database
 from mephisto_nb.testing.contracts._samples import DatabaseFixtures, SampleRun
-from mephisto_nb.utils.ids import new_id
 
 P = PaymentStatus
 
 
 class ReviewsContract(DatabaseFixtures):
-    """`AddReview`, `ChangePayment` and `AddRun`; what is read of them."""
+    """`AddReview`, `AddPayment` and `ChangePayment`; `ReviewStore`."""
 
     def test_a_decision_is_read_as_it_was_stored(self, database: Database, run: SampleRun) -> None:
         agent = run.add_answered_unit({})
@@ -68,9 +67,7 @@ class ReviewsContract(DatabaseFixtures):
         assert (row["status"], row["sent_at"]) == ("sent", 1007.0)
         assert database.reviews.read_payment_statuses([payment.payment_id, "none"]) == {payment.payment_id: P.SENT}
 
-    def test_pay_is_told_by_run_status_and_amount_and_what_comes_beside_it(
-        self, database: Database, run: SampleRun
-    ) -> None:
+    def test_pay_is_told_by_run_status_amount_and_what_is_beside(self, database: Database, run: SampleRun) -> None:
         agent, empty = run.add_answered_unit({}), SampleRun(database)
         first, second = run.make_payment(agent), run.make_payment(agent, key="more", amount=0.75)
         reward = run.make_payment(agent, key="pay", kind=PaymentKind.REWARD)
@@ -116,13 +113,21 @@ class ReviewsContract(DatabaseFixtures):
         database.runs.delete_run(run.id)
         assert database.reviews.read_reviews(None) == []
 
-    def test_a_run_is_stored_with_its_work_or_not_at_all(self, database: Database, run: SampleRun) -> None:
-        fields = {name: getattr(run.run, name) for name in TaskRun.__slots__}
-        other = TaskRun(**fields | {"task_run_id": new_id(), "ended_at": 2000.0})
-        wrong = c.ChangeDeadline("nobody", 1.0)
-        whole = c.Changes(other.task_run_id, [c.AddRun(other), run.make_work()])
-        assert database.apply([c.Changes(other.task_run_id, [*whole.changes, wrong])]) != [None]
-        assert len(database.runs.find_runs()) == 1
-        assert database.apply([whole]) == [None]
-        loaded = database.runs.load_run(other.task_run_id)
-        assert (loaded.run, len(loaded.units)) == (other, 1)
+    def test_a_payment_is_stored_once_for_each_key(self, database: Database, run: SampleRun) -> None:
+        agent = run.add_answered_unit({})
+        first, again = run.make_payment(agent), run.make_payment(agent, amount=5.0)
+        run.commit(
+            c.AddPayment(first), c.AddPayment(run.make_payment(agent, key="more", unit_id=None, created_at=1006.0))
+        )
+        run.commit(c.AddPayment(again))
+        rows = [(row["amount"], row["unit_id"], row["status"]) for row in database.reviews.read_payments([run.id])]
+        assert rows == [(0.5, agent.unit_id, "owed"), (0.5, None, "owed")]
+
+    def test_payments_of_a_run_that_is_taken_back_are_gone(self, database: Database, run: SampleRun) -> None:
+        run.commit(c.AddPayment(run.make_payment(run.add_answered_unit({}))))
+        database.runs.delete_run(run.id)
+        assert database.reviews.read_payments([run.id]) == []
+
+    def test_payments_of_all_runs_are_read(self, database: Database, run: SampleRun) -> None:
+        run.commit(c.AddPayment(run.make_payment(run.add_answered_unit({}))))
+        assert database.reviews.read_payments(None) == database.reviews.read_payments([run.id])

@@ -1,13 +1,10 @@
-"""What is stored of how workers are looked at: introductions, screening and gold units, verdicts, pages that wait.
-
-Runs come back as they were written, and rows for frames in their order.
-"""
+"""The runs of a database: what was written comes back, rows for frames come in their order; so do rows of gates."""
 
 from __future__ import annotations
 
 import pytest
 
-from mephisto_nb.errors import ClosedError, NotFoundError
+from mephisto_nb.errors import NotFoundError
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.gates import HeldArrival, Verdict
 from mephisto_nb.model.packets import Packet, PacketType
@@ -17,8 +14,12 @@ from mephisto_nb.ports.database import Database
 from mephisto_nb.testing.contracts._samples import DatabaseFixtures, SampleRun, change_agent, change_unit, make_event
 
 
-class ReadsContract(DatabaseFixtures):
-    """`load_run`, `find_runs`, `delete_run`, the rows of frames, and closing."""
+class RunsContract(DatabaseFixtures):
+    """`RunStore`, but for gates."""
+
+    def test_a_task_is_made_once(self, database: Database) -> None:
+        assert database.runs.get_or_create_task("survey") == database.runs.get_or_create_task("survey")
+        assert database.runs.get_or_create_task("other").task_id != database.runs.get_or_create_task("survey").task_id
 
     def test_a_run_comes_back_as_it_was_written(self, database: Database, another: Database) -> None:
         run = SampleRun(database, config={"a": [1, None, 0.5]}, qualifications=[{"qualification_name": "careful"}])
@@ -168,24 +169,12 @@ class ReadsContract(DatabaseFixtures):
         run.commit(events=[make_event("another")])
         assert len(list(database.runs.read_events([run.id]))) == 51
 
-    def test_a_released_database_can_still_be_read(self, database: Database, run: SampleRun) -> None:
-        run.commit(events=[make_event("before")])
-        database.release()
-        assert [event.why for event in database.runs.read_events([run.id])] == ["before"]
-
-    def test_a_database_may_be_closed_twice_and_is_not_used_after(self, database: Database, run: SampleRun) -> None:
-        database.close()
-        database.close()
-        assert isinstance(run.refusal(last_seq=1), ClosedError)
-        with pytest.raises(ClosedError, match="closed"):
-            database.runs.load_run(run.id)
-
 
 G = Gate
 
 
 class GatesContract(DatabaseFixtures):
-    """The changes of gates, and what is read of them."""
+    """The changes of gates, and what `RunStore` and `PeopleStore` read of them."""
 
     def test_an_introduction_comes_back_as_it_was(self, database: Database, run: SampleRun) -> None:
         agent = run.add_onboarding("ann")
@@ -199,9 +188,7 @@ class GatesContract(DatabaseFixtures):
         assert (found.status, found.submitted_at, found.data) == (AgentStatus.APPROVED, 1010.0, {"sure": "kůň\0"})
         assert database.runs.load_run(run.id).worker_names == {agent.worker_id: "ann"}
 
-    def test_an_introduction_that_was_changed_meanwhile_refuses_the_step(
-        self, database: Database, run: SampleRun
-    ) -> None:
+    def test_an_introduction_changed_meanwhile_refuses_the_step(self, database: Database, run: SampleRun) -> None:
         agent = run.add_onboarding("ann")
         wrong = c.ChangeOnboarding(agent.agent_id, AgentStatus.WAITING, AgentStatus.APPROVED)
         assert run.refusal(wrong, c.AddVerdict(Verdict(agent.agent_id, G.ONBOARDING, True, 1011.0))) is not None

@@ -1,11 +1,4 @@
-"""Several kernels, or threads, have one database open.
-
-Each kind of change reaches the database, and so does how far the link has come.
-
-A step is stored whole or not at all, and only onto the rows it was decided on.
-
-What a researcher changes of a run while it lasts is stored.
-"""
+"""The database as a whole: steps are stored whole or not at all, and several kernels or threads may have it open."""
 
 from __future__ import annotations
 
@@ -15,10 +8,12 @@ from operator import methodcaller
 from threading import Barrier, Event
 from typing import TypeVar
 
-from mephisto_nb.errors import ConflictError
+import pytest
+
+from mephisto_nb.errors import ClosedError, ConflictError
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.packets import Packet, PacketType
-from mephisto_nb.model.records import AS_LAUNCHED, Agent, Steering, Submission, Worker
+from mephisto_nb.model.records import AS_LAUNCHED, Agent, Steering, Submission, TaskRun, Worker
 from mephisto_nb.model.states import AgentStatus, UnitStatus
 from mephisto_nb.ports.database import Database
 from mephisto_nb.testing.contracts._samples import DatabaseFixtures, SampleRun, change_agent, change_unit, make_event
@@ -143,6 +138,17 @@ class ChangesContract(DatabaseFixtures):
         assert database.runs.load_run(run.id).outbox == [(1, _status(1))]
         assert database.runs.load_run(run.id).last_seq == 4
 
+    def test_a_run_is_stored_with_its_work_or_not_at_all(self, database: Database, run: SampleRun) -> None:
+        fields = {name: getattr(run.run, name) for name in TaskRun.__slots__}
+        other = TaskRun(**fields | {"task_run_id": new_id(), "ended_at": 2000.0})
+        wrong = c.ChangeDeadline("nobody", 1.0)
+        whole = c.Changes(other.task_run_id, [c.AddRun(other), run.make_work()])
+        assert database.apply([c.Changes(other.task_run_id, [*whole.changes, wrong])]) != [None]
+        assert len(database.runs.find_runs()) == 1
+        assert database.apply([whole]) == [None]
+        loaded = database.runs.load_run(other.task_run_id)
+        assert (loaded.run, len(loaded.units)) == (other, 1)
+
 
 _PACKET = Packet(PacketType.UPDATE_STATUS, "a1", {"status": "expired"})
 
@@ -262,7 +268,7 @@ def _at_once(call: Callable[[_T], _R], values: Sequence[_T]) -> list[_R]:
 
 
 class SharingContract(DatabaseFixtures):
-    """What is promised when others read and write meanwhile."""
+    """What is promised when others read and write meanwhile, and of closing."""
 
     def test_what_one_has_stored_another_reads(self, another: Database, run: SampleRun) -> None:
         run.add_answered_unit({"n": 1})
@@ -289,7 +295,7 @@ class SharingContract(DatabaseFixtures):
     def test_two_who_look_for_the_same_names_make_them_once(self, database: Database, another: Database) -> None:
         for number in range(10):
             name = f"task {number}"
-            first, second = _at_once(methodcaller("get_or_create_task", name), [database, another])
+            first, second = _at_once(methodcaller("get_or_create_task", name), [database.runs, another.runs])
             assert first == second
 
     def test_two_who_grant_the_same_leave_one_grant(
@@ -325,3 +331,15 @@ class SharingContract(DatabaseFixtures):
         next(log)
         run.commit(events=[make_event("meanwhile")])
         assert len(list(log)) == 1999
+
+    def test_a_released_database_can_still_be_read(self, database: Database, run: SampleRun) -> None:
+        run.commit(events=[make_event("before")])
+        database.release()
+        assert [event.why for event in database.runs.read_events([run.id])] == ["before"]
+
+    def test_a_database_may_be_closed_twice_and_is_not_used_after(self, database: Database, run: SampleRun) -> None:
+        database.close()
+        database.close()
+        assert isinstance(run.refusal(last_seq=1), ClosedError)
+        with pytest.raises(ClosedError, match="closed"):
+            database.runs.load_run(run.id)

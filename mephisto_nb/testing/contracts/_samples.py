@@ -1,7 +1,4 @@
-"""Runs with rows in them, for contracts to look at.
-
-What the parts of the database contract share.
-"""
+"""What the parts of the database contract share: a database to look at, and runs with rows in them."""
 
 from __future__ import annotations
 
@@ -72,7 +69,7 @@ class SampleRun:
             raise error
 
     def refusal(self, *changes: c.Change, **link: Any) -> Exception | None:
-        """Give the reason why a step is not stored."""
+        """Return the reason why a step is not stored."""
         return self.database.apply([self.step(*changes, **link)])[0]
 
     def make_work(self, num_units: int = 1, shared: JSON = None) -> c.AddAssignments:
