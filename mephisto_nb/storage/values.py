@@ -12,11 +12,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from mephisto_nb._typing import JSON
 
-#: Databases limit how many values one statement may hold.
-_CHUNK = 500
-#: How each database says INSERT ... ON CONFLICT.
-INSERT: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-
 # -- JSON
 
 #: One for all: `json.dumps` would make a new encoder for each of many small values.
@@ -74,7 +69,12 @@ class KeyText(PlainText):
         return None if value is None else make_key(value)
 
 
-# -- many rows
+# -- many rows, and rows that are there once
+
+#: Databases limit how many values one statement may hold.
+_CHUNK = 500
+#: How each database says INSERT ... ON CONFLICT.
+INSERT: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 class BulkInsert:
