@@ -196,8 +196,8 @@ class Operator:
             The operator was shut down.
         """
         database = self._runs.database
-        runs = database.find_runs()
-        return runs_frame(runs, database.count_units([run.task_run_id for run in runs]))
+        runs = database.runs.find_runs()
+        return runs_frame(runs, database.runs.count_units([run.task_run_id for run in runs]))
 
     @property
     def is_closed(self) -> bool:

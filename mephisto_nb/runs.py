@@ -67,7 +67,7 @@ class Runs:
         #: What a display knows of these runs, kept with them.
         self.watched_by: object | None = None
         #: Runs of an earlier kernel that were found at the start and not taken up since; a repr must not look.
-        self.left_behind = self.database.find_runs(live=True)
+        self.left_behind = self.database.runs.find_runs(live=True)
         self._drivers = {run.task_run_id: self.find_driver(run.task_run_id) for run in self.left_behind}
 
     # -- starting --------------------------------------------------------------------------------------------
@@ -118,7 +118,7 @@ class Runs:
         """
         if (known := self._frames.get(task_run_id)) is not None:
             return known
-        found = [run for run in self.database.find_runs() if run.task_run_id == task_run_id]
+        found = [run for run in self.database.runs.find_runs() if run.task_run_id == task_run_id]
         if not found:
             raise NotFoundError(f"There is no task run {task_run_id!r} in this database. See operator.task_runs().")
         return self._make_frames(found[0], _blueprint_of(found[0]), find_provider=partial(_provider_of, found[0]))
@@ -126,7 +126,7 @@ class Runs:
     def find_live(self) -> list[TaskRun]:
         """Return the runs that have not ended and are not driven from here."""
         here = {run.task_run_id for run in self.running()}
-        return [run for run in self.database.find_runs(live=True) if run.task_run_id not in here]
+        return [run for run in self.database.runs.find_runs(live=True) if run.task_run_id not in here]
 
     def find_driver(self, task_run_id: str) -> str | None:
         """Return which other kernel drives a run, such as "another kernel (pid 123)"; None if none does."""
@@ -140,9 +140,9 @@ class Runs:
         ClosedError
             The operator was shut down.
         """
-        runs = self.database.find_runs()
+        runs = self.database.runs.find_runs()
         ids = [run.task_run_id for run in runs]
-        counts, pay = self.database.count_units(ids), self.database.read_pay(ids)
+        counts, pay = self.database.runs.count_units(ids), self.database.reviews.read_pay(ids)
         return [(run, counts[run.task_run_id], pay[run.task_run_id]) for run in runs]
 
     def __repr__(self) -> str:
@@ -237,7 +237,7 @@ class Runs:
 
     async def _warn_of_twins(self, task_name: str) -> None:
         """Warn of other runs of the same task that go on beside a new one."""
-        for twin in await in_thread(self.database.find_runs, task_name=task_name, live=True):
+        for twin in await in_thread(self.database.runs.find_runs, task_name=task_name, live=True):
             tasks = self._tasks.get(twin.task_run_id)
             if tasks is None or tasks.run.is_running:
                 where = f" at {tasks.run.url}" if tasks else ""

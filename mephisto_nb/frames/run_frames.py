@@ -89,11 +89,11 @@ class RunFrames:
 
     def units(self) -> pd.DataFrame:
         """Give one row a unit (columns: `export.frames.units_frame`)."""
-        return frames.units_frame(self.database.read_units([self.task_run_id]))
+        return frames.units_frame(self.database.runs.read_units([self.task_run_id]))
 
     def agents(self) -> pd.DataFrame:
         """Give one row a worker at a unit (columns: `export.frames.agents_frame`)."""
-        return frames.agents_frame(self.database.read_agents([self.task_run_id]))
+        return frames.agents_frame(self.database.runs.read_agents([self.task_run_id]))
 
     def messages(self, *, everything: bool = False) -> pd.DataFrame:
         """Give what was said in conversations, by conversation and then in the order in which it was said.
@@ -110,20 +110,20 @@ class RunFrames:
         --------
         ``run.messages()[["assignment_index", "shown_name", "text"]]``
         """
-        rows = self.database.read_live_updates([self.task_run_id])
+        rows = self.database.messages.read_live_updates([self.task_run_id])
         return frames.messages_frame(rows, everything=everything)
 
     def payments(self) -> pd.DataFrame:
         """Give one row a payment: pay of approved units, bonuses ... (columns: `export.frames.payments_frame`)."""
-        return frames.payments_frame(self.database.read_payments([self.task_run_id]))
+        return frames.payments_frame(self.database.reviews.read_payments([self.task_run_id]))
 
     def events(self) -> pd.DataFrame:
         """Give the event log, one row a change (columns: `export.frames.events_frame`)."""
-        return frames.events_frame(self.database.read_events([self.task_run_id]))
+        return frames.events_frame(self.database.runs.read_events([self.task_run_id]))
 
     def gates(self) -> pd.DataFrame:
         """Give one row for each time that a worker was looked at (columns: `export.frames.gates_frame`)."""
-        return frames.gates_frame(self.database.read_gates([self.task_run_id]))
+        return frames.gates_frame(self.database.runs.read_gates([self.task_run_id]))
 
     def results(self, *, gates: bool = False) -> pd.DataFrame:
         """Give one row an answer, with the data it answers (columns: `export.frames.results_frame`).
@@ -140,7 +140,7 @@ class RunFrames:
         gates
             Give the answers to screening and gold units as well, whose ``unit_index`` is -1 and -2.
         """
-        rows = self.database.read_results([self.task_run_id])
+        rows = self.database.runs.read_results([self.task_run_id])
         rows = [row for row in rows if gates or row["unit_index"] >= 0]
         for row in rows:
             row["data"] = with_files(self.directory, row["data"], row["files"])
@@ -157,7 +157,7 @@ class RunFrames:
 
     def read_snapshot(self) -> RunSnapshot:
         """Read the rows of the run from the database, as records; for displays."""
-        return self.database.load_run(self.task_run_id)
+        return self.database.runs.load_run(self.task_run_id)
 
     def read_answers(self, agent_ids: Sequence[str]) -> list[JSONObject]:
         """Read a few answers, as rows with ``inputs``, ``answer`` and the ``paths`` of files; for displays."""
@@ -165,7 +165,7 @@ class RunFrames:
 
     def read_page_errors(self, before: float | None = None) -> Counter[str]:
         """Count the errors that workers' pages reported, by agent; with `before`, those until then (epoch seconds)."""
-        found = self.database.read_events([self.task_run_id], why=PAGE_ERROR)
+        found = self.database.runs.read_events([self.task_run_id], why=PAGE_ERROR)
         return Counter(event.subject_id for event in found if before is None or event.at < before)
 
     def export(self, path: str | Path, *, neutralise_formulas: bool = True) -> Path:
@@ -220,7 +220,7 @@ class MetadataFrames:
         """
         folder = self._run.directory / "files"
         return said.metadata_frame(
-            self._run.database.read_metadata([self._run.task_run_id]), lambda name: str(folder / name)
+            self._run.database.messages.read_metadata([self._run.task_run_id]), lambda name: str(folder / name)
         )
 
     def feedback(self) -> pd.DataFrame:
@@ -230,8 +230,8 @@ class MetadataFrames:
 
     def requests(self) -> pd.DataFrame:
         """Return one row a call that a page made of a function (columns: `export.said.requests_frame`)."""
-        agents = {row["agent_id"]: row for row in self._run.database.read_agents([self._run.task_run_id])}
-        return said.requests_frame(self._run.database.read_live_updates([self._run.task_run_id]), agents)
+        agents = {row["agent_id"]: row for row in self._run.database.runs.read_agents([self._run.task_run_id])}
+        return said.requests_frame(self._run.database.messages.read_live_updates([self._run.task_run_id]), agents)
 
     def accept_tips(self, item_ids: Sequence[str], path: str | Path | None = None) -> Path:
         """Offer workers' tips to the workers of the next launch: write them to a CSV file, and return its path.

@@ -37,7 +37,7 @@ def metadata_frame(rows: Sequence[JSONObject], path_of: Callable[[str], str]) ->
     Parameters
     ----------
     rows
-        As `Database.read_metadata` gives them.
+        As `MessageStore.read_metadata` gives them.
     path_of
         Gives the path of an uploaded file, by the name under which it is stored.
     """
@@ -89,9 +89,9 @@ def requests_frame(updates: Sequence[JSONObject], agents: Mapping[str, JSONObjec
     Parameters
     ----------
     updates
-        As `Database.read_live_updates` gives them.
+        As `MessageStore.read_live_updates` gives them.
     agents
-        The run's agents, as `Database.read_agents` gives them, by their ids.
+        The run's agents, as `RunStore.read_agents` gives them, by their ids.
     """
     answers: dict[tuple[str, JSON], JSONObject] = {}
     for row in updates:

@@ -89,7 +89,7 @@ class Importer:
         people = _People(tables, self._database, report)
         await self._import_people(people)
         runs = list(_runs_of(tables, people, source))
-        known = {run.task_run_id for run in await in_thread(self._database.find_runs)}
+        known = {run.task_run_id for run in await in_thread(self._database.runs.find_runs)}
         what = "Importing runs of Mephisto 1.x"
         for number, old_run in enumerate(runs):
             self.progress(what, number, len(runs))
@@ -105,7 +105,7 @@ class Importer:
 
     async def _import_people(self, people: _People) -> None:
         for name, description in await in_thread(people.new_qualifications):
-            await self._writer.call(self._database.create_qualification, name, description)
+            await self._writer.call(self._database.people.create_qualification, name, description)
         changes = await in_thread(people.make)
         if changes:
             await self._writer.commit(changes)
@@ -114,9 +114,9 @@ class Importer:
         transfer = RunTransfer(old, source.files if is_new else None)
         changes = await in_thread(transfer.make)
         if is_new:
-            task = await self._writer.call(self._database.get_or_create_task, old.run.task_name)
+            task = await self._writer.call(self._database.runs.get_or_create_task, old.run.task_name)
             about = (old.run.config["imported"]["requester"], old.run.provider_type)
-            requester = await self._writer.call(self._database.get_or_create_requester, *about)
+            requester = await self._writer.call(self._database.people.get_or_create_requester, *about)
             await in_thread(_copy_files, transfer.copies, self._runs_directory / old.run.task_run_id / "files")
             ids = {"task_id": task.task_id, "requester_id": requester.requester_id}
             await self._writer.commit(_with_ids(changes, ids))
@@ -174,7 +174,7 @@ class _People:
 
     def new_qualifications(self) -> list[tuple[str, str]]:
         """Give the qualifications that are not known here, each with its description."""
-        known = {row["qualification_name"] for row in self.database.read_qualifications()}
+        known = {row["qualification_name"] for row in self.database.people.read_qualifications()}
         theirs = self.tables.rows["qualifications"]
         new = [one for one in theirs if one["qualification_name"] not in known]
         self.report.imported["qualifications"] += len(new)
@@ -210,7 +210,7 @@ class _People:
 
     def _find_touched(self) -> None:
         """Find what was changed here, which no import changes back."""
-        for event in self.database.read_people_events():
+        for event in self.database.people.read_people_events():
             states = (event["before"], event["after"])
             if "blocked" in states:
                 self.touched.add((event["subject_id"], "blocked"))
@@ -225,7 +225,7 @@ class _People:
         for one in self.tables.rows["workers"]:
             by_provider[one["provider_type"]].append(one)
         for provider, workers in by_provider.items():
-            found = self.database.get_worker_facts("", provider, [one["worker_name"] for one in workers])
+            found = self.database.people.get_worker_facts("", provider, [one["worker_name"] for one in workers])
             for one in workers:
                 facts = found.get(one["worker_name"])
                 if facts is not None and facts.worker is not None:

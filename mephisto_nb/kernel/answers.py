@@ -18,7 +18,7 @@ def read_answers(
     database: Database, task_run_id: str, blueprint: Blueprint[Any], directory: Path, agent_ids: Sequence[str]
 ) -> list[JSONObject]:
     """Read a few answers, as rows with ``inputs``, ``answer`` and the ``paths`` of files."""
-    rows = database.read_results([task_run_id], agent_ids=agent_ids)
+    rows = database.runs.read_results([task_run_id], agent_ids=agent_ids)
     for row in rows:
         row["inputs"] = blueprint.get_inputs(row["shared"], own_data(row))
         row["paths"] = [str(directory / "files" / file["filename"]) for file in row["files"]]

@@ -112,9 +112,11 @@ class Verdicts:
     async def load(self) -> None:
         """Find those whose verdict an earlier kernel did not live to give, before the run's first step."""
         run = [self._engine.task_run_id]
-        asked = await in_thread(lambda: list(self._database.read_events(run, why=ASKED)))
+        asked = await in_thread(lambda: list(self._database.runs.read_events(run, why=ASKED)))
         if asked:
-            answered = await in_thread(lambda: {e.subject_id for e in self._database.read_events(run, why=ANSWERED)})
+            answered = await in_thread(
+                lambda: {e.subject_id for e in self._database.runs.read_events(run, why=ANSWERED)}
+            )
             self._left = [
                 Arrival(event.subject_id, event.detail["worker_name"], event.detail["registration_id"], WorkerFacts())
                 for event in asked
@@ -160,7 +162,7 @@ class Verdicts:
         name = wait.arrival.worker_name
         run_id = self._engine.task_run_id
         facts = await self._patience.persist(
-            lambda: in_thread(self._database.get_worker_facts, run_id, self._provider_type, [name])
+            lambda: in_thread(self._database.people.get_worker_facts, run_id, self._provider_type, [name])
         )
         wait.arrival = replace(wait.arrival, facts=facts.get(name, WorkerFacts()))
         await self._engine.do(partial(self._decide_again, wait=wait, trouble=trouble), patiently=True)

@@ -230,7 +230,7 @@ class RunEngine:
     async def load(self, handler: MessageHandler | None = None) -> None:
         """Read the run from the database."""
         self._handler = handler or self._handler
-        snapshot = await in_thread(self._database.load_run, self.task_run_id)
+        snapshot = await in_thread(self._database.runs.load_run, self.task_run_id)
         self.state = state_from_snapshot(snapshot, self.rules)
         self.state.closing = self._closing
         self.committed_seq = snapshot.last_seq

@@ -251,7 +251,7 @@ class SubmissionHooks:
         run_id, state = self._run.task_run_id, self._run.parts.engine.state
         answered = [agent.agent_id for agent in state.agents.values() if agent.submitted_at is not None]
         if answered:
-            events = await in_thread(lambda: list(self._run.parts.database.read_events([run_id], why=CALLED)))
+            events = await in_thread(lambda: list(self._run.parts.database.runs.read_events([run_id], why=CALLED)))
             called = {event.subject_id for event in events}
             self._waiting.extend(agent_id for agent_id in answered if agent_id not in called)
 

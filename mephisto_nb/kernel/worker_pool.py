@@ -98,7 +98,7 @@ class WorkerPool:
         facts: Mapping[str, WorkerFacts] = {}
         if names:
             facts = await in_thread(
-                self._database.get_worker_facts, self._task_run_id, self._provider.PROVIDER_TYPE, names
+                self._database.people.get_worker_facts, self._task_run_id, self._provider.PROVIDER_TYPE, names
             )
         return Prepared(identities, facts)
 
@@ -132,7 +132,7 @@ class WorkerPool:
     async def look_up(self, worker_name: str) -> WorkerFacts:
         """Give what is known of one worker."""
         names, provider_type = [worker_name], self._provider.PROVIDER_TYPE
-        found = await in_thread(self._database.get_worker_facts, self._task_run_id, provider_type, names)
+        found = await in_thread(self._database.people.get_worker_facts, self._task_run_id, provider_type, names)
         return found.get(worker_name, WorkerFacts())
 
     def answer(self, step: Step, asked: Arrival | HeldArrival, outcome: Outcome) -> None:

@@ -294,7 +294,7 @@ class PeopleActs:
 
     def known_workers(self) -> Sequence[Sequence[Any]]:
         """Give the rows of `PeopleStore.read_workers`, without those who were known for a moment alone, by mistake."""
-        workers, gone = self.database.read_workers(), self.database.find_gone_workers()
+        workers, gone = self.database.people.read_workers(), self.database.people.find_gone_workers()
         return [row for row in workers if row[0] not in gone] if gone else workers
 
     def tell(self) -> None:
@@ -330,7 +330,7 @@ class PeopleActs:
         NotFoundError
             There is no such worker or qualification.
         """
-        outcome = self.database.foresee(self._make(action, arguments))
+        outcome = self.database.people.foresee(self._make(action, arguments))
         _check(outcome)
         return foretell(outcome)
 
@@ -403,10 +403,10 @@ class PeopleActs:
             self.tell()
 
     def _make(self, action: str, arguments: dict[str, Any]) -> Act:
-        return make_act(action, self.database.read_workers, arguments)
+        return make_act(action, self.database.people.read_workers, arguments)
 
     async def _perform(self, act: Act) -> Outcome:
-        outcome: Outcome = await self._writer.call(self.database.perform, act, self._clock.now())
+        outcome: Outcome = await self._writer.call(self.database.people.perform, act, self._clock.now())
         _check(outcome)
         logger.debug("%s", tell(outcome))
         return outcome

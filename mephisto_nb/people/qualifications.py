@@ -233,7 +233,7 @@ class Qualifications:
 
     def frame(self) -> pd.DataFrame:
         """Give one row a qualification (columns: `export.people_frames.qualifications_frame`)."""
-        return people_frames.qualifications_frame(self._database.read_qualifications())
+        return people_frames.qualifications_frame(self._database.people.read_qualifications())
 
     def grants(self, name: str | None = None, *, wide: bool = False) -> pd.DataFrame:
         """Give one row a grant: of one qualification, or of all.
@@ -251,16 +251,16 @@ class Qualifications:
             Columns: `export.people_frames.grants_frame`, or `wide_grants_frame`.
         """
         if wide:
-            held = self._database.read_values()
+            held = self._database.people.read_values()
             some = {one: {name: values[name]} for one, values in held.items() if name in values} if name else held
             return people_frames.wide_grants_frame(some)
-        rows = self._database.read_grants()
+        rows = self._database.people.read_grants()
         return people_frames.grants_frame(rows if name is None else [row for row in rows if row[4] == name])
 
     def history(self, name: str | None = None) -> pd.DataFrame:
         """Give what was done with qualifications, oldest first (columns: `export.people_frames.history_frame`)."""
-        events = self._database.read_people_events(qualification_name=name)
-        history = people_frames.history_frame(events, self._database.read_workers())
+        events = self._database.people.read_people_events(qualification_name=name)
+        history = people_frames.history_frame(events, self._database.people.read_workers())
         return history[history["qualification_name"].notna()].reset_index(drop=True)
 
     def who_would_qualify(self, requirements: Sequence[Requirement | JSONObject] | None = None) -> pd.DataFrame:
@@ -287,8 +287,8 @@ class Qualifications:
         if requirements is not None:
             self.composed = [requirement_from_dict(one) for one in requirements]
             self._acts.tell()
-        workers, held = self._acts.known_workers(), self._database.read_values()
+        workers, held = self._acts.known_workers(), self._database.people.read_values()
         return people_frames.eligibility_frame(workers, held, self.composed)
 
     def _find_runs_that_require(self, name: str) -> list[Any]:
-        return [run for run in self._database.find_runs(live=True) if requires(run, name)]
+        return [run for run in self._database.runs.find_runs(live=True) if requires(run, name)]

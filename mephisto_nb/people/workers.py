@@ -117,18 +117,21 @@ class Workers:
         Who was named in an act that was undone, and never came, is not among them.
         """
         database = self._database
-        workers, work, held = self._acts.known_workers(), database.read_work(), database.read_values()
-        minimums = {run.task_run_id: minimum_hourly_pay_of(run.config) for run in database.find_runs()}
-        paid = database.read_payments(None)
+        workers, work, held = self._acts.known_workers(), database.people.read_work(), database.people.read_values()
+        minimums = {run.task_run_id: minimum_hourly_pay_of(run.config) for run in database.runs.find_runs()}
+        paid = database.reviews.read_payments(None)
         return people_frames.workers_frame(workers, held, work, paid, self.notes(), minimums)
 
     def history(self, worker_id: str | None = None) -> pd.DataFrame:
         """Give what was done to workers, or to one, oldest first (columns: `export.people_frames.history_frame`)."""
-        events, workers = self._database.read_people_events(worker_id=worker_id), self._database.read_workers()
+        events, workers = (
+            self._database.people.read_people_events(worker_id=worker_id),
+            self._database.people.read_workers(),
+        )
         history = people_frames.history_frame(events, workers)
         return history[history["worker_id"].notna()].reset_index(drop=True)
 
     def notes(self) -> pd.DataFrame:
         """Give the notes on workers, oldest first (columns: `export.people_frames.notes_frame`)."""
-        events, workers = self._database.read_people_events(notes=True), self._database.read_workers()
+        events, workers = self._database.people.read_people_events(notes=True), self._database.people.read_workers()
         return people_frames.notes_frame(people_frames.history_frame(events, workers), events)

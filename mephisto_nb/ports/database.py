@@ -1,70 +1,183 @@
-"""The port of storage.
+"""The port of storage: a `Database` has four parts (runs, people, reviews, messages), and commits the steps of runs.
 
-Every method blocks and may be called from any thread; `kernel.writer` is the one place that calls the
-writing ones, in a thread of its own. All raise `DatabaseError` when the database cannot be used.
+Every method blocks, and may be called from any thread. `kernel.writer` is the one place that calls those that write,
+in a thread of its own; those that read are called by whoever needs the answer, from a thread where that must not wait.
+
+Every method may raise `DatabaseError` where the database cannot be read or written, and `ClosedError` once it was
+closed; what else one raises, it says itself. ``task_run_ids`` are the runs asked about: rows of all of them come
+together. Times are epoch seconds, money is US dollars.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.model.people import Act, ActKind, WorkerKey
-
-if TYPE_CHECKING:
-    from mephisto_nb.model.changes import Changes
-    from mephisto_nb.model.people import Outcome
-    from mephisto_nb.model.records import (
-        Agent,
-        Event,
-        Qualification,
-        Requester,
-        RunPay,
-        RunSnapshot,
-        Task,
-        TaskRun,
-        Unit,
-        WorkerFacts,
-    )
-    from mephisto_nb.model.reviews import KeptReview
-    from mephisto_nb.model.states import PaymentStatus
+from mephisto_nb.model.changes import Changes
+from mephisto_nb.model.people import Act, ActKind, Outcome, WorkerKey
+from mephisto_nb.model.records import (
+    Agent,
+    Event,
+    Qualification,
+    Requester,
+    RunPay,
+    RunSnapshot,
+    Task,
+    TaskRun,
+    Unit,
+    WorkerFacts,
+)
+from mephisto_nb.model.reviews import KeptReview
+from mephisto_nb.model.states import PaymentStatus
 
 
-class PeopleStore(ABC):
-    """Where workers, those who ask them, and what workers are granted are kept."""
+class Database(ABC):
+    """Where everything is kept.
+
+    An operator opens one for its URL, and closes it when it is shut down.
+
+    Parameters
+    ----------
+    runs
+        Task runs: their units and agents, what was answered, how workers were looked at, what happened.
+    people
+        Workers, those who ask them, qualifications and who holds them.
+    reviews
+        Decisions on answers, and what is paid.
+    messages
+        What was said beside answers: conversations and metadata.
+    """
+
+    def __init__(self, runs: RunStore, people: PeopleStore, reviews: ReviewStore, messages: MessageStore) -> None:
+        self.runs, self.people, self.reviews, self.messages = runs, people, reviews, messages
+
+    @abstractmethod
+    def apply(self, group: Sequence[Changes]) -> list[Exception | None]:
+        """Commit several runs' changes together; each stands or falls alone.
+
+        Called by the writer for the steps of runs and for decisions on answers: all that wait at a moment are one
+        group. It raises nothing itself.
+
+        Returns
+        -------
+        list of Exception or None
+            For each of `group`: None where it was committed, or why nothing of it was (`ConflictError` where a
+            row was not in the state it should start from).
+        """
+
+    @abstractmethod
+    def release(self) -> None:
+        """Close all connections until one is needed again.
+
+        Called when the operator is shut down: the frames of its runs may still be asked for.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close all connections for good. Called by who opened the database; may be called twice."""
+
+
+class RunStore(ABC):
+    """Task runs, and what hangs on them; `Database.apply` writes what happens while one lasts."""
+
+    # -- writing
 
     @abstractmethod
     def get_or_create_task(self, name: str) -> Task:
-        """Find the task of this name, or make it."""
+        """Find the task of this name, or make it. Called when a run is launched or imported."""
+
+    @abstractmethod
+    def add_run(self, run: TaskRun) -> None:
+        """Store a new run, whose task and requester are stored already. Called by a launch, before anything is served.
+
+        Raises
+        ------
+        ConflictError
+            There is one with its id, or its task or requester is missing.
+        """
+
+    @abstractmethod
+    def delete_run(self, task_run_id: str) -> None:
+        """Take back a run with all that hangs on it; one that is not there is no error. Called when a launch failed."""
+
+    # -- reading
+
+    @abstractmethod
+    def load_run(self, task_run_id: str) -> RunSnapshot:
+        """Return all that is needed to go on with a run, as it was at one moment.
+
+        Called when a run is launched or taken up again, when its engine goes on after an error, and by displays of
+        past runs.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run.
+        """
+
+    @abstractmethod
+    def find_runs(self, *, task_name: str | None = None, live: bool | None = None) -> list[TaskRun]:
+        """Return the runs, newest first; `live` keeps those that have not ended (True) or have (False).
+
+        Called by the operator for its lists of runs, and by whatever has to look through all of them.
+        """
+
+    @abstractmethod
+    def count_units(self, task_run_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Return, by run, how many units of the work itself have which status: those of gates are left out.
+
+        Called by the lists of runs, and by the review room to see whether there is something new; cheap.
+        """
+
+    @abstractmethod
+    def read_units(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+        """Return one row a unit, in the order of the data. Called for `frames.frames.units_frame`."""
+
+    @abstractmethod
+    def read_agents(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+        """Return one row an agent, in the order in which they came. Called for `frames.frames.agents_frame`."""
+
+    @abstractmethod
+    def read_results(self, task_run_ids: Sequence[str], *, agent_ids: Sequence[str] | None = None) -> list[JSONObject]:
+        """Return one row a submission, its JSON parsed, in the order of the data; with `agent_ids`, only theirs.
+
+        Called for `frames.frames.results_frame`; by dashboards and gates, with a few hundred `agent_ids` at most.
+        """
+
+    @abstractmethod
+    def read_gates(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+        """Return one row for each time that a worker was looked at, in the order in which that began.
+
+        Called for `frames.frames.gates_frame`, and for reviews.
+        """
+
+    @abstractmethod
+    def read_events(self, task_run_ids: Sequence[str], *, why: str | None = None) -> Iterator[Event]:
+        """Yield the event log in the order in which it was written; with `why`, only what happened for that reason.
+
+        Called for `frames.frames.events_frame`, and by whoever looks for one kind of event. It may be left half-read;
+        errors come while it is read.
+        """
+
+
+class PeopleStore(ABC):
+    """Workers, those who ask them, and qualifications; steps of runs write grants and blocks by `Database.apply`."""
+
+    # -- writing
 
     @abstractmethod
     def get_or_create_requester(self, name: str, provider_type: str) -> Requester:
-        """Find the requester of this name and provider, or make it."""
+        """Find the requester of this name and provider, or make it. Called when a run is launched or imported."""
 
     @abstractmethod
     def create_qualification(self, name: str, description: str = "") -> Qualification:
-        """Make a qualification, or find the one of this name."""
-
-    def grant_qualification(self, name: str, worker_name: str, provider_type: str, value: int) -> None:
-        """Grant a qualification, or change the value granted; worker and qualification are made if they are new."""
-        self.perform(Act(ActKind.GRANT, name, (WorkerKey(worker_name, provider_type),), (value,), why="granted"))
-
-    def revoke_qualification(self, name: str, worker_name: str, provider_type: str) -> bool:
-        """Take a grant back; tell whether there was one."""
-        act = Act(ActKind.REVOKE, name, (WorkerKey(worker_name, provider_type),), (None,), why="revoked")
-        return self.perform(act).has_changed
-
-    def set_worker_blocked(self, worker_name: str, provider_type: str, blocked: bool) -> None:
-        """Block or unblock a worker; one to be blocked is made if they are new."""
-        kind = ActKind.BLOCK if blocked else ActKind.UNBLOCK
-        worker = WorkerKey(worker_name, provider_type)
-        self.perform(Act(kind, workers=(worker,), values=(int(blocked),), why=f"{kind}ed"))
+        """Make a qualification, or find the one of this name, which stays as it is. Called when data are imported."""
 
     @abstractmethod
     def foresee(self, act: Act) -> Outcome:
-        """Say what an act would do now; nothing is written.
+        """Return what an act would do now; nothing is written. Called before a person confirms it.
 
         Raises
         ------
@@ -76,38 +189,82 @@ class PeopleStore(ABC):
     def perform(self, act: Act, at: float | None = None) -> Outcome:
         """Do an act on people in one transaction, with its rows of the event log; `at` is when (None: now).
 
+        Called for all that a person does with qualifications, blocks and notes.
+
         Raises
         ------
         ConflictError
             It undoes another one, and somebody has changed the same things since; nothing was written.
         """
 
+    def grant_qualification(self, name: str, worker_name: str, provider_type: str, value: int) -> None:
+        """Grant a qualification to one worker, or change the value granted; `perform` in short.
+
+        Worker and qualification are made if they are new.
+        """
+        self.perform(Act(ActKind.GRANT, name, (WorkerKey(worker_name, provider_type),), (value,), why="granted"))
+
+    def revoke_qualification(self, name: str, worker_name: str, provider_type: str) -> bool:
+        """Take a grant back from one worker, and tell whether there was one; `perform` in short."""
+        act = Act(ActKind.REVOKE, name, (WorkerKey(worker_name, provider_type),), (None,), why="revoked")
+        return self.perform(act).has_changed
+
+    def set_worker_blocked(self, worker_name: str, provider_type: str, blocked: bool) -> None:
+        """Block or unblock one worker; one to be blocked is made if they are new. `perform` in short."""
+        kind = ActKind.BLOCK if blocked else ActKind.UNBLOCK
+        worker = WorkerKey(worker_name, provider_type)
+        self.perform(Act(kind, workers=(worker,), values=(int(blocked),), why=f"{kind}ed"))
+
+    # -- reading
+
+    @abstractmethod
+    def get_worker_facts(
+        self, task_run_id: str, provider_type: str, worker_names: Sequence[str]
+    ) -> dict[str, WorkerFacts]:
+        """Return what is known of these workers, by name; names never seen are missing.
+
+        Called when workers arrive, before the rules say what they get; and where workers are judged or imported.
+        """
+
     @abstractmethod
     def read_qualifications(self) -> list[JSONObject]:
-        """Give one row a qualification, by name (see `export.people_frames.qualifications_frame`)."""
+        """Return one row a qualification, by name, with how many hold it and what values they have.
+
+        Called for `frames.people_frames.qualifications_frame`, and to offer their names.
+        """
 
     @abstractmethod
     def read_grants(self) -> Sequence[Sequence[Any]]:
-        """Give one row a grant: the values of `export.people_frames.GRANT_COLUMNS`."""
+        """Return one row a grant, the latest first: the values of `frames.people_frames.GRANT_COLUMNS`.
+
+        Called for `frames.people_frames.grants_frame`.
+        """
 
     @abstractmethod
     def read_values(self) -> Mapping[str, Mapping[str, int]]:
-        """Give, by worker's id, the values of the qualifications that they hold, by name."""
+        """Return, by worker's id, the values of the qualifications that they hold, by name.
+
+        Called for the tables of workers: one column a qualification, and who may take part.
+        """
 
     @abstractmethod
     def read_workers(self) -> Sequence[Sequence[Any]]:
-        """Give one row a worker, by name: id, name, provider, whether blocked, when they were first known."""
+        """Return one row a worker, by name: id, name, provider, whether blocked, when they were first known.
+
+        Called for the tables of workers, and to find out whom an act means.
+        """
 
     @abstractmethod
     def find_gone_workers(self) -> set[str]:
-        """Give the ids of workers whom an act made that was undone, and of whom there is nothing else.
+        """Return the ids of workers whom an act made that was undone, and of whom there is nothing else.
 
         They have come to no unit and no introduction, hold nothing, are not blocked, and nothing was noted or paid.
+        Called with `read_workers`, to leave them out.
         """
 
     @abstractmethod
     def read_work(self) -> Sequence[Sequence[Any]]:
-        """Give one row a worker at a unit.
+        """Return one row a worker at a unit, in any order. Called for `frames.people_frames.workers_frame`.
 
         The run's id, the worker's id, the agent's status, when it was accepted and submitted (None: not), and the
         unit's status (None where the worker no longer has it) and pay.
@@ -122,151 +279,103 @@ class PeopleStore(ABC):
         notes: bool = False,
         newest: int | None = None,
     ) -> list[JSONObject]:
-        """Give what the event log says of workers and qualifications, oldest first.
+        """Return what the event log says of workers and qualifications, oldest first.
 
         Only of one worker, of one qualification, of notes, or the `newest` so many, where that is asked for.
+        Called for `frames.people_frames.history_frame` and `notes_frame`.
         """
 
     @abstractmethod
     def find_people_news(self, after: int) -> tuple[int, bool]:
-        """Say how far the event log goes, and whether any of it after the row `after` is about people; cheap."""
+        """Return how far the event log goes, and whether any of it after the row `after` is about people; cheap.
 
-    @abstractmethod
-    def get_worker_facts(
-        self, task_run_id: str, provider_type: str, worker_names: Sequence[str]
-    ) -> dict[str, WorkerFacts]:
-        """Give what is known of these workers, by name; names never seen are missing."""
-
-    @abstractmethod
-    def read_gates(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
-        """Give one row for each time that a worker was looked at (see `export.frames.gates_frame`)."""
+        Called by the panels of people, to see whether they have to read anything.
+        """
 
 
 class ReviewStore(ABC):
-    """Where decisions on answers, and what is paid, are read from; `Database.apply` writes them."""
-
-    @abstractmethod
-    def read_reviews(self, task_run_ids: Sequence[str] | None) -> list[JSONObject]:
-        """Give one row a decision (see `export.frames.reviews_frame`); None: of all runs."""
-
-    @abstractmethod
-    def count_reviews(self) -> int:
-        """Count the decisions of all runs; none is ever changed or taken away, so another number means news."""
-
-    @abstractmethod
-    def find_kept_reviews(self, task_run_id: str, unit_ids: Sequence[str]) -> dict[str, KeptReview]:
-        """Give, by unit, the latest decision that was not undone; units without one are missing."""
-
-    @abstractmethod
-    def load_answers(self, task_run_id: str, unit_ids: Sequence[str]) -> tuple[list[Unit], list[Agent]]:
-        """Read some units of a run, and the agents that hold them; ids that are none of the run's are missing."""
-
-    @abstractmethod
-    def read_payments(self, task_run_ids: Sequence[str] | None) -> list[JSONObject]:
-        """Give one row a payment (see `export.frames.payments_frame`); None: of all runs, and of none."""
-
-    @abstractmethod
-    def read_payment_statuses(self, payment_ids: Sequence[str]) -> dict[str, PaymentStatus]:
-        """Give how payments stand, by their ids; those that there are not are missing."""
-
-    @abstractmethod
-    def read_payers(self, payment_ids: Sequence[str]) -> dict[str, str]:
-        """Give who has noted payments as sent: a person, or a crowd by its type; of what nobody noted, nothing."""
+    """Decisions on answers, and what is paid; `Database.apply` writes them, but for `settle_payments`."""
 
     @abstractmethod
     def settle_payments(
         self, payment_ids: Sequence[str], before: PaymentStatus, after: PaymentStatus, at: float, who: str
     ) -> set[str]:
-        """Bring payments from one status to another in one transaction, and tell which were in it; others stay.
+        """Bring payments from one status to another in one transaction, and return which were in it; others stay.
 
-        Each leaves a row in the event log of its run. `at` (epoch seconds) becomes `sent_at` of those that are sent.
-        """
-
-
-class Database(PeopleStore, ReviewStore):
-    """Where everything is kept."""
-
-    # -- writing ---------------------------------------------------------------------------------------------
-
-    @abstractmethod
-    def apply(self, group: Sequence[Changes]) -> list[Exception | None]:
-        """Commit several runs' changes together; each stands or falls alone.
-
-        Returns
-        -------
-        list of Exception or None
-            For each of `group`: None where it was committed, or why nothing of it was (`ConflictError` where a
-            row was not in the state it should start from).
+        Each leaves a row in the event log of its run; `at` becomes `sent_at` of those that are sent. Called when a
+        person notes what they have paid, or takes that back, and when a crowd has paid for us.
         """
 
     @abstractmethod
-    def add_run(self, run: TaskRun) -> None:
-        """Store a new run, with its task and requester if they are new."""
+    def load_answers(self, task_run_id: str, unit_ids: Sequence[str]) -> tuple[list[Unit], list[Agent]]:
+        """Return some units of a run, and the agents that hold them; ids that are none of the run's are missing.
 
-    @abstractmethod
-    def delete_run(self, task_run_id: str) -> None:
-        """Take back a run whose launch failed, with all that hangs on it."""
-
-    # -- reading ---------------------------------------------------------------------------------------------
-
-    @abstractmethod
-    def load_run(self, task_run_id: str) -> RunSnapshot:
-        """Read all that is needed to go on with a run.
-
-        Raises
-        ------
-        NotFoundError
-            There is no such run.
+        Called before answers are decided on.
         """
 
     @abstractmethod
-    def find_runs(self, *, task_name: str | None = None, live: bool | None = None) -> list[TaskRun]:
-        """Give the runs, newest first; `live` keeps those that have not ended (True) or have (False)."""
+    def find_kept_reviews(self, task_run_id: str, unit_ids: Sequence[str]) -> dict[str, KeptReview]:
+        """Return, by unit, the latest decision that was not undone; units without one are missing.
 
-    @abstractmethod
-    def read_units(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
-        """Give one row a unit (see `export.frames.units_frame` for the columns)."""
-
-    @abstractmethod
-    def read_agents(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
-        """Give one row an agent (see `export.frames.agents_frame`)."""
-
-    @abstractmethod
-    def read_results(self, task_run_ids: Sequence[str], *, agent_ids: Sequence[str] | None = None) -> list[JSONObject]:
-        """Give one row a submission, its JSON already parsed (see `export.frames.results_frame`).
-
-        With `agent_ids`, only theirs: a few hundred at most.
+        Called before decisions are undone or changed, and before a crowd is told of one.
         """
+
+    @abstractmethod
+    def read_reviews(self, task_run_ids: Sequence[str] | None) -> list[JSONObject]:
+        """Return one row a decision, oldest first; None: of all runs. Called for `frames.frames.reviews_frame`."""
+
+    @abstractmethod
+    def count_reviews(self) -> int:
+        """Return how many decisions there are in all runs.
+
+        None is ever changed or taken away, so another number means news: the review room asks for it.
+        """
+
+    @abstractmethod
+    def read_payments(self, task_run_ids: Sequence[str] | None) -> list[JSONObject]:
+        """Return one row a payment, in the order in which they came to be owed; None: of all runs, and of none.
+
+        Called for `frames.frames.payments_frame`, and for what is owed.
+        """
+
+    @abstractmethod
+    def read_payment_statuses(self, payment_ids: Sequence[str]) -> dict[str, PaymentStatus]:
+        """Return how payments stand, by their ids; those that there are not are missing.
+
+        Called before a crowd is asked to pay.
+        """
+
+    @abstractmethod
+    def read_payers(self, payment_ids: Sequence[str]) -> dict[str, str]:
+        """Return who has noted payments as sent: a person, or a crowd by its type; of what nobody noted, nothing.
+
+        Called before a note is taken back, which only a person's can be.
+        """
+
+    @abstractmethod
+    def read_pay(self, task_run_ids: Sequence[str]) -> dict[str, RunPay]:
+        """Return, by run, how many units of a status are paid how much, and what comes beside it.
+
+        Called for the lists of runs, and for what a run costs.
+        """
+
+
+class MessageStore(ABC):
+    """What workers and task code said beside answers; `Database.apply` writes it."""
 
     @abstractmethod
     def read_live_updates(
         self, task_run_ids: Sequence[str], *, agent_ids: Sequence[str] | None = None
     ) -> list[JSONObject]:
-        """Give one row a turn of a live task, in the order in which they were recorded (see `frames.messages_frame`).
+        """Return one row a turn of a live task, in the order in which they were recorded.
 
-        With `agent_ids`, only theirs.
+        With `agent_ids`, only theirs. Called for `frames.frames.messages_frame` and `frames.said.requests_frame`, and
+        when a run with live tasks is taken up again.
         """
 
     @abstractmethod
     def read_metadata(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
-        """Give one row for each thing that was sent beside an answer, its JSON parsed, in the order received."""
+        """Return one row for each thing that was sent beside an answer, its JSON parsed, in the order received.
 
-    @abstractmethod
-    def read_events(self, task_run_ids: Sequence[str], *, why: str | None = None) -> Iterator[Event]:
-        """Give the event log in the order in which it was written; with `why`, only what happened for that reason."""
-
-    @abstractmethod
-    def count_units(self, task_run_ids: Sequence[str]) -> dict[str, dict[str, int]]:
-        """Give, by run, how many units of the work itself have which status: those of gates are left out."""
-
-    @abstractmethod
-    def read_pay(self, task_run_ids: Sequence[str]) -> dict[str, RunPay]:
-        """Give, by run, how many units of a status are paid how much, and what comes beside it."""
-
-    @abstractmethod
-    def release(self) -> None:
-        """Close all connections, until one is needed again: the operator is done, but frames may be asked for."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Close all connections. Must bear being called twice."""
+        Called for `frames.said.metadata_frame`.
+        """

@@ -63,9 +63,9 @@ async def tell_crowd(run: RunFrames) -> list[str]:
 def _is_still_due(run: RunFrames, verb: CrowdVerb, row: JSONObject) -> bool:
     """Tell whether what was due when all of it was read still is: a crowd may take its time, and others decide."""
     if "payment_id" in row:
-        return PaymentStatus.OWED in run.database.read_payment_statuses([row["payment_id"]]).values()
+        return PaymentStatus.OWED in run.database.reviews.read_payment_statuses([row["payment_id"]]).values()
     unit_id = row["unit_id"]
-    kept = run.database.find_kept_reviews(run.task_run.task_run_id, [unit_id]).get(unit_id)
+    kept = run.database.reviews.find_kept_reviews(run.task_run.task_run_id, [unit_id]).get(unit_id)
     # Who was rejected, and then approved after all, has not to be rejected any more.
     return kept is not None and (verb is not CrowdVerb.REJECT or kept.review.review_id == row["review_id"])
 
@@ -73,7 +73,7 @@ def _is_still_due(run: RunFrames, verb: CrowdVerb, row: JSONObject) -> bool:
 async def _settle(run: RunFrames, payment_id: str) -> bool:
     """Note that the crowd has paid; tell whether it was still to. The money is gone even where it was not."""
     about = run.clock.now(), run.task_run.provider_type
-    settle, after = run.database.settle_payments, PaymentStatus.SENT
+    settle, after = run.database.reviews.settle_payments, PaymentStatus.SENT
     if await run.writer.call(settle, [payment_id], PaymentStatus.OWED, after, *about):
         return True
     return not await run.writer.call(settle, [payment_id], PaymentStatus.CANCELLED, after, *about)
@@ -100,14 +100,14 @@ _Due = tuple[CrowdVerb, str, JSONObject, CrowdWork]
 def _due(run: RunFrames, can: frozenset[CrowdVerb]) -> Iterator[_Due]:
     """Give what is still to be asked for: what was decided, then what is owed."""
     id_ = run.task_run.task_run_id
-    told = {(event.subject_id, event.after) for event in run.database.read_events([id_], why=TOLD)}
-    reviews = [one for one in run.database.read_reviews([id_]) if not one["undoes"] and not one["undone_by"]]
+    told = {(event.subject_id, event.after) for event in run.database.runs.read_events([id_], why=TOLD)}
+    reviews = [one for one in run.database.reviews.read_reviews([id_]) if not one["undoes"] and not one["undone_by"]]
     due = [("review", one, verb) for one in reviews for verb in _asked_by(one) if (one["review_id"], verb) not in told]
-    owed = [one for one in run.database.read_payments([id_]) if one["status"] == PaymentStatus.OWED.value]
+    owed = [one for one in run.database.reviews.read_payments([id_]) if one["status"] == PaymentStatus.OWED.value]
     owed.sort(key=lambda one: one["kind"] != PaymentKind.REWARD.value)  # crowds pay a bonus only for work they approved
     due += [("payment", one, _paid_by(one)) for one in owed]
     due = [(subject, row, verb) for subject, row, verb in due if verb in can]
-    _, agents = run.database.load_answers(id_, list({row["unit_id"] for _, row, _ in due if row["unit_id"]}))
+    _, agents = run.database.reviews.load_answers(id_, list({row["unit_id"] for _, row, _ in due if row["unit_id"]}))
     pages = {agent.unit_id: agent for agent in agents}
     for subject, row, verb in due:
         agent = pages.get(row["unit_id"])

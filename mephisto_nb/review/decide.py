@@ -206,7 +206,7 @@ async def _commit(run: RunFrames, unit_ids: Sequence[str], rule: Rule) -> list[O
 
 def load_answers(run: RunFrames, unit_ids: Sequence[str]) -> tuple[list[Unit], list[Agent]]:
     """Read units, and who holds them; raise `NotFoundError` for one that is none of this run's."""
-    units, agents = run.database.load_answers(run.task_run.task_run_id, unit_ids)
+    units, agents = run.database.reviews.load_answers(run.task_run.task_run_id, unit_ids)
     unknown = set(unit_ids) - {unit.unit_id for unit in units}
     if unknown:
         raise NotFoundError(
@@ -233,16 +233,16 @@ def read_standing(run: RunFrames, worker_ids: Iterable[str]) -> Mapping[str, Wor
     about, wanted = run.task_run, set(worker_ids)
     if not wanted:
         return {}
-    agents = run.database.read_agents([about.task_run_id])
+    agents = run.database.runs.read_agents([about.task_run_id])
     names = {agent["worker_name"] for agent in agents if agent["worker_id"] in wanted}
-    found = run.database.get_worker_facts(about.task_run_id, about.provider_type, sorted(names))
+    found = run.database.people.get_worker_facts(about.task_run_id, about.provider_type, sorted(names))
     return {facts.worker.worker_id: facts for facts in found.values() if facts.worker is not None}
 
 
 def explain(run: RunFrames, outcomes: list[Outcome]) -> list[Outcome]:
     """Say who was first where somebody was."""
     lost = [one.unit_id for one in outcomes if one.why == DECIDED]
-    kept = run.database.find_kept_reviews(run.task_run.task_run_id, lost)
+    kept = run.database.reviews.find_kept_reviews(run.task_run.task_run_id, lost)
     return [replace(one, why=_story(one, kept.get(one.unit_id))) if one.why == DECIDED else one for one in outcomes]
 
 

@@ -134,7 +134,7 @@ class Payments:
 
     def __call__(self) -> pd.DataFrame:
         """Return one row a payment, of all runs and of none (columns: `export.frames.payments_frame`)."""
-        return frames.payments_frame(self._database.read_payments(None))
+        return frames.payments_frame(self._database.reviews.read_payments(None))
 
     def owed(self, runs: str | Iterable[str] | pd.DataFrame | None = None) -> pd.DataFrame:
         """Give one row a worker to whom something was ever owed, those first to whom most is.
@@ -158,8 +158,8 @@ class Payments:
             As `OperatorReview.of` does.
         """
         ids = None if runs is None else find_run_ids(self._database, runs)
-        payments = frames.payments_frame(self._database.read_payments(ids))
-        return owed_by_worker(payments, self._database.find_runs())
+        payments = frames.payments_frame(self._database.reviews.read_payments(ids))
+        return owed_by_worker(payments, self._database.runs.find_runs())
 
     def preview_paid(
         self, payments: PaymentRows = None, *, worker: str | Iterable[str] | None = None
@@ -175,7 +175,7 @@ class Payments:
         --------
         ``print(operator.payments.preview_paid(run.payments()))``
         """
-        return preview_paid(_choose(self(), payments, worker), self._database.find_runs())
+        return preview_paid(_choose(self(), payments, worker), self._database.runs.find_runs())
 
     async def mark_paid(
         self,
@@ -253,8 +253,8 @@ class Payments:
         ``await operator.payments.unmark_paid(paid)``, where ``paid`` is what `mark_paid` gave back
         """
         rows = _choose(await in_thread(self), payments, worker, PaymentStatus.SENT)
-        noted = await in_thread(self._database.read_payers, rows["payment_id"].tolist())
-        crowds = {run.task_run_id: run.provider_type for run in await in_thread(self._database.find_runs)}
+        noted = await in_thread(self._database.reviews.read_payers, rows["payment_id"].tolist())
+        crowds = {run.task_run_id: run.provider_type for run in await in_thread(self._database.runs.find_runs)}
         by_hand = [
             one in noted and noted[one] != crowds.get(run)
             for one, run in zip(rows["payment_id"], rows["task_run_id"], strict=True)
@@ -271,7 +271,7 @@ class Payments:
         who: str | None,
     ) -> pd.DataFrame:
         """Bring those of the rows that are meant from one status to another, and tell of each row what became of it."""
-        settle, ids = self._database.settle_payments, meant["payment_id"].tolist()
+        settle, ids = self._database.reviews.settle_payments, meant["payment_id"].tolist()
         settled = await self._writer.call(settle, ids, *change, at, who_decides(who))
         now = (await in_thread(self)).set_index("payment_id").loc[rows["payment_id"].tolist()]
         done = rows["payment_id"].isin(settled)

@@ -167,7 +167,9 @@ class Reviewing:
         if not self._runs:
             return worker_records(results, [])
         database, run_ids = self._runs[0].database, [run.task_run.task_run_id for run in self._runs]
-        return worker_records(results, database.read_reviews(None), gold_accuracy(database.read_gates(run_ids)))
+        return worker_records(
+            results, database.reviews.read_reviews(None), gold_accuracy(database.runs.read_gates(run_ids))
+        )
 
     # -- within ----------------------------------------------------------------------------------------------
 
@@ -410,7 +412,7 @@ class Review:
         """Return one row a decision (columns: `frames.frames.reviews_frame`)."""
         if not self._runs:
             return reviews_frame([])
-        return reviews_frame(self._runs[0].database.read_reviews([run.task_run_id for run in self._runs]))
+        return reviews_frame(self._runs[0].database.reviews.read_reviews([run.task_run_id for run in self._runs]))
 
     def records(self) -> pd.DataFrame:
         """Return what is known of each worker who has answered here (columns: `review.queue.worker_records`)."""
@@ -517,12 +519,12 @@ class OperatorReview:
 
     def decisions(self) -> pd.DataFrame:
         """Return one row a decision, of all runs (columns: `frames.frames.reviews_frame`)."""
-        return reviews_frame(self._database.read_reviews(None))
+        return reviews_frame(self._database.reviews.read_reviews(None))
 
 
 def _deciding(run: RunFrames, decision: Decision, wanted: Wanted) -> Rule:
     """Look up what a decision has to know, and give the rule."""
-    units, _ = run.database.load_answers(run.task_run.task_run_id, list(wanted))
+    units, _ = run.database.reviews.load_answers(run.task_run.task_run_id, list(wanted))
     concerned = (unit.worker_id for unit in units if unit.worker_id) if decision.grants or decision.block else ()
     standing = read_standing(run, concerned)
     return lambda step: decide(step, decision, wanted, standing)
@@ -530,7 +532,7 @@ def _deciding(run: RunFrames, decision: Decision, wanted: Wanted) -> Rule:
 
 def _undoing(run: RunFrames, who: str, note: str, wanted: Wanted) -> Rule:
     """Look up the latest decisions on units, and give the rule that takes them back."""
-    kept = run.database.find_kept_reviews(run.task_run.task_run_id, list(wanted))
+    kept = run.database.reviews.find_kept_reviews(run.task_run.task_run_id, list(wanted))
     standing = read_standing(run, {one.review.worker_id for one in kept.values() if one.review.effects})
     told = _told_for_good(run)
 

@@ -148,7 +148,7 @@ def find_run_ids(database: Database, runs: str | Iterable[str] | pd.DataFrame) -
     """
     if not isinstance(runs, str):
         return ids_in(runs, "task_run_id")
-    ids = [run.task_run_id for run in database.find_runs(task_name=runs)]
+    ids = [run.task_run_id for run in database.runs.find_runs(task_name=runs)]
     if not ids:
         raise NotFoundError(f"There is no run of a task {runs!r} in this database. See operator.task_runs().")
     return ids

@@ -1,4 +1,4 @@
-"""From `Changes` to SQL.
+"""From the `Changes` of a step to SQL: how each kind of change is written.
 
 Changes of one kind go out together: nothing of one kind depends on the order between kinds other than the
 one in `_ORDER`.
@@ -6,12 +6,13 @@ one in `_ORDER`.
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.sql.base import Executable
 
 from mephisto_nb._typing import JSONObject
@@ -19,9 +20,9 @@ from mephisto_nb.errors import ConflictError
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.records import Agent, Event, Submission, TaskRun, Unit
 from mephisto_nb.model.reviews import Review
-from mephisto_nb.storage import gates, people
 from mephisto_nb.storage import tables as t
-from mephisto_nb.storage.values import BulkInsert, dump, make_storable
+from mephisto_nb.storage.values import INSERT, BulkInsert, dump, find_or_add, in_chunks, make_storable
+from mephisto_nb.utils.ids import new_id
 
 _ADD_ASSIGNMENTS = BulkInsert(t.assignments, "assignment_id", "task_run_id", "assignment_index", "shared", "unit_data")
 _ADD_UNITS = BulkInsert(
@@ -52,6 +53,11 @@ _CHANGE_PAYMENT = (
     .where(t.payments.c.payment_id == bindparam("id"), t.payments.c.status == bindparam("before"))
     .values(status=bindparam("after"), sent_at=bindparam("sent_at"))
 )
+_CHANGE_ONBOARDING = (
+    update(t.onboarding_agents)
+    .where(t.onboarding_agents.c.agent_id == bindparam("id"), t.onboarding_agents.c.status == bindparam("before"))
+    .values(status=bindparam("after"))
+)
 _CHANGE_DEADLINE = update(t.agents).where(t.agents.c.agent_id == bindparam("id")).values(deadline=bindparam("at"))
 
 
@@ -73,22 +79,19 @@ def apply_changes(connection: Connection, changes: c.Changes) -> None:
     _write_link(connection, changes)
 
 
-def _insert(connection: Connection, table: Any, rows: Iterable[JSONObject]) -> None:
-    if found := list(rows):
-        connection.execute(insert(table), found)
+def write_events(connection: Connection, task_run_id: str | None, events: Iterable[Event]) -> None:
+    """Add rows to the event log; what is of no run has None for its run."""
+    _ADD_EVENTS(connection, (_event_row(task_run_id, event) for event in events))
 
 
-def _update(connection: Connection, statement: Executable, rows: Sequence[JSONObject], what: str) -> None:
-    # SQLAlchemy gives a CursorResult for DML, whose rowcount adds up over all rows.
-    result: Any = connection.execute(statement, rows)
-    if result.rowcount != len(rows):
-        raise ConflictError(
-            f"{len(rows) - result.rowcount} of {len(rows)} {what} were changed by somebody else in the meantime."
-        )
+def _event_row(run: str | None, event: Event) -> tuple[Any, ...]:
+    detail = None if event.detail is None else dump(event.detail)
+    words = (make_storable(event.why), make_storable(event.who), detail)
+    return (run, event.at, event.subject, make_storable(event.subject_id), event.before, event.after, *words)
 
 
 def run_row(run: TaskRun) -> JSONObject:
-    """Give the row of a new run."""
+    """Return the row of a new run."""
     return {
         "task_run_id": run.task_run_id,
         "task_id": run.task_id,
@@ -104,6 +107,23 @@ def run_row(run: TaskRun) -> JSONObject:
         "generator_done": run.generator_done,
         **asdict(run.steering),
     }
+
+
+def _insert(connection: Connection, table: Any, rows: Iterable[JSONObject]) -> None:
+    if found := list(rows):
+        connection.execute(insert(table), found)
+
+
+def _update(connection: Connection, statement: Executable, rows: Sequence[JSONObject], what: str) -> None:
+    # SQLAlchemy gives a CursorResult for DML, whose rowcount adds up over all rows.
+    result: Any = connection.execute(statement, rows)
+    if result.rowcount != len(rows):
+        raise ConflictError(
+            f"{len(rows) - result.rowcount} of {len(rows)} {what} were changed by somebody else in the meantime."
+        )
+
+
+# -- units and agents
 
 
 def _add_assignments(connection: Connection, run: str | None, found: list[c.AddAssignments]) -> None:
@@ -165,6 +185,9 @@ def _change_pay(connection: Connection, run: str | None, found: list[c.ChangePay
             _update(connection, _CHANGE_PAY, rows, "units")
 
 
+# -- what they said
+
+
 def _submission_row(submission: Submission) -> JSONObject:
     return {
         "agent_id": submission.agent_id,
@@ -188,10 +211,14 @@ def _add_live_updates(connection: Connection, run: str | None, found: list[c.Add
     _insert(connection, t.live_updates, rows)
 
 
+# -- payments, decisions, grants and blocks
+
+
 def _add_payments(connection: Connection, run: str | None, found: list[c.AddPayment]) -> None:
     payments = (add.payment for add in found)
     rows = [{**asdict(payment), "kind": payment.kind.value, "status": payment.status.value} for payment in payments]
-    people.add_payments(connection, rows)
+    # Save those whose keys are known already.
+    connection.execute(INSERT[connection.dialect.name](t.payments).on_conflict_do_nothing(), rows)
 
 
 def _change_payments(connection: Connection, run: str | None, found: list[c.ChangePayment]) -> None:
@@ -213,29 +240,100 @@ def _review_row(run: str | None, review: Review) -> tuple[Any, ...]:
 def _set_grants(connection: Connection, run: str | None, found: list[c.SetGrant]) -> None:
     # In their order: a worker may be granted and lose the same thing.
     for change in found:
-        people.set_grant(connection, change.qualification_name, change.worker_id, change.value, change.at)
+        if change.value is None:
+            _take_back(connection, change.qualification_name, change.worker_id)
+        else:
+            _grant(connection, change.qualification_name, change.worker_id, change.value, change.at)
+
+
+def _take_back(connection: Connection, name: str, worker_id: str) -> None:
+    g, q = t.granted_qualifications, t.qualifications.c
+    known = select(q.qualification_id).where(q.qualification_name == name).scalar_subquery()
+    connection.execute(delete(g).where(g.c.worker_id == worker_id, g.c.qualification_id == known))
+
+
+def _grant(connection: Connection, name: str, worker_id: str, value: int, at: float | None) -> None:
+    """Grant a value of a qualification, which is made if it is new."""
+    made = {"qualification_id": new_id(), "description": ""}
+    qualification = find_or_add(connection, t.qualifications, {"qualification_name": name}, made)
+    g = t.granted_qualifications
+    key = {"worker_id": worker_id, "qualification_id": qualification.qualification_id}
+    new = {"value": value, "granted_at": time.time() if at is None else at}
+    if find_or_add(connection, g, key, new).value != value:
+        ours = g.c.worker_id == worker_id, g.c.qualification_id == qualification.qualification_id
+        connection.execute(update(g).where(*ours).values(**new))
 
 
 def _set_blocked(connection: Connection, run: str | None, found: list[c.SetBlocked]) -> None:
     for change in found:
-        people.set_blocked(connection, change.worker_id, change.blocked)
+        ours = t.workers.c.worker_id == change.worker_id
+        connection.execute(update(t.workers).where(ours).values(blocked=change.blocked))
+
+
+# -- gates
+
+
+def _add_onboarding(connection: Connection, run: str | None, found: list[c.AddOnboarding]) -> None:
+    rows = [{**asdict(add.agent), "status": add.agent.status.value, "task_run_id": run} for add in found]
+    for row in rows:
+        row["data"] = None if row["submitted_at"] is None else dump(row["data"])
+    connection.execute(insert(t.onboarding_agents), rows)
+
+
+def _change_onboarding(connection: Connection, run: str | None, found: list[c.ChangeOnboarding]) -> None:
+    for one in found:
+        values = {"id": one.agent_id, "before": one.before.value, "after": one.after.value}
+        if connection.execute(_CHANGE_ONBOARDING, values).rowcount != 1:
+            raise ConflictError(f"Onboarding agent {one.agent_id!r} was changed by somebody else in the meantime.")
+
+
+def _add_onboarding_answers(connection: Connection, run: str | None, found: list[c.AddOnboardingAnswer]) -> None:
+    o = t.onboarding_agents
+    for one in found:
+        values = {"data": dump(one.data), "submitted_at": one.received_at}
+        connection.execute(update(o).where(o.c.agent_id == one.agent_id).values(**values))
+
+
+def _add_gate_units(connection: Connection, run: str | None, found: list[c.AddGateUnit]) -> None:
+    rows = [
+        {
+            "unit_id": unit.unit_id,
+            "task_run_id": run,
+            "worker_id": unit.worker_id,
+            "gate": unit.gate.value,
+            "row_key": unit.row.key,
+            "row": dump(unit.row.row),
+        }
+        for unit in (add.unit for add in found)
+    ]
+    connection.execute(insert(t.gate_units), rows)
+
+
+def _add_verdicts(connection: Connection, run: str | None, found: list[c.AddVerdict]) -> None:
+    rows = [
+        {**asdict(verdict), "gate": verdict.gate.value, "detail": dump(verdict.detail), "task_run_id": run}
+        for verdict in (add.verdict for add in found)
+    ]
+    connection.execute(insert(t.verdicts), rows)
+
+
+def _hold_arrivals(connection: Connection, run: str | None, found: list[c.HoldArrival]) -> None:
+    connection.execute(insert(t.held_arrivals), [{**asdict(hold.arrival), "task_run_id": run} for hold in found])
+
+
+def _release_arrivals(connection: Connection, run: str | None, found: list[c.ReleaseArrivals]) -> None:
+    ids = [request_id for release in found for request_id in release.request_ids]
+    for some in in_chunks(ids):
+        connection.execute(delete(t.held_arrivals).where(t.held_arrivals.c.request_id.in_(some)))
+
+
+# -- the run itself, and its link
 
 
 def _set_run(connection: Connection, run: str | None, **values: object) -> None:
     statement = update(t.task_runs).where(t.task_runs.c.task_run_id == run).values(**values)
     if connection.execute(statement).rowcount != 1:
         raise ConflictError(f"Task run {run!r} is no longer in this database: somebody took it back.")
-
-
-def write_events(connection: Connection, task_run_id: str | None, events: Iterable[Event]) -> None:
-    """Add rows to the event log; what is of no run has None for its run."""
-    _ADD_EVENTS(connection, (_event_row(task_run_id, event) for event in events))
-
-
-def _event_row(run: str | None, event: Event) -> tuple[Any, ...]:
-    detail = None if event.detail is None else dump(event.detail)
-    words = (make_storable(event.why), make_storable(event.who), detail)
-    return (run, event.at, event.subject, make_storable(event.subject_id), event.before, event.after, *words)
 
 
 def _write_link(connection: Connection, changes: c.Changes) -> None:
@@ -261,7 +359,7 @@ _ORDER: tuple[tuple[type, _Writer], ...] = (
     (c.AddRun, lambda connection, run, found: _insert(connection, t.task_runs, (run_row(add.run) for add in found))),
     (c.AddWorker, _add_workers),
     (c.AddAssignments, _add_assignments),
-    (c.AddGateUnit, gates.add_gate_units),
+    (c.AddGateUnit, _add_gate_units),
     (c.AddAgent, _add_agents),
     (c.ChangeAgent, _change_agents),
     (c.ChangeDeadline, _change_deadlines),
@@ -275,12 +373,12 @@ _ORDER: tuple[tuple[type, _Writer], ...] = (
     (c.AddReview, _add_reviews),
     (c.SetGrant, _set_grants),
     (c.SetBlocked, _set_blocked),
-    (c.AddOnboarding, gates.add_onboarding),
-    (c.ChangeOnboarding, gates.change_onboarding),
-    (c.AddOnboardingAnswer, gates.add_onboarding_answers),
-    (c.AddVerdict, gates.add_verdicts),
-    (c.HoldArrival, gates.hold_arrivals),
-    (c.ReleaseArrivals, gates.release_arrivals),
+    (c.AddOnboarding, _add_onboarding),
+    (c.ChangeOnboarding, _change_onboarding),
+    (c.AddOnboardingAnswer, _add_onboarding_answers),
+    (c.AddVerdict, _add_verdicts),
+    (c.HoldArrival, _hold_arrivals),
+    (c.ReleaseArrivals, _release_arrivals),
     (c.GeneratorDone, lambda connection, run, found: _set_run(connection, run, generator_done=True)),
     (c.Steer, lambda connection, run, found: _set_run(connection, run, **asdict(found[-1].steering))),
     (c.EndRun, lambda connection, run, found: _set_run(connection, run, ended_at=found[-1].ended_at)),

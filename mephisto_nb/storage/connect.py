@@ -1,7 +1,4 @@
-"""Connections: how SQLite and PostgreSQL are opened, and how their errors are told.
-
-The schema's versions: a new database is made, an old one upgraded, a newer one left alone.
-"""
+"""Connections to SQLite and PostgreSQL: how they are opened, brought to today's schema, and how errors are told."""
 
 from __future__ import annotations
 
@@ -17,12 +14,68 @@ from filelock import FileLock
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
-from mephisto_nb.errors import ConfigError, ConflictError, DatabaseError, SchemaVersionError
+from mephisto_nb.errors import ClosedError, ConfigError, ConflictError, DatabaseError, SchemaVersionError
 from mephisto_nb.utils.extras import needs
 from mephisto_nb.utils.files import uses_wal
 
 #: How long SQLite waits for another process that is writing, in seconds.
 BUSY_TIMEOUT = 30.0
+
+
+class Connections:
+    """The connections to one database, shared by its parts: one that writes, from one thread, and some that read.
+
+    Parameters
+    ----------
+    url
+        As `SQLDatabase` takes it.
+
+    Raises
+    ------
+    ConfigError
+        The URL cannot be read, or its driver is missing.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = parse_url(url)
+        self.writer = make_engine(self.url, for_writing=True)
+        self.reader = make_engine(self.url, for_writing=False)
+        self._is_closed = False
+
+    @property
+    def shown_url(self) -> str:
+        """The URL without its password."""
+        return self.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def writing(self, what: str) -> Iterator[Connection]:
+        """Open a transaction that writes; `what` is for errors, which are ours (`told_plainly`)."""
+        self._check_open(what)
+        with told_plainly(what, self.url), self.writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self, what: str) -> Iterator[Connection]:
+        """Open a connection to read from; `what` is for errors, which are ours (`told_plainly`)."""
+        self._check_open(what)
+        with told_plainly(what, self.url), self.reader.connect() as connection:
+            yield connection
+
+    def _check_open(self, what: str) -> None:
+        if self._is_closed:
+            raise ClosedError(
+                f"{what} failed: SQLDatabase({self.shown_url!r}) was closed before. Open the database again."
+            )
+
+    def release(self) -> None:
+        """Close all connections; reading and writing open new ones."""
+        self.writer.dispose()
+        self.reader.dispose()
+
+    def close(self) -> None:
+        """Close all connections for good. May be called twice."""
+        self._is_closed = True
+        self.release()
 
 
 def parse_url(url: str) -> URL:
@@ -126,12 +179,14 @@ def told_plainly(what: str, url: URL) -> Iterator[None]:
         raise DatabaseError(f"{what} failed in {url.render_as_string(hide_password=True)}: {error}") from error
 
 
+# -- the schema
+
 #: Every version that this package knows, oldest first; the last is today's.
 REVISIONS = ("0001", "0002", "0003", "0004")
 
 
 def make_alembic_config(connection: Connection | None = None) -> Config:
-    """Give Alembic what it needs to find the migrations of this package."""
+    """Return what Alembic needs to find the migrations of this package."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
     config.attributes["connection"] = connection
@@ -139,7 +194,7 @@ def make_alembic_config(connection: Connection | None = None) -> Config:
 
 
 def read_revision(engine: Engine) -> str | None:
-    """Give the version of the schema in a database; None where there is none yet."""
+    """Return the version of the schema in a database; None where there is none yet."""
     with engine.connect() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None

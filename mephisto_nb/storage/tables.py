@@ -208,6 +208,10 @@ payments = Table(
     _one_of("kind", [kind.value for kind in PaymentKind]),
     _one_of("status", [status.value for status in PaymentStatus]),
 )
+#: Payments that count beside units' own pay, which is counted by unit.
+COUNTS_BESIDE_PAY = payments.c.status.in_([PaymentStatus.OWED, PaymentStatus.SENT]) & payments.c.kind.in_(
+    [PaymentKind.BONUS, PaymentKind.WAITING, PaymentKind.COMPENSATION]
+)
 
 reviews = Table(
     "reviews",

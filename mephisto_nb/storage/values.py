@@ -1,22 +1,18 @@
-"""Many rows at once, for which SQLAlchemy's look at every single value costs more than the database does.
-
-JSON as databases keep it.
-
-Text that workers had a hand in, made fit for every database.
-
-JSON needs none of this: it is stored with everything but ASCII escaped.
-"""
+"""Values on their way into SQL and out of it: JSON, text of any kind, and many rows at once."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Select, Table, Text, TypeDecorator, insert
+from sqlalchemy import Connection, Dialect, Select, Table, Text, TypeDecorator, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from mephisto_nb._typing import JSON
+
+# -- JSON
 
 #: One for all: `json.dumps` would make a new encoder for each of many small values.
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
@@ -29,6 +25,8 @@ def dump(value: JSON) -> str:
     """
     return _encode(value)
 
+
+# -- text that workers had a hand in; JSON needs none of this, being stored with everything but ASCII escaped
 
 #: PostgreSQL cannot index values of more than about 2700 bytes; a character takes up to 4.
 MAX_KEY_LENGTH = 500
@@ -71,8 +69,18 @@ class KeyText(PlainText):
         return None if value is None else make_key(value)
 
 
+# -- many rows, and rows that are there once
+
+#: Databases limit how many values one statement may hold.
+_CHUNK = 500
+#: How each database says INSERT ... ON CONFLICT.
+INSERT: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
 class BulkInsert:
     """Inserts rows of values that are fit for the database as they are: numbers, ids, JSON, storable text.
+
+    SQLAlchemy's look at every single value of many rows costs more than the database does.
 
     Parameters
     ----------
@@ -107,8 +115,27 @@ class BulkInsert:
 
 
 def fetch_rows(connection: Connection, query: Select[Any]) -> list[tuple[Any, ...]]:
-    """Give the rows of a query as the driver has them: plain tuples, in which SQLite says 0 and 1 for no and yes."""
+    """Return the rows of a query as the driver has them: plain tuples, in which SQLite says 0 and 1 for no and yes."""
     result: Any = connection.execute(query)
     rows: list[tuple[Any, ...]] = result.cursor.fetchall()
     result.close()
     return rows
+
+
+def in_chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield the values in parts, each of which fits in one statement."""
+    for start in range(0, len(values), _CHUNK):
+        yield values[start : start + _CHUNK]
+
+
+def find_or_add(connection: Connection, table: Table, key: dict[str, Any], new: dict[str, Any]) -> Any:
+    """Return the row with these values, or insert it with the `new` ones beside them."""
+    query = select(table)
+    for name, value in key.items():
+        query = query.where(table.c[name] == value)
+    found = connection.execute(query).first()
+    if found is not None:
+        return found
+    # Two processes may be here at once; on PostgreSQL, the second waits for the first and finds its row.
+    connection.execute(INSERT[connection.dialect.name](table).values(**key, **new).on_conflict_do_nothing())
+    return connection.execute(query).one()

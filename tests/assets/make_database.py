@@ -36,7 +36,7 @@ def main() -> None:
         c.HoldArrival(HeldArrival("request", bob.worker_id, "bob", "page", 1010.0)),
         c.AddVerdict(Verdict(ann.agent_id, Gate.TIME, True, 1010.0)),
     )
-    database.grant_qualification("careful", "ann", "mock", 5)
+    database.people.grant_qualification("careful", "ann", "mock", 5)
     database.close()
     _shrink(file)
 

@@ -86,7 +86,7 @@ async def reviewing() -> list[Figure]:
         def ours() -> pd.DataFrame:
             units, reviews = run.units(), run.review.decisions()
             names = units["worker_name"].dropna().unique()
-            facts = database.get_worker_facts(run.task_run_id, "mock", list(names))
+            facts = database.people.get_worker_facts(run.task_run_id, "mock", list(names))
             grants = pd.DataFrame(
                 [
                     {"worker_name": name, "qualification_name": what, "value": value}

@@ -90,7 +90,7 @@ async def worked(operator: Operator, count: int) -> None:
         run.add_answered_unit({"label": "glad"}, worker_name=f"worker {number:05}")
     slow = "(SELECT worker_id FROM workers WHERE worker_name < 'worker 00003')"
     agents = f"(SELECT agent_id FROM agents WHERE worker_id IN {slow})"
-    with frames_of(run).database._writer.begin() as connection:  # type: ignore[attr-defined]
+    with frames_of(run).database.connections.writer.begin() as connection:  # type: ignore[attr-defined]
         connection.execute(text(f"UPDATE submissions SET received_at = received_at + 3600 WHERE agent_id IN {agents}"))
     operator._people.acts.tell()
 
@@ -311,7 +311,7 @@ async def test_what_another_kernel_does_is_seen_as_somebody_comes_back(stage: St
     await stage.open("qualifications")
     await pick(stage, "careful")
     await expect(stage.page.get_by_text("3 holders")).to_be_visible()
-    stage.operator.people_acts.database.grant_qualification("careful", "worker 00011", "mock", 1)
+    stage.operator.people_acts.database.people.grant_qualification("careful", "worker 00011", "mock", 1)
     await stage.page.evaluate("() => window.dispatchEvent(new Event('focus'))")
     await expect(stage.page.get_by_text("4 holders")).to_be_visible()
 

@@ -179,7 +179,9 @@ async def test_an_error_in_the_bundle_is_told(tmp_path: Path, bundle: Path, page
     async with launch(tmp_path, bundle) as run:
         await page.goto(run.url + ANN)
         await parts_of(run).engine.wait_until(lambda _: bool(parts_of(run).tally.page_errors))
-        (event,) = frames_of(run).database.read_events([run.task_run_id], why="the worker's page reported an error")
+        (event,) = frames_of(run).database.runs.read_events(
+            [run.task_run_id], why="the worker's page reported an error"
+        )
         assert event.detail is not None
         assert "no such thing" in event.detail["text"]
 

@@ -173,7 +173,7 @@ async def test_a_look_notices_what_another_kernel_has_done_and_nothing_else(room
     room.on_change.append(lambda: told.append(1))
     await room.answer("look", {})
     assert told == []
-    room._operator.people_acts.database.grant_qualification("careful", "kim", "mock", 1)
+    room._operator.people_acts.database.people.grant_qualification("careful", "kim", "mock", 1)
     await room.answer("look", {})
     await room.answer("look", {})
     assert len(told) == 1

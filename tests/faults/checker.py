@@ -55,15 +55,15 @@ def read_facts(database_url: str, run_directory: Path) -> Facts:
     """Read what a run has left behind."""
     database, run = SQLDatabase(database_url), run_directory.name
     try:
-        with database._reader.connect() as connection:
+        with database.connections.reader.connect() as connection:
             query = "SELECT m.agent_id FROM agent_metadata m JOIN agents a ON a.agent_id = m.agent_id"
             metadata = Counter(row[0] for row in connection.exec_driver_sql(query))
             query = "SELECT agent_id, sender, data FROM live_updates ORDER BY id"
             said: dict[str, list[tuple[str, str]]] = {}
             for agent_id, sender, data in connection.exec_driver_sql(query):
                 said.setdefault(agent_id, []).append((sender, json.loads(data)["update_id"]))
-        events = list(database.read_events([run]))
-        facts = Facts(database.load_run(run), database.read_results([run]), events, metadata, said, [])
+        events = list(database.runs.read_events([run]))
+        facts = Facts(database.runs.load_run(run), database.runs.read_results([run]), events, metadata, said, [])
     finally:
         database.close()
     with contextlib.closing(sqlite3.connect(run_directory / "inbox.db")) as inbox:

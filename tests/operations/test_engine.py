@@ -27,7 +27,7 @@ class Fragile:
     """A database that fails on demand, in between working as before."""
 
     def __init__(self, database: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._apply, self._load_run = database.apply, database.load_run
+        self._apply, self._load_run = database.apply, database.runs.load_run
         self._loop = asyncio.get_running_loop()
         self.reads_fail = False
         self.writes_failing = 0
@@ -36,7 +36,7 @@ class Fragile:
         self._pause = writer.Patience.pause
         monkeypatch.setattr(writer.Patience, "pause", lambda *args: self.pause(*args))
         monkeypatch.setattr(database, "apply", self.apply)
-        monkeypatch.setattr(database, "load_run", self.load_run)
+        monkeypatch.setattr(database.runs, "load_run", self.load_run)
 
     def apply(self, group: Sequence[Changes]) -> list[Exception | None]:
         if not self.writes_failing:

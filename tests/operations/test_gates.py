@@ -111,7 +111,7 @@ async def test_a_crowd_is_filtered_by_gold_to_the_number(operator: Operator, blu
     assert codes == dict.fromkeys(failed, "gold_failed")
     assert dict(run.results()["worker_name"].value_counts()) == dict.fromkeys(set(expected) - failed, 2)
     assert {f"careless-{n}-000" for n in range(4)} <= failed
-    facts = frames_of(run).database.get_worker_facts(run.task_run_id, "mock", sorted(expected))
+    facts = frames_of(run).database.people.get_worker_facts(run.task_run_id, "mock", sorted(expected))
     assert {name for name, known in facts.items() if "banned" in known.grants} == failed
     assert all(known.grants["moods-wrong-golds"] == expected[n][1] for n, known in facts.items() if expected[n][1])
 
@@ -305,14 +305,14 @@ async def test_a_database_that_does_not_answer_for_a_moment_leaves_no_page_waiti
     golds = [{"text": "I could sing!", "mood": "glad"}]
     run = await launch(operator, rows(1), shared={"golds": golds, "gold_answer": "mood"})
     database, failures = frames_of(run).database, [DatabaseError("locked")]
-    real = database.read_results
+    real = database.runs.read_results
 
     def read(*args: Any, **kwargs: Any) -> Any:
         if failures:
             raise failures.pop()
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(database, "read_results", read)
+    monkeypatch.setattr(database.runs, "read_results", read)
     async with crowd_of(run.url) as worker, asyncio.timeout(20):
         ann = worker("ann")
         await ann.submit(await take(ann, "1"), {"mood": "glad"})

@@ -56,7 +56,7 @@ async def test_an_async_hook_pays_grants_and_blocks(operator: Operator) -> None:
     (paid,) = run.payments().to_dict("records")
     assert (paid["worker_name"], paid["kind"], paid["amount"], paid["reason"]) == ("ann", "bonus", 0.5, "for care")
     assert paid["unit_id"] == run.units()["unit_id"].item()
-    facts = frames_of(run).database.get_worker_facts("another", "mock", ["ann"])["ann"]
+    facts = frames_of(run).database.people.get_worker_facts("another", "mock", ["ann"])["ann"]
     assert facts.grants == {"careful": 3}
     assert facts.worker is not None
     assert facts.worker.blocked
@@ -75,7 +75,7 @@ async def test_a_plain_hook_does_the_same_from_its_thread(operator: Operator) ->
     await answer(run)
     await run.completed()
     assert run.payments()["amount"].tolist() == [0.5]
-    assert frames_of(run).database.get_worker_facts("another", "mock", ["ann"])["ann"].grants == {}
+    assert frames_of(run).database.people.get_worker_facts("another", "mock", ["ann"])["ann"].grants == {}
     assert threads[0] is not threading.main_thread()
 
 
@@ -174,7 +174,7 @@ async def test_a_failing_hook_is_told_and_the_other_answers_go_on(operator: Oper
         await answer(run, n=n)
     await run.completed()
     assert [str(error) for error in live_of(run).failed_hooks] == ["0", "1"]
-    marks = [event.detail for event in frames_of(run).database.read_events([run.task_run_id], why=hooks.CALLED)]
+    marks = [event.detail for event in frames_of(run).database.runs.read_events([run.task_run_id], why=hooks.CALLED)]
     assert marks == [{"error": "ValueError(0)"}, {"error": "ValueError(1)"}]
 
 

@@ -151,7 +151,7 @@ async def test_undo_takes_back_acts_of_its_own_kind_and_names_the_other(operator
 
 async def test_an_act_that_somebody_went_over_is_not_undone(operator: Operator) -> None:
     await operator.qualifications.grant("careful", CROWD)
-    operator._runs.database.grant_qualification("careful", "bob", "mock", 9)
+    operator._runs.database.people.grant_qualification("careful", "bob", "mock", 9)
     with pytest.raises(ConflictError, match="'bob'"):
         await operator.qualifications.undo()
     assert sorted(operator.qualifications.grants()["value"]) == [1, 1, 1, 9]
@@ -160,7 +160,7 @@ async def test_an_act_that_somebody_went_over_is_not_undone(operator: Operator) 
 async def test_what_cannot_be_undone_does_not_stand_before_what_can(operator: Operator) -> None:
     await operator.qualifications.grant("other", "ann")
     await operator.qualifications.grant("careful", CROWD)
-    operator._runs.database.grant_qualification("careful", "bob", "mock", 9)
+    operator._runs.database.people.grant_qualification("careful", "bob", "mock", 9)
     with pytest.raises(ConflictError, match="the act before it: Granted 'other' to 1 worker"):
         await operator.qualifications.undo()
     await operator.qualifications.undo()

@@ -48,10 +48,10 @@ async def test_a_run_has_not_ended_before_its_router_knows(
     finish = ClientIOHandler.finish
 
     async def watch(link: ClientIOHandler, linger: float) -> None:
-        ended.append(parts_of(run).database.load_run(run.task_run_id).run.ended_at)
+        ended.append(parts_of(run).database.runs.load_run(run.task_run_id).run.ended_at)
         await finish(link, linger)
 
     monkeypatch.setattr(ClientIOHandler, "finish", watch)
     await run.force_shutdown()
     assert ended == [None]
-    assert parts_of(run).database.load_run(run.task_run_id).run.ended_at is not None
+    assert parts_of(run).database.runs.load_run(run.task_run_id).run.ended_at is not None

@@ -46,7 +46,7 @@ def add_answers(run: SampleRun, rows: list[Row]) -> None:
     work = {item: run.make_work(sum(row[0] == item for row in rows)) for item in items}
     run.commit(*work.values())
     left = {item: list(work[item].units) for item in items}
-    known = frames_of(run).database.get_worker_facts(run.id, run.run.provider_type, [row[1] for row in rows])
+    known = frames_of(run).database.people.get_worker_facts(run.id, run.run.provider_type, [row[1] for row in rows])
     workers = {name: facts.worker for name, facts in known.items()}
     for item, name, answer, seconds in rows:
         worker = workers.get(name) or run.add_worker(name)

@@ -159,7 +159,7 @@ async def test_what_the_crowd_has_paid_itself_stays_paid(operator: Operator, mon
     await theirs.review.approve(worker="ann")
     ids = theirs.payments().set_index("worker_name")["payment_id"]
     await frames_of(theirs).writer.call(
-        frames_of(theirs).database.settle_payments,
+        frames_of(theirs).database.reviews.settle_payments,
         [ids["ann"]],
         PaymentStatus.OWED,
         PaymentStatus.SENT,

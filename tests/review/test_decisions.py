@@ -102,7 +102,7 @@ async def test_a_decision_is_undone_with_what_came_with_it(run: Any, operator: O
 
 
 def standing(run: Any) -> tuple[dict[str, int], bool]:
-    facts = frames_of(run).database.get_worker_facts(run.task_run_id, "mock", ["ann"])["ann"]
+    facts = frames_of(run).database.people.get_worker_facts(run.task_run_id, "mock", ["ann"])["ann"]
     return facts.grants, facts.worker.blocked
 
 
@@ -118,7 +118,7 @@ async def test_decisions_are_undone_one_after_the_other(run: Any) -> None:
 
 async def test_undoing_reaches_all_that_a_decision_reached_golds_too(run: Any, operator: Operator) -> None:
     gold = run.units()["unit_id"].iloc[0]
-    with operator._runs.database._writer.begin() as connection:  # type: ignore[attr-defined]
+    with operator._runs.database.connections.writer.begin() as connection:  # type: ignore[attr-defined]
         connection.exec_driver_sql(f"UPDATE units SET unit_index = -2 WHERE unit_id = '{gold}'")
     assert gold not in set(run.results()["unit_id"])
     assert (await run.review.approve(worker="ann"))["done"].sum() == 2

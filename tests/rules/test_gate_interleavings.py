@@ -71,10 +71,10 @@ class Story:
 
     def __init__(self, database: SQLDatabase, rules: GateRules) -> None:
         self.database, self._number, self._ids = database, next(_run_numbers), count()
-        task = database.get_or_create_task(f"task {self._number}")
-        requester = database.get_or_create_requester("lab", "mock").requester_id
+        task = database.runs.get_or_create_task(f"task {self._number}")
+        requester = database.people.get_or_create_requester("lab", "mock").requester_id
         run = TaskRun(self._new_id(), task.task_id, task.name, requester, "mock", "local", "mock", {}, [], 0.0, 0.0)
-        database.add_run(run)
+        database.runs.add_run(run)
         self.now, self.errands = 0.0, list[Errand]()
         # Names of qualifications are known in all runs, so each run has its own.
         own = {name: f"{value} {self._number}" for name in ("onboarding", "screening", "gold", "block", "checks")
@@ -99,7 +99,7 @@ class Story:
         self.step = Step(self.state, self.now, self._new_id)
 
     def _facts(self, name: str) -> WorkerFacts:
-        found = self.database.get_worker_facts(self.state.task_run_id, "mock", [name])
+        found = self.database.people.get_worker_facts(self.state.task_run_id, "mock", [name])
         return found.get(name, WorkerFacts())
 
     # -- what can happen -------------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ class Story:
             passed = bool(self.state.gates.onboarding[agent_id].data)
             judge_onboarding(self.step, agent_id, passed)
         else:
-            (row,) = self.database.read_results([self.state.task_run_id], agent_ids=[agent_id])
+            (row,) = self.database.runs.read_results([self.state.task_run_id], agent_ids=[agent_id])
             judge_unit(self.step, agent_id, gate, bool(row["data"]), facts)
         return Supply()
 
@@ -219,7 +219,7 @@ class Story:
         assert self.database.apply([changes]) == [None]
         self.errands += self.step.errands
         self._note_grants()
-        stored = state_from_snapshot(self.database.load_run(self.state.task_run_id), self.rules)
+        stored = state_from_snapshot(self.database.runs.load_run(self.state.task_run_id), self.rules)
         assert summarize(stored) == summarize(self.state)
         self.stored = stored
         self._next_step()

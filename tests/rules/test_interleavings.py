@@ -64,10 +64,10 @@ class Story:
     def __init__(self, database: SQLDatabase, sizes: list[int], limits: dict[str, float]) -> None:
         self.database = database
         self._run_number, self._ids = next(_run_numbers), count()
-        task = database.get_or_create_task(f"task {self._run_number}")
-        requester = database.get_or_create_requester("lab", "mock").requester_id
+        task = database.runs.get_or_create_task(f"task {self._run_number}")
+        requester = database.people.get_or_create_requester("lab", "mock").requester_id
         run = TaskRun(self._new_id(), task.task_id, task.name, requester, "mock", "local", "mock", {}, [], 0.0, 0.0)
-        database.add_run(run)
+        database.runs.add_run(run)
         self.now = 0.0
         self.answers: dict[str, int] = {}
         self.rules = RunRules("mock", **limits)  # type: ignore[arg-type]
@@ -96,7 +96,7 @@ class Story:
 
     def arrive(self, who: int, where: int) -> None:
         name, page = f"worker {who % 3}", f"page {where % 3}"
-        facts = self.database.get_worker_facts(self.state.task_run_id, "mock", [name]).get(name, WorkerFacts())
+        facts = self.database.people.get_worker_facts(self.state.task_run_id, "mock", [name]).get(name, WorkerFacts())
         agents_before = set(self.state.agents)
         agent = arrive(self.step, Arrival("request", name, page, facts))
         if isinstance(agent, Agent) and agent.agent_id not in agents_before:
@@ -173,7 +173,7 @@ class Story:
         self.state = self.step.state = self.stored
 
     def _load(self) -> RunState:
-        state = state_from_snapshot(self.database.load_run(self.state.task_run_id), self.rules)
+        state = state_from_snapshot(self.database.runs.load_run(self.state.task_run_id), self.rules)
         state.closing = self.state.closing
         return state
 
@@ -198,7 +198,7 @@ class Story:
         assert self.state.closing is None or not self.state.launched
 
     def check_answers(self) -> None:
-        found = self.database.read_results([self.state.task_run_id])
+        found = self.database.runs.read_results([self.state.task_run_id])
         assert {row["agent_id"]: row["data"] for row in found} == self.answers
         assert len(found) == len(self.answers)
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from mephisto_nb.errors import ConfigError, DatabaseError, MephistoError
-from mephisto_nb.storage.connect import make_engine, parse_url, told_plainly
+from mephisto_nb.storage.connect import Connections, make_engine, parse_url, told_plainly
 from mephisto_nb.storage.sql_database import SQLDatabase
 from mephisto_nb.storage.values import MAX_KEY_LENGTH, make_key, make_storable
 
@@ -40,7 +40,7 @@ def _refusal(url: str) -> MephistoError:
         f"nonsense+driver://ann:{_PASSWORD}@host/runs",
     ],
 )
-def test_a_url_that_names_no_database_is_refused_and_the_right_form_is_told(url: str) -> None:
+def test_a_url_of_no_database_is_refused_with_the_right_form(url: str) -> None:
     refusal = _refusal(url)
     assert isinstance(refusal, ConfigError)
     assert "Use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME." in str(refusal)
@@ -59,7 +59,7 @@ def test_the_driver_is_ours_whatever_the_url_says(url: str, driver: str) -> None
 
 
 @pytest.mark.postgresql
-def test_a_server_that_does_not_answer_is_told_without_the_password() -> None:
+def test_a_server_without_an_answer_is_told_without_the_password() -> None:
     refusal = _refusal(f"postgresql://ann:{_PASSWORD}@127.0.0.1:1/runs")
     assert isinstance(refusal, DatabaseError)
     assert "postgresql+psycopg://ann:***@127.0.0.1:1/runs" in str(refusal)
@@ -80,11 +80,12 @@ def test_a_missing_driver_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_repr_hides_the_password() -> None:
     database = SQLDatabase.__new__(SQLDatabase)
-    database._url = parse_url(f"postgresql://ann:{_PASSWORD}@host/runs")
+    database.connections = Connections.__new__(Connections)
+    database.connections.url = parse_url(f"postgresql://ann:{_PASSWORD}@host/runs")
     assert repr(database) == "SQLDatabase('postgresql+psycopg://ann:***@host/runs')"
 
 
-def test_directories_on_the_way_to_the_file_are_made_for_their_owner_alone(tmp_path: Path) -> None:
+def test_directories_of_the_file_are_made_for_their_owner_alone(tmp_path: Path) -> None:
     SQLDatabase(f"sqlite:///{tmp_path / 'data' / 'runs.db'}").close()
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
 
@@ -121,17 +122,17 @@ def test_a_database_of_another_program_keeps_its_tables(tmp_path: Path) -> None:
 
 def test_a_table_that_is_gone_is_told_as_our_error(sqlite_url: str) -> None:
     database = SQLDatabase(sqlite_url)
-    with database._writer.begin() as connection:
+    with database.connections.writer.begin() as connection:
         connection.execute(text("DROP TABLE submissions"))
     with pytest.raises(DatabaseError, match=r"Reading results failed in sqlite:///.*no such table"):
-        database.read_results(["run"])
+        database.runs.read_results(["run"])
     database.close()
 
 
 def test_a_number_beyond_the_column_is_told_as_our_error(empty_url: str) -> None:
     database = SQLDatabase(empty_url)
     with pytest.raises(DatabaseError, match="Granting a qualification failed"):
-        database.grant_qualification("careful", "ann", "mock", 2**70)
+        database.people.grant_qualification("careful", "ann", "mock", 2**70)
     database.close()
 
 
@@ -141,7 +142,7 @@ def test_errors_that_are_not_the_databases_pass(sqlite_url: str) -> None:
 
 
 @pytest.mark.postgresql
-def test_what_is_read_together_is_of_one_moment_and_writes_see_the_latest(postgresql_url: str) -> None:
+def test_reads_are_of_one_moment_and_writes_see_the_latest(postgresql_url: str) -> None:
     levels = []
     for for_writing in (True, False):
         engine = make_engine(parse_url(postgresql_url), for_writing=for_writing)

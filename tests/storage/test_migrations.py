@@ -89,8 +89,8 @@ def test_migrations_make_what_the_tables_say(empty_url: str, engine: Engine) -> 
 def test_a_database_is_opened_again_as_it_is(empty_url: str) -> None:
     for _ in range(3):
         database = SQLDatabase(empty_url)
-        task = database.get_or_create_task("survey")
-        assert database.get_or_create_task("survey") == task
+        task = database.runs.get_or_create_task("survey")
+        assert database.runs.get_or_create_task("survey") == task
         database.close()
 
 
@@ -116,17 +116,17 @@ def test_a_migration_that_fails_leaves_nothing_half_done(empty_url: str, engine:
 def test_a_database_of_each_old_schema_opens(revision: str, tmp_path: Path) -> None:
     file = shutil.copy(_ASSETS / f"schema-{revision}.db", tmp_path)
     database = SQLDatabase(f"sqlite:///{file}")
-    (run,) = database.find_runs(task_name="old survey")
-    found = database.load_run(run.task_run_id)
+    (run,) = database.runs.find_runs(task_name="old survey")
+    found = database.runs.load_run(run.task_run_id)
     assert (len(found.assignments), len(found.units), found.last_seq) == (2, 3, 3)
     assert found.run.steering == run.steering == (AS_LAUNCHED if revision == "0001" else STEERING)
-    assert [row["data"] for row in database.read_results([run.task_run_id])] == [{"label": "kůň"}]
-    payments = [row["reason"] for row in database.read_payments([run.task_run_id])]
+    assert [row["data"] for row in database.runs.read_results([run.task_run_id])] == [{"label": "kůň"}]
+    payments = [row["reason"] for row in database.reviews.read_payments([run.task_run_id])]
     assert payments == (["Well done!"] if revision >= "0003" else [])
-    reviews = [(row["after"], row["note"]) for row in database.read_reviews([run.task_run_id])]
+    reviews = [(row["after"], row["note"]) for row in database.reviews.read_reviews([run.task_run_id])]
     assert reviews == ([("accepted", "clear")] if revision >= "0003" else [])
-    assert database.get_worker_facts(run.task_run_id, "mock", ["ann"])["ann"].grants == {"careful": 5}
-    gates = [(row["gate"], row["worker_name"], row["passed"]) for row in database.read_gates([run.task_run_id])]
+    assert database.people.get_worker_facts(run.task_run_id, "mock", ["ann"])["ann"].grants == {"careful": 5}
+    gates = [(row["gate"], row["worker_name"], row["passed"]) for row in database.runs.read_gates([run.task_run_id])]
     assert gates == ([("onboarding", "bob", None), ("time", "ann", True)] if revision >= "0004" else [])
     database.close()
 
@@ -144,7 +144,7 @@ def test_threads_that_open_a_new_database_at_once_all_get_it(empty_url: str, _ag
     def open_and_use(number: int) -> str:
         database = SQLDatabase(empty_url)
         try:
-            return database.get_or_create_task("survey").task_id
+            return database.runs.get_or_create_task("survey").task_id
         finally:
             database.close()
 
@@ -158,7 +158,7 @@ from mephisto_nb.storage.sql_database import SQLDatabase
 print("ready", flush=True)
 sys.stdin.readline()
 database = SQLDatabase(sys.argv[1])
-print(database.get_or_create_task("survey").task_id, flush=True)
+print(database.runs.get_or_create_task("survey").task_id, flush=True)
 database.close()
 """
 

@@ -329,7 +329,7 @@ class RunWatch:
     def _look_up(self) -> _Found:
         """Read how the run stands; all of it only where more may have happened than decisions. Blocks."""
         run, known = self._run, self._statistics
-        pay = run.database.read_pay([run.task_run_id])[run.task_run_id]
+        pay = run.database.reviews.read_pay([run.task_run_id])[run.task_run_id]
         if not self._is_loaded:
             before = self._live.parts.tally.since if self._live is not None else None
             self._old_errors = run.read_page_errors(before)
@@ -337,7 +337,7 @@ class RunWatch:
         if not is_driven and (known.ended_at is None or _undecided(pay.units) != _undecided(known.pay)):
             known = RunStatistics(state_from_snapshot(run.read_snapshot(), self._rules()))
         missing = {one.agent.agent_id: one for one in list(known.newest) if one.data is one.preview is None}
-        for row in run.database.read_results([run.task_run_id], agent_ids=list(missing)) if missing else ():
+        for row in run.database.runs.read_results([run.task_run_id], agent_ids=list(missing)) if missing else ():
             missing[row["agent_id"]].data = row["data"]
         return _Found(pay, is_driven, None if known is self._statistics else known)
 

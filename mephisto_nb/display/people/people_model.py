@@ -41,7 +41,7 @@ class Snapshot:
         self._people = people
         self._tables: dict[tuple[str, str], Table] = {}
         #: How far the event log went before anything was read here: what comes later is news.
-        self.last_event, _ = people.acts.database.find_people_news(last_event)
+        self.last_event, _ = people.acts.database.people.find_people_news(last_event)
 
     def table(self, name: str, of: str = "") -> Table:
         """Give a table: workers, qualifications, grants, eligibility; and `of` one qualification, holders or history.
@@ -73,10 +73,10 @@ class Snapshot:
     def history(self, *, qualification_name: str | None = None, worker_id: str | None = None) -> pd.DataFrame:
         """Give the newest of what was done, newest first."""
         database = self._people.acts.database
-        events = database.read_people_events(
+        events = database.people.read_people_events(
             qualification_name=qualification_name, worker_id=worker_id, newest=MOST_HISTORY
         )
-        return history_frame(events, database.read_workers())[::-1]
+        return history_frame(events, database.people.read_workers())[::-1]
 
     def _make(self, name: str, of: str) -> Table:
         if name == "workers":
@@ -103,7 +103,7 @@ class Snapshot:
 
     def _make_qualifications(self) -> Table:
         frame = self._people.qualifications.frame()
-        live = self._people.acts.database.find_runs(live=True)
+        live = self._people.acts.database.runs.find_runs(live=True)
         required = [[run.task_name for run in live if requires(run, one)] for one in frame["qualification_name"]]
         frame["required_by"] = pd.Series([", ".join(dict.fromkeys(names)) for names in required], dtype=object)
         return Table(frame, ("qualification_name", "description"))
@@ -205,7 +205,7 @@ class PeopleRoom(Room):
     async def _look(self, args: JSONObject) -> JSON:
         """Look whether another process has changed something; cheap: one number, and where it differs one row."""
         database = self._people.acts.database
-        last, of_people = await in_thread(database.find_people_news, self._last_event)
+        last, of_people = await in_thread(database.people.find_people_news, self._last_event)
         if of_people:
             self._tell()
         self._last_event = last

@@ -72,9 +72,9 @@ class Answers:
     def __init__(self, reviewing: Reviewing, units: Units, places: dict[str, dict[str, int]]) -> None:
         database, run_ids = reviewing.runs[0].database, [run.task_run.task_run_id for run in reviewing.runs]
         self.results = reviewing.results()
-        self._reviews = database.read_reviews(None)
+        self._reviews = database.reviews.read_reviews(None)
         self._by_id: dict[str | None, JSONObject] = {row["review_id"]: row for row in self._reviews}
-        gold = gold_accuracy(database.read_gates(run_ids))
+        gold = gold_accuracy(database.runs.read_gates(run_ids))
         self._records = worker_records(self.results, self._reviews, gold).set_index("worker_id")
         self._status: dict[str, str] = dict(zip(self.results["unit_id"], self.results["status"], strict=True))
         self._wanted = None if units is None or self.results.empty else set(select(reviewing, units))

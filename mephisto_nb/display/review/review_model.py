@@ -140,7 +140,7 @@ class ReviewRoom(Room):
         answers = cast(Answers, self._read)
         while self._news:
             answers.take_in(self._news.popleft())
-        names = [row["qualification_name"] for row in self.reviewing.runs[0].database.read_qualifications()]
+        names = [row["qualification_name"] for row in self.reviewing.runs[0].database.people.read_qualifications()]
         # Each status is always there: a front end that is sent what has changed is not told of what is gone.
         counts = dict.fromkeys(sorted(UNIT_ANSWERED), 0) | answers.counts()
         self._known = {"counts": counts, "names": plain(names[:1000])}
@@ -192,7 +192,7 @@ class ReviewRoom(Room):
 
     def _is_current(self) -> bool:
         database = self.reviewing.runs[0].database
-        return self.read().agrees_with(database.count_units(list(self._runs)), database.count_reviews())
+        return self.read().agrees_with(database.runs.count_units(list(self._runs)), database.reviews.count_reviews())
 
     def _window(self, args: JSONObject) -> JSONObject:
         answers = self.read()

@@ -167,7 +167,7 @@ class GateKeeper:
         onboarding = self._engine.state.gates.onboarding.get(agent_id)
         if onboarding is not None:
             return onboarding.data, {}
-        (found,) = await in_thread(self._database.read_results, [self._engine.task_run_id], agent_ids=[agent_id])
+        (found,) = await in_thread(self._database.runs.read_results, [self._engine.task_run_id], agent_ids=[agent_id])
         state = self._engine.state
         kept = state.gates.units.get(found["unit_id"])
         if kept is not None:

@@ -79,7 +79,7 @@ class RunStarter:
 
     async def reconnect(self, task_run_id: str, shared_state: SharedTaskState | None) -> RunKeeper:
         """Take up a run that another kernel left behind: same router, same URL, same agents."""
-        run = (await in_thread(self.database.load_run, task_run_id)).run
+        run = (await in_thread(self.database.runs.load_run, task_run_id)).run
         if run.ended_at is not None:
             raise NotFoundError(
                 f"Run {task_run_id} has ended. To go on with it: launch its task with resume_incomplete_run=true."
@@ -99,8 +99,8 @@ class RunStarter:
     # -- the three ways --------------------------------------------------------------------------------------
 
     async def _resume(self, plan: RunPlan) -> RunKeeper:
-        runs = await in_thread(self.database.find_runs, task_name=plan.settings.task.task_name, live=False)
-        counts = await in_thread(self.database.count_units, [run.task_run_id for run in runs])
+        runs = await in_thread(self.database.runs.find_runs, task_name=plan.settings.task.task_name, live=False)
+        counts = await in_thread(self.database.runs.count_units, [run.task_run_id for run in runs])
         unfinished = [run for run in runs if counts[run.task_run_id].get("expired") and not run.is_imported]
         if not unfinished:
             raise ConfigError(
@@ -154,8 +154,8 @@ class RunStarter:
         settings, now = plan.settings, self.clock.now()
         provider_type = plan.provider.PROVIDER_TYPE
         requester_name = getattr(settings.provider_args, "requester_name", None) or f"{provider_type}_requester"
-        task = await self.writer.call(self.database.get_or_create_task, settings.task.task_name)
-        requester = await self.writer.call(self.database.get_or_create_requester, requester_name, provider_type)
+        task = await self.writer.call(self.database.runs.get_or_create_task, settings.task.task_name)
+        requester = await self.writer.call(self.database.people.get_or_create_requester, requester_name, provider_type)
         run = TaskRun(
             task_run_id=task_run_id,
             task_id=task.task_id,
@@ -172,8 +172,8 @@ class RunStarter:
         directory = self._directory_of(task_run_id)
         undo.callback(shutil.rmtree, directory, ignore_errors=True)
         directory.mkdir(parents=True, mode=0o700)
-        undo.push_async_callback(self.writer.call, self.database.delete_run, task_run_id)
-        await self.writer.call(self.database.add_run, run)
+        undo.push_async_callback(self.writer.call, self.database.runs.delete_run, task_run_id)
+        await self.writer.call(self.database.runs.add_run, run)
         return run
 
     async def _make(self, run: TaskRun, plan: RunPlan, undo: AsyncExitStack) -> tuple[RunKeeper, Architect[Any]]:

@@ -48,7 +48,9 @@ class Transcripts:
         """Read the records of those who are at work, before anything new happens."""
         wanted = _active_and_partners(state)
         if wanted:
-            for row in await in_thread(self._database.read_live_updates, [self._task_run_id], agent_ids=wanted):
+            for row in await in_thread(
+                self._database.messages.read_live_updates, [self._task_run_id], agent_ids=wanted
+            ):
                 self._add(row["agent_id"], row["sender"], row["data"])
 
     def follow(self, step: Step) -> None:

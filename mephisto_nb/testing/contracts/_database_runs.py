@@ -1,13 +1,10 @@
-"""What is stored of how workers are looked at: introductions, screening and gold units, verdicts, pages that wait.
-
-Runs come back as they were written, and rows for frames in their order.
-"""
+"""The runs of a database: what was written comes back, rows for frames come in their order; so do rows of gates."""
 
 from __future__ import annotations
 
 import pytest
 
-from mephisto_nb.errors import ClosedError, NotFoundError
+from mephisto_nb.errors import NotFoundError
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.gates import HeldArrival, Verdict
 from mephisto_nb.model.packets import Packet, PacketType
@@ -17,8 +14,12 @@ from mephisto_nb.ports.database import Database
 from mephisto_nb.testing.contracts._samples import DatabaseFixtures, SampleRun, change_agent, change_unit, make_event
 
 
-class ReadsContract(DatabaseFixtures):
-    """`load_run`, `find_runs`, `delete_run`, the rows of frames, and closing."""
+class RunsContract(DatabaseFixtures):
+    """`RunStore`, but for gates."""
+
+    def test_a_task_is_made_once(self, database: Database) -> None:
+        assert database.runs.get_or_create_task("survey") == database.runs.get_or_create_task("survey")
+        assert database.runs.get_or_create_task("other").task_id != database.runs.get_or_create_task("survey").task_id
 
     def test_a_run_comes_back_as_it_was_written(self, database: Database, another: Database) -> None:
         run = SampleRun(database, config={"a": [1, None, 0.5]}, qualifications=[{"qualification_name": "careful"}])
@@ -29,49 +30,49 @@ class ReadsContract(DatabaseFixtures):
         packet = Packet(PacketType.AGENT_DETAILS, "q1", {"agent_id": None})
         run.commit(c.GeneratorDone(), packets=[packet], last_seq=12)
         expected = RunSnapshot(
-            database.find_runs()[0], run.assignments, [first, second], agents, 12, 1, [(1, packet)], 1003.0,
+            database.runs.find_runs()[0], run.assignments, [first, second], agents, 12, 1, [(1, packet)], 1003.0,
             {ann.worker_id: "ann", ben.worker_id: "ben"},
         )  # fmt: skip
-        found = another.load_run(run.id)
+        found = another.runs.load_run(run.id)
         found.units.sort(key=lambda unit: unit.unit_index)  # they may come in any order
         assert found == expected
         assert (expected.run.config, expected.run.generator_done) == (run.run.config, True)
 
     def test_a_run_without_work_comes_back_empty(self, database: Database, run: SampleRun) -> None:
-        assert database.load_run(run.id) == RunSnapshot(run.run, [], [], [], 0, 0, [])
+        assert database.runs.load_run(run.id) == RunSnapshot(run.run, [], [], [], 0, 0, [])
 
     def test_loading_a_run_that_is_not_there_says_so(self, database: Database) -> None:
         with pytest.raises(NotFoundError, match="no such run"):
-            database.load_run("no such run")
+            database.runs.load_run("no such run")
 
     def test_results_of_some_agents_come_alone(self, database: Database, run: SampleRun) -> None:
         agents = [run.add_answered_unit({"n": n}, worker_name=f"worker {n}") for n in range(3)]
-        found = database.read_results([run.id], agent_ids=[agents[0].agent_id, agents[2].agent_id, "nobody"])
+        found = database.runs.read_results([run.id], agent_ids=[agents[0].agent_id, agents[2].agent_id, "nobody"])
         assert [row["data"] for row in found] == [{"n": 0}, {"n": 2}]
-        assert database.read_results([run.id], agent_ids=[]) == []
+        assert database.runs.read_results([run.id], agent_ids=[]) == []
 
     def test_events_of_one_reason_come_alone(self, database: Database, run: SampleRun) -> None:
         events = [make_event(reason, at=float(at)) for at, reason in enumerate(("lost", "found", "lost"))]
         run.commit(events=events)
-        assert list(database.read_events([run.id], why="lost")) == [events[0], events[2]]
+        assert list(database.runs.read_events([run.id], why="lost")) == [events[0], events[2]]
 
     def test_agents_come_back_in_the_order_in_which_they_came(self, database: Database, run: SampleRun) -> None:
         worker = run.add_worker()
         for at, unit in zip((5.0, 3.0, 4.0), run.add_units(3), strict=True):
             run.add_agent(unit, worker, accepted_at=at)
-        assert [agent.accepted_at for agent in database.load_run(run.id).agents] == [3.0, 4.0, 5.0]
+        assert [agent.accepted_at for agent in database.runs.load_run(run.id).agents] == [3.0, 4.0, 5.0]
 
     def test_runs_are_found_newest_first(self, database: Database) -> None:
         runs = [SampleRun(database, created_at=at).run for at in (20.0, 30.0, 10.0)]
-        assert database.find_runs() == [runs[1], runs[0], runs[2]]
+        assert database.runs.find_runs() == [runs[1], runs[0], runs[2]]
 
     def test_runs_are_found_by_task_and_by_whether_they_live(self, database: Database) -> None:
         live, ended = SampleRun(database), SampleRun(database, ended_at=99.0)
         other = SampleRun(database, task_name="other")
-        assert {run.task_run_id for run in database.find_runs(task_name="survey")} == {live.id, ended.id}
-        assert {run.task_run_id for run in database.find_runs(live=True)} == {live.id, other.id}
-        assert database.find_runs(task_name="survey", live=False) == [ended.run]
-        assert database.find_runs(task_name="unheard of") == []
+        assert {run.task_run_id for run in database.runs.find_runs(task_name="survey")} == {live.id, ended.id}
+        assert {run.task_run_id for run in database.runs.find_runs(live=True)} == {live.id, other.id}
+        assert database.runs.find_runs(task_name="survey", live=False) == [ended.run]
+        assert database.runs.find_runs(task_name="unheard of") == []
 
     def test_a_run_taken_back_leaves_nothing(self, database: Database, run: SampleRun) -> None:
         agent = run.add_answered_unit({})
@@ -81,24 +82,24 @@ class ReadsContract(DatabaseFixtures):
             events=[make_event()],
             packets=[Packet(PacketType.UPDATE_STATUS, "a1")],
         )
-        database.delete_run(run.id)
-        assert database.find_runs() == []
-        assert database.read_results([run.id]) == database.read_agents([run.id]) == []
-        assert list(database.read_events([run.id])) == []
+        database.runs.delete_run(run.id)
+        assert database.runs.find_runs() == []
+        assert database.runs.read_results([run.id]) == database.runs.read_agents([run.id]) == []
+        assert list(database.runs.read_events([run.id])) == []
 
     def test_a_run_taken_back_takes_nothing_of_others(self, database: Database, run: SampleRun) -> None:
         other = SampleRun(database)
         agent = other.add_answered_unit({"n": 1})
-        before = database.load_run(other.id)
-        database.delete_run(run.id)
-        database.delete_run("never there")
-        assert database.load_run(other.id) == before
-        assert [row["agent_id"] for row in database.read_results([other.id])] == [agent.agent_id]
+        before = database.runs.load_run(other.id)
+        database.runs.delete_run(run.id)
+        database.runs.delete_run("never there")
+        assert database.runs.load_run(other.id) == before
+        assert [row["agent_id"] for row in database.runs.read_results([other.id])] == [agent.agent_id]
 
     def test_rows_of_units_come_in_the_order_of_the_data(self, database: Database, run: SampleRun) -> None:
         works = [run.make_work(num_units=2) for _ in range(12)]
         run.commit(*reversed(works))
-        rows = database.read_units([run.id])
+        rows = database.runs.read_units([run.id])
         assert [row["unit_id"] for row in rows] == [unit.unit_id for work in works for unit in work.units]
         assert rows[3] == {
             "unit_id": works[1].units[1].unit_id,
@@ -115,7 +116,7 @@ class ReadsContract(DatabaseFixtures):
 
     def test_rows_of_agents_say_who_and_when(self, database: Database, run: SampleRun) -> None:
         agent = run.add_answered_unit({}, worker_name="ann")
-        assert database.read_agents([run.id]) == [
+        assert database.runs.read_agents([run.id]) == [
             {
                 "agent_id": agent.agent_id,
                 "task_run_id": run.id,
@@ -131,7 +132,7 @@ class ReadsContract(DatabaseFixtures):
 
     def test_rows_of_results_hold_question_and_answer(self, database: Database, run: SampleRun) -> None:
         agent = run.add_answered_unit({"label": "cat"})
-        (row,) = database.read_results([run.id])
+        (row,) = database.runs.read_results([run.id])
         assert (row["shared"], row["unit_data"], row["data"], row["files"]) == (
             {"text": "Is this a cat?"}, [{"n": 0}], {"label": "cat"}, []
         )  # fmt: skip
@@ -147,69 +148,55 @@ class ReadsContract(DatabaseFixtures):
             change_agent(agent, AgentStatus.COMPLETED),
             change_unit(unit, UnitStatus.COMPLETED, agent),
         )
-        assert database.read_results([run.id])[0]["files"] == files
+        assert database.runs.read_results([run.id])[0]["files"] == files
 
     def test_rows_of_several_runs_come_together(self, database: Database, run: SampleRun) -> None:
         other = SampleRun(database)
         for number, one in enumerate((run, other)):
             one.add_answered_unit({"n": number}, worker_name=f"worker {number}")
-        assert {row["data"]["n"] for row in database.read_results([run.id, other.id])} == {0, 1}
-        assert database.read_results([]) == database.read_units([]) == database.read_agents([]) == []
+        assert {row["data"]["n"] for row in database.runs.read_results([run.id, other.id])} == {0, 1}
+        assert database.runs.read_results([]) == database.runs.read_units([]) == database.runs.read_agents([]) == []
 
     def test_units_are_counted_by_run_and_status(self, database: Database, run: SampleRun) -> None:
         empty = SampleRun(database)
         run.add_units(2)
         run.commit(run.make_work())
-        assert database.count_units([run.id, empty.id]) == {run.id: {"launched": 2, "created": 1}, empty.id: {}}
+        assert database.runs.count_units([run.id, empty.id]) == {run.id: {"launched": 2, "created": 1}, empty.id: {}}
 
     def test_the_event_log_may_be_left_half_read(self, database: Database, run: SampleRun) -> None:
         run.commit(events=[make_event(f"reason {n}") for n in range(50)])
-        assert next(iter(database.read_events([run.id]))).why == "reason 0"
+        assert next(iter(database.runs.read_events([run.id]))).why == "reason 0"
         run.commit(events=[make_event("another")])
-        assert len(list(database.read_events([run.id]))) == 51
-
-    def test_a_released_database_can_still_be_read(self, database: Database, run: SampleRun) -> None:
-        run.commit(events=[make_event("before")])
-        database.release()
-        assert [event.why for event in database.read_events([run.id])] == ["before"]
-
-    def test_a_database_may_be_closed_twice_and_is_not_used_after(self, database: Database, run: SampleRun) -> None:
-        database.close()
-        database.close()
-        assert isinstance(run.refusal(last_seq=1), ClosedError)
-        with pytest.raises(ClosedError, match="closed"):
-            database.load_run(run.id)
+        assert len(list(database.runs.read_events([run.id]))) == 51
 
 
 G = Gate
 
 
 class GatesContract(DatabaseFixtures):
-    """The changes of gates, and what is read of them."""
+    """The changes of gates, and what `RunStore` and `PeopleStore` read of them."""
 
     def test_an_introduction_comes_back_as_it_was(self, database: Database, run: SampleRun) -> None:
         agent = run.add_onboarding("ann")
-        assert database.load_run(run.id).gates.onboarding == [agent]
+        assert database.runs.load_run(run.id).gates.onboarding == [agent]
         run.commit(
             c.AddOnboardingAnswer(agent.agent_id, {"sure": "kůň\0"}, 1010.0),
             c.ChangeOnboarding(agent.agent_id, AgentStatus.ONBOARDING, AgentStatus.WAITING),
             c.ChangeOnboarding(agent.agent_id, AgentStatus.WAITING, AgentStatus.APPROVED),
         )
-        (found,) = database.load_run(run.id).gates.onboarding
+        (found,) = database.runs.load_run(run.id).gates.onboarding
         assert (found.status, found.submitted_at, found.data) == (AgentStatus.APPROVED, 1010.0, {"sure": "kůň\0"})
-        assert database.load_run(run.id).worker_names == {agent.worker_id: "ann"}
+        assert database.runs.load_run(run.id).worker_names == {agent.worker_id: "ann"}
 
-    def test_an_introduction_that_was_changed_meanwhile_refuses_the_step(
-        self, database: Database, run: SampleRun
-    ) -> None:
+    def test_an_introduction_changed_meanwhile_refuses_the_step(self, database: Database, run: SampleRun) -> None:
         agent = run.add_onboarding("ann")
         wrong = c.ChangeOnboarding(agent.agent_id, AgentStatus.WAITING, AgentStatus.APPROVED)
         assert run.refusal(wrong, c.AddVerdict(Verdict(agent.agent_id, G.ONBOARDING, True, 1011.0))) is not None
-        assert database.load_run(run.id).gates.verdicts == []
+        assert database.runs.load_run(run.id).gates.verdicts == []
 
     def test_a_gate_unit_keeps_its_right_answers_from_the_assignment(self, database: Database, run: SampleRun) -> None:
         agent, kept = run.add_gate_unit("ann")
-        found = database.load_run(run.id)
+        found = database.runs.load_run(run.id)
         assert found.gates.units == [kept]
         assert [(a.index, a.shared) for a in found.assignments] == [(-1, kept.row.shared)]
         assert [(u.unit_index, u.agent_id) for u in found.units] == [(-2, agent.agent_id)]
@@ -217,22 +204,24 @@ class GatesContract(DatabaseFixtures):
     def test_a_row_counts_as_seen_in_all_runs_of_the_task(self, database: Database, run: SampleRun) -> None:
         _, kept = run.add_gate_unit("ann")
         again, other = SampleRun(database), SampleRun(database, task_name="another")
-        seen = [database.get_worker_facts(one.id, "mock", ["ann"])["ann"].rows_seen for one in (run, again, other)]
+        seen = [
+            database.people.get_worker_facts(one.id, "mock", ["ann"])["ann"].rows_seen for one in (run, again, other)
+        ]
         assert seen == [{kept.row.key}, {kept.row.key}, frozenset()]
 
     def test_units_of_gates_are_not_counted_with_the_work(self, database: Database, run: SampleRun) -> None:
         run.add_gate_unit("ann")
         again = SampleRun(database)
-        assert database.count_units([run.id]) == {run.id: {}}
-        assert database.get_worker_facts(again.id, "mock", ["ann"])["ann"].units_elsewhere == 0
+        assert database.runs.count_units([run.id]) == {run.id: {}}
+        assert database.people.get_worker_facts(again.id, "mock", ["ann"])["ann"].units_elsewhere == 0
 
     def test_pages_wait_until_they_are_released(self, database: Database, run: SampleRun) -> None:
         ann = run.add_worker("ann").worker_id
         first, second = (HeldArrival(f"request {n}", ann, "ann", f"page {n}", 1000.0 + n) for n in (1, 2))
         run.commit(c.HoldArrival(second), c.HoldArrival(first))
-        assert database.load_run(run.id).gates.held == [first, second]
+        assert database.runs.load_run(run.id).gates.held == [first, second]
         run.commit(c.ReleaseArrivals([first.request_id]))
-        assert database.load_run(run.id).gates.held == [second]
+        assert database.runs.load_run(run.id).gates.held == [second]
 
     def test_all_that_was_found_is_read_in_one_row_each(self, database: Database, run: SampleRun) -> None:
         onboarding = run.add_onboarding("bob")
@@ -244,10 +233,10 @@ class GatesContract(DatabaseFixtures):
             Verdict(real.agent_id, G.ATTENTION, None, 1012.0, {"error": "it raised"}),
         ]
         run.commit(*(c.AddVerdict(one) for one in found))
-        assert sorted(database.load_run(run.id).gates.verdicts, key=lambda one: one.gate) == [
+        assert sorted(database.runs.load_run(run.id).gates.verdicts, key=lambda one: one.gate) == [
             found[2], found[0], found[1]
         ]  # fmt: skip
-        rows = {(row["gate"], row["worker_name"]): row for row in database.read_gates([run.id])}
+        rows = {(row["gate"], row["worker_name"]): row for row in database.runs.read_gates([run.id])}
         assert {key: row["passed"] for key, row in rows.items()} == {
             ("onboarding", "bob"): None, ("gold", "ann"): False, ("time", "eve"): True, ("attention", "eve"): None
         }  # fmt: skip
@@ -264,6 +253,6 @@ class GatesContract(DatabaseFixtures):
             c.HoldArrival(HeldArrival("request", ann, "ann", "page", 1000.0)),
             c.AddVerdict(Verdict(agent.agent_id, G.GOLD, True, 1011.0)),
         )
-        database.delete_run(run.id)
-        assert database.read_gates([run.id]) == []
-        assert database.get_worker_facts(run.id, "mock", ["ann"])["ann"].rows_seen == frozenset()
+        database.runs.delete_run(run.id)
+        assert database.runs.read_gates([run.id]) == []
+        assert database.people.get_worker_facts(run.id, "mock", ["ann"])["ann"].rows_seen == frozenset()

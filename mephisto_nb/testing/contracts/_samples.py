@@ -1,7 +1,4 @@
-"""Runs with rows in them, for contracts to look at.
-
-What the parts of the database contract share.
-"""
+"""What the parts of the database contract share: a database to look at, and runs with rows in them."""
 
 from __future__ import annotations
 
@@ -37,8 +34,8 @@ class SampleRun:
         self, database: Database, *, task_name: str = "survey", provider_type: str = "mock", **fields: Any
     ) -> None:
         self.database = database
-        task = database.get_or_create_task(task_name)
-        requester = database.get_or_create_requester("a lab", provider_type)
+        task = database.runs.get_or_create_task(task_name)
+        requester = database.people.get_or_create_requester("a lab", provider_type)
         given: dict[str, Any] = {
             "task_run_id": new_id(),
             "task_id": task.task_id,
@@ -54,7 +51,7 @@ class SampleRun:
         }
         self.run = TaskRun(**given | fields)
         self.assignments: list[Assignment] = []
-        database.add_run(self.run)
+        database.runs.add_run(self.run)
 
     @property
     def id(self) -> str:
@@ -72,7 +69,7 @@ class SampleRun:
             raise error
 
     def refusal(self, *changes: c.Change, **link: Any) -> Exception | None:
-        """Give the reason why a step is not stored."""
+        """Return the reason why a step is not stored."""
         return self.database.apply([self.step(*changes, **link)])[0]
 
     def make_work(self, num_units: int = 1, shared: JSON = None) -> c.AddAssignments:

@@ -1,4 +1,4 @@
-"""What every `Database` has to do.
+"""What every `Database` has to do; stands alone because it is the door to the parts of this contract.
 
 To test an adapter, subclass `DatabaseContract`, and give it the fixture `open_database`::
 
@@ -13,10 +13,10 @@ Failures tell more when a conftest.py says, before anything of this package is i
 
 from __future__ import annotations
 
-from mephisto_nb.testing.contracts._database_messages import SaidContract, TextContract
+from mephisto_nb.testing.contracts._database_messages import MessagesContract, TextContract
 from mephisto_nb.testing.contracts._database_people import PeopleActsContract, PeopleContract, StepsAboutPeopleContract
 from mephisto_nb.testing.contracts._database_reviews import ReviewsContract
-from mephisto_nb.testing.contracts._database_runs import GatesContract, ReadsContract
+from mephisto_nb.testing.contracts._database_runs import GatesContract, RunsContract
 from mephisto_nb.testing.contracts._database_steps import (
     ChangesContract,
     GuardsContract,
@@ -26,18 +26,18 @@ from mephisto_nb.testing.contracts._database_steps import (
 
 
 class DatabaseContract(
-    ChangesContract,
+    RunsContract,
     GatesContract,
-    GuardsContract,
     PeopleContract,
     PeopleActsContract,
-    ReadsContract,
-    ReviewsContract,
-    SaidContract,
-    SharingContract,
-    SteeringContract,
     StepsAboutPeopleContract,
+    ReviewsContract,
+    MessagesContract,
     TextContract,
+    ChangesContract,
+    GuardsContract,
+    SteeringContract,
+    SharingContract,
 ):
     """All that is asked of a `Database`; a subclass supplies the fixture `open_database`.
 
