@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from mephisto_nb.display.actions import preview
 from mephisto_nb.errors import ClosedError, RunFailedError
 from mephisto_nb.kernel.run_parts import RunParts
 from mephisto_nb.kernel.steering import SteeredRun
@@ -151,6 +152,27 @@ class LiveTaskRun(SteeredRun, ReviewedRun):
     def has_own_links(self) -> bool:
         """Whether each worker comes by a link of their own, rather than all by `url`."""
         return self.get_worker_url("NAME") != self.url
+
+    def preview(self, action: str, **arguments: Any) -> str:
+        """Say what an action would do now, in numbers; nothing is done.
+
+        Parameters
+        ----------
+        action
+            The name of a button of the dashboard: ``pause``, ``resume``, ``limits``, ``expire``, ``shutdown`` ...
+        arguments
+            What the button's form asks for, as those of `change_limits` for ``limits``.
+
+        Raises
+        ------
+        ConfigError
+            There is no such action, it takes no such argument, or a value cannot be.
+
+        Examples
+        --------
+        ``run.preview("limits", task_reward=0.20)``
+        """
+        return preview(self, action, arguments)
 
     def __repr__(self) -> str:
         answered, total = self.progress

@@ -119,14 +119,14 @@ async def test_actions_are_previewed_and_done(page: Page) -> None:
     await page.ask(type="act", action="limits", args={"task_reward": 0.2})
     await page.ask(type="act", action="pause")
     assert page.run.calls == [{"task_reward": 0.2}, "pause"]
-    assert (await page.ask(type="act", action="expire"))["result"] == "12 units have expired."
+    assert (await page.ask(type="act", action="expire"))["result"] == {"words": "12 units have expired.", "text": ""}
 
 
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"type": "act", "action": "__init__"}, "cannot '__init__'"),
-        ({"type": "act", "action": "pause", "args": {"x": 1}}, "takes no x"),
+        ({"type": "act", "action": "__init__"}, "There is no action '__init__'. Name one of pause, resume"),
+        ({"type": "act", "action": "pause", "args": {"x": 1}}, "takes no argument x"),
         ({"type": "act", "action": "pause", "topic": "past"}, "can only be looked at"),
         ({"type": "act", "action": "pause", "topic": "gone"}, "no such run"),
         ({"type": "submission", "agent_id": "nobody"}, "'nobody' has sent nothing"),

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.resources import files
 from importlib.util import find_spec
 from typing import Any
 
-from mephisto_nb._typing import JSONObject
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.display.actions import describe_actions
 from mephisto_nb.display.widgets.widget_server import Desk, FindSubject
 from mephisto_nb.errors import ConfigError
 
@@ -26,7 +27,7 @@ _OWN_IMPORT = re.compile(r'^import \{[^}]*\} from "\./\w+\.js";\n', re.MULTILINE
 _EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FrontEnd:
     """The module and the style sheet of one kind of widget.
 
@@ -38,12 +39,15 @@ class FrontEnd:
         Names of files in ``js`` and ``css``. A module comes after those that it needs as it is loaded.
     bundle
         What is done with the module before it is served.
+    tables
+        What the module reads of its model beside the topic, by name; it stays as it is.
     """
 
     name: str
     modules: tuple[str, ...]
     sheets: tuple[str, ...]
     bundle: Callable[[str], str] = str
+    tables: Mapping[str, JSON] = field(default_factory=dict)
 
     @cached_property
     def script(self) -> str:
@@ -62,6 +66,7 @@ DASHBOARD = FrontEnd(
     "Dashboard",
     ("words", "dom", "link", "overview", "figures", "people", "dialogs", "steering", "run", "runs", "index"),
     ("base", "dashboard", "panels"),
+    tables={"actions": describe_actions()},
 )
 
 
@@ -109,5 +114,6 @@ def _model_class(front_end: FrontEnd) -> Any:
     import traitlets
 
     topic = traitlets.Unicode().tag(sync=True)
-    parts = {"_esm": front_end.script, "_css": front_end.styles, "topic": topic}
+    tables = {name: traitlets.Any(table).tag(sync=True) for name, table in front_end.tables.items()}
+    parts = {"_esm": front_end.script, "_css": front_end.styles, "topic": topic, **tables}
     return type(front_end.name, (anywidget.AnyWidget,), parts)

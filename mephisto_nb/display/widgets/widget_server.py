@@ -9,12 +9,13 @@ import asyncio
 import contextvars
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.display.actions import Steerable, act, error_words, preview
+from mephisto_nb.display.actions import Steerable, act, find_action
 from mephisto_nb.display.widgets.feed import Feed, Source, Viewers
+from mephisto_nb.display.words import error_words
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.utils.logging import get_logger
 
@@ -156,10 +157,12 @@ class Desk:
         self._errands.start(work, reply)
 
     async def _preview(self, topic: str, action: str, args: JSONObject) -> str:
-        return preview(await self._run(topic), action, args)
+        run = await self._run(topic)
+        find_action(action, args)  # before its words, which may be anybody's
+        return run.preview(action, **args)
 
-    async def _act(self, topic: str, action: str, args: JSONObject) -> str:
-        return await act(await self._run(topic), action, args)
+    async def _act(self, topic: str, action: str, args: JSONObject) -> JSONObject:
+        return asdict(await act(await self._run(topic), action, args))
 
     async def _ask(self, topic: str, what: str, args: JSONObject) -> JSON:
         source: Any = (await self._subject(topic)).source
