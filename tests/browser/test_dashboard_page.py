@@ -55,7 +55,7 @@ async def test_axe_finds_no_serious_fault_in_the_list_and_the_dialogs(shown: Har
     assert await faults(shown.page) == []
     await shown.open(RUN, BUSY, dark=dark)
     await shown.set(previews={"shutdown": "Everything ends."})
-    for button in (re.compile("^Stop…"), "Limits…", re.compile("angry")):
+    for button in (re.compile("^Stop…"), "Limits…", "Copy the workers' links…", re.compile("angry")):
         await shown.page.get_by_role("button", name=button).first.click()
         await shown.settle()
         assert await faults(shown.page) == []
@@ -327,6 +327,25 @@ async def test_a_text_that_may_not_be_copied_stands_there_selected(shown: Harnes
     await shown.page.keyboard.press("Escape")
     await expect(shown.page.get_by_role("button", name="Pause")).to_be_focused()
     await expect(shown.page.get_by_text("2 lines are copied.")).to_have_count(0)
+
+
+async def test_links_are_copied_for_the_names_that_are_typed(shown: Harness) -> None:
+    await shown.open(RUN, BUSY)
+    await shown.page.get_by_role("button", name="Copy the workers' links…").click()
+    await expect(shown.page.get_by_label("Names of those who are to come")).to_be_focused()
+    await shown.page.keyboard.type("ann\nben")
+    await shown.settle()
+    assert (await shown.sent("preview"))[-1]["args"] == {"names": "ann\nben"}
+    await shown.page.get_by_role("button", name="Copy", exact=True).last.click()
+    await shown.settle()
+    assert await shown.page.evaluate("acts") == [["worker_links", {"names": "ann\nben"}]]
+
+
+async def test_a_link_that_does_for_all_is_copied_at_once(shown: Harness) -> None:
+    await shown.open(RUN, with_changes(BUSY, run={"has_own_links": False, "worker_url": "https://example.org/"}))
+    await shown.page.get_by_role("button", name="Copy the workers' links…").click()
+    await shown.settle()
+    assert await shown.page.evaluate("acts") == [["worker_links", {}]]
 
 
 async def test_the_keyboard_reaches_every_control(shown: Harness) -> None:

@@ -15,6 +15,7 @@ from mephisto_nb.display.actions.expire import Expire
 from mephisto_nb.display.actions.limits import ChangeLimits
 from mephisto_nb.display.actions.pause import Pause, Resume
 from mephisto_nb.display.actions.shutdown import ForceShutdown, Shutdown
+from mephisto_nb.display.actions.worker_links import WorkerLinks
 from mephisto_nb.errors import ConfigError
 
 #: Every action by its name, in the order of the buttons.
@@ -24,6 +25,7 @@ ACTIONS: Mapping[str, Action[Any]] = {
         Pause(),
         Resume(),
         ChangeLimits(),
+        WorkerLinks(),
         Expire(),
         Shutdown(),
         ForceShutdown(),
