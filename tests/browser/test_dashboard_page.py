@@ -250,6 +250,7 @@ WAVE: dict[str, Any] = {
     "hint": "To those who are to come",
     "statuses": ["live"],
     "needs": ["units.launched"],
+    "danger": False,
     "form": {
         "title": "Wave to workers",
         "yes": "Wave",

@@ -100,6 +100,8 @@ class Action(ABC, Generic[RunT]):
     statuses: ClassVar[tuple[str, ...]] = ("live", "paused")
     #: Parts of the run's state, as ``units.launched``; where all are 0 the button cannot be pressed.
     needs: ClassVar[tuple[str, ...]] = ()
+    #: Whether it does harm that cannot be undone, so that its button is red.
+    danger: ClassVar[bool] = False
     #: What it asks for, if anything.
     form: ClassVar[ActionForm | None] = None
     #: What it asks before it is done, unless the form was the question already; None: it is done at once.
@@ -156,6 +158,7 @@ class Action(ABC, Generic[RunT]):
             "hint": self.hint,
             "statuses": list(self.statuses),
             "needs": list(self.needs),
+            "danger": self.danger,
             "form": None if self.form is None else asdict(self.form),
             "question": None if self.question is None else asdict(self.question),
             "during": self.during,

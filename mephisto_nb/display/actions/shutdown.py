@@ -63,6 +63,7 @@ class ForceShutdown(Action[EndableRun]):
     label = "Stop at once…"
     hint = "Who is at work is interrupted"
     statuses = ("live", "paused", "closing")
+    danger = True
     question = ActionQuestion("Stop at once?", "Stop at once")
     during = "Stopping at once…"
     done = "The run has ended."

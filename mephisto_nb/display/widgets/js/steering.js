@@ -62,8 +62,8 @@ export function steering(link, runId, root, say) {
   }
 
   const task = make("a", { class: "mnb-button mnb-primary", target: "_blank", rel: "noreferrer" }, "Open the task");
-  const buttons = [...actions.values()].map(({ name, label, hint }) =>
-    make("button", { type: "button", class: "mnb-button", "data-action": name, title: hint || null, click: () => steer({ name }) }, label),
+  const buttons = [...actions.values()].map(({ name, label, hint, danger }) =>
+    make("button", { type: "button", class: "mnb-button", "data-action": name, "data-danger": danger, title: hint || null, click: () => steer({ name }) }, label),
   );
 
   /** Whether an action is offered now. What is under way stays, though the run closes meanwhile. */
