@@ -1,10 +1,8 @@
 """The anywidget that is the live display, where ipywidgets and anywidget are installed (extra ``lab``).
 
-The front end of each kind of widget as the one module and the one style sheet that anywidget wants.
-
-The sources are plain ES modules and style sheets, each small enough to be read. There is no build step: the modules
-are put one behind the other, in the order given, without their imports of each other and without the word `export`,
-so that a top-level name may be used only once among them all.
+It wants one module and one style sheet. The sources are plain ES modules and style sheets, each small enough to be
+read. There is no build step: the modules are put one behind the other, in the order given, without their imports of
+each other and without the word `export`, so that a top-level name may be used only once among them all.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ from typing import Any
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.display.actions import describe_actions
-from mephisto_nb.display.widgets.widget_server import Desk, FindSubject
+from mephisto_nb.display.widgets.widget_server import FindSubject, WidgetServer
 from mephisto_nb.errors import ConfigError
 
 _OWN_IMPORT = re.compile(r'^import \{[^}]*\} from "\./\w+\.js";\n', re.MULTILINE)
@@ -85,7 +83,7 @@ def can_be_live() -> bool:
 
 
 def make_model(topic: str, find: FindSubject, front_end: FrontEnd = DASHBOARD) -> Any:
-    """Make the widget of a topic, and the desk that answers its views.
+    """Make the widget of a topic, and the server that answers its views.
 
     Messages arrive on whichever thread the kernel likes, and their loop may be another one: all of them are handed
     over to the loop of this call, here and nowhere else.
@@ -103,8 +101,8 @@ def make_model(topic: str, find: FindSubject, front_end: FrontEnd = DASHBOARD) -
     def send(message: JSONObject) -> None:
         model.send(message)
 
-    desk = Desk(find, send, loop)
-    model.on_msg(lambda _, message, buffers: loop.call_soon_threadsafe(desk.handle, message))
+    server = WidgetServer(find, send, loop)
+    model.on_msg(lambda _, message, buffers: loop.call_soon_threadsafe(server.handle, message))
     return model
 
 

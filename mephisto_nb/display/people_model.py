@@ -1,7 +1,4 @@
-"""What the panels of people know, and answer: one room for each operator, for all of its panels.
-
-What the panels of people have read of a database, between one change and the next.
-"""
+"""What the panels of people know, and answer: one model for each operator, for all of its panels."""
 
 from __future__ import annotations
 
@@ -11,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.display.table import Table, query_from, to_json
-from mephisto_nb.display.widgets.panel_model import Answering, Room
+from mephisto_nb.display.table import Answering, PanelModel, Table, query_from, to_json
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.frames.people_frames import history_frame
 from mephisto_nb.kernel.writer import in_thread
@@ -31,101 +27,18 @@ MOST_HISTORY = 500
 MOST_NAMES = 1000
 
 
-class Snapshot:
-    """Tables of people, each read when it is first asked for.
-
-    Parameters
-    ----------
-    operator
-        Whose database.
-    last_event
-        How far the event log was known to go before.
-    """
-
-    def __init__(self, operator: Operator, last_event: int) -> None:
-        self._operator = operator
-        self._tables: dict[tuple[str, str], Table] = {}
-        #: How far the event log went before anything was read here: what comes later is news.
-        self.last_event, _ = operator.people_acts.database.find_people_news(last_event)
-
-    def table(self, name: str, of: str = "") -> Table:
-        """Give a table: workers, qualifications, grants, eligibility; and `of` one qualification, holders or history.
-
-        Raises
-        ------
-        ConfigError
-            There is no such table.
-        """
-        if (name, of) not in self._tables:
-            self._tables[name, of] = self._make(name, of)
-        return self._tables[name, of]
-
-    def forget(self, name: str) -> None:
-        """Read a table anew when it is next asked for."""
-        self._tables.pop((name, ""), None)
-
-    def counts(self) -> JSONObject:
-        """Give how many there are, and the names of qualifications."""
-        workers, qualifications = self.table("workers").frame, self.table("qualifications").frame
-        return {
-            "workers": len(workers),
-            "blocked": int(workers["blocked"].sum()),
-            "below_minimum": int(workers["below_minimum"].sum()),
-            "qualifications": len(qualifications),
-            "names": qualifications["qualification_name"].head(MOST_NAMES).tolist(),
-        }
-
-    def history(self, *, qualification_name: str | None = None, worker_id: str | None = None) -> pd.DataFrame:
-        """Give the newest of what was done, newest first."""
-        database = self._operator.people_acts.database
-        events = database.read_people_events(
-            qualification_name=qualification_name, worker_id=worker_id, newest=MOST_HISTORY
-        )
-        return history_frame(events, database.read_workers())[::-1]
-
-    def _make(self, name: str, of: str) -> Table:
-        if name == "workers":
-            return self._make_workers()
-        if name == "qualifications":
-            return self._make_qualifications()
-        if name == "grants":
-            return Table(self._operator.qualifications.grants(), ("worker_name",))
-        if name == "holders":
-            grants = self.table("grants").frame
-            return Table(grants[grants["qualification_name"] == of], ("worker_name", "provider_type"))
-        if name == "history":
-            return Table(self.history(qualification_name=of), ("worker_name", "why", "who"))
-        if name == "eligibility":
-            frame = self._operator.qualifications.who_would_qualify()
-            frame["fails"] = ~frame["passes"]
-            return Table(frame, ("worker_name", "reason"))
-        raise ConfigError(f"There is no table {name!r}.")
-
-    def _make_workers(self) -> Table:
-        frame = self._operator.workers.frame()
-        frame["noted"] = frame["notes"] > 0
-        return Table(frame, ("worker_name", "provider_type", "qualifications"))
-
-    def _make_qualifications(self) -> Table:
-        frame = self._operator.qualifications.frame()
-        live = self._operator.people_acts.database.find_runs(live=True)
-        required = [[run.task_name for run in live if requires(run, one)] for one in frame["qualification_name"]]
-        frame["required_by"] = pd.Series([", ".join(dict.fromkeys(names)) for names in required], dtype=object)
-        return Table(frame, ("qualification_name", "description"))
-
-
 #: What a click does is a method: of qualifications, or of workers.
 OF_QUALIFICATIONS = ("create", "describe", "delete", "grant", "revoke")
 OF_WORKERS = ("block", "unblock", "note")
 
 
-class PeopleRoom(Room):
+class PeopleModel(PanelModel):
     """Follows the people of an operator's database, reading it only when somebody looks and something has changed.
 
     Parameters
     ----------
     operator
-        Whose. Use `room_of`, which makes one room per operator.
+        Whose. Use `people_model_of`, which makes one model per operator.
     """
 
     def __init__(self, operator: Operator) -> None:
@@ -193,14 +106,14 @@ class PeopleRoom(Room):
         }
 
     def snapshot(self) -> Snapshot:
-        """Give what is read of the database since the last change; what is asked of it first, it reads, and blocks."""
+        """Return what is read of the database since the last change; what is asked of it first it reads, and blocks."""
         if self._read is None or self._read_rev != self._rev:
             self._read, self._read_rev = Snapshot(self._operator, self._last_event), self._rev
             self._last_event = self._read.last_event
         return self._read
 
     def table(self, name: str, of: str = "") -> Table:
-        """Give a table as the database has it now; may block."""
+        """Return a table as the database has it now; may block."""
         return self.snapshot().table(name, of)
 
     # -- answers ---------------------------------------------------------------------------------------------
@@ -286,6 +199,97 @@ class PeopleRoom(Room):
         return await self._told(outcome)
 
 
+def people_model_of(operator: Operator) -> PeopleModel:
+    """Return the model of an operator's people: one per operator, made when it is first asked for."""
+    known = operator.people_watched_by
+    if not isinstance(known, PeopleModel):
+        known = operator.people_watched_by = PeopleModel(operator)
+    return known
+
+
+class Snapshot:
+    """Tables of people, each read when it is first asked for.
+
+    Parameters
+    ----------
+    operator
+        Whose database.
+    last_event
+        How far the event log was known to go before.
+    """
+
+    def __init__(self, operator: Operator, last_event: int) -> None:
+        self._operator = operator
+        self._tables: dict[tuple[str, str], Table] = {}
+        #: How far the event log went before anything was read here: what comes later is news.
+        self.last_event, _ = operator.people_acts.database.find_people_news(last_event)
+
+    def table(self, name: str, of: str = "") -> Table:
+        """Return a table: workers, qualifications, grants, eligibility; and `of` one qualification, holders or history.
+
+        Raises
+        ------
+        ConfigError
+            There is no such table.
+        """
+        if (name, of) not in self._tables:
+            self._tables[name, of] = self._make(name, of)
+        return self._tables[name, of]
+
+    def forget(self, name: str) -> None:
+        """Read a table anew when it is next asked for."""
+        self._tables.pop((name, ""), None)
+
+    def counts(self) -> JSONObject:
+        """Return how many there are, and the names of qualifications."""
+        workers, qualifications = self.table("workers").frame, self.table("qualifications").frame
+        return {
+            "workers": len(workers),
+            "blocked": int(workers["blocked"].sum()),
+            "below_minimum": int(workers["below_minimum"].sum()),
+            "qualifications": len(qualifications),
+            "names": qualifications["qualification_name"].head(MOST_NAMES).tolist(),
+        }
+
+    def history(self, *, qualification_name: str | None = None, worker_id: str | None = None) -> pd.DataFrame:
+        """Return the newest of what was done, newest first."""
+        database = self._operator.people_acts.database
+        events = database.read_people_events(
+            qualification_name=qualification_name, worker_id=worker_id, newest=MOST_HISTORY
+        )
+        return history_frame(events, database.read_workers())[::-1]
+
+    def _make(self, name: str, of: str) -> Table:
+        if name == "workers":
+            return self._make_workers()
+        if name == "qualifications":
+            return self._make_qualifications()
+        if name == "grants":
+            return Table(self._operator.qualifications.grants(), ("worker_name",))
+        if name == "holders":
+            grants = self.table("grants").frame
+            return Table(grants[grants["qualification_name"] == of], ("worker_name", "provider_type"))
+        if name == "history":
+            return Table(self.history(qualification_name=of), ("worker_name", "why", "who"))
+        if name == "eligibility":
+            frame = self._operator.qualifications.who_would_qualify()
+            frame["fails"] = ~frame["passes"]
+            return Table(frame, ("worker_name", "reason"))
+        raise ConfigError(f"There is no table {name!r}.")
+
+    def _make_workers(self) -> Table:
+        frame = self._operator.workers.frame()
+        frame["noted"] = frame["notes"] > 0
+        return Table(frame, ("worker_name", "provider_type", "qualifications"))
+
+    def _make_qualifications(self) -> Table:
+        frame = self._operator.qualifications.frame()
+        live = self._operator.people_acts.database.find_runs(live=True)
+        required = [[run.task_name for run in live if requires(run, one)] for one in frame["qualification_name"]]
+        frame["required_by"] = pd.Series([", ".join(dict.fromkeys(names)) for names in required], dtype=object)
+        return Table(frame, ("qualification_name", "description"))
+
+
 def _read(args: JSONObject) -> tuple[str, JSONObject]:
     """Read an action and its arguments: workers are chosen by their ids, or named."""
     action, arguments = str(args.get("action")), dict(args.get("args") or {})
@@ -294,11 +298,3 @@ def _read(args: JSONObject) -> tuple[str, JSONObject]:
     if "worker_ids" in arguments:
         arguments["workers"] = pd.DataFrame({"worker_id": arguments.pop("worker_ids")})
     return action, arguments
-
-
-def room_of(operator: Operator) -> PeopleRoom:
-    """Give the room of an operator's people: one per operator, made when it is first asked for."""
-    known = operator.people_watched_by
-    if not isinstance(known, PeopleRoom):
-        known = operator.people_watched_by = PeopleRoom(operator)
-    return known

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mephisto_nb.display.widgets.widget_server import Desk, Subject
+from mephisto_nb.display.widgets.widget_server import Subject, WidgetServer
 from mephisto_nb.errors import NotFoundError
 
 
@@ -53,12 +53,12 @@ class Run:
 
 
 class Page:
-    """A desk, and what it has sent to the views."""
+    """A server, and what it has sent to the views."""
 
     def __init__(self) -> None:
         self.source, self.run = Source(), Run()
         self.sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self.desk = Desk(self.find, self.sent.put_nowait, asyncio.get_running_loop())
+        self.server = WidgetServer(self.find, self.sent.put_nowait, asyncio.get_running_loop())
 
     async def find(self, topic: str) -> Subject:
         if topic == "gone":
@@ -66,18 +66,18 @@ class Page:
         return Subject(self.source, None if topic == "past" else self.run)
 
     async def ask(self, **message: Any) -> dict[str, Any]:
-        self.desk.handle({"view": "v", "request": 1, "topic": "run1", "args": {}, **message})
+        self.server.handle({"view": "v", "request": 1, "topic": "run1", "args": {}, **message})
         return await self.sent.get()
 
     async def look(self, *topics: str) -> None:
-        self.desk.handle({"type": "look", "view": "v", "topics": list(topics), "again": []})
+        self.server.handle({"type": "look", "view": "v", "topics": list(topics), "again": []})
 
 
 @pytest.fixture
 async def page() -> Any:
     page = Page()
     yield page
-    page.desk.close()
+    page.server.close()
 
 
 async def test_a_look_is_answered_with_the_state_and_then_with_what_was_read(page: Page) -> None:
@@ -144,5 +144,5 @@ async def test_an_answer_is_read_when_it_is_opened(page: Page) -> None:
 
 async def test_nonsense_is_ignored(page: Page) -> None:
     for message in (None, "look", {}, {"type": "look"}, {"type": "act", "topic": 1}):
-        page.desk.handle(message)
+        page.server.handle(message)
     assert page.sent.empty()
