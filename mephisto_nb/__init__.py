@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from mephisto_nb.chats import chat_task as chat_task
     from mephisto_nb.config.hydra_config import compose as compose
     from mephisto_nb.config.registry import register_mephisto_abstraction as register_mephisto_abstraction
-    from mephisto_nb.display.old import open_mephisto as open_mephisto
     from mephisto_nb.display.preview import Preview as Preview
     from mephisto_nb.display.preview import preview as preview
+    from mephisto_nb.display.progress import open_mephisto as open_mephisto
     from mephisto_nb.forms import FormTask as FormTask
     from mephisto_nb.forms import form_task as form_task
     from mephisto_nb.model.qualifications import make_requirement as make_requirement
@@ -53,7 +53,7 @@ _HOMES = {
     "compose": "config.hydra_config",
     "form_task": "forms",
     "make_requirement": "model.qualifications",
-    "open_mephisto": "display.old",
+    "open_mephisto": "display.progress",
     "preview": "display.preview",
     "register_mephisto_abstraction": "config.registry",
     "run_sync": "utils.run_sync",

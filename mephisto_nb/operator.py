@@ -13,9 +13,9 @@ from omegaconf import DictConfig
 
 from mephisto_nb.config.config_handler import get_data_directory
 from mephisto_nb.display.notebook import OperatorDisplay
-from mephisto_nb.display.people.people_panels import PeoplePanel
+from mephisto_nb.display.people_panels import PeoplePanel
 from mephisto_nb.display.progress import show_progress, showing_runs
-from mephisto_nb.display.review.review_panel import ReviewPanel
+from mephisto_nb.display.review_panel import ReviewPanel
 from mephisto_nb.frames.frames import runs_frame
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.importing.importer import Importer

@@ -9,13 +9,15 @@ from typing import Any
 
 import pandas as pd
 
+from mephisto_nb.display.actions import preview
+from mephisto_nb.display.actions._base import DrivenRun
 from mephisto_nb.display.charts import RunCharts
 from mephisto_nb.display.notebook import RunDisplay
-from mephisto_nb.display.review.review_panel import ReviewPanel
+from mephisto_nb.display.review_panel import ReviewPanel
 from mephisto_nb.errors import ClosedError
 from mephisto_nb.frames.run_frames import MetadataFrames, RunFrames
 from mephisto_nb.kernel.live_run import LiveRun
-from mephisto_nb.kernel.steering import Steering
+from mephisto_nb.kernel.steering import RunSteering
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.people.worker_selection import make_worker_urls
 from mephisto_nb.review.payments import RunPayments
@@ -47,7 +49,7 @@ class TaskRun:
         self.review = Review([frames], ReviewPanel)
         self.payments = RunPayments(frames)
         self.metadata = MetadataFrames(frames)
-        self.steering = Steering(frames.task_run_id, frames.live)
+        self.steering = RunSteering(frames.task_run_id, frames.live)
 
     # -- what it is ------------------------------------------------------------------------------------------
 
@@ -237,6 +239,29 @@ class TaskRun:
 
     def _ipython_display_(self) -> None:
         self._display.show()
+
+    def preview(self, action: str, **arguments: Any) -> str:
+        """Say what a button of the dashboard would do now, in numbers; nothing is done.
+
+        Parameters
+        ----------
+        action
+            ``pause``, ``resume``, ``limits``, ``expire``, ``shutdown``, ``force_shutdown`` or ``worker_links``.
+        arguments
+            What it asks for: those of ``steering.change_limits``, for ``limits``.
+
+        Raises
+        ------
+        ConfigError
+            There is no such action, or a value cannot be.
+        ClosedError
+            This kernel does not drive the run.
+
+        Examples
+        --------
+        ``run.preview("limits", task_reward=0.20)``
+        """
+        return preview(DrivenRun(self._driven(), self.steering), action, arguments)
 
     # -- waiting and ending ----------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from mephisto_nb.kernel.launch.run_lock import find_driver
 from mephisto_nb.kernel.launch.starter import RunStarter
 from mephisto_nb.kernel.live_run import LiveRun
 from mephisto_nb.kernel.run_tasks import RunKeeper
-from mephisto_nb.kernel.steering import Steering
+from mephisto_nb.kernel.steering import RunSteering
 from mephisto_nb.kernel.supervisor import Supervisor
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
 from mephisto_nb.model.records import RunPay, TaskRun
@@ -167,7 +167,7 @@ class Runs:
         """End every run, gently or at once, then close. May be called twice."""
         if self.is_closed:
             return
-        steered = [Steering(tasks.run.task_run_id, tasks.run) for tasks in self._tasks.values()]
+        steered = [RunSteering(tasks.run.task_run_id, tasks.run) for tasks in self._tasks.values()]
         endings = (run.force_shutdown() if force else run.shutdown() for run in steered)
         outcomes = await asyncio.gather(*endings, return_exceptions=True)
         await self._close()

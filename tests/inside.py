@@ -11,8 +11,8 @@ from mephisto_nb.display.dashboard.runs import RunList
 from mephisto_nb.display.dashboard.runs import run_list as display_run_list
 from mephisto_nb.display.dashboard.watch import RunWatch
 from mephisto_nb.display.dashboard.watch import watch as dashboard_watch
-from mephisto_nb.display.people.people_model import PeopleRoom
-from mephisto_nb.display.people.people_model import room_of as people_room_of
+from mephisto_nb.display.people_model import PeopleModel
+from mephisto_nb.display.people_model import people_model_of as display_people_model_of
 from mephisto_nb.display.progress import showing_runs as show_in_terminal
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.live_run import LiveRun, RunParts
@@ -47,9 +47,9 @@ def run_list(operator: Operator) -> RunList:
     return display_run_list(operator._runs)
 
 
-def room_of(operator: Operator) -> PeopleRoom:
+def people_model_of(operator: Operator) -> PeopleModel:
     """Return what the panels of an operator's people read."""
-    return people_room_of(operator._people, operator._runs)
+    return display_people_model_of(operator._people, operator._runs)
 
 
 def showing_runs(runs: Sequence[TaskRun], console: Console | None = None) -> AbstractAsyncContextManager[None]:

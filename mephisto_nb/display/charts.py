@@ -23,9 +23,8 @@ import pandas as pd
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.display.dashboard.watch import watch
 from mephisto_nb.display.summary import SavedDisplays
-from mephisto_nb.display.widgets.feed import Handle, Source, Timers
 from mephisto_nb.display.widgets.widget import FrontEnd, can_be_live, make_model
-from mephisto_nb.display.widgets.widget_server import Errands, Subject
+from mephisto_nb.display.widgets.widget_server import Handle, StateSource, Subject, Timers, ViewTasks
 from mephisto_nb.display.words import count, duration, plain
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.writer import in_thread
@@ -191,7 +190,7 @@ RETRY = 15.0
 
 
 class Owner(Protocol):
-    """Owns what is started: `display.widgets.errands.Errands`."""
+    """Owns what is started: `display.widgets.widget_server.ViewTasks`."""
 
     def start(self, work: Coroutine[Any, Any, Any], done: Callable[[Any, str | None], None]) -> None:
         """Start something; `done(result, error)` is called with what came of it."""
@@ -220,7 +219,9 @@ class Redraws:
         The event loop.
     """
 
-    def __init__(self, run: Source, draw: Callable[[], Coroutine[Any, Any, str]], owner: Owner, timers: Timers) -> None:
+    def __init__(
+        self, run: StateSource, draw: Callable[[], Coroutine[Any, Any, str]], owner: Owner, timers: Timers
+    ) -> None:
         #: Called after each drawing, and after one that failed; empty while nobody looks.
         self.on_change: list[Callable[[], None]] = []
         self._run, self._draw, self._owner, self._timers = run, draw, owner, timers
@@ -323,7 +324,7 @@ class RunCharts:
             import altair  # noqa: F401
             import vl_convert  # noqa: F401
         self._run, self._live = run, run.live
-        self._saved, self._errands = SavedDisplays(), Errands()
+        self._saved, self._tasks = SavedDisplays(), ViewTasks()
 
     @property
     def chart(self) -> Any:
@@ -333,7 +334,7 @@ class RunCharts:
     def close(self) -> None:
         """Follow the run no longer; what is drawn stays."""
         self._leave()
-        self._errands.close()
+        self._tasks.close()
         if "_redraws" in vars(self):
             self._redraws.close()
 
@@ -365,7 +366,7 @@ class RunCharts:
                 if bundle is not None:
                     self._saved.renew(lambda: bundle)
 
-            self._errands.start(self._draw_last(), renew)
+            self._tasks.start(self._draw_last(), renew)
 
     async def _draw_last(self) -> dict[str, Any]:
         picture = await in_thread(lambda: picture_of(self.chart))
@@ -377,7 +378,7 @@ class RunCharts:
 
     @cached_property
     def _redraws(self) -> Redraws:
-        return Redraws(watch(self._run), self._draw, self._errands, asyncio.get_running_loop())
+        return Redraws(watch(self._run), self._draw, self._tasks, asyncio.get_running_loop())
 
     async def _draw(self) -> str:
         return await in_thread(lambda: spec_of(self.chart))

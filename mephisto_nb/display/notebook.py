@@ -7,32 +7,23 @@ from functools import cached_property
 from typing import Any
 from weakref import WeakSet
 
-from jinja2 import Environment, PackageLoader
-
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.display.actions._base import DrivenRun
 from mephisto_nb.display.dashboard.runs import RunList, run_list
 from mephisto_nb.display.dashboard.watch import RunWatch, watch
-from mephisto_nb.display.summary import STATES, SavedDisplays, cost_of, summarize
+from mephisto_nb.display.summary import STATES, SavedDisplays, cost_of, summarize, templates
 from mephisto_nb.display.widgets.widget import can_be_live, make_model
 from mephisto_nb.display.widgets.widget_server import Subject
-from mephisto_nb.display.words import moment, plain, tied
+from mephisto_nb.display.words import moment, plain
 from mephisto_nb.errors import MephistoError
 from mephisto_nb.frames.run_frames import RunFrames
-from mephisto_nb.kernel.steering import Steering
+from mephisto_nb.kernel.steering import RunSteering
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.runs import Runs
 from mephisto_nb.utils.logging import get_logger
 
 logger = get_logger(__name__)
 
-#: HTML is escaped, text is not: worker and researcher text never becomes markup.
-_templates = Environment(
-    loader=PackageLoader("mephisto_nb.display"),
-    autoescape=lambda name: name is not None and name.endswith(".html"),
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_templates.filters["tied"] = tied
 #: The topic of the list of all runs; that of a run is its id.
 ALL_RUNS = "runs"
 
@@ -41,8 +32,8 @@ def draw_run(state: JSONObject) -> dict[str, str]:
     """Draw a run as it was: by type, a page that reads well even where its styles are stripped, and plain text."""
     run = summarize(state)
     return {
-        "text/plain": _templates.get_template("run.txt").render(run=run),
-        "text/html": _templates.get_template("run.html").render(run=run),
+        "text/plain": templates.get_template("run.txt").render(run=run),
+        "text/html": templates.get_template("run.html").render(run=run),
     }
 
 
@@ -57,7 +48,7 @@ def draw_operator(state: JSONObject) -> str:
         }
         for run in state["runs"]
     ]
-    page = _templates.get_template("operator.html")
+    page = templates.get_template("operator.html")
     return page.render(runs=runs, cost=cost_of(state), closed=state["closed"], taken_at=moment(state["now"]))
 
 
@@ -181,7 +172,8 @@ def _show(saved: SavedDisplays, bundle: Callable[[], dict[str, Any]], what: Call
 
 
 def _subject(run: RunFrames) -> Subject:
-    return Subject(watch(run), None if run.live is None else Steering(run.task_run_id, run.live))
+    live = run.live
+    return Subject(watch(run), None if live is None else DrivenRun(live, RunSteering(run.task_run_id, live)))
 
 
 def _view_of(model: Any) -> dict[str, Any]:

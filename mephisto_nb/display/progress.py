@@ -7,6 +7,7 @@ plain line when its status changes and, while it goes on, one a minute at most. 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -24,6 +25,7 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.display.dashboard.moment import preview_of
 from mephisto_nb.display.dashboard.watch import RunWatch, watch
 from mephisto_nb.frames.run_frames import RunFrames
+from mephisto_nb.importing.old_mephisto import OldMephisto
 
 #: How long a picture stands at least, and how long no plain line is written about a run that merely goes on (seconds).
 _REDRAW, _PLAIN = 0.125, 60.0
@@ -109,7 +111,7 @@ def duration(seconds: float) -> str:
 
 
 def name_of(state: JSONObject) -> str:
-    """Give a run's name, fit for a terminal."""
+    """Return a run's name, fit for a terminal."""
     return preview_of(state["run"]["name"])[:30]
 
 
@@ -297,3 +299,29 @@ def _make_bar(what: str) -> Bar:
 
 #: What operators show their long work with.
 show_progress = WorkBars(_make_bar, lambda: _SHORT_IN_NOTEBOOK if in_notebook() else _SHORT)
+
+
+def open_mephisto(path: str | os.PathLike[str]) -> OldMephisto:
+    """Open a data directory of Mephisto 1.x: read only, while its own process goes on or not.
+
+    Parameters
+    ----------
+    path
+        What ``core.main_data_directory`` of its ``config.yml`` names, or the ``database.db`` in there.
+
+    Returns
+    -------
+    OldMephisto
+        Its frames, with the columns of today's: ``task_runs()``, ``units()``, ``agents()``, ``results()``,
+        ``workers()``, ``qualifications()``, ``grants()``, ``reviews()``, ``messages()``, ``onboardings()``.
+
+    Raises
+    ------
+    NotFoundError, DataFileError, DatabaseError
+        There is none, it is no database of Mephisto 1.x, or it cannot be read.
+
+    Examples
+    --------
+    ``old = mnb.open_mephisto("~/mephisto/data"); await operator.import_mephisto(old)``
+    """
+    return OldMephisto(path, show_progress)

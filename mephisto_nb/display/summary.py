@@ -1,6 +1,4 @@
-"""What the still display of a run says, in words; drawing it is for templates.
-
-What a notebook keeps of a display: the state at which it was put out, until it is put out anew.
+"""What stays of a display where no kernel is: what it says in words, the templates that draw it, and its renewal.
 
 A notebook is written by the page that shows it, not by the kernel. What the kernel can do is to put out once more,
 under the same display id; a page that has been open since takes the new one in place of the old, and keeps that when it
@@ -16,10 +14,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from jinja2 import Environment, PackageLoader
+
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.display.words import ago, count, duration, moment, money, number, plain
+from mephisto_nb.display.words import ago, count, duration, moment, money, number, plain, tied
 from mephisto_nb.model.money import dollars
 from mephisto_nb.model.states import UnitStatus
+
+#: HTML is escaped, text is not: worker and researcher text never becomes markup.
+templates = Environment(
+    loader=PackageLoader("mephisto_nb.display"),
+    autoescape=lambda name: name is not None and name.endswith(".html"),
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+templates.filters["tied"] = tied
 
 
 class SavedDisplays:

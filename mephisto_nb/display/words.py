@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+from mephisto_nb.errors import MephistoError
+
 #: What an absent number is shown as.
 UNKNOWN = "\u2013"
 #: A number and its unit; of a length of time, both of them.
@@ -86,6 +88,11 @@ def tied(text: str) -> str:
     ['3\xa0h\xa038\xa0min,', '20\xa0%', 'of', '5', 'units']
     """
     return _FIGURE.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+
+
+def error_words(error: Exception) -> str:
+    """Say what went wrong, to somebody who pressed a button."""
+    return str(error) if isinstance(error, MephistoError) else f"{type(error).__name__}: {error}"
 
 
 def plain(text: object) -> str:

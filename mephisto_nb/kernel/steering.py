@@ -1,28 +1,19 @@
-"""What a researcher can do to a run while it lasts. Each act is stored, and leaves a row in the event log.
-
-What an act of steering will do, said in a sentence before it is done; and which limits there can be.
-"""
+"""What a researcher can do to a run while it lasts. Each act is stored, and leaves a row in the event log."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import islice
 from numbers import Integral, Real
 
 from mephisto_nb.errors import ClosedError, ConfigError
 from mephisto_nb.kernel.live_run import LiveRun
-from mephisto_nb.model.money import dollars
-from mephisto_nb.model.states import AGENT_ACTIVE, UnitStatus
+from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.rules import steering
-from mephisto_nb.rules.launching import LIMITS, count_over_limit, limits_of, unheld_units
-from mephisto_nb.rules.run_state import RunState
+from mephisto_nb.rules.launching import LIMITS
 from mephisto_nb.rules.step import Step
-
-#: How many of the interrupted are named.
-_NAMED = 5
 
 
 def check_limits(**limits: object) -> dict[str, float]:
@@ -54,140 +45,7 @@ def _reward(value: object) -> float:
     return float(value)
 
 
-def preview(state: RunState, fee_rate: float, action: str, arguments: Mapping[str, float | None]) -> str:
-    """Say what an action would do to a run as it is now.
-
-    Raises
-    ------
-    ConfigError
-        There is no such action, it takes no such argument, or a value cannot be.
-    """
-    if action == "limits":
-        return _limits(state, fee_rate, check_limits(**arguments))
-    say = _SENTENCES.get(action)
-    if say is None:
-        raise ConfigError(f"There is no action {action!r}. Name one of {', '.join([*_SENTENCES, 'limits'])}.")
-    if arguments:
-        raise ConfigError(f"The action {action!r} takes no argument {', '.join(arguments)}. Leave it out.")
-    return say(state)
-
-
-def _pause(state: RunState) -> str:
-    if state.is_paused:
-        return "The run is paused already: nothing changes."
-    return (
-        f"Nothing is handed out until you resume: {_units(_num_unheld(state))} will wait. {_at_work(state)} "
-        "Who arrives is told that the task is paused."
-    )
-
-
-def _resume(state: RunState) -> str:
-    if not state.is_paused:
-        return "The run is not paused: nothing changes."
-    return f"Work is handed out again: {_units(_num_unheld(state))} can be taken or will follow."
-
-
-def _expire(state: RunState) -> str:
-    rest = "More may come from the run's data." if not state.generator_done else _when_it_ends(state)
-    return f"{_takes_back(state)} {_at_work(state)} {rest}"
-
-
-def _shutdown(state: RunState) -> str:
-    return f"{_takes_back(state)} {_at_work(state)} {_when_it_ends(state)}"
-
-
-def _force_shutdown(state: RunState) -> str:
-    count = state.counts[UnitStatus.ASSIGNED]
-    if not count:
-        return f"{_takes_back(state)} Nobody is at work. The run ends at once."
-    active = (agent for agent in state.agents.values() if agent.status in AGENT_ACTIVE)
-    names = [state.worker_names.get(agent.worker_id, agent.worker_id) for agent in islice(active, _NAMED)]
-    others = f" and {count - len(names):,} more" if count > len(names) else ""
-    return (
-        f"{_takes_back(state)} {_workers(count)} at work {'is' if count == 1 else 'are'} interrupted, and told that "
-        f"their unit has expired: {', '.join(names)}{others}. The run ends at once."
-    )
-
-
-def _limits(state: RunState, fee_rate: float, limits: Mapping[str, float]) -> str:
-    in_force = limits_of(state.rules)
-    changed = {name: value for name, value in limits.items() if value != in_force[name]}
-    if not changed:
-        return "These limits are in force already: nothing changes."
-    said = [_SAID[name](state, in_force[name], value) for name, value in changed.items() if name != "task_reward"]
-    if "task_reward" in changed:
-        said.append(_pay(state, fee_rate, in_force["task_reward"], changed["task_reward"]))
-    return " ".join(said)
-
-
-def _concurrent(state: RunState, before: float, after: float) -> str:
-    waiting = count_over_limit(state, after)
-    effect = f": {_units(waiting)} on offer will wait again" if waiting else ""
-    return f"Units open to workers at once: {_no_limit(after)} instead of {_no_limit(before)}{effect}."
-
-
-def _per_worker(state: RunState, before: float, after: float) -> str:
-    return f"Units that one worker may do: {_no_limit(after)} instead of {_no_limit(before)}."
-
-
-def _pay(state: RunState, fee_rate: float, before: float, after: float) -> str:
-    units = unheld_units(state)
-    added = math.fsum(after - unit.pay_amount for unit in units) * (1 + fee_rate)
-    fees = ", fees included" if fee_rate else ""
-    effect = f"adds {dollars(added)}{fees}" if added >= 0 else f"saves {dollars(-added)}{fees}"
-    later = "" if state.generator_done else " Units that are made later get it, too."
-    return (
-        f"Pay for a unit: {dollars(after)} instead of {dollars(before)}, for {_units(len(units))} that nobody has yet: "
-        f"{effect}.{later}"
-    )
-
-
-def _takes_back(state: RunState) -> str:
-    count = _num_unheld(state)
-    return f"{_units(count)} that nobody is working on {'is' if count == 1 else 'are'} taken back."
-
-
-def _at_work(state: RunState) -> str:
-    count = state.counts[UnitStatus.ASSIGNED]
-    if not count:
-        return "Nobody is at work."
-    return f"{_workers(count)} at work {'goes' if count == 1 else 'go'} on, and may submit."
-
-
-def _when_it_ends(state: RunState) -> str:
-    return "The run ends when they are done." if state.counts[UnitStatus.ASSIGNED] else "The run ends at once."
-
-
-def _num_unheld(state: RunState) -> int:
-    return state.counts[UnitStatus.CREATED] + state.counts[UnitStatus.LAUNCHED]
-
-
-def _units(count: int) -> str:
-    return "1 unit" if count == 1 else f"{count:,} units"
-
-
-def _workers(count: int) -> str:
-    return "1 worker" if count == 1 else f"{count:,} workers"
-
-
-def _no_limit(limit: float) -> str:
-    return f"{limit:,.0f}" if limit else "any number"
-
-
-_SENTENCES: Mapping[str, Callable[[RunState], str]] = {
-    "pause": _pause,
-    "resume": _resume,
-    "expire": _expire,
-    "shutdown": _shutdown,
-    "force_shutdown": _force_shutdown,
-}
-_SAID: Mapping[str, Callable[[RunState, float, float], str]] = {
-    "max_num_concurrent_units": _concurrent,
-    "maximum_units_per_worker": _per_worker,
-}
-
-
-class Steering:
+class RunSteering:
     """What a researcher can do to a run while it lasts: pause it, change its limits, take work back, end it.
 
     Each act is stored, and leaves one row in the event log.
@@ -292,28 +150,6 @@ class Steering:
     async def force_shutdown(self) -> None:
         """End at once: workers who are at work are told that their unit has expired."""
         await self._close(steering.shut_down_at_once)
-
-    def preview(self, action: str, **arguments: float | None) -> str:
-        """Say what an action would do now, in numbers; nothing is done.
-
-        Parameters
-        ----------
-        action
-            ``pause``, ``resume``, ``limits``, ``expire``, ``shutdown`` or ``force_shutdown``.
-        arguments
-            Those of `change_limits`, for ``limits``.
-
-        Raises
-        ------
-        ConfigError
-            There is no such action, or a value cannot be.
-
-        Examples
-        --------
-        ``run.steering.preview("limits", task_reward=0.20)``
-        """
-        parts = self._driven().parts
-        return preview(parts.engine.state, parts.provider.FEE_RATE, action, arguments)
 
     def _driven(self) -> LiveRun:
         """Return the run; raise `ClosedError` if this kernel never drove it, `RunFailedError` if it has failed."""

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import create_engine
 
-from mephisto_nb.display.people.people_model import PeopleRoom
+from mephisto_nb.display.people_model import PeopleModel
 from mephisto_nb.model.changes import AddAgent, AddAssignments, AddSubmission, AddWorker, Changes, ChangeUnit
 from mephisto_nb.model.records import Agent, Assignment, Submission, Unit, Worker
 from mephisto_nb.model.states import AgentStatus, UnitStatus
@@ -68,7 +68,7 @@ async def people() -> list[Figure]:
         granting = (time.perf_counter() - start) / QUALIFICATIONS
         engine = create_engine(f"sqlite:///{parts_of(run).directory.parent.parent / 'mephisto_nb.db'}")
 
-        room = PeopleRoom(operator)
+        room = PeopleModel(operator)
         start = time.perf_counter()
         window: Any = await room.answer("rows", {"table": "workers", "start": 0, "count": 100})
         opening = time.perf_counter() - start

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
+from mephisto_nb.display.widgets.widget import DASHBOARD
 from tests.browser.axe import faults
 from tests.display.harness import Harness
 from tests.display.states import (
@@ -53,7 +55,7 @@ async def test_axe_finds_no_serious_fault_in_the_list_and_the_dialogs(shown: Har
     assert await faults(shown.page) == []
     await shown.open(RUN, BUSY, dark=dark)
     await shown.set(previews={"shutdown": "Everything ends."})
-    for button in (re.compile("^Stop…"), "Limits…", re.compile("angry")):
+    for button in (re.compile("^Stop…"), "Limits…", "Copy the workers' links…", re.compile("angry")):
         await shown.page.get_by_role("button", name=button).first.click()
         await shown.settle()
         assert await faults(shown.page) == []
@@ -239,6 +241,112 @@ async def test_limits_are_previewed_as_they_are_typed_and_only_changes_are_sent(
     await shown.page.keyboard.press("Enter")
     await shown.settle()
     assert await shown.page.evaluate("acts") == [["limits", {"maximum_units_per_worker": 5}]]
+
+
+#: An action that the front end has never heard of, as `Action.describe` gives one.
+WAVE: dict[str, Any] = {
+    "name": "wave",
+    "label": "Wave…",
+    "hint": "To those who are to come",
+    "statuses": ["live"],
+    "needs": ["units.launched"],
+    "danger": False,
+    "form": {
+        "title": "Wave to workers",
+        "yes": "Wave",
+        "fields": [{"name": "to", "label": "Names", "hint": "one a line", "kind": "lines", "now": ""}],
+        "where": "live_of(run).has_own_links",
+    },
+    "question": None,
+    "during": "Waving…",
+    "done": "Waved.",
+}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def waving(shown: Harness) -> Harness:
+    """A page that is to show a dashboard with one button."""
+    return Harness(shown.page, replace(DASHBOARD, tables={"actions": [WAVE]}))
+
+
+async def test_buttons_and_forms_are_drawn_from_the_kernels_table(waving: Harness) -> None:
+    await waving.open(RUN, BUSY)
+    await waving.set(previews={"wave": "Waves to two."})
+    buttons = waving.page.locator(".mnb-tools button:visible")
+    await expect(buttons).to_have_text(["Wave…"])
+    await buttons.click()
+    await expect(waving.page.get_by_role("button", name="Wave", exact=True)).to_be_disabled()
+    await waving.page.get_by_label("Names").fill("ann\nben")
+    await waving.settle()
+    await expect(waving.page.get_by_role("dialog")).to_contain_text("Waves to two.")
+    await waving.page.get_by_role("button", name="Wave", exact=True).click()
+    await waving.settle()
+    assert await waving.page.evaluate("acts") == [["wave", {"to": "ann\nben"}]]
+    await expect(waving.page.get_by_text("Waved.")).to_be_visible()
+
+
+async def test_a_button_stands_where_its_row_of_the_table_says(waving: Harness) -> None:
+    await waving.open(RUN, with_changes(BUSY, units={"launched": 0}))
+    button = waving.page.get_by_role("button", name="Wave…")
+    await expect(button).to_have_attribute("aria-disabled", "true")
+    await waving.change(RUN, {"run.status": "paused"})
+    await expect(button).to_be_hidden()
+
+
+async def test_a_form_that_has_nothing_to_ask_is_left_out(waving: Harness) -> None:
+    await waving.open(RUN, with_changes(BUSY, run={"has_own_links": False}))
+    await waving.page.get_by_role("button", name="Wave…").click()
+    await waving.settle()
+    assert await waving.page.evaluate("acts") == [["wave", {}]]
+
+
+async def test_a_text_that_an_action_gives_is_copied(shown: Harness) -> None:
+    await shown.open(RUN, BUSY)
+    await shown.page.evaluate(
+        """() => Object.defineProperty(navigator, "clipboard", {
+          value: { writeText: async (text) => { window.copied = text; } } })"""
+    )
+    await shown.set(outcomes={"pause": {"words": "2 lines are copied.", "text": "one\ntwo"}})
+    await shown.page.get_by_role("button", name="Pause").click()
+    await shown.settle()
+    await expect(shown.page.get_by_text("2 lines are copied.")).to_be_visible()
+    assert await shown.page.evaluate("copied") == "one\ntwo"
+    await expect(shown.page.get_by_role("dialog")).to_have_count(0)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+async def test_a_text_that_may_not_be_copied_stands_there_selected(shown: Harness, dark: bool) -> None:
+    await shown.open(RUN, BUSY, dark=dark)
+    await shown.set(outcomes={"pause": {"words": "2 lines are copied.", "text": "one\ntwo"}})
+    await shown.page.get_by_role("button", name="Pause").click()
+    await shown.settle()
+    box = shown.page.get_by_role("textbox", name="To copy")
+    await expect(box).to_be_focused()
+    selected = "box => box.value.slice(box.selectionStart, box.selectionEnd)"
+    assert await box.evaluate(selected) == "one\ntwo"
+    assert await faults(shown.page) == []
+    await shown.page.keyboard.press("Escape")
+    await expect(shown.page.get_by_role("button", name="Pause")).to_be_focused()
+    await expect(shown.page.get_by_text("2 lines are copied.")).to_have_count(0)
+
+
+async def test_links_are_copied_for_the_names_that_are_typed(shown: Harness) -> None:
+    await shown.open(RUN, BUSY)
+    await shown.page.get_by_role("button", name="Copy the workers' links…").click()
+    await expect(shown.page.get_by_label("Names of those who are to come")).to_be_focused()
+    await shown.page.keyboard.type("ann\nben")
+    await shown.settle()
+    assert (await shown.sent("preview"))[-1]["args"] == {"names": "ann\nben"}
+    await shown.page.get_by_role("button", name="Copy", exact=True).last.click()
+    await shown.settle()
+    assert await shown.page.evaluate("acts") == [["worker_links", {"names": "ann\nben"}]]
+
+
+async def test_a_link_that_does_for_all_is_copied_at_once(shown: Harness) -> None:
+    await shown.open(RUN, with_changes(BUSY, run={"has_own_links": False, "worker_url": "https://example.org/"}))
+    await shown.page.get_by_role("button", name="Copy the workers' links…").click()
+    await shown.settle()
+    assert await shown.page.evaluate("acts") == [["worker_links", {}]]
 
 
 async def test_the_keyboard_reaches_every_control(shown: Harness) -> None:

@@ -1,4 +1,4 @@
-"""The panels of people in Chromium, with their real desk and database in this process."""
+"""The panels of people in Chromium, with their real server and database in this process."""
 
 from __future__ import annotations
 
@@ -324,7 +324,7 @@ async def test_nothing_is_begun_that_the_first_state_would_take_away(stage: Stag
         await may_come.wait()
         return await find(topic)
 
-    stage._desk._find = find_late
+    stage._server._find = find_late
     await stage.open("qualifications")
     add = stage.page.get_by_role("button", name="Add a requirement")
     await expect(stage.page.get_by_role("article", name="Qualifications")).to_be_visible()

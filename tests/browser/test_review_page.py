@@ -1,4 +1,4 @@
-"""The panel of review in Chromium, with its real desk, room and database in this process."""
+"""The panel of review in Chromium, with its real server, model and database in this process."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import FrameLocator, Locator, Page, expect
 
-from mephisto_nb.display.review.review_model import ReviewRoom
-from mephisto_nb.display.review.review_panel import REVIEW, TOPIC
+from mephisto_nb.display.review_model import ReviewModel
+from mephisto_nb.display.review_panel import REVIEW, TOPIC
 from mephisto_nb.operator import Operator
 from tests.display.stage import Stage
 from tests.review.answers import Row, add_answers, sample_run, stored_page_run, stored_run
@@ -57,11 +57,11 @@ def people(items: int) -> list[Row]:
 
 async def open_review(
     stage: Stage, run: Any, *args: Any, dark: bool = False, width: str = "", **options: Any
-) -> ReviewRoom:
-    room: ReviewRoom = run.review(*args, **options).room
-    stage.source = lambda: room
+) -> ReviewModel:
+    model: ReviewModel = run.review(*args, **options).panel_model
+    stage.source = lambda: model
     await stage.open(TOPIC, dark=dark, width=width)
-    return room
+    return model
 
 
 def panel(stage: Stage) -> Locator:
@@ -235,13 +235,13 @@ async def test_all_of_a_worker_and_a_filter_say_their_sum_first(stage: Stage) ->
     await expect(stage.page.get_by_text("4 waiting, 4 approved, 4 rejected")).to_be_visible()
 
 
-class SlowRoom:
+class SlowModel:
     """Answers what a panel asks when it is let go on."""
 
-    def __init__(self, room: ReviewRoom) -> None:
+    def __init__(self, model: ReviewModel) -> None:
         self.asked, self.may_go_on = asyncio.Event(), asyncio.Event()
         self.held: tuple[str, ...] = ()
-        self._answer, room.answer = room.answer, self.answer  # type: ignore[method-assign]
+        self._answer, model.answer = model.answer, self.answer  # type: ignore[method-assign]
 
     def hold(self, *what: str) -> None:
         self.held = what
@@ -257,16 +257,16 @@ class SlowRoom:
 
 async def test_what_is_asked_for_while_the_list_is_read_is_about_what_is_then_shown(stage: Stage) -> None:
     run = stored_run(stage.operator, people(4))
-    room = SlowRoom(await open_review(stage, run))
+    model = SlowModel(await open_review(stage, run))
     await at(stage, 1, 12)
-    room.hold("rows", "show")
+    model.hold("rows", "show")
     await stage.page.get_by_label("Filter, as in DataFrame.query").fill("duration_in_seconds < 5")
     await stage.page.keyboard.press("Enter")
-    await room.asked.wait()
+    await model.asked.wait()
     await stage.page.get_by_role("button", name="More…").click()
     dialog = stage.page.get_by_role("dialog")
     await expect(dialog).to_have_count(0)
-    room.may_go_on.set()
+    model.may_go_on.set()
     await expect(dialog.get_by_role("heading", name="Decide on eve’s answer")).to_be_visible()
     await expect(stage.page.locator(".mnb-effect")).to_contain_text("1 answer of 1 worker will be approved.")
     await dialog.get_by_role("button", name="Decide", exact=True).click()
@@ -276,29 +276,29 @@ async def test_what_is_asked_for_while_the_list_is_read_is_about_what_is_then_sh
 
 async def test_a_decision_is_made_though_the_list_moves_under_its_window(stage: Stage) -> None:
     run = stored_run(stage.operator, people(4))
-    room = SlowRoom(await open_review(stage, run))
+    model = SlowModel(await open_review(stage, run))
     await at(stage, 1, 12)
     await stage.page.get_by_role("button", name="More…").click()
     await expect(stage.page.locator(".mnb-effect")).to_contain_text("1 answer of 1 worker will be approved.")
-    room.hold("show")
+    model.hold("show")
     # What changes the list while a window is open is no click of the same person: a test has to reach behind it.
     await stage.page.get_by_label("Order").evaluate(
         "node => { node.value = 'suspicion'; node.dispatchEvent(new Event('input')); }"
     )
-    await room.asked.wait()
+    await model.asked.wait()
     await stage.page.get_by_role("button", name="Decide", exact=True).click()
-    room.may_go_on.set()
+    model.may_go_on.set()
     await expect(stage.page.get_by_text("11 waiting, 1 approved")).to_be_visible()
     await expect(stage.page.locator(".mnb-notice")).to_contain_text("Approved 1 answer.")
 
 
 async def test_an_empty_review_fills_as_answers_come(stage: Stage) -> None:
     later = sample_run(stage.operator, "later")
-    room = await open_review(stage, stage.operator.get_task_run(later.id))
+    model = await open_review(stage, stage.operator.get_task_run(later.id))
     await expect(stage.page.get_by_text("Nothing to review yet; answers appear as they come.")).to_be_visible()
     assert await faults(stage.page) == []
     add_answers(later, people(2))
-    await room.answer("look", {})
+    await model.answer("look", {})
     await at(stage, 1, 6)
 
 

@@ -25,7 +25,8 @@ window.putState = (topic, state) => {
 };
 window.putDelta = (topic, set) => { revs[topic] += 1; tell({ type: "delta", topic, rev: revs[topic], set }); };
 const results = { preview: (m) => window.previews?.[m.action] ?? "", submission: () => window.submission,
-                  act: (m) => { acts.push([m.action, m.args]); return ""; } };
+                  act: (m) => { acts.push([m.action, m.args]);
+                                return window.outcomes?.[m.action] ?? { words: "", text: "" }; } };
 function answer(message) {
   if (message.type === "look") {
     tell({ type: "here", view: message.view });
@@ -39,7 +40,7 @@ function answer(message) {
   }
 }
 window.model = {
-  get: (name) => ({ topic: window.topic })[name],
+  get: (name) => ({ topic: window.topic, ...window.tables })[name],
   on: (event, listener) => listeners.add(listener), off: (event, listener) => listeners.delete(listener),
   send: (message) => { sent.push(message); if (!silent) setTimeout(() => answer(message)); },
 };
@@ -80,7 +81,8 @@ class Harness:
         )
         await self.page.add_script_tag(content=f"{{ {MODEL} }}")
         await self.page.evaluate(
-            "([topic, submission]) => Object.assign(window, {topic, submission})", [topic, SUBMISSION]
+            "([topic, submission, tables]) => Object.assign(window, {topic, submission, tables})",
+            [topic, SUBMISSION, self._front_end.tables],
         )
         await self.page.evaluate("([topic, state]) => putState(topic, state)", [topic, state])
         await self.add_view(width)
@@ -108,5 +110,5 @@ class Harness:
         return found
 
     async def set(self, **values: Any) -> None:
-        """Set how the stub answers: `previews`, `failures`, `silent`."""
+        """Set how the stub answers: `previews`, `outcomes`, `failures`, `silent`."""
         await self.page.evaluate(f"Object.assign(window, {json.dumps(values)})")

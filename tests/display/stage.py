@@ -1,4 +1,4 @@
-"""The panels of people on a page of their own, with the desk, room and database that they have in a notebook."""
+"""The panels of people on a page of their own, with the server, model and database that they have in a notebook."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Any
 
 from playwright.async_api import Page
 
-from mephisto_nb.display.people.people_panels import PEOPLE
-from mephisto_nb.display.widgets.feed import Source
-from mephisto_nb.display.widgets.widget_server import Desk, Subject
+from mephisto_nb.display.people_panels import PEOPLE
+from mephisto_nb.display.widgets.widget_server import StateSource, Subject, WidgetServer
 from mephisto_nb.operator import Operator
 from tests.display.harness import PAGE, theme
-from tests.inside import room_of
+from tests.inside import people_model_of
 
 MODEL = """
 const listeners = new Set();
@@ -33,16 +32,16 @@ window.mount = async (source, topic, width) => {
 
 
 class Stage:
-    """Panels on a page; what they ask goes to a real desk in this process."""
+    """Panels on a page; what they ask goes to a real server in this process."""
 
     def __init__(self, page: Page, operator: Operator) -> None:
         self.page, self.operator = page, operator
         #: What is shown of a topic, and the front end that shows it.
-        self.source: Callable[[], Source] = lambda: room_of(operator)
+        self.source: Callable[[], StateSource] = lambda: people_model_of(operator)
         self.front_end = PEOPLE
         self._outbox: asyncio.Queue[Any] = asyncio.Queue()
         self._pump: asyncio.Task[None] | None = None
-        self._desk = Desk(self._find, self._outbox.put_nowait, asyncio.get_running_loop())
+        self._server = WidgetServer(self._find, self._outbox.put_nowait, asyncio.get_running_loop())
 
     async def open(self, topic: str, *, dark: bool = False, width: str = "") -> None:
         """Show a panel."""
@@ -52,7 +51,7 @@ class Stage:
             PAGE.format(theme=theme(name), styles=self.front_end.styles, light=str(not dark).lower())
         )
         if self._pump is None:
-            await self.page.expose_function("toDesk", self._desk.handle)
+            await self.page.expose_function("toDesk", self._server.handle)
             self._pump = asyncio.create_task(self._send())
         await self.page.add_script_tag(content=f"{{ {MODEL} }}")
         await self.page.evaluate("() => { window.widget = undefined; }")
@@ -62,8 +61,8 @@ class Stage:
         )
 
     async def close(self) -> None:
-        """Take the desk away."""
-        self._desk.close()
+        """Take the server away."""
+        self._server.close()
         if self._pump is not None:
             self._pump.cancel()
 

@@ -246,7 +246,7 @@ def test_errors_in_pages_are_counted_with_those_who_met_them() -> None:
     scene.errors.update({ann.agent_id: 4, ben.agent_id: 1})
     notice = scene.notices()["page_errors"]
     assert notice["reason"] == "5 errors in workers' pages, met by 2 workers."
-    assert notice["action"]["name"] == "open"
+    assert notice["action"] == {"address": scene.live.url, "label": "Open the task"}
 
 
 def test_what_has_failed_comes_first_and_stays_plain_text() -> None:

@@ -1,4 +1,4 @@
-"""The rooms behind the panels of people: that a click is a method call, what they read, and their still form."""
+"""The models behind the panels of people: that a click is a method call, what they read, and their still form."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mephisto_nb.display.people.people_model import OF_QUALIFICATIONS, OF_WORKERS, PeopleRoom, room_of
-from mephisto_nb.display.people.people_panels import PEOPLE, draw_qualifications, draw_workers
+from mephisto_nb.display.people_model import OF_QUALIFICATIONS, OF_WORKERS, PeopleModel
+from mephisto_nb.display.people_panels import PEOPLE, draw_qualifications, draw_workers
 from mephisto_nb.display.table import Query, Table
-from mephisto_nb.display.widgets.widget_server import Desk, Subject
+from mephisto_nb.display.widgets.widget_server import Subject, WidgetServer
 from mephisto_nb.errors import ConfigError, ConflictError, NotFoundError
 from mephisto_nb.operator import Operator
+from tests.inside import people_model_of
 from tests.review.answers import said, stored_run
 
 #: What each action is given in this test; the workers it is about are chosen by id, or named.
@@ -54,8 +55,14 @@ async def people(tmp_path: Path) -> AsyncIterator[Callable[[str], Any]]:
 
 
 @pytest.fixture
-async def room(people: Callable[[str], Any]) -> PeopleRoom:
-    return room_of(await people("one"))
+async def operator(people: Callable[[str], Any]) -> Operator:
+    found: Operator = await people("one")
+    return found
+
+
+@pytest.fixture
+def model(operator: Operator) -> PeopleModel:
+    return people_model_of(operator)
 
 
 def rows_of(operator: Operator) -> dict[str, Any]:
@@ -77,12 +84,12 @@ async def click(operator: Operator, what: str, args: dict[str, Any]) -> Any:
     replies: asyncio.Queue[Any] = asyncio.Queue()
 
     async def find(topic: str) -> Subject:
-        return Subject(room_of(operator))
+        return Subject(people_model_of(operator))
 
-    desk = Desk(find, replies.put_nowait, asyncio.get_running_loop())
-    desk.handle({"type": "ask", "topic": "workers", "what": what, "args": args, "view": "v", "request": 1})
+    server = WidgetServer(find, replies.put_nowait, asyncio.get_running_loop())
+    server.handle({"type": "ask", "topic": "workers", "what": what, "args": args, "view": "v", "request": 1})
     reply = await asyncio.wait_for(replies.get(), 20)
-    desk.close()
+    server.close()
     assert reply["error"] is None, reply
     return reply["result"]
 
@@ -117,7 +124,7 @@ async def test_what_is_counted_is_of_the_same_reading_as_the_rows_and_told_with_
     rows = await click(operator, "rows", {"table": "workers", "search": "ann"})
     assert (rows["all"], rows["counts"]["workers"], rows["counts"]["blocked"]) == (3, 3, 1)
     await click(operator, "act", {"action": "block", "args": {"workers": ["ann", "new"]}})
-    assert [room_of(operator).state()[name] for name in ("workers", "blocked")] == [4, 3]
+    assert [people_model_of(operator).state()[name] for name in ("workers", "blocked")] == [4, 3]
 
 
 async def test_which_runs_ask_for_a_qualification_is_told_as_it_is_now(people: Callable[[str], Any]) -> None:
@@ -141,82 +148,82 @@ async def test_those_who_are_chosen_are_meant_by_their_ids(people: Callable[[str
     assert await click(operator, "act", {"action": "block", "args": {"worker_ids": ids}}) == "Blocked 1 worker."
 
 
-async def test_what_no_panel_may_do_is_refused(room: PeopleRoom) -> None:
+async def test_what_no_panel_may_do_is_refused(model: PeopleModel) -> None:
     with pytest.raises(ConfigError, match="cannot ask for 'shutdown'"):
-        await room.answer("shutdown", {})
+        await model.answer("shutdown", {})
     with pytest.raises(ConfigError, match="cannot 'undo'"):
-        await room.answer("act", {"action": "undo", "args": {}})
+        await model.answer("act", {"action": "undo", "args": {}})
     with pytest.raises(ConfigError, match="no table 'events'"):
-        await room.answer("rows", {"table": "events"})
+        await model.answer("rows", {"table": "events"})
     with pytest.raises(ConfigError, match="no column '__class__'"):
-        await room.answer("rows", {"table": "workers", "sort": "__class__"})
+        await model.answer("rows", {"table": "workers", "sort": "__class__"})
 
 
-async def test_the_database_is_read_again_only_after_a_change(room: PeopleRoom) -> None:
-    operator = room._operator
+async def test_the_database_is_read_again_only_after_a_change(model: PeopleModel, operator: Operator) -> None:
     reads: list[str] = []
     read = operator.workers.frame
     operator.workers.frame = lambda: (reads.append("workers"), read())[1]  # type: ignore[method-assign]
     for search in ("", "ann", "b", ""):
-        await room.answer("rows", {"table": "workers", "search": search})
+        await model.answer("rows", {"table": "workers", "search": search})
     assert len(reads) == 1
     await operator.qualifications.grant("careful", "bob")
-    found = await room.answer("rows", {"table": "workers", "search": "careful", "sort": "worker_name", "down": True})
+    found = await model.answer("rows", {"table": "workers", "search": "careful", "sort": "worker_name", "down": True})
     assert isinstance(found, dict)
     assert [row["worker_name"] for row in found["rows"]] == ["eve", "bob", "ann"]
     assert len(reads) == 2
 
 
-async def test_a_look_notices_what_another_kernel_has_done_and_nothing_else(room: PeopleRoom) -> None:
+async def test_a_look_notices_what_another_kernel_has_done_and_nothing_else(model: PeopleModel) -> None:
     told: list[int] = []
-    await room.load()
-    room.on_change.append(lambda: told.append(1))
-    await room.answer("look", {})
+    await model.load()
+    model.on_change.append(lambda: told.append(1))
+    await model.answer("look", {})
     assert told == []
-    room._operator.people_acts.database.people.grant_qualification("careful", "kim", "mock", 1)
-    await room.answer("look", {})
-    await room.answer("look", {})
+    model._people.acts.database.people.grant_qualification("careful", "kim", "mock", 1)
+    await model.answer("look", {})
+    await model.answer("look", {})
     assert len(told) == 1
 
 
-async def test_a_decision_on_an_ended_run_is_in_the_panels_of_people_at_once(room: PeopleRoom) -> None:
-    run = stored_run(room._operator, [said(0, "ann", "glad")])
-    await room.load()
+async def test_a_decision_on_an_ended_run_is_in_the_panels_of_people_at_once(
+    model: PeopleModel, operator: Operator
+) -> None:
+    run = stored_run(operator, [said(0, "ann", "glad")])
+    await model.load()
     told: list[int] = []
-    room.on_change.append(lambda: told.append(1))
+    model.on_change.append(lambda: told.append(1))
     await run.review.reject(block=True)
     assert told
-    found: Any = await room.answer("rows", {"table": "workers", "only": "blocked"})
+    found: Any = await model.answer("rows", {"table": "workers", "only": "blocked"})
     assert [row["worker_name"] for row in found["rows"]] == ["ann", "eve"]
 
 
-async def test_there_is_one_room_for_all_panels_of_an_operator(room: PeopleRoom) -> None:
-    operator = room._operator
+async def test_there_is_one_model_for_all_panels_of_an_operator(model: PeopleModel, operator: Operator) -> None:
     assert operator.qualifications() is operator.qualifications
-    assert operator.qualifications._panel.room is operator.workers._panel.room is room  # type: ignore[attr-defined]
+    assert operator.qualifications._panel.panel_model is operator.workers._panel.panel_model is model  # type: ignore[attr-defined]
 
 
-async def test_state_says_what_would_be_undone(room: PeopleRoom) -> None:
-    await room.load()
-    assert (room.state()["undo"], room.state()["workers"], room.state()["blocked"]) == ("Unblocked 1 worker.", 3, 1)
+async def test_state_says_what_would_be_undone(model: PeopleModel) -> None:
+    await model.load()
+    assert (model.state()["undo"], model.state()["workers"], model.state()["blocked"]) == ("Unblocked 1 worker.", 3, 1)
     with pytest.raises(ConflictError, match="another act came in between"):
-        await room.answer("undo", {"act_id": "of an act before"})
-    assert await room.answer("undo", {"act_id": room.state()["undo_id"]}) == "Undone: unblocked 1 worker."
-    assert (room.state()["undo"], room.state()["blocked"]) == ("Blocked 2 workers.", 2)
+        await model.answer("undo", {"act_id": "of an act before"})
+    assert await model.answer("undo", {"act_id": model.state()["undo_id"]}) == "Undone: unblocked 1 worker."
+    assert (model.state()["undo"], model.state()["blocked"]) == ("Blocked 2 workers.", 2)
     for _ in range(2):
-        await room.answer("undo", {})
-    assert room.state()["undo"] is None
+        await model.answer("undo", {})
+    assert model.state()["undo"] is None
     with pytest.raises(NotFoundError):
-        await room.answer("undo", {})
+        await model.answer("undo", {})
 
 
-async def test_a_still_table_says_what_a_panel_does_and_escapes_it(room: PeopleRoom) -> None:
-    await room._operator.qualifications.grant("<script>", ["<b>eve\x07", *(f"w{n:02}" for n in range(30))])
+async def test_a_still_table_says_what_a_panel_does_and_escapes_it(model: PeopleModel, operator: Operator) -> None:
+    await operator.qualifications.grant("<script>", ["<b>eve\x07", *(f"w{n:02}" for n in range(30))])
     for draw in (draw_qualifications, draw_workers):
-        bundle = draw(room)
+        bundle = draw(model)
         assert "<script>" not in bundle["text/html"].replace("&lt;script&gt;", "")
         assert "<b>eve" not in bundle["text/html"]
-    workers = draw_workers(room)
+    workers = draw_workers(model)
     assert "34 workers" in workers["text/html"]
     assert "14 more: <code>operator.workers.frame()</code>" in workers["text/html"]
     assert "14 more: operator.workers.frame()" in workers["text/plain"]
@@ -225,13 +232,13 @@ async def test_a_still_table_says_what_a_panel_does_and_escapes_it(room: PeopleR
 
 async def test_a_still_table_of_nobody_says_what_to_do_first(tmp_path: Path) -> None:
     operator = Operator(data_dir=tmp_path)
-    assert "operator.qualifications.create(" in draw_qualifications(room_of(operator))["text/plain"]
-    assert "operator.launch_task_run(" in draw_workers(room_of(operator))["text/html"]
+    assert "operator.qualifications.create(" in draw_qualifications(people_model_of(operator))["text/plain"]
+    assert "operator.launch_task_run(" in draw_workers(people_model_of(operator))["text/html"]
     await operator.shutdown()
 
 
-async def test_without_a_kernel_a_panel_is_its_still_table(room: PeopleRoom) -> None:
-    bundle = room._operator.qualifications._repr_mimebundle_()  # type: ignore[attr-defined]
+async def test_without_a_kernel_a_panel_is_its_still_table(operator: Operator) -> None:
+    bundle = operator.qualifications._repr_mimebundle_()  # type: ignore[attr-defined]
     assert set(bundle) == {"text/plain", "text/html"}
     assert "careful" in bundle["text/plain"]
 

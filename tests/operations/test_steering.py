@@ -145,25 +145,23 @@ async def test_a_preview_counts_whom_an_act_concerns(operator: Operator) -> None
     async with crowd_of(run) as worker:
         for name in ("ann", "ben"):
             await take(worker(name))
-        assert run.steering.preview("pause").startswith(
-            "Nothing is handed out until you resume: 8 units will wait. 2 workers"
-        )
-        assert "8 units that nobody is working on are taken back. 2 workers" in run.steering.preview("expire")
-        assert run.steering.preview("shutdown").endswith("The run ends when they are done.")
-        assert "interrupted, and told that their unit has expired: ann, ben." in run.steering.preview("force_shutdown")
-        assert run.steering.preview("limits", task_reward=0.15) == (
+        assert run.preview("pause").startswith("Nothing is handed out until you resume: 8 units will wait. 2 workers")
+        assert "8 units that nobody is working on are taken back. 2 workers" in run.preview("expire")
+        assert run.preview("shutdown").endswith("The run ends when they are done.")
+        assert "interrupted, and told that their unit has expired: ann, ben." in run.preview("force_shutdown")
+        assert run.preview("limits", task_reward=0.15) == (
             "Pay for a unit: $0.15 instead of $0.10, for 8 units that nobody has yet: adds $0.40."
         )
-        assert "7 units on offer will wait again" in run.steering.preview("limits", max_num_concurrent_units=3)
-        assert run.steering.preview("resume") == "The run is not paused: nothing changes."
+        assert "7 units on offer will wait again" in run.preview("limits", max_num_concurrent_units=3)
+        assert run.preview("resume") == "The run is not paused: nothing changes."
     assert json.dumps(run.counts) == '{"launched": 8, "assigned": 2}'
 
 
 async def test_a_preview_of_higher_pay_counts_the_fees(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     run = await launch(operator, rows(10))
     monkeypatch.setattr(MockProvider, "FEE_RATE", 0.2)
-    assert run.steering.preview("limits", task_reward=0.2).endswith("adds $1.20, fees included.")
-    assert run.steering.preview("limits", task_reward=0.05).endswith("saves $0.60, fees included.")
+    assert run.preview("limits", task_reward=0.2).endswith("adds $1.20, fees included.")
+    assert run.preview("limits", task_reward=0.05).endswith("saves $0.60, fees included.")
     assert watch(run).state()["money"]["to_come"] == pytest.approx(1.2)
 
 

@@ -9,7 +9,10 @@ from dataclasses import asdict, dataclass
 from typing import TypeAlias
 
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.display.actions.limits import ChangeLimits
+from mephisto_nb.display.actions.pause import Resume
 from mephisto_nb.display.dashboard.moment import Moment
+from mephisto_nb.display.words import count
 from mephisto_nb.model.money import dollars
 from mephisto_nb.model.states import AgentStatus, UnitStatus
 
@@ -26,7 +29,10 @@ _ORDER = {"error": 0, "warning": 1, "info": 2}
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something to look at. `key` stays the same while it lasts; all text is plain."""
+    """Something to look at. `key` stays the same while it lasts; all text is plain.
+
+    `action` is what a click can do about it, by what `Action.offer` gives, or an ``address`` to open, with a ``label``.
+    """
 
     key: str
     severity: str
@@ -93,7 +99,7 @@ def _detached(moment: Moment) -> Notices:
 
 
 def _absence(moment: Moment) -> Notices:
-    absence = moment.live.parts.link.absence if moment.live is not None else None
+    absence = moment.live.parts.link.absence if moment.live is not None and moment.live.is_running else None
     if absence is not None and str(absence):
         blocked = "Let no cell block the kernel: await what takes long, or run it in a thread."
         nobody = "No kernel drove the run then. Nothing was lost by it."
@@ -106,9 +112,8 @@ def _absence(moment: Moment) -> Notices:
 def _paused(moment: Moment) -> Notices:
     waiting = moment.count(UnitStatus.CREATED, UnitStatus.LAUNCHED)
     if moment.status == "paused" and waiting:
-        reason = f"The run is paused: {_count(waiting, 'unit')} will not be handed out until it goes on."
-        action = {"name": "resume", "args": {}, "label": "Resume"}
-        yield Notice("paused", "info", reason, "Resume it when you are ready.", action)
+        reason = f"The run is paused: {count(waiting, 'unit')} will not be handed out until it goes on."
+        yield Notice("paused", "info", reason, "Resume it when you are ready.", Resume().offer())
 
 
 #: Why those who came got nothing, by the code of their refusal; and what can be done about it.
@@ -138,8 +143,8 @@ def _nobody_eligible(moment: Moment) -> Notices:
         return
     why = ", ".join(f"{count:,} {_BECAUSE[code][0]}" for code, count in codes.most_common())
     reason = (
-        f"{_count(on_offer, 'unit')} on offer, but nobody who came since the last one was taken may do them: "
-        f"of {_count(turned_away, 'worker')}, {why}."
+        f"{count(on_offer, 'unit')} on offer, but nobody who came since the last one was taken may do them: "
+        f"of {count(turned_away, 'worker')}, {why}."
     )
     remedies = "; ".join(dict.fromkeys(_BECAUSE[code][1] for code, _ in codes.most_common()))
     yield Notice(
@@ -151,8 +156,7 @@ def _raise_limit(moment: Moment, codes: Counter[str]) -> JSONObject | None:
     limit = moment.statistics.rules.maximum_units_per_worker
     if "max_for_task" not in codes or not limit:
         return None
-    args = {"maximum_units_per_worker": 2 * limit}
-    return {"name": "limits", "args": args, "label": f"Let one worker do {2 * limit:,}"}
+    return ChangeLimits().offer(f"Let one worker do {2 * limit:,}", maximum_units_per_worker=2 * limit)
 
 
 def _lonely(moment: Moment) -> Notices:
@@ -164,7 +168,7 @@ def _lonely(moment: Moment) -> Notices:
     opened = max(statistics.opened_at, statistics.steering.resumed_at or 0.0, tally.since)
     quiet = moment.now - max(opened, tally.last_arrival_at or 0.0)
     if quiet > LONELY:
-        reason = f"Nobody has come for {_duration(quiet)}, though {_count(on_offer, 'unit')} can be taken."
+        reason = f"Nobody has come for {_duration(quiet)}, though {count(on_offer, 'unit')} can be taken."
         remedy = (
             'Send workers their links: run.get_worker_url("NAME"), with their name in place of NAME.'
             if run.has_own_links
@@ -179,7 +183,7 @@ def _stuck(moment: Moment) -> Notices:
         return
     worst = ", ".join(f"{moment.label_of(unit)} ({_times(count)})" for count, unit in sorted(units, reverse=True)[:3])
     verb = "was" if len(units) == 1 else "were"
-    reason = f"{_count(len(units), 'unit')} {verb} given back or abandoned again and again: {worst}."
+    reason = f"{count(len(units), 'unit')} {verb} given back or abandoned again and again: {worst}."
     yield Notice("stuck", "warning", reason, "Look at their data: something in it may keep the page from working.")
 
 
@@ -187,7 +191,7 @@ def _partners(moment: Moment) -> Notices:
     waiting = moment.num_waiting
     if waiting:
         verb = "waits" if waiting == 1 else "wait"
-        reason = f"{_count(waiting, 'worker')} {verb} for a partner."
+        reason = f"{count(waiting, 'worker')} {verb} for a partner."
         yield Notice("partners", "info", reason, "They go on as soon as enough workers have come. Share the link.")
 
 
@@ -198,10 +202,14 @@ def _page_errors(moment: Moment) -> Notices:
     reports = sum(moment.page_errors.values())
     if reports:
         workers = moment.num_with_errors
-        reason = f"{_count(reports, 'error')} in workers' pages, met by {_count(workers, 'worker')}."
+        reason = f"{count(reports, 'error')} in workers' pages, met by {count(workers, 'worker')}."
         remedy = "Open the task as a worker would. run.events() has what their pages said."
-        action = {"name": "open", "args": {}, "label": "Open the task"}
-        yield Notice("page_errors", "warning", reason, remedy, action)
+        task = (
+            {"address": moment.live.url, "label": "Open the task"}
+            if moment.live is not None and moment.live.is_running
+            else None
+        )
+        yield Notice("page_errors", "warning", reason, remedy, task)
 
 
 def _own_code(moment: Moment) -> Notices:
@@ -227,9 +235,9 @@ def _rates(moment: Moment) -> Notices:
     for status, (key, what, remedy) in _LEFT.items():
         share = moment.share_left(status)
         if share is not None and share > OUT_OF_LINE:
-            count = moment.statistics.left[status]
+            left = moment.statistics.left[status]
             reason = (
-                f"{share:.0%} of workers {what} ({count:,} of {moment.num_ended:,}); "
+                f"{share:.0%} of workers {what} ({left:,} of {moment.num_ended:,}); "
                 f"more than {OUT_OF_LINE:.0%} is out of line."
             )
             yield Notice(key, "warning", reason, remedy)
@@ -241,7 +249,7 @@ def _pay(moment: Moment, money: JSONObject) -> Notices:
         return
     if not money["below_minimum"]:
         severity = "warning" if money["below"] > OUT_OF_LINE * money["timed"] else "info"
-        reason = f"{money['below']:,} of {_count(money['timed'], 'answer')} earned less than ${minimum:,.2f} an hour."
+        reason = f"{money['below']:,} of {count(money['timed'], 'answer')} earned less than ${minimum:,.2f} an hour."
         yield Notice("pay_of_some", severity, reason, "Think of a bonus for those whose work took longer.")
         return
     enough = math.ceil(100 * reward * minimum / per_hour) / 100
@@ -255,7 +263,7 @@ def _pay(moment: Moment, money: JSONObject) -> Notices:
     fees = ", fees included" if money["fee_rate"] else ""
     more = dollars(_price_of(moment, enough, money["fee_rate"]))
     label = f"Raise pay to {dollars(enough)} ({more} more{fees})"
-    yield Notice("pay", "warning", reason, remedy, {"name": "limits", "args": {"task_reward": enough}, "label": label})
+    yield Notice("pay", "warning", reason, remedy, ChangeLimits().offer(label, task_reward=enough))
 
 
 def _price_of(moment: Moment, reward: float, fee_rate: float) -> float:
@@ -269,10 +277,6 @@ _LOOKS = (
     _failure, _troubles, _gates, _nobody_eligible, _lonely, _stuck, _page_errors, _own_code, _rates, _partners, _paused,
     _detached, _absence,
 )  # fmt: skip
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _times(number: int) -> str:

@@ -6,11 +6,9 @@ A page gets the widget's code from the environment of the Jupyter server, which 
 that one has anywidget too, displays are live. If it has no widgets at all, the page shows the still summary; if it has
 ipywidgets alone, an error instead: ``pip install anywidget`` there, and reload the page.
 
-The front end of each kind of widget as the one module and the one style sheet that anywidget wants.
-
-The sources are plain ES modules and style sheets, each small enough to be read. There is no build step: the modules
-are put one behind the other, in the order given, without their imports of each other and without the word `export`,
-so that a top-level name may be used only once among them all.
+It wants one module and one style sheet. The sources are plain ES modules and style sheets, each small enough to be
+read. There is no build step: the modules are put one behind the other, in the order given, without their imports of
+each other and without the word `export`, so that a top-level name may be used only once among them all.
 """
 
 from __future__ import annotations
@@ -18,20 +16,21 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
 
-from mephisto_nb._typing import JSONObject
-from mephisto_nb.display.widgets.widget_server import Desk, FindSubject
+from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.display.actions import describe_actions
+from mephisto_nb.display.widgets.widget_server import FindSubject, WidgetServer
 
 _OWN_IMPORT = re.compile(r'^import \{[^}]*\} from "\./\w+\.js";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FrontEnd:
     """The module and the style sheet of one kind of widget.
 
@@ -43,12 +42,15 @@ class FrontEnd:
         Names of files in ``js`` and ``css``. A module comes after those that it needs as it is loaded.
     bundle
         What is done with the module before it is served.
+    tables
+        What the module reads of its model beside the topic, by name; it stays as it is.
     """
 
     name: str
     modules: tuple[str, ...]
     sheets: tuple[str, ...]
     bundle: Callable[[str], str] = str
+    tables: Mapping[str, JSON] = field(default_factory=dict)
 
     @cached_property
     def script(self) -> str:
@@ -67,6 +69,7 @@ DASHBOARD = FrontEnd(
     "Dashboard",
     ("words", "dom", "link", "overview", "figures", "people", "dialogs", "steering", "run", "runs", "index"),
     ("base", "dashboard", "panels"),
+    tables={"actions": describe_actions()},
 )
 
 
@@ -85,7 +88,7 @@ def can_be_live() -> bool:
 
 
 def make_model(topic: str, find: FindSubject, front_end: FrontEnd = DASHBOARD) -> Any:
-    """Make the widget of a topic, and the desk that answers its views.
+    """Make the widget of a topic, and the server that answers its views.
 
     Messages arrive on whichever thread the kernel likes, and their loop may be another one: all of them are handed
     over to the loop of this call, here and nowhere else.
@@ -96,8 +99,8 @@ def make_model(topic: str, find: FindSubject, front_end: FrontEnd = DASHBOARD) -
     def send(message: JSONObject) -> None:
         model.send(message)
 
-    desk = Desk(find, send, loop)
-    model.on_msg(lambda _, message, buffers: loop.call_soon_threadsafe(desk.handle, message))
+    server = WidgetServer(find, send, loop)
+    model.on_msg(lambda _, message, buffers: loop.call_soon_threadsafe(server.handle, message))
     return model
 
 
@@ -107,5 +110,6 @@ def _model_class(front_end: FrontEnd) -> Any:
     import traitlets
 
     topic = traitlets.Unicode().tag(sync=True)
-    parts = {"_esm": front_end.script, "_css": front_end.styles, "topic": topic}
+    tables = {name: traitlets.Any(table).tag(sync=True) for name, table in front_end.tables.items()}
+    parts = {"_esm": front_end.script, "_css": front_end.styles, "topic": topic, **tables}
     return type(front_end.name, (anywidget.AnyWidget,), parts)

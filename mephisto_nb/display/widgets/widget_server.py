@@ -1,6 +1,7 @@
-"""Answers what the views of one widget ask. It knows messages and sources, and nothing of widgets.
+"""Answers what the views of one widget ask, and sends them what changes. It knows messages and nothing of widgets.
 
-The owner of what a widget starts: one task for each thing that was asked for.
+A `StateSource` is followed by a `Feed` for as long as one of the `Viewers` looks; what somebody asks for is one of the
+`ViewTasks`.
 """
 
 from __future__ import annotations
@@ -8,61 +9,74 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.display.actions import Steerable, act, error_words, preview
-from mephisto_nb.display.widgets.feed import Feed, Source, Viewers
+from mephisto_nb.display.actions import act, preview
+from mephisto_nb.display.actions._base import DrivenRun
+from mephisto_nb.display.words import error_words
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.utils.logging import get_logger
 
 logger = get_logger(__name__)
 
-
-class Errands:
-    """Runs coroutines on the loop; what one raises is told to whoever asked, and logged."""
-
-    def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def start(self, work: Coroutine[Any, Any, Any], done: Callable[[Any, str | None], None]) -> None:
-        """Start something; `done(result, error)` is called with what came of it."""
-        # A context of its own: what it prints must not land under the cell that happened to show the widget.
-        task = asyncio.get_running_loop().create_task(_watched(work, done), context=contextvars.Context())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def close(self) -> None:
-        """Call off what is still under way."""
-        for task in self._tasks:
-            task.cancel()
+#: The least time between two messages of one source, in seconds.
+INTERVAL = 0.125
+#: Where a state tells the time. That it goes by is no change.
+_CLOCKS = ("run.now", "now")
+#: For how long a look is good, in seconds; browsers renew it every 20 s.
+LEASE = 50.0
 
 
-async def _watched(work: Coroutine[Any, Any, Any], done: Callable[[Any, str | None], None]) -> None:
-    try:
-        result = await work
-    except Exception as error:
-        logger.exception("what was asked for in a display failed")
-        done(None, error_words(error))
-    else:
-        done(result, None)
+class StateSource(Protocol):
+    """What can be followed: `display.dashboard.watch.RunWatch` and `display.dashboard.runs.RunList`."""
+
+    on_change: list[Callable[[], None]]
+
+    def state(self) -> JSONObject:
+        """Return the state of now; cheap."""
+        ...
+
+    async def load(self) -> None:
+        """Read what memory does not hold, and tell by `on_change` of what is new; called while somebody looks."""
+        ...
+
+
+class Handle(Protocol):
+    """What a loop gives for a call that is to come."""
+
+    def cancel(self) -> None:
+        """Call it off."""
+        ...
+
+
+class Timers(Protocol):
+    """What is needed of an event loop."""
+
+    def time(self) -> float:
+        """Return the loop's time in seconds."""
+        ...
+
+    def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> Handle:
+        """Call something after some seconds."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What a topic is about: the source of its states; and the run, where one is driven from here."""
 
-    source: Source
-    run: Steerable | None = None
+    source: StateSource
+    run: DrivenRun | None = None
 
 
 #: Finds what a topic is about; what it raises is shown to whoever wants to see it.
 FindSubject = Callable[[str], Awaitable[Subject]]
 
 
-class Desk:
+class WidgetServer:
     """Follows what somebody sees, and does what somebody asks for. All of it runs on one event loop.
 
     Parameters
@@ -79,7 +93,7 @@ class Desk:
         self._find, self._send, self._loop = find, send, loop
         self._subjects: dict[str, asyncio.Task[Subject]] = {}
         self._feeds: dict[str, Feed] = {}
-        self._viewers, self._errands = Viewers(), Errands()
+        self._viewers, self._tasks = Viewers(), ViewTasks()
         self._expiry: asyncio.TimerHandle | None = None
 
     def handle(self, message: Any) -> None:
@@ -112,11 +126,11 @@ class Desk:
             if topic in self._feeds:
                 self._show(topic)
             else:
-                self._errands.start(self._open(topic), self._tell_of_failure(topic, view))
+                self._tasks.start(self._open(topic), self._tell_of_failure(topic, view))
         self._watch_what_is_seen()
         for topic in topics:
             if topic in self._feeds:  # a browser that looks on renews its look: other kernels tell nobody
-                self._errands.start(self._feeds[topic].source.load(), _already_told)
+                self._tasks.start(self._feeds[topic].source.load(), _already_told)
 
     def _watch_what_is_seen(self) -> None:
         seen = self._viewers.seen(self._loop.time())
@@ -153,13 +167,13 @@ class Desk:
             whose = {"view": asked.get("view"), "request": asked.get("request")}
             self._send({"type": "reply", **whose, "result": result, "error": error})
 
-        self._errands.start(work, reply)
+        self._tasks.start(work, reply)
 
     async def _preview(self, topic: str, action: str, args: JSONObject) -> str:
         return preview(await self._run(topic), action, args)
 
-    async def _act(self, topic: str, action: str, args: JSONObject) -> str:
-        return await act(await self._run(topic), action, args)
+    async def _act(self, topic: str, action: str, args: JSONObject) -> JSONObject:
+        return asdict(await act(await self._run(topic), action, args))
 
     async def _ask(self, topic: str, what: str, args: JSONObject) -> JSON:
         source: Any = (await self._subject(topic)).source
@@ -172,7 +186,7 @@ class Desk:
         result: JSONObject = await found if inspect.isawaitable(found) else found
         return result
 
-    async def _run(self, topic: str) -> Steerable:
+    async def _run(self, topic: str) -> DrivenRun:
         run = (await self._subject(topic)).run
         if run is None:
             raise ConfigError("This run is not driven from this kernel: it can only be looked at.")
@@ -187,3 +201,140 @@ class Desk:
 
 def _already_told(result: Any, error: str | None) -> None:
     """Let what cannot be read be as it was: it is logged, and read again at the next look."""
+
+
+class Feed:
+    """Follows a source for as long as it is watched.
+
+    The first change after a pause goes out at once (when the loop comes round), those of the next moment together,
+    and the last state always gets there.
+
+    Parameters
+    ----------
+    topic
+        What the source is called in messages.
+    source
+        Whose states are sent.
+    send
+        Sends a message to every view.
+    timers
+        The event loop.
+    """
+
+    def __init__(self, topic: str, source: StateSource, send: Callable[[JSONObject], None], timers: Timers) -> None:
+        self.source = source
+        self._topic, self._send, self._timers = topic, send, timers
+        self._rev = 0
+        self._last_sent_at = -INTERVAL
+        self._sent: JSONObject = {}
+        self._due: Handle | None = None
+
+    def watch(self, watched: bool) -> None:
+        """Begin to send changes, or stop. A source that nobody follows can see that: its `on_change` is empty."""
+        is_watched = self._note in self.source.on_change
+        if watched and not is_watched:
+            self.source.on_change.append(self._note)
+        elif is_watched and not watched:
+            self.source.on_change.remove(self._note)
+        if not watched and self._due is not None:
+            self._due.cancel()
+            self._due = None
+
+    def send_whole(self) -> None:
+        """Send the whole state, from which later changes count."""
+        self._sent = self.source.state()
+        self._tell("state", state=self._sent)
+
+    def close(self) -> None:
+        """Follow the source no longer."""
+        self.watch(False)
+
+    def _note(self) -> None:
+        if self._due is None:
+            wait = self._last_sent_at + INTERVAL - self._timers.time()
+            self._due = self._timers.call_later(max(0.0, wait), self._send_changes)
+
+    def _send_changes(self) -> None:
+        self._due = None
+        state = self.source.state()
+        changes = find_changes(self._sent, state)
+        if any(path not in _CLOCKS for path in changes):
+            self._sent = state
+            self._tell("delta", set=changes)
+
+    def _tell(self, kind: str, **content: JSONObject) -> None:
+        self._rev += 1
+        self._last_sent_at = self._timers.time()
+        self._send({"type": kind, "topic": self._topic, "rev": self._rev, **content})
+
+
+class Viewers:
+    """The views of one widget, and the topics that each of them shows right now."""
+
+    def __init__(self) -> None:
+        self._views: dict[str, tuple[frozenset[str], float]] = {}
+
+    def look(self, view: str, topics: Sequence[str], now: float) -> set[str]:
+        """Note what a view shows; give what of it the view did not show before."""
+        before, until = self._views.pop(view, (frozenset[str](), now))
+        if topics:
+            self._views[view] = (frozenset(topics), now + LEASE)
+        return set(topics) - (before if until > now else set())
+
+    def seen(self, now: float) -> set[str]:
+        """Return the topics that somebody sees."""
+        self._views = {view: (topics, until) for view, (topics, until) in self._views.items() if until > now}
+        return {topic for topics, _ in self._views.values() for topic in topics}
+
+    def next_expiry(self) -> float | None:
+        """Return when the next look ends unless it is renewed."""
+        return min((until for _, until in self._views.values()), default=None)
+
+
+class ViewTasks:
+    """Runs coroutines on the loop; what one raises is told to whoever asked, and logged."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, Any], done: Callable[[Any, str | None], None]) -> None:
+        """Start something; `done(result, error)` is called with what came of it."""
+        # A context of its own: what it prints must not land under the cell that happened to show the widget.
+        task = asyncio.get_running_loop().create_task(_watched(work, done), context=contextvars.Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def close(self) -> None:
+        """Call off what is still under way."""
+        for task in self._tasks:
+            task.cancel()
+
+
+async def _watched(work: Coroutine[Any, Any, Any], done: Callable[[Any, str | None], None]) -> None:
+    try:
+        result = await work
+    except Exception as error:
+        logger.exception("what was asked for in a display failed")
+        done(None, error_words(error))
+    else:
+        done(result, None)
+
+
+def find_changes(old: JSONObject, new: JSONObject) -> JSONObject:
+    """Return the values of `new` that differ from `old`, by dotted path; a list counts as one value.
+
+    >>> find_changes({"units": {"open": 2, "done": 0}}, {"units": {"open": 1, "done": 0}})
+    {'units.open': 1}
+    """
+    changes: JSONObject = {}
+    _collect(old, new, "", changes)
+    return changes
+
+
+def _collect(old: JSONObject, new: JSONObject, prefix: str, changes: JSONObject) -> None:
+    for name, value in new.items():
+        before: JSON = old.get(name)
+        if isinstance(value, dict) and isinstance(before, dict):
+            _collect(before, value, f"{prefix}{name}.", changes)
+        elif value != before or name not in old:
+            changes[f"{prefix}{name}"] = value

@@ -5,7 +5,7 @@ import { make, write } from "./dom.js";
 import { plain } from "./words.js";
 
 /** Give how one panel asks: questions, acts, and the line that tells what they came to. */
-export function clerk(link, topic, told) {
+export function kernelOf(link, topic, told) {
   const ask = (what, args = {}) => link.ask({ type: "ask", topic, what, args });
   let undoing = false;
   return {
@@ -41,7 +41,7 @@ export function clerk(link, topic, told) {
  * `fields`: nodes made by `particular`; `args()` gives the arguments of now; `always`: what it would do is said before all
  * that is required is filled in, too. Resolves to whether it was done.
  */
-export function askAct(root, desk, { title, action, fields = [], args, yes, danger = false, always = false }) {
+export function askAct(root, kernel, { title, action, fields = [], args, yes, danger = false, always = false }) {
   return new Promise((resolve) => {
     const effect = make("p", { class: "mnb-effect", role: "status" });
     const id = `mnb-${Math.random().toString(36).slice(2)}`;
@@ -54,7 +54,7 @@ export function askAct(root, desk, { title, action, fields = [], args, yes, dang
       const given = args();
       apply.disabled = given === null || !form.checkValidity();
       if (apply.disabled && !always) return write(effect, plain(firstFault(form)));
-      const said = await desk.preview(action, given).catch((error) => {
+      const said = await kernel.preview(action, given).catch((error) => {
         if (mine === turn) apply.disabled = true;
         return error.message;
       });
@@ -72,7 +72,7 @@ export function askAct(root, desk, { title, action, fields = [], args, yes, dang
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       apply.disabled = true;
-      done = await desk.act(action, args());
+      done = await kernel.act(action, args());
       dialog.close();
     });
     dialog.addEventListener("close", () => resolve(done));

@@ -58,7 +58,7 @@ function asPython(requirements) {
 }
 
 /** Make the section. */
-export function composer(desk) {
+export function composer(kernel) {
   const rows = make("div", { class: "mnb-requirements" });
   const known = [];
   let names = [];
@@ -74,7 +74,7 @@ export function composer(desk) {
     height: 240,
     empty: "No worker is known yet.",
     keyOf: (row) => row.worker_id,
-    fetch: (query) => desk.ask("rows", { table: "eligibility", ...query }),
+    fetch: (query) => kernel.ask("rows", { table: "eligibility", ...query }),
     columns: [
       { name: "worker_name", title: "Worker", sort: "worker_name", width: "minmax(0, 1fr)", draw: (row) => foreign(row.worker_name) },
       { name: "passes", title: "Let in", sort: "passes", width: "64px", draw: (row) => make("span", { class: row.passes ? "mnb-yes" : "mnb-no" }, row.passes ? "yes" : "no") },
@@ -120,7 +120,7 @@ export function composer(desk) {
     write(code, requirements.length ? asPython(requirements) : "");
     show(code, requirements.length > 0);
     try {
-      const { passes, all, reasons: why } = await desk.ask("compose", { requirements });
+      const { passes, all, reasons: why } = await kernel.ask("compose", { requirements });
       if (mine !== turn) return;
       write(figure, all === 0 ? "" : `${number(passes)} of ${count(all, "known worker")} would be let in (${percent(passes, all)} %)`);
       show(bar, all > 0);

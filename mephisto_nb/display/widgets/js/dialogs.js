@@ -1,6 +1,6 @@
-/** Windows over the page: a question before something ends or costs, the limits, and one submission in full. */
+/** Windows over the page: a question before something ends or costs, a form, a text to copy, one submission in full. */
 
-import { make, own, show, write } from "./dom.js";
+import { at, make, own, put, show, write } from "./dom.js";
 import { duration, moment, plain } from "./words.js";
 
 /** Open a dialog in `root`; it goes when it is closed, and the focus returns to where it was. */
@@ -37,19 +37,16 @@ export function confirm(root, title, text, yes) {
   });
 }
 
-const LIMITS = [
-  ["max_num_concurrent_units", "Units on offer at once", "0: all of them", 1],
-  ["maximum_units_per_worker", "Units for each worker", "0: any number", 1],
-  ["task_reward", "Pay for a unit, in US dollars", "for units that nobody has yet", 0.01],
-];
-
-/** Change the limits; `preview(args)` says what a change would do, resolves to the changed ones or null. */
-export function askLimits(root, limits, preview) {
+/**
+ * Ask for the arguments of an action, as its `form` says, beginning with how they are in `state`. `preview(args)` says what
+ * they would do. Resolves to those that were changed, or null.
+ */
+export function askForm(root, { title, yes, fields: wanted }, state, preview) {
   return new Promise((resolve) => {
-    const fields = LIMITS.map(([name, label, hint, step]) => field(name, label, hint, step, limits[name]));
+    const fields = wanted.map((one) => field(one, one.now === "" ? undefined : at(state, one.now)));
     const effect = make("p", { class: "mnb-effect", role: "status" });
     const id = `mnb-${Math.random().toString(36).slice(2)}`;
-    const apply = make("button", { type: "submit", form: id, class: "mnb-button mnb-primary" }, "Apply");
+    const apply = make("button", { type: "submit", form: id, class: "mnb-button mnb-primary" }, yes);
     const form = make("form", { method: "dialog", id }, ...fields.map((one) => one.node), effect);
     const changed = () => Object.fromEntries(fields.filter((one) => one.isChanged()).map((one) => [one.name, one.value()]));
     let turn = 0;
@@ -60,7 +57,7 @@ export function askLimits(root, limits, preview) {
       const words = apply.disabled ? "" : await preview(args).catch((error) => error.message);
       if (mine === turn) write(effect, plain(words));
     };
-    const dialog = openDialog(root, "Change limits", [form], [closer("Cancel"), apply]);
+    const dialog = openDialog(root, title, [form], [closer("Cancel"), apply]);
     form.addEventListener("input", foresee);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -72,10 +69,29 @@ export function askLimits(root, limits, preview) {
   });
 }
 
-function field(name, label, hint, step, now) {
-  const input = make("input", { type: "number", name, min: 0, step: step === 1 ? 1 : "any", required: true, value: now ?? 0 });
+/** What is drawn for each kind of field, and how its value is read. */
+const FIELDS = {
+  whole: { draw: (now) => make("input", { type: "number", min: 0, step: 1, value: now ?? 0 }), read: Number, empty: 0 },
+  amount: { draw: (now) => make("input", { type: "number", min: 0, step: "any", value: now ?? 0 }), read: Number, empty: 0 },
+  lines: { draw: (now) => make("textarea", { rows: 6, dir: "auto", spellcheck: "false" }, now ?? ""), read: String, empty: "" },
+};
+
+function field({ name, label, hint, kind }, now) {
+  const { draw, read, empty } = FIELDS[kind];
+  const input = draw(now);
+  put(input, "name", name);
+  put(input, "required", true);
   const node = make("label", {}, make("span", {}, label), input, make("small", {}, hint));
-  return { node, name, value: () => Number(input.value), isChanged: () => Number(input.value) !== (now ?? 0) };
+  return { node, name, value: () => read(input.value), isChanged: () => read(input.value) !== (now ?? empty) };
+}
+
+/** Show a text that the page may not copy, selected, so that one key copies it. */
+export function showText(root, title, text) {
+  const box = make("textarea", { class: "mnb-copied", readonly: true, rows: Math.min(12, text.split("\n").length), wrap: "off", dir: "ltr", "aria-label": "To copy" }, text);
+  const note = make("p", { class: "mnb-note" }, "The browser does not let this page copy. Press Ctrl+C, or ⌘C, while the text is selected.");
+  openDialog(root, title, [note, box], [closer("Close")]);
+  box.focus();
+  box.select();
 }
 
 /** Show one submission: what was asked, what came back, who, when. */

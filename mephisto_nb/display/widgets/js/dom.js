@@ -107,15 +107,26 @@ export function fold(most, scroll, redraw) {
   };
 }
 
-/** Copy the text of a node; where that is not allowed, select it, and give false. */
-export async function copyFrom(node) {
+/** Give a part of a state by its dotted path. */
+export function at(state, path) {
+  return path.split(".").reduce((part, name) => part?.[name], state);
+}
+
+/** Copy a text; give false where that is not allowed, as on a page that came from another computer without https. */
+export async function copyText(text) {
   try {
-    await navigator.clipboard.writeText(node.textContent);
+    await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    getSelection().selectAllChildren(node);
     return false;
   }
+}
+
+/** Copy the text of a node; where that is not allowed, select it, and give false. */
+export async function copyFrom(node) {
+  const isCopied = await copyText(node.textContent);
+  if (!isCopied) getSelection().selectAllChildren(node);
+  return isCopied;
 }
 
 function keepFocus(parent, node) {

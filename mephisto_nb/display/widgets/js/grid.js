@@ -244,9 +244,9 @@ export function grid({ label, columns, fetch, keyOf, open, choose, empty, noun, 
     active = Math.max(-1, Math.min(total - 1, to));
     if (active >= 0) {
       const top = active * ROW;
-      const room = node.clientHeight - ROW;
+      const height = node.clientHeight - ROW;
       if (top < node.scrollTop) node.scrollTop = top;
-      else if (top + ROW > node.scrollTop + room) node.scrollTop = top + ROW - room;
+      else if (top + ROW > node.scrollTop + height) node.scrollTop = top + ROW - height;
     }
     draw();
   }

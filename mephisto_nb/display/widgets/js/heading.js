@@ -9,10 +9,10 @@ export function button(label, click, kind = "") {
 }
 
 /** Make the line over a panel: what it is, how many, and what can be done anywhere in it. */
-export function panelHead(title, desk, ...tools) {
+export function panelHead(title, kernel, ...tools) {
   const summary = make("span", { class: "mnb-aside" });
   let last = null;
-  const undo = button("Undo", () => desk.undo(last), "mnb-undo");
+  const undo = button("Undo", () => kernel.undo(last), "mnb-undo");
   const away = make("p", { class: "mnb-away", role: "status" });
   show(away, false);
   show(undo, false);
@@ -38,12 +38,12 @@ export function panelHead(title, desk, ...tools) {
 }
 
 /** Look, at moments that cost nothing, whether another kernel has changed something: as somebody comes, and each 20 s. */
-export function keepLooking(root, link, desk) {
+export function keepLooking(root, link, kernel) {
   let last = 0;
   const look = () => {
     if (!link.looks || Date.now() - last < 2000) return;
     last = Date.now();
-    desk.ask("look").catch(() => {});
+    kernel.ask("look").catch(() => {});
   };
   for (const name of ["focusin", "pointerenter"]) root.addEventListener(name, look);
   window.addEventListener("focus", look);

@@ -1,6 +1,6 @@
 /** The panel of qualifications: all of them, who holds one, its history, and who would qualify. */
 
-import { askAct, clerk, particular, whyField, wholeField } from "./ask.js";
+import { askAct, kernelOf, particular, whyField, wholeField } from "./ask.js";
 import { composer } from "./compose.js";
 import { notice } from "./dialogs.js";
 import { make, show, write } from "./dom.js";
@@ -29,16 +29,16 @@ export function deed(row) {
 
 export function qualificationsPanel(link) {
   const told = notice();
-  const desk = clerk(link, TOPIC, told);
+  const kernel = kernelOf(link, TOPIC, told);
   const create = button("New…", askNew, "mnb-primary");
-  const head = panelHead("Qualifications", desk, create);
+  const head = panelHead("Qualifications", kernel, create);
   let [state, picked, stop] = [null, null, () => {}];
 
   const list = grid({
     label: "Qualifications", noun: "qualification", height: 300,
     empty: "There are none yet. “New…” makes one; it can then be granted to workers, and asked for by a run.",
     keyOf: (row) => row.qualification_name,
-    fetch: async (query) => counted(await desk.ask("rows", { table: "qualifications", ...query })),
+    fetch: async (query) => counted(await kernel.ask("rows", { table: "qualifications", ...query })),
     open: pick,
     columns: [
       { name: "name", title: "Qualification", sort: "qualification_name", width: "minmax(0, 1fr)", draw: (row) => foreign(row.qualification_name) },
@@ -47,9 +47,9 @@ export function qualificationsPanel(link) {
   });
   const search = searchFor(list, "Search qualifications");
   const detail = make("section", { class: "mnb-detail", "aria-label": "The qualification that is opened" });
-  const compose = composer(desk);
-  const rooms = make("div", { class: "mnb-rooms" }, make("div", { class: "mnb-side" }, search, list.node), detail);
-  const root = make("article", { class: "mnb-run mnb-people", "aria-label": "Qualifications" }, head.node, told.node, rooms, compose.node);
+  const compose = composer(kernel);
+  const columns = make("div", { class: "mnb-columns" }, make("div", { class: "mnb-side" }, search, list.node), detail);
+  const root = make("article", { class: "mnb-run mnb-people", "aria-label": "Qualifications" }, head.node, told.node, columns, compose.node);
   show(compose.node, false); // until the first state is here, which draws what was composed before
   let opened = null;
 
@@ -78,7 +78,7 @@ export function qualificationsPanel(link) {
   async function askNew() {
     const name = make("input", { type: "text", required: true, dir: "auto", autocomplete: "off", name: "name" });
     const about = make("textarea", { rows: 2, dir: "auto", name: "description" });
-    const done = await askAct(root, desk, {
+    const done = await askAct(root, kernel, {
       title: "New qualification", action: "create", yes: "Create",
       fields: [particular("Name", name), particular("Description", about, "what having it means; may stay empty")],
       args: () => ({ name: name.value, description: about.value }),
@@ -95,8 +95,8 @@ export function qualificationsPanel(link) {
       label: `Holders of ${plain(name)}`, noun: "holder", height: 270,
       empty: "Nobody holds it yet. “Grant…” gives it to workers.",
       keyOf: (row) => row.worker_id,
-      fetch: (query) => desk.ask("rows", { table: "holders", of: name, ...query }),
-      choose: { ids: (query) => desk.ask("ids", { table: "holders", of: name, ...query }), changed: (keys) => show(picked, keys.length > 0) },
+      fetch: (query) => kernel.ask("rows", { table: "holders", of: name, ...query }),
+      choose: { ids: (query) => kernel.ask("ids", { table: "holders", of: name, ...query }), changed: (keys) => show(picked, keys.length > 0) },
       columns: [
         { name: "worker_name", title: "Worker", sort: "worker_name", width: "minmax(0, 1fr)", draw: (row) => foreign(row.worker_name) },
         { name: "value", title: "Value", sort: "value", width: "70px", end: true, draw: (row) => number(row.value) },
@@ -106,7 +106,7 @@ export function qualificationsPanel(link) {
     const history = grid({
       label: `History of ${plain(name)}`, noun: "act", height: 270, empty: "Nothing has happened yet.",
       keyOf: (row) => `${row.at} ${row.worker_id}`,
-      fetch: (query) => desk.ask("rows", { table: "history", of: name, ...query }),
+      fetch: (query) => kernel.ask("rows", { table: "history", of: name, ...query }),
       columns: [
         { name: "at", title: "When", sort: "at", width: "142px", draw: (row) => moment(row.at) },
         { name: "worker", title: "Worker", sort: "worker_name", width: "minmax(0, 1fr)", draw: (row) => (row.worker_name === null ? UNKNOWN : foreign(row.worker_name)) },
@@ -119,11 +119,11 @@ export function qualificationsPanel(link) {
     const some = () => count(holders.chosen().length, "holder");
     const change = button("Change value…", async () => {
       const [value, why] = [wholeField(), whyField()];
-      await askAct(root, desk, { title: `Another value for ${some()}`, action: "grant", yes: "Change", fields: [value.node, why.node], args: () => ({ name, value: value.value(), ...ids(), ...why.value() }) });
+      await askAct(root, kernel, { title: `Another value for ${some()}`, action: "grant", yes: "Change", fields: [value.node, why.node], args: () => ({ name, value: value.value(), ...ids(), ...why.value() }) });
     });
     const revoke = button("Revoke…", async () => {
       const why = whyField();
-      const done = await askAct(root, desk, { title: `Revoke from ${some()}`, action: "revoke", yes: "Revoke", danger: true, fields: [why.node], args: () => ({ name, ...ids(), ...why.value() }) });
+      const done = await askAct(root, kernel, { title: `Revoke from ${some()}`, action: "revoke", yes: "Revoke", danger: true, fields: [why.node], args: () => ({ name, ...ids(), ...why.value() }) });
       if (done) holders.forget();
     });
     picked.append(change, revoke);
@@ -145,7 +145,7 @@ export function qualificationsPanel(link) {
       const names = make("textarea", { rows: 4, required: true, dir: "auto", name: "names" });
       const [value, why] = [wholeField(), whyField()];
       const read = () => [...new Set(names.value.split("\n").map((one) => one.trim()).filter(Boolean))];
-      return askAct(root, desk, {
+      return askAct(root, kernel, {
         title: "Grant to workers", action: "grant", yes: "Grant",
         fields: [particular("Workers", names, "names, one on each line; from a DataFrame, or for those who are chosen there: operator.workers()"), value.node, why.node],
         args: () => ({ name, workers: read(), value: value.value(), ...why.value() }),
@@ -155,19 +155,19 @@ export function qualificationsPanel(link) {
     function askDescribe() {
       const text = make("textarea", { rows: 3, dir: "auto", name: "description" });
       text.value = about.textContent;
-      return askAct(root, desk, { title: "Describe", action: "describe", yes: "Save", fields: [particular("Description", text)], args: () => ({ name, description: text.value }) });
+      return askAct(root, kernel, { title: "Describe", action: "describe", yes: "Save", fields: [particular("Description", text)], args: () => ({ name, description: text.value }) });
     }
 
     async function askDelete() {
       // Another kernel may have launched a run since this was drawn.
-      const runs = await desk.ask("required", { name }).catch((error) => told.say(error.message, true) ?? null);
+      const runs = await kernel.ask("required", { name }).catch((error) => told.say(error.message, true) ?? null);
       if (runs === null) return;
       const force = make("input", { type: "checkbox", name: "force", required: true });
       const ends = make("label", { class: "mnb-tick" }, force, make("span", {}, "Delete it although runs that have not ended ask for it"));
       const isAsked = runs !== "";
       const args = () => ({ name, ...(isAsked ? { force: true } : {}) });
       const yes = isAsked ? "Delete nonetheless" : "Delete";
-      await askAct(root, desk, { title: "Delete this qualification?", action: "delete", yes, danger: true, always: true, fields: isAsked ? [ends] : [], args });
+      await askAct(root, kernel, { title: "Delete this qualification?", action: "delete", yes, danger: true, always: true, fields: isAsked ? [ends] : [], args });
     }
 
     return {
@@ -188,7 +188,7 @@ export function qualificationsPanel(link) {
   async function redraw() {
     list.changed();
     if (picked === null) return;
-    const { rows } = await desk.ask("rows", { table: "qualifications", search: picked, count: 500 });
+    const { rows } = await kernel.ask("rows", { table: "qualifications", search: picked, count: 500 });
     const row = rows.find((one) => one.qualification_name === picked);
     if (row !== undefined) return opened?.draw(row);
     opened?.close();
@@ -208,7 +208,7 @@ export function qualificationsPanel(link) {
     if (next.rev !== rev) redraw().catch((error) => told.say(error.message, true));
     rev = next.rev;
   }, (why) => told.say(why, true));
-  stop = keepLooking(root, link, desk);
+  stop = keepLooking(root, link, kernel);
 
   return {
     node: root,

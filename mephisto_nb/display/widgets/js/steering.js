@@ -1,102 +1,99 @@
-/** The buttons that steer a run. What ends or costs something says first, in the kernel's words, what it will do. */
+/**
+ * The buttons that steer a run, drawn from the kernel's table of actions: none is known here by name. What ends or costs
+ * something says first, in the kernel's words, what it will do.
+ */
 
-import { copyFrom, make, put, show, write } from "./dom.js";
-import { askLimits, confirm } from "./dialogs.js";
+import { at, copyFrom, copyText, make, put, show, write } from "./dom.js";
+import { askForm, confirm, showText } from "./dialogs.js";
 import { plain } from "./words.js";
 
 const OPEN = ["live", "paused", "closing"];
-
-/** What each action is called, on its button, while it lasts, and when it is done. */
-const ACTIONS = {
-  pause: { label: "Pause", during: "Pausing…", done: "Paused: nothing more is handed out until you resume." },
-  resume: { label: "Resume", during: "Resuming…", done: "Resumed." },
-  limits: { label: "Limits…", title: "Change the limits?", yes: "Change them", during: "Changing the limits…", done: "The limits are changed." },
-  expire: { label: "Expire open units…", title: "Expire what is left?", yes: "Expire", during: "Expiring…", done: "The open units have expired." },
-  shutdown: { label: "Stop…", hint: "Who is at work may finish; the rest expires", title: "Stop gently?", yes: "Stop gently", during: "Stopping, once those at work are done…", done: "The run has ended." },
-  force_shutdown: { label: "Stop at once…", hint: "Who is at work is interrupted", title: "Stop at once?", yes: "Stop at once", during: "Stopping at once…", done: "The run has ended." },
-};
+const isAddress = (text) => /^https?:/.test(text ?? "");
 
 /** Make `steer(action)` and the buttons; `root` is where dialogs open, `say(words, isError)` where news goes. */
 export function steering(link, runId, root, say) {
+  const actions = new Map(link.model.get("actions").map((action) => [action.name, action]));
   const busy = new Set();
-  let limits = {};
+  let last = null;
 
   const preview = (name, args) => link.ask({ type: "preview", topic: runId, action: name, args });
 
-  async function act(name, args) {
-    busy.add(name);
+  async function act(action, args) {
+    busy.add(action.name);
     draw(last);
-    say(ACTIONS[name]?.during ?? "Doing it…");
+    say(action.during);
     try {
-      const words = await link.ask({ type: "act", topic: runId, action: name, args });
-      say(words || ACTIONS[name]?.done || "Done.");
+      await tell(action, await link.ask({ type: "act", topic: runId, action: action.name, args }));
     } catch (error) {
       say(error.message, true);
     } finally {
-      busy.delete(name);
+      busy.delete(action.name);
       draw(last);
     }
   }
 
-  /** Ask, where there is something to ask, and do it. */
-  async function steer({ name, args = {} }) {
-    if (busy.has(name)) return;
-    if (name === "open") return void window.open(task.href, "_blank", "noreferrer");
-    try {
-      if (name === "limits" && Object.keys(args).length === 0) return void (await steerLimits());
-      const known = ACTIONS[name] ?? {};
-      const words = known.title ? await preview(name, args) : "";
-      if (words && !(await confirm(root, known.title ?? "Sure?", words, known.yes ?? "Do it"))) return;
-    } catch (error) {
-      return void say(error.message, true);
-    }
-    await act(name, args);
+  /** Say what came of it; where that is a text, copy it, or show it where the page may not. */
+  async function tell(action, { words, text }) {
+    if (text === "" || (await copyText(text))) return say(words || action.done);
+    say("Ready to be copied by hand.");
+    showText(root, action.label.replace("…", ""), text);
   }
 
-  async function steerLimits() {
-    const args = await askLimits(root, limits, (changed) => preview("limits", changed));
-    if (args !== null) await act("limits", args);
+  /** Ask, where there is something to ask, and do it. What has an address is opened. */
+  async function steer({ name, args = {}, address }) {
+    if (address !== undefined) return void (isAddress(address) && window.open(address, "_blank", "noreferrer"));
+    if (busy.has(name)) return;
+    const action = actions.get(name);
+    try {
+      const given = await ask(action, args);
+      if (given !== null) await act(action, given);
+    } catch (error) {
+      say(error.message, true);
+    }
+  }
+
+  /** Give the arguments with which an action is wanted; null: it is not. */
+  async function ask({ name, form, question }, args) {
+    const isAsked = form !== null && Object.keys(args).length === 0 && (form.where === "" || Boolean(at(last, form.where)));
+    if (isAsked) return askForm(root, form, last, (changed) => preview(name, changed));
+    if (question === null) return args;
+    const words = await preview(name, args);
+    return words === "" || (await confirm(root, question.title, words, question.yes)) ? args : null;
   }
 
   const task = make("a", { class: "mnb-button mnb-primary", target: "_blank", rel: "noreferrer" }, "Open the task");
-  const buttons = Object.fromEntries(
-    Object.entries(ACTIONS).map(([name, { label, hint }]) => [
-      name,
-      make("button", { type: "button", class: "mnb-button", "data-action": name, title: hint, click: () => steer({ name }) }, label),
-    ]),
+  const buttons = [...actions.values()].map(({ name, label, hint, danger }) =>
+    make("button", { type: "button", class: "mnb-button", "data-action": name, "data-danger": danger, title: hint || null, click: () => steer({ name }) }, label),
   );
-  let last = null;
+
+  /** Whether an action is offered now. What is under way stays, though the run closes meanwhile. */
+  const isOffered = ({ name, statuses }, status) => statuses.includes(status) || (status === "closing" && busy.has(name));
 
   function draw(state) {
     if (state === null) return;
     last = state;
-    limits = state.limits;
     const { status, url } = state.run;
     const isOpen = OPEN.includes(status);
-    show(task, isOpen && /^https?:/.test(url ?? ""));
+    show(task, isOpen && isAddress(url));
     put(task, "href", isOpen ? url : null);
     put(task, "title", "Look at the task as a worker would; without a name, it is a preview");
-    swap(buttons.pause, buttons.resume, status !== "paused", isOpen && status !== "closing");
-    for (const name of ["limits", "expire", "shutdown"]) show(buttons[name], isOpen && (status !== "closing" || busy.has(name)));
-    show(buttons.force_shutdown, isOpen);
-    for (const [name, button] of Object.entries(buttons)) {
-      put(button, "aria-disabled", busy.has(name) || link.away ? "true" : null);
+    showOffered(buttons, buttons.map((button) => isOffered(actions.get(button.dataset.action), status)));
+    for (const button of buttons) {
+      const { name, needs } = actions.get(button.dataset.action);
+      const isVain = needs.length > 0 && needs.every((path) => !at(state, path));
+      put(button, "aria-disabled", isVain || busy.has(name) || link.away ? "true" : null);
     }
-    const { launched, created } = state.units;
-    if (launched + created === 0) put(buttons.expire, "aria-disabled", "true");
   }
 
-  const nodes = [task, ...Object.values(buttons)];
-  return { nodes, steer, draw, reads: ["run", "limits", "units"] };
+  return { nodes: [task, ...buttons], steer, draw, reads: ["run", "limits", "units"] };
 }
 
-/** Show one of two buttons that take each other's place, and leave the focus with the one that is shown. */
-function swap(first, second, isFirst, isAny) {
-  const [shown, hidden] = isFirst ? [first, second] : [second, first];
-  const hadFocus = hidden.getRootNode().activeElement === hidden;
-  show(shown, isAny);
-  show(hidden, false);
-  if (hadFocus && isAny) shown.focus();
+/** Show the buttons that are offered. One that goes while it has the focus leaves it to the one that comes instead. */
+function showOffered(buttons, offered) {
+  const left = buttons.find((button, index) => !offered[index] && button.getRootNode().activeElement === button);
+  const next = buttons.find((button, index) => offered[index] && button.hidden);
+  buttons.forEach((button, index) => show(button, offered[index]));
+  if (left) next?.focus();
 }
 
 /** How to send people to the task: by one address, or each by a link of their own, which only the kernel can make. */

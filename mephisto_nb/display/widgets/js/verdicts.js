@@ -15,10 +15,10 @@ const line = (name) => make("input", { type: "text", name, dir: "auto", autocomp
 
 /**
  * Ask for a decision on `found`, the answer that is shown; `begin` says what is filled in: verdict ("": none is, and one
- * has to be chosen), which, block, and which field has the focus. `desk.choose()` resolves to how many answers wait of this worker, and in the list. The
+ * has to be chosen), which, block, and which field has the focus. `kernel.choose()` resolves to how many answers wait of this worker, and in the list. The
  * window is there at once, so that what is typed next goes into it.
  */
-export function askDecision(root, desk, found, names, begin) {
+export function askDecision(root, kernel, found, names, begin) {
   const worker = plain(found.worker_name).slice(0, 40);
   const scopes = {
     one: () => "this answer alone",
@@ -48,7 +48,7 @@ export function askDecision(root, desk, found, names, begin) {
     ...(granted.value().trim() ? { grant: { [granted.value().trim()]: value.value() } } : {}),
     ...(block.checked ? { block: true } : {}),
   });
-  const done = askAct(root, desk, {
+  const done = askAct(root, kernel, {
     title: `Decide on ${worker}’s answer`, action: "decide", yes: "Decide", args,
     fields: [
       particular("Decision", verdict),
@@ -63,7 +63,7 @@ export function askDecision(root, desk, found, names, begin) {
   const first = begin.focus === "bonus" ? bonus.input : note;
   first.focus();
   first.select();
-  desk.choose().then((numbers) => {
+  kernel.choose().then((numbers) => {
     chosen = numbers;
     for (const option of which.options) option.textContent = scopes[option.value](chosen);
     which.dispatchEvent(new Event("input", { bubbles: true }));

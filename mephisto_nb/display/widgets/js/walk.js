@@ -46,9 +46,9 @@ function hint() {
 }
 
 /** Keep the focus in the panel where what had it has gone, or a frame has taken it; whoever clicks elsewhere is let go. */
-function holdFocus(root, desk, isFrame) {
+function holdFocus(root, home, isFrame) {
   let isElsewhere = true;
-  const back = () => desk.focus({ preventScroll: true });
+  const back = () => home.focus({ preventScroll: true });
   const pressed = ({ target }) => (isElsewhere = !root.contains(target));
   const left = ({ relatedTarget }) => {
     if (relatedTarget !== null || isElsewhere) return;
@@ -72,7 +72,7 @@ export function reviewPanel(link) {
   const told = notice();
   const ask = (what, args = {}) => link.ask({ type: "ask", topic: REVIEW, what, args });
   const where = () => ({ order: order.value, filter: applied, ...seen });
-  const desk = {
+  const kernel = {
     ask,
     undo,
     preview: (action, args) => ask("preview", { action, args }),
@@ -88,7 +88,7 @@ export function reviewPanel(link) {
   let [applied, listed] = ["", null]; // the filter, and what the list was asked for last
   let [steps, pending, acting] = [Promise.resolve(), 0, Promise.resolve()];
 
-  const head = panelHead("Review", desk, button("Keys", () => showKeys(root)));
+  const head = panelHead("Review", kernel, button("Keys", () => showKeys(root)));
   const order = choices("Order", REVIEW_ORDERS, () => askList({}));
   const only = choices("Which answers", SHOWN, () => askList({ only: only.value }));
   const filter = make("input", { type: "text", class: "mnb-search mnb-filter", placeholder: "Filter, as in pandas: duration_in_seconds < 5", "aria-label": "Filter, as in DataFrame.query", spellcheck: false, change: applyFilter });
@@ -111,8 +111,8 @@ export function reviewPanel(link) {
   const walk = make("section", { class: "mnb-walk", tabindex: 0, "aria-label": "The answer" }, make("div", { class: "mnb-answer-head" }, who, place), bar, view.node);
   const tools = make("div", { class: "mnb-line" }, order, only, filter);
   const hints = hint();
-  const rooms = make("div", { class: "mnb-review-rooms" }, make("div", { class: "mnb-side" }, search, list.node), walk, beside);
-  const root = make("article", { class: "mnb-run mnb-people mnb-review", "aria-label": "Review" }, head.node, told.node, tools, hints, rooms);
+  const columns = make("div", { class: "mnb-review-columns" }, make("div", { class: "mnb-side" }, search, list.node), walk, beside);
+  const root = make("article", { class: "mnb-run mnb-people mnb-review", "aria-label": "Review" }, head.node, told.node, tools, hints, columns);
 
   /** Read rows; where others are asked for than before, what was decided meanwhile leaves those that wait. */
   async function fetchRows({ start, count: many, ...query }) {
@@ -192,17 +192,17 @@ export function reviewPanel(link) {
     view.draw(found);
     drawBeside(beside, found);
     list.mark(found.unit_id);
-    drawRooms();
+    drawColumns();
   }
 
   function drawNothing() {
     current = null;
     view.clear();
     beside.replaceChildren();
-    drawRooms();
+    drawColumns();
   }
 
-  function drawRooms() {
+  function drawColumns() {
     show(walk, current !== null);
     show(beside, current !== null);
     for (const one of [bar, hints]) show(one, state?.closed !== true);
@@ -246,7 +246,7 @@ export function reviewPanel(link) {
     await quiet();
     if (asking || current === null || state.closed) return;
     asking = true;
-    const done = await askDecision(root, desk, current, state.names, begin);
+    const done = await askDecision(root, kernel, current, state.names, begin);
     asking = false;
     walk.focus({ preventScroll: true });
     if (done) await goOn(true);
@@ -297,7 +297,7 @@ export function reviewPanel(link) {
   }
 
   only.value = "open";
-  drawRooms();
+  drawColumns();
   let isFirst = true;
   link.follow(REVIEW, (next) => {
     state = next;
@@ -310,9 +310,9 @@ export function reviewPanel(link) {
     const key = `${next.rev} ${JSON.stringify(next.counts)}`;
     takeIn(next, key !== rev).catch((error) => told.say(error.message, true));
     rev = key;
-    drawRooms();
+    drawColumns();
   }, (why) => told.say(why, true));
-  const stop = keepLooking(root, link, desk);
+  const stop = keepLooking(root, link, kernel);
 
   return {
     node: root,

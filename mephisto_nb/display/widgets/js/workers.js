@@ -1,6 +1,6 @@
 /** The panel of workers: what is known of each over all runs, and what can be done with those who are chosen. */
 
-import { askAct, clerk, nameField, particular, whyField, wholeField } from "./ask.js";
+import { askAct, kernelOf, nameField, particular, whyField, wholeField } from "./ask.js";
 import { closer, notice, openDialog } from "./dialogs.js";
 import { make, show, write } from "./dom.js";
 import { foreign, grid, searchFor } from "./grid.js";
@@ -34,8 +34,8 @@ function hourly(row) {
 
 export function workersPanel(link) {
   const told = notice();
-  const desk = clerk(link, WORKERS, told);
-  const head = panelHead("Workers", desk);
+  const kernel = kernelOf(link, WORKERS, told);
+  const head = panelHead("Workers", kernel);
   let [names, stop, rev, isClosed, last] = [[], () => {}, null, false, null];
   const acts = make("div", { class: "mnb-line", role: "group", "aria-label": "With those chosen" });
   const table = grid({
@@ -43,12 +43,12 @@ export function workersPanel(link) {
     empty: "No worker is known yet. They are as soon as they come to a run, or are granted something.",
     keyOf: (row) => row.worker_id,
     fetch: async (query) => {
-      const found = await desk.ask("rows", { table: "workers", ...query });
+      const found = await kernel.ask("rows", { table: "workers", ...query });
       drawHead(found.counts);
       return found;
     },
     open: openOne,
-    choose: { ids: (query) => desk.ask("ids", { table: "workers", ...query }), changed: (keys) => show(acts, keys.length > 0 && !isClosed) },
+    choose: { ids: (query) => kernel.ask("ids", { table: "workers", ...query }), changed: (keys) => show(acts, keys.length > 0 && !isClosed) },
     columns: [
       { name: "worker_name", title: "Worker", sort: "worker_name", width: "minmax(9rem, 1.4fr)", draw: nameOf },
       { name: "provider_type", title: "Crowd", sort: "provider_type", width: "72px", draw: (row) => plain(row.provider_type) },
@@ -76,7 +76,7 @@ export function workersPanel(link) {
     const one = make("button", { type: "button", class: "mnb-button", click: async () => {
       const { fields, args, danger } = make_();
       const all = () => ({ ...args(), ...chosen() });
-      await askAct(root, desk, { title: `${title} ${count(table.chosen().length, "worker")}`, action, yes: label.replace("…", ""), danger, fields, args: all });
+      await askAct(root, kernel, { title: `${title} ${count(table.chosen().length, "worker")}`, action, yes: label.replace("…", ""), danger, fields, args: all });
     } }, label);
     return one;
   }
@@ -110,7 +110,7 @@ export function workersPanel(link) {
     const content = make("div", { class: "mnb-submission", tabindex: 0 }, make("p", { class: "mnb-empty" }, "Reading…"));
     openDialog(root, plain(name).slice(0, 80), [content], [closer("Close")]);
     try {
-      content.replaceChildren(...describeWorker(await desk.ask("worker", { worker_id: id })));
+      content.replaceChildren(...describeWorker(await kernel.ask("worker", { worker_id: id })));
     } catch (error) {
       content.replaceChildren(make("p", { class: "mnb-error", role: "alert" }, plain(error.message)));
     }
@@ -125,7 +125,7 @@ export function workersPanel(link) {
     if (state.rev !== rev) table.changed();
     rev = state.rev;
   }, (why) => told.say(why, true));
-  stop = keepLooking(root, link, desk);
+  stop = keepLooking(root, link, kernel);
 
   return {
     node: root,

@@ -1,7 +1,4 @@
-"""What a review panel has read of answers; decisions made since are taken in without reading all of it again.
-
-One answer, with all that somebody wants to know who decides on it, as plain values.
-"""
+"""What a review panel has read of answers: all of them in a table, and one with all that helps to decide on it."""
 
 from __future__ import annotations
 
@@ -119,12 +116,12 @@ class Answers:
         self._tables.clear()
 
     def counts(self) -> dict[str, int]:
-        """Give how many of the answers that are looked at have which status."""
+        """Return how many of the answers that are looked at have which status."""
         wanted = self._status if self._wanted is None else self._wanted & self._status.keys()
         return dict(Counter(self._status[unit_id] for unit_id in wanted))
 
     def table(self, order: str, filter_: str = "") -> Table:
-        """Give the list in an order, of those answers that pass a filter as `pandas.DataFrame.query` takes it.
+        """Return the list in an order, of those answers that pass a filter as `pandas.DataFrame.query` takes it.
 
         Raises
         ------
@@ -136,11 +133,11 @@ class Answers:
         return self._tables[order, filter_]
 
     def waiting(self, rows: pd.DataFrame) -> list[str]:
-        """Give the ids of those of these rows that wait for a decision."""
+        """Return the ids of those of these rows that wait for a decision."""
         return [one for one in rows["unit_id"] if self._status[one] == UnitStatus.COMPLETED.value]
 
     def find(self, unit_id: str) -> JSONObject:
-        """Give the row of one answer of `results`.
+        """Return the row of one answer of `results`.
 
         Raises
         ------
@@ -153,11 +150,11 @@ class Answers:
         return {str(name): value for name, value in rows.iloc[0].items()}
 
     def status(self, unit_id: str) -> str:
-        """Give the status of a unit now."""
+        """Return the status of a unit now."""
         return self._status[unit_id]
 
     def record(self, worker_id: str) -> JSONObject:
-        """Give what is known of a worker, decisions of just now included."""
+        """Return what is known of a worker, decisions of just now included."""
         about: JSONObject = {str(name): value for name, value in self._records.loc[worker_id].items()}
         mine = [row for row in self._reviews if row["worker_id"] == worker_id]
         for row in decisions_by_worker(mine).to_dict("records"):
@@ -168,17 +165,17 @@ class Answers:
         return about
 
     def against(self, unit_id: str) -> list[str]:
-        """Give what speaks against an answer (see `review.queue.review_queue`)."""
+        """Return what speaks against an answer (see `review.queue.review_queue`)."""
         queue = self._queue(ORDERS[0])
         found = queue.loc[queue["unit_id"] == unit_id, "reasons"]
         return found.iloc[0].split(", ") if len(found) and found.iloc[0] else []
 
     def history(self, unit_id: str) -> Sequence[JSONObject]:
-        """Give the decisions on a unit, oldest first."""
+        """Return the decisions on a unit, oldest first."""
         return [row for row in self._reviews if row["unit_id"] == unit_id]
 
     def others(self, unit_id: str) -> list[JSONObject]:
-        """Give what others said about the same: who, what to each question, and whether it is the same."""
+        """Return what others said about the same: who, what to each question, and whether it is the same."""
         mine = self.find(unit_id)
         rows = self.results[
             (self.results["assignment_id"] == mine["assignment_id"]) & (self.results["unit_id"] != unit_id)
@@ -322,7 +319,7 @@ def describe(run: RunFrames, pages: AnsweredPages | None, answers: Answers, unit
 
 
 def plain(value: Any) -> JSON:
-    """Give a value as JSON can hold it and every front end read it: no NaN, no half characters."""
+    """Return a value as JSON can hold it and every front end read it: no NaN, no half characters."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, dict):
@@ -354,18 +351,18 @@ def _bounded(value: JSON) -> JSON:
 
 
 def _files(sent: Sequence[JSONObject], paths: Sequence[str]) -> list[JSONObject]:
-    room, found = _MOST_BYTES, []
+    left, found = _MOST_BYTES, []
     for one, path in zip(sent, paths, strict=True):
-        picture = _picture(Path(path), room)
-        room -= len(picture or "")
+        picture = _picture(Path(path), left)
+        left -= len(picture or "")
         found.append({"name": one["filename"], "field": one["fieldname"], "path": path, "picture": picture})
     return found
 
 
-def _picture(path: Path, room: int) -> str | None:
+def _picture(path: Path, most: int) -> str | None:
     kind = _PICTURES.get(path.suffix.lower())
     try:
-        if kind is None or path.stat().st_size * 4 / 3 > room:
+        if kind is None or path.stat().st_size * 4 / 3 > most:
             return None
         return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
     except OSError:

@@ -1,4 +1,4 @@
-"""The room behind the panel of review: that a click is a method call, what it reads, and its still form."""
+"""The model behind the panel of review: that a click is a method call, what it reads, and its still form."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from mephisto_nb.config import registry
-from mephisto_nb.display.review.review_model import EXTRAS, ReviewRoom
-from mephisto_nb.display.review.review_panel import REVIEW, ReviewPanel
-from mephisto_nb.display.widgets.widget_server import Desk, Subject
+from mephisto_nb.display.review_model import EXTRAS, ReviewModel
+from mephisto_nb.display.review_panel import REVIEW, ReviewPanel
+from mephisto_nb.display.widgets.widget_server import Subject, WidgetServer
 from mephisto_nb.errors import ConfigError, DatabaseError, NotFoundError
 from mephisto_nb.operator import Operator
 from mephisto_nb.review.decide import VERDICTS
@@ -48,17 +48,17 @@ async def other(tmp_path: Path) -> AsyncIterator[Operator]:
     await operator.shutdown()
 
 
-async def ask(room: ReviewRoom, what: str, args: dict[str, Any]) -> Any:
+async def ask(model: ReviewModel, what: str, args: dict[str, Any]) -> Any:
     """Send what a panel sends, and wait for the reply."""
     replies: asyncio.Queue[Any] = asyncio.Queue()
 
     async def find(topic: str) -> Subject:
-        return Subject(room)
+        return Subject(model)
 
-    desk = Desk(find, replies.put_nowait, asyncio.get_running_loop())
-    desk.handle({"type": "ask", "topic": "review", "what": what, "args": args, "view": "v", "request": 1})
+    server = WidgetServer(find, replies.put_nowait, asyncio.get_running_loop())
+    server.handle({"type": "ask", "topic": "review", "what": what, "args": args, "view": "v", "request": 1})
     reply = await asyncio.wait_for(replies.get(), 20)
-    desk.close()
+    server.close()
     assert reply["error"] is None, reply
     return reply["result"]
 
@@ -76,9 +76,9 @@ def rows_of(operator: Operator, run: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def counts_of(room: ReviewRoom) -> dict[str, int]:
+def counts_of(model: ReviewModel) -> dict[str, int]:
     """Give how many answers have which status; all of them are named, so that none is forgotten on the way."""
-    counts = room.state()["counts"]
+    counts = model.state()["counts"]
     assert set(counts) == {"completed", "accepted", "soft_rejected", "rejected"}
     return {status: number for status, number in counts.items() if number}
 
@@ -97,8 +97,8 @@ async def test_a_key_leaves_the_same_rows_as_the_method(operator: Operator, othe
     by_key, by_method = stored_run(operator, moods()), stored_run(other, moods())
     extras = {name: value for name, value in GIVEN.items() if verdict != "reject" or name != "bonus"}
     unit_ids = by_key.results()["unit_id"].tolist(), by_method.results()["unit_id"].tolist()
-    room = ReviewPanel(by_key.review._reviewing).room
-    await ask(room, "act", decide(verdict, unit_ids[0][1], **extras))
+    model = ReviewPanel(by_key.review._reviewing).panel_model
+    await ask(model, "act", decide(verdict, unit_ids[0][1], **extras))
     await getattr(by_method, verdict)(unit_ids[1][1], **extras)
     assert rows_of(operator, by_key) == rows_of(other, by_method)
     assert by_key.units()["status"].value_counts()["completed"] == 11
@@ -106,37 +106,37 @@ async def test_a_key_leaves_the_same_rows_as_the_method(operator: Operator, othe
 
 async def test_undo_leaves_the_same_rows_as_the_method(operator: Operator, other: Operator) -> None:
     by_key, by_method = stored_run(operator, moods()), stored_run(other, moods())
-    room = ReviewPanel(by_key.review._reviewing).room
-    await ask(room, "act", decide("approve", by_key.results()["unit_id"][0], bonus=1.0, block=True))
-    undone = await ask(room, "undo", {})
+    model = ReviewPanel(by_key.review._reviewing).panel_model
+    await ask(model, "act", decide("approve", by_key.results()["unit_id"][0], bonus=1.0, block=True))
+    undone = await ask(model, "undo", {})
     decided = await by_method.review.approve(by_method.results()["unit_id"][0], bonus=1.0, block=True)
     await by_method.review.undo(decided)
     assert rows_of(operator, by_key) == rows_of(other, by_method)
     said = "Undone: the decision on 1 answer. $1.25 is owed no longer. 1 worker: unblocked."
     assert undone == {"said": said, "unit_ids": [by_key.results()["unit_id"][0]]}
     with pytest.raises(NotFoundError, match="nothing was decided in this panel"):
-        await room.answer("undo", {})
+        await model.answer("undo", {})
 
 
 async def test_all_of_a_worker_and_all_of_a_filter_are_what_the_preview_said(operator: Operator) -> None:
     run = stored_run(operator, moods())
-    room = run.review().room
+    model = run.review().panel_model
     ann = run.results().set_index("worker_name")["worker_id"]["ann"].iloc[0]
-    chosen = await ask(room, "choose", {"worker_id": ann, "filter": "`answer.tone` == 'grim' and time_ratio < 0.5"})
+    chosen = await ask(model, "choose", {"worker_id": ann, "filter": "`answer.tone` == 'grim' and time_ratio < 0.5"})
     assert (chosen["worker"], chosen["list"]) == (4, 4)
     act = {
         "action": "decide",
         "args": {"verdict": "approve", "which": "worker", "choice": chosen["choice"], "bonus": 0.1},
     }
-    assert await ask(room, "preview", act) == (
+    assert await ask(model, "preview", act) == (
         "4 answers of 1 worker will be approved. $1.40 will be owed: $1.00 of pay, $0.40 of bonuses. "
         "The provider 'mock' pays nobody: the sum stays owed until operator.payments.mark_paid()."
     )
-    assert (await ask(room, "act", act))["done"] == 4
-    again = await ask(room, "act", act)
+    assert (await ask(model, "act", act))["done"] == 4
+    again = await ask(model, "act", act)
     assert (again["done"], "was approved by" in again["said"]) == (0, True)
     act["args"] |= {"verdict": "reject", "which": "list", "bonus": 0}
-    await ask(room, "act", act)
+    await ask(model, "act", act)
     assert set(run.results().groupby("worker_name")["status"].first().items()) == {
         ("ann", "accepted"), ("bob", "completed"), ("eve", "rejected"),
     }  # fmt: skip
@@ -144,24 +144,24 @@ async def test_all_of_a_worker_and_all_of_a_filter_are_what_the_preview_said(ope
 
 async def test_parts_of_a_cent_are_told_as_they_are(operator: Operator) -> None:
     run = stored_run(operator, moods(1))
-    room, unit_id = run.review().room, run.results()["unit_id"][0]
-    reply = await ask(room, "act", decide("approve", unit_id, bonus=0.004))
+    model, unit_id = run.review().panel_model, run.results()["unit_id"][0]
+    reply = await ask(model, "act", decide("approve", unit_id, bonus=0.004))
     assert reply["said"] == "Approved 1 answer. It comes to $0.2540, with a bonus of $0.0040 for each."
 
 
 async def test_what_was_said_after_a_decision_is_all_that_it_did(operator: Operator) -> None:
     run = stored_run(operator, moods())
-    room = run.review().room
+    model = run.review().panel_model
     ann = run.results().set_index("worker_name")["worker_id"]["ann"].iloc[0]
-    chosen = await ask(room, "choose", {"worker_id": ann})
+    chosen = await ask(model, "choose", {"worker_id": ann})
     args = {"verdict": "approve", "which": "worker", "choice": chosen["choice"], "grant": {"careful": 2}, "block": True}
-    reply = await ask(room, "act", {"action": "decide", "args": args})
+    reply = await ask(model, "act", {"action": "decide", "args": args})
     assert reply["said"] == "Approved 4 answers. It comes to $1.00. 1 worker: granted 'careful', blocked."
-    undone = await ask(room, "undo", {})
+    undone = await ask(model, "undo", {})
     assert undone["said"] == (
         "Undone: the decision on 4 answers. $1.00 is owed no longer. 1 worker: revoked 'careful', unblocked."
     )
-    reply = await ask(room, "act", decide("reject", run.results()["unit_id"][0]))
+    reply = await ask(model, "act", decide("reject", run.results()["unit_id"][0]))
     assert reply["said"] == "Rejected 1 answer."
 
 
@@ -169,66 +169,66 @@ async def test_the_price_of_an_answer_is_told_as_it_is(operator: Operator) -> No
     run = stored_run(operator, moods(1))
     with operator._runs.database.connections.writer.begin() as connection:  # type: ignore[attr-defined]
         connection.exec_driver_sql("UPDATE units SET pay_amount = 0.035")
-    assert (await ask(run.review().room, "show", {}))["pays"] == "$0.0350"
+    assert (await ask(run.review().panel_model, "show", {}))["pays"] == "$0.0350"
 
 
 async def test_the_list_of_what_waits_lets_go_of_what_was_decided_when_it_is_asked_anew(operator: Operator) -> None:
     run = stored_run(operator, moods(1))
-    room = run.review().room
-    await ask(room, "rows", {"only": "open"})
-    await ask(room, "act", decide("approve", run.results()["unit_id"][0]))
-    walked = await ask(room, "rows", {"only": "open"})
-    anew = await ask(room, "rows", {"only": "open", "anew": True})
+    model = run.review().panel_model
+    await ask(model, "rows", {"only": "open"})
+    await ask(model, "act", decide("approve", run.results()["unit_id"][0]))
+    walked = await ask(model, "rows", {"only": "open"})
+    anew = await ask(model, "rows", {"only": "open", "anew": True})
     assert [(found["total"], found["waiting"]) for found in (walked, anew)] == [(3, 2), (2, 2)]
 
 
 async def test_what_somebody_else_decided_first_is_told_and_stays(operator: Operator) -> None:
     run = stored_run(operator, moods())
-    room, unit_id = run.review().room, run.results()["unit_id"][0]
-    await ask(room, "rows", {})
+    model, unit_id = run.review().panel_model, run.results()["unit_id"][0]
+    await ask(model, "rows", {})
     await run.review.reject(unit_id, who="bob")
-    reply = await ask(room, "act", decide("approve", unit_id))
+    reply = await ask(model, "act", decide("approve", unit_id))
     assert reply["said"].startswith("The answer was rejected by bob at ")
     assert operator.payments().empty
-    assert (await ask(room, "show", {"unit_id": unit_id}))["status"] == "rejected"
+    assert (await ask(model, "show", {"unit_id": unit_id}))["status"] == "rejected"
 
 
 async def test_a_decision_of_a_cell_is_in_the_panel_at_once(operator: Operator) -> None:
     run = stored_run(operator, moods())
-    room = run.review().room
-    await room.load()
+    model = run.review().panel_model
+    await model.load()
     told: list[int] = []
-    room.on_change.append(lambda: told.append(room.state()["rev"]))
+    model.on_change.append(lambda: told.append(model.state()["rev"]))
     await run.review.approve(worker="eve", note="kind")
-    found = await ask(room, "show", {"unit_id": run.results()["unit_id"][2]})
+    found = await ask(model, "show", {"unit_id": run.results()["unit_id"][2]})
     assert told
-    assert counts_of(room) == {"completed": 8, "accepted": 4}
+    assert counts_of(model) == {"completed": 8, "accepted": 4}
     assert (found["record"]["approval_rate"], found["record"]["waiting"]) == (1.0, 0)
     assert [one["note"] for one in found["history"]] == ["kind"]
 
 
 async def test_another_kernels_decision_is_seen_when_somebody_looks(operator: Operator) -> None:
     run = stored_run(operator, moods())
-    room = run.review().room
-    await room.load()
-    await ask(room, "look", {})
-    assert room.state()["rev"] == 0
-    room._writer.listeners.clear()  # so that this kernel hears of nothing, as of another's
+    model = run.review().panel_model
+    await model.load()
+    await ask(model, "look", {})
+    assert model.state()["rev"] == 0
+    model._writer.listeners.clear()  # so that this kernel hears of nothing, as of another's
     await run.review.approve(worker="eve")
-    await ask(room, "look", {})
-    assert (await ask(room, "rows", {"only": "decided"}))["total"] == 4
+    await ask(model, "look", {})
+    assert (await ask(model, "rows", {"only": "decided"}))["total"] == 4
 
 
 async def test_as_many_decided_otherwise_elsewhere_are_seen_when_somebody_looks(operator: Operator) -> None:
     run = stored_run(operator, moods(1))
     await run.review.approve(worker="ann")
-    room = run.review().room
-    await room.load()
-    room._writer.listeners.clear()  # as of another kernel
+    model = run.review().panel_model
+    await model.load()
+    model._writer.listeners.clear()  # as of another kernel
     await run.review.undo(None, worker="ann")
     await run.review.approve(worker="bob")
-    await ask(room, "look", {})
-    found = await ask(room, "rows", {"only": "decided"})
+    await ask(model, "look", {})
+    found = await ask(model, "rows", {"only": "decided"})
     assert [row["worker_name"] for row in found["rows"]] == ["bob"]
 
 
@@ -241,14 +241,14 @@ async def test_a_reading_that_failed_is_made_up_for(operator: Operator, monkeypa
             raise broken.pop()
         return results["worker_name"] == "bob"
 
-    room = run.review(of_bob).room
-    await room.load()
-    room.forget()
+    model = run.review(of_bob).panel_model
+    await model.load()
+    model.forget()
     broken.append(DatabaseError("The database is locked."))
     with pytest.raises(DatabaseError):
-        await room.load()
+        await model.load()
     await run.review.approve(who="mia")
-    found = await ask(room, "rows", {})
+    found = await ask(model, "rows", {})
     assert [row["worker_name"] for row in found["rows"]] == ["bob"]
     assert not broken
 
@@ -259,23 +259,23 @@ async def test_all_of_a_worker_are_not_those_of_a_namesake_in_another_crowd(
     monkeypatch.setattr(registry.PROVIDERS, "_classes", dict(registry.PROVIDERS._classes))
     registry.PROVIDERS.register(Generous, replace=True)
     ours, theirs = stored_run(operator, moods(2)), stored_run(operator, moods(2), crowd="generous")
-    room = ReviewPanel(operator.review.of([ours.task_run_id, theirs.task_run_id])).room
+    model = ReviewPanel(operator.review.of([ours.task_run_id, theirs.task_run_id])).panel_model
     mine = ours.results().set_index("worker_name").loc["ann"]
-    chosen = await ask(room, "choose", {"worker_id": mine["worker_id"].iloc[0]})
+    chosen = await ask(model, "choose", {"worker_id": mine["worker_id"].iloc[0]})
     assert chosen["worker"] == 2
     act = {"action": "decide", "args": {"verdict": "approve", "which": "worker", "choice": chosen["choice"]}}
-    await ask(room, "act", act)
+    await ask(model, "act", act)
     assert set(ours.units().set_index("unit_id").loc[mine["unit_id"], "status"]) == {"accepted"}
     assert set(theirs.units()["status"]) == {"completed"}
 
 
 async def test_an_answer_that_comes_while_somebody_reviews_goes_to_the_end(operator: Operator) -> None:
     run = stored_run(operator, moods(2))
-    room = run.review(order="suspicion").room
-    before = await ask(room, "rows", {"order": "suspicion"})
-    room.forget()
+    model = run.review(order="suspicion").panel_model
+    before = await ask(model, "rows", {"order": "suspicion"})
+    model.forget()
     await run.review.approve(run.results()["unit_id"][0])
-    after = await ask(room, "rows", {"order": "suspicion", "only": "open"})
+    after = await ask(model, "rows", {"order": "suspicion", "only": "open"})
     assert [row["unit_id"] for row in after["rows"]] == [row["unit_id"] for row in before["rows"]]
 
 
@@ -288,30 +288,30 @@ async def test_a_review_may_be_of_some_answers_alone(operator: Operator, selecti
         "mask": results["worker_name"] == "eve",
         "function": lambda frame: frame["worker_name"] == "eve",
     }
-    room = run.review(chosen[selection]).room
-    await room.load()
-    assert counts_of(room) == {"completed": 4}
+    model = run.review(chosen[selection]).panel_model
+    await model.load()
+    assert counts_of(model) == {"completed": 4}
 
 
 async def test_all_runs_of_a_task_are_reviewed_together(operator: Operator) -> None:
     first, _ = stored_run(operator, moods(1)), stored_run(operator, moods(2))
-    room = operator.review("moods").room
-    await ask(room, "act", decide("approve", first.results()["unit_id"][0]))
-    await room.load()
-    assert counts_of(room) == {"completed": 8, "accepted": 1}
+    model = operator.review("moods").panel_model
+    await ask(model, "act", decide("approve", first.results()["unit_id"][0]))
+    await model.load()
+    assert counts_of(model) == {"completed": 8, "accepted": 1}
 
 
 async def test_next_is_what_waits_and_begins_again_at_the_end(operator: Operator) -> None:
     run = stored_run(operator, moods(1))
-    room = run.review().room
-    ids = [row["unit_id"] for row in (await ask(room, "rows", {}))["rows"]]
+    model = run.review().panel_model
+    ids = [row["unit_id"] for row in (await ask(model, "rows", {}))["rows"]]
     step = {"step": 1, "waiting": True, "only": "open"}
-    await ask(room, "act", decide("approve", ids[1]))
-    assert (await ask(room, "show", {"unit_id": ids[0], **step}))["unit_id"] == ids[2]
-    assert (await ask(room, "show", {"unit_id": ids[2], **step}))["unit_id"] == ids[0]
-    await ask(room, "act", decide("approve", ids[0]))
-    await ask(room, "act", decide("approve", ids[2]))
-    assert await ask(room, "show", {"unit_id": ids[2], **step}) is None
+    await ask(model, "act", decide("approve", ids[1]))
+    assert (await ask(model, "show", {"unit_id": ids[0], **step}))["unit_id"] == ids[2]
+    assert (await ask(model, "show", {"unit_id": ids[2], **step}))["unit_id"] == ids[0]
+    await ask(model, "act", decide("approve", ids[0]))
+    await ask(model, "act", decide("approve", ids[2]))
+    assert await ask(model, "show", {"unit_id": ids[2], **step}) is None
 
 
 @pytest.mark.parametrize(
@@ -327,9 +327,9 @@ async def test_next_is_what_waits_and_begins_again_at_the_end(operator: Operator
     ],
 )
 async def test_what_cannot_be_asked_is_told(operator: Operator, args: dict[str, Any], told: str) -> None:
-    room = stored_run(operator, moods(1)).review().room
+    model = stored_run(operator, moods(1)).review().panel_model
     with pytest.raises(ConfigError, match=told.replace("(", r"\(")):
-        await room.answer("rows", args)
+        await model.answer("rows", args)
 
 
 @pytest.mark.parametrize(
@@ -341,9 +341,9 @@ async def test_what_cannot_be_asked_is_told(operator: Operator, args: dict[str, 
     ],
 )
 async def test_what_cannot_be_done_is_told(operator: Operator, act: dict[str, Any], told: str) -> None:
-    room = stored_run(operator, moods(1)).review().room
+    model = stored_run(operator, moods(1)).review().panel_model
     with pytest.raises(ConfigError, match=told):
-        await room.answer("act", act)
+        await model.answer("act", act)
 
 
 async def test_without_a_kernel_it_is_a_table(operator: Operator) -> None:
@@ -361,7 +361,7 @@ async def test_without_a_kernel_it_is_a_table(operator: Operator) -> None:
 
 async def test_a_page_is_filled_from_the_files_that_its_worker_had(operator: Operator) -> None:
     run = stored_page_run(operator, "<p>${text}</p><input name=tone>", [said(0, "ann", "</script><b>")])
-    found = await ask(run.review().room, "show", {})
+    found = await ask(run.review().panel_model, "show", {})
     assert "</script><b>" not in found["page"]
     assert "\\u003c/script>\\u003cb>" in found["page"]
     assert "connect-src 'none'; form-action 'none'" in unescape(found["page"])
@@ -371,8 +371,8 @@ async def test_a_page_is_filled_from_the_files_that_its_worker_had(operator: Ope
 async def test_numbers_and_text_that_json_cannot_hold_do_not_stop_a_review(operator: Operator) -> None:
     answer = {"tone": "half \ud83d", "many": list(range(3)), "none": None}
     run = stored_run(operator, [(0, "ann", answer, 1.0), (1, "bob", ["bare"], 1.0), (2, "eve", None, 1.0)])
-    for row in (await ask(run.review().room, "rows", {}))["rows"]:
-        await ask(run.review().room, "show", {"unit_id": row["unit_id"]})
+    for row in (await ask(run.review().panel_model, "rows", {}))["rows"]:
+        await ask(run.review().panel_model, "show", {"unit_id": row["unit_id"]})
 
 
 def test_modules_do_not_share_names() -> None:

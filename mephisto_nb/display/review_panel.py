@@ -1,7 +1,4 @@
-"""Answers to be reviewed as a notebook shows them: a panel where a kernel is, a table everywhere else.
-
-Answers to be reviewed where no kernel is: how many have which status, and the first of them.
-"""
+"""Answers to be reviewed as a notebook shows them: a panel where a kernel is, a table of the first everywhere else."""
 
 from __future__ import annotations
 
@@ -10,8 +7,8 @@ from functools import cached_property
 from time import time
 from typing import Any
 
-from mephisto_nb.display.people.people_panels import MOST_ROWS, render_table
-from mephisto_nb.display.review.review_model import ReviewRoom
+from mephisto_nb.display.people_panels import MOST_ROWS, render_table
+from mephisto_nb.display.review_model import ReviewModel
 from mephisto_nb.display.table import Query, to_json
 from mephisto_nb.display.widgets.widget import FrontEnd, can_be_live, make_model
 from mephisto_nb.display.widgets.widget_server import Subject
@@ -40,16 +37,16 @@ _COLUMNS: tuple[tuple[str, Callable[[Mapping[str, Any]], str]], ...] = (
 )
 
 
-def draw_review(room: ReviewRoom) -> dict[str, str]:
+def draw_review(model: ReviewModel) -> dict[str, str]:
     """Draw the answers as they are now, by type: a page, and plain text. It reads them."""
-    answers = room.read()
+    answers = model.read()
     counts = answers.counts()
-    frame = answers.table(room.order).find(Query())
+    frame = answers.table(model.order).find(Query())
     rows = [[words(row) for _, words in _COLUMNS] for row in to_json(frame.head(MOST_ROWS))]
     by_status = ", ".join(f"{counts[status]:,} {name}" for status, name in STATUSES.items() if counts.get(status))
     return render_table(
         {
-            "title": f"Review of {plain(', '.join(room.state()['tasks']))}",
+            "title": f"Review of {plain(', '.join(model.state()['tasks']))}",
             "counted": f"{count(len(frame), 'answer')}: {by_status}" if by_status else "",
             "names": [name for name, _ in _COLUMNS],
             "rows": rows,
@@ -70,7 +67,7 @@ REVIEW = FrontEnd(
         "words", "dom", "link", "dialogs", "grid", "ask", "heading", "mount", "answer", "beside", "verdicts", "walk",
         "review",
     ),
-    ("base", "dashboard", "panels", "rooms", "review"),
+    ("base", "dashboard", "panels", "people", "review"),
 )  # fmt: skip
 
 
@@ -102,7 +99,7 @@ class ReviewPanel:
             raise NotFoundError("There is no run whose answers could be reviewed. See operator.task_runs().")
         # Answers that are named are chosen now; a function is asked again whenever answers have come.
         named = units if units is None or callable(units) else list(select(reviewing, units))
-        self.room = ReviewRoom(reviewing, named, order)
+        self.panel_model = ReviewModel(reviewing, named, order)
 
     def panel(self) -> Any:
         """Give the panel itself, an anywidget, to put into a layout of your own, or into marimo."""
@@ -113,15 +110,14 @@ class ReviewPanel:
         return make_model(TOPIC, self._find, REVIEW)
 
     async def _find(self, topic: str) -> Subject:
-        return Subject(self.room)
+        return Subject(self.panel_model)
 
     def __repr__(self) -> str:
-        return (
-            f"<review of {', '.join(self.room.state()['tasks'])}: shown in a notebook; run.review.queue() is a frame>"
-        )
+        tasks = ", ".join(self.panel_model.state()["tasks"])
+        return f"<review of {tasks}: shown in a notebook; run.review.queue() is a frame>"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        still = draw_review(self.room)
+        still = draw_review(self.panel_model)
         if not can_be_live():
             return still
         bundle: dict[str, Any] = self._model._repr_mimebundle_()[0]

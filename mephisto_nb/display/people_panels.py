@@ -1,7 +1,4 @@
-"""Qualifications and workers as a notebook shows them: panels where a kernel is, tables everywhere else.
-
-Qualifications and workers where no kernel is: their first rows as a table, and as text.
-"""
+"""Qualifications and workers as a notebook shows them: panels where a kernel is, their first rows everywhere else."""
 
 from __future__ import annotations
 
@@ -10,9 +7,8 @@ from functools import cached_property
 from time import time
 from typing import Any
 
-from jinja2 import Environment, PackageLoader
-
-from mephisto_nb.display.people.people_model import PeopleRoom, room_of
+from mephisto_nb.display.people_model import PeopleModel, people_model_of
+from mephisto_nb.display.summary import templates
 from mephisto_nb.display.table import Query, to_json
 from mephisto_nb.display.widgets.widget import FrontEnd, can_be_live, make_model
 from mephisto_nb.display.widgets.widget_server import Subject
@@ -22,13 +18,6 @@ from mephisto_nb.runs import Runs
 
 #: So many rows are shown.
 MOST_ROWS = 20
-
-_templates = Environment(
-    loader=PackageLoader("mephisto_nb.display"),
-    autoescape=lambda name: name is not None and name.endswith(".html"),
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 Column = tuple[str, Callable[[Mapping[str, Any]], str]]
 
@@ -64,19 +53,19 @@ _WORKERS: tuple[Column, ...] = (
 )
 
 
-def draw_qualifications(room: PeopleRoom) -> dict[str, str]:
+def draw_qualifications(model: PeopleModel) -> dict[str, str]:
     """Draw the qualifications as they are now, by type: a page, and plain text."""
     first = "await operator.qualifications.create('careful', 'reads twice')"
-    return _draw(room, "qualifications", "qualification", _QUALIFICATIONS, first)
+    return _draw(model, "qualifications", "qualification", _QUALIFICATIONS, first)
 
 
-def draw_workers(room: PeopleRoom) -> dict[str, str]:
+def draw_workers(model: PeopleModel) -> dict[str, str]:
     """Draw the workers as they are now, by type: a page, and plain text."""
-    return _draw(room, "workers", "worker", _WORKERS, "run = await operator.launch_task_run(config, shared_state)")
+    return _draw(model, "workers", "worker", _WORKERS, "run = await operator.launch_task_run(config, shared_state)")
 
 
-def _draw(room: PeopleRoom, table: str, one: str, columns: Sequence[Column], first: str) -> dict[str, str]:
-    frame = room.table(table).find(Query())
+def _draw(model: PeopleModel, table: str, one: str, columns: Sequence[Column], first: str) -> dict[str, str]:
+    frame = model.table(table).find(Query())
     rows = [[words(row) for _, words in columns] for row in to_json(frame.head(MOST_ROWS))]
     values = {
         "title": f"{one}s".capitalize(),
@@ -95,8 +84,8 @@ def render_table(values: Mapping[str, Any]) -> dict[str, str]:
     """Render the first rows of a table, by type: a page, and plain text; every value is escaped."""
     values = {**values, "taken_at": moment(values["taken_at"])}
     return {
-        "text/plain": _templates.get_template("people.txt").render(values),
-        "text/html": _templates.get_template("people.html").render(values),
+        "text/plain": templates.get_template("people.txt").render(values),
+        "text/html": templates.get_template("people.html").render(values),
     }
 
 
@@ -107,7 +96,7 @@ PEOPLE = FrontEnd(
         "words", "dom", "link", "dialogs", "grid", "ask", "heading", "mount", "compose", "qualifications", "workers",
         "panels",
     ),
-    ("base", "dashboard", "panels", "rooms"),
+    ("base", "dashboard", "panels", "people"),
 )  # fmt: skip
 
 
@@ -126,9 +115,9 @@ class PeoplePanel:
         self._people, self._runs, self._topic = people, runs, topic
 
     @property
-    def room(self) -> PeopleRoom:
+    def panel_model(self) -> PeopleModel:
         """What the panel knows, and answers."""
-        return room_of(self._people, self._runs)
+        return people_model_of(self._people, self._runs)
 
     @cached_property
     def model(self) -> Any:
@@ -136,11 +125,11 @@ class PeoplePanel:
         return make_model(self._topic, self._find, PEOPLE)
 
     async def _find(self, topic: str) -> Subject:
-        return Subject(self.room)
+        return Subject(self.panel_model)
 
     def bundle(self) -> dict[str, Any]:
         """Return the panel in all its forms; the widget's comes first."""
-        still = _DRAWN[self._topic](self.room)
+        still = _DRAWN[self._topic](self.panel_model)
         if not can_be_live():
             return dict(still)
         bundle: dict[str, Any] = self.model._repr_mimebundle_()[0]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mephisto_nb.display.widgets.widget_server import Desk, Subject
+from mephisto_nb.display.widgets.widget_server import Subject, WidgetServer
 from mephisto_nb.errors import NotFoundError
 
 
@@ -53,12 +53,12 @@ class Run:
 
 
 class Page:
-    """A desk, and what it has sent to the views."""
+    """A server, and what it has sent to the views."""
 
     def __init__(self) -> None:
         self.source, self.run = Source(), Run()
         self.sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self.desk = Desk(self.find, self.sent.put_nowait, asyncio.get_running_loop())
+        self.server = WidgetServer(self.find, self.sent.put_nowait, asyncio.get_running_loop())
 
     async def find(self, topic: str) -> Subject:
         if topic == "gone":
@@ -66,18 +66,18 @@ class Page:
         return Subject(self.source, None if topic == "past" else self.run)
 
     async def ask(self, **message: Any) -> dict[str, Any]:
-        self.desk.handle({"view": "v", "request": 1, "topic": "run1", "args": {}, **message})
+        self.server.handle({"view": "v", "request": 1, "topic": "run1", "args": {}, **message})
         return await self.sent.get()
 
     async def look(self, *topics: str) -> None:
-        self.desk.handle({"type": "look", "view": "v", "topics": list(topics), "again": []})
+        self.server.handle({"type": "look", "view": "v", "topics": list(topics), "again": []})
 
 
 @pytest.fixture
 async def page() -> Any:
     page = Page()
     yield page
-    page.desk.close()
+    page.server.close()
 
 
 async def test_a_look_is_answered_with_the_state_and_then_with_what_was_read(page: Page) -> None:
@@ -119,14 +119,14 @@ async def test_actions_are_previewed_and_done(page: Page) -> None:
     await page.ask(type="act", action="limits", args={"task_reward": 0.2})
     await page.ask(type="act", action="pause")
     assert page.run.calls == [{"task_reward": 0.2}, "pause"]
-    assert (await page.ask(type="act", action="expire"))["result"] == "12 units have expired."
+    assert (await page.ask(type="act", action="expire"))["result"] == {"words": "12 units have expired.", "text": ""}
 
 
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"type": "act", "action": "__init__"}, "cannot '__init__'"),
-        ({"type": "act", "action": "pause", "args": {"x": 1}}, "takes no x"),
+        ({"type": "act", "action": "__init__"}, "There is no action '__init__'. Name one of pause, resume"),
+        ({"type": "act", "action": "pause", "args": {"x": 1}}, "takes no argument x"),
         ({"type": "act", "action": "pause", "topic": "past"}, "can only be looked at"),
         ({"type": "act", "action": "pause", "topic": "gone"}, "no such run"),
         ({"type": "submission", "agent_id": "nobody"}, "'nobody' has sent nothing"),
@@ -144,5 +144,5 @@ async def test_an_answer_is_read_when_it_is_opened(page: Page) -> None:
 
 async def test_nonsense_is_ignored(page: Page) -> None:
     for message in (None, "look", {}, {"type": "look"}, {"type": "act", "topic": 1}):
-        page.desk.handle(message)
+        page.server.handle(message)
     assert page.sent.empty()

@@ -1,7 +1,4 @@
-"""What a review panel knows, and answers.
-
-What a decision came to, in words.
-"""
+"""What a review panel knows, and answers; and what a decision in it came to, in words."""
 
 from __future__ import annotations
 
@@ -15,9 +12,8 @@ from weakref import WeakMethod
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.display.review.answers import Answers, describe, plain
-from mephisto_nb.display.table import Query, query_from
-from mephisto_nb.display.widgets.panel_model import Answering, Room
+from mephisto_nb.display.review_answers import Answers, describe, plain
+from mephisto_nb.display.table import Answering, PanelModel, Query, query_from
 from mephisto_nb.display.words import count
 from mephisto_nb.errors import ConfigError, NotFoundError
 from mephisto_nb.kernel.writer import in_thread
@@ -31,36 +27,6 @@ from mephisto_nb.review.queue import ORDERS
 from mephisto_nb.review.reviewing import Reviewing
 from mephisto_nb.review.selection import Units
 
-
-def tell_decided(outcome: pd.DataFrame, verdict: UnitStatus, extras: Extras) -> str:
-    """Say what a decision did, and what it left alone."""
-    bonus = f", with a bonus of {dollars(float(extras.bonus))} for each" if extras.bonus else ""
-    return _tell(outcome, SAID[verdict].capitalize(), f"It comes to {{}}{bonus}.")
-
-
-def tell_undone(outcome: pd.DataFrame) -> str:
-    """Say what was taken back, and what could not be."""
-    return _tell(outcome, "Undone: the decision on", "{} is owed no longer.")
-
-
-def _tell(outcome: pd.DataFrame, said: str, sum_: str) -> str:
-    done = outcome[outcome["done"]]
-    words = []
-    if len(done):
-        workers = done["worker_id"].nunique()
-        whose = f" of {count(workers, 'worker')}" if workers > 1 else ""
-        words.append(f"{said} {count(len(done), 'answer')}{whose}.")
-        if owed := abs(math.fsum(done["owed"])):
-            words.append(sum_.format(dollars(owed)))
-        also = Counter(done.loc[done["also"] != "", "also"])
-        words += [f"{count(number, 'worker')}: {what}." for what, number in also.items()]
-    left = Counter(outcome.loc[~outcome["done"], "why"])
-    if left:
-        stories = "; ".join(f"{number:,} {why}" if len(outcome) > 1 else why for why, number in left.items())
-        words.append(f"Left alone: {stories}." if len(outcome) > 1 else f"The answer {stories}.")
-    return " ".join(words) or "There was nothing to be done."
-
-
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -71,7 +37,7 @@ _KEPT, _CHOICES = 200, 4
 _COLUMNS = ("unit_id", "worker_name", "status", "waiting", "reasons", "suspicion", "agreement", "others", "glimpse")
 
 
-class ReviewRoom(Room):
+class ReviewModel(PanelModel):
     """Follows answers that are reviewed, reading them only when somebody looks and something has changed.
 
     Parameters
@@ -126,7 +92,7 @@ class ReviewRoom(Room):
         await self._in_turn(self.read)
 
     def read(self) -> Answers:
-        """Give the answers as they are now; blocks where they have to be read."""
+        """Return the answers as they are now; blocks where they have to be read."""
         before = self._read
         if before is None or self._is_stale:
             self._is_stale = False
@@ -204,7 +170,7 @@ class ReviewRoom(Room):
         return {**window, "rows": [{name: row[name] for name in _COLUMNS} for row in window["rows"]]}
 
     async def _show(self, args: JSONObject) -> JSON:
-        """Give an answer in full: the one of an id, or that which comes before or after it in the list."""
+        """Return an answer in full: the one of an id, or that which comes before or after it in the list."""
         return await self._in_turn(self._describe, args)
 
     def _describe(self, args: JSONObject) -> JSON:
@@ -288,8 +254,37 @@ class ReviewRoom(Room):
         return verdict, rows, given
 
 
+def tell_decided(outcome: pd.DataFrame, verdict: UnitStatus, extras: Extras) -> str:
+    """Say what a decision did, and what it left alone."""
+    bonus = f", with a bonus of {dollars(float(extras.bonus))} for each" if extras.bonus else ""
+    return _tell(outcome, SAID[verdict].capitalize(), f"It comes to {{}}{bonus}.")
+
+
+def tell_undone(outcome: pd.DataFrame) -> str:
+    """Say what was taken back, and what could not be."""
+    return _tell(outcome, "Undone: the decision on", "{} is owed no longer.")
+
+
+def _tell(outcome: pd.DataFrame, said: str, sum_: str) -> str:
+    done = outcome[outcome["done"]]
+    words = []
+    if len(done):
+        workers = done["worker_id"].nunique()
+        whose = f" of {count(workers, 'worker')}" if workers > 1 else ""
+        words.append(f"{said} {count(len(done), 'answer')}{whose}.")
+        if owed := abs(math.fsum(done["owed"])):
+            words.append(sum_.format(dollars(owed)))
+        also = Counter(done.loc[done["also"] != "", "also"])
+        words += [f"{count(number, 'worker')}: {what}." for what, number in also.items()]
+    left = Counter(outcome.loc[~outcome["done"], "why"])
+    if left:
+        stories = "; ".join(f"{number:,} {why}" if len(outcome) > 1 else why for why, number in left.items())
+        words.append(f"Left alone: {stories}." if len(outcome) > 1 else f"The answer {stories}.")
+    return " ".join(words) or "There was nothing to be done."
+
+
 def _weakly(method: WeakMethod[Callable[[Changes], None]]) -> Callable[[Changes], None]:
-    """Give a listener that keeps nobody alive."""
+    """Return a listener that keeps nobody alive."""
 
     def listener(changes: Changes) -> None:
         if (mine := method()) is not None:
@@ -303,7 +298,7 @@ def _where(args: JSONObject) -> tuple[str, str]:
 
 
 def _next(at: int, step: int, waiting: list[bool], *, only_waiting: bool) -> int | None:
-    """Give the place that is next; of what waits, also from the beginning again where nothing comes after."""
+    """Return the place that is next; of what waits, also from the beginning again where nothing comes after."""
     last = len(waiting)
     places, rest = (
         (range(at + 1, last), range(max(at, 0))) if step > 0 else (range(at - 1, -1, -1), range(last - 1, at, -1))

@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.display.table import Table, query_from, to_json
-from mephisto_nb.display.widgets.panel_model import Answering, Room
+from mephisto_nb.display.table import Answering, PanelModel, Table, query_from, to_json
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.frames.people_frames import history_frame
 from mephisto_nb.kernel.writer import in_thread
@@ -25,102 +24,18 @@ MOST_HISTORY = 500
 #: So many names of qualifications are offered to choose from.
 MOST_NAMES = 1000
 
-
-class Snapshot:
-    """Tables of people, each read when it is first asked for.
-
-    Parameters
-    ----------
-    people
-        Of whom.
-    last_event
-        How far the event log was known to go before.
-    """
-
-    def __init__(self, people: People, last_event: int) -> None:
-        self._people = people
-        self._tables: dict[tuple[str, str], Table] = {}
-        #: How far the event log went before anything was read here: what comes later is news.
-        self.last_event, _ = people.acts.database.people.find_people_news(last_event)
-
-    def table(self, name: str, of: str = "") -> Table:
-        """Give a table: workers, qualifications, grants, eligibility; and `of` one qualification, holders or history.
-
-        Raises
-        ------
-        ConfigError
-            There is no such table.
-        """
-        if (name, of) not in self._tables:
-            self._tables[name, of] = self._make(name, of)
-        return self._tables[name, of]
-
-    def forget(self, name: str) -> None:
-        """Read a table anew when it is next asked for."""
-        self._tables.pop((name, ""), None)
-
-    def counts(self) -> JSONObject:
-        """Give how many there are, and the names of qualifications."""
-        workers, qualifications = self.table("workers").frame, self.table("qualifications").frame
-        return {
-            "workers": len(workers),
-            "blocked": int(workers["blocked"].sum()),
-            "below_minimum": int(workers["below_minimum"].sum()),
-            "qualifications": len(qualifications),
-            "names": qualifications["qualification_name"].head(MOST_NAMES).tolist(),
-        }
-
-    def history(self, *, qualification_name: str | None = None, worker_id: str | None = None) -> pd.DataFrame:
-        """Give the newest of what was done, newest first."""
-        database = self._people.acts.database
-        events = database.people.read_people_events(
-            qualification_name=qualification_name, worker_id=worker_id, newest=MOST_HISTORY
-        )
-        return history_frame(events, database.people.read_workers())[::-1]
-
-    def _make(self, name: str, of: str) -> Table:
-        if name == "workers":
-            return self._make_workers()
-        if name == "qualifications":
-            return self._make_qualifications()
-        if name == "grants":
-            return Table(self._people.qualifications.grants(), ("worker_name",))
-        if name == "holders":
-            grants = self.table("grants").frame
-            return Table(grants[grants["qualification_name"] == of], ("worker_name", "provider_type"))
-        if name == "history":
-            return Table(self.history(qualification_name=of), ("worker_name", "why", "who"))
-        if name == "eligibility":
-            frame = self._people.qualifications.who_would_qualify()
-            frame["fails"] = ~frame["passes"]
-            return Table(frame, ("worker_name", "reason"))
-        raise ConfigError(f"There is no table {name!r}.")
-
-    def _make_workers(self) -> Table:
-        frame = self._people.workers.frame()
-        frame["noted"] = frame["notes"] > 0
-        return Table(frame, ("worker_name", "provider_type", "qualifications"))
-
-    def _make_qualifications(self) -> Table:
-        frame = self._people.qualifications.frame()
-        live = self._people.acts.database.runs.find_runs(live=True)
-        required = [[run.task_name for run in live if requires(run, one)] for one in frame["qualification_name"]]
-        frame["required_by"] = pd.Series([", ".join(dict.fromkeys(names)) for names in required], dtype=object)
-        return Table(frame, ("qualification_name", "description"))
-
-
 #: What a click does is a method: of qualifications, or of workers.
 OF_QUALIFICATIONS = ("create", "describe", "delete", "grant", "revoke")
 OF_WORKERS = ("block", "unblock", "note")
 
 
-class PeopleRoom(Room):
+class PeopleModel(PanelModel):
     """Follows the people of an operator's database, reading it only when somebody looks and something has changed.
 
     Parameters
     ----------
     people
-        Of whom. Use `room_of`, which makes one model for each.
+        Of whom. Use `people_model_of`, which makes one model for each.
     runs
         The runs of the same operator, which change people, too.
     """
@@ -190,14 +105,14 @@ class PeopleRoom(Room):
         }
 
     def snapshot(self) -> Snapshot:
-        """Give what is read of the database since the last change; what is asked of it first, it reads, and blocks."""
+        """Return what is read of the database since the last change; what is asked of it first it reads, and blocks."""
         if self._read is None or self._read_rev != self._rev:
             self._read, self._read_rev = Snapshot(self._people, self._last_event), self._rev
             self._last_event = self._read.last_event
         return self._read
 
     def table(self, name: str, of: str = "") -> Table:
-        """Give a table as the database has it now; may block."""
+        """Return a table as the database has it now; may block."""
         return self.snapshot().table(name, of)
 
     # -- answers ---------------------------------------------------------------------------------------------
@@ -283,6 +198,97 @@ class PeopleRoom(Room):
         return await self._told(outcome)
 
 
+def people_model_of(people: People, runs: Runs) -> PeopleModel:
+    """Return the model of an operator's people: one for each, made when it is first asked for."""
+    known = people.watched_by
+    if not isinstance(known, PeopleModel):
+        known = people.watched_by = PeopleModel(people, runs)
+    return known
+
+
+class Snapshot:
+    """Tables of people, each read when it is first asked for.
+
+    Parameters
+    ----------
+    people
+        Of whom.
+    last_event
+        How far the event log was known to go before.
+    """
+
+    def __init__(self, people: People, last_event: int) -> None:
+        self._people = people
+        self._tables: dict[tuple[str, str], Table] = {}
+        #: How far the event log went before anything was read here: what comes later is news.
+        self.last_event, _ = people.acts.database.people.find_people_news(last_event)
+
+    def table(self, name: str, of: str = "") -> Table:
+        """Return a table: workers, qualifications, grants, eligibility; and `of` one qualification, holders or history.
+
+        Raises
+        ------
+        ConfigError
+            There is no such table.
+        """
+        if (name, of) not in self._tables:
+            self._tables[name, of] = self._make(name, of)
+        return self._tables[name, of]
+
+    def forget(self, name: str) -> None:
+        """Read a table anew when it is next asked for."""
+        self._tables.pop((name, ""), None)
+
+    def counts(self) -> JSONObject:
+        """Return how many there are, and the names of qualifications."""
+        workers, qualifications = self.table("workers").frame, self.table("qualifications").frame
+        return {
+            "workers": len(workers),
+            "blocked": int(workers["blocked"].sum()),
+            "below_minimum": int(workers["below_minimum"].sum()),
+            "qualifications": len(qualifications),
+            "names": qualifications["qualification_name"].head(MOST_NAMES).tolist(),
+        }
+
+    def history(self, *, qualification_name: str | None = None, worker_id: str | None = None) -> pd.DataFrame:
+        """Return the newest of what was done, newest first."""
+        database = self._people.acts.database
+        events = database.people.read_people_events(
+            qualification_name=qualification_name, worker_id=worker_id, newest=MOST_HISTORY
+        )
+        return history_frame(events, database.people.read_workers())[::-1]
+
+    def _make(self, name: str, of: str) -> Table:
+        if name == "workers":
+            return self._make_workers()
+        if name == "qualifications":
+            return self._make_qualifications()
+        if name == "grants":
+            return Table(self._people.qualifications.grants(), ("worker_name",))
+        if name == "holders":
+            grants = self.table("grants").frame
+            return Table(grants[grants["qualification_name"] == of], ("worker_name", "provider_type"))
+        if name == "history":
+            return Table(self.history(qualification_name=of), ("worker_name", "why", "who"))
+        if name == "eligibility":
+            frame = self._people.qualifications.who_would_qualify()
+            frame["fails"] = ~frame["passes"]
+            return Table(frame, ("worker_name", "reason"))
+        raise ConfigError(f"There is no table {name!r}.")
+
+    def _make_workers(self) -> Table:
+        frame = self._people.workers.frame()
+        frame["noted"] = frame["notes"] > 0
+        return Table(frame, ("worker_name", "provider_type", "qualifications"))
+
+    def _make_qualifications(self) -> Table:
+        frame = self._people.qualifications.frame()
+        live = self._people.acts.database.runs.find_runs(live=True)
+        required = [[run.task_name for run in live if requires(run, one)] for one in frame["qualification_name"]]
+        frame["required_by"] = pd.Series([", ".join(dict.fromkeys(names)) for names in required], dtype=object)
+        return Table(frame, ("qualification_name", "description"))
+
+
 def _read(args: JSONObject) -> tuple[str, JSONObject]:
     """Read an action and its arguments: workers are chosen by their ids, or named."""
     action, arguments = str(args.get("action")), dict(args.get("args") or {})
@@ -291,11 +297,3 @@ def _read(args: JSONObject) -> tuple[str, JSONObject]:
     if "worker_ids" in arguments:
         arguments["workers"] = pd.DataFrame({"worker_id": arguments.pop("worker_ids")})
     return action, arguments
-
-
-def room_of(people: People, runs: Runs) -> PeopleRoom:
-    """Return the model of an operator's people: one for each, made when it is first asked for."""
-    known = people.watched_by
-    if not isinstance(known, PeopleRoom):
-        known = people.watched_by = PeopleRoom(people, runs)
-    return known

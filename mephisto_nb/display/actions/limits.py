@@ -1,0 +1,113 @@
+"""Change the limits of a run while it lasts: how many units at once, how many for one worker, and what they pay."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.display.actions._base import (
+    Action,
+    ActionField,
+    ActionForm,
+    ActionQuestion,
+    ActionResult,
+    DrivenRun,
+    state_of,
+)
+from mephisto_nb.display.words import count
+from mephisto_nb.kernel.steering import check_limits
+from mephisto_nb.model.money import dollars
+from mephisto_nb.rules.launching import count_over_limit, limits_of, unheld_units
+from mephisto_nb.rules.run_state import RunState
+
+
+class ChangeLimits(Action):
+    """Change the limits that are given; the others stay."""
+
+    name = "limits"
+    label = "Limits…"
+    form = ActionForm(
+        "Change limits",
+        "Apply",
+        (
+            ActionField(
+                "max_num_concurrent_units",
+                "Units on offer at once",
+                "0: all of them",
+                now="limits.max_num_concurrent_units",
+            ),
+            ActionField(
+                "maximum_units_per_worker",
+                "Units for each worker",
+                "0: any number",
+                now="limits.maximum_units_per_worker",
+            ),
+            ActionField(
+                "task_reward",
+                "Pay for a unit, in US dollars",
+                "for units that nobody has yet",
+                kind="amount",
+                now="limits.task_reward",
+            ),
+        ),
+    )
+    question = ActionQuestion("Change the limits?", "Change them")
+    during = "Changing the limits…"
+    done = "The limits are changed."
+
+    def check(self, args: Mapping[str, object]) -> None:
+        """Raise if a limit is none, or a value cannot be.
+
+        Raises
+        ------
+        ConfigError
+            There is no such limit, none is given, or one cannot be.
+        """
+        check_limits(**args)
+
+    def preview(self, run: DrivenRun, args: JSONObject) -> str:
+        """Say which limits change, from what to what, and what that does and costs."""
+        state, limits = state_of(run), check_limits(**args)
+        in_force = limits_of(state.rules)
+        changed = {name: value for name, value in limits.items() if value != in_force[name]}
+        if not changed:
+            return "These limits are in force already: nothing changes."
+        sentences: Mapping[str, Callable[[float, float], str]] = {
+            "max_num_concurrent_units": partial(_concurrent, state),
+            "maximum_units_per_worker": _per_worker,
+            "task_reward": partial(_pay, state, run.live.parts.provider.FEE_RATE),
+        }
+        return " ".join(say(in_force[name], changed[name]) for name, say in sentences.items() if name in changed)
+
+    async def do(self, run: DrivenRun, args: JSONObject) -> ActionResult:
+        """Change them."""
+        await run.steering.change_limits(**args)
+        return ActionResult()
+
+
+def _concurrent(state: RunState, before: float, after: float) -> str:
+    waiting = count_over_limit(state, after)
+    effect = f": {count(waiting, 'unit')} on offer will wait again" if waiting else ""
+    return f"Units open to workers at once: {_limit(after)} instead of {_limit(before)}{effect}."
+
+
+def _per_worker(before: float, after: float) -> str:
+    return f"Units that one worker may do: {_limit(after)} instead of {_limit(before)}."
+
+
+def _pay(state: RunState, fee_rate: float, before: float, after: float) -> str:
+    units = unheld_units(state)
+    added = math.fsum(after - unit.pay_amount for unit in units) * (1 + fee_rate)
+    fees = ", fees included" if fee_rate else ""
+    effect = f"adds {dollars(added)}{fees}" if added >= 0 else f"saves {dollars(-added)}{fees}"
+    later = "" if state.generator_done else " Units that are made later get it, too."
+    return (
+        f"Pay for a unit: {dollars(after)} instead of {dollars(before)}, for {count(len(units), 'unit')} that nobody "
+        f"has yet: {effect}.{later}"
+    )
+
+
+def _limit(limit: float) -> str:
+    return f"{limit:,.0f}" if limit else "any number"

@@ -1,0 +1,75 @@
+"""End a run: gently, when those who are at work are done, or at once."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.display.actions._base import (
+    Action,
+    ActionQuestion,
+    ActionResult,
+    DrivenRun,
+    at_work,
+    state_of,
+    takes_back,
+    when_it_ends,
+)
+from mephisto_nb.display.words import count
+from mephisto_nb.model.states import AGENT_ACTIVE, UnitStatus
+
+#: How many of the interrupted are named.
+_NAMED = 5
+
+
+class Shutdown(Action):
+    """Take back what nobody is working on, and end when those who are at work are done."""
+
+    name = "shutdown"
+    label = "Stop…"
+    hint = "Who is at work may finish; the rest expires"
+    question = ActionQuestion("Stop gently?", "Stop gently")
+    during = "Stopping, once those at work are done…"
+    done = "The run has ended."
+
+    def preview(self, run: DrivenRun, args: JSONObject) -> str:
+        """Say how many units are taken back, and who is waited for."""
+        state = state_of(run)
+        return f"{takes_back(state)} {at_work(state)} {when_it_ends(state)}"
+
+    async def do(self, run: DrivenRun, args: JSONObject) -> ActionResult:
+        """End it gently."""
+        await run.steering.shutdown()
+        return ActionResult()
+
+
+class ForceShutdown(Action):
+    """End at once: workers who are at work are interrupted."""
+
+    name = "force_shutdown"
+    label = "Stop at once…"
+    hint = "Who is at work is interrupted"
+    statuses = ("live", "paused", "closing")
+    danger = True
+    question = ActionQuestion("Stop at once?", "Stop at once")
+    during = "Stopping at once…"
+    done = "The run has ended."
+
+    def preview(self, run: DrivenRun, args: JSONObject) -> str:
+        """Say how many units are taken back, and who is interrupted."""
+        state = state_of(run)
+        working = state.counts[UnitStatus.ASSIGNED]
+        if not working:
+            return f"{takes_back(state)} Nobody is at work. The run ends at once."
+        active = (agent for agent in state.agents.values() if agent.status in AGENT_ACTIVE)
+        names = [state.worker_names.get(agent.worker_id, agent.worker_id) for agent in islice(active, _NAMED)]
+        others = f" and {working - len(names):,} more" if working > len(names) else ""
+        return (
+            f"{takes_back(state)} {count(working, 'worker')} at work {'is' if working == 1 else 'are'} interrupted, "
+            f"and told that their unit has expired: {', '.join(names)}{others}. The run ends at once."
+        )
+
+    async def do(self, run: DrivenRun, args: JSONObject) -> ActionResult:
+        """End it at once."""
+        await run.steering.force_shutdown()
+        return ActionResult()

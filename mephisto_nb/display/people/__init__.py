@@ -1,1 +1,0 @@
-"""Panels of people: qualifications, workers, and who would qualify."""

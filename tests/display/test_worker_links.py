@@ -1,0 +1,64 @@
+"""The action that copies the workers' links, with a stand-in for the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from mephisto_nb.display.actions import act, preview
+from mephisto_nb.errors import ConfigError
+from mephisto_nb.people.worker_selection import read_names
+
+
+class LinkedRun:
+    """A run that makes links as `TaskRun` does."""
+
+    url = "http://127.0.0.1:3000/"
+
+    def __init__(self, has_own_links: bool = True) -> None:
+        self.has_own_links = has_own_links
+
+    def get_worker_urls(self, names: Iterable[str]) -> pd.DataFrame:
+        found = read_names(names)
+        return pd.DataFrame({"worker_name": found, "url": [f"{self.url}?w={name}" for name in found]}, dtype="string")
+
+
+@pytest.fixture
+def run() -> Any:
+    return LinkedRun()
+
+
+@pytest.mark.parametrize("names", ["ann\nbob", "ann, bob", " ann ,\n\n bob,\n", "ann\tbob", ["ann", "bob"]])
+async def test_each_name_gets_a_line_with_its_link(run: Any, names: Any) -> None:
+    result = await act(run, "worker_links", {"names": names})
+    assert result.text == "ann\thttp://127.0.0.1:3000/?w=ann\nbob\thttp://127.0.0.1:3000/?w=bob"
+    assert result.words.startswith("2 links are copied, each behind its name.")
+
+
+async def test_where_one_link_does_for_all_it_is_copied() -> None:
+    run: Any = LinkedRun(has_own_links=False)
+    result = await act(run, "worker_links", {})
+    assert (result.text, preview(run, "worker_links", {})) == (run.url, f"All workers come by one link: {run.url}")
+
+
+def test_a_preview_names_the_first_of_many(run: Any) -> None:
+    assert preview(run, "worker_links", {"names": "ann"}) == "1 link, for one person alone: ann."
+    many = ", ".join(f"w{number}" for number in range(30))
+    said = "30 links, each for one person alone: w0, w1, w2, w3, w4 and 25 more."
+    assert preview(run, "worker_links", {"names": many}) == said
+
+
+@pytest.mark.parametrize(
+    ("names", "said"), [("ann\nAnn", "too much alike"), (" ,\n", "No name was given"), (None, "No name was given")]
+)
+def test_names_that_would_be_mixed_up_are_refused(run: Any, names: Any, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        preview(run, "worker_links", {"names": names})
+
+
+def test_nothing_but_names_is_asked_for(run: Any) -> None:
+    with pytest.raises(ConfigError, match="takes no argument colour"):
+        preview(run, "worker_links", {"colour": "red"})
