@@ -99,7 +99,7 @@ async def test_a_key_leaves_the_same_rows_as_the_method(operator: Operator, othe
     unit_ids = by_key.results()["unit_id"].tolist(), by_method.results()["unit_id"].tolist()
     model = ReviewPanel(by_key.review._reviewing).panel_model
     await ask(model, "act", decide(verdict, unit_ids[0][1], **extras))
-    await getattr(by_method, verdict)(unit_ids[1][1], **extras)
+    await getattr(by_method.review, verdict)(unit_ids[1][1], **extras)
     assert rows_of(operator, by_key) == rows_of(other, by_method)
     assert by_key.units()["status"].value_counts()["completed"] == 11
 
