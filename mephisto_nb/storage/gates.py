@@ -12,7 +12,15 @@ from sqlalchemy import Connection, and_, bindparam, delete, insert, null, select
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConflictError
 from mephisto_nb.model import changes as c
-from mephisto_nb.model.gates import GateRow, GateUnit, HeldArrival, OnboardingAgent, StoredGates, Verdict
+from mephisto_nb.model.gates import (
+    GateRow,
+    GateUnit,
+    GateVerdict,
+    HeldArrival,
+    OnboardingAgent,
+    StoredGates,
+    split_findings,
+)
 from mephisto_nb.model.states import AgentStatus, Gate
 from mephisto_nb.storage import tables as t
 from mephisto_nb.storage.values import dump
@@ -120,7 +128,7 @@ def load_gates(connection: Connection, run: str) -> StoredGates:
             for id_, gate, worker, key, shared, whole in connection.execute(units)
         ],
         verdicts=[
-            Verdict(id_, Gate(gate), None if passed is None else bool(passed), at, _load(detail))
+            GateVerdict(id_, Gate(gate), None if passed is None else bool(passed), at, _load(detail))
             for id_, gate, passed, at, detail in connection.execute(verdicts)
         ],
         held=[HeldArrival(*row) for row in connection.execute(held.where(h.task_run_id == run).order_by(h.held_at))],
@@ -186,4 +194,13 @@ def read_gates(connection: Connection, run_ids: Sequence[str]) -> list[JSONObjec
         row["passed"] = None if row["passed"] is None else bool(row["passed"])
         for name in ("answer", "row", "detail"):
             row[name] = None if row[name] is None else json.loads(row[name])
+    rows = [one for row in rows for one in _by_finding(row)]
     return sorted(rows, key=lambda row: (row["started_at"], row["agent_id"], row["gate"]))
+
+
+def _by_finding(row: JSONObject) -> list[JSONObject]:
+    """Return a row for each thing that was found, where several checks share a verdict."""
+    if row["detail"] is None:
+        return [row]
+    found = split_findings(row["gate"], row["passed"], row["detail"])
+    return [{**row, "gate": one.gate, "passed": one.passed, "detail": one.detail} for one in found]
