@@ -34,6 +34,7 @@ from mephisto_nb.rules.gates.gold import GoldGate
 from mephisto_nb.rules.gates.minimum_time import MinimumTimeCheck
 from mephisto_nb.rules.gates.onboarding import OnboardingGate
 from mephisto_nb.rules.gates.screening import ScreeningGate
+from mephisto_nb.rules.gates.suspicious_answer import SuspiciousAnswerCheck
 
 #: All gates, in the order in which a worker meets them.
 GATES: list[type[BaseGate[Any]]] = [
@@ -42,6 +43,7 @@ GATES: list[type[BaseGate[Any]]] = [
     GoldGate,
     MinimumTimeCheck,
     AttentionCheck,
+    SuspiciousAnswerCheck,
 ]
 
 #: What the qualification of failed checks ends in where no other name is set, and what is named after it.
