@@ -324,6 +324,25 @@ async def test_a_database_that_does_not_answer_for_a_moment_leaves_no_page_waiti
     assert list(run.gates()["passed"]) == [True]
 
 
+async def test_copied_answers_are_marked_paid_for_and_done_again_by_others(operator: Operator) -> None:
+    text, own = "A text of more than forty characters, all in all.", "My own words about it, which are more than forty."
+    gates = {"units_per_assignment": 2, "copied_from": ["row", "others"], "after_failed_check": "repeat"}
+    run = await launch(operator, [{"text": text}], blueprint={**gates, "max_failed_checks": 0, "maximum_seconds": 600})
+    async with crowd_of(run.url) as worker:
+        for name, words in (("ann", own), ("bob", own.upper()), ("eve", f" {text}"), ("zoe", "Short words of mine.")):
+            await worker(name).submit(await take(worker(name)), {"why": words})
+            await run.parts.engine.wait_until(lambda state: bool(state.launched) or state.is_complete)
+    await run.completed()
+    facts = run.database.get_worker_facts(run.task_run_id, "mock", ["ann", "bob", "eve", "zoe"])
+    assert {name for name, known in facts.items() if "moods-failed-checks-blocked" in known.grants} == {"bob", "eve"}
+    found = {row.worker_name: row.detail.get("copied") for row in run.gates().itertuples()}
+    assert found == {"ann": None, "bob": {"why": "others"}, "eve": {"why": "row"}, "zoe": None}
+    assert run.results().set_index("worker_name")["status"].to_dict() == {
+        "ann": "completed", "bob": "soft_rejected", "eve": "soft_rejected", "zoe": "completed"
+    }  # fmt: skip
+    assert set(run.gates()["gate"]) == {"suspicious_answer"}
+
+
 # -- a gate of one's own ---------------------------------------------------------------------------------------
 
 
