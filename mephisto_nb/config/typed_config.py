@@ -15,8 +15,7 @@ from typing import Any, get_type_hints
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
-from mephisto_nb.config.schema import SECTIONS, Section, TaskConfig
-from mephisto_nb.config.schema import merge as merge_gates
+from mephisto_nb.config.schema import SECTIONS, Section, TaskConfig, with_gates
 from mephisto_nb.errors import ConfigError, MissingValueError, UnknownKeyError
 from mephisto_nb.utils.logging import get_logger, warn_once
 
@@ -115,7 +114,7 @@ def _plugin_settings(section: Section, given: Mapping[str, Any]) -> DictConfig:
             f"{', '.join(section.get_valid_types())}."
         )
     plugin = section.get_class(str(name))
-    args_class = merge_gates(plugin.ArgsClass) if section.name == "blueprint" else plugin.ArgsClass
+    args_class = with_gates(plugin.ArgsClass) if section.name == "blueprint" else plugin.ArgsClass
     settings = _structured(args_class, f"{plugin.__qualname__}.ArgsClass")
     OmegaConf.set_struct(settings, False)
     settings[section.type_key] = getattr(plugin, section.type_attribute)

@@ -307,10 +307,10 @@ def reviews_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
 def gates_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
     """Make a frame of how workers were looked at: one row each time, the earliest first, columns `GATE_COLUMNS`.
 
-    ``gate`` is one of onboarding, screening, gold, attention, time; ``passed`` is True, False, or None where there is
-    no verdict: not handed in, not judged yet, or the function that judges has failed. ``at`` is when it was judged.
-    ``answer`` is what was sent, ``row`` what it was held against, both as dicts; ``detail`` says what was wrong. An
-    answer may have a row for ``attention`` and one for ``time``.
+    ``gate`` is the gate's name, such as onboarding, screening, gold, attention or time; ``passed`` is True, False, or
+    None where there is no verdict: not handed in, not judged yet, or the function that judges has failed. ``at`` is
+    when it was judged. ``answer`` is what was sent, ``row`` what it was held against, both as dicts; ``detail`` says
+    what was wrong. An answer to the work has a row for each check that was made of it.
     """
     frame = _frame(rows, GATE_COLUMNS, ("started_at", "submitted_at", "at"))
     return frame.astype({"passed": object})

@@ -17,7 +17,7 @@ from mephisto_nb.utils.logging import get_logger
 
 if TYPE_CHECKING:
     from mephisto_nb.kernel.can_do_unit import Verdicts
-    from mephisto_nb.kernel.gates.gate_worker import GateKeeper
+    from mephisto_nb.kernel.gates.gate_worker import GateWorker
     from mephisto_nb.kernel.hooks import SubmissionHooks
     from mephisto_nb.kernel.talk.task_code import AgentKeeper
     from mephisto_nb.kernel.task_launcher import TaskLauncher
@@ -54,7 +54,7 @@ class RunKeeper:
         #: Asks the researcher's `worker_can_do_unit`, if that is async.
         self.verdicts: Verdicts | None = None
         #: Runs what the gates of the run need done.
-        self.gates: GateKeeper | None = None
+        self.gates: GateWorker | None = None
 
     async def start(self) -> None:
         """Start the engine and the link, and the code of those who are at work already."""

@@ -21,7 +21,7 @@ from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.arrivals import Arrival, Held, Outcome, answer, arrive
 from mephisto_nb.rules.departures import leave
 from mephisto_nb.rules.eligibility import Refusal, RefusalCode
-from mephisto_nb.rules.gates.onboarding import hand_in
+from mephisto_nb.rules.gates.passing import hand_in
 from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.submissions import submit
 from mephisto_nb.utils.logging import get_logger
@@ -145,7 +145,8 @@ class WorkerPool:
         if isinstance(outcome, Agent):
             data = self.page_data(step, outcome, self._blueprint.get_page_data(self.init_data(step, outcome)))
         elif isinstance(outcome, OnboardingAgent):
-            data = step.state.rules.gates.onboarding_data
+            introduction = step.state.rules.gates.introduction
+            data = None if introduction is None else introduction.page_data
         answer(step, asked.request_id, outcome, data)
 
     def _identify(self, data: JSONObject) -> Identity | Refusal:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.model.gates import GateUnit, HeldArrival, OnboardingAgent, Verdict
+from mephisto_nb.model.gates import GateUnit, GateVerdict, HeldArrival, OnboardingAgent
 from mephisto_nb.model.packets import Packet
 from mephisto_nb.model.records import (
     Agent,
@@ -198,7 +198,7 @@ class AddGateUnit:
 class AddVerdict:
     """What was found at a gate."""
 
-    verdict: Verdict
+    verdict: GateVerdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,17 +64,13 @@ class PaymentStatus(StrEnum):
 
 
 class Gate(StrEnum):
-    """A way in which workers are looked at."""
+    """A way in which workers are looked at, as the database calls it; what each is stands in `rules.gates`."""
 
     ONBOARDING = "onboarding"
     SCREENING = "screening"
     GOLD = "gold"
     ATTENTION = "attention"
     TIME = "time"
-
-
-#: The `unit_index` of units that only look at workers, as in Mephisto 1.x. Real work counts from 0.
-GATE_INDEXES: Mapping[Gate, int] = {Gate.SCREENING: -1, Gate.GOLD: -2}
 
 
 U, A = UnitStatus, AgentStatus

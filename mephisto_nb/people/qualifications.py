@@ -5,7 +5,7 @@ Which runs ask for a qualification, or grant it by themselves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from functools import cached_property
 from typing import Any, Self
 
@@ -20,33 +20,22 @@ from mephisto_nb.model.qualifications import Requirement, requirement_from_dict
 from mephisto_nb.model.records import TaskRun
 from mephisto_nb.people.acts import Panel, PeopleActs
 from mephisto_nb.people.worker_selection import Values, Whom
-
-#: What a blueprint's arguments call a qualification, what those are called that are not named there (after the task),
-#: and what is made of them with an ending (see `rules.gates.gate_rules.GateRules`).
-_KEYS = (
-    "block_qualification", "onboarding_qualification", "passed_qualification_name", "gold_qualification_base",
-    "failed_checks_qualification",
-)  # fmt: skip
-_DEFAULTS = ("", "-screening", "-failed-checks")
-_ENDINGS = ("-failed", "-blocked", "-correct-golds", "-wrong-golds", "-disqualified")
+from mephisto_nb.rules.gates.table import granted_names, qualification_keys
 
 
 def requires(run: TaskRun, name: str) -> bool:
     """Tell whether a run asks workers for a qualification, or its gates go by it."""
     if any(requirement.get("qualification_name") == name for requirement in run.qualifications):
         return True
-    named = set(_names_in(run.config))
-    defaults = {f"{run.task_name}{ending}" for ending in _DEFAULTS}
-    known = named | (defaults - {run.task_name}) | {base + ending for base in named | defaults for ending in _ENDINGS}
-    return name in known
+    return name in granted_names(run.task_name, _names_in(run.config, qualification_keys()))
 
 
-def _names_in(value: JSON) -> Iterator[str]:
+def _names_in(value: JSON, keys: Set[str]) -> Iterator[str]:
     if isinstance(value, dict):
         for key, inner in value.items():
-            if key in _KEYS and isinstance(inner, str) and inner:
+            if key in keys and isinstance(inner, str) and inner:
                 yield inner
-            yield from _names_in(inner)
+            yield from _names_in(inner, keys)
 
 
 def describe_runs(runs: Iterable[TaskRun]) -> str:

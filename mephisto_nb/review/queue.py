@@ -16,7 +16,8 @@ import pandas as pd
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.frames.frames import typed
-from mephisto_nb.model.states import UNIT_REVIEWED, Gate, UnitStatus
+from mephisto_nb.model.states import UNIT_REVIEWED, UnitStatus
+from mephisto_nb.rules.gates.table import names_of_accuracy
 
 #: A question counts as closed when it has no more different answers than this.
 MOST_CHOICES = 10
@@ -138,9 +139,9 @@ def worker_records(
 
 def gold_accuracy(gates: Sequence[JSONObject]) -> dict[str, float]:
     """Give, by worker, the share of judged gold units that were answered rightly; `gates` are rows of a database."""
-    passed: dict[str, list[bool]] = {}
+    known, passed = names_of_accuracy(), dict[str, list[bool]]()
     for row in gates:
-        if row["gate"] == Gate.GOLD and row["passed"] is not None:
+        if row["gate"] in known and row["passed"] is not None:
             passed.setdefault(row["worker_id"], []).append(row["passed"])
     return {worker: sum(found) / len(found) for worker, found in passed.items()}
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.model.gates import HeldArrival, OnboardingAgent
 from mephisto_nb.model.packets import PacketType
 from mephisto_nb.model.records import Agent, Unit, Worker, WorkerFacts
-from mephisto_nb.model.states import AGENT_LEFT, AgentStatus, Gate, UnitStatus
+from mephisto_nb.model.states import AGENT_LEFT, AgentStatus, UnitStatus
 from mephisto_nb.rules.eligibility import Refusal, check_worker, no_units, paused
-from mephisto_nb.rules.gates import onboarding, passing
+from mephisto_nb.rules.gates import passing
+from mephisto_nb.rules.gates._base import EntryGate, UnitGate
 from mephisto_nb.rules.gates.passing import Supply
-from mephisto_nb.rules.gates.state import MOST_HELD, Errand, ErrandKind, gate_of
+from mephisto_nb.rules.gates.state import MOST_HELD, GateJob, GateJobKind, gate_of
 from mephisto_nb.rules.gates.steps import add_gate_unit, hold, let_go
 from mephisto_nb.rules.seating import begin, on_offer, room_of
 
@@ -44,11 +45,11 @@ def arrive(step: Step, arrival: Arrival, supply: Supply | None = None) -> Outcom
     """Give a worker a unit, or the reason why not. The same registration finds its agent again.
 
     Nobody is given two units of one assignment, and no unit is given to two workers. Who has gates to pass gets what
-    these ask for, if there is work for them afterwards; `supply` is what an errand has brought for that.
+    these ask for, if there is work for them afterwards; `supply` is what a job has brought for that.
     """
     outcome = _arrive(step, arrival, supply or Supply())
     if isinstance(outcome, Refusal):
-        step.refused.append((arrival.worker_name, outcome.code.value))
+        step.refused.append((arrival.worker_name, str(outcome.code)))
     return outcome
 
 
@@ -89,8 +90,8 @@ def _await_verdict(step: Step, worker: Worker, arrival: Arrival, supply: Supply)
         return passing.not_judged()
     for agent_id in book.stuck_of(worker_id):
         book.stuck.discard(agent_id)
-        gate = gate_of(book, step.state.agents.get(agent_id))
-        step.errands.append(Errand(ErrandKind.JUDGE, worker_id, agent_id, gate))
+        gate = gate_of(book, book.onboarding.get(agent_id) or step.state.agents[agent_id])
+        step.gate_jobs.append(GateJob(GateJobKind.JUDGE, worker_id, agent_id, gate))
     return _hold(step, worker, arrival)
 
 
@@ -107,22 +108,22 @@ def _hold(step: Step, worker: Worker, arrival: Arrival) -> Outcome:
 
 
 def _pass(
-    step: Step, gate: Gate, worker: Worker, arrival: Arrival, facts: WorkerFacts, supply: Supply
+    step: Step, gate: EntryGate[Any], worker: Worker, arrival: Arrival, facts: WorkerFacts, supply: Supply
 ) -> Outcome | None:
     """Lead a worker to a gate; None: it lets them by for this time."""
     state = step.state
-    if gate is Gate.ONBOARDING:
-        return onboarding.begin(step, worker, arrival.registration_id)
+    if not isinstance(gate, UnitGate):
+        return passing.begin(step, worker, arrival.registration_id)
     used_up = passing.budget_is_used_up(state, gate)
-    if not used_up and supply.gate is not gate:
-        step.errands.append(Errand(ErrandKind.FETCH, worker.worker_id, gate=gate))
+    if not used_up and supply.gate is not gate.KIND:
+        step.gate_jobs.append(GateJob(GateJobKind.FETCH, worker.worker_id, gate=gate.KIND))
         return _hold(step, worker, arrival)
-    if supply.failed and supply.gate is gate:
+    if supply.failed and supply.gate is gate.KIND:
         return passing.trouble()
     row, supply.row = (None, supply.row) if used_up else (supply.row, None)
     if row is not None:
         return _take(step, add_gate_unit(step, gate, worker, row), worker, arrival)
-    if passing.may_go_on_without(state, gate, facts):
+    if gate.may_go_on_without(passing.standing_of(state, worker.worker_id, facts)):
         passing.note_no_room(state, gate, is_budget=used_up)
         return None
     return passing.no_room(state, gate, is_budget=used_up)
@@ -210,7 +211,7 @@ def answer(step: Step, request_id: str, outcome: Agent | OnboardingAgent | Refus
     """Answer a page's request with its agent and work, or with the reason why not."""
     if isinstance(outcome, Refusal):
         data: JSONObject = {"worker_id": None, "agent_id": None, "status": None, "init_task_data": None}
-        data |= {"failure_reason": outcome.text, "failure_code": outcome.code.value}
+        data |= {"failure_reason": outcome.text, "failure_code": str(outcome.code)}
     else:
         data = {"worker_id": outcome.worker_id, "agent_id": outcome.agent_id, "status": outcome.status.value}
         data |= {"init_task_data": init_data, "failure_reason": None, "failure_code": None}

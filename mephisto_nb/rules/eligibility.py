@@ -18,7 +18,7 @@ MOST_LEFT = 200
 
 
 class RefusalCode(StrEnum):
-    """Why a worker gets no unit, for programs."""
+    """Why a worker gets no unit, for programs; gates before the work have codes of their own (`GateWords.code`)."""
 
     BAD_REGISTRATION = "bad_registration"
     BLOCKED = "blocked"
@@ -26,11 +26,6 @@ class RefusalCode(StrEnum):
     TOO_MANY_CONCURRENT = "too_many_concurrent"
     MAX_FOR_TASK = "max_for_task"
     NO_AVAILABLE_UNITS = "no_available_units"
-    ONBOARDING_FAILED = "onboarding_failed"
-    SCREENING_FAILED = "screening_failed"
-    SCREENING_FULL = "screening_full"
-    GOLD_FAILED = "gold_failed"
-    GOLD_FULL = "gold_full"
     CHECKS_FAILED = "checks_failed"
     BEING_JUDGED = "being_judged"
     NOT_JUDGED = "not_judged"
@@ -41,9 +36,9 @@ class RefusalCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a worker gets no unit; `text` is shown to them."""
+    """Why a worker gets no unit; `code` is for programs, `text` is shown to them."""
 
-    code: RefusalCode
+    code: str
     text: str
 
 

@@ -16,8 +16,8 @@ from mephisto_nb.model.gates import OnboardingAgent, StoredGates
 from mephisto_nb.model.partner_rules import PartnerRules
 from mephisto_nb.model.qualifications import Requirement
 from mephisto_nb.model.records import AS_LAUNCHED, Agent, Assignment, RunSnapshot, Steering, Unit, Worker
-from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, UNIT_OPEN, AgentStatus, Gate, UnitStatus
-from mephisto_nb.rules.gates.gate_rules import NO_GATES, GateRules
+from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, UNIT_OPEN, AgentStatus, UnitStatus
+from mephisto_nb.rules.gates._base import NO_GATES, GateRules
 from mephisto_nb.rules.gates.state import GateBook, gate_of
 
 
@@ -43,7 +43,7 @@ class Rooms:
     over: set[str] = field(default_factory=set)
 
     def add_seat(self, unit: Unit) -> None:
-        """Note a unit of an assignment; those of no place in the data (gold, screening, late answers) are no seats."""
+        """Note a unit of an assignment; those of no place in the data (of gates, late answers) are no seats."""
         if unit.unit_index >= 0:
             self.seats.setdefault(unit.assignment_id, []).append(unit)
 
@@ -371,16 +371,15 @@ def _load_gates(state: RunState, stored: StoredGates) -> None:
         book.held.setdefault(held.worker_id, {})[held.request_id] = held
         state.worker_names.setdefault(held.worker_id, held.worker_name)  # they may never have had an agent
     agents: list[Agent | OnboardingAgent] = [*state.agents.values(), *stored.onboarding]
-    workers = {agent.agent_id: agent.worker_id for agent in agents}
+    by_id = {agent.agent_id: agent for agent in agents}
     for verdict in stored.verdicts:
-        book.note_verdict(workers[verdict.agent_id], verdict)
+        book.note_verdict(by_id[verdict.agent_id], verdict)
     judged = {(verdict.agent_id, verdict.gate) for verdict in stored.verdicts}
     failed = {verdict.agent_id for verdict in stored.verdicts if verdict.passed is False}
     for agent in agents:
-        gate = gate_of(book, state.agents.get(agent.agent_id))
-        if agent.submitted_at is None or (agent.agent_id, gate) in judged:
+        if agent.submitted_at is None or (agent.agent_id, gate_of(book, agent)) in judged:
             continue
-        if gate is not Gate.ATTENTION or (state.rules.gates.judges_attention and agent.agent_id not in failed):
+        if book.is_at_entry(agent) or (state.rules.gates.later_checks and agent.agent_id not in failed):
             book.await_verdict(agent.worker_id, agent.agent_id)
 
 

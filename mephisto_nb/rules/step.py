@@ -32,7 +32,7 @@ from mephisto_nb.model.changes import (
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.records import AS_LAUNCHED, Agent, Assignment, Event, Steering, Submission, Unit, Worker
 from mephisto_nb.model.states import AgentStatus, UnitStatus, check_agent_transition, check_unit_transition
-from mephisto_nb.rules.gates.state import Errand
+from mephisto_nb.rules.gates.state import GateJob
 from mephisto_nb.rules.run_state import Meeting, RunState
 
 
@@ -45,9 +45,9 @@ class Step:
     `live_updates` the messages to hand to task code. `meetings` are those who begin together, `parted` the agents who
     have left others that go on, `dissolved` the assignments that end or begin anew because somebody has left.
     `refused` are the names of workers who got no unit, with the code of the reason, and `page_errors` the agents whose
-    pages reported an error. `errands` are to be run once the step is committed; `granted` is what it has granted (None:
-    taken back), by worker. `troubles` are what befell the researcher's own code, for them to read, and `failures` the
-    same of what fails again and again: what that is, and the trouble.
+    pages reported an error. `gate_jobs` are to be done once the step is committed; `granted` is what it has granted
+    (None: taken back), by worker. `troubles` are what befell the researcher's own code, for them to read, and
+    `failures` the same of what fails again and again: what that is, and the trouble.
     """
 
     state: RunState
@@ -65,7 +65,7 @@ class Step:
     dissolved: list[str] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
-    errands: list[Errand] = field(default_factory=list)
+    gate_jobs: list[GateJob] = field(default_factory=list)
     granted: dict[str, dict[str, int | None]] = field(default_factory=dict)
     #: Agents and units whose rows are written for the first time, as they are at the end of the step.
     _new: set[str] = field(default_factory=set)

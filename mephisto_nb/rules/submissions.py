@@ -9,7 +9,7 @@ from __future__ import annotations
 from mephisto_nb.model.records import Agent, Submission, Unit
 from mephisto_nb.model.states import AGENT_ACTIVE, AgentStatus, UnitStatus
 from mephisto_nb.rules import seating
-from mephisto_nb.rules.gates.checks import look_at
+from mephisto_nb.rules.gates.verdicts import look_at
 from mephisto_nb.rules.step import Step
 
 

@@ -12,7 +12,15 @@ from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, null
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import NotFoundError
-from mephisto_nb.model.gates import GateRow, GateUnit, HeldArrival, OnboardingAgent, StoredGates, Verdict
+from mephisto_nb.model.gates import (
+    GateRow,
+    GateUnit,
+    GateVerdict,
+    HeldArrival,
+    OnboardingAgent,
+    StoredGates,
+    split_findings,
+)
 from mephisto_nb.model.packets import Packet
 from mephisto_nb.model.records import Agent, Assignment, Event, RunSnapshot, Steering, Task, TaskRun, Unit
 from mephisto_nb.model.states import AgentStatus, Gate, UnitStatus
@@ -175,6 +183,7 @@ class SQLRuns(RunStore):
             row["passed"] = None if row["passed"] is None else bool(row["passed"])
             for name in ("answer", "row", "detail"):
                 row[name] = None if row[name] is None else json.loads(row[name])
+        rows = [one for row in rows for one in _by_finding(row)]
         return sorted(rows, key=lambda row: (row["started_at"], row["agent_id"], row["gate"]))
 
     def read_events(self, task_run_ids: Sequence[str], *, why: str | None = None) -> Iterator[Event]:
@@ -191,6 +200,14 @@ class SQLRuns(RunStore):
             for at, subject, subject_id, before, after, reason, who, detail in connection.execute(query):
                 parsed = None if detail is None else json.loads(detail)
                 yield Event(at, subject, subject_id, before, after, reason, who, parsed)
+
+
+def _by_finding(row: JSONObject) -> list[JSONObject]:
+    """Return a row for each thing that was found, where several checks share a verdict."""
+    if row["detail"] is None:
+        return [row]
+    found = split_findings(row["gate"], row["passed"], row["detail"])
+    return [{**row, "gate": one.gate, "passed": one.passed, "detail": one.detail} for one in found]
 
 
 # -- a whole run
@@ -314,7 +331,7 @@ def _load_gates(connection: Connection, run: str) -> StoredGates:
             for id_, gate, worker, key, shared, whole in connection.execute(units)
         ],
         verdicts=[
-            Verdict(id_, Gate(gate), None if passed is None else bool(passed), at, json.loads(detail))
+            GateVerdict(id_, Gate(gate), None if passed is None else bool(passed), at, json.loads(detail))
             for id_, gate, passed, at, detail in connection.execute(verdicts)
         ],
         held=[HeldArrival(*row) for row in connection.execute(held.where(h.task_run_id == run).order_by(h.held_at))],

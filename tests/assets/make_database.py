@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from mephisto_nb.model import changes as c
-from mephisto_nb.model.gates import HeldArrival, Verdict
+from mephisto_nb.model.gates import GateVerdict, HeldArrival
 from mephisto_nb.model.records import Steering
 from mephisto_nb.model.states import AgentStatus, Gate
 from mephisto_nb.storage.connect import REVISIONS
@@ -34,7 +34,7 @@ def main() -> None:
         c.AddOnboardingAnswer(bob.agent_id, {"sure": "yes"}, 1010.0),
         c.ChangeOnboarding(bob.agent_id, bob.status, AgentStatus.WAITING),
         c.HoldArrival(HeldArrival("request", bob.worker_id, "bob", "page", 1010.0)),
-        c.AddVerdict(Verdict(ann.agent_id, Gate.TIME, True, 1010.0)),
+        c.AddVerdict(GateVerdict(ann.agent_id, Gate.TIME, True, 1010.0)),
     )
     database.people.grant_qualification("careful", "ann", "mock", 5)
     database.close()

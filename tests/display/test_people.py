@@ -185,9 +185,7 @@ async def test_a_look_notices_what_another_kernel_has_done_and_nothing_else(mode
     assert len(told) == 1
 
 
-async def test_the_panels_of_people_show_a_decision_at_once(
-    model: PeopleModel, operator: Operator
-) -> None:
+async def test_the_panels_of_people_show_a_decision_at_once(model: PeopleModel, operator: Operator) -> None:
     run = stored_run(operator, [said(0, "ann", "glad")])
     await model.load()
     told: list[int] = []

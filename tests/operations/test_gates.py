@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from mephisto_nb.config.hydra_config import compose
 from mephisto_nb.errors import DatabaseError
+from mephisto_nb.model.gates import GateFinding
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
+from mephisto_nb.rules.gates._base import AnswerCheck, SentAnswer
+from mephisto_nb.rules.gates.table import GATES
 from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.simulated_workers import SimulatedWorker, simulate_workers
@@ -319,3 +323,92 @@ async def test_a_database_that_does_not_answer_for_a_moment_leaves_no_page_waiti
         await ann.submit(await take(ann, "2"), {"mood": "glad"})
         await run.completed()
     assert list(run.gates()["passed"]) == [True]
+
+
+async def test_copied_answers_are_marked_paid_for_and_done_again_by_others(operator: Operator) -> None:
+    text, own = "A text of more than forty characters, all in all.", "My own words about it, which are more than forty."
+    gates = {"units_per_assignment": 2, "copied_from": ["row", "others"], "after_failed_check": "repeat"}
+    run = await launch(operator, [{"text": text}], blueprint={**gates, "max_failed_checks": 0, "maximum_seconds": 600})
+    async with crowd_of(run.url) as worker:
+        for name, words in (("ann", own), ("bob", own.upper()), ("eve", f" {text}"), ("zoe", "Short words of mine.")):
+            await worker(name).submit(await take(worker(name)), {"why": words})
+            await parts_of(run).engine.wait_until(lambda state: bool(state.launched) or state.is_complete)
+    await run.completed()
+    facts = frames_of(run).database.people.get_worker_facts(run.task_run_id, "mock", ["ann", "bob", "eve", "zoe"])
+    assert {name for name, known in facts.items() if "moods-failed-checks-blocked" in known.grants} == {"bob", "eve"}
+    found = {row.worker_name: row.detail.get("copied") for row in run.gates().itertuples()}
+    assert found == {"ann": None, "bob": {"why": "others"}, "eve": {"why": "row"}, "zoe": None}
+    assert run.results().set_index("worker_name")["status"].to_dict() == {
+        "ann": "completed", "bob": "soft_rejected", "eve": "soft_rejected", "zoe": "completed"
+    }  # fmt: skip
+    assert set(run.gates()["gate"]) == {"suspicious_answer"}
+
+
+# -- a gate of one's own ---------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class ShoutingSettings:
+    """Whether capitals are refused."""
+
+    no_shouting: bool = False
+
+
+class ShoutingCheck(AnswerCheck[ShoutingSettings]):
+    """Fails an answer in capitals."""
+
+    NAME = "shouting"
+    SETTINGS = ShoutingSettings
+
+    @classmethod
+    def is_open(cls, settings: ShoutingSettings, shared: SharedTaskState) -> bool:
+        return settings.no_shouting
+
+    def look(self, sent: SentAnswer) -> GateFinding | None:
+        return self.found(not str(sent.fields["label"]).isupper(), {"label": sent.fields["label"]})
+
+
+@pytest.fixture
+def shouting() -> Iterator[None]:
+    """Add a line to the table of gates."""
+    GATES.append(ShoutingCheck)
+    yield
+    GATES.remove(ShoutingCheck)
+
+
+@pytest.mark.usefixtures("shouting")
+async def test_a_gate_is_a_class_and_a_line_of_the_table(operator: Operator, make_operator: Make) -> None:
+    gates = {"no_shouting": True, "minimum_seconds": 0.001, "attention_checks": {"see": "see"}, "max_failed_checks": 0}
+    run = await launch(operator, [{"text": f"text {n}", "see": "cat"} for n in range(3)], blueprint=gates)
+    async with crowd_of(run.url) as worker:
+        await worker("ann").submit(await take(worker("ann")), {"label": "LOUD", "see": "cat"})
+        await worker("bob").submit(await take(worker("bob")), {"label": "quiet", "see": "cat"})
+        assert (await worker("ann").register())["failure_code"] == "checks_failed"
+        await operator.detach()
+        again = await restart(make_operator, run)
+        assert (await worker("ann").register())["failure_code"] == "checks_failed"
+        assert (await worker("bob").register())["agent_id"] is not None
+    found = again.gates().set_index(["worker_name", "gate"])
+    assert found["passed"].to_dict() == {
+        ("ann", "attention"): True, ("ann", "shouting"): False, ("ann", "time"): True,
+        ("bob", "attention"): True, ("bob", "shouting"): True, ("bob", "time"): True,
+    }  # fmt: skip
+    assert found.loc[("ann", "shouting"), "detail"] == {"label": "LOUD"}
+    facts = again.database.people.get_worker_facts(run.task_run_id, "mock", ["ann", "bob"])
+    assert [facts[name].grants.get("moods-failed-checks") for name in ("ann", "bob")] == [1, None]
+
+
+@pytest.mark.usefixtures("shouting")
+async def test_checks_that_are_judged_later_come_with_the_others(operator: Operator) -> None:
+    shared = {"judge_attention": lambda answer, row: answer["label"] == "quiet"}
+    run = await launch(operator, rows(3), blueprint={"no_shouting": True}, shared=shared)
+    async with crowd_of(run.url) as worker:
+        for name, label in (("ann", "quiet"), ("bob", "mumbled"), ("eve", "LOUD")):
+            await worker(name).submit(await take(worker(name)), {"label": label})
+    await run.completed()
+    found = {(row.worker_name, row.gate): row.passed for row in run.gates().itertuples()}
+    assert found == {
+        ("ann", "shouting"): True, ("ann", "attention"): True,
+        ("bob", "shouting"): True, ("bob", "attention"): False,
+        ("eve", "shouting"): False,
+    }  # fmt: skip

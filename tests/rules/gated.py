@@ -1,25 +1,47 @@
-"""A run with gates in memory, whose errands are run when the test says so, by judges who know the right answers."""
+"""A run with gates in memory, whose jobs are run when the test says so, by judges who know the right answers."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 from mephisto_nb._typing import JSON
-from mephisto_nb.model.gates import GateRow, HeldArrival, OnboardingAgent
+from mephisto_nb.model.gates import GateFinding, GateRow, HeldArrival, OnboardingAgent
 from mephisto_nb.model.records import Agent, Worker, WorkerFacts
+from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.model.states import Gate
 from mephisto_nb.rules.arrivals import Held, Outcome, release
 from mephisto_nb.rules.eligibility import Refusal
-from mephisto_nb.rules.gates.gate_rules import GateRules
-from mephisto_nb.rules.gates.onboarding import hand_in
-from mephisto_nb.rules.gates.passing import Supply
-from mephisto_nb.rules.gates.state import Errand, ErrandKind
-from mephisto_nb.rules.gates.verdicts import give_up, judge_onboarding, judge_unit
+from mephisto_nb.rules.gates._base import GateRules
+from mephisto_nb.rules.gates.passing import Supply, hand_in
+from mephisto_nb.rules.gates.state import GateJob, GateJobKind
+from mephisto_nb.rules.gates.table import open_gates
+from mephisto_nb.rules.gates.verdicts import conclude, give_up
 from mephisto_nb.rules.step import Step
 from tests.rules.rehearsal import Rehearsal
 
 RIGHT, WRONG = {"label": "right"}, {"label": "wrong"}
+
+
+#: What tests call a setting.
+_SHORT = {
+    "onboarding": "onboarding_qualification",
+    "screening": "passed_qualification_name",
+    "gold": "gold_qualification_base",
+    "block": "block_qualification",
+    "checks": "failed_checks_qualification",
+    "attention": "attention_checks",
+}
+
+
+def gate_rules(*, judges_attention: bool = False, repeats_failed: bool = False, **short: Any) -> GateRules:
+    """Return the gates that are named: those that have a qualification, or something to check."""
+    settings = {_SHORT.get(name, name): value for name, value in short.items()}
+    settings |= {"use_screening_task": bool(short.get("screening")), "use_golds": bool(short.get("gold"))}
+    settings |= {"after_failed_check": "repeat"} if repeats_failed else {}
+    shared = SharedTaskState(judge_attention=(lambda answer, row: True) if judges_attention else None)
+    return open_gates(SimpleNamespace(**settings), shared, "task")
 
 
 class Gated(Rehearsal):
@@ -33,10 +55,10 @@ class Gated(Rehearsal):
         self.grants: dict[str, dict[str, int]] = {}
         self.workers: dict[str, Worker] = {}
         self.rows, self.broken = rows, set[Gate]()
-        self.errands: list[Errand] = []
+        self.jobs: list[GateJob] = []
         #: What agents have sent.
         self.sent: dict[str, JSON] = {}
-        super().__init__(*units_each, gates=GateRules(**settings), **limits)
+        super().__init__(*units_each, gates=gate_rules(**settings), **limits)
 
     def facts(self, name: str) -> WorkerFacts:
         worker = self.workers.get(name)
@@ -51,7 +73,7 @@ class Gated(Rehearsal):
             for name, value in granted.items():
                 grants = self.grants.setdefault(worker_id, {})
                 grants.pop(name, None) if value is None else grants.update({name: value})
-        self.errands += step.errands
+        self.jobs += step.gate_jobs
 
     def ask(self, name: str, registration: str | None = None, facts: WorkerFacts | None = None) -> Any:
         self.request = f"request {next(self._numbers)}"
@@ -60,54 +82,53 @@ class Gated(Rehearsal):
         return outcome
 
     def come(self, name: str, registration: str | None = None) -> Any:
-        """Let a worker's page ask for a unit, and run the errands that come of it; give what the page gets."""
+        """Let a worker's page ask for a unit, and run the jobs that come of it; give what the page gets."""
         outcome = self.ask(name, registration)
-        decided = self.run_errands()
+        decided = self.run_jobs()
         return decided[-1][1] if isinstance(outcome, Held) and decided else outcome
 
     def do(self, agent: Agent, answer: JSON = None) -> None:
         """Let a worker send an answer (right, unless told otherwise), and have it judged."""
         self.submit(agent, RIGHT if answer is None else answer)
         self.commit(self.last)
-        self.run_errands()
+        self.run_jobs()
 
     def introduce(self, agent: OnboardingAgent, answer: JSON = None, request: str = "handed in") -> Any:
         """Let a worker hand in the introduction, and have it judged; give what the page gets."""
         assert hand_in(self.step(), agent.agent_id, answer or RIGHT, self.now, request, None)
         self.commit(self.last)
-        decided = {held.request_id: outcome for held, outcome in self.run_errands()}
+        decided = {held.request_id: outcome for held, outcome in self.run_jobs()}
         return decided.get(request)
 
-    def run_errands(self) -> list[tuple[HeldArrival, Outcome]]:
-        """Run all errands; give which pages were answered, and what."""
+    def run_jobs(self) -> list[tuple[HeldArrival, Outcome]]:
+        """Run all jobs; give which pages were answered, and what."""
         decided = []
-        while self.errands:
-            decided += self.run(self.errands.pop(0))
+        while self.jobs:
+            decided += self.run(self.jobs.pop(0))
         return decided
 
-    def run(self, errand: Errand) -> list[tuple[HeldArrival, Outcome]]:
-        """Run one errand."""
-        name = self.state.worker_names[errand.worker_id]
+    def run(self, job: GateJob) -> list[tuple[HeldArrival, Outcome]]:
+        """Run one job."""
+        name = self.state.worker_names[job.worker_id]
         facts, supply, step = self.facts(name), Supply(), self.step()
-        if errand.kind is ErrandKind.FETCH and errand.gate is not None:
+        if job.kind is GateJobKind.FETCH and job.gate is not None:
             row = next((key for key in self.rows if key not in facts.rows_seen), None)
-            supply = Supply(errand.gate, None if row is None else GateRow(row, {"row": row}, {"row": row}))
-        elif errand.kind is ErrandKind.JUDGE and errand.gate is not None:
-            supply = self._judge(step, errand, facts)
-        decided = release(step, errand.worker_id, facts, replace(supply))
+            supply = Supply(job.gate, None if row is None else GateRow(row, {"row": row}, {"row": row}))
+        elif job.kind is GateJobKind.JUDGE and job.gate is not None:
+            supply = self._judge(step, job, facts)
+        decided = release(step, job.worker_id, facts, replace(supply))
         self.commit(step)
         return decided
 
-    def _judge(self, step: Step, errand: Errand, facts: WorkerFacts) -> Supply:
-        gate, agent_id = errand.gate, errand.agent_id
+    def _judge(self, step: Step, job: GateJob, facts: WorkerFacts) -> Supply:
+        gate, agent_id = job.gate, job.agent_id
         assert gate is not None
         if gate in self.broken:
             give_up(step, agent_id, gate, "it raised")
             return Supply(failed=True)
-        if gate is Gate.ONBOARDING:
-            judge_onboarding(step, agent_id, step.state.gates.onboarding[agent_id].data == RIGHT)
-        else:
-            judge_unit(step, agent_id, gate, self.sent[agent_id] == RIGHT, facts)
+        introduction = step.state.gates.onboarding.get(agent_id)
+        sent = self.sent[agent_id] if introduction is None else introduction.data
+        conclude(step, agent_id, gate, [GateFinding(gate.value, sent == RIGHT)], facts)
         return Supply()
 
     def submit(self, agent: Agent, data: JSON = None) -> Step:
@@ -125,4 +146,4 @@ class Gated(Rehearsal):
 def code_of(outcome: Any) -> str:
     """Give why a page gets nothing."""
     assert isinstance(outcome, Refusal), outcome
-    return outcome.code.value
+    return str(outcome.code)

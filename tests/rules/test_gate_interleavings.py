@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -17,41 +16,41 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from mephisto_nb.kernel.gates.gate_worker import outstanding
-from mephisto_nb.model.gates import GateRow, OnboardingAgent
+from mephisto_nb.model.gates import GateFinding, GateRow, OnboardingAgent
 from mephisto_nb.model.records import Agent, Submission, TaskRun, WorkerFacts
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, AgentStatus, Gate
 from mephisto_nb.rules.arrivals import Arrival, Held, Outcome, arrive, release
 from mephisto_nb.rules.departures import leave, pass_time
-from mephisto_nb.rules.gates.gate_rules import GateRules
-from mephisto_nb.rules.gates.onboarding import hand_in
-from mephisto_nb.rules.gates.passing import Supply
-from mephisto_nb.rules.gates.state import Errand, ErrandKind
-from mephisto_nb.rules.gates.verdicts import give_up, judge_onboarding, judge_unit
+from mephisto_nb.rules.gates.passing import Supply, hand_in
+from mephisto_nb.rules.gates.state import GateJob, GateJobKind
+from mephisto_nb.rules.gates.verdicts import conclude, give_up
 from mephisto_nb.rules.launching import create, launch_more
 from mephisto_nb.rules.run_state import RunRules, RunState, state_from_snapshot
 from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.submissions import submit
 from mephisto_nb.storage.sql_database import SQLDatabase
+from tests.rules.gated import gate_rules
 from tests.rules.state_summary import recount, summarize
 
-_RULES = st.builds(
-    GateRules,
-    onboarding=st.sampled_from(["", "trained"]),
-    screening=st.sampled_from(["", "able"]),
-    max_screening_units=st.sampled_from([None, 2]),
-    gold=st.sampled_from(["", "moods"]),
-    max_gold_units=st.sampled_from([None, 3]),
-    min_golds=st.sampled_from([1, 2]),
-    max_incorrect_golds=st.sampled_from([0, 1]),
-    block=st.sampled_from(["", "banned"]),
-    checks=st.just("careless"),
-    judges_attention=st.booleans(),
-    repeats_failed=st.booleans(),
-    max_failed_checks=st.sampled_from([None, 0, 1]),
+_RULES = st.fixed_dictionaries(
+    {
+        "onboarding": st.sampled_from(["", "trained"]),
+        "screening": st.sampled_from(["", "able"]),
+        "max_screening_units": st.sampled_from([None, 2]),
+        "gold": st.sampled_from(["", "moods"]),
+        "max_gold_units": st.sampled_from([None, 3]),
+        "min_golds": st.sampled_from([1, 2]),
+        "max_incorrect_golds": st.sampled_from([0, 1]),
+        "block": st.sampled_from(["", "banned"]),
+        "checks": st.just("careless"),
+        "judges_attention": st.booleans(),
+        "repeats_failed": st.booleans(),
+        "max_failed_checks": st.sampled_from([None, 0, 1]),
+    }
 )
 #: What happens: a method of `Story`, how often, and two numbers that say to whom.
-_KINDS = {"come": 6, "send": 5, "leave": 1, "errand": 5, "fail_errand": 1, "pass_time": 1, "commit": 2, "restart": 1}
+_KINDS = {"come": 6, "send": 5, "leave": 1, "job": 5, "fail_job": 1, "pass_time": 1, "commit": 2, "restart": 1}
 _KIND = st.sampled_from([kind for kind, weight in _KINDS.items() for _ in range(weight)])
 _EVENTS = st.lists(st.tuples(_KIND, st.integers(0, 11), st.integers(0, 3)), min_size=20, max_size=45)
 _run_numbers = count()
@@ -67,19 +66,20 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SQLDatabase]:
 
 
 class Story:
-    """One run. A step may hold several arrivals and answers; an errand is a step of its own, with facts looked up."""
+    """One run. A step may hold several arrivals and answers; a job is a step of its own, with facts looked up."""
 
-    def __init__(self, database: SQLDatabase, rules: GateRules) -> None:
+    def __init__(self, database: SQLDatabase, settings: dict[str, Any]) -> None:
         self.database, self._number, self._ids = database, next(_run_numbers), count()
         task = database.runs.get_or_create_task(f"task {self._number}")
         requester = database.people.get_or_create_requester("lab", "mock").requester_id
         run = TaskRun(self._new_id(), task.task_id, task.name, requester, "mock", "local", "mock", {}, [], 0.0, 0.0)
         database.runs.add_run(run)
-        self.now, self.errands = 0.0, list[Errand]()
+        self.now, self.jobs = 0.0, list[GateJob]()
         # Names of qualifications are known in all runs, so each run has its own.
         own = {name: f"{value} {self._number}" for name in ("onboarding", "screening", "gold", "block", "checks")
-               if (value := getattr(rules, name))}  # fmt: skip
-        self.rules = RunRules("mock", assignment_duration=50.0, gates=replace(rules, **own))
+               if (value := settings[name])}  # fmt: skip
+        self.gates = {**settings, **own}
+        self.rules = RunRules("mock", assignment_duration=50.0, gates=gate_rules(**self.gates))
         self.state = RunState(run.task_run_id, self.rules, opened_at=0.0)
         #: What each page was told last, the worker of each page, and who is known to have failed.
         self.told: dict[str, Outcome] = {}
@@ -132,12 +132,8 @@ class Story:
         if unit.unit_index == -1:
             assert (worker_id, Gate.SCREENING) not in self.passed
         if unit.is_real:
-            for gate, name in ((Gate.ONBOARDING, self.gates.onboarding), (Gate.SCREENING, self.gates.screening)):
+            for gate, name in ((Gate.ONBOARDING, self.gates["onboarding"]), (Gate.SCREENING, self.gates["screening"])):
                 assert not name or (worker_id, gate) in self.passed
-
-    @property
-    def gates(self) -> GateRules:
-        return self.rules.gates
 
     def send(self, who: int, luck: int) -> None:
         agents: list[Agent | OnboardingAgent] = [*self.state.agents.values(), *self.state.gates.onboarding.values()]
@@ -166,28 +162,28 @@ class Story:
         pass_time(self.step)
         launch_more(self.step)
 
-    def errand(self, which: int, _: int, *, fails: bool = False) -> None:
-        """Run an errand that a committed step has asked for; now and then one that was run already."""
+    def job(self, which: int, _: int, *, fails: bool = False) -> None:
+        """Run a job that a committed step has asked for; now and then one that was run already."""
         self.commit()
-        if not self.errands:
+        if not self.jobs:
             return
-        errand = self.errands[which % len(self.errands)]
+        job = self.jobs[which % len(self.jobs)]
         if which % 5:
-            self.errands.remove(errand)
-        if (name := self.state.worker_names.get(errand.worker_id)) is not None:
-            self._run(errand, name, fails)
+            self.jobs.remove(job)
+        if (name := self.state.worker_names.get(job.worker_id)) is not None:
+            self._run(job, name, fails)
 
-    def _run(self, errand: Errand, name: str, fails: bool) -> None:
+    def _run(self, job: GateJob, name: str, fails: bool) -> None:
         facts, supply = self._facts(name), Supply()
-        if errand.kind is ErrandKind.JUDGE and errand.gate is not None:
-            supply = self._judge(errand.agent_id, errand.gate, facts, fails)
-        elif errand.kind is ErrandKind.FETCH and not fails:
+        if job.kind is GateJobKind.JUDGE and job.gate is not None:
+            supply = self._judge(job.agent_id, job.gate, facts, fails)
+        elif job.kind is GateJobKind.FETCH and not fails:
             row = next((key for key in "abc" if key not in facts.rows_seen), None)
-            supply = Supply(errand.gate, None if row is None else GateRow(row, {}, {"row": row}))
-        elif errand.kind is ErrandKind.FETCH:
-            supply = Supply(errand.gate, failed=True)
+            supply = Supply(job.gate, None if row is None else GateRow(row, {}, {"row": row}))
+        elif job.kind is GateJobKind.FETCH:
+            supply = Supply(job.gate, failed=True)
         before = set(self.state.agents) | set(self.state.gates.onboarding)
-        for held, outcome in release(self.step, errand.worker_id, facts, supply):
+        for held, outcome in release(self.step, job.worker_id, facts, supply):
             self._tell(held.request_id, outcome, before)
         self.commit()
 
@@ -197,27 +193,27 @@ class Story:
             return Supply(failed=True)
         if gate is Gate.ONBOARDING:
             passed = bool(self.state.gates.onboarding[agent_id].data)
-            judge_onboarding(self.step, agent_id, passed)
         else:
             (row,) = self.database.runs.read_results([self.state.task_run_id], agent_ids=[agent_id])
-            judge_unit(self.step, agent_id, gate, bool(row["data"]), facts)
+            passed = bool(row["data"])
+        conclude(self.step, agent_id, gate, [GateFinding(gate.value, passed)], facts)
         return Supply()
 
-    def fail_errand(self, which: int, _: int) -> None:
-        self.errand(which, 0, fails=True)
+    def fail_job(self, which: int, _: int) -> None:
+        self.job(which, 0, fails=True)
 
     # -- storing ---------------------------------------------------------------------------------------------
 
     def commit(self, *_: int) -> None:
         launch_more(self.step)
         changes = self.step.changes
-        if not changes:  # it may have errands all the same
-            self.errands += self.step.errands
-            self.step.errands = []
+        if not changes:  # it may have jobs all the same
+            self.jobs += self.step.gate_jobs
+            self.step.gate_jobs = []
             return
         changes.last_seq = self.state.last_seq = self.state.last_seq + 1
         assert self.database.apply([changes]) == [None]
-        self.errands += self.step.errands
+        self.jobs += self.step.gate_jobs
         self._note_grants()
         stored = state_from_snapshot(self.database.runs.load_run(self.state.task_run_id), self.rules)
         assert summarize(stored) == summarize(self.state)
@@ -225,12 +221,13 @@ class Story:
         self._next_step()
 
     def _note_grants(self) -> None:
-        failing = {self.gates.onboarding_failed, self.gates.screening_failed, self.gates.gold_disqualified}
-        if self.gates.max_failed_checks is not None:
-            failing.add(self.gates.checks_blocked)
+        failing = {f"{self.gates['onboarding']}-failed", f"{self.gates['screening']}-failed"}
+        failing |= {f"{self.gates['gold']}-disqualified"}
+        if self.gates["max_failed_checks"] is not None:
+            failing.add(f"{self.gates['checks']}-blocked")
         for worker_id, granted in self.step.granted.items():
             self.failed |= {worker_id for name in granted if name in failing}
-            for gate, name in ((Gate.ONBOARDING, self.gates.onboarding), (Gate.SCREENING, self.gates.screening)):
+            for gate, name in ((Gate.ONBOARDING, self.gates["onboarding"]), (Gate.SCREENING, self.gates["screening"])):
                 if granted.get(name):
                     self.passed.add((worker_id, gate))
 
@@ -238,7 +235,7 @@ class Story:
         """Let another kernel take the run up: what was on its way is lost, and found again from what is stored."""
         self.commit()
         self.state = self.step.state = self.stored
-        self.errands = outstanding(self.state)
+        self.jobs = outstanding(self.state)
 
     # -- what is always so -----------------------------------------------------------------------------------
 
@@ -254,12 +251,12 @@ class Story:
             assert len(at_gates) <= 1, worker_id
 
     def end(self) -> None:
-        """Let every errand be run: then everybody has their answer, and every answer its verdict."""
+        """Let every job be run: then everybody has their answer, and every answer its verdict."""
         while True:
             self.commit()
-            if not self.errands:
+            if not self.jobs:
                 break
-            self.errand(1, 0)
+            self.job(1, 0)
         assert self.waiting == set()
         assert not any(set(agents) - self.state.gates.stuck for agents in self.state.gates.unjudged.values())
         active = [agent for agent in self.state.agents.values() if agent.status in AGENT_ACTIVE]
@@ -272,7 +269,7 @@ class Story:
 @settings(max_examples=40, phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck))
 @given(rules=_RULES, events=_EVENTS)
 def test_nobody_who_failed_gets_more_and_nobody_who_passed_is_asked_again(
-    database: SQLDatabase, rules: GateRules, events: list[tuple[str, int, int]]
+    database: SQLDatabase, rules: dict[str, Any], events: list[tuple[str, int, int]]
 ) -> None:
     story: Any = Story(database, rules)
     for kind, first, second in events:

@@ -11,7 +11,7 @@ from mephisto_nb.model.records import Agent, RunSnapshot, TaskRun
 from mephisto_nb.model.states import AgentStatus, Gate, UnitStatus
 from mephisto_nb.rules.arrivals import Held
 from mephisto_nb.rules.departures import expire_open, leave, pass_time
-from mephisto_nb.rules.gates.gate_rules import gold_is_due
+from mephisto_nb.rules.gates.gold import gold_is_due
 from mephisto_nb.rules.launching import launch_more, reopen_expired
 from mephisto_nb.rules.run_state import RunRules, state_from_snapshot
 from tests.rules.gated import RIGHT, WRONG, Gated, code_of
@@ -147,8 +147,8 @@ def test_two_tabs_that_come_at_once_share_one_screening_unit() -> None:
     run = Gated(1, 1, **SCREENED)
     assert isinstance(run.ask("ann", "one"), Held)
     assert isinstance(run.ask("ann", "two"), Held)
-    run.errands = run.errands[:1]
-    decided = run.run_errands()
+    run.jobs = run.jobs[:1]
+    decided = run.run_jobs()
     assert [type(outcome).__name__ for _, outcome in decided] == ["Agent", "Refusal"]
 
 
@@ -224,7 +224,7 @@ def test_who_comes_before_the_verdict_waits_for_it() -> None:
     run.submit(run.come("ann"), WRONG)
     run.commit(run.last)
     assert isinstance(run.ask("ann", "early"), Held)
-    ((held, outcome),) = run.run_errands()
+    ((held, outcome),) = run.run_jobs()
     assert (held.registration_id, code_of(outcome)) == ("early", "screening_failed")
 
 
@@ -232,8 +232,8 @@ def test_a_verdict_that_comes_twice_counts_once() -> None:
     run = Gated(1, **GOLD)
     run.submit(run.come("ann"), RIGHT)
     run.commit(run.last)
-    run.errands *= 2
-    run.run_errands()
+    run.jobs *= 2
+    run.run_jobs()
     assert run.worker("ann") == {"moods-correct-golds": 1}
     assert run.state.gates.verdicts == {(Gate.GOLD, True): 1}
 
@@ -257,8 +257,8 @@ def test_a_run_is_not_complete_while_somebody_is_at_a_gate_or_waits_for_a_verdic
     assert not run.state.is_complete
     run.submit(agent, RIGHT)
     assert not run.state.is_complete
-    run.errands = run.last.errands
-    run.run_errands()
+    run.jobs = run.last.gate_jobs
+    run.run_jobs()
     assert run.state.is_complete
 
 

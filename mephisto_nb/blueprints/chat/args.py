@@ -11,6 +11,7 @@ from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.partner_rules import PartnerRules, WhenLeft, WhenWaited
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.ports.bot import Bot
+from mephisto_nb.rules.gates.table import unit_gates
 
 #: What is asked at the end where nothing else is.
 DEFAULT_FORM = (
@@ -157,17 +158,11 @@ def check_chat_args(args: ChatBlueprintArgs, shared_state: SharedTaskState) -> N
         )
 
 
-#: What opens the gates that conversations cannot have: a setting, or else rows that are handed over.
-_GATES = {
-    "use_screening_task": ("screening", "screening_data_factory"),
-    "use_golds": ("golds", "get_gold_for_worker"),
-}
-
-
 def _check_gates(args: ChatBlueprintArgs, shared_state: SharedTaskState) -> None:
-    for key, sources in _GATES.items():
+    for gate in unit_gates():  # their rows have right answers, which conversations cannot have
+        key = gate.USE
         is_wanted = getattr(args, key, None)
-        rows = [f"SharedTaskState.{name}" for name in sources if getattr(shared_state, name) is not None]
+        rows = [f"SharedTaskState.{name}" for name in gate.given(shared_state)]
         if is_wanted or (is_wanted is None and rows):
             what = " and ".join([f"mephisto.blueprint.{key}"] * bool(is_wanted) + rows)
             raise ConfigError(

@@ -15,6 +15,7 @@ from mephisto_nb.display.dashboard.moment import Moment
 from mephisto_nb.display.words import count
 from mephisto_nb.model.money import dollars
 from mephisto_nb.model.states import AgentStatus, UnitStatus
+from mephisto_nb.rules.gates.table import all_words
 
 #: From which share of workers on who return, drop out or run out of time something is wrong, and how many of them have
 #: to have come to an end before that is said.
@@ -122,11 +123,7 @@ _BECAUSE = {
     "blocked": ("blocked", "invite others"),
     "max_for_task": ("done with as many as one worker may do", "raise maximum_units_per_worker, or invite others"),
     "no_available_units": ("done with all that is open to them", "invite others"),
-    "onboarding_failed": ("failed the introduction", "invite others"),
-    "screening_failed": ("failed screening", "invite others"),
-    "screening_full": ("not to be screened any more", "raise max_screening_units, or give more rows"),
-    "gold_failed": ("wrong about too many gold units", "invite others"),
-    "gold_full": ("without a gold unit to be given", "raise max_gold_units, or give more rows"),
+    **{words.code: (words.about, words.remedy) for words in all_words()},
     "checks_failed": ("shut out after failed checks", "invite others"),
     "not_judged": ("waiting for a function to be mended", "mend the function that judges"),
     "trouble": ("waiting for rows to be found", "mend what gives the rows"),

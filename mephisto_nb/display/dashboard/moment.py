@@ -23,13 +23,13 @@ from mephisto_nb.errors import UnknownTypeError
 from mephisto_nb.model.records import Agent
 from mephisto_nb.model.states import (
     AGENT_LEFT,
-    GATE_INDEXES,
     UNIT_ANSWERED,
     UNIT_OPEN,
     UNIT_PAYABLE,
     AgentStatus,
     UnitStatus,
 )
+from mephisto_nb.rules.gates.table import names_by_index
 
 if TYPE_CHECKING:
     from mephisto_nb.kernel.live_run import LiveRun
@@ -80,7 +80,6 @@ SLOW, NEVER_SLOW = 3.0, 60.0
 LINK_AWAY = 10.0
 #: From how many answers on somebody can be called slow.
 _ENOUGH = 5
-_GATES = {index: gate.value for gate, index in GATE_INDEXES.items()}
 
 
 @dataclass(slots=True)
@@ -173,7 +172,7 @@ class Moment:
         state = self.statistics.state
         unit = state.units[unit_id]
         if not unit.is_real:
-            return _GATES.get(unit.unit_index, "extra")
+            return names_by_index().get(unit.unit_index, "extra")
         assignment = state.assignments[unit.assignment_id]
         several = len(assignment.unit_data) > 1 or unit.unit_index
         return f"#{assignment.index}.{unit.unit_index}" if several else f"#{assignment.index}"

@@ -1,1 +1,1 @@
-"""Gates at work: their settings, rows and judges, and the task that runs what takes time."""
+"""Gates at work: where their rows come from, who judges, and the worker that does what takes time."""

@@ -1,4 +1,4 @@
-"""Judges what workers hand in at gates, with the researcher's functions or by the right answers of the rows."""
+"""Judges answers: asks each gate what it can tell, and calls the researcher's functions that judge."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.config.schema import names_of
 from mephisto_nb.errors import ConfigError, MephistoError
-from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.model.gates import GateFinding
 from mephisto_nb.model.states import Gate
-from mephisto_nb.rules.gates.checks import is_same
+from mephisto_nb.rules.gates._base import BaseGate, GateRules, SentAnswer
 from mephisto_nb.utils.user_code import call
 
 #: How long a function may take to judge an answer, in seconds.
@@ -24,11 +23,11 @@ class JudgeError(MephistoError):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """Whether an answer is good enough, and what was found on the way."""
+class Judgement:
+    """What was found of an answer; `failure` says which function failed to judge it, and why."""
 
-    passed: bool
-    detail: JSONObject
+    findings: list[GateFinding]
+    failure: str | None = None
 
 
 class Judges:
@@ -36,58 +35,63 @@ class Judges:
 
     Parameters
     ----------
-    shared_state
-        Holds the researcher's functions, and says which columns hold right answers.
+    rules
+        The run's gates.
     read_answer
-        Gives the fields of what was submitted: `Blueprint.get_answer`.
+        Returns the fields of what was submitted: `Blueprint.get_answer`.
     """
 
-    def __init__(self, shared_state: SharedTaskState, read_answer: Callable[[JSON], JSONObject]) -> None:
-        self._read_answer = read_answer
-        self._functions = {
-            Gate.ONBOARDING: ("validate_onboarding", shared_state.validate_onboarding),
-            Gate.SCREENING: ("judge_screening", shared_state.judge_screening),
-            Gate.GOLD: ("judge_gold", shared_state.judge_gold),
-            Gate.ATTENTION: ("judge_attention", shared_state.judge_attention),
-        }
-        self._answers = {
-            Gate.SCREENING: names_of(shared_state.screening_answer),
-            Gate.GOLD: names_of(shared_state.gold_answer),
-        }
+    def __init__(self, rules: GateRules, read_answer: Callable[[JSON], JSONObject]) -> None:
+        self._rules, self._read_answer = rules, read_answer
 
-    async def judge(self, gate: Gate, data: JSON, row: JSONObject) -> Finding:
-        """Judge one answer; `row` is what it answers, with all that is known of it.
-
-        Raises
-        ------
-        JudgeError
-            There is no function, it raised, took too long, or said neither yes nor no.
-        """
-        name, function = self._functions[gate]
+    def read(self, data: JSON) -> JSONObject:
+        """Return the fields of what was submitted. Raises `JudgeError` if the blueprint cannot tell."""
         try:
-            async with asyncio.timeout(PATIENCE):
-                if gate is Gate.ONBOARDING:
-                    return Finding(_yes_or_no(name, await call(_there(name, function), data)), {})
-                answer = self._read_answer(data)
-                wrong = [
-                    field for field in self._answers.get(gate, ()) if not is_same(answer.get(field), row.get(field))
-                ]
-                if function is None and not self._answers.get(gate):
-                    _there(name, function)
-                passed = not wrong and (function is None or _yes_or_no(name, await call(function, answer, row)))
-                return Finding(passed, {"wrong": wrong} if wrong else {})
-        except TimeoutError as error:
-            raise JudgeError(f"{name} took more than {PATIENCE:g} seconds") from error
-        except JudgeError:
-            raise
+            return self._read_answer(data)
         except Exception as error:
-            raise JudgeError(f"{name} raised {error!r}") from error
+            raise JudgeError(f"the answer cannot be read: {error!r}") from error
+
+    @property
+    def need_others(self) -> bool:
+        """Whether a check needs the answers of others to the same assignment."""
+        return any(check.needs_others for check in self._rules.later_checks)
+
+    async def judge(self, kind: Gate, sent: SentAnswer) -> Judgement:
+        """Judge one answer: at the gate before the work that `kind` names, or else by all checks that judge later."""
+        entry = self._rules.entry(kind)
+        found: list[GateFinding] = []
+        failure = None
+        for gate in [entry] if entry is not None else self._rules.later_checks:
+            try:
+                one = await _judge(gate, sent)
+            except JudgeError as error:
+                failure = failure or str(error)
+                found.append(gate.found(None, {"error": str(error)}))
+            else:
+                found += [] if one is None else [one]
+        if entry is not None and not found:
+            failure = f"{entry.FUNCTION} is not there: take the run up again with its SharedTaskState"
+        return Judgement(found, failure)
 
 
-def _there(name: str, function: Any) -> Any:
-    if function is None:
-        raise JudgeError(f"{name} is not there: take the run up again with its SharedTaskState")
-    return function
+async def _judge(gate: BaseGate[Any], sent: SentAnswer) -> GateFinding | None:
+    """Judge an answer at one gate; None: it has nothing to tell.
+
+    Raises
+    ------
+    JudgeError
+        The researcher's function raised, took too long, or said neither yes nor no.
+    """
+    try:
+        async with asyncio.timeout(PATIENCE):
+            found = gate.look(sent)
+            if gate.function is None or (found is not None and found.passed is False):
+                return found
+            return gate.found(_yes_or_no(gate.FUNCTION, await call(gate.function, *gate.arguments(sent))))
+    except TimeoutError as error:
+        raise JudgeError(f"{gate.FUNCTION} took more than {PATIENCE:g} seconds") from error
+    except Exception as error:
+        raise JudgeError(f"{gate.FUNCTION or gate.NAME} raised {error!r}") from error
 
 
 def _yes_or_no(name: str, result: object) -> bool:

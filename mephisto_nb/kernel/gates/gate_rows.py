@@ -1,42 +1,51 @@
-"""Where the rows of screening and gold units come from, and which of them a worker gets."""
+"""Where the rows of units of gates come from, and which of them a worker gets."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.config.schema import names_of
 from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.model.gates import GateRow
 from mephisto_nb.model.records import Worker
-from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
-from mephisto_nb.model.states import Gate
+from mephisto_nb.model.shared_state import InitializationData
+from mephisto_nb.rules.gates._base import UnitGate
 from mephisto_nb.utils.user_code import call, in_own_thread
 
 
 @dataclass(slots=True)
 class RowSource:
-    """The rows of one gate: all of them, or what gives one.
+    """The rows of one gate: all of them, or what gives one."""
 
-    `answers` are the columns with right answers, which are kept from the worker.
-    """
-
-    gate: Gate
-    answers: tuple[str, ...]
+    gate: UnitGate[Any]
     rows: list[GateRow] | None = None
     function: Any = None
     drawn: Iterator[Any] | None = None
     #: What was drawn for somebody who did not need it after all.
     _spare: list[GateRow] = field(default_factory=list)
 
+    def check(self, check_row: Callable[[str, JSONObject], None]) -> None:
+        """Refuse rows that are too few, or (`Blueprint.check_row`) that the page could not show.
+
+        Raises
+        ------
+        ConfigError, DataFileError
+            Naming what is missing.
+        """
+        if self.rows is None:
+            return
+        self.gate.check_rows(len(self.rows))
+        for number, row in enumerate(self.rows, start=1):
+            check_row(f"row {number} of the {self.gate.NAME} rows", row.shared)
+
     async def find(self, worker: Worker, seen: Collection[str]) -> GateRow | None:
-        """Give a row that the worker has not seen; None: there is none.
+        """Return a row that the worker has not seen; None: there is none.
 
         Raises
         ------
@@ -47,7 +56,7 @@ class RowSource:
             return next((row for row in self._shuffled(worker) if row.key not in seen), None)
         if self.function is not None:
             row = await call(self.function, worker)
-            made = None if row is None else make_row(row, self.answers, f"what get_gold_for_worker gave, {row!r:.60}")
+            made = None if row is None else self._make(row, f"what {self.gate.OTHER} gave")
             return None if made is None or made.key in seen else made
         return await self._draw(seen)
 
@@ -56,8 +65,11 @@ class RowSource:
         if self.drawn is not None:
             self._spare.append(row)
 
+    def _make(self, value: Any, label: str) -> GateRow:
+        return make_row(value, self.gate.answers, f"{label}, {value!r:.60}")
+
     def _shuffled(self, worker: Worker) -> list[GateRow]:
-        """Give the rows in an order of this worker's own, which is the same each time."""
+        """Return the rows in an order of this worker's own, which is the same each time."""
         return sorted(
             self.rows or (), key=lambda row: hashlib.sha256(f"{worker.worker_name} {row.key}".encode()).digest()
         )
@@ -65,7 +77,7 @@ class RowSource:
     async def _draw(self, seen: Collection[str]) -> GateRow | None:
         if self.drawn is None:
             raise ConfigError(
-                f"The run has no rows for its {self.gate.value} units here. Take it up with its SharedTaskState: "
+                f"The run has no rows for its {self.gate.NAME} units here. Take it up with its SharedTaskState: "
                 "operator.reconnect(task_run_id, shared_state)."
             )
         while True:
@@ -74,12 +86,12 @@ class RowSource:
             value = await in_own_thread(next, self.drawn, None)
             if value is None:
                 return None
-            row = make_row(value, self.answers, f"a row of screening_data_factory, {value!r:.60}")
+            row = self._make(value, f"a row of {self.gate.OTHER}")
             if row.key not in seen:
                 return row
 
 
-def source_of(gate: Gate, shared_state: SharedTaskState) -> RowSource:
+def source_of(gate: UnitGate[Any]) -> RowSource:
     """Find out where the rows of a gate come from.
 
     Raises
@@ -87,23 +99,20 @@ def source_of(gate: Gate, shared_state: SharedTaskState) -> RowSource:
     DataFileError
         What was given are no rows, or they lack the columns with the right answers.
     """
-    is_gold = gate is Gate.GOLD
-    name = "golds" if is_gold else "screening"
-    given = shared_state.golds if is_gold else shared_state.screening
-    answers = names_of(shared_state.gold_answer if is_gold else shared_state.screening_answer)
-    source = RowSource(gate, answers)
+    source, name = RowSource(gate), gate.ROWS
+    given, other = getattr(gate.shared, name), getattr(gate.shared, gate.OTHER)
     if given is not None:
-        source.rows = [make_row(row, answers, f"row {n} of {name}") for n, row in enumerate(_listed(given, name), 1)]
-    elif is_gold:
-        source.function = shared_state.get_gold_for_worker
-    elif shared_state.screening_data_factory is not None:
-        factory = shared_state.screening_data_factory
-        source.drawn = iter(factory() if callable(factory) else factory)
+        rows = enumerate(_listed(given, name), start=1)
+        source.rows = [make_row(row, gate.answers, f"row {number} of {name}") for number, row in rows]
+    elif gate.ASKS_FOR_EACH:
+        source.function = other
+    elif other is not None:
+        source.drawn = iter(other() if callable(other) else other)
     return source
 
 
 def make_row(value: Any, answers: Sequence[str], label: str) -> GateRow:
-    """Make a row of a dictionary. Raises `DataFileError`."""
+    """Return a row made of a dictionary. Raises `DataFileError`."""
     if isinstance(value, InitializationData):
         value = {**value.shared, **(value.unit_data[0] if value.unit_data else {})}
     if not isinstance(value, Mapping):

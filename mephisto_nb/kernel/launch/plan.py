@@ -17,11 +17,8 @@ from mephisto_nb.config.registry import (
     get_blueprint_from_type,
     get_crowd_provider_from_type,
 )
-from mephisto_nb.config.schema import gate_args_of
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.kernel.gates.gate_rows import RowSource, source_of
-from mephisto_nb.kernel.gates.gate_settings import check_gates, make_gate_rules, uses_golds, uses_screening
-from mephisto_nb.model.gates import FLAG, REPEAT, GateArgs
 from mephisto_nb.model.qualifications import Comparator, Requirement, make_requirement, requirement_from_dict
 from mephisto_nb.model.records import Assignment, Unit, Worker
 from mephisto_nb.model.shared_state import SharedTaskState
@@ -29,13 +26,18 @@ from mephisto_nb.model.states import Gate
 from mephisto_nb.ports.architect import Architect, RouterPlan
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.crowd_provider import CrowdProvider
+from mephisto_nb.rules.gates._base import GateRules
+from mephisto_nb.rules.gates.table import check_settings, noted_settings, open_gates
 from mephisto_nb.rules.run_state import CanDoUnit, RunRules
+from mephisto_nb.utils.logging import get_logger, warn_once
 
 if TYPE_CHECKING:
     from mephisto_nb.config.task_run_settings import TaskRunSettings
     from mephisto_nb.kernel.can_do_unit import Verdicts
 
 WRAPPER = "wrap_crowd_source.js"
+
+logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class RunPlan:
     requirements: tuple[Requirement, ...]
     blueprint: Blueprint[Any]
     provider: CrowdProvider[Any]
-    gate_args: GateArgs
+    gates: GateRules
 
     def make_architect(self, directory: Path) -> Architect[Any]:
         """Make the run's architect."""
@@ -57,33 +59,21 @@ class RunPlan:
         """Raise `ConfigError` for whatever cannot be launched; `directory` need not exist."""
         self.provider.assert_task_args(self.settings.task)
         self.blueprint.assert_task_args()
-        if self.gate_args.after_failed_check == REPEAT and self.blueprint.get_partner_rules() is not None:
-            raise ConfigError(
-                f"mephisto.blueprint.after_failed_check is {REPEAT!r}, but people do an assignment together here, and "
-                f"nobody would be there to do one part of it again with. Set it to {FLAG!r}."
-            )
-        own_fields = {one.name for one in fields(self.blueprint.ArgsClass)}
-        for source in check_gates(self.gate_args, self.shared_state, own_fields).values():
-            for number, row in enumerate(source.rows or (), start=1):
-                self.blueprint.check_row(f"row {number} of the {source.gate.value} rows", row.shared)
+        own_fields = frozenset(one.name for one in fields(self.blueprint.ArgsClass))
+        together = self.blueprint.get_partner_rules() is not None
+        check_settings(self.settings.blueprint_args, self.shared_state, own_fields, together=together)
+        for source in self.make_sources().values():
+            source.check(self.blueprint.check_row)
         self.make_architect(directory).assert_task_args()
 
     def make_sources(self) -> dict[Gate, RowSource]:
         """Tell where the rows of gates come from."""
-        is_used = {Gate.SCREENING: uses_screening, Gate.GOLD: uses_golds}
-        return {
-            gate: source_of(gate, self.shared_state)
-            for gate in is_used
-            if is_used[gate](self.gate_args, self.shared_state)
-        }
+        return {gate.KIND: source_of(gate) for gate in self.gates.unit_gates}
 
     def config_to_store(self) -> JSONObject:
         """Give the whole configuration, with the gates that the shared state has opened."""
         config = self.settings.as_dict()
-        config["mephisto"]["blueprint"] |= {
-            "use_screening_task": uses_screening(self.gate_args, self.shared_state),
-            "use_golds": uses_golds(self.gate_args, self.shared_state),
-        }
+        config["mephisto"]["blueprint"] |= noted_settings(self.settings.blueprint_args, self.shared_state)
         return config
 
     def make_rules(self, verdicts: Verdicts | None) -> RunRules:
@@ -102,7 +92,7 @@ class RunPlan:
             requirements=self.requirements,
             can_do_unit=verdicts.may_do if verdicts else _can_do_unit(self.shared_state.worker_can_do_unit),
             partners=self.blueprint.get_partner_rules(),
-            gates=make_gate_rules(self.gate_args, self.shared_state, task.task_name),
+            gates=self.gates,
         )
 
     def build_site(self, directory: Path) -> None:
@@ -140,15 +130,17 @@ def make_plan(settings: TaskRunSettings, shared_state: SharedTaskState) -> RunPl
     """
     _check_shared_state(shared_state)
     blueprint = get_blueprint_from_type(settings.blueprint_type)(settings.blueprint_args, shared_state)
-    gate_args = gate_args_of(settings.blueprint_args)
-    blueprint.hidden_fields = frozenset(gate_args.attention_checks.values())
+    gates = open_gates(
+        settings.blueprint_args, shared_state, settings.task.task_name, lambda message: warn_once(logger, message)
+    )
+    blueprint.hidden_fields = gates.hidden
     return RunPlan(
         settings=settings,
         shared_state=shared_state,
         requirements=_requirements(settings, shared_state),
         blueprint=blueprint,
         provider=get_crowd_provider_from_type(settings.provider_type)(settings.provider_args),
-        gate_args=gate_args,
+        gates=gates,
     )
 
 

@@ -19,7 +19,7 @@ from mephisto_nb.kernel.can_do_unit import make_verdicts
 from mephisto_nb.kernel.client_io_handler import ClientIOHandler
 from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.gates.gate_judges import Judges
-from mephisto_nb.kernel.gates.gate_worker import GateKeeper
+from mephisto_nb.kernel.gates.gate_worker import GateWorker
 from mephisto_nb.kernel.hooks import SubmissionHooks
 from mephisto_nb.kernel.launch.plan import RunPlan, make_plan
 from mephisto_nb.kernel.launch.run_lock import keep_run_secret, take_lock
@@ -198,8 +198,8 @@ class RunStarter:
         if verdicts is not None:
             verdicts.serve(engine, self.supervisor, self.database, plan.provider.PROVIDER_TYPE)
             keeper.verdicts = verdicts
-        judges = Judges(plan.shared_state, plan.blueprint.get_answer)
-        keeper.gates = GateKeeper(engine, pool, self.supervisor, self.database, judges, plan.make_sources())
+        judges = Judges(plan.gates, plan.blueprint.get_answer)
+        keeper.gates = GateWorker(engine, pool, self.supervisor, self.database, judges, plan.make_sources())
         if (runner := plan.blueprint.make_task_runner()) is not None:
             transcripts = Transcripts(run.task_run_id, self.database)
             made_of = (runner, plan.blueprint, pool.init_data, transcripts)

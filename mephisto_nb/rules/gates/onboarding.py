@@ -1,49 +1,95 @@
-"""The introduction that newcomers go through before any unit: begun, handed in, left."""
+"""The introduction that newcomers go through before any unit."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from mephisto_nb._typing import JSON
-from mephisto_nb.model.gates import HeldArrival, OnboardingAgent
-from mephisto_nb.model.records import Worker
-from mephisto_nb.model.states import AGENT_LEFT, AgentStatus, Gate
-from mephisto_nb.rules.gates.state import Errand, ErrandKind
-from mephisto_nb.rules.gates.steps import add_onboarding, change_onboarding, hold, keep_onboarding_answer
-
-if TYPE_CHECKING:
-    from mephisto_nb.rules.step import Step
+from mephisto_nb.errors import ConfigError
+from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.model.states import Gate
+from mephisto_nb.rules.gates._base import GateDecision, GateSetup, GateWords, PageGate, Standing, named
 
 
-def begin(step: Step, worker: Worker, registration_id: str) -> OnboardingAgent:
-    """Give a worker the introduction, in whatever tab they ask: it is one and the same."""
-    current = step.state.gates.current(worker.worker_id)
-    if current is not None and current.status is AgentStatus.ONBOARDING:
-        return current
-    return add_onboarding(step, worker, registration_id)
+@dataclass(slots=True)
+class OnboardingSettings:
+    """The settings of the introduction.
 
-
-def hand_in(
-    step: Step, agent_id: str, data: JSON, received_at: float, request_id: str, registration_id: str | None
-) -> bool:
-    """Keep what a worker has handed in, the first time; their page waits for what it is found to be worth.
-
-    `registration_id` is what the page calls itself, if it says so. Gives False if there is no such agent.
+    Parameters
+    ----------
+    onboarding_qualification
+        Who has never been granted this is shown an introduction first, and handed it with value 1 if they pass; 0, and
+        ``NAME-failed``, if they do not. It holds in all runs that name it. Needs `SharedTaskState.validate_onboarding`.
+    onboarding_source, onboarding_html
+        The introduction's HTML: a file, or the text itself; of use with pages that are made from a template.
     """
-    agent = step.state.gates.onboarding.get(agent_id)
-    if agent is None:
-        return False
-    errand = Errand(ErrandKind.RELEASE, agent.worker_id)
-    if agent.submitted_at is None:
-        is_late = agent.status in AGENT_LEFT
-        keep_onboarding_answer(step, agent, data, received_at)
-        after = AgentStatus.COMPLETED if is_late else AgentStatus.WAITING
-        change_onboarding(step, agent, after, "handed in the introduction", "worker")
-    if step.state.gates.is_unjudged(agent.worker_id, agent_id):
-        step.state.gates.stuck.discard(agent_id)
-        errand = Errand(ErrandKind.JUDGE, agent.worker_id, agent_id, Gate.ONBOARDING)
-    name = step.state.worker_names[agent.worker_id]
-    registration = registration_id or agent.registration_id
-    hold(step, HeldArrival(request_id, agent.worker_id, name, registration, step.now))
-    step.errands.append(errand)
-    return True
+
+    onboarding_qualification: str | None = None
+    onboarding_source: str | None = None
+    onboarding_html: str | None = None
+
+
+class OnboardingGate(PageGate[OnboardingSettings]):
+    """Shows who was never granted its qualification the introduction, which the researcher's function judges."""
+
+    NAME, KIND = Gate.ONBOARDING.value, Gate.ONBOARDING
+    SETTINGS = OnboardingSettings
+    FUNCTION = "validate_onboarding"
+    QUALIFICATION, ENDINGS = "onboarding_qualification", ("-failed",)
+    FAILED = GateWords(
+        "onboarding_failed",
+        "Thank you for going through the introduction. Your answers there were not what this task needs, so it is "
+        "not open to you.",
+        "failed the introduction",
+    )
+
+    @classmethod
+    def is_open(cls, settings: OnboardingSettings, shared: SharedTaskState) -> bool:
+        """Tell whether a run has an introduction."""
+        return bool(named(settings.onboarding_qualification))
+
+    @classmethod
+    def check_setup(cls, setup: GateSetup[OnboardingSettings]) -> None:
+        """Refuse a page that nobody would see, and an introduction without a page or a judge. Raises `ConfigError`."""
+        qualification = named(setup.settings.onboarding_qualification)
+        pages = [name for name in ("onboarding_source", "onboarding_html") if named(getattr(setup.settings, name))]
+        from_template = "onboarding_html" in setup.own_fields
+        if pages and not from_template:
+            raise ConfigError(
+                f"mephisto.blueprint.{pages[0]} is set, but this blueprint's page is not made from a template. Remove "
+                "the key: its own page shows the introduction."
+            )
+        if pages and not qualification:
+            raise ConfigError(
+                f"mephisto.blueprint.{pages[0]} is set, but nobody would see it. Set onboarding_qualification to the "
+                "name of what those are granted who pass."
+            )
+        if qualification and not pages and from_template:
+            raise ConfigError(
+                f"mephisto.blueprint.onboarding_qualification is {qualification!r}, but there is no introduction to "
+                "show. Set onboarding_source to an HTML file, or onboarding_html to the HTML itself."
+            )
+        if qualification and setup.shared.validate_onboarding is None:
+            raise ConfigError(
+                f"mephisto.blueprint.onboarding_qualification is {qualification!r}, but SharedTaskState has no "
+                "validate_onboarding to judge by. Give one; lambda data: True lets everybody in."
+            )
+
+    @property
+    def page_data(self) -> JSON:
+        """What the introduction's page is handed."""
+        return self.shared.onboarding_data
+
+    def is_shut_to(self, standing: Standing) -> bool:
+        """Tell whether a worker did not pass, in this run or another."""
+        return standing.grants.get(self.name) == 0 or f"{self.name}-failed" in standing.grants
+
+    def is_due(self, standing: Standing) -> bool:
+        """Tell whether a worker never went through it."""
+        return self.name not in standing.grants
+
+    def decide(self, standing: Standing, *, passed: bool) -> GateDecision:
+        """Grant the qualification, with value 0 to those who failed."""
+        if passed:
+            return GateDecision("passed the introduction", [(self.name, 1)])
+        return GateDecision("did not pass the introduction", [(self.name, 0), (f"{self.name}-failed", 1)])

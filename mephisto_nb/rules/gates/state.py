@@ -7,19 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
+from typing import Any
 
-from mephisto_nb.model.states import AGENT_LEFT, GATE_INDEXES, AgentStatus, Gate, UnitStatus
-
-if TYPE_CHECKING:
-    from mephisto_nb.model.gates import GateUnit, HeldArrival, OnboardingAgent, Verdict
-    from mephisto_nb.model.records import Agent, Unit
+from mephisto_nb.model.gates import GateUnit, GateVerdict, HeldArrival, OnboardingAgent
+from mephisto_nb.model.records import Agent, Unit
+from mephisto_nb.model.states import AGENT_LEFT, AgentStatus, Gate, UnitStatus
+from mephisto_nb.rules.gates._base import AnswerCheck, UnitGate
 
 #: So many pages of one worker wait at once.
 MOST_HELD = 5
 
 
-class ErrandKind(StrEnum):
+class GateJobKind(StrEnum):
     """What has to be done outside of a step."""
 
     JUDGE = "judge"
@@ -28,13 +27,14 @@ class ErrandKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class GateJob:
     """Something to do outside of a step, where functions of the researcher may take their time.
 
-    Judge the answer of an agent, fetch a worker a row for a gate, or answer a worker's pages that wait.
+    Judge the answer of an agent, fetch a worker a row for a gate, or answer a worker's pages that wait. `gate` is the
+    gate before the work, or what the findings of checks are stored as.
     """
 
-    kind: ErrandKind
+    kind: GateJobKind
     worker_id: str
     agent_id: str = ""
     gate: Gate | None = None
@@ -42,7 +42,7 @@ class Errand:
 
 @dataclass(slots=True)
 class GateBook:
-    """The gates of a run in memory. Changed only by the functions in `gate_steps`, and by `RunState`'s indexing."""
+    """The gates of a run in memory. Changed only by `rules.gates.steps`, and by `RunState`'s indexing."""
 
     onboarding: dict[str, OnboardingAgent] = field(default_factory=dict)
     #: The newest onboarding agent of a worker.
@@ -55,7 +55,8 @@ class GateBook:
     stuck: set[str] = field(default_factory=set)
     #: The pages that wait, by worker and request.
     held: dict[str, dict[str, HeldArrival]] = field(default_factory=dict)
-    verdicts: Counter[tuple[Gate, bool | None]] = field(default_factory=Counter)
+    #: How often each gate has found what.
+    verdicts: Counter[tuple[str, bool | None]] = field(default_factory=Counter)
     failed_checks: Counter[str] = field(default_factory=Counter)
     #: What the researcher should know, by what it is about; it is found again after a restart.
     notices: dict[str, str] = field(default_factory=dict)
@@ -78,11 +79,12 @@ class GateBook:
         """Note that an answer has to be judged."""
         self.unjudged.setdefault(worker_id, set()).add(agent_id)
 
-    def note_verdict(self, worker_id: str, verdict: Verdict) -> None:
+    def note_verdict(self, agent: Agent | OnboardingAgent, verdict: GateVerdict) -> None:
         """Take a verdict in."""
-        self.verdicts[verdict.gate, verdict.passed] += 1
-        if verdict.gate in (Gate.ATTENTION, Gate.TIME) and verdict.passed is False:
-            self.failed_checks[worker_id] += 1
+        for found in verdict.findings:
+            self.verdicts[found.gate, found.passed] += 1
+            if found.passed is False and not self.is_at_entry(agent):
+                self.failed_checks[agent.worker_id] += 1
 
     def settle(self, worker_id: str, agent_id: str) -> None:
         """Note that an answer is judged."""
@@ -99,16 +101,20 @@ class GateBook:
         return agent_id in self.unjudged.get(worker_id, ())
 
     def being_judged(self, worker_id: str) -> list[str]:
-        """Give the agents of a worker whose answers are about to be judged."""
+        """Return the agents of a worker whose answers are about to be judged."""
         return [agent_id for agent_id in self.unjudged.get(worker_id, ()) if agent_id not in self.stuck]
 
     def stuck_of(self, worker_id: str) -> list[str]:
-        """Give the agents of a worker whose answers could not be judged."""
+        """Return the agents of a worker whose answers could not be judged."""
         return [agent_id for agent_id in self.unjudged.get(worker_id, ()) if agent_id in self.stuck]
 
-    def num_used(self, gate: Gate) -> int:
+    def is_at_entry(self, agent: Agent | OnboardingAgent) -> bool:
+        """Tell whether an agent's answer is to a gate before the work, rather than to the work."""
+        return isinstance(agent, OnboardingAgent) or agent.unit_id in self.units
+
+    def num_used(self, gate: UnitGate[Any]) -> int:
         """Count the units of a gate that were given out and did not come back unanswered."""
-        index = GATE_INDEXES[gate]
+        index = gate.UNIT_INDEX
         return sum(n for (of, status), n in self.counts.items() if of == index and status is not UnitStatus.EXPIRED)
 
     @property
@@ -118,31 +124,31 @@ class GateBook:
         return at_work > 0 or any(agents - self.stuck for agents in self.unjudged.values())
 
     def current(self, worker_id: str) -> OnboardingAgent | None:
-        """Give the onboarding agent that a worker is at, or has handed in, unless they left it."""
+        """Return the onboarding agent that a worker is at, or has handed in, unless they left it."""
         agent = self.onboarding.get(self.onboarding_of.get(worker_id, ""))
         return None if agent is None or agent.status in AGENT_LEFT else agent
 
     def at_onboarding(self) -> list[OnboardingAgent]:
-        """Give those who are at the introduction now."""
+        """Return those who are at the introduction now."""
         return [agent for agent in self.onboarding.values() if agent.status is AgentStatus.ONBOARDING]
 
     def overdue(self, now: float) -> Iterator[OnboardingAgent]:
-        """Give those at the introduction whose time is over."""
+        """Return those at the introduction whose time is over."""
         while self._deadlines and self._deadlines[0][0] <= now:
             agent = self.onboarding[heappop(self._deadlines)[1]]
             if agent.status is AgentStatus.ONBOARDING:
                 yield agent
 
     def next_deadline(self) -> float | None:
-        """Give the earliest time at which somebody's time is over."""
+        """Return the earliest time at which somebody's time is over."""
         while self._deadlines and self.onboarding[self._deadlines[0][1]].status is not AgentStatus.ONBOARDING:
             heappop(self._deadlines)
         return self._deadlines[0][0] if self._deadlines else None
 
 
-def gate_of(book: GateBook, agent: Agent | None) -> Gate:
-    """Tell at which gate an agent's answer is, or would be, judged by a function; None: an onboarding agent's."""
-    if agent is None:
+def gate_of(book: GateBook, agent: Agent | OnboardingAgent) -> Gate:
+    """Tell at which gate an agent's answer is, or would be, judged; checks are judged together."""
+    if isinstance(agent, OnboardingAgent):
         return Gate.ONBOARDING
     kept = book.units.get(agent.unit_id)
-    return Gate.ATTENTION if kept is None else kept.gate
+    return AnswerCheck.STORED_AS if kept is None else kept.gate

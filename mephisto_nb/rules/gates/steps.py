@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Any
 
-from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb._typing import JSON
 from mephisto_nb.model.changes import (
     AddGateUnit,
     AddOnboarding,
@@ -14,13 +15,20 @@ from mephisto_nb.model.changes import (
     HoldArrival,
     ReleaseArrivals,
 )
-from mephisto_nb.model.gates import ONBOARDING_PREFIX, GateRow, GateUnit, HeldArrival, OnboardingAgent, Verdict
-from mephisto_nb.model.records import Assignment, Unit, Worker
+from mephisto_nb.model.gates import (
+    ONBOARDING_PREFIX,
+    GateFinding,
+    GateRow,
+    GateUnit,
+    HeldArrival,
+    OnboardingAgent,
+    join_findings,
+)
+from mephisto_nb.model.records import Agent, Assignment, Unit, Worker
 from mephisto_nb.model.shared_state import InitializationData
-from mephisto_nb.model.states import GATE_INDEXES, AgentStatus, Gate, UnitStatus, check_agent_transition
-
-if TYPE_CHECKING:
-    from mephisto_nb.rules.step import Step
+from mephisto_nb.model.states import AgentStatus, Gate, UnitStatus, check_agent_transition
+from mephisto_nb.rules.gates._base import UnitGate
+from mephisto_nb.rules.step import Step
 
 
 def add_onboarding(step: Step, worker: Worker, registration_id: str) -> OnboardingAgent:
@@ -58,29 +66,29 @@ def keep_onboarding_answer(step: Step, agent: OnboardingAgent, data: JSON, recei
     step.state.gates.await_verdict(agent.worker_id, agent.agent_id)
 
 
-def add_gate_unit(step: Step, gate: Gate, worker: Worker, row: GateRow) -> Unit:
+def add_gate_unit(step: Step, gate: UnitGate[Any], worker: Worker, row: GateRow) -> Unit:
     """Make a unit, in an assignment of its own, that looks at one worker, and put it on offer to them."""
     data = InitializationData(row.shared)
     index = -1 - len(step.state.gates.units)  # real assignments count up from 0
     assignment = Assignment(step.new_id(), step.state.task_run_id, index, data.shared, data.unit_data)
-    unit = Unit(step.new_id(), assignment.assignment_id, GATE_INDEXES[gate], step.state.rules.pay_amount)
-    kept = GateUnit(unit.unit_id, gate, worker.worker_id, row)
+    pay_amount = gate.pay(step.state.rules.pay_amount)
+    unit = Unit(step.new_id(), assignment.assignment_id, gate.UNIT_INDEX, pay_amount)
+    kept = GateUnit(unit.unit_id, gate.KIND, worker.worker_id, row)
     step.add_assignments([assignment], [unit])
     step.state.gates.units[unit.unit_id] = kept
     step.note(AddGateUnit(kept))
-    step.change_unit(unit, UnitStatus.LAUNCHED, f"a {gate.value} unit for one worker", "operator")
+    step.change_unit(unit, UnitStatus.LAUNCHED, f"a {gate.NAME} unit for one worker", "operator")
     return unit
 
 
-def add_verdict(
-    step: Step, worker_id: str, agent_id: str, gate: Gate, passed: bool | None, detail: JSONObject | None = None
-) -> None:
-    """Keep what was found of an answer."""
-    verdict = Verdict(agent_id, gate, passed, step.now, detail or {})
+def add_verdict(step: Step, agent: Agent | OnboardingAgent, gate: Gate, findings: Sequence[GateFinding]) -> None:
+    """Keep what was found of an answer, in one row of the database."""
+    verdict = join_findings(agent.agent_id, gate, findings, step.now)
     step.note(AddVerdict(verdict))
-    step.state.gates.note_verdict(worker_id, verdict)
-    found = {True: "passed", False: "failed", None: "not judged"}[passed]
-    step.log("agent", agent_id, None, None, f"{gate.value}: {found}", "operator", verdict.detail)
+    step.state.gates.note_verdict(agent, verdict)
+    for found in verdict.findings:
+        what = {True: "passed", False: "failed", None: "not judged"}[found.passed]
+        step.log("agent", agent.agent_id, None, None, f"{found.gate}: {what}", "operator", found.detail)
 
 
 def hold(step: Step, arrival: HeldArrival) -> None:

@@ -1,101 +1,135 @@
-"""What follows from a verdict that was come to outside of any step: exactly once, however often it comes."""
+"""What is found of an answer, and what follows from it: as it comes in, or once it was judged outside of any step."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Any
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.model.gates import OnboardingAgent
-from mephisto_nb.model.records import Agent, Worker, WorkerFacts
-from mephisto_nb.model.states import AgentStatus, Gate
-from mephisto_nb.rules.gates.checks import fail_checks, shut_out
-from mephisto_nb.rules.gates.passing import count_gold, facts_now
+from mephisto_nb.model.gates import GateFinding, OnboardingAgent
+from mephisto_nb.model.records import Agent, Submission, Unit, WorkerFacts
+from mephisto_nb.model.states import AgentStatus, Gate, UnitStatus
+from mephisto_nb.rules.gates._base import AnswerCheck, EntryGate, SentAnswer
+from mephisto_nb.rules.gates.passing import facts_now, standing_of
+from mephisto_nb.rules.gates.state import GateJob, GateJobKind
 from mephisto_nb.rules.gates.steps import add_verdict, change_onboarding
 from mephisto_nb.rules.people import grant
+from mephisto_nb.rules.run_state import RunState
+from mephisto_nb.rules.step import Step
 
-if TYPE_CHECKING:
-    from mephisto_nb.rules.step import Step
-
-
-def judge_onboarding(step: Step, agent_id: str, passed: bool, detail: JSONObject | None = None) -> None:
-    """Let a worker in, or not, after the introduction."""
-    agent = step.state.gates.onboarding[agent_id]
-    if not _settle(step, agent):
-        return
-    name = step.state.rules.gates.onboarding
-    add_verdict(step, agent.worker_id, agent_id, Gate.ONBOARDING, passed, detail)
-    after, why = (
-        (AgentStatus.APPROVED, "passed the introduction")
-        if passed
-        else (AgentStatus.REJECTED, "did not pass the introduction")
-    )
-    change_onboarding(step, agent, after, why, "operator")
-    grant(step, agent.worker_id, name, int(passed), why)
-    if not passed:
-        grant(step, agent.worker_id, step.state.rules.gates.onboarding_failed, 1, why)
+# -- as it comes in ------------------------------------------------------------------------------------------
 
 
-def judge_unit(
-    step: Step, agent_id: str, gate: Gate, passed: bool, facts: WorkerFacts, detail: JSONObject | None = None
-) -> None:
-    """Let a screening or gold unit, or a check by the researcher's own function, have its consequences."""
-    agent = step.state.agents[agent_id]
-    if not _settle(step, agent):
-        return
-    add_verdict(step, agent.worker_id, agent_id, gate, passed, detail)
-    if gate is Gate.SCREENING:
-        _screen(step, agent, passed)
-    elif gate is Gate.GOLD:
-        _count_gold(step, agent, passed, facts)
-    elif not passed:
-        fail_checks(step, agent, step.state.units[agent.unit_id], [gate])
-
-
-def _screen(step: Step, agent: Agent, passed: bool) -> None:
+def look_at(step: Step, agent: Agent, unit: Unit, submission: Submission) -> None:
+    """Check an answer that has come in, and have judged what cannot be told at once."""
     rules = step.state.rules.gates
-    if passed:
-        grant(step, agent.worker_id, rules.screening, 1, "passed screening")
-    else:
-        shut_out(step, agent.worker_id, rules.screening_failed, "did not pass screening")
+    kept = step.state.gates.units.get(unit.unit_id)
+    if kept is not None:
+        _have_judged(step, agent, kept.gate)
+        return
+    if not unit.is_real:
+        return
+    sent = SentAnswer(
+        data=submission.data,
+        row=row_of(step.state, unit),
+        seconds=(agent.submitted_at or 0.0) - agent.accepted_at,
+    )
+    found = [(check, one) for check in rules.checks if (one := check.look(sent)) is not None]
+    failed = [one for _, one in found if one.passed is False]
+    is_judged_later = bool(rules.later_checks) and not failed
+    _keep(step, agent, found, leave_out=AnswerCheck.STORED_AS if is_judged_later else None)
+    fail_checks(step, agent, unit, failed)
+    if is_judged_later:
+        _have_judged(step, agent, AnswerCheck.STORED_AS)
 
 
-def _count_gold(step: Step, agent: Agent, is_right: bool, facts: WorkerFacts) -> None:
-    worker = Worker(agent.worker_id, step.state.worker_names[agent.worker_id], step.state.rules.provider_type)
-    known = facts_now(step, agent.worker_id, facts)
-    counts, may_go_on = count_gold(step, worker, known, is_right=is_right)
-    why = f"got a gold unit {'right' if is_right else 'wrong'}"
-    for name, value in counts.items():
-        if known.grants.get(name) != value and (value or name in known.grants):
-            grant(step, agent.worker_id, name, value, why)
-    if not may_go_on:
-        rules = step.state.rules.gates
-        wrong = counts[rules.golds_wrong]
-        shut_out(step, agent.worker_id, rules.gold_disqualified, f"got {wrong} gold units wrong")
+def row_of(state: RunState, unit: Unit) -> JSONObject:
+    """Return all that is known of what a unit of the work is made of."""
+    assignment = state.assignments[unit.assignment_id]
+    return {**assignment.shared, **assignment.own_data(unit.unit_index)}
 
 
-def give_up(step: Step, agent_id: str, gate: Gate, why: str) -> None:
-    """Note that the function that judges has failed.
+def _keep(
+    step: Step, agent: Agent, found: Sequence[tuple[AnswerCheck[Any], GateFinding]], leave_out: Gate | None
+) -> None:
+    """Store what checks have found, one row for each word of the database; what is judged later is stored then."""
+    for stored_as in dict.fromkeys(check.STORED_AS for check, _ in found):
+        of_row = [
+            one for check, one in found
+            if check.STORED_AS is stored_as and not (one.passed is True and check.judges_later)
+        ]  # fmt: skip
+        if of_row and stored_as is not leave_out:
+            add_verdict(step, agent, stored_as, of_row)
+
+
+def _have_judged(step: Step, agent: Agent, gate: Gate) -> None:
+    step.state.gates.await_verdict(agent.worker_id, agent.agent_id)
+    step.gate_jobs.append(GateJob(GateJobKind.JUDGE, agent.worker_id, agent.agent_id, gate))
+
+
+# -- once it was judged --------------------------------------------------------------------------------------
+
+
+def conclude(step: Step, agent_id: str, gate: Gate, findings: Sequence[GateFinding], facts: WorkerFacts) -> None:
+    """Let what was found of an answer have its consequences: exactly once, however often it comes.
+
+    `gate` is the gate before the work, or what the findings of checks are stored as; `facts` are what is known of the
+    worker by then.
+    """
+    agent = _agent(step, agent_id)
+    if not _settle(step, agent):
+        return
+    # An answer without a verdict is judged again by the kernel that takes the run up.
+    add_verdict(step, agent, gate, findings or [GateFinding(gate.value, True)])
+    entry = step.state.rules.gates.entry(gate)
+    if entry is not None:
+        _decide(step, entry, agent, facts, passed=all(found.passed for found in findings))
+    elif isinstance(agent, Agent) and agent.unit_id not in step.state.gates.units:
+        failed = [found for found in findings if found.passed is False]
+        fail_checks(step, agent, step.state.units[agent.unit_id], failed)
+
+
+def _decide(
+    step: Step, gate: EntryGate[Any], agent: OnboardingAgent | Agent, facts: WorkerFacts, *, passed: bool
+) -> None:
+    worker_id = agent.worker_id
+    decision = gate.decide(standing_of(step.state, worker_id, facts_now(step, worker_id, facts)), passed=passed)
+    if isinstance(agent, OnboardingAgent):
+        after = AgentStatus.APPROVED if passed else AgentStatus.REJECTED
+        change_onboarding(step, agent, after, decision.why, "operator")
+    for name, value in decision.grants:
+        grant(step, worker_id, name, value, decision.why)
+    if decision.shut_out:
+        shut_out(step, worker_id, decision.shut_out, decision.why_out)
+
+
+def give_up(step: Step, agent_id: str, gate: Gate, why: str, findings: Sequence[GateFinding] = ()) -> None:
+    """Note that a function that judges has failed.
 
     An answer at a gate is judged again when its worker comes again, or the run is taken up again, and until then they
-    get nothing. One that is only checked is taken to be good.
+    get nothing. One that is only checked is taken to be good, unless `findings`, which name the check that failed to
+    judge, say otherwise.
     """
-    book = step.state.gates
-    agent = book.onboarding.get(agent_id) or step.state.agents[agent_id]
+    book, agent = step.state.gates, _agent(step, agent_id)
     if not book.is_unjudged(agent.worker_id, agent_id):
         return
-    book.notices[f"{gate.value} judge"] = f"{why}; {_WHAT_FOLLOWS[gate is Gate.ATTENTION]}"
+    waits = book.is_at_entry(agent)
+    book.notices[f"{gate.value} judge"] = f"{why}; {_WHAT_FOLLOWS[waits]}"
     step.log("agent", agent_id, None, None, why, "operator", {"gate": gate.value})
-    if gate is Gate.ATTENTION:
-        book.settle(agent.worker_id, agent_id)
-        add_verdict(step, agent.worker_id, agent_id, gate, None, {"error": why})
-    else:
+    if waits:
         book.stuck.add(agent_id)
+    else:
+        conclude(step, agent_id, gate, findings or [GateFinding(gate.value, None, {"error": why})], WorkerFacts())
 
 
 _WHAT_FOLLOWS = {
-    True: "answers are taken to be good.",
-    False: "such answers are judged again when their workers come again, who get nothing until then.",
+    False: "answers are taken to be good.",
+    True: "such answers are judged again when their workers come again, who get nothing until then.",
 }
+
+
+def _agent(step: Step, agent_id: str) -> OnboardingAgent | Agent:
+    return step.state.gates.onboarding.get(agent_id) or step.state.agents[agent_id]
 
 
 def _settle(step: Step, agent: OnboardingAgent | Agent) -> bool:
@@ -105,3 +139,38 @@ def _settle(step: Step, agent: OnboardingAgent | Agent) -> bool:
         return False
     book.settle(agent.worker_id, agent.agent_id)
     return True
+
+
+# -- what follows --------------------------------------------------------------------------------------------
+
+
+def fail_checks(step: Step, agent: Agent, unit: Unit, failed: Sequence[GateFinding]) -> None:
+    """Let an answer that failed checks, if it did, have its consequences, for its unit and for its worker."""
+    if not failed:
+        return
+    rules = step.state.rules.gates
+    what = " and ".join(found.gate for found in failed)
+    count = step.state.gates.failed_checks[agent.worker_id]
+    grant(step, agent.worker_id, rules.failed_checks, count, f"failed a check: {what}")
+    if rules.max_failed_checks is not None and count > rules.max_failed_checks:
+        shut_out(step, agent.worker_id, rules.checks_blocked, f"failed {count} checks")
+    if rules.repeats_failed and step.state.closing is None:
+        _repeat(step, agent, unit, f"failed a check ({what}); offered to somebody else")
+
+
+def shut_out(step: Step, worker_id: str, qualification_name: str, why: str) -> None:
+    """Grant a worker what keeps them out from now on."""
+    grant(step, worker_id, qualification_name, 1, why)
+    if block := step.state.rules.gates.block:
+        grant(step, worker_id, block, 1, why)
+
+
+def _repeat(step: Step, agent: Agent, unit: Unit, why: str) -> None:
+    """Pay for an answer without counting it, and make another unit of its assignment for somebody else."""
+    if unit.status is not UnitStatus.COMPLETED:
+        return  # reviewed already
+    siblings = [u.unit_index for u in step.state.units.values() if u.assignment_id == unit.assignment_id]
+    step.change_agent(agent, AgentStatus.SOFT_REJECTED, why, "operator")
+    step.change_unit(unit, UnitStatus.SOFT_REJECTED, why, "operator", agent)
+    again = Unit(step.new_id(), unit.assignment_id, max(siblings) + 1, step.state.rules.pay_amount)
+    step.add_assignments([], [again])

@@ -6,7 +6,7 @@ import pytest
 
 from mephisto_nb.errors import NotFoundError
 from mephisto_nb.model import changes as c
-from mephisto_nb.model.gates import HeldArrival, Verdict
+from mephisto_nb.model.gates import GateFinding, GateVerdict, HeldArrival, join_findings
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.records import RunSnapshot, Submission
 from mephisto_nb.model.states import AgentStatus, Gate, UnitStatus
@@ -191,7 +191,7 @@ class GatesContract(DatabaseFixtures):
     def test_an_introduction_changed_meanwhile_refuses_the_step(self, database: Database, run: SampleRun) -> None:
         agent = run.add_onboarding("ann")
         wrong = c.ChangeOnboarding(agent.agent_id, AgentStatus.WAITING, AgentStatus.APPROVED)
-        assert run.refusal(wrong, c.AddVerdict(Verdict(agent.agent_id, G.ONBOARDING, True, 1011.0))) is not None
+        assert run.refusal(wrong, c.AddVerdict(GateVerdict(agent.agent_id, G.ONBOARDING, True, 1011.0))) is not None
         assert database.runs.load_run(run.id).gates.verdicts == []
 
     def test_a_gate_unit_keeps_its_right_answers_from_the_assignment(self, database: Database, run: SampleRun) -> None:
@@ -228,9 +228,9 @@ class GatesContract(DatabaseFixtures):
         agent, kept = run.add_gate_unit("ann")
         real = run.add_answered_unit({"label": "cat"}, worker_name="eve")
         found = [
-            Verdict(agent.agent_id, G.GOLD, False, 1011.0, {"wrong": ["label"]}),
-            Verdict(real.agent_id, G.TIME, True, 1012.0),
-            Verdict(real.agent_id, G.ATTENTION, None, 1012.0, {"error": "it raised"}),
+            GateVerdict(agent.agent_id, G.GOLD, False, 1011.0, {"wrong": ["label"]}),
+            GateVerdict(real.agent_id, G.TIME, True, 1012.0),
+            GateVerdict(real.agent_id, G.ATTENTION, None, 1012.0, {"error": "it raised"}),
         ]
         run.commit(*(c.AddVerdict(one) for one in found))
         assert sorted(database.runs.load_run(run.id).gates.verdicts, key=lambda one: one.gate) == [
@@ -245,13 +245,23 @@ class GatesContract(DatabaseFixtures):
         assert rows["time", "eve"]["answer"] == {"label": "cat"}
         assert rows["onboarding", "bob"]["agent_id"] == onboarding.agent_id
 
+    def test_findings_that_share_a_verdict_come_back_one_by_one(self, database: Database, run: SampleRun) -> None:
+        agent = run.add_answered_unit({"label": "cat"}, worker_name="eve")
+        findings = [GateFinding("attention", True, {"wrong": []}), GateFinding("haste", False, {"seconds": 1.0})]
+        verdict = join_findings(agent.agent_id, G.ATTENTION, findings, 1012.0)
+        run.commit(c.AddVerdict(verdict))
+        (stored,) = database.runs.load_run(run.id).gates.verdicts
+        assert (stored, stored.passed, stored.findings) == (verdict, False, findings)
+        rows = [(row["gate"], row["passed"], row["detail"]) for row in database.runs.read_gates([run.id])]
+        assert rows == [("attention", True, {"wrong": []}), ("haste", False, {"seconds": 1.0})]
+
     def test_a_launch_taken_back_leaves_nothing_of_its_gates(self, database: Database, run: SampleRun) -> None:
         agent, _ = run.add_gate_unit("ann")
         ann = agent.worker_id
         run.add_onboarding("bob")
         run.commit(
             c.HoldArrival(HeldArrival("request", ann, "ann", "page", 1000.0)),
-            c.AddVerdict(Verdict(agent.agent_id, G.GOLD, True, 1011.0)),
+            c.AddVerdict(GateVerdict(agent.agent_id, G.GOLD, True, 1011.0)),
         )
         database.runs.delete_run(run.id)
         assert database.runs.read_gates([run.id]) == []
