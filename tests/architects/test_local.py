@@ -16,7 +16,7 @@ from mephisto_nb.architects.local import LocalArchitect, LocalArchitectArgs
 from mephisto_nb.errors import ConfigError, LaunchError, LinkRefusedError, NotFoundError, PortInUseError, RouterError
 from mephisto_nb.ports.architect import RouterPlan
 from mephisto_nb.ports.channel import Presence
-from tests.operations.runs import has_ended, kill, routers_in
+from tests.kernel.runs import has_ended, kill, routers_in
 
 
 @pytest.fixture

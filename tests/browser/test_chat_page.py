@@ -16,8 +16,8 @@ from mephisto_nb.operator import Operator
 from mephisto_nb.run import TaskRun
 from tests.browser.axe import faults
 from tests.browser.cable import Cable
-from tests.operations.chats import chat_config
-from tests.operations.runs import crowd_of, take
+from tests.kernel.chats import chat_config
+from tests.kernel.runs import crowd_of, take
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><b>bold</b>"
 FORM = (

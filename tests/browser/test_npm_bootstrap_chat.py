@@ -13,7 +13,7 @@ from mephisto_nb.operator import Operator
 from tests.browser.cable import Cable
 from tests.browser.npm_tasks import built
 from tests.inside import parts_of
-from tests.operations.chats import chat_config
+from tests.kernel.chats import chat_config
 
 TURNS = 4
 #: How long the connection is lost. The package closes its socket for good when its heartbeats were unanswered for 60 s.

@@ -1,5 +1,5 @@
 """Real runs, as the tests of operations have them."""
 
-from tests.operations.conftest import clock, data_dir, make_operator, operator, timed_operator
+from tests.kernel.conftest import clock, data_dir, make_operator, operator, timed_operator
 
 __all__ = ["clock", "data_dir", "make_operator", "operator", "timed_operator"]

@@ -14,7 +14,7 @@ from mephisto_nb.model.task_run_args import minimum_hourly_pay_of
 from mephisto_nb.operator import Operator
 from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.inside import live_of, run_list, watch
-from tests.operations.runs import end_routers, launch, rows
+from tests.kernel.runs import end_routers, launch, rows
 
 MakeOperator = Callable[[], Operator]
 

@@ -12,7 +12,7 @@ import pytest
 import mephisto_nb as mnb
 from mephisto_nb.display import charts as chart_specs
 from mephisto_nb.errors import MissingExtraError
-from tests.operations.runs import crowd_of, end_routers, launch, rows, take
+from tests.kernel.runs import crowd_of, end_routers, launch, rows, take
 
 
 def results(count: int = 8) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import mephisto_nb as mnb
 from tests.inside import parts_of
-from tests.operations.runs import crowd_of, end_routers, launch, rows, take
+from tests.kernel.runs import crowd_of, end_routers, launch, rows, take
 
 HOSTILE = "<script>alert(1)</script>&\"'"
 

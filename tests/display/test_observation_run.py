@@ -18,7 +18,7 @@ from mephisto_nb.rules.step import Step
 from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.inside import frames_of, live_of, parts_of
-from tests.operations.runs import crowd_of, launch, rows, take
+from tests.kernel.runs import crowd_of, launch, rows, take
 
 ACTIVE = ["accepted", "onboarding", "waiting", "in task"]
 GONE = ["returned", "disconnect", "timeout"]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from mephisto_nb.operator import Operator
 from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.inside import run_list
-from tests.operations.runs import crowd_of, launch, rows, take
+from tests.kernel.runs import crowd_of, launch, rows, take
 
 
 async def test_runs_are_listed_with_how_far_they_are_and_what_they_cost(operator: Operator) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tests.inside import watch
-from tests.operations.chats import launch_chat
-from tests.operations.runs import crowd_of
+from tests.kernel.chats import launch_chat
+from tests.kernel.runs import crowd_of
 
 
 async def test_those_who_wait_for_partners_and_talk_are_at_work(operator: Any) -> None:

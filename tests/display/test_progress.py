@@ -15,7 +15,7 @@ from mephisto_nb.display.progress import Bar, TerminalBar, WorkBars, duration, s
 from mephisto_nb.operator import Operator
 from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.inside import parts_of, watch
-from tests.operations.runs import crowd_of, end_routers, launch, rows, take
+from tests.kernel.runs import crowd_of, end_routers, launch, rows, take
 
 
 def console(*, terminal: bool) -> Console:

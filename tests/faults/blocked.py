@@ -14,7 +14,7 @@ from tests.faults.machine import Machine
 from tests.faults.plan import Plan
 from tests.faults.run import started
 from tests.faults.zygote import Zygote
-from tests.operations.runs import crowd_of
+from tests.kernel.runs import crowd_of
 
 
 @dataclass

@@ -23,7 +23,7 @@ from mephisto_nb.ports.clock import SystemClock
 from mephisto_nb.run import TaskRun
 from mephisto_nb.storage import connect
 from tests.faults.faulty_link import LINK, FaultyLinkArchitect, passes
-from tests.operations.runs import ABOUT, rows
+from tests.kernel.runs import ABOUT, rows
 
 
 class JumpingClock(SystemClock):

@@ -18,7 +18,7 @@ from tests.faults.faulty_link import passes
 from tests.faults.plan import Fault, Plan
 from tests.faults.postgresql import PostgreSQL
 from tests.faults.zygote import Zygote
-from tests.operations.runs import end_routers
+from tests.kernel.runs import end_routers
 
 #: Room for a few bytes more than nothing: the least that a file may grow to on a full disk.
 _FULL = 512

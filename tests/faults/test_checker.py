@@ -17,8 +17,8 @@ from tests.faults.crowd import Told
 from tests.faults.plan import Plan
 from tests.faults.talk import Talk
 from tests.inside import live_of, parts_of
-from tests.operations.conftest import data_dir, make_operator
-from tests.operations.runs import crowd_of, launch, rows, take
+from tests.kernel.conftest import data_dir, make_operator
+from tests.kernel.runs import crowd_of, launch, rows, take
 
 __all__ = ["data_dir", "make_operator"]
 

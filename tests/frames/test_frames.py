@@ -12,7 +12,7 @@ from mephisto_nb.frames import frames
 from mephisto_nb.model.records import Event
 from mephisto_nb.operator import Operator
 from tests.inside import live_of, parts_of
-from tests.operations.runs import crowd_of, launch, take
+from tests.kernel.runs import crowd_of, launch, take
 
 TIMES = {"accepted_at", "submitted_at", "deadline", "at", "created_at", "ended_at"}
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mephisto_nb.operator import Operator
-from tests.operations.conftest import data_dir, make_operator, operator
+from tests.kernel.conftest import data_dir, make_operator, operator
 from tests.review.answers import said, stored_run
 
 __all__ = ["data_dir", "make_operator", "operator"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.importing.old_directory import OldDirectory, fill
-from tests.operations.conftest import data_dir, make_operator, operator
+from tests.kernel.conftest import data_dir, make_operator, operator
 
 __all__ = ["data_dir", "make_operator", "operator"]
 

@@ -17,7 +17,7 @@ from mephisto_nb.model.states import AGENT_OF_DECIDED, AgentStatus, UnitStatus
 from mephisto_nb.operator import Operator
 from tests.importing.old_directory import AGENT_STATUSES, UNIT_STATUSES, OldDirectory
 from tests.inside import frames_of, watch
-from tests.operations.runs import launch
+from tests.kernel.runs import launch
 
 
 def contents(data_dir: Path) -> dict[str, list[Any]]:

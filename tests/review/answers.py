@@ -16,7 +16,7 @@ from mephisto_nb.operator import Operator
 from mephisto_nb.ports.database import Database
 from mephisto_nb.testing.contracts._samples import SampleRun, change_agent, change_unit
 from tests.inside import frames_of
-from tests.operations.runs import ABOUT
+from tests.kernel.runs import ABOUT
 
 #: (item, worker, answer, seconds)
 Row = tuple[int, str, JSON, float]

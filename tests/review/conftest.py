@@ -1,5 +1,5 @@
 """Real runs, as the tests of operations have them."""
 
-from tests.operations.conftest import data_dir, make_operator, operator
+from tests.kernel.conftest import data_dir, make_operator, operator
 
 __all__ = ["data_dir", "make_operator", "operator"]

@@ -15,7 +15,7 @@ import pytest
 from mephisto_nb.operator import Operator
 from mephisto_nb.run import TaskRun
 from tests.inside import live_of, parts_of
-from tests.operations.runs import crowd_of, launch, rows, take
+from tests.kernel.runs import crowd_of, launch, rows, take
 from tests.review.answers import said, stored_run
 from tests.review.reviewer import decide
 

@@ -6,9 +6,9 @@ import pytest
 
 from mephisto_nb.router.intake.multipart import Upload
 from mephisto_nb.utils.ids import new_id
-from tests.operations.conftest import data_dir, make_operator
-from tests.operations.conftest import operator as real_operator
-from tests.operations.runs import crowd_of, launch, rows, take
+from tests.kernel.conftest import data_dir, make_operator
+from tests.kernel.conftest import operator as real_operator
+from tests.kernel.runs import crowd_of, launch, rows, take
 
 __all__ = ["data_dir", "make_operator", "real_operator"]
 

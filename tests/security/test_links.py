@@ -13,9 +13,9 @@ from mephisto_nb.kernel.launch.run_lock import keep_run_secret
 from mephisto_nb.testing.simulated_workers import make_worker, simulate_workers
 from tests.chromium import FLAGS, find_chromium
 from tests.inside import frames_of, parts_of
-from tests.operations.conftest import data_dir, make_operator
-from tests.operations.conftest import operator as real_operator
-from tests.operations.runs import ABOUT, SharedTaskState, crowd_of, kill, router_pid, rows, take
+from tests.kernel.conftest import data_dir, make_operator
+from tests.kernel.conftest import operator as real_operator
+from tests.kernel.runs import ABOUT, SharedTaskState, crowd_of, kill, router_pid, rows, take
 from tests.security.test_token import texts_below
 
 __all__ = ["data_dir", "make_operator", "real_operator"]

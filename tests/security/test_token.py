@@ -14,9 +14,9 @@ from mephisto_nb.errors import LinkRefusedError
 from mephisto_nb.utils import proofs
 from mephisto_nb.utils.proofs import Secret
 from tests.inside import frames_of, parts_of
-from tests.operations.conftest import data_dir, make_operator
-from tests.operations.conftest import operator as real_operator
-from tests.operations.runs import crowd_of, launch, router_pid, rows, take
+from tests.kernel.conftest import data_dir, make_operator
+from tests.kernel.conftest import operator as real_operator
+from tests.kernel.runs import crowd_of, launch, router_pid, rows, take
 from tests.router.harness import TOKEN
 from tests.security.test_fuzz import SCHEMA
 from tests.source_tree import package

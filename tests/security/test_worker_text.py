@@ -6,8 +6,8 @@ import re
 from mephisto_nb.display.dashboard.watch import RunWatch
 from mephisto_nb.display.notebook import draw_run
 from tests.inside import parts_of
-from tests.operations.conftest import data_dir, make_operator, operator
-from tests.operations.runs import crowd_of, launch, rows, take
+from tests.kernel.conftest import data_dir, make_operator, operator
+from tests.kernel.runs import crowd_of, launch, rows, take
 
 __all__ = ["data_dir", "make_operator", "operator"]
 

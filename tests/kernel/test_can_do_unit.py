@@ -13,7 +13,7 @@ from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
 from mephisto_nb.run import TaskRun
 from tests.inside import parts_of
-from tests.operations.runs import crowd_of, launch, rows, take
+from tests.kernel.runs import crowd_of, launch, rows, take
 
 
 async def launch_with(operator: Operator, hook: Callable[..., Any], count: int = 2) -> TaskRun:

@@ -14,7 +14,7 @@ from mephisto_nb.errors import ConfigError
 from mephisto_nb.kernel.launch.launch_input import read_handed_over
 from mephisto_nb.operator import Operator
 from tests.inside import live_of, parts_of
-from tests.operations.runs import ABOUT, mock_config, rows
+from tests.kernel.runs import ABOUT, mock_config, rows
 
 TASK = {**ABOUT, "task_reward": 0.1}
 FORM = {"fields": {"mood": "text"}}

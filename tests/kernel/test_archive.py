@@ -7,7 +7,7 @@ import pytest
 
 from mephisto_nb.errors import NotFoundError
 from mephisto_nb.testing.simulated_workers import simulate_workers
-from tests.operations.runs import launch, rows
+from tests.kernel.runs import launch, rows
 
 
 async def test_a_run_gives_the_same_frames_after_the_shutdown_and_in_a_later_kernel(make_operator):

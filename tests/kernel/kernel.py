@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from mephisto_nb.operator import Operator
-from tests.operations.runs import launch, rows
+from tests.kernel.runs import launch, rows
 
 
 async def main(directory: str, units: int, *, steered: bool) -> None:

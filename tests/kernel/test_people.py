@@ -20,7 +20,7 @@ from mephisto_nb.model.records import TaskRun
 from mephisto_nb.operator import Operator
 from mephisto_nb.people.qualifications import requires
 from tests.inside import parts_of
-from tests.operations.runs import crowd_of, launch, rows, take
+from tests.kernel.runs import crowd_of, launch, rows, take
 from tests.review.answers import said, stored_run
 
 CROWD = ["ann", "bob", "eve", "kim"]

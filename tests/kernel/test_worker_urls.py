@@ -10,7 +10,7 @@ import pytest
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.operator import Operator
 from mephisto_nb.people.worker_selection import read_names
-from tests.operations.runs import launch, rows
+from tests.kernel.runs import launch, rows
 
 
 async def test_a_list_of_names_gives_a_frame_of_links(operator: Operator) -> None:

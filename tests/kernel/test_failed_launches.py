@@ -17,7 +17,7 @@ from mephisto_nb.blueprints.mock import MockBlueprint
 from mephisto_nb.errors import LaunchError
 from mephisto_nb.operator import Operator
 from mephisto_nb.providers.link import MockProvider
-from tests.operations.runs import launch, nothing_is_left, run_directories
+from tests.kernel.runs import launch, nothing_is_left, run_directories
 
 
 class Unwilling(Exception):

@@ -12,7 +12,7 @@ from mephisto_nb.errors import RunBusyError
 from mephisto_nb.kernel.launch.run_lock import find_driver, take_lock
 from mephisto_nb.operator import Operator
 from tests.inside import frames_of, parts_of
-from tests.operations.runs import launch, rows
+from tests.kernel.runs import launch, rows
 
 
 async def test_a_second_run_of_a_task_is_launched_and_the_first_one_told(operator: Operator, caplog: Any) -> None:

@@ -21,7 +21,7 @@ from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.simulated_workers import SimulatedWorker, simulate_workers
 from tests.inside import frames_of, live_of, parts_of
-from tests.operations.runs import ABOUT, crowd_of, launch, rows, take
+from tests.kernel.runs import ABOUT, crowd_of, launch, rows, take
 
 PAGES: dict[str, dict[str, Any]] = {
     "mock": {},

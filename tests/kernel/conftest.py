@@ -18,7 +18,7 @@ from mephisto_nb.ports.architect import Architect
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.testing.fake_clock import FakeClock
-from tests.operations.runs import end_routers
+from tests.kernel.runs import end_routers
 
 
 @dataclass(slots=True)

@@ -18,8 +18,8 @@ from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.fake_clock import FakeClock
 from mephisto_nb.testing.simulated_workers import SimulatedTalk
 from tests.inside import parts_of
-from tests.operations.chats import count_to, launch_chat, talk
-from tests.operations.runs import crowd_of
+from tests.kernel.chats import count_to, launch_chat, talk
+from tests.kernel.runs import crowd_of
 
 TURNS = 5
 

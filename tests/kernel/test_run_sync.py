@@ -27,7 +27,7 @@ def test_a_script_drives_an_operator_by_run_sync_and_nothing_is_nested(data_dir:
         from mephisto_nb.operator import Operator
         from mephisto_nb.utils.run_sync import run_sync
         from mephisto_nb.testing.simulated_workers import simulate_workers
-        from tests.operations.runs import launch, rows
+        from tests.kernel.runs import launch, rows
         asyncio.run(asyncio.sleep(0))
         operator = Operator(data_dir=sys.argv[1])
         run = run_sync(launch(operator, rows(4)))
@@ -48,7 +48,7 @@ def test_a_nested_call_can_be_interrupted_and_the_operators_tasks_live_on(data_d
         from mephisto_nb.operator import Operator
         from mephisto_nb.utils.run_sync import run_sync
         from mephisto_nb.testing.simulated_workers import simulate_workers
-        from tests.operations.runs import launch, rows
+        from tests.kernel.runs import launch, rows
 
         def plain_function():
             print(run_sync(asyncio.sleep(0, "nested")))

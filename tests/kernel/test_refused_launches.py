@@ -25,7 +25,7 @@ from mephisto_nb.errors import (
 )
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
-from tests.operations.runs import ABOUT, mock_config, nothing_is_left
+from tests.kernel.runs import ABOUT, mock_config, nothing_is_left
 
 TASK = {**ABOUT, "task_reward": 0.1}
 

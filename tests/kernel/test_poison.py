@@ -12,8 +12,8 @@ from mephisto_nb.errors import ConfigError
 from mephisto_nb.operator import Operator
 from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.inside import live_of, parts_of
-from tests.operations.chats import launch_chat, talk
-from tests.operations.runs import crowd_of, launch, rows
+from tests.kernel.chats import launch_chat, talk
+from tests.kernel.runs import crowd_of, launch, rows
 
 BAD_ACTS: dict[str, Callable[[Any], Any]] = {
     "no name": lambda unit: unit.grant(None),

@@ -18,7 +18,7 @@ from mephisto_nb.rules.step import Step
 from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.inside import parts_of
-from tests.operations.runs import crowd_of, launch, rows, take, work_to_the_end
+from tests.kernel.runs import crowd_of, launch, rows, take, work_to_the_end
 
 
 class Counted:

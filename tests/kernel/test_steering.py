@@ -19,7 +19,7 @@ from mephisto_nb.providers.link import MockProvider
 from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.fake_clock import FakeClock
 from tests.inside import parts_of, watch
-from tests.operations.runs import crowd_of, launch, rows, take
+from tests.kernel.runs import crowd_of, launch, rows, take
 
 HOUR = 3600.0
 
@@ -184,7 +184,7 @@ async def test_a_preview_of_what_cannot_be_says_so(
 async def test_a_run_whose_kernel_was_killed_is_as_it_was_steered(
     make_operator: Callable[..., Operator], data_dir: Path
 ) -> None:
-    command = (sys.executable, "-m", "tests.operations.kernel", str(data_dir), "3", "steered")
+    command = (sys.executable, "-m", "tests.kernel.kernel", str(data_dir), "3", "steered")
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     about = json.loads(await process.stdout.readline())

@@ -20,7 +20,7 @@ from mephisto_nb.rules.departures import leave
 from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.fake_clock import FakeClock
 from tests.inside import parts_of
-from tests.operations.runs import crowd_of, kill, launch, router_pid, rows, take
+from tests.kernel.runs import crowd_of, kill, launch, router_pid, rows, take
 
 
 async def status_of(run: TaskRun, agent_id: str, status: AgentStatus) -> None:

@@ -19,7 +19,7 @@ from mephisto_nb.operator import Operator
 from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.simulated_workers import SimulatedWorker
 from tests.inside import live_of
-from tests.operations.runs import crowd_of, kill, launch, router_pid, rows
+from tests.kernel.runs import crowd_of, kill, launch, router_pid, rows
 
 UNITS, WORKERS, HOLDERS, ENOUGH = 200, 50, 5, 60
 
@@ -82,7 +82,7 @@ def check(run: TaskRun, tally: Tally) -> None:
 @pytest.fixture
 async def kernel(data_dir: Path) -> AsyncIterator[tuple[Process, dict[str, str]]]:
     """A kernel in a process of its own, with a run."""
-    command = (sys.executable, "-m", "tests.operations.kernel", str(data_dir), str(UNITS))
+    command = (sys.executable, "-m", "tests.kernel.kernel", str(data_dir), str(UNITS))
     process = await asyncio.create_subprocess_exec(*command, stdout=PIPE)
     assert process.stdout is not None
     about: dict[str, str] = json.loads(await process.stdout.readline())

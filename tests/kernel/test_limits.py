@@ -16,7 +16,7 @@ from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.fake_clock import FakeClock
 from mephisto_nb.testing.simulated_workers import SimulatedWorker
 from tests.inside import live_of, parts_of
-from tests.operations.runs import crowd_of, launch, rows, take
+from tests.kernel.runs import crowd_of, launch, rows, take
 
 HOUR = 3600.0
 

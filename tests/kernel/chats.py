@@ -9,7 +9,7 @@ from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
 from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.simulated_workers import ReplyFunction, SimulatedTalk, SimulatedWorker
-from tests.operations.runs import ABOUT
+from tests.kernel.runs import ABOUT
 
 
 def chat_config(blueprint: dict[str, Any] | None = None, **task: Any) -> Any:

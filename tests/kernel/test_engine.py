@@ -20,7 +20,7 @@ from mephisto_nb.operator import Operator
 from mephisto_nb.providers.link import MockProvider
 from mephisto_nb.run import TaskRun
 from tests.inside import live_of, parts_of
-from tests.operations.runs import crowd_of, launch, rows, take, work_to_the_end
+from tests.kernel.runs import crowd_of, launch, rows, take, work_to_the_end
 
 
 class Fragile:

@@ -17,7 +17,7 @@ from mephisto_nb.providers.link import MockProvider
 from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.inside import live_of, parts_of
-from tests.operations.runs import crowd_of, end_routers, has_ended, kill, launch, router_pid, routers_in, rows, take
+from tests.kernel.runs import crowd_of, end_routers, has_ended, kill, launch, router_pid, routers_in, rows, take
 
 
 def tasks() -> set[str]:

@@ -16,7 +16,7 @@ from mephisto_nb.operator import Operator
 from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.inside import frames_of, live_of, parts_of, watch
-from tests.operations.runs import crowd_of, launch, rows, take
+from tests.kernel.runs import crowd_of, launch, rows, take
 
 
 async def answer(run: TaskRun, name: str = "ann", **given: Any) -> None:

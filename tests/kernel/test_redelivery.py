@@ -11,7 +11,7 @@ from mephisto_nb.kernel.client_io_handler import ClientIOHandler
 from mephisto_nb.model.packets import Packet, PacketType, Received
 from mephisto_nb.operator import Operator
 from tests.inside import parts_of
-from tests.operations.runs import crowd_of, launch, rows, take
+from tests.kernel.runs import crowd_of, launch, rows, take
 
 
 async def test_a_message_that_comes_again_while_it_waits_is_handled_once(operator: Operator) -> None:
