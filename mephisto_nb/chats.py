@@ -15,7 +15,7 @@ from mephisto_nb.blueprints.form.sources import read_form
 from mephisto_nb.config.hydra_config import compose
 from mephisto_nb.display.preview import Preview
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.kernel.launch.launch_input import naming_parameters
+from mephisto_nb.kernel.launch.plan import naming_parameters
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.pages.unit_page import page_of
 from mephisto_nb.ports.bot import Bot

@@ -17,7 +17,7 @@ from mephisto_nb.blueprints.form.sources import read_form
 from mephisto_nb.blueprints.form.spec import to_spec
 from mephisto_nb.config.hydra_config import compose
 from mephisto_nb.display.preview import Preview
-from mephisto_nb.kernel.launch.launch_input import naming_parameters
+from mephisto_nb.kernel.launch.plan import naming_parameters
 from mephisto_nb.pages.unit_page import page_of, row_of
 
 

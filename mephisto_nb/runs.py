@@ -17,13 +17,11 @@ from mephisto_nb.config.task_run_settings import TaskRunSettings, resolve_config
 from mephisto_nb.errors import ClosedError, ConfigError, LoopError, NotFoundError
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.importing.old_files import ImportedBlueprint
-from mephisto_nb.kernel.launch.launch_input import read_handed_over
-from mephisto_nb.kernel.launch.run_lock import find_driver
+from mephisto_nb.kernel.launch.plan import read_launch_input
 from mephisto_nb.kernel.launch.starter import RunStarter
 from mephisto_nb.kernel.live_run import LiveRun
-from mephisto_nb.kernel.run_tasks import RunKeeper
+from mephisto_nb.kernel.run_tasks import RunTasks, Supervisor, find_driver
 from mephisto_nb.kernel.steering import RunSteering
-from mephisto_nb.kernel.supervisor import Supervisor
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
 from mephisto_nb.model.records import RunPay, TaskRun
 from mephisto_nb.model.shared_state import SharedTaskState
@@ -58,7 +56,7 @@ class Runs:
         self.writer = DatabaseWriter(self.database)
         self._supervisor = Supervisor()
         self._starter = RunStarter(directory, self.database, self.writer, self._supervisor, clock, progress)
-        self._tasks: dict[str, RunKeeper] = {}
+        self._tasks: dict[str, RunTasks] = {}
         self._frames: dict[str, RunFrames] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self.is_closed = False
@@ -79,7 +77,7 @@ class Runs:
     ) -> RunFrames:
         """Launch a task run (see `Operator.launch_task_run`)."""
         await self.ready()
-        config, state = read_handed_over(config, shared_state)
+        config, state = read_launch_input(config, shared_state)
         settings = resolve_config(config)
         _check_database(settings, self._url)
         set_mephisto_log_level(settings.log_level)
@@ -217,7 +215,7 @@ class Runs:
             )
         await self._supervisor.start()
 
-    def _keep(self, tasks: RunKeeper) -> RunFrames:
+    def _keep(self, tasks: RunTasks) -> RunFrames:
         live, parts = tasks.run, tasks.run.parts
         self._tasks[live.task_run_id] = tasks
         self._frames[live.task_run_id] = self._make_frames(live.task_run, parts.blueprint, live=live)

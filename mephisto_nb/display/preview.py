@@ -25,7 +25,7 @@ from jinja2 import Environment, PackageLoader
 from omegaconf import DictConfig
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.kernel.launch.launch_input import read_handed_over
+from mephisto_nb.kernel.launch.plan import read_launch_input
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.pages.unit_page import UnitPage, make_page
 
@@ -291,5 +291,5 @@ def preview(
     >>> shown.row({"mood": "grim"}).values.tolist()
     [['Rain.', 'grim']]
     """
-    settings, state = read_handed_over(config, shared_state)
+    settings, state = read_launch_input(config, shared_state)
     return Preview(make_page(settings, state, row), height)

@@ -1,14 +1,21 @@
-"""An async `worker_can_do_unit`: asked away from the decision, while whoever arrived waits and nobody else does."""
+"""An async `worker_can_do_unit`: asked away from the decision, while whoever arrived waits and nobody else does.
+
+`CanDoUnitHook` is part of the decision, where a unit without an answer of the function counts as no. If the worker
+would go away with nothing, the decision is put off; `CanDoUnitCalls` asks the function about those units in turn until
+it says yes, and has the decision made again. What somebody else took meanwhile is asked about no more.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from mephisto_nb.kernel.writer import Patience, in_thread
+from mephisto_nb.kernel.run_tasks import RunHelper, Supervisor
+from mephisto_nb.kernel.writer import Retry, in_thread
 from mephisto_nb.model.gates import HeldArrival
 from mephisto_nb.model.records import Assignment, Unit, Worker, WorkerFacts
 from mephisto_nb.model.shared_state import SharedTaskState
@@ -20,97 +27,117 @@ from mephisto_nb.utils.user_code import is_async
 
 if TYPE_CHECKING:
     from mephisto_nb.kernel.engine import RunEngine
-    from mephisto_nb.kernel.supervisor import Supervisor
+    from mephisto_nb.kernel.worker_pool import WorkerPool
 
 logger = get_logger(__name__)
 
-#: Why events are in the log: somebody waits for the verdict, and has their answer. What has the first and not the
-#: second was cut off by a kernel's end, and is asked again.
+#: Why events are in the log: somebody waits for an answer of the function, and has theirs. What has the first and not
+#: the second was cut off by a kernel's end, and is asked again.
 ASKED, ANSWERED = "worker_can_do_unit is asked", "worker_can_do_unit has answered"
-#: How long one worker waits for all verdicts together (seconds).
-PATIENCE = 10.0
+#: How long one worker waits for all answers of the function together (seconds).
+TIMEOUT = 10.0
 
 AsyncHook: TypeAlias = Callable[..., Awaitable[Any]]
-#: ``decide(step, arrival)``: decides anew about somebody who waited, and answers them unless they have to wait again.
-Decide: TypeAlias = Callable[[Step, Arrival], None]
+#: Units to ask about, each for the worker who would get it.
+Questions: TypeAlias = list[tuple[Worker, Unit]]
 
 
 @dataclass(slots=True)
-class _Wait:
-    """Somebody who waits: who they are, and what was found about units until now."""
+class Wait:
+    """Somebody who waits: who they are, what the function said of units until now, and until when (loop's time)."""
 
     arrival: Arrival
-    verdicts: dict[str, bool]
     until: float
+    said: dict[str, bool]
     is_last: bool = False
 
 
-class Verdicts:
-    """Asks one run's hook.
+class CanDoUnitHook:
+    """What the function has said of units, for the rule that asks `RunRules.can_do_unit`."""
 
-    In the decision, a unit without a verdict counts as no; if the worker would go away with nothing, the decision is
-    put off, the hook is asked about those units in turn until it says yes, and the decision is made again. What was
-    taken by somebody else meanwhile is asked about no more. A hook that fails, or takes longer than `PATIENCE`, has
-    said no.
-
-    Parameters
-    ----------
-    hook
-        The async function ``f(worker, unit)``.
-    """
-
-    def __init__(self, hook: AsyncHook) -> None:
-        self._hook = hook
-        self._now: _Wait | None = None
-        self._wanted: list[tuple[Worker, Unit]] = []
-        self._put_off: list[tuple[_Wait, list[tuple[Worker, Unit]]]] = []
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._left: list[Arrival] = []
-        self._patience = Patience(lambda error: None)
-        self._engine: RunEngine
-        self._supervisor: Supervisor
-        self._database: Database
-        self._provider_type = ""
-        #: Decides about an arrival, and answers it; set by the pool.
-        self.decide: Decide = lambda step, arrival: None
-
-    def serve(self, engine: RunEngine, supervisor: Supervisor, database: Database, provider_type: str) -> None:
-        """Say for which run this is."""
-        self._engine, self._supervisor = engine, supervisor
-        self._database, self._provider_type = database, provider_type
-        engine.listeners.append(self._on_step)
-
-    # -- in the decision -----------------------------------------------------------------------------------------
+    def __init__(self) -> None:
+        self._now: Wait | None = None
+        self._questions: Questions = []
+        self._put_off: list[tuple[Wait, Questions]] = []
 
     def may_do(self, worker: Worker, unit: Unit, assignment: Assignment) -> bool:
-        """Give the verdict, if there is one; the rule `RunRules.can_do_unit`."""
-        if self._now is not None and unit.unit_id in self._now.verdicts:
-            return self._now.verdicts[unit.unit_id]
-        self._wanted.append((worker, unit))
+        """Return what the function has said of a unit; False where it was not asked."""
+        if self._now is not None and unit.unit_id in self._now.said:
+            return self._now.said[unit.unit_id]
+        self._questions.append((worker, unit))
         return False
 
     def begin(self) -> None:
-        """Begin a decision."""
-        self._wanted = []
+        """Begin a decision. Called by `WorkerPool.register_agent`."""
+        self._questions = []
 
     def puts_off(self, step: Step, asked: Arrival | HeldArrival) -> bool:
-        """Put a decision off that had too few verdicts to give anything; tell whether it was."""
-        wanted = [(worker, unit) for worker, unit in self._wanted if worker.worker_name == asked.worker_name]
-        if not wanted or (self._now is not None and self._now.is_last):
+        """Put a decision off that had too few answers to give anything; return whether it was."""
+        questions = [(worker, unit) for worker, unit in self._questions if worker.worker_name == asked.worker_name]
+        if not questions or (self._now is not None and self._now.is_last):
             return False
-        arrival = Arrival(asked.request_id, asked.worker_name, asked.registration_id, WorkerFacts())
-        wait = self._now or _Wait(arrival, {}, asyncio.get_running_loop().time() + PATIENCE)
-        if self._now is None:
-            who = {"worker_name": arrival.worker_name, "registration_id": arrival.registration_id}
-            step.log("request", arrival.request_id, None, None, ASKED, "operator", who)
+        wait = self._now
+        if wait is None:
+            wait = wait_of(asked.request_id, asked.worker_name, asked.registration_id)
+            who = {"worker_name": asked.worker_name, "registration_id": asked.registration_id}
+            step.log("request", asked.request_id, None, None, ASKED, "operator", who)
         step.refused.pop()  # nobody was turned away yet
-        self._put_off.append((wait, wanted))
+        self._put_off.append((wait, questions))
         return True
 
-    # -- beside it -----------------------------------------------------------------------------------------------
+    @contextmanager
+    def again(self, wait: Wait) -> Iterator[None]:
+        """Let the decision about somebody who waited use what the function has said."""
+        self._now = wait
+        try:
+            yield
+        finally:
+            self._now = None
+
+    @property
+    def num_put_off(self) -> int:
+        """How many decisions were put off since they were last taken."""
+        return len(self._put_off)
+
+    def take_put_off(self) -> list[tuple[Wait, Questions]]:
+        """Return who waits since the last call, each with what to ask about."""
+        put_off, self._put_off = self._put_off, []
+        return put_off
+
+
+class CanDoUnitCalls(RunHelper):
+    """Asks one run's function beside the decisions. One that fails, or takes longer than `TIMEOUT`, has said no.
+
+    Parameters
+    ----------
+    function
+        The async function ``f(worker, unit)``.
+    hook
+        Where it is noted who waits.
+    pool
+        Decides anew about somebody who waited, and answers their page.
+    engine, supervisor, database
+        The run, the owner of its tasks, and where its events are read.
+    """
+
+    def __init__(
+        self,
+        function: AsyncHook,
+        hook: CanDoUnitHook,
+        pool: WorkerPool,
+        engine: RunEngine,
+        supervisor: Supervisor,
+        database: Database,
+    ) -> None:
+        self._function, self._hook, self._pool = function, hook, pool
+        self._engine, self._supervisor, self._database = engine, supervisor, database
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._left: list[Wait] = []
+        self._retry = Retry(lambda error: None)
+        engine.listeners.append(self._on_step)
 
     async def load(self) -> None:
-        """Find those whose verdict an earlier kernel did not live to give, before the run's first step."""
+        """Find those whose answer an earlier kernel did not live to give."""
         run = [self._engine.task_run_id]
         asked = await in_thread(lambda: list(self._database.runs.read_events(run, why=ASKED)))
         if asked:
@@ -118,15 +145,15 @@ class Verdicts:
                 lambda: {e.subject_id for e in self._database.runs.read_events(run, why=ANSWERED)}
             )
             self._left = [
-                Arrival(event.subject_id, event.detail["worker_name"], event.detail["registration_id"], WorkerFacts())
+                wait_of(event.subject_id, event.detail["worker_name"], event.detail["registration_id"])
                 for event in asked
                 if event.detail is not None and event.subject_id not in answered
             ]
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Ask about those again."""
-        for arrival in self._left:
-            self._ask(_Wait(arrival, {}, asyncio.get_running_loop().time() + PATIENCE), [])
+        for wait in self._left:
+            self._ask(wait, [])
         self._left = []
 
     def stop(self) -> None:
@@ -135,52 +162,51 @@ class Verdicts:
             task.cancel()
 
     def _on_step(self, step: Step) -> None:
-        put_off, self._put_off = self._put_off, []
-        for wait, wanted in put_off:
-            self._ask(wait, wanted)
+        for wait, questions in self._hook.take_put_off():
+            self._ask(wait, questions)
 
-    def _ask(self, wait: _Wait, wanted: list[tuple[Worker, Unit]]) -> None:
+    def _ask(self, wait: Wait, questions: Questions) -> None:
         name = f"worker_can_do_unit of run {self._engine.task_run_id}"
-        task = self._supervisor.spawn(name, self._judge(wait, wanted), lambda error: None)
+        task = self._supervisor.spawn(name, self._answer(wait, questions), lambda error: None)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _judge(self, wait: _Wait, wanted: list[tuple[Worker, Unit]]) -> None:
+    async def _answer(self, wait: Wait, questions: Questions) -> None:
         trouble: str | None = None
         try:
             async with asyncio.timeout_at(wait.until):
-                for worker, unit in wanted:
-                    wait.verdicts[unit.unit_id] = bool(await self._hook(worker, unit))
-                    if wait.verdicts[unit.unit_id]:
+                for worker, unit in questions:
+                    wait.said[unit.unit_id] = bool(await self._function(worker, unit))
+                    if wait.said[unit.unit_id]:
                         break
         except Exception as error:
             late = isinstance(error, TimeoutError) and asyncio.get_running_loop().time() >= wait.until
-            said = f"took more than {PATIENCE:g} seconds" if late else f"raised {error!r}"
-            trouble = f"worker_can_do_unit {said}; taken as no"
+            what = f"took more than {TIMEOUT:g} seconds" if late else f"raised {error!r}"
+            trouble = f"worker_can_do_unit {what}; taken as no"
             logger.warning("%s", trouble, exc_info=None if late else error)
             wait.is_last = True
-        name = wait.arrival.worker_name
-        run_id = self._engine.task_run_id
-        facts = await self._patience.persist(
-            lambda: in_thread(self._database.people.get_worker_facts, run_id, self._provider_type, [name])
-        )
-        wait.arrival = replace(wait.arrival, facts=facts.get(name, WorkerFacts()))
-        await self._engine.do(partial(self._decide_again, wait=wait, trouble=trouble), patiently=True)
+        facts = await self._retry.persist(lambda: self._pool.look_up(wait.arrival.worker_name))
+        wait.arrival = replace(wait.arrival, facts=facts)
+        await self._engine.do(partial(self._decide_again, wait=wait, trouble=trouble), retry=True)
 
-    def _decide_again(self, step: Step, wait: _Wait, trouble: str | None) -> None:
+    def _decide_again(self, step: Step, wait: Wait, trouble: str | None) -> None:
         if trouble is not None:
             step.log("request", wait.arrival.request_id, None, None, trouble, "operator")
             step.troubles.append(trouble)
-        before, self._now = len(self._put_off), wait
-        try:
-            self.decide(step, wait.arrival)
-        finally:
-            self._now = None
-        if len(self._put_off) == before:
+        before = self._hook.num_put_off
+        with self._hook.again(wait):
+            self._pool.register_agent(step, wait.arrival)
+        if self._hook.num_put_off == before:
             step.log("request", wait.arrival.request_id, None, None, ANSWERED, "operator")
 
 
-def make_verdicts(shared_state: SharedTaskState) -> Verdicts | None:
-    """Make who asks `worker_can_do_unit`, if that is async."""
+def wait_of(request_id: str, worker_name: str, registration_id: str) -> Wait:
+    """Return the wait of somebody, which begins now."""
+    arrival = Arrival(request_id, worker_name, registration_id, WorkerFacts())
+    return Wait(arrival, asyncio.get_running_loop().time() + TIMEOUT, {})
+
+
+def async_hook_of(shared_state: SharedTaskState) -> AsyncHook | None:
+    """Return the researcher's `worker_can_do_unit`, if that is async."""
     hook = shared_state.worker_can_do_unit
-    return Verdicts(cast(AsyncHook, hook)) if hook is not None and is_async(hook) else None
+    return cast(AsyncHook, hook) if hook is not None and is_async(hook) else None

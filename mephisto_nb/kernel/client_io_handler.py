@@ -1,11 +1,7 @@
-"""The links to routers: what they receive becomes steps of the runs, and what steps decide goes out to workers.
+"""The link between a run and its router: packets come in as events of the run, and what its steps decide goes out.
 
-A link that breaks is made again for as long as the run lasts, starting a dead router anew; both sides go on
+A `Channel` that breaks is replaced for as long as the run lasts, and a dead router is started anew; both sides go on
 from the last number that the other has acknowledged.
-
-How long a kernel was away while workers sent something, and what of theirs it caught up with.
-
-A kernel that is blocked by a cell cannot notice it. What tells it afterwards are the messages that waited.
 """
 
 from __future__ import annotations
@@ -13,33 +9,360 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from mephisto_nb.errors import LinkRefusedError, RouterError
 from mephisto_nb.model.packets import Packet, PacketType, Received
+from mephisto_nb.model.records import PAGE_ERROR, WorkerFacts
+from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.ports.architect import Architect
 from mephisto_nb.ports.channel import Acknowledged, Ahead, Channel, Incoming, Messages, Missed, Presence, Synced
-from mephisto_nb.ports.clock import Clock
+from mephisto_nb.ports.clock import Clock, Timer
+from mephisto_nb.ports.crowd_provider import Identity
+from mephisto_nb.rules.arrivals import Arrival
+from mephisto_nb.rules.eligibility import Refusal
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger
 
 if TYPE_CHECKING:
     from mephisto_nb.kernel.engine import RunEngine
+    from mephisto_nb.kernel.talk.agents import AgentsAtWork
+    from mephisto_nb.kernel.worker_pool import WorkerPool
 
+logger = get_logger(__name__)
 
+#: How many packets go into one frame of a channel.
+_FRAME = 200
+#: How long to wait before a broken channel is opened again: the first time, and at most (seconds).
+_BACKOFF = (0.1, 10.0)
+#: Of what a worker's page reports as an error, this many characters are kept.
+_ERROR_LENGTH, _ERROR_KEY_LENGTH = 4000, 100
 #: Messages that waited for less (seconds) were handled as they came; pages call a kernel busy from here on, too.
 _NOTICED = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What was looked up for a batch of packets: who registers (or why nobody does), and what is known of them."""
+
+    identities: Mapping[int, Identity | Refusal]
+    facts: Mapping[str, WorkerFacts]
+
+
+class ClientIOHandler:
+    """Takes packets in from the pages of one run's workers, directs each to the right place, and sends packets out.
+
+    Registrations, answers and departures go to the `WorkerPool`; live messages to the `pending_actions` of the agent
+    that they are from, where `get_live_update` finds them. What `observe` sends goes out by `send_live_update`.
+
+    Parameters
+    ----------
+    engine
+        The run.
+    pool
+        Who registers workers and agents.
+    architect
+        Who knows where the router is, and gives channels to it.
+    clock
+        What time it is.
+    agents
+        Who hears live messages at once.
+    """
+
+    def __init__(
+        self, engine: RunEngine, pool: WorkerPool, architect: Architect[Any], clock: Clock, agents: AgentsAtWork
+    ) -> None:
+        self._engine, self._pool, self._architect = engine, pool, architect
+        self._clock, self._agents = clock, agents
+        self._sender = _Sender(engine)
+        self._channel: Channel | None = None
+        self._timer: Timer | None = None
+        self._is_running = False
+        self._news = asyncio.Condition()
+        self._synced: int | None = None
+        #: Why the router cannot be reached, if so.
+        self.trouble: str | None = None
+        #: When the kernel was last away, and what it caught up with.
+        self.absence = Absence(begun=clock.now())
+        #: Who is told when a channel opens or breaks, or a page comes or goes.
+        self.listeners: list[Callable[[], None]] = []
+        #: Which agents' pages are connected.
+        self.present: set[str] = set()
+        #: Since when there is no channel (epoch seconds); None: there is one.
+        self.away_since: float | None = clock.now()
+        engine.listeners.append(self._on_step)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the router can be talked to now."""
+        return self._channel is not None
+
+    # -- channels --------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Keep a channel to the router open, for ever. Called once, as a task of the run."""
+        pause, self._is_running = _BACKOFF[0], True
+        self._arm()
+        try:
+            while True:
+                try:
+                    channel = await self.launch_channels()
+                    pause = _BACKOFF[0]
+                    await self._serve(channel)
+                except LinkRefusedError:
+                    raise
+                except RouterError as error:
+                    logger.debug("the channel of run %s broke: %s", self._engine.task_run_id, error)
+                    if self._channel is None:
+                        self.trouble = f"The router cannot be reached; what workers send waits in it. {error}"
+                        await asyncio.sleep(pause)
+                        pause = min(2 * pause, _BACKOFF[1])
+                finally:
+                    await self._disconnect()
+        finally:
+            self._is_running = False
+            self._arm()
+
+    async def launch_channels(self) -> Channel:
+        """Open the channel to the run's router: the architect tells where that is, and starts it if it is dead.
+
+        Raises
+        ------
+        RouterError
+            There is no router to be found or started, or it does not answer.
+        LinkRefusedError
+            It is not this run's router.
+        """
+        await self._architect.revive()
+        return await self.add_channel(self._architect.get_channel())
+
+    async def add_channel(self, channel: Channel) -> Channel:
+        """Connect a channel; each side learns what the other has, and goes on from there."""
+        last_seq = self._engine.committed_seq
+        try:
+            last_n = await channel.connect(last_seq)
+        except BaseException:
+            await channel.close()
+            raise
+        self._engine.delivered(last_n)
+        self._sender.go_on_from(last_n, last_seq)
+        self._channel, self.away_since, self.trouble = channel, None, None
+        self._tell_listeners()
+        self._sender.request_sync()
+        await _tell(self._news)
+        return channel
+
+    async def settle(self, timeout: float) -> None:
+        """Wait until both sides have everything of each other; from then on the router takes nothing more.
+
+        First the router hears that nobody is at work any more, so that it takes no more answers; then what it had
+        taken until then is handled here.
+
+        Raises
+        ------
+        RouterError
+            There was no channel, or the router did not take everything, within `timeout` seconds.
+        """
+        self._sender.is_settling = True
+        try:
+            async with asyncio.timeout(timeout):
+                await self._wait_for(lambda: self._channel is not None and not self._engine.outbox)
+                # Twice, because the first answer may be to a question that was asked before.
+                for _ in range(2):
+                    self._synced = None
+                    self._sender.request_sync()
+                    await self._wait_for(lambda: self._synced is not None)
+                    await self._engine.handled(self._synced or 0)
+        except TimeoutError:
+            raise RouterError("the router did not take the last packets in time") from None
+
+    async def finish(self, linger: float) -> None:
+        """Tell the router that the run is over, and that it ends itself after `linger` seconds.
+
+        Raises
+        ------
+        RouterError
+            There is no channel.
+        """
+        if self._channel is None:
+            raise RouterError("there is no link to the router")
+        await self._channel.finish(linger)
+
+    async def send_live_update(self, after: str, packet: Packet) -> None:
+        """Send what `observe` was given at once, before it is committed, if there is a channel.
+
+        The page takes it if the message called `after` was the last that it got; in any case the update follows in
+        its place among the effects.
+        """
+        if self._channel is not None:
+            with contextlib.suppress(RouterError):  # noticed by `run`; the update follows by the next channel
+                await self._channel.send_ahead(after, packet)
+
+    # -- packets in ------------------------------------------------------------------------------------------
+
+    async def prepare(self, received: Sequence[Received]) -> Prepared:
+        """Return who registers, and what is known of them: one look-up for the whole batch. Called by the engine."""
+        identities = {
+            message.seq: self._pool.register_worker(message.packet.data)
+            for message in received
+            if message.packet.packet_type is PacketType.REGISTER_AGENT
+        }
+        names = sorted({found.worker_name for found in identities.values() if isinstance(found, Identity)})
+        return Prepared(identities, await self._pool.read_facts(names) if names else {})
+
+    def handle(self, step: Step, received: Received, prepared: Prepared) -> None:
+        """Direct one packet to the right place. Called by the engine, in the step that decides about it."""
+        packet_type = received.packet.packet_type
+        if packet_type is PacketType.REGISTER_AGENT:
+            self._register(step, received, prepared)
+        elif direct := _DIRECTIONS.get(packet_type):
+            direct(self._pool, step, received)
+        else:
+            why = f"a packet {packet_type.value!r} has no meaning"
+            step.log("run", self._engine.task_run_id, None, None, why, "router")
+
+    def set_aside(self, step: Step, received: Received) -> None:
+        """Answer a page that waits for an agent that it gets none. Called by the engine for a packet that fails."""
+        if received.packet.packet_type is PacketType.REGISTER_AGENT:
+            self._pool.refuse(step, received.packet.subject_id)
+        elif received.packet.packet_type is PacketType.SUBMIT_ONBOARDING:
+            self._pool.refuse_onboarding(step, received.packet.data)
+
+    def pass_time(self, step: Step) -> None:
+        """Have the pool look whose time is over. Called by the engine, once the router has nothing older."""
+        self._pool.pass_time(step)
+
+    def _register(self, step: Step, received: Received, prepared: Prepared) -> None:
+        request_id, identity = received.packet.subject_id, prepared.identities[received.seq]
+        if isinstance(identity, Refusal):
+            self._pool.refuse(step, request_id, identity)
+            return
+        facts = prepared.facts.get(identity.worker_name, WorkerFacts())
+        self._pool.register_agent(step, Arrival(request_id, identity.worker_name, identity.registration_id, facts))
+
+    # -- one channel -----------------------------------------------------------------------------------------
+
+    async def _serve(self, channel: Channel) -> None:
+        sender = asyncio.create_task(self._sender.keep_sending(channel), name="mephisto_nb-link-sender")
+        try:
+            async for incoming in channel.incoming():
+                self._take(incoming)
+                if not isinstance(incoming, Ahead):
+                    await _tell(self._news)
+        finally:
+            sender.cancel()
+            await asyncio.wait({sender})
+            if not sender.cancelled() and (error := sender.exception()):
+                raise error
+
+    def _take(self, incoming: Incoming) -> None:
+        match incoming:
+            case Ahead(after, packet):
+                self._agents.heard_ahead(after, packet)
+            case Missed(agent_id, update_id):
+                self._agents.missed(agent_id, update_id)
+            case Messages(received):
+                self.absence.note(self._engine.receive(received), self._clock.now())
+            case Acknowledged(n):
+                self._engine.delivered(n)
+            case Presence(agents):
+                self.present.update(agent for agent, here in agents.items() if here)
+                self.present.difference_update(agent for agent, here in agents.items() if not here)
+                self._tell_listeners()
+            case Synced(last_seq):
+                self._synced = last_seq
+                self._engine.clock_may_go_on(last_seq)
+
+    async def _disconnect(self) -> None:
+        channel, self._channel = self._channel, None
+        self.present.clear()
+        self._agents.link_lost()
+        if self.away_since is None:
+            self.away_since = self._clock.now()
+        self._tell_listeners()
+        if channel is not None:
+            await channel.close()
+
+    # -- what is told ----------------------------------------------------------------------------------------
+
+    def _on_step(self, step: Step) -> None:
+        self._arm()
+        self._sender.wake()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        when = self._engine.state.next_deadline() if self._is_running else None
+        # Nobody is timed out before all that the router has received until then was handled: an answer that came
+        # in time may still be on its way. So the time, when it has come, asks the router first.
+        self._timer = None if when is None else self._clock.call_at(when, self._sender.request_sync)
+
+    def _tell_listeners(self) -> None:
+        for listener in self.listeners:
+            listener()
+
+    async def _wait_for(self, condition: Callable[[], bool]) -> None:
+        async with self._news:
+            await self._news.wait_for(condition)
+
+
+class _Sender:
+    """Sends by one channel after the other what is new in a run's outbox, and how much of its inbox was handled."""
+
+    def __init__(self, engine: RunEngine) -> None:
+        self._engine = engine
+        self._sent_n = self._acknowledged_seq = 0
+        self._sync_wanted = False
+        self._wake = asyncio.Event()
+        #: Whether the run is about to end: the router is told to take nothing more.
+        self.is_settling = False
+
+    def go_on_from(self, n: int, seq: int) -> None:
+        """Note what the router of a new channel has of our packets, and knows that we have of its messages."""
+        self._sent_n, self._acknowledged_seq = n, seq
+
+    def wake(self) -> None:
+        """Send what there is."""
+        self._wake.set()
+
+    def request_sync(self) -> None:
+        """Ask the router how far its inbox goes."""
+        self._sync_wanted = True
+        self._wake.set()
+
+    async def keep_sending(self, channel: Channel) -> None:
+        """Send what there is whenever there is more, until the channel breaks."""
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                await self._send_all(channel)
+        except RouterError:
+            await channel.close()  # the receiving side notices, and another channel is opened
+
+    async def _send_all(self, channel: Channel) -> None:
+        if self._sync_wanted:
+            self._sync_wanted = False
+            await channel.request_sync(last=self.is_settling)
+        while new := list(islice((item for item in self._engine.outbox if item[0] > self._sent_n), _FRAME)):
+            self._sent_n = new[-1][0]
+            await channel.send_effects(new)
+        last_seq = self._engine.committed_seq
+        if last_seq > self._acknowledged_seq:
+            self._acknowledged_seq = last_seq
+            await channel.acknowledge(last_seq)
 
 
 @dataclass(slots=True)
 class Absence:
     """The last time that messages waited: from when until when (epoch seconds), and how many of which kind.
 
-    Both clocks are of the same machine where the router runs beside the kernel; elsewhere they may differ. `begun` is
-    when this kernel began to drive the run: what waited by then waited for any kernel.
+    A kernel that is blocked by a cell cannot notice it; the messages that waited tell it afterwards. Both clocks are of
+    the same machine where the router runs beside the kernel; elsewhere they may differ. `begun` is when this kernel
+    began to drive the run: what waited by then waited for any kernel.
     """
 
     begun: float = 0.0
@@ -54,7 +377,7 @@ class Absence:
         return self.since < self.begun
 
     def note(self, received: Sequence[Received], now: float) -> None:
-        """Take note of messages that have just come."""
+        """Take note of messages that have just come. Called by `ClientIOHandler`."""
         late = [message for message in received if now - message.received_at >= _NOTICED]
         if not late:
             return
@@ -65,7 +388,7 @@ class Absence:
         self.caught_up.update(message.packet.packet_type for message in late)
 
     def __str__(self) -> str:
-        """Say it in a sentence; nothing where there was none."""
+        """Return it as a sentence; "" where there was none."""
         if not self.caught_up:
             return ""
         answers, arrivals = self.caught_up[PacketType.SUBMIT_UNIT], self.caught_up[PacketType.REGISTER_AGENT]
@@ -78,232 +401,54 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-logger = get_logger(__name__)
-
-#: How many packets go into one frame of a link.
-_FRAME = 200
-#: How long to wait before a broken link is tried again: the first time, and at most (seconds).
-_BACKOFF = (0.1, 10.0)
+async def _tell(news: asyncio.Condition) -> None:
+    async with news:
+        news.notify_all()
 
 
-class LiveListener(Protocol):
-    """Who hears live messages before they are recorded: `live_agents.AgentKeeper`."""
-
-    def heard_ahead(self, after: str, packet: Packet) -> None:
-        """Hand on a live message, if the one called `after` was handed on last."""
-
-    def missed(self, agent_id: str, update_id: str) -> None:
-        """Wait no longer for the record of a message that went ahead."""
-
-    def link_lost(self) -> None:
-        """Wait no longer for the record of any message that went ahead; it comes by the next link."""
+# Where packets go, other than registrations.
 
 
-class ClientIOHandler:
-    """The link of one run.
+def _submit(pool: WorkerPool, step: Step, received: Received) -> None:
+    pool.complete_agent(step, received.packet.subject_id, received.packet.data, received.received_at)
 
-    Parameters
-    ----------
-    engine
-        The run.
-    architect
-        Who knows where its router is.
-    clock
-        What time it is.
-    """
 
-    def __init__(self, engine: RunEngine, architect: Architect[Any], clock: Clock) -> None:
-        self._engine, self._architect, self._clock = engine, architect, clock
-        self._channel: Channel | None = None
-        self._sent_n = 0
-        self._acknowledged_seq = 0
-        self._sync_wanted = self._is_settling = False
-        self._send = asyncio.Event()
-        self._news = asyncio.Condition()
-        self._synced: int | None = None
-        #: Why the router cannot be reached, if so.
-        self.trouble: str | None = None
-        #: When the kernel was last away, and what it caught up with.
-        self.absence = Absence(begun=clock.now())
-        #: Who is told when the link comes or goes, or a page does.
-        self.listeners: list[Callable[[], None]] = []
-        #: Which agents' pages are connected.
-        self.present: set[str] = set()
-        #: Since when there is no link, and how long the last break lasted (epoch seconds, seconds).
-        self.away_since: float | None = clock.now()
-        #: Who hears live messages at once.
-        self.live: LiveListener | None = None
-        engine.listeners.append(self._on_step)
-        engine.request_sync = self._request_sync
+def _submit_onboarding(pool: WorkerPool, step: Step, received: Received) -> None:
+    pool.register_agent_from_onboarding(step, received.packet.subject_id, received.packet.data, received.received_at)
 
-    @property
-    def is_connected(self) -> bool:
-        """Whether the router can be talked to now."""
-        return self._channel is not None
 
-    async def run(self) -> None:
-        """Keep the link up, for ever."""
-        pause = _BACKOFF[0]
-        while True:
-            try:
-                await self._architect.revive()
-                await self._connect()
-                pause = _BACKOFF[0]
-                await self._serve()
-            except LinkRefusedError:
-                raise
-            except RouterError as error:
-                logger.debug("the link of run %s broke: %s", self._engine.task_run_id, error)
-                if self._channel is None:
-                    self.trouble = f"The router cannot be reached; what workers send waits in it. {error}"
-                    await asyncio.sleep(pause)
-                    pause = min(2 * pause, _BACKOFF[1])
-            finally:
-                await self._disconnect()
+def _submit_metadata(pool: WorkerPool, step: Step, received: Received) -> None:
+    if received.packet.subject_id in step.state.agents:
+        step.add_metadata(received.packet.subject_id, received.packet.data, received.received_at)
 
-    async def settle(self, patience: float) -> None:
-        """Wait until both sides have everything of each other; from then on the router takes nothing more.
 
-        First the router hears that nobody is at work any more, so that it takes no more answers; then what it had
-        taken until then is handled here.
+def _act(pool: WorkerPool, step: Step, received: Received) -> None:
+    # Its task code finds it among the agent's `pending_actions` once the step is committed.
+    if received.packet.subject_id in step.state.agents:
+        step.add_live_update(received.packet.subject_id, "worker", received.packet.data, received.received_at)
 
-        Raises
-        ------
-        RouterError
-            There was no link, or the router did not take everything, within `patience` seconds.
-        """
-        self._is_settling = True
-        try:
-            async with asyncio.timeout(patience):
-                await self._exchange_all()
-        except TimeoutError:
-            raise RouterError("the router did not take the last packets in time") from None
 
-    async def _exchange_all(self) -> None:
-        await self._wait_for(lambda: self._channel is not None and not self._engine.outbox)
-        # Twice, because the first answer may be to a question that was asked before.
-        for _ in range(2):
-            self._synced = None
-            self._request_sync()
-            await self._wait_for(lambda: self._synced is not None)
-            await self._engine.handled(self._synced or 0)
+def _log_frontend_error(pool: WorkerPool, step: Step, received: Received) -> None:
+    told = list(received.packet.data.items())[:20]
+    report = {key[:_ERROR_KEY_LENGTH]: str(value)[:_ERROR_LENGTH] for key, value in told}
+    step.log("agent", received.packet.subject_id, None, None, PAGE_ERROR, "worker", report)
+    step.page_errors.append(received.packet.subject_id)
 
-    async def finish(self, linger: float) -> None:
-        """Tell the router that the run is over.
 
-        Raises
-        ------
-        RouterError
-            There is no link.
-        """
-        if self._channel is None:
-            raise RouterError("there is no link to the router")
-        await self._channel.finish(linger)
+def _return(pool: WorkerPool, step: Step, received: Received) -> None:
+    pool.handle_updated_agent_status(step, received.packet.subject_id, AgentStatus.RETURNED)
 
-    async def send_ahead(self, after: str, packet: Packet) -> None:
-        """Send a live update before it is committed, if there is a link."""
-        if self._channel is not None:
-            with contextlib.suppress(RouterError):  # noticed by the link's own tasks; the update follows by the next
-                await self._channel.send_ahead(after, packet)
 
-    async def _wait_for(self, condition: Callable[[], bool]) -> None:
-        async with self._news:
-            await self._news.wait_for(condition)
+def _disconnect(pool: WorkerPool, step: Step, received: Received) -> None:
+    pool.handle_updated_agent_status(step, received.packet.subject_id, AgentStatus.DISCONNECT)
 
-    async def _tell_news(self) -> None:
-        async with self._news:
-            self._news.notify_all()
 
-    # -- one link --------------------------------------------------------------------------------------------
-
-    async def _connect(self) -> None:
-        channel = self._architect.get_channel()
-        self._acknowledged_seq = self._engine.committed_seq
-        try:
-            last_n = await channel.connect(self._engine.committed_seq)
-        except BaseException:
-            await channel.close()
-            raise
-        self._engine.delivered(last_n)
-        self._sent_n = last_n
-        self._channel, self.away_since, self.trouble = channel, None, None
-        self._tell_listeners()
-        self._request_sync()
-        await self._tell_news()
-
-    async def _serve(self) -> None:
-        channel = self._channel
-        if channel is None:
-            return
-        sender = asyncio.create_task(self._keep_sending(channel), name="mephisto_nb-link-sender")
-        try:
-            async for incoming in channel.incoming():
-                self._take(incoming)
-                if not isinstance(incoming, Ahead):
-                    await self._tell_news()
-        finally:
-            sender.cancel()
-            await asyncio.wait({sender})
-            if not sender.cancelled() and (error := sender.exception()):
-                raise error
-
-    def _take(self, incoming: Incoming) -> None:
-        match incoming:
-            case Ahead(after, packet) if self.live is not None:
-                self.live.heard_ahead(after, packet)
-            case Missed(agent_id, update_id) if self.live is not None:
-                self.live.missed(agent_id, update_id)
-            case Messages(received):
-                self.absence.note(self._engine.receive(received), self._clock.now())
-            case Acknowledged(n):
-                self._engine.delivered(n)
-            case Presence(agents):
-                self.present.update(agent for agent, here in agents.items() if here)
-                self.present.difference_update(agent for agent, here in agents.items() if not here)
-                self._tell_listeners()
-            case Synced(last_seq):
-                self._synced = last_seq
-                self._engine.clock_may_go_on(last_seq)
-
-    async def _keep_sending(self, channel: Channel) -> None:
-        try:
-            while True:
-                await self._send.wait()
-                self._send.clear()
-                await self._send_all(channel)
-        except RouterError:
-            await channel.close()  # the receiving side notices, and the link is made again
-
-    async def _send_all(self, channel: Channel) -> None:
-        if self._sync_wanted:
-            self._sync_wanted = False
-            await channel.request_sync(last=self._is_settling)
-        while new := list(islice((item for item in self._engine.outbox if item[0] > self._sent_n), _FRAME)):
-            self._sent_n = new[-1][0]
-            await channel.send_effects(new)
-        last_seq = self._engine.committed_seq
-        if last_seq > self._acknowledged_seq:
-            self._acknowledged_seq = last_seq
-            await channel.acknowledge(last_seq)
-
-    async def _disconnect(self) -> None:
-        channel, self._channel = self._channel, None
-        self.present.clear()
-        if self.live is not None:
-            self.live.link_lost()
-        if self.away_since is None:
-            self.away_since = self._clock.now()
-        self._tell_listeners()
-        if channel is not None:
-            await channel.close()
-
-    def _tell_listeners(self) -> None:
-        for listener in self.listeners:
-            listener()
-
-    def _on_step(self, step: Step) -> None:
-        self._send.set()
-
-    def _request_sync(self) -> None:
-        self._sync_wanted = True
-        self._send.set()
+_DIRECTIONS: Mapping[PacketType, Callable[[WorkerPool, Step, Received], None]] = {
+    PacketType.SUBMIT_UNIT: _submit,
+    PacketType.SUBMIT_ONBOARDING: _submit_onboarding,
+    PacketType.SUBMIT_METADATA: _submit_metadata,
+    PacketType.LIVE_UPDATE_TO_OPERATOR: _act,
+    PacketType.LOG_ERROR: _log_frontend_error,
+    PacketType.RETURN_UNIT: _return,
+    PacketType.AGENT_DISCONNECTED: _disconnect,
+}

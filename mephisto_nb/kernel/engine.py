@@ -4,10 +4,6 @@ Everything that happens to a run (workers' packets, the passing of time, what th
 through here, one step at a time, so that two arrivals can never win the same unit. A step that cannot be
 committed is forgotten whole: the run is read from the database again, and what came from workers is still in
 the router's inbox.
-
-Those who wait for a run: for the result of a rule, or until something about the run is true.
-
-What an engine has to do: rules to apply, each for a worker's packet or for somebody who waits for its result.
 """
 
 from __future__ import annotations
@@ -20,17 +16,373 @@ from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from mephisto_nb.errors import ClosedError, ConflictError, DatabaseError
-from mephisto_nb.kernel.writer import DatabaseWriter, Patience, in_thread
+from mephisto_nb.kernel.writer import DatabaseWriter, Retry, in_thread
 from mephisto_nb.model.packets import Packet, Received
-from mephisto_nb.ports.clock import Clock, Timer
+from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.database import Database
-from mephisto_nb.rules.departures import pass_time
-from mephisto_nb.rules.launching import launch_more
 from mephisto_nb.rules.run_state import RunRules, RunState, state_from_snapshot
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.garbage import no_collection
 from mephisto_nb.utils.ids import new_id
 from mephisto_nb.utils.logging import get_logger
+
+T = TypeVar("T")
+
+logger = get_logger(__name__)
+
+#: How many messages one step handles at most.
+_BATCH = 500
+#: How often a step is tried again that another writer came before.
+CONFLICTS = 3
+
+
+class MessageHandler(Protocol):
+    """Who knows what a worker's packet means, and what is due: `ClientIOHandler`."""
+
+    async def prepare(self, received: Sequence[Received]) -> Any:
+        """Return what the rules will need to know. Called before the step that handles these packets."""
+
+    def handle(self, step: Step, received: Received, prepared: Any) -> None:
+        """Apply the rule for one packet."""
+
+    def set_aside(self, step: Step, received: Received) -> None:
+        """Answer whoever waits for a packet whose rule failed."""
+
+    def pass_time(self, step: Step) -> None:
+        """Apply the rules for what is due. Called after all packets that the router had by then."""
+
+
+class RunEngine:
+    """Applies rules to one run.
+
+    Parameters
+    ----------
+    task_run_id, rules
+        The run.
+    database, writer, clock
+        Where it is read from, who writes it, and what time it is.
+    """
+
+    def __init__(
+        self, task_run_id: str, rules: RunRules, database: Database, writer: DatabaseWriter, clock: Clock
+    ) -> None:
+        self.task_run_id = task_run_id
+        self.rules = rules
+        self.state: RunState
+        #: Packets that the router does not have yet, with their numbers.
+        self.outbox: deque[tuple[int, Packet]] = deque()
+        #: The number of the last message whose effects are committed.
+        self.committed_seq = 0
+        #: Who is told of each step once it is committed.
+        self.listeners: list[Callable[[Step], None]] = []
+        self._database, self._writer, self._clock = database, writer, clock
+        self._handler: MessageHandler | None = None
+        self._end_step: Callable[[Step], object] | None = None
+        self._messages: deque[Received] = deque()
+        self._jobs = JobQueue()
+        self._wake = asyncio.Event()
+        self._waiters, self._retry = Waiters(task_run_id), Retry(self._jobs.tell_at_once)
+        self._is_deciding = False
+        self._clock_waits_for: int | None = None
+        self._received_seq = self._delivered_n = self._dropped_n = 0
+        self._closing: str | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be stored, if so."""
+        return self._retry.trouble
+
+    # -- for everybody ---------------------------------------------------------------------------------------
+
+    async def load(self) -> None:
+        """Read the run from the database. Called before anything else, and after a step that failed."""
+        snapshot = await in_thread(self._database.runs.load_run, self.task_run_id)
+        self.state = state_from_snapshot(snapshot, self.rules)
+        self.state.closing = self._closing
+        self.committed_seq = snapshot.last_seq
+        self._received_seq = max(self._received_seq, snapshot.last_seq)
+        self.outbox = deque(item for item in snapshot.outbox if item[0] > self._delivered_n)
+
+    def receive(self, received: Sequence[Received]) -> list[Received]:
+        """Take in what the router sent, and return what of it is new; it is acknowledged once it is committed.
+
+        After a broken link the router sends again what was not acknowledged, though some of it waits here.
+        """
+        new = [message for message in received if message.seq > self._received_seq]
+        if new:
+            self._received_seq = new[-1].seq
+            self._messages.extend(new)
+            self._wake.set()
+        return new
+
+    def delivered(self, n: int) -> None:
+        """Forget the packets that the router has."""
+        while self.outbox and self.outbox[0][0] <= n:
+            self.outbox.popleft()
+        self._delivered_n = max(n, self._delivered_n)  # an old acknowledgement may come late
+
+    def clock_may_go_on(self, last_seq: int) -> None:
+        """Let the clock decide, once every message up to `last_seq` has been handled."""
+        self._clock_waits_for = last_seq
+        self._wake.set()
+
+    async def do(
+        self,
+        rule: Callable[[Step], T],
+        *,
+        retry: bool = False,
+        look_up: Callable[[], Awaitable[None]] | None = None,
+    ) -> T:
+        """Apply a rule, and return its result once its effects are committed.
+
+        Parameters
+        ----------
+        rule
+            What to change; called again should the database have to be read anew.
+        retry
+            Whether to try again for as long as the database does not answer, rather than to raise that.
+        look_up
+            Finds out what the rule has to know of the database, when everything before it is committed.
+
+        Raises
+        ------
+        ClosedError
+            The run is no longer driven from here.
+        TransitionError, DatabaseError
+            The rule, or the database, refused; nothing has changed.
+        """
+        if self.trouble is not None and not retry:
+            raise DatabaseError(self.trouble)
+        future: asyncio.Future[T] = self._waiters.future()
+        self._jobs.append(Job(rule, future=future, retry=retry, look_up=look_up))
+        self._wake.set()
+        return await future
+
+    async def wait_until(self, condition: Callable[[RunState], bool]) -> None:
+        """Wait until a step that is committed makes a condition true.
+
+        Raises
+        ------
+        ClosedError
+            The run is no longer driven from here.
+        """
+        future = self._waiters.watch(condition)
+        if not self._is_deciding:
+            self._waiters.tell(self.state)
+        await future
+
+    async def handled(self, seq: int) -> None:
+        """Wait until the effects of all messages up to `seq` are committed."""
+        await self.wait_until(lambda _: self.committed_seq >= seq)
+
+    # -- the loop --------------------------------------------------------------------------------------------
+
+    async def run(self, handler: MessageHandler, end_step: Callable[[Step], object]) -> None:
+        """Apply what comes, for ever. Called once, as a task of the run.
+
+        Parameters
+        ----------
+        handler
+            Who knows what packets mean.
+        end_step
+            A rule that is applied at the end of each step: it puts units on offer.
+        """
+        self._handler, self._end_step = handler, end_step
+        try:
+            while True:
+                while jobs := await self._take():
+                    self._is_deciding = True
+                    if (error := await self._attempt(jobs)) is not None:
+                        await self._recover(jobs, error)
+                    self._is_deciding = False
+                    self._waiters.tell(self.state)
+                await self._wake.wait()
+                self._wake.clear()
+        finally:
+            self._waiters.close()
+
+    async def _take(self) -> list[Job[Any]]:
+        jobs = self._jobs.take_all()
+        for job in jobs:
+            await job.find_out(self._retry)
+        if self._messages:
+            batch = [self._messages.popleft() for _ in range(min(_BATCH, len(self._messages)))]
+            jobs += await self._prepare(batch)
+        if self._clock_waits_for is not None and self.state.last_seq >= self._clock_waits_for and not self._messages:
+            self._clock_waits_for = None
+            if self._handler is not None:
+                jobs.append(Job(self._handler.pass_time))
+        return jobs
+
+    async def _prepare(self, received: Sequence[Received]) -> list[Job[Any]]:
+        handler = self._handler
+        if not received or handler is None:
+            return []
+        prepared = await self._retry.persist(lambda: handler.prepare(received))
+        return [_message_job(handler, one, prepared) for one in received]
+
+    async def _attempt(self, jobs: Sequence[Job[Any]]) -> Exception | None:
+        """Do some jobs in one step; return what went wrong."""
+        try:
+            with no_collection():
+                step, results = self._decide(jobs)
+            if step.changes:
+                await self._writer.commit(step.changes)
+        except Exception as error:  # noqa: BLE001 - what it means is decided elsewhere
+            return error
+        self._publish(step)
+        for job, result in zip(jobs, results, strict=True):
+            job.settle(result)
+        return None
+
+    def _decide(self, jobs: Sequence[Job[Any]]) -> tuple[Step, list[Any]]:
+        step = Step(self.state, self._clock.now(), new_id)
+        results = [job.rule(step) for job in jobs]
+        if self._end_step is not None:
+            self._end_step(step)
+        seqs = [job.received.seq for job in jobs if job.received is not None]
+        if seqs:
+            step.changes.last_seq = self.state.last_seq = seqs[-1]
+        if self._delivered_n > self._dropped_n and step.changes:
+            step.changes.delivered_n = self._delivered_n
+        return step, results
+
+    def _publish(self, step: Step) -> None:
+        self._retry.reset()
+        self._closing = self.state.closing
+        self.committed_seq = self.state.last_seq
+        self._dropped_n = step.changes.delivered_n or self._dropped_n
+        self.outbox.extend(enumerate(step.changes.packets, start=step.changes.first_n))
+        for listener in self.listeners:
+            try:
+                listener(step)
+            except Exception:
+                logger.exception("somebody could not be told of a step of run %s", self.task_run_id)
+        self._waiters.tell(self.state)
+
+    # -- when something fails --------------------------------------------------------------------------------
+
+    async def _recover(self, jobs: Sequence[Job[Any]], error: Exception) -> None:
+        """Forget a step that failed: read the run again, and go through its parts one by one."""
+        waiting = [job for job in jobs if not job.tell_at_once(error)]
+        await self._retry.persist(self.load)
+        if not waiting:
+            self._retry.reset()
+        for job in waiting:
+            await self._do_alone(job, error if len(jobs) == 1 else None)
+
+    async def _do_alone(self, job: Job[Any], error: Exception | None) -> None:
+        """Do a job that failed with `error`, or together with others (None), for as long as there is hope."""
+        while True:
+            if error is not None and not job.may_wait(error):
+                await self._give_up(job, error)
+                return
+            if error is not None and not isinstance(error, ConflictError):
+                await self._retry.pause(error)
+            again = await self._afresh(job)
+            if again is None:  # it was committed, though the database could not say so: the link sends what it said
+                self._publish(Step(self.state, self._clock.now(), new_id))
+                return
+            error, job = await self._attempt([again]), again
+            if error is None:
+                return
+            told = job.tell_at_once(error)
+            await self._retry.persist(self.load)
+            if told:
+                self._retry.reset()
+                return
+
+    async def _afresh(self, job: Job[Any]) -> Job[Any] | None:
+        """Return a job after the run was read again, with what is known of workers now; None: it is done."""
+        if job.received is None:
+            await job.find_out(self._retry)
+            return job
+        if job.received.seq <= self.state.last_seq:
+            return None
+        (again,) = await self._prepare([job.received])
+        again.conflicts = job.conflicts
+        return again
+
+    async def _give_up(self, job: Job[Any], error: Exception) -> None:
+        if job.future is not None:
+            self._retry.reset()
+            job.settle(error=error)
+            return
+        logger.error("a message could not be handled and was set aside", exc_info=error)
+        step = Step(self.state, self._clock.now(), new_id)
+        seq = None if job.received is None else job.received.seq
+        why = f"a message could not be handled and was set aside: {error!r}"
+        step.log("run", self.task_run_id, None, None, why, "operator", {"seq": seq})
+        if job.received is not None and self._handler is not None:
+            self._handler.set_aside(step, job.received)
+            step.changes.last_seq = self.state.last_seq = job.received.seq
+        await self._retry.persist(lambda: self._writer.commit(step.changes))
+        self._publish(step)
+
+
+@dataclass(slots=True)
+class Job(Generic[T]):
+    """One rule to apply.
+
+    `received` is the message that it is for, `future` what somebody waits for. With `retry` it is tried again for as
+    long as the database does not answer; without, who waits is told. `look_up` finds out what the rule has to know,
+    anew each time before it is applied. `conflicts` counts how often another writer came first.
+    """
+
+    rule: Callable[[Step], T]
+    received: Received | None = None
+    future: asyncio.Future[T] | None = None
+    retry: bool = True
+    look_up: Callable[[], Awaitable[None]] | None = None
+    conflicts: int = 0
+
+    async def find_out(self, retry: Retry) -> None:
+        """Find out what the rule has to know, however long the database does not answer."""
+        if self.look_up is not None:
+            await retry.persist(self.look_up)
+
+    def may_wait(self, error: Exception) -> bool:
+        """Return whether to try again: once another writer is done, or once the database is back."""
+        if isinstance(error, ConflictError):
+            self.conflicts += 1
+            return self.conflicts <= CONFLICTS
+        return isinstance(error, DatabaseError)
+
+    def tell_at_once(self, error: Exception) -> bool:
+        """Raise the failure of the database to who waits, unless it is tried again; return whether they were told."""
+        if self.retry or isinstance(error, ConflictError) or not isinstance(error, DatabaseError):
+            return False
+        self.settle(error=error)
+        return True
+
+    def settle(self, result: T | None = None, error: Exception | None = None) -> None:
+        """Wake whoever waits for this job."""
+        if self.future is None or self.future.done():
+            return
+        if error is not None:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)  # type: ignore[arg-type]  # a rule may well return None
+
+
+class JobQueue:
+    """What people and programs have asked for, in order."""
+
+    def __init__(self) -> None:
+        self._jobs: list[Job[Any]] = []
+
+    def append(self, job: Job[Any]) -> None:
+        """Add a job."""
+        self._jobs.append(job)
+
+    def take_all(self) -> list[Job[Any]]:
+        """Take all jobs out."""
+        jobs, self._jobs = self._jobs, []
+        return jobs
+
+    def tell_at_once(self, error: Exception) -> None:
+        """Tell those who will not wait for the database."""
+        self._jobs = [job for job in self._jobs if not job.tell_at_once(error)]
 
 
 class Waiters:
@@ -83,375 +435,9 @@ class Waiters:
                 future.set_exception(ClosedError(f"Run {self._task_run_id} ended before this could be done."))
 
 
-T = TypeVar("T")
-
-#: How often a step is tried again that another writer came before.
-CONFLICTS = 3
-
-
-class MessageHandler(Protocol):
-    """Who knows what a worker's packet means: `WorkerPool`."""
-
-    async def prepare(self, received: Sequence[Received]) -> Any:
-        """Look up what the rules will need to know."""
-
-    def handle(self, step: Step, received: Received, prepared: Any) -> None:
-        """Apply the rule for one packet."""
-
-    def set_aside(self, step: Step, received: Received) -> None:
-        """Answer whoever waits for a packet whose rule failed."""
-
-
-@dataclass(slots=True)
-class Job(Generic[T]):
-    """One rule to apply.
-
-    `received` is the message that it is for, `future` what somebody waits for. One that is `patient` waits for a
-    database that does not answer; any other is told. `look_up` finds out what the rule has to know, anew each time
-    before it is applied. `conflicts` counts how often another writer came first.
-    """
-
-    rule: Callable[[Step], T]
-    received: Received | None = None
-    future: asyncio.Future[T] | None = None
-    patient: bool = True
-    look_up: Callable[[], Awaitable[None]] | None = None
-    conflicts: int = 0
-
-    async def find_out(self, patience: Patience) -> None:
-        """Find out what the rule has to know, however long the database does not answer."""
-        if self.look_up is not None:
-            await patience.persist(self.look_up)
-
-    def may_wait(self, error: Exception) -> bool:
-        """Tell whether to try again: once another writer is done, or once the database is back."""
-        if isinstance(error, ConflictError):
-            self.conflicts += 1
-            return self.conflicts <= CONFLICTS
-        return isinstance(error, DatabaseError)
-
-    def tell_at_once(self, error: Exception) -> bool:
-        """Tell who waits that the database failed, unless it was asked for patiently; say whether they were told."""
-        if self.patient or isinstance(error, ConflictError) or not isinstance(error, DatabaseError):
-            return False
-        self.settle(error=error)
-        return True
-
-    def settle(self, result: T | None = None, error: Exception | None = None) -> None:
-        """Wake whoever waits for this job."""
-        if self.future is None or self.future.done():
-            return
-        if error is not None:
-            self.future.set_exception(error)
-        else:
-            self.future.set_result(result)  # type: ignore[arg-type]  # a rule may well return None
-
-
-class JobQueue:
-    """What people and programs have asked for, in order."""
-
-    def __init__(self) -> None:
-        self._jobs: list[Job[Any]] = []
-
-    def append(self, job: Job[Any]) -> None:
-        """Add a job."""
-        self._jobs.append(job)
-
-    def take_all(self) -> list[Job[Any]]:
-        """Take all jobs out."""
-        jobs, self._jobs = self._jobs, []
-        return jobs
-
-    def tell_at_once(self, error: Exception) -> None:
-        """Tell those who will not wait for the database."""
-        self._jobs = [job for job in self._jobs if not job.tell_at_once(error)]
-
-
-def message_job(handler: MessageHandler, received: Received, prepared: Any) -> Job[None]:
-    """Make the job of handling one message."""
+def _message_job(handler: MessageHandler, received: Received, prepared: Any) -> Job[None]:
     return Job(partial(_handle, handler, received=received, prepared=prepared), received=received)
 
 
 def _handle(handler: MessageHandler, step: Step, *, received: Received, prepared: Any) -> None:
     handler.handle(step, received, prepared)
-
-
-logger = get_logger(__name__)
-
-
-#: How many messages one step handles at most.
-_BATCH = 500
-
-
-class RunEngine:
-    """Applies rules to one run.
-
-    Parameters
-    ----------
-    task_run_id, rules
-        The run.
-    database, writer, clock
-        Where it is read from, who writes it, and what time it is.
-    """
-
-    def __init__(
-        self, task_run_id: str, rules: RunRules, database: Database, writer: DatabaseWriter, clock: Clock
-    ) -> None:
-        self.task_run_id = task_run_id
-        self.rules = rules
-        self.state: RunState
-        #: Packets that the router does not have yet, with their numbers.
-        self.outbox: deque[tuple[int, Packet]] = deque()
-        #: The number of the last message whose effects are committed.
-        self.committed_seq = 0
-        #: Who is told of each step once it is committed.
-        self.listeners: list[Callable[[Step], None]] = []
-        #: Asks the router how far its inbox goes, before the clock may decide anything.
-        self.request_sync: Callable[[], None] = lambda: None
-        self._database, self._writer, self._clock = database, writer, clock
-        self._handler: MessageHandler | None = None
-        self._messages: deque[Received] = deque()
-        self._jobs = JobQueue()
-        self._wake = asyncio.Event()
-        self._waiters, self._patience = Waiters(task_run_id), Patience(self._jobs.tell_at_once)
-        self._is_deciding = False
-        self._timer: Timer | None = None
-        self._clock_waits_for: int | None = None
-        self._received_seq = self._delivered_n = self._dropped_n = 0
-        self._closing: str | None = None
-
-    @property
-    def trouble(self) -> str | None:
-        """Why nothing can be stored, if so."""
-        return self._patience.trouble
-
-    # -- for everybody ---------------------------------------------------------------------------------------
-
-    async def load(self, handler: MessageHandler | None = None) -> None:
-        """Read the run from the database."""
-        self._handler = handler or self._handler
-        snapshot = await in_thread(self._database.runs.load_run, self.task_run_id)
-        self.state = state_from_snapshot(snapshot, self.rules)
-        self.state.closing = self._closing
-        self.committed_seq = snapshot.last_seq
-        self._received_seq = max(self._received_seq, snapshot.last_seq)
-        self.outbox = deque(item for item in snapshot.outbox if item[0] > self._delivered_n)
-
-    def receive(self, received: Sequence[Received]) -> list[Received]:
-        """Take in what the router sent, and give what of it is new; it is acknowledged once it is committed.
-
-        After a broken link the router sends again what was not acknowledged, though some of it waits here.
-        """
-        new = [message for message in received if message.seq > self._received_seq]
-        if new:
-            self._received_seq = new[-1].seq
-            self._messages.extend(new)
-            self._wake.set()
-        return new
-
-    def delivered(self, n: int) -> None:
-        """Forget the packets that the router has."""
-        while self.outbox and self.outbox[0][0] <= n:
-            self.outbox.popleft()
-        self._delivered_n = max(n, self._delivered_n)  # an old acknowledgement may come late
-
-    def clock_may_go_on(self, last_seq: int) -> None:
-        """Let the clock decide, once every message up to `last_seq` has been handled."""
-        self._clock_waits_for = last_seq
-        self._wake.set()
-
-    async def do(
-        self,
-        rule: Callable[[Step], T],
-        *,
-        patiently: bool = False,
-        look_up: Callable[[], Awaitable[None]] | None = None,
-    ) -> T:
-        """Apply a rule, and give its result once its effects are committed.
-
-        Parameters
-        ----------
-        rule
-            What to change; called again should the database have to be read anew.
-        patiently
-            Wait for a database that does not answer.
-        look_up
-            Finds out what the rule has to know of the database, when everything before it is committed.
-
-        Raises
-        ------
-        ClosedError
-            The run is no longer driven from here.
-        TransitionError, DatabaseError
-            The rule, or the database, refused; nothing has changed.
-        """
-        if self.trouble is not None and not patiently:
-            raise DatabaseError(self.trouble)
-        future: asyncio.Future[T] = self._waiters.future()
-        self._jobs.append(Job(rule, future=future, patient=patiently, look_up=look_up))
-        self._wake.set()
-        return await future
-
-    async def wait_until(self, condition: Callable[[RunState], bool]) -> None:
-        """Wait until a step that is committed makes a condition true.
-
-        Raises
-        ------
-        ClosedError
-            The run is no longer driven from here.
-        """
-        future = self._waiters.watch(condition)
-        if not self._is_deciding:
-            self._waiters.tell(self.state)
-        await future
-
-    async def handled(self, seq: int) -> None:
-        """Wait until the effects of all messages up to `seq` are committed."""
-        await self.wait_until(lambda _: self.committed_seq >= seq)
-
-    # -- the loop --------------------------------------------------------------------------------------------
-
-    async def run(self) -> None:
-        """Apply what comes, for ever."""
-        try:
-            self._arm()
-            while True:
-                while jobs := await self._take():
-                    self._is_deciding = True
-                    if (error := await self._attempt(jobs)) is not None:
-                        await self._recover(jobs, error)
-                    self._is_deciding = False
-                    self._waiters.tell(self.state)
-                await self._wake.wait()
-                self._wake.clear()
-        finally:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._waiters.close()
-
-    async def _take(self) -> list[Job[Any]]:
-        jobs = self._jobs.take_all()
-        for job in jobs:
-            await job.find_out(self._patience)
-        if self._messages:
-            batch = [self._messages.popleft() for _ in range(min(_BATCH, len(self._messages)))]
-            jobs += await self._prepare(batch)
-        if self._clock_waits_for is not None and self.state.last_seq >= self._clock_waits_for and not self._messages:
-            self._clock_waits_for = None
-            jobs.append(Job(pass_time))
-        return jobs
-
-    async def _prepare(self, received: Sequence[Received]) -> list[Job[Any]]:
-        handler = self._handler
-        if not received or handler is None:
-            return []
-        prepared = await self._patience.persist(lambda: handler.prepare(received))
-        return [message_job(handler, one, prepared) for one in received]
-
-    async def _attempt(self, jobs: Sequence[Job[Any]]) -> Exception | None:
-        """Do some jobs in one step; give what went wrong."""
-        try:
-            with no_collection():
-                step, results = self._decide(jobs)
-            if step.changes:
-                await self._writer.commit(step.changes)
-        except Exception as error:  # noqa: BLE001 - what it means is decided elsewhere
-            return error
-        self._publish(step)
-        for job, result in zip(jobs, results, strict=True):
-            job.settle(result)
-        return None
-
-    def _decide(self, jobs: Sequence[Job[Any]]) -> tuple[Step, list[Any]]:
-        step = Step(self.state, self._clock.now(), new_id)
-        results = [job.rule(step) for job in jobs]
-        launch_more(step)
-        seqs = [job.received.seq for job in jobs if job.received is not None]
-        if seqs:
-            step.changes.last_seq = self.state.last_seq = seqs[-1]
-        if self._delivered_n > self._dropped_n and step.changes:
-            step.changes.delivered_n = self._delivered_n
-        return step, results
-
-    def _publish(self, step: Step) -> None:
-        self._patience.reset()
-        self._closing = self.state.closing
-        self.committed_seq = self.state.last_seq
-        self._dropped_n = step.changes.delivered_n or self._dropped_n
-        self.outbox.extend(enumerate(step.changes.packets, start=step.changes.first_n))
-        self._arm()
-        for listener in self.listeners:
-            try:
-                listener(step)
-            except Exception:
-                logger.exception("somebody could not be told of a step of run %s", self.task_run_id)
-        self._waiters.tell(self.state)
-
-    # -- when something fails --------------------------------------------------------------------------------
-
-    async def _recover(self, jobs: Sequence[Job[Any]], error: Exception) -> None:
-        """Forget a step that failed: read the run again, and go through its parts one by one."""
-        waiting = [job for job in jobs if not job.tell_at_once(error)]
-        await self._patience.persist(self.load)
-        if not waiting:
-            self._patience.reset()
-        for job in waiting:
-            await self._do_alone(job, error if len(jobs) == 1 else None)
-
-    async def _do_alone(self, job: Job[Any], error: Exception | None) -> None:
-        """Do a job that failed with `error`, or together with others (None), for as long as there is hope."""
-        while True:
-            if error is not None and not job.may_wait(error):
-                await self._give_up(job, error)
-                return
-            if error is not None and not isinstance(error, ConflictError):
-                await self._patience.pause(error)
-            again = await self._afresh(job)
-            if again is None:  # it was committed, though the database could not say so: the link sends what it said
-                self._publish(Step(self.state, self._clock.now(), new_id))
-                return
-            error, job = await self._attempt([again]), again
-            if error is None:
-                return
-            told = job.tell_at_once(error)
-            await self._patience.persist(self.load)
-            if told:
-                self._patience.reset()
-                return
-
-    async def _afresh(self, job: Job[Any]) -> Job[Any] | None:
-        """Give a job after the run was read again, with what is known of workers now; None: it is done."""
-        if job.received is None:
-            await job.find_out(self._patience)
-            return job
-        if job.received.seq <= self.state.last_seq:
-            return None
-        (again,) = await self._prepare([job.received])
-        again.conflicts = job.conflicts
-        return again
-
-    async def _give_up(self, job: Job[Any], error: Exception) -> None:
-        if job.future is not None:
-            self._patience.reset()
-            job.settle(error=error)
-            return
-        logger.error("a message could not be handled and was set aside", exc_info=error)
-        step = Step(self.state, self._clock.now(), new_id)
-        seq = None if job.received is None else job.received.seq
-        why = f"a message could not be handled and was set aside: {error!r}"
-        step.log("run", self.task_run_id, None, None, why, "operator", {"seq": seq})
-        if job.received is not None and self._handler is not None:
-            self._handler.set_aside(step, job.received)
-            step.changes.last_seq = self.state.last_seq = job.received.seq
-        await self._patience.persist(lambda: self._writer.commit(step.changes))
-        self._publish(step)
-
-    # -- the clock -------------------------------------------------------------------------------------------
-
-    def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        when = self.state.next_deadline()
-        # Nobody is timed out before all that the router has received until then was handled: an answer that came
-        # in time may still be on its way. So the time, when it has come, asks the router first.
-        self._timer = None if when is None else self._clock.call_at(when, lambda: self.request_sync())

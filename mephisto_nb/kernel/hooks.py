@@ -1,6 +1,6 @@
 """The researcher's `on_unit_submitted`: called for each answer once it is stored, away from all else that goes on.
 
-An answer as the researcher's `on_unit_submitted` gets it: what was asked, what came back, and what can be done.
+It gets a `SubmittedUnit`: what was asked, what came back, and what can be done.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.kernel.answers import read_answers
-from mephisto_nb.kernel.supervisor import Supervisor
-from mephisto_nb.kernel.writer import Patience, in_thread
+from mephisto_nb.kernel.run_tasks import RunHelper, Supervisor
+from mephisto_nb.kernel.writer import Retry, in_thread
 from mephisto_nb.model.states import PaymentKind
 from mephisto_nb.model.task_run_args import MAXIMUM_BONUS
 from mephisto_nb.rules.people import block, grant, is_paid, pay, revoke
@@ -32,9 +32,112 @@ if TYPE_CHECKING:
     from mephisto_nb.kernel.engine import RunEngine
     from mephisto_nb.kernel.live_run import LiveRun
 
+logger = get_logger(__name__)
 
+#: Why an event is in the log that marks an answer of which the hook was told.
+CALLED = "on_unit_submitted was called"
+#: How many calls run at a time: of async functions, and of plain ones, which have a thread each.
+_AT_ONCE, _THREADS = 16, 4
+#: How long a run that is done waits for calls that have not ended (seconds).
+TIMEOUT = 60.0
 #: What no database takes as a whole number.
 _MOST_VALUE = 2**63
+
+
+class SubmissionHooks(RunHelper):
+    """Calls one run's hook.
+
+    An answer is marked in the event log once the call has ended, well or not; one without a mark is told again by the
+    next kernel. So a kernel's death in the middle makes a second call, and never none.
+
+    Parameters
+    ----------
+    run
+        The run.
+    supervisor
+        The owner of its tasks.
+    hook
+        The function, plain or async.
+    """
+
+    def __init__(self, run: LiveRun, supervisor: Supervisor, hook: Callable[..., Any]) -> None:
+        self._run, self._supervisor, self._hook = run, supervisor, hook
+        self._waiting: deque[str] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._threads = CallThreads(_THREADS, "on_unit_submitted")
+        self._retry = Retry(lambda error: None)
+        task = run.task_run.config["mephisto"]["task"]
+        self._maximum_bonus = float(task.get("maximum_bonus", MAXIMUM_BONUS))
+        run.parts.engine.listeners.append(self._on_step)
+
+    async def load(self) -> None:
+        """Find the answers of which the hook was not told."""
+        run_id, state = self._run.task_run_id, self._run.parts.engine.state
+        answered = [agent.agent_id for agent in state.agents.values() if agent.submitted_at is not None]
+        if answered:
+            events = await in_thread(lambda: list(self._run.parts.database.runs.read_events([run_id], why=CALLED)))
+            called = {event.subject_id for event in events}
+            self._waiting.extend(agent_id for agent_id in answered if agent_id not in called)
+
+    async def start(self) -> None:
+        """Call the hook for what waits."""
+        self._call_waiting()
+
+    async def finish(self) -> None:
+        """Wait for the calls of a run that is done, but not for ever."""
+        if not self._tasks:
+            return
+        _, left = await asyncio.wait(self._tasks, timeout=TIMEOUT)
+        if left:
+            count = len(left) + len(self._waiting)
+            text = f"{count} calls had not ended {TIMEOUT:g} seconds after the run was done, and were given up"
+            self._run.note_failed_hook(TimeoutError(text))
+            self.stop()
+
+    def stop(self) -> None:
+        """Call no more; what was not called is called by the next kernel that takes the run up."""
+        self._waiting.clear()
+        for task in self._tasks:
+            task.cancel()
+
+    def _call_waiting(self) -> None:
+        for _ in range(min(len(self._waiting), _AT_ONCE - len(self._tasks))):
+            name = f"on_unit_submitted of run {self._run.task_run_id}"
+            task = self._supervisor.spawn(name, self._work(), self._run.note_failed_hook)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _on_step(self, step: Step) -> None:
+        self._waiting.extend(unit.agent_id for unit in step.submitted if unit.agent_id is not None)
+        self._call_waiting()
+
+    async def _work(self) -> None:
+        while self._waiting:
+            await self._tell(self._waiting.popleft())
+
+    async def _tell(self, agent_id: str) -> None:
+        failure: str | None = None
+        try:
+            # A database that does not answer now is no failure of the hook, which must hear of each answer.
+            (row,) = await self._retry.persist(lambda: in_thread(self._read, agent_id))
+            unit = SubmittedUnit(row, self._run.parts.engine, self._maximum_bonus)
+            await self._call(unit)
+            await unit.settle()
+        except Exception as error:
+            failure = repr(error)
+            logger.exception("on_unit_submitted failed for agent %s", agent_id)
+            self._run.note_failed_hook(error)
+        mark = partial(_mark, agent_id=agent_id, failure=failure)
+        await self._run.parts.engine.do(mark, retry=True)
+
+    def _read(self, agent_id: str) -> list[JSONObject]:
+        parts = self._run.parts
+        return read_answers(parts.database, self._run.task_run_id, parts.blueprint, parts.directory, [agent_id])
+
+    async def _call(self, unit: SubmittedUnit) -> None:
+        result = self._hook(unit) if is_async(self._hook) else await self._threads.run(self._hook, unit)
+        if inspect.isawaitable(result):
+            await result
 
 
 class SubmittedUnit:
@@ -148,11 +251,11 @@ class SubmittedUnit:
         return self._do(lambda step: block(step, self.worker_id, reason))
 
     def get_assigned_agent(self) -> AssignedAgent:
-        """Give who has answered, as hooks of Mephisto 1.x read it."""
+        """Return who has answered, as hooks of Mephisto 1.x read it."""
         return AssignedAgent(self)
 
     async def settle(self) -> None:
-        """Wait for all that was begun; raise what failed. For the caller of hooks."""
+        """Wait for all that was begun; raise what failed. Called by `SubmissionHooks` after the hook."""
         while self._acts:
             await self._acts.pop(0)
 
@@ -165,7 +268,7 @@ class SubmittedUnit:
             raise ConfigError(f"A qualification is known by name, but {name!r} (unit {self.unit_id}) is none.")
 
     def _do(self, rule: Callable[[Step], None]) -> Awaitable[None]:
-        work = self._engine.do(rule, patiently=True)
+        work = self._engine.do(rule, retry=True)
         try:
             here: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         except RuntimeError:
@@ -185,7 +288,7 @@ class AgentState:
     unit: SubmittedUnit
 
     def get_data(self) -> JSONObject:
-        """Give ``inputs`` and ``outputs``."""
+        """Return ``inputs`` and ``outputs``."""
         return {"inputs": self.unit.inputs, "outputs": self.unit.data}
 
 
@@ -198,7 +301,7 @@ class AssignedAgent:
         self.state = AgentState(unit)
 
     def get_agent_id(self) -> str:
-        """Give the agent's id."""
+        """Return the agent's id."""
         return self.agent_id
 
 
@@ -208,109 +311,6 @@ class _Done:
     def __await__(self) -> Generator[None, None, None]:
         return
         yield
-
-
-logger = get_logger(__name__)
-
-#: Why an event is in the log that marks an answer of which the hook was told.
-CALLED = "on_unit_submitted was called"
-#: How many calls run at a time: of async functions, and of plain ones, which have a thread each.
-_AT_ONCE, _THREADS = 16, 4
-#: How long a run that is done waits for calls that have not ended (seconds).
-PATIENCE = 60.0
-
-
-class SubmissionHooks:
-    """Calls one run's hook.
-
-    An answer is marked in the event log once the call has ended, well or not; one without a mark is told again by the
-    next kernel. So a kernel's death in the middle makes a second call, and never none.
-
-    Parameters
-    ----------
-    run
-        The run.
-    supervisor
-        The owner of its tasks.
-    hook
-        The function, plain or async.
-    """
-
-    def __init__(self, run: LiveRun, supervisor: Supervisor, hook: Callable[..., Any]) -> None:
-        self._run, self._supervisor, self._hook = run, supervisor, hook
-        self._waiting: deque[str] = deque()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._threads = CallThreads(_THREADS, "on_unit_submitted")
-        self._patience = Patience(lambda error: None)
-        task = run.task_run.config["mephisto"]["task"]
-        self._maximum_bonus = float(task.get("maximum_bonus", MAXIMUM_BONUS))
-        run.parts.engine.listeners.append(self._on_step)
-
-    async def load(self) -> None:
-        """Find the answers of which the hook was not told, before the run's first step."""
-        run_id, state = self._run.task_run_id, self._run.parts.engine.state
-        answered = [agent.agent_id for agent in state.agents.values() if agent.submitted_at is not None]
-        if answered:
-            events = await in_thread(lambda: list(self._run.parts.database.runs.read_events([run_id], why=CALLED)))
-            called = {event.subject_id for event in events}
-            self._waiting.extend(agent_id for agent_id in answered if agent_id not in called)
-
-    def start(self) -> None:
-        """Tell the hook what waits."""
-        for _ in range(min(len(self._waiting), _AT_ONCE - len(self._tasks))):
-            name = f"on_unit_submitted of run {self._run.task_run_id}"
-            task = self._supervisor.spawn(name, self._work(), self._run.note_failed_hook)
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def finish(self) -> None:
-        """Wait for the calls of a run that is done, but not for ever."""
-        if not self._tasks:
-            return
-        _, left = await asyncio.wait(self._tasks, timeout=PATIENCE)
-        if left:
-            count = len(left) + len(self._waiting)
-            text = f"{count} calls had not ended {PATIENCE:g} seconds after the run was done, and were given up"
-            self._run.note_failed_hook(TimeoutError(text))
-            self.stop()
-
-    def stop(self) -> None:
-        """Call no more; what was not called is called by the next kernel that takes the run up."""
-        self._waiting.clear()
-        for task in self._tasks:
-            task.cancel()
-
-    def _on_step(self, step: Step) -> None:
-        self._waiting.extend(unit.agent_id for unit in step.submitted if unit.agent_id is not None)
-        self.start()
-
-    async def _work(self) -> None:
-        while self._waiting:
-            await self._tell(self._waiting.popleft())
-
-    async def _tell(self, agent_id: str) -> None:
-        failure: str | None = None
-        try:
-            # A database that does not answer now is no failure of the hook, which must hear of each answer.
-            (row,) = await self._patience.persist(lambda: in_thread(self._read, agent_id))
-            unit = SubmittedUnit(row, self._run.parts.engine, self._maximum_bonus)
-            await self._call(unit)
-            await unit.settle()
-        except Exception as error:
-            failure = repr(error)
-            logger.exception("on_unit_submitted failed for agent %s", agent_id)
-            self._run.note_failed_hook(error)
-        mark = partial(_mark, agent_id=agent_id, failure=failure)
-        await self._run.parts.engine.do(mark, patiently=True)
-
-    def _read(self, agent_id: str) -> list[JSONObject]:
-        parts = self._run.parts
-        return read_answers(parts.database, self._run.task_run_id, parts.blueprint, parts.directory, [agent_id])
-
-    async def _call(self, unit: SubmittedUnit) -> None:
-        result = self._hook(unit) if is_async(self._hook) else await self._threads.run(self._hook, unit)
-        if inspect.isawaitable(result):
-            await result
 
 
 def _mark(step: Step, agent_id: str, failure: str | None) -> None:

@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ClosedError, RunFailedError
-from mephisto_nb.kernel.client_io_handler import ClientIOHandler
-from mephisto_nb.kernel.engine import RunEngine
-from mephisto_nb.kernel.tally import RunTally
 from mephisto_nb.kernel.writer import DatabaseWriter
-from mephisto_nb.model.records import TaskRun
+from mephisto_nb.model.records import AS_LAUNCHED, PAGE_ERROR, Steering, TaskRun
 from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
 from mephisto_nb.ports.architect import Architect
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.ports.database import Database
-from mephisto_nb.ports.progress import Progress
+from mephisto_nb.ports.progress import Progress, Troubles
+from mephisto_nb.rules.step import Step
+
+if TYPE_CHECKING:
+    from mephisto_nb.kernel.client_io_handler import ClientIOHandler
+    from mephisto_nb.kernel.engine import RunEngine
+    from mephisto_nb.kernel.task_launcher import TaskLauncher
+    from mephisto_nb.kernel.worker_pool import WorkerPool
+
+#: How many of those turned away are remembered.
+_REMEMBERED = 1000
+#: Refusals that hold only for the units that were on offer then.
+_OF_THE_OFFER = "no_available_units"
+#: Refusals that hold only within the limits that were in force then.
+_OF_THE_LIMITS = "max_for_task"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RunParts:
     """What a live run is made of, and who it was made for."""
 
@@ -37,7 +49,9 @@ class RunParts:
     writer: DatabaseWriter
     clock: Clock
     engine: RunEngine
+    pool: WorkerPool
     link: ClientIOHandler
+    launcher: TaskLauncher
     tally: RunTally
     progress: Progress
 
@@ -197,3 +211,69 @@ class LiveRun:
     def _notify(self) -> None:
         for listener in list(self.listeners):
             listener()
+
+
+@dataclass(slots=True)
+class RunTally:
+    """Counts, since this kernel took the run up at `since` (epoch seconds), what only steps tell.
+
+    `turned_away` are the workers who were refused since a unit was last taken, the latest last, with the code of the
+    reason. Those are no longer among them whose reason may have passed: because there was nothing on offer, more has
+    been put on offer, or limits have changed. `page_errors` are reports by agent. `explain` knows what to say of
+    an error (see `Blueprint.explain_page_error`), and `noted` is where troubles are noted.
+    """
+
+    since: float
+    explain: Callable[[JSONObject], str | None] = lambda report: None
+    noted: Troubles = field(default_factory=Troubles)
+    turned_away: OrderedDict[str, str] = field(default_factory=OrderedDict)
+    page_errors: Counter[str] = field(default_factory=Counter)
+    last_arrival_at: float | None = None
+    #: How many assignments of the run's data have been created, and how many there are (None: a generator knows).
+    created: tuple[int, int | None] = (0, None)
+    _on_offer: int = 0
+    _steering: Steering = AS_LAUNCHED
+
+    @property
+    def troubles(self) -> list[str]:
+        """What the researcher should know of pages, and of their own code; of what fails again and again, how often."""
+        return self.noted.texts()
+
+    def note_created(self, count: int, total: int | None) -> None:
+        """Take note of how many assignments there are, of how many. Called by the `TaskLauncher`."""
+        self.created = count, total
+
+    def note(self, step: Step) -> None:
+        """Take note of a step. Called by the engine once it is committed."""
+        on_offer, steering = step.state.counts[UnitStatus.LAUNCHED], step.state.steering
+        if step.started:
+            self.turned_away.clear()
+            self.last_arrival_at = step.now
+        elif self.turned_away and on_offer > self._on_offer:
+            self._forget(_OF_THE_OFFER)
+        if steering is not self._steering:
+            self._forget(_OF_THE_LIMITS)
+        self._on_offer, self._steering = on_offer, steering
+        for worker_name, code in step.refused:
+            self.last_arrival_at = step.now
+            if on_offer or code != _OF_THE_OFFER:
+                self._remember(worker_name, code)
+        if step.page_errors:
+            self.page_errors.update(step.page_errors)
+            reports = [event.detail or {} for event in step.changes.events if event.why == PAGE_ERROR]
+            for trouble in filter(None, map(self.explain, reports)):
+                self.noted.note(trouble)
+        for trouble in step.troubles:
+            self.noted.note(trouble)
+        for of, trouble in step.failures:
+            self.noted.note(trouble, of)
+
+    def _remember(self, worker_name: str, code: str) -> None:
+        self.turned_away[worker_name] = code
+        self.turned_away.move_to_end(worker_name)
+        if len(self.turned_away) > _REMEMBERED:
+            self.turned_away.popitem(last=False)
+
+    def _forget(self, code: str) -> None:
+        for worker_name in [name for name, reason in self.turned_away.items() if reason == code]:
+            del self.turned_away[worker_name]

@@ -1,35 +1,62 @@
-"""The tasks of one live run, from its launch until it is over or let go of."""
+"""The tasks of live runs: who owns them all, what drives one run until it is over, and the lock that is held meanwhile.
+
+Cells of a notebook are tasks of their own, so a task group may not be entered in one cell and left in another. The
+`Supervisor` enters it once, in a task of its own, and starts everything else inside.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import contextvars
+import os
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from mephisto_nb.errors import ClosedError, RouterError
-from mephisto_nb.kernel.live_run import LiveRun
-from mephisto_nb.kernel.supervisor import Supervisor
+from mephisto_nb.errors import ClosedError, LaunchError, RouterError, RunBusyError
+from mephisto_nb.model.records import TaskRun
 from mephisto_nb.rules.departures import leave_introductions
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger
 
 if TYPE_CHECKING:
-    from mephisto_nb.kernel.can_do_unit import Verdicts
-    from mephisto_nb.kernel.gates.gate_worker import GateWorker
-    from mephisto_nb.kernel.hooks import SubmissionHooks
-    from mephisto_nb.kernel.talk.task_code import AgentKeeper
-    from mephisto_nb.kernel.task_launcher import TaskLauncher
+    from mephisto_nb.kernel.live_run import LiveRun
 
 logger = get_logger(__name__)
 
 #: How long a router serves latecomers once its run is over, and how long it may take to hear of it (seconds).
 LINGER = 3.0
-PATIENCE = 10.0
+ROUTER_TIMEOUT = 10.0
+
+OnFailure = Callable[[Exception], None]
+
+_LOCK, _PID = "operator.lock", "operator.pid"
 
 
-class RunKeeper:
+class RunHelper:
+    """Works beside one run, away from its steps: the task's own code, the researcher's functions, the gates.
+
+    A run has several; `RunTasks` starts and stops them. Each method does nothing unless a helper has something to do.
+    """
+
+    async def load(self) -> None:
+        """Read what an earlier kernel has left to do. Called before the run's first step."""
+
+    async def start(self) -> None:
+        """Begin. Called once the run is driven, before any new work is created."""
+
+    async def finish(self) -> None:
+        """Wait for what is still to do. Called when the last unit has ended, before the run does."""
+
+    def stop(self) -> None:
+        """Do nothing more: the run is no longer driven from here. Called once; another kernel does the rest."""
+
+
+class RunTasks:
     """Owns the tasks of one run, ends the run when its last unit has ended, and gives back what it held.
 
     Parameters
@@ -40,47 +67,32 @@ class RunKeeper:
         The owner of its tasks.
     lock
         Held for as long as this kernel drives the run.
+    helpers
+        What works beside the run, in the order in which it is started.
     """
 
-    def __init__(self, run: LiveRun, supervisor: Supervisor, lock: FileLock) -> None:
+    def __init__(self, run: LiveRun, supervisor: Supervisor, lock: FileLock, helpers: Sequence[RunHelper] = ()) -> None:
         self.run = run
-        self._supervisor, self._lock = supervisor, lock
+        self._supervisor, self._lock, self._helpers = supervisor, lock, tuple(helpers)
         self._tasks: list[asyncio.Task[None]] = []
         self._is_stopped = False
-        #: Runs the task's own code beside workers, for blueprints that have any.
-        self.agents: AgentKeeper | None = None
-        #: Tells the researcher's `on_unit_submitted` of answers, if there is one.
-        self.hooks: SubmissionHooks | None = None
-        #: Asks the researcher's `worker_can_do_unit`, if that is async.
-        self.verdicts: Verdicts | None = None
-        #: Runs what the gates of the run need done.
-        self.gates: GateWorker | None = None
 
     async def start(self) -> None:
-        """Start the engine and the link, and the code of those who are at work already."""
-        parts, name = self.run.parts, self.run.task_run_id
-        if self.agents is not None:
-            await self.agents.load()
-        for part in (self.hooks, self.verdicts):
-            if part is not None:
-                await part.load()
-        for what, work in (("engine", parts.engine.run()), ("link", parts.link.run())):
-            self._tasks.append(self._supervisor.spawn(f"{what} of run {name}", work, self._failed))
-        if self.agents is not None:
-            await self.agents.start()
-        for part in (self.hooks, self.verdicts):
-            if part is not None:
-                part.start()
-        if self.gates is not None:
-            await self.gates.start()
+        """Start the engine and the link, and what works beside them."""
+        parts = self.run.parts
+        for helper in self._helpers:
+            await helper.load()
+        self._spawn("engine", parts.engine.run(parts.link, parts.launcher.launch_limited_units))
+        self._spawn("link", parts.link.run())
+        for helper in self._helpers:
+            await helper.start()
 
-    def keep(self, launcher: TaskLauncher | None) -> None:
+    def keep(self) -> None:
         """Start what creates the remaining work, and what ends the run when all is done."""
-        name = self.run.task_run_id
-        if launcher is not None:
-            self._tasks.append(self._supervisor.spawn(f"launcher of run {name}", self._launch(launcher), self._failed))
+        if not self.run.parts.launcher.get_assignments_are_all_created():
+            self._spawn("launcher", self._create_assignments())
         # Not among the tasks that it ends itself.
-        self._supervisor.spawn(f"keeper of run {name}", self._wind_up(), self._failed)
+        self._supervisor.spawn(f"keeper of run {self.run.task_run_id}", self._wind_up(), self._failed)
 
     async def let_go(self) -> None:
         """Stop driving the run, which stays as it is; its router goes on."""
@@ -95,18 +107,21 @@ class RunKeeper:
         self._lock.release()
         self.run.is_driven = False
 
+    def _spawn(self, what: str, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(self._supervisor.spawn(f"{what} of run {self.run.task_run_id}", work, self._failed))
+
     def _stop(self) -> None:
         """Stop the parts; who lets a run go that has failed comes here twice."""
         if self._is_stopped:
             return
         self._is_stopped = True
-        for part in (self.agents, self.hooks, self.verdicts, self.gates):
-            if part is not None:
-                part.stop()
+        for helper in self._helpers:
+            helper.stop()
         for task in self._tasks:
             task.cancel()
 
-    async def _launch(self, launcher: TaskLauncher) -> None:
+    async def _create_assignments(self) -> None:
+        launcher = self.run.parts.launcher
         try:
             await launcher.run()
         except ClosedError:
@@ -114,10 +129,10 @@ class RunKeeper:
         except Exception as error:
             self.run.launch_failure = error
             why = f"the task's data failed: {error!r}"
-            await self.run.parts.engine.do(partial(_stop_launching, why=why), patiently=True)
+            await self.run.parts.engine.do(partial(_stop_launching, why=why), retry=True)
             raise
         finally:
-            await launcher.close()
+            await launcher.shutdown()
 
     async def _wind_up(self) -> None:
         try:
@@ -135,26 +150,28 @@ class RunKeeper:
             await engine.wait_until(lambda state: state.is_complete)
         except ClosedError:
             return  # let go of, or failed: told already
-        if self.hooks is not None:
-            await self.hooks.finish()  # who awaits the end wants the bonuses, too
+        await self._finish_helpers()  # who awaits the end wants the bonuses, too
         self.run.done.set()
         try:
             if engine.state.gates.at_onboarding():
-                await engine.do(partial(leave_introductions, why="all units are done", who="operator"), patiently=True)
+                await engine.do(partial(leave_introductions, why="all units are done", who="operator"), retry=True)
             # Ended last: a kernel that is killed before leaves a run to take up, whose inbox is still read.
-            await self.run.parts.link.settle(PATIENCE)
-            if self.hooks is not None:
-                await self.hooks.finish()
+            await self.run.parts.link.settle(ROUTER_TIMEOUT)
+            await self._finish_helpers()
             try:
                 await self._end_offer()
             finally:
-                await engine.do(lambda step: step.end_run(step.state.closing or "all units are done"), patiently=True)
+                await engine.do(lambda step: step.end_run(step.state.closing or "all units are done"), retry=True)
         except Exception as error:
             self.run.fail(error)
             raise
         finally:
             self.run.over.set()
             await self.let_go()
+
+    async def _finish_helpers(self) -> None:
+        for helper in self._helpers:
+            await helper.finish()
 
     async def _end_offer(self) -> None:
         """Take the offer back from the crowd, and let the router end; it does so even if the crowd fails."""
@@ -176,6 +193,113 @@ class RunKeeper:
         self._lock.release()
 
 
+class Supervisor:
+    """Starts tasks, notices when one fails, and ends them all when it is closed."""
+
+    def __init__(self) -> None:
+        self._group: asyncio.TaskGroup | None = None
+        self._owner: asyncio.Task[None] | None = None
+        self._ready = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Enter the task group. May be called again."""
+        if self._owner is None:
+            # A context of its own: what tasks print must not land under the cell that happened to start them.
+            self._owner = asyncio.get_running_loop().create_task(
+                self._serve(), name="mephisto_nb-supervisor", context=contextvars.Context()
+            )
+        await self._ready.wait()
+
+    def spawn(self, name: str, work: Coroutine[Any, Any, None], on_failure: OnFailure) -> asyncio.Task[None]:
+        """Start a task. What it raises goes to `on_failure`, and harms no other task.
+
+        Raises
+        ------
+        ClosedError
+            The supervisor is not running.
+        """
+        if self._group is None or self._stop.is_set():
+            work.close()
+            raise ClosedError(f"{name} cannot be started: the operator was shut down.")
+        task = self._group.create_task(_watched(name, work, on_failure), name=name, context=contextvars.Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # matters where the task was cancelled before its first step
+        return task
+
+    async def close(self) -> None:
+        """End every task and wait for them. May be called twice, and from one of them."""
+        self._stop.set()
+        if self._owner is not None:
+            await asyncio.wait({self._owner})
+
+    async def _serve(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            self._ready.set()
+            await self._stop.wait()
+            for task in list(self._tasks):
+                task.cancel()
+
+
+def take_lock(directory: Path, run: TaskRun) -> FileLock:
+    """Return the lock of a run, taken. Called before the run is driven.
+
+    Raises
+    ------
+    LaunchError
+        The run's directory is not on this machine.
+    RunBusyError
+        Another kernel has it.
+    """
+    if not directory.is_dir():
+        raise LaunchError(
+            f"Run {run.task_run_id} has no directory {directory} on this machine. Take it up on the machine, and with "
+            "the data directory, that it was launched with."
+        )
+    lock = FileLock(directory / _LOCK, blocking=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise RunBusyError(
+            f"Run {run.task_run_id} of {run.task_name!r} is driven by another kernel{_pid_in(directory)}. "
+            "Shut that one down first."
+        ) from None
+    (directory / _PID).write_text(str(os.getpid()))
+    return lock
+
+
+def find_driver(directory: Path) -> str | None:
+    """Return who drives a run, such as "another kernel (pid 123)"; None if nobody does."""
+    if not (directory / _LOCK).exists():
+        return None
+    try:
+        with FileLock(directory / _LOCK, blocking=False):
+            return None
+    except Timeout:
+        return f"another kernel{_pid_in(directory)}"
+
+
+def _pid_in(directory: Path) -> str:
+    """Return which process took the lock last; '' where that is not known."""
+    with contextlib.suppress(OSError, ValueError):
+        return f" (pid {int((directory / _PID).read_text())})"
+    return ""
+
+
 def _stop_launching(step: Step, why: str) -> None:
     step.log("run", step.state.task_run_id, None, None, why, "operator")
     step.finish_generator()
+
+
+async def _watched(name: str, work: Coroutine[Any, Any, None], on_failure: OnFailure) -> None:
+    try:
+        await work
+    except Exception as error:
+        logger.exception("%s failed", name)
+        try:
+            on_failure(error)
+        except Exception:
+            logger.exception("nor could this be told of %s", name)  # the group would end every other run's tasks

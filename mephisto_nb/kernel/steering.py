@@ -139,7 +139,7 @@ class RunSteering:
         total = counts[UnitStatus.CREATED] + counts[UnitStatus.LAUNCHED]
         parts.progress("Taking units back", 0, total)
         try:
-            return await parts.engine.do(steering.expire)
+            return await parts.launcher.expire_units()
         finally:
             parts.progress("Taking units back", total, total)
 

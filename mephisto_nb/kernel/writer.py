@@ -179,7 +179,7 @@ def _call(job: _Job, function: Callable[[], Any]) -> None:
 FIRST, MOST = 0.25, 15.0
 
 
-class Patience:
+class Retry:
     """Tries again after longer and longer pauses, and says what is wrong meanwhile.
 
     Parameters

@@ -60,7 +60,7 @@ class Architect(ABC, Generic[Args]):
 
     @abstractmethod
     async def deploy(self, plan: RouterPlan) -> str:
-        """Start the router and give its URL once it answers.
+        """Start the router, and return its URL once it answers. Called by a launch, before anybody can come.
 
         Raises
         ------
@@ -70,9 +70,10 @@ class Architect(ABC, Generic[Args]):
 
     @abstractmethod
     async def revive(self) -> str:
-        """Find the running router again, or start a dead one at its old address; give its URL.
+        """Find the running router again, or start a dead one at its old address; return its URL.
 
-        Called when a kernel takes a run up again, and whenever the link to the router breaks.
+        Called by `ClientIOHandler.launch_channels`: at the launch, when a kernel takes a run up again, and whenever the
+        channel to the router has broken.
 
         Raises
         ------
@@ -82,12 +83,12 @@ class Architect(ABC, Generic[Args]):
 
     @abstractmethod
     def get_channel(self) -> Channel:
-        """Give the link to the router; called after `deploy` or `revive`."""
+        """Return a new channel to the router, not yet connected. Called by `ClientIOHandler` after `revive`."""
 
     @abstractmethod
     async def fetch_file(self, filename: str) -> Path:
-        """Give the local path of an uploaded file, fetching it if the router is elsewhere."""
+        """Return the local path of an uploaded file, which is fetched if the router is elsewhere."""
 
     @abstractmethod
     async def shutdown(self) -> None:
-        """End the router at once, if it still runs. Must bear being called twice."""
+        """End the router at once, if it still runs. Called when a launch fails, or a run has ended; maybe twice."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.model.partner_rules import PartnerRules
 from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
+from mephisto_nb.ports.progress import Troubles
 from mephisto_nb.ports.task_runner import TaskRunner
 
 Args = TypeVar("Args")
@@ -49,14 +50,18 @@ class Blueprint(ABC, Generic[Args]):
     ANSWERS_ARE_FIELDS: ClassVar[bool] = False
     #: Seconds after which a worker whose connection is gone has left; None: only time-outs count.
     disconnect_after: ClassVar[float | None] = None
-    #: Fields of rows that no page may get to see, because they hold right answers; set when the run is made.
-    hidden_fields: frozenset[str] = frozenset()
-    #: Tells the researcher something by `run.attention`: a reason, and behind ". " a remedy; set when the run is made.
-    report: Callable[[str], None] = staticmethod(lambda told: None)
 
     def __init__(self, args: Args, shared_state: SharedTaskState) -> None:
         self.args = args
         self.shared_state = shared_state
+        #: Fields of rows that no page may get to see, because they hold right answers.
+        self.hidden_fields: frozenset[str] = frozenset((getattr(args, "attention_checks", None) or {}).values())
+        #: What the researcher should know; the run's `attention` shows it.
+        self.troubles = Troubles()
+
+    def report(self, trouble: str) -> None:
+        """Tell the researcher something by `run.attention`: a reason, and behind ". " a remedy. For subclasses."""
+        self.troubles.note(trouble)
 
     def assert_task_args(self) -> None:
         """Refuse settings and data that cannot work.
@@ -80,7 +85,7 @@ class Blueprint(ABC, Generic[Args]):
 
     @abstractmethod
     def get_initialization_data(self) -> Iterable[InitializationData] | AsyncIterable[InitializationData]:
-        """Give the assignments of the run; called once, by the task launcher."""
+        """Return the assignments of the run. Called once, for its `TaskLauncher`."""
 
     @abstractmethod
     def build_site(self, directory: Path) -> None:
@@ -90,56 +95,56 @@ class Blueprint(ABC, Generic[Args]):
         """
 
     def get_linked_files(self) -> Mapping[str, Path]:
-        """Give files that are served from where they lie, each time as they are then; by their names on the site."""
+        """Return files that are served from where they lie, each time as they are then; by their names on the site."""
         return {}
 
     def explain_page_error(self, report: JSONObject) -> str | None:
-        """Say what to do about an error that a worker's page reported, if this kind of task knows; `report` is hostile.
+        """Return what to do about an error that a worker's page reported, if the task knows; `report` is hostile.
 
         The answer is shown as `run.attention`, once for all reports that get the same one.
         """
         return None
 
     def get_frontend_args(self) -> JSONObject:
-        """Give what the page reads from ``/task_config.json``."""
+        """Return what the page reads from ``/task_config.json``. Called once per launch."""
         return {}
 
     def get_content_security_policy(self) -> str:
-        """Give the Content-Security-Policy of the page (without ``frame-ancestors``, which the provider sets)."""
+        """Return the Content-Security-Policy of the page (without ``frame-ancestors``, which the provider sets)."""
         return STRICT_CSP
 
     def get_init_data(self, shared: JSONObject, unit_data: JSONObject) -> JSON:
-        """Give what one worker's page is handed as ``init_task_data``; called in the kernel's loop, so be quick."""
+        """Return what one worker works on, their ``init_task_data``. Called in the kernel's loop, so be quick."""
         return {**shared, **unit_data}
 
     def get_page_data(self, init_data: JSON) -> JSON:
-        """Give of what a worker works on (`get_init_data`) what their page gets to see; task code has all of it."""
+        """Return of what a worker works on (`get_init_data`) what their page gets to see; task code has all of it."""
         return init_data
 
     def get_inputs(self, shared: JSONObject, unit_data: JSONObject) -> JSONObject:
-        """Give the columns that `results()` shows of the data a unit was made of."""
+        """Return the columns that `results()` shows of the data a unit was made of."""
         return {**shared, **unit_data}
 
     def get_noted_args(self) -> JSONObject:
-        """Give settings that a launch adds to those stored of the run, for the kernel that takes it up."""
+        """Return settings that a launch adds to those stored of the run, for the kernel that takes it up."""
         return {}
 
     def make_task_runner(self) -> TaskRunner | None:
-        """Make the run's task code; None: the page does it all."""
+        """Return the run's task code. Called once per run; None: the page does it all."""
         return None if self.TaskRunnerClass is None else self.TaskRunnerClass(self.shared_state)
 
     def get_partner_rules(self) -> PartnerRules | None:
-        """Tell how people do an assignment of several units together; None: each does a unit alone, at any time."""
+        """Return how people do an assignment of several units together; None: each does a unit alone, at any time."""
         return None
 
     def get_agent_name(self, seat: int, data: JSONObject) -> str:
-        """Give what the others call the worker of this seat; `data` is what their page is handed to work on."""
+        """Return what the others call the worker of this seat; `data` is what their page is handed to work on."""
         return f"Person {seat + 1}"
 
     def get_answer_names(self) -> list[str]:
-        """Give the columns that answers are known to have before there are any; called for frames without answers."""
+        """Return the columns that answers are known to have before there are any. Called for frames without answers."""
         return []
 
     def get_answer(self, data: JSON) -> JSONObject:
-        """Turn what was submitted into the columns of `results()`; called when frames are built."""
+        """Return what was submitted as the columns of `results()`. Called when frames are built."""
         return data if isinstance(data, dict) else {"answer": data}

@@ -106,5 +106,5 @@ class Bot:
 
     @classmethod
     def of(cls, reply: Bot | Callable[..., Any]) -> Bot:
-        """Give the bot of a function; one that is a bot already is given as it is."""
+        """Return the bot of a function; a bot is returned as it is."""
         return reply if isinstance(reply, Bot) else cls(reply)

@@ -1,4 +1,4 @@
-"""The port of the link between operator and router."""
+"""The port of channels: one connection between a kernel and a router, and what comes in by it."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ Incoming: TypeAlias = Messages | Acknowledged | Presence | Synced | Ahead | Miss
 
 
 class Channel(ABC):
-    """One link to one router. A broken link is not mended: `connect` makes a new one.
+    """One connection to one router. A broken one stays broken: `Architect.get_channel` makes another.
 
-    All methods raise `RouterError` when the link breaks.
+    Used by `ClientIOHandler` alone. All methods raise `RouterError` when the connection breaks.
     """
 
     @abstractmethod
     async def connect(self, last_seq: int) -> int:
-        """Open the link, each side proving itself; the router goes on after message `last_seq`.
+        """Open the connection, each side proving itself; the router goes on after message `last_seq`.
 
         Returns
         -------
@@ -80,7 +80,7 @@ class Channel(ABC):
 
     @abstractmethod
     def incoming(self) -> AsyncIterator[Incoming]:
-        """Give what the router sends, until the link breaks."""
+        """Return what the router sends, until the connection breaks."""
 
     @abstractmethod
     async def send_effects(self, effects: Sequence[tuple[int, Packet]]) -> None:
@@ -89,7 +89,7 @@ class Channel(ABC):
     async def send_ahead(self, after: str, packet: Packet) -> None:  # noqa: B027 - a channel may leave it
         """Send a live update ahead of the same one among the effects; `after` is the id of the one before it.
 
-        A matter of speed alone: what does not arrive by this way arrives by the other.
+        It is for speed alone: what does not arrive in this way arrives in the other.
         """
 
     @abstractmethod
@@ -106,4 +106,4 @@ class Channel(ABC):
 
     @abstractmethod
     async def close(self) -> None:
-        """Close the link; the router goes on. Must bear being called twice."""
+        """Close the connection; the router goes on. May be called twice."""

@@ -1,4 +1,7 @@
-"""The port of time, so that a patience of twelve hours is tested in a millisecond."""
+"""The port of time, so that a limit of twelve hours is tested in a millisecond.
+
+Stands alone because whoever needs the time needs no other port.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,14 @@ class Timer(Protocol):
     """Something that will be called later."""
 
     def cancel(self) -> None:
-        """Call it off; a timer that has already run does not mind."""
+        """Call it off; does nothing once it was called."""
 
 
 class Clock(Protocol):
     """What time it is, and what to do later."""
 
     def now(self) -> float:
-        """Give the time as seconds since the epoch."""
+        """Return the time as seconds since the epoch."""
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         """Call `callback` in the running loop at `when` (epoch seconds), or at once if that has passed."""
@@ -29,7 +32,7 @@ class SystemClock:
     """The real time."""
 
     def now(self) -> float:
-        """Give the time as seconds since the epoch."""
+        """Return the time as seconds since the epoch."""
         return time.time()
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:

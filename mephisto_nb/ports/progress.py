@@ -1,8 +1,11 @@
-"""The port of progress: long work says how far it is, and knows nothing of screens."""
+"""The port to the researcher: how far long work is, and what they should know of; it knows nothing of screens."""
 
 from __future__ import annotations
 
 from typing import Protocol
+
+#: How many different troubles are kept.
+_TROUBLES = 20
 
 
 class Progress(Protocol):
@@ -18,3 +21,32 @@ class Progress(Protocol):
 
 def no_progress(what: str, done: int, total: int) -> None:
     """Show nothing."""
+
+
+class Troubles:
+    """What the researcher should know of a run's pages, and of their own code; shown by `run.attention`.
+
+    Of what happens again and again the latest is kept, and how often it happened.
+    """
+
+    def __init__(self) -> None:
+        #: By what each is of: the latest, and how often there was one.
+        self._found: dict[str, tuple[str, int]] = {}
+
+    def note(self, trouble: str, of: str = "") -> None:
+        """Take note of a trouble: a reason, and behind ". " a remedy. What is of the same is counted together."""
+        of = of or trouble
+        # Pages can be made to report anything, and everything else.
+        if of in self._found or len(self._found) < _TROUBLES:
+            self._found[of] = trouble, self._found.get(of, ("", 0))[1] + 1
+
+    def texts(self) -> list[str]:
+        """Return the troubles as sentences; of what happened more than once, with how often."""
+        found = self._found.items()
+        return [text if count == 1 or text == of else _with_count(text, count) for of, (text, count) in found]
+
+
+def _with_count(text: str, count: int) -> str:
+    """Return the text with how often it happened, at the end of its first sentence; what follows is what to do."""
+    reason, stop, remedy = text.partition(". ")
+    return f"{reason.rstrip('.')} ({count:,} times){stop or '.'}{remedy}"

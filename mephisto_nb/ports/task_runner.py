@@ -121,7 +121,7 @@ class TaskRunner:
         self.shared_state = shared_state
 
     def get_init_data(self, init_data: JSON, history: Sequence[Turn]) -> JSON:
-        """Give what a worker's page is handed when it is opened, and again at each reload; be quick.
+        """Return what a worker's page gets when it is opened, and at each reload. Called by `AgentData`; be quick.
 
         Parameters
         ----------
@@ -133,13 +133,16 @@ class TaskRunner:
         return init_data
 
     def get_example_turns(self) -> Sequence[Turn]:
-        """Give what a preview of the page shows as if it had been said: there, none of this code runs."""
+        """Return what a preview of the page shows as if it had been said: there, none of this code runs."""
         return ()
 
     async def run_unit(self, init_data: JSONObject, agent: LiveAgent) -> None:
-        """Accompany one worker through one unit."""
+        """Accompany one worker through one unit. Called by `TaskCode` when the worker has taken it."""
         raise NotImplementedError(f"{type(self).__name__} has no run_unit, which a task for one worker needs.")
 
     async def run_assignment(self, init_data: JSONObject, agents: LiveAgents) -> None:
-        """Accompany several workers through one assignment; `init_data` is what they share."""
+        """Accompany several workers through one assignment; `init_data` is what they share.
+
+        Called by `TaskCode` once they are all there.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no run_assignment, which people together need.")

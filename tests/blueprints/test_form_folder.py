@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mephisto_nb.kernel.run_parts import RunTally
 
 from mephisto_nb.blueprints.form import FormBlueprint, FormBlueprintArgs
 from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.forms import FormTask, form_task
-from mephisto_nb.kernel.tally import RunTally
 from mephisto_nb.model.shared_state import SharedTaskState
 from tests.blueprints.forms import composed
 
@@ -125,8 +125,7 @@ def test_addresses_are_signed_when_a_worker_gets_the_row(folder, call: str) -> N
 def test_a_run_that_is_taken_up_without_its_signer_says_so() -> None:
     settings = FormBlueprintArgs(form={"instruction": "${url}", "fields": {"a": "text"}}, signed_columns=["url"])
     blueprint = FormBlueprint(settings, SharedTaskState())
-    tally = RunTally(0.0)
-    blueprint.report = tally.tell
+    tally = RunTally(0.0, noted=blueprint.troubles)
     for _ in range(2):
         assert blueprint.get_init_data({"url": "https://s3.org/1"}, {}) == {"url": "https://s3.org/1"}
     (told,) = tally.troubles
@@ -138,8 +137,7 @@ def test_a_signer_that_fails_costs_no_worker_the_page(caplog) -> None:
     columns = {"signed_columns": ["picture"]}
     rows = [{"picture": "https://s3.org/1"}]
     task = form_task(form, rows, sign_url=lambda url: url[1000], blueprint_args=columns, task_name="x")
-    tally = RunTally(0.0)
-    task._blueprint.report = tally.tell
+    tally = RunTally(0.0, noted=task._blueprint.troubles)
     assert task._blueprint.get_init_data(rows[0], {}) == rows[0]
     assert "sign_url failed" in caplog.text
     (told,) = tally.troubles

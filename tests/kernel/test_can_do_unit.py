@@ -26,7 +26,7 @@ def why(run: TaskRun) -> list[str]:
     return list(events[events["subject"] == "request"]["why"])
 
 
-async def test_the_verdict_decides_who_gets_which_unit(operator: Operator) -> None:
+async def test_the_function_decides_who_gets_which_unit(operator: Operator) -> None:
     asked: list[tuple[str, int]] = []
 
     async def only_the_second(worker: Any, unit: Any) -> bool:
@@ -55,7 +55,7 @@ async def test_no_for_every_unit_turns_the_worker_away(operator: Operator) -> No
     assert list(parts_of(run).tally.turned_away) == ["ann"]
 
 
-async def test_nobody_waits_for_the_verdict_on_another(operator: Operator) -> None:
+async def test_nobody_waits_for_what_is_asked_about_another(operator: Operator) -> None:
     free = asyncio.Event()
 
     async def slow_for_ann(worker: Any, unit: Any) -> bool:
@@ -102,7 +102,7 @@ async def test_a_failing_hook_means_no_and_is_told(operator: Operator) -> None:
 
 
 async def test_a_hook_that_takes_too_long_means_no(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(can_do_unit, "PATIENCE", 0.01)
+    monkeypatch.setattr(can_do_unit, "TIMEOUT", 0.01)
 
     async def never(worker: Any, unit: Any) -> bool:
         await asyncio.Event().wait()
@@ -114,7 +114,7 @@ async def test_a_hook_that_takes_too_long_means_no(operator: Operator, monkeypat
     assert "worker_can_do_unit took more than 0.01 seconds; taken as no" in run.attention
 
 
-async def test_a_reload_finds_the_agent_without_a_new_verdict(operator: Operator) -> None:
+async def test_a_reload_finds_the_agent_and_asks_nothing(operator: Operator) -> None:
     asked: list[str] = []
 
     async def yes(worker: Any, unit: Any) -> bool:

@@ -33,8 +33,8 @@ class Fragile:
         self.writes_failing = 0
         self.commits_first = False
         self.failed, self.waiting = asyncio.Event(), asyncio.Event()
-        self._pause = writer.Patience.pause
-        monkeypatch.setattr(writer.Patience, "pause", lambda *args: self.pause(*args))
+        self._pause = writer.Retry.pause
+        monkeypatch.setattr(writer.Retry, "pause", lambda *args: self.pause(*args))
         monkeypatch.setattr(database, "apply", self.apply)
         monkeypatch.setattr(database.runs, "load_run", self.load_run)
 
@@ -52,7 +52,7 @@ class Fragile:
             raise DatabaseError("the disk is gone")
         return self._load_run(task_run_id)
 
-    async def pause(self, waiting: writer.Patience, error: Exception) -> None:
+    async def pause(self, waiting: writer.Retry, error: Exception) -> None:
         self.waiting.set()
         await self._pause(waiting, error)
 
@@ -126,7 +126,7 @@ async def test_a_person_is_told_at_once_that_nothing_was_stored(
     with pytest.raises(DatabaseError, match="the disk is full"):
         await run.steering.expire_units()
     database.mend()
-    await parts_of(run).engine.do(lambda step: None, patiently=True)
+    await parts_of(run).engine.do(lambda step: None, retry=True)
     assert await run.steering.expire_units() == 2
 
 

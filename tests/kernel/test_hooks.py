@@ -153,7 +153,7 @@ async def test_a_slow_hook_delays_neither_answers_nor_other_hooks(operator: Oper
 async def test_a_hook_that_never_ends_does_not_keep_a_run_from_ending(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hooks, "PATIENCE", 0.01)
+    monkeypatch.setattr(hooks, "TIMEOUT", 0.01)
 
     async def never(unit: Any) -> None:
         await asyncio.Event().wait()

@@ -11,7 +11,7 @@ import pytest
 
 import mephisto_nb as mnb
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.kernel.launch.launch_input import read_handed_over
+from mephisto_nb.kernel.launch.plan import read_launch_input
 from mephisto_nb.operator import Operator
 from tests.inside import live_of, parts_of
 from tests.kernel.runs import ABOUT, mock_config, rows
@@ -37,7 +37,7 @@ async def test_a_task_is_launched_as_the_one_thing_that_it_is(operator: Operator
 
 def test_a_conversation_is_the_one_thing_that_it_is_too() -> None:
     task = mnb.chat_task(None, rows(1), **TASK)
-    assert read_handed_over(task)[1].static_task_data == rows(1)
+    assert read_launch_input(task)[1].static_task_data == rows(1)
 
 
 @pytest.mark.parametrize(

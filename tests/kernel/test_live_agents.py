@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.kernel.talk.agents import RunningAgent, Together
-from mephisto_nb.kernel.talk.bot_agent import BotAgent, Seat
-from mephisto_nb.kernel.talk.talk import Talk
-from mephisto_nb.kernel.talk.transcripts import Entry
+from mephisto_nb.kernel.talk.agents import BotAgent, Group, RunningAgent, Seat
+from mephisto_nb.kernel.talk.talk import Entry, Talk
 from mephisto_nb.model.packets import Packet
 from mephisto_nb.ports.bot import Bot
 from mephisto_nb.ports.task_runner import Turn
@@ -28,7 +26,7 @@ class Engine:
         self.open = asyncio.Event()
         self.open.set()
 
-    async def do(self, rule: Any, *, patiently: bool = False) -> None:
+    async def do(self, rule: Any, *, retry: bool = False) -> None:
         await self.open.wait()
         if "why" in rule.keywords:
             self.told.append(rule.keywords["why"])
@@ -77,7 +75,7 @@ def agent(engine: Engine, ahead: Ahead) -> RunningAgent:
 async def heard(agent: RunningAgent) -> list[Any]:
     """Give all that task code can hear now."""
     found = []
-    while agent.talk._inbox:
+    while agent.talk.pending_actions:
         found.append((await agent.get_live_update())["update_id"])
     return found
 
@@ -162,7 +160,7 @@ async def test_nobody_hears_by_which_id_another_may_speak(engine: Engine, ahead:
         RunningAgent(f"secret-{name}", engine, ahead, talk, Seat(name))  # type: ignore[arg-type]
         for name in ("ann", "bob")
     )
-    both = Together([ann, bob], talk)
+    both = Group([ann, bob], talk)
     await both.observe({"text": "Welcome"})
     ann.put({"update_id": "a", "id": "secret-ann", "text": "Hello"})
     ann.put({"update_id": "b", "id": "secret-ann", "text": "Again"})
@@ -182,11 +180,11 @@ async def test_code_that_finds_what_was_said_in_its_history_numbers_on_from_ther
     assert len({data["update_id"] for data in engine.recorded}) == 2
 
 
-def bots_and(engine: Engine, talk: Talk, replies: list[Any]) -> Together:
+def bots_and(engine: Engine, talk: Talk, replies: list[Any]) -> Group:
     """A worker with two programs of one name, each of which gives the next of these replies."""
     ann = RunningAgent("ann", engine, Ahead(), talk, Seat("ann"))  # type: ignore[arg-type]
     bot = Bot(lambda chat: replies.pop(0), name="Echo", timeout=5, retries=0)
-    return Together([ann, *(BotAgent(bot, ann, Seat(bot.name), number=seat) for seat in (1, 2))], talk)
+    return Group([ann, *(BotAgent(bot, ann, Seat(bot.name), number=seat) for seat in (1, 2))], talk)
 
 
 async def test_programs_of_one_name_are_two(engine: Engine) -> None:
@@ -211,7 +209,7 @@ async def test_a_program_that_gives_what_cannot_be_sent_has_said_nothing(engine:
 
 
 async def test_a_program_is_heard_and_asked_again_where_it_was_before_a_restart(engine: Engine) -> None:
-    async def run(together: Together) -> list[str]:
+    async def run(together: Group) -> list[str]:
         heard = []
         for _ in range(6):
             agent, message = await together.get_live_update()
@@ -226,7 +224,7 @@ async def test_a_program_is_heard_and_asked_again_where_it_was_before_a_restart(
         asked.append(asyncio.get_running_loop().create_future())
         return str(await asked[-1])
 
-    together = Together([ann, BotAgent(Bot(slow), ann, Seat("Echo"), number=1)], talk)
+    together = Group([ann, BotAgent(Bot(slow), ann, Seat("Echo"), number=1)], talk)
     running = asyncio.create_task(run(together))
     async with asyncio.timeout(5):
         for number in (1, 2, 3):  # the last two while it thinks about the first
@@ -244,7 +242,7 @@ async def test_a_program_is_heard_and_asked_again_where_it_was_before_a_restart(
     again, rest = Talk(), list[Any]()
     again.remember(Entry(order, "ann", sender, data) for order, (sender, data) in enumerate(engine.rows_of(ann)))
     ann = RunningAgent("ann", engine, Ahead(), again, Seat("ann"))  # type: ignore[arg-type]
-    together = Together([ann, BotAgent(Bot(rest.append), ann, Seat("Echo"), number=1)], again)
+    together = Group([ann, BotAgent(Bot(rest.append), ann, Seat("Echo"), number=1)], again)
     async with asyncio.timeout(5):
         assert await run(together) == before
     await together.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from mephisto_nb.kernel.supervisor import Supervisor
+from mephisto_nb.kernel.run_tasks import Supervisor
 
 
 async def test_a_task_that_fails_and_a_handler_that_fails_on_it_harm_no_other_task() -> None:

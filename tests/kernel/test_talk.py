@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from mephisto_nb.errors import ReplayError
-from mephisto_nb.kernel.talk.talk import Heard, Talk
-from mephisto_nb.kernel.talk.transcripts import Entry
+from mephisto_nb.kernel.talk.talk import Entry, Heard, Talk
 
 
 def turns(*told: tuple[str, str, dict[str, Any]]) -> list[Entry]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mephisto_nb.errors import RunBusyError
-from mephisto_nb.kernel.launch.run_lock import find_driver, take_lock
+from mephisto_nb.kernel.run_tasks import find_driver, take_lock
 from mephisto_nb.operator import Operator
 from tests.inside import frames_of, parts_of
 from tests.kernel.runs import launch, rows

@@ -11,8 +11,8 @@ from mephisto_nb.errors import ClosedError, DatabaseError
 from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.gates.gate_judges import JudgeError, Judgement, Judges
 from mephisto_nb.kernel.gates.gate_rows import RowSource
-from mephisto_nb.kernel.supervisor import Supervisor
-from mephisto_nb.kernel.writer import Patience, in_thread
+from mephisto_nb.kernel.run_tasks import RunHelper, Supervisor
+from mephisto_nb.kernel.writer import Retry, in_thread
 from mephisto_nb.model.gates import HeldArrival
 from mephisto_nb.model.records import Agent, Worker, WorkerFacts
 from mephisto_nb.model.states import Gate
@@ -63,7 +63,7 @@ class _Conclusion:
         return supply.row is None
 
 
-class GateWorker:
+class GateWorker(RunHelper):
     """Does the jobs of one run.
 
     Parameters
@@ -91,12 +91,12 @@ class GateWorker:
         #: Jobs that were asked for once more while they were done.
         self._again: set[GateJob] = set()
         self._state: RunState | None = None
-        self._patience = Patience(lambda error: None)
+        self._retry = Retry(lambda error: None)
         engine.listeners.append(self._on_step)
 
     async def start(self) -> None:
         """Do what another kernel has left undone, when a run is taken up again."""
-        await self._engine.do(lambda step: None, patiently=True)
+        await self._engine.do(lambda step: None, retry=True)
 
     def stop(self) -> None:
         """Do nothing more: the run is no longer driven from here."""
@@ -123,9 +123,9 @@ class GateWorker:
     async def _do(self, job: GateJob) -> None:
         try:
             # A page waits for what comes of this: a database that does not answer now is asked again.
-            conclusion = await self._patience.persist(lambda: self._conclude(job))
+            conclusion = await self._retry.persist(lambda: self._conclude(job))
             if conclusion is not None:
-                used = await self._engine.do(conclusion, patiently=True, look_up=conclusion.look_up)
+                used = await self._engine.do(conclusion, retry=True, look_up=conclusion.look_up)
                 if not used and job.gate is not None and conclusion.supply.row is not None:
                     self._sources[job.gate].give_back(conclusion.supply.row)
         except ClosedError:

@@ -1,1 +1,1 @@
-"""How a run is started, taken up again and resumed."""
+"""How a run is built: `plan` refuses what cannot work, `starter` makes the parts, each complete, and starts them."""

@@ -1,4 +1,4 @@
-"""From a configuration to the parts of a run.
+"""From what a person hands over to the plan of a run: its settings, and the plugins made for it.
 
 Everything that can be refused is refused here, before anything is written or started.
 """
@@ -6,10 +6,14 @@ Everything that can be refused is refused here, before anything is written or st
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from omegaconf import DictConfig
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.config.registry import (
@@ -17,7 +21,7 @@ from mephisto_nb.config.registry import (
     get_blueprint_from_type,
     get_crowd_provider_from_type,
 )
-from mephisto_nb.errors import ConfigError
+from mephisto_nb.errors import ConfigError, UnknownKeyError
 from mephisto_nb.kernel.gates.gate_rows import RowSource, source_of
 from mephisto_nb.model.qualifications import Comparator, Requirement, make_requirement, requirement_from_dict
 from mephisto_nb.model.records import Assignment, Unit, Worker
@@ -33,7 +37,7 @@ from mephisto_nb.utils.logging import get_logger, warn_once
 
 if TYPE_CHECKING:
     from mephisto_nb.config.task_run_settings import TaskRunSettings
-    from mephisto_nb.kernel.can_do_unit import Verdicts
+    from mephisto_nb.kernel.can_do_unit import CanDoUnitHook
 
 WRAPPER = "wrap_crowd_source.js"
 
@@ -52,7 +56,7 @@ class RunPlan:
     gates: GateRules
 
     def make_architect(self, directory: Path) -> Architect[Any]:
-        """Make the run's architect."""
+        """Return a new architect for the run."""
         return get_architect_from_type(self.settings.architect_type)(self.settings.architect_args, directory)
 
     def check(self, directory: Path) -> None:
@@ -67,17 +71,17 @@ class RunPlan:
         self.make_architect(directory).assert_task_args()
 
     def make_sources(self) -> dict[Gate, RowSource]:
-        """Tell where the rows of gates come from."""
+        """Return where the rows of gates come from."""
         return {gate.KIND: source_of(gate) for gate in self.gates.unit_gates}
 
     def config_to_store(self) -> JSONObject:
-        """Give the whole configuration, with the gates that the shared state has opened."""
+        """Return the whole configuration, with the gates that the shared state has opened."""
         config = self.settings.as_dict()
         config["mephisto"]["blueprint"] |= noted_settings(self.settings.blueprint_args, self.shared_state)
         return config
 
-    def make_rules(self, verdicts: Verdicts | None) -> RunRules:
-        """Give the limits of the run."""
+    def make_rules(self, hook: CanDoUnitHook | None) -> RunRules:
+        """Return the limits of the run."""
         task = self.settings.task
         return RunRules(
             provider_type=self.provider.PROVIDER_TYPE,
@@ -90,7 +94,7 @@ class RunPlan:
             maximum_units_per_worker=task.maximum_units_per_worker,
             max_num_concurrent_units=task.max_num_concurrent_units,
             requirements=self.requirements,
-            can_do_unit=verdicts.may_do if verdicts else _can_do_unit(self.shared_state.worker_can_do_unit),
+            can_do_unit=hook.may_do if hook else _can_do_unit(self.shared_state.worker_can_do_unit),
             partners=self.blueprint.get_partner_rules(),
             gates=self.gates,
         )
@@ -104,7 +108,7 @@ class RunPlan:
         shutil.copyfile(self.provider.get_wrapper_js_path(), site / WRAPPER)
 
     def make_router_plan(self, task_run_id: str, directory: Path) -> RouterPlan:
-        """Tell the architect what to serve."""
+        """Return what the architect has to serve."""
         task = self.settings.task
         about = {"run_id": task_run_id, "task_title": task.task_title, "task_description": task.task_description}
         if self.provider.name_parameter is not None:
@@ -121,7 +125,7 @@ class RunPlan:
 
 
 def make_plan(settings: TaskRunSettings, shared_state: SharedTaskState) -> RunPlan:
-    """Make the plugins of a run.
+    """Return the plan of a run, with the plugins that it names.
 
     Raises
     ------
@@ -129,19 +133,54 @@ def make_plan(settings: TaskRunSettings, shared_state: SharedTaskState) -> RunPl
         A plugin is not registered, or the shared state holds something of the wrong kind.
     """
     _check_shared_state(shared_state)
-    blueprint = get_blueprint_from_type(settings.blueprint_type)(settings.blueprint_args, shared_state)
     gates = open_gates(
         settings.blueprint_args, shared_state, settings.task.task_name, lambda message: warn_once(logger, message)
     )
-    blueprint.hidden_fields = gates.hidden
     return RunPlan(
         settings=settings,
         shared_state=shared_state,
         requirements=_requirements(settings, shared_state),
-        blueprint=blueprint,
+        blueprint=get_blueprint_from_type(settings.blueprint_type)(settings.blueprint_args, shared_state),
         provider=get_crowd_provider_from_type(settings.provider_type)(settings.provider_args),
         gates=gates,
     )
+
+
+def read_launch_input(config: Any, shared_state: Any = None) -> tuple[DictConfig | Mapping[str, Any], SharedTaskState]:
+    """Return the configuration and the shared state that a launch or a preview was called with.
+
+    Parameters
+    ----------
+    config
+        A configuration; or what `form_task` or `chat_task` made, which is one with its data.
+    shared_state
+        A `SharedTaskState`; or rows alone, as a DataFrame or a list. None: the task's own, or one without data.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be told what is meant, or there are data twice.
+    """
+    if isinstance(config, DictConfig | Mapping):
+        return config, _to_state(shared_state)
+    made = _unpacked(config)
+    if shared_state is not None:
+        raise ConfigError(
+            "The task has its data already, and there are more beside it. Hand over the task alone: "
+            "launch_task_run(task)."
+        )
+    return made
+
+
+@contextmanager
+def naming_parameters(call: str) -> Iterator[None]:
+    """Raise an unknown setting that was meant for a parameter as an error that says how to call the function."""
+    try:
+        yield
+    except UnknownKeyError as error:
+        if "'mephisto.task." not in str(error):
+            raise
+        raise UnknownKeyError(f"{error} Rows are the second argument, with or without its name: {call}.") from None
 
 
 def _check_shared_state(shared_state: object) -> None:
@@ -169,3 +208,27 @@ def _can_do_unit(hook: Callable[..., Any] | None) -> CanDoUnit | None:
         return bool(hook(worker, unit))
 
     return can_do_unit
+
+
+def _unpacked(task: Any) -> tuple[DictConfig | Mapping[str, Any], SharedTaskState]:
+    has_parts = isinstance(task, tuple) or hasattr(task, "shared_state")
+    parts = tuple(task) if has_parts else ()
+    if len(parts) == 2 and isinstance(parts[0], DictConfig | Mapping):
+        return parts[0], _to_state(parts[1])
+    raise ConfigError(
+        f"The configuration is a {type(task).__name__}. Hand over what mephisto_nb.compose(...) gave, or a task that "
+        "form_task or chat_task made."
+    )
+
+
+def _to_state(given: Any) -> SharedTaskState:
+    if given is None:
+        return SharedTaskState()
+    if isinstance(given, SharedTaskState):
+        return given
+    if isinstance(given, pd.DataFrame | list):
+        return SharedTaskState(static_task_data=given)
+    raise ConfigError(
+        f"shared_state is a {type(given).__name__}. Pass mephisto_nb.SharedTaskState(static_task_data=...), or the "
+        "rows alone, as a DataFrame or a list."
+    )

@@ -5,6 +5,8 @@ A start either succeeds or leaves nothing behind: each part that is started firs
 
 from __future__ import annotations
 
+import re
+import secrets
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,44 +17,45 @@ from typing import Any
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.config.task_run_settings import TaskRunSettings, settings_from_dict
 from mephisto_nb.errors import ConfigError, NotFoundError
-from mephisto_nb.kernel.can_do_unit import make_verdicts
+from mephisto_nb.kernel.can_do_unit import CanDoUnitCalls, CanDoUnitHook, async_hook_of
 from mephisto_nb.kernel.client_io_handler import ClientIOHandler
 from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.gates.gate_judges import Judges
 from mephisto_nb.kernel.gates.gate_worker import GateWorker
 from mephisto_nb.kernel.hooks import SubmissionHooks
 from mephisto_nb.kernel.launch.plan import RunPlan, make_plan
-from mephisto_nb.kernel.launch.run_lock import keep_run_secret, take_lock
-from mephisto_nb.kernel.live_run import LiveRun, RunParts
-from mephisto_nb.kernel.run_tasks import RunKeeper
-from mephisto_nb.kernel.supervisor import Supervisor
-from mephisto_nb.kernel.talk.task_code import AgentKeeper
-from mephisto_nb.kernel.talk.transcripts import Transcripts
-from mephisto_nb.kernel.tally import RunTally
-from mephisto_nb.kernel.task_launcher import TaskLauncher
-from mephisto_nb.kernel.worker_pool import WorkerPool
+from mephisto_nb.kernel.live_run import LiveRun, RunParts, RunTally
+from mephisto_nb.kernel.run_tasks import RunHelper, RunTasks, Supervisor, take_lock
+from mephisto_nb.kernel.talk.agents import AgentsAtWork
+from mephisto_nb.kernel.talk.talk import Transcripts
+from mephisto_nb.kernel.talk.task_code import TaskCode
+from mephisto_nb.kernel.task_launcher import Data, TaskLauncher
+from mephisto_nb.kernel.worker_pool import AgentData, WorkerPool
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread, wholly_in_thread
 from mephisto_nb.model.records import TaskRun
 from mephisto_nb.model.shared_state import SharedTaskState
-from mephisto_nb.ports.architect import Architect
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.progress import Progress
 from mephisto_nb.rules.departures import expire_open
-from mephisto_nb.rules.launching import reopen_expired
 from mephisto_nb.rules.step import Step
+from mephisto_nb.utils.files import write_private
 from mephisto_nb.utils.ids import new_id
+from mephisto_nb.utils.proofs import Secret
 
 #: A launch is checked and stored, gets its page, its router, and is offered to the crowd.
 _STAGES = 4
+_FILE = "link_secret"
+_SECRET = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(slots=True)
 class RunStarter:
     """Starts the runs of one operator.
 
-    `directory` is where the runs' own directories are; `progress` shows how far a launch is.
+    `directory` is where the runs' own directories are; `run_class` is what a started run is handed out as;
+    `progress` shows how far a launch is.
     """
 
     directory: Path
@@ -62,7 +65,7 @@ class RunStarter:
     clock: Clock
     progress: Progress
 
-    async def launch(self, settings: TaskRunSettings, shared_state: SharedTaskState) -> RunKeeper:
+    async def launch(self, settings: TaskRunSettings, shared_state: SharedTaskState) -> RunTasks:
         """Start a new run, or go on with an unfinished one if the settings ask for that."""
         task_run_id = new_id()
         plan, what = make_plan(settings, shared_state), f"Launching {settings.task.task_name}"
@@ -77,7 +80,7 @@ class RunStarter:
         finally:
             self.progress(what, _STAGES, _STAGES)
 
-    async def reconnect(self, task_run_id: str, shared_state: SharedTaskState | None) -> RunKeeper:
+    async def reconnect(self, task_run_id: str, shared_state: SharedTaskState | None) -> RunTasks:
         """Take up a run that another kernel left behind: same router, same URL, same agents."""
         run = (await in_thread(self.database.runs.load_run, task_run_id)).run
         if run.ended_at is not None:
@@ -89,16 +92,17 @@ class RunStarter:
         given = replace(given, qualifications=[*given.qualifications, *run.qualifications])
         plan = make_plan(settings_from_dict(run.config), given)
         async with _undoing() as undo:
-            keeper, architect = await self._make(run, plan, undo)
-            await architect.revive()
-            undo.push_async_callback(keeper.let_go)
-            await keeper.start()
-            await self._keep(keeper, plan, run.generator_done)
-            return keeper
+            tasks = await self._assemble(run, plan, undo, is_launched=True)
+            await tasks.run.parts.architect.revive()
+            undo.push_async_callback(tasks.let_go)
+            await tasks.start()
+            await _create_first(tasks.run.parts.launcher)
+            tasks.keep()
+            return tasks
 
     # -- the three ways --------------------------------------------------------------------------------------
 
-    async def _resume(self, plan: RunPlan) -> RunKeeper:
+    async def _resume(self, plan: RunPlan) -> RunTasks:
         runs = await in_thread(self.database.runs.find_runs, task_name=plan.settings.task.task_name, live=False)
         counts = await in_thread(self.database.runs.count_units, [run.task_run_id for run in runs])
         unfinished = [run for run in runs if counts[run.task_run_id].get("expired") and not run.is_imported]
@@ -111,42 +115,26 @@ class RunStarter:
         async with _undoing() as undo:
             return await self._start(run, plan, undo, reopen=True)
 
-    async def _start(self, run: TaskRun, plan: RunPlan, undo: AsyncExitStack, *, reopen: bool = False) -> RunKeeper:
+    async def _start(self, run: TaskRun, plan: RunPlan, undo: AsyncExitStack, *, reopen: bool = False) -> RunTasks:
         directory, what = self._directory_of(run.task_run_id), f"Launching {run.task_name}"
         self.progress(what, 1, _STAGES)
         await wholly_in_thread(plan.build_site, directory)
         self.progress(what, 2, _STAGES)
-        keeper, architect = await self._make(run, plan, undo)
-        undo.push_async_callback(architect.shutdown)
-        url = await architect.deploy(plan.make_router_plan(run.task_run_id, directory))
-        undo.push_async_callback(keeper.let_go)
-        await keeper.start()
+        tasks = await self._assemble(run, plan, undo, is_launched=False)
+        parts = tasks.run.parts
+        undo.push_async_callback(parts.architect.shutdown)
+        url = await parts.architect.deploy(plan.make_router_plan(run.task_run_id, directory))
+        undo.push_async_callback(tasks.let_go)
+        await tasks.start()
         if reopen:
-            undo.push_async_callback(keeper.run.parts.engine.do, _end_again)
-            await keeper.run.parts.engine.do(_reopen)
+            undo.push_async_callback(parts.engine.do, _end_again)
+            await parts.launcher.resume_assignments()
         self.progress(what, 3, _STAGES)
+        await _create_first(parts.launcher)
         undo.push_async_callback(plan.provider.cleanup_resources_from_task_run, run.task_run_id)
-        await plan.provider.setup_resources_for_task_run(run.task_run_id, url)
-        await self._keep(keeper, plan, run.generator_done)
-        return keeper
-
-    async def _keep(self, keeper: RunKeeper, plan: RunPlan, generator_done: bool) -> None:
-        engine = keeper.run.parts.engine
-        launcher = None
-        if not generator_done:
-            skip = engine.state.num_assignments
-            launcher = TaskLauncher(engine, self._data(plan, skip), skip, keeper.run.parts.tally)
-            await launcher.start()
-        keeper.keep(launcher)
-
-    def _data(self, plan: RunPlan, skip: int) -> Any:
-        if not skip:
-            return plan.blueprint.get_initialization_data()
-        try:
-            plan.blueprint.assert_task_args()
-        except ConfigError:
-            return []  # taken up again without its data: what was created until now is all there is
-        return plan.blueprint.get_initialization_data()
+        await parts.launcher.launch_units(url)
+        tasks.keep()
+        return tasks
 
     # -- the parts -------------------------------------------------------------------------------------------
 
@@ -176,39 +164,79 @@ class RunStarter:
         await self.writer.call(self.database.runs.add_run, run)
         return run
 
-    async def _make(self, run: TaskRun, plan: RunPlan, undo: AsyncExitStack) -> tuple[RunKeeper, Architect[Any]]:
-        directory = self._directory_of(run.task_run_id)
+    async def _assemble(self, run: TaskRun, plan: RunPlan, undo: AsyncExitStack, *, is_launched: bool) -> RunTasks:
+        """Return the tasks of a run whose parts are all made, each complete; nothing of it is started."""
+        run_id, directory, database = run.task_run_id, self._directory_of(run.task_run_id), self.database
         lock = take_lock(directory, run)
         undo.callback(lock.release)
         plan.provider.take_run_secret(await in_thread(keep_run_secret, directory))
+        function = async_hook_of(plan.shared_state)
+        hook = None if function is None else CanDoUnitHook()
+        engine = RunEngine(run_id, plan.make_rules(hook), database, self.writer, self.clock)
+        await engine.load()
+        runner, transcripts = plan.blueprint.make_task_runner(), Transcripts(run_id, database)
+        data, agents = AgentData(plan.blueprint, runner, transcripts), AgentsAtWork()
+        pool = WorkerPool(run_id, plan.provider, database, data, hook)
         architect = plan.make_architect(directory)
-        verdicts = make_verdicts(plan.shared_state)
-        engine = RunEngine(run.task_run_id, plan.make_rules(verdicts), self.database, self.writer, self.clock)
-        pool = WorkerPool(run.task_run_id, plan.blueprint, plan.provider, self.database, verdicts)
-        await engine.load(pool)
-        link = ClientIOHandler(engine, architect, self.clock)
-        tally = RunTally(since=self.clock.now(), explain=plan.blueprint.explain_page_error)
+        link = ClientIOHandler(engine, pool, architect, self.clock, agents)
+        tally = RunTally(self.clock.now(), plan.blueprint.explain_page_error, plan.blueprint.troubles)
         engine.listeners.append(tally.note)
-        plan.blueprint.report = tally.tell
-        made_for = (run, directory, plan.blueprint, plan.provider, architect, self.database, self.writer, self.clock)
-        parts = RunParts(*made_for, engine, link, tally, self.progress)
-        keeper = RunKeeper(LiveRun(parts), self.supervisor, lock)
-        if (hook := plan.shared_state.on_unit_submitted) is not None:
-            keeper.hooks = SubmissionHooks(keeper.run, self.supervisor, hook)
-        if verdicts is not None:
-            verdicts.serve(engine, self.supervisor, self.database, plan.provider.PROVIDER_TYPE)
-            keeper.verdicts = verdicts
+        launcher = TaskLauncher(
+            engine,
+            plan.provider,
+            _data_of(plan, run, engine.state.num_assignments),
+            skip=engine.state.num_assignments,
+            is_launched=is_launched,
+            note_created=tally.note_created,
+        )
+        undo.push_async_callback(launcher.shutdown)
+        parts = RunParts(
+            run=run,
+            directory=directory,
+            blueprint=plan.blueprint,
+            provider=plan.provider,
+            architect=architect,
+            database=database,
+            writer=self.writer,
+            clock=self.clock,
+            engine=engine,
+            pool=pool,
+            link=link,
+            launcher=launcher,
+            tally=tally,
+            progress=self.progress,
+        )
+        live = LiveRun(parts)
+        helpers: list[RunHelper] = []
+        if plan.shared_state.on_unit_submitted is not None:
+            helpers.append(SubmissionHooks(live, self.supervisor, plan.shared_state.on_unit_submitted))
+        if function is not None and hook is not None:
+            helpers.append(CanDoUnitCalls(function, hook, pool, engine, self.supervisor, database))
         judges = Judges(plan.gates, plan.blueprint.get_answer)
-        keeper.gates = GateWorker(engine, pool, self.supervisor, self.database, judges, plan.make_sources())
-        if (runner := plan.blueprint.make_task_runner()) is not None:
-            transcripts = Transcripts(run.task_run_id, self.database)
-            made_of = (runner, plan.blueprint, pool.init_data, transcripts)
-            keeper.agents = link.live = AgentKeeper(engine, link.send_ahead, self.supervisor, *made_of)
-            pool.page_data = keeper.agents.page_data
-        return keeper, architect
+        helpers.append(GateWorker(engine, pool, self.supervisor, database, judges, plan.make_sources()))
+        if runner is not None:
+            made_of = (agents, runner, plan.blueprint, data.init_data, transcripts)
+            # Started first: those who are at work already wait for nothing else.
+            helpers.insert(0, TaskCode(engine, link.send_live_update, self.supervisor, *made_of))
+        return RunTasks(live, self.supervisor, lock, helpers)
 
     def _directory_of(self, task_run_id: str) -> Path:
         return self.directory / task_run_id
+
+
+def keep_run_secret(directory: Path) -> Secret:
+    """Return the secret of the run of this directory, by which its crowd can tell what it has signed; blocks.
+
+    It is made at the launch, and the same ever after: links that were sent go on to work once the kernel was
+    restarted, or the run resumed.
+    """
+    path = directory / _FILE
+    # Anything else than what is written here would be a secret that others can guess.
+    if path.exists() and _SECRET.fullmatch(text := path.read_text("ascii", "replace")):
+        return Secret(text)
+    secret = secrets.token_hex(32)
+    write_private(path, secret)
+    return Secret(secret)
 
 
 @asynccontextmanager
@@ -226,9 +254,22 @@ def _with_notes(config: JSONObject, blueprint: Blueprint[Any]) -> JSONObject:
     return config
 
 
-def _reopen(step: Step) -> None:
-    step.reopen_run()
-    reopen_expired(step)
+def _data_of(plan: RunPlan, run: TaskRun, created: int) -> Data:
+    """Return what the run's assignments are created from; nothing, where all are there."""
+    if run.generator_done:
+        return []
+    if created:
+        try:
+            plan.blueprint.assert_task_args()
+        except ConfigError:
+            return []  # taken up again without its data: what was created until now is all there is
+    return plan.blueprint.get_initialization_data()
+
+
+async def _create_first(launcher: TaskLauncher) -> None:
+    """Create the first assignments, if there are any: data that cannot be read fails the launch, not the run."""
+    if not launcher.get_assignments_are_all_created():
+        await launcher.create_assignments()
 
 
 def _end_again(step: Step) -> None:

@@ -1,6 +1,6 @@
-"""A worker at work in a live task, as its code sees them.
+"""Those whom task code talks with: workers at work, programs in their place, and groups of both.
 
-Those who do an assignment together, as task code sees them.
+They are what `ports.task_runner` describes: a `RunningAgent` or `BotAgent` is a `LiveAgent`, a `Group` is `LiveAgents`.
 """
 
 from __future__ import annotations
@@ -8,16 +8,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError, PartnerLeftError
-from mephisto_nb.kernel.talk.bot_agent import BotAgent, Seat
 from mephisto_nb.kernel.talk.talk import Heard, Talk
 from mephisto_nb.model.packets import Packet, PacketType
+from mephisto_nb.ports.bot import Bot
 from mephisto_nb.ports.task_runner import LiveAgent, Turn
+from mephisto_nb.utils.ids import new_id
 from mephisto_nb.utils.user_code import call
 
 if TYPE_CHECKING:
@@ -25,10 +27,23 @@ if TYPE_CHECKING:
     from mephisto_nb.rules.step import Step
 
 
-#: ``send_ahead(after, packet)``: sends a live update to a worker's page before it is committed.
-SendAhead: TypeAlias = Callable[[str, Packet], Awaitable[None]]
+#: ``send_live_update(after, packet)``: sends a live update to a worker's page before it is committed.
+SendLiveUpdate: TypeAlias = Callable[[str, Packet], Awaitable[None]]
 #: Names of messages longer than this are not taken over from pages.
 _LONGEST_ID = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """What task code is told of somebody: their name, what their page shows, and how often they have begun before.
+
+    `understudy` is who goes on in the seat when they leave in the middle.
+    """
+
+    name: str = ""
+    data: JSONObject = field(default_factory=dict)
+    beginnings: int = 0
+    understudy: Bot | None = None
 
 
 class RunningAgent:
@@ -42,13 +57,13 @@ class RunningAgent:
         self,
         agent_id: str,
         engine: RunEngine,
-        send_ahead: SendAhead,
+        send_live_update: SendLiveUpdate,
         talk: Talk | None = None,
         seat: Seat | None = None,
         history: Sequence[Turn] = (),
     ) -> None:
         self.agent_id, self._seat = agent_id, seat or Seat()
-        self._engine, self._send_ahead, self.talk = engine, send_ahead, talk or Talk()
+        self._engine, self._send_live_update, self.talk = engine, send_live_update, talk or Talk()
         #: All that was said until now, in order.
         self.history: list[Turn] = list(history)
         self.has_left = False
@@ -84,6 +99,12 @@ class RunningAgent:
         """Whether a program sits here now."""
         return self._bot is not None
 
+    @property
+    def pending_actions(self) -> list[JSONObject]:
+        """What the worker's page has sent and `get_live_update` has not returned yet, oldest first."""
+        waiting = self.talk.pending_actions
+        return [heard.data for heard in waiting if heard.agent_id == self.agent_id and heard.kind == "worker"]
+
     async def observe(self, data: JSONObject) -> None:
         """Send something to the worker's page; it is kept until the page has it."""
         self._said_count += 1
@@ -97,14 +118,15 @@ class RunningAgent:
         self.history.append(Turn("operator", data))
         if self.has_left:
             return
-        data = self._with_id(data)
+        # The same after a restart, so that a page that heard it ahead of its record drops it when it is said again.
+        data = _with_id(data, f"{self.agent_id}-{self._seat.beginnings}-{self._said_count}")
         after, self.last_said = self.last_said, _id_of(data)
         if after is not None:
-            await self._send_ahead(after, Packet(PacketType.LIVE_UPDATE_TO_CLIENT, self.agent_id, data))
+            await self._send_live_update(after, Packet(PacketType.LIVE_UPDATE_TO_CLIENT, self.agent_id, data))
         await self._record(_send, data=data)
 
     async def get_live_update(self, timeout: float | None = None) -> JSONObject:
-        """Wait for the next message from the worker's page; raise `TimeoutError` after `timeout` seconds."""
+        """Return the next of the `pending_actions`, once there is one; raise `TimeoutError` after `timeout` seconds."""
         if self._bot is not None:
             return await self._bot.get_live_update(timeout)
         if self.has_left:
@@ -123,12 +145,12 @@ class RunningAgent:
         return self.note_heard(heard)
 
     async def once(self, function: Callable[..., Any], *args: Any) -> JSON:
-        """Call a function, and keep what it gives: after a restart it is not called again."""
+        """Return what a function returns, and keep it: after a restart it is not called again."""
         self._call_count += 1
         return await self.keep(f"{self._call_count}", function, *args)
 
     async def keep(self, name: str, function: Callable[..., Any], *args: Any, after: int = 0) -> JSON:
-        """Do the same for a call that has a name; `after` is how much a program had been told by then."""
+        """Return the same for a call that has a name; `after` is how much a program had been told by then."""
         key = _key_of(self, name)
         if key in self.talk.kept:
             return self.talk.kept[key]
@@ -144,7 +166,7 @@ class RunningAgent:
         return value
 
     def asked_after(self, name: str) -> int:
-        """Give how much a program had been told when it was asked before a restart; 0: it was not."""
+        """Return how much a program had been told when it was asked before a restart; 0: it was not."""
         return self.talk.asked_after.get(_key_of(self, name), 0)
 
     async def record(self, sender: str, data: JSONObject) -> None:
@@ -154,12 +176,12 @@ class RunningAgent:
     async def report(self, why: str, detail: JSONObject | None = None, *, of: str = "") -> None:
         """Leave a row in the event log, and tell the researcher by `run.attention`."""
         what = partial(_report, agent_id=self.agent_id, why=why, detail=detail, of=of or why)
-        await self._engine.do(what, patiently=True)
+        await self._engine.do(what, retry=True)
 
-    # -- for the keeper ------------------------------------------------------------------------------------------
+    # -- what comes in -------------------------------------------------------------------------------------------
 
     def put(self, data: JSONObject) -> None:
-        """Hand over what the worker's page sent, and what is recorded, unless it was heard ahead of that."""
+        """Add what the worker's page sent to the pending actions, unless it came ahead. Called once it is recorded."""
         update_id = _id_of(data)
         if self.talk.is_known(self.agent_id, update_id):
             return
@@ -167,7 +189,7 @@ class RunningAgent:
         self.talk.put(Heard(self.agent_id, "worker", data))
 
     def put_ahead(self, after: str, data: JSONObject) -> None:
-        """Hand over what is not recorded yet, if the message before it was heard last."""
+        """Add what is not recorded yet to the pending actions, if the message before it was the last to come."""
         update_id = _id_of(data)
         if self._heard != after or update_id is None:
             return
@@ -175,7 +197,7 @@ class RunningAgent:
         self.talk.put_ahead(Heard(self.agent_id, "worker", data), update_id)
 
     def wait_no_longer(self, update_id: str | None = None) -> None:
-        """Let nobody wait for the record of one message, or of all, that went ahead: it may never come."""
+        """Wait no longer for the record of one message, or of all, that came ahead: it may never come."""
         self.talk.wait_no_longer(self.agent_id, update_id)
 
     def step_aside(self) -> None:
@@ -187,7 +209,7 @@ class RunningAgent:
             self._bot.owes_answer = bool(self.history) and self.history[-1].sender == "operator"
 
     def note_heard(self, heard: Heard) -> JSONObject:
-        """Note that task code has heard a message, and give it as the others may hear it.
+        """Note that task code has heard a message, and return it as the others may hear it.
 
         A page signs with its agent's id; whoever knows that may speak, and submit, as that worker.
         """
@@ -201,56 +223,101 @@ class RunningAgent:
         async with self._recording:
             await self.talk.all_recorded()
             notes = self.talk.take_notes()
-            await self._engine.do(partial(rule, agent_id=self.agent_id, notes=notes, **what), patiently=True)
-
-    def _with_id(self, data: JSONObject) -> JSONObject:
-        # The same after a restart, so that a page that heard it ahead of its record drops it when it is said again.
-        own = f"{self.agent_id}-{self._seat.beginnings}-{self._said_count}"
-        given = _id_of(data)
-        return {**data, "update_id": given if given is not None and len(given) <= _LONGEST_ID else own}
+            await self._engine.do(partial(rule, agent_id=self.agent_id, notes=notes, **what), retry=True)
 
 
-def _key_of(agent: RunningAgent, name: str) -> tuple[str, str]:
-    return agent.agent_id, f"{agent.beginnings}:{name}"
+class BotAgent:
+    """A program in a seat. What it is told is its history; it is asked when it is waited for.
+
+    Parameters
+    ----------
+    bot
+        The program.
+    recorder
+        Whose record holds what it gives.
+    seat
+        Its place in the talk.
+    history
+        What was said in this seat before.
+    number
+        Tells it from the other programs whose words the recorder holds.
+    """
+
+    def __init__(
+        self, bot: Bot, recorder: Recorder, seat: Seat, history: list[Turn] | None = None, number: int | None = None
+    ) -> None:
+        self._bot, self._recorder, self._seat = bot, recorder, seat
+        self.agent_id = f"bot-{seat.name}" if number is None else f"bot-{number}-{seat.name}"
+        self.history: list[Turn] = [] if history is None else history
+        self.owes_answer = False
+        self._calls = self._told = 0
+
+    name = property(lambda self: self._seat.name)
+    data = property(lambda self: self._seat.data)
+    is_bot, has_left = True, False
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is to be asked now: it was told something, and after a restart as much as it was then."""
+        return self.owes_answer and self._told >= self._recorder.asked_after(self._name_of(self._calls + 1))
+
+    async def observe(self, data: JSONObject) -> None:
+        """Tell it something."""
+        self.history.append(Turn("operator", data))
+        self._told += 1
+        self.owes_answer = self.owes_answer or bool(data.get("text"))
+
+    async def get_live_update(self, timeout: float | None = None) -> JSONObject:
+        """Return what it says when it is asked; raise `TimeoutError` if it says nothing."""
+        return await self.begin(timeout)
+
+    def begin(self, timeout: float | None = None) -> Awaitable[JSONObject]:
+        """Ask it for an answer to what it was told until this very moment."""
+        self._calls += 1
+        self.owes_answer = False
+        return self._answer(self._name_of(self._calls), _as_chat(self.history), timeout, self._told)
+
+    async def once(self, function: Callable[..., Any], *args: Any) -> JSON:
+        """Return what a function returns, and keep it."""
+        self._calls += 1
+        return await self._recorder.keep(self._name_of(self._calls), function, *args)
+
+    async def report(self, why: str, detail: JSONObject | None = None, *, of: str = "") -> None:
+        """Leave a row in the event log, and tell the researcher by `run.attention`."""
+        await self._recorder.report(why, detail, of=of)
+
+    def _name_of(self, number: int) -> str:
+        return f"{self.agent_id}:{number}"
+
+    async def _answer(self, name: str, chat: list[dict[str, str]], timeout: float | None, told: int) -> JSONObject:
+        said = await self._recorder.keep(name, self._ask, chat, timeout, after=told)
+        if not isinstance(said, dict):
+            raise TimeoutError(f"{self.name} said nothing.")
+        self.history.append(Turn("worker", said))
+        return said
+
+    async def _ask(self, chat: list[dict[str, str]], timeout: float | None) -> JSON:
+        try:
+            reply = await self._bot.ask_again(chat, self._recorder, timeout)
+        except Exception:  # noqa: BLE001 - a researcher's function; its failure must not end the talk
+            return None
+        return None if reply is None else {"id": self.name, "update_id": new_id(), **reply}
 
 
-def checked(data: JSONObject) -> JSONObject:
-    """Give what task code says, if it can be said. Raises `ConfigError`."""
-    try:
-        if isinstance(data, dict):
-            json.dumps(data, allow_nan=False)
-            return data
-        why = f"it is a {type(data).__name__}"
-    except (TypeError, ValueError, RecursionError) as error:
-        why = str(error)
-    raise ConfigError(
-        f"The task's code says {data!r:.200}, which no page can be sent: {why}. Say a dictionary of text, numbers, "
-        "lists and dictionaries, such as {'text': 'Hello'}."
-    )
+class Recorder(Protocol):
+    """Whose record holds what a program says: a `RunningAgent`."""
+
+    async def keep(self, name: str, function: Callable[..., Any], *args: Any, after: int = 0) -> JSON:
+        """Return what a function returns, and keep it under a name."""
+
+    def asked_after(self, name: str) -> int:
+        """Return how much a program had been told when it was asked before a restart; 0: it was not."""
+
+    async def report(self, why: str, detail: JSONObject | None = None, *, of: str = "") -> None:
+        """Leave a row in the event log, and tell the researcher by `run.attention`."""
 
 
-def _id_of(data: JSONObject) -> str | None:
-    update_id = data.get("update_id")  # a page may send anything
-    return update_id if isinstance(update_id, str) else None
-
-
-def _send(step: Step, agent_id: str, data: JSONObject, notes: Sequence[JSONObject]) -> None:
-    _keep(step, agent_id, "operator", data, notes)
-    step.send(PacketType.LIVE_UPDATE_TO_CLIENT, agent_id, data)
-
-
-def _keep(step: Step, agent_id: str, sender: str, data: JSONObject, notes: Sequence[JSONObject]) -> None:
-    for note in notes:
-        step.add_live_update(agent_id, "heard", note, step.now)
-    step.add_live_update(agent_id, sender, data, step.now)
-
-
-def _report(step: Step, agent_id: str, why: str, detail: JSONObject | None, of: str) -> None:
-    step.log("agent", agent_id, None, None, why, "operator", detail)
-    step.failures.append((of, why))
-
-
-class Together:
+class Group:
     """Those who do an assignment together (see `ports.task_runner.LiveAgents`)."""
 
     def __init__(self, agents: Sequence[RunningAgent | BotAgent], talk: Talk) -> None:
@@ -328,3 +395,94 @@ class Together:
         finally:
             del self._asking[agent_id]
             self._ask_bots()  # it was told more meanwhile
+
+
+class AgentsAtWork:
+    """The agents whose task code runs now, by id: where `ClientIOHandler` finds those whom messages are from."""
+
+    def __init__(self) -> None:
+        self._agents: dict[str, RunningAgent] = {}
+
+    def get(self, agent_id: str) -> RunningAgent | None:
+        """Return an agent, if its task code runs."""
+        return self._agents.get(agent_id)
+
+    def add(self, agents: Mapping[str, RunningAgent]) -> None:
+        """Add agents, by their ids. Called by `TaskCode` when their code begins."""
+        self._agents.update(agents)
+
+    def remove(self, agent_id: str) -> None:
+        """Remove an agent, if it is there. Called by `TaskCode` when its code has ended."""
+        self._agents.pop(agent_id, None)
+
+    def heard_ahead(self, after: str, packet: Packet) -> None:
+        """Hand on a message before it is recorded, if the one called `after` came last."""
+        if found := self._agents.get(packet.subject_id):
+            found.put_ahead(after, packet.data)
+
+    def missed(self, agent_id: str, update_id: str) -> None:
+        """Wait no longer for the record of a message that came ahead: the router could not keep it."""
+        if found := self._agents.get(agent_id):
+            found.wait_no_longer(update_id)
+
+    def link_lost(self) -> None:
+        """Wait no longer for the record of any message that came ahead; it comes by the next channel."""
+        for agent in self._agents.values():
+            agent.wait_no_longer()
+
+
+def _key_of(agent: RunningAgent, name: str) -> tuple[str, str]:
+    return agent.agent_id, f"{agent.beginnings}:{name}"
+
+
+def checked(data: JSONObject) -> JSONObject:
+    """Return what task code says; raise `ConfigError` if no page can be sent it."""
+    try:
+        if isinstance(data, dict):
+            json.dumps(data, allow_nan=False)
+            return data
+        why = f"it is a {type(data).__name__}"
+    except (TypeError, ValueError, RecursionError) as error:
+        why = str(error)
+    raise ConfigError(
+        f"The task's code says {data!r:.200}, which no page can be sent: {why}. Say a dictionary of text, numbers, "
+        "lists and dictionaries, such as {'text': 'Hello'}."
+    )
+
+
+def _with_id(data: JSONObject, own: str) -> JSONObject:
+    given = _id_of(data)
+    return {**data, "update_id": given if given is not None and len(given) <= _LONGEST_ID else own}
+
+
+def _id_of(data: JSONObject) -> str | None:
+    update_id = data.get("update_id")  # a page may send anything
+    return update_id if isinstance(update_id, str) else None
+
+
+def _send(step: Step, agent_id: str, data: JSONObject, notes: Sequence[JSONObject]) -> None:
+    _keep(step, agent_id, "operator", data, notes)
+    step.send(PacketType.LIVE_UPDATE_TO_CLIENT, agent_id, data)
+
+
+def _keep(step: Step, agent_id: str, sender: str, data: JSONObject, notes: Sequence[JSONObject]) -> None:
+    for note in notes:
+        step.add_live_update(agent_id, "heard", note, step.now)
+    step.add_live_update(agent_id, sender, data, step.now)
+
+
+def _report(step: Step, agent_id: str, why: str, detail: JSONObject | None, of: str) -> None:
+    step.log("agent", agent_id, None, None, why, "operator", detail)
+    step.failures.append((of, why))
+
+
+def _as_chat(history: Sequence[Turn]) -> list[dict[str, str]]:
+    """Return what was said in a seat as chat APIs take it; where several others speak, messages begin with a name."""
+    said = [turn for turn in history if turn.data.get("text")]
+    others = {str(turn.data.get("id", "")) for turn in said if turn.sender != "worker"}
+    chat = []
+    for turn in said:
+        is_own, speaker, text = turn.sender == "worker", str(turn.data.get("id", "")), str(turn.data["text"])
+        text = f"{speaker}: {text}" if len(others) > 1 and not is_own and speaker else text
+        chat.append({"role": "assistant" if is_own else "user", "content": text})
+    return chat

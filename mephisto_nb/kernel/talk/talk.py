@@ -1,7 +1,8 @@
-"""What task code hears and says, of one worker or of several together: once, in order, and again after a restart.
+"""What is said in live tasks: the record of each agent, and what task code has yet to hear of it.
 
-What is recorded has the order of the record, and task code may have heard it otherwise: ahead of its record, or a
-program's words between. Where it did, that is noted with what is said next, so that a replay is exact.
+`Transcripts` follows the record of those who are at work. A `Talk` hands it to one call of task code: each thing once,
+in order, and again after a restart. Task code may have heard things in another order than they are recorded in: ahead
+of their record, or a program's words between. That is noted with what is said next, so that a replay is exact.
 """
 
 from __future__ import annotations
@@ -12,13 +13,99 @@ import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import count
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ReplayError
+from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.changes import AddLiveUpdate
+from mephisto_nb.model.states import AGENT_ACTIVE
+from mephisto_nb.ports.database import Database
+from mephisto_nb.ports.task_runner import Turn
+from mephisto_nb.rules.run_state import RunState
+from mephisto_nb.rules.seating import seats_of
+from mephisto_nb.rules.step import Step
 
-if TYPE_CHECKING:
-    from mephisto_nb.kernel.talk.transcripts import Entry
+#: Of an agent's record, these turns are for its page.
+SEEN = frozenset({"worker", "operator", "notice"})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of an agent's record; `order` counts over all agents."""
+
+    order: int
+    agent_id: str
+    sender: str
+    data: JSONObject
+
+
+class Transcripts:
+    """The records of the agents at work, and of those who sat with them.
+
+    Parameters
+    ----------
+    task_run_id, database
+        The run, and where it is kept.
+    """
+
+    def __init__(self, task_run_id: str, database: Database) -> None:
+        self._task_run_id, self._database = task_run_id, database
+        self._turns: dict[str, list[Entry]] = {}
+        self._count = count(1)
+
+    async def load(self, state: RunState) -> None:
+        """Read the records of those who are at work, before anything new happens."""
+        wanted = _active_and_partners(state)
+        if wanted:
+            for row in await in_thread(
+                self._database.messages.read_live_updates, [self._task_run_id], agent_ids=wanted
+            ):
+                self._add(row["agent_id"], row["sender"], row["data"])
+
+    def follow(self, step: Step) -> None:
+        """Add what a committed step says, and forget those who are done. Called by `TaskCode` for each step."""
+        for change in step.changes.changes:
+            if isinstance(change, AddLiveUpdate):
+                self._add(change.agent_id, change.sender, change.data)
+        for agent in step.ended:
+            unit = step.state.units.get(agent.unit_id)
+            seats = seats_of(step.state, unit.assignment_id) if unit is not None else []
+            partners = {seat.agent_id for seat in seats} | {agent.agent_id}
+            held = [step.state.agents.get(agent_id or "") for agent_id in partners]
+            if not any(one is not None and one.status in AGENT_ACTIVE for one in held):
+                for agent_id in partners:
+                    self._turns.pop(agent_id or "", None)
+
+    def of(self, agent_ids: Iterable[str]) -> list[Entry]:
+        """Return the turns of some agents since they began, or began anew, in the order in which they were recorded."""
+        found = [turn for agent_id in agent_ids for turn in self._since_start(agent_id)]
+        return sorted(found, key=lambda turn: turn.order)
+
+    def count_starts(self, agent_id: str) -> int:
+        """Return how often an agent has begun with others."""
+        return sum(turn.sender == "start" for turn in self._turns.get(agent_id, ()))
+
+    def last_start(self, agent_id: str) -> JSONObject | None:
+        """Return with whom an agent began last, if with anybody."""
+        starts = [turn.data for turn in self._turns.get(agent_id, ()) if turn.sender == "start"]
+        return starts[-1] if starts else None
+
+    def history(self, agent_id: str, step: Step | None = None) -> list[Turn]:
+        """Return what was said to an agent's page and by it; with `step`, what that is about to commit as well."""
+        turns = [Turn(one.sender, one.data) for one in self._since_start(agent_id) if one.sender in SEEN]
+        new = step.changes.changes if step is not None else ()
+        added = (one for one in new if isinstance(one, AddLiveUpdate) and one.agent_id == agent_id)
+        return turns + [Turn(one.sender, one.data) for one in added if one.sender in SEEN]
+
+    def _since_start(self, agent_id: str) -> list[Entry]:
+        turns = self._turns.get(agent_id, [])
+        first = max((index for index, turn in enumerate(turns) if turn.sender == "start"), default=0)
+        return turns[first:]
+
+    def _add(self, agent_id: str, sender: str, data: JSONObject) -> None:
+        self._turns.setdefault(agent_id, []).append(Entry(next(self._count), agent_id, sender, data))
+
 
 #: Of whom a time that was over for all is noted.
 _NOBODY = ""
@@ -46,7 +133,7 @@ class _Waiter:
     noted: str | None = None
 
     def wants(self, heard: Heard) -> bool:
-        """Tell whether this is for whoever waits: for one agent, or for all (who have a clock of their own)."""
+        """Return whether this is for whoever waits: for one agent, or for all (who have a clock of their own)."""
         if self.agent_id is None:
             return heard.kind != "timeout" and self.noted in (None, heard.agent_id)
         return heard.agent_id == self.agent_id
@@ -56,16 +143,17 @@ class _Waiter:
 class Talk:
     """The inbox of one call of task code.
 
-    What was heard and said before a restart is here from the start. `said` holds, by agent, what was said and is not
-    said again yet; `kept` what functions gave, by agent and call, and `asked_after` how much a program had been told
-    when it was asked; `taken` how much task code has heard of each agent.
+    What was heard and said before a restart is here from the start. `pending_actions` is what came in and was not heard
+    yet; `said` holds, by agent, what was said and is not said again yet; `kept` what functions gave, by agent and call,
+    and `asked_after` how much a program had been told when it was asked; `taken` how much task code has heard of each
+    agent.
     """
 
+    pending_actions: deque[Heard] = field(default_factory=deque)
     said: dict[str, list[JSONObject]] = field(default_factory=dict)
     kept: dict[tuple[str, str], JSON] = field(default_factory=dict)
     asked_after: dict[tuple[str, str], int] = field(default_factory=dict)
     taken: dict[str, int] = field(default_factory=dict)
-    _inbox: deque[Heard] = field(default_factory=deque)
     _waiters: list[_Waiter] = field(default_factory=list)
     #: What was heard ahead of its record, and what to wait for until it is there.
     _ahead: dict[tuple[str, str], tuple[Heard, asyncio.Future[None]]] = field(default_factory=dict)
@@ -95,7 +183,7 @@ class Talk:
                 case "timeout":
                     self._insert_timeout(Heard(turn.agent_id, "timeout", turn.data))
                 case "worker" | "left":
-                    self._inbox.append(Heard(turn.agent_id, turn.sender, turn.data, self._next_order()))
+                    self.pending_actions.append(Heard(turn.agent_id, turn.sender, turn.data, self._next_order()))
 
     # -- what comes ----------------------------------------------------------------------------------------------
 
@@ -111,7 +199,7 @@ class Talk:
         self._hand_over(heard)
 
     def is_known(self, agent_id: str, update_id: str | None) -> bool:
-        """Note that a message is recorded; tell whether it was heard ahead of that."""
+        """Note that a message is recorded; return whether it was heard ahead of that."""
         heard, waiting = self._ahead.pop((agent_id, update_id or ""), (None, None))
         if heard is None or waiting is None:
             return False
@@ -131,7 +219,7 @@ class Talk:
             await asyncio.wait([waiting for _, waiting in self._ahead.values()])
 
     def heard_out(self, agent_id: str) -> asyncio.Future[None]:
-        """Give what is done once task code has heard all that somebody said, and waits for more: now, or later."""
+        """Return a future that is done once task code has heard all that somebody said, and waits for more."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._waiters and not self._owes(agent_id):
             future.set_result(None)
@@ -142,7 +230,7 @@ class Talk:
     # -- what is heard -------------------------------------------------------------------------------------------
 
     async def get(self, agent_id: str | None) -> Heard:
-        """Wait for the next thing to hear of one agent, or of any (None)."""
+        """Wait for the next thing to hear of one agent, or of any (None), and take it out of `pending_actions`."""
         for leaving, future in self._leaving:
             if not self._owes(leaving):
                 _let_go(future)
@@ -151,9 +239,9 @@ class Talk:
             self.count_timeout()
             return Heard(_NOBODY, "timeout", {})
         waiter = _Waiter(agent_id, asyncio.get_running_loop().create_future(), noted)
-        found = next((heard for heard in self._inbox if waiter.wants(heard)), None)
+        found = next((heard for heard in self.pending_actions if waiter.wants(heard)), None)
         if found is not None:
-            self._inbox.remove(found)
+            self.pending_actions.remove(found)
             return self._note(found, agent_id)
         self._waiters.append(waiter)
         try:
@@ -162,7 +250,7 @@ class Talk:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
             elif waiter.future.done() and not waiter.future.cancelled():
-                self._inbox.appendleft(waiter.future.result())
+                self.pending_actions.appendleft(waiter.future.result())
             raise
 
     @property
@@ -171,16 +259,16 @@ class Talk:
         return self._number + 1 in self._noted
 
     def count_timeout(self) -> int:
-        """Count a time that was over for all among what was heard of all; give its number."""
+        """Count a time that was over for all among what was heard of all; return its number."""
         self._number += 1
         return self._number
 
     def take_notes(self) -> list[JSONObject]:
-        """Give what has to be known, besides the record, of what was heard since this was last asked for."""
+        """Return what has to be known, besides the record, of what was heard since this was last asked for."""
         fresh, self._fresh = self._fresh, []
         notes: list[JSONObject] = []
         for place, (number, heard) in enumerate(fresh):
-            later = [*(one for _, one in fresh[place + 1 :]), *self._inbox]
+            later = [*(one for _, one in fresh[place + 1 :]), *self.pending_actions]
             is_early = heard.kind == "bot" or any(one.order < heard.order for one in later)
             if number and number not in self._noted and is_early:
                 notes.append({"number": number, "of": heard.agent_id})
@@ -189,7 +277,7 @@ class Talk:
     # -- what is said --------------------------------------------------------------------------------------------
 
     def say_again(self, agent_id: str, data: JSONObject) -> bool:
-        """Tell whether something was said before the restart, so that it must not be said once more.
+        """Return whether something was said before the restart, so that it must not be said once more.
 
         Raises
         ------
@@ -215,14 +303,14 @@ class Talk:
                 self._waiters.remove(waiter)
                 waiter.future.set_result(heard)
                 return
-        self._inbox.append(heard)
+        self.pending_actions.append(heard)
 
     def _next_order(self) -> int:
         self._recorded += 1
         return self._recorded
 
     def _owes(self, agent_id: str) -> bool:
-        return any(heard.agent_id == agent_id and heard.kind == "worker" for heard in self._inbox)
+        return any(heard.agent_id == agent_id and heard.kind == "worker" for heard in self.pending_actions)
 
     def _note(self, heard: Heard, agent_id: str | None) -> Heard:
         if heard.kind in ("worker", "left"):
@@ -235,14 +323,24 @@ class Talk:
     def _insert_timeout(self, timeout: Heard) -> None:
         """Put a time that was over for one behind as many of their messages as had been heard by then."""
         after = int(timeout.data.get("after", 0))
-        for index, heard in enumerate(self._inbox):
+        for index, heard in enumerate(self.pending_actions):
             if heard.kind == "timeout" or heard.agent_id != timeout.agent_id:
                 continue
             after -= 1
             if after < 0:
-                self._inbox.insert(index, timeout)
+                self.pending_actions.insert(index, timeout)
                 return
-        self._inbox.append(timeout)
+        self.pending_actions.append(timeout)
+
+
+def _active_and_partners(state: RunState) -> list[str]:
+    active = [agent for agent in state.agents.values() if agent.status in AGENT_ACTIVE]
+    wanted = {agent.agent_id for agent in active}
+    rooms = {state.units[agent.unit_id].assignment_id for agent in active if agent.unit_id in state.units}
+    if state.rules.partners is not None:
+        units = {unit.unit_id for room in rooms for unit in seats_of(state, room)}
+        wanted |= {agent.agent_id for agent in state.agents.values() if agent.unit_id in units}
+    return sorted(wanted)
 
 
 def _let_go(waiting: asyncio.Future[None]) -> None:

@@ -11,13 +11,11 @@ from typing import Any
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ReplayError
 from mephisto_nb.kernel.engine import RunEngine
-from mephisto_nb.kernel.supervisor import Supervisor
-from mephisto_nb.kernel.talk.agents import RunningAgent, SendAhead, Together
-from mephisto_nb.kernel.talk.bot_agent import BotAgent, Seat
-from mephisto_nb.kernel.talk.talk import Heard, Talk
-from mephisto_nb.kernel.talk.transcripts import Transcripts
+from mephisto_nb.kernel.run_tasks import RunHelper, Supervisor
+from mephisto_nb.kernel.talk.agents import AgentsAtWork, BotAgent, Group, RunningAgent, Seat, SendLiveUpdate
+from mephisto_nb.kernel.talk.talk import Heard, Talk, Transcripts
 from mephisto_nb.model.changes import AddLiveUpdate
-from mephisto_nb.model.packets import Packet, PacketType
+from mephisto_nb.model.packets import PacketType
 from mephisto_nb.model.partner_rules import WhenLeft, WhenWaited
 from mephisto_nb.model.records import Agent
 from mephisto_nb.model.states import AGENT_ACTIVE, AgentStatus
@@ -43,13 +41,15 @@ class _Company:
     farewells: list[asyncio.Task[None]] = field(default_factory=list)
 
 
-class AgentKeeper:
+class TaskCode(RunHelper):
     """Runs a blueprint's `TaskRunner` for each worker of a run who is at work, or each group of workers.
 
     Parameters
     ----------
-    engine, send_ahead, supervisor
+    engine, send_live_update, supervisor
         The run, what sends its live updates before they are committed, and the owner of its tasks.
+    agents
+        Where those are noted whose code runs.
     runner, blueprint
         The task's code, and its kind.
     init_data
@@ -61,19 +61,19 @@ class AgentKeeper:
     def __init__(
         self,
         engine: RunEngine,
-        send_ahead: SendAhead,
+        send_live_update: SendLiveUpdate,
         supervisor: Supervisor,
+        agents: AgentsAtWork,
         runner: TaskRunner,
         blueprint: Blueprint[Any],
         init_data: Callable[[Step, Agent], JSON],
         transcripts: Transcripts,
     ) -> None:
-        self._engine, self._send_ahead, self._supervisor = engine, send_ahead, supervisor
+        self._engine, self._send_live_update, self._supervisor = engine, send_live_update, supervisor
         self._runner, self._blueprint, self._init_data = runner, blueprint, init_data
-        self._transcripts = transcripts
+        self._agents, self._transcripts = agents, transcripts
         #: By agent, or by assignment for those who are together.
         self._companies: dict[str, _Company] = {}
-        self._agents: dict[str, RunningAgent] = {}
         engine.listeners.append(self._on_step)
 
     async def load(self) -> None:
@@ -82,38 +82,17 @@ class AgentKeeper:
 
     async def start(self) -> None:
         """Start the code of those who are at work already, when a run is taken up again."""
-        await self._engine.do(self._start_all, patiently=True)
+        await self._engine.do(self._start_all, retry=True)
 
     def stop(self) -> None:
         """Stop all task code, when the run is no longer driven from here."""
         for key in list(self._companies):
             self._dismiss(key)
 
-    def page_data(self, step: Step, agent: Agent, init_data: JSON) -> JSON:
-        """Give what an agent's page is handed: what it works on, and what was said until now."""
-        return self._runner.get_init_data(init_data, self._transcripts.history(agent.agent_id, step))
-
-    # -- what the link hears before it is recorded ---------------------------------------------------------------
-
-    def heard_ahead(self, after: str, packet: Packet) -> None:
-        """Hand on a live message, if the one called `after` was handed on last."""
-        if found := self._agents.get(packet.subject_id):
-            found.put_ahead(after, packet.data)
-
-    def missed(self, agent_id: str, update_id: str) -> None:
-        """Wait no longer for the record of a message that went ahead."""
-        if found := self._agents.get(agent_id):
-            found.wait_no_longer(update_id)
-
-    def link_lost(self) -> None:
-        """Wait no longer for the record of any message that went ahead; it comes by the next link."""
-        for running in self._agents.values():
-            running.wait_no_longer()
-
     # -- steps -----------------------------------------------------------------------------------------------------
 
     def _start_all(self, step: Step) -> None:
-        together: dict[str, Meeting] = {}
+        meetings: dict[str, Meeting] = {}
         for agent in step.state.agents.values():
             unit = step.state.units.get(agent.unit_id)
             if agent.status is not AgentStatus.IN_TASK or unit is None:
@@ -121,8 +100,8 @@ class AgentKeeper:
             if rules_for(step.state, unit.assignment_id) is None:
                 step.started.append(agent)
             elif start := self._transcripts.last_start(agent.agent_id):
-                together[unit.assignment_id] = Meeting(unit.assignment_id, start["seats"])
-        step.meetings += together.values()
+                meetings[unit.assignment_id] = Meeting(unit.assignment_id, start["seats"])
+        step.meetings += meetings.values()
 
     def _on_step(self, step: Step) -> None:
         # Those who begin now find what this very step says of them among what was said until now.
@@ -136,8 +115,10 @@ class AgentKeeper:
             if agent_id not in fresh and (found := self._agents.get(agent_id)):
                 found.put(data)
         for change in step.changes.changes:
-            if isinstance(change, AddLiveUpdate) and change.sender == "notice" and change.agent_id in self._agents:
-                self._agents[change.agent_id].last_said = change.data["update_id"]  # nothing goes ahead of it
+            if not isinstance(change, AddLiveUpdate) or change.sender != "notice":
+                continue
+            if found := self._agents.get(change.agent_id):
+                found.last_said = change.data["update_id"]  # nothing goes ahead of it
         for agent in step.parted:
             if agent.agent_id not in fresh and (found := self._agents.get(agent.agent_id)):
                 found.talk.put(Heard(agent.agent_id, "left", {}))
@@ -161,7 +142,7 @@ class AgentKeeper:
         if company is None:
             return
         for agent_id in company.agents:
-            self._agents.pop(agent_id, None)
+            self._agents.remove(agent_id)
         for task in filter(None, [company.task, *company.farewells]):
             task.cancel()
 
@@ -176,8 +157,10 @@ class AgentKeeper:
         else:
             history = self._transcripts.history(agent.agent_id)
         seat = Seat(self._name(step.state.units[agent.unit_id].unit_index, data), _object(data))
-        running = RunningAgent(agent.agent_id, self._engine, self._send_ahead, talk, seat, history)
-        self._enter(agent.agent_id, [running], self._accompany_one(running, data), f"agent {agent.agent_id}")
+        running = RunningAgent(agent.agent_id, self._engine, self._send_live_update, talk, seat, history)
+        self._enter(
+            agent.agent_id, {agent.agent_id: running}, self._accompany_one(running, data), f"agent {agent.agent_id}"
+        )
         return True
 
     async def _accompany_one(self, agent: RunningAgent, init_data: Any) -> None:
@@ -185,15 +168,15 @@ class AgentKeeper:
         try:
             await self._runner.run_unit(init_data, agent)
         except ReplayError as error:
-            await self._engine.do(partial(_fail, agent_ids=[agent_id], why=_why(error)), patiently=True)
-            await self._engine.do(partial(_await_submission, agent_id=agent_id), patiently=True)
+            await self._engine.do(partial(_fail, agent_ids=[agent_id], why=_why(error)), retry=True)
+            await self._engine.do(partial(_await_submission, agent_id=agent_id), retry=True)
             raise
         except Exception as error:
             self._companies.pop(agent_id, None)  # or else the agent's end would cancel this very task
-            await self._engine.do(partial(_fail_alone, agent_id=agent_id, why=_why(error)), patiently=True)
+            await self._engine.do(partial(_fail_alone, agent_id=agent_id, why=_why(error)), retry=True)
             raise
         else:
-            await self._engine.do(partial(_await_submission, agent_id=agent_id), patiently=True)
+            await self._engine.do(partial(_await_submission, agent_id=agent_id), retry=True)
 
     # -- those who are together --------------------------------------------------------------------------------------
 
@@ -213,7 +196,7 @@ class AgentKeeper:
                 data = self._init_data(step, state.agents[agent_id])
                 beginnings = self._transcripts.count_starts(agent_id)
                 about = Seat(self._name(seat, data), _object(data), beginnings, understudy)
-                running[seat] = RunningAgent(agent_id, self._engine, self._send_ahead, talk, about)
+                running[seat] = RunningAgent(agent_id, self._engine, self._send_live_update, talk, about)
         agents: list[RunningAgent | BotAgent] = []
         first, shared = next(iter(running.values())), self._blueprint.get_init_data(assignment.shared, {})
         for seat, agent_id in enumerate(meeting.seats):
@@ -223,12 +206,13 @@ class AgentKeeper:
                 agents.append(BotAgent(bot, first, Seat(bot.name, _object(shared)), number=seat))
         turns = self._transcripts.of(ids)
         talk.remember(turns)
-        work = self._accompany_all(meeting.assignment_id, Together(agents, talk), shared)
-        self._enter(meeting.assignment_id, list(running.values()), work, f"assignment {meeting.assignment_id}")
+        work = self._accompany_all(meeting.assignment_id, Group(agents, talk), shared)
+        by_id = {agent.agent_id: agent for agent in running.values()}
+        self._enter(meeting.assignment_id, by_id, work, f"assignment {meeting.assignment_id}")
         told = {turn.agent_id for turn in turns if turn.sender == "told"}
         for turn in turns:
             if turn.sender == "left" and turn.data.get("goes_on") and turn.agent_id not in told:
-                self._bid_farewell(meeting.assignment_id, self._agents[turn.agent_id])
+                self._bid_farewell(meeting.assignment_id, by_id[turn.agent_id])
         return ids
 
     def _bid_farewell(self, assignment_id: str, agent: RunningAgent) -> None:
@@ -238,26 +222,26 @@ class AgentKeeper:
             work = _tell_others(self._engine, agent.agent_id, agent.talk.heard_out(agent.agent_id))
             company.farewells.append(self._supervisor.spawn(name, work, lambda error: None))
 
-    async def _accompany_all(self, assignment_id: str, agents: Together, init_data: Any) -> None:
+    async def _accompany_all(self, assignment_id: str, agents: Group, init_data: Any) -> None:
         ids = [agent.agent_id for agent in agents if isinstance(agent, RunningAgent)]
         try:
             await self._runner.run_assignment(init_data, agents)
         except Exception as error:
-            await self._engine.do(partial(_fail, agent_ids=ids, why=_why(error)), patiently=True)
+            await self._engine.do(partial(_fail, agent_ids=ids, why=_why(error)), retry=True)
             raise
         finally:
             await agents.close()
             if self._is_current(assignment_id):
-                await self._engine.do(partial(finish, assignment_id=assignment_id), patiently=True)
+                await self._engine.do(partial(finish, assignment_id=assignment_id), retry=True)
 
     def _is_current(self, key: str) -> bool:
-        """Tell whether the task that asks is the one that accompanies somebody now."""
+        """Return whether the task that asks is the one that accompanies somebody now."""
         company = self._companies.get(key)
         return company is not None and company.task is asyncio.current_task()
 
-    def _enter(self, key: str, agents: list[RunningAgent], work: Any, what: str) -> None:
-        company = self._companies[key] = _Company({agent.agent_id: agent for agent in agents})
-        self._agents |= company.agents
+    def _enter(self, key: str, agents: dict[str, RunningAgent], work: Any, what: str) -> None:
+        company = self._companies[key] = _Company(agents)
+        self._agents.add(agents)
         company.task = self._supervisor.spawn(f"task code of {what}", work, lambda error: None)
 
     def _name(self, seat: int, data: JSON) -> str:
@@ -266,7 +250,7 @@ class AgentKeeper:
 
 async def _tell_others(engine: RunEngine, agent_id: str, heard_out: asyncio.Future[None]) -> None:
     await heard_out
-    await engine.do(partial(tell_who_goes_on, agent_id=agent_id), patiently=True)
+    await engine.do(partial(tell_who_goes_on, agent_id=agent_id), retry=True)
 
 
 def _object(data: JSON) -> JSONObject:
@@ -275,8 +259,8 @@ def _object(data: JSON) -> JSONObject:
 
 #: What to do about code that fails.
 _REMEDY = (
-    "Let nobody else meet with it until it is mended: await run.steering.pause_launching(). The log has the "
-    "traceback, and run.events() each failure; those who were in the middle may send what they have."
+    "Let nobody else meet with it until it is mended: await run.steering.pause_launching(). The log has the traceback, and "
+    "run.events() each failure; those who were in the middle may send what they have."
 )
 
 
@@ -306,7 +290,7 @@ def _fail(step: Step, agent_ids: list[str], why: str) -> None:
 
 
 def _await_submission(step: Step, agent_id: str) -> None:
-    """Give a worker whose task's code is done `submission_timeout` seconds to press "submit"."""
+    """Set the deadline of a worker whose task's code is done: `submission_timeout` seconds to press "submit"."""
     agent = step.state.agents[agent_id]
     if agent.status in AGENT_ACTIVE:
         step.change_deadline(agent, step.now + step.state.rules.submission_timeout)
