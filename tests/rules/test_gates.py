@@ -99,6 +99,18 @@ def test_the_time_for_an_introduction_ends_but_what_was_sent_by_then_counts() ->
     assert isinstance(run.introduce(agent), Agent)  # it was in the router's inbox by then
 
 
+def test_of_two_introductions_of_one_worker_the_first_verdict_stands() -> None:
+    run = Gated(1, 1, **TRAINED)
+    first = run.come("ann")
+    run.now = first.deadline + 1
+    pass_time(run.step())
+    second = run.come("ann")
+    assert isinstance(run.introduce(second, RIGHT, "second"), Agent)
+    run.introduce(first, WRONG, "first")  # it was in the router's inbox all the time
+    assert (second.status, first.status) == (AgentStatus.APPROVED, AgentStatus.COMPLETED)
+    assert run.worker("ann") == {"trained": 1}
+
+
 def test_a_run_that_closes_sends_those_home_who_are_at_the_introduction() -> None:
     run = Gated(1, **TRAINED)
     agent = run.come("ann")

@@ -93,7 +93,11 @@ def _decide(
     step: Step, gate: EntryGate[Any], agent: OnboardingAgent | Agent, facts: WorkerFacts, *, passed: bool
 ) -> None:
     worker_id = agent.worker_id
-    decision = gate.decide(standing_of(step.state, worker_id, facts_now(step, worker_id, facts)), passed=passed)
+    standing = standing_of(step.state, worker_id, facts_now(step, worker_id, facts))
+    if isinstance(agent, OnboardingAgent) and not gate.is_due(standing):
+        _set_aside(step, agent)
+        return
+    decision = gate.decide(standing, passed=passed)
     if isinstance(agent, OnboardingAgent):
         after = AgentStatus.APPROVED if passed else AgentStatus.REJECTED
         change_onboarding(step, agent, after, decision.why, "operator")
@@ -101,6 +105,13 @@ def _decide(
         grant(step, worker_id, name, value, decision.why)
     if decision.shut_out:
         shut_out(step, worker_id, decision.shut_out, decision.why_out)
+
+
+def _set_aside(step: Step, agent: OnboardingAgent) -> None:
+    """Let an introduction decide nothing whose worker was let in, or not, by another one that they had begun."""
+    if agent.status is not AgentStatus.COMPLETED:
+        why = "went through the introduction once more; the first verdict stands"
+        change_onboarding(step, agent, AgentStatus.COMPLETED, why, "operator")
 
 
 def give_up(step: Step, agent_id: str, gate: Gate, why: str, findings: Sequence[GateFinding] = ()) -> None:
