@@ -10,16 +10,39 @@ from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.display.words import count
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.kernel.run_parts import RunParts
 from mephisto_nb.model.states import UnitStatus
+from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.rules.run_state import RunState
+
+
+class ReadableEngine(Protocol):
+    """What drives a run: it holds how the run is."""
+
+    @property
+    def state(self) -> RunState:
+        """How the run is now."""
+        ...
+
+
+class ReadableParts(Protocol):
+    """What a run is made of, as far as actions read it; see `RunParts`."""
+
+    @property
+    def engine(self) -> ReadableEngine:
+        """What drives it."""
+        ...
+
+    @property
+    def provider(self) -> CrowdProvider[Any]:
+        """Where its workers come from."""
+        ...
 
 
 class DrivenRun(Protocol):
     """What every action may use of a run: what it is made of. A file says what else its action calls."""
 
     @property
-    def parts(self) -> RunParts:
+    def parts(self) -> ReadableParts:
         """What the run is made of."""
         ...
 
