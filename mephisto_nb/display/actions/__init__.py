@@ -67,7 +67,7 @@ def preview(run: DrivenRun, name: str, args: JSONObject) -> str:
     return find_action(name, args).preview(run, args)
 
 
-async def act(run: Any, name: str, args: JSONObject) -> ActionResult:
+async def act(run: Steerable, name: str, args: JSONObject) -> ActionResult:
     """Do an action, and say what came of it.
 
     Raises

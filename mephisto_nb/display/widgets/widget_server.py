@@ -170,7 +170,7 @@ class WidgetServer:
 
     async def _preview(self, topic: str, action: str, args: JSONObject) -> str:
         run = await self._run(topic)
-        find_action(action, args)  # before its words, which may be anybody's
+        find_action(action, args)  # what no button can do is refused before the run is asked
         return run.preview(action, **args)
 
     async def _act(self, topic: str, action: str, args: JSONObject) -> JSONObject:
