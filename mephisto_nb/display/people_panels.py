@@ -8,16 +8,13 @@ from time import time
 from typing import Any
 
 from mephisto_nb.display.people_model import PeopleModel, people_model_of
-from mephisto_nb.display.summary import templates
+from mephisto_nb.display.summary import MOST_ROWS, render_table
 from mephisto_nb.display.table import Query, to_json
 from mephisto_nb.display.widgets.widget import FrontEnd, can_be_live, make_model
 from mephisto_nb.display.widgets.widget_server import Subject
-from mephisto_nb.display.words import UNKNOWN, count, duration, moment, money, plain
+from mephisto_nb.display.words import UNKNOWN, count, duration, money, plain
 from mephisto_nb.people.people import People
 from mephisto_nb.runs import Runs
-
-#: So many rows are shown.
-MOST_ROWS = 20
 
 Column = tuple[str, Callable[[Mapping[str, Any]], str]]
 
@@ -78,15 +75,6 @@ def _draw(model: PeopleModel, table: str, one: str, columns: Sequence[Column], f
         "taken_at": time(),
     }
     return render_table(values)
-
-
-def render_table(values: Mapping[str, Any]) -> dict[str, str]:
-    """Render the first rows of a table, by type: a page, and plain text; every value is escaped."""
-    values = {**values, "taken_at": moment(values["taken_at"])}
-    return {
-        "text/plain": templates.get_template("people.txt").render(values),
-        "text/html": templates.get_template("people.html").render(values),
-    }
 
 
 #: The panels, each part after those that it needs.

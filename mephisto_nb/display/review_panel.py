@@ -7,8 +7,8 @@ from functools import cached_property
 from time import time
 from typing import Any
 
-from mephisto_nb.display.people_panels import MOST_ROWS, render_table
 from mephisto_nb.display.review_model import ReviewModel
+from mephisto_nb.display.summary import MOST_ROWS, render_table
 from mephisto_nb.display.table import Query, to_json
 from mephisto_nb.display.widgets.widget import FrontEnd, can_be_live, make_model
 from mephisto_nb.display.widgets.widget_server import Subject

@@ -10,7 +10,7 @@ any more, if what is seen has changed in between.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +58,19 @@ def _publish(bundle: dict[str, Any], display_id: str, update: bool) -> None:
 
     publish: Any = publish_display_data
     publish(bundle, transient={"display_id": display_id}, update=update)
+
+
+#: So many rows of a table stay.
+MOST_ROWS = 20
+
+
+def render_table(values: Mapping[str, Any]) -> dict[str, str]:
+    """Render the first rows of a table, by type: a page, and plain text; every value is escaped."""
+    values = {**values, "taken_at": moment(values["taken_at"])}
+    return {
+        "text/plain": templates.get_template("people.txt").render(values),
+        "text/html": templates.get_template("people.html").render(values),
+    }
 
 
 #: What each status is called on a display, in the order of a unit's life.

@@ -31,7 +31,12 @@ CELLS = {
     "charts-10000": "charts(10_000)",
 }
 #: A button of the busy dashboard, and the dialog that it opens.
-DIALOGS = {"dialog-limits": "Limits…", "dialog-stop": "Stop…", "dialog-answer": None}
+DIALOGS = {
+    "dialog-limits": "Limits…",
+    "dialog-stop": "Stop…",
+    "dialog-links": "Copy the workers' links…",
+    "dialog-answer": None,
+}
 THEMES = ("light", "dark")
 FOLLOW_THE_BROWSER = {"@jupyterlab/apputils-extension/themes": {"adaptive-theme": True}}
 

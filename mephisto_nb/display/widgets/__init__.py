@@ -1,1 +1,1 @@
-"""The live displays: a widget that follows runs, its link to the kernel, and its front end."""
+"""The live displays: the widget and its front end (``js``, ``css``), and the server that answers its views."""

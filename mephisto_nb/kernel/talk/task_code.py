@@ -259,8 +259,8 @@ def _object(data: JSON) -> JSONObject:
 
 #: What to do about code that fails.
 _REMEDY = (
-    "Let nobody else meet with it until it is mended: await run.steering.pause_launching(). The log has the traceback, and "
-    "run.events() each failure; those who were in the middle may send what they have."
+    "Let nobody else meet with it until it is mended: await run.steering.pause_launching(). The log has the "
+    "traceback, and run.events() each failure; those who were in the middle may send what they have."
 )
 
 
