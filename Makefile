@@ -12,7 +12,7 @@ BUNDLED := $(addprefix tests/npm/,package.json package-lock.json .npmrc build.mj
 	notebooks/spans/spans.jsx
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test check docs faults bench fuzz load shots lock dist clean chromium npm venv
+.PHONY: help demo lab test quick check docs faults bench fuzz load shots lock dist clean chromium npm venv
 
 help: ## show this list
 	@echo 'make TARGET [ARGS="..."]'
@@ -26,6 +26,9 @@ lab: $(SYNCED) ## JupyterLab on notebooks/quickstart.ipynb (PORT=8888)
 
 test: $(SYNCED) chromium $(BUNDLE) ## every check and every test (ARGS: pytest's)
 	@$(VENV_PYTHON) tools/check.py --tests $(ARGS)
+
+quick: $(SYNCED) ## style, the rules of the house, and every test that starts nothing (ARGS: pytest's)
+	@$(VENV_PYTHON) tools/check.py --quick $(ARGS)
 
 check: $(SYNCED) ## style, types and the rules of the house
 	@$(VENV_PYTHON) tools/check.py

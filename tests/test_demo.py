@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 def run_demo(tmp_path: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run the demo with its temporary folder in `tmp_path`."""

@@ -19,7 +19,7 @@ import threading
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Protocol
 
 from filelock import FileLock, Timeout
 
@@ -238,7 +238,7 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
         async with server:
             port = server.sockets[0].getsockname()[1]
             with self._path("router.log").open("ab") as log:
-                process = _spawn(self.directory, port, log)
+                process = spawn(command(self.directory, port), log)
             self._reaper = _reap(process, ready)
             try:
                 answer = await asyncio.wait_for(ready, START_TIMEOUT)
@@ -283,7 +283,7 @@ def _settle(ready: asyncio.Future[JSONObject], answer: JSONObject) -> None:
         ready.set_result(answer)
 
 
-def _reap(process: subprocess.Popen[bytes], ready: asyncio.Future[JSONObject]) -> threading.Thread:
+def _reap(process: RouterProcess, ready: asyncio.Future[JSONObject]) -> threading.Thread:
     """Wait for the process beside everything else, so that its end is noticed at once and leaves no zombie."""
     loop = asyncio.get_running_loop()
 
@@ -298,20 +298,34 @@ def _reap(process: subprocess.Popen[bytes], ready: asyncio.Future[JSONObject]) -
     return reaper
 
 
-def _command(directory: Path, notify_port: int) -> list[str]:
+def command(directory: Path, notify_port: int) -> list[str]:
+    """Return the command that starts a router."""
     return [sys.executable, "-m", "mephisto_nb.router", str(directory), "--notify", f"127.0.0.1:{notify_port}"]
 
 
-def _spawn(directory: Path, notify_port: int, log: Any) -> subprocess.Popen[bytes]:
+class RouterProcess(Protocol):
+    """What is asked of a router's process; `subprocess.Popen` is one."""
+
+    def wait(self) -> int:
+        """Return once it has ended."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+
+def spawn(command: list[str], log: IO[bytes]) -> RouterProcess:
+    """Start a command as a process that outlives this one.
+
+    Tests, which start hundreds of routers, put something faster in the place of this function.
+    """
     options: dict[str, Any] = {"start_new_session": True}  # outlives the kernel, and its interrupts
     if sys.platform == "win32":
         flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS
         options = {"creationflags": flags}
-    command = _command(directory, notify_port)
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **options)
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
+def _kill(process: RouterProcess) -> None:
     process.kill()
     process.wait()  # at once; and from then on it writes nothing any more
 

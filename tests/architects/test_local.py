@@ -18,6 +18,8 @@ from mephisto_nb.ports.architect import RouterPlan
 from mephisto_nb.ports.channel import Presence
 from tests.kernel.runs import has_ended, kill, routers_in
 
+pytestmark = pytest.mark.usefixtures("routers_by_command")
+
 
 @pytest.fixture
 async def directory(tmp_path: Path) -> AsyncIterator[Path]:

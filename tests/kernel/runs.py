@@ -106,10 +106,24 @@ def run_directories(directory: Path) -> list[Path]:
     return list((directory / "runs").glob("*"))
 
 
-def routers_in(directory: Path) -> list[str]:
-    """Give the processes that this one has started for runs below a directory, and that have not ended."""
-    started = [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
-    return [pid for pid in started if str(directory) in Path(f"/proc/{pid}/cmdline").read_text()]
+def routers_in(directory: Path) -> list[int]:
+    """Return the processes that this one has started, or had forked, for runs below a directory, and that live."""
+    return [pid for pid in descendants(os.getpid()) if (log := log_of(pid)) and directory in log.parents]
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the children of a process, and theirs."""
+    tasks = Path(f"/proc/{pid}/task")
+    children = [int(child) for task in tasks.glob("*/children") for child in task.read_text().split()]
+    return [*children, *(grandchild for child in children for grandchild in descendants(child))]
+
+
+def log_of(pid: int) -> Path | None:
+    """Return the file to which a process writes its errors; None of one that is no more."""
+    try:
+        return Path(f"/proc/{pid}/fd/2").readlink()
+    except FileNotFoundError:
+        return None
 
 
 def nothing_is_left(data_dir: Path) -> bool:

@@ -138,6 +138,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_rest(home: Path, monkeypatch:
     assert not [path for path in (home / ".mephisto").iterdir() if path.name.startswith(".config.yml.")]
 
 
+@pytest.mark.slow
 def test_processes_that_write_at_once_lose_nothing() -> None:
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         pool.map(add_ten, range(4))

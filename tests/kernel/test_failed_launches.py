@@ -92,7 +92,7 @@ async def test_an_architect_that_cannot_deploy_fails_the_launch(
 async def test_a_router_that_dies_at_its_start_is_noticed_and_quoted(
     operator: Operator, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "_command", dying)
+    monkeypatch.setattr(local, "command", dying)
     with pytest.raises(LaunchError, match=r"did not start: .*no disk"):
         await launch(operator)
     assert nothing_is_left(data_dir)
@@ -101,7 +101,7 @@ async def test_a_router_that_dies_at_its_start_is_noticed_and_quoted(
 async def test_a_router_that_never_answers_is_ended(
     operator: Operator, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "_command", silent)
+    monkeypatch.setattr(local, "command", silent)
     monkeypatch.setattr(local, "START_TIMEOUT", 0.01)
     with pytest.raises(LaunchError, match=r"did not answer in 0\.01 s"):
         await launch(operator)
@@ -126,13 +126,13 @@ async def test_a_launch_cancelled_while_the_crowd_is_set_up_is_taken_back(
 async def test_a_launch_cancelled_while_the_router_starts_is_taken_back(
     operator: Operator, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reached, spawn = asyncio.Event(), local._spawn
+    reached, spawn = asyncio.Event(), local.spawn
 
     def spawn_and_tell(*args: Any) -> Any:
         reached.set()
         return spawn(*args)
 
-    monkeypatch.setattr(local, "_spawn", spawn_and_tell)
+    monkeypatch.setattr(local, "spawn", spawn_and_tell)
     await cancel_when(reached, operator)
     assert nothing_is_left(data_dir)
 

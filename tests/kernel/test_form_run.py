@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import pytest
+
 import mephisto_nb as mnb
 from mephisto_nb.testing.simulated_workers import simulate_workers
+
+pytestmark = pytest.mark.slow
 
 TASK = {
     "task_name": "moods",

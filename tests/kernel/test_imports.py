@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 LOOK_AROUND = """
 import logging
 import mephisto_nb.config.config_handler
@@ -26,6 +28,7 @@ assert not mephisto_nb.config.registry.BLUEPRINTS._classes
 """
 
 
+@pytest.mark.slow
 def test_importing_writes_no_file_and_touches_neither_logging_nor_hydra(tmp_path: Path) -> None:
     environment = {**os.environ, "HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
     subprocess.run([sys.executable, "-c", LOOK_AROUND], check=True, env=environment, cwd=tmp_path)

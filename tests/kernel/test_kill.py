@@ -21,6 +21,8 @@ from mephisto_nb.testing.simulated_workers import SimulatedWorker
 from tests.inside import live_of
 from tests.kernel.runs import crowd_of, kill, launch, router_pid, rows
 
+pytestmark = pytest.mark.usefixtures("routers_by_command")
+
 UNITS, WORKERS, HOLDERS, ENOUGH = 200, 50, 5, 60
 
 

@@ -76,6 +76,7 @@ def test_a_nested_call_can_be_interrupted_and_the_operators_tasks_live_on(data_d
     assert told.splitlines() == ["nested", "interrupted", "4 0 live", "ended"]
 
 
+@pytest.mark.slow
 def test_a_loop_that_cannot_be_nested_into_is_told_of() -> None:
     told = run_script(
         """

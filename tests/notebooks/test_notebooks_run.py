@@ -38,6 +38,7 @@ def code_of(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_a_notebook_runs_twice_in_one_kernel(notebook: NotebookNode, tmp_path: Path) -> None:
     client = NotebookClient(notebook, timeout=100, resources={"metadata": {"path": str(tmp_path)}})

@@ -11,13 +11,14 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, ClassVar
 
 import aiohttp
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from mephisto_nb.utils import proofs
+from tests.router_forks import ForkedRouter, RouterForks
 
 TOKEN = "t" * 43
 RUN_ID = "run1"
@@ -48,21 +49,32 @@ def write_config(directory: Path, **changes: Any) -> None:
 class RouterProcess:
     """One router process; only this one is ever stopped."""
 
+    #: Where it is forked, if anything is; else it is started by its command.
+    forks: ClassVar[RouterForks | None] = None
+
     def __init__(self, directory: Path, **settings: str) -> None:
         self.directory = directory
         with socket.create_server(("127.0.0.1", 0)) as server, (directory / "router.log").open("ab") as log:
             address = f"127.0.0.1:{server.getsockname()[1]}"
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "mephisto_nb.router", str(directory), "--notify", address],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=os.name == "posix",
-                env=environment(**settings),
-            )
+            self.process = self._start([str(directory), "--notify", address], log, environment(**settings))
             server.settimeout(PATIENCE)
             with server.accept()[0] as connection, connection.makefile() as lines:
                 self.line = json.loads(lines.readline())
+
+    @classmethod
+    def _start(
+        cls, arguments: list[str], log: IO[bytes], environment: dict[str, str]
+    ) -> subprocess.Popen[bytes] | ForkedRouter:
+        if cls.forks is not None and environment == os.environ:
+            return cls.forks.start(arguments, log)
+        return subprocess.Popen(
+            [sys.executable, "-m", "mephisto_nb.router", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=os.name == "posix",
+            env=environment,
+        )
 
     @property
     def address(self) -> str:

@@ -15,6 +15,8 @@ from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.router.server import Notifier, listen
 from tests.router.harness import RUN_ID, TOKEN, Browser, RouterProcess, shake_hands, write_config
 
+pytestmark = pytest.mark.usefixtures("routers_by_command")
+
 
 def test_it_tells_when_and_where_it_listens(router):
     state = json.loads((router.directory / "router.json").read_text())

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, create_engine, text
 
+from mephisto_nb.storage import sql_database
+from mephisto_nb.storage.connect import migrate
 from mephisto_nb.storage.sql_database import SQLDatabase
 from mephisto_nb.storage.tables import metadata
 
@@ -89,12 +91,10 @@ def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'mephisto.db'}"
 
 
-@pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite file with today's schema and no rows, to copy."""
-    file = tmp_path_factory.mktemp("migrated") / "mephisto.db"
-    SQLDatabase(f"sqlite:///{file}").close()
-    return file
+@pytest.fixture(autouse=True)
+def new_files_are_migrated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let these tests see how an empty file comes to today's schema."""
+    monkeypatch.setattr(sql_database, "migrate", migrate)
 
 
 @pytest.fixture

@@ -163,6 +163,7 @@ database.close()
 """
 
 
+@pytest.mark.slow
 def test_processes_that_open_a_new_database_at_once_all_get_it(empty_url: str) -> None:
     started = [
         subprocess.Popen(

@@ -1,0 +1,102 @@
+"""Which tests are quick, which stay together, and which begin.
+
+A quick test starts no process, no server and no browser, and is held to it: one that tries fails. What a test starts is
+known by its fixtures and marks; one that starts something by itself is marked ``slow``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+#: Fixtures that start a process, a server or a browser, or are there for tests that do.
+_STARTERS = {
+    "browser",
+    "chromium",
+    "data_dir",
+    "either_router",
+    "jupyter_lab",
+    "make_operator",
+    "postgresql_server",
+    "router",
+    "routers_by_command",
+    "serve_blueprint",
+    "start_router",
+}
+_SLOW_MARKS = ("slow", "browser", "postgresql", "faults", "load")
+#: Marks and fixtures of the tests that take longest for what they prove, longest first: they begin, so that none of
+#: them is left when everything else is done.
+_FIRST = ("jupyter_lab", "notebook", "kernel", "chromium", "browser")
+_STARTS = {"subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.exec", "os.system", "socket.bind"}
+#: It lists the files of the repository, in no time.
+_HARMLESS = "git"
+
+
+class Kinds:
+    """A plugin of pytest that sorts tests by what they start."""
+
+    def __init__(self) -> None:
+        self._watches = False
+        self._started: list[str] = []
+        sys.addaudithook(self._audit)  # for good: nothing takes one away
+
+    @pytest.hookimpl(tryfirst=True)  # before -m chooses
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Mark the quick ones, group by server, and let the longest begin."""
+        for item in items:
+            if is_quick(item):
+                item.add_marker(pytest.mark.quick)
+            item.add_marker(pytest.mark.xdist_group(group_of(item)))
+        places: dict[str, int] = {}
+        for item in items:
+            places[group_of(item)] = min(place_of(item), places.get(group_of(item), len(_FIRST) + 1))
+        groups = {name: index for index, name in enumerate(dict.fromkeys(map(group_of, items)))}
+        items.sort(key=lambda item: (places[group_of(item)], groups[group_of(item)]))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
+        """Fail a quick test that starts something, whatever becomes of the exception in it."""
+        self._watches, self._started = item.get_closest_marker("quick") is not None, []
+        try:
+            result = yield
+        finally:
+            self._watches = False
+        if self._started:
+            pytest.fail(f"not quick: {', '.join(self._started)}. Mark it: pytest.mark.slow")
+        return result
+
+    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if not self._watches or event not in _STARTS:
+            return
+        if event == "subprocess.Popen" and Path(os.fsdecode(arguments[0])).name == _HARMLESS:
+            return
+        self._started.append(event)
+        raise RuntimeError(f"A quick test starts no process and no server ({event}). Mark it: pytest.mark.slow")
+
+
+def is_quick(item: pytest.Item) -> bool:
+    """Tell whether a test starts nothing, by its fixtures and marks."""
+    return not _STARTERS.intersection(fixtures_of(item)) and not any(map(item.get_closest_marker, _SLOW_MARKS))
+
+
+def group_of(item: pytest.Item) -> str:
+    """Return what is run in one process: the tests of PostgreSQL's files, which share a server; else one file."""
+    folder = item.path.parent.name
+    return folder if folder == "storage" else str(item.path)
+
+
+def place_of(item: pytest.Item) -> int:
+    """Return how early a test is wanted: those that start most begin, the quick ones fill up at the end."""
+    names = fixtures_of(item)
+    wanted = [place for place, name in enumerate(_FIRST) if name in names]
+    return min(wanted, default=len(_FIRST) + is_quick(item))
+
+
+def fixtures_of(item: pytest.Item) -> list[str]:
+    """Return the names of all fixtures that a test uses."""
+    return list(getattr(item, "fixturenames", ()))
