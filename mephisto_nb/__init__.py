@@ -15,14 +15,11 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mephisto_nb.chats import chat_task as chat_task
     from mephisto_nb.config.hydra_config import compose as compose
     from mephisto_nb.config.registry import register_mephisto_abstraction as register_mephisto_abstraction
     from mephisto_nb.display.preview import Preview as Preview
     from mephisto_nb.display.preview import preview as preview
     from mephisto_nb.display.progress import open_mephisto as open_mephisto
-    from mephisto_nb.forms import FormTask as FormTask
-    from mephisto_nb.forms import form_task as form_task
     from mephisto_nb.model.qualifications import make_requirement as make_requirement
     from mephisto_nb.model.shared_state import InitializationData as InitializationData
     from mephisto_nb.model.shared_state import SharedTaskState as SharedTaskState
@@ -33,6 +30,9 @@ if TYPE_CHECKING:
     from mephisto_nb.ports.crowd_provider import CrowdProvider as CrowdProvider
     from mephisto_nb.ports.task_runner import TaskRunner as TaskRunner
     from mephisto_nb.run import TaskRun as TaskRun
+    from mephisto_nb.tasks import FormTask as FormTask
+    from mephisto_nb.tasks import chat_task as chat_task
+    from mephisto_nb.tasks import form_task as form_task
     from mephisto_nb.utils.run_sync import run_sync as run_sync
 
 __version__ = "0.1.0"
@@ -42,16 +42,16 @@ _HOMES = {
     "Blueprint": "ports.blueprint",
     "Bot": "ports.bot",
     "CrowdProvider": "ports.crowd_provider",
-    "FormTask": "forms",
+    "FormTask": "tasks",
     "InitializationData": "model.shared_state",
     "Operator": "operator",
     "Preview": "display.preview",
     "SharedTaskState": "model.shared_state",
     "TaskRun": "run",
     "TaskRunner": "ports.task_runner",
-    "chat_task": "chats",
+    "chat_task": "tasks",
     "compose": "config.hydra_config",
-    "form_task": "forms",
+    "form_task": "tasks",
     "make_requirement": "model.qualifications",
     "open_mephisto": "display.progress",
     "preview": "display.preview",

@@ -22,9 +22,7 @@ from mephisto_nb.importing.importer import Importer
 from mephisto_nb.importing.old_mephisto import OldMephisto
 from mephisto_nb.model import records
 from mephisto_nb.model.shared_state import SharedTaskState
-from mephisto_nb.people.people import People
-from mephisto_nb.people.qualifications import Qualifications
-from mephisto_nb.people.workers import Workers
+from mephisto_nb.people.people import People, Qualifications, Workers
 from mephisto_nb.ports.clock import Clock, SystemClock
 from mephisto_nb.review.payments import Payments
 from mephisto_nb.review.reviewing import OperatorReview

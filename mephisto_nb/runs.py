@@ -16,9 +16,8 @@ from mephisto_nb.config.registry import get_blueprint_from_type, get_crowd_provi
 from mephisto_nb.config.task_run_settings import TaskRunSettings, resolve_config, settings_from_dict
 from mephisto_nb.errors import ClosedError, ConfigError, LoopError, NotFoundError
 from mephisto_nb.frames.run_frames import RunFrames
-from mephisto_nb.importing.old_files import ImportedBlueprint
-from mephisto_nb.kernel.launch.plan import read_launch_input
-from mephisto_nb.kernel.launch.starter import RunStarter
+from mephisto_nb.importing.old_data import ImportedBlueprint
+from mephisto_nb.kernel.launch import RunStarter, read_launch_input
 from mephisto_nb.kernel.live_run import LiveRun
 from mephisto_nb.kernel.run_tasks import RunTasks, Supervisor, find_driver
 from mephisto_nb.kernel.steering import RunSteering

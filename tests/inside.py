@@ -11,8 +11,8 @@ from mephisto_nb.display.dashboard.runs import RunList
 from mephisto_nb.display.dashboard.runs import run_list as display_run_list
 from mephisto_nb.display.dashboard.watch import RunWatch
 from mephisto_nb.display.dashboard.watch import watch as dashboard_watch
-from mephisto_nb.display.people_model import PeopleModel
-from mephisto_nb.display.people_model import people_model_of as display_people_model_of
+from mephisto_nb.display.people_panels import PeopleModel
+from mephisto_nb.display.people_panels import people_model_of as display_people_model_of
 from mephisto_nb.display.progress import showing_runs as show_in_terminal
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.live_run import LiveRun, RunParts

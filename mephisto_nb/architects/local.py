@@ -26,11 +26,9 @@ from filelock import FileLock, Timeout
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.architects.websocket_channel import WebSocketChannel
 from mephisto_nb.errors import ConfigError, LaunchError, NotFoundError, PortInUseError, RouterError
-from mephisto_nb.ports.architect import Architect, RouterPlan
-from mephisto_nb.ports.channel import Channel
-from mephisto_nb.utils.files import write_private
+from mephisto_nb.ports.architect import Architect, Channel, RouterPlan
 from mephisto_nb.utils.logging import get_logger
-from mephisto_nb.utils.proofs import Secret
+from mephisto_nb.utils.proofs import Secret, write_private
 
 #: Listening on one of these is listening on every address of the machine.
 EVERYWHERE = ("0.0.0.0", "::")

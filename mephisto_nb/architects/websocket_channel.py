@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import LinkRefusedError, RouterError
 from mephisto_nb.model.packets import Packet, Received
-from mephisto_nb.ports.channel import (
+from mephisto_nb.ports.architect import (
     Acknowledged,
     Ahead,
     Channel,

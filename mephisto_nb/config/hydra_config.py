@@ -28,7 +28,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.config import typed_config
-from mephisto_nb.config.schema import SECTIONS, DatabaseArgs, MephistoConfig, TaskConfig
 from mephisto_nb.config.task_run_settings import (
     TaskRunSettings,
     check_config,
@@ -36,6 +35,7 @@ from mephisto_nb.config.task_run_settings import (
     resolve_config,
     settings_from_dict,
 )
+from mephisto_nb.config.typed_config import SECTIONS, DatabaseArgs, MephistoConfig, TaskConfig
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.utils.logging import get_logger
 

@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.config import typed_config
-from mephisto_nb.config.schema import SECTIONS, DatabaseArgs
+from mephisto_nb.config.typed_config import SECTIONS, DatabaseArgs
 from mephisto_nb.errors import ConfigError, MephistoError, MissingValueError
 from mephisto_nb.model.task_run_args import MISSING, TaskRunArgs, check_task_run_args
 from mephisto_nb.utils.logging import level_number

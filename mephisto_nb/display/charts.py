@@ -23,8 +23,16 @@ import pandas as pd
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.display.dashboard.watch import watch
 from mephisto_nb.display.summary import SavedDisplays
-from mephisto_nb.display.widgets.widget import FrontEnd, can_be_live, make_model
-from mephisto_nb.display.widgets.widget_server import Handle, StateSource, Subject, Timers, ViewTasks
+from mephisto_nb.display.widgets.widget import (
+    FrontEnd,
+    Handle,
+    StateSource,
+    Subject,
+    Timers,
+    ViewTasks,
+    can_be_live,
+    make_model,
+)
 from mephisto_nb.display.words import count, duration, plain
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.writer import in_thread

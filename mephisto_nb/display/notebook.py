@@ -12,8 +12,7 @@ from mephisto_nb.display.actions._base import DrivenRun
 from mephisto_nb.display.dashboard.runs import RunList, run_list
 from mephisto_nb.display.dashboard.watch import RunWatch, watch
 from mephisto_nb.display.summary import STATES, SavedDisplays, cost_of, summarize, templates
-from mephisto_nb.display.widgets.widget import can_be_live, make_model
-from mephisto_nb.display.widgets.widget_server import Subject
+from mephisto_nb.display.widgets.widget import Subject, can_be_live, make_model
 from mephisto_nb.display.words import moment, plain
 from mephisto_nb.errors import MephistoError
 from mephisto_nb.frames.run_frames import RunFrames

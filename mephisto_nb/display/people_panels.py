@@ -1,20 +1,311 @@
-"""Qualifications and workers as a notebook shows them: panels where a kernel is, their first rows everywhere else."""
+"""Qualifications and workers as a notebook shows them: panels where a kernel is, their first rows everywhere else.
+
+What the panels of people know, and answer: one model for each operator, for all of its panels.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from time import time
 from typing import Any
 
-from mephisto_nb.display.people_model import PeopleModel, people_model_of
+import pandas as pd
+
+from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.display.summary import MOST_ROWS, render_table
-from mephisto_nb.display.table import Query, to_json
-from mephisto_nb.display.widgets.widget import FrontEnd, can_be_live, make_model
-from mephisto_nb.display.widgets.widget_server import Subject
+from mephisto_nb.display.table import Answering, PanelModel, Query, Table, query_from, to_json
+from mephisto_nb.display.widgets.widget import FrontEnd, Subject, can_be_live, make_model
 from mephisto_nb.display.words import UNKNOWN, count, duration, money, plain
-from mephisto_nb.people.people import People
+from mephisto_nb.errors import ConfigError
+from mephisto_nb.frames.people_frames import history_frame
+from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.people import Outcome
+from mephisto_nb.model.qualifications import requirement_from_dict
+from mephisto_nb.people.acts import tell
+from mephisto_nb.people.people import People, requires
 from mephisto_nb.runs import Runs
+
+#: So much of a history is shown, the newest.
+MOST_HISTORY = 500
+#: So many names of qualifications are offered to choose from.
+MOST_NAMES = 1000
+
+#: What a click does is a method: of qualifications, or of workers.
+OF_QUALIFICATIONS = ("create", "describe", "delete", "grant", "revoke")
+OF_WORKERS = ("block", "unblock", "note")
+
+
+class PeopleModel(PanelModel):
+    """Follows the people of an operator's database, reading it only when somebody looks and something has changed.
+
+    Parameters
+    ----------
+    people
+        Of whom. Use `people_model_of`, which makes one model for each.
+    runs
+        The runs of the same operator, which change people, too.
+    """
+
+    def __init__(self, people: People, runs: Runs) -> None:
+        super().__init__()
+        self._people, self._runs = people, runs
+        self._read: Snapshot | None = None
+        self._read_rev = 0
+        self._counts: JSONObject = {}
+        self._last_event = 0
+        people.acts.listeners.append(self._tell)
+        runs.listeners.append(self._tell)
+
+    def state(self) -> JSONObject:
+        """Say how things are, as plain values that JSON can hold. No I/O: see `load`.
+
+        Returns
+        -------
+        dict
+            ``rev`` (another one: rows have to be asked for again), ``closed``, ``undo`` (what would be undone; None:
+            nothing) and its ``undo_id``, ``composed`` (requirements), ``names`` of qualifications, and how many
+            ``workers`` and ``qualifications`` there are, how many ``blocked`` and ``below_minimum`` (None until
+            `load`).
+        """
+        last = self._people.acts.last()
+        composed = [one.to_dict() for one in self._people.qualifications.composed]
+        known: JSONObject = {
+            "workers": None,
+            "qualifications": None,
+            "blocked": None,
+            "below_minimum": None,
+            "names": [],
+        }
+        return {
+            "v": 1,
+            "rev": self._rev,
+            "closed": self._runs.is_closed,
+            "undo": None if last is None else tell(last),
+            "undo_id": None if last is None else last.act_id,
+            "composed": composed,
+            **known,
+            **self._counts,
+        }
+
+    async def load(self) -> None:
+        """Read, in a thread, what is counted."""
+        await self._in_turn(self.read)
+        self._tell_views()
+
+    def read(self) -> None:
+        """Read what is counted, unless it is known; blocks."""
+        self._counts = self.snapshot().counts()
+
+    @property
+    def _answering(self) -> Answering:
+        return {
+            "look": self._look,
+            "required": self._required,
+            "rows": self._rows,
+            "ids": self._ids,
+            "worker": self._worker,
+            "compose": self._compose,
+            "preview": self._preview,
+            "act": self._act,
+            "undo": self._undo,
+        }
+
+    def snapshot(self) -> Snapshot:
+        """Return what is read of the database since the last change; what is asked of it first it reads, and blocks."""
+        if self._read is None or self._read_rev != self._rev:
+            self._read, self._read_rev = Snapshot(self._people, self._last_event), self._rev
+            self._last_event = self._read.last_event
+        return self._read
+
+    def table(self, name: str, of: str = "") -> Table:
+        """Return a table as the database has it now; may block."""
+        return self.snapshot().table(name, of)
+
+    # -- answers ---------------------------------------------------------------------------------------------
+
+    async def _look(self, args: JSONObject) -> JSON:
+        """Look whether another process has changed something; cheap: one number, and where it differs one row."""
+        database = self._people.acts.database
+        last, of_people = await in_thread(database.people.find_people_news, self._last_event)
+        if of_people:
+            self._tell()
+        self._last_event = last
+        return None
+
+    def _window(self, args: JSONObject) -> JSONObject:
+        rev, snapshot = self._rev, self.snapshot()
+        table = snapshot.table(str(args.get("table")), str(args.get("of") or ""))
+        self._counts = snapshot.counts()
+        window = table.window(query_from(args), int(args.get("start") or 0), int(args.get("count") or 100))
+        return {**window, "rev": rev, "counts": self._counts}
+
+    async def _rows(self, args: JSONObject) -> JSON:
+        before = self._counts
+        found = await super()._rows(args)
+        if self._counts != before:
+            self._tell_views()
+        return found
+
+    async def _required(self, args: JSONObject) -> JSON:
+        """Say which runs that have not ended ask for a qualification, as the database has them now; "": none does."""
+        return await in_thread(self._people.qualifications.required_by, str(args.get("name")))
+
+    async def _ids(self, args: JSONObject) -> JSON:
+        table = await self._in_turn(self.table, str(args.get("table")), str(args.get("of") or ""))
+        ids: list[str] = table.find(query_from(args))["worker_id"].tolist()
+        return ids
+
+    async def _worker(self, args: JSONObject) -> JSON:
+        return await self._in_turn(self._describe_worker, str(args.get("worker_id")))
+
+    def _describe_worker(self, worker_id: str) -> JSONObject:
+        workers = self.table("workers").frame
+        rows = workers[workers["worker_id"] == worker_id]
+        if rows.empty:
+            raise ConfigError("This worker is not in the database any more.")
+        notes = self._people.workers.notes()
+        return {
+            "worker": to_json(rows)[0],
+            "notes": to_json(notes[notes["worker_id"] == worker_id][::-1]),
+            "history": to_json(self.snapshot().history(worker_id=worker_id).head(50)),
+        }
+
+    async def _compose(self, args: JSONObject) -> JSON:
+        """Keep the requirements that somebody composes, and say who would pass."""
+        composed = [requirement_from_dict(one) for one in args.get("requirements") or []]
+        if composed != self._people.qualifications.composed:
+            self._people.qualifications.composed = composed
+            self.snapshot().forget("eligibility")
+            self._tell_views()
+        frame = (await self._in_turn(self.table, "eligibility")).frame
+        reasons = Counter(frame["reason"].dropna()).most_common(6)
+        return {"passes": int(frame["passes"].sum()), "all": len(frame), "reasons": [list(one) for one in reasons]}
+
+    async def _preview(self, args: JSONObject) -> JSON:
+        action, arguments = _read(args)
+        if action in OF_WORKERS:
+            return await in_thread(self._people.workers.preview, action, **arguments)
+        return await in_thread(self._people.qualifications.preview, action, **arguments)
+
+    async def _act(self, args: JSONObject) -> JSON:
+        action, arguments = _read(args)
+        owner: Any = self._people.workers if action in OF_WORKERS else self._people.qualifications
+        return await self._told(await getattr(owner, action)(**arguments))
+
+    async def _told(self, outcome: Outcome) -> str:
+        """Say what was done, when what is counted has been read anew: the numbers beside it are those after it."""
+        await self.load()
+        return tell(outcome)
+
+    async def _undo(self, args: JSONObject) -> JSON:
+        """Take back what the button names, be it an act on qualifications or on workers, and nothing else."""
+        act_id = args.get("act_id")
+        outcome = await self._people.acts.undo(act_id=None if act_id is None else str(act_id))
+        return await self._told(outcome)
+
+
+def people_model_of(people: People, runs: Runs) -> PeopleModel:
+    """Return the model of an operator's people: one for each, made when it is first asked for."""
+    known = people.watched_by
+    if not isinstance(known, PeopleModel):
+        known = people.watched_by = PeopleModel(people, runs)
+    return known
+
+
+class Snapshot:
+    """Tables of people, each read when it is first asked for.
+
+    Parameters
+    ----------
+    people
+        Of whom.
+    last_event
+        How far the event log was known to go before.
+    """
+
+    def __init__(self, people: People, last_event: int) -> None:
+        self._people = people
+        self._tables: dict[tuple[str, str], Table] = {}
+        #: How far the event log went before anything was read here: what comes later is news.
+        self.last_event, _ = people.acts.database.people.find_people_news(last_event)
+
+    def table(self, name: str, of: str = "") -> Table:
+        """Return a table: workers, qualifications, grants, eligibility; and `of` one qualification, holders or history.
+
+        Raises
+        ------
+        ConfigError
+            There is no such table.
+        """
+        if (name, of) not in self._tables:
+            self._tables[name, of] = self._make(name, of)
+        return self._tables[name, of]
+
+    def forget(self, name: str) -> None:
+        """Read a table anew when it is next asked for."""
+        self._tables.pop((name, ""), None)
+
+    def counts(self) -> JSONObject:
+        """Return how many there are, and the names of qualifications."""
+        workers, qualifications = self.table("workers").frame, self.table("qualifications").frame
+        return {
+            "workers": len(workers),
+            "blocked": int(workers["blocked"].sum()),
+            "below_minimum": int(workers["below_minimum"].sum()),
+            "qualifications": len(qualifications),
+            "names": qualifications["qualification_name"].head(MOST_NAMES).tolist(),
+        }
+
+    def history(self, *, qualification_name: str | None = None, worker_id: str | None = None) -> pd.DataFrame:
+        """Return the newest of what was done, newest first."""
+        database = self._people.acts.database
+        events = database.people.read_people_events(
+            qualification_name=qualification_name, worker_id=worker_id, newest=MOST_HISTORY
+        )
+        return history_frame(events, database.people.read_workers())[::-1]
+
+    def _make(self, name: str, of: str) -> Table:
+        if name == "workers":
+            return self._make_workers()
+        if name == "qualifications":
+            return self._make_qualifications()
+        if name == "grants":
+            return Table(self._people.qualifications.grants(), ("worker_name",))
+        if name == "holders":
+            grants = self.table("grants").frame
+            return Table(grants[grants["qualification_name"] == of], ("worker_name", "provider_type"))
+        if name == "history":
+            return Table(self.history(qualification_name=of), ("worker_name", "why", "who"))
+        if name == "eligibility":
+            frame = self._people.qualifications.who_would_qualify()
+            frame["fails"] = ~frame["passes"]
+            return Table(frame, ("worker_name", "reason"))
+        raise ConfigError(f"There is no table {name!r}.")
+
+    def _make_workers(self) -> Table:
+        frame = self._people.workers.frame()
+        frame["noted"] = frame["notes"] > 0
+        return Table(frame, ("worker_name", "provider_type", "qualifications"))
+
+    def _make_qualifications(self) -> Table:
+        frame = self._people.qualifications.frame()
+        live = self._people.acts.database.runs.find_runs(live=True)
+        required = [[run.task_name for run in live if requires(run, one)] for one in frame["qualification_name"]]
+        frame["required_by"] = pd.Series([", ".join(dict.fromkeys(names)) for names in required], dtype=object)
+        return Table(frame, ("qualification_name", "description"))
+
+
+def _read(args: JSONObject) -> tuple[str, JSONObject]:
+    """Read an action and its arguments: workers are chosen by their ids, or named."""
+    action, arguments = str(args.get("action")), dict(args.get("args") or {})
+    if action not in OF_QUALIFICATIONS + OF_WORKERS:
+        raise ConfigError(f"A panel cannot {action!r}.")
+    if "worker_ids" in arguments:
+        arguments["workers"] = pd.DataFrame({"worker_id": arguments.pop("worker_ids")})
+    return action, arguments
+
 
 Column = tuple[str, Callable[[Mapping[str, Any]], str]]
 

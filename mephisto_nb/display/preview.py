@@ -25,9 +25,9 @@ from jinja2 import Environment, PackageLoader
 from omegaconf import DictConfig
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.kernel.launch.plan import read_launch_input
+from mephisto_nb.kernel.launch import read_launch_input
 from mephisto_nb.model.shared_state import SharedTaskState
-from mephisto_nb.pages.unit_page import UnitPage, make_page
+from mephisto_nb.pages import UnitPage, make_page
 
 _CODE = ("script-src", "script-src-elem", "style-src", "style-src-elem")
 _DROPPED = ("base-uri", "frame-ancestors", "report-uri", "report-to", "connect-src", "form-action")

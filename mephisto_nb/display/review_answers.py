@@ -21,7 +21,7 @@ from mephisto_nb.errors import ConfigError, MephistoError
 from mephisto_nb.model.money import dollars
 from mephisto_nb.model.reviews import Review
 from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
-from mephisto_nb.pages.unit_page import AnsweredPages
+from mephisto_nb.pages import AnsweredPages
 from mephisto_nb.review.decide import find_crowd
 from mephisto_nb.review.queue import (
     ORDERS,

@@ -15,7 +15,7 @@ from typing import TypeAlias
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.kernel.answers import own_data
+from mephisto_nb.kernel.live_run import own_data
 from mephisto_nb.model.records import Event, TaskRun
 
 #: What pandas makes of text: a type of its own, or in older versions any object.

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.importing.old_database import COLUMNS, WHO, to_seconds
+from mephisto_nb.importing.old_data import COLUMNS, WHO, to_seconds
 from mephisto_nb.importing.old_mephisto import OldMephisto, find_blocked, index_assignments, parse_config
 from mephisto_nb.importing.run_transfer import ImportReport, OldRun, RunTransfer, digest, own_id, run_id_of
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread

@@ -14,9 +14,8 @@ import yaml
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import NotFoundError
 from mephisto_nb.frames import frames, people_frames
-from mephisto_nb.importing import old_database as t
-from mephisto_nb.importing.old_database import OldDatabase, to_seconds
-from mephisto_nb.importing.old_files import OldAnswer, OldFiles, read_answer
+from mephisto_nb.importing import old_data as t
+from mephisto_nb.importing.old_data import OldAnswer, OldDatabase, OldFiles, read_answer, to_seconds
 from mephisto_nb.model.states import AgentStatus, UnitStatus
 from mephisto_nb.ports.progress import Progress, no_progress
 

@@ -17,9 +17,8 @@ from typing import Any
 import pandas as pd
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.importing import old_database as t
-from mephisto_nb.importing.old_database import to_seconds
-from mephisto_nb.importing.old_files import OldAnswer, OldFiles
+from mephisto_nb.importing import old_data as t
+from mephisto_nb.importing.old_data import OldAnswer, OldFiles, to_seconds
 from mephisto_nb.importing.old_mephisto import agent_status, message_key, unit_status
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.records import Agent, Assignment, Event, Payment, Submission, TaskRun, Unit

@@ -18,8 +18,17 @@ from mephisto_nb.errors import LinkRefusedError, RouterError
 from mephisto_nb.model.packets import Packet, PacketType, Received
 from mephisto_nb.model.records import PAGE_ERROR, WorkerFacts
 from mephisto_nb.model.states import AgentStatus
-from mephisto_nb.ports.architect import Architect
-from mephisto_nb.ports.channel import Acknowledged, Ahead, Channel, Incoming, Messages, Missed, Presence, Synced
+from mephisto_nb.ports.architect import (
+    Acknowledged,
+    Ahead,
+    Architect,
+    Channel,
+    Incoming,
+    Messages,
+    Missed,
+    Presence,
+    Synced,
+)
 from mephisto_nb.ports.clock import Clock, Timer
 from mephisto_nb.ports.crowd_provider import Identity
 from mephisto_nb.rules.arrivals import Arrival

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.kernel.answers import read_answers
+from mephisto_nb.kernel.live_run import read_answers
 from mephisto_nb.kernel.run_tasks import RunHelper, Supervisor
 from mephisto_nb.kernel.writer import Retry, in_thread
 from mephisto_nb.model.states import PaymentKind

@@ -21,7 +21,7 @@ from mephisto_nb.ports.task_runner import TaskRunner
 from mephisto_nb.rules.arrivals import Arrival, Held, Outcome, answer, arrive
 from mephisto_nb.rules.departures import leave, pass_time
 from mephisto_nb.rules.eligibility import Refusal, RefusalCode
-from mephisto_nb.rules.gates.passing import hand_in
+from mephisto_nb.rules.gates.verdicts import hand_in
 from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.submissions import submit
 from mephisto_nb.utils.logging import get_logger

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.model.partner_rules import PartnerRules
 from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
+from mephisto_nb.model.task_run_args import PartnerRules
 from mephisto_nb.ports.progress import Troubles
 from mephisto_nb.ports.task_runner import TaskRunner
 

@@ -11,11 +11,11 @@ from mephisto_nb.model.packets import PacketType
 from mephisto_nb.model.records import Agent, Unit, Worker, WorkerFacts
 from mephisto_nb.model.states import AGENT_LEFT, AgentStatus, UnitStatus
 from mephisto_nb.rules.eligibility import Refusal, check_worker, no_units, paused
-from mephisto_nb.rules.gates import passing
+from mephisto_nb.rules.gates import verdicts
 from mephisto_nb.rules.gates._base import EntryGate, UnitGate
-from mephisto_nb.rules.gates.passing import Supply
 from mephisto_nb.rules.gates.state import MOST_HELD, GateJob, GateJobKind, gate_of
 from mephisto_nb.rules.gates.steps import add_gate_unit, hold, let_go
+from mephisto_nb.rules.gates.verdicts import Supply
 from mephisto_nb.rules.seating import begin, on_offer, room_of
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def _arrive(step: Step, arrival: Arrival, supply: Supply) -> Outcome:
     if worker is not None and worker.worker_id in state.gates.unjudged:
         return _await_verdict(step, worker, arrival, supply)
     worker_id = worker.worker_id if worker else None
-    facts = passing.facts_now(step, worker_id, arrival.facts)
-    refusal = passing.turned_away(state, worker_id, facts) or check_worker(state, worker_id, facts)
+    facts = verdicts.facts_now(step, worker_id, arrival.facts)
+    refusal = verdicts.turned_away(state, worker_id, facts) or check_worker(state, worker_id, facts)
     if refusal is not None:
         return refusal
     if state.is_paused:
@@ -76,9 +76,9 @@ def _arrive(step: Step, arrival: Arrival, supply: Supply) -> Outcome:
     unit = _pick_unit(step, worker)
     if unit is None:
         return no_units(state, worker.worker_id)
-    if passing.is_at_gate(state, worker.worker_id):
-        return passing.at_gate()
-    gate = passing.next_gate(state, worker.worker_id, facts)
+    if verdicts.is_at_gate(state, worker.worker_id):
+        return verdicts.at_gate()
+    gate = verdicts.next_gate(state, worker.worker_id, facts)
     at_gate = None if gate is None else _pass(step, gate, worker, arrival, facts, supply)
     return _take(step, unit, worker, arrival) if at_gate is None else at_gate
 
@@ -87,7 +87,7 @@ def _await_verdict(step: Step, worker: Worker, arrival: Arrival, supply: Supply)
     """Let a page wait until its worker's last answer is judged; what could not be judged is tried once more."""
     book, worker_id = step.state.gates, worker.worker_id
     if supply.failed:
-        return passing.not_judged()
+        return verdicts.not_judged()
     for agent_id in book.stuck_of(worker_id):
         book.stuck.discard(agent_id)
         gate = gate_of(book, book.onboarding.get(agent_id) or step.state.agents[agent_id])
@@ -98,7 +98,7 @@ def _await_verdict(step: Step, worker: Worker, arrival: Arrival, supply: Supply)
 def _hold(step: Step, worker: Worker, arrival: Arrival) -> Outcome:
     waiting = step.state.gates.held.get(worker.worker_id, {})
     if len(waiting) >= MOST_HELD and arrival.request_id not in waiting:
-        return passing.still_judging()
+        return verdicts.still_judging()
     step.state.worker_names[worker.worker_id] = worker.worker_name
     hold(
         step,
@@ -113,20 +113,20 @@ def _pass(
     """Lead a worker to a gate; None: it lets them by for this time."""
     state = step.state
     if not isinstance(gate, UnitGate):
-        return passing.begin(step, worker, arrival.registration_id)
-    used_up = passing.budget_is_used_up(state, gate)
+        return verdicts.begin(step, worker, arrival.registration_id)
+    used_up = verdicts.budget_is_used_up(state, gate)
     if not used_up and supply.gate is not gate.KIND:
         step.gate_jobs.append(GateJob(GateJobKind.FETCH, worker.worker_id, gate=gate.KIND))
         return _hold(step, worker, arrival)
     if supply.failed and supply.gate is gate.KIND:
-        return passing.trouble()
+        return verdicts.trouble()
     row, supply.row = (None, supply.row) if used_up else (supply.row, None)
     if row is not None:
         return _take(step, add_gate_unit(step, gate, worker, row), worker, arrival)
-    if gate.may_go_on_without(passing.standing_of(state, worker.worker_id, facts)):
-        passing.note_no_room(state, gate, is_budget=used_up)
+    if gate.may_go_on_without(verdicts.standing_of(state, worker.worker_id, facts)):
+        verdicts.note_no_room(state, gate, is_budget=used_up)
         return None
-    return passing.no_room(state, gate, is_budget=used_up)
+    return verdicts.no_room(state, gate, is_budget=used_up)
 
 
 def _find_again(step: Step, worker: Worker, registration_id: str) -> Agent | None:

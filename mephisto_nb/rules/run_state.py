@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 
 from mephisto_nb.model.gates import OnboardingAgent, StoredGates
-from mephisto_nb.model.partner_rules import PartnerRules
 from mephisto_nb.model.qualifications import Requirement
 from mephisto_nb.model.records import AS_LAUNCHED, Agent, Assignment, RunSnapshot, Steering, Unit, Worker
 from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, UNIT_OPEN, AgentStatus, UnitStatus
+from mephisto_nb.model.task_run_args import PartnerRules
 from mephisto_nb.rules.gates._base import NO_GATES, GateRules
 from mephisto_nb.rules.gates.state import GateBook, gate_of
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.model.packets import PacketType
-from mephisto_nb.model.partner_rules import PartnerRules, WhenLeft, WhenWaited
 from mephisto_nb.model.states import AgentStatus, UnitStatus
+from mephisto_nb.model.task_run_args import PartnerRules, WhenLeft, WhenWaited
 from mephisto_nb.rules.run_state import Meeting
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from mephisto_nb.model import changes as c
 from mephisto_nb.model.records import Agent, Event, Submission, TaskRun, Unit
 from mephisto_nb.model.reviews import Review
 from mephisto_nb.storage import tables as t
-from mephisto_nb.storage.values import INSERT, BulkInsert, dump, find_or_add, in_chunks, make_storable
+from mephisto_nb.storage.tables import INSERT, BulkInsert, dump, find_or_add, in_chunks, make_storable
 from mephisto_nb.utils.ids import new_id
 
 _ADD_ASSIGNMENTS = BulkInsert(t.assignments, "assignment_id", "task_run_id", "assignment_index", "shared", "unit_data")

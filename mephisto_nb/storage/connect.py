@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 from mephisto_nb.errors import ClosedError, ConfigError, ConflictError, DatabaseError, SchemaVersionError
 from mephisto_nb.utils.extras import needs
-from mephisto_nb.utils.files import uses_wal
+from mephisto_nb.utils.proofs import uses_wal
 
 #: How long SQLite waits for another process that is writing, in seconds.
 BUSY_TIMEOUT = 30.0

@@ -11,7 +11,7 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.ports.database import MessageStore
 from mephisto_nb.storage import tables as t
 from mephisto_nb.storage.connect import Connections
-from mephisto_nb.storage.values import in_chunks
+from mephisto_nb.storage.tables import in_chunks
 
 
 class SQLMessages(MessageStore):

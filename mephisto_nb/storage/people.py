@@ -21,7 +21,7 @@ from mephisto_nb.rules.people import events_of, weigh
 from mephisto_nb.storage import tables as t
 from mephisto_nb.storage.apply import write_events
 from mephisto_nb.storage.connect import Connections
-from mephisto_nb.storage.values import INSERT, dump, fetch_rows, find_or_add, in_chunks, make_key, make_storable
+from mephisto_nb.storage.tables import INSERT, dump, fetch_rows, find_or_add, in_chunks, make_key, make_storable
 from mephisto_nb.utils.ids import new_id
 
 _TRIES = 2

@@ -16,7 +16,7 @@ from mephisto_nb.model.states import AgentStatus, PaymentStatus, UnitStatus
 from mephisto_nb.ports.database import ReviewStore
 from mephisto_nb.storage import tables as t
 from mephisto_nb.storage.connect import Connections
-from mephisto_nb.storage.values import in_chunks
+from mephisto_nb.storage.tables import in_chunks
 from mephisto_nb.utils.garbage import no_collection
 
 

@@ -28,7 +28,7 @@ from mephisto_nb.ports.database import RunStore
 from mephisto_nb.storage import tables as t
 from mephisto_nb.storage.apply import run_row
 from mephisto_nb.storage.connect import Connections
-from mephisto_nb.storage.values import fetch_rows, find_or_add
+from mephisto_nb.storage.tables import fetch_rows, find_or_add
 from mephisto_nb.utils.ids import new_id
 
 #: Tables with rows of one run, each before those that its rows point at.

@@ -7,6 +7,10 @@ so that an answer can't be turned around and used as one's own.
 A worker's link holds a key that only the run can have made: an HMAC over the name in the link.
 
 A secret that shows itself only when asked by name.
+
+Files that nobody else may read, and that are never half there.
+
+What can be told of an SQLite file without opening it.
 """
 
 from __future__ import annotations
@@ -14,9 +18,35 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import os
 import re
 import secrets
+import tempfile
+from pathlib import Path
 from typing import TypeGuard
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that its owner alone may read (on POSIX), whole or not at all."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def uses_wal(path: str) -> bool:
+    """Tell whether a file is an SQLite database whose readers and writer go on side by side."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(20)[18:] == b"\x02\x02"  # https://sqlite.org/fileformat2.html, section 1.3.3
+    except OSError:  # it is not there yet; or SQLite will say what is wrong
+        return False
 
 
 class Secret:

@@ -14,8 +14,7 @@ import pytest
 
 from mephisto_nb.architects.local import LocalArchitect, LocalArchitectArgs
 from mephisto_nb.errors import ConfigError, LaunchError, LinkRefusedError, NotFoundError, PortInUseError, RouterError
-from mephisto_nb.ports.architect import RouterPlan
-from mephisto_nb.ports.channel import Presence
+from mephisto_nb.ports.architect import Presence, RouterPlan
 from tests.kernel.runs import has_ended, kill, routers_in
 
 pytestmark = pytest.mark.usefixtures("routers_by_command")

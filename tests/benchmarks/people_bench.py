@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import create_engine
 
-from mephisto_nb.display.people_model import PeopleModel
+from mephisto_nb.display.people_panels import PeopleModel
 from mephisto_nb.model.changes import AddAgent, AddAssignments, AddSubmission, AddWorker, Changes, ChangeUnit
 from mephisto_nb.model.records import Agent, Assignment, Submission, Unit, Worker
 from mephisto_nb.model.states import AgentStatus, UnitStatus

@@ -10,10 +10,10 @@ import pytest
 
 import mephisto_nb as mnb
 from mephisto_nb.blueprints.chat import ChatBlueprint, ChatBlueprintArgs
-from mephisto_nb.config.schema import merge
+from mephisto_nb.config.typed_config import merge
 from mephisto_nb.errors import ConfigError, DataFileError
-from mephisto_nb.model.partner_rules import PartnerRules, WhenLeft, WhenWaited
 from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
+from mephisto_nb.model.task_run_args import PartnerRules, WhenLeft, WhenWaited
 from mephisto_nb.ports.bot import Bot
 from mephisto_nb.ports.task_runner import TaskRunner
 

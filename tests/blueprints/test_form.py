@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 
 from mephisto_nb.blueprints.form.checks import example_answer, find_problems
-from mephisto_nb.blueprints.form.classes import read_types
 from mephisto_nb.blueprints.form.render import fill_form, render_form
+from mephisto_nb.blueprints.form.sources import read_types
 from mephisto_nb.blueprints.form.spec import read_spec, to_spec
 from mephisto_nb.errors import ConfigError, DataFileError
-from mephisto_nb.forms import form_task
+from mephisto_nb.tasks import form_task
 from tests.blueprints.forms import read_fields
 
 

@@ -13,9 +13,9 @@ import pytest
 from pydantic import BaseModel, Field, PositiveInt, SecretStr, StringConstraints
 
 from mephisto_nb.blueprints.form.checks import find_problems
-from mephisto_nb.blueprints.form.classes import read_types
+from mephisto_nb.blueprints.form.sources import read_types
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.forms import form_task
+from mephisto_nb.tasks import form_task
 
 
 class Size(enum.Enum):

@@ -11,8 +11,8 @@ from mephisto_nb.kernel.run_parts import RunTally
 
 from mephisto_nb.blueprints.form import FormBlueprint, FormBlueprintArgs
 from mephisto_nb.errors import ConfigError, DataFileError
-from mephisto_nb.forms import FormTask, form_task
 from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.tasks import FormTask, form_task
 from tests.blueprints.forms import composed
 
 NAME = {"type": "input", "name": "name", "label": "Name of {{ animal }}", "validators": {"required": True}}

@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from mephisto_nb.blueprints.form.checks import find_problems
-from mephisto_nb.blueprints.form.classes import read_types
+from mephisto_nb.blueprints.form.sources import read_types
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.forms import form_task
+from mephisto_nb.tasks import form_task
 from tests.blueprints.forms import open_form, read_fields, refused, sent_by, serious
 
 SCALE = [

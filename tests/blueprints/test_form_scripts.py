@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from mephisto_nb.forms import FormTask, form_task
+from mephisto_nb.tasks import FormTask, form_task
 from tests.blueprints.forms import choices, composed
 
 pytestmark = pytest.mark.browser

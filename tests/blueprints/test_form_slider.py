@@ -9,10 +9,10 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from mephisto_nb.blueprints.form.checks import find_problems
-from mephisto_nb.blueprints.form.classes import read_types
+from mephisto_nb.blueprints.form.sources import read_types
 from mephisto_nb.blueprints.form.spec import read_spec
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.forms import form_task
+from mephisto_nb.tasks import form_task
 from tests.blueprints.forms import open_form, read_fields, refused, sent_by, serious
 
 SURE = {"type": "slider", "min": 0, "max": 10, "step": 0.5, "min_label": "Not at all", "max_label": "Very",

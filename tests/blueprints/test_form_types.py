@@ -16,11 +16,10 @@ from mephisto_nb.blueprints.form.model import Field
 from mephisto_nb.blueprints.form.spec import read_spec, to_spec
 from mephisto_nb.blueprints.form.types import FOLDER, RULES, TYPES
 from mephisto_nb.blueprints.form.types._base import own_keys
-from mephisto_nb.chats import chat_task
 from mephisto_nb.display.preview import make_document
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.forms import form_task
-from mephisto_nb.pages.unit_page import page_of
+from mephisto_nb.pages import page_of
+from mephisto_nb.tasks import chat_task, form_task
 from tests.blueprints.forms import refused, sent_by
 from tests.source_tree import package
 

@@ -13,9 +13,15 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from mephisto_nb.blueprints.remote_procedure import RemoteProcedureBlueprint, RemoteProcedureBlueprintArgs
-from mephisto_nb.blueprints.remote_procedure.functions import ArgumentsError, CallState, Function, fit
-from mephisto_nb.blueprints.remote_procedure.runner import FunctionRunner
+from mephisto_nb.blueprints.remote_procedure import (
+    ArgumentsError,
+    CallState,
+    Function,
+    FunctionRunner,
+    RemoteProcedureBlueprint,
+    RemoteProcedureBlueprintArgs,
+    fit,
+)
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.ports.task_runner import Turn
@@ -241,7 +247,7 @@ def fail_with(error: BaseException) -> Callable[[], None]:
 def logged(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What the package logs as errors, with tracebacks."""
     found: list[Any] = []
-    logger = get_logger("mephisto_nb.blueprints.remote_procedure.runner")
+    logger = get_logger("mephisto_nb.blueprints.remote_procedure")
     monkeypatch.setattr(logger, "error", lambda *args, exc_info: found.append(exc_info))
     return found
 

@@ -12,8 +12,7 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import FrameLocator, Locator, Page, expect
 
-from mephisto_nb.display.review_model import ReviewModel
-from mephisto_nb.display.review_panel import REVIEW, TOPIC
+from mephisto_nb.display.review_panel import REVIEW, TOPIC, ReviewModel
 from mephisto_nb.operator import Operator
 from tests.display.stage import Stage
 from tests.review.answers import Row, add_answers, sample_run, stored_page_run, stored_run

@@ -9,7 +9,7 @@ from typing import Any
 from playwright.async_api import Page
 
 from mephisto_nb.display.people_panels import PEOPLE
-from mephisto_nb.display.widgets.widget_server import StateSource, Subject, WidgetServer
+from mephisto_nb.display.widgets.widget import StateSource, Subject, WidgetServer
 from mephisto_nb.operator import Operator
 from tests.display.harness import PAGE, theme
 from tests.inside import people_model_of

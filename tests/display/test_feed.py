@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mephisto_nb.display.widgets.widget_server import INTERVAL, LEASE, Feed, Viewers, find_changes
+from mephisto_nb.display.widgets.widget import INTERVAL, LEASE, Feed, Viewers, find_changes
 from tests.display.timers import Timers
 
 

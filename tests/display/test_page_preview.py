@@ -76,7 +76,7 @@ def test_a_task_with_python_beside_the_page_says_that_it_does_not_run() -> None:
 
 
 def test_what_is_too_large_is_left_out_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mephisto_nb.pages.unit_page.MOST_BYTES", 200_000)
+    monkeypatch.setattr("mephisto_nb.pages.MOST_BYTES", 200_000)
     (tmp_path / "film.mp4").write_bytes(b"x" * 200_000)
     html = mnb.preview(config(extra_source_dir=str(tmp_path)), state("Sun"))._repr_html_()
     assert "Left out, being too large: <bdi>film.mp4</bdi>" in html

@@ -10,10 +10,16 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mephisto_nb.display.people_model import OF_QUALIFICATIONS, OF_WORKERS, PeopleModel
-from mephisto_nb.display.people_panels import PEOPLE, draw_qualifications, draw_workers
+from mephisto_nb.display.people_panels import (
+    OF_QUALIFICATIONS,
+    OF_WORKERS,
+    PEOPLE,
+    PeopleModel,
+    draw_qualifications,
+    draw_workers,
+)
 from mephisto_nb.display.table import Query, Table
-from mephisto_nb.display.widgets.widget_server import Subject, WidgetServer
+from mephisto_nb.display.widgets.widget import Subject, WidgetServer
 from mephisto_nb.errors import ConfigError, ConflictError, NotFoundError
 from mephisto_nb.operator import Operator
 from tests.inside import people_model_of

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mephisto_nb.display.charts import INTERVAL, RETRY, SHARE, Redraws
-from mephisto_nb.display.widgets.widget_server import Feed
+from mephisto_nb.display.widgets.widget import Feed
 from tests.display.timers import Timers
 
 

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from mephisto_nb.config import registry
-from mephisto_nb.display.review_model import EXTRAS, ReviewModel
-from mephisto_nb.display.review_panel import REVIEW, ReviewPanel
-from mephisto_nb.display.widgets.widget_server import Subject, WidgetServer
+from mephisto_nb.display.review_panel import EXTRAS, REVIEW, ReviewModel, ReviewPanel
+from mephisto_nb.display.widgets.widget import Subject, WidgetServer
 from mephisto_nb.errors import ConfigError, DatabaseError, NotFoundError
 from mephisto_nb.operator import Operator
 from mephisto_nb.review.decide import VERDICTS

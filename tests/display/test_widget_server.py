@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mephisto_nb.display.widgets.widget_server import Subject, WidgetServer
+from mephisto_nb.display.widgets.widget import Subject, WidgetServer
 from mephisto_nb.errors import NotFoundError
 
 

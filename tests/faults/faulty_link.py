@@ -10,7 +10,7 @@ from mephisto_nb.architects.local import LocalArchitect
 from mephisto_nb.architects.websocket_channel import WebSocketChannel
 from mephisto_nb.errors import RouterError
 from mephisto_nb.model.packets import Packet
-from mephisto_nb.ports.channel import Channel, Incoming, Messages
+from mephisto_nb.ports.architect import Channel, Incoming, Messages
 
 _DELAY = 0.05
 

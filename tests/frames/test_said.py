@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mephisto_nb.errors import NotFoundError
-from mephisto_nb.frames.said import METADATA_COLUMNS, REQUEST_COLUMNS, add_tips, metadata_frame, requests_frame
+from mephisto_nb.frames.run_frames import METADATA_COLUMNS, REQUEST_COLUMNS, add_tips, metadata_frame, requests_frame
 
 HOSTILE = "<script>alert(1)</script>\ud800"
 

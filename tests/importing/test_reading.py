@@ -11,8 +11,7 @@ import pytest
 import mephisto_nb as mnb
 from mephisto_nb.errors import DatabaseError, DataFileError, NotFoundError
 from mephisto_nb.frames import frames
-from mephisto_nb.importing.old_database import to_seconds
-from mephisto_nb.importing.old_files import read_answer
+from mephisto_nb.importing.old_data import read_answer, to_seconds
 from mephisto_nb.importing.old_mephisto import OldMephisto, parse_config
 from tests.importing.old_directory import OldDirectory
 
@@ -102,7 +101,7 @@ def test_a_file_in_wal_mode_that_nobody_has_open_gets_no_file_beside_it(old: Old
 
 
 def test_a_database_that_is_being_written_is_told(old: OldDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mephisto_nb.importing.old_database._PATIENCE", 0.0)
+    monkeypatch.setattr("mephisto_nb.importing.old_data._PATIENCE", 0.0)
     opened = OldMephisto(old.root)
     with closing(old.connect()) as theirs:
         theirs.execute("BEGIN EXCLUSIVE")

@@ -18,7 +18,7 @@ from mephisto_nb.frames import people_frames
 from mephisto_nb.model.qualifications import Comparator, make_requirement
 from mephisto_nb.model.records import TaskRun
 from mephisto_nb.operator import Operator
-from mephisto_nb.people.qualifications import requires
+from mephisto_nb.people.people import requires
 from tests.inside import parts_of
 from tests.kernel.runs import crowd_of, launch, rows, take
 from tests.review.answers import said, stored_run

@@ -10,7 +10,7 @@ import pytest
 from mephisto_nb.display.actions import act
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.operator import Operator
-from mephisto_nb.people.worker_selection import read_names
+from mephisto_nb.people.acts import read_names
 from tests.kernel.runs import launch, rows
 
 

@@ -19,7 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from mephisto_nb.architects.websocket_channel import WebSocketChannel
 from mephisto_nb.model.packets import Packet, PacketType
-from mephisto_nb.ports.channel import Acknowledged, Messages
+from mephisto_nb.ports.architect import Acknowledged, Messages
 from mephisto_nb.router.config import RunFiles, read_config
 from mephisto_nb.router.server import Notifier, _Server, listen
 from mephisto_nb.utils.proofs import Secret

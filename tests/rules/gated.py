@@ -14,10 +14,9 @@ from mephisto_nb.model.states import Gate
 from mephisto_nb.rules.arrivals import Held, Outcome, release
 from mephisto_nb.rules.eligibility import Refusal
 from mephisto_nb.rules.gates._base import GateRules
-from mephisto_nb.rules.gates.passing import Supply, hand_in
 from mephisto_nb.rules.gates.state import GateJob, GateJobKind
 from mephisto_nb.rules.gates.table import open_gates
-from mephisto_nb.rules.gates.verdicts import conclude, give_up
+from mephisto_nb.rules.gates.verdicts import Supply, conclude, give_up, hand_in
 from mephisto_nb.rules.step import Step
 from tests.rules.rehearsal import Rehearsal
 

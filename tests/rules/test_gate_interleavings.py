@@ -15,16 +15,15 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from mephisto_nb.kernel.gates.gate_worker import outstanding
+from mephisto_nb.kernel.gates import outstanding
 from mephisto_nb.model.gates import GateFinding, GateRow, OnboardingAgent
 from mephisto_nb.model.records import Agent, Submission, TaskRun, WorkerFacts
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, AgentStatus, Gate
 from mephisto_nb.rules.arrivals import Arrival, Held, Outcome, arrive, release
 from mephisto_nb.rules.departures import leave, pass_time
-from mephisto_nb.rules.gates.passing import Supply, hand_in
 from mephisto_nb.rules.gates.state import GateJob, GateJobKind
-from mephisto_nb.rules.gates.verdicts import conclude, give_up
+from mephisto_nb.rules.gates.verdicts import Supply, conclude, give_up, hand_in
 from mephisto_nb.rules.launching import create, launch_more
 from mephisto_nb.rules.run_state import RunRules, RunState, state_from_snapshot
 from mephisto_nb.rules.step import Step

@@ -15,7 +15,7 @@ from tests.source_tree import Module, package
 HOME = "mephisto_nb.rules.gates."
 DATABASE = ("mephisto_nb.model.states", "mephisto_nb.storage", "mephisto_nb.testing.contracts")
 #: Modules with a flag for the introduction's page, which is a page of its own.
-SHOW_THE_INTRODUCTION = {"mephisto_nb.pages.unit_page", "mephisto_nb.display.preview"}
+SHOW_THE_INTRODUCTION = {"mephisto_nb.pages", "mephisto_nb.display.preview"}
 NAMES = {gate.NAME for gate in GATES}
 
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from mephisto_nb.model.changes import AddPayment
 from mephisto_nb.model.packets import PacketType
-from mephisto_nb.model.partner_rules import PartnerRules, WhenLeft, WhenWaited
 from mephisto_nb.model.records import Agent
 from mephisto_nb.model.states import AGENT_ACTIVE, AgentStatus, UnitStatus
+from mephisto_nb.model.task_run_args import PartnerRules, WhenLeft, WhenWaited
 from mephisto_nb.rules.departures import expire_open, pass_time
 from mephisto_nb.rules.launching import launch_more
 from mephisto_nb.rules.seating import finish

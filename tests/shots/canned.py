@@ -10,8 +10,7 @@ import pandas as pd
 
 from mephisto_nb.display.charts import CHARTS, draw_charts, spec_of
 from mephisto_nb.display.notebook import ALL_RUNS
-from mephisto_nb.display.widgets.widget import make_model
-from mephisto_nb.display.widgets.widget_server import Subject
+from mephisto_nb.display.widgets.widget import Subject, make_model
 from tests.display.states import RUN_ID, RUNS, STATES, SUBMISSION
 
 PREVIEWS = {

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from mephisto_nb.errors import ConfigError, DatabaseError, MephistoError
 from mephisto_nb.storage.connect import Connections, make_engine, parse_url, told_plainly
 from mephisto_nb.storage.sql_database import SQLDatabase
-from mephisto_nb.storage.values import MAX_KEY_LENGTH, make_key, make_storable
+from mephisto_nb.storage.tables import MAX_KEY_LENGTH, make_key, make_storable
 
 _PASSWORD = "s3cr3t-pass"
 

@@ -11,16 +11,21 @@ from pathlib import Path
 from typing import ClassVar
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.blueprints.chat.args import ChatBlueprintArgs, check_chat_args, partner_rules, with_own_names
-from mephisto_nb.blueprints.chat.runner import ChatRunner
+from mephisto_nb.blueprints.chat.runner import (
+    ChatBlueprintArgs,
+    ChatRunner,
+    check_chat_args,
+    partner_rules,
+    with_own_names,
+)
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, task_data
 from mephisto_nb.blueprints.static_html.args import given
-from mephisto_nb.blueprints.static_html.site import PAGE_FOLDER
+from mephisto_nb.blueprints.static_html.blueprint import PAGE_FOLDER
 from mephisto_nb.blueprints.static_html.task_data import read_text
 from mephisto_nb.blueprints.static_html.template import Template, columns_of, read_template
 from mephisto_nb.errors import ConfigError, DataFileError
-from mephisto_nb.model.partner_rules import PartnerRules
 from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.model.task_run_args import PartnerRules
 from mephisto_nb.ports.task_runner import TaskRunner
 from mephisto_nb.utils.user_code import is_async
 

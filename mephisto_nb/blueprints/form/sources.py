@@ -1,19 +1,26 @@
-"""Reads forms in all the ways in which they may be given: objects, files, and what FormComposer keeps beside those."""
+"""Reads forms in all the ways in which they may be given: objects, files, and what FormComposer keeps beside those.
+
+Reads a form out of Python types: the fields of a dataclass or of a pydantic model.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+from html import escape
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
 import yaml
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.blueprints.form.classes import is_form_class, read_types
 from mephisto_nb.blueprints.form.form_composer import (
     is_form_composer,
     presigned_address,
@@ -22,10 +29,190 @@ from mephisto_nb.blueprints.form.form_composer import (
     tokens_in,
 )
 from mephisto_nb.blueprints.form.html import clean_html
-from mephisto_nb.blueprints.form.model import ReadForms
+from mephisto_nb.blueprints.form.model import Form, ReadForms
 from mephisto_nb.blueprints.form.spec import read_spec
+from mephisto_nb.blueprints.form.types import TYPES
+from mephisto_nb.blueprints.form.types._base import as_text, unwrapped
 from mephisto_nb.blueprints.static_html.task_data import read_text
 from mephisto_nb.errors import ConfigError, DataFileError
+
+_CONSTRAINTS = {"ge": "min", "le": "max", "multiple_of": "step", "min_length": "min_length", "max_length": "max_length"}
+#: Constraints that a form has no word for. ``gt`` and ``lt`` of a whole number are the number beside.
+_UNKNOWN = {"gt": "ge", "lt": "le"}
+
+
+@dataclass(slots=True)
+class _Question:
+    name: str
+    annotation: Any
+    default: Any = None
+    is_required: bool = True
+    settings: JSONObject = dataclasses.field(default_factory=dict)
+    constraints: tuple[Any, ...] = ()
+
+
+def is_form_class(source: Any) -> bool:
+    """Return whether this is a class that a form can be read from."""
+    return isinstance(source, type) and (dataclasses.is_dataclass(source) or _is_pydantic(source))
+
+
+def read_types(cls: type[Any]) -> Form:
+    """Make a form of the fields of a class; what else a description may say of a field stands in its metadata.
+
+    ``str``, ``int``, ``float``, ``bool``, ``date``, `Path` (a file), ``Literal`` and enums are one question each, lists
+    of the last two several choices. A field with a default, or that may be None, need not be answered. A class within
+    the class is a section with a heading, and a class within that one a group of questions; their answers stand under
+    ``outer.inner``. Settings come from ``field(metadata={...})`` of a dataclass; from title, description, constraints
+    and ``json_schema_extra`` of a pydantic model. What a model checks by functions of its own is not checked.
+
+    Raises
+    ------
+    ConfigError
+        Naming the field that cannot be asked for.
+    """
+    return read_spec({"sections": _sections(cls)}, cls.__name__)
+
+
+def _sections(cls: type[Any]) -> list[JSONObject]:
+    """Return a section for each class within the class, and for the fields between them one without a heading."""
+    sections: list[JSONObject] = []
+    for question in _questions(cls):
+        where = f"{cls.__name__}.{question.name}"
+        inner, may_be_none, _ = unwrapped(question.annotation)
+        if is_form_class(inner):
+            is_asked = question.is_required and not may_be_none
+            sections.append({**_about(question), "fieldsets": _groups(inner, question.name, is_asked)})
+            continue
+        if not sections or "fields" not in sections[-1]:
+            sections.append({"fields": []})
+        sections[-1]["fields"].append(_spec_of(question, where))
+    if not sections:
+        raise ConfigError(f"{cls.__name__} has no fields, so there is nothing to ask for. Give it some.")
+    return sections
+
+
+def _groups(cls: type[Any], prefix: str, is_asked: bool) -> list[JSONObject]:
+    """Return the fields of a class within the class, and those of the classes in it."""
+    groups: list[JSONObject] = []
+    for question in _questions(cls):
+        inner, may_be_none, _ = unwrapped(question.annotation)
+        path = f"{prefix}.{question.name}"
+        if is_form_class(inner):
+            must = is_asked and question.is_required and not may_be_none
+            groups.append({**_about(question), "fields": _leaves(inner, path, must)})
+            continue
+        if not groups or "title" in groups[-1]:
+            groups.append({"fields": []})
+        groups[-1]["fields"].append(_inner_spec(question, cls, path, is_asked))
+    return groups
+
+
+def _leaves(cls: type[Any], prefix: str, is_asked: bool) -> list[JSONObject]:
+    for question in _questions(cls):
+        if is_form_class(unwrapped(question.annotation)[0]):
+            raise ConfigError(
+                f"{cls.__name__}.{question.name} is a class within a class within a class, deeper than a form has "
+                "headings for. Put its fields one level up."
+            )
+    return [_inner_spec(one, cls, f"{prefix}.{one.name}", is_asked) for one in _questions(cls)]
+
+
+def _inner_spec(question: _Question, cls: type[Any], path: str, is_asked: bool) -> JSONObject:
+    spec = _spec_of(question, f"{cls.__name__}.{question.name}")
+    label = question.name.replace("_", " ").strip().capitalize()
+    return {"label": label, **spec, "name": path, "required": is_asked and spec.get("required", False)}
+
+
+def _about(question: _Question) -> JSONObject:
+    settings = question.settings
+    title = settings.get("label") or question.name.replace("_", " ").strip().capitalize()
+    return {"title": title, "instruction": settings.get("help") or ""}
+
+
+def _is_pydantic(cls: type[Any]) -> bool:
+    # Told by what it has, so that pydantic need not be there.
+    return isinstance(getattr(cls, "model_fields", None), Mapping) and hasattr(cls, "model_validate")
+
+
+def _questions(cls: type[Any]) -> list[_Question]:
+    return list(_of_pydantic(cls) if _is_pydantic(cls) else _of_dataclass(cls))
+
+
+def _of_dataclass(cls: type[Any]) -> Iterator[_Question]:
+    try:
+        hints = get_type_hints(cls, include_extras=True)
+    except NameError as error:
+        raise ConfigError(f"{cls.__name__} has a field of an unknown type: {error}. Import it at the top.") from error
+    for field in dataclasses.fields(cls):
+        default = field.default
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        has_default = default is not dataclasses.MISSING
+        settings = {str(key): value for key, value in field.metadata.items()}
+        yield _Question(field.name, hints[field.name], default if has_default else None, not has_default, settings)
+
+
+def _of_pydantic(cls: Any) -> Iterator[_Question]:
+    for name, info in cls.model_fields.items():
+        settings: JSONObject = {"label": info.title, "help": escape(info.description or "")}
+        extra = info.json_schema_extra
+        settings |= extra if isinstance(extra, dict) else {}
+        default = None if info.is_required() else info.get_default(call_default_factory=True)
+        yield _Question(name, info.annotation, default, info.is_required(), settings, tuple(info.metadata))
+
+
+def _spec_of(question: _Question, where: str) -> JSONObject:
+    annotation, may_be_none, inner = unwrapped(question.annotation)
+    spec = _kind_of(annotation, where)
+    if question.is_required and not may_be_none and annotation is not bool:
+        spec["required"] = True
+    if question.default is not None and not isinstance(question.default, bytes | Path):
+        several = isinstance(question.default, list | tuple | set | frozenset)
+        spec["value"] = [_plain(one) for one in question.default] if several else _plain(question.default)
+    for constraint in (*question.constraints, *inner):
+        spec |= _constrained(constraint, annotation, where)
+    spec |= {key: value for key, value in question.settings.items() if value not in (None, "")}
+    return {"name": question.name, **spec}
+
+
+def _constrained(constraint: Any, annotation: Any, where: str) -> JSONObject:
+    """Return what an annotated constraint, such as pydantic's or those of annotated_types, means for a form."""
+    spec = {
+        setting: value for key, setting in _CONSTRAINTS.items() if (value := getattr(constraint, key, None)) is not None
+    }
+    for key, instead in _UNKNOWN.items():
+        bound = getattr(constraint, key, None)
+        if bound is None:
+            continue
+        if annotation is not int:
+            raise ConfigError(f"{where} has {key}={bound}, for which a form has no words. Give {instead} instead.")
+        spec[_CONSTRAINTS[instead]] = bound + 1 if key == "gt" else bound - 1
+    pattern = getattr(constraint, "pattern", None)
+    if pattern is not None:
+        spec["pattern"] = getattr(pattern, "pattern", pattern)
+    return {key: float(value) if isinstance(value, Decimal) else value for key, value in spec.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return as_text(value.value)
+    if isinstance(value, Decimal):
+        return float(value)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _kind_of(annotation: Any, where: str) -> JSONObject:
+    for one in TYPES.values():
+        if (spec := one.from_python(annotation)) is not None:
+            return spec
+    is_plain = get_origin(annotation) is None
+    name = str(getattr(annotation, "__name__", annotation) if is_plain else annotation)
+    words = ", ".join(word for one in TYPES.values() for word in one.python)
+    raise ConfigError(
+        f"{where} is a {name}, which no field of a form can ask for. There are: {words}; and classes of these. Leave "
+        "others out, or give the form as a description."
+    )
+
 
 _SUFFIXES = (".json", ".yaml", ".yml")
 #: What FormComposer calls its files, in the order in which a folder is asked for them.

@@ -1,15 +1,21 @@
-"""The static_html blueprint: one HTML file, filled with one row for each assignment."""
+"""The static_html blueprint: one HTML file, filled with one row for each assignment.
+
+Writes the folder that workers' browsers load from.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Iterator
+import json
+import shutil
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import unquote, urlsplit
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.blueprints.static_html import site, task_data
+from mephisto_nb.blueprints.static_html import task_data
 from mephisto_nb.blueprints.static_html.args import StaticHTMLBlueprintArgs, check_args, given
 from mephisto_nb.blueprints.static_html.task_data import Row, read_text
 from mephisto_nb.blueprints.static_html.template import (
@@ -22,10 +28,87 @@ from mephisto_nb.blueprints.static_html.template import (
     find_unnamed,
     read_template,
 )
-from mephisto_nb.errors import ConfigError
+from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.ports.blueprint import STRICT_CSP, Blueprint
 from mephisto_nb.utils.logging import get_logger, warn_once
+
+PAGE = Path(__file__).parent / "page"
+#: Where our own scripts and styles lie below the site, out of the way of a researcher's files.
+PAGE_FOLDER = "worker_page"
+_OURS = frozenset(
+    {
+        "index.html",
+        "task.html",
+        "preview.html",
+        "onboarding.html",
+        "preview.json",
+        "wrap_crowd_source.js",
+        "task_config.json",
+        PAGE_FOLDER,
+    }
+)
+
+
+def check_extra_files(extra_source_dir: str | None, templates: Sequence[Template | None]) -> None:
+    """Raise `ConfigError` where the extra folder cannot be copied, or lacks a file that a template loads."""
+    extra = Path(extra_source_dir).expanduser() if extra_source_dir and given(extra_source_dir) else None
+    if extra is not None:
+        _check_folder(extra)
+    for template in filter(None, templates):
+        for name in template.local_files:
+            path = unquote(urlsplit(name).path).lstrip("/")
+            if extra is None or not (extra / path).is_file():
+                where = f"{extra.absolute()} has no such file" if extra else "extra_source_dir is not set"
+                raise ConfigError(
+                    f"The template loads {name!r}, but {where}. Put it into the folder of extra_source_dir."
+                )
+
+
+def read_scripts(extra_source_dir: str | None, template: Template) -> list[str]:
+    """Give the texts of those scripts of a template that lie in the extra folder."""
+    folder = Path(extra_source_dir or "").expanduser()
+    paths = [folder / unquote(urlsplit(name).path).lstrip("/") for name in template.local_files]
+    return [path.read_text(encoding="utf-8", errors="replace") for path in paths if path.suffix in (".js", ".mjs")]
+
+
+def _check_folder(extra: Path) -> None:
+    if not extra.is_dir():
+        raise ConfigError(
+            f"mephisto.blueprint.extra_source_dir is {str(extra)!r}, which is not a folder (looked for "
+            f"{extra.absolute()}). Correct the path."
+        )
+    for entry in sorted(extra.iterdir()):
+        if entry.name in _OURS or entry.name.startswith(("task-script-", "preview-script-", "onboarding-script-")):
+            raise ConfigError(
+                f"mephisto.blueprint.extra_source_dir holds {entry.name!r}, a name that the worker's page uses itself. "
+                "Rename it."
+            )
+
+
+def build(
+    directory: Path,
+    templates: Mapping[str, Template | None],
+    sample: JSONObject | None,
+    extra_source_dir: str | None,
+) -> None:
+    """Write the page, the templates, by their names, with their scripts, the visitors' sample and the extra folder."""
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        if extra_source_dir and given(extra_source_dir):
+            shutil.copytree(Path(extra_source_dir).expanduser(), directory, dirs_exist_ok=True)
+    except (OSError, shutil.Error) as error:
+        raise DataFileError(f"mephisto.blueprint.extra_source_dir cannot be copied: {error}") from error
+    shutil.copytree(PAGE, directory / PAGE_FOLDER, dirs_exist_ok=True, ignore=shutil.ignore_patterns("index.html"))
+    shutil.copyfile(PAGE / "index.html", directory / "index.html")
+    for name, one in templates.items():
+        if one is not None:
+            (directory / f"{name}.html").write_text(one.html, encoding="utf-8")
+            for script, content in one.scripts.items():
+                (directory / script).write_text(content, encoding="utf-8")
+    if sample is not None:
+        (directory / "preview.json").write_text(json.dumps(sample), encoding="utf-8")
+
 
 logger = get_logger(__name__)
 
@@ -71,7 +154,7 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
                 f"{_name_of(self.args, 'task')} has no input with a name and no script, so nothing would come back. "
                 'Give each input a name: <input name="mood">.'
             )
-        site.check_extra_files(self.args.extra_source_dir, [template, self._preview, self._onboarding])
+        check_extra_files(self.args.extra_source_dir, [template, self._preview, self._onboarding])
         if not self._is_drawn:
             check_rows(template.fields, self._rows)
             columns = dict.fromkeys(chain.from_iterable((*row.shared, *chain(*row.unit_data)) for _, row in self._rows))
@@ -118,7 +201,7 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
     def build_site(self, directory: Path) -> None:
         """Write the worker's page, the template and its scripts, and what visitors see."""
         templates = {"task": self._template, "preview": self._preview, "onboarding": self._onboarding}
-        site.build(directory, templates, self._sample, self.args.extra_source_dir)
+        build(directory, templates, self._sample, self.args.extra_source_dir)
 
     def get_frontend_args(self) -> JSONObject:
         """Give the task configuration, and where the page finds its template and preview."""
@@ -240,7 +323,7 @@ def _no_sample(name: str, path: str) -> ConfigError:
 
 def _tell_unnamed(template: Template, folder: str | None, columns: Iterable[str], named: Collection[str]) -> None:
     """Warn of columns that pages get, though nothing in them seems to want them."""
-    scripts = site.read_scripts(folder, template)
+    scripts = read_scripts(folder, template)
     unnamed = [one for one in find_unnamed(template, columns, scripts) if one not in named]
     if unnamed:
         warn_once(

@@ -10,10 +10,9 @@ from collections.abc import Mapping
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.display.actions._base import Action, ActionResult, DrivenRun
-from mephisto_nb.display.actions.expire import Expire
 from mephisto_nb.display.actions.limits import ChangeLimits
 from mephisto_nb.display.actions.pause import Pause, Resume
-from mephisto_nb.display.actions.shutdown import ForceShutdown, Shutdown
+from mephisto_nb.display.actions.shutdown import Expire, ForceShutdown, Shutdown
 from mephisto_nb.display.actions.worker_links import WorkerLinks
 from mephisto_nb.errors import ConfigError
 

@@ -1,4 +1,7 @@
-"""End a run: gently, when those who are at work are done, or at once."""
+"""End a run: gently, when those who are at work are done, or at once.
+
+Expire the units that nobody is working on. Stands alone because each action has a file of its own.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,29 @@ from mephisto_nb.display.actions._base import (
 )
 from mephisto_nb.display.words import count
 from mephisto_nb.model.states import AGENT_ACTIVE, UnitStatus
+
+
+class Expire(Action):
+    """Take back the units that nobody is working on; more may come from the run's data."""
+
+    name = "expire"
+    label = "Expire open units…"
+    needs = ("units.launched", "units.created")
+    question = ActionQuestion("Expire what is left?", "Expire")
+    during = "Expiring…"
+    done = "The open units have expired."
+
+    def preview(self, run: DrivenRun, args: JSONObject) -> str:
+        """Say how many units are taken back, and whether the run ends by it."""
+        state = state_of(run)
+        rest = "More may come from the run's data." if not state.generator_done else when_it_ends(state)
+        return f"{takes_back(state)} {at_work(state)} {rest}"
+
+    async def do(self, run: DrivenRun, args: JSONObject) -> ActionResult:
+        """Take them back, and say how many those were."""
+        expired = await run.steering.expire_units()
+        return ActionResult(f"{count(expired, 'unit')} {'has' if expired == 1 else 'have'} expired.")
+
 
 #: How many of the interrupted are named.
 _NAMED = 5

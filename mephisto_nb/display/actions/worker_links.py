@@ -9,7 +9,7 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.display.actions._base import Action, ActionField, ActionForm, ActionResult, DrivenRun
 from mephisto_nb.display.words import count
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.people.worker_selection import make_worker_urls
+from mephisto_nb.people.acts import make_worker_urls
 
 #: How many names are said back.
 _NAMED = 5

@@ -16,9 +16,9 @@ from mephisto_nb.kernel.talk.agents import AgentsAtWork, BotAgent, Group, Runnin
 from mephisto_nb.kernel.talk.talk import Heard, Talk, Transcripts
 from mephisto_nb.model.changes import AddLiveUpdate
 from mephisto_nb.model.packets import PacketType
-from mephisto_nb.model.partner_rules import WhenLeft, WhenWaited
 from mephisto_nb.model.records import Agent
 from mephisto_nb.model.states import AGENT_ACTIVE, AgentStatus
+from mephisto_nb.model.task_run_args import WhenLeft, WhenWaited
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.bot import Bot
 from mephisto_nb.ports.task_runner import TaskRunner, Turn

@@ -1,17 +1,26 @@
-"""The people of a database: qualifications, grants, blocks and notes; acts on them, and what arriving workers meet."""
+"""The people of a database: qualifications, grants, blocks and notes; acts on them, and what arriving workers meet.
+
+The reviews of a database: decisions on answers, and the payments that come with them or otherwise.
+
+The messages of a database; and whatever people write can be stored: it must neither be lost nor stop a run.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from mephisto_nb._typing import JSON
 from mephisto_nb.errors import ConflictError
 from mephisto_nb.model import changes as c
+from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.people import Act, ActKind, WorkerKey
-from mephisto_nb.model.records import WorkerFacts
-from mephisto_nb.model.states import UnitStatus
+from mephisto_nb.model.records import Agent, RunPay, WorkerFacts
+from mephisto_nb.model.states import PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.people import undo_of
-from mephisto_nb.testing.contracts._samples import DatabaseFixtures, SampleRun, change_unit
+from mephisto_nb.testing.contracts._samples import DatabaseFixtures, SampleRun, change_unit, make_event
 
 
 def _facts(database: Database, run: SampleRun, name: str = "ann") -> WorkerFacts:
@@ -286,3 +295,269 @@ class StepsAboutPeopleContract(DatabaseFixtures):
         wrong = c.ChangeDeadline("nobody", 1.0)
         assert run.refusal(c.SetGrant(ann, "careful", 1), c.AddPayment(run.make_payment(agent)), wrong) is not None
         assert (_facts(database, run).grants, database.reviews.read_payments([run.id])) == ({}, [])
+
+
+P = PaymentStatus
+
+
+class ReviewsContract(DatabaseFixtures):
+    """`AddReview`, `AddPayment` and `ChangePayment`; `ReviewStore`."""
+
+    def test_a_decision_is_read_as_it_was_stored(self, database: Database, run: SampleRun) -> None:
+        agent = run.add_answered_unit({})
+        bonus = run.make_payment(agent, amount=0.75)
+        run.commit(c.AddPayment(bonus))
+        effects = {"granted": {"careful": [2, None]}, "blocked": True}
+        review = run.review(agent, bonus_payment_id=bonus.payment_id, note="kůň\0", effects=effects)
+        (row,) = database.reviews.read_reviews([run.id])
+        assert (row["note"], row["before"], row["after"], row["who"]) == ("kůň\ufffd", "completed", "accepted", "eve")
+        assert (row["bonus"], row["granted"], row["blocked"]) == (0.75, {"careful": 2}, True)
+        kept = database.reviews.find_kept_reviews(run.id, [agent.unit_id])[agent.unit_id]
+        assert kept.review.review_id == review.review_id
+        assert (kept.payments, kept.review.effects) == ({bonus.payment_id: P.OWED}, effects)
+
+    def test_a_decision_is_undone_once(self, database: Database, run: SampleRun) -> None:
+        agent = run.add_answered_unit({})
+        first = run.review(agent)
+        undoing = run.make_review(agent, UnitStatus.COMPLETED, before=UnitStatus.ACCEPTED, undoes=first.review_id)
+        again = run.make_review(agent, UnitStatus.COMPLETED, before=UnitStatus.ACCEPTED, undoes=first.review_id)
+        run.commit(c.AddReview(undoing))
+        assert isinstance(run.refusal(c.AddReview(again)), ConflictError)
+        assert [row["undone_by"] for row in database.reviews.read_reviews([run.id])] == [undoing.review_id, None]
+        assert database.reviews.find_kept_reviews(run.id, [agent.unit_id]) == {}
+
+    def test_reviews_of_all_runs_are_read_together(self, database: Database, run: SampleRun) -> None:
+        other = SampleRun(database)
+        run.review(run.add_answered_unit({}, "ann"))
+        other.review(other.add_answered_unit({}, "bob"))
+        assert {row["task_run_id"] for row in database.reviews.read_reviews(None)} == {run.id, other.id}
+        assert database.reviews.count_reviews() == 2
+        assert [row["worker_name"] for row in database.reviews.read_reviews([other.id])] == ["bob"]
+
+    def test_answers_are_read_with_who_gave_them(self, database: Database, run: SampleRun) -> None:
+        agent = run.add_answered_unit({})
+        open_unit = run.add_unit()
+        units, agents = database.reviews.load_answers(run.id, [agent.unit_id, open_unit.unit_id, "none"])
+        assert {unit.unit_id: unit.status.value for unit in units} == {
+            agent.unit_id: "completed",
+            open_unit.unit_id: "launched",
+        }
+        assert [(one.agent_id, one.status.value) for one in agents] == [(agent.agent_id, "completed")]
+        assert database.reviews.load_answers("another run", [agent.unit_id]) == ([], [])
+
+    def test_a_payment_goes_on_from_where_it_is_alone(self, database: Database, run: SampleRun) -> None:
+        payment = run.make_payment(run.add_answered_unit({}))
+        run.commit(c.AddPayment(payment))
+        run.commit(c.ChangePayment(payment.payment_id, P.OWED, P.SENT, 1007.0))
+        cancel = c.ChangePayment(payment.payment_id, P.OWED, P.CANCELLED)
+        assert isinstance(run.refusal(cancel), ConflictError)
+        (row,) = database.reviews.read_payments(None)
+        assert (row["status"], row["sent_at"]) == ("sent", 1007.0)
+        assert database.reviews.read_payment_statuses([payment.payment_id, "none"]) == {payment.payment_id: P.SENT}
+
+    def test_pay_is_told_by_run_status_amount_and_what_is_beside(self, database: Database, run: SampleRun) -> None:
+        agent, empty = run.add_answered_unit({}), SampleRun(database)
+        first, second = run.make_payment(agent), run.make_payment(agent, key="more", amount=0.75)
+        reward = run.make_payment(agent, key="pay", kind=PaymentKind.REWARD)
+        run.commit(c.AddPayment(first), c.AddPayment(second), c.AddPayment(reward), run.make_work(2))
+        run.commit(c.ChangePayment(first.payment_id, P.OWED, P.CANCELLED))
+        pay = {(UnitStatus.COMPLETED, 0.25): 1, (UnitStatus.CREATED, 0.25): 2}
+        found, owed = database.reviews.read_pay([run.id, empty.id]), 0.75 + reward.amount
+        assert found == {run.id: RunPay(pay, 0.75, owed), empty.id: RunPay()}
+        run.commit(c.ChangePayment(second.payment_id, P.OWED, P.SENT, 1007.0))
+        assert database.reviews.read_pay([run.id]) == {run.id: RunPay(pay, 0.75, reward.amount, 0.75)}
+
+    def test_payments_are_settled_once_and_leave_a_row_each(self, database: Database, run: SampleRun) -> None:
+        agent = run.add_answered_unit({})
+        first, second = run.make_payment(agent), run.make_payment(agent, key="more")
+        run.commit(c.AddPayment(first), c.AddPayment(second))
+        ids = [first.payment_id, second.payment_id]
+        assert database.reviews.settle_payments(ids[:1], P.OWED, P.SENT, 1008.0, "eve") == {ids[0]}
+        assert database.reviews.settle_payments([*ids, "none"], P.OWED, P.SENT, 1009.0, "eve") == {ids[1]}
+        assert {row["payment_id"]: row["sent_at"] for row in database.reviews.read_payments([run.id])} == {
+            ids[0]: 1008.0,
+            ids[1]: 1009.0,
+        }
+        assert [(event.subject_id, event.after) for event in database.runs.read_events([run.id])] == [
+            (id_, "sent") for id_ in ids
+        ]
+
+    def test_a_payment_that_was_settled_by_mistake_is_owed_again(self, database: Database, run: SampleRun) -> None:
+        payment = run.make_payment(run.add_answered_unit({}))
+        run.commit(c.AddPayment(payment))
+        id_ = payment.payment_id
+        assert database.reviews.read_payers([id_]) == {}
+        database.reviews.settle_payments([id_], P.OWED, P.SENT, 1008.0, "eve")
+        assert database.reviews.read_payers([id_, "none"]) == {id_: "eve"}
+        assert database.reviews.settle_payments([id_], P.SENT, P.OWED, 1009.0, "mia") == {id_}
+        assert database.reviews.settle_payments([id_], P.OWED, P.SENT, 1010.0, "ann") == {id_}
+        assert database.reviews.read_payers([id_]) == {id_: "ann"}
+
+    def test_reviews_of_a_run_that_is_taken_back_are_gone(self, database: Database, run: SampleRun) -> None:
+        agent = run.add_answered_unit({})
+        bonus = run.make_payment(agent)
+        run.commit(c.AddPayment(bonus))
+        run.review(agent, bonus_payment_id=bonus.payment_id)
+        database.runs.delete_run(run.id)
+        assert database.reviews.read_reviews(None) == []
+
+    def test_a_payment_is_stored_once_for_each_key(self, database: Database, run: SampleRun) -> None:
+        agent = run.add_answered_unit({})
+        first, again = run.make_payment(agent), run.make_payment(agent, amount=5.0)
+        run.commit(
+            c.AddPayment(first), c.AddPayment(run.make_payment(agent, key="more", unit_id=None, created_at=1006.0))
+        )
+        run.commit(c.AddPayment(again))
+        rows = [(row["amount"], row["unit_id"], row["status"]) for row in database.reviews.read_payments([run.id])]
+        assert rows == [(0.5, agent.unit_id, "owed"), (0.5, None, "owed")]
+
+    def test_payments_of_a_run_that_is_taken_back_are_gone(self, database: Database, run: SampleRun) -> None:
+        run.commit(c.AddPayment(run.make_payment(run.add_answered_unit({}))))
+        database.runs.delete_run(run.id)
+        assert database.reviews.read_payments([run.id]) == []
+
+    def test_payments_of_all_runs_are_read(self, database: Database, run: SampleRun) -> None:
+        run.commit(c.AddPayment(run.make_payment(run.add_answered_unit({}))))
+        assert database.reviews.read_payments(None) == database.reviews.read_payments([run.id])
+
+
+class MessagesContract(DatabaseFixtures):
+    """`MessageStore`."""
+
+    def test_live_messages_come_back_in_the_order_of_saying(self, database: Database, run: SampleRun) -> None:
+        ann, ben = self._two_who_talk(run)
+        said: list[tuple[Agent, str, dict[str, Any], float]] = [
+            (ann, "worker", {"n": 1}, 7.0),
+            (ben, "worker", {"n": 2}, 6.0),
+            (ann, "operator", {"n": [3]}, 5.0),
+        ]
+        run.commit(*(c.AddLiveUpdate(agent.agent_id, who, data, at) for agent, who, data, at in said))
+        rows = database.messages.read_live_updates([run.id])
+        found = [(row["agent_id"], row["sender"], row["data"], row["at"]) for row in rows]
+        assert found == [(agent.agent_id, who, data, at) for agent, who, data, at in said]
+        assert database.messages.read_live_updates([run.id], agent_ids=[ann.agent_id, "nobody"]) == [rows[0], rows[2]]
+        # However many are asked about, and in whatever order: more than one statement can name.
+        many = [ben.agent_id, *(f"nobody {n}" for n in range(1000)), ann.agent_id]
+        assert database.messages.read_live_updates([run.id], agent_ids=many) == rows
+        assert (
+            database.messages.read_live_updates(["another"])
+            == database.messages.read_live_updates([run.id], agent_ids=[])
+            == []
+        )
+
+    def test_a_live_message_comes_back_with_where_and_by_whom(self, database: Database, run: SampleRun) -> None:
+        _, ben = self._two_who_talk(run)
+        run.commit(c.AddLiveUpdate(ben.agent_id, "worker", {"text": "Hello"}, 7.0))
+        (row,) = database.messages.read_live_updates([run.id])
+        (unit,) = [unit for unit in database.runs.read_units([run.id]) if unit["agent_id"] == ben.agent_id]
+        shared = ("task_run_id", "assignment_id", "assignment_index", "unit_index", "unit_id", "worker_id")
+        assert {name: row[name] for name in shared} == {name: unit[name] for name in shared}
+        assert row["worker_name"] == "ben"
+
+    @staticmethod
+    def _two_who_talk(run: SampleRun) -> list[Agent]:
+        units = run.add_units(2)
+        return [run.add_agent(unit, run.add_worker(name)) for name, unit in zip(("ann", "ben"), units, strict=True)]
+
+    def test_metadata_comes_back_with_who_sent_it(self, database: Database, run: SampleRun) -> None:
+        agent = run.add_answered_unit({}, worker_name="ann")
+        for number in range(2):
+            run.commit(c.AddMetadata(agent.agent_id, {"metadata": {"n": number}}, 1000.0 - number))
+        first, second = database.messages.read_metadata([run.id])
+        ids = {name: first[name] for name in ("task_run_id", "agent_id", "unit_id", "worker_id", "worker_name")}
+        owner = {"task_run_id": run.id, "agent_id": agent.agent_id, "unit_id": agent.unit_id}
+        assert ids == {**owner, "worker_id": agent.worker_id, "worker_name": "ann"}
+        assert [(row["data"]["metadata"]["n"], row["received_at"]) for row in (first, second)] == [
+            (0, 1000.0),
+            (1, 999.0),
+        ]
+        assert first["id"] != second["id"]
+
+
+_HOSTILE = {
+    "not ASCII": "Žluťoučký kůň 猫 \U0001f431 \u202e",
+    "SQL": "'; DROP TABLE units; --",
+    "markup": "<script>alert(1)</script>%s{}\\",
+    "NUL": "a\0b",
+    "half of a pair": "a\ud83d",
+    "halves the wrong way round": "\udc31\ud83d",
+    "line ends": "a\r\nb\x1b[31m\u2028",
+    "empty": "",
+}
+#: Fit for an index only if it is shortened, and too random to be compressed below its limit.
+_LONG = "".join(chr(0x4E00 + (n * 7919) % 20000) for n in range(20_000))
+hostile = pytest.mark.parametrize("text", _HOSTILE.values(), ids=_HOSTILE.keys())
+
+
+class TextContract(DatabaseFixtures):
+    """Any text, of any length, in any part of a database."""
+
+    @hostile
+    def test_json_comes_back_exactly(self, database: Database, run: SampleRun, text: str) -> None:
+        value: JSON = {text: [text, {"deep": text}]}
+        agent = run.add_answered_unit(value)
+        unit = run.add_unit(shared=value)
+        packet, event = Packet(PacketType.AGENT_DETAILS, "q", value), make_event(detail=value)
+        run.commit(c.AddMetadata(agent.agent_id, value, 1.0), packets=[packet], events=[event])
+        found = database.runs.load_run(run.id)
+        assert database.runs.read_results([run.id])[0]["data"] == value
+        assert (found.assignments[1].shared, found.outbox) == (value, [(1, packet)])
+        assert list(database.runs.read_events([run.id])) == [event]
+        assert unit.assignment_id == found.assignments[1].assignment_id
+
+    @hostile
+    def test_a_worker_of_any_name_is_found_again(self, database: Database, run: SampleRun, text: str) -> None:
+        worker = run.add_worker(text)
+        database.people.grant_qualification("careful", text, "mock", 2)
+        database.people.set_worker_blocked(text, "mock", True)
+        facts = database.people.get_worker_facts(run.id, "mock", [text, "somebody else"])
+        assert list(facts) == [text]
+        known = facts[text].worker
+        assert known is not None
+        assert (known.worker_id, known.blocked, facts[text].grants) == (worker.worker_id, True, {"careful": 2})
+
+    @hostile
+    def test_a_registration_and_a_reason_may_say_anything(self, database: Database, run: SampleRun, text: str) -> None:
+        unit = run.add_unit()
+        agent = run.add_agent(unit, run.add_worker(), registration_id=text)
+        run.commit(events=[make_event(text, subject_id=text, who=text)])
+        (event,) = database.runs.read_events([run.id])
+        (found,) = database.runs.load_run(run.id).agents
+        assert (found.agent_id, len(found.registration_id), len(event.why)) == (agent.agent_id, len(text), len(text))
+
+    @hostile
+    def test_a_task_of_any_name_is_found_again(self, database: Database, text: str) -> None:
+        run = SampleRun(database, task_name=text, config={text: text})
+        (found,) = database.runs.find_runs(task_name=text)
+        assert (found.task_run_id, found.config) == (run.id, {text: text})
+
+    def test_names_that_any_database_can_hold_come_back_exactly(self, database: Database, run: SampleRun) -> None:
+        worker = run.add_worker(_HOSTILE["not ASCII"])
+        assert (
+            database.people.get_worker_facts(run.id, "mock", [worker.worker_name])[worker.worker_name].worker == worker
+        )
+
+    def test_very_long_names_are_told_apart(self, database: Database, run: SampleRun) -> None:
+        names = [_LONG + "a", _LONG + "b"]
+        ids = [run.add_worker(name).worker_id for name in names]
+        facts = database.people.get_worker_facts(run.id, "mock", names)
+        assert [known.worker and known.worker.worker_id for known in facts.values()] == ids
+        assert list(facts) == names
+
+    def test_very_long_registrations_and_reasons_are_stored(self, database: Database, run: SampleRun) -> None:
+        unit = run.add_unit()
+        run.add_agent(unit, run.add_worker(), registration_id=_LONG)
+        run.commit(events=[make_event(_LONG)])
+        assert database.runs.load_run(run.id).agents[0].registration_id == _LONG
+        assert next(iter(database.runs.read_events([run.id]))).why == _LONG
+
+    def test_an_answer_of_five_megabytes_comes_back(self, database: Database, run: SampleRun) -> None:
+        value = {"image": "x" * 5_000_000, "points": [[n, n / 7] for n in range(1000)]}
+        run.add_answered_unit(value)
+        assert database.runs.read_results([run.id])[0]["data"] == value
+
+    def test_numbers_come_back_as_they_were(self, database: Database, run: SampleRun) -> None:
+        value = [2**70, -0.1, 1e300, True, None, 0]
+        run.add_answered_unit(value)
+        found = database.runs.read_results([run.id])[0]["data"]
+        assert (found, found[3]) == (value, True)

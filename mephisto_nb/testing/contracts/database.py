@@ -13,9 +13,14 @@ Failures tell more when a conftest.py says, before anything of this package is i
 
 from __future__ import annotations
 
-from mephisto_nb.testing.contracts._database_messages import MessagesContract, TextContract
-from mephisto_nb.testing.contracts._database_people import PeopleActsContract, PeopleContract, StepsAboutPeopleContract
-from mephisto_nb.testing.contracts._database_reviews import ReviewsContract
+from mephisto_nb.testing.contracts._database_people import (
+    MessagesContract,
+    PeopleActsContract,
+    PeopleContract,
+    ReviewsContract,
+    StepsAboutPeopleContract,
+    TextContract,
+)
 from mephisto_nb.testing.contracts._database_runs import GatesContract, RunsContract
 from mephisto_nb.testing.contracts._database_steps import (
     ChangesContract,

@@ -21,8 +21,8 @@ from mephisto_nb.config.task_run_settings import resolve_config
 from mephisto_nb.errors import ConfigError, UsageError
 from mephisto_nb.frames.frames import results_frame
 from mephisto_nb.frames.run_frames import RunFrames
-from mephisto_nb.kernel.answers import own_data
-from mephisto_nb.kernel.launch.plan import make_plan
+from mephisto_nb.kernel.launch import make_plan
+from mephisto_nb.kernel.live_run import own_data
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.task_runner import TaskRunner

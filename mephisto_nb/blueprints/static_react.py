@@ -1,0 +1,400 @@
+"""The static_react_task blueprint: a bundle of the researcher's own, handed one row for each assignment.
+
+Tips that a researcher has accepted, for pages to offer.
+
+The settings of a task whose page is a bundle.
+
+Looks at a bundle before anybody is asked to work with it.
+
+What the page around a bundle may load and run, and what to set where it wants more.
+
+Writes the folder that workers' browsers load from: the page around a bundle, the bundle, and what is beside it.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.blueprints.static_html import task_data
+from mephisto_nb.blueprints.static_html.args import check_sources, check_units, given, refuse_what_is_not_done
+from mephisto_nb.blueprints.static_html.task_data import Row, read_csv, read_text
+from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.model.shared_state import InitializationData
+from mephisto_nb.ports.blueprint import Blueprint
+
+
+@dataclass(slots=True)
+class StaticReactBlueprintArgs:
+    """The bundle that workers' browsers run, and the data that it is handed. Paths may start with ``~``.
+
+    Parameters
+    ----------
+    task_source
+        What the build made: one classic script, such as ``webapp/build/bundle.js`` (a style sheet of the same name
+        beside it comes along), or a folder with ``bundle.js`` and what else the build put there.
+    link_task_source
+        Serve the bundle from where it lies, so that each page load shows the newest build. For development: workers
+        who come at different times may see different pages.
+    preview_source
+        HTML for visitors who have not accepted the task. Without it the bundle is run for them, too; `mephisto-task`
+        tells it by ``isPreview``.
+    extra_source_dir
+        A folder of pictures and other files, copied beside the page: ``cat.png`` in it is ``src="cat.png"``.
+    data_csv, data_json, data_jsonl
+        A file of rows: CSV with a header line (all values are text), a JSON list of objects, or one JSON object
+        a line. Instead, `SharedTaskState.static_task_data` may hold the rows; exactly one of the four is needed.
+    units_per_assignment
+        How many different workers do each row.
+    allow_eval
+        Let the bundle run text as code. Builds for development want that (webpack's ``mode: "development"``); a build
+        for production does not.
+    allow_inline_styles
+        Let the bundle add ``<style>`` elements, as webpack's style-loader and most libraries of styles do.
+    extra_sources
+        Addresses of other sites that the bundle may load from and talk to, such as ``https://example.org/api/``.
+        Pictures, sounds and films may come from anywhere without this, scripts and everything else from nowhere.
+    block_qualification
+        Workers who hold this qualification are kept out.
+    tips_location
+        A CSV file of tips with the columns ``header`` and ``text``, which the page finds as ``tips`` in its task's
+        configuration; `run.accept_tips` writes such a file. One that is not there yet holds no tips.
+    task_source_review
+        Known to Mephisto 1.x and refused when set: answers are reviewed as they are.
+    """
+
+    _blueprint_type: str = "static_react_task"
+    task_source: str = "???"
+    link_task_source: bool = False
+    preview_source: str | None = None
+    extra_source_dir: str | None = None
+    data_csv: str | None = None
+    data_json: str | None = None
+    data_jsonl: str | None = None
+    units_per_assignment: int = 1
+    allow_eval: bool = False
+    allow_inline_styles: bool = True
+    extra_sources: list[str] = field(default_factory=list)
+    block_qualification: str | None = None
+    tips_location: str | None = None
+    task_source_review: str | None = None
+
+
+def check_args(args: StaticReactBlueprintArgs) -> None:
+    """Raise `ConfigError` for settings that cannot work, whatever the files they name hold."""
+    refuse_what_is_not_done(args, done={"tips_location"})
+    check_units(args.units_per_assignment)
+    check_sources(args.extra_sources, "extra_sources")
+    if not args.task_source.strip():
+        raise ConfigError(
+            "mephisto.blueprint.task_source is empty, so there is no page to show. Set it to the bundle that your "
+            "build makes, such as 'webapp/build/bundle.js'."
+        )
+
+
+#: What the page loads.
+BUNDLE, STYLES = "bundle.js", "bundle.css"
+_SOURCES = {".jsx", ".ts", ".tsx", ".vue", ".svelte"}
+_HOW = "Build it, for instance with `npm run build`, and name what the build made (often build/bundle.js)."
+#: Text, comments and what else is no code; a regular expression that holds a quote may end a match late.
+_NO_CODE = re.compile(r"//[^\n]*|/\*.*?\*/|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`", re.DOTALL)
+#: At the start of a line, as people write it, and what no classic script can hold.
+_MODULE = re.compile(
+    r"^[ \t]*import(?:[ \t]+[\w{*\"'][^\n(]*|\{[^\n]*)"
+    r"|^[ \t]*export[ \t]*(?:(?:default|const|let|var|function|class|async)\b|[{*])"
+    r"|;export\{[^}]*\}",
+    re.MULTILINE,
+)
+_JSX = re.compile(r"(?:return|=>|[(?:&=])\s*<(?:>|[A-Za-z][\w.]*[\s>/])")
+_DEVELOPMENT = re.compile(r"\beval\([\"'].{0,200000}?sourceURL=webpack", re.DOTALL)
+
+
+def find_bundle(task_source: str) -> dict[str, Path]:
+    """Give the files of a build, by their names on the site.
+
+    Raises
+    ------
+    ConfigError
+        There is no bundle; it is empty; or it is not built.
+    """
+    path = Path(task_source).expanduser()
+    files = _folder_files(path, task_source) if path.is_dir() else _single_files(path, task_source)
+    _check(files[BUNDLE], task_source)
+    return files
+
+
+def _folder_files(path: Path, task_source: str) -> dict[str, Path]:
+    files = {file.relative_to(path).as_posix(): file for file in sorted(path.rglob("*")) if file.is_file()}
+    if BUNDLE not in files:
+        scripts = [name for name in files if name.endswith(".js")]
+        found = f"its scripts are {', '.join(scripts[:5])}" if scripts else "it holds no script"
+        raise ConfigError(
+            f"mephisto.blueprint.task_source is the folder {task_source!r}, which has no {BUNDLE} ({found}). Let the "
+            f"build write its script to {BUNDLE}, or set task_source to the script itself."
+        )
+    if "package.json" in files:
+        raise ConfigError(
+            f"mephisto.blueprint.task_source is {task_source!r}, the folder of a package with its sources, which "
+            f"workers could read. Set it to what the build made, such as {task_source.rstrip('/')}/build."
+        )
+    return files
+
+
+def _single_files(path: Path, task_source: str) -> dict[str, Path]:
+    if not path.is_file():
+        raise ConfigError(
+            f"mephisto.blueprint.task_source is {task_source!r}, but there is no such file (looked for "
+            f"{path.absolute()}). {_HOW}"
+        )
+    styles = path.with_suffix(".css")
+    return {BUNDLE: path} | ({STYLES: styles} if styles.is_file() else {})
+
+
+def _check(bundle: Path, task_source: str) -> None:
+    what = f"mephisto.blueprint.task_source is {task_source!r}"
+    if bundle.suffix in (".html", ".htm"):
+        raise ConfigError(f"{what}, a page and not a script. For tasks made of HTML, launch a 'static_html' task.")
+    if bundle.suffix in _SOURCES:
+        raise ConfigError(f"{what}, a source file, which browsers cannot run. {_HOW}")
+    try:
+        text = bundle.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise ConfigError(f"{what}, which cannot be read: {error.strerror}. Correct the path or its rights.") from error
+    if not text.strip():
+        raise ConfigError(f"{what}, which is empty: its build failed, or has not ended yet. {_HOW}")
+    if text.lstrip()[:100].lower().startswith(("<!doctype", "<html")):
+        raise ConfigError(f"{what}, which holds HTML and not a script. For such tasks, launch a 'static_html' task.")
+    if found := _unbuilt(text):
+        raise ConfigError(
+            f"{what}, which is not built as a classic script: it holds {found!r}. {_HOW} A build that makes ES modules "
+            "has to make one script instead (esbuild: --bundle --format=iife; webpack does so by itself)."
+        )
+
+
+def _unbuilt(text: str) -> str | None:
+    """Give a place that shows that a script is a source file or a module, if there is one."""
+    if not (_MODULE.search(text) or _JSX.search(text)):
+        return None
+    code = _NO_CODE.sub(lambda match: '""' if match[0][0] in "\"'`" else " ", text)
+    found = _MODULE.search(code) or _JSX.search(code)
+    return found[0].strip()[:60] if found else None
+
+
+def needs_eval(bundle: Path) -> bool:
+    """Tell whether a bundle was built for development, so that it runs text as code."""
+    return _DEVELOPMENT.search(bundle.read_text(encoding="utf-8-sig", errors="replace")) is not None
+
+
+#: How the page names what it reports when its policy stopped something.
+POLICY_ERROR = "policy"
+_MOST = 200
+
+
+def make_policy(args: StaticReactBlueprintArgs) -> str:
+    """Write the policy: nothing from other sites but what is named, and no text run as code unless that is allowed."""
+    others = "".join(f" {source}" for source in args.extra_sources)
+    scripts = f"'self'{others}{' ' + chr(39) + 'unsafe-eval' + chr(39) if args.allow_eval else ''}"
+    styles = f"'self'{others}{' ' + chr(39) + 'unsafe-inline' + chr(39) if args.allow_inline_styles else ''}"
+    return (
+        f"default-src 'none'; script-src {scripts}; style-src {styles}; img-src * data: blob:; "
+        f"media-src * data: blob:; font-src 'self' data:{others}; connect-src 'self' ws: wss:{others}; "
+        f"worker-src 'self' blob:; frame-src 'self'{others}; form-action 'self'; base-uri 'none'"
+    )
+
+
+def explain(report: JSONObject) -> str | None:
+    """Say what to set, or to change, for what a page's policy has stopped; None where a report is of something else."""
+    if report.get("error_type") != POLICY_ERROR:
+        return None
+    directive, blocked = str(report.get("directive"))[:_MOST], str(report.get("blocked"))[:_MOST]
+    remedy = _remedy(directive, blocked)
+    return f"The worker's page was kept from something that it tried ({directive}: {blocked}). {remedy}"
+
+
+def _remedy(directive: str, blocked: str) -> str:
+    if directive == "script-src" and blocked in ("eval", "wasm-eval"):
+        return (
+            "The bundle runs text as code, as builds for development do. Build it for production, or set "
+            "mephisto.blueprint.allow_eval=true."
+        )
+    if directive == "style-src" and blocked == "inline":
+        return "The bundle adds styles of its own. Set mephisto.blueprint.allow_inline_styles=true."
+    if blocked == "inline":
+        return "A script is written into the page itself. Put it into the bundle."
+    return (
+        "It belongs to another site. Put it into the bundle or into extra_source_dir, or add its address to "
+        "mephisto.blueprint.extra_sources."
+    )
+
+
+_PAGE = Path(__file__).with_name("static_react_page")
+#: Where our own script lies below the site, out of the way of a researcher's files.
+_FOLDER = "worker_page"
+PREVIEW = "preview.html"
+_OURS = frozenset({"index.html", PREVIEW, "wrap_crowd_source.js", "task_config.json", _FOLDER})
+
+
+def check_extra_folder(extra_source_dir: str | None, bundle: Mapping[str, Path]) -> None:
+    """Raise `ConfigError` where the extra folder cannot be copied, or would hide a file of the page or the bundle."""
+    if not extra_source_dir or not given(extra_source_dir):
+        return
+    extra = Path(extra_source_dir).expanduser()
+    if not extra.is_dir():
+        raise ConfigError(
+            f"mephisto.blueprint.extra_source_dir is {extra_source_dir!r}, which is not a folder (looked for "
+            f"{extra.absolute()}). Correct the path."
+        )
+    for name in sorted(entry.name for entry in extra.iterdir()):
+        if name in _OURS or name in bundle:
+            raise ConfigError(
+                f"mephisto.blueprint.extra_source_dir holds {name!r}, a name that the worker's page uses itself. "
+                "Rename it."
+            )
+
+
+def build(directory: Path, bundle: Mapping[str, Path], preview: str | None, extra_source_dir: str | None) -> None:
+    """Write the page, and copy the bundle, the preview and the extra folder."""
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        if extra_source_dir and given(extra_source_dir):
+            shutil.copytree(Path(extra_source_dir).expanduser(), directory, dirs_exist_ok=True)
+        for name, source in bundle.items():
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, directory / name)
+    except (OSError, shutil.Error) as error:
+        raise DataFileError(f"The task's files cannot be copied: {error}") from error
+    # Over whatever the build made of its own: this page is the one that knows the crowd.
+    shutil.copytree(_PAGE, directory / _FOLDER, dirs_exist_ok=True, ignore=shutil.ignore_patterns("index.html"))
+    shutil.copyfile(_PAGE / "index.html", directory / "index.html")
+    if not (directory / STYLES).exists():
+        (directory / STYLES).touch()
+    if preview is not None:
+        (directory / PREVIEW).write_text(preview, encoding="utf-8")
+
+
+def read_tips(path: str) -> list[JSONObject]:
+    """Read the accepted tips of a CSV file with the columns ``header`` and ``text``; none where there is no file yet.
+
+    Raises
+    ------
+    DataFileError
+        The file cannot be read, or has no column ``text``.
+    """
+    if not Path(path).expanduser().exists():
+        return []
+    tips = []
+    for row in read_csv(path):
+        if "text" not in row.value:
+            raise DataFileError(
+                f"mephisto.blueprint.tips_location is {path!r}, whose {row.label} has no column 'text'. "
+                "It needs the columns header and text."
+            )
+        tips.append({"header": row.value.get("header") or "", "text": row.value["text"]})
+    return tips
+
+
+class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
+    """A task whose page is a script that was built with React, or with anything else.
+
+    The page has ``<div id="app">`` and the globals that the npm package `mephisto-task` calls, so bundles made for
+    Mephisto 1.x work unmodified. The row is ``initialTaskData``; what is handed to ``handleSubmit`` is the answer,
+    one column a key, and files of a multipart submission stand as paths under the names of their fields.
+
+    Examples
+    --------
+    >>> args = StaticReactBlueprintArgs(task_source="webapp/build/bundle.js")
+    >>> blueprint = StaticReactBlueprint(args, SharedTaskState(static_task_data=[{"text": "What a day!"}]))
+    >>> blueprint.assert_task_args()
+    """
+
+    BLUEPRINT_TYPE: ClassVar[str] = "static_react_task"
+    ALIASES: ClassVar[tuple[str, ...]] = ("static_react",)
+    ArgsClass = StaticReactBlueprintArgs
+
+    def assert_task_args(self) -> None:
+        """Refuse settings, bundles and rows that cannot work; a generator is left alone.
+
+        Raises
+        ------
+        ConfigError
+            A setting cannot work, or what it names is no built bundle.
+        DataFileError
+            A file cannot be read, or a row is no object.
+        """
+        check_args(self.args)
+        task_data.check_one_source(self.args, self.shared_state.static_task_data)
+        bundle = find_bundle(self.args.task_source)
+        if not self.args.allow_eval and needs_eval(bundle[BUNDLE]):
+            raise ConfigError(
+                f"mephisto.blueprint.task_source is {self.args.task_source!r}, which was built for development: it "
+                "runs text as code, and the page's policy forbids that. Build it for production (webpack: --mode "
+                "production), or set mephisto.blueprint.allow_eval=true."
+            )
+        check_extra_folder(self.args.extra_source_dir, bundle)
+        if not self._is_drawn:
+            task_data.read_listed(self.args, self.shared_state.static_task_data)
+        _ = self._preview, self._tips
+
+    def get_initialization_data(self) -> Iterable[InitializationData] | AsyncIterable[InitializationData]:
+        """Give one assignment a row; rows of a generator are checked as they are drawn.
+
+        Raises
+        ------
+        DataFileError
+            While drawing: the row is not an object.
+        """
+        if not self._is_drawn:
+            return [row for _, row in task_data.read_listed(self.args, self.shared_state.static_task_data)]
+        rows = task_data.draw(self.shared_state.static_task_data)
+        return self._made_later(rows) if isinstance(rows, AsyncIterator) else map(self._make, rows)
+
+    def build_site(self, directory: Path) -> None:
+        """Write the page, and copy the bundle and what is to be beside it."""
+        bundle = find_bundle(self.args.task_source)
+        build(directory, bundle, self._preview, self.args.extra_source_dir)
+
+    def get_linked_files(self) -> Mapping[str, Path]:
+        """Give the files of the bundle, if they are to be served as they are at that moment."""
+        return find_bundle(self.args.task_source) if self.args.link_task_source else {}
+
+    def get_frontend_args(self) -> JSONObject:
+        """Give the task configuration, accepted tips, and the preview in the words of `bootstrap-chat`."""
+        found: JSONObject = dict(self.shared_state.task_config)
+        if self._preview is not None:
+            found |= {"has_preview": True, "preview_html": self._preview, "shows_preview_file": True}
+        return {"tips": self._tips, **found} if self._tips else found
+
+    def get_content_security_policy(self) -> str:
+        """Give a policy as strict as the settings allow."""
+        return make_policy(self.args)
+
+    def explain_page_error(self, report: JSONObject) -> str | None:
+        """Say what to set where the page's policy has stopped the bundle."""
+        return explain(report)
+
+    @property
+    def _is_drawn(self) -> bool:
+        return task_data.is_drawn(self.shared_state.static_task_data)
+
+    @cached_property
+    def _preview(self) -> str | None:
+        source = self.args.preview_source
+        return read_text(source, "preview_source") if source and given(source) else None
+
+    @cached_property
+    def _tips(self) -> list[JSONObject]:
+        location = self.args.tips_location
+        return read_tips(location) if location and given(location) else []
+
+    def _make(self, row: Row) -> InitializationData:
+        return task_data.to_initialization_data(row, self.args.units_per_assignment)
+
+    async def _made_later(self, rows: AsyncIterator[Row]) -> AsyncIterator[InitializationData]:
+        async for row in rows:
+            yield self._make(row)

@@ -1,1 +1,0 @@
-"""The page of one unit: before a launch, and as it was when it was answered."""
