@@ -16,7 +16,8 @@ from omegaconf import DictConfig
 from mephisto_nb.blueprints.chat import ChatBlueprint, ChatBlueprintArgs
 from mephisto_nb.blueprints.form import FormBlueprint, FormBlueprintArgs, FormSharedState
 from mephisto_nb.blueprints.form.blueprint import PROBLEMS
-from mephisto_nb.blueprints.form.model import VERSION, Form, example_answer, find_problems
+from mephisto_nb.blueprints.form.checks import example_answer, find_problems
+from mephisto_nb.blueprints.form.model import VERSION, Form
 from mephisto_nb.blueprints.form.render import render_form
 from mephisto_nb.blueprints.form.sources import read_form
 from mephisto_nb.blueprints.form.spec import to_spec

@@ -10,7 +10,7 @@ import pytest
 
 import mephisto_nb as mnb
 from mephisto_nb.blueprints.chat import ChatBlueprint, ChatBlueprintArgs
-from mephisto_nb.config.typed_config import merge
+from mephisto_nb.config.typed_config import with_gates
 from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
 from mephisto_nb.model.task_run_args import PartnerRules, WhenLeft, WhenWaited
@@ -72,7 +72,7 @@ def test_rows_with_right_answers_are_refused_and_what_to_do_instead_is_said(rows
 
 @pytest.mark.parametrize("key", ["use_golds", "use_screening_task"])
 def test_rows_that_a_setting_closes_the_gate_for_do_no_harm(key: str) -> None:
-    args: Any = merge(ChatBlueprintArgs)(**{key: False})
+    args: Any = with_gates(ChatBlueprintArgs)(**{key: False})
     state = SharedTaskState(conversation=talks, golds=[{}] if key == "use_golds" else None)
     ChatBlueprint(args, state).assert_task_args()
     with pytest.raises(ConfigError, match=f"mephisto.blueprint.{key} is set"):
