@@ -84,12 +84,12 @@ class UnitPage:
         return {**self.about, **self.blueprint.get_frontend_args(), **self.blueprint.shared_state.task_config}
 
     def row(self, answer: JSON) -> pd.DataFrame:
-        """Give the row of `results()` that an answer becomes: its ``input.NAME`` and ``answer.NAME`` columns."""
+        """Return the row of `results()` that an answer becomes: its ``input.NAME`` and ``answer.NAME`` columns."""
         return row_of(self.blueprint, self.shared, self.unit_data, answer)
 
 
 def row_of(blueprint: Blueprint[Any], shared: JSONObject, unit_data: JSONObject, answer: JSON) -> pd.DataFrame:
-    """Give the ``input.NAME`` and ``answer.NAME`` columns of what an answer to a unit becomes."""
+    """Return the ``input.NAME`` and ``answer.NAME`` columns of what an answer to a unit becomes."""
     sent = {"shared": shared, "unit_data": [unit_data], "unit_index": 0, "data": answer}
     frame = results_frame([sent], blueprint.get_inputs, blueprint.get_answer)
     return frame.filter(regex=r"^(input|answer)\.")
@@ -132,7 +132,7 @@ class AnsweredPage:
 
 
 class AnsweredPages:
-    """Gives the pages of a run's answers; its files are read once.
+    """Return the pages of a run's answers; its files are read once.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ class AnsweredPages:
         self._files: tuple[dict[str, bytes], tuple[str, ...]] | None = None
 
     def find(self, row: JSONObject) -> AnsweredPage | None:
-        """Give the page of one row of `RunFrames.read_answers`; blocks.
+        """Return the page of one row of `RunFrames.read_answers`; blocks.
 
         None: the page is no form that could be filled in, or its files are not on this computer.
         """

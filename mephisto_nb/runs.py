@@ -187,7 +187,7 @@ class Runs:
         self._notify()
 
     def abandon(self) -> None:
-        """Give back what is still held after the loop has ended, and with it all tasks on it."""
+        """Return back what is still held after the loop has ended, and with it all tasks on it."""
         self.is_closed = True
         for tasks in self._tasks.values():
             tasks.abandon()

@@ -68,7 +68,7 @@ class FormTask:
         return self._blueprint.first_row()
 
     def example(self, answer: Mapping[str, Any] | None = None) -> pd.DataFrame:
-        """Give the row of `results()` that an answer becomes: its ``input.NAME`` and ``answer.NAME`` columns.
+        """Return the row of `results()` that an answer becomes: its ``input.NAME`` and ``answer.NAME`` columns.
 
         Parameters
         ----------
@@ -90,7 +90,7 @@ class FormTask:
         return frame
 
     def find_problems(self, answer: Mapping[str, Any]) -> dict[str, str]:
-        """Give what is wrong with an answer, by the names of fields; what a worker would be told.
+        """Return what is wrong with an answer, by the names of fields; what a worker would be told.
 
         Examples
         --------

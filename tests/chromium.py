@@ -27,7 +27,7 @@ def skip_or_fail(reason: str) -> None:
 
 
 def find_chromium() -> str:
-    """Give the path of Chromium."""
+    """Return the path of Chromium."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         skip_or_fail(

@@ -80,7 +80,7 @@ class Kinds:
 
 
 def is_quick(item: pytest.Item) -> bool:
-    """Tell whether a test starts nothing, by its fixtures and marks."""
+    """Return whether a test starts nothing, by its fixtures and marks."""
     return not _STARTERS.intersection(fixtures_of(item)) and not any(map(item.get_closest_marker, _SLOW_MARKS))
 
 

@@ -69,7 +69,7 @@ class ForkedRouter:
 
 
 def are_wanted() -> bool:
-    """Tell whether forks can be had here and are wanted: MEPHISTO_TEST_FORKS=0 starts every router by its command."""
+    """Return whether forks can be had here and are wanted: MEPHISTO_TEST_FORKS=0 starts every router by its command."""
     return sys.platform == "linux" and os.environ.get("MEPHISTO_TEST_FORKS") != "0"
 
 

@@ -60,7 +60,7 @@ class Definition:
 
     @property
     def is_again(self) -> bool:
-        """Tell whether this only adds to a name defined beside it: an overload, or a property's setter."""
+        """Return whether this only adds to a name defined beside it: an overload, or a property's setter."""
         marks = [ast.unparse(mark) for mark in self.node.decorator_list]
         return any(mark.endswith((".setter", ".deleter", "overload")) for mark in marks)
 
@@ -89,11 +89,11 @@ class Module:
         return self.name.startswith(f"{PACKAGE}.testing")
 
     def at(self, node: ast.AST) -> str:
-        """Give ``path:line``."""
+        """Return ``path:line``."""
         return f"{self.relative_path}:{getattr(node, 'lineno', 1)}"
 
     def calls(self, *names: str) -> Iterator[ast.Call]:
-        """Give the calls of functions that are written like this, such as ``time.sleep``."""
+        """Return the calls of functions that are written like this, such as ``time.sleep``."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in names:
                 yield node
@@ -147,13 +147,13 @@ def module_names() -> frozenset[str]:
 
 @cache
 def package() -> tuple[Module, ...]:
-    """Give every module of the package."""
+    """Return every module of the package."""
     return tuple(Module(path) for path in sorted((ROOT / PACKAGE).rglob("*.py")))
 
 
 @cache
 def files_of_tests() -> tuple[Module, ...]:
-    """Give every module of the tests."""
+    """Return every module of the tests."""
     ours = (path for path in sorted((ROOT / "tests").rglob("*.py")) if "node_modules" not in path.parts)
     return tuple(Module(path) for path in ours)
 
@@ -167,5 +167,5 @@ def classes() -> list[Definition]:
 
 
 def own_imports() -> list[Import]:
-    """Give the package's imports of itself."""
+    """Return the package's imports of itself."""
     return [one for module in package() for one in module.imports if one.target.split(".")[0] == PACKAGE]

@@ -96,13 +96,13 @@ def none(offenders: Iterable[str], rule: str) -> None:
 
 
 def longest(definitions: Iterable[Definition]) -> str:
-    """Give the ten longest, for messages."""
+    """Return the ten longest, for messages."""
     ranked = sorted(definitions, key=lambda one: -one.line_count)[:10]
     return "\n  ".join(f"{one.line_count:4} lines  {one.where}" for one in ranked)
 
 
 def layer_of(module: str) -> str:
-    """Give the layer of a module, by the longest prefix that the table holds."""
+    """Return the layer of a module, by the longest prefix that the table holds."""
     inner = module.removeprefix(PACKAGE).removeprefix(".")
     places = {prefix: layer for layer, prefixes in LAYERS.items() for prefix in prefixes}
     parts = inner.split(".")
@@ -112,25 +112,25 @@ def layer_of(module: str) -> str:
 
 @cache
 def adapters() -> list[str]:
-    """Give the modules of the registered adapters, and the databases, each of which is one adapter."""
+    """Return the modules of the registered adapters, and the databases, each of which is one adapter."""
     groups = project()["entry-points"]
     targets = [target.split(":")[0] for group in groups.values() for target in group.values()]
     return [f"{PACKAGE}.storage", *targets]
 
 
 def adapter_of(module: str) -> str | None:
-    """Give the adapter that a module belongs to; None: what the adapters of one kind share."""
+    """Return the adapter that a module belongs to; None: what the adapters of one kind share."""
     return next((one for one in adapters() if f"{module}.".startswith(f"{one}.")), None)
 
 
 def kind_of(module: str) -> str:
-    """Give ``blueprints``, ``providers`` ..."""
+    """Return ``blueprints``, ``providers`` ..."""
     return module.split(".")[1]
 
 
 @cache
 def project() -> dict[str, Any]:
-    """Give the project table of pyproject.toml."""
+    """Return the project table of pyproject.toml."""
     table: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return table
 
@@ -280,7 +280,7 @@ def test_no_import_points_up() -> None:
 
 
 def are_strangers(one: str, other: str) -> bool:
-    """Tell whether these are parts of different adapters, or of adapters of different kinds."""
+    """Return whether these are parts of different adapters, or of adapters of different kinds."""
     own, owner = adapter_of(one), adapter_of(other)
     known: list[str | None] = [None]
     while own is not None:
@@ -308,7 +308,7 @@ def import_graph(*, for_types: bool = True) -> dict[str, set[str]]:
 
 
 def chains(graph: dict[str, set[str]]) -> tuple[dict[str, list[str]], list[list[str]]]:
-    """Give the longest chain of imports from each module, and every cycle met on the way."""
+    """Return the longest chain of imports from each module, and every cycle met on the way."""
     done: dict[str, list[str]] = {}
     cycles: list[list[str]] = []
 
@@ -339,7 +339,7 @@ def test_the_longest_chain_of_imports_is_10() -> None:
 
 
 def optional_packages() -> set[str]:
-    """Give the names under which the packages of our extras are imported."""
+    """Return the names under which the packages of our extras are imported."""
     wanted = [line for lines in project()["optional-dependencies"].values() for line in lines]
     return {re.split(r"[\[<>=;~ ]", line)[0].replace("-", "_") for line in wanted} | BROUGHT_BY_EXTRAS
 
@@ -357,7 +357,7 @@ def test_only_optional_packages_are_imported_inside_functions() -> None:
 
 
 def is_program(module: Module) -> bool:
-    """Tell whether a module talks to a terminal."""
+    """Return whether a module talks to a terminal."""
     return module.is_testing or module.name.endswith((".__main__", ".cli"))
 
 
@@ -399,7 +399,7 @@ def test_no_coroutine_sleeps_for_a_fixed_time() -> None:
 
 
 def public_names() -> list[tuple[str, str | None]]:
-    """Give where each public name stands, and its docstring."""
+    """Return where each public name stands, and its docstring."""
     modules = [(m.relative_path, ast.get_docstring(m.tree)) for m in package() if m.is_public]
     definitions = [one for m in package() if m.is_public for one in m.definitions if one.is_public and not one.is_again]
     return modules + [(one.where, one.docstring) for one in definitions]
@@ -415,7 +415,7 @@ def test_nine_public_names_in_ten_are_documented() -> None:
 
 
 def raises_of(docstring: str) -> list[str]:
-    """Give the names in a docstring's ``Raises`` section."""
+    """Return the names in a docstring's ``Raises`` section."""
     section = re.search(
         r"^Raises\n-{6}\n(.*?)(?=^\S[^\n]*\n-{3,}$|\Z)", inspect.cleandoc(docstring), re.MULTILINE | re.DOTALL
     )

@@ -37,7 +37,7 @@ MATCH_SPEC = re.compile(
 
 @cache
 def tracked_texts() -> dict[str, str]:
-    """Give what git tracks and can be read as text; skip where there is no git, as in an unpacked archive."""
+    """Return what git tracks and can be read as text; skip where there is no git, as in an unpacked archive."""
     try:
         listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
@@ -51,7 +51,7 @@ def tracked_texts() -> dict[str, str]:
 
 
 def lines_with(pattern: str) -> list[str]:
-    """Give ``file:line`` of each tracked line in which the pattern is found."""
+    """Return ``file:line`` of each tracked line in which the pattern is found."""
     found = re.compile(pattern)
     return [
         f"{name}:{number}: {line.strip()[:100]}"
@@ -80,12 +80,12 @@ def test_the_npm_lock_holds_no_addresses_of_packages() -> None:
 
 
 def project() -> dict[str, Any]:
-    """Give pyproject.toml."""
+    """Return pyproject.toml."""
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def required() -> list[Requirement]:
-    """Give all that pyproject.toml asks for, extras and tools included, but for itself."""
+    """Return all that pyproject.toml asks for, extras and tools included, but for itself."""
     table = project()
     extras = table["project"]["optional-dependencies"].values()
     lists = [table["project"]["dependencies"], *extras, *table["dependency-groups"].values()]
@@ -95,7 +95,7 @@ def required() -> list[Requirement]:
 
 @cache
 def locked() -> dict[str, list[Version]]:
-    """Give the versions that requirements.lock pins; several where they depend on the Python."""
+    """Return the versions that requirements.lock pins; several where they depend on the Python."""
     pins: dict[str, list[Version]] = {}
     text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.MULTILINE):
@@ -112,18 +112,18 @@ def test_the_lock_satisfies_pyproject(wanted: Requirement) -> None:
 
 @cache
 def environment() -> dict[str, Any]:
-    """Give environment.yml."""
+    """Return environment.yml."""
     table: dict[str, Any] = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     return table
 
 
 def conda_specs() -> list[str]:
-    """Give the conda packages of environment.yml."""
+    """Return the conda packages of environment.yml."""
     return [one for one in environment()["dependencies"] if isinstance(one, str)]
 
 
 def pip_lines() -> list[str]:
-    """Give what environment.yml leaves to pip."""
+    """Return what environment.yml leaves to pip."""
     return [line for one in environment()["dependencies"] if isinstance(one, dict) for line in one["pip"]]
 
 

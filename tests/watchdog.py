@@ -27,7 +27,7 @@ class Watchdog:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        """Give a test, with its fixtures, its timeout and the grace, and no more."""
+        """Return a test, with its fixtures, its timeout and the grace, and no more."""
         marked = item.get_closest_marker("timeout")
         timeout = marked.args[0] if marked else float(item.config.getini("timeout"))
         timer = threading.Timer(timeout + _GRACE, self._end, [item.nodeid])

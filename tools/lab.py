@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def needed_here() -> list[str]:
-    """Give the options that this machine calls for."""
+    """Return the options that this machine calls for."""
     options = []
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         options.append("--allow-root")

@@ -65,7 +65,7 @@ def make_venv() -> None:
 
 
 def get_uv() -> Path | None:
-    """Give the pinned uv, fetched if need be; None where it cannot be had."""
+    """Return the pinned uv, fetched if need be; None where it cannot be had."""
     pinned = UV_LOCK.read_text(encoding="utf-8").split()[0].replace("==", " ")
     if output_of(UV, "--version").startswith(pinned):
         return UV
@@ -91,7 +91,7 @@ def sync_with_pip() -> None:
 
 
 def pip() -> tuple[str | Path, ...]:
-    """Give the command of the environment's pip, put back if it went missing."""
+    """Return the command of the environment's pip, put back if it went missing."""
     if not succeeds(PYTHON, "-c", "import pip"):
         run(PYTHON, "-m", "ensurepip")
     return (PYTHON, "-m", "pip", "--disable-pip-version-check")
@@ -141,7 +141,7 @@ def run(*command: str | Path, cwd: Path = ROOT) -> None:
 
 
 def succeeds(*command: str | Path, stdout: int | None = None) -> bool:
-    """Tell whether a command can be run and ends well."""
+    """Return whether a command can be run and ends well."""
     try:
         return subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=stdout).returncode == 0
     except OSError:
@@ -149,7 +149,7 @@ def succeeds(*command: str | Path, stdout: int | None = None) -> bool:
 
 
 def output_of(*command: str | Path) -> str:
-    """Give what a command prints, '' if it cannot be run."""
+    """Return what a command prints, '' if it cannot be run."""
     try:
         return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
     except OSError:
@@ -157,7 +157,7 @@ def output_of(*command: str | Path) -> str:
 
 
 def say(text: str) -> None:
-    """Tell what goes on."""
+    """Return what goes on."""
     print(f"prepare: {text}", file=sys.stderr, flush=True)
 
 

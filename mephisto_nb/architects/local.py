@@ -37,7 +37,7 @@ _ELSEWHERE = ("192.0.2.1", 9)
 
 
 def find_own_address() -> str | None:
-    """Give the address by which this machine goes out, without asking the network; None if there is no way out."""
+    """Return the address by which this machine goes out, without asking the network; None if there is no way out."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(_ELSEWHERE)
@@ -165,12 +165,12 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
         return self._local_url if self._own_address is None else f"http://{self._own_address}:{self._read_port()}"
 
     def get_channel(self) -> Channel:
-        """Give the link to the router."""
+        """Return the link to the router."""
         config = json.loads(self._path("router_config.json").read_text())
         return WebSocketChannel(self._local_url, config["run_id"], Secret(config["token"]))
 
     async def fetch_file(self, filename: str) -> Path:
-        """Give the path of an uploaded file, which is on this machine already."""
+        """Return the path of an uploaded file, which is on this machine already."""
         path = self._path("files") / Path(filename).name
         if not path.is_file():
             raise NotFoundError(f"There is no uploaded file {filename!r} in this run.")

@@ -65,7 +65,7 @@ class WebSocketChannel(Channel):
         await self._send({"type": "proof", "proof": proof, "last_seq": last_seq})
 
     async def incoming(self) -> AsyncIterator[Incoming]:
-        """Give what the router sends, until the link breaks."""
+        """Return what the router sends, until the link breaks."""
         if self._presence is not None:
             yield self._presence
         while True:

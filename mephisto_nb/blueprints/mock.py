@@ -83,7 +83,7 @@ class MockBlueprint(Blueprint[MockBlueprintArgs]):
                 raise ConfigError(f"mephisto.blueprint.{key} is {value!r}. Give a number of 1 or more.")
 
     def get_initialization_data(self) -> Iterable[InitializationData] | AsyncIterable[InitializationData]:
-        """Give the rows of the shared state, or as many numbered ones as the settings say."""
+        """Return the rows of the shared state, or as many numbered ones as the settings say."""
         data = self.shared_state.static_task_data
         if data is None:
             data = [{"index": index} for index in range(self.args.num_assignments)]
@@ -98,7 +98,7 @@ class MockBlueprint(Blueprint[MockBlueprintArgs]):
         shutil.copytree(_PAGE, directory, dirs_exist_ok=True)
 
     def get_frontend_args(self) -> JSONObject:
-        """Give the task configuration as it is."""
+        """Return the task configuration as it is."""
         return dict(self.shared_state.task_config)
 
     def _assignment(self, row: InitializationData | JSONObject) -> InitializationData:

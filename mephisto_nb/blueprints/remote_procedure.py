@@ -41,7 +41,7 @@ class ArgumentsError(ValueError):
 
 
 def fit(value: Any, wanted: Any, where: str) -> Any:
-    """Give a JSON value as a function wants it.
+    """Return a JSON value as a function wants it.
 
     Lists become tuples or sets, objects dataclasses, and values members of an enumeration; a whole number will do for
     a float. What is no type of this kind is not checked.
@@ -121,7 +121,7 @@ def _fit_dataclass(value: Any, kind: type[Any], where: str) -> Any:
 
 
 def hints_of(thing: Any) -> dict[str, Any]:
-    """Give the annotations of a function or class; none where they cannot be read."""
+    """Return the annotations of a function or class; none where they cannot be read."""
     try:
         return get_type_hints(thing, include_extras=True)
     except (NameError, TypeError, AttributeError, SyntaxError):
@@ -161,7 +161,7 @@ class CallState:
     requests: list[JSONObject] = field(default_factory=list)
 
     def get_data(self) -> JSONObject:
-        """Give what is known in the form of Mephisto 1.x."""
+        """Return what is known in the form of Mephisto 1.x."""
         return {"inputs": self.init_data, "outputs": {"final_submission": None, "requests": self.requests}}
 
 
@@ -199,7 +199,7 @@ class Function:
         return is_async(self.function)
 
     def bind(self, request_id: str, args: JSON, state: CallState) -> Callable[[], Any]:
-        """Give the call that a page asks for.
+        """Return the call that a page asks for.
 
         Raises
         ------
@@ -295,7 +295,7 @@ class FunctionRunner(TaskRunner):
         self._threads = CallThreads(self.threads, "a function for a page")
 
     def get_init_data(self, init_data: JSON, history: Sequence[Turn]) -> JSON:
-        """Give a page its data, and its earlier calls, so that a reload need not repeat them."""
+        """Return a page its data, and its earlier calls, so that a reload need not repeat them."""
         return {"task_data": init_data, "previous_requests": pair_up(history)}
 
     async def run_unit(self, init_data: JSONObject, agent: LiveAgent) -> None:
@@ -346,7 +346,7 @@ class FunctionRunner(TaskRunner):
                 await agent.observe({"handles": request_id, "response": response})
 
     async def _call(self, request_id: str, data: JSONObject, state: CallState) -> str:
-        """Give the answer of a function as JSON; raise whatever it raises."""
+        """Return the answer of a function as JSON; raise whatever it raises."""
         function = self._functions.get(str(data.get("target")))
         if function is None:
             raise ArgumentsError(f"There is no function {str(data.get('target'))[:_LONGEST_ID]!r} to call.")
@@ -377,7 +377,7 @@ class FunctionRunner(TaskRunner):
 
 
 def _words_for_page(error: Exception) -> str:
-    """Give what a page may know: a ValueError speaks of what was sent, any other may tell secrets."""
+    """Return what a page may know: a ValueError speaks of what was sent, any other may tell secrets."""
     return str(error)[:_LONGEST_TEXT] if isinstance(error, ValueError) else _ON_OUR_SIDE
 
 
@@ -398,7 +398,7 @@ def _parse(args: JSON) -> JSON:
 
 
 def pair_up(history: Sequence[Turn]) -> list[JSONObject]:
-    """Give the calls of a unit, each with its answer (None: none yet), in the form of Mephisto 1.x."""
+    """Return the calls of a unit, each with its answer (None: none yet), in the form of Mephisto 1.x."""
     answers = {turn.data.get("handles"): turn.data for turn in history if turn.sender == "operator"}
     found: dict[str, JSONObject] = {}
     for turn in history:

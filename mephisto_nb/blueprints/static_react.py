@@ -116,7 +116,7 @@ _DEVELOPMENT = re.compile(r"\beval\([\"'].{0,200000}?sourceURL=webpack", re.DOTA
 
 
 def find_bundle(task_source: str) -> dict[str, Path]:
-    """Give the files of a build, by their names on the site.
+    """Return the files of a build, by their names on the site.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def _check(bundle: Path, task_source: str) -> None:
 
 
 def _unbuilt(text: str) -> str | None:
-    """Give a place that shows that a script is a source file or a module, if there is one."""
+    """Return a place that shows that a script is a source file or a module, if there is one."""
     if not (_MODULE.search(text) or _JSX.search(text)):
         return None
     code = _NO_CODE.sub(lambda match: '""' if match[0][0] in "\"'`" else " ", text)
@@ -187,7 +187,7 @@ def _unbuilt(text: str) -> str | None:
 
 
 def needs_eval(bundle: Path) -> bool:
-    """Tell whether a bundle was built for development, so that it runs text as code."""
+    """Return whether a bundle was built for development, so that it runs text as code."""
     return _DEVELOPMENT.search(bundle.read_text(encoding="utf-8-sig", errors="replace")) is not None
 
 
@@ -342,7 +342,7 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
         _ = self._preview, self._tips
 
     def get_initialization_data(self) -> Iterable[InitializationData] | AsyncIterable[InitializationData]:
-        """Give one assignment a row; rows of a generator are checked as they are drawn.
+        """Return one assignment a row; rows of a generator are checked as they are drawn.
 
         Raises
         ------
@@ -360,18 +360,18 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
         build(directory, bundle, self._preview, self.args.extra_source_dir)
 
     def get_linked_files(self) -> Mapping[str, Path]:
-        """Give the files of the bundle, if they are to be served as they are at that moment."""
+        """Return the files of the bundle, if they are to be served as they are at that moment."""
         return find_bundle(self.args.task_source) if self.args.link_task_source else {}
 
     def get_frontend_args(self) -> JSONObject:
-        """Give the task configuration, accepted tips, and the preview in the words of `bootstrap-chat`."""
+        """Return the task configuration, accepted tips, and the preview in the words of `bootstrap-chat`."""
         found: JSONObject = dict(self.shared_state.task_config)
         if self._preview is not None:
             found |= {"has_preview": True, "preview_html": self._preview, "shows_preview_file": True}
         return {"tips": self._tips, **found} if self._tips else found
 
     def get_content_security_policy(self) -> str:
-        """Give a policy as strict as the settings allow."""
+        """Return a policy as strict as the settings allow."""
         return make_policy(self.args)
 
     def explain_page_error(self, report: JSONObject) -> str | None:

@@ -26,7 +26,7 @@ _LOCK_PATIENCE = 10.0
 
 
 def get_config_path() -> Path:
-    """Give the path of the configuration file, which may not exist yet."""
+    """Return the path of the configuration file, which may not exist yet."""
     named = os.environ.get(CONFIG_VARIABLE)
     path = Path(named) if named else Path("~/.mephisto/config.yml")
     return path.expanduser().resolve()  # a link to a file elsewhere stays a link
@@ -104,7 +104,7 @@ def add_config_arg(section: str, key: str, value: JSON) -> None:
 
 
 def get_config_arg(section: str, key: str) -> JSON:
-    """Give one value, or None where there is none.
+    """Return one value, or None where there is none.
 
     Raises
     ------

@@ -162,7 +162,7 @@ def _nodes(
 
 
 def _missing_plugin(error: MissingConfigException) -> tuple[str, str]:
-    """Give section and name of the plugin that a defaults list asks for in vain. Raises `ConfigError`."""
+    """Return section and name of the plugin that a defaults list asks for in vain. Raises `ConfigError`."""
     group, _, name = (error.missing_cfg_file or "").rpartition("/")
     match = _GROUP.fullmatch(group)
     if not match:

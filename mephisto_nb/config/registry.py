@@ -54,7 +54,7 @@ class PluginShelf:
         self._lock = threading.RLock()
 
     def names(self) -> list[str]:
-        """Give all names but the aliases, sorted, without loading anything."""
+        """Return all names but the aliases, sorted, without loading anything."""
         with self._lock:
             registered = {getattr(cls, self._type_attribute) for cls in self._classes.values()}
         return sorted(registered | set(self._scan(again=True)))
@@ -76,7 +76,7 @@ class PluginShelf:
             self._classes.update(dict.fromkeys(names, plugin))
 
     def get(self, name: str) -> type[Any]:
-        """Give the class under `name`. Raises `UnknownTypeError`."""
+        """Return the class under `name`. Raises `UnknownTypeError`."""
         found = self._classes.get(name)
         if found is None:
             found = self._load_by_name(name)
@@ -154,7 +154,7 @@ class PluginShelf:
                 )
 
     def _owner_but(self, plugin: type[Any], name: str, entry_point: EntryPoint | None) -> str | None:
-        """Give the address of the plugin that `name` belongs to, unless it is `plugin` itself."""
+        """Return the address of the plugin that `name` belongs to, unless it is `plugin` itself."""
         if name in self._classes:
             owner = _address(self._classes[name])
             return owner if owner != _address(plugin) else None
@@ -185,7 +185,7 @@ def _address(plugin: type[Any]) -> str:
 
 
 def _leads_to(entry_point: EntryPoint, plugin: type[Any]) -> bool:
-    """Tell whether an entry point means this class, which its package may define in one module and show in another."""
+    """Return whether an entry point means this class; a package may define it in one module, show it in another."""
     same_package = entry_point.module.partition(".")[0] == plugin.__module__.partition(".")[0]
     return same_package and entry_point.attr == plugin.__qualname__
 
@@ -244,7 +244,7 @@ def fill_registries() -> None:
 
 
 def get_blueprint_from_type(name: str) -> type[Blueprint[Any]]:
-    """Give the Blueprint class of this name or alias.
+    """Return the Blueprint class of this name or alias.
 
     Raises
     ------
@@ -255,7 +255,7 @@ def get_blueprint_from_type(name: str) -> type[Blueprint[Any]]:
 
 
 def get_architect_from_type(name: str) -> type[Architect[Any]]:
-    """Give the Architect class of this name or alias.
+    """Return the Architect class of this name or alias.
 
     Raises
     ------
@@ -266,7 +266,7 @@ def get_architect_from_type(name: str) -> type[Architect[Any]]:
 
 
 def get_crowd_provider_from_type(name: str) -> type[CrowdProvider[Any]]:
-    """Give the CrowdProvider class of this name or alias.
+    """Return the CrowdProvider class of this name or alias.
 
     Raises
     ------
@@ -277,17 +277,17 @@ def get_crowd_provider_from_type(name: str) -> type[CrowdProvider[Any]]:
 
 
 def get_valid_blueprint_types() -> list[str]:
-    """Give the names of all blueprints, sorted, without loading any."""
+    """Return the names of all blueprints, sorted, without loading any."""
     return BLUEPRINTS.names()
 
 
 def get_valid_architect_types() -> list[str]:
-    """Give the names of all architects, sorted, without loading any."""
+    """Return the names of all architects, sorted, without loading any."""
     return ARCHITECTS.names()
 
 
 def get_valid_provider_types() -> list[str]:
-    """Give the names of all crowd providers, sorted, without loading any."""
+    """Return the names of all crowd providers, sorted, without loading any."""
     return PROVIDERS.names()
 
 

@@ -41,7 +41,7 @@ class TaskRunSettings:
     config: JSONObject = dataclasses.field(repr=False)
 
     def as_dict(self) -> JSONObject:
-        """Give the whole configuration as plain data for JSON, without the database's address."""
+        """Return the whole configuration as plain data for JSON, without the database's address."""
         return copy.deepcopy(self.config)
 
 
@@ -85,7 +85,7 @@ def resolve_config(config: DictConfig | Mapping[str, Any]) -> TaskRunSettings:
 
 
 def settings_from_dict(stored: Mapping[str, Any]) -> TaskRunSettings:
-    """Give back the settings that `TaskRunSettings.as_dict` stored, even by an earlier version of a plugin.
+    """Return back the settings that `TaskRunSettings.as_dict` stored, even by an earlier version of a plugin.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def _require_values(config: DictConfig) -> None:
 
 
 def missing_values(config: DictConfig) -> list[str]:
-    """Give the keys that must have a value and have none."""
+    """Return the keys that must have a value and have none."""
     return list(_missing(OmegaConf.to_container(config, resolve=False)))
 
 

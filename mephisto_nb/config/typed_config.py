@@ -208,7 +208,7 @@ def build(tree: Mapping[str, Any], schema: type[TaskConfig] = TaskConfig, *, str
 
 
 def schema_of(config: DictConfig) -> type[TaskConfig]:
-    """Give the class that a configuration was made by."""
+    """Return the class that a configuration was made by."""
     schema = OmegaConf.get_type(config)
     return schema if isinstance(schema, type) and issubclass(schema, TaskConfig) else TaskConfig
 
@@ -226,7 +226,7 @@ class _Place:
 
 
 def _plugin_settings(section: Section, given: Mapping[str, Any]) -> DictConfig:
-    """Give the default settings of the plugin that `given` names, its name among them."""
+    """Return the default settings of the plugin that `given` names, its name among them."""
     name = given.get(section.type_key) or section.default_type
     if name is None or name == "???":
         raise MissingValueError(

@@ -245,7 +245,7 @@ class Redraws:
         self._tell()
 
     def state(self) -> JSONObject:
-        """Give the newest drawing (JSON in a string: what can be of one piece only), and why there is no newer one."""
+        """Return the newest drawing (JSON in a string: it can be of one piece only), and why there is no newer one."""
         if self._note not in self._run.on_change:
             self._run.on_change.append(self._note)
         self._draw_soon()
@@ -400,12 +400,12 @@ class RunCharts:
 
 
 def spec_of(chart: Any) -> str:
-    """Give the Vega-Lite specification of an Altair chart, as JSON."""
+    """Return the Vega-Lite specification of an Altair chart, as JSON."""
     return json.dumps(chart.to_dict())
 
 
 def picture_of(chart: Any) -> str:
-    """Give a chart as a PNG, in base64."""
+    """Return a chart as a PNG, in base64."""
     picture = BytesIO()
     chart.save(picture, format="png", scale_factor=2)
     return base64.b64encode(picture.getvalue()).decode()

@@ -176,6 +176,6 @@ def _subject(run: RunFrames) -> Subject:
 
 
 def _view_of(model: Any) -> dict[str, Any]:
-    """Give what makes a front end show the widget. It comes first: the others are for where no kernel is."""
+    """Return what makes a front end show the widget. It comes first: the others are for where no kernel is."""
     bundle: dict[str, Any] = model._repr_mimebundle_()[0]
     return {name: content for name, content in bundle.items() if name.startswith("application/")}

@@ -34,7 +34,7 @@ _DROPPED = ("base-uri", "frame-ancestors", "report-uri", "report-to", "connect-s
 
 
 def inline_policy(policy: str, nonce: str) -> str:
-    """Give what allows the page's own files where they now stand, and nothing else that `policy` forbids.
+    """Return what allows the page's own files where they now stand, and nothing else that `policy` forbids.
 
     ``'self'`` would mean nothing in such a document. Its scripts and styles bear the nonce or are blobs, its pictures
     are blobs. Nothing is fetched, and no form is sent anywhere.
@@ -71,7 +71,7 @@ _IMPORT = re.compile(r"""(\b(?:im|ex)port\b[\s\w$*{},]*?(?:\bfrom\s*|\(\s*|\s*))
 def make_document(
     files: Mapping[str, bytes], policy: str, told: Mapping[str, Any], nonce: str, filled: JSONObject | None = None
 ) -> str:
-    """Give a document that shows the site's ``index.html`` without asking anybody for anything.
+    """Return a document that shows the site's ``index.html`` without asking anybody for anything.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def _kind(name: str) -> str:
 
 
 def _text(name: str, content: bytes) -> tuple[str, bytes | None]:
-    """Give a file as text; or, with its bytes, as base64."""
+    """Return a file as text; or, with its bytes, as base64."""
     try:
         text = content.decode()
     except UnicodeDecodeError:
@@ -149,7 +149,7 @@ class _Inliner(HTMLParser):
         self.close()
 
     def put(self, head: str) -> str:
-        """Give the page with `head` before all that it has in its own."""
+        """Return the page with `head` before all that it has in its own."""
         end = self._end if self._end >= 0 else len(self._page)
         cuts = sorted([*self._cuts, (max(self._head, 0), max(self._head, 0), head), (end, end, "".join(self._late))])
         pieces, at = [], 0
@@ -187,7 +187,7 @@ class _Inliner(HTMLParser):
             self._cuts.append((start, stop, "" if is_late else script))
 
     def _text_of(self, address: str | None) -> str | None:
-        """Give the text of a file of the site, which its page calls by `address`."""
+        """Return the text of a file of the site, which its page calls by `address`."""
         parts = urlsplit(address or "")
         path = posixpath.normpath(unquote(parts.path).lstrip("/")) if parts.path else ""
         return None if parts.scheme or parts.netloc else self._texts.get(path)
@@ -216,7 +216,7 @@ class Preview:
         self._page, self._height = page, height
 
     def row(self, answer: JSON) -> pd.DataFrame:
-        """Give the row of `results()` that an answer would become: its ``input.NAME`` and ``answer.NAME`` columns.
+        """Return the row of `results()` that an answer would become: its ``input.NAME`` and ``answer.NAME`` columns.
 
         Parameters
         ----------
@@ -226,7 +226,7 @@ class Preview:
         return self._page.row(answer)
 
     def document(self) -> str:
-        """Give the page as one HTML document."""
+        """Return the page as one HTML document."""
         told = {
             "task_config": self._page.task_config,
             "init_task_data": self._page.init_data,

@@ -33,7 +33,7 @@ _BAR = 24
 
 
 def in_notebook() -> bool:
-    """Tell whether this is a notebook's kernel: there the dashboard shows what goes on."""
+    """Return whether this is a notebook's kernel: there the dashboard shows what goes on."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return getattr(shell, "kernel", None) is not None

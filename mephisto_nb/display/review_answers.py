@@ -100,7 +100,7 @@ class Answers:
         self._by_id[review.review_id] = row
 
     def agrees_with(self, unit_counts: Mapping[str, Mapping[str, int]], num_reviews: int) -> bool:
-        """Tell whether there are as many decisions, and answers by status, as are known here."""
+        """Return whether there are as many decisions, and answers by status, as are known here."""
         counted: Counter[str] = Counter()
         for counts in unit_counts.values():
             counted.update({status: number for status, number in counts.items() if status in UNIT_ANSWERED and number})
@@ -199,7 +199,7 @@ class Answers:
         ]
 
     def _same(self, mine: JSONObject, other: dict[Any, Any], question: str) -> bool | None:
-        """Tell whether two said the same; None: that is no question to be compared."""
+        """Return whether two said the same; None: that is no question to be compared."""
         if question not in self._questions or _is_missing(mine[question]):
             return None
         return bool(mine[question] == other[question])

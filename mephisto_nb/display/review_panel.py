@@ -400,7 +400,7 @@ class ReviewPanel:
         self.panel_model = ReviewModel(reviewing, named, order)
 
     def panel(self) -> Any:
-        """Give the panel itself, an anywidget, to put into a layout of your own, or into marimo."""
+        """Return the panel itself, an anywidget, to put into a layout of your own, or into marimo."""
         return self._model
 
     @cached_property

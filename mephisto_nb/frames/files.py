@@ -117,7 +117,7 @@ def _records(frame: pd.DataFrame) -> list[dict[str, JSON]]:
 
 
 def _plain(value: JSON) -> JSON:
-    """Give what JSON can hold: no NaN, times as text, and numpy's numbers as Python's."""
+    """Return what JSON can hold: no NaN, times as text, and numpy's numbers as Python's."""
     if isinstance(value, dict):
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -144,7 +144,7 @@ def _neutral(value: JSON) -> JSON:
 
 
 def _even(column: pd.Series[JSON]) -> pd.Series[JSON]:
-    """Give a column of one type: what workers wrote may be a number here and a list there."""
+    """Return a column of one type: what workers wrote may be a number here and a list there."""
     if column.dtype != object:
         return column
     values = [_plain(value) for value in column]

@@ -50,7 +50,7 @@ _HOLDS: Mapping[str, str] = {
 
 
 def typed(frame: pd.DataFrame, **others: str) -> pd.DataFrame:
-    """Give a frame without rows the types that its columns have with some; any other frame stays as it is.
+    """Return a frame without rows the types that its columns have with some; any other frame stays as it is.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ class _Conversation:
         self.everything.append({**said, **as_told, "heard_by": [row["worker_name"]]})
 
     def _find(self, row: JSONObject, name: str, text: str) -> _Saying | None:
-        """Give what somebody hears in this row, if it was said, or heard by another, before."""
+        """Return what somebody hears in this row, if it was said, or heard by another, before."""
         if (named := self._by_id.get((_id_of(row["data"]) or "", text))) is not None:
             return named
         for saying in self._by_words.get((name, text), ()):
@@ -147,7 +147,7 @@ class _Conversation:
 
 
 def choose_sayings(rows: Sequence[JSONObject], *, everything: bool = False) -> list[JSONObject]:
-    """Give what was said, once, by conversation and in the order of the record; or each saying and each hearing."""
+    """Return what was said, once, by conversation and in the order of the record; or each saying and each hearing."""
     indices = {row["assignment_id"]: (row["task_run_id"], row["assignment_index"]) for row in rows}
     bots = _words_of_bots(rows)
     talks = {id_: _Conversation(bots.get(id_, set())) for id_ in sorted(indices, key=lambda id_: indices[id_])}
@@ -159,7 +159,7 @@ def choose_sayings(rows: Sequence[JSONObject], *, everything: bool = False) -> l
 
 
 def _words_of_bots(rows: Sequence[JSONObject]) -> dict[str, set[tuple[str, str]]]:
-    """Give what programs were kept to have said, by assignment: their name, and the text."""
+    """Return what programs were kept to have said, by assignment: their name, and the text."""
     words: dict[str, set[tuple[str, str]]] = {}
     for row in rows:
         value = row["data"].get("value") if row["sender"] == "once" else None
@@ -217,7 +217,7 @@ Answer: TypeAlias = Callable[[JSON], JSONObject]
 
 
 def whole_text(value: JSON) -> JSON:
-    """Give text with question marks in place of half characters, which JSON can spell and UTF-8 cannot."""
+    """Return text with question marks in place of half characters, which JSON can spell and UTF-8 cannot."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 

@@ -233,17 +233,17 @@ class RunFrames:
         return self.live.engine if self.live is not None else None
 
     def units(self) -> pd.DataFrame:
-        """Give one row a unit (columns: `export.frames.units_frame`)."""
+        """Return one row a unit (columns: `frames.frames.units_frame`)."""
         return frames.units_frame(self.database.runs.read_units([self.task_run_id]))
 
     def agents(self) -> pd.DataFrame:
-        """Give one row a worker at a unit (columns: `export.frames.agents_frame`)."""
+        """Return one row a worker at a unit (columns: `frames.frames.agents_frame`)."""
         return frames.agents_frame(self.database.runs.read_agents([self.task_run_id]))
 
     def messages(self, *, everything: bool = False) -> pd.DataFrame:
-        """Give what was said in conversations, by conversation and then in the order in which it was said.
+        """Return what was said in conversations, by conversation and then in the order in which it was said.
 
-        One row is what a worker, a program or the task's code said (columns: `export.frames.messages_frame`), whoever
+        One row is what a worker, a program or the task's code said (columns: `frames.frames.messages_frame`), whoever
         heard it; ``heard_by`` tells who did. What broken conversations hold is there as well.
 
         Parameters
@@ -259,19 +259,19 @@ class RunFrames:
         return frames.messages_frame(rows, everything=everything)
 
     def payments(self) -> pd.DataFrame:
-        """Give one row a payment: pay of approved units, bonuses ... (columns: `export.frames.payments_frame`)."""
+        """Return one row a payment: pay of approved units, bonuses ... (columns: `frames.frames.payments_frame`)."""
         return frames.payments_frame(self.database.reviews.read_payments([self.task_run_id]))
 
     def events(self) -> pd.DataFrame:
-        """Give the event log, one row a change (columns: `export.frames.events_frame`)."""
+        """Return the event log, one row a change (columns: `frames.frames.events_frame`)."""
         return frames.events_frame(self.database.runs.read_events([self.task_run_id]))
 
     def gates(self) -> pd.DataFrame:
-        """Give one row for each time that a worker was looked at (columns: `export.frames.gates_frame`)."""
+        """Return one row for each time that a worker was looked at (columns: `frames.frames.gates_frame`)."""
         return frames.gates_frame(self.database.runs.read_gates([self.task_run_id]))
 
     def results(self, *, gates: bool = False) -> pd.DataFrame:
-        """Give one row an answer, with the data it answers (columns: `export.frames.results_frame`).
+        """Return one row an answer, with the data it answers (columns: `frames.frames.results_frame`).
 
         Before there are answers, the columns are there that the page's inputs or the form's fields will make.
 
@@ -321,7 +321,7 @@ class RunFrames:
         path
             The file; one that is there is replaced, whole or not at all.
         neutralise_formulas
-            In a ``.csv``, put an apostrophe before text that a spreadsheet would run (see `export.files.write_frame`).
+            In a ``.csv``, put an apostrophe before text that a spreadsheet would run (see `frames.files.write_frame`).
 
         Raises
         ------
@@ -361,7 +361,7 @@ class MetadataFrames:
     def __call__(self) -> pd.DataFrame:
         """Return one row a tip, feedback, opinion or other thing that a worker sent beside an answer.
 
-        The columns are those of `export.said.metadata_frame`.
+        The columns are those of `frames.run_frames.metadata_frame`.
         """
         folder = self._run.directory / "files"
         return metadata_frame(
@@ -374,7 +374,7 @@ class MetadataFrames:
         return found[found["kind"] == "feedback"].reset_index(drop=True)
 
     def requests(self) -> pd.DataFrame:
-        """Return one row a call that a page made of a function (columns: `export.said.requests_frame`)."""
+        """Return one row a call that a page made of a function (columns: `frames.run_frames.requests_frame`)."""
         agents = {row["agent_id"]: row for row in self._run.database.runs.read_agents([self._run.task_run_id])}
         return requests_frame(self._run.database.messages.read_live_updates([self._run.task_run_id]), agents)
 

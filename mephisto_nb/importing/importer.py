@@ -173,7 +173,7 @@ class _People:
     touched: set[tuple[str, str]] = field(default_factory=set)
 
     def new_qualifications(self) -> list[tuple[str, str]]:
-        """Give the qualifications that are not known here, each with its description."""
+        """Return the qualifications that are not known here, each with its description."""
         known = {row["qualification_name"] for row in self.database.people.read_qualifications()}
         theirs = self.tables.rows["qualifications"]
         new = [one for one in theirs if one["qualification_name"] not in known]
@@ -282,7 +282,7 @@ def _runs_of(tables: _Tables, people: _People, old: OldMephisto) -> Iterable[Old
 
 
 def _reviews_by_run(tables: _Tables) -> dict[str, list[JSONObject]]:
-    """Give each decision to a run: its unit's, or else the last of its task, or of its worker."""
+    """Return each decision to a run: its unit's, or else the last of its task, or of its worker."""
     run_of = dict[tuple[str, str], str]()
     for run in tables.rows["task_runs"]:
         run_of["task", run["task_id"]] = run["task_run_id"]

@@ -144,7 +144,7 @@ class OldDatabase:
         return f"file:{quote(str(self.file.resolve()))}?mode=ro{'&immutable=1' if is_quiet else ''}"
 
     def read(self, connection: sqlite3.Connection, table: str, columns: Sequence[str]) -> Rows:
-        """Give one dict a row; ids as strings, and None for columns or tables that this version lacks."""
+        """Return one dict a row; ids as strings, and None for columns or tables that this version lacks."""
         known = self.tables.get(table)
         if known is None:
             return []
@@ -229,7 +229,7 @@ class OldFiles:
     _runs: dict[str, Path] | None = None
 
     def run_directory(self, run_id: str) -> Path | None:
-        """Give the folder of a run, whatever project it is of."""
+        """Return the folder of a run, whatever project it is of."""
         if self._runs is None:
             homes = (self.root / "data" / "runs", self.root / "runs")
             runs = (run for home in homes if home.is_dir() for project in home.iterdir() for run in _folders(project))
@@ -237,12 +237,12 @@ class OldFiles:
         return self._runs.get(run_id)
 
     def project_of(self, run_id: str) -> str | None:
-        """Give the name of a run's project; None where it has none."""
+        """Return the name of a run's project; None where it has none."""
         directory = self.run_directory(run_id)
         return None if directory is None or directory.parent.name == "NO_PROJECT" else directory.parent.name
 
     def read_assignment(self, run_id: str, assignment_id: str) -> tuple[JSONObject, list[JSONObject]] | None:
-        """Give what all workers of an assignment see, and what each one has; None where it cannot be read."""
+        """Return what all workers of an assignment see, and what each one has; None where it cannot be read."""
         data = self._read(run_id, f"{assignment_id}/assign_data.json")
         if not isinstance(data, dict):
             return None
@@ -255,11 +255,11 @@ class OldFiles:
     def read_agent(
         self, run_id: str, assignment_id: str, agent_id: str, *, has_answered: bool = False
     ) -> OldAnswer | None:
-        """Give what an agent has left; None where there is nothing. Of one who has answered, that is a trouble."""
+        """Return what an agent has left; None where there is nothing. Of one who has answered, that is a trouble."""
         return self._read_state(run_id, f"{assignment_id}/{agent_id}", is_expected=has_answered)
 
     def read_onboarding(self, run_id: str, onboarding_id: str) -> OldAnswer | None:
-        """Give what somebody did to be let in; None where there is nothing."""
+        """Return what somebody did to be let in; None where there is nothing."""
         return self._read_state(run_id, f"onboarding/onboarding_{onboarding_id}")
 
     def _read_state(self, run_id: str, folder: str, *, is_expected: bool = False) -> OldAnswer | None:
@@ -322,7 +322,7 @@ def _first_time(places: list[Mapping[str, JSON]], *names: str) -> float | None:
 
 
 def _uploads(place: Path) -> list[Path]:
-    """Give the files that a worker sent; links are nobody's upload."""
+    """Return the files that a worker sent; links are nobody's upload."""
     folders = [place / "uploads", place]
     found = [file for folder in folders if folder.is_dir() for file in sorted(folder.iterdir())]
     own = {*_STATES, _META}
@@ -334,7 +334,7 @@ def _folders(place: Path) -> list[Path]:
 
 
 def read_answer(outputs: JSON) -> JSONObject:
-    """Give the columns of ``results()`` for what somebody answered, whatever kind of task it was.
+    """Return the columns of ``results()`` for what somebody answered, whatever kind of task it was.
 
     What was submitted at the end of a task with functions or of a chat stands by its own fields, and all else that was
     kept beside it in ``(NAME)``.
@@ -376,5 +376,5 @@ class ImportedBlueprint(Blueprint[None]):
         raise UsageError("An imported run has no page. Make a configuration of its task's YAML: compose(...).")
 
     def get_answer(self, data: JSON) -> JSONObject:
-        """Give what was submitted by its own fields, and what was kept beside it in ``(NAME)``."""
+        """Return what was submitted by its own fields, and what was kept beside it in ``(NAME)``."""
         return read_answer(data)

@@ -65,7 +65,7 @@ class OldMephisto:
     # -- frames from the database alone ----------------------------------------------------------------------
 
     def task_runs(self) -> pd.DataFrame:
-        """Give one row a task run, newest first (columns: `export.frames.runs_frame`); when one ended is not known."""
+        """Return one row a task run, newest first (columns: `frames.frames.runs_frame`); its end is not known."""
         runs, units = self.read("task_runs"), self.read("units")
         names = {task["task_id"]: task["task_name"] for task in self.read("tasks")}
         count, done = dict[str, int](), dict[str, int]()
@@ -88,17 +88,17 @@ class OldMephisto:
         return frames.make_frame(rows, frames.RUN_COLUMNS, ("created_at", "ended_at"))
 
     def units(self, task_run_id: str | None = None) -> pd.DataFrame:
-        """Give one row a unit (columns: `export.frames.units_frame`), of all runs or one."""
+        """Return one row a unit (columns: `frames.frames.units_frame`), of all runs or one."""
         return frames.units_frame(self._units(task_run_id))
 
     def agents(self, task_run_id: str | None = None) -> pd.DataFrame:
-        """Give one row a worker at a unit (columns: `export.frames.agents_frame`), of all runs or one."""
+        """Return one row a worker at a unit (columns: `frames.frames.agents_frame`), of all runs or one."""
         names = self._worker_names()
         agents = [{**one, "accepted_at": to_seconds(one["creation_date"])} for one in self._of("agents", task_run_id)]
         return frames.agents_frame([{**one, "worker_name": names.get(one["worker_id"])} for one in agents])
 
     def workers(self) -> pd.DataFrame:
-        """Give one row a worker: ``blocked`` is what reviewers did; what is in a crowd's own list is not known."""
+        """Return one row a worker: ``blocked`` is what reviewers did; what is in a crowd's own list is not known."""
         held: dict[str, int] = {}
         for unit in self.read("units"):
             held[unit["worker_id"]] = held.get(unit["worker_id"], 0) + 1
@@ -115,11 +115,11 @@ class OldMephisto:
         return frames.make_frame(rows, WORKER_COLUMNS, ("first_seen_at",))
 
     def qualifications(self) -> pd.DataFrame:
-        """Give one row a qualification."""
+        """Return one row a qualification."""
         return pd.DataFrame(self.read("qualifications"), columns=list(QUALIFICATION_COLUMNS))
 
     def grants(self) -> pd.DataFrame:
-        """Give one row a grant: what a worker holds, its ``value``, and when it became that."""
+        """Return one row a grant: what a worker holds, its ``value``, and when it became that."""
         workers = {one["worker_id"]: one for one in self.read("workers")}
         names = {one["qualification_id"]: one["qualification_name"] for one in self.read("qualifications")}
         rows = [
@@ -134,13 +134,13 @@ class OldMephisto:
         return frames.make_frame(rows, people_frames.GRANT_COLUMNS, ("granted_at",))
 
     def reviews(self) -> pd.DataFrame:
-        """Give one row a decision (columns: `export.frames.reviews_frame`), those about no unit among them."""
+        """Return one row a decision (columns: `frames.frames.reviews_frame`), those about no unit among them."""
         return frames.reviews_frame(self.read_reviews())
 
     # -- frames that need files ------------------------------------------------------------------------------
 
     def results(self, task_run_id: str | None = None) -> pd.DataFrame:
-        """Give one row an answer (columns: `export.frames.results_frame`), of all runs or one.
+        """Return one row an answer (columns: `frames.frames.results_frame`), of all runs or one.
 
         Files that workers sent stand as their paths in ``answer.(files)``. What could not be read is in `troubles`.
         """
@@ -148,7 +148,7 @@ class OldMephisto:
         return frames.results_frame(rows, lambda shared, own: {**shared, **own}, read_answer)
 
     def messages(self, task_run_id: str | None = None) -> pd.DataFrame:
-        """Give one row a message of a chat, in the order in which they were said, each once.
+        """Return one row a message of a chat, in the order in which they were said, each once.
 
         ``speaker`` is what the speaker was called in the chat; which worker that was, 1.x does not say.
         """
@@ -164,7 +164,7 @@ class OldMephisto:
         return frames.make_frame(rows, frames.MESSAGE_COLUMNS, ("at",))
 
     def onboardings(self) -> pd.DataFrame:
-        """Give one row an attempt to be let in, with what was answered, as 1.x's files have it."""
+        """Return one row an attempt to be let in, with what was answered, as 1.x's files have it."""
         names = self._worker_names()
         rows = [
             {
@@ -179,7 +179,7 @@ class OldMephisto:
         return frames.make_frame(rows, ONBOARDING_COLUMNS, ("at",))
 
     def troubles(self) -> pd.DataFrame:
-        """Give one row a file that could not be read so far: ``where``, and ``why``."""
+        """Return one row a file that could not be read so far: ``where``, and ``why``."""
         return pd.DataFrame(self.files.troubles, columns=list(TROUBLE_COLUMNS))
 
     # -- rows, for the import --------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ class OldMephisto:
         return sorted(rows, key=lambda row: str(row.get("creation_date") or ""))
 
     def read_reviews(self) -> list[JSONObject]:
-        """Read the decisions, as rows for `export.frames.reviews_frame`, oldest first."""
+        """Read the decisions, as rows for `frames.frames.reviews_frame`, oldest first."""
         units = {one["unit_id"]: one for one in self.read("units")}
         names = self._worker_names()
         qualifications = {one["qualification_id"]: one["qualification_name"] for one in self.read("qualifications")}
@@ -248,7 +248,7 @@ class OldMephisto:
         return rows
 
     def _answers(self, task_run_id: str | None) -> Iterator[JSONObject]:
-        """Read the answers, one by one, as `export.frames.results_frame` wants them."""
+        """Read the answers, one by one, as `frames.frames.results_frame` wants them."""
         self.files.troubles.clear()
         states = {one["agent_id"]: one for one in self.read("agents")}
         units = [
@@ -280,12 +280,12 @@ class OldMephisto:
 
 
 def find_blocked(reviews: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Give the workers whom a reviewer has blocked."""
+    """Return the workers whom a reviewer has blocked."""
     return {one["worker_id"] for one in reviews if one["blocked_worker"]}
 
 
 def inputs_of(assignment: tuple[JSONObject, list[JSONObject]] | None, found: OldAnswer) -> JSONObject:
-    """Give ``shared`` and ``unit_data``; where the assignment's file is missing, what the agent's own says."""
+    """Return ``shared`` and ``unit_data``; where the assignment's file is missing, what the agent's own says."""
     if assignment is None:
         return {"shared": found.inputs if isinstance(found.inputs, dict) else {}, "unit_data": []}
     return {"shared": assignment[0], "unit_data": assignment[1]}
@@ -299,7 +299,7 @@ def with_files(outputs: JSON, files: Sequence[str]) -> JSON:
 
 
 def unit_status(unit: Mapping[str, Any], agent: Mapping[str, Any] | None) -> str:
-    """Give the status that a unit of 1.x is in: it follows its agent's only when somebody asks."""
+    """Return the status that a unit of 1.x is in: it follows its agent's only when somebody asks."""
     status = str(unit["status"])
     if agent is None or status not in t.FOLLOWS_AGENT:
         return status
@@ -346,5 +346,5 @@ _KNOWN_AGENTS = {status.value for status in AgentStatus}
 
 
 def agent_status(agent: Mapping[str, Any]) -> AgentStatus | None:
-    """Give the status of an agent; None: there is no such status."""
+    """Return the status of an agent; None: there is no such status."""
     return AgentStatus(agent["status"]) if agent["status"] in _KNOWN_AGENTS else None

@@ -66,7 +66,7 @@ class ImportReport:
             self.remarks[table].update(reasons)
 
     def to_frame(self) -> pd.DataFrame:
-        """Give one row a table, columns `REPORT_COLUMNS`.
+        """Return one row a table, columns `REPORT_COLUMNS`.
 
         ``found`` rows are ``imported``, ``already_there`` (from an earlier import, or known here anyway) or
         ``left_out``; ``remarks`` lists why, and what was changed on the way, each with its number.
@@ -90,7 +90,7 @@ LEFT_OPEN = (
 
 
 def pays(review: JSONObject) -> bool:
-    """Tell whether 1.x paid an answer with this decision."""
+    """Return whether 1.x paid an answer with this decision."""
     return review["after"] in PAID and review["before"] not in PAID
 
 
@@ -150,12 +150,12 @@ class OldRun:
 
 
 def run_id_of(old: Mapping[str, Any], task_name: str) -> str:
-    """Give the id under which a run of 1.x stands here: always the same, and no other run's."""
+    """Return the id under which a run of 1.x stands here: always the same, and no other run's."""
     return own_id(old["task_run_id"], digest(old["creation_date"], old["init_params"], task_name))
 
 
 def digest(*about: object) -> str:
-    """Give a few characters that stand for these values, the same ones each time."""
+    """Return a few characters that stand for these values, the same ones each time."""
     return sha256(repr(about).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
@@ -240,7 +240,7 @@ class RunTransfer:
     def _inputs_of(
         self, assignment: JSONObject, units: Mapping[str, JSONObject]
     ) -> tuple[JSONObject, list[JSONObject]]:
-        """Give what its workers' own files say of an assignment whose own file is missing."""
+        """Return what its workers' own files say of an assignment whose own file is missing."""
         self.report.remark("assignments", "whose data could not be read")
         ids = [unit["agent_id"] for unit in units.values() if unit["assignment_id"] == assignment["assignment_id"]]
         found = (self._answers[id_].inputs for id_ in ids if id_ in self._answers)

@@ -17,7 +17,7 @@ from mephisto_nb.rules.step import Step
 
 
 def check_limits(**limits: object) -> dict[str, float]:
-    """Give the limits that are to change, each a number that can be.
+    """Return the limits that are to change, each a number that can be.
 
     Raises
     ------

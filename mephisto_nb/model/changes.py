@@ -298,5 +298,5 @@ class Changes:
     delivered_n: int | None = None
 
     def __bool__(self) -> bool:
-        """Tell whether there is anything to commit."""
+        """Return whether there is anything to commit."""
         return bool(self.changes or self.events or self.packets or self.last_seq is not None)

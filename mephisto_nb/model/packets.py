@@ -46,7 +46,7 @@ class Packet:
     data: JSONObject = field(default_factory=dict)
 
     def to_dict(self) -> JSONObject:
-        """Give the packet as it travels."""
+        """Return the packet as it travels."""
         return {"packet_type": self.packet_type.value, "subject_id": self.subject_id, "data": self.data}
 
     @classmethod

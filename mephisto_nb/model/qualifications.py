@@ -54,7 +54,7 @@ class Requirement:
     applicable_providers: list[str] | None = field(default=None)
 
     def is_met_by(self, grants: dict[str, int]) -> bool:
-        """Tell whether a worker with these grants (name → value) meets the condition."""
+        """Return whether a worker with these grants (name → value) meets the condition."""
         granted = grants.get(self.qualification_name)
         if self.comparator is C.EXISTS:
             return granted is not None
@@ -63,11 +63,11 @@ class Requirement:
         return granted is not None and _COMPARE[self.comparator](granted, self.value)
 
     def applies_to(self, provider_type: str) -> bool:
-        """Tell whether workers of this provider are held to the condition."""
+        """Return whether workers of this provider are held to the condition."""
         return self.applicable_providers is None or provider_type in self.applicable_providers
 
     def to_dict(self) -> JSONObject:
-        """Give the requirement in Mephisto's dictionary form."""
+        """Return the requirement in Mephisto's dictionary form."""
         return asdict(self) | {"comparator": self.comparator.value}
 
 

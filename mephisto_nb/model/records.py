@@ -105,7 +105,7 @@ class Assignment:
     unit_data: list[JSONObject]
 
     def own_data(self, unit_index: int) -> JSONObject:
-        """Give what the data holds for one unit alone; an extra unit, and a gate's, has nothing."""
+        """Return what the data holds for one unit alone; an extra unit, and a gate's, has nothing."""
         return self.unit_data[unit_index] if 0 <= unit_index < len(self.unit_data) else {}
 
 

@@ -127,7 +127,7 @@ class TaskRunArgs:
 
 
 def minimum_hourly_pay_of(config: JSONObject) -> float:
-    """Give what an hour of a run's work should earn at least, from the configuration that is kept with it; 0: nothing.
+    """Return what an hour of a run's work should earn at least, from its stored configuration; 0: nothing.
 
     Nobody has set a minimum for a run that was imported: Mephisto 1.x knows of none.
     """

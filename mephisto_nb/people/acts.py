@@ -45,7 +45,7 @@ from mephisto_nb.utils.logging import get_logger
 
 
 def read_names(names: Iterable[Any]) -> list[str]:
-    """Give names without the space around them.
+    """Return names without the space around them.
 
     Raises
     ------
@@ -79,7 +79,7 @@ Values: TypeAlias = "int | Sequence[int] | pd.Series[Any]"
 
 
 def pick_workers(given: Whom, provider: str, known: Sequence[Sequence[Any]]) -> list[WorkerKey]:
-    """Give the workers that are meant, in their order; a name may be new, an id may not.
+    """Return the workers that are meant, in their order; a name may be new, an id may not.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def _of_name(given: object, provider: str) -> WorkerKey:
 
 
 def pair_values(workers: Sequence[WorkerKey], value: Values) -> dict[WorkerKey, int]:
-    """Give each worker a value: the same, or the one in their place.
+    """Return each worker a value: the same, or the one in their place.
 
     Raises
     ------
@@ -241,7 +241,7 @@ def _once(workers: Sequence[WorkerKey]) -> tuple[WorkerKey, ...]:
 
 
 def _name(who: str | None) -> str:
-    """Give the name of who does it: the one that is given, or else that of whoever sits here."""
+    """Return the name of who does it: the one that is given, or else that of whoever sits here."""
     if who is not None and not isinstance(who, str):
         raise ConfigError(f"who is {who!r}. Give a name.")
     return login_name() if who is None else who
@@ -431,11 +431,11 @@ class PeopleActs:
         writer.listeners.append(self._take_in)
 
     def last(self, kinds: Collection[ActKind] = OF_ALL) -> Outcome | None:
-        """Give what `undo` would take back of acts of these kinds."""
+        """Return what `undo` would take back of acts of these kinds."""
         return next((one for one in reversed(self._done) if one.act.kind in kinds), None)
 
     def known_workers(self) -> Sequence[Sequence[Any]]:
-        """Give the rows of `PeopleStore.read_workers`, without those who were known for a moment alone, by mistake."""
+        """Return the rows of `PeopleStore.read_workers`, without those who were known by mistake."""
         workers, gone = self.database.people.read_workers(), self.database.people.find_gone_workers()
         return [row for row in workers if row[0] not in gone] if gone else workers
 

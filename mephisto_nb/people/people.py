@@ -32,7 +32,7 @@ from mephisto_nb.rules.gates.table import granted_names, qualification_keys
 
 
 def requires(run: TaskRun, name: str) -> bool:
-    """Tell whether a run asks workers for a qualification, or its gates go by it."""
+    """Return whether a run asks workers for a qualification, or its gates go by it."""
     if any(requirement.get("qualification_name") == name for requirement in run.qualifications):
         return True
     return name in granted_names(run.task_name, _names_in(run.config, qualification_keys()))
@@ -69,7 +69,7 @@ class Qualifications:
         self.composed: list[Requirement] = []
 
     def __call__(self) -> Self:
-        """Give the qualifications themselves, which show as a panel in a notebook."""
+        """Return the qualifications themselves, which show as a panel in a notebook."""
         return self
 
     def panel(self) -> Any:
@@ -229,11 +229,11 @@ class Qualifications:
     # -- questions -------------------------------------------------------------------------------------------
 
     def frame(self) -> pd.DataFrame:
-        """Give one row a qualification (columns: `export.people_frames.qualifications_frame`)."""
+        """Return one row a qualification (columns: `export.people_frames.qualifications_frame`)."""
         return people_frames.qualifications_frame(self._database.people.read_qualifications())
 
     def grants(self, name: str | None = None, *, wide: bool = False) -> pd.DataFrame:
-        """Give one row a grant: of one qualification, or of all.
+        """Return one row a grant: of one qualification, or of all.
 
         Parameters
         ----------
@@ -255,7 +255,7 @@ class Qualifications:
         return people_frames.grants_frame(rows if name is None else [row for row in rows if row[4] == name])
 
     def history(self, name: str | None = None) -> pd.DataFrame:
-        """Give what was done with qualifications, oldest first (columns: `export.people_frames.history_frame`)."""
+        """Return what was done with qualifications, oldest first (columns: `export.people_frames.history_frame`)."""
         events = self._database.people.read_people_events(qualification_name=name)
         history = people_frames.history_frame(events, self._database.people.read_workers())
         return history[history["qualification_name"].notna()].reset_index(drop=True)
@@ -305,7 +305,7 @@ class Workers:
         self._acts, self._database, self._open_panel = acts, acts.database, open_panel
 
     def __call__(self) -> Self:
-        """Give the workers themselves, which show as a panel in a notebook."""
+        """Return the workers themselves, which show as a panel in a notebook."""
         return self
 
     def panel(self) -> Any:
@@ -388,7 +388,7 @@ class Workers:
     # -- questions -------------------------------------------------------------------------------------------
 
     def frame(self) -> pd.DataFrame:
-        """Give one row a worker, over all runs and providers (columns: `export.people_frames.workers_frame`).
+        """Return one row a worker, over all runs and providers (columns: `export.people_frames.workers_frame`).
 
         Who was named in an act that was undone, and never came, is not among them.
         """
@@ -399,7 +399,7 @@ class Workers:
         return people_frames.workers_frame(workers, held, work, paid, self.notes(), minimums)
 
     def history(self, worker_id: str | None = None) -> pd.DataFrame:
-        """Give what was done to workers, or to one, oldest first (columns: `export.people_frames.history_frame`)."""
+        """Return what was done to workers, or to one, oldest first (columns: `export.people_frames.history_frame`)."""
         events, workers = (
             self._database.people.read_people_events(worker_id=worker_id),
             self._database.people.read_workers(),
@@ -408,7 +408,7 @@ class Workers:
         return history[history["worker_id"].notna()].reset_index(drop=True)
 
     def notes(self) -> pd.DataFrame:
-        """Give the notes on workers, oldest first (columns: `export.people_frames.notes_frame`)."""
+        """Return the notes on workers, oldest first (columns: `export.people_frames.notes_frame`)."""
         events, workers = self._database.people.read_people_events(notes=True), self._database.people.read_workers()
         return people_frames.notes_frame(people_frames.history_frame(events, workers), events)
 

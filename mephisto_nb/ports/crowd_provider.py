@@ -99,7 +99,7 @@ class CrowdProvider(ABC, Generic[Args]):
 
     @abstractmethod
     def get_wrapper_js_path(self) -> Path:
-        """Give the file served as ``wrap_crowd_source.js``, which tells the page who the worker is."""
+        """Return the file served as ``wrap_crowd_source.js``, which tells the page who the worker is."""
 
     @abstractmethod
     def identify(self, provider_data: JSONObject) -> Identity:
@@ -112,7 +112,7 @@ class CrowdProvider(ABC, Generic[Args]):
         """
 
     def get_worker_url(self, url: str, worker_name: str) -> str:
-        """Give the link by which this worker comes to the task that is served at `url`."""
+        """Return the link by which this worker comes to the task that is served at `url`."""
         return url
 
     async def setup_resources_for_task_run(self, task_run_id: str, url: str) -> None:

@@ -70,7 +70,7 @@ class MockProvider(CrowdProvider[MockProviderArgs]):
         self._secret = secret
 
     def get_wrapper_js_path(self) -> Path:
-        """Give the script that reads the worker's name from the address."""
+        """Return the script that reads the worker's name from the address."""
         return Path(__file__).parent / "link_page" / "wrap_crowd_source.js"
 
     def identify(self, provider_data: JSONObject) -> Identity:
@@ -101,7 +101,7 @@ class MockProvider(CrowdProvider[MockProviderArgs]):
         return Identity(name, registration)
 
     def get_worker_url(self, url: str, worker_name: str) -> str:
-        """Give the link by which the worker of this name comes, and nobody else should."""
+        """Return the link by which the worker of this name comes, and nobody else should."""
         parts = urlsplit(url)
         query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), (_NAME, worker_name)])
         key = f"key={self._key_of(worker_name.strip())}" if self.args.signed_links else parts.fragment
@@ -112,6 +112,6 @@ class MockProvider(CrowdProvider[MockProviderArgs]):
 
 
 def _printable(value: object) -> str:
-    """Give text stripped, and '' for what is no printable text."""
+    """Return text stripped, and '' for what is no printable text."""
     text = value.strip() if isinstance(value, str) else ""
     return text if text.isprintable() else ""

@@ -61,7 +61,7 @@ async def tell_crowd(run: RunFrames) -> list[str]:
 
 
 def _is_still_due(run: RunFrames, verb: CrowdVerb, row: JSONObject) -> bool:
-    """Tell whether what was due when all of it was read still is: a crowd may take its time, and others decide."""
+    """Return whether what was due when all of it was read still is: a crowd may take its time, and others decide."""
     if "payment_id" in row:
         return PaymentStatus.OWED in run.database.reviews.read_payment_statuses([row["payment_id"]]).values()
     unit_id = row["unit_id"]
@@ -98,7 +98,7 @@ _Due = tuple[CrowdVerb, str, JSONObject, CrowdWork]
 
 
 def _due(run: RunFrames, can: frozenset[CrowdVerb]) -> Iterator[_Due]:
-    """Give what is still to be asked for: what was decided, then what is owed."""
+    """Return what is still to be asked for: what was decided, then what is owed."""
     id_ = run.task_run.task_run_id
     told = {(event.subject_id, event.after) for event in run.database.runs.read_events([id_], why=TOLD)}
     reviews = [one for one in run.database.reviews.read_reviews([id_]) if not one["undoes"] and not one["undone_by"]]

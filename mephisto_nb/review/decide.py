@@ -108,7 +108,7 @@ def make_decision(verdict: str, extras: Extras) -> Decision:
 
 
 def who_decides(who: str | None) -> str:
-    """Give the name of who decides."""
+    """Return the name of who decides."""
     if who is not None:
         return _text("who", who)
     return login_name()
@@ -312,7 +312,7 @@ class ReviewPreview:
         return " ".join([*said, *self.remarks])
 
     def __add__(self, other: ReviewPreview) -> ReviewPreview:
-        """Give what both would do; workers of several runs count for each."""
+        """Return what both would do; workers of several runs count for each."""
         numbers = {name: getattr(self, name) + getattr(other, name) for name in _NUMBERS}
         refused = Counter(self.refused) + Counter(other.refused)
         remarks = tuple(dict.fromkeys((*self.remarks, *other.remarks)))
@@ -323,7 +323,7 @@ _NUMBERS = ("units", "workers", "reward", "bonus", "fees", "payments_cancelled",
 
 
 def find_crowd(provider_type: str) -> type[CrowdProvider[Any]] | None:
-    """Give the class of a provider; None where it is not installed, as for runs of long ago."""
+    """Return the class of a provider; None where it is not installed, as for runs of long ago."""
     try:
         return get_crowd_provider_from_type(provider_type)
     except UnknownTypeError:

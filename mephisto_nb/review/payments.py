@@ -81,7 +81,7 @@ def owed_by_worker(payments: pd.DataFrame, runs: Sequence[TaskRun]) -> pd.DataFr
     Parameters
     ----------
     payments
-        As `export.frames.payments_frame` makes them.
+        As `frames.frames.payments_frame` makes them.
     runs
         The runs that they may be of.
     """
@@ -133,11 +133,11 @@ class Payments:
         self._database, self._writer, self._clock = database, writer, clock
 
     def __call__(self) -> pd.DataFrame:
-        """Return one row a payment, of all runs and of none (columns: `export.frames.payments_frame`)."""
+        """Return one row a payment, of all runs and of none (columns: `frames.frames.payments_frame`)."""
         return frames.payments_frame(self._database.reviews.read_payments(None))
 
     def owed(self, runs: str | Iterable[str] | pd.DataFrame | None = None) -> pd.DataFrame:
-        """Give one row a worker to whom something was ever owed, those first to whom most is.
+        """Return one row a worker to whom something was ever owed, those first to whom most is.
 
         Parameters
         ----------

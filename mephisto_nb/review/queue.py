@@ -24,7 +24,7 @@ MOST_CHOICES = 10
 
 
 def closed_questions(results: pd.DataFrame) -> list[str]:
-    """Give the columns of the answers that are choices: the same few values come again and again."""
+    """Return the columns of the answers that are choices: the same few values come again and again."""
     return [name for name in results.columns if name.startswith("answer.") and _is_closed(results[name].dropna())]
 
 
@@ -36,7 +36,7 @@ def _is_closed(values: pd.Series[Any]) -> bool:
 
 
 def agreement_by_question(results: pd.DataFrame, questions: list[str]) -> dict[str, float]:
-    """Give for each question the share of pairs of answers to one item that are the same; {}: no item has two."""
+    """Return for each question the share of pairs of answers to one item that are the same; {}: no item has two."""
     shares = {}
     for question in questions:
         groups = results.dropna(subset=[question]).groupby("assignment_id")[question]
@@ -95,7 +95,7 @@ def worker_records(
     Parameters
     ----------
     results
-        Answers, as `export.frames.results_frame` makes them.
+        Answers, as `frames.frames.results_frame` makes them.
     reviews
         Decisions of all runs, as rows of a database: what was decided elsewhere counts, too.
     gold
@@ -147,7 +147,7 @@ def gold_accuracy(gates: Sequence[JSONObject]) -> dict[str, float]:
 
 
 def decisions_by_worker(reviews: Sequence[JSONObject]) -> pd.DataFrame:
-    """Give one row a worker on whom something was decided, or noted: how often what, and the notes, oldest first.
+    """Return one row a worker on whom something was decided, or noted: how often what, and the notes, oldest first.
 
     Columns: ``worker_id``, ``decided``, ``accepted``, ``soft_rejected``, ``rejected``, ``notes``. A decision that was
     undone, and what undid it, do not count.
@@ -169,7 +169,7 @@ def decisions_by_worker(reviews: Sequence[JSONObject]) -> pd.DataFrame:
 
 
 def always_same(results: pd.DataFrame, questions: list[str]) -> set[str]:
-    """Give the workers who seem to click through.
+    """Return the workers who seem to click through.
 
     They gave `ENOUGH_ANSWERS` answers or more, said one and the same to every closed question in all of them, and at
     least one of these is said by fewer than four in five of all answers.
@@ -208,9 +208,9 @@ def review_queue(results: pd.DataFrame, records: pd.DataFrame, order: str, *, de
     Parameters
     ----------
     results
-        Answers, as `export.frames.results_frame` makes them; join them by ``unit_id`` for what they say.
+        Answers, as `frames.frames.results_frame` makes them; join them by ``unit_id`` for what they say.
     records
-        What is known of their workers (see `review.records.worker_records`).
+        What is known of their workers (see `review.queue.worker_records`).
     order
         ``worker``: those with the fewest waiting answers first, and each one's together, oldest first.
         ``disagreement``: the lowest ``agreement`` first. ``suspicion``: the highest ``suspicion`` first, and of these
@@ -224,7 +224,7 @@ def review_queue(results: pd.DataFrame, records: pd.DataFrame, order: str, *, de
         ``time_ratio`` is the duration against the median of all answers; ``agreement`` and ``others`` are those of
         `review.agreement.agreement_by_answer`. ``reasons`` lists what speaks against an answer, and ``suspicion``
         counts it: *too fast* (less than a third of the median of at least 5 answers), *disagrees* (with more than
-        half of at least 2 others), *always the same* (see `review.records.always_same`), *rejected before* (fewer
+        half of at least 2 others), *always the same* (see `review.queue.always_same`), *rejected before* (fewer
         than half of the worker's 3 or more decided answers were approved), *failed gold* (fewer than half right).
 
     Raises

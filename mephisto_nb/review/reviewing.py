@@ -82,7 +82,7 @@ class Reviewing:
         worker
             Names of workers: their answers alone.
         extras
-            What comes with it: the fields of `review.decisions.Extras`.
+            What comes with it: the fields of `review.decide.Extras`.
 
         Returns
         -------
@@ -158,11 +158,11 @@ class Reviewing:
         return reduce(add, found, ReviewPreview(said))
 
     def queue(self, order: str = "worker", *, decided: bool = False) -> pd.DataFrame:
-        """Give the answers in the order in which to look at them (see `review.queue.review_queue`)."""
+        """Return the answers in the order in which to look at them (see `review.queue.review_queue`)."""
         return review_queue(self._results(), self.records(), order, decided=decided)
 
     def records(self) -> pd.DataFrame:
-        """Give what is known of each worker who has answered here (see `review.records.worker_records`)."""
+        """Return what is known of each worker who has answered here (see `review.queue.worker_records`)."""
         results = self._results()
         if not self._runs:
             return worker_records(results, [])
@@ -195,11 +195,11 @@ class Reviewing:
         return [(run, theirs) for run, theirs in chosen if theirs]
 
     def units(self) -> pd.DataFrame:
-        """Give the units of all the runs, one row each."""
+        """Return the units of all the runs, one row each."""
         return pd.concat([run.units() for run in self._runs], ignore_index=True)
 
     def results(self) -> pd.DataFrame:
-        """Give the answers of all the runs, one row each."""
+        """Return the answers of all the runs, one row each."""
         return self._results()
 
     async def _each(self, chosen: Sequence[tuple[RunFrames, Wanted]], make: Any) -> pd.DataFrame:

@@ -25,10 +25,10 @@ class Selectable(Protocol):
     """Where answers are selected from."""
 
     def units(self) -> pd.DataFrame:
-        """Give one row a unit."""
+        """Return one row a unit."""
 
     def results(self) -> pd.DataFrame:
-        """Give one row an answer."""
+        """Return one row an answer."""
 
 
 def select(
@@ -37,7 +37,7 @@ def select(
     worker: str | Iterable[str] | None = None,
     meant: Collection[UnitStatus] = frozenset({UnitStatus.COMPLETED}),
 ) -> Wanted:
-    """Tell which units are meant, in order, each once.
+    """Return which units are meant, in order, each once.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def select(
 
 
 def refuse_namesakes(worker: str | Iterable[str], frame: pd.DataFrame) -> list[str]:
-    """Give names of workers, each of which is that of one alone in the rows of a frame.
+    """Return names of workers, each of which is that of one alone in the rows of a frame.
 
     Raises
     ------

@@ -24,17 +24,17 @@ LIMITS: Mapping[str, str] = {
 
 
 def limits_of(rules: RunRules) -> dict[str, float]:
-    """Give the limits in force, by the names that `TaskRunArgs` has for them."""
+    """Return the limits in force, by the names that `TaskRunArgs` has for them."""
     return {name: getattr(rules, field) for name, field in LIMITS.items()}
 
 
 def unheld_units(state: RunState) -> list[Unit]:
-    """Give the units that nobody has or answered yet."""
+    """Return the units that nobody has or answered yet."""
     return state.units_in(UnitStatus.CREATED, UnitStatus.LAUNCHED)
 
 
 def count_over_limit(state: RunState, limit: float) -> int:
-    """Tell how many units on offer would have to wait if no more than `limit` (0: all) were open at once."""
+    """Return how many units on offer would have to wait if no more than `limit` (0: all) were open at once."""
     return min(state.counts[UnitStatus.LAUNCHED], max(0, state.num_out - int(limit))) if limit else 0
 
 
@@ -64,7 +64,7 @@ def launch_more(step: Step) -> int:
 
 
 def _has_room(step: Step, unit: Unit, limit: int) -> bool:
-    """Tell whether one more unit may be open; the seats of people who do something together are opened together."""
+    """Return whether one more unit may be open; the seats of people who do something together are opened together."""
     state, seats = step.state, seats_of(step.state, unit.assignment_id)
     if len(seats) > 1 and seats[0] is not unit:
         return True
@@ -87,7 +87,7 @@ def _newest_on_offer(state: RunState) -> Iterator[str]:
 
 
 def _whole(state: RunState, over: int) -> list[str]:
-    """Give units to withdraw where several people do one assignment: all its seats, or none."""
+    """Return units to withdraw where several people do one assignment: all its seats, or none."""
     found: list[str] = []
     for assignment_id, unit_ids in reversed(state.launched.items()):
         is_untouched = len(unit_ids) == max(1, len(seats_of(state, assignment_id)))

@@ -72,7 +72,7 @@ def cancel(step: Step, payment_id: str, key: str) -> None:
 
 
 def is_paid(step: Step, key: str) -> bool:
-    """Tell whether a worker is owed something under this key, or was."""
+    """Return whether a worker is owed something under this key, or was."""
     return f"{step.state.task_run_id}:{key}" in step.state.payments
 
 
@@ -158,7 +158,7 @@ _NOUN = {
 
 
 def undo_of(outcome: Outcome, who: str | None = None) -> Act:
-    """Give the act that takes another one back, in the name of `who` (None: of whoever did that one).
+    """Return the act that takes another one back, in the name of `who` (None: of whoever did that one).
 
     Workers and qualifications that a grant made stay.
     """
@@ -202,7 +202,7 @@ def _named(workers: list[WorkerKey]) -> str:
 
 
 def events_of(outcome: Outcome) -> list[Event]:
-    """Give the rows that the event log gets of an act: one a worker, and one where the qualification changes."""
+    """Return the rows that the event log gets of an act: one a worker, and one where the qualification changes."""
     act, events = outcome.act, []
     unmade = {change.worker_id for change in act.undoes.changes if change.is_new} if act.undoes else set()
     if outcome.was != outcome.now:

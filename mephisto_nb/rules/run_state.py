@@ -87,7 +87,7 @@ class RunRules:
     gates: GateRules = NO_GATES
 
     def steered(self, steering: Steering) -> RunRules:
-        """Give these rules with the limits that were changed since the launch."""
+        """Return these rules with the limits that were changed since the launch."""
         concurrent, per_worker = steering.max_num_concurrent_units, steering.maximum_units_per_worker
         return replace(
             self,
@@ -257,7 +257,7 @@ class RunState:
         return len(self.assignments) - len(self.gates.units)
 
     def holds_one_of(self, assignment_id: str, worker_id: str) -> bool:
-        """Tell whether a worker holds, or has answered, a unit of an assignment."""
+        """Return whether a worker holds, or has answered, a unit of an assignment."""
         held = self.workers_of.get(assignment_id)
         return held is not None and held[worker_id] > 0
 
@@ -277,7 +277,7 @@ class RunState:
         return self.quiet_since + self.rules.patience if self.rules.patience and not self.is_paused else None
 
     def next_created(self) -> Unit | None:
-        """Give the next unit to launch."""
+        """Return the next unit to launch."""
         while self.created:
             unit = self.units[self.created[0]]
             if unit.status is UnitStatus.CREATED:
@@ -286,11 +286,11 @@ class RunState:
         return None
 
     def units_in(self, *statuses: UnitStatus) -> list[Unit]:
-        """Give the units in one of these statuses."""
+        """Return the units in one of these statuses."""
         return [unit for unit in self.units.values() if unit.status in statuses]
 
     def overdue_agents(self, now: float) -> Iterator[Agent]:
-        """Give the active agents whose deadline has passed, earliest first."""
+        """Return the active agents whose deadline has passed, earliest first."""
         while self._deadlines and self._deadlines[0][0] <= now:
             deadline, agent_id = heappop(self._deadlines)
             agent = self.agents[agent_id]
@@ -298,7 +298,7 @@ class RunState:
                 yield agent
 
     def next_deadline(self) -> float | None:
-        """Give the earliest time at which the clock alone will change something."""
+        """Return the earliest time at which the clock alone will change something."""
         while self._deadlines:
             deadline, agent_id = self._deadlines[0]
             agent = self.agents[agent_id]

@@ -37,18 +37,18 @@ def begin(step: Step, agent: Agent) -> None:
 
 
 def rules_for(state: RunState, assignment_id: str) -> PartnerRules | None:
-    """Give the rules of an assignment that several people do together; None: each works alone."""
+    """Return the rules of an assignment that several people do together; None: each works alone."""
     return state.rules.partners if len(seats_of(state, assignment_id)) > 1 else None
 
 
 def seats_of(state: RunState, assignment_id: str) -> list[Unit]:
-    """Give the seats of an assignment, in order."""
+    """Return the seats of an assignment, in order."""
     found = state.rooms.seats.get(assignment_id, [])
     return found[: len(state.assignments[assignment_id].unit_data)] if found else []
 
 
 def on_offer(state: RunState) -> Iterator[tuple[str, list[str]]]:
-    """Give the launched units by assignment: first of those in which somebody waits, then the oldest."""
+    """Return the launched units by assignment: first of those in which somebody waits, then the oldest."""
     for assignment_id in state.rooms.waiting:
         if assignment_id in state.launched:
             yield assignment_id, state.launched[assignment_id]
@@ -78,13 +78,13 @@ def room_of(step: Step, agent: Agent) -> JSONObject | None:
 
 
 def has_begun(state: RunState, agent: Agent) -> bool:
-    """Tell whether an agent is in the middle of something with others."""
+    """Return whether an agent is in the middle of something with others."""
     unit = state.units.get(agent.unit_id)
     return unit is not None and agent.status in _BEGUN and rules_for(state, unit.assignment_id) is not None
 
 
 def is_offered_again(state: RunState, begun: bool) -> bool:
-    """Tell whether the seat of somebody who has left is for others to take."""
+    """Return whether the seat of somebody who has left is for others to take."""
     rules = state.rules.partners
     return state.closing is None and (not begun or (rules is not None and rules.when_left is WhenLeft.REQUEUE))
 
@@ -161,7 +161,7 @@ def waited_too_long(step: Step, agent: Agent) -> bool:
 
 
 def hopeless(step: Step) -> list[Agent]:
-    """Give those who wait for seats that nobody can take any more."""
+    """Return those who wait for seats that nobody can take any more."""
     state = step.state
     return [
         state.agents[agent_id]

@@ -134,7 +134,7 @@ class Step:
         self.log("agent", agent.agent_id, before, after, why, who)
 
     def change_deadline(self, agent: Agent, deadline: float | None) -> None:
-        """Give an agent more, or less, time."""
+        """Return an agent more, or less, time."""
         agent.deadline = deadline
         self.state.index_agent(agent)
         if agent.agent_id not in self._new:

@@ -46,7 +46,7 @@ class FakeClock:
         self._numbers = itertools.count()
 
     def now(self) -> float:
-        """Give the time as seconds since the epoch."""
+        """Return the time as seconds since the epoch."""
         return self._now
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:

@@ -163,12 +163,12 @@ class _Connection:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether neither side has hung up, as far as is known here."""
+        """Return whether neither side has hung up, as far as is known here."""
         return not (self._writer.is_closing() or self._reader.at_eof())
 
     @property
     def can_be_used_again(self) -> bool:
-        """Tell whether the last answer has come whole, and the connection stays open; false if it was cancelled."""
+        """Return whether the last answer has come whole, and the connection stays open; false if it was cancelled."""
         return self._http.our_state is h11.IDLE and self.is_open
 
     async def ask(self, method: str, where: SplitResult, content_type: str, body: bytes) -> PageAnswer:

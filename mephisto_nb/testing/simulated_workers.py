@@ -35,7 +35,7 @@ class Run(Protocol):
         """The router's URL."""
 
     def get_worker_url(self, worker_name: str) -> str:
-        """Give the link of the worker of this name."""
+        """Return the link of the worker of this name."""
 
 
 @dataclass(slots=True)
@@ -235,7 +235,7 @@ class _Habits:
     reply: ReplyFunction | None = None
 
     def think(self) -> float:
-        """Give how long the next unit takes."""
+        """Return how long the next unit takes."""
         if isinstance(self.thinking_time, tuple):
             return self.chance.uniform(*self.thinking_time)
         return self.thinking_time

@@ -38,7 +38,7 @@ EXTRAS = {
 
 @contextmanager
 def needs(extra: str) -> Iterator[None]:
-    """Tell which extra to install where an import fails for want of it.
+    """Return which extra to install where an import fails for want of it.
 
     Raises
     ------

@@ -22,7 +22,7 @@ def _beginning(milliseconds: int) -> str:
 
 
 def new_id() -> str:
-    """Give a new id: 26 characters, the time in milliseconds (48 bits) and 80 random bits, laid out as in a ULID.
+    """Return a new id: 26 characters, the time in milliseconds (48 bits) and 80 random bits, laid out as in a ULID.
 
     Ids made within one millisecond come in any order: counting up from the last one would make them guessable.
 
@@ -37,7 +37,7 @@ def new_id() -> str:
 
 
 def login_name() -> str:
-    """Give the name that this computer knows somebody by; 'researcher' where it knows none."""
+    """Return the name that this computer knows somebody by; 'researcher' where it knows none."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):  # a container's user may have no name

@@ -45,7 +45,7 @@ def neutralise(text: str, *, keep: str = "") -> str:
 
 
 def get_logger(name: str) -> logging.Logger:
-    """Give the logger of a module, its records made harmless whichever handler they reach.
+    """Return the logger of a module, its records made harmless whichever handler they reach.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def set_mephisto_log_level(level: str | int) -> None:
 
 
 def level_number(level: str | int) -> int:
-    """Give the standard library's number of a level.
+    """Return the standard library's number of a level.
 
     Raises
     ------

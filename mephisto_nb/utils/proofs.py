@@ -41,7 +41,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def uses_wal(path: str) -> bool:
-    """Tell whether a file is an SQLite database whose readers and writer go on side by side."""
+    """Return whether a file is an SQLite database whose readers and writer go on side by side."""
     try:
         with open(path, "rb") as file:
             return file.read(20)[18:] == b"\x02\x02"  # https://sqlite.org/fileformat2.html, section 1.3.3
@@ -71,7 +71,7 @@ class Secret:
         raise AttributeError("a Secret cannot be changed; make another")
 
     def reveal(self) -> str:
-        """Give the secret itself. Do not keep the result in an object that has a repr."""
+        """Return the secret itself. Do not keep the result in an object that has a repr."""
         return self._value
 
     def __eq__(self, other: object) -> bool:
@@ -121,7 +121,7 @@ def operator_proof(token: str, run_id: str, challenge: str) -> str:
 
 
 def link_key(secret: str, name: str) -> str:
-    """Give the key of the link of the worker of this name: 22 characters that an address may hold."""
+    """Return the key of the link of the worker of this name: 22 characters that an address may hold."""
     # Surrogates may come out of JSON.
     digest = hmac.digest(secret.encode(), b"link:" + name.encode("utf-8", "surrogatepass"), hashlib.sha256)
     return base64.urlsafe_b64encode(digest[:_KEY_BYTES]).decode().rstrip("=")

@@ -81,7 +81,7 @@ def _start(function: Callable[[], T], name: str, at_end: Callable[[], None]) -> 
 
 
 def is_async(function: Callable[..., Any]) -> bool:
-    """Tell whether a function of a researcher is to be awaited on the loop: a coroutine function, or what calls one."""
+    """Return whether a researcher's function is to be awaited on the loop: a coroutine function, or what calls one."""
     inner = function.func if isinstance(function, partial) else function
     call = getattr(inner, "__call__", None)  # noqa: B004 - of an object whose call is async
     return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(call)
@@ -97,7 +97,7 @@ _OTHERS = tuple(
 
 
 def raised_in(error: BaseException) -> str:
-    """Give the last line of a researcher's own code that an error came through; "" where there is none.
+    """Return the last line of a researcher's own code that an error came through; "" where there is none.
 
     Examples
     --------

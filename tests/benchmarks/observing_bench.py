@@ -98,7 +98,7 @@ def look(watch: RunWatch, looks: list[float]) -> None:
 
 
 def measure(crowd: Crowd, look_on: Callable[[], None]) -> float:
-    """Give the share of a core that `SECONDS` of changes need, looked at so many times a second."""
+    """Return the share of a core that `SECONDS` of changes need, looked at so many times a second."""
     begin = time.process_time()
     for _ in range(SECONDS * LOOKS_PER_SECOND):
         crowd.go_on(CHANGES_PER_SECOND // LOOKS_PER_SECOND)

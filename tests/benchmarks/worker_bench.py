@@ -64,7 +64,7 @@ async def crowd() -> list[Figure]:
 
 
 def _memory(pid: int) -> float:
-    """Give the resident memory of a process, where /proc tells it."""
+    """Return the resident memory of a process, where /proc tells it."""
     status = Path(f"/proc/{pid}/status")
     if not status.exists():
         return float("nan")

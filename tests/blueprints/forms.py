@@ -44,7 +44,7 @@ def open_form(page: Page, serve: Callable[..., FakeRouter], form: Form, row: Any
 
 
 def serious(page: Page) -> list[str]:
-    """Give what axe-core finds that is serious or worse."""
+    """Return what axe-core finds that is serious or worse."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     found = axe.Axe().run(page, options={"runOnly": {"type": "tag", "values": AA}}).response["violations"]
     bad = [one for one in found if one["impact"] in ("serious", "critical")]

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mephisto_nb.kernel.run_parts import RunTally
 
 from mephisto_nb.blueprints.form import FormBlueprint, FormBlueprintArgs
 from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.kernel.live_run import RunTally
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.tasks import FormTask, form_task
 from tests.blueprints.forms import composed

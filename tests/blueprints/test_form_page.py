@@ -96,7 +96,7 @@ def go_to(page: Page, name: str) -> None:
 
 
 def problem_of(page: Page, name: str) -> str:
-    """Give what a screen reader says is wrong with a field."""
+    """Return what a screen reader says is wrong with a field."""
     return place_of(page, name).evaluate(
         """field => {
           const marked = field.matches("fieldset") ? field.querySelector("[data-problem]") : field;

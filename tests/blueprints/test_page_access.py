@@ -20,7 +20,7 @@ AA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 @pytest.fixture
 def violations(page):
-    """Give what axe finds wrong with the page as it stands."""
+    """Return what axe finds wrong with the page as it stands."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
     def find() -> list[str]:

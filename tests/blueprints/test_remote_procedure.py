@@ -187,7 +187,7 @@ class Page:
         self._sent.put_nowait(data)
 
     async def answer(self) -> tuple[str, Any]:
-        """Give the next answer: to which request, and what."""
+        """Return the next answer: to which request, and what."""
         data = await asyncio.wait_for(self._heard.get(), 10)
         return data["handles"], data.get("error") or json.loads(data["response"])
 

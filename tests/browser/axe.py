@@ -7,7 +7,7 @@ from playwright.async_api import Page
 
 
 async def faults(page: Page) -> list[str]:
-    """Give what axe-core finds that is serious or worse."""
+    """Return what axe-core finds that is serious or worse."""
     found = (await Axe().run(page, options={"resultTypes": ["violations"]})).response["violations"]
     return [
         f"{one['id']}: {[node['target'] for node in one['nodes']]}"

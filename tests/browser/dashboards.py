@@ -76,6 +76,6 @@ class Screen:
                 await self.page.evaluate("new Promise(requestAnimationFrame)")
 
     def told(self) -> list[str]:
-        """Give what the event log says that the researcher did to the run, in order."""
+        """Return what the event log says that the researcher did to the run, in order."""
         rows = self.query("SELECT why FROM events WHERE who = 'operator' AND subject = 'run' ORDER BY event_id")
         return [why for (why,) in rows]

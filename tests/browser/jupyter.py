@@ -40,7 +40,7 @@ class Lab:
     is_notebook7: bool = False
 
     def with_notebook7(self) -> Lab:
-        """Give the same server, whose notebooks are opened in Notebook 7."""
+        """Return the same server, whose notebooks are opened in Notebook 7."""
         return replace(self, is_notebook7=True)
 
     def write_notebook(self, name: str, cells: list[str]) -> Path:

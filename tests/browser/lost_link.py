@@ -57,7 +57,7 @@ class Network:
 
 @asynccontextmanager
 async def network_to(router_url: str) -> AsyncIterator[Network]:
-    """Give a network to a router."""
+    """Return a network to a router."""
     network = Network(router_url)
     server = await network.start()
     yield network

@@ -25,7 +25,7 @@ ANN = "/?worker_id=ann&assignment_id=a1"
 
 
 def built(name: str) -> str:
-    """Give the path of a bundle; skip where it was not built."""
+    """Return the path of a bundle; skip where it was not built."""
     if not (DIST / name).is_file():
         skip_or_fail("the npm bundles were not built: run `make npm`")
     return str(DIST / name)

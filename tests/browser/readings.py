@@ -45,7 +45,7 @@ class Shown:
     rounding: float = 0.0
 
     def holds(self, expected: Range | None) -> bool:
-        """Tell whether the number is one of these, rounded."""
+        """Return whether the number is one of these, rounded."""
         if self.value is None or expected is None:
             return (self.value is None) == (expected is None)
         return expected.low - self.rounding <= self.value <= expected.high + self.rounding

@@ -14,7 +14,7 @@ from tests.display.test_charts import results
 
 
 def drawing(count: int, error: str = "") -> dict[str, Any]:
-    """Give a state of charts, of so many answers."""
+    """Return a state of charts, of so many answers."""
     return {"spec": spec_of(draw_charts(results(count))), "answered": count, "error": error}
 
 

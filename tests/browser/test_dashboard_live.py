@@ -48,7 +48,7 @@ async def readings(screen: Screen) -> list[tuple[float, Reading, float]]:
 
 
 def best_match(truths: list[Truth], begin: float, shown: Reading, end: float) -> list[str]:
-    """Give what is wrong about a reading, whichever moment of the second before it is taken to show."""
+    """Return what is wrong about a reading, whichever moment of the second before it is taken to show."""
     since = begin - 1
     near = [truth for truth in truths if truth.since <= end and truth.until >= since]
     return min((truth.differences(shown, max(since, truth.since), end) for truth in near), key=len)

@@ -36,7 +36,7 @@ async def hand_in(page: Page, answer: str) -> None:
 
 
 def grants_of(run: TaskRun, name: str) -> dict[str, int]:
-    """Give what a worker was granted."""
+    """Return what a worker was granted."""
     return dict(frames_of(run).database.people.get_worker_facts(run.task_run_id, "mock", [name])[name].grants)
 
 

@@ -81,7 +81,7 @@ async def is_linked(page: Page) -> None:
 
 
 def said(run: TaskRun) -> list[tuple[str, Any]]:
-    """Give what was said, in the order in which it is stored."""
+    """Return what was said, in the order in which it is stored."""
     rows = frames_of(run).database.messages.read_live_updates([run.task_run_id])
     read = {
         "worker": lambda data: json.loads(data["args"])["text"],

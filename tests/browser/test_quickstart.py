@@ -84,7 +84,7 @@ async def do_three_units(worker: Page, letter: Path, shots: Path) -> None:
 
 
 def kept_files(lab: Lab) -> list[str]:
-    """Give what is in the files that workers sent, in the data directory that an operator chooses by itself."""
+    """Return what is in the files that workers sent, in the data directory that an operator chooses by itself."""
     return [file.read_text(encoding="utf-8") for file in lab.root.parent.glob(".mephisto/data/runs/*/files/*")]
 
 

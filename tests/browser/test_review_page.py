@@ -83,7 +83,7 @@ async def press(stage: Stage, key: str, told: str) -> None:
 
 
 async def faults(page: Page) -> list[str]:
-    """Give what axe-core finds that is serious or worse."""
+    """Return what axe-core finds that is serious or worse."""
     found = (await Axe().run(page, options={"resultTypes": ["violations"]})).response["violations"]
     return [
         f"{one['id']}: {[node['target'] for node in one['nodes']]}"

@@ -83,7 +83,7 @@ class Truth:
                 yield f"time that {worker} took: {took}"
 
     def _has_people(self, shown: list[tuple[str, str]]) -> bool:
-        """Tell whether these are at work: all, or as many as a list shows before it is folded open."""
+        """Return whether these are at work: all, or as many as a list shows before it is folded open."""
         return set(shown) <= set(self.at_work) and len(set(shown)) in (8, len(self.at_work))
 
     def _has_newest(self, shown: list[tuple[str, str]]) -> bool:

@@ -60,7 +60,7 @@ body {{ margin: 0; padding: 16px; background: var(--jp-layout-color1); font-size
 
 @cache
 def theme(name: str) -> str:
-    """Give the variables of a theme of JupyterLab's own."""
+    """Return the variables of a theme of JupyterLab's own."""
     file = Path(sys.prefix) / f"share/jupyter/lab/themes/@jupyterlab/theme-{name}-extension/index.css"
     return "\n".join(re.findall(r":root\s*\{[^}]*\}", file.read_text(encoding="utf-8")))
 
@@ -105,7 +105,7 @@ class Harness:
         await self.settle()
 
     async def sent(self, kind: str) -> list[dict[str, Any]]:
-        """Give what the page has sent of one kind."""
+        """Return what the page has sent of one kind."""
         found: list[dict[str, Any]] = await self.page.evaluate("kind => sent.filter((one) => one.type === kind)", kind)
         return found
 

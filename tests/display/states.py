@@ -24,7 +24,7 @@ LONG = "a-very-long-task-name-of-somebody-who-writes-everything-into-it-" * 4
 
 
 def units(**counts: int) -> dict[str, int]:
-    """Give the units by status, with the sums."""
+    """Return the units by status, with the sums."""
     all_counts = {name: counts.get(name, 0) for name in UNITS}
     answered = sum(all_counts[name] for name in ("completed", "accepted", "soft_rejected", "rejected"))
     total = sum(all_counts.values()) - all_counts["expired"]
@@ -32,7 +32,7 @@ def units(**counts: int) -> dict[str, int]:
 
 
 def person(number: int, **changes: Any) -> dict[str, Any]:
-    """Give somebody at work."""
+    """Return somebody at work."""
     names = ("ann", "maria", "yusuf", "chen", "olga", "tom", "ifeoma", "lars")
     return {
         "agent_id": f"agent{number}",
@@ -47,7 +47,7 @@ def person(number: int, **changes: Any) -> dict[str, Any]:
 
 
 def answer(number: int, **changes: Any) -> dict[str, Any]:
-    """Give a submission."""
+    """Return a submission."""
     texts = (
         "angry · 5 · We are sorry; your money is on its way.",
         "friendly · 1 · Thank you!",
@@ -65,12 +65,12 @@ def answer(number: int, **changes: Any) -> dict[str, Any]:
 
 
 def notice(key: str, severity: str, reason: str, remedy: str, action: Any = None) -> dict[str, Any]:
-    """Give something to look at."""
+    """Return something to look at."""
     return {"key": key, "severity": severity, "reason": reason, "remedy": remedy, "action": action}
 
 
 def with_changes(base: dict[str, Any], **parts: dict[str, Any] | list[Any]) -> dict[str, Any]:
-    """Give a state with parts merged into it."""
+    """Return a state with parts merged into it."""
     state = deepcopy(base)
     for name, part in parts.items():
         state[name] = {**state[name], **part} if isinstance(part, dict) else part
@@ -78,7 +78,7 @@ def with_changes(base: dict[str, Any], **parts: dict[str, Any] | list[Any]) -> d
 
 
 def pace_of(counts: dict[str, int], per_hour: float | None, median: float | None, is_open: bool) -> dict[str, Any]:
-    """Give the pace of a run that has got its newest 50 answers at one rate."""
+    """Return the pace of a run that has got its newest 50 answers at one rate."""
     left, factor = None, 1.0
     to_do = counts["created"] + counts["launched"] + counts["assigned"]
     if per_hour is not None and is_open and to_do:
@@ -96,7 +96,7 @@ def pace_of(counts: dict[str, int], per_hour: float | None, median: float | None
 
 
 def hourly_of(count: int, median: float | None) -> RunningMedian:
-    """Give what so many answers earned by the hour: half of them a little more than the median, half of them less."""
+    """Return what so many answers earned by the hour: half of them a little more than the median, half of them less."""
     hourly = RunningMedian()
     for number in range(count if median is not None else 0):
         hourly.add((median or 0.0) * 1.13 ** (0.0 if count == 1 else number / (count - 1) - 0.5))
@@ -104,7 +104,7 @@ def hourly_of(count: int, median: float | None) -> RunningMedian:
 
 
 def attention_of(status: str, counts: dict[str, int], pay: dict[Any, int], money: dict[str, Any]) -> list[Any]:
-    """Give what the kernel itself says of a run with these numbers."""
+    """Return what the kernel itself says of a run with these numbers."""
     statistics: Any = SimpleNamespace(
         counts={UnitStatus(name): counts[name] for name in UNITS},
         pay=pay,
@@ -128,7 +128,7 @@ def state_of(
     notices: Sequence[dict[str, Any]] = (),
     **run: Any,
 ) -> dict[str, Any]:
-    """Give the state of a run: all that follows from how its units are, how long they take and what they pay.
+    """Return the state of a run: all that follows from how its units are, how long they take and what they pay.
 
     A picture made of it cannot contradict itself.
     """
@@ -294,7 +294,7 @@ STATES = {
 
 
 def listed(state: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """Give a run as the list of all runs has it."""
+    """Return a run as the list of all runs has it."""
     run, counts = state["run"], state["units"]
     same = {name: run[name] for name in ("id", "name", "title", "status", "launched_at", "ended_at")}
     numbers = {"answered": counts["answered"], "total": counts["total"], "at_work": state["people"]["at_work"]}

@@ -53,7 +53,7 @@ def operator(make_operator: MakeOperator) -> Operator:
 
 
 def told_by(run: Any) -> tuple[dict[str, int], float]:
-    """Give what a display would say now: units by status, and the cost."""
+    """Return what a display would say now: units by status, and the cost."""
     state = watch(run).state()
     return {name: state["units"][name] for name in ("completed", "accepted", "rejected")}, state["money"]["spent"]
 

@@ -16,7 +16,7 @@ from tests.kernel.runs import crowd_of, end_routers, launch, rows, take
 
 
 def results(count: int = 8) -> pd.DataFrame:
-    """Give answers of pairs of people who agree on every second item."""
+    """Return answers of pairs of people who agree on every second item."""
     moments = pd.to_datetime("2026-01-01") + pd.to_timedelta(range(count), unit="min")
     tones = ["angry" if index % 4 != 1 else "glad" for index in range(count)]
     words = [f"words {index}" for index in range(count)]

@@ -9,12 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from mephisto_nb.kernel.run_parts import RunTally
 
 from mephisto_nb.display.dashboard.attention import LONELY, describe_attention
 from mephisto_nb.display.dashboard.moment import LINK_AWAY, Moment, describe_money
 from mephisto_nb.display.dashboard.statistics import RunStatistics
 from mephisto_nb.kernel.client_io_handler import Absence
+from mephisto_nb.kernel.live_run import RunTally
 from mephisto_nb.model.packets import PacketType
 from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.rules.launching import launch_more

@@ -17,7 +17,7 @@ S = UnitStatus
 
 
 def hourly(*amounts: float) -> RunningMedian:
-    """Give what answers earned by the hour."""
+    """Return what answers earned by the hour."""
     found = RunningMedian()
     for amount in amounts:
         found.add(amount)
@@ -112,7 +112,7 @@ class Watched:
         self.statistics.take(self.run.last)
 
     def same_from_scratch(self) -> bool:
-        """Tell whether a second look, at everything, says the same."""
+        """Return whether a second look, at everything, says the same."""
         again = RunStatistics(self.run.state)
         return all(_facts(one) == _facts(self.statistics) for one in (again, self.statistics))
 

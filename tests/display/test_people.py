@@ -72,7 +72,7 @@ def model(operator: Operator) -> PeopleModel:
 
 
 def rows_of(operator: Operator) -> dict[str, Any]:
-    """Give all that is about people, without ids and times."""
+    """Return all that is about people, without ids and times."""
     grants, history = operator.qualifications.grants(), operator.workers.history()
     about = operator.qualifications.history()
     told = pd.concat([history, about])[["worker_name", "action", "qualification_name", "value_before", "value", "why"]]

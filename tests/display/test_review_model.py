@@ -63,7 +63,7 @@ async def ask(model: ReviewModel, what: str, args: dict[str, Any]) -> Any:
 
 
 def rows_of(operator: Operator, run: Any) -> dict[str, Any]:
-    """Give all that a decision leaves, without ids and times."""
+    """Return all that a decision leaves, without ids and times."""
     reviews, payments = run.review.decisions(), operator.payments()
     told = ["worker_name", "before", "after", "note", "message", "who", "bonus"]
     return {
@@ -76,14 +76,14 @@ def rows_of(operator: Operator, run: Any) -> dict[str, Any]:
 
 
 def counts_of(model: ReviewModel) -> dict[str, int]:
-    """Give how many answers have which status; all of them are named, so that none is forgotten on the way."""
+    """Return how many answers have which status; all of them are named, so that none is forgotten on the way."""
     counts = model.state()["counts"]
     assert set(counts) == {"completed", "accepted", "soft_rejected", "rejected"}
     return {status: number for status, number in counts.items() if number}
 
 
 def decide(verdict: str, unit_id: str, **extras: Any) -> dict[str, Any]:
-    """Give the message of a key."""
+    """Return the message of a key."""
     return {"action": "decide", "args": {"verdict": verdict, "unit_id": unit_id, "seen": "completed", **extras}}
 
 

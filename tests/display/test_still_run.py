@@ -30,7 +30,7 @@ class Words(HTMLParser):
 
 
 def both(state: dict[str, Any]) -> tuple[str, str]:
-    """Give the words of the HTML, and the plain text."""
+    """Return the words of the HTML, and the plain text."""
     drawn = draw_run(state)
     return Words(drawn["text/html"]).text, drawn["text/plain"]
 

@@ -105,7 +105,7 @@ def targets_of_make() -> str:
 
 
 def is_known(command: str) -> bool:
-    """Tell whether there is what a command names."""
+    """Return whether there is what a command names."""
     match command.split():
         case ["make"]:
             return True
@@ -149,7 +149,7 @@ def test_links_lead_somewhere(page: Page) -> None:
 
 
 def leads_somewhere(page: Page, link: str) -> bool:
-    """Tell whether there is the file, and in it the heading, that a link of a page names."""
+    """Return whether there is the file, and in it the heading, that a link of a page names."""
     if link.startswith("https://"):
         return True
     file, _, anchor = link.partition("#")
@@ -162,7 +162,7 @@ def leads_somewhere(page: Page, link: str) -> bool:
 
 
 def is_made(target: Path) -> bool:
-    """Tell whether a build puts this file there: the reference, or a copy of a notebook."""
+    """Return whether a build puts this file there: the reference, or a copy of a notebook."""
     from docs.generate.write import REFERENCE
 
     if target.parent == DOCS / "notebooks":
@@ -218,7 +218,7 @@ def test_a_name_that_a_page_speaks_of_exists(page: Page) -> None:
 
 
 def exists(name: str) -> bool:
-    """Tell whether the operator, a run or the package has what a page calls so."""
+    """Return whether the operator, a run or the package has what a page calls so."""
     from docs.generate.look_up import OBJECTS, attribute_docs, parts
 
     first, *path = name.split(".")

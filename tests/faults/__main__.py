@@ -48,7 +48,7 @@ async def run_seeds(seeds: list[int], at_once: int, zygote: Zygote, postgresql: 
 
 
 def summary(outcomes: list[Outcome]) -> str:
-    """Give a table: how many seeds met each kind of fault, and how many of those failed."""
+    """Return a table: how many seeds met each kind of fault, and how many of those failed."""
     met, failed = Counter[str](), Counter[str]()
     for outcome in outcomes:
         met.update(outcome.happened)

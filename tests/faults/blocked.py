@@ -74,7 +74,7 @@ async def _arrive(worker: SimulatedWorker, figures: Figures) -> None:
 
 
 async def measure(seconds: float, zygote: Zygote) -> tuple[Figures, str]:
-    """Give the figures, and what the run says of it afterwards."""
+    """Return the figures, and what the run says of it afterwards."""
     async with started(Plan(0, assignments=100, units_per_assignment=1), zygote) as machine:
         figures = await work_beside(machine, seconds)
         return figures, await machine.ask_absence()

@@ -46,7 +46,7 @@ class Facts:
         return {agent.agent_id: agent for agent in self.snapshot.agents}
 
     def path(self, subject: str, subject_id: str) -> list[Event]:
-        """Give the changes of state of one unit or agent."""
+        """Return the changes of state of one unit or agent."""
         events = (event for event in self.events if event.subject == subject and event.subject_id == subject_id)
         return [event for event in events if event.after is not None]
 
@@ -72,7 +72,7 @@ def read_facts(database_url: str, run_directory: Path) -> Facts:
 
 
 def check(facts: Facts, told: Told, plan: Plan) -> list[str]:
-    """Give what is not as it must be."""
+    """Return what is not as it must be."""
     checks = (_answers(facts, told), _holders(facts), _paths(facts), _workers(facts, told))
     more = (_pages(facts, told, plan), _talks(facts, told), _end(facts, plan), _pay(facts))
     return [problem for found in (*checks, *more) for problem in found] + told.errors

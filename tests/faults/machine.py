@@ -87,7 +87,7 @@ class Machine:
             self._command(do="end", how=how)
 
     async def ask_absence(self) -> str:
-        """Give what the run says about how long its kernel was away."""
+        """Return what the run says about how long its kernel was away."""
         self._absence = asyncio.get_running_loop().create_future()
         self._command(do="tell absence")
         return await self._absence

@@ -125,7 +125,7 @@ def make_plan(seed: int) -> Plan:
 
 
 def _share(kinds: tuple[str, ...], count: int, seed: int) -> list[str]:
-    """Give the next `count` of all kinds in an order that changes with each round through them."""
+    """Return the next `count` of all kinds in an order that changes with each round through them."""
     found = []
     for position in range(seed * count, (seed + 1) * count):
         cycle, index = divmod(position, len(kinds))

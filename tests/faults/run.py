@@ -81,7 +81,7 @@ class _Run:
         return self._crowd.told
 
     async def to_its_end(self) -> str | None:
-        """Give why the run failed, if it did."""
+        """Return why the run failed, if it did."""
         self._outcome.happened |= set(self._plan.pages.values())
         working = asyncio.create_task(self._crowd.work())
         stopping = asyncio.create_task(self._stop())

@@ -18,7 +18,7 @@ TIMES = {"accepted_at", "submitted_at", "deadline", "at", "created_at", "ended_a
 
 
 def has_types(frame: pd.DataFrame) -> bool:
-    """Tell whether all times are UTC timestamps."""
+    """Return whether all times are UTC timestamps."""
     found = {str(frame[name].dtype) for name in TIMES & set(frame.columns)}
     assert found <= {"datetime64[us, UTC]"}, found
     return True

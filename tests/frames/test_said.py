@@ -15,7 +15,7 @@ HOSTILE = "<script>alert(1)</script>\ud800"
 
 
 def sent(metadata: Any, number: int = 1, files: Any = ()) -> dict[str, Any]:
-    """Give a row as the database does."""
+    """Return a row as the database does."""
     owner = {"task_run_id": "run", "worker_name": "ann", "worker_id": "w", "unit_id": "u", "agent_id": "a"}
     return {**owner, "id": number, "received_at": 1000.0, "data": {"metadata": metadata, "files": list(files)}}
 
@@ -25,7 +25,7 @@ def frame(*rows: dict[str, Any]) -> pd.DataFrame:
 
 
 def values(found: pd.DataFrame, *columns: str) -> list[list[Any]]:
-    """Give rows, with None for what is missing."""
+    """Return rows, with None for what is missing."""
     rows = found[list(columns)].values.tolist()
     return [[None if isinstance(value, float) and value != value else value for value in row] for row in rows]
 

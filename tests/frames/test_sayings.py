@@ -8,7 +8,7 @@ from mephisto_nb.frames.frames import messages_frame
 
 
 def record(*turns: tuple[str, str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Give rows as a database does: whose record, who sent it, and what."""
+    """Return rows as a database does: whose record, who sent it, and what."""
     about = {"task_run_id": "run", "assignment_id": "talk", "assignment_index": 0, "unit_index": 0, "at": 1.0}
     names = {"agent_id": "{}", "unit_id": "unit of {}", "worker_id": "id of {}", "worker_name": "{}"}
     return [

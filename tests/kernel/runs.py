@@ -42,13 +42,13 @@ async def launch(
 
 
 def rows(count: int) -> list[dict[str, Any]]:
-    """Give task data."""
+    """Return task data."""
     return [{"text": f"text {index}"} for index in range(count)]
 
 
 @asynccontextmanager
 async def crowd_of(run: Run | str) -> AsyncIterator[Crowd]:
-    """Give the workers of a run, who come by their own links if there is more than its URL."""
+    """Return the workers of a run, who come by their own links if there is more than its URL."""
     async with PageClient() as session:
         yield lambda name: make_worker(run, name, session)
 
@@ -70,7 +70,7 @@ async def work_to_the_end(run: TaskRun) -> None:
 
 
 def router_pid(run: TaskRun) -> int:
-    """Give the process of a run's router."""
+    """Return the process of a run's router."""
     return int(json.loads((parts_of(run).directory / "router.json").read_text())["pid"])
 
 
@@ -102,7 +102,7 @@ async def end_routers(directory: Path) -> None:
 
 
 def run_directories(directory: Path) -> list[Path]:
-    """Give the runs' own directories."""
+    """Return the runs' own directories."""
     return list((directory / "runs").glob("*"))
 
 
@@ -127,7 +127,7 @@ def log_of(pid: int) -> Path | None:
 
 
 def nothing_is_left(data_dir: Path) -> bool:
-    """Tell whether a launch that failed has left no directory, no row and no process."""
+    """Return whether a launch that failed has left no directory, no row and no process."""
     with closing(sqlite3.connect(data_dir / "mephisto_nb.db")) as database:
         tables = ("task_runs", "assignments", "units", "agents", "events", "outbox")
         counts = {table: database.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}

@@ -9,7 +9,7 @@ from tests.source_tree import Module, package
 
 
 def patches(module: Module) -> Iterator[str]:
-    """Give where a module sets an attribute of another object than `self`."""
+    """Return where a module sets an attribute of another object than `self`."""
     for node in ast.walk(module.tree):
         is_set = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del)
         if is_set and ast.unparse(node.value) != "self":

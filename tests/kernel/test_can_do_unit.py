@@ -21,7 +21,7 @@ async def launch_with(operator: Operator, hook: Callable[..., Any], count: int =
 
 
 def why(run: TaskRun) -> list[str]:
-    """Give the reasons in the event log that are about requests."""
+    """Return the reasons in the event log that are about requests."""
     events = run.events()
     return list(events[events["subject"] == "request"]["why"])
 

@@ -344,7 +344,7 @@ async def comes(run: TaskRun, group: asyncio.TaskGroup, person: Any, reply: Any,
 
 
 def statuses(run: TaskRun, one: SimulatedTalk) -> list[str]:
-    """Give what somebody went through."""
+    """Return what somebody went through."""
     events = run.events()
     return list(events.loc[(events["subject_id"] == one.agent_id) & events["after"].notna(), "after"])
 

@@ -47,7 +47,7 @@ async def failing_rows_later() -> AsyncIterator[dict[str, Any]]:
 
 
 def only_supervised() -> bool:
-    """Tell whether no task is left but the test's own and the supervisor."""
+    """Return whether no task is left but the test's own and the supervisor."""
     names = {task.get_name() for task in asyncio.all_tasks() - {asyncio.current_task()}}
     return names <= {"mephisto_nb-supervisor"}
 

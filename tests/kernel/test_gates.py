@@ -48,12 +48,12 @@ def right(text: str) -> str:
 
 
 def is_right(name: str, accuracy: float, text: str) -> bool:
-    """Tell whether a worker of this accuracy is right about a text: by chance, but the same each time."""
+    """Return whether a worker of this accuracy is right about a text: by chance, but the same each time."""
     return random.Random(f"{name} {text}").random() < accuracy
 
 
 def has_all(state: RunState, sent: int) -> bool:
-    """Tell whether so many answers have come in and been judged."""
+    """Return whether so many answers have come in and been judged."""
     return sum(agent.submitted_at is not None for agent in state.agents.values()) == sent and not state.gates.unjudged
 
 

@@ -37,7 +37,7 @@ class Engine:
         self.recorded.append(said["data"])
 
     def rows_of(self, agent: RunningAgent) -> list[tuple[str, JSONObject]]:
-        """Give the record as a database would: what the page sent is there before all that came of it."""
+        """Return the record as a database would: what the page sent is there before all that came of it."""
         return [*(("worker", turn.data) for turn in agent.history if turn.sender == "worker"), *self.rows]
 
 
@@ -73,7 +73,7 @@ def agent(engine: Engine, ahead: Ahead) -> RunningAgent:
 
 
 async def heard(agent: RunningAgent) -> list[Any]:
-    """Give all that task code can hear now."""
+    """Return all that task code can hear now."""
     found = []
     while agent.talk.pending_actions:
         found.append((await agent.get_live_update())["update_id"])

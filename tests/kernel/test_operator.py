@@ -21,7 +21,7 @@ from tests.kernel.runs import crowd_of, end_routers, has_ended, kill, launch, ro
 
 
 def tasks() -> set[str]:
-    """Give the names of the tasks that are running, but for this test's own."""
+    """Return the names of the tasks that are running, but for this test's own."""
     return {task.get_name() for task in asyncio.all_tasks() - {asyncio.current_task()}}
 
 

@@ -31,7 +31,7 @@ def stored(data_dir: Path, column: str) -> Any:
 
 
 def acts(run: TaskRun) -> list[str]:
-    """Give why each row is in the log that somebody left who steered the run."""
+    """Return why each row is in the log that somebody left who steered the run."""
     events = run.events()
     return list(events[(events["subject"] == "run") & (events["who"] == "operator")]["why"])
 

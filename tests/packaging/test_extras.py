@@ -83,7 +83,7 @@ def test_every_import_is_of_the_core_or_says_its_extra() -> None:
 
 
 def is_allowed(where: str, name: str, extra: str | None) -> bool:
-    """Tell whether a plain install has a package, or the import names the extra that brings it."""
+    """Return whether a plain install has a package, or the import names the extra that brings it."""
     if extra is not None:
         return name in EXTRAS[extra].packages
     core = names_of(PROJECT["dependencies"])

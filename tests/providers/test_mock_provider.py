@@ -17,14 +17,14 @@ provider = MockProvider(MockProviderArgs(signed_links=False))
 
 
 def signing(secret: str = "s" * 64) -> MockProvider:
-    """Give a provider of a run with this secret."""
+    """Return a provider of a run with this secret."""
     made = MockProvider(MockProviderArgs())
     made.take_run_secret(Secret(secret))
     return made
 
 
 def come_by(link: str, **changes: Any) -> dict[str, Any]:
-    """Give the registration of a page that was opened by this link."""
+    """Return the registration of a page that was opened by this link."""
     parts = urlsplit(link)
     [name] = parse_qs(parts.query)["worker_id"]
     data = {"worker_name": name, "agent_registration_id": f"token-{name}"}

@@ -30,7 +30,7 @@ WITHOUT_HTTPTOOLS = Path(__file__).with_name("without_httptools")
 
 
 def environment(http: str = os.environ.get("MEPHISTO_TEST_HTTP", "")) -> dict[str, str]:
-    """Give a router's environment."""
+    """Return a router's environment."""
     if http != "h11":
         return dict(os.environ)
     paths = [str(WITHOUT_HTTPTOOLS), os.environ.get("PYTHONPATH", "")]
@@ -109,14 +109,14 @@ class Operator:
         return json.loads(await asyncio.wait_for(self.socket.recv(), PATIENCE))
 
     async def next_of(self, kind: str) -> dict[str, Any]:
-        """Give the next frame of this type; keep the messages that come before."""
+        """Return the next frame of this type; keep the messages that come before."""
         while (frame := await self.receive())["type"] != kind:
             if frame["type"] == "messages":
                 self.messages += frame["messages"]
         return frame
 
     async def message(self, packet_type: str | None = None) -> tuple[int, dict[str, Any]]:
-        """Give the next message (of this type): its number and packet. It is acknowledged."""
+        """Return the next message (of this type): its number and packet. It is acknowledged."""
         while True:
             while not self.messages:
                 self.messages += (await self.next_of("messages"))["messages"]

@@ -16,7 +16,7 @@ async def talk(page, agent, *update_ids):
 
 
 async def frames_until(operator, count):
-    """Give what was told ahead, and the ids of the live messages as they came in their places."""
+    """Return what was told ahead, and the ids of the live messages as they came in their places."""
     ahead, in_place = [], []
     while len(in_place) < count:
         frame = await operator.receive()

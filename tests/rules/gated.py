@@ -138,11 +138,11 @@ class Gated(Rehearsal):
         return self.unit_of(agent).unit_index
 
     def worker(self, name: str) -> dict[str, int]:
-        """Give what a worker has been granted."""
+        """Return what a worker has been granted."""
         return self.grants.get(self.workers[name].worker_id, {})
 
 
 def code_of(outcome: Any) -> str:
-    """Give why a page gets nothing."""
+    """Return why a page gets nothing."""
     assert isinstance(outcome, Refusal), outcome
     return str(outcome.code)

@@ -74,6 +74,6 @@ class Rehearsal:
 
 
 def facts_of(name: str = "ann", **fields: Any) -> WorkerFacts:
-    """Give the facts of a worker who has been here before."""
+    """Return the facts of a worker who has been here before."""
     blocked = fields.pop("blocked", False)
     return WorkerFacts(Worker(f"id of {name}", name, "mock", blocked), **fields)

@@ -10,7 +10,7 @@ from mephisto_nb.rules.run_state import RunState
 
 
 def summarize(state: RunState) -> dict[str, Any]:
-    """Give rows and indexes; orders that carry no meaning, and entries that say nothing, are left out."""
+    """Return rows and indexes; orders that carry no meaning, and entries that say nothing, are left out."""
     return {
         "rows": (state.assignments, state.units, state.agents),
         "run": (state.opened_at, state.generator_done, state.last_seq, state.last_n, state.last_submission_at),

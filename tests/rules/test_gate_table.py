@@ -30,7 +30,7 @@ def strings(node: ast.AST) -> Iterator[str]:
 
 
 def names_a_gate(node: ast.AST) -> bool:
-    """Tell whether a piece of code asks which gate something is."""
+    """Return whether a piece of code asks which gate something is."""
     if isinstance(node, ast.Attribute):
         return isinstance(node.value, ast.Name) and node.value.id == "Gate" and node.attr in Gate.__members__
     if isinstance(node, ast.Compare):

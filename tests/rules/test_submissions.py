@@ -13,7 +13,7 @@ from tests.rules.rehearsal import Rehearsal
 
 
 def _late(*units_each: int) -> tuple[Rehearsal, Agent]:
-    """Give a run and an agent who was timed out."""
+    """Return a run and an agent who was timed out."""
     run = Rehearsal(*units_each)
     agent = run.take("ann")
     run.leave(agent, AgentStatus.TIMEOUT)

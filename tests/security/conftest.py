@@ -91,7 +91,7 @@ async def stranger(router):
 
 @pytest.fixture
 def grows_less_than(router):
-    """Give a check that the router's memory has grown by less than so many bytes since the test began."""
+    """Return a check that the router's memory has grown by less than so many bytes since the test began."""
     before = resident_bytes(router.process.pid)
 
     def check(limit):

@@ -130,13 +130,13 @@ async def fire(address, operator, shots, guns=GUNS):
 
 
 async def make_targets(operator, at_work):
-    """Give agents of every kind: many at work, some in their introduction, and some that are gone."""
+    """Return agents of every kind: many at work, some in their introduction, and some that are gone."""
     statuses = ["in task"] * at_work + ["onboarding", "returned", "completed", "waiting", "expired"]
     return [await operator.give_agent(status=status) for status in statuses]
 
 
 async def read_schema(address, session):
-    """Give the schema that a router publishes."""
+    """Return the schema that a router publishes."""
     return await (await Browser(address, session).get("/openapi.json")).json()
 
 

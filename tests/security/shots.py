@@ -197,7 +197,7 @@ class Gunner:
 
 
 def _as_text(raw):
-    """Give text where this is text: a library would not send anything else as such."""
+    """Return text where this is text: a library would not send anything else as such."""
     try:
         return raw.decode()
     except UnicodeDecodeError:

@@ -10,7 +10,7 @@ PATIENCE = 15.0
 
 
 def resident_bytes(pid):
-    """Give how much memory a process holds."""
+    """Return how much memory a process holds."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
@@ -78,7 +78,7 @@ class Stranger:
                 await self.send(data)
 
     async def rest(self):
-        """Give all that the router says until it hangs up."""
+        """Return all that the router says until it hangs up."""
         answer = b""
         with contextlib.suppress(ConnectionError):
             async with asyncio.timeout(PATIENCE):
@@ -87,7 +87,7 @@ class Stranger:
         return answer
 
     async def status(self):
-        """Give the status of the next answer; 0 where the router hung up without one."""
+        """Return the status of the next answer; 0 where the router hung up without one."""
         with contextlib.suppress(ConnectionError):
             line = await asyncio.wait_for(self.reader.readline(), PATIENCE)
             return int(line.split()[1]) if line else 0

@@ -14,7 +14,7 @@ __all__ = ["data_dir", "make_operator", "real_operator"]
 
 
 def entropy_bits(texts):
-    """Give a lower bound of what each text hides: letter by letter, from how often each letter stands there."""
+    """Return a lower bound of what each text hides: letter by letter, from how often each letter stands there."""
     columns = zip(*texts, strict=True)
     return sum(column_entropy(column) for column in columns)
 

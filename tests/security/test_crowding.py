@@ -19,7 +19,7 @@ MIB = 1024 * 1024
 
 
 def as_many_as_allowed(wanted):
-    """Give how many sockets this machine lets one process have, `wanted` at most."""
+    """Return how many sockets this machine lets one process have, `wanted` at most."""
     return min(wanted, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
 
 

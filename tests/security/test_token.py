@@ -25,7 +25,7 @@ __all__ = ["data_dir", "make_operator", "real_operator"]
 
 
 def texts_below(directory):
-    """Give all files of a directory, but for the one that the token belongs into."""
+    """Return all files of a directory, but for the one that the token belongs into."""
     files = (path for path in directory.rglob("*") if path.is_file() and path.name != "router_config.json")
     return {str(path): path.read_bytes() for path in files}
 

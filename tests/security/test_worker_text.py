@@ -40,7 +40,7 @@ async def write_everywhere(worker, text):
 
 
 async def finished_run(operator):
-    """Give a run in which each worker wrote another of the harmful texts."""
+    """Return a run in which each worker wrote another of the harmful texts."""
     run = await launch(operator, rows(len(HARMFUL)), shared={"on_unit_submitted": complain})
     async with crowd_of(run.url) as worker:
         for number, text in enumerate(HARMFUL):

@@ -41,7 +41,7 @@ class Canned:
 
 
 def dashboard(name: str) -> Any:
-    """Give the dashboard of a canned state, or the list of all runs."""
+    """Return the dashboard of a canned state, or the list of all runs."""
     state = RUNS if name == ALL_RUNS else STATES[name]
 
     async def find(topic: str) -> Subject:
@@ -52,12 +52,12 @@ def dashboard(name: str) -> Any:
 
 
 def narrow(name: str) -> Any:
-    """Give the same in a narrow column."""
+    """Return the same in a narrow column."""
     return ipywidgets.Box([dashboard(name)], layout=ipywidgets.Layout(width="360px"))
 
 
 def charts(count: int) -> Any:
-    """Give charts of so many answers."""
+    """Return charts of so many answers."""
     drawing = {"spec": spec_of(draw_charts(answers(count))), "answered": count, "error": ""}
 
     async def find(topic: str) -> Subject:
@@ -67,7 +67,7 @@ def charts(count: int) -> Any:
 
 
 def answers(count: int) -> pd.DataFrame:
-    """Give answers of pairs of people to questions of several kinds."""
+    """Return answers of pairs of people to questions of several kinds."""
     numbers = range(count)
     moments = pd.to_datetime("2026-11-26 14:00") + pd.to_timedelta([20 * n + 37 * (n % 3) for n in numbers], unit="s")
     return pd.DataFrame(

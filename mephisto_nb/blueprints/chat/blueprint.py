@@ -98,7 +98,7 @@ class ChatBlueprint(StaticHTMLBlueprint):
             (directory / "instruction.html").write_text(self._instruction.html, encoding="utf-8")
 
     def get_frontend_args(self) -> JSONObject:
-        """Give the task configuration, and what the conversation's page has to know."""
+        """Return the task configuration, and what the conversation's page has to know."""
         chat: JSONObject = {
             "take_turns": self.args.take_turns,
             "has_instruction": self._instruction is not None,
@@ -110,22 +110,22 @@ class ChatBlueprint(StaticHTMLBlueprint):
         return {**super().get_frontend_args(), **chat, **title}
 
     def get_init_data(self, shared: JSONObject, unit_data: JSONObject) -> JSON:
-        """Give a worker the row; bundles of ``bootstrap-chat`` look for it in ``task_data``."""
+        """Return a worker the row; bundles of ``bootstrap-chat`` look for it in ``task_data``."""
         return {**shared, **unit_data, "task_data": {**shared, **unit_data}}
 
     def get_page_data(self, init_data: JSON) -> JSON:
-        """Give the columns that the form and the instruction use; a bundle gets all, and so does the code."""
+        """Return the columns that the form and the instruction use; a bundle gets all, and so does the code."""
         if not isinstance(init_data, dict) or given(self.args.custom_source_bundle):
             return init_data
         row = super().get_page_data({name: value for name, value in init_data.items() if name != "task_data"})
         return {**row, "task_data": row} if isinstance(row, dict) else row
 
     def get_partner_rules(self) -> PartnerRules | None:
-        """Give what holds when somebody waits or leaves."""
+        """Return what holds when somebody waits or leaves."""
         return partner_rules(self.args) if self.args.units_per_assignment > 1 else None
 
     def get_agent_name(self, seat: int, data: JSONObject) -> str:
-        """Give the name of a seat: of the row, of `names`, or by its number."""
+        """Return the name of a seat: of the row, of `names`, or by its number."""
         if isinstance(data.get("name"), str):
             return str(data["name"])
         return self.args.names[seat] if seat < len(self.args.names) else super().get_agent_name(seat, data)

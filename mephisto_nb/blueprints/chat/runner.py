@@ -132,7 +132,7 @@ def with_own_names(args: ChatBlueprintArgs) -> None:
 
 
 def partner_rules(args: ChatBlueprintArgs) -> PartnerRules:
-    """Give the rules of the waiting room, and of leaving."""
+    """Return the rules of the waiting room, and of leaving."""
     return PartnerRules(
         waiting_timeout=args.waiting_room_timeout,
         when_waited=WhenWaited(args.when_waited),
@@ -318,12 +318,12 @@ class ChatRunner(TaskRunner):
         self._function: Conversation | None = given if self._inner is None else None
 
     def get_init_data(self, init_data: JSON, history: Sequence[Turn]) -> JSON:
-        """Give a page the row, and what it has to show again, under the name that ``mephisto-task`` looks for."""
+        """Return a page the row, and what it has to show again, under the name that ``mephisto-task`` looks for."""
         row = init_data if isinstance(init_data, dict) else {}
         return {**row, "past_live_updates": [turn.data for turn in history]}
 
     def get_example_turns(self) -> Sequence[Turn]:
-        """Give a line to be looked at, of a partner or a program; it is the viewer's turn."""
+        """Return a line to be looked at, of a partner or a program; it is the viewer's turn."""
         name = "Interviewer" if self.shared_state.bot is None else Bot.of(self.shared_state.bot).name
         if self._args.units_per_assignment > 1:
             name = self._args.names[1] if self._args.names else "Person 2"
@@ -367,7 +367,7 @@ class ChatRunner(TaskRunner):
 
 
 def as_said_by(agent: LiveAgent, message: JSONObject) -> JSONObject:
-    """Give a message as the others hear it: under the name of who said it, and as the one message that it is."""
+    """Return a message as the others hear it: under the name of who said it, and as the one message that it is."""
     heard = {"text": str(message.get("text", "")), "id": agent.name, "task_data": {}}
     return {**heard, "update_id": message["update_id"]} if "update_id" in message else heard
 
@@ -420,7 +420,7 @@ async def _talk_in_turns(agents: LiveAgents, args: ChatBlueprintArgs) -> None:
 
 
 async def _clock_of(agents: LiveAgents, args: ChatBlueprintArgs) -> Callable[[], float | None]:
-    """Give how much time is left, from when people began: a restart does not give them more."""
+    """Return how much time is left, from when people began: a restart does not give them more."""
     if not args.talk_seconds:
         return lambda: None
     began = await agents[0].once(time.time)

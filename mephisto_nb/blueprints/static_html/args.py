@@ -67,7 +67,7 @@ _SCRIPT_SOURCE = re.compile(r"https?://[A-Za-z0-9.*-]+(:\d+)?(/[^\s;,'\"?#]*)?")
 
 
 def given(value: str | None) -> bool:
-    """Tell whether a text setting was set to something."""
+    """Return whether a text setting was set to something."""
     return bool(value and value != "???")
 
 

@@ -66,7 +66,7 @@ def check_extra_files(extra_source_dir: str | None, templates: Sequence[Template
 
 
 def read_scripts(extra_source_dir: str | None, template: Template) -> list[str]:
-    """Give the texts of those scripts of a template that lie in the extra folder."""
+    """Return the texts of those scripts of a template that lie in the extra folder."""
     folder = Path(extra_source_dir or "").expanduser()
     paths = [folder / unquote(urlsplit(name).path).lstrip("/") for name in template.local_files]
     return [path.read_text(encoding="utf-8", errors="replace") for path in paths if path.suffix in (".js", ".mjs")]
@@ -179,14 +179,14 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
             _tell_unnamed(self._template, self.args.extra_source_dir, row, self._named_elsewhere)
 
     def get_page_data(self, init_data: JSON) -> JSON:
-        """Give the columns that the template uses; all, where scripts may use others."""
+        """Return the columns that the template uses; all, where scripts may use others."""
         used = self._used_columns
         if used is None or not isinstance(init_data, dict):
             return init_data
         return {name: value for name, value in init_data.items() if name in used}
 
     def get_initialization_data(self) -> Iterable[InitializationData] | AsyncIterable[InitializationData]:
-        """Give one assignment a row; rows of a generator are checked as they are drawn.
+        """Return one assignment a row; rows of a generator are checked as they are drawn.
 
         Raises
         ------
@@ -204,7 +204,7 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         build(directory, templates, self._sample, self.args.extra_source_dir)
 
     def get_frontend_args(self) -> JSONObject:
-        """Give the task configuration, and where the page finds its template and preview."""
+        """Return the task configuration, and where the page finds its template and preview."""
         return {
             **self.shared_state.task_config,
             "has_preview": self._preview is not None,
@@ -212,12 +212,12 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         }
 
     def get_content_security_policy(self) -> str:
-        """Give the strict policy, opened for the scripts of `extra_script_sources`."""
+        """Return the strict policy, opened for the scripts of `extra_script_sources`."""
         sources = " ".join(["script-src 'self'", *self.args.extra_script_sources])
         return STRICT_CSP.replace("script-src 'self'", sources)
 
     def get_answer(self, data: JSON) -> JSONObject:
-        """Give one column an input; a file input's column lists the names under which its files are kept."""
+        """Return one column an input; a file input's column lists the names under which its files are kept."""
         if not isinstance(data, dict):
             return {"answer": data}
         answer = {key: value for key, value in data.items() if key not in ("files", "filesByFields")}
@@ -228,7 +228,7 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         return answer
 
     def get_answer_names(self) -> list[str]:
-        """Give the names of the inputs, or those that every answer has."""
+        """Return the names of the inputs, or those that every answer has."""
         return list(self.get_answer({})) or list(dict.fromkeys(self._template.names))
 
     @property

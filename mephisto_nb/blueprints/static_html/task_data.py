@@ -32,7 +32,7 @@ class NotJSONError(ValueError):
 
 
 def to_json(value: Any) -> JSON:
-    """Give `value` as JSON can carry it: NaN and NaT as null, dates as ISO text, numpy's scalars as Python's.
+    """Return `value` as JSON can carry it: NaN and NaT as null, dates as ISO text, numpy's scalars as Python's.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def read_text(path: str, key: str) -> str:
 
 
 def read_csv(path: str) -> Iterator[Row]:
-    """Give the rows of a CSV file with a header line; all values are text."""
+    """Return the rows of a CSV file with a header line; all values are text."""
     name = Path(path).name
     reader = csv.reader(io.StringIO(read_text(path, "data_csv"), newline=""), strict=True)
     try:
@@ -152,7 +152,7 @@ def _check_header(name: str, header: list[str]) -> None:
 
 
 def read_json(path: str) -> Iterator[Row]:
-    """Give the rows of a file that holds one JSON list of objects."""
+    """Return the rows of a file that holds one JSON list of objects."""
     name = Path(path).name
     content = _parse(read_text(path, "data_json"), name, first_line=1)
     if not isinstance(content, list):
@@ -162,7 +162,7 @@ def read_json(path: str) -> Iterator[Row]:
 
 
 def read_jsonl(path: str) -> Iterator[Row]:
-    """Give the rows of a file that holds one JSON object a line."""
+    """Return the rows of a file that holds one JSON object a line."""
     name = Path(path).name
     lines = enumerate(read_text(path, "data_jsonl").split("\n"), start=1)
     filled = ((line, text) for line, text in lines if text.strip())
@@ -205,7 +205,7 @@ _SHARED = "static_task_data"
 
 
 def names_a_file(args: DataArgs) -> bool:
-    """Tell whether the settings name a file of rows."""
+    """Return whether the settings name a file of rows."""
     return any(given(getattr(args, key)) for key in _FILE_READERS)
 
 
@@ -244,7 +244,7 @@ def _hint(data: Any) -> str:
 
 
 def is_drawn(static_task_data: Any) -> bool:
-    """Tell whether rows come one by one, so that they cannot be looked at before launch."""
+    """Return whether rows come one by one, so that they cannot be looked at before launch."""
     return static_task_data is not None and not isinstance(static_task_data, Sequence | pd.DataFrame)
 
 

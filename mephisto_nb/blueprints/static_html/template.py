@@ -260,7 +260,7 @@ _BRACES = re.compile(r"\{\{\s*([^{}|\n]+?)\s*\}\}")
 
 
 def has_field(data: Any, path: str) -> bool:
-    """Tell whether `data` has a value, which may be null, for ``${path}``; dots lead into nested objects."""
+    """Return whether `data` has a value, which may be null, for ``${path}``; dots lead into nested objects."""
     return look_up(data, path, _MISSING) is not _MISSING
 
 
@@ -313,7 +313,7 @@ def check_braces(template: Template, columns: Collection[str]) -> None:
 
 
 def columns_of(fields: Iterable[TemplateField]) -> frozenset[str]:
-    """Give the columns that fields of a template are looked for in."""
+    """Return the columns that fields of a template are looked for in."""
     return frozenset(name for field in fields for name in (field.path, field.path.partition(".")[0]))
 
 
@@ -328,7 +328,7 @@ def check_hidden(template: Template, name: str, hidden: Collection[str]) -> None
 
 
 def find_unnamed(template: Template, columns: Iterable[str], scripts: Iterable[str]) -> list[str]:
-    """Give the columns that a page gets, though neither its template nor one of its scripts names them."""
+    """Return the columns that a page gets, though neither its template nor one of its scripts names them."""
     text = "\n".join([template.html, *template.scripts.values(), *scripts])
     return [name for name in dict.fromkeys(columns) if not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)]
 

@@ -264,7 +264,7 @@ def _pay(moment: Moment, money: JSONObject) -> Notices:
 
 
 def _price_of(moment: Moment, reward: float, fee_rate: float) -> float:
-    """Give what it costs to pay so much for the units that nobody has yet, beyond what they cost anyway."""
+    """Return what it costs to pay so much for the units that nobody has yet, beyond what they cost anyway."""
     waiting = (UnitStatus.CREATED, UnitStatus.LAUNCHED)
     pay = moment.statistics.pay.items()
     return math.fsum((reward - paid) * count for (status, paid), count in pay if status in waiting) * (1 + fee_rate)

@@ -42,7 +42,7 @@ _DEPTH, _ITEMS = 4, 20
 
 
 def preview_of(answer: JSON) -> str:
-    """Give the beginning of an answer in one line of at most `LONGEST` characters, whatever it is.
+    """Return the beginning of an answer in one line of at most `LONGEST` characters, whatever it is.
 
     Examples
     --------
@@ -160,15 +160,15 @@ class Moment:
         return len({agents[id_].worker_id if id_ in agents else id_ for id_ in self.page_errors})
 
     def is_open(self, unit_id: str) -> bool:
-        """Tell whether a unit may still be answered."""
+        """Return whether a unit may still be answered."""
         return self.statistics.state.units[unit_id].status in UNIT_OPEN
 
     def name_of(self, agent: Agent) -> str:
-        """Give the name of an agent's worker."""
+        """Return the name of an agent's worker."""
         return self.statistics.state.worker_names.get(agent.worker_id, agent.worker_id)
 
     def label_of(self, unit_id: str) -> str:
-        """Give the short name of a unit: the index of its assignment, and its own where there are several."""
+        """Return the short name of a unit: the index of its assignment, and its own where there are several."""
         state = self.statistics.state
         unit = state.units[unit_id]
         if not unit.is_real:
@@ -316,7 +316,7 @@ def describe_unpaid(counts: Mapping[UnitStatus, int]) -> str:
 
 
 def fee_rate_of(provider_type: str) -> float:
-    """Give what a crowd takes on top of the pay, as a share of it."""
+    """Return what a crowd takes on top of the pay, as a share of it."""
     try:
         return get_crowd_provider_from_type(provider_type).FEE_RATE
     except UnknownTypeError:

@@ -127,7 +127,7 @@ class RunList:
 
 
 def run_list(runs: Runs) -> RunList:
-    """Give the list of an operator's runs: one per operator, made when it is first asked for."""
+    """Return the list of an operator's runs: one per operator, made when it is first asked for."""
     if not isinstance(runs.watched_by, RunList):
         runs.watched_by = RunList(runs)
     return runs.watched_by

@@ -112,12 +112,12 @@ class Pace:
         self._times.clear()
 
     def per_hour(self, now: float) -> float | None:
-        """Give the rate in answers per hour; None where no answer has come yet."""
+        """Return the rate in answers per hour; None where no answer has come yet."""
         n, t = self._window(now)
         return 3600 * n / t if n else None
 
     def time_left(self, remaining: int, now: float) -> TimeLeft | None:
-        """Tell how long `remaining` units will take; None while fewer than `ENOUGH` answers tell too little."""
+        """Return how long `remaining` units will take; None while fewer than `ENOUGH` answers tell too little."""
         n, t = self._window(now)
         if n < ENOUGH or not remaining:
             return None
@@ -126,7 +126,7 @@ class Pace:
         return TimeLeft(seconds, seconds / factor, seconds * factor)
 
     def recent(self, now: float) -> list[int]:
-        """Give how many answers came in each of the last 30 slices of time, the latest last.
+        """Return how many answers came in each of the last 30 slices of time, the latest last.
 
         The slices are as short as they can be while all of them together cover the run, an hour each at most.
         """
@@ -156,7 +156,7 @@ class _Slices:
             self._counts[index] += 1
 
     def read(self, now: float) -> list[int]:
-        """Give the counts of the slices up to now."""
+        """Return the counts of the slices up to now."""
         self._go_on_to(now)
         return list(self._counts)
 

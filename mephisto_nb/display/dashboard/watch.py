@@ -399,7 +399,7 @@ class RunWatch:
 
 
 def watch(run: RunFrames) -> RunWatch:
-    """Give the watch of a run: one per run, made when it is first asked for."""
+    """Return the watch of a run: one per run, made when it is first asked for."""
     if not isinstance(run.watched_by, RunWatch):
         run.watched_by = RunWatch(run)
     return run.watched_by

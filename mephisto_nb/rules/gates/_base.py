@@ -141,7 +141,7 @@ class BaseGate(ABC, Generic[Settings]):
     @classmethod
     @abstractmethod
     def is_open(cls, settings: Settings, shared: SharedTaskState) -> bool:
-        """Tell whether a run has this gate. Called when its rules are made."""
+        """Return whether a run has this gate. Called when its rules are made."""
 
     @classmethod
     def check_setup(cls, setup: GateSetup[Settings]) -> None:
@@ -207,11 +207,11 @@ class EntryGate(BaseGate[Settings]):
 
     @abstractmethod
     def is_shut_to(self, standing: Standing) -> bool:
-        """Tell whether a worker did not pass: they hear `FAILED`, and get nothing. Called whenever they come."""
+        """Return whether a worker did not pass: they hear `FAILED`, and get nothing. Called whenever they come."""
 
     @abstractmethod
     def is_due(self, standing: Standing) -> bool:
-        """Tell whether a worker has to pass it before their next unit. Called in the table's order: the first wins."""
+        """Return whether a worker has to pass it before their next unit. Called in the table's order."""
 
     @abstractmethod
     def decide(self, standing: Standing, *, passed: bool) -> GateDecision:
@@ -257,7 +257,7 @@ class UnitGate(EntryGate[Settings]):
 
     @classmethod
     def is_open(cls, settings: Settings, shared: SharedTaskState) -> bool:
-        """Tell whether a run has this gate: as it is set, or else if there are rows for it."""
+        """Return whether a run has this gate: as it is set, or else if there are rows for it."""
         is_used: bool | None = getattr(settings, cls.USE)
         return bool(cls.given(shared)) if is_used is None else is_used
 
@@ -314,7 +314,7 @@ class UnitGate(EntryGate[Settings]):
         return self.found(not wrong, {"wrong": wrong} if wrong else {})
 
     def may_go_on_without(self, standing: Standing) -> bool:
-        """Tell whether a worker for whom there is no unit may do the work all the same. Called when one is due."""
+        """Return whether a worker for whom there is no unit may do the work all the same. Called when one is due."""
         return False
 
     def pay(self, pay_amount: float) -> float:
@@ -430,7 +430,7 @@ def names_of(answer: str | Sequence[str] | None) -> tuple[str, ...]:
 
 
 def is_same(given: JSON, right: JSON) -> bool:
-    """Tell whether an answer says what is right; case, blanks around it, and 3 or "3" make no difference."""
+    """Return whether an answer says what is right; case, blanks around it, and 3 or "3" make no difference."""
     if isinstance(given, list) and isinstance(right, list):
         return sorted(map(plain, given)) == sorted(map(plain, right))
     return given == right or plain(given) == plain(right)

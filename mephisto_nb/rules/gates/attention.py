@@ -37,7 +37,7 @@ class AttentionCheck(AnswerCheck[AttentionSettings]):
 
     @classmethod
     def is_open(cls, settings: AttentionSettings, shared: SharedTaskState) -> bool:
-        """Tell whether anything says what is right."""
+        """Return whether anything says what is right."""
         return bool(settings.attention_checks or shared.judge_attention)
 
     @property

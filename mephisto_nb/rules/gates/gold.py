@@ -39,7 +39,7 @@ class GoldSettings:
 
 
 def gold_is_due(units_completed: int, num_correct: int, num_incorrect: int, min_golds: int) -> bool:
-    """Tell whether a worker's next unit is a gold one: `min_golds` come first, then fewer and fewer."""
+    """Return whether a worker's next unit is a gold one: `min_golds` come first, then fewer and fewer."""
     done = num_correct + num_incorrect
     if done < min_golds:
         return True
@@ -47,7 +47,7 @@ def gold_is_due(units_completed: int, num_correct: int, num_incorrect: int, min_
 
 
 def has_few_wrong(units_completed: int, num_correct: int, num_incorrect: int, max_incorrect_golds: int) -> bool:
-    """Tell whether a worker may go on after so many golds that were wrong."""
+    """Return whether a worker may go on after so many golds that were wrong."""
     return num_incorrect <= max_incorrect_golds
 
 
@@ -82,11 +82,11 @@ class GoldGate(UnitGate[GoldSettings]):
         super().check_rows(num_rows)
 
     def is_shut_to(self, standing: Standing) -> bool:
-        """Tell whether a worker got too many golds wrong."""
+        """Return whether a worker got too many golds wrong."""
         return f"{self.name}-disqualified" in standing.grants or not self._may_go_on(standing, *self._golds(standing))
 
     def is_due(self, standing: Standing) -> bool:
-        """Tell whether a worker's next unit is a gold one: by the researcher's function, or by Mephisto's schedule."""
+        """Return whether the next unit is a gold one: by the researcher's function, or by Mephisto's schedule."""
         asked = self._guarded("worker_needs_gold", gold_is_due)
         return asked(standing.num_units, *self._golds(standing), self.settings.min_golds)
 
@@ -106,7 +106,7 @@ class GoldGate(UnitGate[GoldSettings]):
         return GateDecision(why, changed, f"{self.name}-disqualified", f"got {wrong} gold units wrong")
 
     def may_go_on_without(self, standing: Standing) -> bool:
-        """Tell whether a worker has been looked at often enough to do without a further gold."""
+        """Return whether a worker has been looked at often enough to do without a further gold."""
         return sum(self._golds(standing)) >= self.settings.min_golds
 
     def _golds(self, standing: Standing) -> tuple[int, int]:

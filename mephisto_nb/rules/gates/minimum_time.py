@@ -35,7 +35,7 @@ class MinimumTimeCheck(AnswerCheck[MinimumTimeSettings]):
 
     @classmethod
     def is_open(cls, settings: MinimumTimeSettings, shared: SharedTaskState) -> bool:
-        """Tell whether there is a minimum."""
+        """Return whether there is a minimum."""
         return bool(settings.minimum_seconds)
 
     def look(self, sent: SentAnswer) -> GateFinding | None:

@@ -45,7 +45,7 @@ class OnboardingGate(PageGate[OnboardingSettings]):
 
     @classmethod
     def is_open(cls, settings: OnboardingSettings, shared: SharedTaskState) -> bool:
-        """Tell whether a run has an introduction."""
+        """Return whether a run has an introduction."""
         return bool(named(settings.onboarding_qualification))
 
     @classmethod
@@ -81,11 +81,11 @@ class OnboardingGate(PageGate[OnboardingSettings]):
         return self.shared.onboarding_data
 
     def is_shut_to(self, standing: Standing) -> bool:
-        """Tell whether a worker did not pass, in this run or another."""
+        """Return whether a worker did not pass, in this run or another."""
         return standing.grants.get(self.name) == 0 or f"{self.name}-failed" in standing.grants
 
     def is_due(self, standing: Standing) -> bool:
-        """Tell whether a worker never went through it."""
+        """Return whether a worker never went through it."""
         return self.name not in standing.grants
 
     def decide(self, standing: Standing, *, passed: bool) -> GateDecision:

@@ -37,7 +37,7 @@ class ScreeningSettings:
 
 
 class ScreeningGate(UnitGate[ScreeningSettings]):
-    """Gives who was never granted its qualification one unit, and lets in who does it right."""
+    """Return who was never granted its qualification one unit, and lets in who does it right."""
 
     NAME, KIND, UNIT_INDEX = Gate.SCREENING.value, Gate.SCREENING, -1
     SETTINGS = ScreeningSettings
@@ -69,11 +69,11 @@ class ScreeningGate(UnitGate[ScreeningSettings]):
         super().check_setup(setup)
 
     def is_shut_to(self, standing: Standing) -> bool:
-        """Tell whether a worker did not pass."""
+        """Return whether a worker did not pass."""
         return f"{self.name}-failed" in standing.grants
 
     def is_due(self, standing: Standing) -> bool:
-        """Tell whether a worker was never let in."""
+        """Return whether a worker was never let in."""
         return not standing.grants.get(self.name)
 
     def decide(self, standing: Standing, *, passed: bool) -> GateDecision:

@@ -97,7 +97,7 @@ class GateBook:
     # -- asking ----------------------------------------------------------------------------------------------
 
     def is_unjudged(self, worker_id: str, agent_id: str) -> bool:
-        """Tell whether an answer waits for its verdict."""
+        """Return whether an answer waits for its verdict."""
         return agent_id in self.unjudged.get(worker_id, ())
 
     def being_judged(self, worker_id: str) -> list[str]:
@@ -109,7 +109,7 @@ class GateBook:
         return [agent_id for agent_id in self.unjudged.get(worker_id, ()) if agent_id in self.stuck]
 
     def is_at_entry(self, agent: Agent | OnboardingAgent) -> bool:
-        """Tell whether an agent's answer is to a gate before the work, rather than to the work."""
+        """Return whether an agent's answer is to a gate before the work, rather than to the work."""
         return isinstance(agent, OnboardingAgent) or agent.unit_id in self.units
 
     def num_used(self, gate: UnitGate[Any]) -> int:

@@ -56,7 +56,7 @@ class SuspiciousAnswerCheck(AnswerCheck[SuspiciousAnswerSettings]):
 
     @classmethod
     def is_open(cls, settings: SuspiciousAnswerSettings, shared: SharedTaskState) -> bool:
-        """Tell whether there is a limit, or somewhere to copy from."""
+        """Return whether there is a limit, or somewhere to copy from."""
         return settings.maximum_seconds is not None or bool(settings.copied_from)
 
     @classmethod

@@ -74,13 +74,13 @@ def next_gate(state: RunState, worker_id: str, facts: WorkerFacts) -> EntryGate[
 
 
 def is_at_gate(state: RunState, worker_id: str) -> bool:
-    """Tell whether a worker has a gate's unit in hand."""
+    """Return whether a worker has a gate's unit in hand."""
     agents = state.active_agents.get(worker_id, ())
     return any(not state.units[state.agents[agent_id].unit_id].is_real for agent_id in agents)
 
 
 def budget_is_used_up(state: RunState, gate: UnitGate[Any]) -> bool:
-    """Tell whether no more units of a gate may be given out."""
+    """Return whether no more units of a gate may be given out."""
     return gate.max_units is not None and state.gates.num_used(gate) >= gate.max_units
 
 
