@@ -21,7 +21,7 @@ from mephisto_nb.kernel.steering import RunSteering
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.people.acts import make_worker_urls
 from mephisto_nb.review.payments import RunPayments
-from mephisto_nb.review.reviewing import Review
+from mephisto_nb.review.reviewing import RunReview
 from mephisto_nb.runs import repr_of
 
 
@@ -34,7 +34,7 @@ class TaskRun:
     Attributes
     ----------
     review
-        Reviewing: ``run.review()`` is a panel; `Review` has ``approve``, ``soft_reject``, ``reject``, ``undo`` ...
+        Reviewing: ``run.review()`` is a panel; `RunReview` has ``approve``, ``soft_reject``, ``reject``, ``undo`` ...
     payments
         Payments: ``run.payments()`` is a frame; ``run.payments.owed()`` is by worker.
     metadata
@@ -46,7 +46,7 @@ class TaskRun:
     def __init__(self, frames: RunFrames) -> None:
         self._frames = frames
         self._display = RunDisplay(frames)
-        self.review = Review([frames], ReviewPanel)
+        self.review = RunReview([frames], ReviewPanel)
         self.payments = RunPayments(frames)
         self.metadata = MetadataFrames(frames)
         self.steering = RunSteering(frames.task_run_id, frames.live)

@@ -24,7 +24,7 @@ from typing import ClassVar
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.blueprints.static_html import task_data
 from mephisto_nb.blueprints.static_html.args import check_sources, check_units, given, refuse_what_is_not_done
-from mephisto_nb.blueprints.static_html.task_data import Row, read_csv, read_text
+from mephisto_nb.blueprints.static_html.task_data import TaskRow, read_csv, read_text
 from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.ports.blueprint import Blueprint
@@ -392,9 +392,9 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
         location = self.args.tips_location
         return read_tips(location) if location and given(location) else []
 
-    def _make(self, row: Row) -> InitializationData:
+    def _make(self, row: TaskRow) -> InitializationData:
         return task_data.to_initialization_data(row, self.args.units_per_assignment)
 
-    async def _made_later(self, rows: AsyncIterator[Row]) -> AsyncIterator[InitializationData]:
+    async def _made_later(self, rows: AsyncIterator[TaskRow]) -> AsyncIterator[InitializationData]:
         async for row in rows:
             yield self._make(row)

@@ -104,7 +104,7 @@ class TaskConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class ConfigSection:
     """A part of ``mephisto`` whose settings belong to a plugin."""
 
     name: str
@@ -122,13 +122,13 @@ class Section:
 SECTIONS = {
     section.name: section
     for section in (
-        Section(
+        ConfigSection(
             "blueprint", None, "BLUEPRINT_TYPE", registry.get_blueprint_from_type, registry.get_valid_blueprint_types
         ),
-        Section(
+        ConfigSection(
             "architect", "local", "ARCHITECT_TYPE", registry.get_architect_from_type, registry.get_valid_architect_types
         ),
-        Section(
+        ConfigSection(
             "provider",
             "mock",
             "PROVIDER_TYPE",
@@ -225,7 +225,7 @@ class _Place:
         return dataclasses.replace(self, path=f"{self.path}.{key}" if self.path else key)
 
 
-def _plugin_settings(section: Section, given: Mapping[str, Any]) -> DictConfig:
+def _plugin_settings(section: ConfigSection, given: Mapping[str, Any]) -> DictConfig:
     """Return the default settings of the plugin that `given` names, its name among them."""
     name = given.get(section.type_key) or section.default_type
     if name is None or name == "???":

@@ -21,7 +21,7 @@ from mephisto_nb.display.words import UNKNOWN, count, duration, money, plain
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.frames.people_frames import history_frame
 from mephisto_nb.kernel.writer import in_thread
-from mephisto_nb.model.people import Outcome
+from mephisto_nb.model.people import ActOutcome
 from mephisto_nb.model.qualifications import requirement_from_dict
 from mephisto_nb.people.acts import tell
 from mephisto_nb.people.people import People, requires
@@ -194,7 +194,7 @@ class PeopleModel(PanelModel):
         owner: Any = self._people.workers if action in OF_WORKERS else self._people.qualifications
         return await self._told(await getattr(owner, action)(**arguments))
 
-    async def _told(self, outcome: Outcome) -> str:
+    async def _told(self, outcome: ActOutcome) -> str:
         """Say what was done, when what is counted has been read anew: the numbers beside it are those after it."""
         await self.load()
         return tell(outcome)

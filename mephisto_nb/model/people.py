@@ -62,7 +62,7 @@ class Act:
     text: str = ""
     why: str = ""
     who: str = "operator"
-    undoes: Outcome | None = None
+    undoes: ActOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class WorkerChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ActOutcome:
     """What an act did, or (where it was only foreseen) would do.
 
     `unchanged` counts the workers who have what they are to have already. `was` is the qualification before, and `is`

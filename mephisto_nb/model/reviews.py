@@ -71,7 +71,7 @@ class KeptReview:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReviewOutcome:
     """What a decision, or its undoing, did to one unit; `why` says why nothing happened where `done` is False.
 
     `owed` is what came to be owed by it, in US dollars; below 0: what is owed no longer. `also` says what else it did

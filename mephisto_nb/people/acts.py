@@ -36,7 +36,7 @@ from mephisto_nb.model.changes import (
     SetBlocked,
     SetGrant,
 )
-from mephisto_nb.model.people import OF_ALL, OF_BLOCKS, OF_WORKERS, Act, ActKind, Outcome, WorkerChange, WorkerKey
+from mephisto_nb.model.people import OF_ALL, OF_BLOCKS, OF_WORKERS, Act, ActKind, ActOutcome, WorkerChange, WorkerKey
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.people import undo_of
@@ -288,13 +288,13 @@ def make_act(action: str, known: Known, arguments: Mapping[str, Any]) -> Act:
 _NAMED = 4
 
 
-def foretell(outcome: Outcome) -> str:
+def foretell(outcome: ActOutcome) -> str:
     """Say what an act would do."""
     said = _foretell_workers(outcome) if outcome.act.workers else _foretell_qualification(outcome)
     return " ".join(part for part in (said, _unchanged(outcome), _new(outcome.changes)) if part)
 
 
-def tell(outcome: Outcome) -> str:
+def tell(outcome: ActOutcome) -> str:
     """Say what an act did."""
     act, count = outcome.act, _workers(len(outcome.changes))
     if not outcome.has_changed:
@@ -315,7 +315,7 @@ def tell(outcome: Outcome) -> str:
     }[act.kind]
 
 
-def _foretell_workers(outcome: Outcome) -> str:
+def _foretell_workers(outcome: ActOutcome) -> str:
     act, changes = outcome.act, outcome.changes
     names, name = _named(changes), repr(act.qualification_name)
     if not changes:
@@ -348,7 +348,7 @@ def _values(changes: Sequence[WorkerChange]) -> str:
     return f"{values[0]}" if len(values) == 1 else f"{values[0]} to {values[-1]}"
 
 
-def _foretell_qualification(outcome: Outcome) -> str:
+def _foretell_qualification(outcome: ActOutcome) -> str:
     act, name = outcome.act, repr(outcome.act.qualification_name)
     if act.kind is ActKind.CREATE:
         return f"{name} will be created." if outcome.was is None else f"There is {name} already: nothing will change."
@@ -361,7 +361,7 @@ def _foretell_qualification(outcome: Outcome) -> str:
     return "Nobody is meant: nothing will change."
 
 
-def _unchanged(outcome: Outcome) -> str:
+def _unchanged(outcome: ActOutcome) -> str:
     if not outcome.unchanged:
         return ""
     have = {ActKind.GRANT: "have it so already", ActKind.REVOKE: "do not have it"}
@@ -426,11 +426,11 @@ class PeopleActs:
         #: Who is told, on the loop, after each act, and whenever a run or a decision here has changed people.
         self.listeners: list[Callable[[], None]] = []
         self._writer, self._clock = writer, clock
-        self._done: deque[Outcome] = deque(maxlen=_KEPT)
+        self._done: deque[ActOutcome] = deque(maxlen=_KEPT)
         self._turn = asyncio.Lock()
         writer.listeners.append(self._take_in)
 
-    def last(self, kinds: Collection[ActKind] = OF_ALL) -> Outcome | None:
+    def last(self, kinds: Collection[ActKind] = OF_ALL) -> ActOutcome | None:
         """Return what `undo` would take back of acts of these kinds."""
         return next((one for one in reversed(self._done) if one.act.kind in kinds), None)
 
@@ -444,7 +444,7 @@ class PeopleActs:
         for listener in list(self.listeners):
             listener()
 
-    async def do(self, action: str, **arguments: Any) -> Outcome:
+    async def do(self, action: str, **arguments: Any) -> ActOutcome:
         """Do something, by the name of the method that does it and with its arguments.
 
         Raises
@@ -488,7 +488,7 @@ class PeopleActs:
 
     async def undo(
         self, kinds: Collection[ActKind] = OF_ALL, *, act_id: str | None = None, who: str | None = None
-    ) -> Outcome:
+    ) -> ActOutcome:
         """Take the last act back that was not undone yet, or refuse to: then it stays, and the next is that before it.
 
         Parameters
@@ -521,7 +521,7 @@ class PeopleActs:
             self._forget(last)
             return outcome
 
-    def _last_or_refuse(self, kinds: Collection[ActKind]) -> Outcome:
+    def _last_or_refuse(self, kinds: Collection[ActKind]) -> ActOutcome:
         if (last := self.last(kinds)) is not None:
             return last
         if (other := self.last()) is not None:
@@ -535,7 +535,7 @@ class PeopleActs:
             "What came with a decision on an answer goes back with that decision: run.review.undo(...)."
         )
 
-    def _forget(self, done: Outcome) -> None:
+    def _forget(self, done: ActOutcome) -> None:
         self._done.remove(done)
         self.tell()
 
@@ -547,14 +547,14 @@ class PeopleActs:
     def _make(self, action: str, arguments: dict[str, Any]) -> Act:
         return make_act(action, self.database.people.read_workers, arguments)
 
-    async def _perform(self, act: Act) -> Outcome:
-        outcome: Outcome = await self._writer.call(self.database.people.perform, act, self._clock.now())
+    async def _perform(self, act: Act) -> ActOutcome:
+        outcome: ActOutcome = await self._writer.call(self.database.people.perform, act, self._clock.now())
         _check(outcome)
         logger.debug("%s", tell(outcome))
         return outcome
 
 
-def _check(outcome: Outcome) -> None:
+def _check(outcome: ActOutcome) -> None:
     """Refuse what is about a qualification that is not there; nothing was written."""
     act = outcome.act
     if outcome.was is None and act.undoes is None and act.kind in (ActKind.DELETE, ActKind.DESCRIBE, ActKind.REVOKE):

@@ -21,7 +21,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.frames import people_frames
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
-from mephisto_nb.model.people import OF_QUALIFICATIONS, OF_WORKERS, Outcome
+from mephisto_nb.model.people import OF_QUALIFICATIONS, OF_WORKERS, ActOutcome
 from mephisto_nb.model.qualifications import Requirement, requirement_from_dict
 from mephisto_nb.model.records import TaskRun
 from mephisto_nb.model.task_run_args import minimum_hourly_pay_of
@@ -88,7 +88,7 @@ class Qualifications:
 
     # -- acts ------------------------------------------------------------------------------------------------
 
-    async def create(self, name: str, description: str = "", **log: str | None) -> Outcome:
+    async def create(self, name: str, description: str = "", **log: str | None) -> ActOutcome:
         """Make a qualification; one of this name that is there stays as it is.
 
         Parameters
@@ -106,7 +106,7 @@ class Qualifications:
         """
         return await self._acts.do("create", name=name, description=description, **log)
 
-    async def describe(self, name: str, description: str, **log: str | None) -> Outcome:
+    async def describe(self, name: str, description: str, **log: str | None) -> ActOutcome:
         """Say otherwise what having a qualification means.
 
         Raises
@@ -116,7 +116,7 @@ class Qualifications:
         """
         return await self._acts.do("describe", name=name, description=description, **log)
 
-    async def delete(self, name: str, *, force: bool = False, **log: str | None) -> Outcome:
+    async def delete(self, name: str, *, force: bool = False, **log: str | None) -> ActOutcome:
         """Take a qualification from all who hold it, and forget it; the history stays.
 
         Parameters
@@ -141,7 +141,7 @@ class Qualifications:
             )
         return await self._acts.do("delete", name=name, **log)
 
-    async def grant(self, name: str, workers: Whom, value: Values = 1, **log: str | None) -> Outcome:
+    async def grant(self, name: str, workers: Whom, value: Values = 1, **log: str | None) -> ActOutcome:
         """Grant workers a qualification, or change their value; whoever, and whatever, is new is made.
 
         Parameters
@@ -164,7 +164,7 @@ class Qualifications:
         """
         return await self._acts.do("grant", name=name, workers=workers, value=value, **log)
 
-    async def revoke(self, name: str, workers: Whom, **log: str | None) -> Outcome:
+    async def revoke(self, name: str, workers: Whom, **log: str | None) -> ActOutcome:
         """Take a qualification from workers; those who do not have it stay as they are.
 
         Raises
@@ -176,7 +176,7 @@ class Qualifications:
         """
         return await self._acts.do("revoke", name=name, workers=workers, **log)
 
-    async def undo(self, *, who: str | None = None) -> Outcome:
+    async def undo(self, *, who: str | None = None) -> ActOutcome:
         """Take the last act on qualifications back; again: the one before. ``preview("undo")`` says which it is.
 
         Blocks and notes are acts on workers: `Workers.undo`. The button of a panel takes back what it names.
@@ -324,7 +324,7 @@ class Workers:
 
     # -- acts ------------------------------------------------------------------------------------------------
 
-    async def block(self, workers: Whom, **log: str | None) -> Outcome:
+    async def block(self, workers: Whom, **log: str | None) -> ActOutcome:
         """Offer workers nothing any more, in any run; whoever is new is made.
 
         Parameters
@@ -343,7 +343,7 @@ class Workers:
         """
         return await self._acts.do("block", workers=workers, **log)
 
-    async def unblock(self, workers: Whom, **log: str | None) -> Outcome:
+    async def unblock(self, workers: Whom, **log: str | None) -> ActOutcome:
         """Offer workers work again.
 
         Raises
@@ -355,7 +355,7 @@ class Workers:
         """
         return await self._acts.do("unblock", workers=workers, **log)
 
-    async def note(self, workers: Whom, text: str, **log: str | None) -> Outcome:
+    async def note(self, workers: Whom, text: str, **log: str | None) -> ActOutcome:
         """Keep a note about workers, for whoever asks later; they never see it.
 
         Raises
@@ -367,7 +367,7 @@ class Workers:
         """
         return await self._acts.do("note", workers=workers, text=text, **log)
 
-    async def undo(self, *, who: str | None = None) -> Outcome:
+    async def undo(self, *, who: str | None = None) -> ActOutcome:
         """Take the last block, unblocking or note back; grants go back with `Qualifications.undo`, which tells more."""
         return await self._acts.undo(OF_WORKERS, who=who)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.model.changes import Changes
-from mephisto_nb.model.people import Act, ActKind, Outcome, WorkerKey
+from mephisto_nb.model.people import Act, ActKind, ActOutcome, WorkerKey
 from mephisto_nb.model.records import (
     Agent,
     Event,
@@ -176,7 +176,7 @@ class PeopleStore(ABC):
         """Make a qualification, or find the one of this name, which stays as it is. Called when data are imported."""
 
     @abstractmethod
-    def foresee(self, act: Act) -> Outcome:
+    def foresee(self, act: Act) -> ActOutcome:
         """Return what an act would do now; nothing is written. Called before a person confirms it.
 
         Raises
@@ -186,7 +186,7 @@ class PeopleStore(ABC):
         """
 
     @abstractmethod
-    def perform(self, act: Act, at: float | None = None) -> Outcome:
+    def perform(self, act: Act, at: float | None = None) -> ActOutcome:
         """Do an act on people in one transaction, with its rows of the event log; `at` is when (None: now).
 
         Called for all that a person does with qualifications, blocks and notes.

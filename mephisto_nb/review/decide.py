@@ -25,7 +25,7 @@ from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import AddPayment, Change, ChangePayment, SetBlocked, SetGrant
 from mephisto_nb.model.money import dollars
 from mephisto_nb.model.records import Agent, TaskRun, Unit, WorkerFacts
-from mephisto_nb.model.reviews import DECIDED, SAID, Decision, KeptReview, Outcome
+from mephisto_nb.model.reviews import DECIDED, SAID, Decision, ReviewOutcome, KeptReview
 from mephisto_nb.model.states import PaymentKind, UnitStatus
 from mephisto_nb.model.task_run_args import MAXIMUM_BONUS
 from mephisto_nb.ports.crowd_provider import CrowdProvider, CrowdVerb
@@ -159,14 +159,14 @@ def _names(given: object) -> list[object]:
 
 
 #: What a decision is carried out as, and what looks up all that it has to know.
-Rule: TypeAlias = Callable[[Step], list[Outcome]]
+Rule: TypeAlias = Callable[[Step], list[ReviewOutcome]]
 Prepare: TypeAlias = Callable[[], Rule]
 
 #: How often is decided again; each time somebody else has decided something.
 _TRIES = 20
 
 
-async def carry_out(run: RunFrames, unit_ids: Sequence[str], prepare: Prepare) -> list[Outcome]:
+async def carry_out(run: RunFrames, unit_ids: Sequence[str], prepare: Prepare) -> list[ReviewOutcome]:
     """Carry a decision out, in one transaction; what it could not do is told by unit.
 
     Raises
@@ -191,7 +191,7 @@ async def carry_out(run: RunFrames, unit_ids: Sequence[str], prepare: Prepare) -
     return []
 
 
-async def _commit(run: RunFrames, unit_ids: Sequence[str], rule: Rule) -> list[Outcome]:
+async def _commit(run: RunFrames, unit_ids: Sequence[str], rule: Rule) -> list[ReviewOutcome]:
     if (engine := run.engine) is not None:
         try:
             return await engine.do(rule)
@@ -239,14 +239,14 @@ def read_standing(run: RunFrames, worker_ids: Iterable[str]) -> Mapping[str, Wor
     return {facts.worker.worker_id: facts for facts in found.values() if facts.worker is not None}
 
 
-def explain(run: RunFrames, outcomes: list[Outcome]) -> list[Outcome]:
+def explain(run: RunFrames, outcomes: list[ReviewOutcome]) -> list[ReviewOutcome]:
     """Say who was first where somebody was."""
     lost = [one.unit_id for one in outcomes if one.why == DECIDED]
     kept = run.database.reviews.find_kept_reviews(run.task_run.task_run_id, lost)
     return [replace(one, why=_story(one, kept.get(one.unit_id))) if one.why == DECIDED else one for one in outcomes]
 
 
-def _story(outcome: Outcome, kept: KeptReview | None) -> str:
+def _story(outcome: ReviewOutcome, kept: KeptReview | None) -> str:
     if kept is None:
         return f"has changed since it was seen: it is {outcome.before.value} now"
     when = datetime.fromtimestamp(kept.review.at, UTC)
@@ -331,7 +331,11 @@ def find_crowd(provider_type: str) -> type[CrowdProvider[Any]] | None:
 
 
 def describe(
-    verdict: str, outcomes: Sequence[Outcome], changes: Iterable[Change], provider_type: str, decision: Decision | None
+    verdict: str,
+    outcomes: Sequence[ReviewOutcome],
+    changes: Iterable[Change],
+    provider_type: str,
+    decision: Decision | None,
 ) -> ReviewPreview:
     """Say what these outcomes come to."""
     crowd, changes = find_crowd(provider_type), list(changes)

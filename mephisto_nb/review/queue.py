@@ -138,7 +138,7 @@ def worker_records(
 
 
 def gold_accuracy(gates: Sequence[JSONObject]) -> dict[str, float]:
-    """Give, by worker, the share of judged gold units that were answered rightly; `gates` are rows of a database."""
+    """Return, by worker, the share of judged gold units that were answered rightly; `gates` are rows of a database."""
     known, passed = names_of_accuracy(), dict[str, list[bool]]()
     for row in gates:
         if row["gate"] in known and row["passed"] is not None:

@@ -15,7 +15,7 @@ from mephisto_nb.frames.frames import reviews_frame, typed
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.records import Unit
-from mephisto_nb.model.reviews import DECIDED, SAID, Decision, Outcome
+from mephisto_nb.model.reviews import DECIDED, SAID, Decision, ReviewOutcome
 from mephisto_nb.model.states import UNIT_REVIEWED, UnitStatus
 from mephisto_nb.ports.crowd_provider import CrowdVerb
 from mephisto_nb.ports.database import Database
@@ -212,7 +212,7 @@ class Reviewing:
         return typed(frame.astype({"before": "str", "after": "str", "done": "bool", "owed": "float64"}))
 
 
-class Review:
+class RunReview:
     """Reviewing, as a researcher types it: a panel when it is called, and the decisions that it can make.
 
     Each act is one transaction a run. `approve`, `soft_reject` and `reject` decide; `undo` takes that back; `preview`
@@ -474,7 +474,7 @@ class OperatorReview:
     def __call__(
         self, runs: str | Iterable[str] | pd.DataFrame, answers: Units = None, *, order: str = "worker"
     ) -> Any:
-        """Open a panel in which the answers of several runs are reviewed (see `Review`).
+        """Open a panel in which the answers of several runs are reviewed (see `RunReview`).
 
         Parameters
         ----------
@@ -496,7 +496,7 @@ class OperatorReview:
         """
         return self.of(runs)(answers, order=order)
 
-    def of(self, runs: str | Iterable[str] | pd.DataFrame) -> Review:
+    def of(self, runs: str | Iterable[str] | pd.DataFrame) -> RunReview:
         """Return several runs to decide on at once.
 
         Parameters
@@ -515,7 +515,7 @@ class OperatorReview:
         --------
         ``await operator.review.of("moods").approve(worker="ann")``
         """
-        return Review([self._find_run(id_) for id_ in find_run_ids(self._database, runs)], self._open_panel)
+        return RunReview([self._find_run(id_) for id_ in find_run_ids(self._database, runs)], self._open_panel)
 
     def decisions(self) -> pd.DataFrame:
         """Return one row a decision, of all runs (columns: `frames.frames.reviews_frame`)."""
@@ -536,7 +536,7 @@ def _undoing(run: RunFrames, who: str, note: str, wanted: Wanted) -> Rule:
     standing = read_standing(run, {one.review.worker_id for one in kept.values() if one.review.effects})
     told = _told_for_good(run)
 
-    def rule(step: Step) -> list[Outcome]:
+    def rule(step: Step) -> list[ReviewOutcome]:
         left = []
         for unit_id, seen in wanted.items():
             unit, one = step.state.units[unit_id], kept.get(unit_id)
@@ -558,8 +558,8 @@ def _told_for_good(run: RunFrames) -> frozenset[UnitStatus]:
     return frozenset({UnitStatus.REJECTED}) if rejects else frozenset()
 
 
-def _left(unit: Unit, why: str) -> Outcome:
-    return Outcome(unit.unit_id, unit.worker_id, unit.status, unit.status, done=False, why=why)
+def _left(unit: Unit, why: str) -> ReviewOutcome:
+    return ReviewOutcome(unit.unit_id, unit.worker_id, unit.status, unit.status, done=False, why=why)
 
 
 def _foresee(run: RunFrames, wanted: Wanted, verdict: str, decision: Decision | None, rule: Rule) -> ReviewPreview:

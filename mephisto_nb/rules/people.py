@@ -18,7 +18,17 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConflictError
 from mephisto_nb.model.changes import AddPayment, ChangePayment, SetBlocked, SetGrant
 from mephisto_nb.model.money import dollars
-from mephisto_nb.model.people import OF_BLOCKS, OF_GRANTS, UNMADE, Act, ActKind, Met, Outcome, WorkerChange, WorkerKey
+from mephisto_nb.model.people import (
+    OF_BLOCKS,
+    OF_GRANTS,
+    UNMADE,
+    Act,
+    ActKind,
+    ActOutcome,
+    Met,
+    WorkerChange,
+    WorkerKey,
+)
 from mephisto_nb.model.qualifications import Comparator, Requirement
 from mephisto_nb.model.records import Event, Payment, Qualification, WorkerFacts
 from mephisto_nb.model.states import PaymentKind, PaymentStatus
@@ -108,7 +118,7 @@ _OPPOSITE |= {ActKind.BLOCK: ActKind.UNBLOCK, ActKind.UNBLOCK: ActKind.BLOCK}
 _OPPOSITE |= {ActKind.CREATE: ActKind.DELETE, ActKind.DELETE: ActKind.CREATE}
 
 
-def weigh(act: Act, met: Met, at: float, new_id: Callable[[], str]) -> Outcome:
+def weigh(act: Act, met: Met, at: float, new_id: Callable[[], str]) -> ActOutcome:
     """Say what an act changes of what it meets.
 
     Raises
@@ -119,7 +129,7 @@ def weigh(act: Act, met: Met, at: float, new_id: Callable[[], str]) -> Outcome:
     if act.undoes is not None:
         _check_untouched(act.undoes, met)
     now = _qualification_after(act, met.qualification, new_id)
-    outcome = Outcome(act, new_id(), at, was=met.qualification, now=now)
+    outcome = ActOutcome(act, new_id(), at, was=met.qualification, now=now)
     wanted = zip(act.workers, act.values, strict=True)
     if act.kind is ActKind.DELETE:
         wanted = ((worker, None) for worker in met.values)  # type: ignore[assignment]
@@ -157,7 +167,7 @@ _NOUN = {
 }
 
 
-def undo_of(outcome: Outcome, who: str | None = None) -> Act:
+def undo_of(outcome: ActOutcome, who: str | None = None) -> Act:
     """Return the act that takes another one back, in the name of `who` (None: of whoever did that one).
 
     Workers and qualifications that a grant made stay.
@@ -180,7 +190,7 @@ def undo_of(outcome: Outcome, who: str | None = None) -> Act:
     return undo
 
 
-def _check_untouched(undone: Outcome, met: Met) -> None:
+def _check_untouched(undone: ActOutcome, met: Met) -> None:
     what = f"The last act ({undone.act.kind}) cannot be undone"
     if undone.act.kind in OF_GRANTS | {ActKind.DESCRIBE} and met.qualification != undone.now:
         raise ConflictError(f"{what}: {undone.act.qualification_name!r} was changed, made or deleted since.")
@@ -201,7 +211,7 @@ def _named(workers: list[WorkerKey]) -> str:
     return names if len(workers) <= _NAMED else f"{names} and {len(workers) - _NAMED:,} more"
 
 
-def events_of(outcome: Outcome) -> list[Event]:
+def events_of(outcome: ActOutcome) -> list[Event]:
     """Return the rows that the event log gets of an act: one a worker, and one where the qualification changes."""
     act, events = outcome.act, []
     unmade = {change.worker_id for change in act.undoes.changes if change.is_new} if act.undoes else set()
@@ -222,7 +232,7 @@ def events_of(outcome: Outcome) -> list[Event]:
     return events
 
 
-def _event_of_qualification(outcome: Outcome) -> Event:
+def _event_of_qualification(outcome: ActOutcome) -> Event:
     act, known = outcome.act, outcome.now or outcome.was
     after = "deleted" if outcome.now is None else "created" if outcome.was is None else "described"
     detail: JSONObject = {"act": outcome.act_id, "qualification": act.qualification_name}

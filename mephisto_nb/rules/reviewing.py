@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.model.changes import AddReview
 from mephisto_nb.model.records import Agent, Unit, WorkerFacts
-from mephisto_nb.model.reviews import DECIDED, SAID, Decision, KeptReview, Outcome, Review
+from mephisto_nb.model.reviews import DECIDED, SAID, Decision, ReviewOutcome, KeptReview, Review
 from mephisto_nb.model.states import (
     AGENT_OF_DECIDED,
     UNIT_ANSWERED,
@@ -35,7 +35,7 @@ _PAID_FOR = UNIT_PAYABLE - {UnitStatus.COMPLETED}
 
 def decide(
     step: Step, decision: Decision, wanted: Mapping[str, UnitStatus | None], known: Mapping[str, WorkerFacts]
-) -> list[Outcome]:
+) -> list[ReviewOutcome]:
     """Decide on units, each of which may refuse for itself.
 
     Parameters
@@ -55,7 +55,7 @@ def decide(
         agent = step.state.agents.get(unit.agent_id or "")
         why = _why_not(unit, agent, decision, seen)
         if why or agent is None:
-            outcomes.append(Outcome(unit_id, unit.worker_id, unit.status, unit.status, done=False, why=why))
+            outcomes.append(ReviewOutcome(unit_id, unit.worker_id, unit.status, unit.status, done=False, why=why))
             continue
         first = agent.worker_id not in done_to
         done_to.add(agent.worker_id)
@@ -80,7 +80,7 @@ def _said(status: UnitStatus) -> str:
     return SAID.get(status, status.value)
 
 
-def _decide_on(step: Step, unit: Unit, agent: Agent, decision: Decision, effects: JSONObject) -> Outcome:
+def _decide_on(step: Step, unit: Unit, agent: Agent, decision: Decision, effects: JSONObject) -> ReviewOutcome:
     before, why, review_id = unit.status, SAID[decision.verdict], step.new_id()
 
     def owe(kind: PaymentKind, amount: float, reason: str) -> str | None:
@@ -109,7 +109,7 @@ def _decide_on(step: Step, unit: Unit, agent: Agent, decision: Decision, effects
     )
     step.note(AddReview(review))
     about: dict[str, Any] = {"review_id": review_id, "owed": reward + decision.bonus, "also": _also(effects)}
-    return Outcome(unit.unit_id, agent.worker_id, before, decision.verdict, done=True, **about)
+    return ReviewOutcome(unit.unit_id, agent.worker_id, before, decision.verdict, done=True, **about)
 
 
 def _also(effects: JSONObject) -> str:
@@ -137,7 +137,7 @@ def _change_standing(step: Step, decision: Decision, worker_id: str, known: Mapp
 
 def undo(
     step: Step, kept: Sequence[KeptReview], who: str, note: str, known: Mapping[str, WorkerFacts]
-) -> list[Outcome]:
+) -> list[ReviewOutcome]:
     """Take decisions back, the latest of each unit; what is paid already, or has changed since, refuses for itself.
 
     What came with the last of them is put back first, so that what a worker held before the first is what stays.
@@ -148,7 +148,9 @@ def undo(
         agent = step.state.agents[review.agent_id]
         why = _why_not_back(unit, one)
         if why:
-            outcomes.append(Outcome(unit.unit_id, review.worker_id, unit.status, unit.status, done=False, why=why))
+            outcomes.append(
+                ReviewOutcome(unit.unit_id, review.worker_id, unit.status, unit.status, done=False, why=why)
+            )
             continue
         said = f"no longer {SAID[review.after]}"
         step.change_unit(unit, review.before, said, who, agent, undoing=True)
@@ -160,7 +162,7 @@ def undo(
         undoing = _undoing(step, review, who, note)
         step.note(AddReview(undoing))
         about: dict[str, Any] = {"review_id": undoing.review_id, "owed": -math.fsum(one.amounts.values()), "also": also}
-        outcomes.append(Outcome(unit.unit_id, review.worker_id, review.after, review.before, done=True, **about))
+        outcomes.append(ReviewOutcome(unit.unit_id, review.worker_id, review.after, review.before, done=True, **about))
     return outcomes
 
 

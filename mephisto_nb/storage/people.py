@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConflictError
-from mephisto_nb.model.people import OF_BLOCKS, OF_GRANTS, UNMADE, Act, ActKind, Met, Outcome, WorkerKey
+from mephisto_nb.model.people import OF_BLOCKS, OF_GRANTS, UNMADE, Act, ActKind, ActOutcome, Met, WorkerKey
 from mephisto_nb.model.records import Qualification, Requester, Worker, WorkerFacts
 from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
 from mephisto_nb.ports.database import PeopleStore
@@ -68,12 +68,12 @@ class SQLPeople(PeopleStore):
             row = find_or_add(connection, t.qualifications, {"qualification_name": name}, new)
         return Qualification(row.qualification_id, row.qualification_name, row.description)
 
-    def foresee(self, act: Act) -> Outcome:
+    def foresee(self, act: Act) -> ActOutcome:
         """Return what an act would do now."""
         with self._connections.reading("Looking at what would change") as connection:
             return weigh(act, _meet(connection, act, lock=False), time.time(), new_id)
 
-    def perform(self, act: Act, at: float | None = None) -> Outcome:
+    def perform(self, act: Act, at: float | None = None) -> ActOutcome:
         """Do an act, whole or not at all; again where a step of a run has made the same worker at the same moment."""
         for _ in range(_TRIES):
             try:
@@ -83,7 +83,7 @@ class SQLPeople(PeopleStore):
                     raise
         return self._perform(act, time.time() if at is None else at)
 
-    def _perform(self, act: Act, at: float) -> Outcome:
+    def _perform(self, act: Act, at: float) -> ActOutcome:
         with self._connections.writing(_DOING[act.kind]) as connection:
             outcome = weigh(act, _meet(connection, act, lock=True), at, new_id)
             _write(connection, outcome)
@@ -348,7 +348,7 @@ def _meet_holders(connection: Connection, met: Met) -> None:
 # -- what an act changes
 
 
-def _write(connection: Connection, outcome: Outcome) -> None:
+def _write(connection: Connection, outcome: ActOutcome) -> None:
     """Write what an act changes, and its rows of the event log."""
     _add_workers(connection, outcome)
     if outcome.now is not None and outcome.now != outcome.was:
@@ -363,7 +363,7 @@ def _write(connection: Connection, outcome: Outcome) -> None:
     write_events(connection, None, events_of(outcome))
 
 
-def _add_workers(connection: Connection, outcome: Outcome) -> None:
+def _add_workers(connection: Connection, outcome: ActOutcome) -> None:
     new = [change for change in outcome.changes if change.is_new]
     rows = [
         {
@@ -389,7 +389,7 @@ def _write_qualification(connection: Connection, qualification: Qualification, *
         connection.execute(update(q).where(ours).values(description=qualification.description))
 
 
-def _write_grants(connection: Connection, outcome: Outcome) -> None:
+def _write_grants(connection: Connection, outcome: ActOutcome) -> None:
     known = outcome.now or outcome.was
     if known is None:
         return

@@ -9,7 +9,7 @@ import pytest
 
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.records import Agent, WorkerFacts
-from mephisto_nb.model.reviews import DECIDED, Decision, KeptReview, Outcome, Review
+from mephisto_nb.model.reviews import DECIDED, Decision, ReviewOutcome, KeptReview, Review
 from mephisto_nb.model.states import AgentStatus, PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.rules.reviewing import decide, undo
 from tests.rules.rehearsal import Rehearsal, facts_of
@@ -27,7 +27,7 @@ def answered(*names: str, **limits: Any) -> tuple[Rehearsal, list[Agent]]:
     return run, agents
 
 
-def review(run: Rehearsal, agents: list[Agent], verdict: UnitStatus = U.ACCEPTED, **fields: Any) -> list[Outcome]:
+def review(run: Rehearsal, agents: list[Agent], verdict: UnitStatus = U.ACCEPTED, **fields: Any) -> list[ReviewOutcome]:
     known = fields.pop("known", {})
     wanted = dict.fromkeys((agent.unit_id for agent in agents), fields.pop("seen", None))
     return decide(run.step(), Decision(verdict, "eve", **fields), wanted, known)
@@ -44,7 +44,9 @@ def kept(run: Rehearsal, status: PaymentStatus = PaymentStatus.OWED) -> list[Kep
     return [KeptReview(one, dict.fromkeys(owed, status)) for one, owed in zip(reviews, ids, strict=True)]
 
 
-def _undo(run: Rehearsal, known: dict[str, WorkerFacts] | None = None, **payments: PaymentStatus) -> list[Outcome]:
+def _undo(
+    run: Rehearsal, known: dict[str, WorkerFacts] | None = None, **payments: PaymentStatus
+) -> list[ReviewOutcome]:
     reviews = kept(run, **payments)
     return undo(run.step(), reviews, "eve", "a slip", known or {})
 

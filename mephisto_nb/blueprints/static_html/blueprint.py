@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.blueprints.static_html import task_data
 from mephisto_nb.blueprints.static_html.args import StaticHTMLBlueprintArgs, check_args, given
-from mephisto_nb.blueprints.static_html.task_data import Row, read_text
+from mephisto_nb.blueprints.static_html.task_data import TaskRow, read_text
 from mephisto_nb.blueprints.static_html.template import (
     Template,
     check_braces,
@@ -279,15 +279,15 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         """Columns that have their use, or go to no page, whatever the template names."""
         return self.hidden_fields
 
-    def _checked(self, rows: Iterator[Row]) -> Iterator[InitializationData]:
+    def _checked(self, rows: Iterator[TaskRow]) -> Iterator[InitializationData]:
         for row in rows:
             yield self._check_drawn(row)
 
-    async def _checked_later(self, rows: AsyncIterator[Row]) -> AsyncIterator[InitializationData]:
+    async def _checked_later(self, rows: AsyncIterator[TaskRow]) -> AsyncIterator[InitializationData]:
         async for row in rows:
             yield self._check_drawn(row)
 
-    def _check_drawn(self, row: Row) -> InitializationData:
+    def _check_drawn(self, row: TaskRow) -> InitializationData:
         data = task_data.to_initialization_data(row, self.args.units_per_assignment)
         for unit_data in data.unit_data:
             self.check_row(row.label, {**data.shared, **unit_data})

@@ -96,7 +96,7 @@ def _number(value: float, where: str) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TaskRow:
     """One row as it was found, and how to call it in an error message."""
 
     label: str
@@ -120,7 +120,7 @@ def read_text(path: str, key: str) -> str:
         ) from error
 
 
-def read_csv(path: str) -> Iterator[Row]:
+def read_csv(path: str) -> Iterator[TaskRow]:
     """Return the rows of a CSV file with a header line; all values are text."""
     name = Path(path).name
     reader = csv.reader(io.StringIO(read_text(path, "data_csv"), newline=""), strict=True)
@@ -136,7 +136,7 @@ def read_csv(path: str) -> Iterator[Row]:
                     f"{label} has {len(cells)} values, but the header names {len(header)} columns "
                     f"({', '.join(header)}). Put values that hold commas into quotes."
                 )
-            yield Row(label, dict(zip(header, cells, strict=True)))
+            yield TaskRow(label, dict(zip(header, cells, strict=True)))
     except csv.Error as error:
         raise DataFileError(
             f"{name}, line {reader.line_num}: {error}. Mend the line, or save the data as JSON."
@@ -151,23 +151,23 @@ def _check_header(name: str, header: list[str]) -> None:
             raise DataFileError(f"{name} has more than one column named {column!r}. Give each its own name.")
 
 
-def read_json(path: str) -> Iterator[Row]:
+def read_json(path: str) -> Iterator[TaskRow]:
     """Return the rows of a file that holds one JSON list of objects."""
     name = Path(path).name
     content = _parse(read_text(path, "data_json"), name, first_line=1)
     if not isinstance(content, list):
         raise DataFileError(f"{name} holds {_kind(content)}, not a list. Write the rows as [{{...}}, {{...}}].")
     for number, value in enumerate(content, start=1):
-        yield Row(f"row {number} of {name}", value)
+        yield TaskRow(f"row {number} of {name}", value)
 
 
-def read_jsonl(path: str) -> Iterator[Row]:
+def read_jsonl(path: str) -> Iterator[TaskRow]:
     """Return the rows of a file that holds one JSON object a line."""
     name = Path(path).name
     lines = enumerate(read_text(path, "data_jsonl").split("\n"), start=1)
     filled = ((line, text) for line, text in lines if text.strip())
     for number, (line, text) in enumerate(filled, start=1):
-        yield Row(f"row {number} (line {line}) of {name}", _parse(text, name, first_line=line))
+        yield TaskRow(f"row {number} (line {line}) of {name}", _parse(text, name, first_line=line))
 
 
 def _parse(text: str, name: str, first_line: int) -> Any:
@@ -263,7 +263,7 @@ def read_listed(args: DataArgs, static_task_data: Listed | None) -> list[tuple[s
     return [(row.label, to_initialization_data(row, args.units_per_assignment)) for row in rows]
 
 
-def _listed_rows(args: DataArgs, data: Listed | None) -> Iterator[Row]:
+def _listed_rows(args: DataArgs, data: Listed | None) -> Iterator[TaskRow]:
     if data is None:
         for key, reader in _FILE_READERS.items():
             if given(getattr(args, key)):
@@ -277,24 +277,24 @@ def _listed_rows(args: DataArgs, data: Listed | None) -> Iterator[Row]:
     yield from _numbered(data)
 
 
-def _numbered(values: Iterable[Any]) -> Iterator[Row]:
+def _numbered(values: Iterable[Any]) -> Iterator[TaskRow]:
     for number, value in enumerate(values, start=1):
-        yield Row(f"row {number} of {_SHARED}", value)
+        yield TaskRow(f"row {number} of {_SHARED}", value)
 
 
-def draw(values: Drawn) -> Iterator[Row] | AsyncIterator[Row]:
+def draw(values: Drawn) -> Iterator[TaskRow] | AsyncIterator[TaskRow]:
     """Number rows as they come."""
     return _numbered_later(values) if isinstance(values, AsyncIterable) else _numbered(values)
 
 
-async def _numbered_later(values: AsyncIterable[Any]) -> AsyncIterator[Row]:
+async def _numbered_later(values: AsyncIterable[Any]) -> AsyncIterator[TaskRow]:
     number = 0
     async for value in values:
         number += 1
-        yield Row(f"row {number} of {_SHARED}", value)
+        yield TaskRow(f"row {number} of {_SHARED}", value)
 
 
-def to_initialization_data(row: Row, units: int) -> InitializationData:
+def to_initialization_data(row: TaskRow, units: int) -> InitializationData:
     """Turn one row into the data of an assignment of `units` units."""
     value = row.value
     if not isinstance(value, InitializationData):
