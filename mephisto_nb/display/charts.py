@@ -50,7 +50,7 @@ _STEPS = [digit * 10.0**power for power in range(-3, 8) for digit in (1, 2, 5)]
 
 
 def draw_charts(results: pd.DataFrame) -> Any:
-    """Draw what can be told from the results so far, as one Altair chart."""
+    """Draw what the results so far show, as one Altair chart."""
     with needs("charts"):
         import altair as alt
 

@@ -139,7 +139,7 @@ class ReviewModel(PanelModel):
     # -- being told ------------------------------------------------------------------------------------------
 
     def _take_in(self, changes: Changes) -> None:
-        """Hear of what is committed in this kernel."""
+        """Called when something is committed in this kernel."""
         reviews = [one.review for one in changes.changes if isinstance(one, AddReview)]
         came = any(isinstance(one, AddSubmission) for one in changes.changes)
         if came and (changes.task_run_id in self._runs):

@@ -39,7 +39,7 @@ class SavedDisplays:
         self._shown: object = None
 
     def show(self, bundle: dict[str, Any], what: object = None) -> None:
-        """Put it out, by type, under an id of its own; `what` is what it shows, to tell whether that has changed."""
+        """Put it out, by type, under an id of its own; `what` is what it shows, to know whether that has changed."""
         self._display_ids.append(secrets.token_hex(8))
         self._shown = what if len(self._display_ids) == 1 else None  # each place may show another moment
         _publish(bundle, self._display_ids[-1], update=False)

@@ -25,7 +25,7 @@ MOST_ROWS = 500
 
 
 class PanelModel(ABC):
-    """What a panel knows, and answers: it reads in threads, and tells those who look that something has changed.
+    """What a panel knows, and answers: it reads in threads, and notifies those who look that something has changed.
 
     A database is read only when somebody looks and something has changed.
     """

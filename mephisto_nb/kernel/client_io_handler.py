@@ -96,7 +96,7 @@ class ClientIOHandler:
         self.trouble: str | None = None
         #: When the kernel was last away, and what it caught up with.
         self.absence = Absence(begun=clock.now())
-        #: Who is told when a channel opens or breaks, or a page comes or goes.
+        #: Called when a channel opens or breaks, or a page comes or goes.
         self.listeners: list[Callable[[], None]] = []
         #: Which agents' pages are connected.
         self.present: set[str] = set()
@@ -136,7 +136,7 @@ class ClientIOHandler:
             self._arm()
 
     async def launch_channels(self) -> Channel:
-        """Open the channel to the run's router: the architect tells where that is, and starts it if it is dead.
+        """Open the channel to the run's router: the architect finds it, and starts it if it is dead.
 
         Raises
         ------

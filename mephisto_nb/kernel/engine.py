@@ -1,4 +1,4 @@
-"""The engine of one run: one step after the other, decided in memory, committed, and only then told to anybody.
+"""The engine of one run: one step after the other, decided in memory, committed, and only then announced.
 
 Everything that happens to a run (workers' packets, the passing of time, what the researcher asks for) goes
 through here, one step at a time, so that two arrivals can never win the same unit. A step that cannot be
@@ -73,7 +73,7 @@ class RunEngine:
         self.outbox: deque[tuple[int, Packet]] = deque()
         #: The number of the last message whose effects are committed.
         self.committed_seq = 0
-        #: Who is told of each step once it is committed.
+        #: Called with each step once it is committed.
         self.listeners: list[Callable[[Step], None]] = []
         self._database, self._writer, self._clock = database, writer, clock
         self._handler: MessageHandler | None = None
@@ -349,7 +349,7 @@ class Job(Generic[T]):
         return isinstance(error, DatabaseError)
 
     def tell_at_once(self, error: Exception) -> bool:
-        """Raise the failure of the database to who waits, unless it is tried again; return whether they were told."""
+        """Raise the failure of the database in whoever waits, unless it is tried again; return whether it did."""
         if self.retry or isinstance(error, ConflictError) or not isinstance(error, DatabaseError):
             return False
         self.settle(error=error)
@@ -381,7 +381,7 @@ class JobQueue:
         return jobs
 
     def tell_at_once(self, error: Exception) -> None:
-        """Tell those who will not wait for the database."""
+        """Raise the failure at once in those who do not wait for the database."""
         self._jobs = [job for job in self._jobs if not job.tell_at_once(error)]
 
 

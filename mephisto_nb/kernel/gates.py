@@ -1,4 +1,4 @@
-"""Does the jobs of gates: judges answers and finds rows outside of any step, and tells the rules what came of it.
+"""Does the jobs of gates: judges answers and finds rows outside of any step, and hands the rules what came of it.
 
 Where the rows of units of gates come from, and which of them a worker gets.
 
@@ -200,7 +200,7 @@ class Judges:
         self._rules, self._read_answer = rules, read_answer
 
     def read(self, data: JSON) -> JSONObject:
-        """Return the fields of what was submitted. Raises `JudgeError` if the blueprint cannot tell."""
+        """Return the fields of what was submitted. Raises `JudgeError` if the blueprint cannot read it."""
         try:
             return self._read_answer(data)
         except Exception as error:
@@ -230,7 +230,7 @@ class Judges:
 
 
 async def _judge(gate: BaseGate[Any], sent: SentAnswer) -> GateFinding | None:
-    """Judge an answer at one gate; None: it has nothing to tell.
+    """Judge an answer at one gate; None: there is no finding.
 
     Raises
     ------
@@ -284,7 +284,7 @@ class _Conclusion:
         self.facts = await self.pages.look_up(self.worker.worker_name)
 
     def __call__(self, step: Step) -> bool:
-        """Apply it; tell whether what was supplied was used."""
+        """Apply it; return whether what was supplied was used."""
         if self.rule is not None:
             self.rule(step, self.facts)
         supply = replace(self.supply)  # if the step fails, it is applied again

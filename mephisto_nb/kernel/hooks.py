@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-#: Why an event is in the log that marks an answer of which the hook was told.
+#: Why an event is in the log that marks an answer for which the hook was called.
 CALLED = "on_unit_submitted was called"
 #: How many calls run at a time: of async functions, and of plain ones, which have a thread each.
 _AT_ONCE, _THREADS = 16, 4
@@ -71,7 +71,7 @@ class SubmissionHooks(RunHelper):
         run.parts.engine.listeners.append(self._on_step)
 
     async def load(self) -> None:
-        """Find the answers of which the hook was not told."""
+        """Find the answers for which the hook was not called."""
         run_id, state = self._run.task_run_id, self._run.parts.engine.state
         answered = [agent.agent_id for agent in state.agents.values() if agent.submitted_at is not None]
         if answered:

@@ -433,7 +433,7 @@ class RunStarter:
 
 
 def keep_run_secret(directory: Path) -> Secret:
-    """Return the secret of the run of this directory, by which its crowd can tell what it has signed; blocks.
+    """Return the secret of the run of this directory, by which its crowd recognises what it has signed; blocks.
 
     It is made at the launch, and the same ever after: links that were sent go on to work once the kernel was
     restarted, or the run resumed.

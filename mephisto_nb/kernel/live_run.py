@@ -244,7 +244,7 @@ class LiveRun:
 
 @dataclass(slots=True)
 class RunTally:
-    """Counts, since this kernel took the run up at `since` (epoch seconds), what only steps tell.
+    """Counts, since this kernel took the run up at `since` (epoch seconds), what only steps show.
 
     `turned_away` are the workers who were refused since a unit was last taken, the latest last, with the code of the
     reason. Those are no longer among them whose reason may have passed: because there was nothing on offer, more has

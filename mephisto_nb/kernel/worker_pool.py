@@ -87,7 +87,7 @@ class WorkerPool:
     # -- workers ---------------------------------------------------------------------------------------------
 
     def register_worker(self, data: JSONObject) -> Identity | Refusal:
-        """Return who a registration comes from, or why nobody does; the crowd's provider tells.
+        """Return who a registration comes from, or why nobody does; the crowd's provider decides.
 
         Called for each registration, before the step that decides about it. The worker's record is made in that step,
         with the agent.

@@ -81,9 +81,9 @@ class DatabaseWriter:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closed = False
-        #: Who is told, on the loop of whoever committed, of each step that is committed.
+        #: Called with each step that is committed, on the loop of whoever committed it.
         self.listeners: list[Callable[[Changes], None]] = []
-        #: Who is told, on the loop of whoever called, that something was written by `call`.
+        #: Called when something was written by `call`, on the loop of whoever called.
         self.call_listeners: list[Callable[[], None]] = []
 
     @property

@@ -423,7 +423,7 @@ class PeopleActs:
 
     def __init__(self, database: Database, writer: DatabaseWriter, clock: Clock) -> None:
         self.database = database
-        #: Who is told, on the loop, after each act, and whenever a run or a decision here has changed people.
+        #: Called, on the loop, after each act, and whenever a run or a decision here has changed people.
         self.listeners: list[Callable[[], None]] = []
         self._writer, self._clock = writer, clock
         self._done: deque[ActOutcome] = deque(maxlen=_KEPT)
@@ -440,7 +440,7 @@ class PeopleActs:
         return [row for row in workers if row[0] not in gone] if gone else workers
 
     def tell(self) -> None:
-        """Tell everybody that something about people may have changed."""
+        """Call every listener: something about people may have changed."""
         for listener in list(self.listeners):
             listener()
 
@@ -540,7 +540,7 @@ class PeopleActs:
         self.tell()
 
     def _take_in(self, changes: Changes) -> None:
-        """Hear of what is committed in this kernel beside acts, and tell of it if it is about people."""
+        """Called when something is committed in this kernel beside acts; calls the listeners if it is about people."""
         if any(isinstance(change, _ABOUT_PEOPLE) for change in changes.changes):
             self.tell()
 

@@ -368,7 +368,7 @@ class Workers:
         return await self._acts.do("note", workers=workers, text=text, **log)
 
     async def undo(self, *, who: str | None = None) -> ActOutcome:
-        """Take the last block, unblocking or note back; grants go back with `Qualifications.undo`, which tells more."""
+        """Take the last block, unblocking or note back; grants go back with `Qualifications.undo`, which says more."""
         return await self._acts.undo(OF_WORKERS, who=who)
 
     def preview(self, action: str, **arguments: Any) -> str:

@@ -167,7 +167,7 @@ _TRIES = 20
 
 
 async def carry_out(run: RunFrames, unit_ids: Sequence[str], prepare: Prepare) -> list[ReviewOutcome]:
-    """Carry a decision out, in one transaction; what it could not do is told by unit.
+    """Carry a decision out, in one transaction; what it could not do is listed by unit.
 
     Raises
     ------

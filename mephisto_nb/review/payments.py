@@ -270,7 +270,7 @@ class Payments:
         at: float,
         who: str | None,
     ) -> pd.DataFrame:
-        """Bring those of the rows that are meant from one status to another, and tell of each row what became of it."""
+        """Bring those of the rows that are meant from one status to another; return what became of each row."""
         settle, ids = self._database.reviews.settle_payments, meant["payment_id"].tolist()
         settled = await self._writer.call(settle, ids, *change, at, who_decides(who))
         now = (await in_thread(self)).set_index("payment_id").loc[rows["payment_id"].tolist()]

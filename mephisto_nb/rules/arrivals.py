@@ -193,7 +193,7 @@ def _take(step: Step, unit: Unit, worker: Worker, arrival: Arrival) -> Agent:
 def release(
     step: Step, worker_id: str, facts: WorkerFacts, supply: Supply | None = None
 ) -> list[tuple[HeldArrival, Outcome]]:
-    """Decide about the pages of a worker that wait; give what each is to be answered, of those that wait no longer."""
+    """Decide about the pages of a worker that wait; return the answer to each that waits no longer."""
     book = step.state.gates
     if book.being_judged(worker_id):
         return []

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def leave(step: Step, agent_id: str, how: AgentStatus, why: str, who: str) -> bool:
-    """Let an agent go, and offer its unit again, unless others had begun with it; tell whether it was still at work."""
+    """Let an agent go, and offer its unit again unless others had begun with it; return whether it was at work."""
     agent = step.state.agents.get(agent_id)
     if agent is None:
         return _leave_onboarding(step, agent_id, how, why, who)
@@ -53,7 +53,7 @@ def leave_introductions(step: Step, why: str, who: str) -> None:
 
 
 def expire_open(step: Step, why: str, who: str) -> int:
-    """Take back the units that nobody is working on; give how many those were."""
+    """Take back the units that nobody is working on; return how many those were."""
     units = step.state.units_in(UnitStatus.CREATED, UnitStatus.LAUNCHED)
     for unit in units:
         step.change_unit(unit, UnitStatus.EXPIRED, why, who)
@@ -76,7 +76,7 @@ def _end_wait(step: Step, agent: Agent) -> None:
 
 
 def expire_assigned(step: Step, why: str, who: str) -> int:
-    """Send those home who are at work; give how many those were."""
+    """Send those home who are at work; return how many those were."""
     held = [step.state.agents[unit.agent_id] for unit in step.state.units_in(UnitStatus.ASSIGNED) if unit.agent_id]
     for agent in held:
         _expire(step, agent, why, who)

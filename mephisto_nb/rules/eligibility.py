@@ -43,7 +43,7 @@ class Refusal:
 
 
 def check_worker(state: RunState, worker_id: str | None, facts: WorkerFacts) -> Refusal | None:
-    """Tell why a worker may not take any unit of a run; None: they may."""
+    """Return why a worker may not take any unit of a run; None: they may."""
     rules = state.rules
     if facts.worker is not None and facts.worker.blocked:
         return Refusal(RefusalCode.BLOCKED, "The requester of this task no longer offers their tasks to you.")
@@ -71,13 +71,13 @@ def check_worker(state: RunState, worker_id: str | None, facts: WorkerFacts) -> 
 
 
 def paused() -> Refusal:
-    """Tell a worker who may work that nothing is handed out for the time being."""
+    """Return the refusal for a worker who may work, while nothing is handed out for the time being."""
     text = "The researcher has paused this task: no work is given out until it goes on. Please come back later."
     return Refusal(RefusalCode.PAUSED, text)
 
 
 def no_units(state: RunState, worker_id: str) -> Refusal:
-    """Tell why there is no unit for a worker who may work."""
+    """Return why there is no unit for a worker who may work."""
     if state.closing is not None:
         return Refusal(RefusalCode.RUN_OVER, "This task has ended: no more work is given out.")
     if state.launched:

@@ -83,7 +83,7 @@ def create(step: Step, data: list[InitializationData]) -> None:
 
 
 def launch_more(step: Step) -> int:
-    """Put units on offer, up to the limit; give how many those were. What is over a limit that was lowered waits."""
+    """Put units on offer, up to the limit; return how many those were. What is over a limit that was lowered waits."""
     _withdraw(step)
     limit, launched = step.state.rules.max_num_concurrent_units, 0
     while step.state.closing is None and not step.state.is_paused:
@@ -129,7 +129,7 @@ def _whole(state: RunState, over: int) -> list[str]:
 
 
 def reopen_expired(step: Step) -> int:
-    """Bring back the units of an ended run that nobody answered; give how many those were."""
+    """Bring back the units of an ended run that nobody answered; return how many those were."""
     units = [unit for unit in step.state.units_in(UnitStatus.EXPIRED) if unit.is_real]
     for unit in units:
         step.change_unit(unit, UnitStatus.CREATED, "the run is resumed", "operator")

@@ -58,7 +58,7 @@ def on_offer(state: RunState) -> Iterator[tuple[str, list[str]]]:
 
 
 def room_of(step: Step, agent: Agent) -> JSONObject | None:
-    """Tell somebody who waits how many are there, and how long it may take; None: they do not wait."""
+    """Return how many are there, and how long it may take, for somebody who waits; None: they do not wait."""
     unit = step.state.units.get(agent.unit_id)
     if agent.status is not AgentStatus.WAITING or unit is None:
         return None
@@ -90,7 +90,7 @@ def is_offered_again(state: RunState, begun: bool) -> bool:
 
 
 def left(step: Step, agent: Agent, *, begun: bool) -> None:
-    """Tell the others that somebody has left, and do what the rules say; `begun` is what `has_begun` said before."""
+    """Let the others know that somebody left, and do what the rules say; `begun` is what `has_begun` said before."""
     unit = step.state.units.get(agent.unit_id)
     rules = None if unit is None else rules_for(step.state, unit.assignment_id)
     if unit is None or rules is None:
@@ -127,7 +127,7 @@ def finish(step: Step, assignment_id: str) -> None:
 
 
 def tell_who_goes_on(step: Step, agent_id: str) -> None:
-    """Tell those who go on that somebody has left; once."""
+    """Send those who go on word that somebody has left; once."""
     unit = step.state.units[step.state.agents[agent_id].unit_id]
     rules, others = rules_for(step.state, unit.assignment_id), _at_work(step.state, unit.assignment_id)
     if rules is None or not others or unit.assignment_id in step.state.rooms.over:

@@ -21,7 +21,7 @@ _WHO = "operator"
 
 
 def pause(step: Step) -> bool:
-    """Hand nothing out for the time being; tell whether that is new. Work on offer stays on offer."""
+    """Hand nothing out for the time being; return whether that is new. Work on offer stays on offer."""
     state = step.state
     if state.is_paused or state.closing is not None:
         return False
@@ -31,7 +31,7 @@ def pause(step: Step) -> bool:
 
 
 def resume(step: Step) -> bool:
-    """Hand work out again; tell whether that is new. Patience counts from now."""
+    """Hand work out again; return whether that is new. Patience counts from now."""
     state = step.state
     if not state.is_paused or state.closing is not None:
         return False
@@ -43,7 +43,7 @@ def resume(step: Step) -> bool:
 
 
 def change_limits(step: Step, limits: Mapping[str, float]) -> bool:
-    """Put other limits in force, by their names in `limits.LIMITS`; tell whether anything has changed.
+    """Put other limits in force, by their names in `limits.LIMITS`; return whether anything has changed.
 
     Where fewer units may be open than are, `launch_more` lets the newest of those on offer wait again. Another reward
     is for the units that nobody has or answered yet, and for all that are made later.
@@ -62,7 +62,7 @@ def change_limits(step: Step, limits: Mapping[str, float]) -> bool:
 
 
 def expire(step: Step) -> int:
-    """Take back the units that nobody is working on; give how many those were."""
+    """Take back the units that nobody is working on; return how many those were."""
     before = _open_units(step.state)
     expired = expire_open(step, "expired by the researcher", _WHO)
     if expired:

@@ -193,7 +193,7 @@ class Step:
         self.state.last_n += 1
 
     def send_status(self, agent: Agent) -> None:
-        """Tell a worker's page what became of it."""
+        """Send a worker's page what became of it."""
         self.send(PacketType.UPDATE_STATUS, agent.agent_id, {"status": agent.status.value})
 
     def log(

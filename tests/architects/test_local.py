@@ -36,7 +36,7 @@ def pid_in(directory: Path) -> int:
     return int(json.loads((directory / "router.json").read_text())["pid"])
 
 
-async def test_a_router_lives_until_it_is_ended_and_is_ended_twice_without_harm(directory: Path) -> None:
+async def test_a_router_runs_until_ended_and_may_be_ended_twice(directory: Path) -> None:
     one = architect(directory)
     assert await one.deploy(RouterPlan("run", directory)) == one.url
     pid = pid_in(directory)

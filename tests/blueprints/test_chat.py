@@ -63,7 +63,7 @@ def test_what_cannot_work_is_refused_with_its_mend(args: dict[str, Any], told: s
 
 
 @pytest.mark.parametrize("rows", ["golds", "get_gold_for_worker", "screening", "screening_data_factory"])
-def test_rows_with_right_answers_are_refused_and_what_to_do_instead_is_said(rows: str) -> None:
+def test_rows_with_right_answers_are_refused_with_a_remedy(rows: str) -> None:
     given: dict[str, Any] = {rows: [{"n": 1}]}
     blueprint = ChatBlueprint(ChatBlueprintArgs(), SharedTaskState(conversation=talks, **given))
     with pytest.raises(ConfigError, match=f"SharedTaskState.{rows} is set.* Remove it.*onboarding_.*attention_checks"):
@@ -121,7 +121,7 @@ def test_a_row_for_one_in_a_talk_of_two_is_refused() -> None:
         blueprint.assert_task_args()
 
 
-def test_a_page_gets_what_the_form_and_the_instruction_use_and_the_code_gets_all() -> None:
+def test_a_page_gets_the_columns_it_uses_and_the_code_gets_all() -> None:
     row = {"topic": "rain", "worth": 3, "secret": "x"}
     args = ChatBlueprintArgs(instruction_html="${topic}", task_html="<input name=a value='${worth}'>")
     blueprint = ChatBlueprint(args, SharedTaskState(static_task_data=[row], conversation=talks))
@@ -131,14 +131,14 @@ def test_a_page_gets_what_the_form_and_the_instruction_use_and_the_code_gets_all
     assert blueprint.get_page_data(given) == {**shown, "task_data": shown}
 
 
-def test_a_task_whose_rows_come_one_by_one_shows_itself_without_taking_any() -> None:
+def test_a_task_with_a_generator_is_shown_without_drawing_a_row() -> None:
     rows = iter([{"topic": "<b>rain</b>"}])
     task = mnb.chat_task(data=rows, task_name="<i>talk</i>")
     assert task._repr_html_().startswith("<p>&lt;ChatTask &#x27;&lt;i&gt;talk")
     assert next(rows) == {"topic": "<b>rain</b>"}
 
 
-def test_a_column_that_the_instruction_shows_is_not_told_as_one_that_nothing_wants(
+def test_a_column_that_the_instruction_shows_is_not_called_unused(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     rows = [{"topic": "walks", "mood": "glad"}]

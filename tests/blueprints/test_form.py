@@ -181,7 +181,7 @@ def test_a_notebook_shows_the_form_apart_and_the_row_that_it_becomes() -> None:
     assert task.example()["answer.(problems)"].tolist() == [None]
 
 
-def test_a_form_whose_rows_come_one_by_one_is_shown_without_taking_any() -> None:
+def test_a_form_with_a_generator_is_shown_without_drawing_a_row() -> None:
     drawn: list[int] = []
     rows = ({"text": drawn.append(1) or "x"} for _ in range(3))
     task = form_task({"instruction": "${text}", "fields": {"x": "text"}}, rows, task_name="x")

@@ -66,7 +66,7 @@ def test_a_pydantic_model_brings_its_types_titles_and_constraints() -> None:
     assert (fields["code"].pattern, fields["secret"].type, fields["agree"].type) == ("^a", "password", "checkbox")
 
 
-def test_models_within_a_model_are_sections_whose_answers_stand_below_them() -> None:
+def test_nested_models_are_sections_with_nested_answers() -> None:
     form = read_types(Person)
     assert [section.title for section in form.sections] == ["", "Home", "Where you work", ""]
     fields = by_name(Person)

@@ -78,7 +78,7 @@ def test_a_folder_without_a_form_says_what_it_looked_for(tmp_path: Path) -> None
         form_task(str(tmp_path), task_name="pets")
 
 
-def test_forms_that_differ_make_a_row_each_and_are_checked_each_by_its_own(folder) -> None:
+def test_each_row_is_checked_by_its_own_version_of_the_form(folder) -> None:
     cat = composed({"type": "input", "name": "purrs", "label": "Purrs?", "validators": {"required": True}})
     dog = composed({"type": "number", "name": "age", "label": "Age"}) | {"meta": {"tokens_values": {"animal": "dog"}}}
     task = form_task(folder(task_data=[cat, dog, cat]), task_name="pets")
@@ -174,7 +174,7 @@ def test_what_only_the_browser_could_check_is_said(folder, tmp_path: Path) -> No
     assert blueprint.get_answer({})["(unchecked)"] is None
 
 
-def test_answers_are_read_by_the_form_of_the_launch_whatever_its_file_becomes(tmp_path: Path) -> None:
+def test_answers_are_read_by_the_form_as_it_was_at_the_launch(tmp_path: Path) -> None:
     file = tmp_path / "form.json"
     file.write_text(json.dumps({"fields": {"age": {"type": "number", "max": 3}}}))
     state = SharedTaskState(static_task_data=[{}])

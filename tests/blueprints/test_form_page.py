@@ -107,7 +107,7 @@ def problem_of(page: Page, name: str) -> str:
     )
 
 
-def test_each_bad_answer_is_refused_at_its_field_and_mended_by_keyboard_alone(page, show, tmp_path: Path) -> None:
+def test_a_bad_answer_is_refused_at_its_field_and_fixed_by_keyboard(page, show, tmp_path: Path) -> None:
     page.on("filechooser", lambda _: None)  # else the first one may open before anybody is told of it
     router = show(read_composed(*EVERY_FIELD))
     for name, (what, _) in WRONG.items():
@@ -175,7 +175,7 @@ def test_numbers_and_dates_say_what_they_want(page, show) -> None:
     ]
 
 
-def test_what_an_answer_calls_for_appears_and_what_it_hides_is_not_sent(page, show) -> None:
+def test_fields_appear_by_answer_and_hidden_ones_are_not_sent(page, show) -> None:
     why = {"type": "textarea", "required": True, "show_if": {"mood": "grim"}}
     router = show(read_fields(mood={"type": "radio", "options": ["glad", "grim"]}, why=why))
     expect(page.get_by_label("Why")).to_be_hidden()
@@ -213,7 +213,7 @@ def test_values_of_the_row_are_text_wherever_they_stand(page, show) -> None:
     expect(page.get_by_label('About "><b>bold</b>')).to_have_value('"><b>bold</b>')
 
 
-def test_browser_and_python_agree_on_steps_dates_and_what_answers_call_for(page, show) -> None:
+def test_browser_and_python_agree_on_steps_dates_and_conditions(page, show) -> None:
     form = read_fields(
         # A browser counts steps from the least value, or from what stands in the field.
         fives={"type": "number", "min": 1, "step": 5},

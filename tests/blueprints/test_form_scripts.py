@@ -112,7 +112,7 @@ def test_nothing_is_sent_before_functions_of_ones_own_could_judge(page, show) ->
     assert router.submissions == []
 
 
-def test_a_file_of_ones_own_that_cannot_be_read_leaves_the_form_as_strict_as_without_it(page, show) -> None:
+def test_an_unreadable_file_leaves_the_form_as_strict_as_without_it(page, show) -> None:
     motto = {"type": "input", "name": "motto", "label": "Motto", "validators": {"required": True, "noneOf": True}}
     router = show(composed(motto), custom_validators="export function noneOf( {")
     send(page)

@@ -41,7 +41,7 @@ def test_a_visitor_without_a_name_registers_nothing(page, router) -> None:
     assert router.registrations == []
 
 
-def test_a_registration_lasts_over_reloads_and_differs_between_workers(page, router) -> None:
+def test_a_registration_survives_reloads_and_differs_by_worker(page, router) -> None:
     for query in ("?worker_id=ann", "?worker_id=ann", "?worker_id=bob", "?worker_id=ann&assignment_id=7"):
         page.goto(router.url + query)
         expect(page.get_by_label("Answer")).to_be_visible()
@@ -56,14 +56,14 @@ def test_a_registration_lasts_over_reloads_and_differs_between_workers(page, rou
     }
 
 
-def test_a_renewed_registration_is_another_even_where_the_link_named_one(page, router) -> None:
+def test_a_renewed_registration_differs_even_if_the_link_names_one(page, router) -> None:
     page.goto(router.url + "?worker_id=ann&assignment_id=7")
     assert page.evaluate("renewRegistration()") is True
     assert page.evaluate("getAssignmentId()") != "7"
     assert "assignment_id" not in page.url
 
 
-def test_a_links_key_goes_from_the_address_into_each_registration_of_this_tab(page, router) -> None:
+def test_a_key_in_the_address_is_in_each_registration_of_the_tab(page, router) -> None:
     for query in ("?worker_id=ann&x=1#key=abc", "?worker_id=ann&x=1", "?worker_id=bob"):
         page.goto(router.url + query)
         expect(page.get_by_label("Answer")).to_be_visible()

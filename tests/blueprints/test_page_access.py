@@ -52,7 +52,7 @@ def test_each_screen_meets_wcag_aa(page, serve, violations, scheme: str) -> None
     assert violations() == []
 
 
-def test_a_phone_shows_everything_without_scrolling_sideways_and_targets_are_large(page, serve) -> None:
+def test_a_phone_needs_no_sideways_scrolling_and_has_large_targets(page, serve) -> None:
     page.set_viewport_size({"width": 320, "height": 640})
     page.goto(serve(HTML, {"text": "Donaudampfschifffahrtsgesellschaftskapitänsmütze" * 2}).url + "?worker_id=ann")
     expect(page.get_by_role("heading", name="Rate this")).to_be_visible()

@@ -108,7 +108,7 @@ def test_what_is_sent_before_the_page_stands_is_sent_once_it_does(page, serve) -
     assert answer_of(router) == {"x": "1", "early": True}
 
 
-def test_what_is_missing_is_said_at_the_field_and_the_first_one_gets_the_focus(page, serve) -> None:
+def test_each_missing_field_says_so_and_the_first_gets_the_focus(page, serve) -> None:
     router = serve(
         "<label>Name <input name=name required></label>"
         "<fieldset><legend>Side</legend><label><input type=radio name=side value=l required> Left</label>"
@@ -192,7 +192,7 @@ def test_an_answer_that_comes_too_late_is_shown_for_keeping(page, serve, status:
     expect(page.get_by_label("In case you want to keep it")).to_have_value("x: precious")
 
 
-def test_a_draft_with_its_files_survives_a_reload_and_is_gone_once_sent(page, serve, tmp_path: Path) -> None:
+def test_a_draft_with_files_survives_a_reload_until_it_is_sent(page, serve, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("kept")
     router = serve(EVERYTHING + "<label>File <input type=file name=doc></label>")
     page.goto(router.url + "?worker_id=ann")

@@ -1,4 +1,4 @@
-"""What a worker is told, step by step."""
+"""What a worker reads, step by step."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_who_waits_is_told_for_whom_and_goes_on_by_itself(page, serve, operator:
     expect(heading(page, "One moment, please")).to_be_hidden()
 
 
-def test_who_comes_while_the_task_is_paused_gets_a_unit_by_themselves_when_it_goes_on(page, serve) -> None:
+def test_who_arrives_during_a_pause_gets_a_unit_when_it_ends(page, serve) -> None:
     router = serve(HTML)
     router.offer(None, agent_id=None, failure_code="paused", failure_reason="Please come back later.")
     page.goto(router.url + "?worker_id=ann")
@@ -224,7 +224,7 @@ CONFIRMED = """async () => {
 }"""
 
 
-def test_the_answer_to_an_earlier_heartbeat_confirms_nothing_that_was_said_after_it(page, serve) -> None:
+def test_an_earlier_heartbeat_confirms_no_later_message(page, serve) -> None:
     router = serve(HTML)
     page.goto(router.url + "?worker_id=ann")
     assert router.connected.wait(10)

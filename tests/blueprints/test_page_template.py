@@ -29,7 +29,7 @@ def test_nested_values_lists_null_and_falsehood_can_be_shown(page, serve) -> Non
     expect(page.locator("#a")).to_have_text('Ann|y|["x","y"]||false|1')
 
 
-def test_safe_values_are_html_even_in_tables_but_their_scripts_do_not_run(page, serve) -> None:
+def test_safe_values_are_html_but_their_scripts_do_not_run(page, serve) -> None:
     row = {"rows": "<tr><td>${not a field}</td></tr><script>document.title='owned'</script>"}
     page.goto(serve("<table id=a>${rows | safe}</table><input name=x>", row).url + "?worker_id=ann")
     expect(page.locator("#a td")).to_have_text("${not a field}")
@@ -46,7 +46,7 @@ def test_scripts_run_after_the_page_was_filled_and_see_its_data(page, serve) -> 
     expect(page.locator("#a")).to_have_text("hello hello agent-1 false")
 
 
-def test_styles_work_under_the_policy_in_blocks_in_attributes_and_from_files(page, serve, tmp_path: Path) -> None:
+def test_styles_in_blocks_attributes_and_files_pass_the_policy(page, serve, tmp_path: Path) -> None:
     extra = tmp_path / "extra"
     extra.mkdir()
     (extra / "a.css").write_text("#a { letter-spacing: 3px }")
@@ -66,7 +66,7 @@ def test_a_form_of_the_researchers_own_is_no_obstacle(page, serve) -> None:
     assert router.submissions[0]["final_data"] == {"x": "1"}
 
 
-def test_an_error_in_a_script_reaches_the_researcher_and_leaves_the_task_usable(page, serve) -> None:
+def test_a_script_error_reaches_the_researcher_and_breaks_nothing(page, serve) -> None:
     router = serve("<input name=x><script>forgotten.call()</script>")
     with page.expect_event("requestfinished", lambda request: request.url.endswith("/log_error")):
         page.goto(router.url + "?worker_id=ann")

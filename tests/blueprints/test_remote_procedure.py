@@ -252,7 +252,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return found
 
 
-async def test_an_error_reaches_the_page_and_the_researcher_and_the_unit_goes_on(logged: list[Any]) -> None:
+async def test_an_error_reaches_page_and_researcher_and_the_unit_goes_on(logged: list[Any]) -> None:
     page, error = Page(), ValueError("no such label")
     with serving(page, fail=fail_with(error), fine=lambda: 1):
         page.call("r1", "fail")
@@ -314,7 +314,7 @@ def asked(request_id: str) -> Turn:
     return Turn("worker", {"request_id": request_id, "target": "f", "args": "null"})
 
 
-async def test_what_an_earlier_kernel_left_without_an_answer_is_called_again() -> None:
+async def test_a_call_that_an_earlier_kernel_left_open_is_made_again() -> None:
     page = Page(asked("r1"), asked("r2"), Turn("operator", {"handles": "r1", "response": "1"}))
     with serving(page, f=lambda: 2):
         assert await page.answer() == ("r2", 2)

@@ -62,7 +62,7 @@ def test_a_template_is_read_from_its_file(tmp_path: Path) -> None:
         task(ROWS, html=None, task_source=str(tmp_path / "none.html")).assert_task_args()
 
 
-def test_the_site_holds_the_page_the_template_its_scripts_and_a_sample(tmp_path: Path) -> None:
+def test_the_site_holds_page_template_scripts_and_a_sample(tmp_path: Path) -> None:
     blueprint = task(ROWS, html=HTML + "<script>go()</script>")
     blueprint.assert_task_args()
     blueprint.build_site(tmp_path / "site")
@@ -133,7 +133,7 @@ def test_a_page_gets_the_columns_that_it_can_use_and_no_others(html: str, seen: 
     assert set(blueprint._sample) == seen
 
 
-def test_columns_that_a_page_with_scripts_gets_and_does_not_name_are_told(caplog: Any) -> None:
+def test_columns_that_a_page_with_scripts_never_names_are_logged(caplog: Any) -> None:
     html = "<p>${text}</p><input name=mood><script>show(mephisto.data.who)</script>"
     task([ROW], html).assert_task_args()
     assert "columns correct_answer of the data" in caplog.text
@@ -152,7 +152,7 @@ def test_braces_of_other_templates_are_refused_with_the_right_ones(braces: str) 
         task([{"text": "a"}], f"<p>${{text}} {braces}</p><input name=mood>").assert_task_args()
 
 
-def test_braces_that_name_no_column_and_those_of_a_page_with_scripts_are_left_alone() -> None:
+def test_braces_of_no_column_or_of_a_page_with_scripts_are_kept() -> None:
     task([{"text": "a"}], "<p>${text} {{other}}</p><input name=mood>").assert_task_args()
     task([{"text": "a"}], "<p>{{text}}</p><input name=mood><script>text</script>").assert_task_args()
 

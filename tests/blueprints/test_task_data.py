@@ -88,14 +88,14 @@ async def test_an_async_generator_is_drawn_row_by_row() -> None:
     assert [row.shared async for row in data] == ROWS
 
 
-def test_a_generators_bad_row_is_refused_when_it_is_drawn_and_told_by_number() -> None:
+def test_a_generators_bad_row_is_refused_by_number_when_drawn() -> None:
     drawn = iter(task(iter([{"text": "a"}, {"txt": "b"}])).get_initialization_data())  # type: ignore[arg-type]
     assert next(drawn).shared == {"text": "a"}
     with pytest.raises(DataFileError, match=r"row 2 of static_task_data lacks 'text'.* has: txt\. Did you mean"):
         next(drawn)
 
 
-def test_a_field_that_no_row_has_is_told_with_the_columns_and_the_nearest_name() -> None:
+def test_a_missing_field_is_named_with_the_columns_and_the_nearest() -> None:
     with pytest.raises(DataFileError, match=r"\$\{text\} on line 1.*columns are: Texts, id\. Did you mean \$\{Texts\}"):
         task([{"Texts": "a", "id": 1}]).assert_task_args()
 
@@ -181,7 +181,7 @@ def test_a_file_that_cannot_be_used_is_told_with_the_line(tmp_path: Path, kind: 
         task(**{f"data_{kind}": str(path)}).assert_task_args()
 
 
-def test_a_missing_file_is_told_with_the_setting_and_the_place_looked_at(tmp_path: Path) -> None:
+def test_a_missing_file_is_named_with_its_setting_and_place(tmp_path: Path) -> None:
     path = str(tmp_path / "none.csv")
     with pytest.raises(DataFileError, match=r"mephisto.blueprint.data_csv is .*none.csv.*No such file.*looked for"):
         task(data_csv=path).assert_task_args()

@@ -53,7 +53,7 @@ async def test_what_cannot_be_drawn_is_told(shown: Harness) -> None:
     await expect(shown.page.locator(".mnb-trouble")).to_contain_text("The charts could not be drawn:")
 
 
-async def test_charts_say_that_their_kernel_is_gone_and_ask_for_nothing_unseen(shown: Harness) -> None:
+async def test_charts_say_their_kernel_is_gone_and_ask_nothing_unseen(shown: Harness) -> None:
     await shown.open("charts", drawing(8))
     await shown.set(silent=True)
     await shown.page.clock.run_for(60_000)

@@ -67,7 +67,7 @@ async def read(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("take_turns", [False, True])
-async def test_a_preview_looks_as_the_page_does_and_shows_a_line_and_the_form(
+async def test_a_preview_looks_like_the_page_with_a_line_and_the_form(
     page: Page, shots: Path, take_turns: bool
 ) -> None:
     about = {"task_name": "walk", "task_title": "A walk", "task_description": "", "task_tags": "", "task_reward": 0.1}
@@ -204,7 +204,7 @@ async def test_axe_finds_no_serious_fault_where_a_partner_has_left(
     assert await faults(ann) == []
 
 
-async def test_who_is_left_waits_for_somebody_else_and_both_begin_with_an_empty_page(
+async def test_who_is_left_gets_a_new_partner_and_both_see_an_empty_page(
     launch: Callable[..., Any], open_page: Callable[..., Any]
 ) -> None:
     run = await launch(when_left="requeue")

@@ -55,9 +55,7 @@ def best_match(truths: list[Truth], begin: float, shown: Reading, end: float) ->
 
 
 @BOTH
-async def test_every_number_on_the_screen_is_that_of_the_frames_within_a_second(
-    jupyter_lab: Lab, page: Page, app: str
-) -> None:
+async def test_each_number_on_screen_equals_the_frames_within_a_second(jupyter_lab: Lab, page: Page, app: str) -> None:
     screen = screen_of(page, jupyter_lab, app, "numbers")
     folder = f"folder = {screen.folder!r}"
     await screen.start(NUMBERS, folder + KEEP_FRAMES, units=200, before=COSTLY)
@@ -99,9 +97,7 @@ async def test_buttons_pause_resume_limit_expire_and_stop(jupyter_lab: Lab, page
     assert at_stake == 57
 
 
-async def test_the_dashboard_says_that_its_kernel_is_gone_and_lives_again_by_one_call(
-    jupyter_lab: Lab, page: Page
-) -> None:
+async def test_the_dashboard_says_its_kernel_is_gone_and_a_call_revives_it(jupyter_lab: Lab, page: Page) -> None:
     screen = Screen(page, jupyter_lab, "restart")
     again = "import mephisto_nb as mnb\noperator = mnb.Operator('restart')\n"
     again += (

@@ -62,7 +62,7 @@ async def test_axe_finds_no_serious_fault_in_the_list_and_the_dialogs(shown: Har
         await shown.page.keyboard.press("Escape")
 
 
-async def test_the_first_look_tells_how_far_what_it_costs_and_whether_all_is_well(shown: Harness) -> None:
+async def test_the_first_view_shows_progress_cost_and_problems(shown: Harness) -> None:
     await shown.open(RUN, BUSY)
     for words in (
         "126 of 200 answered",
@@ -82,7 +82,7 @@ async def test_the_first_look_tells_how_far_what_it_costs_and_whether_all_is_wel
     await expect(bar).to_have_attribute("aria-valuemax", "200")
 
 
-async def test_the_cost_is_told_exactly_by_what_it_is_for_and_what_of_it_was_sent(shown: Harness) -> None:
+async def test_the_cost_is_exact_by_purpose_and_by_what_was_sent(shown: Harness) -> None:
     money = {
         "spent": 1.326,
         "total": 1.326,
@@ -99,7 +99,7 @@ async def test_the_cost_is_told_exactly_by_what_it_is_for_and_what_of_it_was_sen
     await expect(cost).to_contain_text("$0.1050 for units · $1.00 bonuses · $0.2210 fees · $0.5350 owed · $0.57 sent")
 
 
-async def test_what_needs_attention_stands_there_with_its_remedy_and_a_button(shown: Harness) -> None:
+async def test_what_needs_attention_has_a_remedy_and_a_button(shown: Harness) -> None:
     await shown.open(RUN, TROUBLE)
     await expect(shown.page.get_by_text("2 things need attention, 1 note")).to_be_visible()
     await expect(shown.page.get_by_text("below the minimum of $12.00; 74 of 74 answers earned less")).to_be_visible()
@@ -230,7 +230,7 @@ async def test_pause_gives_way_to_resume_and_keeps_the_focus(shown: Harness) -> 
     await expect(shown.page.get_by_role("button", name="Pause")).to_be_hidden()
 
 
-async def test_limits_are_previewed_as_they_are_typed_and_only_changes_are_sent(shown: Harness) -> None:
+async def test_limits_are_previewed_while_typed_and_only_changes_are_sent(shown: Harness) -> None:
     await shown.open(RUN, BUSY)
     await shown.set(previews={"limits": "Nothing costs more."})
     await shown.page.get_by_role("button", name="Limits").click()
@@ -439,7 +439,7 @@ async def test_old_numbers_say_of_when_they_are_and_a_pause_is_no_pace(shown: Ha
     await expect(shown.page.locator(".mnb-dot:visible")).to_have_count(0)  # whether they are connected, none can tell
 
 
-async def test_the_list_of_runs_adds_up_what_they_cost_and_says_how_to_take_one_up(shown: Harness) -> None:
+async def test_the_list_of_runs_sums_costs_and_says_how_to_reconnect(shown: Harness) -> None:
     await shown.open("runs", RUNS)
     costs = ["$22.68 of $36.00", "$11.70 of $33.84", "$22.68 of $36.00", "$22.68 of $36.00", "$34.56", "$34.56"]
     await expect(shown.page.locator("tbody .mnb-amount")).to_have_text(costs)
@@ -460,7 +460,7 @@ async def test_long_lists_say_how_many_more_there_are_and_fold_open(shown: Harne
     await expect(shown.page.locator(".mnb-row")).to_have_count(10)
 
 
-async def test_a_long_name_is_cut_in_its_middle_and_read_whole_by_keyboard_and_pointer(shown: Harness) -> None:
+async def test_a_long_name_is_cut_and_read_whole_by_keyboard_and_pointer(shown: Harness) -> None:
     await shown.open(RUN, LONG_NAMES)
     for place in (".mnb-name", "td .mnb-who >> nth=0", "td .mnb-where >> nth=0"):
         name = shown.page.locator(place)

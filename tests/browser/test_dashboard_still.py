@@ -22,7 +22,7 @@ async def save(page: Page, file: Path) -> None:
 
 
 @pytest.mark.timeout(240)
-async def test_a_finished_run_reads_well_without_a_kernel_and_without_scripts(
+async def test_a_finished_run_is_readable_without_kernel_and_scripts(
     jupyter_lab: Lab, page: Page, chromium: Browser, shots: Path
 ) -> None:
     asked: list[str] = []

@@ -45,7 +45,7 @@ async def test_an_answer_given_after_a_reload_becomes_a_row(run: TaskRun, page: 
     assert complaints == []
 
 
-async def test_an_answer_sent_while_the_connection_is_lost_for_30_seconds_arrives_once(
+async def test_an_answer_sent_during_30_seconds_offline_arrives_once(
     run: TaskRun, page: Page, complaints: list[str]
 ) -> None:
     async with network_to(run.url) as network:

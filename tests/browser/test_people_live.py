@@ -54,7 +54,7 @@ async def take_pictures(page: Page, place: Path) -> None:
 
 
 @pytest.mark.timeout(240)
-async def test_who_was_granted_by_a_dataframe_is_let_in_and_who_was_not_hears_why(
+async def test_only_workers_granted_by_a_dataframe_enter_others_hear_why(
     jupyter_lab: Lab, page: Page, shots: Path
 ) -> None:
     folder = "people"

@@ -66,9 +66,7 @@ async def test_empty_panels_say_what_to_do_first(stage: Stage, shots: Path, dark
 
 
 @DARK
-async def test_thirty_of_two_hundred_hold_a_qualification_and_the_rest_hear_why_not(
-    stage: Stage, shots: Path, dark: bool
-) -> None:
+async def test_of_200_workers_30_are_qualified_and_the_rest_hear_why_not(stage: Stage, shots: Path, dark: bool) -> None:
     await people(stage.operator, 200, 30)
     await stage.operator.qualifications.create("fluent", "Speaks it at home.")
     stage.operator.qualifications.who_would_qualify(
@@ -165,7 +163,7 @@ async def test_ten_thousand_are_scrolled_searched_sorted_and_chosen(stage: Stage
 @DARK
 @pytest.mark.parametrize("topic", ["qualifications", "workers"])
 @pytest.mark.parametrize("width", ["", "380px"], ids=["wide", "narrow"])
-async def test_names_that_are_long_hostile_or_turned_around_stay_text_in_their_place(
+async def test_long_hostile_and_reversed_names_stay_text_in_their_place(
     stage: Stage, shots: Path, topic: str, width: str, dark: bool
 ) -> None:
     for name in (HOSTILE, LONG, TURNED):
@@ -189,7 +187,7 @@ async def test_names_that_are_long_hostile_or_turned_around_stay_text_in_their_p
 
 
 @DARK
-async def test_a_qualification_is_made_granted_changed_revoked_and_undone_by_hand(
+async def test_a_qualification_is_made_granted_changed_revoked_and_undone(
     stage: Stage, shots: Path, dark: bool
 ) -> None:
     page, name = stage.page, "dark" if dark else "light"
@@ -229,9 +227,7 @@ async def test_a_qualification_is_made_granted_changed_revoked_and_undone_by_han
 
 
 @DARK
-async def test_a_qualification_that_a_run_asks_for_is_deleted_only_when_that_is_meant(
-    stage: Stage, shots: Path, dark: bool
-) -> None:
+async def test_a_qualification_in_use_is_deleted_only_when_confirmed(stage: Stage, shots: Path, dark: bool) -> None:
     page = stage.page
     await people(stage.operator, 40, 30)
     needs = {"qualification_name": "careful", "comparator": "Exists", "value": None}

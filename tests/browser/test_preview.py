@@ -45,7 +45,7 @@ async def send(frame: FrameLocator, mood: str) -> None:
 
 
 @pytest.mark.parametrize("is_notebook7", [False, True], ids=["lab", "notebook7"])
-async def test_a_page_can_be_tried_in_a_notebook_and_again_without_its_kernel(
+async def test_a_page_can_be_tried_in_a_notebook_and_without_its_kernel(
     jupyter_lab: Lab, page: Page, shots: Path, is_notebook7: bool
 ) -> None:
     lab = jupyter_lab.with_notebook7() if is_notebook7 else jupyter_lab

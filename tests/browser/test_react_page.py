@@ -97,7 +97,7 @@ async def send(page: Page) -> None:
     await expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
 
 
-async def test_calls_are_answered_over_a_lost_connection_and_after_a_closed_tab(run: TaskRun, page: Page) -> None:
+async def test_calls_survive_a_lost_connection_and_a_closed_tab(run: TaskRun, page: Page) -> None:
     async with network_to(run.url) as network:
         await begin(page, network.url)
         await page.evaluate("ask('add', {a: 1, b: 2})")

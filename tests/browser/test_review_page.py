@@ -96,7 +96,7 @@ DARK = pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 
 
 @pytest.mark.timeout(300)
-async def test_forty_answers_by_keyboard_alone_three_with_a_bonus_one_blocked_one_undone(stage: Stage) -> None:
+async def test_forty_answers_with_bonus_block_and_undo_need_only_a_keyboard(stage: Stage) -> None:
     rows = people(14)[:40]
     run = stored_page_run(stage.operator, PAGE, rows)
     await open_review(stage, run)
@@ -254,7 +254,7 @@ class SlowModel:
         return await self._answer(what, args)
 
 
-async def test_what_is_asked_for_while_the_list_is_read_is_about_what_is_then_shown(stage: Stage) -> None:
+async def test_an_action_asked_for_while_loading_is_about_what_is_shown(stage: Stage) -> None:
     run = stored_run(stage.operator, people(4))
     model = SlowModel(await open_review(stage, run))
     await at(stage, 1, 12)

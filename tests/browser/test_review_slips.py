@@ -13,7 +13,7 @@ from tests.review.answers import stored_page_run, stored_run
 __all__ = ["stage"]
 
 
-async def test_an_amount_may_have_a_decimal_comma_and_nothing_that_can_be_taken_otherwise(stage: Stage) -> None:
+async def test_an_amount_may_have_a_decimal_comma_and_nothing_ambiguous(stage: Stage) -> None:
     await open_review(stage, stored_run(stage.operator, people(2)))
     await panel(stage).focus()
     await stage.page.keyboard.press("b")
@@ -34,7 +34,7 @@ async def test_an_amount_may_have_a_decimal_comma_and_nothing_that_can_be_taken_
     assert stage.operator.payments().query("kind == 'bonus'")["amount"].tolist() == [0.125]
 
 
-async def test_a_note_decides_nothing_by_itself_and_a_key_rejects_with_a_reason(stage: Stage) -> None:
+async def test_a_note_alone_decides_nothing_and_a_key_rejects_with_it(stage: Stage) -> None:
     run = stored_run(stage.operator, people(2))
     await open_review(stage, run)
     await at(stage, 1, 6)
@@ -55,7 +55,7 @@ async def test_a_note_decides_nothing_by_itself_and_a_key_rejects_with_a_reason(
     await expect(stage.page.get_by_text("reject with a reason", exact=True)).to_be_visible()
 
 
-async def test_what_is_decided_is_decided_otherwise_only_after_its_sum_is_said(stage: Stage) -> None:
+async def test_a_decision_is_changed_only_after_its_sum_is_shown(stage: Stage) -> None:
     run = stored_run(stage.operator, people(1))
     await run.review.reject(note="copies")
     await open_review(stage, run)
@@ -77,7 +77,7 @@ async def test_what_is_decided_is_decided_otherwise_only_after_its_sum_is_said(s
     assert stage.operator.payments()["amount"].tolist() == [0.25]
 
 
-async def test_a_filter_holds_from_enter_on_and_one_that_fails_lists_nothing(stage: Stage) -> None:
+async def test_enter_applies_a_filter_and_a_failing_one_lists_nothing(stage: Stage) -> None:
     await open_review(stage, stored_run(stage.operator, people(4)))
     await at(stage, 1, 12)
     # JupyterLab takes Enter's own effect away, which is to have a field say that it has changed.
@@ -96,7 +96,7 @@ async def test_a_filter_holds_from_enter_on_and_one_that_fails_lists_nothing(sta
     await expect(status).to_have_text("12 of 12 waiting")
 
 
-async def test_the_list_of_what_waits_tells_how_many_do_and_lets_go_of_the_others_when_it_is_asked_anew(
+async def test_the_waiting_list_counts_and_a_new_query_drops_the_decided(
     stage: Stage,
 ) -> None:
     await open_review(stage, stored_run(stage.operator, people(4)))
@@ -110,7 +110,7 @@ async def test_the_list_of_what_waits_tells_how_many_do_and_lets_go_of_the_other
     await expect(status).to_have_text("11 of 11 waiting")
 
 
-async def test_names_that_differ_at_their_end_are_told_apart_and_words_stay_whole(stage: Stage, shots: Path) -> None:
+async def test_names_that_differ_at_the_end_look_different_in_whole_words(stage: Stage, shots: Path) -> None:
     rows = [(0, f"simulated-worker-of-the-run-{n}", answer("glad", "It sounds like it."), 9.0) for n in (1, 2)]
     run = stored_page_run(stage.operator, PAGE, rows)
     await stage.page.set_viewport_size({"width": 1400, "height": 900})

@@ -80,7 +80,7 @@ async def test_whoever_looks_hears_of_decisions_in_this_kernel(operator: Operato
     assert row["spent"] == 1.105
 
 
-async def test_a_still_that_is_drawn_anew_shows_decisions_nobody_was_told_of(operator: Operator, ended: Any) -> None:
+async def test_a_redrawn_still_shows_decisions_made_without_a_message(operator: Operator, ended: Any) -> None:
     assert "to review: 4" in ended._repr_mimebundle_()["text/plain"]
     await decide(ended)
     assert ended.counts == AFTER
@@ -156,9 +156,7 @@ async def test_a_list_drawn_in_a_new_kernel_has_every_run_with_its_cost(
     assert "$0.14" in drawn
 
 
-async def test_the_ages_of_old_answers_are_those_of_now_and_the_pace_is_that_of_then(
-    make_operator: MakeOperator, ended: Any
-) -> None:
+async def test_ages_of_old_answers_count_to_now_and_their_pace_to_then(make_operator: MakeOperator, ended: Any) -> None:
     past: Any = make_operator().get_task_run(ended.task_run_id)
     past._clock = Later()
     state = watch(past).state()

@@ -49,7 +49,7 @@ def test_titles_say_what_is_found() -> None:
     )
 
 
-def test_counts_have_no_fractions_and_short_times_are_not_rounded_away() -> None:
+def test_counts_have_no_fractions_and_short_times_are_not_zero() -> None:
     quick = results().assign(duration_in_seconds=[0.2, 0.4, 1.2, 1.27, 1.27, 1.4, 1.5, 2.0])
     drawn = chart_specs.time_per_unit(quick).to_dict()["layer"][0]
     assert drawn["title"] == "Half of the answers took 1.3 s or less"
@@ -82,7 +82,7 @@ async def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, data_di
     await end_routers(data_dir)
 
 
-async def test_charts_are_drawn_in_a_thread_as_a_specification_and_closed_twice(data_dir: Path) -> None:
+async def test_charts_are_drawn_in_a_thread_and_may_be_closed_twice(data_dir: Path) -> None:
     async with mnb.Operator(data_dir=data_dir) as operator:
         run = await launch(operator, rows(1))
         charts = run.charts()

@@ -69,7 +69,7 @@ def test_a_whole_state_comes_first_and_deltas_count_on(bench: Bench) -> None:
     assert bench.sent[1]["set"] == {"units.done": 1, "run.now": 2}
 
 
-def test_the_first_change_goes_out_at_once_the_next_together_and_the_last_always(bench: Bench) -> None:
+def test_the_first_change_goes_at_once_and_the_last_always(bench: Bench) -> None:
     bench.look()
     for _ in range(100):
         bench.source.count()

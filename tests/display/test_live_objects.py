@@ -12,7 +12,7 @@ from tests.kernel.runs import crowd_of, end_routers, launch, rows, take
 HOSTILE = "<script>alert(1)</script>&\"'"
 
 
-async def test_hostile_names_and_reasons_are_escaped_and_attention_is_asked_for(data_dir: Path) -> None:
+async def test_hostile_names_and_reasons_in_attention_are_escaped(data_dir: Path) -> None:
     async with mnb.Operator(data_dir=data_dir) as operator:
         run = await launch(operator, rows(2), task_name=HOSTILE)
         parts_of(run).link.trouble = f"broken by {HOSTILE}"

@@ -1,4 +1,4 @@
-"""What needs attention is told when it is true, with its reason and its remedy, and only then."""
+"""What needs attention is shown when it is true, with its reason and its remedy, and only then."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_nobody_eligible_says_how_many_were_turned_away_and_why() -> None:
     assert "nobody_eligible" not in scene.notices()
 
 
-def test_refusals_while_nothing_is_on_offer_or_the_run_is_paused_are_no_trouble() -> None:
+def test_refusals_without_open_units_or_in_a_pause_are_no_problem() -> None:
     scene = Scene(1)
     agent = scene.run.take("ann")
     scene.tell()
@@ -123,7 +123,7 @@ def test_refusals_while_nothing_is_on_offer_or_the_run_is_paused_are_no_trouble(
     assert list(scene.notices()) == ["paused"]
 
 
-def test_who_was_turned_away_while_nothing_was_on_offer_may_well_do_what_comes_back() -> None:
+def test_workers_refused_for_lack_of_units_may_do_returned_ones() -> None:
     scene = Scene(1)
     agent = scene.run.take("ann")
     scene.tell()
@@ -133,7 +133,7 @@ def test_who_was_turned_away_while_nothing_was_on_offer_may_well_do_what_comes_b
     assert scene.notices() == {}
 
 
-def test_who_had_done_all_that_was_open_may_well_do_what_is_put_on_offer_next() -> None:
+def test_workers_who_did_all_open_units_may_do_new_ones() -> None:
     scene = Scene(2, 1, max_num_concurrent_units=2, pay_amount=1.0)
     scene.work("ann", 5.0)
     scene.refuse("ann")
@@ -143,7 +143,7 @@ def test_who_had_done_all_that_was_open_may_well_do_what_is_put_on_offer_next() 
     assert scene.notices() == {}
 
 
-def test_another_limit_makes_those_welcome_again_whom_the_old_one_turned_away() -> None:
+def test_a_new_limit_readmits_workers_whom_the_old_one_refused() -> None:
     scene = Scene(1, 1, maximum_units_per_worker=1, pay_amount=1.0)
     scene.work("ann", 5.0)
     scene.refuse("ann")
@@ -262,7 +262,7 @@ def test_what_has_failed_comes_first_and_stays_plain_text() -> None:
     assert "failed 2 times" in notices["hook"]["reason"]
 
 
-def test_a_database_and_a_router_that_do_not_answer_are_told_while_the_run_lives() -> None:
+def test_a_live_run_shows_that_database_or_router_do_not_answer() -> None:
     scene = Scene(1)
     parts = scene.live.parts
     parts.engine.trouble, parts.link.away_since, scene.run.now = "The database sleeps.", 0.0, LINK_AWAY + 5.0

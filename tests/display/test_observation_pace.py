@@ -1,4 +1,4 @@
-"""How fast answers come, and how well the time left is told."""
+"""How fast answers come, and how well the time left is estimated."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_the_time_left_follows_its_formula() -> None:
     assert (left.seconds, left.low, left.high) == (240.0, pytest.approx(240 / factor), pytest.approx(240 * factor))
 
 
-def test_the_time_left_is_not_told_from_too_few_answers_nor_for_nothing() -> None:
+def test_no_time_left_is_shown_from_few_answers_or_without_units() -> None:
     pace = Pace(0.0)
     for _ in range(ENOUGH - 1):
         pace.add(5.0)

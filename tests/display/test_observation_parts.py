@@ -133,7 +133,7 @@ def _facts(one: RunStatistics) -> dict[str, Any]:
     }
 
 
-def test_statistics_kept_up_by_steps_are_those_of_a_look_at_everything() -> None:
+def test_statistics_updated_by_steps_equal_those_of_a_full_read() -> None:
     watched = Watched(*[1] * 30, pay_amount=0.5)
     run = watched.run
     for n in range(25):
@@ -176,7 +176,7 @@ def test_what_a_step_that_is_not_committed_yet_changes_is_not_told() -> None:
     assert watched.statistics.counts[S.ASSIGNED] == 1
 
 
-def test_a_unit_left_again_and_again_is_known_until_somebody_answers_it() -> None:
+def test_a_unit_left_repeatedly_is_listed_until_it_is_answered() -> None:
     watched = Watched(1)
     for n in range(3):
         agent = watched.run.take(f"worker {n}")

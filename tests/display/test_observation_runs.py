@@ -48,7 +48,7 @@ async def test_past_runs_and_those_left_behind_are_listed(make_operator: Callabl
     assert [(run["spent"], run["whole_cost"]) for run in runs.state()["runs"]] == before
 
 
-async def test_what_needs_attention_comes_first_then_what_goes_on_then_the_newest(operator: Operator) -> None:
+async def test_runs_are_sorted_by_attention_then_activity_then_age(operator: Operator) -> None:
     names = ("old", "failed", "live", "new")
     made = {name: await launch(operator, rows(1), task_name=name) for name in names}
     for name in ("old", "new"):

@@ -26,7 +26,7 @@ def state(*texts: str) -> mnb.SharedTaskState:
     return mnb.SharedTaskState(static_task_data=[{"text": text} for text in texts])
 
 
-def test_a_preview_shows_the_row_that_was_asked_for_and_what_an_answer_becomes() -> None:
+def test_a_preview_shows_the_chosen_row_and_the_resulting_answer() -> None:
     shown = mnb.preview(config(), state("Sun", "Rain"), row=1)
     assert '"init_task_data": {"text": "Rain"}' in shown.document()
     assert shown.row({"mood": "grim"}).to_dict("records") == [{"input.text": "Rain", "answer.mood": "grim"}]
@@ -104,7 +104,7 @@ def test_a_policy_allows_the_same_where_files_have_no_address(policy: str, inlin
     assert inline_policy(policy, "n").endswith("connect-src 'none'; form-action 'none'")
 
 
-def test_scripts_and_styles_are_written_into_the_page_in_the_order_they_run() -> None:
+def test_scripts_and_styles_are_put_into_the_page_in_their_order() -> None:
     page = (
         '<!doctype html><html><head><title>x</title><link rel="stylesheet" href="a.css"><script defer src="late.js">'
         '</script><script src="/early.js?v=1"></script><script>inline()</script></head><body><b>y</b></body></html>'

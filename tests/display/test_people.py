@@ -123,7 +123,7 @@ async def test_a_click_and_a_method_leave_the_same_rows(
     assert rows_of(clicked) != before  # the log at least
 
 
-async def test_what_is_counted_is_of_the_same_reading_as_the_rows_and_told_with_what_was_done(
+async def test_counts_and_rows_are_of_one_reading_and_follow_an_action(
     people: Callable[[str], Any],
 ) -> None:
     operator = await people("one")

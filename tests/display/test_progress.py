@@ -80,7 +80,7 @@ async def test_a_terminal_shows_one_line_a_run_that_is_drawn_over_itself(operato
     assert "0 of 1 answered" in second_line
 
 
-async def test_redirected_output_gets_a_line_when_a_status_changes_and_not_at_each_step(operator: Operator) -> None:
+async def test_redirected_output_gets_one_line_for_each_change_of_status(operator: Operator) -> None:
     place = console(terminal=False)
     run = await launch(operator, rows(20))
     async with showing_runs([run], place):

@@ -91,7 +91,7 @@ def test_nothing_is_drawn_while_nothing_is_new(bench: Bench) -> None:
     assert (bench.is_drawing, len(bench.sent)) == (False, 1)
 
 
-def test_nothing_is_drawn_while_nobody_looks_and_a_look_gets_what_was_missed(bench: Bench) -> None:
+def test_charts_are_drawn_only_while_watched_and_then_catch_up(bench: Bench) -> None:
     bench.run.answer()
     bench.look()
     bench.finish("one")

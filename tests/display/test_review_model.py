@@ -117,7 +117,7 @@ async def test_undo_leaves_the_same_rows_as_the_method(operator: Operator, other
         await model.answer("undo", {})
 
 
-async def test_all_of_a_worker_and_all_of_a_filter_are_what_the_preview_said(operator: Operator) -> None:
+async def test_a_decision_on_a_worker_or_a_filter_matches_its_preview(operator: Operator) -> None:
     run = stored_run(operator, moods())
     model = run.review().panel_model
     ann = run.results().set_index("worker_name")["worker_id"]["ann"].iloc[0]
@@ -171,7 +171,7 @@ async def test_the_price_of_an_answer_is_told_as_it_is(operator: Operator) -> No
     assert (await ask(run.review().panel_model, "show", {}))["pays"] == "$0.0350"
 
 
-async def test_the_list_of_what_waits_lets_go_of_what_was_decided_when_it_is_asked_anew(operator: Operator) -> None:
+async def test_a_new_query_of_the_waiting_list_drops_what_was_decided(operator: Operator) -> None:
     run = stored_run(operator, moods(1))
     model = run.review().panel_model
     await ask(model, "rows", {"only": "open"})
@@ -218,7 +218,7 @@ async def test_another_kernels_decision_is_seen_when_somebody_looks(operator: Op
     assert (await ask(model, "rows", {"only": "decided"}))["total"] == 4
 
 
-async def test_as_many_decided_otherwise_elsewhere_are_seen_when_somebody_looks(operator: Operator) -> None:
+async def test_decisions_changed_elsewhere_are_seen_even_at_equal_count(operator: Operator) -> None:
     run = stored_run(operator, moods(1))
     await run.review.approve(worker="ann")
     model = run.review().panel_model

@@ -88,7 +88,7 @@ def test_an_ended_run_offers_no_links() -> None:
     assert not any("http" in drawn for drawn in both(FINISHED))
 
 
-def test_a_run_whose_units_are_done_is_said_to_be_done_and_offers_no_links() -> None:
+def test_a_run_whose_units_are_done_says_so_and_offers_no_links() -> None:
     for drawn in both(change(FINISHED, run={"status": "done", "ended_at": None})):
         assert "done" in drawn
         assert "ran for" in drawn

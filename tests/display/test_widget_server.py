@@ -80,7 +80,7 @@ async def page() -> Any:
     page.server.close()
 
 
-async def test_a_look_is_answered_with_the_state_and_then_with_what_was_read(page: Page) -> None:
+async def test_a_look_gets_the_state_first_and_then_what_was_read(page: Page) -> None:
     await page.look("run1")
     here, whole, change = [await page.sent.get() for _ in range(3)]
     assert (here["type"], whole["type"], change["type"]) == ("here", "state", "delta")

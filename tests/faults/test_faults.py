@@ -66,7 +66,7 @@ async def test_nothing_is_lost_when_postgresql_restarts(zygote: Zygote, postgres
 
 
 @pytest.mark.faults
-async def test_workers_submit_beside_a_blocked_kernel_and_a_newcomer_is_served_when_it_is_back(zygote: Zygote) -> None:
+async def test_workers_submit_and_newcomers_wait_while_a_kernel_is_blocked(zygote: Zygote) -> None:
     figures, absence = await measure(3.0, zygote)
     assert figures.p95 < 0.1, figures
     assert (figures.refused, figures.state) == (0, "here" if figures.newcomer < 2 else "busy")

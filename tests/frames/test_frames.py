@@ -36,7 +36,7 @@ async def test_a_run_without_answers_has_all_its_columns(operator: Operator) -> 
     assert run.results()["duration_in_seconds"].dtype == "float64"
 
 
-async def test_answers_are_told_apart_from_data_and_nested_ones_are_spread_out(operator: Operator) -> None:
+async def test_answers_are_apart_from_data_and_nested_ones_are_flattened(operator: Operator) -> None:
     run = await launch(operator, [{"text": "a", "more": {"n": 1}}])
     async with crowd_of(run.url) as worker:
         await worker("ann").submit(await take(worker("ann")), {"text": "b", "mood": {"joy": {"level": 2}}, "none": {}})
@@ -99,7 +99,7 @@ def test_events_without_detail_hold_none() -> None:
     assert json.loads(frame.drop(columns="at").to_json(orient="records"))[0]["detail"] is None
 
 
-def test_half_a_character_of_one_worker_does_not_cost_everybodys_answers() -> None:
+def test_half_a_character_of_one_worker_spares_all_other_answers() -> None:
     data = {"shared": {}, "unit_data": [{}], "unit_index": 0}
     rows = [{**data, "data": {"mood": "\ud800"}}, {**data, "data": {"mood": "calm", "\udfff": "odd"}}]
     frame = frames.results_frame(rows, lambda shared, own: shared, lambda answer: answer)

@@ -1,4 +1,4 @@
-"""What was said is told from what was heard of it."""
+"""Messages are found from what was said and what was heard of it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def told(rows: list[dict[str, Any]]) -> list[tuple[str, str, str, list[str]]]:
     return [tuple(row) for row in frame.itertuples(index=False)]
 
 
-def test_what_is_said_twice_is_two_rows_and_what_is_handed_on_twice_too() -> None:
+def test_a_message_sent_twice_or_passed_on_twice_is_two_rows() -> None:
     rows = record(
         called("ann", "Ada"), called("bob", "Ben"),
         says("ann", "ok", "1"), says("ann", "ok", "2"),
@@ -45,7 +45,7 @@ def test_what_is_said_twice_is_two_rows_and_what_is_handed_on_twice_too() -> Non
     ]  # fmt: skip
 
 
-def test_what_nobody_heard_and_what_was_handed_on_otherwise_can_be_found() -> None:
+def test_unheard_and_altered_messages_can_be_found() -> None:
     rows = record(
         called("ann", "Ada"), called("bob", "Ben"), says("ann", "hello", "1"), hears("bob", "HELLO", "Ada", "2"),
         says("bob", "lost", "3"),
@@ -55,7 +55,7 @@ def test_what_nobody_heard_and_what_was_handed_on_otherwise_can_be_found() -> No
     ]  # fmt: skip
 
 
-def test_a_question_to_each_in_turn_is_one_to_each_once_somebody_has_answered() -> None:
+def test_a_question_repeated_after_an_answer_is_a_row_for_each() -> None:
     rows = record(
         hears("ann", "Ready?", "Host", "1"), hears("bob", "Ready?", "Host", "2"), says("ann", "yes", "3"),
         hears("ann", "And now?", "Host", "4"), says("ann", "yes", "5"), hears("bob", "And now?", "Host", "6"),

@@ -115,9 +115,7 @@ async def test_who_is_known_here_stays_who_they_are(operator: Operator, old: Old
     assert facts.worker.worker_id in set(run_of(operator, "moods").agents()["worker_id"])
 
 
-async def test_who_was_blocked_in_1x_is_blocked_here_though_they_are_known_here(
-    operator: Operator, old: OldDirectory
-) -> None:
+async def test_a_known_worker_who_was_blocked_in_1x_is_blocked_here(operator: Operator, old: OldDirectory) -> None:
     await operator.qualifications.grant("careful", "bob_sandbox")
     await operator.import_mephisto(old.root)
     workers = operator.workers.frame().set_index("worker_name")
@@ -126,9 +124,7 @@ async def test_who_was_blocked_in_1x_is_blocked_here_though_they_are_known_here(
     assert history.loc[history["action"] == "block", "why"].tolist() == ["blocked in Mephisto 1.x"]
 
 
-async def test_what_was_changed_here_since_an_import_is_not_changed_back_by_the_next(
-    operator: Operator, old: OldDirectory
-) -> None:
+async def test_a_second_import_does_not_revert_what_changed_here_since(operator: Operator, old: OldDirectory) -> None:
     await operator.import_mephisto(old.root)
     await operator.workers.unblock("bob_sandbox")
     await operator.qualifications.revoke("pečlivý", "Žofie ✓_sandbox")
@@ -174,9 +170,7 @@ async def test_decisions_and_bonuses_come_along(operator: Operator, old: OldDire
     assert about_nothing == {"granted": {"pečlivý": 2}}
 
 
-async def test_a_qualification_that_was_revoked_with_a_decision_is_in_the_log(
-    operator: Operator, tmp_path: Path
-) -> None:
+async def test_a_qualification_revoked_with_a_decision_is_in_the_log(operator: Operator, tmp_path: Path) -> None:
     home = OldDirectory(tmp_path / "old")
     run, ann = home.add_run("moods"), home.add_worker("ann")
     about = {"unit_id": run.add_work(ann, "rejected", "rejected"), "worker_id": ann, "task_id": run.task_id}
@@ -311,9 +305,7 @@ async def test_progress_is_shown_by_run(operator: Operator, old: OldDirectory, m
     assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
-async def test_an_answer_without_its_file_is_told_and_gets_no_time_that_nobody_measured(
-    operator: Operator, tmp_path: Path
-) -> None:
+async def test_an_answer_without_its_file_is_reported_and_has_no_times(operator: Operator, tmp_path: Path) -> None:
     home = OldDirectory(tmp_path / "old")
     run = home.add_run("moods")
     for number in range(6):

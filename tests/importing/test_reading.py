@@ -92,7 +92,7 @@ def test_it_is_read_while_1x_holds_it(old: OldDirectory, mode: str) -> None:
         assert len(OldMephisto(old.root).units()) == old.counts()["units"]
 
 
-def test_a_file_in_wal_mode_that_nobody_has_open_gets_no_file_beside_it(old: OldDirectory) -> None:
+def test_reading_a_closed_file_in_wal_mode_adds_no_file_beside_it(old: OldDirectory) -> None:
     with closing(old.connect()) as theirs:
         theirs.execute("PRAGMA journal_mode=wal")
     before = old.bytes()
@@ -121,7 +121,7 @@ def test_the_first_version_is_read_too(tmp_path: Path) -> None:
     assert opened.grants()["granted_at"].notna().all()
 
 
-def test_files_that_are_missing_or_broken_are_told_and_no_reason_to_stop(old: OldDirectory) -> None:
+def test_missing_or_broken_files_are_reported_and_stop_nothing(old: OldDirectory) -> None:
     opened = OldMephisto(old.root)
     whole = len(opened.results())
     run = opened.task_runs().set_index("task_name")["task_run_id"]["rozhovor"]

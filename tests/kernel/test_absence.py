@@ -16,7 +16,7 @@ def test_what_waited_is_counted_with_how_long_it_waited() -> None:
     assert str(absence) == "The kernel was away for 43 s; 2 answers and 1 arrival were caught up."
 
 
-def test_what_came_during_an_absence_belongs_to_it_however_many_frames_it_takes() -> None:
+def test_all_that_came_during_an_absence_belongs_to_it() -> None:
     absence = Absence()
     absence.note(sent(100.0, PacketType.SUBMIT_UNIT), now=143.0)
     absence.note(sent(130.0, PacketType.SUBMIT_UNIT), now=144.0)

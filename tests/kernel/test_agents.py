@@ -107,7 +107,7 @@ async def test_a_page_that_is_opened_again_finds_its_work(make_operator: Callabl
         assert await take(worker("bob"), "r") != first["agent_id"]
 
 
-async def test_what_is_sent_while_everybody_is_timed_out_counts_if_it_was_received(operator: Operator) -> None:
+async def test_answers_received_while_all_are_timed_out_count(operator: Operator) -> None:
     run = await launch(operator, rows(20))
     received: set[str] = set()
     async with crowd_of(run.url) as worker:

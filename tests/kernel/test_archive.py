@@ -10,7 +10,7 @@ from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.kernel.runs import launch, rows
 
 
-async def test_a_run_gives_the_same_frames_after_the_shutdown_and_in_a_later_kernel(make_operator):
+async def test_frames_are_the_same_after_shutdown_and_in_a_later_kernel(make_operator):
     operator = make_operator()
     run = await launch(operator, rows(3))
     await simulate_workers(run.url, lambda data: {"label": data["text"].upper()}, num_workers=1)

@@ -150,7 +150,7 @@ async def test_who_waits_when_a_kernel_goes_is_asked_about_by_the_next(make_oper
     assert agent_id in set(again.units()["agent_id"])
 
 
-async def test_who_would_get_nothing_is_spared_the_introduction_and_who_passes_is_asked_about_anew(
+async def test_the_introduction_is_for_workers_whom_a_unit_would_suit(
     operator: Operator,
 ) -> None:
     asked: list[tuple[str, str]] = []

@@ -52,7 +52,7 @@ async def negotiate(data: Any, agents: Any) -> None:
         await agents.observe({"text": message["text"], "id": agent.name}, but=agent)
 
 
-async def test_what_the_code_hands_on_is_one_row_and_everything_is_there_to_be_found(operator: Operator) -> None:
+async def test_what_the_code_passes_on_is_one_row_and_nothing_is_missing(operator: Operator) -> None:
     run = await launch_chat(operator, [{}, {}], blueprint={"names": ["Ada", "Ben"]}, conversation=negotiate)
     counts = count_to(2, "all")
 
@@ -81,7 +81,7 @@ async def test_what_the_code_hands_on_is_one_row_and_everything_is_there_to_be_f
     assert [len(said) for said in run.results()["messages"]] == [5] * 4
 
 
-async def test_four_people_one_leaves_and_the_kernel_is_restarted_in_between(
+async def test_a_chat_survives_a_leaving_person_and_a_kernel_restart(
     make_operator: Callable[..., Operator],
 ) -> None:
     operator = make_operator()
@@ -202,7 +202,7 @@ async def test_when_the_code_of_two_fails_both_may_send_what_they_have(operator:
     assert run.events()["why"].str.contains("the task's code failed: ZeroDivisionError").any()
 
 
-async def test_code_that_fails_calls_for_attention_once_with_how_often_and_where(operator: Operator, caplog) -> None:
+async def test_failing_code_gets_one_attention_line_with_count_and_place(operator: Operator, caplog) -> None:
     async def fails(data: Any, agents: Any) -> None:
         await agents.get_live_update()
         raise KeyError("x. y")
@@ -231,7 +231,7 @@ async def test_code_that_fails_for_one_who_works_alone_calls_for_attention(opera
     assert run.attention[0].startswith("The task's code failed: ZeroDivisionError('a bug') in fails (line ")
 
 
-async def test_a_program_that_fails_is_asked_again_before_it_has_said_nothing(operator: Operator, caplog) -> None:
+async def test_a_failing_program_is_asked_again_before_it_counts_as_silent(operator: Operator, caplog) -> None:
     asked: list[str] = []
 
     def limited(chat: Any) -> str:
@@ -253,7 +253,7 @@ async def test_a_program_that_fails_is_asked_again_before_it_has_said_nothing(op
     assert caplog.text.count("Traceback") == 2
 
 
-async def test_a_program_that_fails_for_its_whole_time_has_said_nothing_because_of_what_it_raised() -> None:
+async def test_a_program_that_fails_to_the_end_is_silent_with_its_error() -> None:
     class Reporter:
         told: tuple[str, ...] = ()
 
@@ -437,7 +437,7 @@ async def test_a_program_goes_on_for_who_has_left_over_a_restart_too(make_operat
     assert run.counts == {"completed": 1, "expired": 1}
 
 
-async def test_a_talk_is_over_when_the_people_are_done_though_a_program_sits_with_them(operator: Operator) -> None:
+async def test_a_talk_with_a_program_ends_when_the_people_are_done(operator: Operator) -> None:
     bot = Bot(lambda chat: f"echo of {chat[-1]['content']}", name="Echo")
     run = await launch_chat(operator, blueprint={"when_left": "bot"}, bot=bot)
     gone = asyncio.Event()
@@ -473,7 +473,7 @@ async def test_what_somebody_said_last_is_heard_before_that_they_have_left(opera
     assert [message["text"] for message in ann.result()[1].messages] == ["dan 1", "Your partner has left."]
 
 
-async def test_what_is_wrong_with_a_program_is_told_to_the_researcher_and_not_to_the_page(operator: Operator) -> None:
+async def test_a_programs_error_is_for_the_researcher_not_for_the_page(operator: Operator) -> None:
     def fails(chat: Any) -> str:
         raise ConnectionError("https://models.example.org?key=secret")
 

@@ -78,7 +78,7 @@ async def test_a_generator_is_drawn_from_only_as_far_as_workers_need(kind: str, 
     assert indexes(run) == list(range(30))
 
 
-async def test_the_units_of_an_assignment_count_when_a_generator_is_drawn_from(operator: Operator) -> None:
+async def test_a_generator_is_drawn_from_by_units_not_by_assignments(operator: Operator) -> None:
     counted = Counted(30)
     run = await launch(operator, counted.plain(), max_num_concurrent_units=3, blueprint={"units_per_assignment": 3})
     assert counted.drawn == 2
@@ -109,7 +109,7 @@ async def test_a_row_is_offered_before_the_next_one_comes(operator: Operator) ->
     await closed.wait()
 
 
-async def test_a_run_whose_generator_never_gives_its_next_row_can_be_shut_down(operator: Operator) -> None:
+async def test_a_run_whose_generator_hangs_can_be_shut_down(operator: Operator) -> None:
     closed = asyncio.Event()
 
     async def endless() -> AsyncIterator[dict[str, Any]]:
@@ -164,7 +164,7 @@ async def test_data_that_fails_later_ends_the_run_after_what_there_was(operator:
 
 
 @pytest.mark.parametrize("kind", ["plain", "later"])
-async def test_a_generator_goes_on_where_it_was_when_its_run_is_taken_up_again(
+async def test_a_generator_of_a_reconnected_run_goes_on_where_it_was(
     kind: str, make_operator: Callable[..., Operator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(task_launcher, "DRAWING", 0.0)  # a slow generator: one row at a time

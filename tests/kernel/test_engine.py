@@ -172,7 +172,7 @@ async def test_a_conflict_that_does_not_end_is_told_to_who_asked(operator: Opera
     assert (run.status, run.counts) == ("live", {"launched": 1})
 
 
-async def test_a_rule_that_cannot_be_applied_changes_nothing_and_harms_nobody(operator: Operator) -> None:
+async def test_a_rule_that_fails_changes_nothing_and_harms_nothing(operator: Operator) -> None:
     run = await launch(operator, rows(2))
 
     def half(step: Any) -> None:
@@ -188,7 +188,7 @@ async def test_a_rule_that_cannot_be_applied_changes_nothing_and_harms_nobody(op
     assert run.counts == {"launched": 2}
 
 
-async def test_a_packet_that_cannot_be_handled_is_set_aside_and_the_others_go_on(
+async def test_a_bad_packet_is_set_aside_and_the_others_go_on(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def get_init_data(shared: Any, unit_data: Any) -> Any:
@@ -237,7 +237,7 @@ async def test_who_listens_to_steps_may_fail(operator: Operator) -> None:
     assert run.status != "failed"
 
 
-async def test_two_runs_that_meet_the_same_new_workers_know_them_as_the_same_people(operator: Operator) -> None:
+async def test_two_runs_that_meet_the_same_new_workers_share_them(operator: Operator) -> None:
     one, other = await launch(operator, rows(30)), await launch(operator, rows(30), task_name="colours")
     names = [f"worker-{i}" for i in range(30)]
     async with crowd_of(one.url) as worker, crowd_of(other.url) as again:

@@ -160,9 +160,7 @@ async def test_a_launch_cancelled_while_the_page_is_written_is_taken_back(
     assert nothing_is_left(data_dir)
 
 
-async def test_a_launch_cancelled_while_its_first_row_is_awaited_is_taken_back(
-    operator: Operator, data_dir: Path
-) -> None:
+async def test_a_launch_cancelled_before_its_first_row_is_undone(operator: Operator, data_dir: Path) -> None:
     reached, closed = asyncio.Event(), []
 
     async def slow_rows() -> AsyncIterator[dict[str, Any]]:

@@ -28,7 +28,7 @@ class Mood:
     why: str = ""
 
 
-async def test_a_launched_form_gives_a_row_an_answer_and_says_which_are_wrong(tmp_path: Path, monkeypatch) -> None:
+async def test_a_launched_form_gives_one_row_an_answer_with_its_problems(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("MEPHISTO_DATA_DIR", str(tmp_path / "data"))
     task = mnb.form_task(Mood, [{"text": "Sun"}, {"text": "Rain"}], instruction="<p>${text}</p>", **TASK)
     async with mnb.Operator() as operator:
@@ -41,9 +41,7 @@ async def test_a_launched_form_gives_a_row_an_answer_and_says_which_are_wrong(tm
     assert problems == {"Sun": "", "Rain": "mood: Please choose from what is offered."}
 
 
-async def test_rows_have_forms_of_their_own_and_addresses_that_are_signed_for_their_worker(
-    tmp_path: Path, monkeypatch
-) -> None:
+async def test_rows_have_their_own_forms_and_addresses_signed_by_worker(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("MEPHISTO_DATA_DIR", str(tmp_path / "data"))
     image = {"instruction": '<img src="${url}" alt="">', "fields": {"age": {"type": "number", "max": 3}}}
     forms = [{"fields": {"purrs": {"required": True}}}, image]
@@ -67,7 +65,7 @@ async def test_rows_have_forms_of_their_own_and_addresses_that_are_signed_for_th
     assert problems == {1: "purrs: Please answer this question.", 2: "age: Please give 3 or less."}
 
 
-async def test_a_signer_that_fails_stands_in_what_needs_attention_with_a_remedy(tmp_path: Path, monkeypatch) -> None:
+async def test_a_failing_signer_needs_attention_and_has_a_remedy(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("MEPHISTO_DATA_DIR", str(tmp_path / "data"))
     task = mnb.form_task(
         {"instruction": '<img src="${url}">', "fields": {"a": "text"}},

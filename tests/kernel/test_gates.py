@@ -293,7 +293,7 @@ async def test_who_is_faster_than_anybody_can_be_is_marked(operator: Operator) -
     assert run.results()["status"].tolist() == ["completed"]
 
 
-async def test_the_budget_of_gates_is_told_to_the_worker_and_to_the_researcher(operator: Operator) -> None:
+async def test_worker_and_researcher_hear_that_gate_units_are_used_up(operator: Operator) -> None:
     gates = {"max_screening_units": 1}
     run = await launch_as(operator, "mock", gates, screening=GOLDS, screening_answer="label")
     async with crowd_of(run.url) as worker:
@@ -303,7 +303,7 @@ async def test_the_budget_of_gates_is_told_to_the_worker_and_to_the_researcher(o
     assert run.attention == ["All 1 screening units are used up (max_screening_units), so nobody new can be looked at."]
 
 
-async def test_a_database_that_does_not_answer_for_a_moment_leaves_no_page_waiting(
+async def test_a_database_that_fails_for_a_moment_leaves_no_page_waiting(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     golds = [{"text": "I could sing!", "mood": "glad"}]

@@ -1,4 +1,4 @@
-"""`on_unit_submitted`: told of every answer, whatever becomes of kernels; it pays once, and harms nobody."""
+"""`on_unit_submitted` is called for every answer, whatever becomes of kernels; it pays once, and harms nothing."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ async def test_a_failing_hook_is_told_and_the_other_answers_go_on(operator: Oper
     assert marks == [{"error": "ValueError(0)"}, {"error": "ValueError(1)"}]
 
 
-async def test_what_came_while_no_kernel_was_there_is_told_and_what_was_told_is_not(
+async def test_a_hook_gets_answers_of_an_absence_once_and_no_earlier_ones(
     make_operator: Callable[..., Operator],
 ) -> None:
     first, second = [], []
@@ -198,7 +198,7 @@ async def test_what_came_while_no_kernel_was_there_is_told_and_what_was_told_is_
     assert (first, sorted(second)) == ([1], [2, 3])
 
 
-async def test_a_kernel_that_goes_in_the_middle_makes_a_second_call_and_one_bonus(
+async def test_a_hook_cut_off_is_called_again_and_pays_one_bonus(
     make_operator: Callable[..., Operator],
 ) -> None:
     reached, calls = asyncio.Event(), []

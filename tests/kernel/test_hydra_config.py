@@ -187,7 +187,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_right_one(
         compose("page", **arguments)
 
 
-def test_an_unknown_key_with_nothing_near_is_refused_with_those_that_there_are() -> None:
+def test_an_unknown_key_unlike_any_other_is_refused_with_the_list() -> None:
     with pytest.raises(UnknownKeyError, match=r"\(the architect is 'local'\)\. There are: server_type, port"):
         compose("page", architect_args={"zzz": 1})
 

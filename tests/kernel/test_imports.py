@@ -29,7 +29,7 @@ assert not mephisto_nb.config.registry.BLUEPRINTS._classes
 
 
 @pytest.mark.slow
-def test_importing_writes_no_file_and_touches_neither_logging_nor_hydra(tmp_path: Path) -> None:
+def test_importing_writes_no_file_and_leaves_logging_and_hydra_alone(tmp_path: Path) -> None:
     environment = {**os.environ, "HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
     subprocess.run([sys.executable, "-c", LOOK_AROUND], check=True, env=environment, cwd=tmp_path)
     assert list(tmp_path.iterdir()) == []

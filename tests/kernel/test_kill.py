@@ -94,7 +94,7 @@ async def kernel(data_dir: Path) -> AsyncIterator[tuple[Process, dict[str, str]]
     await process.communicate()
 
 
-async def test_a_killed_kernel_loses_no_answer_and_its_run_is_taken_up_at_the_same_url(
+async def test_a_killed_kernel_loses_no_answer_and_its_run_keeps_its_url(
     kernel: tuple[Process, dict[str, str]], make_operator: Callable[..., Operator]
 ) -> None:
     process, about = kernel
@@ -116,7 +116,7 @@ async def test_a_killed_kernel_loses_no_answer_and_its_run_is_taken_up_at_the_sa
     check(runs[0], tally)
 
 
-async def test_a_killed_router_is_revived_at_the_same_url_and_loses_no_answer(operator: Operator) -> None:
+async def test_a_killed_router_restarts_at_its_url_and_loses_no_answer(operator: Operator) -> None:
     run = await launch(operator, rows(UNITS))
     url, pid = run.url, router_pid(run)
 

@@ -71,7 +71,7 @@ def test_rows_under_a_wrong_name_are_told_how_they_are_given(make: Any, call: st
         make()
 
 
-def test_a_setting_of_the_blueprint_among_those_of_the_task_is_told_where_it_goes() -> None:
+def test_a_blueprint_setting_among_task_settings_is_refused_with_help() -> None:
     with pytest.raises(ConfigError, match=r"In Python: blueprint_args=\{'units_per_assignment': ...\}\."):
         mnb.form_task(FORM, rows(1), units_per_assignment=2, **TASK)
 
@@ -104,7 +104,7 @@ def test_data_that_are_no_rows_are_told_how_to_become_some(data: Any, said: str)
         mnb.form_task(FORM, data, **TASK)
 
 
-def test_a_list_of_anything_but_choices_is_told_apart_from_one_of_choices() -> None:
+def test_a_list_of_anything_but_choices_is_refused_with_a_remedy() -> None:
     made = dataclasses.make_dataclass("Tags", [("tags", list[str])])
     with pytest.raises(ConfigError, match=r"Tags.tags is a list\[str\], which .* list\[Literal\[...\]\]"):
         mnb.form_task(made, rows(1), **TASK)

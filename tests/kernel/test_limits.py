@@ -42,7 +42,7 @@ async def test_a_worker_holds_as_many_units_as_allowed_concurrent_says(operator:
         await take(worker("ann"))
 
 
-async def test_a_worker_does_as_many_units_of_a_task_as_maximum_units_per_worker_says(operator: Operator) -> None:
+async def test_maximum_units_per_worker_limits_units_over_a_task(operator: Operator) -> None:
     first = await launch(operator, rows(3), maximum_units_per_worker=2)
     second = await launch(operator, rows(3), maximum_units_per_worker=2)
     other = await launch(operator, rows(1), maximum_units_per_worker=2, task_name="colours")
@@ -70,7 +70,7 @@ async def test_a_worker_without_a_required_qualification_is_told_so(operator: Op
         await take(worker("ann"))
 
 
-async def test_holders_of_the_block_qualification_and_blocked_workers_are_kept_out(operator: Operator) -> None:
+async def test_blocked_workers_and_block_qualification_holders_are_refused(operator: Operator) -> None:
     run = await launch(operator, rows(2), blueprint={"block_qualification": "banned"})
     await operator.qualifications.grant("banned", "ann")
     await operator.workers.block("bob")
@@ -160,7 +160,7 @@ async def test_a_worker_who_takes_too_long_loses_the_unit_to_another(
     assert set(run.agents()["status"]) == {"timeout", "completed"}
 
 
-async def test_an_answer_that_came_in_time_counts_though_the_kernel_hears_of_it_later(
+async def test_an_answer_in_time_counts_though_the_kernel_hears_it_later(
     make_operator: Callable[..., Operator], clock: FakeClock
 ) -> None:
     operator = make_operator(clock=clock)

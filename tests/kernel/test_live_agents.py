@@ -171,7 +171,7 @@ async def test_nobody_hears_by_which_id_another_may_speak(engine: Engine, ahead:
     assert "secret-ann" not in str([data for data in engine.recorded if data["update_id"] not in ("a", "b")])
 
 
-async def test_code_that_finds_what_was_said_in_its_history_numbers_on_from_there(engine: Engine, ahead: Ahead) -> None:
+async def test_resumed_code_numbers_its_messages_on_from_the_history(engine: Engine, ahead: Ahead) -> None:
     first = RunningAgent("agent", engine, ahead)  # type: ignore[arg-type]
     await first.observe({"handles": "1"})
     history = [Turn("operator", data) for data in engine.recorded]
@@ -208,7 +208,7 @@ async def test_a_program_that_gives_what_cannot_be_sent_has_said_nothing(engine:
     assert any("gave no answer" in why for why in engine.told)
 
 
-async def test_a_program_is_heard_and_asked_again_where_it_was_before_a_restart(engine: Engine) -> None:
+async def test_a_program_goes_on_after_a_restart_where_it_was(engine: Engine) -> None:
     async def run(together: Group) -> list[str]:
         heard = []
         for _ in range(6):

@@ -72,9 +72,7 @@ def test_an_operator_whose_loop_has_ended_gives_way_to_a_new_one(data_dir: Path)
 
 
 @pytest.mark.parametrize("waits_for", ["completed", "force_shutdown"])
-def test_who_waits_for_a_run_is_released_when_the_loop_ends_with_everything_on_it(
-    data_dir: Path, waits_for: str
-) -> None:
+def test_a_waiting_task_is_released_when_the_loop_ends(data_dir: Path, waits_for: str) -> None:
     async def leave() -> None:
         async def use() -> None:
             async with Operator(data_dir=data_dir) as operator:
@@ -104,7 +102,7 @@ def test_an_operator_is_used_on_one_loop_only(data_dir: Path) -> None:
         runner.run(operator.shutdown())
 
 
-async def test_a_run_whose_units_are_done_says_so_before_its_router_has_ended(operator: Operator) -> None:
+async def test_a_run_whose_units_are_done_says_so_before_its_router_ends(operator: Operator) -> None:
     run = await launch(operator, rows(1))
     async with crowd_of(run.url) as worker:
         await worker("ann").submit(await take(worker("ann")), {})
@@ -115,7 +113,7 @@ async def test_a_run_whose_units_are_done_says_so_before_its_router_has_ended(op
     assert (run.status, live_of(run).is_running) == ("ended", False)
 
 
-async def test_a_gentle_end_waits_for_who_is_at_work_and_then_nothing_is_left(operator: Operator) -> None:
+async def test_a_gentle_end_waits_for_active_workers_and_leaves_nothing(operator: Operator) -> None:
     run = await launch(operator, rows(3))
     pid = router_pid(run)
     async with crowd_of(run.url) as worker:
@@ -143,7 +141,7 @@ async def test_an_end_by_force_sends_home_who_is_at_work(operator: Operator) -> 
     await has_ended(pid)
 
 
-async def test_a_router_ends_by_itself_once_its_run_is_over_and_leaves_no_zombie(operator: Operator) -> None:
+async def test_a_router_ends_after_its_run_and_leaves_no_zombie(operator: Operator) -> None:
     run = await launch(operator, rows(1))
     pid = router_pid(run)
     async with crowd_of(run.url) as worker:
@@ -187,7 +185,7 @@ async def test_waiting_for_runs_ends_when_all_their_work_is_done(operator: Opera
     assert tasks() == set()
 
 
-async def test_as_a_context_the_operator_ends_gently_or_after_an_error_by_force(data_dir: Path) -> None:
+async def test_the_operators_context_ends_gently_or_on_an_error_by_force(data_dir: Path) -> None:
     async def fail() -> TaskRun:
         async with Operator(data_dir=data_dir) as operator:
             run = await launch(operator, rows(2))

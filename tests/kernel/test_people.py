@@ -36,7 +36,7 @@ async def test_a_selection_is_granted_in_one_act_and_the_frames_tell(operator: O
     assert operator.qualifications.history("careful")["why"].tolist() == ["created", *["passed"] * 4]
 
 
-async def test_acts_stand_in_the_name_of_whom_the_computer_knows_or_of_whoever_is_named(
+async def test_acts_carry_the_login_name_or_the_name_that_was_given(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOGNAME", "lena")
@@ -212,7 +212,7 @@ async def test_undo_leaves_what_came_with_a_decision_to_the_decisions_own(operat
     assert not operator.workers.frame()["blocked"].any()
 
 
-async def test_a_qualification_that_a_live_run_asks_for_is_kept_unless_forced(operator: Operator) -> None:
+async def test_a_qualification_of_a_live_run_is_deleted_only_by_force(operator: Operator) -> None:
     await operator.qualifications.grant("careful", CROWD)
     needs = [make_requirement("careful", "Exists")]
     run = await launch(operator, rows(1), shared={"qualifications": needs})
@@ -283,7 +283,7 @@ async def test_what_workers_earned_by_the_hour_is_told_across_runs(operator: Ope
     assert len(names) == len(workers[0])
 
 
-async def test_what_was_soft_rejected_is_not_approved_and_earned_is_what_is_owed_or_sent(operator: Operator) -> None:
+async def test_soft_rejected_is_not_approved_and_earned_is_owed_or_sent(operator: Operator) -> None:
     run = stored_run(operator, [said(item, "ann", "glad") for item in range(4)])
     units = run.units()["unit_id"].tolist()
     await run.review.approve(units[0], bonus=0.5)
@@ -378,7 +378,7 @@ async def test_of_two_kernels_that_grant_at_once_no_act_is_lost(
         ("Careful", False),
     ],
 )
-def test_a_run_asks_for_what_it_requires_and_for_what_its_gates_are_called(name: str, is_asked_for: bool) -> None:
+def test_a_run_requires_its_qualifications_and_those_of_its_gates(name: str, is_asked_for: bool) -> None:
     config = {"mephisto": {"blueprint": {"onboarding_qualification": "trained", "block_qualification": ""}}}
     needs = [{"qualification_name": "careful", "comparator": "Exists", "value": None}]
     run = TaskRun("r", "t", "moods", "q", "mock", "local", "mock", config, needs, 1.0, 1.0)

@@ -125,7 +125,7 @@ def test_what_is_no_plugin_is_refused() -> None:
         register_mephisto_abstraction(int)
 
 
-def test_an_unknown_name_is_answered_with_the_nearest_one_and_what_to_do() -> None:
+def test_an_unknown_name_is_refused_with_the_nearest_and_a_remedy() -> None:
     register_mephisto_abstraction(LabProvider)
     with pytest.raises(UnknownTypeError, match=re.escape("no provider 'labb'. Did you mean 'lab'? There are: lab.")):
         registry.get_crowd_provider_from_type("labb")
@@ -157,7 +157,7 @@ def test_a_broken_plugin_names_itself_and_harms_no_other(
         registry.get_crowd_provider_from_type("broken")
 
 
-def test_a_class_that_registers_itself_when_its_entry_point_is_loaded_is_one_plugin(
+def test_a_class_that_registers_itself_on_loading_is_one_plugin(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     package = __name__.partition(".")[0]

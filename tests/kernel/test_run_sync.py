@@ -20,7 +20,7 @@ def run_script(text: str, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def test_a_script_drives_an_operator_by_run_sync_and_nothing_is_nested(data_dir: Path) -> None:
+def test_a_script_drives_an_operator_by_run_sync_without_nesting(data_dir: Path) -> None:
     told = run_script(
         """
         import asyncio, _asyncio, sys
@@ -41,7 +41,7 @@ def test_a_script_drives_an_operator_by_run_sync_and_nothing_is_nested(data_dir:
     assert told.splitlines() == ["ended 4", "True asyncio.runners False"]
 
 
-def test_a_nested_call_can_be_interrupted_and_the_operators_tasks_live_on(data_dir: Path) -> None:
+def test_an_interrupted_nested_call_leaves_the_operators_tasks_alive(data_dir: Path) -> None:
     told = run_script(
         """
         import asyncio, os, signal, sys

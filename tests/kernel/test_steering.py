@@ -98,7 +98,7 @@ async def test_pay_changes_in_the_frames_for_those_who_come_later(operator: Oper
     assert row == {"before": {"task_reward": 0.1}, "after": {"task_reward": 0.2}}
 
 
-async def test_units_of_a_generator_that_come_after_a_change_are_paid_otherwise(operator: Operator) -> None:
+async def test_units_drawn_after_a_change_of_the_reward_get_the_new_one(operator: Operator) -> None:
     run = await launch(operator, ({"n": n} for n in range(4)), max_num_concurrent_units=1)
     assert len(run.units()) == 2
     await run.steering.change_limits(task_reward=0.5)

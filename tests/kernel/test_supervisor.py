@@ -1,4 +1,4 @@
-"""The owner of an operator's tasks: one that fails harms no other, nor does whoever is told of it."""
+"""The owner of an operator's tasks: one that fails harms no other, nor does a handler that fails on it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 from mephisto_nb.kernel.run_tasks import Supervisor
 
 
-async def test_a_task_that_fails_and_a_handler_that_fails_on_it_harm_no_other_task() -> None:
+async def test_a_failing_task_with_a_failing_handler_harms_no_other_task() -> None:
     supervisor, done, told = Supervisor(), asyncio.Event(), asyncio.Event()
 
     async def fail() -> None:

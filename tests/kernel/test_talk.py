@@ -19,7 +19,7 @@ def said(agent_id: str, text: str) -> Heard:
     return Heard(agent_id, "worker", {"text": text})
 
 
-async def test_who_waits_for_one_hears_that_one_and_who_waits_for_all_hears_the_first() -> None:
+async def test_waiting_for_one_hears_that_one_and_for_all_hears_the_first() -> None:
     talk = Talk()
     for heard in (said("a", "1"), said("b", "2"), said("a", "3")):
         talk.put(heard)
@@ -69,7 +69,7 @@ def test_what_was_said_before_a_restart_is_said_once() -> None:
     assert not talk.say_again("b", {"text": "Hello"})
 
 
-def test_what_is_said_otherwise_than_before_is_refused_and_both_are_named() -> None:
+def test_a_replay_that_differs_is_refused_and_both_texts_are_named() -> None:
     talk = Talk()
     talk.remember(turns(("a", "operator", {"update_id": "x", "text": "Hello"})))
     with pytest.raises(ReplayError, match=r'"Good day".*"Hello"'):
@@ -102,7 +102,7 @@ async def test_what_was_heard_in_the_order_of_the_record_needs_no_note() -> None
     assert talk.take_notes() == []
 
 
-async def test_all_that_somebody_said_is_heard_and_done_with_before_others_are_told_that_they_have_left() -> None:
+async def test_all_of_a_persons_messages_are_handled_before_they_have_left() -> None:
     talk = Talk()
     talk.put(said("a", "1"))
     parting = talk.heard_out("a")

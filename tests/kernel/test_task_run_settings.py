@@ -75,7 +75,7 @@ def test_enumerations_and_paths_outlive_the_kernel_too(add_blueprint: AddBluepri
     assert settings_from_dict(json.loads(json.dumps(settings.as_dict()))) == settings
 
 
-def test_what_is_stored_is_free_of_interpolations_and_of_the_database_s_address() -> None:
+def test_stored_settings_have_no_interpolation_or_database_address() -> None:
     overrides = ["mephisto.blueprint.data_csv=${task_dir}/a.csv", "mephisto.database.url='sqlite:///secret'"]
     settings = resolve_config(compose("page", task=TASK, overrides=overrides, task_dir="/tasks"))
     assert settings.database.url == "sqlite:///secret"
@@ -83,14 +83,14 @@ def test_what_is_stored_is_free_of_interpolations_and_of_the_database_s_address(
     assert settings.as_dict()["mephisto"]["blueprint"]["data_csv"] == "/tasks/a.csv"
 
 
-def test_settings_of_an_earlier_version_are_taken_up_without_the_keys_that_went() -> None:
+def test_settings_of_an_earlier_version_load_without_removed_keys() -> None:
     settings = resolve_config(compose("page", task=TASK))
     stored = settings.as_dict()
     stored["mephisto"]["blueprint"]["old_key"] = 1
     assert settings_from_dict(stored).blueprint_args == settings.blueprint_args
 
 
-def test_settings_of_a_plugin_that_this_kernel_does_not_know_say_what_to_do(add_blueprint: AddBlueprint) -> None:
+def test_settings_of_an_unknown_plugin_are_refused_with_a_remedy(add_blueprint: AddBlueprint) -> None:
     add_blueprint("from_a_cell", registry.get_blueprint_from_type("page").ArgsClass)
     stored = resolve_config(compose("from_a_cell", task=TASK)).as_dict()
     registry.BLUEPRINTS._classes.pop("from_a_cell")

@@ -39,7 +39,7 @@ def test_a_registration_names_its_worker() -> None:
 
 
 @pytest.mark.parametrize("name", [None, "", "   ", "x" * 129, "a\nb", "a\x00", 7, ["ann"], "\u202eann"])
-def test_a_name_that_cannot_be_shown_is_refused_in_words_for_the_worker(name: Any) -> None:
+def test_an_unprintable_name_is_refused_in_words_for_the_worker(name: Any) -> None:
     with pytest.raises(ValueError, match="ask whoever sent you the link"):
         provider.identify({"worker_name": name, "agent_registration_id": "r"})
 
@@ -117,7 +117,7 @@ def test_a_provider_that_no_run_has_given_its_secret_believes_nobody() -> None:
         MockProvider(MockProviderArgs()).identify(come_by(link))
 
 
-def test_a_key_holds_128_bits_that_an_address_may_hold_and_stands_where_browsers_send_it_to_nobody() -> None:
+def test_a_key_has_128_bits_in_the_part_that_browsers_never_send() -> None:
     parts = urlsplit(signing().get_worker_url(f"{URL}/#top", "ann"))
     key = parts.fragment.removeprefix("key=")
     assert len(key) * 6 >= 128

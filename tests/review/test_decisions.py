@@ -240,7 +240,7 @@ async def test_a_bonus_above_the_tasks_maximum_is_refused(thrifty: Any, act: str
     assert thrifty.payments().query("kind == 'bonus'")["amount"].tolist() == [1.0, 50.0]
 
 
-async def test_the_lowest_maximum_of_several_runs_holds_before_anything_is_decided(
+async def test_the_lowest_maximum_bonus_of_several_runs_is_checked_first(
     operator: Operator, run: Any, thrifty: Any
 ) -> None:
     both = operator.review.of([run.task_run_id, thrifty.task_run_id])

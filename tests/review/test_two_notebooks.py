@@ -83,7 +83,7 @@ async def test_two_notebooks_that_review_one_run_decide_on_each_answer_once(
     assert payments["amount"].sum() == 40 * 0.75
 
 
-async def test_a_live_run_of_another_kernel_goes_on_while_its_answers_are_decided_on(
+async def test_deciding_on_a_live_run_of_another_kernel_does_not_disturb_it(
     operator: Operator, open_notebook: Callable[[str], Awaitable[Notebook]]
 ) -> None:
     run = await launch(operator, rows(8))
@@ -103,7 +103,7 @@ async def test_a_live_run_of_another_kernel_goes_on_while_its_answers_are_decide
     assert sorted(run.units()["status"]) == ["accepted"] * 4 + ["rejected"] * 4
 
 
-async def test_a_run_that_this_kernel_drives_is_decided_on_through_its_engine(operator: Operator) -> None:
+async def test_decisions_on_a_run_of_this_kernel_go_through_its_engine(operator: Operator) -> None:
     run = await launch(operator, rows(3))
     steps: list[Any] = []
     await answer(run, 2)

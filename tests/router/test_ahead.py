@@ -27,7 +27,7 @@ async def frames_until(operator, count):
     return ahead, in_place
 
 
-async def test_all_but_the_first_message_goes_ahead_and_all_come_in_their_places(browser, operator, agent):
+async def test_all_messages_but_the_first_go_ahead_and_arrive_in_order(browser, operator, agent):
     async with browser.socket(agent) as page:
         await talk(page, agent, "a", "b", "c")
     assert await frames_until(operator, 3) == ([("a", "b"), ("b", "c")], ["a", "b", "c"])

@@ -133,7 +133,7 @@ def test_help_tells_everything(capsys):
         assert word in text
 
 
-def test_a_port_of_our_own_is_none_that_an_outgoing_connection_could_take():
+def test_our_ports_are_outside_the_range_of_outgoing_connections():
     with listen("127.0.0.1", 0) as first, listen("127.0.0.1", 0) as second:
         ports = {first.getsockname()[1], second.getsockname()[1]}
         assert len(ports) == 2

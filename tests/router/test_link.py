@@ -1,4 +1,4 @@
-"""The operator's link: who gets in, what is told again, and what is applied once."""
+"""The operator's link: who gets in, what is sent again, and what is applied once."""
 
 import json
 
@@ -153,7 +153,7 @@ async def test_a_sync_is_answered_after_all_that_came_before_it(operator, browse
     assert operator.messages[-1][0] == synced["last_seq"]
 
 
-async def test_after_its_last_sync_a_router_takes_nothing_that_nobody_would_read(router, operator, browser):
+async def test_after_its_last_sync_a_router_takes_nothing_new(router, operator, browser):
     agent_id = await operator.give_agent(status="in task")
     assert (await browser.submit(agent_id, a=1))[0] == 200
     await operator.send({"type": "sync", "last": True})

@@ -17,7 +17,7 @@ async def test_alive_is_answered_with_the_status(browser, agent):
         assert packet == {"packet_type": "update_status", "subject_id": agent, "data": {"status": "in task"}}
 
 
-async def test_who_says_alive_with_a_time_is_dated_ahead_before_its_first_heartbeat(browser, agent):
+async def test_alive_with_a_time_is_dated_ahead_before_any_heartbeat(browser, agent):
     async with browser.socket() as page:
         packet = {"packet_type": "alive", "subject_id": agent, "data": {}, "client_timestamp": 1.5}
         await page.socket.send(json.dumps(packet))
@@ -50,7 +50,7 @@ async def test_every_socket_gets_statuses_and_the_newest_gets_updates(browser, o
         assert (await newer.receive())["data"] == (await older.receive())["data"] == {"status": "waiting"}
 
 
-async def test_updates_wait_for_a_socket_and_come_in_order_until_they_are_confirmed(browser, operator, agent):
+async def test_updates_come_in_order_and_again_until_they_are_confirmed(browser, operator, agent):
     for number in range(3):
         await operator.effect("client_bound_live_update", agent, {"update_id": str(number)})
     async with browser.socket(agent) as page:

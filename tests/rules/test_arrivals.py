@@ -1,4 +1,4 @@
-"""Who gets which unit, who gets none, and what they are told."""
+"""Who gets which unit, who gets none, and what they read."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_nobody_gets_two_units_of_one_assignment() -> None:
     )
 
 
-def test_nobody_gets_another_unit_of_an_assignment_after_a_late_answer() -> None:
+def test_a_late_answer_excludes_its_worker_from_the_assignment() -> None:
     run = Rehearsal(3)
     first = run.take("ann")
     run.leave(first)

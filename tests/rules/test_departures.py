@@ -92,7 +92,7 @@ def test_a_run_closes_at_the_end_of_its_lifetime() -> None:
     assert run.state.is_complete
 
 
-def test_one_who_is_timed_out_as_the_run_closes_leaves_no_unit_on_offer() -> None:
+def test_a_timeout_while_the_run_closes_leaves_no_unit_on_offer() -> None:
     run = Rehearsal(1, lifetime=60.0, assignment_duration=60.0)
     run.take("ann")
     _pass_time(run, 60.0)

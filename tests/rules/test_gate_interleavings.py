@@ -267,7 +267,7 @@ class Story:
 @pytest.mark.timeout(600)  # where it fails, the shortest story that does is looked for
 @settings(max_examples=40, phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck))
 @given(rules=_RULES, events=_EVENTS)
-def test_nobody_who_failed_gets_more_and_nobody_who_passed_is_asked_again(
+def test_who_failed_gets_no_more_and_who_passed_is_not_asked_again(
     database: SQLDatabase, rules: dict[str, Any], events: list[tuple[str, int, int]]
 ) -> None:
     story: Any = Story(database, rules)

@@ -1,4 +1,4 @@
-"""Introductions, screening, gold and checks: who is led where, what follows, and what people are told."""
+"""Introductions, screening, gold and checks: who is led where, what follows, and what people read."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_newcomer_gets_the_introduction_and_then_a_unit() -> None:
     assert (agent.status, run.worker("ann")) == (AgentStatus.APPROVED, {"trained": 1})
 
 
-def test_who_fails_the_introduction_is_told_so_now_and_whenever_they_come() -> None:
+def test_who_fails_the_introduction_hears_so_now_and_at_each_return() -> None:
     run = Gated(1, **TRAINED)
     refusal = run.introduce(run.come("ann"), WRONG)
     assert code_of(refusal) == code_of(run.come("ann")) == "onboarding_failed"
@@ -89,7 +89,7 @@ def test_who_leaves_the_introduction_may_begin_anew(how: AgentStatus) -> None:
     assert run.come("ann", "page").agent_id != first.agent_id
 
 
-def test_the_time_for_an_introduction_ends_but_what_was_sent_by_then_counts() -> None:
+def test_an_introduction_sent_before_its_time_is_over_counts() -> None:
     run = Gated(1, **TRAINED)
     agent = run.come("ann")
     run.now = agent.deadline + 1
@@ -111,7 +111,7 @@ def test_of_two_introductions_of_one_worker_the_first_verdict_stands() -> None:
     assert run.worker("ann") == {"trained": 1}
 
 
-def test_a_run_that_closes_sends_those_home_who_are_at_the_introduction() -> None:
+def test_a_closing_run_dismisses_workers_at_the_introduction() -> None:
     run = Gated(1, **TRAINED)
     agent = run.come("ann")
     expire_open(run.step(), "enough", "operator")
@@ -211,7 +211,7 @@ def test_golds_of_other_runs_count() -> None:
     assert run.index_of(run.come("ann")) == 0
 
 
-def test_without_a_gold_row_who_was_looked_at_goes_on_and_who_was_not_does_not() -> None:
+def test_with_gold_used_up_checked_workers_go_on_and_new_ones_do_not() -> None:
     run = Gated(1, 1, 1, max_gold_units=2, **GOLD)
     run.do(run.come("ann"))
     run.do(run.come("ann"))
@@ -220,7 +220,7 @@ def test_without_a_gold_row_who_was_looked_at_goes_on_and_who_was_not_does_not()
     assert "max_gold_units" in run.state.gates.notices["gold room"]
 
 
-def test_a_gold_unit_that_comes_back_is_offered_to_nobody_not_even_when_the_run_is_resumed() -> None:
+def test_a_returned_gold_unit_is_never_offered_again() -> None:
     run = Gated(1, **GOLD)
     agent = run.come("ann")
     run.leave(agent)
@@ -250,7 +250,7 @@ def test_a_verdict_that_comes_twice_counts_once() -> None:
     assert run.state.gates.verdicts == {(Gate.GOLD, True): 1}
 
 
-def test_an_answer_that_cannot_be_judged_fails_nobody_and_is_judged_again_when_its_worker_comes() -> None:
+def test_an_unjudged_answer_fails_nobody_and_is_judged_on_return() -> None:
     run = Gated(1, **SCREENED)
     run.broken = {Gate.SCREENING}
     run.do(run.come("ann"), RIGHT)
@@ -261,7 +261,7 @@ def test_an_answer_that_cannot_be_judged_fails_nobody_and_is_judged_again_when_i
     assert run.index_of(run.come("ann")) == 0
 
 
-def test_a_run_is_not_complete_while_somebody_is_at_a_gate_or_waits_for_a_verdict() -> None:
+def test_a_run_is_incomplete_while_a_gate_or_a_verdict_is_open() -> None:
     run = Gated(1, **SCREENED)
     agent = run.come("ann")
     run.state.rules = run.state.rules.__class__("mock")  # the work goes to somebody else meanwhile
@@ -299,7 +299,7 @@ def test_an_answer_that_comes_too_soon_is_marked() -> None:
     assert run.state.counts[UnitStatus.COMPLETED] == 2
 
 
-def test_the_right_answer_of_an_attention_check_stands_in_the_row_where_there_is_one() -> None:
+def test_an_attention_check_takes_its_right_answer_from_the_row() -> None:
     run = Gated(1, 1, 1, 1, attention={"colour": "right_colour"}, checks="careless")
     for assignment, right in zip(run.state.assignments.values(), ("Blue", None, "", 3), strict=True):
         assignment.shared["right_colour"] = right
@@ -308,7 +308,7 @@ def test_the_right_answer_of_an_attention_check_stands_in_the_row_where_there_is
     assert run.state.gates.verdicts == {(Gate.ATTENTION, True): 1, (Gate.ATTENTION, False): 1}
 
 
-def test_an_answer_that_failed_is_paid_for_and_asked_for_again_from_somebody_else() -> None:
+def test_a_failed_answer_is_paid_and_its_unit_goes_to_another_worker() -> None:
     run = Gated(1, minimum_seconds=5.0, checks="hasty", repeats_failed=True)
     agent = take_and_send(run, "ann", RIGHT, after=1.0)
     launch_more(run.step())
@@ -328,7 +328,7 @@ def test_who_fails_more_checks_than_allowed_gets_no_more() -> None:
     assert run.worker("ann") == {"hasty": 2, "hasty-blocked": 1, "banned": 1}
 
 
-def test_a_function_that_judges_attention_and_fails_takes_no_answer_away() -> None:
+def test_an_attention_function_that_raises_discards_no_answer() -> None:
     run = Gated(1, 1, judges_attention=True, checks="careless", repeats_failed=True, max_failed_checks=0)
     run.broken = {Gate.ATTENTION}
     take_and_send(run, "ann", WRONG)

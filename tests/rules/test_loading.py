@@ -13,9 +13,7 @@ RUN = TaskRun("run", "task", "name", "requester", "mock", "local", "mock", {}, [
 
 @pytest.mark.parametrize("put_right_by", [-3600.0, 0.0, 3600.0])
 @pytest.mark.parametrize("late_answer", [False, True])
-def test_a_page_finds_the_agent_that_is_at_work_though_the_clock_was_put_back(
-    put_right_by: float, late_answer: bool
-) -> None:
+def test_a_page_finds_its_active_agent_though_the_clock_went_back(put_right_by: float, late_answer: bool) -> None:
     run = Rehearsal(1, 1)
     run.now = 7200.0
     before = run.take("ann", "page")

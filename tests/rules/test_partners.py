@@ -71,7 +71,7 @@ def test_nobody_meets_themselves() -> None:
     assert statuses(run, ann, again) == ["waiting"] * 2
 
 
-def test_who_leaves_the_waiting_room_frees_the_seat_and_the_others_are_told() -> None:
+def test_leaving_the_waiting_room_frees_the_seat_and_informs_others() -> None:
     run = pairs(3)
     ann, bob = run.take("ann"), run.take("bob")
     run.leave(bob)
@@ -118,7 +118,7 @@ def test_a_partner_who_is_left_may_submit_and_the_seat_stays_closed() -> None:
     assert (statuses(run, bob), run.unit_of(bob).status) == (["completed"], UnitStatus.COMPLETED)
 
 
-def test_a_partner_who_is_left_and_goes_too_leaves_no_seat_for_anybody() -> None:
+def test_when_both_partners_leave_no_seat_is_open() -> None:
     run = pairs(2)
     ann, bob = run.take("ann"), run.take("bob")
     run.leave(ann)

@@ -204,7 +204,7 @@ def test_a_decision_changes_nothing_that_the_run_goes_on_with() -> None:
     assert (run.state.num_open, run.state.is_complete, dict(run.state.units_of_worker)) == before
 
 
-def test_decisions_undone_together_are_undone_from_the_last_to_the_first() -> None:
+def test_decisions_undone_together_are_undone_newest_first() -> None:
     run = Rehearsal(1, 1, pay_amount=0.1)
     first, second = [run.take("ann", facts=facts_of()) for _ in range(2)]
     for agent in (first, second):

@@ -56,7 +56,7 @@ def test_a_paused_run_tells_those_first_who_may_not_work_at_all() -> None:
     assert run.refuse("ann", facts_of(blocked=True)).code == "blocked"
 
 
-def test_who_is_at_work_finds_their_unit_again_while_the_run_is_paused() -> None:
+def test_a_worker_finds_their_unit_again_while_the_run_is_paused() -> None:
     run = Rehearsal(1)
     agent = run.take("ann", "page")
     pause(run.step())
@@ -67,7 +67,7 @@ def test_who_is_at_work_finds_their_unit_again_while_the_run_is_paused() -> None
     assert run.take("ann").unit_id == agent.unit_id
 
 
-def test_pausing_and_resuming_leave_one_row_each_however_often_they_are_asked_for() -> None:
+def test_repeated_pausing_and_resuming_leave_one_row_each() -> None:
     run = Rehearsal(1)
     run.now = 5.0
     pause(run.step())
@@ -85,7 +85,7 @@ def test_pausing_and_resuming_leave_one_row_each_however_often_they_are_asked_fo
     assert not run.last.changes
 
 
-def test_patience_waits_for_a_paused_run_and_counts_from_its_resumption() -> None:
+def test_patience_stops_during_a_pause_and_counts_from_resumption() -> None:
     run = Rehearsal(1, patience=100.0, lifetime=10_000.0)
     pause(run.step())
     assert run.state.next_deadline() == 10_000.0
@@ -113,7 +113,7 @@ def test_a_paused_run_ends_with_its_lifetime_and_with_its_last_unit() -> None:
     assert run.state.closing == "the task's lifetime is over"
 
 
-def test_another_reward_is_for_units_that_nobody_has_and_for_those_made_later() -> None:
+def test_another_reward_is_for_open_units_and_for_later_ones() -> None:
     run = Rehearsal(1, 1, 1, 1, pay_amount=0.1, max_num_concurrent_units=3)
     run.submit(run.take("ann"))
     run.take("ben")
@@ -137,7 +137,7 @@ def test_a_unit_given_back_is_offered_for_what_is_paid_now() -> None:
     assert ChangePay([agent.unit_id], 0.2) in run.last.changes.changes
 
 
-def test_units_over_a_lower_limit_wait_again_the_newest_first_and_come_back_in_order() -> None:
+def test_units_over_a_lower_limit_wait_and_come_back_in_order() -> None:
     run = Rehearsal(1, 1, 1, 1)
     run.take("ann")
     _change(run, max_num_concurrent_units=2)
@@ -148,7 +148,7 @@ def test_units_over_a_lower_limit_wait_again_the_newest_first_and_come_back_in_o
     assert _counts(run) == {"assigned": 1, "launched": 3}
 
 
-def test_nobody_at_work_is_disturbed_by_a_lower_limit_but_what_they_give_back_waits() -> None:
+def test_a_lower_limit_spares_active_workers_but_returned_units_wait() -> None:
     run = Rehearsal(1, 1)
     ann = run.take("ann")
     run.take("ben")
@@ -184,7 +184,7 @@ def test_limits_that_are_in_force_already_change_nothing() -> None:
     assert not run.last.changes
 
 
-def test_expiring_leaves_a_row_about_the_run_unless_there_was_nothing_to_expire() -> None:
+def test_expiring_leaves_a_row_only_if_there_was_something_to_expire() -> None:
     run = Rehearsal(1, 1)
     run.take("ann")
     assert expire(run.step()) == 1

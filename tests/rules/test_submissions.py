@@ -72,7 +72,7 @@ def test_a_late_answer_says_in_the_log_how_the_run_had_it() -> None:
 
 
 @pytest.mark.parametrize("answered", [False, True])
-def test_a_late_answer_gets_one_unit_more_where_another_worker_has_its_own(answered: bool) -> None:
+def test_a_late_answer_gets_another_unit_if_its_own_has_been_taken(answered: bool) -> None:
     run, agent = _late(1)
     other = run.take("ben")
     assert other.unit_id == agent.unit_id
@@ -113,7 +113,7 @@ def test_a_late_answer_of_somebody_sent_home_counts() -> None:
     _check_counted(run, agent)
 
 
-def test_a_late_answer_to_a_unit_that_waits_to_be_launched_again_counts() -> None:
+def test_a_late_answer_to_a_unit_that_awaits_its_relaunch_counts() -> None:
     run, agent = _late(1)
     run.step().close_run("enough", "operator")
     expire_open(run.step(), "enough", "operator")
@@ -125,7 +125,7 @@ def test_a_late_answer_to_a_unit_that_waits_to_be_launched_again_counts() -> Non
     assert run.state.next_created() is None
 
 
-def test_a_late_answer_to_a_unit_that_its_own_worker_took_again_counts() -> None:
+def test_a_late_answer_to_a_unit_its_worker_took_again_counts() -> None:
     run, first = _late(1)
     second = run.take("ann")
     run.submit(first)

@@ -66,7 +66,7 @@ async def test_leaving_with_one_agent_leaves_the_others_where_they_are(browser, 
     assert (await browser.submit(bob, mood="calm"))[0] == 200
 
 
-async def test_a_registration_that_another_worker_has_seen_finds_no_agent_of_theirs(real_operator):
+async def test_a_seen_registration_gives_no_access_to_anothers_agent(real_operator):
     run = await launch(real_operator, rows(3))
     async with crowd_of(run.url) as worker:
         of_ann = await take(worker("ann"), "seen-on-a-screen")

@@ -135,7 +135,7 @@ def test_there_are_no_more_connections_than_files_may_be_open(open_files, stay):
     assert [place.is_there for place in places] == [False] * (6 - stay) + [True] * stay
 
 
-def test_a_newcomer_may_be_one_too_many_while_all_others_are_being_served():
+def test_one_newcomer_over_the_limit_waits_while_all_are_served():
     waiting, newcomer = Waiting(Limits(connections=4)), Place()
     waiting.add(newcomer, open_connections=5)
     assert newcomer.is_there

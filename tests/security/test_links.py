@@ -121,7 +121,7 @@ async def test_who_has_only_a_url_for_simulated_workers_is_told_what_to_do(real_
 
 
 @pytest.mark.browser
-async def test_the_page_takes_the_key_out_of_the_address_and_goes_on_over_a_reload(real_operator):
+async def test_the_page_removes_the_key_from_the_address_and_can_reload(real_operator):
     page_html = '<p>${text}</p><label>Mood <input name="mood"></label>'
     run = await launch(real_operator, 1, "static_html", task_html=page_html)
     async with async_playwright() as playwright:

@@ -96,7 +96,7 @@ async def test_what_was_refused_does_not_count(site, operator):
     assert await site.upload(agent, 150 * KIB) == (200, None)
 
 
-async def test_an_answer_that_arrived_is_confirmed_again_even_where_there_would_be_no_room(site, operator):
+async def test_an_arrived_answer_is_confirmed_again_without_free_room(site, operator):
     """The page did not hear that it had arrived, and sends it again."""
     agent = await operator.give_agent()
     assert await site.upload(agent, 140 * KIB, "/submit_task") == (200, None)

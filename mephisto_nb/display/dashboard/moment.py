@@ -76,7 +76,7 @@ def _pieces(value: JSON, depth: int) -> Iterator[str]:
 
 #: Who takes so many times as long as half of all others do is called slow; but nobody before so many seconds.
 SLOW, NEVER_SLOW = 3.0, 60.0
-#: How long a link may be away before that is told (seconds).
+#: How long a link may be away before that is shown (seconds).
 LINK_AWAY = 10.0
 #: From how many answers on somebody can be called slow.
 _ENOUGH = 5
@@ -123,7 +123,7 @@ class Moment:
 
     @property
     def away_since(self) -> float | None:
-        """Since when the router has not been reached, long enough to be told; None: it is, or is not needed."""
+        """Since when the router has not been reached, long enough to be shown; None: it is, or is not needed."""
         run = self.live
         if run is None or not run.is_running or run.done.is_set():
             return None  # a run whose units are done lets its router go
@@ -137,7 +137,7 @@ class Moment:
         return None if median is None or known < _ENOUGH else max(SLOW * median, NEVER_SLOW)
 
     def share_left(self, status: AgentStatus) -> float | None:
-        """Tell the share of those who left in this way, among all who answered or left by themselves."""
+        """Return the share of those who left in this way, among all who answered or left by themselves."""
         left = self.statistics.left
         ended = self.num_ended
         return left[status] / ended if ended else None

@@ -65,7 +65,7 @@ class RunningMedian:
 
 #: How many answers the rate is taken from.
 WINDOW = 50
-#: From how many answers on the time left is told.
+#: From how many answers on the time left is shown.
 ENOUGH = 3
 #: How far to each side 80 % of a normal distribution reach, in standard deviations.
 _Z80 = 1.2816

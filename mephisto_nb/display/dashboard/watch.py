@@ -98,7 +98,7 @@ class News:
 
 
 def _listen(listeners: list[Any], method: WeakMethod[Callable[..., None]]) -> Callable[[], None]:
-    """Let a method be told for as long as its owner lives; give what ends it."""
+    """Call a method at each change for as long as its owner lives; return what ends it."""
 
     def tell(*told: Any) -> None:
         if (mine := method()) is not None:
@@ -294,7 +294,7 @@ class RunWatch:
                 logger.exception("somebody who watches run %s could not be told", self._run.task_run_id)
 
     def _arm(self) -> None:
-        """Let those who look be told again soon, for the clock alone changes some numbers."""
+        """Call the listeners again soon, for the clock alone changes some numbers."""
         if self._timer is not None or self._live is None or not self._live.is_running or not self.on_change:
             return
         try:
@@ -342,7 +342,7 @@ class RunWatch:
         return _Found(pay, is_driven, None if known is self._statistics else known)
 
     def _take_in(self, found: _Found) -> bool:
-        """Take in what was found; tell whether that is anything new."""
+        """Take in what was found; return whether that is anything new."""
         is_new = not self._is_loaded or found.pay != self._pay or found.statistics is not None
         self._is_loaded, self._pay = True, found.pay
         if not found.is_driven:  # steps told of the others up to their end, which may have come meanwhile

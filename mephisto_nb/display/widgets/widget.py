@@ -291,7 +291,7 @@ class Viewers:
         self._views: dict[str, tuple[frozenset[str], float]] = {}
 
     def look(self, view: str, topics: Sequence[str], now: float) -> set[str]:
-        """Note what a view shows; give what of it the view did not show before."""
+        """Note what a view shows; return what of it the view did not show before."""
         before, until = self._views.pop(view, (frozenset[str](), now))
         if topics:
             self._views[view] = (frozenset(topics), now + LEASE)
@@ -308,7 +308,7 @@ class Viewers:
 
 
 class ViewTasks:
-    """Runs coroutines on the loop; what one raises is told to whoever asked, and logged."""
+    """Runs coroutines on the loop; what one raises is sent to whoever asked, and logged."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()

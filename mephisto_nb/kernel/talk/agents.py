@@ -35,7 +35,7 @@ _LONGEST_ID = 64
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """What task code is told of somebody: their name, what their page shows, and how often they have begun before.
+    """What task code knows of somebody: their name, what their page shows, and how often they have begun before.
 
     `understudy` is who goes on in the seat when they leave in the middle.
     """
@@ -150,7 +150,7 @@ class RunningAgent:
         return await self.keep(f"{self._call_count}", function, *args)
 
     async def keep(self, name: str, function: Callable[..., Any], *args: Any, after: int = 0) -> JSON:
-        """Return the same for a call that has a name; `after` is how much a program had been told by then."""
+        """Return the same for a call that has a name; `after` is how many messages a program had got by then."""
         key = _key_of(self, name)
         if key in self.talk.kept:
             return self.talk.kept[key]
@@ -166,7 +166,7 @@ class RunningAgent:
         return value
 
     def asked_after(self, name: str) -> int:
-        """Return how much a program had been told when it was asked before a restart; 0: it was not."""
+        """Return how many messages a program had got when it was asked before a restart; 0: it was not."""
         return self.talk.asked_after.get(_key_of(self, name), 0)
 
     async def record(self, sender: str, data: JSONObject) -> None:
@@ -174,7 +174,7 @@ class RunningAgent:
         await self._record(_keep, sender=sender, data=data)
 
     async def report(self, why: str, detail: JSONObject | None = None, *, of: str = "") -> None:
-        """Leave a row in the event log, and tell the researcher by `run.attention`."""
+        """Leave a row in the event log, and a line for the researcher in `run.attention`."""
         what = partial(_report, agent_id=self.agent_id, why=why, detail=detail, of=of or why)
         await self._engine.do(what, retry=True)
 
@@ -227,7 +227,7 @@ class RunningAgent:
 
 
 class BotAgent:
-    """A program in a seat. What it is told is its history; it is asked when it is waited for.
+    """A program in a seat. What it is sent is its history; it is asked when it is waited for.
 
     Parameters
     ----------
@@ -258,11 +258,11 @@ class BotAgent:
 
     @property
     def is_due(self) -> bool:
-        """Whether it is to be asked now: it was told something, and after a restart as much as it was then."""
+        """Whether it is to be asked now: it was sent something, and after a restart as much as it was then."""
         return self.owes_answer and self._told >= self._recorder.asked_after(self._name_of(self._calls + 1))
 
     async def observe(self, data: JSONObject) -> None:
-        """Tell it something."""
+        """Add a message to its history."""
         self.history.append(Turn("operator", data))
         self._told += 1
         self.owes_answer = self.owes_answer or bool(data.get("text"))
@@ -272,7 +272,7 @@ class BotAgent:
         return await self.begin(timeout)
 
     def begin(self, timeout: float | None = None) -> Awaitable[JSONObject]:
-        """Ask it for an answer to what it was told until this very moment."""
+        """Ask it for an answer to what it was sent until this very moment."""
         self._calls += 1
         self.owes_answer = False
         return self._answer(self._name_of(self._calls), _as_chat(self.history), timeout, self._told)
@@ -283,7 +283,7 @@ class BotAgent:
         return await self._recorder.keep(self._name_of(self._calls), function, *args)
 
     async def report(self, why: str, detail: JSONObject | None = None, *, of: str = "") -> None:
-        """Leave a row in the event log, and tell the researcher by `run.attention`."""
+        """Leave a row in the event log, and a line for the researcher in `run.attention`."""
         await self._recorder.report(why, detail, of=of)
 
     def _name_of(self, number: int) -> str:
@@ -311,10 +311,10 @@ class Recorder(Protocol):
         """Return what a function returns, and keep it under a name."""
 
     def asked_after(self, name: str) -> int:
-        """Return how much a program had been told when it was asked before a restart; 0: it was not."""
+        """Return how many messages a program had got when it was asked before a restart; 0: it was not."""
 
     async def report(self, why: str, detail: JSONObject | None = None, *, of: str = "") -> None:
-        """Leave a row in the event log, and tell the researcher by `run.attention`."""
+        """Leave a row in the event log, and a line for the researcher in `run.attention`."""
 
 
 class Group:

@@ -216,7 +216,7 @@ class TaskCode(RunHelper):
         return ids
 
     def _bid_farewell(self, assignment_id: str, agent: RunningAgent) -> None:
-        """Tell the others that somebody has left, once the code has handed on what that one said last."""
+        """Send the others word that somebody has left, once the code has handed on what that one said last."""
         name = f"farewell of agent {agent.agent_id}"
         if company := self._companies.get(assignment_id):
             work = _tell_others(self._engine, agent.agent_id, agent.talk.heard_out(agent.agent_id))

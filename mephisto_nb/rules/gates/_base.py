@@ -126,7 +126,7 @@ class BaseGate(ABC, Generic[Settings]):
     QUALIFICATION: ClassVar[str] = ""
     DEFAULT_ENDING: ClassVar[str | None] = None
     ENDINGS: ClassVar[tuple[str, ...]] = ()
-    #: Whether its verdicts tell how often a worker is right.
+    #: Whether its verdicts show how often a worker is right.
     SHOWS_ACCURACY: ClassVar[bool] = False
 
     def __init__(
@@ -181,7 +181,7 @@ class BaseGate(ABC, Generic[Settings]):
         return frozenset()
 
     def look(self, sent: SentAnswer) -> GateFinding | None:
-        """Say what can be told of an answer without the researcher's function; None: nothing."""
+        """Return what can be found in an answer without the researcher's function; None: nothing."""
         return None
 
     def arguments(self, sent: SentAnswer) -> tuple[JSON, ...]:
@@ -334,7 +334,7 @@ class AnswerCheck(BaseGate[Settings]):
 
     @property
     def needs_others(self) -> bool:
-        """Whether `look` has more to tell once it has the answers of others to the same assignment."""
+        """Whether `look` finds more once it has the answers of others to the same assignment."""
         return False
 
     @property

@@ -147,7 +147,7 @@ class GateBook:
 
 
 def gate_of(book: GateBook, agent: Agent | OnboardingAgent) -> Gate:
-    """Tell at which gate an agent's answer is, or would be, judged; checks are judged together."""
+    """Return at which gate an agent's answer is, or would be, judged; checks are judged together."""
     if isinstance(agent, OnboardingAgent):
         return Gate.ONBOARDING
     kept = book.units.get(agent.unit_id)

@@ -61,7 +61,7 @@ def names_by_index() -> dict[int, str]:
 
 
 def names_of_accuracy() -> set[str]:
-    """Return the gates whose verdicts tell how often a worker is right."""
+    """Return the gates whose verdicts show how often a worker is right."""
     return {gate.NAME for gate in GATES if gate.SHOWS_ACCURACY}
 
 

@@ -53,7 +53,7 @@ def standing_of(state: RunState, worker_id: str | None, facts: WorkerFacts) -> S
 
 
 def turned_away(state: RunState, worker_id: str | None, facts: WorkerFacts) -> Refusal | None:
-    """Tell those so who have not passed a gate."""
+    """Return the refusal for a worker who has failed a gate; None: they may go on."""
     rules, standing = state.rules.gates, standing_of(state, worker_id, facts)
     for gate in rules.entries:
         if gate.is_shut_to(standing):
@@ -125,7 +125,7 @@ def hand_in(
 
 
 def no_room(state: RunState, gate: UnitGate[Any], *, is_budget: bool) -> Refusal:
-    """Tell a worker that nobody can be looked at any more, and note it for the researcher."""
+    """Return the refusal for a worker when nobody can be looked at any more, and note it for the researcher."""
     note_no_room(state, gate, is_budget=is_budget)
     return Refusal(gate.FULL.code, gate.FULL.to_worker)
 
@@ -140,7 +140,7 @@ def note_no_room(state: RunState, gate: UnitGate[Any], *, is_budget: bool) -> No
 
 
 def not_judged() -> Refusal:
-    """Tell a worker whose answer could not be judged so."""
+    """Return the refusal for a worker whose answer could not be judged."""
     return Refusal(
         RefusalCode.NOT_JUDGED,
         "Your last answer has arrived safely. Something went wrong on our side when it was looked at, so we cannot "
@@ -149,7 +149,7 @@ def not_judged() -> Refusal:
 
 
 def trouble() -> Refusal:
-    """Tell a worker so for whom a row should have been found, and the function that finds it has failed."""
+    """Return the refusal for a worker for whom no row was found, because the function that finds it has failed."""
     text = (
         "Something went wrong on our side, so we cannot give you work at the moment. That is not your fault: please "
         "try again later."
@@ -158,13 +158,13 @@ def trouble() -> Refusal:
 
 
 def still_judging() -> Refusal:
-    """Tell a worker whose many pages wait that one is enough."""
+    """Return the refusal for a worker whose many pages wait: one is enough."""
     text = "Your last answer is still being looked at. Please try again in a minute."
     return Refusal(RefusalCode.BEING_JUDGED, text)
 
 
 def at_gate() -> Refusal:
-    """Tell a worker that what they have in hand comes first."""
+    """Return the refusal for a worker who has to finish first what they have in hand."""
     text = "You are already working on another unit of this task, maybe in another tab. Finish or return that first."
     return Refusal(RefusalCode.TOO_MANY_CONCURRENT, text)
 
@@ -173,7 +173,7 @@ def at_gate() -> Refusal:
 
 
 def look_at(step: Step, agent: Agent, unit: Unit, submission: Submission) -> None:
-    """Check an answer that has come in, and have judged what cannot be told at once."""
+    """Check an answer that has come in, and have judged what cannot be decided at once."""
     rules = step.state.rules.gates
     kept = step.state.gates.units.get(unit.unit_id)
     if kept is not None:
