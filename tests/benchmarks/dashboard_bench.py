@@ -31,10 +31,10 @@ NOTE = """
 commits, begun = [], (time.time(), time.process_time())
 def note(step):
     commits.append((time.time(), run.counts.get("completed", 0)))
-parts_of(run).engine.listeners.append(note)
+run._frames.live.parts.engine.listeners.append(note)
 def stop(name):
     spent = time.time() - begun[0], time.process_time() - begun[1]
-    parts_of(run).engine.listeners.remove(note)
+    run._frames.live.parts.engine.listeners.remove(note)
     print(name, json.dumps({"spent": spent, "commits": commits}))
 print("noting")
 """

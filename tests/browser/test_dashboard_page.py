@@ -255,7 +255,7 @@ WAVE: dict[str, Any] = {
         "title": "Wave to workers",
         "yes": "Wave",
         "fields": [{"name": "to", "label": "Names", "hint": "one a line", "kind": "lines", "now": ""}],
-        "where": "live_of(run).has_own_links",
+        "where": "run.has_own_links",
     },
     "question": None,
     "during": "Waving…",

@@ -164,7 +164,7 @@ async def check_qualified(bench: Bench) -> None:
     run = await launch(bench.operator, rows(1), shared={"qualifications": [make_requirement("fluent", "Exists")]})
     async with crowd_of(run.url) as worker:
         assert (await worker("ann").register())["failure_code"] == "not_qualified"
-        await bench.operator.grant_qualification("fluent", "ann")
+        await bench.operator.qualifications.grant("fluent", "ann")
         await take(worker("ann"))
 
 

@@ -394,7 +394,7 @@ async def test_a_gate_is_a_class_and_a_line_of_the_table(operator: Operator, mak
         ("bob", "attention"): True, ("bob", "shouting"): True, ("bob", "time"): True,
     }  # fmt: skip
     assert found.loc[("ann", "shouting"), "detail"] == {"label": "LOUD"}
-    facts = again.database.people.get_worker_facts(run.task_run_id, "mock", ["ann", "bob"])
+    facts = frames_of(again).database.people.get_worker_facts(run.task_run_id, "mock", ["ann", "bob"])
     assert [facts[name].grants.get("moods-failed-checks") for name in ("ann", "bob")] == [1, None]
 
 

@@ -220,7 +220,7 @@ async def test_a_run_that_is_let_go_of_lives_on_and_is_taken_up(make_operator: C
     assert (taken_up.url, router_pid(taken_up), again._runs.left_behind) == (url, pid, [])
     await simulate_workers(url, lambda data: data, num_workers=1)
     await taken_up.completed()
-    await taken_up.over.wait()
+    await live_of(taken_up).over.wait()
     with pytest.raises(NotFoundError, match="resume_incomplete_run=true"):
         await again.reconnect(run.task_run_id)
     with pytest.raises(NotFoundError):

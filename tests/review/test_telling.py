@@ -77,7 +77,7 @@ async def test_what_was_decided_is_asked_for_once(run: Any) -> None:
     assert set(run.payments()["status"]) == {"sent"}
     await run.review.reject(worker="bob", block=True)
     assert asked()[3:] == [("reject", "bob", 0.0), ("block", "bob", 0.0)]
-    assert await run.tell_crowd() == []
+    assert await run.review.tell_crowd() == []
     assert len(asked()) == 5
     assert len({work.key for _, work in Generous.asked}) == 5
 
@@ -89,9 +89,9 @@ async def test_what_the_crowd_refuses_stays_owed_and_is_asked_for_again(
     outcome = await run.review.approve(worker="ann")
     assert (list(outcome["done"]), list(run.payments()["status"])) == ([True], ["owed"])
     assert run.events()["why"].str.contains("The account holds").sum() == 1
-    assert (await run.tell_crowd())[0].startswith("approve for ann: The account holds 0.00 USD")
+    assert (await run.review.tell_crowd())[0].startswith("approve for ann: The account holds 0.00 USD")
     monkeypatch.setattr(Generous, "is_broke", False)
-    assert await run.tell_crowd() == []
+    assert await run.review.tell_crowd() == []
     assert (asked(), list(run.payments()["status"])) == ([("approve", "ann", 0.25)], ["sent"])
 
 
@@ -129,7 +129,7 @@ async def test_what_is_taken_back_in_the_very_moment_of_payment_is_told(run: Any
     assert [one[:2] for one in asked()] == [("approve", "bob"), ("approve", "ann")]
     (event,) = run.events().query("subject == 'payment' and why.str.contains('nonetheless')").to_dict("records")
     assert "0.25" in event["why"]
-    assert await run.tell_crowd() == []
+    assert await run.review.tell_crowd() == []
 
 
 async def test_what_the_crowd_was_told_is_not_undone(run: Any) -> None:
