@@ -113,7 +113,7 @@ def attribute_docs(cls: type[Any]) -> dict[str, str]:
 
 
 def parts(cls: type[Any]) -> dict[str, type[Any]]:
-    """Return the objects that hang on what people hold, such as `run.review`, by name: those that the class annotates."""
+    """Return the objects that hang on what people hold, such as `run.review`: those that the class annotates."""
     if cls.__name__ not in OBJECTS:
         return {}
     found = {name: part for name, part in get_type_hints(cls).items() if not name.startswith("_")}
