@@ -1,4 +1,7 @@
-"""Types that several layers share."""
+"""Types that several layers share.
+
+Stands alone because every layer uses these names.
+"""
 
 from __future__ import annotations
 

@@ -197,11 +197,6 @@ class Operator:
         runs = database.runs.find_runs()
         return runs_frame(runs, database.runs.count_units([run.task_run_id for run in runs]))
 
-    @property
-    def is_closed(self) -> bool:
-        """Whether the operator was shut down."""
-        return self._runs.is_closed
-
     def __repr__(self) -> str:
         return repr(self._runs)
 

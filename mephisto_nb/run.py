@@ -94,7 +94,7 @@ class TaskRun:
     def counts(self) -> dict[str, int]:
         """How many units have which status, in the order of a unit's life; statuses that no unit has are left out."""
         live = self._frames.live
-        counts = live.counts if live is not None and live.is_running else _count_stored(self._frames)
+        counts = live.parts.engine.state.counts if live is not None and live.is_running else _count_stored(self._frames)
         return {status.value: counts[status] for status in UnitStatus if counts[status]}
 
     def __repr__(self) -> str:

@@ -80,7 +80,7 @@ class Runs:
         settings = resolve_config(config)
         _check_database(settings, self._url)
         set_mephisto_log_level(settings.log_level)
-        await self._warn_of_twins(settings.task.task_name)
+        await _warn_of_twins(self.database, self._tasks, settings.task.task_name)
         return self._keep(await self._starter.launch(settings, state))
 
     async def reconnect(self, task_run_id: str, shared_state: SharedTaskState | None) -> RunFrames:
@@ -232,22 +232,23 @@ class Runs:
         kept = (self.database, self.writer, self.clock, self.progress)
         return RunFrames(run, self.directory / run.task_run_id, blueprint, *kept, live, find_provider)
 
-    async def _warn_of_twins(self, task_name: str) -> None:
-        """Warn of other runs of the same task that go on beside a new one."""
-        for twin in await in_thread(self.database.runs.find_runs, task_name=task_name, live=True):
-            tasks = self._tasks.get(twin.task_run_id)
-            if tasks is None or tasks.run.is_running:
-                where = f" at {tasks.run.url}" if tasks else ""
-                logger.warning(
-                    "Another run of %r is live: %s%s. It goes on beside the new one; to end it: "
-                    "await operator.get_task_run(%r).shutdown()%s.",
-                    *(task_name, twin.task_run_id, where, twin.task_run_id),
-                    "" if tasks else ", once it is taken up by operator.reconnect(...)",
-                )
-
     def _notify(self) -> None:
         for listener in self.listeners:
             listener()
+
+
+async def _warn_of_twins(database: Database, own: Mapping[str, RunTasks], task_name: str) -> None:
+    """Warn of other runs of the same task that go on beside a new one."""
+    for twin in await in_thread(database.runs.find_runs, task_name=task_name, live=True):
+        tasks = own.get(twin.task_run_id)
+        if tasks is None or tasks.run.is_running:
+            where = f" at {tasks.run.url}" if tasks else ""
+            logger.warning(
+                "Another run of %r is live: %s%s. It goes on beside the new one; to end it: "
+                "await operator.get_task_run(%r).shutdown()%s.",
+                *(task_name, twin.task_run_id, where, twin.task_run_id),
+                "" if tasks else ", once it is taken up by operator.reconnect(...)",
+            )
 
 
 def repr_of(run: RunFrames) -> str:

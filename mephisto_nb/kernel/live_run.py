@@ -167,15 +167,10 @@ class LiveRun:
         return found + [trouble for trouble in troubles if trouble and self.is_running]
 
     @property
-    def counts(self) -> Counter[UnitStatus]:
-        """How many units have which status, by what the engine knows."""
-        return self.parts.engine.state.counts
-
-    @property
     def progress(self) -> tuple[int, int]:
         """How many units have an answer, and how many there are (without those that expired)."""
-        answered = sum(self.counts[status] for status in UNIT_ANSWERED)
-        return answered, sum(self.counts.values()) - self.counts[UnitStatus.EXPIRED]
+        counts = self.parts.engine.state.counts
+        return sum(counts[status] for status in UNIT_ANSWERED), sum(counts.values()) - counts[UnitStatus.EXPIRED]
 
     @property
     def has_own_links(self) -> bool:

@@ -3,46 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator
 from functools import partial
-from numbers import Integral, Real
 
-from mephisto_nb.errors import ClosedError, ConfigError
+from mephisto_nb.errors import ClosedError
 from mephisto_nb.kernel.live_run import LiveRun
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.rules import steering
-from mephisto_nb.rules.launching import LIMITS
+from mephisto_nb.rules.launching import check_limits
 from mephisto_nb.rules.step import Step
-
-
-def check_limits(**limits: object) -> dict[str, float]:
-    """Return the limits that are to change, each a number that can be.
-
-    Raises
-    ------
-    ConfigError
-        There is no such limit, none is given, or one cannot be: a limit is a whole number of 0 or more, a reward a
-        number of 0 or more.
-    """
-    unknown = [name for name in limits if name not in LIMITS]
-    given = {name: value for name, value in limits.items() if value is not None}
-    if unknown or not given:
-        found = f"{unknown[0]!r} is none of them" if unknown else "none was given"
-        raise ConfigError(f"The limits that can be changed are {', '.join(LIMITS)}, but {found}. Name one of these.")
-    return {name: _reward(value) if name == "task_reward" else _count(name, value) for name, value in given.items()}
-
-
-def _count(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
-        raise ConfigError(f"{name} cannot become {value!r}. Give a whole number; 0 means no limit.")
-    return int(value)
-
-
-def _reward(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value < 0:
-        raise ConfigError(f"task_reward cannot become {value!r}. Give US dollars for one unit, 0 or more.")
-    return float(value)
 
 
 class RunSteering:

@@ -1,4 +1,7 @@
-"""Money in words."""
+"""Money in words.
+
+Stands alone because every amount on a page, in a frame or in a message is written the same.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The port to the researcher: how far long work is, and what they should know of; it knows nothing of screens."""
+"""The port to the researcher: how far long work is, and what they should know of; it knows nothing of screens.
+
+Stands alone because the layers that do long work must not know of screens.
+"""
 
 from __future__ import annotations
 

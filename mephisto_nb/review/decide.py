@@ -25,7 +25,7 @@ from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import AddPayment, Change, ChangePayment, SetBlocked, SetGrant
 from mephisto_nb.model.money import dollars
 from mephisto_nb.model.records import Agent, TaskRun, Unit, WorkerFacts
-from mephisto_nb.model.reviews import DECIDED, SAID, Decision, ReviewOutcome, KeptReview
+from mephisto_nb.model.reviews import DECIDED, SAID, Decision, KeptReview, ReviewOutcome
 from mephisto_nb.model.states import PaymentKind, UnitStatus
 from mephisto_nb.model.task_run_args import MAXIMUM_BONUS
 from mephisto_nb.ports.crowd_provider import CrowdProvider, CrowdVerb

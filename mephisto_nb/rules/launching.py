@@ -5,9 +5,12 @@ The limits that can be changed while a run lasts, and whom a change concerns.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from itertools import islice
+from numbers import Integral, Real
 
+from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.records import Assignment, Unit
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import UnitStatus
@@ -21,6 +24,35 @@ LIMITS: Mapping[str, str] = {
     "maximum_units_per_worker": "maximum_units_per_worker",
     "task_reward": "pay_amount",
 }
+
+
+def check_limits(**limits: object) -> dict[str, float]:
+    """Return the limits that are to change, each a number that can be.
+
+    Raises
+    ------
+    ConfigError
+        There is no such limit, none is given, or one cannot be: a limit is a whole number of 0 or more, a reward a
+        number of 0 or more.
+    """
+    unknown = [name for name in limits if name not in LIMITS]
+    given = {name: value for name, value in limits.items() if value is not None}
+    if unknown or not given:
+        found = f"{unknown[0]!r} is none of them" if unknown else "none was given"
+        raise ConfigError(f"The limits that can be changed are {', '.join(LIMITS)}, but {found}. Name one of these.")
+    return {name: _reward(value) if name == "task_reward" else _count(name, value) for name, value in given.items()}
+
+
+def _count(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
+        raise ConfigError(f"{name} cannot become {value!r}. Give a whole number; 0 means no limit.")
+    return int(value)
+
+
+def _reward(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value < 0:
+        raise ConfigError(f"task_reward cannot become {value!r}. Give US dollars for one unit, 0 or more.")
+    return float(value)
 
 
 def limits_of(rules: RunRules) -> dict[str, float]:

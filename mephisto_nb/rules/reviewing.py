@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.model.changes import AddReview
 from mephisto_nb.model.records import Agent, Unit, WorkerFacts
-from mephisto_nb.model.reviews import DECIDED, SAID, Decision, ReviewOutcome, KeptReview, Review
+from mephisto_nb.model.reviews import DECIDED, SAID, Decision, KeptReview, Review, ReviewOutcome
 from mephisto_nb.model.states import (
     AGENT_OF_DECIDED,
     UNIT_ANSWERED,

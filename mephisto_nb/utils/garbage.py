@@ -1,4 +1,7 @@
-"""The garbage collector, kept out of where much is made that will stay."""
+"""The garbage collector, kept out of where much is made that will stay.
+
+Stands alone because storage and the kernel both build what stays.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """Ids that sort by time, and whose neighbours nobody can guess.
 
 Who sits at this computer.
+
+Stands alone because every layer makes ids.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import pytest
 
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.records import Agent, WorkerFacts
-from mephisto_nb.model.reviews import DECIDED, Decision, ReviewOutcome, KeptReview, Review
+from mephisto_nb.model.reviews import DECIDED, Decision, KeptReview, Review, ReviewOutcome
 from mephisto_nb.model.states import AgentStatus, PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.rules.reviewing import decide, undo
 from tests.rules.rehearsal import Rehearsal, facts_of

@@ -17,9 +17,8 @@ from mephisto_nb.display.actions._base import (
     state_of,
 )
 from mephisto_nb.display.words import count
-from mephisto_nb.kernel.steering import check_limits
 from mephisto_nb.model.money import dollars
-from mephisto_nb.rules.launching import count_over_limit, limits_of, unheld_units
+from mephisto_nb.rules.launching import check_limits, count_over_limit, limits_of, unheld_units
 from mephisto_nb.rules.run_state import RunState
 
 

@@ -1,4 +1,7 @@
-"""Pause a run, and let it go on: whether work is handed out."""
+"""Pause a run, and let it go on: whether work is handed out.
+
+Stands alone because each action has a file of its own.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Copy the workers' links: for each name that is typed the link of that worker, or the one link that all come by."""
+"""Copy the workers' links: for each name that is typed the link of that worker, or the one link that all come by.
+
+Stands alone because each action has a file of its own.
+"""
 
 from __future__ import annotations
 
