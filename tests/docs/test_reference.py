@@ -82,6 +82,7 @@ def test_each_environment_variable_is_explained() -> None:
 def test_each_frame_has_its_columns_or_says_what_it_holds() -> None:
     frames = tables.frames()
     assert {"run.results", "run.units", "operator.task_runs"} <= {frame.call for frame in frames}
+    assert {"run.payments", "run.metadata", "run.review.queue", "operator.payments"} <= {frame.call for frame in frames}
     for frame in frames:
         assert f"## `{frame.call}`" in reference()["frames.md"]
         assert frame.columns or frame.text
