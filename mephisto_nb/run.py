@@ -30,18 +30,16 @@ class TaskRun:
 
     Frames can be asked for before, during and after the run. What changes something is a coroutine, to be awaited. On a
     line of its own a run shows its dashboard.
-
-    Attributes
-    ----------
-    review
-        Reviewing: ``run.review()`` is a panel; `RunReview` has ``approve``, ``soft_reject``, ``reject``, ``undo`` ...
-    payments
-        Payments: ``run.payments()`` is a frame; ``run.payments.owed()`` is by worker.
-    metadata
-        What pages sent beside answers: ``run.metadata()`` is a frame; ``feedback``, ``requests``, ``accept_tips``.
-    steering
-        What can be changed while the run lasts: ``pause_launching``, ``change_limits``, ``expire_units`` ...
     """
+
+    #: Reviewing: ``run.review()`` is a panel; ``run.review.approve()``, ``soft_reject``, ``reject``, ``undo`` ...
+    review: RunReview
+    #: Payments: ``run.payments()`` is a frame; ``run.payments.owed()`` is by worker.
+    payments: RunPayments
+    #: What pages sent beside answers: ``run.metadata()`` is a frame; ``feedback``, ``requests``, ``accept_tips``.
+    metadata: MetadataFrames
+    #: What can be changed while the run lasts: ``pause_launching``, ``change_limits``, ``expire_units`` ...
+    steering: RunSteering
 
     def __init__(self, frames: RunFrames) -> None:
         self._frames = frames

@@ -46,7 +46,8 @@ class LinksOfCode(SphinxPostTransform):
         return {name: next(iter(found.values())) for name, found in places.items() if len(found) == 1}
 
     def _target(self, text: str) -> tuple[str, str] | None:
-        if text in self._settings():
+        # In the reference a single word is most often a parameter that happens to be called like a setting.
+        if text in self._settings() and ("." in text or not self.env.docname.startswith("reference/")):
             return self._settings()[text]
         match = _CALL.fullmatch(text)
         if not match:

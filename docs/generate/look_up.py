@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import entry_points
@@ -114,25 +113,15 @@ def attribute_docs(cls: type[Any]) -> dict[str, str]:
 
 
 def parts(cls: type[Any]) -> dict[str, type[Any]]:
-    """Return what hangs on an object and is called for its panel or frame, such as `operator.qualifications`."""
-    return {name: part for name, part in _annotated(cls) if "__call__" in vars_of(part)}
+    """Return the objects that hang on what people hold, such as `run.review`: those that the class annotates."""
+    if cls.__name__ not in OBJECTS:
+        return {}
+    found = {name: part for name, part in get_type_hints(cls).items() if not name.startswith("_")}
+    return {name: part for name, part in found.items() if getattr(part, "__module__", "").startswith("mephisto_nb.")}
 
 
-def _annotated(cls: type[Any]) -> Iterator[tuple[str, type[Any]]]:
-    for member in members(cls):
-        if member.is_property:
-            part = _type_of(member.function)
-            if inspect.isclass(part) and part.__module__.startswith("mephisto_nb."):
-                yield member.name, part
-
-
-def _type_of(function: Any) -> Any:
-    try:
-        return get_type_hints(function).get("return")
-    except NameError:  # a type that is imported for a type checker alone
+def called(part: type[Any]) -> Member | None:
+    """Return what happens when such an object is called for its panel or frame, as in ``run.review()``."""
+    if not any("__call__" in vars(base) for base in part.__mro__):
         return None
-
-
-def vars_of(cls: type[Any]) -> set[str]:
-    """Return the names that a class and its bases define."""
-    return {name for base in cls.__mro__ if base is not object for name in vars(base)}
+    return Member("__call__", inspect.getattr_static(part, "__call__"))

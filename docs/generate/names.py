@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from docs.generate.docstrings import prose, summary, to_markdown
-from docs.generate.look_up import OBJECTS, Member, attribute_docs, find, members, parts, public_names
+from docs.generate.look_up import OBJECTS, Member, attribute_docs, called, find, members, parts, public_names
 
 _START = "```{py:currentmodule} mephisto_nb\n```\n"
 _ARTICLES = {"Operator": "an `Operator`", "TaskRun": "a `TaskRun`"}
 #: What one writes a plugin with.
 _BASES = ("Architect", "Blueprint", "CrowdProvider", "TaskRunner")
 #: What people's own functions are handed, and what functions of ours return: met, but never made by hand.
-_HANDED = ("SubmittedUnit", "LiveAgent", "LiveAgents", "Reviewing", "OldMephisto", "simulate_workers")
+_HANDED = ("SubmittedUnit", "LiveAgent", "LiveAgents", "OldMephisto", "simulate_workers")
 
 
 def pages() -> dict[str, str]:
@@ -32,8 +32,8 @@ def pages() -> dict[str, str]:
         "handed.md": _page(
             "What your functions are handed",
             "What is met as an argument or a result: the unit in `on_unit_submitted`, those who talk in a "
-            "conversation, the answers of several runs (`operator.reviewing`), the data of Mephisto 1.x "
-            "(`mnb.open_mephisto`); and the simulated workers of `mephisto_nb.testing`.",
+            "conversation, the data of Mephisto 1.x (`mnb.open_mephisto`); and the simulated workers of "
+            "`mephisto_nb.testing`.",
             [_entry(name, find(name)) for name in _HANDED],
         ),
         "bases.md": _page(
@@ -53,10 +53,14 @@ def _object_page(name: str, spelt: str, cls: type[Any]) -> str:
     hanging = parts(cls)
     rows = [_row(name, one.name, one.doc(cls)) for one in members(cls)]
     for part, part_class in hanging.items():
+        rows.append(_row(name, part, attribute_docs(cls)[part]))
         rows += [_row(name, f"{part}.{one.name}", one.doc(part_class)) for one in members(part_class)]
     table = "\n".join(["| name | what it does, or is |", "| --- | --- |", *rows])
     body = _body(cls)
-    body += [_member(m, p, f"{part}.") for part, p in hanging.items() for m in members(p)]
+    for part, part_class in hanging.items():
+        call = called(part_class)
+        body += [_member(call, part_class, part)] if call else []
+        body += [_member(one, part_class, f"{part}.{one.name}") for one in members(part_class)]
     return _page(
         f"`{spelt}`",
         f"What `{spelt}` offers, which is {_ARTICLES[name]}. What begins with `async` is a coroutine, to be awaited."
@@ -84,14 +88,15 @@ def _entry(name: str, value: Any) -> str:
 def _body(cls: type[Any]) -> list[str]:
     methods = [one for one in members(cls) if one.doc(cls)]
     documented = attribute_docs(cls).items()
-    attributes = {name: text for name, text in documented if name not in {one.name for one in methods}}
+    shown_below = {one.name for one in methods} | {name for name, part in parts(cls).items() if called(part)}
+    attributes = {name: text for name, text in documented if name not in shown_below}
     shown = [_directive("py:attribute", name, prose(text), depth=4) for name, text in attributes.items()]
     return shown + [_member(one, cls) for one in methods]
 
 
-def _member(member: Member, owner: type[Any], prefix: str = "") -> str:
+def _member(member: Member, owner: type[Any], spelt: str = "") -> str:
     doc = _COLUMNS.sub(" ([columns](frames.md))", to_markdown(member.doc(owner)))
-    name = prefix + member.name
+    name = spelt or member.name
     if member.is_property:
         returns = inspect.signature(member.function).return_annotation
         shown = inspect.formatannotation(_as_written(returns))

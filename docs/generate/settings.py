@@ -13,6 +13,7 @@ from typing import Any
 import mephisto_nb as mnb
 from docs.generate.docstrings import described, escape, prose, sections
 from docs.generate.look_up import find, plugins
+from mephisto_nb.rules.gates.table import GATES
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ def groups() -> list[Group]:
     return [
         Group("The task", "mephisto.task.", find("TaskRunArgs")),
         *blueprints,
-        Group("Quality gates", "mephisto.blueprint.", find("GateArgs"), "gates"),
+        *(Group(f"The gate `{gate.NAME}`", "mephisto.blueprint.", gate.SETTINGS, "gates") for gate in GATES),
+        Group("What follows from all gates", "mephisto.blueprint.", find("CommonGateSettings"), "gates"),
         *servers,
         Group("The database", "mephisto.database.", find("DatabaseArgs")),
         Group("The configuration as a whole", "mephisto.", find("MephistoConfig")),

@@ -15,7 +15,7 @@ from typing import Any
 
 import mephisto_nb as mnb
 from docs.generate.docstrings import escape, prose, sections, summary, to_markdown
-from docs.generate.look_up import OBJECTS, find, members, modules, parts, public_names
+from docs.generate.look_up import OBJECTS, called, find, members, modules, parts, public_names
 
 ROOT = Path(__file__).resolve().parents[2]
 #: How a docstring names the function that says what the columns mean, and the constant that lists them.
@@ -41,7 +41,8 @@ def frames() -> list[Frame]:
 
 
 def _frames_of(spelt: str, path: str, cls: type[Any]) -> Iterator[Frame]:
-    for member in members(cls):
+    call = called(cls)
+    for name, member in [*([("", call)] if call else []), *((f".{one.name}", one) for one in members(cls))]:
         if str(inspect.signature(member.function).return_annotation).endswith("DataFrame"):
             doc = member.doc(cls)
             named = None if _COLUMNS.search(doc) else _FRAME_FUNCTION.search(doc)
@@ -49,7 +50,7 @@ def _frames_of(spelt: str, path: str, cls: type[Any]) -> Iterator[Frame]:
             constant = _COLUMNS.search(text)
             columns = _columns(constant[1]) if constant else ()
             text = _without_promise(text, constant[1]) if constant else text
-            yield Frame(f"{spelt}.{member.name}", f"mephisto_nb.{path}.{member.name}", text, columns)
+            yield Frame(spelt + name, f"mephisto_nb.{path}{name}", text, columns)
     for name, part in parts(cls).items():
         yield from _frames_of(f"{spelt}.{name}", f"{path}.{name}", part)
 

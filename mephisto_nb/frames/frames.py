@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pandas as pd
 
@@ -181,9 +181,14 @@ AGENT_COLUMNS = (
     "agent_id", "task_run_id", "unit_id", "worker_id", "worker_name", "status", "accepted_at", "deadline",
     "submitted_at",
 )  # fmt: skip
+#: Columns of `results_frame` that are worked out of its others: one line here is one column more. Each function gets
+#: the frame of all columns that are stored, and of derived ones above it; it has no rows where there are no answers.
+DERIVED_COLUMNS: dict[str, Callable[[pd.DataFrame], pd.Series[Any]]] = {
+    "duration_in_seconds": lambda results: (results["submitted_at"] - results["accepted_at"]).dt.total_seconds(),
+}
 RESULT_COLUMNS = (
     "task_run_id", "assignment_index", "unit_index", "worker_name", "status", "accepted_at", "submitted_at",
-    "duration_in_seconds", "pay_amount", "unit_id", "assignment_id", "agent_id", "worker_id",
+    *DERIVED_COLUMNS, "pay_amount", "unit_id", "assignment_id", "agent_id", "worker_id",
 )  # fmt: skip
 PAYMENT_COLUMNS = (
     "payment_id", "task_run_id", "worker_id", "worker_name", "unit_id", "kind", "amount", "reason", "status",
@@ -351,7 +356,8 @@ def results_frame(rows: Sequence[JSONObject], inputs: Inputs, answer: Answer) ->
     """
     base = [{name: row.get(name) for name in RESULT_COLUMNS} for row in rows]
     frame = _frame(base, RESULT_COLUMNS, ("accepted_at", "submitted_at"))
-    frame["duration_in_seconds"] = (frame["submitted_at"] - frame["accepted_at"]).dt.total_seconds()
+    for name, derive in DERIVED_COLUMNS.items():
+        frame[name] = derive(frame)
     given = _columns("input", [inputs(row["shared"], own_data(row)) for row in rows])
     answered = _columns("answer", [answer(row["data"]) for row in rows], MOST_COLUMNS)
     return pd.concat([frame, given, answered], axis="columns")

@@ -53,6 +53,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         end_routers(tmp_path / folder)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=identity)
 async def test_the_python_of_a_page_runs_from_top_to_bottom(page: Page, tmp_path: Path) -> None:
@@ -132,6 +133,7 @@ def extras() -> dict[str, list[str]]:
     return dict(project["optional-dependencies"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "command"), COMMANDS, ids=identity)
 def test_a_command_exists(page: Page, command: str) -> None:
     assert is_known(command), f"{page.name} tells people to type {command!r}"
@@ -225,9 +227,10 @@ def exists(name: str) -> bool:
     spelt = {spelt: getattr(mnb, cls) for cls, spelt in OBJECTS.items()} | {"mnb": mnb}
     owner: Any = spelt.get(first) or getattr(mnb, first)
     for step in path:
-        if not hasattr(owner, step):
+        part = parts(owner).get(step) if inspect.isclass(owner) else None
+        if part is None and not hasattr(owner, step):
             return inspect.isclass(owner) and step in attribute_docs(owner)
-        owner = parts(owner).get(step, getattr(owner, step)) if inspect.isclass(owner) else getattr(owner, step)
+        owner = part or getattr(owner, step)
     return True
 
 

@@ -10,8 +10,11 @@ import pytest
 
 from docs.generate import docstrings, names, settings, states, tables, write
 from docs.generate.check import loaded_from_elsewhere
-from docs.generate.look_up import OBJECTS, attribute_docs, find, members, parts, public_names
+from docs.generate.look_up import OBJECTS, attribute_docs, called, find, members, parts, public_names
 from tests.docs.pages import DOCS
+
+#: The page of commands asks programs how they are called.
+pytestmark = pytest.mark.slow
 
 
 @cache
@@ -44,6 +47,18 @@ def test_each_method_of_what_people_hold_is_documented(name: str) -> None:
             assert re.search(rf"^:+{{py:\w+}} {re.escape(prefix + member.name)}\b", page, re.MULTILINE)
 
 
+@pytest.mark.parametrize("name", OBJECTS)
+def test_what_hangs_on_it_is_there_and_how_it_is_called(name: str) -> None:
+    cls = public_names()[name]
+    page = reference()[f"{OBJECTS[name]}.md"]
+    expected = {"Operator": {"qualifications", "workers"}, "TaskRun": {"metadata", "steering"}}
+    assert set(parts(cls)) == {"review", "payments"} | expected[name]
+    for part, of in parts(cls).items():
+        call = called(of)
+        assert re.search(rf"^:+{{py:{'method' if call else 'attribute'}}} {part}\b", page, re.MULTILINE)
+        assert call is None or call.doc(of), f"calling {name}.{part} has no docstring"
+
+
 @pytest.mark.parametrize("name", [name for name, value in public_names().items() if inspect.isclass(value)])
 def test_each_method_of_a_public_class_has_a_docstring(name: str) -> None:
     cls = public_names()[name]
@@ -67,6 +82,7 @@ def test_each_environment_variable_is_explained() -> None:
 def test_each_frame_has_its_columns_or_says_what_it_holds() -> None:
     frames = tables.frames()
     assert {"run.results", "run.units", "operator.task_runs"} <= {frame.call for frame in frames}
+    assert {"run.payments", "run.metadata", "run.review.queue", "operator.payments"} <= {frame.call for frame in frames}
     for frame in frames:
         assert f"## `{frame.call}`" in reference()["frames.md"]
         assert frame.columns or frame.text

@@ -62,6 +62,16 @@ def test_one_workers_made_up_fields_cost_no_columns_for_everybody() -> None:
     assert [len(rest) for rest in frame["answer.(more)"].dropna()] == [20_000 - frames.MOST_COLUMNS + 2]
 
 
+def test_a_derived_column_is_worked_out_of_the_stored_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    by_the_hour = {"hourly_pay": lambda results: results["pay_amount"] * 3600 / results["duration_in_seconds"]}
+    monkeypatch.setattr(frames, "DERIVED_COLUMNS", frames.DERIVED_COLUMNS | by_the_hour)
+    row = dict.fromkeys(frames.RESULT_COLUMNS) | {"shared": {}, "unit_data": [], "unit_index": 0, "data": {}}
+    row |= {"accepted_at": 1000.0, "submitted_at": 1060.0, "pay_amount": 0.1}
+    frame = frames.results_frame([row], lambda shared, own: {}, lambda data: data)
+    assert frame["hourly_pay"].tolist() == pytest.approx([6.0])
+    assert frames.results_frame([], lambda shared, own: {}, lambda data: data)["hourly_pay"].empty
+
+
 async def test_files_are_paths_to_what_was_sent(operator: Operator) -> None:
     run = await launch(operator, [{"text": "a"}])
     async with crowd_of(run.url) as worker:
