@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.providers.link import MockProvider, MockProviderArgs
+from mephisto_nb.providers.link import LinkProvider, LinkProviderArgs
 from mephisto_nb.testing.contracts.provider import MakeProvider, ProviderContract, SignedLinksContract
 
 
@@ -24,7 +24,7 @@ class TestSignedLinks(SignedLinksContract):
 
     @pytest.fixture
     def make_provider(self) -> MakeProvider:
-        return lambda: MockProvider(MockProviderArgs())
+        return lambda: LinkProvider(LinkProviderArgs())
 
     def register(self, link: str) -> JSONObject:
         return come_by(link)
@@ -33,7 +33,7 @@ class TestSignedLinks(SignedLinksContract):
 class TestBareLinks(ProviderContract):
     @pytest.fixture
     def make_provider(self) -> MakeProvider:
-        return lambda: MockProvider(MockProviderArgs(signed_links=False))
+        return lambda: LinkProvider(LinkProviderArgs(signed_links=False))
 
     def register(self, link: str) -> JSONObject:
         return come_by(link)

@@ -184,7 +184,9 @@ def test_all_requirements_have_to_be_met() -> None:
     run.take("ann", facts=facts_of(grants={"careful": 1, "quick": 3}))
 
 
-@pytest.mark.parametrize(("providers", "held_to_it"), [(None, True), (["mock"], True), (["mturk"], False), ([], False)])
+@pytest.mark.parametrize(
+    ("providers", "held_to_it"), [(None, True), (["mock"], True), (["link"], True), (["mturk"], False), ([], False)]
+)
 def test_a_requirement_holds_for_its_providers(providers: list[str] | None, held_to_it: bool) -> None:
     requirement = make_requirement("careful", "Exists", applicable_providers=providers)
     outcome = Rehearsal(1, requirements=(requirement,)).ask("ann")
