@@ -137,12 +137,13 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A person, as a crowd provider knows them."""
+    """A person, as a crowd provider knows them; `is_simulated`: nobody but a program has come by this name."""
 
     worker_id: str
     worker_name: str
     provider_type: str
     blocked: bool = False
+    is_simulated: bool = False
 
 
 @dataclass(slots=True)

@@ -90,6 +90,7 @@ class SimulatedWorker:
             "agent_registration_id": f"{assignment}-{self.name}",
             "assignment_id": assignment,
             "provider_type": LINK,
+            "is_simulated": True,
         }
         if key := dict(parse_qsl(urlsplit(self.link).fragment)).get("key"):
             provider_data["worker_key"] = key

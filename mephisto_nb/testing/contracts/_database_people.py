@@ -16,11 +16,12 @@ from mephisto_nb.errors import ConflictError
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.people import Act, ActKind, WorkerKey
-from mephisto_nb.model.records import LINK, Agent, RunPay, WorkerFacts
+from mephisto_nb.model.records import LINK, Agent, RunPay, Worker, WorkerFacts
 from mephisto_nb.model.states import PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.people import undo_of
 from mephisto_nb.testing.contracts._samples import DatabaseFixtures, SampleRun, change_unit, make_event
+from mephisto_nb.utils.ids import new_id
 
 
 def _facts(database: Database, run: SampleRun, name: str = "ann") -> WorkerFacts:
@@ -273,6 +274,14 @@ class PeopleActsContract(DatabaseFixtures):
 
 class StepsAboutPeopleContract(DatabaseFixtures):
     """`SetGrant` and `SetBlocked`: what a step of a run does to people."""
+
+    def test_who_is_simulated_is_so_until_a_person_comes(self, database: Database, run: SampleRun) -> None:
+        ann, bot = run.add_worker("ann"), Worker(new_id(), "bot", LINK, is_simulated=True)
+        run.commit(c.AddWorker(bot, 1001.0))
+        assert (_facts(database, run).worker, _facts(database, run, "bot").worker) == (ann, bot)
+        assert {row[1]: bool(row[5]) for row in database.people.read_workers()} == {"ann": False, "bot": True}
+        run.commit(c.SetReal(bot.worker_id))
+        assert _facts(database, run, "bot").worker == Worker(bot.worker_id, "bot", LINK)
 
     def test_the_last_of_several_grants_counts(self, database: Database, run: SampleRun) -> None:
         ann = run.add_worker("ann").worker_id

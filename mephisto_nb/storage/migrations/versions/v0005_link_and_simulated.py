@@ -17,8 +17,7 @@ def upgrade() -> None:
 
     The settings stored of a run keep the old name: it is an alias.
     """
-    simulated = sa.Column("is_simulated", sa.Boolean(), nullable=False, server_default=sa.false())
-    op.add_column("workers", simulated)
+    op.add_column("workers", sa.Column("is_simulated", sa.Boolean(), nullable=False, server_default=sa.false()))
     for name in ("requesters", "task_runs", "workers"):
         column = sa.column("provider_type", sa.Text())
         table = sa.table(name, column)
