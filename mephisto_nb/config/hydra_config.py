@@ -236,7 +236,7 @@ def compose(
     Parameters
     ----------
     blueprint, architect, provider
-        Names of plugins. Without them `config` decides; then "local" and "mock" are the architect and provider.
+        Names of plugins. Without them `config` decides; then "local" and "link" are the architect and provider.
     config
         The path of a task's YAML file (Mephisto 1.x's ``hydra_configs/conf/example.yaml`` loads as it is), the name
         of a registered script configuration, or a dictionary or `DictConfig` of the same shape.

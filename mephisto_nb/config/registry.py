@@ -221,9 +221,9 @@ def register_mephisto_abstraction(
 
     Examples
     --------
-    >>> from mephisto_nb.providers.link import MockProvider
+    >>> from mephisto_nb.providers.link import LinkProvider
     >>> @register_mephisto_abstraction()
-    ... class LabProvider(MockProvider):
+    ... class LabProvider(LinkProvider):
     ...     PROVIDER_TYPE = "lab"
     ...     ALIASES = ()
     >>> get_crowd_provider_from_type("lab") is LabProvider

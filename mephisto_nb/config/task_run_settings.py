@@ -77,7 +77,7 @@ def resolve_config(config: DictConfig | Mapping[str, Any]) -> TaskRunSettings:
     >>> about = {"task_name": "colours", "task_title": "Colours", "task_description": "Name them", "task_tags": ""}
     >>> settings = resolve_config(compose("mock", task={**about, "task_reward": 0.15}))
     >>> settings.task.task_reward, settings.provider_type
-    (0.15, 'mock')
+    (0.15, 'link')
     """
     typed = _typed(config)
     _require_values(typed)

@@ -24,6 +24,7 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from mephisto_nb.config import registry
 from mephisto_nb.errors import ConfigError, MissingValueError, UnknownKeyError
+from mephisto_nb.model.records import LINK
 from mephisto_nb.model.task_run_args import MISSING, TaskRunArgs
 from mephisto_nb.rules.gates._base import BaseGate
 from mephisto_nb.rules.gates.table import GATES, settings_fields
@@ -130,7 +131,7 @@ SECTIONS = {
         ),
         ConfigSection(
             "provider",
-            "mock",
+            LINK,
             "PROVIDER_TYPE",
             registry.get_crowd_provider_from_type,
             registry.get_valid_provider_types,

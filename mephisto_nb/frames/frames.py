@@ -38,7 +38,7 @@ _HOLDS: Mapping[str, str] = {
         ),
         "float64",
     ),
-    **dict.fromkeys(("is_live", "always_same", "done", "blocked"), "bool"),
+    **dict.fromkeys(("is_live", "always_same", "done", "blocked", "simulated"), "bool"),
     **dict.fromkeys(
         (
             "detail", "granted", "data", "files", "row", "answer", "passed", "arguments", "response", "reasons",
@@ -192,7 +192,7 @@ RESULT_COLUMNS = (
 )  # fmt: skip
 PAYMENT_COLUMNS = (
     "payment_id", "task_run_id", "worker_id", "worker_name", "unit_id", "kind", "amount", "reason", "status",
-    "created_at", "sent_at",
+    "created_at", "sent_at", "simulated",
 )  # fmt: skip
 MESSAGE_COLUMNS = (
     "task_run_id", "assignment_index", "unit_index", "speaker", "shown_name", "role", "text", "at", "heard_by", "data",
@@ -266,7 +266,8 @@ def payments_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
 
     ``kind`` is reward (a unit's own pay, from its approval on), bonus, waiting or compensation; ``amount`` is in US
     dollars, without the crowd's fees; ``status`` is owed until the crowd was told to pay or somebody has marked it as
-    paid, then sent or failed, or cancelled; ``sent_at`` is NaT until it is sent.
+    paid, then sent or failed, or cancelled; ``sent_at`` is NaT until it is sent. ``simulated`` tells what is owed to a
+    program that rehearsed the task, and so to nobody.
     """
     return _frame(rows, PAYMENT_COLUMNS, ("created_at", "sent_at"))
 

@@ -28,8 +28,8 @@ GRANT_COLUMNS = (
     "worker_id", "worker_name", "provider_type", "qualification_id", "qualification_name", "value", "granted_at",
 )  # fmt: skip
 WORKER_COLUMNS = (
-    "worker_id", "worker_name", "provider_type", "blocked", "runs", "units", "approved", "soft_rejected", "rejected",
-    "waiting", "left", "earned", "bonuses", "waiting_pay", "owed", "sent", "median_seconds", "hourly_pay",
+    "worker_id", "worker_name", "provider_type", "blocked", "simulated", "runs", "units", "approved",
+    "soft_rejected", "rejected", "waiting", "left", "earned", "bonuses", "waiting_pay", "owed", "sent", "median_seconds", "hourly_pay",
     "minimum_hourly_pay", "below_minimum", "qualifications", "notes", "first_seen_at", "last_seen_at",
 )  # fmt: skip
 HISTORY_COLUMNS = (
@@ -115,10 +115,13 @@ def workers_frame(
     rejected work counts as time without pay; NaN without any answer. ``below_minimum`` tells whether that is less than
     ``minimum_hourly_pay``, the highest that any run of theirs asks for; unpaid work is below no minimum.
 
-    ``qualifications`` is a dict of names, in their order, and values; ``notes`` a count.
+    ``qualifications`` is a dict of names, in their order, and values; ``notes`` a count. ``simulated`` are programs
+    that rehearsed a task, by whose names nobody else has come.
     """
-    frame = _of_tuples(workers, ("worker_id", "worker_name", "provider_type", "blocked", "first_seen_at"))
-    frame["blocked"] = frame["blocked"].astype(bool)
+    known = ("worker_id", "worker_name", "provider_type", "blocked", "first_seen_at", "simulated")
+    frame = _of_tuples(workers, known)
+    for name in ("blocked", "simulated"):
+        frame[name] = frame[name].astype(bool)
     done, paid_out = _work_by_worker(work, minimums), _payments_by_worker(payments)
     nothing = _Work()
     found = [done.get(worker_id, nothing) for worker_id in frame["worker_id"]]
@@ -204,7 +207,7 @@ def eligibility_frame(workers: Rows, held: Held, requirements: Sequence[Requirem
         why_not(
             requirements, WorkerFacts(Worker(worker_id, name, provider, bool(blocked)), dict(held.get(worker_id, {})))
         )
-        for worker_id, name, provider, blocked, _ in workers
+        for worker_id, name, provider, blocked, *_ in workers
     ]
     frame = _of_tuples([row[:3] for row in workers], ELIGIBILITY_COLUMNS[:3])
     frame["passes"] = pd.Series([reason is None for reason in reasons], dtype=bool)

@@ -17,7 +17,7 @@ from mephisto_nb.importing.old_mephisto import OldMephisto, find_blocked, index_
 from mephisto_nb.importing.run_transfer import ImportReport, OldRun, RunTransfer, digest, own_id, run_id_of
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
 from mephisto_nb.model import changes as c
-from mephisto_nb.model.records import Event, TaskRun, Worker, WorkerFacts
+from mephisto_nb.model.records import Event, TaskRun, Worker, WorkerFacts, crowd_of
 from mephisto_nb.model.task_run_args import MISSING, TaskRunArgs
 from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.progress import Progress
@@ -192,7 +192,7 @@ class _People:
             if id_ in self.facts:
                 self.report.already_there["workers"] += 1
             else:
-                worker = Worker(worker_id, one["worker_name"], one["provider_type"])
+                worker = Worker(worker_id, one["worker_name"], crowd_of(one["provider_type"]))
                 changes.changes.append(c.AddWorker(worker, at or 0.0))
                 self.report.imported["workers"] += 1
             if id_ in blocked and not self._is_blocked(id_) and (worker_id, "blocked") not in self.touched:
@@ -223,7 +223,7 @@ class _People:
     def _find_workers(self) -> None:
         by_provider = defaultdict[str, list[JSONObject]](list)
         for one in self.tables.rows["workers"]:
-            by_provider[one["provider_type"]].append(one)
+            by_provider[crowd_of(one["provider_type"])].append(one)
         for provider, workers in by_provider.items():
             found = self.database.people.get_worker_facts("", provider, [one["worker_name"] for one in workers])
             for one in workers:
@@ -232,7 +232,9 @@ class _People:
                     self.facts[one["worker_id"]] = facts
                     self.worker_ids[one["worker_id"]] = facts.worker.worker_id
                 else:
-                    self.worker_ids[one["worker_id"]] = own_id(one["worker_id"], digest(provider, one["worker_name"]))
+                    self.worker_ids[one["worker_id"]] = own_id(
+                        one["worker_id"], digest(one["provider_type"], one["worker_name"])
+                    )
 
     def _grants(self) -> Iterable[c.SetGrant]:
         names = {one["qualification_id"]: one["qualification_name"] for one in self.tables.rows["qualifications"]}
@@ -313,7 +315,7 @@ def _to_run(run: JSONObject, task_name: str, about: JSONObject) -> TaskRun:
         requester_id="",
         blueprint_type=str(run["task_type"] or "unknown"),
         architect_type=str((config.get("architect") or {}).get("_architect_type") or "unknown"),
-        provider_type=str(run["provider_type"] or "unknown"),
+        provider_type=crowd_of(str(run["provider_type"] or "unknown")),
         config={"mephisto": {**config, "task": task}, "imported": imported},
         qualifications=[],
         created_at=created_at,

@@ -202,7 +202,7 @@ class CanDoUnitCalls(RunHelper):
 
 def wait_of(request_id: str, worker_name: str, registration_id: str) -> Wait:
     """Return the wait of somebody, which begins now."""
-    arrival = Arrival(request_id, worker_name, registration_id, WorkerFacts())
+    arrival = Arrival(request_id, worker_name, registration_id, WorkerFacts(), is_simulated=True)  # or it was noted
     return Wait(arrival, asyncio.get_running_loop().time() + TIMEOUT, {})
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import LinkRefusedError, RouterError
 from mephisto_nb.model.packets import Packet, PacketType, Received
 from mephisto_nb.model.records import PAGE_ERROR, WorkerFacts
@@ -250,7 +251,10 @@ class ClientIOHandler:
             self._pool.refuse(step, request_id, identity)
             return
         facts = prepared.facts.get(identity.worker_name, WorkerFacts())
-        self._pool.register_agent(step, Arrival(request_id, identity.worker_name, identity.registration_id, facts))
+        arrival = Arrival(
+            request_id, identity.worker_name, identity.registration_id, facts, _says_simulated(received.packet.data)
+        )
+        self._pool.register_agent(step, arrival)
 
     # -- one channel -----------------------------------------------------------------------------------------
 
@@ -461,3 +465,9 @@ _DIRECTIONS: Mapping[PacketType, Callable[[WorkerPool, Step, Received], None]] =
     PacketType.RETURN_UNIT: _return,
     PacketType.AGENT_DISCONNECTED: _disconnect,
 }
+
+
+def _says_simulated(data: JSONObject) -> bool:
+    """Return whether a registration says that a program came; a person who says so loses by it, and nobody else."""
+    provider_data = data.get("provider_data")
+    return isinstance(provider_data, dict) and provider_data.get("is_simulated") is True

@@ -86,6 +86,13 @@ class AddWorker:
 
 
 @dataclass(frozen=True, slots=True)
+class SetReal:
+    """Somebody comes by a name by which nobody but a program had come; from then on they are a person."""
+
+    worker_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class AddLiveUpdate:
     """One turn of a live task.
 
@@ -253,6 +260,7 @@ Change: TypeAlias = (
     AddRun
     | AddAssignments
     | AddWorker
+    | SetReal
     | ChangeUnit
     | AddAgent
     | ChangeDeadline

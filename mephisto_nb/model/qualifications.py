@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.model.records import crowd_of
 
 
 class Comparator(StrEnum):
@@ -64,7 +65,7 @@ class Requirement:
 
     def applies_to(self, provider_type: str) -> bool:
         """Return whether workers of this provider are held to the condition."""
-        return self.applicable_providers is None or provider_type in self.applicable_providers
+        return self.applicable_providers is None or crowd_of(provider_type) in map(crowd_of, self.applicable_providers)
 
     def to_dict(self) -> JSONObject:
         """Return the requirement in Mephisto's dictionary form."""

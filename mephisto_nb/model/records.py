@@ -16,6 +16,14 @@ from mephisto_nb.model.gates import StoredGates
 from mephisto_nb.model.packets import Packet
 from mephisto_nb.model.states import AgentStatus, PaymentKind, PaymentStatus, UnitStatus
 
+#: The crowd of those who come by a link; and what Mephisto 1.x, and databases up to schema 4, call it.
+LINK, LINK_OF_OLD = "link", "mock"
+
+
+def crowd_of(provider_type: str) -> str:
+    """Return the name of a crowd today, given that or its old one."""
+    return LINK if provider_type == LINK_OF_OLD else provider_type
+
 
 @dataclass(frozen=True, slots=True)
 class Requester:
@@ -129,12 +137,13 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A person, as a crowd provider knows them."""
+    """A person, as a crowd provider knows them; `is_simulated`: nobody but a program has come by this name."""
 
     worker_id: str
     worker_name: str
     provider_type: str
     blocked: bool = False
+    is_simulated: bool = False
 
 
 @dataclass(slots=True)

@@ -37,6 +37,7 @@ from mephisto_nb.model.changes import (
     SetGrant,
 )
 from mephisto_nb.model.people import OF_ALL, OF_BLOCKS, OF_WORKERS, Act, ActKind, ActOutcome, WorkerChange, WorkerKey
+from mephisto_nb.model.records import LINK, crowd_of
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.people import undo_of
@@ -135,7 +136,7 @@ def _of_name(given: object, provider: str) -> WorkerKey:
         return given
     if not isinstance(given, str) or not given.strip():
         raise ConfigError(f"A worker is known by name, but {given!r} is none. Leave rows without a worker out.")
-    return WorkerKey(given, provider)
+    return WorkerKey(given, crowd_of(provider))
 
 
 def pair_values(workers: Sequence[WorkerKey], value: Values) -> dict[WorkerKey, int]:
@@ -201,32 +202,32 @@ def _grant(
     *,
     why: str = "granted",
     who: str | None = None,
-    provider: str = "mock",
+    provider: str = LINK,
 ) -> Act:
     paired = pair_values(pick_workers(workers, provider, known()), value)
     return Act(ActKind.GRANT, _checked(name), tuple(paired), tuple(paired.values()), why=why, who=_name(who))
 
 
 def _revoke(
-    known: Known, name: str, workers: Whom, *, why: str = "revoked", who: str | None = None, provider: str = "mock"
+    known: Known, name: str, workers: Whom, *, why: str = "revoked", who: str | None = None, provider: str = LINK
 ) -> Act:
     found = _once(pick_workers(workers, provider, known()))
     return Act(ActKind.REVOKE, _checked(name), found, (None,) * len(found), why=why, who=_name(who))
 
 
-def _block(known: Known, workers: Whom, *, why: str = "blocked", who: str | None = None, provider: str = "mock") -> Act:
+def _block(known: Known, workers: Whom, *, why: str = "blocked", who: str | None = None, provider: str = LINK) -> Act:
     found = _once(pick_workers(workers, provider, known()))
     return Act(ActKind.BLOCK, workers=found, values=(1,) * len(found), why=why, who=_name(who))
 
 
 def _unblock(
-    known: Known, workers: Whom, *, why: str = "unblocked", who: str | None = None, provider: str = "mock"
+    known: Known, workers: Whom, *, why: str = "unblocked", who: str | None = None, provider: str = LINK
 ) -> Act:
     found = _once(pick_workers(workers, provider, known()))
     return Act(ActKind.UNBLOCK, workers=found, values=(0,) * len(found), why=why, who=_name(who))
 
 
-def _note(known: Known, workers: Whom, text: str, *, who: str | None = None, provider: str = "mock") -> Act:
+def _note(known: Known, workers: Whom, text: str, *, who: str | None = None, provider: str = LINK) -> Act:
     if not text.strip():
         raise ConfigError("The note is empty. Write what is to be remembered of the worker.")
     found = _once(pick_workers(workers, provider, known()))

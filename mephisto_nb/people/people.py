@@ -54,7 +54,7 @@ def describe_runs(runs: Iterable[TaskRun]) -> str:
 class Qualifications:
     """All that is about qualifications; an operator's is ``operator.qualifications``, also when it is called.
 
-    Workers are given by name (of the provider 'mock' unless another is named), as a list of names, or as a DataFrame
+    Workers are given by name (of the provider 'link' unless another is named), as a list of names, or as a DataFrame
     or its column with ``worker_id`` or ``worker_name``: that of any frame here, or of a run. Whatever an act does to
     however many workers is one transaction, leaves its rows in the event log, and can be undone.
 

@@ -1,4 +1,4 @@
-"""The mock provider: workers come by a link that holds their name; nobody is paid."""
+"""The link provider: workers come by a link that holds their name; nobody is paid."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import ClassVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.model.records import LINK, LINK_OF_OLD
 from mephisto_nb.ports.crowd_provider import CrowdProvider, Identity
 from mephisto_nb.utils import proofs
 from mephisto_nb.utils.proofs import Secret
@@ -20,7 +21,7 @@ _LONGEST_REGISTRATION = 512
 
 
 @dataclass(slots=True)
-class MockProviderArgs:
+class LinkProviderArgs:
     """In whose name work is offered.
 
     Parameters
@@ -34,12 +35,12 @@ class MockProviderArgs:
         (``/?worker_id=NAME&assignment_id=ID``).
     """
 
-    _provider_type: str = "mock"
-    requester_name: str = "mock_requester"
+    _provider_type: str = LINK
+    requester_name: str = "link_requester"
     signed_links: bool = True
 
 
-class MockProvider(CrowdProvider[MockProviderArgs]):
+class LinkProvider(CrowdProvider[LinkProviderArgs]):
     """Workers come by ``/?worker_id=NAME#key=KEY``, for rehearsals and for people you know.
 
     The key stands behind the ``#``, which browsers send to nobody: no server or proxy on the way, and no other
@@ -47,15 +48,16 @@ class MockProvider(CrowdProvider[MockProviderArgs]):
 
     Examples
     --------
-    >>> MockProvider(MockProviderArgs(signed_links=False)).get_worker_url("http://127.0.0.1:3000", "Ann Lee")
+    >>> LinkProvider(LinkProviderArgs(signed_links=False)).get_worker_url("http://127.0.0.1:3000", "Ann Lee")
     'http://127.0.0.1:3000/?worker_id=Ann+Lee'
     """
 
-    PROVIDER_TYPE: ClassVar[str] = "mock"
-    ArgsClass = MockProviderArgs
+    PROVIDER_TYPE: ClassVar[str] = LINK
+    ALIASES: ClassVar[tuple[str, ...]] = (LINK_OF_OLD,)
+    ArgsClass = LinkProviderArgs
     FEE_RATE: ClassVar[float] = 0.0
 
-    def __init__(self, args: MockProviderArgs) -> None:
+    def __init__(self, args: LinkProviderArgs) -> None:
         super().__init__(args)
         #: Until a run gives its own, one that nobody knows: what is not signed by the run is not believed.
         self._secret = Secret(secrets.token_hex(32))

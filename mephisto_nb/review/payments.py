@@ -27,7 +27,7 @@ from mephisto_nb.ports.database import Database
 from mephisto_nb.review.decide import who_decides
 from mephisto_nb.review.selection import find_run_ids, ids_in, refuse_namesakes
 
-OWED_COLUMNS = ("worker_id", "worker_name", "owed", "payments", "sent", "tasks", "providers")
+OWED_COLUMNS = ("worker_id", "worker_name", "owed", "payments", "sent", "tasks", "providers", "simulated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,9 @@ def preview_paid(chosen: pd.DataFrame, runs: Iterable[TaskRun]) -> PaymentsPrevi
 
 
 def owed_by_worker(payments: pd.DataFrame, runs: Sequence[TaskRun]) -> pd.DataFrame:
-    """Make a frame of workers to whom something was ever owed, those first to whom most is: columns `OWED_COLUMNS`.
+    """Make a frame of workers to whom something was ever owed: columns `OWED_COLUMNS`.
+
+    Those are first to whom most is owed; behind all people stand programs, to whom nothing really is.
 
     Parameters
     ----------
@@ -96,9 +98,14 @@ def owed_by_worker(payments: pd.DataFrame, runs: Sequence[TaskRun]) -> pd.DataFr
         providers=[providers.get(one, "") for one in payments["task_run_id"]],
     )
     how: Any = {"owed": "sum", "payments": "sum", "sent": "sum", "tasks": _names, "providers": _names}
+    how["simulated"] = "first"
     grouped = sums.groupby(["worker_id", "worker_name"], as_index=False).agg(how)
-    grouped = grouped.astype({"payments": "int64", "tasks": TEXT, "providers": TEXT}).round({"owed": 6, "sent": 6})
-    order: pd.DataFrame = grouped.sort_values(["owed", "worker_name"], ascending=[False, True], ignore_index=True)
+    grouped = grouped.astype({"payments": "int64", "tasks": TEXT, "providers": TEXT, "simulated": bool}).round(
+        {"owed": 6, "sent": 6}
+    )
+    order: pd.DataFrame = grouped.sort_values(
+        ["simulated", "owed", "worker_name"], ascending=[True, False, True], ignore_index=True
+    )
     return order.loc[:, list(OWED_COLUMNS)]
 
 
@@ -150,7 +157,8 @@ class Payments:
         pandas.DataFrame
             ``worker_id``, ``worker_name``; ``owed``, the sum in US dollars without the crowd's fees, and ``payments``,
             how many payments that is; ``sent``, the sum that was paid already; ``tasks``, the names of the tasks that
-            all this is for, and ``providers``, the crowds: what is owed to simulated people is told from the rest.
+            all this is for, and ``providers``, the crowds; ``simulated``, whether it is owed to a program that
+            rehearsed a task, and so to nobody. These stand behind all people.
 
         Raises
         ------

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.model.changes import SetReal
 from mephisto_nb.model.gates import HeldArrival, OnboardingAgent
 from mephisto_nb.model.packets import PacketType
 from mephisto_nb.model.records import Agent, Unit, Worker, WorkerFacts
@@ -33,12 +34,16 @@ Outcome: TypeAlias = Agent | OnboardingAgent | Refusal | Held
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Who asks: the request to answer, the worker's name, what their page calls itself, what is known of them."""
+    """Who asks: the request to answer, the worker's name, what their page calls itself, what is known of them.
+
+    `is_simulated` says that a program asks, to rehearse the task; or somebody whose coming was noted before.
+    """
 
     request_id: str
     worker_name: str
     registration_id: str
     facts: WorkerFacts
+    is_simulated: bool = False
 
 
 def arrive(step: Step, arrival: Arrival, supply: Supply | None = None) -> Outcome:
@@ -56,6 +61,8 @@ def arrive(step: Step, arrival: Arrival, supply: Supply | None = None) -> Outcom
 def _arrive(step: Step, arrival: Arrival, supply: Supply) -> Outcome:
     state = step.state
     worker = arrival.facts.worker or state.new_workers.get(arrival.worker_name)
+    if worker is not None and worker.is_simulated and not arrival.is_simulated:
+        worker = _take_for_real(step, worker)
     agent = _find_again(step, worker, arrival.registration_id) if worker else None
     if agent is not None:
         return agent
@@ -71,7 +78,9 @@ def _arrive(step: Step, arrival: Arrival, supply: Supply) -> Outcome:
     if state.is_paused:
         return paused()
     if worker is None:
-        worker = Worker(step.new_id(), arrival.worker_name, state.rules.provider_type)
+        worker = Worker(
+            step.new_id(), arrival.worker_name, state.rules.provider_type, is_simulated=arrival.is_simulated
+        )
         step.add_worker(worker)
     unit = _pick_unit(step, worker)
     if unit is None:
@@ -81,6 +90,15 @@ def _arrive(step: Step, arrival: Arrival, supply: Supply) -> Outcome:
     gate = verdicts.next_gate(state, worker.worker_id, facts)
     at_gate = None if gate is None else _pass(step, gate, worker, arrival, facts, supply)
     return _take(step, unit, worker, arrival) if at_gate is None else at_gate
+
+
+def _take_for_real(step: Step, worker: Worker) -> Worker:
+    """Note that a person has come by a name by which only a program had; they stay one, whatever comes by it later."""
+    person = replace(worker, is_simulated=False)
+    step.note(SetReal(worker.worker_id))
+    step.state.new_workers[worker.worker_name] = person
+    step.log("worker", worker.worker_id, None, None, "came in person", "worker")
+    return person
 
 
 def _await_verdict(step: Step, worker: Worker, arrival: Arrival, supply: Supply) -> Outcome:
@@ -199,7 +217,7 @@ def release(
         return []
     decided: list[tuple[HeldArrival, Outcome]] = []
     for held in list(book.held.get(worker_id, {}).values()):
-        arrival = Arrival(held.request_id, held.worker_name, held.registration_id, facts)
+        arrival = Arrival(held.request_id, held.worker_name, held.registration_id, facts, is_simulated=True)
         outcome = arrive(step, arrival, supply)
         if not isinstance(outcome, Held):
             decided.append((held, outcome))

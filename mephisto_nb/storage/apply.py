@@ -143,6 +143,12 @@ def _add_workers(connection: Connection, run: str | None, found: list[c.AddWorke
     _insert(connection, t.workers, ({**asdict(add.worker), "created_at": add.created_at} for add in found))
 
 
+def _set_real(connection: Connection, run: str | None, found: list[c.SetReal]) -> None:
+    for change in found:
+        ours = t.workers.c.worker_id == change.worker_id
+        connection.execute(update(t.workers).where(ours).values(is_simulated=False))
+
+
 def _agent_row(run: str | None, agent: Agent) -> JSONObject:
     return {
         "agent_id": agent.agent_id,
@@ -358,6 +364,7 @@ _Writer = Callable[[Connection, str | None, list[Any]], None]
 _ORDER: tuple[tuple[type, _Writer], ...] = (
     (c.AddRun, lambda connection, run, found: _insert(connection, t.task_runs, (run_row(add.run) for add in found))),
     (c.AddWorker, _add_workers),
+    (c.SetReal, _set_real),
     (c.AddAssignments, _add_assignments),
     (c.AddGateUnit, _add_gate_units),
     (c.AddAgent, _add_agents),

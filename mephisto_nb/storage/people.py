@@ -148,7 +148,7 @@ class SQLPeople(PeopleStore):
 
     def read_workers(self) -> Sequence[Sequence[Any]]:
         """Return one row a worker, by name."""
-        query = select(_w.worker_id, _w.worker_name, _w.provider_type, _w.blocked, _w.created_at)
+        query = select(_w.worker_id, _w.worker_name, _w.provider_type, _w.blocked, _w.created_at, _w.is_simulated)
         with self._connections.reading("Reading workers") as connection:
             return fetch_rows(connection, query.order_by(_w.worker_name, _w.provider_type))
 
@@ -222,11 +222,11 @@ def _select_people_events(worker_id: str | None, qualification_name: str | None,
 def _find_workers(connection: Connection, provider_type: str, names: Sequence[str]) -> dict[str, Worker]:
     found: dict[str, Worker] = {}
     for some in in_chunks(names):
-        query = select(_w.worker_id, _w.worker_name, _w.blocked).where(
+        query = select(_w.worker_id, _w.worker_name, _w.blocked, _w.is_simulated).where(
             _w.provider_type == provider_type, _w.worker_name.in_(some)
         )
-        for id_, name, blocked in connection.execute(query):
-            found[name] = Worker(id_, name, provider_type, bool(blocked))
+        for id_, name, blocked, simulated in connection.execute(query):
+            found[name] = Worker(id_, name, provider_type, bool(blocked), bool(simulated))
     return found
 
 

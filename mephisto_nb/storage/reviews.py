@@ -102,7 +102,7 @@ class SQLReviews(ReviewStore):
         query = (
             select(
                 p.payment_id, p.task_run_id, p.worker_id, t.workers.c.worker_name, p.unit_id, p.kind, p.amount,
-                p.reason, p.status, p.created_at, p.sent_at,
+                p.reason, p.status, p.created_at, p.sent_at, t.workers.c.is_simulated.label("simulated"),
             )
             .join(t.workers, t.workers.c.worker_id == p.worker_id)
             .order_by(p.created_at, p.payment_id)

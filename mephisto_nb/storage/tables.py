@@ -248,6 +248,8 @@ workers = Table(
     Column("worker_name", KeyText, nullable=False),
     Column("provider_type", Text, nullable=False),
     Column("blocked", Boolean, nullable=False, server_default=false()),
+    # Whether nobody but a program has come by this name.
+    Column("is_simulated", Boolean, nullable=False, server_default=false()),
     Column("created_at", Float, nullable=False),
     UniqueConstraint("worker_name", "provider_type"),
 )

@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import RouterError, UsageError
 from mephisto_nb.model.gates import ONBOARDING_PREFIX
+from mephisto_nb.model.records import LINK
 from mephisto_nb.model.states import AGENT_LEFT
 from mephisto_nb.testing.page_client import PageAnswer, PageClient, PageSocket
 
@@ -88,7 +89,8 @@ class SimulatedWorker:
             "worker_name": self.name,
             "agent_registration_id": f"{assignment}-{self.name}",
             "assignment_id": assignment,
-            "provider_type": "mock",
+            "provider_type": LINK,
+            "is_simulated": True,
         }
         if key := dict(parse_qsl(urlsplit(self.link).fragment)).get("key"):
             provider_data["worker_key"] = key

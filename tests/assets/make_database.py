@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.gates import GateVerdict, HeldArrival
-from mephisto_nb.model.records import Steering
+from mephisto_nb.model.records import LINK, Steering
 from mephisto_nb.model.states import AgentStatus, Gate
 from mephisto_nb.storage.connect import REVISIONS
 from mephisto_nb.storage.sql_database import SQLDatabase
@@ -36,7 +36,7 @@ def main() -> None:
         c.HoldArrival(HeldArrival("request", bob.worker_id, "bob", "page", 1010.0)),
         c.AddVerdict(GateVerdict(ann.agent_id, Gate.TIME, True, 1010.0)),
     )
-    database.people.grant_qualification("careful", "ann", "mock", 5)
+    database.people.grant_qualification("careful", "ann", LINK, 5)
     database.close()
     _shrink(file)
 

@@ -30,7 +30,7 @@ def _answers(task_run_id: str, count: int) -> Changes:
     for index in range(1, count + 1):
         assignment = Assignment(new_id(), task_run_id, index, {"text": f"Sentence {index}"}, [{}])
         unit = Unit(new_id(), assignment.assignment_id, 0, 0.1)
-        worker = Worker(new_id(), f"w{index}", "mock")
+        worker = Worker(new_id(), f"w{index}", "link")
         agent = Agent(new_id(), unit.unit_id, worker.worker_id, f"r{index}", AgentStatus.COMPLETED, 1e9 + index)
         answer = {"label": "positive", "sure": index % 7, "comment": f"because of {index}"}
         changes.changes += [

@@ -35,7 +35,7 @@ TABLES = {
 def _work(task_run_id: str) -> Changes:
     """Make what a run of many units leaves in the database, each worker having done ten."""
     changes = Changes(task_run_id)
-    workers = [Worker(new_id(), f"w{index:05}", "mock") for index in range(WORKERS)]
+    workers = [Worker(new_id(), f"w{index:05}", "link") for index in range(WORKERS)]
     changes.changes += [AddWorker(worker, 1e9) for worker in workers]
     for index in range(1, UNITS + 1):
         assignment = Assignment(new_id(), task_run_id, index, {}, [{}])

@@ -32,7 +32,7 @@ T = TypeVar("T")
 def _decided(task_run_id: str) -> Changes:
     """Make what a run leaves in the database whose units were all approved, by workers who hold something."""
     changes = Changes(task_run_id)
-    workers = [Worker(new_id(), f"w{n}", "mock") for n in range(WORKERS)]
+    workers = [Worker(new_id(), f"w{n}", "link") for n in range(WORKERS)]
     changes.changes += [AddWorker(worker, 1e9) for worker in workers]
     changes.changes += [SetGrant(worker.worker_id, "careful", n % 10) for n, worker in enumerate(workers)]
     for index in range(1, UNITS + 1):
@@ -86,7 +86,7 @@ async def reviewing() -> list[Figure]:
         def ours() -> pd.DataFrame:
             units, reviews = run.units(), run.review.decisions()
             names = units["worker_name"].dropna().unique()
-            facts = database.people.get_worker_facts(run.task_run_id, "mock", list(names))
+            facts = database.people.get_worker_facts(run.task_run_id, "link", list(names))
             grants = pd.DataFrame(
                 [
                     {"worker_name": name, "qualification_name": what, "value": value}

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBlueprintArgs
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.ports.blueprint import Blueprint
-from mephisto_nb.providers.link import MockProvider, MockProviderArgs
+from mephisto_nb.providers.link import LinkProvider, LinkProviderArgs
 from tests.blueprints.fake_router import FakeRouter
 from tests.chromium import FLAGS, find_chromium
 
@@ -57,7 +57,7 @@ def serve_blueprint(tmp_path: Path) -> Iterator[Callable[..., FakeRouter]]:
         blueprint.assert_task_args()
         site = tmp_path / f"site{len(running)}"
         blueprint.build_site(site)
-        shutil.copy(MockProvider(MockProviderArgs()).get_wrapper_js_path(), site)
+        shutil.copy(LinkProvider(LinkProviderArgs()).get_wrapper_js_path(), site)
         config = blueprint.get_frontend_args() | {"run_id": "run-1", "task_title": "Kind words"}
         router = FakeRouter(site, blueprint.get_content_security_policy(), config)
         router.offer(blueprint.get_init_data(row, {}))

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from mephisto_nb.blueprints.mock import MockBlueprint, MockBlueprintArgs
 from mephisto_nb.model.shared_state import SharedTaskState
-from mephisto_nb.providers.link import MockProvider, MockProviderArgs
+from mephisto_nb.providers.link import LinkProvider, LinkProviderArgs
 from tests.blueprints.fake_router import FakeRouter
 
 pytestmark = pytest.mark.browser
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 def router(tmp_path: Path):
     blueprint = MockBlueprint(MockBlueprintArgs(), SharedTaskState())
     blueprint.build_site(tmp_path / "site")
-    shutil.copy(MockProvider(MockProviderArgs()).get_wrapper_js_path(), tmp_path / "site")
+    shutil.copy(LinkProvider(LinkProviderArgs()).get_wrapper_js_path(), tmp_path / "site")
     with FakeRouter(tmp_path / "site", blueprint.get_content_security_policy(), {}) as router:
         router.offer({"index": 0})
         yield router

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from mephisto_nb.providers.link import MockProvider, MockProviderArgs
+from mephisto_nb.providers.link import LinkProvider, LinkProviderArgs
 
 pytestmark = pytest.mark.browser
 
@@ -16,7 +16,7 @@ HTML = "<p>${text}</p><label>X <input name=x></label>"
 
 def open_bare(page: Page, serve: Any, **args: Any) -> Any:
     router = serve(HTML, {"text": "Rain."}, **args)
-    router.task_config["name_parameter"] = MockProvider(MockProviderArgs(signed_links=False)).name_parameter
+    router.task_config["name_parameter"] = LinkProvider(LinkProviderArgs(signed_links=False)).name_parameter
     page.goto(router.url)
     return router
 

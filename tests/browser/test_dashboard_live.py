@@ -24,7 +24,7 @@ def screen_of(page: Page, lab: Lab, app: str, folder: str) -> Screen:
 
 
 #: A crowd that takes fees; answers that can be told apart; and the frames, to be held against the screen.
-COSTLY = f"from mephisto_nb.providers.link import MockProvider\nMockProvider.FEE_RATE = {FEE_RATE}"
+COSTLY = f"from mephisto_nb.providers.link import LinkProvider\nLinkProvider.FEE_RATE = {FEE_RATE}"
 NUMBERS = WORK.format(workers=12, time=(0.6, 1.8)).replace('"glad"', 'row["text"]')
 
 UNFOLD = """view => view.querySelectorAll(".mnb-more[aria-expanded=false]:not([hidden])")

@@ -37,7 +37,7 @@ async def hand_in(page: Page, answer: str) -> None:
 
 def grants_of(run: TaskRun, name: str) -> dict[str, int]:
     """Return what a worker was granted."""
-    return dict(frames_of(run).database.people.get_worker_facts(run.task_run_id, "mock", [name])[name].grants)
+    return dict(frames_of(run).database.people.get_worker_facts(run.task_run_id, "link", [name])[name].grants)
 
 
 async def test_who_passes_gets_the_unit_after_a_reload_in_the_middle_too(run: TaskRun, page: Page) -> None:

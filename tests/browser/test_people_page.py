@@ -307,7 +307,7 @@ async def test_what_another_kernel_does_is_seen_as_somebody_comes_back(stage: St
     await stage.open("qualifications")
     await pick(stage, "careful")
     await expect(stage.page.get_by_text("3 holders")).to_be_visible()
-    stage.operator.people_acts.database.people.grant_qualification("careful", "worker 00011", "mock", 1)
+    stage.operator.people_acts.database.people.grant_qualification("careful", "worker 00011", "link", 1)
     await stage.page.evaluate("() => window.dispatchEvent(new Event('focus'))")
     await expect(stage.page.get_by_text("4 holders")).to_be_visible()
 

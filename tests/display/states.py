@@ -177,7 +177,7 @@ RUN: dict[str, Any] = {
     "as_of": None,
     "now": NOW,
     "blueprint": "static_html",
-    "provider": "mock",
+    "provider": "link",
     "link": "up",
     "absence": "",
 }

@@ -185,7 +185,7 @@ async def test_a_look_notices_what_another_kernel_has_done_and_nothing_else(mode
     model.on_change.append(lambda: told.append(1))
     await model.answer("look", {})
     assert told == []
-    model._people.acts.database.people.grant_qualification("careful", "kim", "mock", 1)
+    model._people.acts.database.people.grant_qualification("careful", "kim", "link", 1)
     await model.answer("look", {})
     await model.answer("look", {})
     assert len(told) == 1

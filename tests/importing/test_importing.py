@@ -99,7 +99,7 @@ async def test_results_are_those_that_1x_had(operator: Operator, old: OldDirecto
 
 async def test_people_and_what_they_hold_come_along(operator: Operator, old: OldDirectory) -> None:
     await operator.import_mephisto(old.root)
-    facts = operator._runs.database.people.get_worker_facts("", "mock", ["Žofie ✓_sandbox", "bob_sandbox"])
+    facts = operator._runs.database.people.get_worker_facts("", "link", ["Žofie ✓_sandbox", "bob_sandbox"])
     assert facts["Žofie ✓_sandbox"].grants == {"pečlivý": 3}
     assert facts["bob_sandbox"].worker is not None
     assert facts["bob_sandbox"].worker.blocked
@@ -107,10 +107,10 @@ async def test_people_and_what_they_hold_come_along(operator: Operator, old: Old
 
 async def test_who_is_known_here_stays_who_they_are(operator: Operator, old: OldDirectory) -> None:
     await operator.qualifications.grant("pečlivý", "Žofie ✓_sandbox", 9)
-    facts = operator._runs.database.people.get_worker_facts("", "mock", ["Žofie ✓_sandbox"])["Žofie ✓_sandbox"]
+    facts = operator._runs.database.people.get_worker_facts("", "link", ["Žofie ✓_sandbox"])["Žofie ✓_sandbox"]
     found = numbers(await operator.import_mephisto(old.root))
     assert found["already_there"].loc[["workers", "qualifications", "granted_qualifications"]].tolist() == [1, 1, 1]
-    assert operator._runs.database.people.get_worker_facts("", "mock", ["Žofie ✓_sandbox"])["Žofie ✓_sandbox"] == facts
+    assert operator._runs.database.people.get_worker_facts("", "link", ["Žofie ✓_sandbox"])["Žofie ✓_sandbox"] == facts
     assert facts.worker is not None
     assert facts.worker.worker_id in set(run_of(operator, "moods").agents()["worker_id"])
 

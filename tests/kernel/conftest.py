@@ -46,8 +46,8 @@ class CloudArgs:
 
 
 @dataclass
-class MockArgs:
-    _provider_type: str = "mock"
+class LinkArgs:
+    _provider_type: str = "link"
 
 
 def make_plugin(base: type[Any], name: str, args_class: type[Any], aliases: tuple[str, ...] = ()) -> type[Any]:
@@ -73,7 +73,7 @@ def add_blueprint() -> Callable[[str, type[Any]], None]:
 
 @pytest.fixture
 def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The blueprint "page" (alias "static_page"), the architects "local" and "cloud", the provider "mock"."""
+    """The blueprint "page" (alias "static_page"), the architects "local" and "cloud", the provider "link"."""
     monkeypatch.setattr(plugin_shelf, "entry_points", lambda group: [])
     for name in ("BLUEPRINTS", "ARCHITECTS", "PROVIDERS"):
         real = getattr(registry, name)
@@ -81,7 +81,7 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     registry.BLUEPRINTS.register(make_plugin(Blueprint, "page", PageArgs, ("static_page",)))
     registry.ARCHITECTS.register(make_plugin(Architect, "local", LocalArgs))
     registry.ARCHITECTS.register(make_plugin(Architect, "cloud", CloudArgs))
-    registry.PROVIDERS.register(make_plugin(CrowdProvider, "mock", MockArgs))
+    registry.PROVIDERS.register(make_plugin(CrowdProvider, "link", LinkArgs, ("mock",)))
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from mephisto_nb.model.qualifications import make_requirement
 from mephisto_nb.model.states import AgentStatus, UnitStatus
 from mephisto_nb.operator import Operator
 from mephisto_nb.ports.task_runner import LiveAgent
-from mephisto_nb.providers.link import MockProvider
+from mephisto_nb.providers.link import LinkProvider
 from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.fake_clock import FakeClock
 from tests.inside import live_of, parts_of
@@ -93,12 +93,12 @@ async def check_created(bench: Bench) -> None:
 async def check_launched(bench: Bench) -> None:
     offered: list[str] = []
 
-    async def offer(self: MockProvider, task_run_id: str, url: str) -> None:
+    async def offer(self: LinkProvider, task_run_id: str, url: str) -> None:
         stored = bench.operator._database.runs.load_run(task_run_id).units
         assert {unit.status for unit in stored} == {UnitStatus.CREATED}
         offered.append(url)
 
-    bench.patch.setattr(MockProvider, "setup_resources_for_task_run", offer)
+    bench.patch.setattr(LinkProvider, "setup_resources_for_task_run", offer)
     run = await launch(bench.operator, rows(2))
     assert (offered, run.counts) == ([run.url], {"launched": 2})
 

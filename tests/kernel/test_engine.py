@@ -17,7 +17,7 @@ from mephisto_nb.kernel import writer
 from mephisto_nb.model.changes import Changes
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.operator import Operator
-from mephisto_nb.providers.link import MockProvider
+from mephisto_nb.providers.link import LinkProvider
 from mephisto_nb.run import TaskRun
 from tests.inside import live_of, parts_of
 from tests.kernel.runs import crowd_of, launch, rows, take, work_to_the_end
@@ -216,12 +216,12 @@ def _expire_first(step: Any) -> None:
 async def test_a_provider_that_fails_on_one_worker_serves_the_others(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    identify = MockProvider.identify
+    identify = LinkProvider.identify
 
-    def fail(self: MockProvider, data: dict[str, Any]) -> Any:
+    def fail(self: LinkProvider, data: dict[str, Any]) -> Any:
         return identify(self, data | {"worker_name": {"ann": "ann"}[data["worker_name"]]})
 
-    monkeypatch.setattr(MockProvider, "identify", fail)
+    monkeypatch.setattr(LinkProvider, "identify", fail)
     run = await launch(operator, rows(1))
     async with crowd_of(run.url) as worker:
         assert (await worker("bob").register())["failure_code"] == "bad_registration"

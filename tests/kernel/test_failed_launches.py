@@ -16,7 +16,7 @@ from mephisto_nb.architects.local import LocalArchitect
 from mephisto_nb.blueprints.mock import MockBlueprint
 from mephisto_nb.errors import LaunchError
 from mephisto_nb.operator import Operator
-from mephisto_nb.providers.link import MockProvider
+from mephisto_nb.providers.link import LinkProvider
 from tests.kernel.runs import launch, nothing_is_left, run_directories
 
 
@@ -67,11 +67,11 @@ async def test_a_crowd_that_cannot_be_set_up_is_tidied_up_after(
 ) -> None:
     tidied = []
 
-    async def tidy(self: MockProvider, task_run_id: str) -> None:
+    async def tidy(self: LinkProvider, task_run_id: str) -> None:
         tidied.append(task_run_id)
 
-    monkeypatch.setattr(MockProvider, "setup_resources_for_task_run", refuse)
-    monkeypatch.setattr(MockProvider, "cleanup_resources_from_task_run", tidy)
+    monkeypatch.setattr(LinkProvider, "setup_resources_for_task_run", refuse)
+    monkeypatch.setattr(LinkProvider, "cleanup_resources_from_task_run", tidy)
     with pytest.raises(Unwilling):
         await launch(operator)
     assert (len(tidied), operator.get_running_task_runs()) == (1, [])
@@ -117,7 +117,7 @@ async def test_a_launch_cancelled_while_the_crowd_is_set_up_is_taken_back(
         reached.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(MockProvider, "setup_resources_for_task_run", wait)
+    monkeypatch.setattr(LinkProvider, "setup_resources_for_task_run", wait)
     await cancel_when(reached, operator)
     assert nothing_is_left(data_dir)
     assert only_supervised()

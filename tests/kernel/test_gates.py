@@ -115,7 +115,7 @@ async def test_a_crowd_is_filtered_by_gold_to_the_number(operator: Operator, blu
     assert codes == dict.fromkeys(failed, "gold_failed")
     assert dict(run.results()["worker_name"].value_counts()) == dict.fromkeys(set(expected) - failed, 2)
     assert {f"careless-{n}-000" for n in range(4)} <= failed
-    facts = frames_of(run).database.people.get_worker_facts(run.task_run_id, "mock", sorted(expected))
+    facts = frames_of(run).database.people.get_worker_facts(run.task_run_id, "link", sorted(expected))
     assert {name for name, known in facts.items() if "banned" in known.grants} == failed
     assert all(known.grants["moods-wrong-golds"] == expected[n][1] for n, known in facts.items() if expected[n][1])
 
@@ -334,7 +334,7 @@ async def test_copied_answers_are_marked_paid_for_and_done_again_by_others(opera
             await worker(name).submit(await take(worker(name)), {"why": words})
             await parts_of(run).engine.wait_until(lambda state: bool(state.launched) or state.is_complete)
     await run.completed()
-    facts = frames_of(run).database.people.get_worker_facts(run.task_run_id, "mock", ["ann", "bob", "eve", "zoe"])
+    facts = frames_of(run).database.people.get_worker_facts(run.task_run_id, "link", ["ann", "bob", "eve", "zoe"])
     assert {name for name, known in facts.items() if "moods-failed-checks-blocked" in known.grants} == {"bob", "eve"}
     found = {row.worker_name: row.detail.get("copied") for row in run.gates().itertuples()}
     assert found == {"ann": None, "bob": {"why": "others"}, "eve": {"why": "row"}, "zoe": None}
@@ -394,7 +394,7 @@ async def test_a_gate_is_a_class_and_a_line_of_the_table(operator: Operator, mak
         ("bob", "attention"): True, ("bob", "shouting"): True, ("bob", "time"): True,
     }  # fmt: skip
     assert found.loc[("ann", "shouting"), "detail"] == {"label": "LOUD"}
-    facts = frames_of(again).database.people.get_worker_facts(run.task_run_id, "mock", ["ann", "bob"])
+    facts = frames_of(again).database.people.get_worker_facts(run.task_run_id, "link", ["ann", "bob"])
     assert [facts[name].grants.get("moods-failed-checks") for name in ("ann", "bob")] == [1, None]
 
 

@@ -56,7 +56,7 @@ async def test_an_async_hook_pays_grants_and_blocks(operator: Operator) -> None:
     (paid,) = run.payments().to_dict("records")
     assert (paid["worker_name"], paid["kind"], paid["amount"], paid["reason"]) == ("ann", "bonus", 0.5, "for care")
     assert paid["unit_id"] == run.units()["unit_id"].item()
-    facts = frames_of(run).database.people.get_worker_facts("another", "mock", ["ann"])["ann"]
+    facts = frames_of(run).database.people.get_worker_facts("another", "link", ["ann"])["ann"]
     assert facts.grants == {"careful": 3}
     assert facts.worker is not None
     assert facts.worker.blocked
@@ -75,7 +75,7 @@ async def test_a_plain_hook_does_the_same_from_its_thread(operator: Operator) ->
     await answer(run)
     await run.completed()
     assert run.payments()["amount"].tolist() == [0.5]
-    assert frames_of(run).database.people.get_worker_facts("another", "mock", ["ann"])["ann"].grants == {}
+    assert frames_of(run).database.people.get_worker_facts("another", "link", ["ann"])["ann"].grants == {}
     assert threads[0] is not threading.main_thread()
 
 

@@ -60,11 +60,11 @@ def task_dir(tmp_path: Path) -> Path:
     return tmp_path / "my_task"
 
 
-def test_without_a_file_local_and_mock_are_the_architect_and_provider() -> None:
+def test_without_a_file_local_and_link_are_the_architect_and_provider() -> None:
     config = compose("page")
     assert config.mephisto.blueprint._blueprint_type == "page"
     assert config.mephisto.architect.port == "3000"
-    assert config.mephisto.provider._provider_type == "mock"
+    assert config.mephisto.provider._provider_type == "link"
     assert config.mephisto.task.task_lifetime_in_seconds == 2678400
     assert config.task_dir == str(Path.cwd())
 
@@ -221,14 +221,14 @@ def test_what_is_no_data_is_refused() -> None:
 
 @pytest.mark.parametrize("choice", [{"provider": "mturk"}, {"overrides": ["mephisto/provider=mturk"]}])
 def test_an_unknown_plugin_is_refused_with_those_that_there_are(choice: dict[str, Any]) -> None:
-    with pytest.raises(UnknownTypeError, match=r"no provider 'mturk'.*There are: mock"):
+    with pytest.raises(UnknownTypeError, match=r"no provider 'mturk'.*There are: link"):
         compose("page", **choice)
 
 
 def test_an_unknown_plugin_in_a_file_is_refused(task_dir: Path) -> None:
     path = task_dir / "hydra_configs" / "conf" / "example.yaml"
     path.write_text(path.read_text().replace("provider: mock", "provider: mturk"))
-    with pytest.raises(UnknownTypeError, match=r"no provider 'mturk'.*There are: mock"):
+    with pytest.raises(UnknownTypeError, match=r"no provider 'mturk'.*There are: link"):
         compose(config=path)
 
 

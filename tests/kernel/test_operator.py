@@ -13,7 +13,7 @@ import pytest
 from mephisto_nb.errors import ClosedError, LoopError, NotFoundError, RouterError, RunFailedError
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.operator import Operator
-from mephisto_nb.providers.link import MockProvider
+from mephisto_nb.providers.link import LinkProvider
 from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.inside import live_of, parts_of
@@ -245,13 +245,13 @@ async def test_a_stranger_in_the_routers_place_is_not_trusted(operator: Operator
 async def test_a_router_is_ended_though_the_crowd_cannot_be_tidied_up(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(self: MockProvider, task_run_id: str) -> None:
+    async def fail(self: LinkProvider, task_run_id: str) -> None:
         raise OSError("the crowd does not answer")
 
     run, other = await launch(operator, rows(1)), await launch(operator, rows(1))
     pid = router_pid(run)
     with monkeypatch.context() as patch:
-        patch.setattr(MockProvider, "cleanup_resources_from_task_run", fail)
+        patch.setattr(LinkProvider, "cleanup_resources_from_task_run", fail)
         with pytest.raises(RunFailedError, match="the crowd does not answer"):
             await run.force_shutdown()
     await has_ended(pid)

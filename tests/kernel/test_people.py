@@ -151,7 +151,7 @@ async def test_undo_takes_back_acts_of_its_own_kind_and_names_the_other(operator
 
 async def test_an_act_that_somebody_went_over_is_not_undone(operator: Operator) -> None:
     await operator.qualifications.grant("careful", CROWD)
-    operator._runs.database.people.grant_qualification("careful", "bob", "mock", 9)
+    operator._runs.database.people.grant_qualification("careful", "bob", "link", 9)
     with pytest.raises(ConflictError, match="'bob'"):
         await operator.qualifications.undo()
     assert sorted(operator.qualifications.grants()["value"]) == [1, 1, 1, 9]
@@ -160,7 +160,7 @@ async def test_an_act_that_somebody_went_over_is_not_undone(operator: Operator) 
 async def test_what_cannot_be_undone_does_not_stand_before_what_can(operator: Operator) -> None:
     await operator.qualifications.grant("other", "ann")
     await operator.qualifications.grant("careful", CROWD)
-    operator._runs.database.people.grant_qualification("careful", "bob", "mock", 9)
+    operator._runs.database.people.grant_qualification("careful", "bob", "link", 9)
     with pytest.raises(ConflictError, match="the act before it: Granted 'other' to 1 worker"):
         await operator.qualifications.undo()
     await operator.qualifications.undo()
@@ -258,7 +258,7 @@ async def test_each_comparator_is_answered_with_a_reason(operator: Operator, com
 async def test_what_workers_earned_by_the_hour_is_told_across_runs(operator: Operator) -> None:
     await operator.qualifications.grant("careful", "ann", 4)
     names = ("worker_id", "worker_name", "provider_type", "blocked", "created")
-    workers = [("a", "ann", "mock", False, 1e9), ("b", "bob", "mock", True, 1e9)]
+    workers = [("a", "ann", "link", False, 1e9), ("b", "bob", "link", True, 1e9)]
     # 60 s and 180 s for 0.10 each, and a rejected one of 120 s: 0.20 + 0.40 of bonus, in 3 units of 120 s.
     work = [
         ("run", "a", "completed", 0.0, 60.0, "accepted", 0.1),
@@ -381,5 +381,5 @@ async def test_of_two_kernels_that_grant_at_once_no_act_is_lost(
 def test_a_run_requires_its_qualifications_and_those_of_its_gates(name: str, is_asked_for: bool) -> None:
     config = {"mephisto": {"blueprint": {"onboarding_qualification": "trained", "block_qualification": ""}}}
     needs = [{"qualification_name": "careful", "comparator": "Exists", "value": None}]
-    run = TaskRun("r", "t", "moods", "q", "mock", "local", "mock", config, needs, 1.0, 1.0)
+    run = TaskRun("r", "t", "moods", "q", "mock", "local", "link", config, needs, 1.0, 1.0)
     assert requires(run, name) == is_asked_for

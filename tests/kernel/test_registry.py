@@ -184,8 +184,8 @@ def test_an_entry_point_must_bear_the_name_of_its_plugin(monkeypatch: pytest.Mon
 def test_a_shipped_plugin_keeps_its_name_against_an_installed_one(
     monkeypatch: pytest.MonkeyPatch, shelf: PluginShelf, ours_comes: int
 ) -> None:
-    found = [EntryPoint("mock", "some_package:Mock", "mephisto_nb.providers")]
-    found.insert(ours_comes, EntryPoint("mock", "mephisto_nb.providers.link:MockProvider", "mephisto_nb.providers"))
+    found = [EntryPoint("link", "some_package:Mock", "mephisto_nb.providers")]
+    found.insert(ours_comes, EntryPoint("link", "mephisto_nb.providers.link:LinkProvider", "mephisto_nb.providers"))
     monkeypatch.setattr(plugin_shelf, "entry_points", lambda group: found)
-    with pytest.raises(UsageError, match=r"belongs to mephisto_nb\.providers\.mock:MockProvider"):
-        shelf.register(make_class(PROVIDER_TYPE="mock", ALIASES=()))
+    with pytest.raises(UsageError, match=r"belongs to mephisto_nb\.providers\.link:LinkProvider"):
+        shelf.register(make_class(PROVIDER_TYPE="link", ALIASES=()))

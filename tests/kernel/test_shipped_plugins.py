@@ -44,7 +44,7 @@ def test_a_mephisto_1_static_task_loads_as_it_is(tmp_path: Path) -> None:
     settings = resolve_config(compose(config=conf / "example.yaml"))
     assert settings.blueprint_type == "static_html"
     assert settings.blueprint_args.task_source == f"{tmp_path}/server_files/demo_task.html"
-    assert (settings.architect_type, settings.provider_type) == ("local", "mock")
+    assert (settings.architect_type, settings.provider_type) == ("local", "link")
 
 
 def test_a_page_with_fields_of_its_own_is_text() -> None:
@@ -84,3 +84,10 @@ def test_the_yaml_of_a_react_task_of_old_loads_as_it_is(blueprint: str, tmp_path
     settings = resolve_config(config)
     assert settings.blueprint_type == blueprint
     assert settings.blueprint_args.task_source == f"{tmp_path}/webapp/build/bundle.js"
+
+
+def test_the_crowd_of_links_answers_to_its_old_name() -> None:
+    for choice in ({"provider": "mock"}, {"overrides": ["mephisto/provider=mock"]}, {}):
+        assert compose("mock", **choice).mephisto.provider._provider_type == "link"
+    assert registry.get_crowd_provider_from_type("mock") is registry.get_crowd_provider_from_type("link")
+    assert "mock" not in registry.get_valid_provider_types()

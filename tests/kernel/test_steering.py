@@ -15,7 +15,7 @@ import pytest
 
 from mephisto_nb.errors import ClosedError, ConfigError
 from mephisto_nb.operator import Operator
-from mephisto_nb.providers.link import MockProvider
+from mephisto_nb.providers.link import LinkProvider
 from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.fake_clock import FakeClock
 from tests.inside import parts_of, watch
@@ -159,7 +159,7 @@ async def test_a_preview_counts_whom_an_act_concerns(operator: Operator) -> None
 
 async def test_a_preview_of_higher_pay_counts_the_fees(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     run = await launch(operator, rows(10))
-    monkeypatch.setattr(MockProvider, "FEE_RATE", 0.2)
+    monkeypatch.setattr(LinkProvider, "FEE_RATE", 0.2)
     assert run.preview("limits", task_reward=0.2).endswith("adds $1.20, fees included.")
     assert run.preview("limits", task_reward=0.05).endswith("saves $0.60, fees included.")
     assert watch(run).state()["money"]["to_come"] == pytest.approx(1.2)

@@ -131,6 +131,6 @@ def test_settings_that_hydra_cannot_hold_name_their_class(add_blueprint: AddBlue
 @pytest.mark.parametrize("wrap", [dict, OmegaConf.create])
 def test_a_configuration_from_elsewhere_is_checked_alike(wrap: Any) -> None:
     given = {"mephisto": {"blueprint": {"_blueprint_type": "page"}, "task": TASK}}
-    assert resolve_config(wrap(given)).provider_type == "mock"
+    assert resolve_config(wrap(given)).provider_type == "link"
     with pytest.raises(UnknownKeyError, match="task_rewrad"):
         resolve_config(wrap({"mephisto": {**given["mephisto"], "task": {**TASK, "task_rewrad": 1}}}))

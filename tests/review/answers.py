@@ -23,7 +23,7 @@ Row = tuple[int, str, JSON, float]
 
 
 def stored_run(
-    operator: Operator, rows: list[Row], task_name: str = "moods", crowd: str = "mock", **fields: Any
+    operator: Operator, rows: list[Row], task_name: str = "moods", crowd: str = "link", **fields: Any
 ) -> Any:
     """Store an ended run of these answers, each a unit of its item, and look it up; a unit is paid 0.25 USD."""
     sample = sample_run(operator, task_name, crowd, **fields)
@@ -31,7 +31,7 @@ def stored_run(
     return operator.get_task_run(sample.id)
 
 
-def sample_run(operator: Operator, task_name: str, crowd: str = "mock", **fields: Any) -> SampleRun:
+def sample_run(operator: Operator, task_name: str, crowd: str = "link", **fields: Any) -> SampleRun:
     """Store an ended run that nobody has answered."""
     database: Database = operator._runs.database
     task = {**ABOUT, "task_reward": 0.25, "task_name": task_name}

@@ -12,18 +12,18 @@ from mephisto_nb.config import registry
 from mephisto_nb.errors import ConfigError, NotFoundError
 from mephisto_nb.model.states import PaymentStatus
 from mephisto_nb.operator import Operator
-from mephisto_nb.providers.link import MockProvider, MockProviderArgs
+from mephisto_nb.providers.link import LinkProvider, LinkProviderArgs
 from mephisto_nb.review.payments import OWED_COLUMNS, PAID_COLUMNS
 from tests.inside import frames_of
 from tests.review.answers import said, stored_run
 
 
 @dataclass(slots=True)
-class ElsewhereArgs(MockProviderArgs):
+class ElsewhereArgs(LinkProviderArgs):
     _provider_type: str = "elsewhere"
 
 
-class Elsewhere(MockProvider):
+class Elsewhere(LinkProvider):
     """Another crowd, which pays nobody either."""
 
     PROVIDER_TYPE, ALIASES, ArgsClass = "elsewhere", (), ElsewhereArgs
@@ -111,7 +111,7 @@ async def test_what_is_owed_is_told_by_run(operator: Operator, run: Any) -> None
     await other.review.approve()
     everything = operator.payments.owed().set_index("worker_name")
     assert everything["tasks"].to_dict() == {"bob": "moods", "ann": "moods, other"}
-    assert everything["providers"].to_dict() == {"bob": "mock", "ann": "mock"}
+    assert everything["providers"].to_dict() == {"bob": "link", "ann": "link"}
     assert everything["owed"].to_dict() == {"bob": 0.75, "ann": 0.75}
     for owed in (other.payments.owed(), operator.payments.owed("other"), operator.payments.owed([other.task_run_id])):
         assert owed[["worker_name", "owed", "tasks"]].to_numpy().tolist() == [["ann", 0.25, "other"]]

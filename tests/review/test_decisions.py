@@ -102,7 +102,7 @@ async def test_a_decision_is_undone_with_what_came_with_it(run: Any, operator: O
 
 
 def standing(run: Any) -> tuple[dict[str, int], bool]:
-    facts = frames_of(run).database.people.get_worker_facts(run.task_run_id, "mock", ["ann"])["ann"]
+    facts = frames_of(run).database.people.get_worker_facts(run.task_run_id, "link", ["ann"])["ann"]
     return facts.grants, facts.worker.blocked
 
 

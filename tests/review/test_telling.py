@@ -12,16 +12,16 @@ from mephisto_nb.config import registry
 from mephisto_nb.errors import UsageError, WorldError
 from mephisto_nb.operator import Operator
 from mephisto_nb.ports.crowd_provider import CrowdVerb, CrowdWork
-from mephisto_nb.providers.link import MockProvider, MockProviderArgs
+from mephisto_nb.providers.link import LinkProvider, LinkProviderArgs
 from tests.review.answers import said, stored_run
 
 
 @dataclass(slots=True)
-class GenerousArgs(MockProviderArgs):
+class GenerousArgs(LinkProviderArgs):
     _provider_type: str = "generous"
 
 
-class Generous(MockProvider):
+class Generous(LinkProvider):
     """A crowd that does all it is asked for, unless its money has run out."""
 
     PROVIDER_TYPE, ALIASES, ArgsClass, FEE_RATE = "generous", (), GenerousArgs, 0.2
@@ -146,4 +146,4 @@ async def test_fees_are_foreseen(run: Any) -> None:
 
 async def test_a_crowd_without_verbs_refuses_them_by_name() -> None:
     with pytest.raises(UsageError, match="'mock' cannot approve"):
-        await MockProvider(MockProviderArgs()).approve_work(CrowdWork("k", "u", "a", "ann", "r"))
+        await LinkProvider(LinkProviderArgs()).approve_work(CrowdWork("k", "u", "a", "ann", "r"))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from mephisto_nb.model.changes import AddAgent, AddWorker, ChangeAgent, ChangeUnit
+from mephisto_nb.model.changes import AddAgent, AddWorker, ChangeAgent, ChangeUnit, SetReal
 from mephisto_nb.model.packets import PacketType
 from mephisto_nb.model.qualifications import make_requirement
-from mephisto_nb.model.records import Assignment, Unit, Worker, WorkerFacts
+from mephisto_nb.model.records import Agent, Assignment, Unit, Worker, WorkerFacts
 from mephisto_nb.model.states import AgentStatus, UnitStatus
-from mephisto_nb.rules.arrivals import answer
+from mephisto_nb.rules.arrivals import Arrival, answer, arrive
 from mephisto_nb.rules.eligibility import MOST_LEFT, Refusal, RefusalCode
 from tests.rules.rehearsal import Rehearsal, facts_of
 
@@ -184,7 +184,9 @@ def test_all_requirements_have_to_be_met() -> None:
     run.take("ann", facts=facts_of(grants={"careful": 1, "quick": 3}))
 
 
-@pytest.mark.parametrize(("providers", "held_to_it"), [(None, True), (["mock"], True), (["mturk"], False), ([], False)])
+@pytest.mark.parametrize(
+    ("providers", "held_to_it"), [(None, True), (["mock"], True), (["link"], True), (["mturk"], False), ([], False)]
+)
 def test_a_requirement_holds_for_its_providers(providers: list[str] | None, held_to_it: bool) -> None:
     requirement = make_requirement("careful", "Exists", applicable_providers=providers)
     outcome = Rehearsal(1, requirements=(requirement,)).ask("ann")
@@ -331,3 +333,23 @@ def test_a_late_answer_makes_good_for_a_unit_that_was_left() -> None:
     assert run.state.left_by_worker[agent.worker_id] == 1
     run.submit(run.state.agents[agent.agent_id], {})
     assert run.state.left_by_worker[agent.worker_id] == 0
+
+
+def test_a_program_that_comes_first_is_noted_as_one() -> None:
+    run = Rehearsal(2)
+    bot, ann = (arrive(run.step(), Arrival(n, n, n, WorkerFacts(), n == "bot")) for n in ("bot", "ann"))
+    assert isinstance(bot, Agent)
+    assert isinstance(ann, Agent)
+    assert [run.state.new_workers[name].is_simulated for name in ("bot", "ann")] == [True, False]
+
+
+def test_who_came_in_person_once_stays_a_person() -> None:
+    run = Rehearsal(3)
+    known = WorkerFacts(Worker("w", "ann", "link", is_simulated=True))
+    changes = []
+    for is_simulated in (True, False, True):
+        step = run.step()
+        arrive(step, Arrival("r", "ann", f"page {len(changes)}", known, is_simulated))
+        changes.append([one for one in step.changes.changes if isinstance(one, SetReal)])
+        known = WorkerFacts(run.state.new_workers.get("ann", known.worker))
+    assert changes == [[], [SetReal("w")], []]

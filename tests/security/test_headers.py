@@ -6,7 +6,7 @@ from playwright.async_api import async_playwright
 from mephisto_nb.blueprints.mock import MockBlueprint, MockBlueprintArgs
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBlueprintArgs
 from mephisto_nb.model.shared_state import SharedTaskState
-from mephisto_nb.providers.link import MockProvider, MockProviderArgs
+from mephisto_nb.providers.link import LinkProvider, LinkProviderArgs
 from tests.chromium import FLAGS, find_chromium
 from tests.router.harness import TOKEN, shake_hands
 from tests.security.strangers import request
@@ -89,7 +89,7 @@ async def test_the_page_works_in_a_browser_without_one_complaint(start_router):
     router = start_router(content_security_policy=blueprint.get_content_security_policy())
     site = router.directory / "site"
     blueprint.build_site(site)
-    wrapper = MockProvider(MockProviderArgs()).get_wrapper_js_path()
+    wrapper = LinkProvider(LinkProviderArgs()).get_wrapper_js_path()
     (site / "wrap_crowd_source.js").write_text(wrapper.read_text())
     complaints = []
     async with shake_hands(router.address) as operator, async_playwright() as playwright:

@@ -132,7 +132,7 @@ def test_a_table_that_is_gone_is_told_as_our_error(sqlite_url: str) -> None:
 def test_a_number_beyond_the_column_is_told_as_our_error(empty_url: str) -> None:
     database = SQLDatabase(empty_url)
     with pytest.raises(DatabaseError, match="Granting a qualification failed"):
-        database.people.grant_qualification("careful", "ann", "mock", 2**70)
+        database.people.grant_qualification("careful", "ann", "link", 2**70)
     database.close()
 
 

@@ -19,7 +19,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, text
 
 from mephisto_nb.errors import DatabaseError, SchemaVersionError
-from mephisto_nb.model.records import AS_LAUNCHED
+from mephisto_nb.model.records import AS_LAUNCHED, LINK
 from mephisto_nb.storage.connect import REVISIONS, make_alembic_config, parse_url
 from mephisto_nb.storage.sql_database import SQLDatabase
 from mephisto_nb.storage.tables import metadata
@@ -125,7 +125,7 @@ def test_a_database_of_each_old_schema_opens(revision: str, tmp_path: Path) -> N
     assert payments == (["Well done!"] if revision >= "0003" else [])
     reviews = [(row["after"], row["note"]) for row in database.reviews.read_reviews([run.task_run_id])]
     assert reviews == ([("accepted", "clear")] if revision >= "0003" else [])
-    assert database.people.get_worker_facts(run.task_run_id, "mock", ["ann"])["ann"].grants == {"careful": 5}
+    assert database.people.get_worker_facts(run.task_run_id, LINK, ["ann"])["ann"].grants == {"careful": 5}
     gates = [(row["gate"], row["worker_name"], row["passed"]) for row in database.runs.read_gates([run.task_run_id])]
     assert gates == ([("onboarding", "bob", None), ("time", "ann", True)] if revision >= "0004" else [])
     database.close()

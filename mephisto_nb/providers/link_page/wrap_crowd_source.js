@@ -113,7 +113,7 @@ window._MEPHISTO_CONFIG_.set("run_id", "");
     worker_name: window.getWorkerName(),
     agent_registration_id: `${window.getAssignmentId()}-${window.getWorkerName()}`,
     assignment_id: window.getAssignmentId(),
-    provider_type: "mock",
+    provider_type: "link",
     ...(readKey() && { worker_key: readKey() }),
   });
 

@@ -16,23 +16,24 @@ from mephisto_nb.errors import ConflictError
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.people import Act, ActKind, WorkerKey
-from mephisto_nb.model.records import Agent, RunPay, WorkerFacts
+from mephisto_nb.model.records import LINK, Agent, RunPay, Worker, WorkerFacts
 from mephisto_nb.model.states import PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.people import undo_of
 from mephisto_nb.testing.contracts._samples import DatabaseFixtures, SampleRun, change_unit, make_event
+from mephisto_nb.utils.ids import new_id
 
 
 def _facts(database: Database, run: SampleRun, name: str = "ann") -> WorkerFacts:
-    return database.people.get_worker_facts(run.id, "mock", [name])[name]
+    return database.people.get_worker_facts(run.id, LINK, [name])[name]
 
 
 class PeopleContract(DatabaseFixtures):
     """Requesters, qualifications and grants one by one, and `PeopleStore.get_worker_facts`."""
 
     def test_a_requester_is_made_once_for_each_provider(self, database: Database) -> None:
-        lab = database.people.get_or_create_requester("lab", "mock")
-        assert lab == database.people.get_or_create_requester("lab", "mock")
+        lab = database.people.get_or_create_requester("lab", LINK)
+        assert lab == database.people.get_or_create_requester("lab", LINK)
         assert lab.requester_id != database.people.get_or_create_requester("lab", "mturk").requester_id
 
     def test_a_qualification_is_made_once(self, database: Database) -> None:
@@ -41,8 +42,8 @@ class PeopleContract(DatabaseFixtures):
         assert (made.name, made.description) == ("careful", "passed the test")
 
     def test_a_worker_never_seen_has_no_facts(self, database: Database, run: SampleRun) -> None:
-        assert database.people.get_worker_facts(run.id, "mock", ["ann"]) == {}
-        assert database.people.get_worker_facts(run.id, "mock", []) == {}
+        assert database.people.get_worker_facts(run.id, LINK, ["ann"]) == {}
+        assert database.people.get_worker_facts(run.id, LINK, []) == {}
 
     def test_a_worker_is_known_to_their_provider_only(self, database: Database, run: SampleRun) -> None:
         worker = run.add_worker("ann")
@@ -50,24 +51,24 @@ class PeopleContract(DatabaseFixtures):
         assert database.people.get_worker_facts(run.id, "mturk", ["ann"]) == {}
 
     def test_a_grant_makes_worker_and_qualification(self, database: Database, run: SampleRun) -> None:
-        database.people.grant_qualification("careful", "ann", "mock", 3)
+        database.people.grant_qualification("careful", "ann", LINK, 3)
         assert _facts(database, run).grants == {"careful": 3}
 
     def test_a_second_grant_changes_the_value(self, database: Database, run: SampleRun) -> None:
         for value in (3, 0, -5):
-            database.people.grant_qualification("careful", "ann", "mock", value)
-        database.people.grant_qualification("quick", "ann", "mock", 1)
+            database.people.grant_qualification("careful", "ann", LINK, value)
+        database.people.grant_qualification("quick", "ann", LINK, 1)
         assert _facts(database, run).grants == {"careful": -5, "quick": 1}
 
     def test_a_grant_belongs_to_one_worker(self, database: Database, run: SampleRun) -> None:
         run.add_worker("ben")
-        database.people.grant_qualification("careful", "ann", "mock", 3)
-        facts = database.people.get_worker_facts(run.id, "mock", ["ann", "ben", "eve"])
+        database.people.grant_qualification("careful", "ann", LINK, 3)
+        facts = database.people.get_worker_facts(run.id, LINK, ["ann", "ben", "eve"])
         assert {name: known.grants for name, known in facts.items()} == {"ann": {"careful": 3}, "ben": {}}
 
     def test_a_revoked_grant_is_gone(self, database: Database, run: SampleRun) -> None:
-        database.people.grant_qualification("careful", "ann", "mock", 3)
-        assert database.people.revoke_qualification("careful", "ann", "mock")
+        database.people.grant_qualification("careful", "ann", LINK, 3)
+        assert database.people.revoke_qualification("careful", "ann", LINK)
         assert _facts(database, run).grants == {}
 
     def test_what_there_is_not_is_revoked_without_making_it(self, database: Database, run: SampleRun) -> None:
@@ -76,13 +77,13 @@ class PeopleContract(DatabaseFixtures):
         assert database.people.read_qualifications() == []
 
     def test_revoking_tells_whether_there_was_a_grant(self, database: Database) -> None:
-        assert not database.people.revoke_qualification("careful", "ann", "mock")
+        assert not database.people.revoke_qualification("careful", "ann", LINK)
         database.people.grant_qualification("careful", "ann", "mturk", 3)
-        assert not database.people.revoke_qualification("careful", "ann", "mock")
+        assert not database.people.revoke_qualification("careful", "ann", LINK)
 
     def test_a_worker_is_blocked_and_unblocked(self, database: Database, run: SampleRun) -> None:
         for blocked in (True, True, False):
-            database.people.set_worker_blocked("ann", "mock", blocked)
+            database.people.set_worker_blocked("ann", LINK, blocked)
             worker = _facts(database, run).worker
             assert worker is not None
             assert worker.blocked is blocked
@@ -109,13 +110,13 @@ class PeopleContract(DatabaseFixtures):
 
     def test_thousands_of_workers_are_looked_up_at_once(self, database: Database, run: SampleRun) -> None:
         for name in ("ann", "zoe"):
-            database.people.grant_qualification("careful", name, "mock", 3)
+            database.people.grant_qualification("careful", name, LINK, 3)
         names = ["ann", *(f"worker {n}" for n in range(3000)), "zoe"]
-        assert list(database.people.get_worker_facts(run.id, "mock", names)) == ["ann", "zoe"]
+        assert list(database.people.get_worker_facts(run.id, LINK, names)) == ["ann", "zoe"]
 
 
 def _workers(*names: str) -> tuple[WorkerKey, ...]:
-    return tuple(WorkerKey(name, "mock") for name in names)
+    return tuple(WorkerKey(name, LINK) for name in names)
 
 
 def _grant(*names: str, value: int | None = 1) -> Act:
@@ -232,9 +233,9 @@ class PeopleActsContract(DatabaseFixtures):
         assert database.people.read_qualifications()[0]["description"] == "old"
 
     def test_workers_of_one_name_and_two_providers_are_two(self, database: Database) -> None:
-        both = (WorkerKey("ann", "mock"), WorkerKey("ann", "prolific"))
+        both = (WorkerKey("ann", LINK), WorkerKey("ann", "prolific"))
         database.people.perform(Act(ActKind.GRANT, "careful", both, (1, 2)))
-        assert {(row[2], row[5]) for row in database.people.read_grants()} == {("mock", 1), ("prolific", 2)}
+        assert {(row[2], row[5]) for row in database.people.read_grants()} == {(LINK, 1), ("prolific", 2)}
 
     def test_thousands_are_granted_at_once(self, database: Database) -> None:
         names = [f"worker {n}" for n in range(3000)]
@@ -273,6 +274,14 @@ class PeopleActsContract(DatabaseFixtures):
 
 class StepsAboutPeopleContract(DatabaseFixtures):
     """`SetGrant` and `SetBlocked`: what a step of a run does to people."""
+
+    def test_who_is_simulated_is_so_until_a_person_comes(self, database: Database, run: SampleRun) -> None:
+        ann, bot = run.add_worker("ann"), Worker(new_id(), "bot", LINK, is_simulated=True)
+        run.commit(c.AddWorker(bot, 1001.0))
+        assert (_facts(database, run).worker, _facts(database, run, "bot").worker) == (ann, bot)
+        assert {row[1]: bool(row[5]) for row in database.people.read_workers()} == {"ann": False, "bot": True}
+        run.commit(c.SetReal(bot.worker_id))
+        assert _facts(database, run, "bot").worker == Worker(bot.worker_id, "bot", LINK)
 
     def test_the_last_of_several_grants_counts(self, database: Database, run: SampleRun) -> None:
         ann = run.add_worker("ann").worker_id
@@ -508,9 +517,9 @@ class TextContract(DatabaseFixtures):
     @hostile
     def test_a_worker_of_any_name_is_found_again(self, database: Database, run: SampleRun, text: str) -> None:
         worker = run.add_worker(text)
-        database.people.grant_qualification("careful", text, "mock", 2)
-        database.people.set_worker_blocked(text, "mock", True)
-        facts = database.people.get_worker_facts(run.id, "mock", [text, "somebody else"])
+        database.people.grant_qualification("careful", text, LINK, 2)
+        database.people.set_worker_blocked(text, LINK, True)
+        facts = database.people.get_worker_facts(run.id, LINK, [text, "somebody else"])
         assert list(facts) == [text]
         known = facts[text].worker
         assert known is not None
@@ -533,14 +542,12 @@ class TextContract(DatabaseFixtures):
 
     def test_names_that_any_database_can_hold_come_back_exactly(self, database: Database, run: SampleRun) -> None:
         worker = run.add_worker(_HOSTILE["not ASCII"])
-        assert (
-            database.people.get_worker_facts(run.id, "mock", [worker.worker_name])[worker.worker_name].worker == worker
-        )
+        assert database.people.get_worker_facts(run.id, LINK, [worker.worker_name])[worker.worker_name].worker == worker
 
     def test_very_long_names_are_told_apart(self, database: Database, run: SampleRun) -> None:
         names = [_LONG + "a", _LONG + "b"]
         ids = [run.add_worker(name).worker_id for name in names]
-        facts = database.people.get_worker_facts(run.id, "mock", names)
+        facts = database.people.get_worker_facts(run.id, LINK, names)
         assert [known.worker and known.worker.worker_id for known in facts.values()] == ids
         assert list(facts) == names
 

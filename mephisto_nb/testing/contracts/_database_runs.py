@@ -8,7 +8,7 @@ from mephisto_nb.errors import NotFoundError
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.gates import GateFinding, GateVerdict, HeldArrival, join_findings
 from mephisto_nb.model.packets import Packet, PacketType
-from mephisto_nb.model.records import RunSnapshot, Submission
+from mephisto_nb.model.records import LINK, RunSnapshot, Submission
 from mephisto_nb.model.states import AgentStatus, Gate, UnitStatus
 from mephisto_nb.ports.database import Database
 from mephisto_nb.testing.contracts._samples import DatabaseFixtures, SampleRun, change_agent, change_unit, make_event
@@ -204,16 +204,14 @@ class GatesContract(DatabaseFixtures):
     def test_a_row_counts_as_seen_in_all_runs_of_the_task(self, database: Database, run: SampleRun) -> None:
         _, kept = run.add_gate_unit("ann")
         again, other = SampleRun(database), SampleRun(database, task_name="another")
-        seen = [
-            database.people.get_worker_facts(one.id, "mock", ["ann"])["ann"].rows_seen for one in (run, again, other)
-        ]
+        seen = [database.people.get_worker_facts(one.id, LINK, ["ann"])["ann"].rows_seen for one in (run, again, other)]
         assert seen == [{kept.row.key}, {kept.row.key}, frozenset()]
 
     def test_units_of_gates_are_not_counted_with_the_work(self, database: Database, run: SampleRun) -> None:
         run.add_gate_unit("ann")
         again = SampleRun(database)
         assert database.runs.count_units([run.id]) == {run.id: {}}
-        assert database.people.get_worker_facts(again.id, "mock", ["ann"])["ann"].units_elsewhere == 0
+        assert database.people.get_worker_facts(again.id, LINK, ["ann"])["ann"].units_elsewhere == 0
 
     def test_pages_wait_until_they_are_released(self, database: Database, run: SampleRun) -> None:
         ann = run.add_worker("ann").worker_id
@@ -265,4 +263,4 @@ class GatesContract(DatabaseFixtures):
         )
         database.runs.delete_run(run.id)
         assert database.runs.read_gates([run.id]) == []
-        assert database.people.get_worker_facts(run.id, "mock", ["ann"])["ann"].rows_seen == frozenset()
+        assert database.people.get_worker_facts(run.id, LINK, ["ann"])["ann"].rows_seen == frozenset()

@@ -13,7 +13,7 @@ import pytest
 from mephisto_nb.errors import ClosedError, ConflictError
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.packets import Packet, PacketType
-from mephisto_nb.model.records import AS_LAUNCHED, Agent, Steering, Submission, TaskRun, Worker
+from mephisto_nb.model.records import AS_LAUNCHED, LINK, Agent, Steering, Submission, TaskRun, Worker
 from mephisto_nb.model.states import AgentStatus, UnitStatus
 from mephisto_nb.ports.database import Database
 from mephisto_nb.testing.contracts._samples import DatabaseFixtures, SampleRun, change_agent, change_unit, make_event
@@ -184,7 +184,7 @@ class GuardsContract(DatabaseFixtures):
 
     def test_a_worker_whom_somebody_else_added_is_a_conflict(self, run: SampleRun) -> None:
         run.add_worker("ann")
-        assert isinstance(run.refusal(c.AddWorker(Worker(new_id(), "ann", "mock"), 1.0)), ConflictError)
+        assert isinstance(run.refusal(c.AddWorker(Worker(new_id(), "ann", LINK), 1.0)), ConflictError)
 
     def test_an_agent_of_a_unit_that_is_not_there_is_a_conflict(self, run: SampleRun) -> None:
         agent = Agent(new_id(), "no unit", run.add_worker().worker_id, "r", AgentStatus.IN_TASK, 1.0)
@@ -303,10 +303,10 @@ class SharingContract(DatabaseFixtures):
     ) -> None:
         def grant(one: Database) -> None:
             for number in range(20):
-                one.people.grant_qualification("careful", f"worker {number}", "mock", number)
+                one.people.grant_qualification("careful", f"worker {number}", LINK, number)
 
         _at_once(grant, [database, another])
-        facts = database.people.get_worker_facts(run.id, "mock", [f"worker {n}" for n in range(20)])
+        facts = database.people.get_worker_facts(run.id, LINK, [f"worker {n}" for n in range(20)])
         assert [known.grants for known in facts.values()] == [{"careful": n} for n in range(20)]
 
     def test_a_run_is_loaded_as_it_was_at_one_moment(self, database: Database, another: Database) -> None:

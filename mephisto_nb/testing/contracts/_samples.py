@@ -10,7 +10,7 @@ import pytest
 from mephisto_nb._typing import JSON
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.gates import ONBOARDING_PREFIX, GateRow, GateUnit, OnboardingAgent
-from mephisto_nb.model.records import Agent, Assignment, Event, Payment, Submission, TaskRun, Unit, Worker
+from mephisto_nb.model.records import LINK, Agent, Assignment, Event, Payment, Submission, TaskRun, Unit, Worker
 from mephisto_nb.model.reviews import Review
 from mephisto_nb.model.states import AGENT_OF_DECIDED, AgentStatus, Gate, PaymentKind, UnitStatus
 from mephisto_nb.ports.database import Database
@@ -31,7 +31,7 @@ class SampleRun:
     """
 
     def __init__(
-        self, database: Database, *, task_name: str = "survey", provider_type: str = "mock", **fields: Any
+        self, database: Database, *, task_name: str = "survey", provider_type: str = LINK, **fields: Any
     ) -> None:
         self.database = database
         task = database.runs.get_or_create_task(task_name)

@@ -9,16 +9,16 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from mephisto_nb.ports.crowd_provider import Identity
-from mephisto_nb.providers.link import MockProvider, MockProviderArgs
+from mephisto_nb.providers.link import LinkProvider, LinkProviderArgs
 from mephisto_nb.utils.proofs import Secret
 
 URL = "http://127.0.0.1:3000"
-provider = MockProvider(MockProviderArgs(signed_links=False))
+provider = LinkProvider(LinkProviderArgs(signed_links=False))
 
 
-def signing(secret: str = "s" * 64) -> MockProvider:
+def signing(secret: str = "s" * 64) -> LinkProvider:
     """Return a provider of a run with this secret."""
-    made = MockProvider(MockProviderArgs())
+    made = LinkProvider(LinkProviderArgs())
     made.take_run_secret(Secret(secret))
     return made
 
@@ -34,7 +34,7 @@ def come_by(link: str, **changes: Any) -> dict[str, Any]:
 
 
 def test_a_registration_names_its_worker() -> None:
-    data = {"worker_name": " Ann Lee ", "agent_registration_id": "token-Ann Lee", "provider_type": "mock"}
+    data = {"worker_name": " Ann Lee ", "agent_registration_id": "token-Ann Lee", "provider_type": "link"}
     assert provider.identify(data) == Identity("Ann Lee", "token-Ann Lee")
 
 
@@ -112,9 +112,9 @@ def test_what_is_almost_the_key_is_not_the_key(change: Any) -> None:
 
 
 def test_a_provider_that_no_run_has_given_its_secret_believes_nobody() -> None:
-    link = MockProvider(MockProviderArgs()).get_worker_url(URL, "ann")
+    link = LinkProvider(LinkProviderArgs()).get_worker_url(URL, "ann")
     with pytest.raises(ValueError, match="This link is not complete"):
-        MockProvider(MockProviderArgs()).identify(come_by(link))
+        LinkProvider(LinkProviderArgs()).identify(come_by(link))
 
 
 def test_a_key_has_128_bits_in_the_part_that_browsers_never_send() -> None:

@@ -1,0 +1,165 @@
+"""What every `CrowdProvider` has to do.
+
+To test a provider, subclass `ProviderContract`, or `SignedLinksContract` where nobody is believed without the key of
+their own link; give it the fixture `make_provider`, and say what a page sends::
+
+    class TestMyProvider(ProviderContract):
+        @pytest.fixture
+        def make_provider(self):
+            return lambda: MyProvider(MyProviderArgs())
+
+        def register(self, link):
+            return {"name": parse_qs(urlsplit(link).query)["name"][0]}
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, TypeAlias
+
+import pytest
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.config.registry import PluginShelf
+from mephisto_nb.errors import ConfigError, UsageError
+from mephisto_nb.model.task_run_args import TaskRunArgs
+from mephisto_nb.ports.crowd_provider import CrowdProvider, CrowdVerb, CrowdWork
+from mephisto_nb.utils.proofs import Secret
+
+MakeProvider: TypeAlias = Callable[[], CrowdProvider[Any]]
+
+_URL = "http://127.0.0.1:3000"
+_SECRET, _ANOTHER = "5ec4e7" * 11, "a0074e4" * 10
+_WORK = CrowdWork("key", "unit", "agent", "worker-one", "registration", 0.5, "Thank you")
+_METHODS = {
+    CrowdVerb.APPROVE: "approve_work",
+    CrowdVerb.REJECT: "reject_work",
+    CrowdVerb.BONUS: "pay_bonus",
+    CrowdVerb.MESSAGE: "send_message",
+    CrowdVerb.BLOCK: "block_worker",
+}
+
+
+class ProviderContract:
+    """All that is asked of a `CrowdProvider` without any crowd behind it."""
+
+    #: Names that the crowd gives its workers.
+    names: ClassVar[Sequence[str]] = ("worker-one", "worker-two")
+
+    @pytest.fixture
+    def make_provider(self) -> MakeProvider:
+        """Supplied by the subclass: a function that makes the same provider anew, as each kernel does."""
+        raise NotImplementedError(f"{type(self).__name__} has to supply the fixture 'make_provider'.")
+
+    @pytest.fixture
+    def provider(self, make_provider: MakeProvider) -> CrowdProvider[Any]:
+        """The provider of a run, with its secret."""
+        return with_secret(make_provider(), _SECRET)
+
+    def register(self, link: str) -> JSONObject:
+        """Supplied by the subclass: what a page that was opened by a worker's link sends as its ``provider_data``."""
+        raise NotImplementedError(f"{type(self).__name__} has to say what a page sends: register(link).")
+
+    def refused_tasks(self) -> Sequence[TaskRunArgs]:
+        """Return tasks that the crowd cannot take; at least one where `assert_task_args` is the provider's own."""
+        return ()
+
+    def test_its_settings_are_a_dataclass_that_names_it(self, provider: CrowdProvider[Any]) -> None:
+        settings = {field.name: field.default for field in dataclasses.fields(provider.ArgsClass)}
+        assert settings.get("_provider_type") == provider.PROVIDER_TYPE
+        assert isinstance(provider.args, provider.ArgsClass)
+
+    def test_it_can_be_registered_by_its_name_and_aliases(self, provider: CrowdProvider[Any]) -> None:
+        shelf = PluginShelf("provider", "no such group", CrowdProvider, "PROVIDER_TYPE")
+        shelf.register(type(provider))
+        found = [shelf.get(name) for name in (provider.PROVIDER_TYPE, *provider.ALIASES)]
+        assert set(found) == {type(provider)}
+
+    def test_a_plain_task_is_taken_and_what_cannot_be_is_refused(self, provider: CrowdProvider[Any]) -> None:
+        provider.assert_task_args(TaskRunArgs(task_name="t", task_title="T", task_description="D", task_reward=0.1))
+        refused = self.refused_tasks()
+        assert bool(refused) == (type(provider).assert_task_args is not CrowdProvider.assert_task_args)
+        for task in refused:
+            with pytest.raises(ConfigError):
+                provider.assert_task_args(task)
+
+    def test_its_script_is_there_and_tells_who_comes(self, provider: CrowdProvider[Any]) -> None:
+        script = provider.get_wrapper_js_path().read_text(encoding="utf-8")
+        assert "getAgentRegistration" in script
+
+    def test_a_workers_link_leads_back_to_that_worker(self, provider: CrowdProvider[Any]) -> None:
+        links = [provider.get_worker_url(_URL, name) for name in self.names]
+        assert [provider.identify(self.register(link)).worker_name for link in links] == list(self.names)
+
+    def test_who_registers_again_is_the_same_also_after_a_restart(
+        self, provider: CrowdProvider[Any], make_provider: MakeProvider
+    ) -> None:
+        data = self.register(provider.get_worker_url(_URL, self.names[0]))
+        later = with_secret(make_provider(), _SECRET)
+        assert provider.identify(data) == provider.identify(dict(data)) == later.identify(data)
+
+    @pytest.mark.parametrize("value", [None, "", 7, True, [], {}, ["worker-one"]], ids=repr)
+    def test_a_registration_that_names_nobody_is_a_value_error(self, provider: CrowdProvider[Any], value: Any) -> None:
+        data = self.register(provider.get_worker_url(_URL, self.names[0]))
+        for hostile in ({}, dict.fromkeys(data, value)):
+            with pytest.raises(ValueError, match=r"\w"):
+                provider.identify(hostile)
+
+    async def test_an_offer_is_taken_back_twice_without_harm(self, provider: CrowdProvider[Any]) -> None:
+        await provider.setup_resources_for_task_run("run", _URL)
+        await provider.cleanup_resources_from_task_run("run")
+        await provider.cleanup_resources_from_task_run("run")
+        data = self.register(provider.get_worker_url(_URL, self.names[0]))
+        assert provider.identify(data).worker_name == self.names[0]
+
+    def test_the_runs_secret_is_shown_nowhere(self, provider: CrowdProvider[Any]) -> None:
+        shown = [repr(provider), repr(vars(provider)), str(provider), provider.get_worker_url(_URL, self.names[0])]
+        assert [text for text in shown if _SECRET in text] == []
+
+    @pytest.mark.parametrize("verb", CrowdVerb)
+    async def test_it_can_do_what_it_says_and_refuses_the_rest(
+        self, provider: CrowdProvider[Any], verb: CrowdVerb
+    ) -> None:
+        method = _METHODS[verb]
+        is_its_own = getattr(type(provider), method) is not getattr(CrowdProvider, method)
+        assert is_its_own == (verb in provider.CAN)
+        if not is_its_own:
+            with pytest.raises(UsageError, match=provider.PROVIDER_TYPE):
+                await getattr(provider, method)(_WORK)
+
+    def test_its_fees_are_a_share_and_its_frames_are_sites(self, provider: CrowdProvider[Any]) -> None:
+        assert 0 <= provider.FEE_RATE < 1
+        assert [site for site in provider.FRAME_ANCESTORS if not site or set(site) & set(" ;,\r\n")] == []
+
+
+class SignedLinksContract(ProviderContract):
+    """What is asked of a provider that believes nobody without the key of their own link."""
+
+    def test_a_link_of_another_run_is_refused(self, provider: CrowdProvider[Any], make_provider: MakeProvider) -> None:
+        other = with_secret(make_provider(), _ANOTHER)
+        with pytest.raises(ValueError, match=r"\w"):
+            provider.identify(self.register(other.get_worker_url(_URL, self.names[0])))
+
+    def test_the_key_of_one_is_not_the_key_of_another(self, provider: CrowdProvider[Any]) -> None:
+        data = self.register(provider.get_worker_url(_URL, self.names[0]))
+        forged = {key: str(value).replace(self.names[0], self.names[1]) for key, value in data.items()}
+        assert forged != data
+        with pytest.raises(ValueError, match=r"\w"):
+            provider.identify(forged)
+
+    def test_a_link_that_was_cut_short_is_refused(self, provider: CrowdProvider[Any]) -> None:
+        link = provider.get_worker_url(_URL, self.names[0])
+        with pytest.raises(ValueError, match=r"\w"):
+            provider.identify(self.register(link[:-1]))
+
+    def test_without_the_runs_secret_nobody_is_believed(self, make_provider: MakeProvider) -> None:
+        link = make_provider().get_worker_url(_URL, self.names[0])
+        with pytest.raises(ValueError, match=r"\w"):
+            make_provider().identify(self.register(link))
+
+
+def with_secret(provider: CrowdProvider[Any], secret: str) -> CrowdProvider[Any]:
+    """Return the provider once a run has given it this secret."""
+    provider.take_run_secret(Secret(secret))
+    return provider
