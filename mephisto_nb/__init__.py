@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from mephisto_nb.operator import Operator as Operator
     from mephisto_nb.ports.architect import Architect as Architect
     from mephisto_nb.ports.blueprint import Blueprint as Blueprint
-    from mephisto_nb.ports.bot import Bot as Bot
     from mephisto_nb.ports.crowd_provider import CrowdProvider as CrowdProvider
+    from mephisto_nb.ports.task_runner import Bot as Bot
     from mephisto_nb.ports.task_runner import TaskRunner as TaskRunner
     from mephisto_nb.run import TaskRun as TaskRun
     from mephisto_nb.tasks import FormTask as FormTask
@@ -40,7 +40,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Architect": "ports.architect",
     "Blueprint": "ports.blueprint",
-    "Bot": "ports.bot",
+    "Bot": "ports.task_runner",
     "CrowdProvider": "ports.crowd_provider",
     "FormTask": "tasks",
     "InitializationData": "model.shared_state",

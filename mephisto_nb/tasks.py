@@ -27,7 +27,7 @@ from mephisto_nb.errors import ConfigError
 from mephisto_nb.kernel.launch import naming_parameters
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.pages import page_of, row_of
-from mephisto_nb.ports.bot import Bot
+from mephisto_nb.ports.task_runner import Bot
 
 
 @dataclass(frozen=True, repr=False)

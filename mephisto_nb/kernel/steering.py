@@ -10,7 +10,7 @@ from mephisto_nb.errors import ClosedError
 from mephisto_nb.kernel.live_run import LiveRun
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.rules import steering
-from mephisto_nb.rules.launching import check_limits
+from mephisto_nb.rules.steering import check_limits
 from mephisto_nb.rules.step import Step
 
 

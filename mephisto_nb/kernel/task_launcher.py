@@ -16,8 +16,8 @@ from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.rules import steering
-from mephisto_nb.rules.launching import create, launch_more, reopen_expired
 from mephisto_nb.rules.run_state import RunState
+from mephisto_nb.rules.steering import create, launch_more, reopen_expired
 from mephisto_nb.rules.step import Step
 
 Data = Iterable[InitializationData] | AsyncIterable[InitializationData]

@@ -2,20 +2,148 @@
 
 Each act leaves one row about the run in the event log, with what was before and what is after; an act that changes
 nothing leaves none.
+
+Work is put on offer.
+
+The limits that can be changed while a run lasts, and whom a change concerns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
+from numbers import Integral, Real
 from typing import Any
 
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.errors import ConfigError
+from mephisto_nb.model.records import Assignment, Unit
+from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.rules.departures import expire_assigned, expire_open
-from mephisto_nb.rules.launching import limits_of, unheld_units
-from mephisto_nb.rules.run_state import RunState
+from mephisto_nb.rules.run_state import RunRules, RunState
+from mephisto_nb.rules.seating import seats_of
 from mephisto_nb.rules.step import Step
+
+#: What `TaskRunArgs` calls each, and `RunRules`.
+LIMITS: Mapping[str, str] = {
+    "max_num_concurrent_units": "max_num_concurrent_units",
+    "maximum_units_per_worker": "maximum_units_per_worker",
+    "task_reward": "pay_amount",
+}
+
+
+def check_limits(**limits: object) -> dict[str, float]:
+    """Return the limits that are to change, each a number that can be.
+
+    Raises
+    ------
+    ConfigError
+        There is no such limit, none is given, or one cannot be: a limit is a whole number of 0 or more, a reward a
+        number of 0 or more.
+    """
+    unknown = [name for name in limits if name not in LIMITS]
+    given = {name: value for name, value in limits.items() if value is not None}
+    if unknown or not given:
+        found = f"{unknown[0]!r} is none of them" if unknown else "none was given"
+        raise ConfigError(f"The limits that can be changed are {', '.join(LIMITS)}, but {found}. Name one of these.")
+    return {name: _reward(value) if name == "task_reward" else _count(name, value) for name, value in given.items()}
+
+
+def _count(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
+        raise ConfigError(f"{name} cannot become {value!r}. Give a whole number; 0 means no limit.")
+    return int(value)
+
+
+def _reward(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value < 0:
+        raise ConfigError(f"task_reward cannot become {value!r}. Give US dollars for one unit, 0 or more.")
+    return float(value)
+
+
+def limits_of(rules: RunRules) -> dict[str, float]:
+    """Return the limits in force, by the names that `TaskRunArgs` has for them."""
+    return {name: getattr(rules, field) for name, field in LIMITS.items()}
+
+
+def unheld_units(state: RunState) -> list[Unit]:
+    """Return the units that nobody has or answered yet."""
+    return state.units_in(UnitStatus.CREATED, UnitStatus.LAUNCHED)
+
+
+def count_over_limit(state: RunState, limit: float) -> int:
+    """Return how many units on offer would have to wait if no more than `limit` (0: all) were open at once."""
+    return min(state.counts[UnitStatus.LAUNCHED], max(0, state.num_out - int(limit))) if limit else 0
+
+
+def create(step: Step, data: list[InitializationData]) -> None:
+    """Turn data into assignments and units; nothing is on offer yet."""
+    first = step.state.num_assignments
+    assignments, units = [], []
+    for index, item in enumerate(data, start=first):
+        assignment = Assignment(step.new_id(), step.state.task_run_id, index, item.shared, item.unit_data)
+        assignments.append(assignment)
+        pay = step.state.rules.pay_amount
+        units += [Unit(step.new_id(), assignment.assignment_id, i, pay) for i in range(len(item.unit_data))]
+    step.add_assignments(assignments, units)
+
+
+def launch_more(step: Step) -> int:
+    """Put units on offer, up to the limit; return how many those were. What is over a limit that was lowered waits."""
+    _withdraw(step)
+    limit, launched = step.state.rules.max_num_concurrent_units, 0
+    while step.state.closing is None and not step.state.is_paused:
+        unit = step.state.next_created()
+        if unit is None or (limit and not _has_room(step, unit, limit)):
+            break
+        step.change_unit(unit, UnitStatus.LAUNCHED, "put on offer", "operator")
+        launched += 1
+    return launched
+
+
+def _has_room(step: Step, unit: Unit, limit: int) -> bool:
+    """Return whether one more unit may be open; the seats of people who do something together are opened together."""
+    state, seats = step.state, seats_of(step.state, unit.assignment_id)
+    if len(seats) > 1 and seats[0] is not unit:
+        return True
+    return state.num_out + max(1, len(seats)) <= limit or (len(seats) > 1 and not state.num_out)
+
+
+def _withdraw(step: Step) -> None:
+    """Take units off the offer, the newest first, until as few are open as the limit says."""
+    state = step.state
+    over = count_over_limit(state, state.rules.max_num_concurrent_units)
+    if not over or state.closing is not None:
+        return
+    for unit_id in list(islice(_newest_on_offer(state), over)) if state.rules.partners is None else _whole(state, over):
+        step.change_unit(state.units[unit_id], UnitStatus.CREATED, "fewer units may be open at once", "operator")
+        state.created.appendleft(unit_id)
+
+
+def _newest_on_offer(state: RunState) -> Iterator[str]:
+    return (unit_id for unit_ids in reversed(state.launched.values()) for unit_id in reversed(unit_ids))
+
+
+def _whole(state: RunState, over: int) -> list[str]:
+    """Return units to withdraw where several people do one assignment: all its seats, or none."""
+    found: list[str] = []
+    for assignment_id, unit_ids in reversed(state.launched.items()):
+        is_untouched = len(unit_ids) == max(1, len(seats_of(state, assignment_id)))
+        if is_untouched and len(found) < over and len(found) + len(unit_ids) < state.num_out:
+            found += reversed(unit_ids)
+    return found
+
+
+def reopen_expired(step: Step) -> int:
+    """Bring back the units of an ended run that nobody answered; return how many those were."""
+    units = [unit for unit in step.state.units_in(UnitStatus.EXPIRED) if unit.is_real]
+    for unit in units:
+        step.change_unit(unit, UnitStatus.CREATED, "the run is resumed", "operator")
+    return len(units)
+
 
 _WHO = "operator"
 

@@ -14,8 +14,7 @@ from mephisto_nb.config.typed_config import with_gates
 from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
 from mephisto_nb.model.task_run_args import PartnerRules, WhenLeft, WhenWaited
-from mephisto_nb.ports.bot import Bot
-from mephisto_nb.ports.task_runner import TaskRunner
+from mephisto_nb.ports.task_runner import Bot, TaskRunner
 
 
 async def talks(data: Any, agents: Any) -> None:

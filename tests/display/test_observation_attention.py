@@ -17,8 +17,7 @@ from mephisto_nb.kernel.client_io_handler import Absence
 from mephisto_nb.kernel.live_run import RunTally
 from mephisto_nb.model.packets import PacketType
 from mephisto_nb.model.states import AgentStatus
-from mephisto_nb.rules.launching import launch_more
-from mephisto_nb.rules.steering import change_limits, pause
+from mephisto_nb.rules.steering import change_limits, launch_more, pause
 from tests.rules.rehearsal import Rehearsal, facts_of
 
 HOSTILE = "<script>alert(1)</script>"

@@ -13,7 +13,7 @@ import pytest
 from mephisto_nb.errors import ConfigError, PartnerLeftError
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
-from mephisto_nb.ports.bot import Bot
+from mephisto_nb.ports.task_runner import Bot
 from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.fake_clock import FakeClock
 from mephisto_nb.testing.simulated_workers import SimulatedTalk

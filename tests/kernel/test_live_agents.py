@@ -12,8 +12,7 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.kernel.talk.agents import BotAgent, Group, RunningAgent, Seat
 from mephisto_nb.kernel.talk.talk import Entry, Talk
 from mephisto_nb.model.packets import Packet
-from mephisto_nb.ports.bot import Bot
-from mephisto_nb.ports.task_runner import Turn
+from mephisto_nb.ports.task_runner import Bot, Turn
 
 
 class Engine:

@@ -12,8 +12,8 @@ from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.rules.arrivals import Arrival, Outcome, arrive
 from mephisto_nb.rules.departures import leave
 from mephisto_nb.rules.eligibility import Refusal
-from mephisto_nb.rules.launching import create, launch_more
 from mephisto_nb.rules.run_state import RunRules, RunState
+from mephisto_nb.rules.steering import create, launch_more
 from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.submissions import submit
 

@@ -24,8 +24,8 @@ from mephisto_nb.rules.arrivals import Arrival, Held, Outcome, arrive, release
 from mephisto_nb.rules.departures import leave, pass_time
 from mephisto_nb.rules.gates.state import GateJob, GateJobKind
 from mephisto_nb.rules.gates.verdicts import Supply, conclude, give_up, hand_in
-from mephisto_nb.rules.launching import create, launch_more
 from mephisto_nb.rules.run_state import RunRules, RunState, state_from_snapshot
+from mephisto_nb.rules.steering import create, launch_more
 from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.submissions import submit
 from mephisto_nb.storage.sql_database import SQLDatabase

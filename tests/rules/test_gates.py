@@ -12,8 +12,8 @@ from mephisto_nb.model.states import AgentStatus, Gate, UnitStatus
 from mephisto_nb.rules.arrivals import Held
 from mephisto_nb.rules.departures import expire_open, leave, pass_time
 from mephisto_nb.rules.gates.gold import gold_is_due
-from mephisto_nb.rules.launching import launch_more, reopen_expired
 from mephisto_nb.rules.run_state import RunRules, state_from_snapshot
+from mephisto_nb.rules.steering import launch_more, reopen_expired
 from tests.rules.gated import RIGHT, WRONG, Gated, code_of
 
 TRAINED = {"onboarding": "trained"}

@@ -15,9 +15,8 @@ from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, UnitStatus
 from mephisto_nb.rules.arrivals import Arrival, arrive
 from mephisto_nb.rules.departures import expire_assigned, expire_open, leave, pass_time
-from mephisto_nb.rules.launching import create, launch_more, reopen_expired
 from mephisto_nb.rules.run_state import RunRules, RunState, state_from_snapshot
-from mephisto_nb.rules.steering import change_limits, expire, pause, resume
+from mephisto_nb.rules.steering import change_limits, create, expire, launch_more, pause, reopen_expired, resume
 from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.submissions import submit
 from mephisto_nb.storage.sql_database import SQLDatabase

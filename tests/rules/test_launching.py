@@ -9,7 +9,7 @@ from mephisto_nb.model.changes import AddAssignments, ChangeUnit, GeneratorDone,
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.rules.departures import expire_open
-from mephisto_nb.rules.launching import create, launch_more, reopen_expired
+from mephisto_nb.rules.steering import create, launch_more, reopen_expired
 from tests.rules.rehearsal import Rehearsal
 
 

@@ -14,8 +14,8 @@ from mephisto_nb.model.records import Agent
 from mephisto_nb.model.states import AGENT_ACTIVE, AgentStatus, UnitStatus
 from mephisto_nb.model.task_run_args import PartnerRules, WhenLeft, WhenWaited
 from mephisto_nb.rules.departures import expire_open, pass_time
-from mephisto_nb.rules.launching import launch_more
 from mephisto_nb.rules.seating import finish
+from mephisto_nb.rules.steering import launch_more
 from tests.rules.rehearsal import Rehearsal
 
 WAITING, AT_WORK = AgentStatus.WAITING, AgentStatus.IN_TASK

@@ -11,8 +11,16 @@ from mephisto_nb.model.records import AS_LAUNCHED, Event, Steering
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.rules.departures import pass_time
-from mephisto_nb.rules.launching import create, launch_more
-from mephisto_nb.rules.steering import change_limits, expire, pause, resume, shut_down, shut_down_at_once
+from mephisto_nb.rules.steering import (
+    change_limits,
+    create,
+    expire,
+    launch_more,
+    pause,
+    resume,
+    shut_down,
+    shut_down_at_once,
+)
 from tests.rules.rehearsal import Rehearsal, facts_of
 
 

@@ -7,7 +7,7 @@ import pytest
 from mephisto_nb.model.records import Agent, Submission
 from mephisto_nb.model.states import AGENT_LEFT, AgentStatus, UnitStatus
 from mephisto_nb.rules.departures import expire_assigned, expire_open
-from mephisto_nb.rules.launching import reopen_expired
+from mephisto_nb.rules.steering import reopen_expired
 from mephisto_nb.rules.submissions import submit
 from tests.rules.rehearsal import Rehearsal
 

@@ -21,8 +21,7 @@ from mephisto_nb.blueprints.static_html.args import given
 from mephisto_nb.errors import ConfigError, PartnerLeftError
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.model.task_run_args import PartnerRules, WhenLeft, WhenWaited
-from mephisto_nb.ports.bot import Bot
-from mephisto_nb.ports.task_runner import LiveAgent, LiveAgents, TaskRunner, Turn
+from mephisto_nb.ports.task_runner import Bot, LiveAgent, LiveAgents, TaskRunner, Turn
 from mephisto_nb.rules.gates.table import unit_gates
 
 #: What is asked at the end where nothing else is.

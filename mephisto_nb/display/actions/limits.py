@@ -18,8 +18,8 @@ from mephisto_nb.display.actions._base import (
 )
 from mephisto_nb.display.words import count
 from mephisto_nb.model.money import dollars
-from mephisto_nb.rules.launching import check_limits, count_over_limit, limits_of, unheld_units
 from mephisto_nb.rules.run_state import RunState
+from mephisto_nb.rules.steering import check_limits, count_over_limit, limits_of, unheld_units
 
 
 class ChangeLimits(Action):

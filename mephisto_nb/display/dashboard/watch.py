@@ -32,8 +32,8 @@ from mephisto_nb.model.records import RunPay
 from mephisto_nb.model.states import UNIT_ANSWERED, AgentStatus, UnitStatus
 from mephisto_nb.model.task_run_args import minimum_hourly_pay_of
 from mephisto_nb.ports.clock import Timer
-from mephisto_nb.rules.launching import limits_of
 from mephisto_nb.rules.run_state import RunRules, RunState, state_from_snapshot
+from mephisto_nb.rules.steering import limits_of
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger
 

@@ -17,8 +17,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError, PartnerLeftError
 from mephisto_nb.kernel.talk.talk import Heard, Talk
 from mephisto_nb.model.packets import Packet, PacketType
-from mephisto_nb.ports.bot import Bot
-from mephisto_nb.ports.task_runner import LiveAgent, Turn
+from mephisto_nb.ports.task_runner import Bot, LiveAgent, Turn
 from mephisto_nb.utils.ids import new_id
 from mephisto_nb.utils.user_code import call
 

@@ -20,8 +20,7 @@ from mephisto_nb.model.records import Agent
 from mephisto_nb.model.states import AGENT_ACTIVE, AgentStatus
 from mephisto_nb.model.task_run_args import WhenLeft, WhenWaited
 from mephisto_nb.ports.blueprint import Blueprint
-from mephisto_nb.ports.bot import Bot
-from mephisto_nb.ports.task_runner import TaskRunner, Turn
+from mephisto_nb.ports.task_runner import Bot, TaskRunner, Turn
 from mephisto_nb.rules.departures import leave
 from mephisto_nb.rules.run_state import Meeting
 from mephisto_nb.rules.seating import finish, rules_for, tell_who_goes_on
