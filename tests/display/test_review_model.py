@@ -129,7 +129,7 @@ async def test_all_of_a_worker_and_all_of_a_filter_are_what_the_preview_said(ope
     }
     assert await ask(model, "preview", act) == (
         "4 answers of 1 worker will be approved. $1.40 will be owed: $1.00 of pay, $0.40 of bonuses. "
-        "The provider 'mock' pays nobody: the sum stays owed until operator.payments.mark_paid()."
+        "The provider 'link' pays nobody: the sum stays owed until operator.payments.mark_paid()."
     )
     assert (await ask(model, "act", act))["done"] == 4
     again = await ask(model, "act", act)
