@@ -28,9 +28,10 @@ GRANT_COLUMNS = (
     "worker_id", "worker_name", "provider_type", "qualification_id", "qualification_name", "value", "granted_at",
 )  # fmt: skip
 WORKER_COLUMNS = (
-    "worker_id", "worker_name", "provider_type", "blocked", "simulated", "runs", "units", "approved", "soft_rejected",
-    "rejected", "waiting", "left", "earned", "bonuses", "waiting_pay", "owed", "sent", "median_seconds", "hourly_pay",
-    "minimum_hourly_pay", "below_minimum", "qualifications", "notes", "first_seen_at", "last_seen_at",
+    "worker_id", "worker_name", "provider_type", "blocked", "simulated", "runs", "units", "approved",
+    "soft_rejected", "rejected", "waiting", "left", "earned", "bonuses", "waiting_pay", "owed",
+    "sent", "median_seconds", "hourly_pay", "minimum_hourly_pay", "below_minimum", "qualifications", "notes",
+    "first_seen_at", "last_seen_at",
 )  # fmt: skip
 HISTORY_COLUMNS = (
     "at", "worker_id", "worker_name", "provider_type", "action", "qualification_name", "value_before", "value", "why",

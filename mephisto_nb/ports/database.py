@@ -249,7 +249,7 @@ class PeopleStore(ABC):
 
     @abstractmethod
     def read_workers(self) -> Sequence[Sequence[Any]]:
-        """Return one row a worker, by name: id, name, provider, whether blocked, when they were first known.
+        """Return one row a worker, by name: id, name, provider, whether blocked, when first known, whether simulated.
 
         Called for the tables of workers, and to find out whom an act means.
         """

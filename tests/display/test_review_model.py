@@ -129,7 +129,7 @@ async def test_a_decision_on_a_worker_or_a_filter_matches_its_preview(operator: 
     }
     assert await ask(model, "preview", act) == (
         "4 answers of 1 worker will be approved. $1.40 will be owed: $1.00 of pay, $0.40 of bonuses. "
-        "The provider 'mock' pays nobody: the sum stays owed until operator.payments.mark_paid()."
+        "The provider 'link' pays nobody: the sum stays owed until operator.payments.mark_paid()."
     )
     assert (await ask(model, "act", act))["done"] == 4
     again = await ask(model, "act", act)
@@ -258,7 +258,7 @@ async def test_all_of_a_worker_are_not_those_of_a_namesake_in_another_crowd(
     monkeypatch.setattr(registry.PROVIDERS, "_classes", dict(registry.PROVIDERS._classes))
     registry.PROVIDERS.register(Generous, replace=True)
     ours, theirs = stored_run(operator, moods(2)), stored_run(operator, moods(2), crowd="generous")
-    model = ReviewPanel(operator.review.of([ours.task_run_id, theirs.task_run_id])).panel_model
+    model = operator.review([ours.task_run_id, theirs.task_run_id]).panel_model
     mine = ours.results().set_index("worker_name").loc["ann"]
     chosen = await ask(model, "choose", {"worker_id": mine["worker_id"].iloc[0]})
     assert chosen["worker"] == 2

@@ -300,7 +300,7 @@ async def test_files_that_are_gone_are_told_and_the_rest_is_imported(operator: O
 
 async def test_progress_is_shown_by_run(operator: Operator, old: OldDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[int, int]] = []
-    monkeypatch.setattr(type(operator), "progress", staticmethod(lambda what, done, total: told.append((done, total))))
+    monkeypatch.setattr(operator._runs, "progress", lambda what, done, total: told.append((done, total)))
     await operator.import_mephisto(old.root)
     assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
 

@@ -16,7 +16,8 @@ from mephisto_nb.operator import Operator
 from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.rules.step import Step
 from mephisto_nb.run import TaskRun
-from mephisto_nb.testing.simulated_workers import simulate_workers
+from mephisto_nb.testing.page_client import PageClient
+from mephisto_nb.testing.simulated_workers import SimulatedWorker, simulate_workers
 from tests.inside import parts_of
 from tests.kernel.runs import crowd_of, launch, rows, take, work_to_the_end
 
@@ -61,6 +62,21 @@ async def test_a_frame_goes_in_as_it_comes_out(operator: Operator) -> None:
     await run.completed()
     results = run.results()
     assert list(results["input.text"]) == list(results["answer.seen"]) == ["text 0", "text 1", "text 2"]
+
+
+async def test_what_a_rehearsal_owes_is_told_from_real_debts(operator: Operator) -> None:
+    run = await launch(operator, rows(2))
+    await simulate_workers(run.url, lambda data: data, num_workers=1, units_per_worker=1)
+    async with PageClient() as session:
+        ann = SimulatedWorker("ann", run.url, session)
+        registration = {"worker_name": "ann", "agent_registration_id": "page-ann", "provider_type": "link"}
+        packet = await ann.post("/request_agent", {"provider_data": registration})
+        await ann.submit(packet["data"]["agent_id"], {})
+    await run.completed()
+    await run.review.approve()
+    for frame in (operator.workers.frame(), run.payments(), operator.payments(), run.payments.owed()):
+        assert dict(zip(frame["worker_name"], frame["simulated"], strict=True)) == {"simulated-000": True, "ann": False}
+    assert list(operator.payments.owed()["worker_name"]) == ["ann", "simulated-000"]
 
 
 @pytest.mark.parametrize("kind", ["plain", "later"])

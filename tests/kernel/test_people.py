@@ -205,7 +205,7 @@ async def test_what_is_granted_to_nobody_is_not_made_as_the_preview_says(operato
 async def test_undo_leaves_what_came_with_a_decision_to_the_decisions_own(operator: Operator) -> None:
     run = stored_run(operator, [said(0, "ann", "glad")])
     decided = await run.review.approve(grant="careful", block=True)
-    with pytest.raises(NotFoundError, match=r"decision on an answer.*run\.undo_review"):
+    with pytest.raises(NotFoundError, match=r"decision on an answer.*run\.review\.undo"):
         await operator.workers.undo()
     await run.review.undo(decided)
     assert operator.qualifications.grants().empty
@@ -257,8 +257,8 @@ async def test_each_comparator_is_answered_with_a_reason(operator: Operator, com
 
 async def test_what_workers_earned_by_the_hour_is_told_across_runs(operator: Operator) -> None:
     await operator.qualifications.grant("careful", "ann", 4)
-    names = ("worker_id", "worker_name", "provider_type", "blocked", "created")
-    workers = [("a", "ann", "link", False, 1e9), ("b", "bob", "link", True, 1e9)]
+    names = ("worker_id", "worker_name", "provider_type", "blocked", "created", "simulated")
+    workers = [("a", "ann", "link", False, 1e9, False), ("b", "bob", "link", True, 1e9, True)]
     # 60 s and 180 s for 0.10 each, and a rejected one of 120 s: 0.20 + 0.40 of bonus, in 3 units of 120 s.
     work = [
         ("run", "a", "completed", 0.0, 60.0, "accepted", 0.1),

@@ -231,12 +231,12 @@ def thrifty(operator: Operator) -> Any:
 async def test_a_bonus_above_the_tasks_maximum_is_refused(thrifty: Any, act: str) -> None:
     told = r"A bonus of \$50\.00 is more than mephisto\.task\.maximum_bonus of 'thrifty', \$1\.00\. .*maximum_bonus=50"
     with pytest.raises(ConfigError, match=told):
-        await getattr(thrifty, act)(bonus=50)
+        await getattr(thrifty.review, act)(bonus=50)
     with pytest.raises(ConfigError, match=told):
         thrifty.review.preview(act, bonus=50)
     assert thrifty.review.decisions().empty
-    await getattr(thrifty, act)(thrifty.units().iloc[[0]], bonus=1.0)
-    await getattr(thrifty, act)(thrifty.units().iloc[[1]], bonus=50, maximum_bonus=50)
+    await getattr(thrifty.review, act)(thrifty.units().iloc[[0]], bonus=1.0)
+    await getattr(thrifty.review, act)(thrifty.units().iloc[[1]], bonus=50, maximum_bonus=50)
     assert thrifty.payments().query("kind == 'bonus'")["amount"].tolist() == [1.0, 50.0]
 
 

@@ -36,8 +36,8 @@ async def test_a_preview_says_what_comes_true(run: Any) -> None:
 async def test_a_preview_reads_as_sentences(run: Any) -> None:
     assert str(run.review.preview("approve", bonus=0.5, message="Thanks")) == (
         "3 answers of 2 workers will be approved. $2.25 will be owed: $0.75 of pay, $1.50 of bonuses. "
-        "The provider 'mock' pays nobody: the sum stays owed until operator.payments.mark_paid(). "
-        "The provider 'mock' sends no messages: yours is kept, and not sent."
+        "The provider 'link' pays nobody: the sum stays owed until operator.payments.mark_paid(). "
+        "The provider 'link' sends no messages: yours is kept, and not sent."
     )
     await run.review.approve(worker="bob", block=True)
     assert str(run.review.preview("reject")) == "2 answers of 1 worker will be rejected."
