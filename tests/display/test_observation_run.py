@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from mephisto_nb.display.dashboard.statistics import WINDOW
-from mephisto_nb.display.dashboard.watch import RunWatch, watch
+from mephisto_nb.display.dashboard.watch import RunWatch
 from mephisto_nb.errors import NotFoundError
 from mephisto_nb.model.states import UNIT_ANSWERED
 from mephisto_nb.operator import Operator
 from mephisto_nb.rules.step import Step
 from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.simulated_workers import simulate_workers
-from tests.inside import frames_of, live_of, parts_of
+from tests.inside import frames_of, live_of, parts_of, watch
 from tests.kernel.runs import crowd_of, launch, rows, take
 
 ACTIVE = ["accepted", "onboarding", "waiting", "in task"]
@@ -219,7 +219,7 @@ async def test_a_watch_of_ones_own_lets_go_of_the_run(operator: Operator) -> Non
     run = await launch(operator, rows(1))
     parts = parts_of(run)
     listeners = [list(one) for one in (parts.engine.listeners, parts.link.listeners, live_of(run).listeners)]
-    RunWatch(run).close()
+    RunWatch(frames_of(run)).close()
     assert [list(one) for one in (parts.engine.listeners, parts.link.listeners, live_of(run).listeners)] == listeners
 
 
@@ -248,7 +248,7 @@ async def test_a_state_that_had_to_be_read_again_is_looked_at_anew(operator: Ope
 
 async def test_the_clock_alone_makes_those_who_look_look_again(timed_operator: Operator, clock: Any) -> None:
     run = await launch(timed_operator, rows(1))
-    one, told = RunWatch(run), []
+    one, told = RunWatch(frames_of(run)), []
     one.on_change.append(lambda: told.append(one.state()["pace"]["per_hour"]))
     one.state()
     clock.advance(20.0)

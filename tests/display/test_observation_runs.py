@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from mephisto_nb.operator import Operator
 from mephisto_nb.testing.simulated_workers import simulate_workers
-from tests.inside import run_list
+from tests.inside import parts_of, run_list
 from tests.kernel.runs import crowd_of, launch, rows, take
 
 
@@ -53,7 +53,7 @@ async def test_runs_are_sorted_by_attention_then_activity_then_age(operator: Ope
     made = {name: await launch(operator, rows(1), task_name=name) for name in names}
     for name in ("old", "new"):
         await made[name].force_shutdown()
-    made["failed"].parts.link.trouble = "The router sleeps."
+    parts_of(made["failed"]).link.trouble = "The router sleeps."
     assert [run["name"] for run in run_list(operator).state()["runs"]] == ["failed", "live", "new", "old"]
 
 

@@ -10,11 +10,12 @@ import pytest
 from rich.console import Console
 
 import mephisto_nb as mnb
+from mephisto_nb import operator as operator_module
 from mephisto_nb.display import progress
-from mephisto_nb.display.progress import Bar, TerminalBar, WorkBars, duration, showing_runs, summary_of
+from mephisto_nb.display.progress import Bar, TerminalBar, WorkBars, duration, summary_of
 from mephisto_nb.operator import Operator
 from mephisto_nb.testing.simulated_workers import simulate_workers
-from tests.inside import parts_of, watch
+from tests.inside import parts_of, showing_runs, watch
 from tests.kernel.runs import crowd_of, end_routers, launch, rows, take
 
 
@@ -168,11 +169,12 @@ def test_a_bar_leaves_nothing_on_the_terminal() -> None:
 
 async def test_a_gentle_shutdown_says_for_how_many_it_waits(make_operator: Any, monkeypatch: Any) -> None:
     told: list[tuple[str, int, int]] = []
+    monkeypatch.setattr(operator_module, "show_progress", lambda *report: told.append(report))
     operator = make_operator()
     run = await launch(operator, rows(3))
     async with crowd_of(run.url) as worker:
         agents = {name: await take(worker(name)) for name in ("ann", "bob")}
-        monkeypatch.setattr(run, "_progress", lambda *report: told.append(report))
+        told.clear()
         ending = asyncio.ensure_future(run.shutdown())
         await parts_of(run).engine.wait_until(lambda state: state.closing is not None)
         for name, agent in agents.items():
@@ -184,7 +186,7 @@ async def test_a_gentle_shutdown_says_for_how_many_it_waits(make_operator: Any, 
 
 async def test_launches_exports_and_expiries_say_how_far_they_are(make_operator: Any, monkeypatch: Any) -> None:
     told: list[tuple[str, int, int]] = []
-    monkeypatch.setattr(Operator, "progress", staticmethod(lambda *report: told.append(report)))
+    monkeypatch.setattr(operator_module, "show_progress", lambda *report: told.append(report))
     operator = make_operator()
     run = await launch(operator, rows(3))
     await run.steering.expire_units()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from mephisto_nb.display.actions._base import DrivenRun
 from mephisto_nb.display.widgets.widget import Subject, WidgetServer
 from mephisto_nb.errors import NotFoundError
+from mephisto_nb.rules.run_state import RunRules, RunState
 
 
 class Source:
@@ -39,9 +42,6 @@ class Run:
     def __init__(self) -> None:
         self.calls: list[Any] = []
 
-    def preview(self, action: str, **arguments: Any) -> str:
-        return f"would {action} {arguments}"
-
     async def pause_launching(self) -> None:
         self.calls.append("pause")
 
@@ -57,13 +57,18 @@ class Page:
 
     def __init__(self) -> None:
         self.source, self.run = Source(), Run()
+        parts = SimpleNamespace(
+            engine=SimpleNamespace(state=RunState("run1", RunRules("link"), 0.0)),
+            provider=SimpleNamespace(FEE_RATE=0.0),
+        )
+        self.driven = DrivenRun(SimpleNamespace(parts=parts), self.run)  # type: ignore[arg-type]
         self.sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.server = WidgetServer(self.find, self.sent.put_nowait, asyncio.get_running_loop())
 
     async def find(self, topic: str) -> Subject:
         if topic == "gone":
             raise NotFoundError("There is no such run.")
-        return Subject(self.source, None if topic == "past" else self.run)
+        return Subject(self.source, None if topic == "past" else self.driven)
 
     async def ask(self, **message: Any) -> dict[str, Any]:
         self.server.handle({"view": "v", "request": 1, "topic": "run1", "args": {}, **message})
@@ -115,7 +120,7 @@ async def test_a_run_that_cannot_be_found_is_said_to_be_missing(page: Page) -> N
 
 async def test_actions_are_previewed_and_done(page: Page) -> None:
     reply = await page.ask(type="preview", action="limits", args={"task_reward": 0.2})
-    assert reply["result"] == "would limits {'task_reward': 0.2}"
+    assert reply["result"].startswith("Pay for a unit: $0.20 instead of $0.00, for 0 units that nobody has yet")
     await page.ask(type="act", action="limits", args={"task_reward": 0.2})
     await page.ask(type="act", action="pause")
     assert page.run.calls == [{"task_reward": 0.2}, "pause"]

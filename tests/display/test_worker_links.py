@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from mephisto_nb.display.actions import act, preview
+from mephisto_nb.display.actions._base import DrivenRun
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.people.acts import read_names
+from mephisto_nb.kernel.steering import RunSteering
 
 
 class LinkedRun:
@@ -21,14 +20,18 @@ class LinkedRun:
     def __init__(self, has_own_links: bool = True) -> None:
         self.has_own_links = has_own_links
 
-    def get_worker_urls(self, names: Iterable[str]) -> pd.DataFrame:
-        found = read_names(names)
-        return pd.DataFrame({"worker_name": found, "url": [f"{self.url}?w={name}" for name in found]}, dtype="string")
+    def get_worker_url(self, name: str) -> str:
+        return f"{self.url}?w={name}"
+
+
+def driven(has_own_links: bool = True) -> DrivenRun:
+    live: Any = LinkedRun(has_own_links)
+    return DrivenRun(live, RunSteering("run", live))
 
 
 @pytest.fixture
-def run() -> Any:
-    return LinkedRun()
+def run() -> DrivenRun:
+    return driven()
 
 
 @pytest.mark.parametrize("names", ["ann\nbob", "ann, bob", " ann ,\n\n bob,\n", "ann\tbob", ["ann", "bob"]])
@@ -39,9 +42,12 @@ async def test_each_name_gets_a_line_with_its_link(run: Any, names: Any) -> None
 
 
 async def test_where_one_link_does_for_all_it_is_copied() -> None:
-    run: Any = LinkedRun(has_own_links=False)
+    run = driven(has_own_links=False)
     result = await act(run, "worker_links", {})
-    assert (result.text, preview(run, "worker_links", {})) == (run.url, f"All workers come by one link: {run.url}")
+    assert (result.text, preview(run, "worker_links", {})) == (
+        LinkedRun.url,
+        f"All workers come by one link: {LinkedRun.url}",
+    )
 
 
 def test_a_preview_names_the_first_of_many(run: Any) -> None:

@@ -145,5 +145,5 @@ async def test_fees_are_foreseen(run: Any) -> None:
 
 
 async def test_a_crowd_without_verbs_refuses_them_by_name() -> None:
-    with pytest.raises(UsageError, match="'mock' cannot approve"):
+    with pytest.raises(UsageError, match="'link' cannot approve"):
         await LinkProvider(LinkProviderArgs()).approve_work(CrowdWork("k", "u", "a", "ann", "r"))
