@@ -94,7 +94,7 @@ async def check_launched(bench: Bench) -> None:
     offered: list[str] = []
 
     async def offer(self: LinkProvider, task_run_id: str, url: str) -> None:
-        stored = bench.operator._database.runs.load_run(task_run_id).units
+        stored = bench.operator._runs.database.runs.load_run(task_run_id).units
         assert {unit.status for unit in stored} == {UnitStatus.CREATED}
         offered.append(url)
 

@@ -230,14 +230,14 @@ async def test_a_database_that_does_not_answer_for_a_moment_costs_no_call(
 ) -> None:
     told: list[str] = []
     run = await launch(operator, rows(1), shared={"on_unit_submitted": lambda unit: told.append(unit.worker_name)})
-    real, failures = frames_of(run).read_answers, [DatabaseError("locked")]
+    real, failures = hooks.read_answers, [DatabaseError("locked")]
 
-    def read(agent_ids: Any) -> Any:
+    def read(*about: Any) -> Any:
         if failures:
             raise failures.pop()
-        return real(agent_ids)
+        return real(*about)
 
-    monkeypatch.setattr(run, "read_answers", read)
+    monkeypatch.setattr(hooks, "read_answers", read)
     await simulate_workers(run.url, lambda data: data, num_workers=1)
     await run.completed()
     assert (len(told), live_of(run).failed_hooks) == (1, [])

@@ -39,7 +39,7 @@ async def test_who_drives_a_run_is_named(operator: Operator, tmp_path: Path) -> 
         take_lock(directory, frames_of(run).task_run)
     assert operator.find_driver(run.task_run_id) == f"another kernel (pid {pid})"
     other = Operator(
-        operator._runs_directory.parent, database=operator._url.replace("mephisto_nb.db", "./mephisto_nb.db")
+        operator._runs.directory.parent, database=operator._runs._url.replace("mephisto_nb.db", "./mephisto_nb.db")
     )
     assert f"is driven by another kernel (pid {pid})" in repr(other)
     await other.detach()
