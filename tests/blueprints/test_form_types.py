@@ -76,6 +76,7 @@ def test_browser_and_python_know_the_same_rules() -> None:
     assert known == set(RULES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TYPES)
 def test_each_type_says_all_that_is_asked_of_one(name: str) -> None:
     spec = {"name": "one", "type": name, "required": True, **NEEDED.get(name, {})}

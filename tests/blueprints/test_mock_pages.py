@@ -52,7 +52,7 @@ def test_a_registration_survives_reloads_and_differs_by_worker(page, router) -> 
         "worker_name": "ann",
         "agent_registration_id": "7-ann",
         "assignment_id": "7",
-        "provider_type": "mock",
+        "provider_type": "link",
     }
 
 
