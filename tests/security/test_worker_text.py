@@ -5,7 +5,7 @@ import re
 
 from mephisto_nb.display.dashboard.watch import RunWatch
 from mephisto_nb.display.notebook import draw_run
-from tests.inside import parts_of
+from tests.inside import frames_of, parts_of
 from tests.kernel.conftest import data_dir, make_operator, operator
 from tests.kernel.runs import crowd_of, launch, rows, take
 
@@ -52,7 +52,7 @@ async def finished_run(operator):
 async def test_it_does_no_harm_in_the_notebook_the_logs_and_the_file(operator, tmp_path, caplog):
     caplog.set_level("DEBUG")
     run = await finished_run(operator)
-    watch = RunWatch(run)
+    watch = RunWatch(frames_of(run))
     await watch.load()
     shown = draw_run(watch.state())
     tables = [frame._repr_html_() for frame in (run.results(), run.agents(), run.units(), run.events())]
