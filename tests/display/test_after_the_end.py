@@ -13,7 +13,7 @@ import pytest
 from mephisto_nb.model.task_run_args import minimum_hourly_pay_of
 from mephisto_nb.operator import Operator
 from mephisto_nb.testing.simulated_workers import simulate_workers
-from tests.inside import live_of, run_list, watch
+from tests.inside import frames_of, live_of, run_list, watch
 from tests.kernel.runs import end_routers, launch, rows
 
 MakeOperator = Callable[[], Operator]
@@ -138,8 +138,9 @@ async def test_what_a_notebook_saved_follows_until_the_operator_is_closed(
     monkeypatch.setattr(
         "mephisto_nb.display.summary._publish", lambda bundle, _, update: published.append(bundle["text/plain"])
     )
-    ended._saved.show(ended._repr_mimebundle_(), ended._what_is_shown())
-    ended.renew_what_was_saved()
+    display = ended._display
+    display._saved.show(display.bundle(), display._what_is_shown())
+    display.renew()
     assert len(published) == 1  # nothing has changed: the widget is left alone
     await decide(ended)
     await operator.shutdown()
@@ -158,7 +159,7 @@ async def test_a_list_drawn_in_a_new_kernel_has_every_run_with_its_cost(
 
 async def test_ages_of_old_answers_count_to_now_and_their_pace_to_then(make_operator: MakeOperator, ended: Any) -> None:
     past: Any = make_operator().get_task_run(ended.task_run_id)
-    past._clock = Later()
+    frames_of(past).clock = Later()
     state = watch(past).state()
     await watch(past).load()
     assert state["run"]["now"] == Later.NOW
