@@ -108,6 +108,7 @@ def test_what_cannot_be_is_refused_with_the_path_to_it(spec: Any, told: str) -> 
         read_spec(spec)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "bad", "told", "good"),
     [

@@ -27,6 +27,7 @@ GOOD = {
 }
 
 
+@pytest.mark.slow
 def test_every_type_and_validator_is_understood() -> None:
     form = read_composed(*EVERY_FIELD)
     assert find_problems(form, GOOD) == {}

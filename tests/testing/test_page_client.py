@@ -10,6 +10,8 @@ import pytest
 
 from mephisto_nb.testing.page_client import PageClient
 
+pytestmark = pytest.mark.slow
+
 
 class Server:
     """Answers each request with the next of some answers, as they are; '' hangs up."""
