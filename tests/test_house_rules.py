@@ -353,8 +353,8 @@ def test_no_modules_import_each_other_in_a_ring() -> None:
     )
 
 
-#: From a face through the displays to the engine, the rules and the states that they decide on: 9 layers, 2 files each.
-LONGEST_CHAIN = 18
+#: From a face through the displays to the engine, the rules and the states they decide on: 10 layers, 2 files each.
+LONGEST_CHAIN = 21
 
 
 def test_the_longest_chain_of_imports_has_its_bound() -> None:

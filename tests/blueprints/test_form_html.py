@@ -8,6 +8,8 @@ from mephisto_nb.blueprints.form.html import clean_html, only_text
 from mephisto_nb.blueprints.form.patterns import LONGEST, finds, refuse_pattern
 from mephisto_nb.errors import ConfigError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("html", "written"),

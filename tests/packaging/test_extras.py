@@ -21,6 +21,8 @@ from mephisto_nb.utils.extras import EXTRAS, needs
 from tests.packaging.uses import USES
 from tests.source_tree import ROOT, Module, package
 
+pytestmark = pytest.mark.slow
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 #: Programs that are started, and all extras together: nothing of either is imported.
 NOT_IMPORTED = {"lab", "all"}

@@ -11,10 +11,13 @@ import zipfile
 from importlib import metadata
 from pathlib import Path
 
+import pytest
 from packaging.specifiers import SpecifierSet
 
 import mephisto_nb as mnb
 from tests.packaging.conftest import ROOT
+
+pytestmark = pytest.mark.slow
 
 
 def package_files() -> set[str]:
