@@ -70,7 +70,7 @@ async def test_the_python_of_a_page_runs_from_top_to_bottom(page: Page, tmp_path
     assert (
         not isinstance(names.get("operator"), mnb.Operator)
         or page.name == "docs/index.md"
-        or names["operator"].is_closed
+        or names["operator"]._runs.is_closed
     )
     if "operator" in names:
         await names["operator"].force_shutdown()
