@@ -112,6 +112,7 @@ async def _main(directory: Path) -> list[str]:
             await serving
 
 
+@pytest.mark.slow
 def test_no_link_dies_of_idle_hours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with asyncio.Runner(loop_factory=JumpingLoop) as runner:
         monkeypatch.setattr(time, "monotonic", runner.get_loop().time)
