@@ -342,6 +342,7 @@ async def test_copied_answers_are_marked_paid_for_and_done_again_by_others(opera
         "ann": "completed", "bob": "soft_rejected", "eve": "soft_rejected", "zoe": "completed"
     }  # fmt: skip
     assert set(run.gates()["gate"]) == {"suspicious_answer"}
+    assert run.payments.owed().set_index("worker_name")["owed"].to_dict() == {"bob": 0.1, "eve": 0.1}
 
 
 # -- a gate of one's own ---------------------------------------------------------------------------------------

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from mephisto_nb._typing import JSON
+from mephisto_nb.model.changes import AddPayment
 from mephisto_nb.model.gates import GateFinding, GateRow, HeldArrival, OnboardingAgent
 from mephisto_nb.model.records import Agent, Worker, WorkerFacts
 from mephisto_nb.model.shared_state import SharedTaskState
-from mephisto_nb.model.states import Gate
+from mephisto_nb.model.states import Gate, PaymentKind
 from mephisto_nb.rules.arrivals import Held, Outcome, release
 from mephisto_nb.rules.eligibility import Refusal
 from mephisto_nb.rules.gates._base import GateRules
@@ -50,11 +51,13 @@ class Gated(Rehearsal):
     """
 
     def __init__(self, *units_each: int, rows: str = "abcdefgh", **settings: Any) -> None:
-        limits = {name: settings.pop(name) for name in ("allowed_concurrent",) if name in settings}
+        limits = {name: settings.pop(name) for name in ("allowed_concurrent", "pay_amount") if name in settings}
         self.grants: dict[str, dict[str, int]] = {}
         self.workers: dict[str, Worker] = {}
         self.rows, self.broken = rows, set[Gate]()
         self.jobs: list[GateJob] = []
+        #: To whom is owed what, in US dollars, and for which unit.
+        self.owed: list[tuple[str, PaymentKind, float, str | None]] = []
         #: What agents have sent.
         self.sent: dict[str, JSON] = {}
         super().__init__(*units_each, gates=gate_rules(**settings), **limits)
@@ -73,6 +76,9 @@ class Gated(Rehearsal):
                 grants = self.grants.setdefault(worker_id, {})
                 grants.pop(name, None) if value is None else grants.update({name: value})
         self.jobs += step.gate_jobs
+        names = {worker.worker_id: name for name, worker in self.workers.items()}
+        paid = [change.payment for change in step.changes.changes if isinstance(change, AddPayment)]
+        self.owed += [(names[one.worker_id], one.kind, one.amount, one.unit_id) for one in paid]
 
     def ask(self, name: str, registration: str | None = None, facts: WorkerFacts | None = None) -> Any:
         self.request = f"request {next(self._numbers)}"

@@ -8,7 +8,7 @@ import pytest
 
 from mephisto_nb.model.gates import ONBOARDING_PREFIX, HeldArrival, OnboardingAgent, StoredGates
 from mephisto_nb.model.records import Agent, RunSnapshot, TaskRun
-from mephisto_nb.model.states import AgentStatus, Gate, UnitStatus
+from mephisto_nb.model.states import AgentStatus, Gate, PaymentKind, UnitStatus
 from mephisto_nb.rules.arrivals import Held
 from mephisto_nb.rules.departures import expire_open, leave, pass_time
 from mephisto_nb.rules.gates.gold import gold_is_due
@@ -309,10 +309,11 @@ def test_an_attention_check_takes_its_right_answer_from_the_row() -> None:
 
 
 def test_a_failed_answer_is_paid_and_its_unit_goes_to_another_worker() -> None:
-    run = Gated(1, minimum_seconds=5.0, checks="hasty", repeats_failed=True)
+    run = Gated(1, minimum_seconds=5.0, checks="hasty", repeats_failed=True, pay_amount=0.5)
     agent = take_and_send(run, "ann", RIGHT, after=1.0)
     launch_more(run.step())
     assert (agent.status, run.unit_of(agent).status) == (AgentStatus.SOFT_REJECTED, UnitStatus.SOFT_REJECTED)
+    assert run.owed == [("ann", PaymentKind.REWARD, 0.5, agent.unit_id)]
     assert not run.state.is_complete
     assert code_of(run.come("ann")) == "no_available_units"
     take_and_send(run, "bob", RIGHT)

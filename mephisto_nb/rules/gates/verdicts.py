@@ -12,13 +12,13 @@ from typing import Any
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.model.gates import GateFinding, GateRow, HeldArrival, OnboardingAgent
 from mephisto_nb.model.records import Agent, Submission, Unit, Worker, WorkerFacts
-from mephisto_nb.model.states import AGENT_LEFT, AgentStatus, Gate, UnitStatus
+from mephisto_nb.model.states import AGENT_LEFT, AgentStatus, Gate, PaymentKind, UnitStatus
 from mephisto_nb.rules.eligibility import Refusal, RefusalCode
 from mephisto_nb.rules.gates import steps
 from mephisto_nb.rules.gates._base import AnswerCheck, EntryGate, SentAnswer, Standing, UnitGate
 from mephisto_nb.rules.gates.state import GateJob, GateJobKind, gate_of
 from mephisto_nb.rules.gates.steps import add_verdict, change_onboarding
-from mephisto_nb.rules.people import grant
+from mephisto_nb.rules.people import grant, pay
 from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.rules.step import Step
 
@@ -335,5 +335,8 @@ def _repeat(step: Step, agent: Agent, unit: Unit, why: str) -> None:
     siblings = [u.unit_index for u in step.state.units.values() if u.assignment_id == unit.assignment_id]
     step.change_agent(agent, AgentStatus.SOFT_REJECTED, why, "operator")
     step.change_unit(unit, UnitStatus.SOFT_REJECTED, why, "operator", agent)
+    if unit.pay_amount:
+        about = {"key": f"check:{unit.unit_id}", "unit_id": unit.unit_id}
+        pay(step, agent.worker_id, PaymentKind.REWARD, unit.pay_amount, "your answer", **about)
     again = Unit(step.new_id(), unit.assignment_id, max(siblings) + 1, step.state.rules.pay_amount)
     step.add_assignments([], [again])
