@@ -75,7 +75,7 @@ LAYERS = {
     "runs": ["runs"],
     "display": ["display"],
     "faces": ["run", "operator"],
-    "top": ["testing", "forms", "chats", "tasks", "__main__", ""],
+    "top": ["testing", "tasks", "__main__", ""],
 }
 _BELOW_ADAPTERS = ("base", "packets", "model", "rules", "ports")
 _IN_THE_NOTEBOOK = ("config", "kernel", "frames", "people", "review", "importing", "pages", "runs", "display", "faces")

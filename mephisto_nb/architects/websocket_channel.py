@@ -1,7 +1,7 @@
 """The link to a router over one WebSocket.
 
 Both sides prove that they know the run's token without sending it; then messages go one way and effects the
-other, each numbered and acknowledged. The frames are described in `router.frames` and `router.link`.
+other, each numbered and acknowledged. The frames are described in `router.operator.frames` and `router.operator.link`.
 """
 
 from __future__ import annotations

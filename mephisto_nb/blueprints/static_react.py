@@ -64,7 +64,7 @@ class StaticReactBlueprintArgs:
         Workers who hold this qualification are kept out.
     tips_location
         A CSV file of tips with the columns ``header`` and ``text``, which the page finds as ``tips`` in its task's
-        configuration; `run.accept_tips` writes such a file. One that is not there yet holds no tips.
+        configuration; `run.metadata.accept_tips` writes such a file. One that is not there yet holds no tips.
     task_source_review
         Known to Mephisto 1.x and refused when set: answers are reviewed as they are.
     """

@@ -198,7 +198,7 @@ RETRY = 15.0
 
 
 class Owner(Protocol):
-    """Owns what is started: `display.widgets.widget_server.ViewTasks`."""
+    """Owns what is started: `display.widgets.widget.ViewTasks`."""
 
     def start(self, work: Coroutine[Any, Any, Any], done: Callable[[Any, str | None], None]) -> None:
         """Start something; `done(result, error)` is called with what came of it."""

@@ -369,13 +369,13 @@ class MessageStore(ABC):
     ) -> list[JSONObject]:
         """Return one row a turn of a live task, in the order in which they were recorded.
 
-        With `agent_ids`, only theirs. Called for `frames.frames.messages_frame` and `frames.said.requests_frame`, and
-        when a run with live tasks is taken up again.
+        With `agent_ids`, only theirs. Called for `frames.frames.messages_frame` and
+        `frames.run_frames.requests_frame`, and when a run with live tasks is taken up again.
         """
 
     @abstractmethod
     def read_metadata(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
         """Return one row for each thing that was sent beside an answer, its JSON parsed, in the order received.
 
-        Called for `frames.said.metadata_frame`.
+        Called for `frames.run_frames.metadata_frame`.
         """

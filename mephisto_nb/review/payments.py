@@ -32,7 +32,7 @@ OWED_COLUMNS = ("worker_id", "worker_name", "owed", "payments", "sent", "tasks",
 
 @dataclass(frozen=True, slots=True)
 class PaymentsPreview:
-    """What `Books.mark_paid` would note now; ``str()`` says it in a sentence.
+    """What `Payments.mark_paid` would note now; ``str()`` says it in a sentence.
 
     Attributes
     ----------

@@ -106,7 +106,7 @@ def worker_records(
     pandas.DataFrame
         Of these answers: ``answers`` how many, ``waiting`` how many of them wait for a decision; ``median_seconds``
         for one, and ``time_ratio``, that against the median of all answers; ``agreement``, the mean of
-        `review.agreement.agreement_by_answer`; ``always_same`` (see `always_same`). Of all runs: ``decided``, and of
+        `review.queue.agreement_by_answer`; ``always_same`` (see `always_same`). Of all runs: ``decided``, and of
         these ``accepted``, ``soft_rejected``, ``rejected``; ``approval_rate``, accepted by decided, NaN where nothing
         was; ``notes``, a list, oldest first. ``gold_accuracy`` is NaN where nothing is known.
     """
@@ -222,7 +222,7 @@ def review_queue(results: pd.DataFrame, records: pd.DataFrame, order: str, *, de
     -------
     pandas.DataFrame
         ``time_ratio`` is the duration against the median of all answers; ``agreement`` and ``others`` are those of
-        `review.agreement.agreement_by_answer`. ``reasons`` lists what speaks against an answer, and ``suspicion``
+        `review.queue.agreement_by_answer`. ``reasons`` lists what speaks against an answer, and ``suspicion``
         counts it: *too fast* (less than a third of the median of at least 5 answers), *disagrees* (with more than
         half of at least 2 others), *always the same* (see `review.queue.always_same`), *rejected before* (fewer
         than half of the worker's 3 or more decided answers were approved), *failed gold* (fewer than half right).

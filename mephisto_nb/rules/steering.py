@@ -171,7 +171,7 @@ def resume(step: Step) -> bool:
 
 
 def change_limits(step: Step, limits: Mapping[str, float]) -> bool:
-    """Put other limits in force, by their names in `limits.LIMITS`; return whether anything has changed.
+    """Put other limits in force, by their names in `LIMITS`; return whether anything has changed.
 
     Where fewer units may be open than are, `launch_more` lets the newest of those on offer wait again. Another reward
     is for the units that nobody has or answered yet, and for all that are made later.

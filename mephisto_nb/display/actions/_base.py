@@ -46,7 +46,7 @@ class ActionField:
         ``whole`` (a number of 0 or more), ``amount`` (the same, with decimal places) or ``lines`` (text of several
         lines, which comes as one string).
     now
-        Where the state of the run has the value of now, as ``limits.task_reward``; empty: it has none.
+        Where the state of the run has the value of now, as ``"limits.task_reward"``; empty: it has none.
     """
 
     name: str
@@ -67,7 +67,7 @@ class ActionForm:
     fields
         What it asks for.
     where
-        The form is shown only where this part of the run's state is true, as ``run.has_own_links``; empty: always.
+        The form is shown only where this part of the run's state is true, as ``"run.has_own_links"``; empty: always.
     """
 
     title: str

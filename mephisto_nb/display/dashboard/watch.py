@@ -178,7 +178,8 @@ class RunWatch:
             ``run`` (``worker_url`` is where all workers come; None where each has their own link, ``has_own_links``;
             ``as_of``: since when the router was not reached, so that all numbers are of then; None: they are of now),
             ``units`` (how many have which status; ``total`` leaves expired ones out), ``pace`` (see `pace`),
-            ``money`` (see `money.describe_money`; ``per_hour`` is the median over all answers of pay by time at work;
+            ``money`` (see `display.dashboard.moment.describe_money`; ``per_hour`` is the median over all answers of
+            pay by time at work;
             ``unpaid`` says which units cost nothing; ``owed`` and ``sent`` are what is in payments, without fees, None
             until it was read),
             ``people`` and ``newest`` (see `people`), ``attention`` (see `attention`), ``limits`` in force, and

@@ -4,7 +4,7 @@ There are two sorts. An `EntryGate` stands before the work: a worker is given an
 its own (`UnitGate`), and gets work once a verdict on it has let them in. An `AnswerCheck` looks at each answer of the
 work as it comes in. A gate is one file in this folder, and one line in `rules.gates.table`; nothing else knows it.
 
-Gates decide, and do nothing: what they say is carried out by `rules.gates.passing` and `rules.gates.verdicts`. They
+Gates decide, and do nothing: what they say is carried out by `rules.gates.steps` and `rules.gates.verdicts`. They
 are called while a step is made, in the kernel's loop, so each method must be quick and must not wait for anything. A
 researcher's function that may take its time is named (`FUNCTION`), and called by the kernel.
 """

@@ -1,0 +1,100 @@
+"""What a docstring of the package names between backticks, by module and name, is there."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import mephisto_nb
+
+PACKAGE = Path(mephisto_nb.__file__).parent
+#: Objects that a notebook has, under the names that the documentation gives them, and the classes that they are of.
+FACES = {"run": "TaskRun", "operator": "Operator"}
+#: First parts that are variables, or sections of a configuration, and modules of the package, too.
+VARIABLES = ("config", "core", "form", "database", "step", "tasks")
+FILES = (".py", ".json", ".log", ".html", ".js", ".css")
+DOTTED = re.compile(r"`([A-Za-z_]\w*(?:\.\w+)+)(?:\([^`]*\))?`")
+
+
+def module_name(file: Path) -> str:
+    parts = file.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def names_in(node: ast.AST) -> set[str]:
+    """Return what a module or a class defines, imports, or sets on itself."""
+    found = set[str]()
+    for child in ast.walk(node):
+        match child:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                found.add(child.name)
+            case ast.Name(id=name, ctx=ast.Store()):
+                found.add(name)
+            case ast.Attribute(attr=name, ctx=ast.Store()):
+                found.add(name)
+            case ast.alias():
+                found.add(child.asname or child.name)
+    return found
+
+
+TREES = {module_name(file): ast.parse(file.read_text(encoding="utf-8")) for file in sorted(PACKAGE.rglob("*.py"))}
+MODULES = {name: names_in(tree) for name, tree in TREES.items()}
+CLASSES: dict[str, ast.ClassDef] = {
+    node.name: node for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
+}
+
+
+def members(name: str) -> set[str] | None:
+    """Return what a class has, with what it inherits; None where a base is not of the package."""
+    node, found = CLASSES[name], names_in(CLASSES[name])
+    for base in map(ast.unparse, node.bases):
+        base = base.partition("[")[0].rpartition(".")[2]
+        if base not in CLASSES:
+            return None if base not in ("ABC", "Protocol", "Generic", "object") else found
+        inherited = members(base)
+        if inherited is None:
+            return None
+        found |= inherited
+    return found
+
+
+def is_there(name: str) -> bool:
+    """Return whether a dotted name leads to something; one that does not begin in the package is let be."""
+    parts = name.removeprefix("mephisto_nb.").split(".")
+    first = FACES.get(parts[0], parts[0])
+    if first in CLASSES:
+        found = members(first)
+        return found is None or parts[1] in found
+    if first[0].isupper() and not name.endswith(FILES):
+        return any(first in found for found in MODULES.values())
+    begins = {one for module in MODULES for one in module.split(".")}
+    if name.endswith(FILES) or first not in begins or first in VARIABLES:
+        return True
+    for length in range(len(parts), 0, -1):
+        path = ".".join(parts[:length])
+        ends = [found for module, found in MODULES.items() if f".{module}".endswith(f".{path}")]
+        if ends:
+            return length == len(parts) or any(parts[length] in found for found in ends)
+    return False
+
+
+def docstrings() -> Iterator[tuple[str, str]]:
+    """Return each docstring of the package, beside the module that it is in."""
+    for module, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                yield module, ast.get_docstring(node) or ""
+
+
+def test_what_docstrings_name_is_there() -> None:
+    named = {(module, name) for module, text in docstrings() for name in DOTTED.findall(text)}
+    assert len(named) > 100
+    assert sorted((module, name) for module, name in named if not is_there(name)) == []
+
+
+def test_a_name_that_leads_nowhere_is_found() -> None:
+    there = ["rules.gates.table.GATES", "gates.table", "run.review", "Operator.launch_task_run", "asyncio.Task"]
+    gone = ["rules.gates.passing", "rules.gates.table.NOTHING", "run.nothing", "Operator.nothing", "Nobody.nothing"]
+    assert [name for name in there + gone if not is_there(name)] == gone
