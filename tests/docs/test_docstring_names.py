@@ -41,6 +41,7 @@ def names_in(node: ast.AST) -> set[str]:
 
 TREES = {module_name(file): ast.parse(file.read_text(encoding="utf-8")) for file in sorted(PACKAGE.rglob("*.py"))}
 MODULES = {name: names_in(tree) for name, tree in TREES.items()}
+BEGINNINGS = {part for module in MODULES for part in module.split(".")}
 CLASSES: dict[str, ast.ClassDef] = {
     node.name: node for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
 }
@@ -69,8 +70,7 @@ def is_there(name: str) -> bool:
         return found is None or parts[1] in found
     if first[0].isupper() and not name.endswith(FILES):
         return any(first in found for found in MODULES.values())
-    begins = {one for module in MODULES for one in module.split(".")}
-    if name.endswith(FILES) or first not in begins or first in VARIABLES:
+    if name.endswith(FILES) or first not in BEGINNINGS or first in VARIABLES:
         return True
     for length in range(len(parts), 0, -1):
         path = ".".join(parts[:length])
