@@ -85,7 +85,12 @@ def is_quick(item: pytest.Item) -> bool:
 
 
 def group_of(item: pytest.Item) -> str:
-    """Return what is run in one process: the tests of PostgreSQL's files, which share a server; else one file."""
+    """Return what is run in one process: all tests in a JupyterLab, which is started once; PostgreSQL's; else a file.
+
+    Two JupyterLabs at once, each with a browser and kernels, are more than two cores can do in the time that they have.
+    """
+    if "jupyter_lab" in fixtures_of(item):
+        return "jupyter_lab"
     folder = item.path.parent.name
     return folder if folder == "storage" else str(item.path)
 
