@@ -241,20 +241,7 @@ class RunFrames:
         return frames.agents_frame(self.database.runs.read_agents([self.task_run_id]))
 
     def messages(self, *, everything: bool = False) -> pd.DataFrame:
-        """Return what was said in conversations, by conversation and then in the order in which it was said.
-
-        One row is what a worker, a program or the task's code said (columns: `frames.frames.messages_frame`), whoever
-        heard it; ``heard_by`` tells who did. What broken conversations hold is there as well.
-
-        Parameters
-        ----------
-        everything
-            Give each hearing a row of its own as well: what was sent to whose page, and when.
-
-        Examples
-        --------
-        ``run.messages()[["assignment_index", "shown_name", "text"]]``
-        """
+        """Return what was said in conversations: `TaskRun.messages`, which says more."""
         rows = self.database.messages.read_live_updates([self.task_run_id])
         return frames.messages_frame(rows, everything=everything)
 
@@ -271,20 +258,7 @@ class RunFrames:
         return frames.gates_frame(self.database.runs.read_gates([self.task_run_id]))
 
     def results(self, *, gates: bool = False) -> pd.DataFrame:
-        """Return one row an answer, with the data it answers (columns: `frames.frames.results_frame`).
-
-        Before there are answers, the columns are there that the page's inputs or the form's fields will make.
-
-        A file that a worker sent stands as the path of where it is stored, or a list of those. An answer that a
-        worker sent this very moment is in the router's inbox and appears as soon as the kernel has taken it in;
-        after ``await run.completed()`` all are there. Of conversations, ``messages`` is all that was said in the
-        assignment: a list of ``{speaker, text}``.
-
-        Parameters
-        ----------
-        gates
-            Give the answers to screening and gold units as well, whose ``unit_index`` is -1 and -2.
-        """
+        """Return one row an answer: `TaskRun.results`, which says more."""
         rows = self.database.runs.read_results([self.task_run_id])
         rows = [row for row in rows if gates or row["unit_index"] >= 0]
         for row in rows:
@@ -314,26 +288,7 @@ class RunFrames:
         return Counter(event.subject_id for event in found if before is None or event.at < before)
 
     def export(self, path: str | Path, *, neutralise_formulas: bool = True) -> Path:
-        """Write `results` to a ``.csv``, ``.json``, ``.jsonl`` or ``.parquet`` file, and give its path.
-
-        Parameters
-        ----------
-        path
-            The file; one that is there is replaced, whole or not at all.
-        neutralise_formulas
-            In a ``.csv``, put an apostrophe before text that a spreadsheet would run (see `frames.files.write_frame`).
-
-        Raises
-        ------
-        ConfigError
-            The suffix is none of these, or pyarrow is not installed.
-        WorldError
-            The file cannot be written.
-
-        Examples
-        --------
-        ``run.export("answers.csv")``
-        """
+        """Write `results` to a file: `TaskRun.export`, which says more."""
         what = f"Exporting answers to {Path(path).name}"
         self.progress(what, 0, 2)
         try:
