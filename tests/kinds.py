@@ -32,7 +32,7 @@ _STARTERS = {
 _SLOW_MARKS = ("slow", "browser", "postgresql", "faults", "load")
 #: Marks and fixtures of the tests that take longest for what they prove, longest first: they begin, so that none of
 #: them is left when everything else is done.
-_FIRST = ("jupyter_lab", "notebook", "kernel", "chromium", "browser")
+_FIRST = ("jupyter_lab", "notebook_file", "kernel", "chromium", "browser")
 #: Folders whose tests are run by one process: a JupyterLab with a browser and kernels, and a PostgreSQL server, are
 #: started once. Two JupyterLabs side by side are more than two cores can do in the seconds that the tests allow.
 _SHARE_A_SERVER = ("tests/browser/lab/", "tests/storage/")
