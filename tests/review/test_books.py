@@ -104,6 +104,8 @@ async def test_decisions_of_all_runs_are_joined_by_ids(operator: Operator, run: 
 def test_a_task_of_no_run_is_refused(operator: Operator) -> None:
     with pytest.raises(NotFoundError, match="no run of a task 'none'"):
         operator.review.of("none")
+    with pytest.raises(NotFoundError, match="No run is named"):
+        operator.review.of([])
 
 
 async def test_what_is_owed_is_told_by_run(operator: Operator, run: Any) -> None:
