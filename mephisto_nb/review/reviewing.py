@@ -307,7 +307,8 @@ class RunReview:
         Returns
         -------
         pandas.DataFrame
-            One row a unit, columns `review.reviewing.OUTCOME_COLUMNS`: ``done``, and where it is False, ``why``.
+            One row a unit, columns `review.reviewing.OUTCOME_COLUMNS`: ``done``, and where it is False, ``why``;
+            ``trouble``, what the crowd has refused, or has paid nonetheless.
 
         Raises
         ------

@@ -69,7 +69,7 @@ async def decide(run: Any) -> None:
     await run.review.reject(units[2:3])
 
 
-async def test_golds_are_counted_neither_in_a_live_run_nor_in_one_that_is_over(operator: Operator) -> None:
+async def test_golds_are_counted_neither_live_nor_once_a_run_is_over(operator: Operator) -> None:
     golds = {"golds": [{"text": "I could sing!", "mood": "glad"}], "gold_answer": "mood"}
     run = await launch(operator, rows(1), shared=golds)
     async with crowd_of(run) as worker:

@@ -324,7 +324,7 @@ async def test_who_is_noted_about_has_to_be_known(operator: Operator) -> None:
         await operator.workers.note("nobody", "strange")
     with pytest.raises(ConfigError, match="note is empty"):
         await operator.workers.note("nobody", " ")
-    with pytest.raises(ConfigError, match="The note is None. Give text"):
+    with pytest.raises(ConfigError, match=r"The note is None\. Give text"):
         await operator.workers.note("nobody", None)  # type: ignore[arg-type]
 
 

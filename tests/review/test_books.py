@@ -136,6 +136,15 @@ async def test_what_will_be_marked_as_paid_is_said_first(operator: Operator, run
         operator.payments.preview_paid()
 
 
+async def test_what_is_owed_to_programs_is_told_before_it_is_marked_as_paid(operator: Operator, run: Any) -> None:
+    with operator._runs.database.connections.writer.begin() as connection:  # type: ignore[attr-defined]
+        connection.exec_driver_sql("UPDATE workers SET is_simulated = 1 WHERE worker_name = 'ann'")
+    assert str(operator.payments.preview_paid(run.payments())) == (
+        "4 payments to 2 workers (of 'moods'), $1.25 in all, will be marked as paid. "
+        "$0.50 of that is owed to simulated workers, and so to nobody."
+    )
+
+
 async def test_what_was_marked_as_paid_by_mistake_is_owed_again(operator: Operator, run: Any) -> None:
     paid = await operator.payments.mark_paid(run.payments(), who="eve")
     back = await operator.payments.unmark_paid(paid, who="mia")

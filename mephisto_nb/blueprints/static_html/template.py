@@ -46,11 +46,11 @@ _BLOCKED_TAGS = frozenset({"iframe", "frame", "object", "embed"})
 
 
 def as_browsers_read(address: str) -> str:
-    """Return an address without what browsers leave out of it, which could hide its scheme.
+    r"""Return an address without what browsers leave out of it, which could hide its scheme.
 
     Examples
     --------
-    >>> as_browsers_read("\\x01 java\\tscript:go()")
+    >>> as_browsers_read("\x01 java\tscript:go()")
     'javascript:go()'
     """
     return _UNREAD.sub("", address)
