@@ -154,7 +154,7 @@ def _due(run: RunFrames, can: frozenset[CrowdVerb]) -> Iterator[_Due]:
     for subject, row, verb in due:
         agent = pages.get(row["unit_id"])
         yield verb, subject, row, CrowdWork(
-            key=f"{row[f'{subject}_id']}:{verb.value}",
+            key=_key(row[f"{subject}_id"], verb),
             unit_id=row["unit_id"] or "",
             agent_id=agent.agent_id if agent else "",
             worker_name=row["worker_name"],
@@ -171,13 +171,19 @@ def _read_told(run: RunFrames) -> set[tuple[str, str | None]]:
 
 
 def find_told_rejections(run: RunFrames, kept: Mapping[str, KeptReview]) -> set[str]:
-    """Return the units whose rejection the crowd was told of, and does not take back; reads what it was told."""
+    """Return the units whose rejection the crowd was told of, or is being told, and does not take back; reads that."""
     rejected = {id_: one.review.review_id for id_, one in kept.items() if one.review.after is UnitStatus.REJECTED}
     crowd = find_crowd(run.task_run.provider_type)
     if not rejected or (crowd is not None and crowd.TAKES_REJECTIONS_BACK):
         return set()
-    told = _read_told(run)
-    return {unit_id for unit_id, review_id in rejected.items() if (review_id, CrowdVerb.REJECT.value) in told}
+    verb = CrowdVerb.REJECT
+    under_way = {review_id for review_id in rejected.values() if _key(review_id, verb) in run.crowd.in_flight}
+    told = under_way | {id_ for id_, asked in _read_told(run) if asked == verb.value}
+    return {unit_id for unit_id, review_id in rejected.items() if review_id in told}
+
+
+def _key(id_: str, verb: CrowdVerb) -> str:
+    return f"{id_}:{verb.value}"
 
 
 def find_paid_units(run: RunFrames) -> set[str]:

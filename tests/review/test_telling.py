@@ -225,6 +225,18 @@ async def test_what_the_crowd_was_told_is_not_undone(run: Any) -> None:
     assert (asked()[-1][0], run.review.preview("undo", rejected).units) == ("reject", 0)
 
 
+async def test_what_the_crowd_is_being_told_is_not_undone(run: Any) -> None:
+    undone: list[Any] = []
+
+    async def undo() -> None:
+        undone.append(await run.review.undo(None, worker="bob"))
+
+    Generous.before = {"bob": undo}
+    await run.review.reject(worker="bob")
+    assert list(undone[0]["done"]) == [False]
+    assert asked() == [("reject", "bob", 0.0)]
+
+
 async def test_a_rejection_that_the_crowd_never_heard_of_is_undone(run: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(Generous, "reject_work", unreachable)
     rejected = await run.review.reject(worker="ann")
