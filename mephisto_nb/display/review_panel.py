@@ -238,6 +238,7 @@ class ReviewModel(PanelModel):
             outcome = await self.reviewing.undo(last[1])
         except BaseException:
             self._done.append(last)
+            self._tell_views()
             raise
         return {"said": tell_undone(outcome), "unit_ids": outcome["unit_id"].head(1).tolist()}
 
@@ -283,6 +284,9 @@ def _tell(outcome: pd.DataFrame, said: str, sum_: str) -> str:
             words.append(sum_.format(dollars(owed)))
         also = Counter(done.loc[done["also"] != "", "also"])
         words += [f"{count(number, 'worker')}: {what}." for what, number in also.items()]
+    if troubled := [one for one in outcome["trouble"] if one]:
+        more = f" (and {count(len(troubled) - 1, 'more answer')})" if len(troubled) > 1 else ""
+        words.append(f"Trouble with the crowd: {troubled[0].rstrip('.')}{more}.")
     left = Counter(outcome.loc[~outcome["done"], "why"])
     if left:
         stories = "; ".join(f"{number:,} {why}" if len(outcome) > 1 else why for why, number in left.items())

@@ -10,7 +10,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +174,31 @@ def _no_provider() -> None:
     return None
 
 
+@dataclass(slots=True, eq=False)
+class RunCrowd:
+    """A run's crowd, found when it is first needed, and what is being asked of it.
+
+    Attributes
+    ----------
+    find
+        Finds the crowd; gives None where it is not known here, as of a run that was imported.
+    in_flight
+        The keys of what the crowd is being asked for now, so that nobody asks for it as well; one set for all runs of
+        a kernel, however often one of them is looked up.
+    """
+
+    find: Callable[[], CrowdProvider[Any] | None] = _no_provider
+    in_flight: set[str] = field(default_factory=set)
+    _found: CrowdProvider[Any] | None = None
+
+    @property
+    def provider(self) -> CrowdProvider[Any] | None:
+        """The crowd, the same at each call; None where it is not known here."""
+        if self._found is None:
+            self._found = self.find()
+        return self._found
+
+
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class RunFrames:
     """One run of a database: its frames, and what reviews, displays and exports read of it.
@@ -192,8 +217,8 @@ class RunFrames:
         Where the run is kept, who writes there, what time it is, and what shows how far long work is.
     live
         The run as this kernel drives it, or drove it until it ended; None: it is only looked up.
-    find_provider
-        Finds the run's crowd (see `provider`).
+    crowd
+        Whom the run is offered to, and what is being asked of them.
     watched_by
         What a display knows of this run, kept with it.
     """
@@ -206,7 +231,7 @@ class RunFrames:
     clock: Clock
     progress: Progress = no_progress
     live: LiveRun | None = None
-    find_provider: Callable[[], CrowdProvider[Any] | None] = _no_provider
+    crowd: RunCrowd = field(default_factory=RunCrowd)
     watched_by: object | None = None
 
     def __repr__(self) -> str:
@@ -221,11 +246,6 @@ class RunFrames:
     def task_name(self) -> str:
         """The name of the task."""
         return self.task_run.task_name
-
-    @property
-    def provider(self) -> CrowdProvider[Any] | None:
-        """The run's crowd; None where it is not known here, as of a run that was imported."""
-        return self.live.parts.provider if self.live is not None else self.find_provider()
 
     @property
     def engine(self) -> RunEngine | None:

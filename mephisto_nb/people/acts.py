@@ -136,7 +136,7 @@ def _of_name(given: object, provider: str) -> WorkerKey:
         return given
     if not isinstance(given, str) or not given.strip():
         raise ConfigError(f"A worker is known by name, but {given!r} is none. Leave rows without a worker out.")
-    return WorkerKey(given, crowd_of(provider))
+    return WorkerKey(given.strip(), crowd_of(provider))
 
 
 def pair_values(workers: Sequence[WorkerKey], value: Values) -> dict[WorkerKey, int]:
@@ -228,6 +228,8 @@ def _unblock(
 
 
 def _note(known: Known, workers: Whom, text: str, *, who: str | None = None, provider: str = LINK) -> Act:
+    if not isinstance(text, str):
+        raise ConfigError(f"The note is {text!r}. Give text.")
     if not text.strip():
         raise ConfigError("The note is empty. Write what is to be remembered of the worker.")
     found = _once(pick_workers(workers, provider, known()))

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -80,6 +80,14 @@ class Extras:
     again: bool = False
     who: str | None = None
     maximum_bonus: float | None = None
+
+
+def read_extras(given: Mapping[str, Any]) -> Extras:
+    """Read what is to come with a verdict; raise `ConfigError` for what cannot."""
+    known = [one.name for one in fields(Extras)]
+    if unknown := sorted(given.keys() - set(known)):
+        raise ConfigError(f"{unknown[0]!r} cannot come with a decision. There are: {', '.join(known)}.")
+    return Extras(**given)
 
 
 def make_decision(verdict: str, extras: Extras) -> Decision:
@@ -354,18 +362,24 @@ def describe(
         grants=sum(isinstance(change, SetGrant) for change in changes),
         blocks=sum(isinstance(change, SetBlocked) for change in changes),
         refused=Counter(one.why for one in outcomes if not one.done),
-        remarks=tuple(_remarks(provider_type, crowd, decision, owed=bool(payments))),
+        remarks=tuple(_remarks(provider_type, crowd, decision, {one.kind for one in payments})),
     )
 
 
+#: By what a payment is for: what a crowd must be able to do, and what the payment is called.
+_PAYING = {PaymentKind.REWARD: (CrowdVerb.APPROVE, "pay of answers"), PaymentKind.BONUS: (CrowdVerb.BONUS, "bonuses")}
+
+
 def _remarks(
-    provider_type: str, crowd: type[CrowdProvider[Any]] | None, decision: Decision | None, *, owed: bool
+    provider_type: str, crowd: type[CrowdProvider[Any]] | None, decision: Decision | None, owed: Collection[PaymentKind]
 ) -> Iterable[str]:
     can = crowd.CAN if crowd else frozenset()
     if crowd is None:
         yield f"The provider {provider_type!r} is not installed, so its fees are not known."
-    if owed and CrowdVerb.APPROVE not in can:
-        yield f"The provider {provider_type!r} pays nobody: the sum stays owed until operator.payments.mark_paid()."
+    by_hand = [what for kind, (verb, what) in _PAYING.items() if kind in owed and verb not in can]
+    if by_hand:
+        pays, stays = ("nobody", "the sum stays") if len(by_hand) == len(owed) else (f"no {by_hand[0]}", "that stays")
+        yield f"The provider {provider_type!r} pays {pays}: {stays} owed until operator.payments.mark_paid()."
     if decision is not None and decision.message and CrowdVerb.MESSAGE not in can:
         yield f"The provider {provider_type!r} sends no messages: yours is kept, and not sent."
 

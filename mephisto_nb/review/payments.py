@@ -44,6 +44,8 @@ class PaymentsPreview:
         The names of the tasks that they are for.
     refused
         How many would be left alone, by reason.
+    simulated
+        How much of the total is owed to simulated workers, and so to nobody.
     """
 
     payments: int
@@ -51,6 +53,7 @@ class PaymentsPreview:
     total: float
     tasks: tuple[str, ...] = ()
     refused: Mapping[str, int] = field(default_factory=dict)
+    simulated: float = 0.0
 
     def __str__(self) -> str:
         tasks = f" (of {', '.join(map(repr, self.tasks))})" if self.tasks else ""
@@ -58,6 +61,8 @@ class PaymentsPreview:
             f"{_count(self.payments, 'payment')} to {_count(self.workers, 'worker')}{tasks}, {dollars(self.total)} in "
             "all, will be marked as paid."
         ]
+        if self.simulated:
+            said.append(f"{dollars(self.simulated)} of that is owed to simulated workers, and so to nobody.")
         said += [f"{_count(number, 'payment')} will be left alone: {why}." for why, number in self.refused.items()]
         return " ".join(said)
 
@@ -72,6 +77,7 @@ def preview_paid(chosen: pd.DataFrame, runs: Iterable[TaskRun]) -> PaymentsPrevi
         total=math.fsum(due["amount"]),
         tasks=tuple(sorted({names[one] for one in due["task_run_id"] if one in names})),
         refused=Counter(f"{status} already" for status in chosen["status"] if status != PaymentStatus.OWED.value),
+        simulated=math.fsum(due.loc[due["simulated"], "amount"]),
     )
 
 

@@ -30,10 +30,12 @@ from mephisto_nb.model.states import (
     UnitStatus,
 )
 from mephisto_nb.rules.gates.table import names_by_index
+from mephisto_nb.utils.logging import get_logger, warn_once
 
 if TYPE_CHECKING:
     from mephisto_nb.kernel.live_run import LiveRun
 
+logger = get_logger(__name__)
 
 #: How long a preview is at most, in characters.
 LONGEST = 120
@@ -237,7 +239,9 @@ def _preview(answer: Answer, get_answer: Callable[[JSON], JSONObject]) -> str:
             return ""
         try:
             answer.preview = preview_of(get_answer(answer.data))
-        except Exception:  # noqa: BLE001 - a blueprint's own function, which was not made for this answer
+        except Exception as error:  # noqa: BLE001 - a blueprint's own function, which was not made for this answer
+            name = getattr(get_answer, "__qualname__", repr(get_answer))
+            warn_once(logger, f"{name} raised {type(error).__name__} for an answer, which is previewed as it came")
             answer.preview = preview_of(answer.data)
         answer.data = None
     return answer.preview

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, insort
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mephisto_nb._typing import JSON
@@ -195,7 +196,8 @@ class RunStatistics:
         self.state = state
         self._resumed_at = state.steering.resumed_at
         self.pace = Pace(state.opened_at, self._resumed_at)
-        #: How long answers took their workers (seconds), and what those earned by the hour (US dollars).
+        #: How long answers took their workers (seconds; those to screening and gold units are left out), and what those
+        #: earned by the hour (US dollars).
         self.seconds, self.hourly = RunningMedian(), RunningMedian()
         #: Who is at work, who came first being first.
         self.at_work: dict[str, Agent] = {}
@@ -245,7 +247,7 @@ class RunStatistics:
         self.num_answered += 1
         if unit.is_real:  # how long the work takes is told from the work alone
             self.pace.add(at)
-        self.seconds.add(took)
+            self.seconds.add(took)
         if took > 0:  # two clocks may disagree by more than the work took
             self.hourly.add(3600 * unit.pay_amount / took)
         self.times_left.pop(agent.unit_id, None)
@@ -272,9 +274,7 @@ class RunStatistics:
             self._resumed_at = state.steering.resumed_at
             self.pace.restart(state.steering.resumed_at or state.opened_at)
 
-    def revise(self, pay: RunPay) -> None:
-        """Take in what was decided and paid beside all steps."""
-        counts: Counter[UnitStatus] = Counter()
-        for (status, _), count in pay.units.items():
-            counts[status] += count
-        self.counts, self.pay, self.extra_pay = dict(counts), dict(pay.units), pay.beside
+    def revise(self, counts: Mapping[str, int], pay: RunPay) -> None:
+        """Take in what was decided and paid beside all steps: how many units have which status, and their pay."""
+        self.counts = {UnitStatus(status): count for status, count in counts.items()}
+        self.pay, self.extra_pay = dict(pay.units), pay.beside

@@ -33,7 +33,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.display.actions import act, describe_actions, preview
 from mephisto_nb.display.actions._base import DrivenRun
 from mephisto_nb.display.words import error_words
-from mephisto_nb.errors import ConfigError
+from mephisto_nb.errors import ConfigError, UsageError
 from mephisto_nb.utils.logging import get_logger
 
 logger = get_logger(__name__)
@@ -308,7 +308,7 @@ class Viewers:
 
 
 class ViewTasks:
-    """Runs coroutines on the loop; what one raises is sent to whoever asked, and logged."""
+    """Runs coroutines on the loop; what one raises is sent to whoever asked, and logged unless it is their slip."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -329,6 +329,8 @@ class ViewTasks:
 async def _watched(work: Coroutine[Any, Any, Any], done: Callable[[Any, str | None], None]) -> None:
     try:
         result = await work
+    except UsageError as error:
+        done(None, error_words(error))
     except Exception as error:
         logger.exception("what was asked for in a display failed")
         done(None, error_words(error))
