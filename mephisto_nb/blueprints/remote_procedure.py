@@ -1,12 +1,8 @@
 """The remote_procedure blueprint: a bundle whose page calls Python functions of the notebook.
 
-A researcher's functions, and how a page's call becomes theirs.
-
-Holds what a page sent against what a function's signature asks for.
-
-JSON knows few types, so this is short; a library would bring more than it saves, and words of its own.
-
-Answers the calls of workers' pages, each for itself: none waits for another, and none that fails stops the unit.
+On the way from a page to a function of the researcher: `fit` holds a value against an annotation, `Function` is what a
+page may call, `FunctionRunner` answers the calls of each unit, and the blueprint puts it all together. JSON knows few
+types, so `fit` is short; a library would bring more than it saves, and words of its own.
 """
 
 from __future__ import annotations

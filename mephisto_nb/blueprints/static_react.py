@@ -1,14 +1,7 @@
 """The static_react_task blueprint: a bundle of the researcher's own, handed one row for each assignment.
 
-Tips that a researcher has accepted, for pages to offer.
-
-The settings of a task whose page is a bundle.
-
-Looks at a bundle before anybody is asked to work with it.
-
-What the page around a bundle may load and run, and what to set where it wants more.
-
-Writes the folder that workers' browsers load from: the page around a bundle, the bundle, and what is beside it.
+All that such a task is made of stands here: its settings, a look at the bundle before anybody is asked to work with it,
+what its page may load and run, the folder that workers' browsers load from, and the tips that pages offer.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Configurations: composed by Hydra from a task's YAML, Python values and overrides, any number of times per kernel.
 
-How Hydra is driven: one composition at a time, of which nothing stays behind in the kernel.
+Hydra keeps global state: one composition is made at a time, and nothing of it stays behind in the kernel.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """From plain data to a typed configuration, and what to say about a key or value that does not fit.
 
-The shape of a task's configuration: what Hydra is told, and where each part of it is looked up.
-
-The settings of gates (`rules.gates.table`) are composed onto those of whatever blueprint there is.
+Known keys come from the dataclasses of the parts of a task: its own settings, and those of the plugins it names. The
+settings of gates (`rules.gates.table`) are composed onto those of whatever blueprint there is.
 """
 
 from __future__ import annotations

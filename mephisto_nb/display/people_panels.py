@@ -1,6 +1,6 @@
 """Qualifications and workers as a notebook shows them: panels where a kernel is, their first rows everywhere else.
 
-What the panels of people know, and answer: one model for each operator, for all of its panels.
+`PeopleModel` is what all panels of one operator know and answer, `PeoplePanel` what is shown.
 """
 
 from __future__ import annotations

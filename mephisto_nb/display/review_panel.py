@@ -1,6 +1,6 @@
 """Answers to be reviewed as a notebook shows them: a panel where a kernel is, a table of the first everywhere else.
 
-What a review panel knows, and answers; and what a decision in it came to, in words.
+`ReviewModel` is what the panel knows and answers, `ReviewPanel` what is shown.
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
-"""DataFrames of what a database holds. Times are UTC timestamps, money US dollars, ids strings.
+"""DataFrames of what a database holds: one function a frame, and what all of them share.
 
-What the columns of frames are of, where there is no row that could tell.
-
-What was said in live tasks, chosen from the record of what each page sent and was sent.
+Times are UTC timestamps, money US dollars, ids strings; columns have their types also where there are no rows.
 """
 
 from __future__ import annotations

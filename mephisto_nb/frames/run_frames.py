@@ -1,7 +1,4 @@
-"""The DataFrames of what one run has collected, and what its pages sent beside answers.
-
-DataFrames of what was said beside answers: tips, feedback, opinions, and the calls of pages' functions.
-"""
+"""The DataFrames of one run: what it has collected, and what its pages sent beside answers."""
 
 from __future__ import annotations
 

@@ -1,14 +1,7 @@
 """The one place through which a researcher's acts on people go: previewed, done in one transaction, undone.
 
-Makes acts on people of what a script, or a click, asks for.
-
-Each maker has the arguments of the method of its name.
-
-What an act on people will do, or has done, in a sentence or two with its numbers.
-
-The workers that somebody means: by name, in a list, or in a column of a DataFrame.
-
-The names of people who are to get links, as somebody writes them down.
+On the way of an act: who is meant (`pick_workers`), what is asked for (`make_act`), what it would do or has done in
+words (`foretell`, `tell`), and who does it (`PeopleActs`).
 """
 
 from __future__ import annotations

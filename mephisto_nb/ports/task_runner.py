@@ -1,7 +1,4 @@
-"""The port of Python code that runs beside workers while they work: each alone, or several together.
-
-A program as a partner in a conversation.
-"""
+"""The port of Python code that runs beside workers while they work, and of programs that talk with them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""What a decision will do, in numbers, before it is made.
-
-What a person asks for becomes a decision that can be made, or is refused before anything is written.
-
-A decision is carried out: decided on what is known, committed, and told.
+"""A decision on answers: checked before anything is written, foretold in numbers, and carried out.
 
 A run that this kernel drives has its units in memory, and decides there. For any other run a step is made of the
 units that are concerned, and of nothing else. Either way the database holds each unit against the status that the

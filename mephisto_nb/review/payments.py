@@ -1,7 +1,4 @@
-"""What is owed to whom, and what was decided, over all runs.
-
-What is owed to whom, and what noting that it was paid will do.
-"""
+"""What is owed to whom, over all runs: a frame of it, and noting that it was paid, foretold and done."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""In which order to look at answers, and what speaks against each.
-
-How far people who answered the same agree.
-
-What is known of each worker: how fast, how agreed, how often approved, and what was noted before.
-"""
+"""In which order to look at answers, and what it goes by: what speaks against each, agreement, each worker's record."""
 
 from __future__ import annotations
 

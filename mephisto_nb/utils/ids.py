@@ -1,6 +1,4 @@
-"""Ids that sort by time, and whose neighbours nobody can guess.
-
-Who sits at this computer.
+"""Ids that sort by time and whose neighbours nobody can guess; and who sits at this computer.
 
 Stands alone because every layer makes ids.
 """

@@ -1,8 +1,7 @@
-"""Runs a conversation: the researcher's own function, or people who talk freely with each other.
+"""What is particular to a conversation: its settings, and who speaks when.
 
-Turns: people whose pages let them write only when the task's code waits for them.
-
-The settings of a chat.
+`ChatRunner` is the code that runs beside the pages: the researcher's own function, or people and programs who talk
+freely or in turns. `ChatBlueprintArgs` is checked here too, before a launch.
 """
 
 from __future__ import annotations

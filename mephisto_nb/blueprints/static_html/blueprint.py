@@ -1,7 +1,4 @@
-"""The static_html blueprint: one HTML file, filled with one row for each assignment.
-
-Writes the folder that workers' browsers load from.
-"""
+"""The static_html blueprint: one HTML file, filled with one row for each assignment; and the writing of its site."""
 
 from __future__ import annotations
 

@@ -1,10 +1,6 @@
-"""A run at one moment: what the parts of its state are made from.
+"""A run at one moment: the parts of what a dashboard shows that are about people, answers and money.
 
-What workers wrote, as short plain text. It stays text: whoever shows it must escape it.
-
-Who is at work, and what they have sent lately.
-
-What a run costs so far, what it will cost, and what an hour of its work earns. US dollars throughout.
+Whatever workers wrote stays plain text here: whoever shows it must escape it. Money is in US dollars.
 """
 
 from __future__ import annotations

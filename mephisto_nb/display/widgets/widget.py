@@ -1,19 +1,9 @@
-"""The anywidget that is the live display, in whatever Jupyter this is installed into.
+"""The live display: an anywidget, what its views ask and are sent, and the code that browsers get for it.
 
-Its packages are imported when a display is first shown: scripts, which show none, begin without waiting for them.
-
-A page gets the widget's code from the environment of the Jupyter server, which may be another one than the kernel's. If
-that one has anywidget too, displays are live. If it has no widgets at all, the page shows the still summary; if it has
+anywidget is imported when a display is first shown: scripts, which show none, begin without waiting for it. A page gets
+the widget's code from the environment of the Jupyter server, which may be another one than the kernel's. If that one
+has anywidget too, displays are live. If it has no widgets at all, the page shows the still summary; if it has
 ipywidgets alone, an error instead: ``pip install anywidget`` there, and reload the page.
-
-It wants one module and one style sheet. The sources are plain ES modules and style sheets, each small enough to be
-read. There is no build step: the modules are put one behind the other, in the order given, without their imports of
-each other and without the word `export`, so that a top-level name may be used only once among them all.
-
-Answers what the views of one widget ask, and sends them what changes. It knows messages and nothing of widgets.
-
-A `StateSource` is followed by a `Feed` for as long as one of the `Viewers` looks; what somebody asks for is one of the
-`ViewTasks`.
 """
 
 from __future__ import annotations
