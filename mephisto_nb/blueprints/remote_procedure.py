@@ -276,19 +276,26 @@ class FunctionRunner(TaskRunner):
     A request is stored before it is answered, and its answer before the page has it for good. A request without an
     answer, when a kernel takes a run up again, is run again: a function may be called twice, but its page gets one
     answer.
+
+    Parameters
+    ----------
+    shared_state
+        Holds the functions.
+    threads
+        How many plain functions run at a time, for all workers.
+    longest_response
+        The longest answer, in bytes.
     """
 
     replays: ClassVar[bool] = False
-    #: How many plain functions run at a time, for all workers; and the longest answer, in bytes.
-    threads: ClassVar[int] = 8
-    longest_response: ClassVar[int] = 1_000_000
 
-    def __init__(self, shared_state: SharedTaskState) -> None:
+    def __init__(self, shared_state: SharedTaskState, *, threads: int = 8, longest_response: int = 1_000_000) -> None:
         super().__init__(shared_state)
+        self._longest_response = longest_response
         registry = shared_state.function_registry
         # A run that is taken up without its functions lets calls wait, rather than answer them wrongly.
         self._functions: dict[str, Function] = read_registry(registry) if registry else {}
-        self._threads = CallThreads(self.threads, "a function for a page")
+        self._threads = CallThreads(threads, "a function for a page")
 
     def get_init_data(self, init_data: JSON, history: Sequence[Turn]) -> JSON:
         """Return a page its data, and its earlier calls, so that a reload need not repeat them."""
@@ -353,9 +360,9 @@ class FunctionRunner(TaskRunner):
         except (NotJSONError, RecursionError) as error:
             raise TypeError(f"{function.name} returned what is no JSON: {error}") from error
         size = len(response.encode("utf-8", "replace"))
-        if size > self.longest_response:
+        if size > self._longest_response:
             raise OverflowError(
-                f"{function.name} returned {size:,} bytes, and {self.longest_response:,} may be sent "
+                f"{function.name} returned {size:,} bytes, and {self._longest_response:,} may be sent "
                 "(mephisto.blueprint.maximum_response_in_bytes)"
             )
         return response
@@ -449,17 +456,10 @@ class RemoteProcedureBlueprint(StaticReactBlueprint):
     ArgsClass = RemoteProcedureBlueprintArgs
     args: RemoteProcedureBlueprintArgs
 
-    def __init__(self, args: RemoteProcedureBlueprintArgs, shared_state: SharedTaskState) -> None:
-        super().__init__(args, shared_state)
-
-        class Runner(FunctionRunner):
-            """The functions of this run."""
-
-            threads = args.function_threads
-            longest_response = args.maximum_response_in_bytes
-
-        # The operator asks the blueprint it made, so that each run has its own limits.
-        self.TaskRunnerClass = Runner  # type: ignore[misc]
+    def make_task_runner(self) -> TaskRunner:
+        """Make what answers calls, within the limits of this run."""
+        limits = {"threads": self.args.function_threads, "longest_response": self.args.maximum_response_in_bytes}
+        return FunctionRunner(self.shared_state, **limits)
 
     def assert_task_args(self) -> None:
         """Refuse what a static_react_task refuses, and functions that no page could call.

@@ -11,19 +11,15 @@ from mephisto_nb.errors import MephistoError
 UNKNOWN = "\u2013"
 #: A number and its unit; of a length of time, both of them.
 _FIGURE = re.compile(r"\d (?:s|min|h|d|%)(?!\w)(?: \d+ (?:s|min|h)(?!\w))?")
-_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
 
 
-def money(value: float | None, currency: str = "USD") -> str:
-    """Write an amount of money.
+def money(value: float | None) -> str:
+    """Write an amount of US dollars, in cents.
 
     >>> money(1234.5)
     '$1,234.50'
     """
-    if value is None:
-        return UNKNOWN
-    sign = _SIGNS.get(currency, f"{currency} ")
-    return f"{sign}{value:,.2f}"
+    return UNKNOWN if value is None else f"${value:,.2f}"
 
 
 def duration(seconds: float | None) -> str:

@@ -175,7 +175,7 @@ class Moment:
 
 
 #: How many of those at work are listed.
-MOST_ROWS = 50
+MOST_AT_WORK = 50
 
 
 def describe_people(moment: Moment) -> JSONObject:
@@ -197,7 +197,7 @@ def describe_people(moment: Moment) -> JSONObject:
             "connected": None if present is None else agent.agent_id in present,
             "slow": slow_after is not None and moment.now - agent.accepted_at > slow_after,
         }
-        for agent in islice(at_work.values(), MOST_ROWS)
+        for agent in islice(at_work.values(), MOST_AT_WORK)
     ]
     return {
         "at_work": len(at_work),

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import inspect
 import re
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -188,8 +187,7 @@ class WidgetServer:
 
     async def _submission(self, topic: str, agent_id: str) -> JSONObject:
         source: Any = (await self._subject(topic)).source
-        found = source.submission(agent_id)
-        result: JSONObject = await found if inspect.isawaitable(found) else found
+        result: JSONObject = await source.submission(agent_id)
         return result
 
     async def _run(self, topic: str) -> DrivenRun:
@@ -405,6 +403,14 @@ def can_be_live() -> bool:
 
     shell: Any = IPython.get_ipython()  # type: ignore[no-untyped-call, unused-ignore]
     return getattr(shell, "kernel", None) is not None and asyncio._get_running_loop() is not None
+
+
+def still_or_live(still: Mapping[str, str], model: Callable[[], Any]) -> dict[str, Any]:
+    """Return what a notebook shows, by MIME type: the widget first, where it can be live, and what is still."""
+    if not can_be_live():
+        return dict(still)
+    bundle: dict[str, Any] = model()._repr_mimebundle_()[0]
+    return {**{name: content for name, content in bundle.items() if name.startswith("application/")}, **still}
 
 
 def make_model(topic: str, find: FindSubject, front_end: FrontEnd = DASHBOARD) -> Any:
