@@ -39,6 +39,18 @@ from mephisto_nb.config.typed_config import SECTIONS, DatabaseArgs, MephistoConf
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.utils.logging import get_logger
 
+__all__ = [
+    "DatabaseArgs",
+    "MephistoConfig",
+    "TaskConfig",
+    "TaskRunSettings",
+    "check_config",
+    "compose",
+    "register_script_config",
+    "resolve_config",
+    "settings_from_dict",
+]
+
 CONFIG_ROOT = "hydra_configs"
 _PRIMARY = "_mephisto_nb_primary"
 _GIVEN = "_mephisto_nb_given"
@@ -197,18 +209,6 @@ def _as_value(override: str, directory: Path | None) -> str:
         return override
     return f"++{override.strip().lstrip('+')}"
 
-
-__all__ = [
-    "DatabaseArgs",
-    "MephistoConfig",
-    "TaskConfig",
-    "TaskRunSettings",
-    "check_config",
-    "compose",
-    "register_script_config",
-    "resolve_config",
-    "settings_from_dict",
-]
 
 _logger = get_logger(__name__)
 _script_configs: dict[str, type[TaskConfig]] = {}

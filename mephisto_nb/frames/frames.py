@@ -13,8 +13,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.kernel.live_run import own_data
-from mephisto_nb.model.records import Event, TaskRun
+from mephisto_nb.model.records import Event, TaskRun, own_data
 
 #: What pandas makes of text: a type of its own, or in older versions any object.
 TEXT = pd.Series(["text"]).dtype
@@ -258,10 +257,10 @@ def agents_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
 def payments_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
     """Make a frame of what is paid: one row a payment, columns `PAYMENT_COLUMNS`.
 
-    ``kind`` is reward (a unit's own pay, from its approval on), bonus, waiting or compensation; ``amount`` is in US
+    ``kind`` is reward (a unit's own pay, from its approval on), bonus or waiting (for partners); ``amount`` is in US
     dollars, without the crowd's fees; ``status`` is owed until the crowd was told to pay or somebody has marked it as
-    paid, then sent or failed, or cancelled; ``sent_at`` is NaT until it is sent. ``simulated`` tells what is owed to a
-    program that rehearsed the task, and so to nobody.
+    paid, then sent, or cancelled; ``sent_at`` is NaT until it is sent. ``simulated`` tells what is owed to a program
+    that rehearsed the task, and so to nobody.
     """
     return make_frame(rows, PAYMENT_COLUMNS, ("created_at", "sent_at"))
 
@@ -353,7 +352,7 @@ def results_frame(rows: Sequence[JSONObject], inputs: Inputs, answer: Answer) ->
     frame = make_frame(base, RESULT_COLUMNS, ("accepted_at", "submitted_at"))
     for name, derive in DERIVED_COLUMNS.items():
         frame[name] = derive(frame)
-    given = _columns("input", [inputs(row["shared"], own_data(row)) for row in rows])
+    given = _columns("input", [inputs(row["shared"], own_data(row["unit_data"], row["unit_index"])) for row in rows])
     answered = _columns("answer", [answer(row["data"]) for row in rows], MOST_COLUMNS)
     return pd.concat([frame, given, answered], axis="columns")
 

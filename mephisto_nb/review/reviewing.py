@@ -437,9 +437,9 @@ class RunReview:
         Parameters
         ----------
         order
-            ``worker``: those with the fewest answers first, and all of one worker's together; ``disagreement``: those
-            first that differ most from others' answers to the same; ``suspicion``: those first that most speaks
-            against.
+            ``worker``: those workers first of whom the fewest answers wait for a decision, and all of one worker's
+            together; ``disagreement``: those first that differ most from others' answers to the same; ``suspicion``:
+            those first that most speaks against.
         decided
             Whether answers that were decided on already are there, too.
 

@@ -251,13 +251,6 @@ def describe_money(
 ) -> JSONObject:
     """Say what the run costs so far, what is committed and what is still to come, each with the crowd's fees.
 
-    Spent is what the run costs so far, whether it was paid out already or is owed, or will be once it is approved: what
-    units earn that were answered and not rejected, and what workers get beside that. Committed is what those will that
-    somebody is working on, to come what those will that nobody has yet: the total is what the run costs if all units
-    are answered and none is rejected. Units that a generator has not given yet are in none of these.
-
-    `units` and `beside` are what is spent without fees: the pay of units, and bonuses and the like.
-
     Parameters
     ----------
     pay
@@ -267,12 +260,22 @@ def describe_money(
     fee_rate
         What the crowd takes on top, as a share of the pay.
     hourly
-        What the answers earned their workers by the hour; `per_hour` is the median, `below` of `timed` answers are
-        under the minimum.
+        What the answers earned their workers by the hour.
     minimum
-        What it should be; 0: anything. Unpaid work (no reward) is below no minimum.
+        What that should be; 0: anything.
     extra
         What workers are owed, or were sent, beside their units' pay: bonuses, and the like.
+
+    Returns
+    -------
+    dict
+        ``spent``, what the run costs so far, whether it was paid out already or is owed, or will be once it is
+        approved: what units earn that were answered and not rejected, and what workers get beside that; ``committed``,
+        what those units will that somebody is working on; ``to_come``, what those will that nobody has yet; ``total``,
+        all three, which is what the run costs if all units are answered and none is rejected. Units that a generator
+        has not given yet are in none of these. ``fees`` is what the crowd takes of each; ``units`` and ``beside`` are
+        what is spent without fees, the pay of units, and bonuses and the like. ``per_hour`` is the median of what
+        answers earned by the hour; ``below`` of ``timed`` answers are under the minimum, none where work is unpaid.
     """
     per_hour, units = hourly.value, _sum(pay, UNIT_PAYABLE)
     paid = {
