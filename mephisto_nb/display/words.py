@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 
 from mephisto_nb.errors import MephistoError
+from mephisto_nb.model.money import count as count
 
 #: What an absent number is shown as.
 UNKNOWN = "\u2013"
@@ -61,15 +62,6 @@ def number(value: float | None) -> str:
     if value is None:
         return UNKNOWN
     return f"{value:.1f}".removesuffix(".0") if abs(value) < 10 else f"{value:,.0f}"
-
-
-def count(value: int, one: str, many: str = "") -> str:
-    """Say how many.
-
-    >>> count(1, "unit"), count(3, "person", "people")
-    ('1 unit', '3 people')
-    """
-    return f"{value:,} {one if value == 1 else many or one + 's'}"
 
 
 def moment(epoch_seconds: float) -> str:

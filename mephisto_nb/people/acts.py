@@ -34,7 +34,7 @@ from mephisto_nb.model.records import LINK, crowd_of
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.people import undo_of
-from mephisto_nb.utils.ids import login_name
+from mephisto_nb.utils.ids import acting_name, login_name
 from mephisto_nb.utils.logging import get_logger
 
 
@@ -176,15 +176,15 @@ Known: TypeAlias = Callable[[], Sequence[Sequence[Any]]]
 
 
 def _create(known: Known, name: str, description: str = "", *, why: str = "created", who: str | None = None) -> Act:
-    return Act(ActKind.CREATE, _checked(name), text=description, why=why, who=_name(who))
+    return Act(ActKind.CREATE, _checked(name), text=description, why=why, who=acting_name(who))
 
 
 def _describe(known: Known, name: str, description: str, *, why: str = "described", who: str | None = None) -> Act:
-    return Act(ActKind.DESCRIBE, _checked(name), text=description, why=why, who=_name(who))
+    return Act(ActKind.DESCRIBE, _checked(name), text=description, why=why, who=acting_name(who))
 
 
 def _delete(known: Known, name: str, *, why: str = "the qualification was deleted", who: str | None = None) -> Act:
-    return Act(ActKind.DELETE, _checked(name), why=why, who=_name(who))
+    return Act(ActKind.DELETE, _checked(name), why=why, who=acting_name(who))
 
 
 def _grant(
@@ -198,26 +198,26 @@ def _grant(
     provider: str = LINK,
 ) -> Act:
     paired = pair_values(pick_workers(workers, provider, known()), value)
-    return Act(ActKind.GRANT, _checked(name), tuple(paired), tuple(paired.values()), why=why, who=_name(who))
+    return Act(ActKind.GRANT, _checked(name), tuple(paired), tuple(paired.values()), why=why, who=acting_name(who))
 
 
 def _revoke(
     known: Known, name: str, workers: Whom, *, why: str = "revoked", who: str | None = None, provider: str = LINK
 ) -> Act:
     found = _once(pick_workers(workers, provider, known()))
-    return Act(ActKind.REVOKE, _checked(name), found, (None,) * len(found), why=why, who=_name(who))
+    return Act(ActKind.REVOKE, _checked(name), found, (None,) * len(found), why=why, who=acting_name(who))
 
 
 def _block(known: Known, workers: Whom, *, why: str = "blocked", who: str | None = None, provider: str = LINK) -> Act:
     found = _once(pick_workers(workers, provider, known()))
-    return Act(ActKind.BLOCK, workers=found, values=(1,) * len(found), why=why, who=_name(who))
+    return Act(ActKind.BLOCK, workers=found, values=(1,) * len(found), why=why, who=acting_name(who))
 
 
 def _unblock(
     known: Known, workers: Whom, *, why: str = "unblocked", who: str | None = None, provider: str = LINK
 ) -> Act:
     found = _once(pick_workers(workers, provider, known()))
-    return Act(ActKind.UNBLOCK, workers=found, values=(0,) * len(found), why=why, who=_name(who))
+    return Act(ActKind.UNBLOCK, workers=found, values=(0,) * len(found), why=why, who=acting_name(who))
 
 
 def _note(known: Known, workers: Whom, text: str, *, who: str | None = None, provider: str = LINK) -> Act:
@@ -227,18 +227,11 @@ def _note(known: Known, workers: Whom, text: str, *, who: str | None = None, pro
     unknown = set(found) - {WorkerKey(row[1], row[2]) for row in known()}
     if unknown:
         raise NotFoundError(f"There is no worker {min(unknown).worker_name!r} to note anything about ({len(unknown)}).")
-    return Act(ActKind.NOTE, workers=found, values=(None,) * len(found), text=text, why="noted", who=_name(who))
+    return Act(ActKind.NOTE, workers=found, values=(None,) * len(found), text=text, why="noted", who=acting_name(who))
 
 
 def _once(workers: Sequence[WorkerKey]) -> tuple[WorkerKey, ...]:
     return tuple(dict.fromkeys(workers))
-
-
-def _name(who: str | None) -> str:
-    """Return the name of who does it: the one that is given, or else that of whoever sits here."""
-    if who is not None and not isinstance(who, str):
-        raise ConfigError(f"who is {who!r}. Give a name.")
-    return login_name() if who is None else who
 
 
 def _checked(name: str) -> str:

@@ -32,12 +32,12 @@ from mephisto_nb.review.decide import (
     make_step,
     read_standing,
     refuse_bonus,
-    who_decides,
 )
 from mephisto_nb.review.queue import gold_accuracy, review_queue, worker_records
 from mephisto_nb.review.selection import Selectable, Units, Wanted, find_run_ids, refuse_namesakes, select
 from mephisto_nb.rules.reviewing import decide, undo
 from mephisto_nb.rules.step import Step
+from mephisto_nb.utils.ids import acting_name
 
 OUTCOME_COLUMNS = ("task_run_id", "unit_id", "worker_id", "before", "after", "done", "why", "review_id", "owed", "also")
 
@@ -130,7 +130,7 @@ class Reviewing:
             As `decide` does.
         """
         _need_units(units, worker)
-        chosen, name = await in_thread(self._choose, units, worker, decided=True), who_decides(who)
+        chosen, name = await in_thread(self._choose, units, worker, decided=True), acting_name(who)
         return await self._each(chosen, lambda run, wanted: partial(_undoing, run, name, note, wanted))
 
     def preview(
