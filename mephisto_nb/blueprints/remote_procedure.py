@@ -298,7 +298,7 @@ class FunctionRunner(TaskRunner):
         self._threads = CallThreads(threads, "a function for a page")
 
     def get_init_data(self, init_data: JSON, history: Sequence[Turn]) -> JSON:
-        """Return a page its data, and its earlier calls, so that a reload need not repeat them."""
+        """Return the data of a page, and its earlier calls, so that a reload need not repeat them."""
         return {"task_data": init_data, "previous_requests": pair_up(history)}
 
     async def run_unit(self, init_data: JSONObject, agent: LiveAgent) -> None:

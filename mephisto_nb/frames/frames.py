@@ -47,7 +47,7 @@ _HOLDS: Mapping[str, str] = {
 
 
 def typed(frame: pd.DataFrame, **others: str) -> pd.DataFrame:
-    """Return a frame without rows the types that its columns have with some; any other frame stays as it is.
+    """Return a frame whose columns have their types also where there are no rows; any other stays as it is.
 
     Parameters
     ----------

@@ -133,7 +133,7 @@ def _of_name(given: object, provider: str) -> WorkerKey:
 
 
 def pair_values(workers: Sequence[WorkerKey], value: Values) -> dict[WorkerKey, int]:
-    """Return each worker a value: the same, or the one in their place.
+    """Return the value of each worker: the same, or the one in their place.
 
     Raises
     ------

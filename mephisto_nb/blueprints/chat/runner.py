@@ -316,7 +316,7 @@ class ChatRunner(TaskRunner):
         self._function: Conversation | None = given if self._inner is None else None
 
     def get_init_data(self, init_data: JSON, history: Sequence[Turn]) -> JSON:
-        """Return a page the row, and what it has to show again, under the name that ``mephisto-task`` looks for."""
+        """Return the row, and what a page has to show again, under the name that ``mephisto-task`` looks for."""
         row = init_data if isinstance(init_data, dict) else {}
         return {**row, "past_live_updates": [turn.data for turn in history]}
 
