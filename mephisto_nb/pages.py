@@ -22,7 +22,7 @@ from mephisto_nb.errors import ConfigError, UsageError
 from mephisto_nb.frames.frames import results_frame
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.launch import make_plan
-from mephisto_nb.model.records import own_data
+from mephisto_nb.kernel.live_run import own_data
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.task_runner import TaskRunner
@@ -160,9 +160,7 @@ class AnsweredPages:
         title = self._run.task_name
         about: JSONObject = {"run_id": self._run.task_run_id, "task_title": title, "task_description": ""}
         return AnsweredPage(
-            UnitPage(
-                title, blueprint, row["shared"], own_data(row["unit_data"], row["unit_index"]), files, left_out, about
-            ),
+            UnitPage(title, blueprint, row["shared"], own_data(row), files, left_out, about),
             values,
         )
 

@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.model.records import Event, TaskRun, own_data
+from mephisto_nb.kernel.live_run import own_data
+from mephisto_nb.model.records import Event, TaskRun
 
 #: What pandas makes of text: a type of its own, or in older versions any object.
 TEXT = pd.Series(["text"]).dtype
@@ -352,7 +353,7 @@ def results_frame(rows: Sequence[JSONObject], inputs: Inputs, answer: Answer) ->
     frame = make_frame(base, RESULT_COLUMNS, ("accepted_at", "submitted_at"))
     for name, derive in DERIVED_COLUMNS.items():
         frame[name] = derive(frame)
-    given = _columns("input", [inputs(row["shared"], own_data(row["unit_data"], row["unit_index"])) for row in rows])
+    given = _columns("input", [inputs(row["shared"], own_data(row)) for row in rows])
     answered = _columns("answer", [answer(row["data"]) for row in rows], MOST_COLUMNS)
     return pd.concat([frame, given, answered], axis="columns")
 

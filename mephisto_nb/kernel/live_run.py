@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ClosedError, RunFailedError
 from mephisto_nb.kernel.writer import DatabaseWriter
-from mephisto_nb.model.records import AS_LAUNCHED, PAGE_ERROR, Steering, TaskRun, own_data
+from mephisto_nb.model.records import AS_LAUNCHED, PAGE_ERROR, Steering, TaskRun
 from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
 from mephisto_nb.ports.architect import Architect
 from mephisto_nb.ports.blueprint import Blueprint
@@ -38,10 +38,16 @@ def read_answers(
     """Read a few answers, as rows with ``inputs``, ``answer`` and the ``paths`` of files."""
     rows = database.runs.read_results([task_run_id], agent_ids=agent_ids)
     for row in rows:
-        row["inputs"] = blueprint.get_inputs(row["shared"], own_data(row["unit_data"], row["unit_index"]))
+        row["inputs"] = blueprint.get_inputs(row["shared"], own_data(row))
         row["paths"] = [str(directory / "files" / file["filename"]) for file in row["files"]]
         row["answer"] = blueprint.get_answer(with_files(directory, row["data"], row["files"]))
     return rows
+
+
+def own_data(row: JSONObject) -> JSONObject:
+    """Return what the data holds for a unit alone; an extra unit, made for a late answer, and a gate's have nothing."""
+    own: list[JSONObject] = row["unit_data"]
+    return own[row["unit_index"]] if 0 <= row["unit_index"] < len(own) else {}
 
 
 def with_files(directory: Path, data: JSON, sent: list[JSONObject]) -> JSON:

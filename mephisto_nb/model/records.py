@@ -6,7 +6,6 @@ or an event; they are not frozen because a run makes them by the hundred thousan
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -98,11 +97,6 @@ class TaskRun:
         return "imported" in self.config
 
 
-def own_data(unit_data: Sequence[JSONObject], unit_index: int) -> JSONObject:
-    """Return what an assignment's data holds for a unit alone: nothing for a gate's, and one made for a late answer."""
-    return unit_data[unit_index] if 0 <= unit_index < len(unit_data) else {}
-
-
 @dataclass(slots=True)
 class Assignment:
     """One piece of work, of which each unit is done by a different worker.
@@ -117,8 +111,8 @@ class Assignment:
     unit_data: list[JSONObject]
 
     def own_data(self, unit_index: int) -> JSONObject:
-        """Return what the data holds for one unit alone."""
-        return own_data(self.unit_data, unit_index)
+        """Return what the data holds for one unit alone; an extra unit, and a gate's, has nothing."""
+        return self.unit_data[unit_index] if 0 <= unit_index < len(self.unit_data) else {}
 
 
 @dataclass(slots=True)

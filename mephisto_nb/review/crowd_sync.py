@@ -71,7 +71,7 @@ def _is_still_due(run: RunFrames, verb: CrowdVerb, row: JSONObject) -> bool:
 
 
 async def _settle(run: RunFrames, payment_id: str) -> bool:
-    """Note that the crowd has paid; False: it was owed no longer, and is noted as sent because the money is gone."""
+    """Note that the crowd has paid; return whether it was still to. The money is gone even where it was not."""
     about = run.clock.now(), run.task_run.provider_type
     settle, after = run.database.reviews.settle_payments, PaymentStatus.SENT
     if await run.writer.call(settle, [payment_id], PaymentStatus.OWED, after, *about):

@@ -109,7 +109,14 @@ class Pace:
         return 3600 * n / t if n else None
 
     def time_left(self, remaining: int, now: float) -> TimeLeft | None:
-        """Return how long `remaining` units will take; None while fewer than `ENOUGH` answers tell too little."""
+        """Return how long `remaining` units will take; None while fewer than `ENOUGH` answers tell too little.
+
+        Answers are taken to come at random at a steady rate: that of the last `WINDOW`, or of all where there are fewer,
+        since the run was opened or last resumed. With n of them in t seconds until now, ``rate = n / t``, and what is
+        left of m units takes about ``m * t / n`` seconds. Both the rate and the coming of the m answers are uncertain:
+        the logarithm of their quotient has a variance of about ``1/n + 1/m`` (two gamma distributions), so that the
+        80 % interval is ``m * t / n * exp(±1.2816 * sqrt(1/n + 1/m))``.
+        """
         n, t = self._window(now)
         if n < ENOUGH or not remaining:
             return None
