@@ -159,10 +159,7 @@ class AnsweredPages:
             return None
         title = self._run.task_name
         about: JSONObject = {"run_id": self._run.task_run_id, "task_title": title, "task_description": ""}
-        return AnsweredPage(
-            UnitPage(title, blueprint, row["shared"], own_data(row), files, left_out, about),
-            values,
-        )
+        return AnsweredPage(UnitPage(title, blueprint, row["shared"], own_data(row), files, left_out, about), values)
 
 
 def make_page(

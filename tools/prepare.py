@@ -157,7 +157,7 @@ def output_of(*command: str | Path) -> str:
 
 
 def say(text: str) -> None:
-    """Say what goes on."""
+    """Return what goes on."""
     print(f"prepare: {text}", file=sys.stderr, flush=True)
 
 

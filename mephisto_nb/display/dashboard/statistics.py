@@ -111,7 +111,7 @@ class Pace:
     def time_left(self, remaining: int, now: float) -> TimeLeft | None:
         """Return how long `remaining` units will take; None while fewer than `ENOUGH` answers tell too little.
 
-        Answers are taken to come at random at a steady rate: that of the last `WINDOW`, or of all where there are fewer,
+        Answers are taken to come at random at a steady rate: that of the last `WINDOW`, or of all where fewer are,
         since the run was opened or last resumed. With n of them in t seconds until now, ``rate = n / t``, and what is
         left of m units takes about ``m * t / n`` seconds. Both the rate and the coming of the m answers are uncertain:
         the logarithm of their quotient has a variance of about ``1/n + 1/m`` (two gamma distributions), so that the
