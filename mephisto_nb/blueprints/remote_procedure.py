@@ -26,6 +26,8 @@ from mephisto_nb.ports.task_runner import LiveAgent, TaskRunner, Turn
 from mephisto_nb.utils.logging import get_logger
 from mephisto_nb.utils.user_code import CallThreads, is_async
 
+logger = get_logger(__name__)
+
 _MOST = 80
 _LISTS = (list, Sequence, tuple, set, frozenset)
 _NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false", type(None): "null"}
@@ -260,8 +262,6 @@ def read_registry(registry: object) -> dict[str, Function]:
 def _words(names: Any) -> str:
     return ", ".join(map(repr, names)) or "nothing"
 
-
-logger = get_logger(__name__)
 
 #: How many calls of one worker run at a time, and how long the names that pages send may be.
 _PER_WORKER, _LONGEST_ID = 8, 200

@@ -51,6 +51,8 @@ __all__ = [
     "settings_from_dict",
 ]
 
+_logger = get_logger(__name__)
+
 CONFIG_ROOT = "hydra_configs"
 _PRIMARY = "_mephisto_nb_primary"
 _GIVEN = "_mephisto_nb_given"
@@ -210,7 +212,6 @@ def _as_value(override: str, directory: Path | None) -> str:
     return f"++{override.strip().lstrip('+')}"
 
 
-_logger = get_logger(__name__)
 _script_configs: dict[str, type[TaskConfig]] = {}
 
 

@@ -29,6 +29,8 @@ from mephisto_nb.rules.gates._base import BaseGate
 from mephisto_nb.rules.gates.table import GATES, settings_fields
 from mephisto_nb.utils.logging import get_logger, warn_once
 
+_logger = get_logger(__name__)
+
 
 def with_gates(args_class: type[Any]) -> type[Any]:
     """Return a class of a blueprint's settings with those of all gates beside them; what it has stays its own."""
@@ -139,7 +141,6 @@ SECTIONS = {
 }
 
 
-_logger = get_logger(__name__)
 #: Types, in the words of somebody who writes a value of theirs.
 _KINDS: dict[Any, str] = {
     float: "a number (float), such as 0.10",

@@ -15,6 +15,8 @@ from mephisto_nb.utils.user_code import call, describe
 if TYPE_CHECKING:
     from mephisto_nb.model.shared_state import SharedTaskState
 
+logger = get_logger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -150,9 +152,6 @@ class TaskRunner:
         Called by `TaskCode` once they are all there.
         """
         raise NotImplementedError(f"{type(self).__name__} has no run_assignment, which people together need.")
-
-
-logger = get_logger(__name__)
 
 
 class Reporter(Protocol):

@@ -37,6 +37,8 @@ from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.ports.blueprint import STRICT_CSP, Blueprint
 from mephisto_nb.utils.logging import get_logger, warn_once
 
+logger = get_logger(__name__)
+
 PAGE = Path(__file__).parent / "page"
 #: Where our own scripts and styles lie below the site, out of the way of a researcher's files.
 PAGE_FOLDER = "worker_page"
@@ -97,9 +99,6 @@ def build(
                 (directory / script).write_text(content, encoding="utf-8")
     if sample is not None:
         (directory / "preview.json").write_text(json.dumps(sample), encoding="utf-8")
-
-
-logger = get_logger(__name__)
 
 
 class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
