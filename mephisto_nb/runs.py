@@ -189,7 +189,7 @@ class Runs:
         self._notify()
 
     def abandon(self) -> None:
-        """Return back what is still held after the loop has ended, and with it all tasks on it."""
+        """Let go of what is still held after the loop, and with it all tasks on it, has ended."""
         self.is_closed = True
         for tasks in self._tasks.values():
             tasks.abandon()

@@ -1,7 +1,4 @@
-"""A router on this very machine, in a process of its own that outlives the kernel.
-
-How other computers may reach this one.
-"""
+"""A router on this very machine, in a process of its own that outlives the kernel; and how other computers reach it."""
 
 from __future__ import annotations
 

@@ -1,11 +1,7 @@
-"""The charts of a run, live where a kernel is and a picture everywhere else (extra ``charts``).
-
-How the charts of a run are drawn: from the frame of its results to Altair charts (extra ``charts``).
+"""The charts of a run: drawn from its results, redrawn as answers come in, and shown (extra ``charts``).
 
 The colours can be told apart by colour-blind people, and text and lines read on light and on dark grounds alike.
 Titles say what is to be seen; a number behind it is never left to be guessed.
-
-Draws the charts of a run anew: only after new answers, only while somebody looks, not too often.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The DataFrames of what one run has collected, and what its pages sent beside answers.
-
-DataFrames of what was said beside answers: tips, feedback, opinions, and the calls of pages' functions.
-"""
+"""The DataFrames of one run: what it has collected, and what its pages sent beside answers."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ import pandas as pd
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError, NotFoundError, UsageError
 from mephisto_nb.frames import files, frames
-from mephisto_nb.frames.frames import _frame, whole_text
+from mephisto_nb.frames.frames import make_frame, whole_text
 from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.live_run import LiveRun, read_answers, with_files
 from mephisto_nb.kernel.writer import DatabaseWriter
@@ -58,7 +55,7 @@ def metadata_frame(rows: Sequence[JSONObject], path_of: Callable[[str], str]) ->
         Gives the path of an uploaded file, by the name under which it is stored.
     """
     items = [item for row in rows for item in _items(row, path_of)]
-    return _frame(items, METADATA_COLUMNS, ("at",))
+    return make_frame(items, METADATA_COLUMNS, ("at",))
 
 
 def _items(row: JSONObject, path_of: Callable[[str], str]) -> Iterator[JSONObject]:
@@ -118,7 +115,7 @@ def requests_frame(updates: Sequence[JSONObject], agents: Mapping[str, JSONObjec
         key = (row["agent_id"], row["data"].get("request_id"))
         if row["sender"] == "worker" and isinstance(key[1], str) and key not in found:
             found[key] = _request(row, answers.get(key), agents.get(row["agent_id"], {}))
-    return _frame(list(found.values()), REQUEST_COLUMNS, ("asked_at", "answered_at"))
+    return make_frame(list(found.values()), REQUEST_COLUMNS, ("asked_at", "answered_at"))
 
 
 def _request(row: JSONObject, answer: JSONObject | None, agent: JSONObject) -> JSONObject:

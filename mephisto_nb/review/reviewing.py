@@ -30,12 +30,12 @@ from mephisto_nb.review.decide import (
     read_extras,
     read_standing,
     refuse_bonus,
-    who_decides,
 )
 from mephisto_nb.review.queue import gold_accuracy, review_queue, worker_records
 from mephisto_nb.review.selection import Selectable, Units, Wanted, find_run_ids, refuse_namesakes, select
 from mephisto_nb.rules.reviewing import decide, undo
 from mephisto_nb.rules.step import Step
+from mephisto_nb.utils.ids import acting_name
 
 OUTCOME_COLUMNS = (
     "task_run_id", "unit_id", "worker_id", "before", "after", "done", "why", "review_id", "owed", "also", "trouble",
@@ -130,7 +130,7 @@ class Reviewing:
             As `decide` does.
         """
         _need_units(units, worker)
-        chosen, name = await in_thread(self._choose, units, worker, decided=True), who_decides(who)
+        chosen, name = await in_thread(self._choose, units, worker, decided=True), acting_name(who)
         return await self._each(chosen, lambda run, wanted: partial(_undoing, run, name, note, wanted))
 
     def preview(
@@ -442,9 +442,9 @@ class RunReview:
         Parameters
         ----------
         order
-            ``worker``: those with the fewest answers first, and all of one worker's together; ``disagreement``: those
-            first that differ most from others' answers to the same; ``suspicion``: those first that most speaks
-            against.
+            ``worker``: those workers first of whom the fewest answers wait for a decision, and all of one worker's
+            together; ``disagreement``: those first that differ most from others' answers to the same; ``suspicion``:
+            those first that most speaks against.
         decided
             Whether answers that were decided on already are there, too.
 

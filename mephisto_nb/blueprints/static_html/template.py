@@ -1,9 +1,7 @@
-"""Reads a researcher's HTML: its fields, its inputs, its scripts, and what cannot work in a worker's browser.
+"""A researcher's HTML: what it holds, what cannot work in a worker's browser, and whether rows have what it asks for.
 
 Workers' pages run under a Content-Security-Policy that forbids inline code. Inline scripts are therefore
 moved to files of their own, and the rest of what the policy would silently stop is refused here, with the mend.
-
-Checks that rows hold what a template asks for.
 """
 
 from __future__ import annotations

@@ -1,14 +1,6 @@
-"""What a run's committed steps add up to; nothing here looks at all units or all agents again.
+"""What a run's committed steps add up to: counts, times, and how long the rest will take.
 
-The median of numbers that come one by one.
-
-How fast answers come, and how long the rest will take.
-
-Answers are taken to come at random at a steady rate. The rate is that of the last `WINDOW` answers, or of all where
-there are fewer, since the run was opened or last resumed: ``rate = n / t``, with ``n`` of them in the ``t`` seconds
-until now. What is left of ``m`` units then takes about ``m * t / n`` seconds. Both the rate and the coming of the m
-answers are uncertain: the logarithm of their quotient has a variance of about ``1/n + 1/m`` (two gamma distributions),
-so that the 80 % interval is ``m * t / n * exp(±1.2816 * sqrt(1/n + 1/m))``.
+All is kept up step by step; nothing here looks at all units or all agents again.
 """
 
 from __future__ import annotations
@@ -118,7 +110,14 @@ class Pace:
         return 3600 * n / t if n else None
 
     def time_left(self, remaining: int, now: float) -> TimeLeft | None:
-        """Return how long `remaining` units will take; None while fewer than `ENOUGH` answers tell too little."""
+        """Return how long `remaining` units will take; None while fewer than `ENOUGH` answers tell too little.
+
+        Answers are taken to come at random at a steady rate: that of the last `WINDOW`, or of all where fewer are,
+        since the run was opened or last resumed. With n of them in t seconds until now, ``rate = n / t``, and what is
+        left of m units takes about ``m * t / n`` seconds. Both the rate and the coming of the m answers are uncertain:
+        the logarithm of their quotient has a variance of about ``1/n + 1/m`` (two gamma distributions), so that the
+        80 % interval is ``m * t / n * exp(±1.2816 * sqrt(1/n + 1/m))``.
+        """
         n, t = self._window(now)
         if n < ENOUGH or not remaining:
             return None

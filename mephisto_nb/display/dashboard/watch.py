@@ -1,6 +1,7 @@
 """Follows one run, and says at any moment how it is: the numbers of its dashboard.
 
-What is decided and paid, of which no step of a run's engine tells.
+A live run is followed by the steps of its engine. What is decided and paid, of which no step tells, is read anew when
+`News` comes of it.
 """
 
 from __future__ import annotations
