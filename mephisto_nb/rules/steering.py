@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import count, islice
+from itertools import islice
 from numbers import Integral, Real
 from typing import Any
 
@@ -89,18 +89,6 @@ def create(step: Step, data: list[InitializationData]) -> None:
         pay = step.state.rules.pay_amount
         units += [Unit(step.new_id(), assignment.assignment_id, i, pay) for i in range(len(item.unit_data))]
     step.add_assignments(assignments, units)
-
-
-def create_again(step: Step, unit: Unit) -> Unit:
-    """Make one more unit of an assignment, with the data of `unit` and at today's price; it is not on offer yet."""
-    of_assignment = (one for one in step.state.units.values() if one.assignment_id == unit.assignment_id)
-    taken = {one.unit_index for one in of_assignment}
-    assignment = step.state.assignments[unit.assignment_id]
-    indexes = count(assignment.place_of(unit.unit_index), max(1, len(assignment.unit_data)))
-    index = next(index for index in indexes if index not in taken)
-    again = Unit(step.new_id(), unit.assignment_id, index, step.state.rules.pay_amount)
-    step.add_assignments([], [again])
-    return again
 
 
 def launch_more(step: Step) -> int:

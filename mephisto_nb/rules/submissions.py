@@ -12,8 +12,7 @@ from mephisto_nb.model.records import Agent, Submission, Unit
 from mephisto_nb.model.states import AGENT_ACTIVE, AgentStatus, UnitStatus
 from mephisto_nb.rules import seating
 from mephisto_nb.rules.gates.verdicts import look_at
-from mephisto_nb.rules.steering import create_again
-from mephisto_nb.rules.step import Step
+from mephisto_nb.rules.step import Step, add_unit_again
 
 
 def submit(step: Step, submission: Submission) -> None:
@@ -49,7 +48,7 @@ def _place_for_late(step: Step, agent: Agent) -> Unit:
         return unit
     if unit.status is UnitStatus.EXPIRED:
         return unit
-    extra = create_again(step, unit)
+    extra = add_unit_again(step, unit)
     agent.unit_id = extra.unit_id
     step.change_unit(extra, UnitStatus.EXPIRED, "made for a late answer, whose unit another worker has", "operator")
     return extra

@@ -85,7 +85,7 @@ def test_a_file_that_cannot_be_written_leaves_no_draft(tmp_path, monkeypatch):
     state.write_text(json.dumps({"pid": 1}))
     monkeypatch.setattr(os, "replace", replace)
     monkeypatch.setattr(os, "rename", replace)
-    with pytest.raises(ConfigError, match="cannot write.*the disk is broken"):
+    with pytest.raises(ConfigError, match=r"cannot write.*the disk is broken"):
         server.claim(state)
     assert list(tmp_path.iterdir()) == [state]
 

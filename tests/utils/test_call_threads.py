@@ -42,9 +42,10 @@ async def test_a_function_that_exits_fails_and_ends_nothing(end: Any) -> None:
 
 async def test_a_thread_that_cannot_start_leaves_its_place_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     threads = CallThreads(1, "test")
-    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="can't start new thread"):
+    with monkeypatch.context() as patch:
         patch.setattr(threading, "Thread", Unstarted)
-        await threads.run(int)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            await threads.run(int)
     async with asyncio.timeout(5):
         assert await threads.run(int) == 0
 

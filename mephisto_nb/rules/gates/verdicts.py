@@ -20,8 +20,7 @@ from mephisto_nb.rules.gates.state import GateJob, GateJobKind, gate_of
 from mephisto_nb.rules.gates.steps import add_verdict, change_onboarding
 from mephisto_nb.rules.people import grant, pay
 from mephisto_nb.rules.run_state import RunState
-from mephisto_nb.rules.steering import create_again
-from mephisto_nb.rules.step import Step
+from mephisto_nb.rules.step import Step, add_unit_again
 
 
 @dataclass(slots=True)
@@ -338,4 +337,4 @@ def _repeat(step: Step, agent: Agent, unit: Unit, why: str) -> None:
     if unit.pay_amount:
         about = {"key": f"check:{unit.unit_id}", "unit_id": unit.unit_id}
         pay(step, agent.worker_id, PaymentKind.REWARD, unit.pay_amount, "your answer", **about)
-    create_again(step, unit)
+    add_unit_again(step, unit)
