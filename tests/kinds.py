@@ -17,6 +17,7 @@ import pytest
 #: Fixtures that start a process, a server or a browser, or are there for tests that do.
 _STARTERS = {
     "browser",
+    "built",
     "chromium",
     "data_dir",
     "either_router",
@@ -27,6 +28,7 @@ _STARTERS = {
     "routers_by_command",
     "serve_blueprint",
     "start_router",
+    "target",
 }
 _SLOW_MARKS = ("slow", "browser", "postgresql", "faults", "load")
 #: Fixtures of the tests that take longest for what they prove, longest first: they begin, so that none of
