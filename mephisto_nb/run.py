@@ -295,7 +295,5 @@ class TaskRun:
 
 def _count_stored(run: RunFrames) -> Counter[UnitStatus]:
     """Count the units of a run that is driven from here no longer: what is decided on them is no step of it."""
-    counts: Counter[UnitStatus] = Counter()
-    for (status, _), count in run.database.reviews.read_pay([run.task_run_id])[run.task_run_id].units.items():
-        counts[status] += count
-    return counts
+    counts = run.database.runs.count_units([run.task_run_id])[run.task_run_id]
+    return Counter({UnitStatus(status): count for status, count in counts.items()})

@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from mephisto_nb.config.registry import get_blueprint_from_type, get_crowd_provider_from_type
 from mephisto_nb.config.task_run_settings import TaskRunSettings, resolve_config, settings_from_dict
 from mephisto_nb.errors import ClosedError, ConfigError, LoopError, NotFoundError
-from mephisto_nb.frames.run_frames import RunFrames
+from mephisto_nb.frames.run_frames import RunCrowd, RunFrames
 from mephisto_nb.importing.old_data import ImportedBlueprint
 from mephisto_nb.kernel.launch import RunStarter, read_launch_input
 from mephisto_nb.kernel.live_run import LiveRun
@@ -57,6 +57,8 @@ class Runs:
         self._starter = RunStarter(directory, self.database, self.writer, self._supervisor, clock, progress)
         self._tasks: dict[str, RunTasks] = {}
         self._frames: dict[str, RunFrames] = {}
+        #: What crowds are being asked for now, by key (see `RunCrowd`).
+        self._in_flight: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.is_closed = False
         #: Called when a run is launched or taken up, and when the operator is closed.
@@ -118,7 +120,7 @@ class Runs:
         found = [run for run in self.database.runs.find_runs() if run.task_run_id == task_run_id]
         if not found:
             raise NotFoundError(f"There is no task run {task_run_id!r} in this database. See operator.task_runs().")
-        return self._make_frames(found[0], _blueprint_of(found[0]), find_provider=partial(_provider_of, found[0]))
+        return self._make_frames(found[0], _blueprint_of(found[0]), partial(_provider_of, found[0]))
 
     def find_live(self) -> list[TaskRun]:
         """Return the runs that have not ended and are not driven from here."""
@@ -187,7 +189,7 @@ class Runs:
         self._notify()
 
     def abandon(self) -> None:
-        """Return back what is still held after the loop has ended, and with it all tasks on it."""
+        """Let go of what is still held after the loop, and with it all tasks on it, has ended."""
         self.is_closed = True
         for tasks in self._tasks.values():
             tasks.abandon()
@@ -217,7 +219,7 @@ class Runs:
     def _keep(self, tasks: RunTasks) -> RunFrames:
         live, parts = tasks.run, tasks.run.parts
         self._tasks[live.task_run_id] = tasks
-        self._frames[live.task_run_id] = self._make_frames(live.task_run, parts.blueprint, live=live)
+        self._frames[live.task_run_id] = self._make_frames(live.task_run, parts.blueprint, lambda: parts.provider, live)
         self.left_behind = [run for run in self.left_behind if run.task_run_id != live.task_run_id]
         self._notify()
         return self._frames[live.task_run_id]
@@ -226,11 +228,12 @@ class Runs:
         self,
         run: TaskRun,
         blueprint: Blueprint[Any],
+        find_provider: Callable[[], CrowdProvider[Any] | None],
         live: LiveRun | None = None,
-        find_provider: Callable[[], CrowdProvider[Any] | None] = lambda: None,
     ) -> RunFrames:
         kept = (self.database, self.writer, self.clock, self.progress)
-        return RunFrames(run, self.directory / run.task_run_id, blueprint, *kept, live, find_provider)
+        crowd = RunCrowd(find_provider, self._in_flight)
+        return RunFrames(run, self.directory / run.task_run_id, blueprint, *kept, live, crowd)
 
     def _notify(self) -> None:
         for listener in self.listeners:

@@ -1,7 +1,4 @@
-"""From a function and some rows to a conversation, in one line.
-
-From a form and some rows to a task, in one line.
-"""
+"""From a form, or from a function that talks with people, and some rows to a task, in one line."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 #: Fixtures that start a process, a server or a browser, or are there for tests that do.
 _STARTERS = {
@@ -33,7 +34,10 @@ _STARTERS = {
 _SLOW_MARKS = ("slow", "browser", "postgresql", "faults", "load")
 #: Fixtures of the tests that take longest for what they prove, longest first: they begin, so that none of
 #: them is left when everything else is done.
-_FIRST = ("jupyter_lab", "notebook", "kernel", "chromium", "browser")
+_FIRST = ("jupyter_lab", "notebook_file", "kernel", "chromium", "browser")
+#: Folders whose tests are run by one process: a JupyterLab with a browser and kernels, and a PostgreSQL server, are
+#: started once. Two JupyterLabs side by side are more than two cores can do in the seconds that the tests allow.
+_SHARE_A_SERVER = ("tests/browser/lab/", "tests/storage/")
 _STARTS = {"subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.exec", "os.system", "socket.bind"}
 #: It lists the files of the repository, in no time.
 _HARMLESS = "git"
@@ -53,16 +57,21 @@ class Kinds:
 
     @pytest.hookimpl(tryfirst=True)  # before -m chooses
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Mark the quick ones, group by server, and let the longest begin."""
+        """Mark the quick ones, and let the longest begin; what shares a server stays together."""
         for item in items:
             if is_quick(item):
                 item.add_marker(pytest.mark.quick)
-            item.add_marker(pytest.mark.xdist_group(group_of(item)))
+        groups = [group_of(item.nodeid) for item in items]
         places: dict[str, int] = {}
-        for item in items:
-            places[group_of(item)] = min(place_of(item), places.get(group_of(item), len(_FIRST) + 1))
-        groups = {name: index for index, name in enumerate(dict.fromkeys(map(group_of, items)))}
-        items.sort(key=lambda item: (places[group_of(item)], groups[group_of(item)]))
+        for group, item in zip(groups, items, strict=True):
+            places[group] = min(place_of(item), places.get(group, len(_FIRST) + 1))
+        order = {name: index for index, name in enumerate(dict.fromkeys(groups))}
+        items.sort(key=lambda item: (places[group := group_of(item.nodeid)], order[group]))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> ByServer:
+        """Hand out tests by the servers that they share."""
+        return ByServer(config, log)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, Any]:
@@ -99,10 +108,17 @@ def is_quick(item: pytest.Item) -> bool:
     return not _STARTERS.intersection(fixtures_of(item)) and not any(map(item.get_closest_marker, _SLOW_MARKS))
 
 
-def group_of(item: pytest.Item) -> str:
-    """Return what is run in one process: the tests of PostgreSQL's files, which share a server; else one file."""
-    folder = item.path.parent.name
-    return folder if folder == "storage" else str(item.path)
+class ByServer(LoadScopeScheduling):
+    """Gives a test process all tests that share a server, one such group after the other."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+def group_of(nodeid: str) -> str:
+    """Return what is run in one process: a folder whose tests share a server, else one file."""
+    file = nodeid.partition("::")[0]
+    return next((folder for folder in _SHARE_A_SERVER if file.startswith(folder)), file)
 
 
 def place_of(item: pytest.Item) -> int:

@@ -556,6 +556,13 @@ def test_no_docstring_begins_with_give() -> None:
     none(found, 'plain verbs: "Return ...", "Raise ... if ..."')
 
 
+def test_what_gives_nothing_back_does_not_begin_with_return() -> None:
+    silent = (one for one in functions() if isinstance(one.node, Function) and one.docstring)
+    named = (one for one in silent if one.node.returns is not None and ast.unparse(one.node.returns) == "None")
+    found = (one.where for one in named if re.match(r"Returns?\b", one.docstring or ""))
+    none(found, '"Return ..." is for what returns something')
+
+
 # Tests
 
 

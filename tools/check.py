@@ -22,7 +22,7 @@ STYLE = [
 TYPES = ["mypy"]
 #: Two at a time; tests/kinds.py says which tests stay together, because they share browsers and servers, and which
 #: begin. A test whose process died is tried again, hence the bound.
-PYTEST = ["pytest", "-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder", "--max-worker-restart", "2"]
+PYTEST = ["pytest", "-n", "2", "--no-loadscope-reorder", "--max-worker-restart", "2"]
 HOUSE_RULES = ["pytest", "-q", "tests/test_house_rules.py", "tests/test_repository.py"]
 
 

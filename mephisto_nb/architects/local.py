@@ -1,7 +1,4 @@
-"""A router on this very machine, in a process of its own that outlives the kernel.
-
-How other computers may reach this one.
-"""
+"""A router on this very machine, in a process of its own that outlives the kernel; and how other computers reach it."""
 
 from __future__ import annotations
 
@@ -30,8 +27,8 @@ from mephisto_nb.ports.architect import Architect, Channel, RouterPlan
 from mephisto_nb.utils.logging import get_logger
 from mephisto_nb.utils.proofs import Secret, write_private
 
-#: Listening on one of these is listening on every address of the machine.
-EVERYWHERE = ("0.0.0.0", "::")
+#: Listening here is listening on every address of the machine.
+EVERYWHERE = "0.0.0.0"
 #: An address of nobody's, kept for documentation; a way towards it is looked up, and nothing is sent.
 _ELSEWHERE = ("192.0.2.1", 9)
 
@@ -65,7 +62,7 @@ class LocalArchitectArgs:
     Parameters
     ----------
     hostname
-        The address to listen on. The default lets nobody in from outside this machine; use ``0.0.0.0`` (behind
+        The address to listen on, of IPv4. The default lets nobody in from outside this machine; use ``0.0.0.0`` (behind
         a firewall, or a proxy that speaks TLS) to let workers in.
     port
         0: any free port; or one that must be free.
@@ -115,8 +112,14 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
             )
         if self.args.operator_absence_in_seconds <= 0:
             raise ConfigError("mephisto.architect.operator_absence_in_seconds must be more than 0 seconds.")
+        if ":" in self.args.hostname:
+            raise ConfigError(
+                f"mephisto.architect.hostname is {self.args.hostname!r}, but a router listens on IPv4 addresses alone, "
+                "and its port is a setting of its own. Use 0.0.0.0 to let others in, and where they come by IPv6, a "
+                "proxy in front of it, whose address is mephisto.architect.url."
+            )
         _check_port(self._host, self.args.port)
-        if self._host in EVERYWHERE and not self.args.url and self._own_address is None:
+        if self._host == EVERYWHERE and not self.args.url and self._own_address is None:
             logger.warning(
                 "mephisto.architect.hostname lets others in, but this machine's own address is not known, so links "
                 "will say 127.0.0.1 and work on this computer alone. Set mephisto.architect.port and url, as in "
@@ -183,13 +186,13 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
 
     @property
     def _local_url(self) -> str:
-        host = "127.0.0.1" if self._host in EVERYWHERE else self._host
+        host = "127.0.0.1" if self._host == EVERYWHERE else self._host
         return f"http://{host}:{self._read_port()}"
 
     @cached_property
     def _own_address(self) -> str | None:
         """The address of this machine, where others may come by it."""
-        return find_own_address() if self._host in EVERYWHERE else None
+        return find_own_address() if self._host == EVERYWHERE else None
 
     def _read_port(self) -> int:
         if self._port is None:

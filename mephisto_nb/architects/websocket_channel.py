@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import LinkRefusedError, RouterError
-from mephisto_nb.model.packets import Packet, Received
+from mephisto_nb.model.packets import BAD_PROOF, LINK_PROTOCOL, Packet, Received
 from mephisto_nb.ports.architect import (
     Acknowledged,
     Ahead,
@@ -28,7 +28,6 @@ from mephisto_nb.ports.architect import (
 from mephisto_nb.utils import proofs
 from mephisto_nb.utils.proofs import Secret
 
-PROTOCOL = 1
 _OPEN_TIMEOUT = 10.0
 
 
@@ -55,7 +54,7 @@ class WebSocketChannel(Channel):
 
     async def _prove(self, last_seq: int) -> None:
         challenge = proofs.new_challenge()
-        await self._send({"type": "hello", "protocol": PROTOCOL, "challenge": challenge})
+        await self._send({"type": "hello", "protocol": LINK_PROTOCOL, "challenge": challenge})
         theirs = await self._receive("challenge")
         expected = proofs.router_proof(self._token.reveal(), self._task_run_id, challenge)
         if not proofs.matches(expected, theirs.get("proof")) or not proofs.is_challenge(theirs.get("challenge")):
@@ -121,7 +120,7 @@ class WebSocketChannel(Channel):
 
 def _broken(url: str, error: ConnectionClosed) -> RouterError:
     code = error.rcvd.code if error.rcvd else None
-    if code == 4401:
+    if code == BAD_PROOF:
         return LinkRefusedError(f"The router at {url} refused this operator: its token is not that of the run.")
     return RouterError(f"The link to {url} is broken (close code {code}).")
 

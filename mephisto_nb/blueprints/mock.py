@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
+from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.task_runner import LiveAgent, TaskRunner
 
@@ -63,12 +63,6 @@ class MockBlueprint(Blueprint[MockBlueprintArgs]):
     BLUEPRINT_TYPE: ClassVar[str] = "mock"
     ArgsClass = MockBlueprintArgs
 
-    def __init__(self, args: MockBlueprintArgs, shared_state: SharedTaskState) -> None:
-        super().__init__(args, shared_state)
-        if args.run_live:
-            # The operator asks the blueprint it made, so one run may be live and another not.
-            self.TaskRunnerClass = EchoRunner  # type: ignore[misc]
-
     def assert_task_args(self) -> None:
         """Refuse numbers below 1.
 
@@ -92,6 +86,10 @@ class MockBlueprint(Blueprint[MockBlueprintArgs]):
         if isinstance(data, Iterator):
             return (self._assignment(row) for row in data)
         return [self._assignment(row) for row in data]
+
+    def make_task_runner(self) -> TaskRunner | None:
+        """Make what echoes, if the run is live."""
+        return EchoRunner(self.shared_state) if self.args.run_live else None
 
     def build_site(self, directory: Path) -> None:
         """Write the page, which loads nothing but its own script."""

@@ -1,12 +1,8 @@
 """The remote_procedure blueprint: a bundle whose page calls Python functions of the notebook.
 
-A researcher's functions, and how a page's call becomes theirs.
-
-Holds what a page sent against what a function's signature asks for.
-
-JSON knows few types, so this is short; a library would bring more than it saves, and words of its own.
-
-Answers the calls of workers' pages, each for itself: none waits for another, and none that fails stops the unit.
+On the way from a page to a function of the researcher: `fit` holds a value against an annotation, `Function` is what a
+page may call, `FunctionRunner` answers the calls of each unit, and the blueprint puts it all together. JSON knows few
+types, so `fit` is short; a library would bring more than it saves, and words of its own.
 """
 
 from __future__ import annotations
@@ -29,6 +25,8 @@ from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.ports.task_runner import LiveAgent, TaskRunner, Turn
 from mephisto_nb.utils.logging import get_logger
 from mephisto_nb.utils.user_code import CallThreads, is_async
+
+logger = get_logger(__name__)
 
 _MOST = 80
 _LISTS = (list, Sequence, tuple, set, frozenset)
@@ -265,8 +263,6 @@ def _words(names: Any) -> str:
     return ", ".join(map(repr, names)) or "nothing"
 
 
-logger = get_logger(__name__)
-
 #: How many calls of one worker run at a time, and how long the names that pages send may be.
 _PER_WORKER, _LONGEST_ID = 8, 200
 #: How much of an error's text a page is told.
@@ -280,22 +276,29 @@ class FunctionRunner(TaskRunner):
     A request is stored before it is answered, and its answer before the page has it for good. A request without an
     answer, when a kernel takes a run up again, is run again: a function may be called twice, but its page gets one
     answer.
+
+    Parameters
+    ----------
+    shared_state
+        Holds the functions.
+    threads
+        How many plain functions run at a time, for all workers.
+    longest_response
+        The longest answer, in bytes.
     """
 
     replays: ClassVar[bool] = False
-    #: How many plain functions run at a time, for all workers; and the longest answer, in bytes.
-    threads: ClassVar[int] = 8
-    longest_response: ClassVar[int] = 1_000_000
 
-    def __init__(self, shared_state: SharedTaskState) -> None:
+    def __init__(self, shared_state: SharedTaskState, *, threads: int = 8, longest_response: int = 1_000_000) -> None:
         super().__init__(shared_state)
+        self._longest_response = longest_response
         registry = shared_state.function_registry
         # A run that is taken up without its functions lets calls wait, rather than answer them wrongly.
         self._functions: dict[str, Function] = read_registry(registry) if registry else {}
-        self._threads = CallThreads(self.threads, "a function for a page")
+        self._threads = CallThreads(threads, "a function for a page")
 
     def get_init_data(self, init_data: JSON, history: Sequence[Turn]) -> JSON:
-        """Return a page its data, and its earlier calls, so that a reload need not repeat them."""
+        """Return the data of a page, and its earlier calls, so that a reload need not repeat them."""
         return {"task_data": init_data, "previous_requests": pair_up(history)}
 
     async def run_unit(self, init_data: JSONObject, agent: LiveAgent) -> None:
@@ -357,9 +360,9 @@ class FunctionRunner(TaskRunner):
         except (NotJSONError, RecursionError) as error:
             raise TypeError(f"{function.name} returned what is no JSON: {error}") from error
         size = len(response.encode("utf-8", "replace"))
-        if size > self.longest_response:
+        if size > self._longest_response:
             raise OverflowError(
-                f"{function.name} returned {size:,} bytes, and {self.longest_response:,} may be sent "
+                f"{function.name} returned {size:,} bytes, and {self._longest_response:,} may be sent "
                 "(mephisto.blueprint.maximum_response_in_bytes)"
             )
         return response
@@ -454,17 +457,10 @@ class RemoteProcedureBlueprint(StaticReactBlueprint):
     ArgsClass = RemoteProcedureBlueprintArgs
     args: RemoteProcedureBlueprintArgs
 
-    def __init__(self, args: RemoteProcedureBlueprintArgs, shared_state: SharedTaskState) -> None:
-        super().__init__(args, shared_state)
-
-        class Runner(FunctionRunner):
-            """The functions of this run."""
-
-            threads = args.function_threads
-            longest_response = args.maximum_response_in_bytes
-
-        # The operator asks the blueprint it made, so that each run has its own limits.
-        self.TaskRunnerClass = Runner  # type: ignore[misc]
+    def make_task_runner(self) -> TaskRunner:
+        """Make what answers calls, within the limits of this run."""
+        limits = {"threads": self.args.function_threads, "longest_response": self.args.maximum_response_in_bytes}
+        return FunctionRunner(self.shared_state, **limits)
 
     def assert_task_args(self) -> None:
         """Refuse what a static_react_task refuses, and functions that no page could call.

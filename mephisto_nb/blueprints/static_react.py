@@ -1,14 +1,7 @@
 """The static_react_task blueprint: a bundle of the researcher's own, handed one row for each assignment.
 
-Tips that a researcher has accepted, for pages to offer.
-
-The settings of a task whose page is a bundle.
-
-Looks at a bundle before anybody is asked to work with it.
-
-What the page around a bundle may load and run, and what to set where it wants more.
-
-Writes the folder that workers' browsers load from: the page around a bundle, the bundle, and what is beside it.
+All that such a task is made of stands here: its settings, a look at the bundle before anybody is asked to work with it,
+what its page may load and run, the folder that workers' browsers load from, and the tips that pages offer.
 """
 
 from __future__ import annotations
@@ -23,7 +16,14 @@ from typing import ClassVar
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.blueprints.static_html import task_data
-from mephisto_nb.blueprints.static_html.args import check_sources, check_units, given, refuse_what_is_not_done
+from mephisto_nb.blueprints.static_html.args import (
+    check_extra_folder,
+    check_sources,
+    check_units,
+    copy_extra_folder,
+    given,
+    refuse_what_is_not_done,
+)
 from mephisto_nb.blueprints.static_html.task_data import TaskRow, read_csv, read_text
 from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.model.shared_state import InitializationData
@@ -240,30 +240,11 @@ PREVIEW = "preview.html"
 _OURS = frozenset({"index.html", PREVIEW, "wrap_crowd_source.js", "task_config.json", _FOLDER})
 
 
-def check_extra_folder(extra_source_dir: str | None, bundle: Mapping[str, Path]) -> None:
-    """Raise `ConfigError` where the extra folder cannot be copied, or would hide a file of the page or the bundle."""
-    if not extra_source_dir or not given(extra_source_dir):
-        return
-    extra = Path(extra_source_dir).expanduser()
-    if not extra.is_dir():
-        raise ConfigError(
-            f"mephisto.blueprint.extra_source_dir is {extra_source_dir!r}, which is not a folder (looked for "
-            f"{extra.absolute()}). Correct the path."
-        )
-    for name in sorted(entry.name for entry in extra.iterdir()):
-        if name in _OURS or name in bundle:
-            raise ConfigError(
-                f"mephisto.blueprint.extra_source_dir holds {name!r}, a name that the worker's page uses itself. "
-                "Rename it."
-            )
-
-
 def build(directory: Path, bundle: Mapping[str, Path], preview: str | None, extra_source_dir: str | None) -> None:
     """Write the page, and copy the bundle, the preview and the extra folder."""
     directory.mkdir(parents=True, exist_ok=True)
+    copy_extra_folder(extra_source_dir, directory)
     try:
-        if extra_source_dir and given(extra_source_dir):
-            shutil.copytree(Path(extra_source_dir).expanduser(), directory, dirs_exist_ok=True)
         for name, source in bundle.items():
             (directory / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, directory / name)
@@ -336,7 +317,7 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
                 "runs text as code, and the page's policy forbids that. Build it for production (webpack: --mode "
                 "production), or set mephisto.blueprint.allow_eval=true."
             )
-        check_extra_folder(self.args.extra_source_dir, bundle)
+        check_extra_folder(self.args.extra_source_dir, lambda name: name in _OURS or name in bundle)
         if not self._is_drawn:
             task_data.read_listed(self.args, self.shared_state.static_task_data)
         _ = self._preview, self._tips

@@ -1,6 +1,6 @@
 """Configurations: composed by Hydra from a task's YAML, Python values and overrides, any number of times per kernel.
 
-How Hydra is driven: one composition at a time, of which nothing stays behind in the kernel.
+Hydra keeps global state: one composition is made at a time, and nothing of it stays behind in the kernel.
 """
 
 from __future__ import annotations
@@ -38,6 +38,20 @@ from mephisto_nb.config.task_run_settings import (
 from mephisto_nb.config.typed_config import SECTIONS, DatabaseArgs, MephistoConfig, TaskConfig
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.utils.logging import get_logger
+
+__all__ = [
+    "DatabaseArgs",
+    "MephistoConfig",
+    "TaskConfig",
+    "TaskRunSettings",
+    "check_config",
+    "compose",
+    "register_script_config",
+    "resolve_config",
+    "settings_from_dict",
+]
+
+_logger = get_logger(__name__)
 
 CONFIG_ROOT = "hydra_configs"
 _PRIMARY = "_mephisto_nb_primary"
@@ -198,19 +212,6 @@ def _as_value(override: str, directory: Path | None) -> str:
     return f"++{override.strip().lstrip('+')}"
 
 
-__all__ = [
-    "DatabaseArgs",
-    "MephistoConfig",
-    "TaskConfig",
-    "TaskRunSettings",
-    "check_config",
-    "compose",
-    "register_script_config",
-    "resolve_config",
-    "settings_from_dict",
-]
-
-_logger = get_logger(__name__)
 _script_configs: dict[str, type[TaskConfig]] = {}
 
 

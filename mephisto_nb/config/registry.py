@@ -3,9 +3,7 @@
 A plugin comes in by one of two doors: an entry point of the group ``mephisto_nb.blueprints``,
 ``mephisto_nb.architects`` or ``mephisto_nb.providers`` (how the shipped ones come too), or
 `register_mephisto_abstraction`, for a class in a script or a notebook cell. Names are listed without importing
-anything; an entry point is loaded when its name is first asked for.
-
-One kind of plugin: the classes known by name, and the entry points that have not been asked for.
+anything; an entry point is loaded when its name is first asked for. Each kind of plugin has a `PluginShelf`.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def resolve_config(config: DictConfig | Mapping[str, Any]) -> TaskRunSettings:
 
 
 def settings_from_dict(stored: Mapping[str, Any]) -> TaskRunSettings:
-    """Return back the settings that `TaskRunSettings.as_dict` stored, even by an earlier version of a plugin.
+    """Return the settings that `TaskRunSettings.as_dict` stored, even by an earlier version of a plugin.
 
     Raises
     ------

@@ -1,8 +1,7 @@
 """From plain data to a typed configuration, and what to say about a key or value that does not fit.
 
-The shape of a task's configuration: what Hydra is told, and where each part of it is looked up.
-
-The settings of gates (`rules.gates.table`) are composed onto those of whatever blueprint there is.
+Known keys come from the dataclasses of the parts of a task: its own settings, and those of the plugins it names. The
+settings of gates (`rules.gates.table`) are composed onto those of whatever blueprint there is.
 """
 
 from __future__ import annotations
@@ -29,6 +28,8 @@ from mephisto_nb.model.task_run_args import MISSING, TaskRunArgs
 from mephisto_nb.rules.gates._base import BaseGate
 from mephisto_nb.rules.gates.table import GATES, settings_fields
 from mephisto_nb.utils.logging import get_logger, warn_once
+
+_logger = get_logger(__name__)
 
 
 def with_gates(args_class: type[Any]) -> type[Any]:
@@ -140,7 +141,6 @@ SECTIONS = {
 }
 
 
-_logger = get_logger(__name__)
 #: Types, in the words of somebody who writes a value of theirs.
 _KINDS: dict[Any, str] = {
     float: "a number (float), such as 0.10",

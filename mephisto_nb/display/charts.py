@@ -1,11 +1,7 @@
-"""The charts of a run, live where a kernel is and a picture everywhere else (extra ``charts``).
-
-How the charts of a run are drawn: from the frame of its results to Altair charts (extra ``charts``).
+"""The charts of a run: drawn from its results, redrawn as answers come in, and shown (extra ``charts``).
 
 The colours can be told apart by colour-blind people, and text and lines read on light and on dark grounds alike.
 Titles say what is to be seen; a number behind it is never left to be guessed.
-
-Draws the charts of a run anew: only after new answers, only while somebody looks, not too often.
 """
 
 from __future__ import annotations
@@ -59,19 +55,26 @@ def draw_charts(results: pd.DataFrame) -> Any:
         nothing = pd.DataFrame({"words": ["No answers yet." if results.empty else words]})
         return _dressed(alt.Chart(nothing).mark_text(color=GREY, fontSize=14).encode(text="words"))
     questions = closed_questions(results)[:MOST_QUESTIONS]
-    charts = [completion(results), time_per_unit(results), *(answers(results, name) for name in questions)]
+    charts = [answers(results, name) for name in questions]
+    if results["duration_in_seconds"].notna().any():  # what was imported may have no times
+        charts.insert(0, time_per_unit(results))
+    if results["submitted_at"].notna().any():
+        charts.insert(0, completion(results))
     agreeing = agreement(results, questions)
     if agreeing is not None:
         charts.append(agreeing)
+    if not charts:
+        nothing = pd.DataFrame({"words": [f"{count(len(results), 'answer')} of unknown times, without choices."]})
+        return _dressed(alt.Chart(nothing).mark_text(color=GREY, fontSize=14).encode(text="words"))
     return _dressed(alt.concat(*charts, columns=2, spacing=34))
 
 
 def completion(results: pd.DataFrame) -> Any:
-    """Draw how many answers there were at each moment."""
+    """Draw how many answers there were at each moment; those of which it is not known are left out."""
     with needs("charts"):
         import altair as alt
 
-    moments = results["submitted_at"].sort_values().reset_index(drop=True)
+    moments = results["submitted_at"].dropna().sort_values().reset_index(drop=True)
     last = len(moments) - 1
     # A line of a few hundred points looks the same as one of ten thousand.
     chosen = sorted({*range(0, last, 1 + last // 300), last})

@@ -12,7 +12,7 @@ from mephisto_nb.display.actions._base import DrivenRun
 from mephisto_nb.display.dashboard.runs import RunList, run_list
 from mephisto_nb.display.dashboard.watch import RunWatch, watch
 from mephisto_nb.display.summary import STATES, SavedDisplays, cost_of, summarize, templates
-from mephisto_nb.display.widgets.widget import Subject, can_be_live, make_model
+from mephisto_nb.display.widgets.widget import Subject, can_be_live, make_model, still_or_live
 from mephisto_nb.display.words import moment, plain
 from mephisto_nb.errors import MephistoError
 from mephisto_nb.frames.run_frames import RunFrames
@@ -75,7 +75,7 @@ class RunDisplay:
         """Return what a notebook shows, by MIME type."""
         _refresh(watch(self._run), self._run)
         still = draw_run(watch(self._run).state())
-        return {**_view_of(self.model), **still} if can_be_live() else still
+        return still_or_live(still, lambda: self.model)
 
     def show(self) -> None:
         """Put the run out so that it can be put out anew; raise `NotImplementedError` where IPython does."""
@@ -121,7 +121,7 @@ class OperatorDisplay:
         """Return what a notebook shows, by MIME type."""
         _refresh(run_list(self._runs))
         still = {"text/plain": repr(self._runs), "text/html": draw_operator(run_list(self._runs).state())}
-        return {**_view_of(self._model), **still} if can_be_live() else still
+        return still_or_live(still, lambda: self._model)
 
     def show(self) -> None:
         """Put the list out so that it can be put out anew; raise `NotImplementedError` where IPython does."""
@@ -173,9 +173,3 @@ def _show(saved: SavedDisplays, bundle: Callable[[], dict[str, Any]], what: Call
 def _subject(run: RunFrames) -> Subject:
     live = run.live
     return Subject(watch(run), None if live is None else DrivenRun(live, RunSteering(run.task_run_id, live)))
-
-
-def _view_of(model: Any) -> dict[str, Any]:
-    """Return what makes a front end show the widget. It comes first: the others are for where no kernel is."""
-    bundle: dict[str, Any] = model._repr_mimebundle_()[0]
-    return {name: content for name, content in bundle.items() if name.startswith("application/")}

@@ -1,6 +1,6 @@
 """Qualifications and workers as a notebook shows them: panels where a kernel is, their first rows everywhere else.
 
-What the panels of people know, and answer: one model for each operator, for all of its panels.
+`PeopleModel` is what all panels of one operator know and answer, `PeoplePanel` what is shown.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.display.summary import MOST_ROWS, render_table
+from mephisto_nb.display.summary import ROWS_KEPT, render_table
 from mephisto_nb.display.table import Answering, PanelModel, Query, Table, query_from, to_json
-from mephisto_nb.display.widgets.widget import FrontEnd, Subject, can_be_live, make_model
+from mephisto_nb.display.widgets.widget import FrontEnd, Subject, make_model, still_or_live
 from mephisto_nb.display.words import UNKNOWN, count, duration, money, plain
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.frames.people_frames import history_frame
@@ -32,9 +32,9 @@ MOST_HISTORY = 500
 #: So many names of qualifications are offered to choose from.
 MOST_NAMES = 1000
 
-#: What a click does is a method: of qualifications, or of workers.
-OF_QUALIFICATIONS = ("create", "describe", "delete", "grant", "revoke")
-OF_WORKERS = ("block", "unblock", "note")
+#: What a click does is a method of `Qualifications`, or of `Workers`; to undo is one of both.
+ON_QUALIFICATIONS = ("create", "describe", "delete", "grant", "revoke")
+ON_WORKERS = ("block", "unblock", "note")
 
 
 class PeopleModel(PanelModel):
@@ -185,13 +185,13 @@ class PeopleModel(PanelModel):
 
     async def _preview(self, args: JSONObject) -> JSON:
         action, arguments = _read(args)
-        if action in OF_WORKERS:
+        if action in ON_WORKERS:
             return await in_thread(self._people.workers.preview, action, **arguments)
         return await in_thread(self._people.qualifications.preview, action, **arguments)
 
     async def _act(self, args: JSONObject) -> JSON:
         action, arguments = _read(args)
-        owner: Any = self._people.workers if action in OF_WORKERS else self._people.qualifications
+        owner: Any = self._people.workers if action in ON_WORKERS else self._people.qualifications
         return await self._told(await getattr(owner, action)(**arguments))
 
     async def _told(self, outcome: ActOutcome) -> str:
@@ -300,7 +300,7 @@ class Snapshot:
 def _read(args: JSONObject) -> tuple[str, JSONObject]:
     """Read an action and its arguments: workers are chosen by their ids, or named."""
     action, arguments = str(args.get("action")), dict(args.get("args") or {})
-    if action not in OF_QUALIFICATIONS + OF_WORKERS:
+    if action not in ON_QUALIFICATIONS + ON_WORKERS:
         raise ConfigError(f"A panel cannot {action!r}.")
     if "worker_ids" in arguments:
         arguments["workers"] = pd.DataFrame({"worker_id": arguments.pop("worker_ids")})
@@ -354,7 +354,7 @@ def draw_workers(model: PeopleModel) -> dict[str, str]:
 
 def _draw(model: PeopleModel, table: str, one: str, columns: Sequence[Column], first: str) -> dict[str, str]:
     frame = model.table(table).find(Query())
-    rows = [[words(row) for _, words in columns] for row in to_json(frame.head(MOST_ROWS))]
+    rows = [[words(row) for _, words in columns] for row in to_json(frame.head(ROWS_KEPT))]
     values = {
         "title": f"{one}s".capitalize(),
         "counted": count(len(frame), one),
@@ -409,10 +409,7 @@ class PeoplePanel:
     def bundle(self) -> dict[str, Any]:
         """Return the panel in all its forms; the widget's comes first."""
         still = _DRAWN[self._topic](self.panel_model)
-        if not can_be_live():
-            return dict(still)
-        bundle: dict[str, Any] = self.model._repr_mimebundle_()[0]
-        return {**{name: one for name, one in bundle.items() if name.startswith("application/")}, **still}
+        return still_or_live(still, lambda: self.model)
 
 
 _DRAWN = {"qualifications": draw_qualifications, "workers": draw_workers}

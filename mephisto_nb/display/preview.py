@@ -1,8 +1,7 @@
-"""The page of a task, shown in a notebook before anything is launched.
+"""The page of a task in a notebook: one document, in which all that a worker's page loads is found.
 
-Rewrites a page's Content-Security-Policy for a document that holds its own files.
-
-Makes one document of a site: what its page loads is written into it, or kept beside it for `harness.js`.
+Files of the site are written into the document or kept beside it for `harness.js`, and the page's
+Content-Security-Policy is rewritten for where they now stand.
 """
 
 from __future__ import annotations

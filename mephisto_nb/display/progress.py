@@ -24,6 +24,7 @@ from rich.text import Text
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.display.dashboard.moment import preview_of
 from mephisto_nb.display.dashboard.watch import RunWatch, watch
+from mephisto_nb.display.words import duration
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.importing.old_mephisto import OldMephisto
 
@@ -90,24 +91,6 @@ def summary_of(state: JSONObject) -> str:
     if urgent:
         said.append(f"{urgent} need{'s' if urgent == 1 else ''} attention")
     return ", ".join(said)
-
-
-def duration(seconds: float) -> str:
-    """Write a duration in its two largest units.
-
-    Examples
-    --------
-    >>> [duration(seconds) for seconds in (8.2, 95, 3700, 200_000)]
-    ['8 s', '1 min 35 s', '1 h 1 min', '2 d 7 h']
-    """
-    left = max(0, round(seconds))
-    parts: list[str] = []
-    for name, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
-        count, left = divmod(left, size)
-        if count or parts:
-            parts.append(f"{count} {name}" if count else "")
-    shown = [part for part in parts[:2] if part]
-    return " ".join(shown) or "0 s"
 
 
 def name_of(state: JSONObject) -> str:

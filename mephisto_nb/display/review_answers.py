@@ -315,17 +315,17 @@ def describe(run: RunFrames, pages: AnsweredPages | None, answers: Answers, unit
         "others": answers.others(unit_id),
         "history": [{name: one[name] for name in _OF_REVIEW} for one in answers.history(unit_id)],
     }
-    return {name: plain(value) for name, value in found.items()}
+    return {name: plain_values(value) for name, value in found.items()}
 
 
-def plain(value: Any) -> JSON:
+def plain_values(value: Any) -> JSON:
     """Return a value as JSON can hold it and every front end read it: no NaN, no half characters."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, dict):
-        return {str(plain(str(name))): plain(one) for name, one in value.items()}
+        return {str(plain_values(str(name))): plain_values(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
+        return [plain_values(one) for one in value]
     if value is None or value is pd.NA or isinstance(value, bool | int):
         return value
     number = value.item() if hasattr(value, "item") else value

@@ -1,6 +1,6 @@
 """Answers to be reviewed as a notebook shows them: a panel where a kernel is, a table of the first everywhere else.
 
-What a review panel knows, and answers; and what a decision in it came to, in words.
+`ReviewModel` is what the panel knows and answers, `ReviewPanel` what is shown.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from weakref import WeakMethod
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.display.review_answers import Answers, describe
-from mephisto_nb.display.review_answers import plain as plain_values
-from mephisto_nb.display.summary import MOST_ROWS, render_table
+from mephisto_nb.display.review_answers import Answers, describe, plain_values
+from mephisto_nb.display.summary import ROWS_KEPT, render_table
 from mephisto_nb.display.table import Answering, PanelModel, Query, query_from, to_json
-from mephisto_nb.display.widgets.widget import FrontEnd, Subject, can_be_live, make_model
+from mephisto_nb.display.widgets.widget import FrontEnd, Subject, make_model, still_or_live
 from mephisto_nb.display.words import UNKNOWN, count, duration, plain
 from mephisto_nb.errors import ConfigError, NotFoundError
 from mephisto_nb.kernel.writer import in_thread
@@ -238,6 +237,7 @@ class ReviewModel(PanelModel):
             outcome = await self.reviewing.undo(last[1])
         except BaseException:
             self._done.append(last)
+            self._tell_views()
             raise
         return {"said": tell_undone(outcome), "unit_ids": outcome["unit_id"].head(1).tolist()}
 
@@ -283,6 +283,9 @@ def _tell(outcome: pd.DataFrame, said: str, sum_: str) -> str:
             words.append(sum_.format(dollars(owed)))
         also = Counter(done.loc[done["also"] != "", "also"])
         words += [f"{count(number, 'worker')}: {what}." for what, number in also.items()]
+    if troubled := [one for one in outcome["trouble"] if one]:
+        more = f" (and {count(len(troubled) - 1, 'more answer')})" if len(troubled) > 1 else ""
+        words.append(f"Trouble with the crowd: {troubled[0].rstrip('.')}{more}.")
     left = Counter(outcome.loc[~outcome["done"], "why"])
     if left:
         stories = "; ".join(f"{number:,} {why}" if len(outcome) > 1 else why for why, number in left.items())
@@ -340,7 +343,7 @@ def draw_review(model: ReviewModel) -> dict[str, str]:
     answers = model.read()
     counts = answers.counts()
     frame = answers.table(model.order).find(Query())
-    rows = [[words(row) for _, words in _COLUMNS] for row in to_json(frame.head(MOST_ROWS))]
+    rows = [[words(row) for _, words in _COLUMNS] for row in to_json(frame.head(ROWS_KEPT))]
     by_status = ", ".join(f"{counts[status]:,} {name}" for status, name in STATUSES.items() if counts.get(status))
     return render_table(
         {
@@ -416,7 +419,4 @@ class ReviewPanel:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         still = draw_review(self.panel_model)
-        if not can_be_live():
-            return still
-        bundle: dict[str, Any] = self._model._repr_mimebundle_()[0]
-        return {**{name: one for name, one in bundle.items() if name.startswith("application/")}, **still}
+        return still_or_live(still, lambda: self._model)

@@ -61,7 +61,7 @@ def _publish(bundle: dict[str, Any], display_id: str, update: bool) -> None:
 
 
 #: So many rows of a table stay.
-MOST_ROWS = 20
+ROWS_KEPT = 20
 
 
 def render_table(values: Mapping[str, Any]) -> dict[str, str]:
@@ -111,7 +111,6 @@ class RunSummary:
     task_run_id: str
     status: str
     url: str
-    worker_url: str
     has_own_links: bool
     answered: int
     total: int
@@ -156,7 +155,6 @@ def summarize(state: JSONObject) -> RunSummary:
         task_run_id=run["id"],
         status=run["status"],
         url=plain(run["url"] or ""),
-        worker_url=plain(run["worker_url"] or ""),
         has_own_links=run["has_own_links"],
         answered=units["answered"],
         total=units["total"],
@@ -245,11 +243,11 @@ _PARTS = {"committed": "in progress", "to_come": "not begun"}
 def _pay(all_money: JSONObject) -> str:
     if all_money["per_hour"] is None or not all_money["reward"]:
         return ""
-    currency, minimum = all_money["currency"], all_money["minimum_per_hour"]
-    words = f"{money(all_money['per_hour'], currency)} an hour (median)"
+    minimum = all_money["minimum_per_hour"]
+    words = f"{money(all_money['per_hour'])} an hour (median)"
     if not minimum:
         return words
-    words += f", {'BELOW' if all_money['below_minimum'] else 'above'} the minimum of {money(minimum, currency)}"
+    words += f", {'BELOW' if all_money['below_minimum'] else 'above'} the minimum of {money(minimum)}"
     below = f"; {all_money['below']:,} of {count(all_money['timed'], 'answer')} earned less"
     return words + (below if all_money["below"] else "")
 

@@ -21,7 +21,7 @@ T = TypeVar("T")
 #: By what a panel asks for: who answers it.
 Answering: TypeAlias = Mapping[str, Callable[[JSONObject], Awaitable[JSON]]]
 #: How many rows are given at once, at most.
-MOST_ROWS = 500
+ROWS_AT_ONCE = 500
 
 
 class PanelModel(ABC):
@@ -127,7 +127,7 @@ class Table:
     def window(self, query: Query, start: int, count: int) -> JSONObject:
         """Return some of the rows, and how many there are."""
         found = self.find(query)
-        rows = found.iloc[max(0, start) : max(0, start) + min(count, MOST_ROWS)]
+        rows = found.iloc[max(0, start) : max(0, start) + min(count, ROWS_AT_ONCE)]
         return {"total": len(found), "all": len(self.frame), "start": start, "rows": to_json(rows)}
 
     def _find(self, query: Query) -> pd.DataFrame:

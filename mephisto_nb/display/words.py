@@ -6,24 +6,21 @@ import re
 from datetime import UTC, datetime
 
 from mephisto_nb.errors import MephistoError
+from mephisto_nb.model.money import count as count
 
 #: What an absent number is shown as.
 UNKNOWN = "\u2013"
 #: A number and its unit; of a length of time, both of them.
 _FIGURE = re.compile(r"\d (?:s|min|h|d|%)(?!\w)(?: \d+ (?:s|min|h)(?!\w))?")
-_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
 
 
-def money(value: float | None, currency: str = "USD") -> str:
-    """Write an amount of money.
+def money(value: float | None) -> str:
+    """Write an amount of US dollars, in cents.
 
     >>> money(1234.5)
     '$1,234.50'
     """
-    if value is None:
-        return UNKNOWN
-    sign = _SIGNS.get(currency, f"{currency} ")
-    return f"{sign}{value:,.2f}"
+    return UNKNOWN if value is None else f"${value:,.2f}"
 
 
 def duration(seconds: float | None) -> str:
@@ -65,15 +62,6 @@ def number(value: float | None) -> str:
     if value is None:
         return UNKNOWN
     return f"{value:.1f}".removesuffix(".0") if abs(value) < 10 else f"{value:,.0f}"
-
-
-def count(value: int, one: str, many: str = "") -> str:
-    """Say how many.
-
-    >>> count(1, "unit"), count(3, "person", "people")
-    ('1 unit', '3 people')
-    """
-    return f"{value:,} {one if value == 1 else many or one + 's'}"
 
 
 def moment(epoch_seconds: float) -> str:

@@ -1,8 +1,6 @@
-"""DataFrames of what a database holds. Times are UTC timestamps, money US dollars, ids strings.
+"""DataFrames of what a database holds: one function a frame, and what all of them share.
 
-What the columns of frames are of, where there is no row that could tell.
-
-What was said in live tasks, chosen from the record of what each page sent and was sent.
+Times are UTC timestamps, money US dollars, ids strings; columns have their types also where there are no rows.
 """
 
 from __future__ import annotations
@@ -50,7 +48,7 @@ _HOLDS: Mapping[str, str] = {
 
 
 def typed(frame: pd.DataFrame, **others: str) -> pd.DataFrame:
-    """Return a frame without rows the types that its columns have with some; any other frame stays as it is.
+    """Return a frame whose columns have their types also where there are no rows; any other stays as it is.
 
     Parameters
     ----------
@@ -226,7 +224,8 @@ def whole_text(value: JSON) -> JSON:
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
-def _frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str], times: Iterable[str]) -> pd.DataFrame:
+def make_frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str], times: Iterable[str]) -> pd.DataFrame:
+    """Make a frame of these columns, of which `times` are given in seconds since the epoch."""
     try:
         frame = pd.DataFrame(rows, columns=list(columns))
     except UnicodeEncodeError:
@@ -237,11 +236,6 @@ def _frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str], times: 
     return typed(frame)
 
 
-def make_frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str], moments: Iterable[str]) -> pd.DataFrame:
-    """Make a frame of these columns, of which `moments` are times, given in seconds since the epoch."""
-    return _frame(rows, columns, moments)
-
-
 def units_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
     """Make a frame of units: one row each, columns `UNIT_COLUMNS`.
 
@@ -250,7 +244,7 @@ def units_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
     ``status`` is one of created, launched, assigned, completed, accepted, rejected, soft_rejected, expired;
     ``pay_amount`` is in US dollars; the worker's and agent's columns are None while nobody has the unit.
     """
-    return _frame(rows, UNIT_COLUMNS, ())
+    return make_frame(rows, UNIT_COLUMNS, ())
 
 
 def agents_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
@@ -258,18 +252,18 @@ def agents_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
 
     ``accepted_at``, ``deadline`` and ``submitted_at`` are UTC timestamps, NaT where there is none.
     """
-    return _frame(rows, AGENT_COLUMNS, ("accepted_at", "deadline", "submitted_at"))
+    return make_frame(rows, AGENT_COLUMNS, ("accepted_at", "deadline", "submitted_at"))
 
 
 def payments_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
     """Make a frame of what is paid: one row a payment, columns `PAYMENT_COLUMNS`.
 
-    ``kind`` is reward (a unit's own pay, from its approval on), bonus, waiting or compensation; ``amount`` is in US
+    ``kind`` is reward (a unit's own pay, from its approval on), bonus or waiting (for partners); ``amount`` is in US
     dollars, without the crowd's fees; ``status`` is owed until the crowd was told to pay or somebody has marked it as
-    paid, then sent or failed, or cancelled; ``sent_at`` is NaT until it is sent. ``simulated`` tells what is owed to a
-    program that rehearsed the task, and so to nobody.
+    paid, then sent, or cancelled; ``sent_at`` is NaT until it is sent. ``simulated`` tells what is owed to a program
+    that rehearsed the task, and so to nobody.
     """
-    return _frame(rows, PAYMENT_COLUMNS, ("created_at", "sent_at"))
+    return make_frame(rows, PAYMENT_COLUMNS, ("created_at", "sent_at"))
 
 
 def messages_frame(rows: Sequence[JSONObject], *, everything: bool = False) -> pd.DataFrame:
@@ -287,7 +281,7 @@ def messages_frame(rows: Sequence[JSONObject], *, everything: bool = False) -> p
     With `everything`, each hearing is a row as well, as it was sent: ``heard_by`` is then one worker, whose page the
     columns of unit, agent and worker tell, and empty in the row of who said it.
     """
-    return _frame(choose_sayings(rows, everything=everything), MESSAGE_COLUMNS, ("at",))
+    return make_frame(choose_sayings(rows, everything=everything), MESSAGE_COLUMNS, ("at",))
 
 
 def with_messages(results: pd.DataFrame, messages: pd.DataFrame) -> pd.DataFrame:
@@ -306,7 +300,7 @@ def reviews_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
     does ``blocked``. ``undoes`` names the decision that this one takes back, ``undone_by`` the one that took it back.
     Join it to `units_frame` by ``unit_id``, to `payments_frame` by ``bonus_payment_id``.
     """
-    frame = _frame(rows, REVIEW_COLUMNS, ("at",))
+    frame = make_frame(rows, REVIEW_COLUMNS, ("at",))
     return frame.astype({"bonus": "float64", "blocked": "bool"})
 
 
@@ -318,14 +312,14 @@ def gates_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
     when it was judged. ``answer`` is what was sent, ``row`` what it was held against, both as dicts; ``detail`` says
     what was wrong. An answer to the work has a row for each check that was made of it.
     """
-    frame = _frame(rows, GATE_COLUMNS, ("started_at", "submitted_at", "at"))
+    frame = make_frame(rows, GATE_COLUMNS, ("started_at", "submitted_at", "at"))
     return frame.astype({"passed": object})
 
 
 def events_frame(events: Iterable[Event]) -> pd.DataFrame:
     """Make a frame of the event log: one row a change, oldest first, columns `EVENT_COLUMNS`."""
     rows = [{name: getattr(event, name) for name in EVENT_COLUMNS} for event in events]
-    return _frame(rows, EVENT_COLUMNS, ("at",))
+    return make_frame(rows, EVENT_COLUMNS, ("at",))
 
 
 def runs_frame(runs: Sequence[TaskRun], counts: Mapping[str, Mapping[str, int]]) -> pd.DataFrame:
@@ -343,7 +337,7 @@ def runs_frame(runs: Sequence[TaskRun], counts: Mapping[str, Mapping[str, int]])
         }
         for run in runs
     ]
-    return _frame(rows, RUN_COLUMNS, ("created_at", "ended_at"))
+    return make_frame(rows, RUN_COLUMNS, ("created_at", "ended_at"))
 
 
 def results_frame(rows: Sequence[JSONObject], inputs: Inputs, answer: Answer) -> pd.DataFrame:
@@ -356,7 +350,7 @@ def results_frame(rows: Sequence[JSONObject], inputs: Inputs, answer: Answer) ->
     `MOST_COLUMNS`, for the fields that most answers have; what else an answer has is a dict in ``answer.(more)``.
     """
     base = [{name: row.get(name) for name in RESULT_COLUMNS} for row in rows]
-    frame = _frame(base, RESULT_COLUMNS, ("accepted_at", "submitted_at"))
+    frame = make_frame(base, RESULT_COLUMNS, ("accepted_at", "submitted_at"))
     for name, derive in DERIVED_COLUMNS.items():
         frame[name] = derive(frame)
     given = _columns("input", [inputs(row["shared"], own_data(row)) for row in rows])

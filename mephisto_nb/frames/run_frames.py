@@ -1,7 +1,4 @@
-"""The DataFrames of what one run has collected, and what its pages sent beside answers.
-
-DataFrames of what was said beside answers: tips, feedback, opinions, and the calls of pages' functions.
-"""
+"""The DataFrames of one run: what it has collected, and what its pages sent beside answers."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +16,7 @@ import pandas as pd
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError, NotFoundError, UsageError
 from mephisto_nb.frames import files, frames
-from mephisto_nb.frames.frames import _frame, whole_text
+from mephisto_nb.frames.frames import make_frame, whole_text
 from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.live_run import LiveRun, read_answers, with_files
 from mephisto_nb.kernel.writer import DatabaseWriter
@@ -58,7 +55,7 @@ def metadata_frame(rows: Sequence[JSONObject], path_of: Callable[[str], str]) ->
         Gives the path of an uploaded file, by the name under which it is stored.
     """
     items = [item for row in rows for item in _items(row, path_of)]
-    return _frame(items, METADATA_COLUMNS, ("at",))
+    return make_frame(items, METADATA_COLUMNS, ("at",))
 
 
 def _items(row: JSONObject, path_of: Callable[[str], str]) -> Iterator[JSONObject]:
@@ -118,7 +115,7 @@ def requests_frame(updates: Sequence[JSONObject], agents: Mapping[str, JSONObjec
         key = (row["agent_id"], row["data"].get("request_id"))
         if row["sender"] == "worker" and isinstance(key[1], str) and key not in found:
             found[key] = _request(row, answers.get(key), agents.get(row["agent_id"], {}))
-    return _frame(list(found.values()), REQUEST_COLUMNS, ("asked_at", "answered_at"))
+    return make_frame(list(found.values()), REQUEST_COLUMNS, ("asked_at", "answered_at"))
 
 
 def _request(row: JSONObject, answer: JSONObject | None, agent: JSONObject) -> JSONObject:
@@ -174,6 +171,31 @@ def _no_provider() -> None:
     return None
 
 
+@dataclass(slots=True, eq=False)
+class RunCrowd:
+    """A run's crowd, found when it is first needed, and what is being asked of it.
+
+    Attributes
+    ----------
+    find
+        Finds the crowd; gives None where it is not known here, as of a run that was imported.
+    in_flight
+        The keys of what the crowd is being asked for now, so that nobody asks for it as well; one set for all runs of
+        a kernel, however often one of them is looked up.
+    """
+
+    find: Callable[[], CrowdProvider[Any] | None] = _no_provider
+    in_flight: set[str] = field(default_factory=set)
+    _found: CrowdProvider[Any] | None = None
+
+    @property
+    def provider(self) -> CrowdProvider[Any] | None:
+        """The crowd, the same at each call; None where it is not known here."""
+        if self._found is None:
+            self._found = self.find()
+        return self._found
+
+
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class RunFrames:
     """One run of a database: its frames, and what reviews, displays and exports read of it.
@@ -192,8 +214,8 @@ class RunFrames:
         Where the run is kept, who writes there, what time it is, and what shows how far long work is.
     live
         The run as this kernel drives it, or drove it until it ended; None: it is only looked up.
-    find_provider
-        Finds the run's crowd (see `provider`).
+    crowd
+        Whom the run is offered to, and what is being asked of them.
     watched_by
         What a display knows of this run, kept with it.
     """
@@ -206,7 +228,7 @@ class RunFrames:
     clock: Clock
     progress: Progress = no_progress
     live: LiveRun | None = None
-    find_provider: Callable[[], CrowdProvider[Any] | None] = _no_provider
+    crowd: RunCrowd = field(default_factory=RunCrowd)
     watched_by: object | None = None
 
     def __repr__(self) -> str:
@@ -223,11 +245,6 @@ class RunFrames:
         return self.task_run.task_name
 
     @property
-    def provider(self) -> CrowdProvider[Any] | None:
-        """The run's crowd; None where it is not known here, as of a run that was imported."""
-        return self.live.parts.provider if self.live is not None else self.find_provider()
-
-    @property
     def engine(self) -> RunEngine | None:
         """What drives the run, while this kernel does: what changes its units goes through it."""
         return self.live.engine if self.live is not None else None
@@ -241,20 +258,7 @@ class RunFrames:
         return frames.agents_frame(self.database.runs.read_agents([self.task_run_id]))
 
     def messages(self, *, everything: bool = False) -> pd.DataFrame:
-        """Return what was said in conversations, by conversation and then in the order in which it was said.
-
-        One row is what a worker, a program or the task's code said (columns: `frames.frames.messages_frame`), whoever
-        heard it; ``heard_by`` tells who did. What broken conversations hold is there as well.
-
-        Parameters
-        ----------
-        everything
-            Give each hearing a row of its own as well: what was sent to whose page, and when.
-
-        Examples
-        --------
-        ``run.messages()[["assignment_index", "shown_name", "text"]]``
-        """
+        """Return what was said in conversations: `TaskRun.messages`, which says more."""
         rows = self.database.messages.read_live_updates([self.task_run_id])
         return frames.messages_frame(rows, everything=everything)
 
@@ -271,20 +275,7 @@ class RunFrames:
         return frames.gates_frame(self.database.runs.read_gates([self.task_run_id]))
 
     def results(self, *, gates: bool = False) -> pd.DataFrame:
-        """Return one row an answer, with the data it answers (columns: `frames.frames.results_frame`).
-
-        Before there are answers, the columns are there that the page's inputs or the form's fields will make.
-
-        A file that a worker sent stands as the path of where it is stored, or a list of those. An answer that a
-        worker sent this very moment is in the router's inbox and appears as soon as the kernel has taken it in;
-        after ``await run.completed()`` all are there. Of conversations, ``messages`` is all that was said in the
-        assignment: a list of ``{speaker, text}``.
-
-        Parameters
-        ----------
-        gates
-            Give the answers to screening and gold units as well, whose ``unit_index`` is -1 and -2.
-        """
+        """Return one row an answer: `TaskRun.results`, which says more."""
         rows = self.database.runs.read_results([self.task_run_id])
         rows = [row for row in rows if gates or row["unit_index"] >= 0]
         for row in rows:
@@ -314,26 +305,7 @@ class RunFrames:
         return Counter(event.subject_id for event in found if before is None or event.at < before)
 
     def export(self, path: str | Path, *, neutralise_formulas: bool = True) -> Path:
-        """Write `results` to a ``.csv``, ``.json``, ``.jsonl`` or ``.parquet`` file, and give its path.
-
-        Parameters
-        ----------
-        path
-            The file; one that is there is replaced, whole or not at all.
-        neutralise_formulas
-            In a ``.csv``, put an apostrophe before text that a spreadsheet would run (see `frames.files.write_frame`).
-
-        Raises
-        ------
-        ConfigError
-            The suffix is none of these, or pyarrow is not installed.
-        WorldError
-            The file cannot be written.
-
-        Examples
-        --------
-        ``run.export("answers.csv")``
-        """
+        """Write `results` to a file: `TaskRun.export`, which says more."""
         what = f"Exporting answers to {Path(path).name}"
         self.progress(what, 0, 2)
         try:

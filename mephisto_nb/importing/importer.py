@@ -284,7 +284,7 @@ def _runs_of(tables: _Tables, people: _People, old: OldMephisto) -> Iterable[Old
 
 
 def _reviews_by_run(tables: _Tables) -> dict[str, list[JSONObject]]:
-    """Return each decision to a run: its unit's, or else the last of its task, or of its worker."""
+    """Return the decisions of each run: by their units, or else in the last run of their task, or of their worker."""
     run_of = dict[tuple[str, str], str]()
     for run in tables.rows["task_runs"]:
         run_of["task", run["task_id"]] = run["task_run_id"]

@@ -1,12 +1,6 @@
-"""The files that Mephisto 1.x keeps beside its database: what was to be done, and what was answered.
+"""What Mephisto 1.x has left: its SQLite database, whichever version made it, and the files beside it.
 
-Whatever is missing or broken is noted, and read as nothing.
-
-How the answers of a run are read that was never launched here.
-
-The SQLite file of Mephisto 1.x, read and never written, whichever of its versions made it.
-
-The tables of Mephisto 1.x: their columns, over all of its versions, and what its words mean here.
+Both are read and never written. A file that is missing or broken is noted, and read as nothing.
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
-"""One run of Mephisto 1.x becomes the changes that store it here, all in one transaction.
+"""One run of Mephisto 1.x becomes the changes that store it here, all in one transaction; and what became of each row.
 
-What became of each row of a database that was imported.
-
-What Mephisto 1.x has paid, as payments of today: it noted bonuses alone, and its crowds paid what it approved.
+Payments are made up as today's: 1.x noted bonuses alone, and its crowds paid what it approved.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import LinkRefusedError, RouterError
+from mephisto_nb.model.money import count
 from mephisto_nb.model.packets import Packet, PacketType, Received
 from mephisto_nb.model.records import PAGE_ERROR, WorkerFacts
 from mephisto_nb.model.states import AgentStatus
@@ -405,13 +406,9 @@ class Absence:
         if not self.caught_up:
             return ""
         answers, arrivals = self.caught_up[PacketType.SUBMIT_UNIT], self.caught_up[PacketType.REGISTER_AGENT]
-        what = f"{_count(answers, 'answer')} and {_count(arrivals, 'arrival')}"
+        what = f"{count(answers, 'answer')} and {count(arrivals, 'arrival')}"
         verb = "was" if answers + arrivals == 1 else "were"
         return f"The kernel was away for {self.until - self.since:.0f} s; {what} {verb} caught up."
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 async def _tell(news: asyncio.Condition) -> None:

@@ -1,8 +1,7 @@
 """Does the jobs of gates: judges answers and finds rows outside of any step, and hands the rules what came of it.
 
-Where the rows of units of gates come from, and which of them a worker gets.
-
-Judges answers: asks each gate what it can tell, and calls the researcher's functions that judge.
+`Judges` ask the gates and the researcher's functions, a `RowSource` says which row a worker gets, and `GateWorker` does
+one job after the other.
 """
 
 from __future__ import annotations

@@ -208,7 +208,7 @@ class SubmittedUnit:
         key = f"bonus:{self.agent_id}:{reason}"
 
         def owe(step: Step) -> None:
-            if not is_paid(step, key):
+            if not is_paid(step, key):  # `pay` would owe nothing more, and yet log it a second time
                 pay(step, self.worker_id, PaymentKind.BONUS, float(amount), reason, key=key, unit_id=self.unit_id)
 
         return self._do(owe)

@@ -1,10 +1,7 @@
 """Starts runs: new ones, unfinished ones once more, and those that another kernel left behind.
 
-A start either succeeds or leaves nothing behind: each part that is started first says how it is taken back.
-
-From what a person hands over to the plan of a run: its settings, and the plugins made for it.
-
-Everything that can be refused is refused here, before anything is written or started.
+`make_plan` refuses whatever can be refused before anything is written or started. From then on a start either succeeds
+or leaves nothing behind: each part that is started first says how it is taken back.
 """
 
 from __future__ import annotations

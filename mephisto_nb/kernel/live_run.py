@@ -1,8 +1,6 @@
-"""A run that this kernel drives: what it is made of, how it is, and who waits for it.
+"""A run that this kernel drives: what it is made of, how it is, who waits for it, and what it has been answered.
 
-An answer as it came, with the data that it answers: read for hooks, displays and frames.
-
-Stands alone because the hook of a live run and the frames of any run have to read the same.
+`read_answers` is here because hooks, displays and frames have to read an answer the same way.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Who is here, what they may do, and which unit they get.
+"""Who comes, what the rules need to know of them, and what their pages are answered.
 
-The pool follows a worker from the moment they ask for work until their unit is answered or given back. It looks up what
-the rules need to know, and answers pages; the rules decide.
+The pool follows a worker from the moment they ask for work until their unit is answered or given back. Which unit they
+get, if any, is decided by `rules.arrivals`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The places where threads are: the database's one writer, and helpers for functions that block.
-
-Waiting for a database that does not answer.
-"""
+"""Where threads are: the database's one writer, helpers for functions that block, and trying again."""
 
 from __future__ import annotations
 

@@ -33,6 +33,9 @@ class PacketType(StrEnum):
     HEARTBEAT = "heartbeat"
 
 
+#: What an operator's link to a router begins with, and the code that closes it where the run's token is not known.
+LINK_PROTOCOL = 1
+BAD_PROOF = 4401
 #: The subject of packets that concern no agent.
 SYSTEM_SUBJECT = "mephisto"
 

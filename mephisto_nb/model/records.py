@@ -1,9 +1,7 @@
-"""Rows as Python sees them: plain values that know nothing of SQL, HTML or asyncio.
+"""Rows as Python sees them, and what is read of them in one go: plain values that know nothing of SQL, HTML or asyncio.
 
 All ids are strings. Times are seconds since the epoch (UTC); money is in US dollars. Nobody changes an assignment
 or an event; they are not frozen because a run makes them by the hundred thousand, and that takes five times as long.
-
-What is read from a database in one go: a whole run, or what the rules need to know of a worker.
 """
 
 from __future__ import annotations
@@ -145,7 +143,7 @@ class Unit:
 
     @property
     def is_real(self) -> bool:
-        """Whether this is a part of the work, rather than there to look at a worker, or to pay one."""
+        """Whether this is a part of the work, rather than a gate's unit, which is there to look at a worker."""
         return self.unit_index >= 0
 
 

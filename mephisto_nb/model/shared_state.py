@@ -1,7 +1,4 @@
-"""What a researcher gives a run besides its configuration: data and functions of this very process.
-
-What a researcher hands over to be worked on.
-"""
+"""What a researcher gives a run besides its configuration: data to be worked on, and functions of this very process."""
 
 from __future__ import annotations
 

@@ -51,6 +51,7 @@ class PaymentKind(StrEnum):
     REWARD = "reward"
     BONUS = "bonus"
     WAITING = "waiting"
+    #: A word of the schema that no rule uses.
     COMPENSATION = "compensation"
 
 
@@ -59,6 +60,7 @@ class PaymentStatus(StrEnum):
 
     OWED = "owed"
     SENT = "sent"
+    #: A word of the schema that no rule uses: a payment that the crowd refused stays owed.
     FAILED = "failed"
     CANCELLED = "cancelled"
 

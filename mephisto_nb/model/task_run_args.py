@@ -1,7 +1,4 @@
-"""The fields that every task has, whatever its kind: Mephisto's `TaskRunArgs`.
-
-What holds where several people do one assignment together.
-"""
+"""The settings that every task has, whatever its kind (Mephisto's `TaskRunArgs`), and how people work together."""
 
 from __future__ import annotations
 

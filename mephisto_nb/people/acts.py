@@ -1,14 +1,7 @@
 """The one place through which a researcher's acts on people go: previewed, done in one transaction, undone.
 
-Makes acts on people of what a script, or a click, asks for.
-
-Each maker has the arguments of the method of its name.
-
-What an act on people will do, or has done, in a sentence or two with its numbers.
-
-The workers that somebody means: by name, in a list, or in a column of a DataFrame.
-
-The names of people who are to get links, as somebody writes them down.
+On the way of an act: who is meant (`pick_workers`), what is asked for (`make_act`), what it would do or has done in
+words (`foretell`, `tell`), and who does it (`PeopleActs`).
 """
 
 from __future__ import annotations
@@ -41,7 +34,7 @@ from mephisto_nb.model.records import LINK, crowd_of
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.people import undo_of
-from mephisto_nb.utils.ids import login_name
+from mephisto_nb.utils.ids import acting_name, login_name
 from mephisto_nb.utils.logging import get_logger
 
 
@@ -136,11 +129,11 @@ def _of_name(given: object, provider: str) -> WorkerKey:
         return given
     if not isinstance(given, str) or not given.strip():
         raise ConfigError(f"A worker is known by name, but {given!r} is none. Leave rows without a worker out.")
-    return WorkerKey(given, crowd_of(provider))
+    return WorkerKey(given.strip(), crowd_of(provider))
 
 
 def pair_values(workers: Sequence[WorkerKey], value: Values) -> dict[WorkerKey, int]:
-    """Return each worker a value: the same, or the one in their place.
+    """Return the value of each worker: the same, or the one in their place.
 
     Raises
     ------
@@ -183,15 +176,15 @@ Known: TypeAlias = Callable[[], Sequence[Sequence[Any]]]
 
 
 def _create(known: Known, name: str, description: str = "", *, why: str = "created", who: str | None = None) -> Act:
-    return Act(ActKind.CREATE, _checked(name), text=description, why=why, who=_name(who))
+    return Act(ActKind.CREATE, _checked(name), text=description, why=why, who=acting_name(who))
 
 
 def _describe(known: Known, name: str, description: str, *, why: str = "described", who: str | None = None) -> Act:
-    return Act(ActKind.DESCRIBE, _checked(name), text=description, why=why, who=_name(who))
+    return Act(ActKind.DESCRIBE, _checked(name), text=description, why=why, who=acting_name(who))
 
 
 def _delete(known: Known, name: str, *, why: str = "the qualification was deleted", who: str | None = None) -> Act:
-    return Act(ActKind.DELETE, _checked(name), why=why, who=_name(who))
+    return Act(ActKind.DELETE, _checked(name), why=why, who=acting_name(who))
 
 
 def _grant(
@@ -205,47 +198,42 @@ def _grant(
     provider: str = LINK,
 ) -> Act:
     paired = pair_values(pick_workers(workers, provider, known()), value)
-    return Act(ActKind.GRANT, _checked(name), tuple(paired), tuple(paired.values()), why=why, who=_name(who))
+    return Act(ActKind.GRANT, _checked(name), tuple(paired), tuple(paired.values()), why=why, who=acting_name(who))
 
 
 def _revoke(
     known: Known, name: str, workers: Whom, *, why: str = "revoked", who: str | None = None, provider: str = LINK
 ) -> Act:
     found = _once(pick_workers(workers, provider, known()))
-    return Act(ActKind.REVOKE, _checked(name), found, (None,) * len(found), why=why, who=_name(who))
+    return Act(ActKind.REVOKE, _checked(name), found, (None,) * len(found), why=why, who=acting_name(who))
 
 
 def _block(known: Known, workers: Whom, *, why: str = "blocked", who: str | None = None, provider: str = LINK) -> Act:
     found = _once(pick_workers(workers, provider, known()))
-    return Act(ActKind.BLOCK, workers=found, values=(1,) * len(found), why=why, who=_name(who))
+    return Act(ActKind.BLOCK, workers=found, values=(1,) * len(found), why=why, who=acting_name(who))
 
 
 def _unblock(
     known: Known, workers: Whom, *, why: str = "unblocked", who: str | None = None, provider: str = LINK
 ) -> Act:
     found = _once(pick_workers(workers, provider, known()))
-    return Act(ActKind.UNBLOCK, workers=found, values=(0,) * len(found), why=why, who=_name(who))
+    return Act(ActKind.UNBLOCK, workers=found, values=(0,) * len(found), why=why, who=acting_name(who))
 
 
 def _note(known: Known, workers: Whom, text: str, *, who: str | None = None, provider: str = LINK) -> Act:
+    if not isinstance(text, str):
+        raise ConfigError(f"The note is {text!r}. Give text.")
     if not text.strip():
         raise ConfigError("The note is empty. Write what is to be remembered of the worker.")
     found = _once(pick_workers(workers, provider, known()))
     unknown = set(found) - {WorkerKey(row[1], row[2]) for row in known()}
     if unknown:
         raise NotFoundError(f"There is no worker {min(unknown).worker_name!r} to note anything about ({len(unknown)}).")
-    return Act(ActKind.NOTE, workers=found, values=(None,) * len(found), text=text, why="noted", who=_name(who))
+    return Act(ActKind.NOTE, workers=found, values=(None,) * len(found), text=text, why="noted", who=acting_name(who))
 
 
 def _once(workers: Sequence[WorkerKey]) -> tuple[WorkerKey, ...]:
     return tuple(dict.fromkeys(workers))
-
-
-def _name(who: str | None) -> str:
-    """Return the name of who does it: the one that is given, or else that of whoever sits here."""
-    if who is not None and not isinstance(who, str):
-        raise ConfigError(f"who is {who!r}. Give a name.")
-    return login_name() if who is None else who
 
 
 def _checked(name: str) -> str:

@@ -1,12 +1,6 @@
-"""Qualifications and workers of one operator, made together: they share their acts, and their panels each other.
+"""Qualifications and workers of one operator: what a researcher can do with them, and ask about them.
 
-Stands alone because both of its parts, and the panels of both, need it.
-
-Qualifications: what a researcher can do with them, and ask about them.
-
-Which runs ask for a qualification, or grant it by themselves.
-
-Workers: what is known of them over all runs, blocks, and notes.
+They are made together, because they share their acts, and their panels each other.
 """
 
 from __future__ import annotations

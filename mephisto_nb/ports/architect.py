@@ -1,7 +1,4 @@
-"""The port of servers: how a run's router is started, found again and stopped.
-
-The port of channels: one connection between a kernel and a router, and what comes in by it.
-"""
+"""The port of servers: how a run's router is started, found again and stopped, and the channel to it."""
 
 from __future__ import annotations
 

@@ -56,7 +56,8 @@ class CrowdProvider(ABC, Generic[Args]):
 
     The verbs `approve_work`, `reject_work`, `pay_bonus`, `send_message` and `block_worker` are called for what is
     in `CAN` alone, once a decision is committed, and may be called again with the same work after a kernel has died:
-    they must bear that, and pay once. They raise `WorldError` where the crowd refuses or cannot be reached.
+    they must bear that, and pay once. They raise `WorldError` where the crowd refuses or cannot be reached; whatever
+    else they raise is noted as well, and logged.
 
     Parameters
     ----------

@@ -1,7 +1,4 @@
-"""The port of Python code that runs beside workers while they work: each alone, or several together.
-
-A program as a partner in a conversation.
-"""
+"""The port of Python code that runs beside workers while they work, and of programs that talk with them."""
 
 from __future__ import annotations
 
@@ -17,6 +14,8 @@ from mephisto_nb.utils.user_code import call, describe
 
 if TYPE_CHECKING:
     from mephisto_nb.model.shared_state import SharedTaskState
+
+logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +152,6 @@ class TaskRunner:
         Called by `TaskCode` once they are all there.
         """
         raise NotImplementedError(f"{type(self).__name__} has no run_assignment, which people together need.")
-
-
-logger = get_logger(__name__)
 
 
 class Reporter(Protocol):

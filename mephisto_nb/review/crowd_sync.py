@@ -6,7 +6,9 @@ dies in between asks again for what is not noted, with the same key, and for not
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mephisto_nb._typing import JSONObject
@@ -16,48 +18,82 @@ from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import Changes
 from mephisto_nb.model.money import dollars
 from mephisto_nb.model.records import Event
+from mephisto_nb.model.reviews import KeptReview
 from mephisto_nb.model.states import PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.ports.crowd_provider import CrowdProvider, CrowdVerb, CrowdWork
+from mephisto_nb.review.decide import find_crowd
+from mephisto_nb.utils.logging import get_logger
+
+logger = get_logger(__name__)
 
 TOLD = "the crowd was told"
 REFUSED = "the crowd did not do it"
+#: Why a rejection stays.
+TOLD_FOR_GOOD = "the crowd was told, and takes nothing back"
 
 
-async def tell_crowd(run: RunFrames) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What a crowd has refused, could not be asked for, or has paid too much, and for which unit ("": for none)."""
+
+    unit_id: str
+    words: str
+
+
+async def tell_crowd(run: RunFrames) -> list[Trouble]:
     """Ask a run's crowd for all that was decided and is not done yet, as far as it does such things itself.
+
+    What somebody else in this kernel is asking for already is left to them.
 
     Returns
     -------
-    list of str
+    list of Trouble
         What the crowd has refused, or could not be asked for; each is in the event log, and asked for again the next
-        time.
+        time. And what it has paid nonetheless, or a second time.
 
     Raises
     ------
     DatabaseError, ClosedError
         What was done could not be noted.
     """
-    provider = run.provider
+    provider = run.crowd.provider
     if provider is None or not provider.CAN:
         return []
-    troubles: list[str] = []
-    for verb, subject, row, work in await in_thread(lambda: list(_due(run, provider.CAN))):
-        if not await in_thread(_is_still_due, run, verb, row):
-            continue
-        try:
-            await _verbs(provider)[verb](work)
-        except WorldError as error:
-            troubles.append(f"{verb.value} for {work.worker_name}: {error}")
-            await _note(run, verb, subject, work.key, f"{REFUSED}: {error}")
-            continue
-        if subject == "payment":
-            if not await _settle(run, row["payment_id"]):
-                why = f"was paid nonetheless ({dollars(work.amount)}): it was taken back in the very moment"
-                troubles.append(f"{verb.value} for {work.worker_name}: {why}")
-                await _note(run, verb, subject, row["payment_id"], why)
-        else:
-            await _note(run, verb, subject, row["review_id"], TOLD)
-    return troubles
+    due = await in_thread(lambda: list(_due(run, provider.CAN)))
+    mine = [one for one in due if one[-1].key not in run.crowd.in_flight]
+    keys = {work.key for *_, work in mine}
+    run.crowd.in_flight.update(keys)
+    try:
+        # What was listed may have been told since, by who listed it first.
+        told = await in_thread(_read_told, run) if mine else set()
+        asked = [one for one in mine if (one[2].get("review_id"), one[0].value) not in told]
+        return [Trouble(one[-1].unit_id, words) for one in asked if (words := await _ask(run, provider, *one))]
+    finally:
+        run.crowd.in_flight.difference_update(keys)
+
+
+async def _ask(
+    run: RunFrames, provider: CrowdProvider[Any], verb: CrowdVerb, subject: str, row: JSONObject, work: CrowdWork
+) -> str:
+    """Ask for one thing, if it is still due, and note what came of it; return what went wrong."""
+    if not await in_thread(_is_still_due, run, verb, row):
+        return ""
+    note = partial(_note, run, verb, subject, row[f"{subject}_id"])
+    trouble = ""
+    try:
+        await _verbs(provider)[verb](work)
+    except WorldError as error:
+        trouble = str(error)
+    except Exception as error:
+        logger.exception("the provider %r could not %s for %r", provider.PROVIDER_TYPE, verb.value, work.worker_name)
+        trouble = f"{type(error).__name__}: {error}"
+    if trouble:
+        await note(f"{REFUSED}: {trouble}")
+    elif subject == "review":
+        await note(TOLD)
+    elif trouble := await _settle(run, row["payment_id"], work.amount):
+        await note(trouble)
+    return trouble and f"{verb.value} for {work.worker_name}: {trouble}"
 
 
 def _is_still_due(run: RunFrames, verb: CrowdVerb, row: JSONObject) -> bool:
@@ -70,13 +106,19 @@ def _is_still_due(run: RunFrames, verb: CrowdVerb, row: JSONObject) -> bool:
     return kept is not None and (verb is not CrowdVerb.REJECT or kept.review.review_id == row["review_id"])
 
 
-async def _settle(run: RunFrames, payment_id: str) -> bool:
-    """Note that the crowd has paid; return whether it was still to. The money is gone even where it was not."""
+async def _settle(run: RunFrames, payment_id: str, amount: float) -> str:
+    """Note that the crowd has paid, and return what is wrong with that: the money is gone, whatever it was for."""
     about = run.clock.now(), run.task_run.provider_type
     settle, after = run.database.reviews.settle_payments, PaymentStatus.SENT
     if await run.writer.call(settle, [payment_id], PaymentStatus.OWED, after, *about):
-        return True
-    return not await run.writer.call(settle, [payment_id], PaymentStatus.CANCELLED, after, *about)
+        return ""
+    if await run.writer.call(settle, [payment_id], PaymentStatus.CANCELLED, after, *about):
+        return f"was paid nonetheless ({dollars(amount)}): it was taken back in the very moment"
+    payers = await in_thread(run.database.reviews.read_payers, [payment_id])
+    who = payers.get(payment_id, "")
+    if who == run.task_run.provider_type:
+        return ""  # another kernel has asked with the same key, for which a crowd pays once
+    return f"was paid twice ({dollars(amount)}): {who or 'somebody'} has marked it as paid in the very moment"
 
 
 def _verbs(provider: CrowdProvider[Any]) -> dict[CrowdVerb, Callable[[CrowdWork], Awaitable[None]]]:
@@ -100,7 +142,7 @@ _Due = tuple[CrowdVerb, str, JSONObject, CrowdWork]
 def _due(run: RunFrames, can: frozenset[CrowdVerb]) -> Iterator[_Due]:
     """Return what is still to be asked for: what was decided, then what is owed."""
     id_ = run.task_run.task_run_id
-    told = {(event.subject_id, event.after) for event in run.database.runs.read_events([id_], why=TOLD)}
+    told = _read_told(run)
     reviews = [one for one in run.database.reviews.read_reviews([id_]) if not one["undoes"] and not one["undone_by"]]
     due = [("review", one, verb) for one in reviews for verb in _asked_by(one) if (one["review_id"], verb) not in told]
     owed = [one for one in run.database.reviews.read_payments([id_]) if one["status"] == PaymentStatus.OWED.value]
@@ -112,7 +154,7 @@ def _due(run: RunFrames, can: frozenset[CrowdVerb]) -> Iterator[_Due]:
     for subject, row, verb in due:
         agent = pages.get(row["unit_id"])
         yield verb, subject, row, CrowdWork(
-            key=f"{row[f'{subject}_id']}:{verb.value}",
+            key=_key(row[f"{subject}_id"], verb),
             unit_id=row["unit_id"] or "",
             agent_id=agent.agent_id if agent else "",
             worker_name=row["worker_name"],
@@ -120,6 +162,38 @@ def _due(run: RunFrames, can: frozenset[CrowdVerb]) -> Iterator[_Due]:
             amount=float(row.get("amount") or 0.0),
             text=str(row.get("reason") or row.get("message") or ""),
         )  # fmt: skip
+
+
+def _read_told(run: RunFrames) -> set[tuple[str, str | None]]:
+    """Return what the crowd was told of decisions: their ids, and the verbs."""
+    events = run.database.runs.read_events([run.task_run.task_run_id], why=TOLD)
+    return {(event.subject_id, event.after) for event in events}
+
+
+def find_told_rejections(run: RunFrames, kept: Mapping[str, KeptReview]) -> set[str]:
+    """Return the units whose rejection the crowd was told of, or is being told, and does not take back; reads that."""
+    rejected = {id_: one.review.review_id for id_, one in kept.items() if one.review.after is UnitStatus.REJECTED}
+    crowd = find_crowd(run.task_run.provider_type)
+    if not rejected or (crowd is not None and crowd.TAKES_REJECTIONS_BACK):
+        return set()
+    verb = CrowdVerb.REJECT
+    under_way = {review_id for review_id in rejected.values() if _key(review_id, verb) in run.crowd.in_flight}
+    told = under_way | {id_ for id_, asked in _read_told(run) if asked == verb.value}
+    return {unit_id for unit_id, review_id in rejected.items() if review_id in told}
+
+
+def _key(id_: str, verb: CrowdVerb) -> str:
+    return f"{id_}:{verb.value}"
+
+
+def find_paid_units(run: RunFrames) -> set[str]:
+    """Return the units whose own pay was sent by a crowd that pays; what was taken back may be paid nonetheless."""
+    crowd = find_crowd(run.task_run.provider_type)
+    if crowd is not None and CrowdVerb.APPROVE not in crowd.CAN:
+        return set()  # who pays by hand pays what is owed
+    rewards = PaymentKind.REWARD.value, PaymentStatus.SENT.value
+    rows = run.database.reviews.read_payments([run.task_run.task_run_id])
+    return {row["unit_id"] for row in rows if (row["kind"], row["status"]) == rewards}
 
 
 def _asked_by(review: JSONObject) -> Iterator[CrowdVerb]:

@@ -1,8 +1,4 @@
-"""What a decision will do, in numbers, before it is made.
-
-What a person asks for becomes a decision that can be made, or is refused before anything is written.
-
-A decision is carried out: decided on what is known, committed, and told.
+"""A decision on answers: checked before anything is written, foretold in numbers, and carried out.
 
 A run that this kernel drives has its units in memory, and decides there. For any other run a step is made of the
 units that are concerned, and of nothing else. Either way the database holds each unit against the status that the
@@ -13,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -23,7 +19,7 @@ from mephisto_nb.config.registry import get_crowd_provider_from_type
 from mephisto_nb.errors import ClosedError, ConfigError, ConflictError, NotFoundError, UnknownTypeError
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import AddPayment, Change, ChangePayment, SetBlocked, SetGrant
-from mephisto_nb.model.money import dollars
+from mephisto_nb.model.money import count, dollars
 from mephisto_nb.model.records import Agent, TaskRun, Unit, WorkerFacts
 from mephisto_nb.model.reviews import DECIDED, SAID, Decision, KeptReview, ReviewOutcome
 from mephisto_nb.model.states import PaymentKind, UnitStatus
@@ -31,7 +27,7 @@ from mephisto_nb.model.task_run_args import MAXIMUM_BONUS
 from mephisto_nb.ports.crowd_provider import CrowdProvider, CrowdVerb
 from mephisto_nb.rules.run_state import RunRules, RunState
 from mephisto_nb.rules.step import Step
-from mephisto_nb.utils.ids import login_name, new_id
+from mephisto_nb.utils.ids import acting_name, new_id
 
 if TYPE_CHECKING:
     from mephisto_nb.frames.run_frames import RunFrames
@@ -82,6 +78,14 @@ class Extras:
     maximum_bonus: float | None = None
 
 
+def read_extras(given: Mapping[str, Any]) -> Extras:
+    """Read what is to come with a verdict; raise `ConfigError` for what cannot."""
+    known = [one.name for one in fields(Extras)]
+    if unknown := sorted(given.keys() - set(known)):
+        raise ConfigError(f"{unknown[0]!r} cannot come with a decision. There are: {', '.join(known)}.")
+    return Extras(**given)
+
+
 def make_decision(verdict: str, extras: Extras) -> Decision:
     """Make a decision of what somebody asks for.
 
@@ -97,7 +101,7 @@ def make_decision(verdict: str, extras: Extras) -> Decision:
         raise ConfigError("A rejected answer gets no bonus. Soft-reject it, which pays, or leave the bonus out.")
     return Decision(
         verdict=VERDICTS[verdict],
-        who=who_decides(extras.who),
+        who=acting_name(extras.who),
         note=_text("note", extras.note),
         message=_text("message", extras.message),
         bonus=bonus,
@@ -105,13 +109,6 @@ def make_decision(verdict: str, extras: Extras) -> Decision:
         block=bool(extras.block),
         again=bool(extras.again),
     )
-
-
-def who_decides(who: str | None) -> str:
-    """Return the name of who decides."""
-    if who is not None:
-        return _text("who", who)
-    return login_name()
 
 
 def refuse_bonus(extras: Extras, runs: Iterable[TaskRun]) -> None:
@@ -293,7 +290,7 @@ class ReviewPreview:
         return math.fsum((self.reward, self.bonus, self.fees))
 
     def __str__(self) -> str:
-        said = [f"{_count(self.units, 'answer')} of {_count(self.workers, 'worker')} will be {self.verdict}."]
+        said = [f"{count(self.units, 'answer')} of {count(self.workers, 'worker')} will be {self.verdict}."]
         if self.total:
             fees = f" and {dollars(self.fees)} of fees" if self.fees else ""
             said.append(
@@ -301,14 +298,14 @@ class ReviewPreview:
                 f"bonuses{fees}."
             )
         if self.payments_cancelled:
-            said.append(f"{_count(self.payments_cancelled, 'payment')} will be owed no longer.")
+            said.append(f"{count(self.payments_cancelled, 'payment')} will be owed no longer.")
         if self.grants:
-            said.append(f"{_count(self.grants, 'grant')} will be changed.")
+            said.append(f"{count(self.grants, 'grant')} will be changed.")
         if self.blocks:
-            said.append(f"{_count(self.blocks, 'worker')} will be {'un' * (self.verdict == 'undone')}blocked.")
-        left = (f"{count:,} {why}" for why, count in self.refused.items())
+            said.append(f"{count(self.blocks, 'worker')} will be {'un' * (self.verdict == 'undone')}blocked.")
+        left = (f"{number:,} {why}" for why, number in self.refused.items())
         if self.refused:
-            said.append(f"{_count(sum(self.refused.values()), 'answer')} will be left alone: {'; '.join(left)}.")
+            said.append(f"{count(sum(self.refused.values()), 'answer')} will be left alone: {'; '.join(left)}.")
         return " ".join([*said, *self.remarks])
 
     def __add__(self, other: ReviewPreview) -> ReviewPreview:
@@ -354,21 +351,23 @@ def describe(
         grants=sum(isinstance(change, SetGrant) for change in changes),
         blocks=sum(isinstance(change, SetBlocked) for change in changes),
         refused=Counter(one.why for one in outcomes if not one.done),
-        remarks=tuple(_remarks(provider_type, crowd, decision, owed=bool(payments))),
+        remarks=tuple(_remarks(provider_type, crowd, decision, {one.kind for one in payments})),
     )
 
 
+#: By what a payment is for: what a crowd must be able to do, and what the payment is called.
+_PAYING = {PaymentKind.REWARD: (CrowdVerb.APPROVE, "pay of answers"), PaymentKind.BONUS: (CrowdVerb.BONUS, "bonuses")}
+
+
 def _remarks(
-    provider_type: str, crowd: type[CrowdProvider[Any]] | None, decision: Decision | None, *, owed: bool
+    provider_type: str, crowd: type[CrowdProvider[Any]] | None, decision: Decision | None, owed: Collection[PaymentKind]
 ) -> Iterable[str]:
     can = crowd.CAN if crowd else frozenset()
     if crowd is None:
         yield f"The provider {provider_type!r} is not installed, so its fees are not known."
-    if owed and CrowdVerb.APPROVE not in can:
-        yield f"The provider {provider_type!r} pays nobody: the sum stays owed until operator.payments.mark_paid()."
+    by_hand = [what for kind, (verb, what) in _PAYING.items() if kind in owed and verb not in can]
+    if by_hand:
+        pays, stays = ("nobody", "the sum stays") if len(by_hand) == len(owed) else (f"no {by_hand[0]}", "that stays")
+        yield f"The provider {provider_type!r} pays {pays}: {stays} owed until operator.payments.mark_paid()."
     if decision is not None and decision.message and CrowdVerb.MESSAGE not in can:
         yield f"The provider {provider_type!r} sends no messages: yours is kept, and not sent."
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

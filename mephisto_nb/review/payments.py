@@ -1,7 +1,4 @@
-"""What is owed to whom, and what was decided, over all runs.
-
-What is owed to whom, and what noting that it was paid will do.
-"""
+"""What is owed to whom, over all runs: a frame of it, and noting that it was paid, foretold and done."""
 
 from __future__ import annotations
 
@@ -19,13 +16,13 @@ from mephisto_nb.frames import frames
 from mephisto_nb.frames.frames import TEXT
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
-from mephisto_nb.model.money import dollars
+from mephisto_nb.model.money import count, dollars
 from mephisto_nb.model.records import TaskRun
 from mephisto_nb.model.states import PaymentStatus
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.database import Database
-from mephisto_nb.review.decide import who_decides
 from mephisto_nb.review.selection import find_run_ids, ids_in, refuse_namesakes
+from mephisto_nb.utils.ids import acting_name
 
 OWED_COLUMNS = ("worker_id", "worker_name", "owed", "payments", "sent", "tasks", "providers", "simulated")
 
@@ -44,6 +41,8 @@ class PaymentsPreview:
         The names of the tasks that they are for.
     refused
         How many would be left alone, by reason.
+    simulated
+        How much of the total is owed to simulated workers, and so to nobody.
     """
 
     payments: int
@@ -51,14 +50,17 @@ class PaymentsPreview:
     total: float
     tasks: tuple[str, ...] = ()
     refused: Mapping[str, int] = field(default_factory=dict)
+    simulated: float = 0.0
 
     def __str__(self) -> str:
         tasks = f" (of {', '.join(map(repr, self.tasks))})" if self.tasks else ""
         said = [
-            f"{_count(self.payments, 'payment')} to {_count(self.workers, 'worker')}{tasks}, {dollars(self.total)} in "
+            f"{count(self.payments, 'payment')} to {count(self.workers, 'worker')}{tasks}, {dollars(self.total)} in "
             "all, will be marked as paid."
         ]
-        said += [f"{_count(number, 'payment')} will be left alone: {why}." for why, number in self.refused.items()]
+        if self.simulated:
+            said.append(f"{dollars(self.simulated)} of that is owed to simulated workers, and so to nobody.")
+        said += [f"{count(number, 'payment')} will be left alone: {why}." for why, number in self.refused.items()]
         return " ".join(said)
 
 
@@ -72,6 +74,7 @@ def preview_paid(chosen: pd.DataFrame, runs: Iterable[TaskRun]) -> PaymentsPrevi
         total=math.fsum(due["amount"]),
         tasks=tuple(sorted({names[one] for one in due["task_run_id"] if one in names})),
         refused=Counter(f"{status} already" for status in chosen["status"] if status != PaymentStatus.OWED.value),
+        simulated=math.fsum(due.loc[due["simulated"], "amount"]),
     )
 
 
@@ -111,10 +114,6 @@ def owed_by_worker(payments: pd.DataFrame, runs: Sequence[TaskRun]) -> pd.DataFr
 
 def _names(names: Iterable[str]) -> str:
     return ", ".join(sorted(set(names) - {""}))
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 #: Payments: their ids, or rows with the column ``payment_id``.
@@ -280,7 +279,7 @@ class Payments:
     ) -> pd.DataFrame:
         """Bring those of the rows that are meant from one status to another; return what became of each row."""
         settle, ids = self._database.reviews.settle_payments, meant["payment_id"].tolist()
-        settled = await self._writer.call(settle, ids, *change, at, who_decides(who))
+        settled = await self._writer.call(settle, ids, *change, at, acting_name(who))
         now = (await in_thread(self)).set_index("payment_id").loc[rows["payment_id"].tolist()]
         done = rows["payment_id"].isin(settled)
         story = [_story(row, change[1]) for row in now.to_dict("records")]

@@ -1,9 +1,4 @@
-"""In which order to look at answers, and what speaks against each.
-
-How far people who answered the same agree.
-
-What is known of each worker: how fast, how agreed, how often approved, and what was noted before.
-"""
+"""In which order to look at answers, and what it goes by: what speaks against each, agreement, each worker's record."""
 
 from __future__ import annotations
 
@@ -35,12 +30,19 @@ def _is_closed(values: pd.Series[Any]) -> bool:
     return different <= MOST_CHOICES and (different < len(values) or len(values) < 3)
 
 
+#: So many answers to one item, the first in the frame, are compared with each other.
+COMPARED = 20
+
+
 def agreement_by_question(results: pd.DataFrame, questions: list[str]) -> dict[str, float]:
-    """Return for each question the share of pairs of answers to one item that are the same; {}: no item has two."""
+    """Return for each question the share of pairs of answers to one item that are the same; {}: no item has two.
+
+    Of an item, the first `COMPARED` answers to a question are compared: their pairs grow with its square.
+    """
     shares = {}
     for question in questions:
         groups = results.dropna(subset=[question]).groupby("assignment_id")[question]
-        pairs = [one == other for _, values in groups for one, other in combinations(values.tolist()[:20], 2)]
+        pairs = [one == other for _, values in groups for one, other in combinations(values.tolist()[:COMPARED], 2)]
         if pairs:
             shares[question] = sum(pairs) / len(pairs)
     return shares
@@ -212,7 +214,7 @@ def review_queue(results: pd.DataFrame, records: pd.DataFrame, order: str, *, de
     records
         What is known of their workers (see `review.queue.worker_records`).
     order
-        ``worker``: those with the fewest waiting answers first, and each one's together, oldest first.
+        ``worker``: those workers first of whom the fewest answers wait, and each one's together, oldest first.
         ``disagreement``: the lowest ``agreement`` first. ``suspicion``: the highest ``suspicion`` first, and of these
         the lowest agreement.
     decided

@@ -17,29 +17,29 @@ from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.records import Unit
 from mephisto_nb.model.reviews import DECIDED, SAID, Decision, ReviewOutcome
 from mephisto_nb.model.states import UNIT_REVIEWED, UnitStatus
-from mephisto_nb.ports.crowd_provider import CrowdVerb
 from mephisto_nb.ports.database import Database
-from mephisto_nb.review.crowd_sync import tell_crowd
+from mephisto_nb.review.crowd_sync import TOLD_FOR_GOOD, find_paid_units, find_told_rejections, tell_crowd
 from mephisto_nb.review.decide import (
-    Extras,
     Grants,
     ReviewPreview,
     Rule,
     carry_out,
     describe,
-    find_crowd,
     make_decision,
     make_step,
+    read_extras,
     read_standing,
     refuse_bonus,
-    who_decides,
 )
 from mephisto_nb.review.queue import gold_accuracy, review_queue, worker_records
 from mephisto_nb.review.selection import Selectable, Units, Wanted, find_run_ids, refuse_namesakes, select
 from mephisto_nb.rules.reviewing import decide, undo
 from mephisto_nb.rules.step import Step
+from mephisto_nb.utils.ids import acting_name
 
-OUTCOME_COLUMNS = ("task_run_id", "unit_id", "worker_id", "before", "after", "done", "why", "review_id", "owed", "also")
+OUTCOME_COLUMNS = (
+    "task_run_id", "unit_id", "worker_id", "before", "after", "done", "why", "review_id", "owed", "also", "trouble",
+)  # fmt: skip
 
 
 #: Makes a panel: called with what to review, which answers (None: all), and the order.
@@ -89,7 +89,7 @@ class Reviewing:
         pandas.DataFrame
             One row a unit, columns `OUTCOME_COLUMNS`: ``done``, and where it is False, ``why``; ``owed``, what came to
             be owed by it in US dollars without fees (below 0: what is owed no longer); ``also``, what else it did to
-            the worker, as ``blocked``.
+            the worker, as ``blocked``; ``trouble``, what the crowd has refused, or has paid nonetheless.
 
         Raises
         ------
@@ -101,7 +101,7 @@ class Reviewing:
         DatabaseError, ClosedError
             Nothing more can be written; runs before this one have been decided on.
         """
-        decision = make_decision(verdict, given := Extras(**extras))
+        decision = make_decision(verdict, given := read_extras(extras))
         chosen = await in_thread(self._choose, units, worker)
         refuse_bonus(given, [run.task_run for run, _ in chosen])
         return await self._each(chosen, lambda run, wanted: partial(_deciding, run, decision, wanted))
@@ -130,7 +130,7 @@ class Reviewing:
             As `decide` does.
         """
         _need_units(units, worker)
-        chosen, name = await in_thread(self._choose, units, worker, decided=True), who_decides(who)
+        chosen, name = await in_thread(self._choose, units, worker, decided=True), acting_name(who)
         return await self._each(chosen, lambda run, wanted: partial(_undoing, run, name, note, wanted))
 
     def preview(
@@ -143,6 +143,7 @@ class Reviewing:
         ConfigError, NotFoundError
             As `decide` does.
         """
+        given = read_extras(extras)
         if verdict == "undo":
             _need_units(units, worker)
             found = [
@@ -150,7 +151,7 @@ class Reviewing:
                 for run, wanted in self._choose(units, worker, decided=True)
             ]
             return reduce(add, found, ReviewPreview("undone"))
-        decision = make_decision(verdict, given := Extras(**extras))
+        decision = make_decision(verdict, given)
         said = SAID[decision.verdict]
         chosen = self._choose(units, worker)
         refuse_bonus(given, [run.task_run for run, _ in chosen])
@@ -206,8 +207,11 @@ class Reviewing:
         rows = []
         for run, wanted in chosen:
             outcomes = await carry_out(run, list(wanted), make(run, wanted))
-            await tell_crowd(run)
-            rows += [{"task_run_id": run.task_run.task_run_id, **asdict(one)} for one in outcomes]
+            troubles: dict[str, list[str]] = {}
+            for trouble in await tell_crowd(run):
+                troubles.setdefault(trouble.unit_id, []).append(trouble.words)
+            about = {"task_run_id": run.task_run.task_run_id}
+            rows += [about | asdict(one) | {"trouble": "; ".join(troubles.get(one.unit_id, ()))} for one in outcomes]
         frame = pd.DataFrame(rows, columns=list(OUTCOME_COLUMNS))
         return typed(frame.astype({"before": "str", "after": "str", "done": "bool", "owed": "float64"}))
 
@@ -303,7 +307,8 @@ class RunReview:
         Returns
         -------
         pandas.DataFrame
-            One row a unit, columns `review.reviewing.OUTCOME_COLUMNS`: ``done``, and where it is False, ``why``.
+            One row a unit, columns `review.reviewing.OUTCOME_COLUMNS`: ``done``, and where it is False, ``why``;
+            ``trouble``, what the crowd has refused, or has paid nonetheless.
 
         Raises
         ------
@@ -429,7 +434,7 @@ class RunReview:
         DatabaseError, ClosedError
             What was done could not be noted.
         """
-        return [refused for run in self._runs for refused in await tell_crowd(run)]
+        return [trouble.words for run in self._runs for trouble in await tell_crowd(run)]
 
     def queue(self, order: str = "worker", *, decided: bool = False) -> pd.DataFrame:
         """Return the answers in the order in which to look at them (columns: `review.queue.review_queue`).
@@ -437,9 +442,9 @@ class RunReview:
         Parameters
         ----------
         order
-            ``worker``: those with the fewest answers first, and all of one worker's together; ``disagreement``: those
-            first that differ most from others' answers to the same; ``suspicion``: those first that most speaks
-            against.
+            ``worker``: those workers first of whom the fewest answers wait for a decision, and all of one worker's
+            together; ``disagreement``: those first that differ most from others' answers to the same; ``suspicion``:
+            those first that most speaks against.
         decided
             Whether answers that were decided on already are there, too.
 
@@ -515,7 +520,10 @@ class OperatorReview:
         --------
         ``await operator.review.of("moods").approve(worker="ann")``
         """
-        return RunReview([self._find_run(id_) for id_ in find_run_ids(self._database, runs)], self._open_panel)
+        found = [self._find_run(id_) for id_ in find_run_ids(self._database, runs)]
+        if not found:
+            raise NotFoundError("No run is named whose answers could be decided on. See operator.task_runs().")
+        return RunReview(found, self._open_panel)
 
     def decisions(self) -> pd.DataFrame:
         """Return one row a decision, of all runs (columns: `frames.frames.reviews_frame`)."""
@@ -527,14 +535,17 @@ def _deciding(run: RunFrames, decision: Decision, wanted: Wanted) -> Rule:
     units, _ = run.database.reviews.load_answers(run.task_run.task_run_id, list(wanted))
     concerned = (unit.worker_id for unit in units if unit.worker_id) if decision.grants or decision.block else ()
     standing = read_standing(run, concerned)
-    return lambda step: decide(step, decision, wanted, standing)
+    kept = run.database.reviews.find_kept_reviews(run.task_run.task_run_id, list(wanted)) if decision.again else {}
+    fixed = dict.fromkeys(find_told_rejections(run, kept), TOLD_FOR_GOOD)
+    paid = find_paid_units(run) if decision.verdict is not UnitStatus.REJECTED else ()
+    return lambda step: decide(step, decision, wanted, standing, fixed=fixed, paid=paid)
 
 
 def _undoing(run: RunFrames, who: str, note: str, wanted: Wanted) -> Rule:
     """Look up the latest decisions on units, and give the rule that takes them back."""
     kept = run.database.reviews.find_kept_reviews(run.task_run.task_run_id, list(wanted))
     standing = read_standing(run, {one.review.worker_id for one in kept.values() if one.review.effects})
-    told = _told_for_good(run)
+    told = find_told_rejections(run, kept)
 
     def rule(step: Step) -> list[ReviewOutcome]:
         left = []
@@ -544,18 +555,12 @@ def _undoing(run: RunFrames, who: str, note: str, wanted: Wanted) -> Rule:
                 left.append(_left(unit, "was not decided on"))
             elif seen is not None and unit.status is not seen:
                 left.append(_left(unit, DECIDED))
-            elif one.review.after in told:
-                left.append(_left(unit, "the crowd was told, and takes nothing back"))
+            elif unit_id in told:
+                left.append(_left(unit, TOLD_FOR_GOOD))
         refused = {one.unit_id for one in left}
         return undo(step, [one for id_, one in kept.items() if id_ not in refused], who, note, standing) + left
 
     return rule
-
-
-def _told_for_good(run: RunFrames) -> frozenset[UnitStatus]:
-    crowd = find_crowd(run.task_run.provider_type)
-    rejects = crowd is not None and CrowdVerb.REJECT in crowd.CAN and not crowd.TAKES_REJECTIONS_BACK
-    return frozenset({UnitStatus.REJECTED}) if rejects else frozenset()
 
 
 def _left(unit: Unit, why: str) -> ReviewOutcome:

@@ -47,7 +47,7 @@ class Arrival:
 
 
 def arrive(step: Step, arrival: Arrival, supply: Supply | None = None) -> Outcome:
-    """Return a worker a unit, or the reason why not. The same registration finds its agent again.
+    """Find a worker a unit, or the reason why there is none. The same registration finds its agent again.
 
     Nobody is given two units of one assignment, and no unit is given to two workers. Who has gates to pass gets what
     these ask for, if there is work for them afterwards; `supply` is what a job has brought for that.

@@ -1,10 +1,6 @@
-"""What a step of a run may do to people: pay them, grant and revoke qualifications, block them.
+"""Rules about people: what a step of a run may do to them, what acts on them change, and who would qualify.
 
-Whoever arrives after the step is committed is held against it, in every run. Each leaves a row in the event log.
-
-The rules of acts on people: what an act changes, whether it may, what undoes it, and what the log says of it.
-
-Who would qualify: requirements held against what is known of workers, and why each other does not.
+Whoever arrives after a step is committed is held against it, in every run. Each change leaves a row in the event log.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ A step of a live run has all its units; one for a run that nobody drives has tho
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSONObject
@@ -34,7 +35,13 @@ _PAID_FOR = UNIT_PAYABLE - {UnitStatus.COMPLETED}
 
 
 def decide(
-    step: Step, decision: Decision, wanted: Mapping[str, UnitStatus | None], known: Mapping[str, WorkerFacts]
+    step: Step,
+    decision: Decision,
+    wanted: Mapping[str, UnitStatus | None],
+    known: Mapping[str, WorkerFacts],
+    *,
+    fixed: Mapping[str, str] = MappingProxyType({}),
+    paid: Collection[str] = (),
 ) -> list[ReviewOutcome]:
     """Decide on units, each of which may refuse for itself.
 
@@ -48,19 +55,23 @@ def decide(
         The units, each with the status in which it was seen (None: any).
     known
         What is known of the workers, by id: what they held before is put back when the decision is undone.
+    fixed
+        Units that nobody may decide on anew, and why not.
+    paid
+        Units whose own pay was sent already, and is not owed once more.
     """
     outcomes, done_to = [], set[str]()
     for unit_id, seen in wanted.items():
         unit = step.state.units[unit_id]
         agent = step.state.agents.get(unit.agent_id or "")
-        why = _why_not(unit, agent, decision, seen)
+        why = _why_not(unit, agent, decision, seen) or fixed.get(unit_id, "")
         if why or agent is None:
             outcomes.append(ReviewOutcome(unit_id, unit.worker_id, unit.status, unit.status, done=False, why=why))
             continue
         first = agent.worker_id not in done_to
         done_to.add(agent.worker_id)
         effects = _change_standing(step, decision, agent.worker_id, known) if first else {}
-        outcomes.append(_decide_on(step, unit, agent, decision, effects))
+        outcomes.append(_decide_on(step, unit, agent, decision, effects, is_paid=unit_id in paid))
     return outcomes
 
 
@@ -80,7 +91,9 @@ def _said(status: UnitStatus) -> str:
     return SAID.get(status, status.value)
 
 
-def _decide_on(step: Step, unit: Unit, agent: Agent, decision: Decision, effects: JSONObject) -> ReviewOutcome:
+def _decide_on(
+    step: Step, unit: Unit, agent: Agent, decision: Decision, effects: JSONObject, *, is_paid: bool
+) -> ReviewOutcome:
     before, why, review_id = unit.status, SAID[decision.verdict], step.new_id()
 
     def owe(kind: PaymentKind, amount: float, reason: str) -> str | None:
@@ -91,7 +104,8 @@ def _decide_on(step: Step, unit: Unit, agent: Agent, decision: Decision, effects
 
     step.change_unit(unit, decision.verdict, why, decision.who, agent)
     step.change_agent(agent, AGENT_OF_DECIDED[decision.verdict], why, decision.who)
-    reward = unit.pay_amount if decision.verdict in _PAID_FOR and before not in _PAID_FOR else 0.0
+    earns = decision.verdict in _PAID_FOR and before not in _PAID_FOR and not is_paid
+    reward = unit.pay_amount if earns else 0.0
     review = Review(
         review_id=review_id,
         unit_id=unit.unit_id,

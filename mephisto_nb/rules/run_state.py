@@ -1,8 +1,6 @@
 """One live run in memory: what the rules look at, and change, before the database hears of it.
 
-Where the people of each assignment are who do it together: an index of a run's state.
-
-A stored run comes back to memory.
+`state_from_snapshot` brings a stored run back to memory.
 """
 
 from __future__ import annotations

@@ -1,11 +1,7 @@
-"""A researcher steers a run: pauses it, changes its limits, takes work back, ends it.
+"""Which work is on offer: created, offered, and steered by a researcher who pauses, limits, takes back or ends it.
 
-Each act leaves one row about the run in the event log, with what was before and what is after; an act that changes
-nothing leaves none.
-
-Work is put on offer.
-
-The limits that can be changed while a run lasts, and whom a change concerns.
+Each act of a researcher leaves one row about the run in the event log, with what was before and what is after; an act
+that changes nothing leaves none.
 """
 
 from __future__ import annotations

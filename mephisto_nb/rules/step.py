@@ -135,7 +135,7 @@ class Step:
         self.log("agent", agent.agent_id, before, after, why, who)
 
     def change_deadline(self, agent: Agent, deadline: float | None) -> None:
-        """Return an agent more, or less, time."""
+        """Set the time by which an agent's work has to be sent; None: there is no such time."""
         agent.deadline = deadline
         self.state.index_agent(agent)
         if agent.agent_id not in self._new:

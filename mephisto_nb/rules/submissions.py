@@ -3,7 +3,7 @@
 Whatever the router has received counts: its sender was told so. Where the worker's time was over by then, but
 nobody had been able to tell them, their work finds a place all the same.
 
-Stands alone because a submission is one of the three things that a worker's page may send.
+Stands alone because the rules of an answer, and of a late one, lean on seats and on gates, and neither on them.
 """
 
 from __future__ import annotations

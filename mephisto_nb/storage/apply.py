@@ -223,7 +223,7 @@ def _add_live_updates(connection: Connection, run: str | None, found: list[c.Add
 def _add_payments(connection: Connection, run: str | None, found: list[c.AddPayment]) -> None:
     payments = (add.payment for add in found)
     rows = [{**asdict(payment), "kind": payment.kind.value, "status": payment.status.value} for payment in payments]
-    # Save those whose keys are known already.
+    # A payment whose key is known already is left out.
     connection.execute(INSERT[connection.dialect.name](t.payments).on_conflict_do_nothing(), rows)
 
 

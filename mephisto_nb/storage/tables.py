@@ -1,7 +1,4 @@
-"""The schema, as SQLAlchemy Core tables. Its history is in `migrations`.
-
-Values on their way into SQL and out of it: JSON, text of any kind, and many rows at once.
-"""
+"""The schema, as SQLAlchemy Core tables, and how values get into SQL and out of it. Its history is in `migrations`."""
 
 from __future__ import annotations
 

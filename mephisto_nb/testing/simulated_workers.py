@@ -1,7 +1,4 @@
-"""Workers who are not there: they speak the real protocol to a real router, to rehearse a task before paying anyone.
-
-Those who talk do what their pages do in a conversation, from the waiting room to its end.
-"""
+"""Workers who are not there: they speak the real protocol to a real router, to rehearse a task before paying anyone."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Ids that sort by time, and whose neighbours nobody can guess.
-
-Who sits at this computer.
+"""Ids that sort by time and whose neighbours nobody can guess; and who sits at this computer.
 
 Stands alone because every layer makes ids.
 """
@@ -11,6 +9,8 @@ import getpass
 import os
 import time
 from functools import lru_cache
+
+from mephisto_nb.errors import ConfigError
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
@@ -44,3 +44,16 @@ def login_name() -> str:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):  # a container's user may have no name
         return "researcher"
+
+
+def acting_name(who: str | None) -> str:
+    """Return the name of who does something: the one that is given, or else that of whoever sits here.
+
+    Raises
+    ------
+    ConfigError
+        What is given is no text.
+    """
+    if who is not None and not isinstance(who, str):
+        raise ConfigError(f"who is {who!r}. Give a name.")
+    return login_name() if who is None else who

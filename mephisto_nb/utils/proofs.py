@@ -1,16 +1,9 @@
-"""Proofs of secrets that do not show the secrets.
+"""Secrets and private files: how they are kept, and shown to be known without being shown.
 
 A router and an operator show each other that they know the run's token, which itself never travels. Each side
 sends a random challenge, and answers the other's with an HMAC over it. The two sides sign under different names,
-so that an answer can't be turned around and used as one's own.
-
-A worker's link holds a key that only the run can have made: an HMAC over the name in the link.
-
-A secret that shows itself only when asked by name.
-
-Files that nobody else may read, and that are never half there.
-
-What can be told of an SQLite file without opening it.
+so that an answer can't be turned around and used as one's own. A worker's link holds a key that only the run can have
+made: an HMAC over the name in the link.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Runs a researcher's functions that may block, or never end, where they hold up nobody.
-
-Finds where in the researcher's own code an error was raised.
-"""
+"""Runs a researcher's functions where they hold up nobody, and finds where in them an error was raised."""
 
 from __future__ import annotations
 

@@ -159,6 +159,12 @@ def test_links_name_this_machine_where_it_lets_others_in(tmp_path: Path, monkeyp
     assert links_of(tmp_path, "192.168.1.7", monkeypatch, **args).url == url
 
 
+@pytest.mark.parametrize("hostname", ["::", "::1", "[::]", "0.0.0.0:3000"])
+def test_an_address_that_no_router_listens_on_is_refused(tmp_path: Path, hostname: str) -> None:
+    with pytest.raises(ConfigError, match=r"listens on IPv4 addresses alone.*Use 0\.0\.0\.0"):
+        architect(tmp_path, hostname=hostname).assert_task_args()
+
+
 def test_a_machine_that_does_not_know_its_address_says_what_to_set(
     tmp_path: Path, monkeypatch: Any, caplog: Any
 ) -> None:

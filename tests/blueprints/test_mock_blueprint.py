@@ -53,9 +53,8 @@ def test_the_page_loads_under_the_strict_policy(tmp_path: Path) -> None:
 
 
 def test_only_a_live_run_has_code_beside_its_workers() -> None:
-    assert mock().TaskRunnerClass is None
-    assert mock(run_live=True).TaskRunnerClass is EchoRunner
-    assert MockBlueprint.TaskRunnerClass is None
+    assert mock().make_task_runner() is None
+    assert isinstance(mock(run_live=True).make_task_runner(), EchoRunner)
 
 
 class ScriptedAgent:

@@ -55,6 +55,8 @@ def test_style_attributes_are_renamed_and_nothing_else_is() -> None:
     [
         ('<button onclick="go()">', r"<button onclick=...> is inline code.*addEventListener\('click'"),
         ('<a href=" JavaScript:go()">', "is inline code"),
+        ('<a href="java\tscript:go()">', "is inline code"),
+        ('<a href="\x01java&NewLine;script:go()">', "is inline code"),
         ("<script>go()", "has no </script>"),
         ('<script src="a.js"/>', "is not closed"),
         ('<script src="https://example.org/a.js"></script>', "lies on another site.*extra_script_sources"),

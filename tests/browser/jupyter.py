@@ -17,8 +17,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-import nbformat
-from nbformat import v4
 from playwright.async_api import Locator, Page
 
 from mephisto_nb._typing import JSONObject
@@ -46,8 +44,19 @@ class Lab:
     def write_notebook(self, name: str, cells: list[str]) -> Path:
         """Write a notebook of code cells, and give its path."""
         kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-        notebook = v4.new_notebook(cells=list(map(v4.new_code_cell, cells)), metadata={"kernelspec": kernel})
-        nbformat.write(notebook, self.root / name)
+        code = [
+            {
+                "cell_type": "code",
+                "id": f"cell-{n}",
+                "source": cell,
+                "outputs": [],
+                "execution_count": None,
+                "metadata": {},
+            }
+            for n, cell in enumerate(cells)
+        ]
+        notebook = {"cells": code, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+        (self.root / name).write_text(json.dumps(notebook), encoding="utf-8")
         return self.root / name
 
     async def open(self, page: Page, name: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from tests.browser.readings import Range, Reading
+from tests.browser.readings import Range, Reading, Shown
 
 FRAMES = ("units", "agents", "results", "events")
 FEE_RATE = 0.2
@@ -53,24 +53,30 @@ class Truth:
 
     def differences(self, shown: Reading, begin: float, end: float) -> list[str]:
         """Name what a reading of the screen shows otherwise than this, asked at any moment between these two."""
+        ranges: dict[str, tuple[Shown, Range | None]] = {
+            "per hour": (shown.per_hour, self._pace(begin, end)),
+            "time left": (shown.time_left, self._time_left(begin, end, 1.0)),
+            "lowest time left": (shown.time_left_low, self._time_left(begin, end, 1 / self._factor())),
+            "highest time left": (shown.time_left_high, self._time_left(begin, end, self._factor())),
+            "seconds a unit": (shown.seconds_a_unit, self._median([one.seconds for one in self.answers])),
+            "pay by the hour": (
+                shown.pay_per_hour,
+                self._median([3600 * one.pay / one.seconds for one in self.answers]),
+            ),
+        }
         expected: dict[str, bool] = {
             "units": shown.units == self.units,
             "answered": shown.answered == (len(self.answers), sum(self.units.values())),
             "share": shown.share == 100 * len(self.answers) // sum(self.units.values()),
             "money": all(abs(shown.money[name] - amount) < 0.006 for name, amount in self._money().items()),
-            "per hour": shown.per_hour.holds(self._pace(begin, end)),
-            "time left": shown.time_left.holds(self._time_left(begin, end, 1.0)),
-            "lowest time left": shown.time_left_low.holds(self._time_left(begin, end, 1 / self._factor())),
-            "highest time left": shown.time_left_high.holds(self._time_left(begin, end, self._factor())),
-            "seconds a unit": shown.seconds_a_unit.holds(self._median([one.seconds for one in self.answers])),
-            "pay by the hour": shown.pay_per_hour.holds(
-                self._median([3600 * one.pay / one.seconds for one in self.answers])
-            ),
             "number at work": shown.number_at_work == len(self.at_work),
             "people": self._has_people([(worker, unit) for worker, unit, _ in shown.people]),
             "newest": self._has_newest([(worker, mood) for worker, mood, _ in shown.newest]),
         }
         wrong = [name for name, is_so in expected.items() if not is_so]
+        wrong += [
+            f"{name}: {number}, not {right}" for name, (number, right) in ranges.items() if not number.holds(right)
+        ]
         return wrong or [*self._wrong_times(shown, begin, end)]
 
     def _wrong_times(self, shown: Reading, begin: float, end: float) -> Iterator[str]:

@@ -184,7 +184,7 @@ RUN: dict[str, Any] = {
 LINK_TROUBLE = notice(
     "router",
     "error",
-    "The task's server (router) has not been reached for 20 minutes.",
+    "The task's server (router) has not been reached for 20 min.",
     "It is tried again by itself. What workers send waits in the router.",
 )
 

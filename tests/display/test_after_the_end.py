@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ import pytest
 from mephisto_nb.model.task_run_args import minimum_hourly_pay_of
 from mephisto_nb.operator import Operator
 from mephisto_nb.testing.simulated_workers import simulate_workers
-from tests.inside import frames_of, live_of, run_list, watch
-from tests.kernel.runs import end_routers, launch, rows
+from tests.inside import frames_of, live_of, parts_of, run_list, watch
+from tests.kernel.runs import crowd_of, end_routers, launch, rows, take
+from tests.review.answers import said, stored_run
 
 MakeOperator = Callable[[], Operator]
 
@@ -65,6 +67,40 @@ async def decide(run: Any) -> None:
     units = run.units()["unit_id"]
     await run.review.approve(units[:2], bonus=0.5)
     await run.review.reject(units[2:3])
+
+
+async def test_golds_are_counted_neither_live_nor_once_a_run_is_over(operator: Operator) -> None:
+    golds = {"golds": [{"text": "I could sing!", "mood": "glad"}], "gold_answer": "mood"}
+    run = await launch(operator, rows(1), shared=golds)
+    async with crowd_of(run) as worker:
+        await worker("ann").submit(await take(worker("ann"), "1"), {"mood": "glad"})
+        await worker("ann").submit(await take(worker("ann"), "2"), {"mood": "glad"})
+        await parts_of(run).engine.wait_until(lambda state: not state.num_open)
+    live = run.counts, watch(run).state()["units"]
+    await run.force_shutdown()
+    await watch(run).load()
+    assert len(run.results(gates=True)) == 2
+    assert (run.counts, watch(run).state()["units"]) == live == ({"completed": 1}, {**live[1], "total": 1})
+
+
+async def test_golds_are_left_out_of_the_median_time(operator: Operator) -> None:
+    run = stored_run(operator, [said(0, "ann", "glad", 10.0), said(0, "bob", "glad", 90.0)])
+    gold = run.results().set_index("worker_name")["unit_id"]["bob"]
+    with operator._runs.database.connections.writer.begin() as connection:  # type: ignore[attr-defined]
+        connection.exec_driver_sql(f"UPDATE units SET unit_index = -2 WHERE unit_id = '{gold}'")
+    assert watch(run).state()["pace"]["median_seconds"] == 10.0
+
+
+async def test_a_blueprint_that_cannot_read_answers_is_named_once(operator: Operator, caplog: Any) -> None:
+    def cannot_read(data: Any) -> Any:
+        raise KeyError("mood")
+
+    run = stored_run(operator, [said(0, "ann", "glad"), said(0, "bob", "grim")])
+    frames_of(run).blueprint = SimpleNamespace(get_answer=cannot_read)  # type: ignore[assignment]
+    await watch(run).load()
+    assert [one["preview"] for one in watch(run).state()["newest"]] == ["tone: grim", "tone: glad"]
+    (record,) = caplog.records
+    assert "cannot_read raised KeyError for an answer" in record.message
 
 
 async def test_whoever_looks_hears_of_decisions_in_this_kernel(operator: Operator, ended: Any) -> None:

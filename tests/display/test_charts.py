@@ -41,6 +41,18 @@ def test_any_number_of_answers_can_be_drawn(frame: pd.DataFrame) -> None:
     assert chart_specs.draw_charts(frame).to_dict()["config"]["background"] == "transparent"
 
 
+@pytest.mark.parametrize("known", [7, 1, 0])
+def test_answers_of_unknown_time_are_drawn_as_far_as_possible(known: int) -> None:
+    frame = results()
+    frame.loc[known:, "submitted_at"] = pd.NaT
+    frame["duration_in_seconds"] = frame["duration_in_seconds"].astype("float64").where(frame.index < known)
+    assert len(chart_specs.draw_charts(frame).to_dict()["concat"]) == (4 if known else 2)
+    if known:
+        assert str(chart_specs.completion(frame).title).startswith(f"{known} answers in ")
+    without_choices = frame.drop(columns="answer.tone")
+    assert chart_specs.draw_charts(without_choices).to_dict()
+
+
 def test_titles_say_what_is_found() -> None:
     assert chart_specs.completion(results()).title == "8 answers in 7 min"
     assert chart_specs.answers(results(), "answer.tone").title == "tone: angry leads with 75%"

@@ -158,7 +158,7 @@ def test_nobody_coming_for_long_asks_for_the_link_to_be_shared() -> None:
     assert scene.notices() == {}
     scene.run.now = LONELY + 120.0
     notice = scene.notices()["lonely"]
-    assert "Nobody has come for 12 minutes, though 1 unit can be taken." in notice["reason"]
+    assert "Nobody has come for 12 min, though 1 unit can be taken." in notice["reason"]
     assert 'run.get_worker_url("NAME")' in notice["remedy"]
     scene.live.has_own_links = False
     assert scene.notices()["lonely"]["remedy"] == "Share the link with workers: http://task"
@@ -268,7 +268,7 @@ def test_a_live_run_shows_that_database_or_router_do_not_answer() -> None:
     parts.link.absence = Absence(since=1.0, until=10.0, caught_up=Counter({PacketType.SUBMIT_UNIT: 3}))
     notices = scene.notices()
     assert list(notices) == ["database", "router", "absence"]
-    assert notices["router"]["reason"] == "The task's server (router) has not been reached for 15 seconds."
+    assert notices["router"]["reason"] == "The task's server (router) has not been reached for 15 s."
     parts.link.trouble = "The router cannot be reached."
     assert scene.notices()["router"]["reason"] == "The router cannot be reached."
     scene.live.done.set()

@@ -171,6 +171,21 @@ async def test_errors_of_an_earlier_kernel_are_counted_once_loaded(make_operator
     assert (now.state()["rates"]["page_errors"], now.state()["rates"]["workers_with_errors"]) == (2, 1)
 
 
+async def test_errors_of_a_run_that_another_kernel_drives_are_read_again(
+    make_operator: Callable[..., Operator],
+) -> None:
+    run = await launch(make_operator(), rows(1))
+    Operator._open.clear()  # the next one is such as another kernel has
+    seen = watch(make_operator().get_task_run(run.task_run_id))
+    await seen.load()
+    assert seen.state()["rates"]["page_errors"] == 0
+    async with crowd_of(run) as worker:
+        await worker("ann").post("/log_error", {"USED_AGENT_ID": await take(worker("ann")), "error_data": {"m": 1}})
+    await parts_of(run).engine.wait_until(lambda state: bool(parts_of(run).tally.page_errors))
+    await seen.load()
+    assert seen.state()["rates"]["page_errors"] == 1
+
+
 async def test_one_answer_is_read_in_full(operator: Operator) -> None:
     run = await launch(operator, rows(1))
     async with crowd_of(run) as worker:

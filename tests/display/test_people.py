@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from mephisto_nb.display.people_panels import (
-    OF_QUALIFICATIONS,
-    OF_WORKERS,
+    ON_QUALIFICATIONS,
+    ON_WORKERS,
     PEOPLE,
     PeopleModel,
     draw_qualifications,
@@ -102,7 +102,7 @@ async def click(operator: Operator, what: str, args: dict[str, Any]) -> Any:
 
 
 def test_each_action_of_a_panel_is_in_this_test() -> None:
-    assert set(ACTIONS) == {*OF_QUALIFICATIONS, *OF_WORKERS}
+    assert set(ACTIONS) == {*ON_QUALIFICATIONS, *ON_WORKERS}
     front_end = PEOPLE.script
     assert [action for action in ACTIONS if f'"{action}"' not in front_end] == []
 
@@ -115,7 +115,7 @@ async def test_a_click_and_a_method_leave_the_same_rows(
     clicked, called = await people("clicked"), await people("called")
     before = rows_of(clicked)
     await click(clicked, "act", {"action": action, "args": ACTIONS[action]})
-    owner = called.workers if action in OF_WORKERS else called.qualifications
+    owner = called.workers if action in ON_WORKERS else called.qualifications
     await getattr(owner, action)(**ACTIONS[action])
     if undone:
         await click(clicked, "undo", {})

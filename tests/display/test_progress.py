@@ -6,13 +6,12 @@ import asyncio
 import io
 from typing import Any
 
-import pytest
 from rich.console import Console
 
 import mephisto_nb as mnb
 from mephisto_nb import operator as operator_module
 from mephisto_nb.display import progress
-from mephisto_nb.display.progress import Bar, TerminalBar, WorkBars, duration, summary_of
+from mephisto_nb.display.progress import Bar, TerminalBar, WorkBars, summary_of
 from mephisto_nb.operator import Operator
 from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.inside import parts_of, showing_runs, watch
@@ -26,22 +25,6 @@ def console(*, terminal: bool) -> Console:
 def written(place: Console) -> str:
     assert isinstance(place.file, io.StringIO)
     return place.file.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (-3.0, "0 s"),
-        (0.4, "0 s"),
-        (59.6, "1 min"),
-        (61.0, "1 min 1 s"),
-        (3600.0, "1 h"),
-        (7322.0, "2 h 2 min"),
-        (9e4, "1 d 1 h"),
-    ],
-)
-def test_a_duration_is_written_in_its_two_largest_units(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
 
 
 async def test_a_summary_says_what_a_dashboard_would(operator: Operator) -> None:
@@ -63,7 +46,7 @@ def test_a_summary_tells_pace_time_left_and_attention() -> None:
         "attention": [{"severity": "info"}, {"severity": "error"}],
     }
     assert summary_of(state) == (
-        "1,200 of 10,000 answered, 120 an hour, 1 h 1 min left (33 min 20 s to 2 h 1 min), "
+        "1,200 of 10,000 answered, 120 an hour, 1 h 2 min left (33 min to 2 h 2 min), "
         "5,000 of 10,000 assignments created, 1 needs attention"
     )
 

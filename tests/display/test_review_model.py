@@ -17,7 +17,7 @@ from mephisto_nb.errors import ConfigError, DatabaseError, NotFoundError
 from mephisto_nb.operator import Operator
 from mephisto_nb.review.decide import VERDICTS
 from tests.review.answers import Row, said, stored_page_run, stored_run
-from tests.review.test_telling import Generous
+from tests.review.test_telling import Generous, register_generous
 
 #: What may come with a decision, and an example of each.
 GIVEN: dict[str, Any] = {
@@ -115,6 +115,34 @@ async def test_undo_leaves_the_same_rows_as_the_method(operator: Operator, other
     assert undone == {"said": said, "unit_ids": [by_key.results()["unit_id"][0]]}
     with pytest.raises(NotFoundError, match="nothing was decided in this panel"):
         await model.answer("undo", {})
+
+
+async def test_what_the_crowd_did_not_do_is_told_in_the_panel(operator: Operator, monkeypatch: Any) -> None:
+    register_generous(monkeypatch, is_broke=True)
+    run = stored_run(operator, moods(), crowd="generous")
+    model = run.review().panel_model
+    answer = await ask(model, "act", decide("approve", run.results()["unit_id"][0]))
+    assert answer["said"] == (
+        "Approved 1 answer. It comes to $0.25. Trouble with the crowd: approve for ann: The account holds 0.00 USD. "
+        "Put more in."
+    )
+
+
+async def test_an_undo_that_failed_can_be_tried_again(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = stored_run(operator, moods())
+    model = run.review().panel_model
+    await ask(model, "act", decide("approve", run.results()["unit_id"][0]))
+    seen: list[Any] = []
+    model.on_change.append(lambda: seen.append(model.state()["undo"]))
+    with monkeypatch.context() as broken:
+        broken.setattr(model.reviewing, "undo", refuse_to_write)
+        with pytest.raises(DatabaseError):
+            await model.answer("undo", {})
+    assert seen == [None, "Approved 1 answer. It comes to $0.25."]
+
+
+async def refuse_to_write(units: Any) -> None:
+    raise DatabaseError("The disk is full.")
 
 
 async def test_a_decision_on_a_worker_or_a_filter_matches_its_preview(operator: Operator) -> None:

@@ -61,7 +61,7 @@ def both(state: dict[str, Any]) -> tuple[str, str]:
             "$0.5350 owed to workers, $0.57 sent",
         ),
         (TROUBLE, "$6.40 an hour (median), BELOW the minimum of $12.00; 74 of 74 answers earned less"),
-        (TROUBLE, "Needs attention: The task's server (router) has not been reached for 20 minutes. It is tried again"),
+        (TROUBLE, "Needs attention: The task's server (router) has not been reached for 20 min. It is tried again"),
         (TROUBLE, "Note: The run is paused: 120 units will not be handed out"),
         (FINISHED, "run.results() gives the answers"),
         (FINISHED, "ran for 1 h 13 min"),

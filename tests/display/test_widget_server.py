@@ -137,8 +137,11 @@ async def test_actions_are_previewed_and_done(page: Page) -> None:
         ({"type": "submission", "agent_id": "nobody"}, "'nobody' has sent nothing"),
     ],
 )
-async def test_what_cannot_be_done_says_why(page: Page, asked: dict[str, Any], words: str) -> None:
+async def test_what_cannot_be_done_says_why(
+    page: Page, asked: dict[str, Any], words: str, caplog: pytest.LogCaptureFixture
+) -> None:
     reply = await page.ask(**asked)
+    assert not caplog.records  # a slip is told to whoever made it, and to nobody else
     assert words in reply["error"]
     assert (reply["result"], reply["view"], reply["request"]) == (None, "v", 1)
 

@@ -25,6 +25,19 @@ def test_the_map_names_what_is_in_the_package() -> None:
     assert names == {path.stem for path in PACKAGE.iterdir() if path.name not in UNNAMED}
 
 
+def test_the_map_names_the_kernels_modules_and_the_inner_rooms() -> None:
+    rooms = {f"{room}/{path.name}/" for room in ("display", "kernel", "rules") for path in (PACKAGE / room).iterdir()
+             if (path / "__init__.py").is_file()}  # fmt: skip
+    modules = {f"kernel/{path.name}" for path in (PACKAGE / "kernel").glob("[!_]*.py")}
+    assert (rooms | modules) - set(mapped(CONTRIBUTING)) == set()
+
+
+def test_a_function_that_it_names_after_its_file_is_there() -> None:
+    named = re.findall(r"`([\w/]+\.py):(\w+)`", CONTRIBUTING.text)
+    assert named
+    assert [f"{file}:{name}" for file, name in named if f"\ndef {name}(" not in (PACKAGE / file).read_text()] == []
+
+
 def test_what_the_map_names_is_there() -> None:
     assert not [name for name in mapped(CONTRIBUTING) if not (PACKAGE / name).exists()]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import mephisto_nb
@@ -39,20 +40,33 @@ def names_in(node: ast.AST) -> set[str]:
     return found
 
 
-TREES = {module_name(file): ast.parse(file.read_text(encoding="utf-8")) for file in sorted(PACKAGE.rglob("*.py"))}
-MODULES = {name: names_in(tree) for name, tree in TREES.items()}
-BEGINNINGS = {part for module in MODULES for part in module.split(".")}
-CLASSES: dict[str, ast.ClassDef] = {
-    node.name: node for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
-}
+@cache
+def trees() -> dict[str, ast.Module]:
+    return {module_name(file): ast.parse(file.read_text(encoding="utf-8")) for file in sorted(PACKAGE.rglob("*.py"))}
 
 
+@cache
+def modules() -> dict[str, set[str]]:
+    return {name: names_in(tree) for name, tree in trees().items()}
+
+
+@cache
+def beginnings() -> set[str]:
+    return {part for module in modules() for part in module.split(".")}
+
+
+@cache
+def classes() -> dict[str, ast.ClassDef]:
+    return {node.name: node for tree in trees().values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+
+
+@cache
 def members(name: str) -> set[str] | None:
     """Return what a class has, with what it inherits; None where a base is not of the package."""
-    node, found = CLASSES[name], names_in(CLASSES[name])
+    node, found = classes()[name], names_in(classes()[name])
     for base in map(ast.unparse, node.bases):
         base = base.partition("[")[0].rpartition(".")[2]
-        if base not in CLASSES:
+        if base not in classes():
             return None if base not in ("ABC", "Protocol", "Generic", "object") else found
         inherited = members(base)
         if inherited is None:
@@ -65,16 +79,16 @@ def is_there(name: str) -> bool:
     """Return whether a dotted name leads to something; one that does not begin in the package is let be."""
     parts = name.removeprefix("mephisto_nb.").split(".")
     first = FACES.get(parts[0], parts[0])
-    if first in CLASSES:
+    if first in classes():
         found = members(first)
         return found is None or parts[1] in found
     if first[0].isupper() and not name.endswith(FILES):
-        return any(first in found for found in MODULES.values())
-    if name.endswith(FILES) or first not in BEGINNINGS or first in VARIABLES:
+        return any(first in found for found in modules().values())
+    if name.endswith(FILES) or first not in beginnings() or first in VARIABLES:
         return True
     for length in range(len(parts), 0, -1):
         path = ".".join(parts[:length])
-        ends = [found for module, found in MODULES.items() if f".{module}".endswith(f".{path}")]
+        ends = [found for module, found in modules().items() if f".{module}".endswith(f".{path}")]
         if ends:
             return length == len(parts) or any(parts[length] in found for found in ends)
     return False
@@ -82,7 +96,7 @@ def is_there(name: str) -> bool:
 
 def docstrings() -> Iterator[tuple[str, str]]:
     """Return each docstring of the package, beside the module that it is in."""
-    for module, tree in TREES.items():
+    for module, tree in trees().items():
         for node in ast.walk(tree):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 yield module, ast.get_docstring(node) or ""

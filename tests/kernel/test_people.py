@@ -325,6 +325,14 @@ async def test_who_is_noted_about_has_to_be_known(operator: Operator) -> None:
         await operator.workers.note("nobody", "strange")
     with pytest.raises(ConfigError, match="note is empty"):
         await operator.workers.note("nobody", " ")
+    with pytest.raises(ConfigError, match=r"The note is None\. Give text"):
+        await operator.workers.note("nobody", None)  # type: ignore[arg-type]
+
+
+async def test_space_around_a_name_makes_no_second_worker(operator: Operator) -> None:
+    await operator.qualifications.grant("careful", ["ann", "ann "])
+    await operator.workers.block(pd.DataFrame({"worker_name": [" ann"]}))
+    assert operator.workers.frame()[["worker_name", "blocked"]].values.tolist() == [["ann", True]]
 
 
 _GRANTS = """

@@ -104,6 +104,8 @@ async def test_decisions_of_all_runs_are_joined_by_ids(operator: Operator, run: 
 def test_a_task_of_no_run_is_refused(operator: Operator) -> None:
     with pytest.raises(NotFoundError, match="no run of a task 'none'"):
         operator.review.of("none")
+    with pytest.raises(NotFoundError, match="No run is named"):
+        operator.review.of([])
 
 
 async def test_what_is_owed_is_told_by_run(operator: Operator, run: Any) -> None:
@@ -132,6 +134,15 @@ async def test_what_will_be_marked_as_paid_is_said_first(operator: Operator, run
     )
     with pytest.raises(ConfigError, match="Name the payments"):
         operator.payments.preview_paid()
+
+
+async def test_what_is_owed_to_programs_is_told_before_it_is_marked_as_paid(operator: Operator, run: Any) -> None:
+    with operator._runs.database.connections.writer.begin() as connection:  # type: ignore[attr-defined]
+        connection.exec_driver_sql("UPDATE workers SET is_simulated = 1 WHERE worker_name = 'ann'")
+    assert str(operator.payments.preview_paid(run.payments())) == (
+        "4 payments to 2 workers (of 'moods'), $1.25 in all, will be marked as paid. "
+        "$0.50 of that is owed to simulated workers, and so to nobody."
+    )
 
 
 async def test_what_was_marked_as_paid_by_mistake_is_owed_again(operator: Operator, run: Any) -> None:

@@ -67,6 +67,12 @@ async def test_several_runs_add_up(operator: Operator, run: Any) -> None:
     assert (foreseen.units, foreseen.total) == (4, 1.0)
 
 
+@pytest.mark.parametrize("verdict", ["approve", "undo"])
+def test_what_cannot_come_with_a_decision_is_refused_by_name(run: Any, verdict: str) -> None:
+    with pytest.raises(ConfigError, match=r"'bonsu' cannot come with a decision\. There are: note, bonus"):
+        run.review.preview(verdict, run.units(), bonsu=1)
+
+
 def test_a_verdict_that_does_not_exist_is_refused(run: Any) -> None:
     with pytest.raises(ConfigError, match="There is no verdict 'praise'"):
         run.review.preview("praise")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
 
 from mephisto_nb.config import registry
 from mephisto_nb.errors import UsageError, WorldError
+from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.operator import Operator
 from mephisto_nb.ports.crowd_provider import CrowdVerb, CrowdWork
 from mephisto_nb.providers.link import LinkProvider, LinkProviderArgs
+from mephisto_nb.review import crowd_sync
+from tests.inside import frames_of
 from tests.review.answers import said, stored_run
 
 
@@ -54,14 +59,19 @@ class Generous(LinkProvider):
         await self._do("block", work)
 
 
-@pytest.fixture
-def run(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """An ended run of a crowd that pays, with an answer of ann and one of bob."""
+def register_generous(monkeypatch: pytest.MonkeyPatch, *, is_broke: bool = False) -> None:
+    """Let runs be of the generous crowd for the length of a test."""
     Generous.asked.clear()
-    monkeypatch.setattr(Generous, "is_broke", False)
+    monkeypatch.setattr(Generous, "is_broke", is_broke)
     monkeypatch.setattr(Generous, "before", {})
     monkeypatch.setattr(registry.PROVIDERS, "_classes", dict(registry.PROVIDERS._classes))
     registry.PROVIDERS.register(Generous, replace=True)
+
+
+@pytest.fixture
+def run(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """An ended run of a crowd that pays, with an answer of ann and one of bob."""
+    register_generous(monkeypatch)
     rows = [said(0, "ann", "glad"), said(0, "bob", "grim")]
     return stored_run(operator, rows, crowd="generous")
 
@@ -103,17 +113,90 @@ async def test_what_is_taken_back_while_the_crowd_is_told_is_not_paid(run: Any) 
         "bob": lambda: run.review.undo(units["ann"]),
     }
     await run.review.approve(bonus=0.5)
-    (first,) = {name for _, name, _ in asked()}
+    first = asked()[0][1]
     (other,) = {"ann", "bob"} - {first}
+    assert asked() == [("approve", first, 0.25), ("bonus", first, 0.5)]
     payments = run.payments().groupby("worker_name")["status"].agg(set).to_dict()
     assert payments == {first: {"sent"}, other: {"cancelled"}}
     assert run.units().set_index("unit_id")["status"][units[other]] == "completed"
 
 
-async def test_who_is_approved_after_all_is_not_rejected_first(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def unreachable(self: Generous, work: CrowdWork) -> None:
-        raise WorldError("The crowd cannot be reached.")
+async def test_two_who_tell_the_crowd_at_once_ask_for_each_thing_once(run: Any, operator: Operator) -> None:
+    again = operator.get_task_run(run.task_run_id)
+    Generous.before = {"ann": again.review.tell_crowd}
+    everything = {"message": "Try harder", "block": True}
+    ann, bob = (run.review.soft_reject(worker=name, **everything) for name in ("ann", "bob"))
+    await asyncio.gather(ann, bob, again.review.tell_crowd())
+    verbs = ("approve", 0.25), ("block", 0.0), ("message", 0.0)
+    assert sorted(asked()) == sorted((verb, name, amount) for verb, amount in verbs for name in ("ann", "bob"))
+    assert frames_of(run).crowd.in_flight == set()
 
+
+async def test_what_was_listed_as_due_and_told_since_is_not_told_again(run: Any, monkeypatch: Any) -> None:
+    """Somebody has told the crowd of a decision between the listing of what is due and its turn."""
+    await run.review.reject(worker="ann", message="Try harder")
+    monkeypatch.setattr(crowd_sync, "_due", lambda run, can, due=crowd_sync._due: due(Forgetful(run), can))
+    assert await run.review.tell_crowd() == []
+    assert asked() == [("reject", "ann", 0.0), ("message", "ann", 0.0)]
+
+
+class Forgetful:
+    """A run as it was before its crowd was told of anything."""
+
+    def __init__(self, run: RunFrames) -> None:
+        reviews = run.database.reviews
+        self.task_run = run.task_run
+        self.database = SimpleNamespace(reviews=reviews, runs=SimpleNamespace(read_events=lambda *_, **__: ()))
+
+
+@pytest.mark.parametrize("error", [WorldError("No money."), KeyError("amount")], ids=["refused", "failed"])
+async def test_who_decides_hears_what_the_crowd_did_not_do(run: Any, monkeypatch: Any, error: Exception) -> None:
+    async def fail(self: Generous, work: CrowdWork) -> None:
+        raise error
+
+    monkeypatch.setattr(Generous, "approve_work", fail)
+    outcome = await run.review.approve(worker="ann", bonus=0.5)
+    told = "No money." if isinstance(error, WorldError) else "KeyError: 'amount'"
+    assert (list(outcome["done"]), list(outcome["trouble"])) == ([True], [f"approve for ann: {told}"])
+    assert asked() == [("bonus", "ann", 0.5)]
+    (event,) = run.events().query("after == 'approve'").to_dict("records")
+    assert event["why"] == f"the crowd did not do it: {told}"
+    assert event["subject_id"] in set(run.payments()["payment_id"])
+
+
+async def test_what_was_paid_nonetheless_is_not_owed_once_more(run: Any) -> None:
+    ann = run.results().set_index("worker_name")["unit_id"]["ann"]
+    Generous.before = {"ann": lambda: run.review.undo(ann)}
+    first = await run.review.approve(worker="ann")
+    assert "was paid nonetheless ($0.25)" in first["trouble"][0]
+    assert run.review.preview("approve", ann).total == 0
+    second = await run.review.approve(ann, bonus=0.5)
+    assert (list(second["done"]), list(second["owed"]), list(second["trouble"])) == ([True], [0.5], [""])
+    assert asked() == [("approve", "ann", 0.25), ("bonus", "ann", 0.5)]
+    assert set(run.units().query("unit_id == @ann")["status"]) == {"accepted"}
+
+
+async def test_what_is_marked_as_paid_while_the_crowd_pays_is_told(run: Any, operator: Operator) -> None:
+    Generous.before = {"ann": lambda: operator.payments.mark_paid(worker="ann", who="eve")}
+    outcome = await run.review.approve(worker="ann")
+    assert outcome["trouble"][0] == (
+        "approve for ann: was paid twice ($0.25): eve has marked it as paid in the very moment"
+    )
+
+
+async def test_a_crowd_is_made_once_for_a_run_that_is_looked_up(run: Any, monkeypatch: Any) -> None:
+    made: list[LinkProviderArgs] = []
+    monkeypatch.setattr(Generous, "__init__", lambda self, args: made.append(args))
+    for name in ("ann", "bob"):
+        await run.review.approve(worker=name)
+    assert (len(made), len(asked())) == (1, 2)
+
+
+async def unreachable(self: Generous, work: CrowdWork) -> None:
+    raise WorldError("The crowd cannot be reached.")
+
+
+async def test_who_is_approved_after_all_is_not_rejected_first(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as cut_off:
         cut_off.setattr(Generous, "reject_work", unreachable)
         await run.review.reject(worker="ann")
@@ -137,11 +220,51 @@ async def test_what_the_crowd_was_told_is_not_undone(run: Any) -> None:
     rejected = await run.review.reject(worker="bob")
     assert list((await run.review.undo(outcome))["why"]) == ["its payment is sent, and cannot be taken back"]
     assert list((await run.review.undo(rejected))["why"]) == ["the crowd was told, and takes nothing back"]
+    anew = await run.review.approve(rejected["unit_id"], again=True)
+    assert list(anew["why"]) == ["the crowd was told, and takes nothing back"]
+    assert (asked()[-1][0], run.review.preview("undo", rejected).units) == ("reject", 0)
+
+
+async def test_what_the_crowd_is_being_told_is_not_undone(run: Any) -> None:
+    undone: list[Any] = []
+
+    async def undo() -> None:
+        undone.append(await run.review.undo(None, worker="bob"))
+
+    Generous.before = {"bob": undo}
+    await run.review.reject(worker="bob")
+    assert list(undone[0]["done"]) == [False]
+    assert asked() == [("reject", "bob", 0.0)]
+
+
+async def test_a_rejection_that_the_crowd_never_heard_of_is_undone(run: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(Generous, "reject_work", unreachable)
+    rejected = await run.review.reject(worker="ann")
+    assert list((await run.review.undo(rejected))["done"]) == [True]
+    assert set(run.results()["status"]) == {"completed"}
 
 
 async def test_fees_are_foreseen(run: Any) -> None:
     foreseen = run.review.preview("approve")
     assert (foreseen.fees, foreseen.remarks) == (pytest.approx(0.1), ())
+
+
+@pytest.mark.parametrize(
+    ("can", "bonus", "told"),
+    [
+        ([CrowdVerb.APPROVE], 0.5, "pays no bonuses: that stays owed until"),
+        ([CrowdVerb.APPROVE], 0.0, ""),
+        ([CrowdVerb.BONUS], 0.5, "pays no pay of answers: that stays owed until"),
+        ([], 0.5, "pays nobody: the sum stays owed until"),
+    ],
+)
+def test_a_preview_tells_which_payments_the_crowd_leaves(
+    run: Any, monkeypatch: Any, can: list[CrowdVerb], bonus: float, told: str
+) -> None:
+    monkeypatch.setattr(Generous, "CAN", frozenset(can))
+    remarks = " ".join(run.review.preview("approve", bonus=bonus).remarks)
+    assert told in remarks
+    assert bool(told) is bool(remarks)
 
 
 async def test_a_crowd_without_verbs_refuses_them_by_name() -> None:

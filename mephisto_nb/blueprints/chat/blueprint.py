@@ -110,7 +110,7 @@ class ChatBlueprint(StaticHTMLBlueprint):
         return {**super().get_frontend_args(), **chat, **title}
 
     def get_init_data(self, shared: JSONObject, unit_data: JSONObject) -> JSON:
-        """Return a worker the row; bundles of ``bootstrap-chat`` look for it in ``task_data``."""
+        """Return the row, as a page is handed it; bundles of ``bootstrap-chat`` look for it in ``task_data``."""
         return {**shared, **unit_data, "task_data": {**shared, **unit_data}}
 
     def get_page_data(self, init_data: JSON) -> JSON:

@@ -1,8 +1,7 @@
-"""Runs a conversation: the researcher's own function, or people who talk freely with each other.
+"""What is particular to a conversation: its settings, and who speaks when.
 
-Turns: people whose pages let them write only when the task's code waits for them.
-
-The settings of a chat.
+`ChatRunner` is the code that runs beside the pages: the researcher's own function, or people and programs who talk
+freely or in turns. `ChatBlueprintArgs` is checked here too, before a launch.
 """
 
 from __future__ import annotations
@@ -317,7 +316,7 @@ class ChatRunner(TaskRunner):
         self._function: Conversation | None = given if self._inner is None else None
 
     def get_init_data(self, init_data: JSON, history: Sequence[Turn]) -> JSON:
-        """Return a page the row, and what it has to show again, under the name that ``mephisto-task`` looks for."""
+        """Return the row, and what a page has to show again, under the name that ``mephisto-task`` looks for."""
         row = init_data if isinstance(init_data, dict) else {}
         return {**row, "past_live_updates": [turn.data for turn in history]}
 

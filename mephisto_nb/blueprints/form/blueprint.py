@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,8 +29,9 @@ from mephisto_nb.blueprints.static_html.args import given
 from mephisto_nb.blueprints.static_html.template import Template, check_row, columns_of, read_template
 from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
+from mephisto_nb.utils.logging import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: The column of an answer that says what is wrong with it. No field can have this name.
 PROBLEMS = "(problems)"

@@ -11,6 +11,7 @@ from html import escape
 from html.parser import HTMLParser
 from importlib.resources import files as package_files
 
+from mephisto_nb.blueprints.static_html.template import as_browsers_read
 from mephisto_nb.errors import ConfigError
 
 
@@ -31,7 +32,7 @@ _ATTRIBUTES = _words(
     " rowspan scope size sizes span src srclang srcset start style target title type valign value width"
 )
 _ADDRESSES = frozenset({"cite", "href", "poster", "src"})
-_SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]*):", re.IGNORECASE)
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 _ALLOWED_SCHEMES = frozenset({"http", "https", "mailto", "tel"})
 _INSTEAD = {
     "script": "Scripts are not run here: name functions in validators and triggers, or launch a static_html task.",
@@ -139,8 +140,9 @@ class _Cleaner(HTMLParser):
             self._refuse(f"<{tag} {name}=...>", "Leave the attribute out.")
         if name == "id" and is_taken(value or ""):
             self._refuse(f"id={value!r}", "The page uses it itself. Give it another one.")
-        scheme = _SCHEME.match(value or "")
-        is_picture = tag in ("img", "source", "audio", "video") and (value or "").startswith("data:")
+        address = as_browsers_read(value or "")
+        scheme = _SCHEME.match(address)
+        is_picture = tag in ("img", "source", "audio", "video") and address.startswith("data:")
         if name in _ADDRESSES and scheme and scheme[1].lower() not in _ALLOWED_SCHEMES and not is_picture:
             self._refuse(f"{name}={value!r}", f"An address begins with {', '.join(sorted(_ALLOWED_SCHEMES))}, or none.")
         return f' {name}="{escape(value)}"' if value is not None else f" {name}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import json
-import logging
 import re
 import subprocess
 import sys
@@ -12,7 +11,9 @@ import threading
 from functools import lru_cache
 from typing import IO
 
-logger = logging.getLogger(__name__)
+from mephisto_nb.utils.logging import get_logger
+
+logger = get_logger(__name__)
 
 #: JavaScript's flags, and Python's for those that change what is found.
 FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "g": re.NOFLAG, "u": re.NOFLAG, "d": re.NOFLAG}

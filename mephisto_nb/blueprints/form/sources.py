@@ -1,6 +1,6 @@
-"""Reads forms in all the ways in which they may be given: objects, files, and what FormComposer keeps beside those.
+"""Reads forms in all the ways in which they may be given: Python types, objects, files, and what FormComposer keeps.
 
-Reads a form out of Python types: the fields of a dataclass or of a pydantic model.
+Each way ends in the description that `spec` reads, or in what was read from one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The static_html blueprint: one HTML file, filled with one row for each assignment.
-
-Writes the folder that workers' browsers load from.
-"""
+"""The static_html blueprint: one HTML file, filled with one row for each assignment; and the writing of its site."""
 
 from __future__ import annotations
 
@@ -16,7 +13,14 @@ from urllib.parse import unquote, urlsplit
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.blueprints.static_html import task_data
-from mephisto_nb.blueprints.static_html.args import StaticHTMLBlueprintArgs, check_args, given
+from mephisto_nb.blueprints.static_html.args import (
+    StaticHTMLBlueprintArgs,
+    check_args,
+    check_extra_folder,
+    copy_extra_folder,
+    extra_folder,
+    given,
+)
 from mephisto_nb.blueprints.static_html.task_data import TaskRow, read_text
 from mephisto_nb.blueprints.static_html.template import (
     Template,
@@ -28,10 +32,12 @@ from mephisto_nb.blueprints.static_html.template import (
     find_unnamed,
     read_template,
 )
-from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.ports.blueprint import STRICT_CSP, Blueprint
 from mephisto_nb.utils.logging import get_logger, warn_once
+
+logger = get_logger(__name__)
 
 PAGE = Path(__file__).parent / "page"
 #: Where our own scripts and styles lie below the site, out of the way of a researcher's files.
@@ -52,9 +58,8 @@ _OURS = frozenset(
 
 def check_extra_files(extra_source_dir: str | None, templates: Sequence[Template | None]) -> None:
     """Raise `ConfigError` where the extra folder cannot be copied, or lacks a file that a template loads."""
-    extra = Path(extra_source_dir).expanduser() if extra_source_dir and given(extra_source_dir) else None
-    if extra is not None:
-        _check_folder(extra)
+    extra = extra_folder(extra_source_dir)
+    check_extra_folder(extra_source_dir, _is_ours)
     for template in filter(None, templates):
         for name in template.local_files:
             path = unquote(urlsplit(name).path).lstrip("/")
@@ -72,18 +77,8 @@ def read_scripts(extra_source_dir: str | None, template: Template) -> list[str]:
     return [path.read_text(encoding="utf-8", errors="replace") for path in paths if path.suffix in (".js", ".mjs")]
 
 
-def _check_folder(extra: Path) -> None:
-    if not extra.is_dir():
-        raise ConfigError(
-            f"mephisto.blueprint.extra_source_dir is {str(extra)!r}, which is not a folder (looked for "
-            f"{extra.absolute()}). Correct the path."
-        )
-    for entry in sorted(extra.iterdir()):
-        if entry.name in _OURS or entry.name.startswith(("task-script-", "preview-script-", "onboarding-script-")):
-            raise ConfigError(
-                f"mephisto.blueprint.extra_source_dir holds {entry.name!r}, a name that the worker's page uses itself. "
-                "Rename it."
-            )
+def _is_ours(name: str) -> bool:
+    return name in _OURS or name.startswith(("task-script-", "preview-script-", "onboarding-script-"))
 
 
 def build(
@@ -94,11 +89,7 @@ def build(
 ) -> None:
     """Write the page, the templates, by their names, with their scripts, the visitors' sample and the extra folder."""
     directory.mkdir(parents=True, exist_ok=True)
-    try:
-        if extra_source_dir and given(extra_source_dir):
-            shutil.copytree(Path(extra_source_dir).expanduser(), directory, dirs_exist_ok=True)
-    except (OSError, shutil.Error) as error:
-        raise DataFileError(f"mephisto.blueprint.extra_source_dir cannot be copied: {error}") from error
+    copy_extra_folder(extra_source_dir, directory)
     shutil.copytree(PAGE, directory / PAGE_FOLDER, dirs_exist_ok=True, ignore=shutil.ignore_patterns("index.html"))
     shutil.copyfile(PAGE / "index.html", directory / "index.html")
     for name, one in templates.items():
@@ -108,9 +99,6 @@ def build(
                 (directory / script).write_text(content, encoding="utf-8")
     if sample is not None:
         (directory / "preview.json").write_text(json.dumps(sample), encoding="utf-8")
-
-
-logger = get_logger(__name__)
 
 
 class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):

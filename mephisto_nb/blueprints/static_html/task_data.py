@@ -1,8 +1,6 @@
-"""Where the rows of a run come from, and what each becomes.
+"""Where the rows of a run come from, and what each becomes: JSON, from files, lists, frames and generators.
 
-Turns the values that notebooks hold into values that JSON can carry.
-
-Reads files of task data, and says exactly what is wrong with one that cannot be used.
+Whatever reads rows, numbers them for error messages, or turns a notebook's values into JSON belongs here.
 """
 
 from __future__ import annotations

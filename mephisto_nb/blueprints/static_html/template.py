@@ -1,9 +1,7 @@
-"""Reads a researcher's HTML: its fields, its inputs, its scripts, and what cannot work in a worker's browser.
+"""A researcher's HTML: what it holds, what cannot work in a worker's browser, and whether rows have what it asks for.
 
 Workers' pages run under a Content-Security-Policy that forbids inline code. Inline scripts are therefore
 moved to files of their own, and the rest of what the policy would silently stop is refused here, with the mend.
-
-Checks that rows hold what a template asks for.
 """
 
 from __future__ import annotations
@@ -34,6 +32,8 @@ _ATTRIBUTE = re.compile(r"""(\s)([^\s=>"'/]+)(\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>]*)
 STYLE = "data-mephisto-style"
 _JS_TYPES = frozenset({"", "module", "text/javascript", "application/javascript"})
 _REMOTE = re.compile(r"(?i)\s*(https?:)?//")
+#: What browsers take out of an address before they read it.
+_UNREAD = re.compile(r"^[\x00-\x20]+|[\x00-\x20]+$|[\t\n\r]")
 _INPUTS = frozenset({"input", "select", "textarea", "button"})
 _NOT_ALWAYS_SENT = frozenset({"file", "submit", "button", "reset", "image"})
 #: Names that the upload of an answer uses itself.
@@ -41,6 +41,17 @@ RESERVED_NAMES = frozenset(
     {"USED_AGENT_ID", "final_data", "final_string_data", "client_timestamp", "files", "filesByFields"}
 )
 _BLOCKED_TAGS = frozenset({"iframe", "frame", "object", "embed"})
+
+
+def as_browsers_read(address: str) -> str:
+    r"""Return an address without what browsers leave out of it, which could hide its scheme.
+
+    Examples
+    --------
+    >>> as_browsers_read("\x01 java\tscript:go()")
+    'javascript:go()'
+    """
+    return _UNREAD.sub("", address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +189,7 @@ class _Reader(HTMLParser):
                     f"<{tag} {key}=...> is inline code, which workers' browsers are told not to run. Give the element "
                     f"an id, and in a <script> write: document.getElementById(...).addEventListener({key[2:]!r}, ...)."
                 )
-            if value and value.strip().lower().startswith("javascript:"):
+            if as_browsers_read(value or "").lower().startswith("javascript:"):
                 self._refuse(
                     f"<{tag} {key}='javascript:...'> is inline code, which workers' browsers are told not to run. "
                     "Use a <button type='button'> and addEventListener in a <script>."

@@ -1,6 +1,6 @@
 """Pause a run, and let it go on: whether work is handed out.
 
-Stands alone because each action has a file of its own.
+Stands alone because actions that do not belong together have files of their own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""End a run: gently, when those who are at work are done, or at once.
-
-Expire the units that nobody is working on. Stands alone because each action has a file of its own.
-"""
+"""Actions that take work back: expire what nobody is working on, end a run gently, or end it at once."""
 
 from __future__ import annotations
 

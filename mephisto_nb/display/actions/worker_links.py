@@ -1,6 +1,6 @@
 """Copy the workers' links: for each name that is typed the link of that worker, or the one link that all come by.
 
-Stands alone because each action has a file of its own.
+Stands alone because actions that do not belong together have files of their own.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.display.actions.limits import ChangeLimits
 from mephisto_nb.display.actions.pause import Resume
 from mephisto_nb.display.dashboard.moment import Moment
-from mephisto_nb.display.words import count
+from mephisto_nb.display.words import count, duration
 from mephisto_nb.model.money import dollars
 from mephisto_nb.model.states import AgentStatus, UnitStatus
 from mephisto_nb.rules.gates.table import all_words
@@ -87,7 +87,7 @@ def _troubles(moment: Moment) -> Notices:
     if link.trouble is not None:
         yield Notice("router", "error", link.trouble, "It is tried again by itself. The router's log says more.")
     elif moment.away_since is not None:
-        away = _duration(moment.now - moment.away_since)
+        away = duration(moment.now - moment.away_since)
         reason = f"The task's server (router) has not been reached for {away}."
         yield Notice("router", "error", reason, "It is tried again by itself. What workers send waits in the router.")
 
@@ -165,7 +165,7 @@ def _lonely(moment: Moment) -> Notices:
     opened = max(statistics.opened_at, statistics.steering.resumed_at or 0.0, tally.since)
     quiet = moment.now - max(opened, tally.last_arrival_at or 0.0)
     if quiet > LONELY:
-        reason = f"Nobody has come for {_duration(quiet)}, though {count(on_offer, 'unit')} can be taken."
+        reason = f"Nobody has come for {duration(quiet)}, though {count(on_offer, 'unit')} can be taken."
         remedy = (
             'Send workers their links: run.get_worker_url("NAME"), with their name in place of NAME.'
             if run.has_own_links
@@ -278,9 +278,3 @@ _LOOKS = (
 
 def _times(number: int) -> str:
     return "once" if number == 1 else f"{number:,} times"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.0f} hours"

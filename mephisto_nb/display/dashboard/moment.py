@@ -1,10 +1,6 @@
-"""A run at one moment: what the parts of its state are made from.
+"""A run at one moment: the parts of what a dashboard shows that are about people, answers and money.
 
-What workers wrote, as short plain text. It stays text: whoever shows it must escape it.
-
-Who is at work, and what they have sent lately.
-
-What a run costs so far, what it will cost, and what an hour of its work earns. US dollars throughout.
+Whatever workers wrote stays plain text here: whoever shows it must escape it. Money is in US dollars.
 """
 
 from __future__ import annotations
@@ -30,10 +26,12 @@ from mephisto_nb.model.states import (
     UnitStatus,
 )
 from mephisto_nb.rules.gates.table import names_by_index
+from mephisto_nb.utils.logging import get_logger, warn_once
 
 if TYPE_CHECKING:
     from mephisto_nb.kernel.live_run import LiveRun
 
+logger = get_logger(__name__)
 
 #: How long a preview is at most, in characters.
 LONGEST = 120
@@ -179,7 +177,7 @@ class Moment:
 
 
 #: How many of those at work are listed.
-MOST_ROWS = 50
+MOST_AT_WORK = 50
 
 
 def describe_people(moment: Moment) -> JSONObject:
@@ -201,7 +199,7 @@ def describe_people(moment: Moment) -> JSONObject:
             "connected": None if present is None else agent.agent_id in present,
             "slow": slow_after is not None and moment.now - agent.accepted_at > slow_after,
         }
-        for agent in islice(at_work.values(), MOST_ROWS)
+        for agent in islice(at_work.values(), MOST_AT_WORK)
     ]
     return {
         "at_work": len(at_work),
@@ -237,7 +235,9 @@ def _preview(answer: Answer, get_answer: Callable[[JSON], JSONObject]) -> str:
             return ""
         try:
             answer.preview = preview_of(get_answer(answer.data))
-        except Exception:  # noqa: BLE001 - a blueprint's own function, which was not made for this answer
+        except Exception as error:  # noqa: BLE001 - a blueprint's own function, which was not made for this answer
+            name = getattr(get_answer, "__qualname__", repr(get_answer))
+            warn_once(logger, f"{name} raised {type(error).__name__} for an answer, which is previewed as it came")
             answer.preview = preview_of(answer.data)
         answer.data = None
     return answer.preview
@@ -255,13 +255,6 @@ def describe_money(
 ) -> JSONObject:
     """Say what the run costs so far, what is committed and what is still to come, each with the crowd's fees.
 
-    Spent is what the run costs so far, whether it was paid out already or is owed, or will be once it is approved: what
-    units earn that were answered and not rejected, and what workers get beside that. Committed is what those will that
-    somebody is working on, to come what those will that nobody has yet: the total is what the run costs if all units
-    are answered and none is rejected. Units that a generator has not given yet are in none of these.
-
-    `units` and `beside` are what is spent without fees: the pay of units, and bonuses and the like.
-
     Parameters
     ----------
     pay
@@ -271,12 +264,22 @@ def describe_money(
     fee_rate
         What the crowd takes on top, as a share of the pay.
     hourly
-        What the answers earned their workers by the hour; `per_hour` is the median, `below` of `timed` answers are
-        under the minimum.
+        What the answers earned their workers by the hour.
     minimum
-        What it should be; 0: anything. Unpaid work (no reward) is below no minimum.
+        What that should be; 0: anything.
     extra
         What workers are owed, or were sent, beside their units' pay: bonuses, and the like.
+
+    Returns
+    -------
+    dict
+        ``spent``, what the run costs so far, whether it was paid out already or is owed, or will be once it is
+        approved: what units earn that were answered and not rejected, and what workers get beside that; ``committed``,
+        what those units will that somebody is working on; ``to_come``, what those will that nobody has yet; ``total``,
+        all three, which is what the run costs if all units are answered and none is rejected. Units that a generator
+        has not given yet are in none of these. ``fees`` is what the crowd takes of each; ``units`` and ``beside`` are
+        what is spent without fees, the pay of units, and bonuses and the like. ``per_hour`` is the median of what
+        answers earned by the hour; ``below`` of ``timed`` answers are under the minimum, none where work is unpaid.
     """
     per_hour, units = hourly.value, _sum(pay, UNIT_PAYABLE)
     paid = {

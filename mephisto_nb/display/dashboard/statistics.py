@@ -1,14 +1,6 @@
-"""What a run's committed steps add up to; nothing here looks at all units or all agents again.
+"""What a run's committed steps add up to: counts, times, and how long the rest will take.
 
-The median of numbers that come one by one.
-
-How fast answers come, and how long the rest will take.
-
-Answers are taken to come at random at a steady rate. The rate is that of the last `WINDOW` answers, or of all where
-there are fewer, since the run was opened or last resumed: ``rate = n / t``, with ``n`` of them in the ``t`` seconds
-until now. What is left of ``m`` units then takes about ``m * t / n`` seconds. Both the rate and the coming of the m
-answers are uncertain: the logarithm of their quotient has a variance of about ``1/n + 1/m`` (two gamma distributions),
-so that the 80 % interval is ``m * t / n * exp(±1.2816 * sqrt(1/n + 1/m))``.
+All is kept up step by step; nothing here looks at all units or all agents again.
 """
 
 from __future__ import annotations
@@ -16,6 +8,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, insort
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mephisto_nb._typing import JSON
@@ -117,7 +110,14 @@ class Pace:
         return 3600 * n / t if n else None
 
     def time_left(self, remaining: int, now: float) -> TimeLeft | None:
-        """Return how long `remaining` units will take; None while fewer than `ENOUGH` answers tell too little."""
+        """Return how long `remaining` units will take; None while fewer than `ENOUGH` answers tell too little.
+
+        Answers are taken to come at random at a steady rate: that of the last `WINDOW`, or of all where fewer are,
+        since the run was opened or last resumed. With n of them in t seconds until now, ``rate = n / t``, and what is
+        left of m units takes about ``m * t / n`` seconds. Both the rate and the coming of the m answers are uncertain:
+        the logarithm of their quotient has a variance of about ``1/n + 1/m`` (two gamma distributions), so that the
+        80 % interval is ``m * t / n * exp(±1.2816 * sqrt(1/n + 1/m))``.
+        """
         n, t = self._window(now)
         if n < ENOUGH or not remaining:
             return None
@@ -195,7 +195,8 @@ class RunStatistics:
         self.state = state
         self._resumed_at = state.steering.resumed_at
         self.pace = Pace(state.opened_at, self._resumed_at)
-        #: How long answers took their workers (seconds), and what those earned by the hour (US dollars).
+        #: How long answers took their workers (seconds; those to screening and gold units are left out), and what those
+        #: earned by the hour (US dollars).
         self.seconds, self.hourly = RunningMedian(), RunningMedian()
         #: Who is at work, who came first being first.
         self.at_work: dict[str, Agent] = {}
@@ -245,7 +246,7 @@ class RunStatistics:
         self.num_answered += 1
         if unit.is_real:  # how long the work takes is told from the work alone
             self.pace.add(at)
-        self.seconds.add(took)
+            self.seconds.add(took)
         if took > 0:  # two clocks may disagree by more than the work took
             self.hourly.add(3600 * unit.pay_amount / took)
         self.times_left.pop(agent.unit_id, None)
@@ -272,9 +273,7 @@ class RunStatistics:
             self._resumed_at = state.steering.resumed_at
             self.pace.restart(state.steering.resumed_at or state.opened_at)
 
-    def revise(self, pay: RunPay) -> None:
-        """Take in what was decided and paid beside all steps."""
-        counts: Counter[UnitStatus] = Counter()
-        for (status, _), count in pay.units.items():
-            counts[status] += count
-        self.counts, self.pay, self.extra_pay = dict(counts), dict(pay.units), pay.beside
+    def revise(self, counts: Mapping[str, int], pay: RunPay) -> None:
+        """Take in what was decided and paid beside all steps: how many units have which status, and their pay."""
+        self.counts = {UnitStatus(status): count for status, count in counts.items()}
+        self.pay, self.extra_pay = dict(pay.units), pay.beside

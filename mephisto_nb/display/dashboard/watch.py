@@ -1,6 +1,7 @@
 """Follows one run, and says at any moment how it is: the numbers of its dashboard.
 
-What is decided and paid, of which no step of a run's engine tells.
+A live run is followed by the steps of its engine. What is decided and paid, of which no step tells, is read anew when
+`News` comes of it.
 """
 
 from __future__ import annotations
@@ -120,9 +121,14 @@ TICK = 5.0
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What the database says of a run: of its pay and, where it could change otherwise than by decisions, of all."""
+    """What the database says of a run: of its units and pay, and where it could change by more than decisions, of all.
 
+    `errors` are those that pages reported to other kernels.
+    """
+
+    counts: Mapping[str, int]
     pay: RunPay
+    errors: Counter[str]
     is_driven: bool
     statistics: RunStatistics | None = None
 
@@ -329,26 +335,27 @@ class RunWatch:
 
     def _look_up(self) -> _Found:
         """Read how the run stands; all of it only where more may have happened than decisions. Blocks."""
-        run, known = self._run, self._statistics
+        run, known, errors = self._run, self._statistics, self._old_errors
+        counts = run.database.runs.count_units([run.task_run_id])[run.task_run_id]
         pay = run.database.reviews.read_pay([run.task_run_id])[run.task_run_id]
-        if not self._is_loaded:
-            before = self._live.parts.tally.since if self._live is not None else None
-            self._old_errors = run.read_page_errors(before)
+        if not self._is_loaded or (self._live is None and known.ended_at is None):  # another kernel may drive it
+            errors = run.read_page_errors(self._live.parts.tally.since if self._live is not None else None)
         is_driven = self._live is not None and self._live.is_running
         if not is_driven and (known.ended_at is None or _undecided(pay.units) != _undecided(known.pay)):
             known = RunStatistics(state_from_snapshot(run.read_snapshot(), self._rules()))
         missing = {one.agent.agent_id: one for one in list(known.newest) if one.data is one.preview is None}
         for row in run.database.runs.read_results([run.task_run_id], agent_ids=list(missing)) if missing else ():
             missing[row["agent_id"]].data = row["data"]
-        return _Found(pay, is_driven, None if known is self._statistics else known)
+        return _Found(counts, pay, errors, is_driven, None if known is self._statistics else known)
 
     def _take_in(self, found: _Found) -> bool:
         """Take in what was found; return whether that is anything new."""
-        is_new = not self._is_loaded or found.pay != self._pay or found.statistics is not None
-        self._is_loaded, self._pay = True, found.pay
+        is_new = (found.pay, found.errors) != (self._pay, self._old_errors)
+        is_new = is_new or not self._is_loaded or found.statistics is not None
+        self._is_loaded, self._pay, self._old_errors = True, found.pay, found.errors
         if not found.is_driven:  # steps told of the others up to their end, which may have come meanwhile
             self._statistics = found.statistics or self._statistics
-            self._statistics.revise(found.pay)
+            self._statistics.revise(found.counts, found.pay)
         return is_new
 
     def _task_args(self) -> JSONObject:

@@ -1,26 +1,15 @@
-"""The anywidget that is the live display, in whatever Jupyter this is installed into.
+"""The live display: an anywidget, what its views ask and are sent, and the code that browsers get for it.
 
-Its packages are imported when a display is first shown: scripts, which show none, begin without waiting for them.
-
-A page gets the widget's code from the environment of the Jupyter server, which may be another one than the kernel's. If
-that one has anywidget too, displays are live. If it has no widgets at all, the page shows the still summary; if it has
+anywidget is imported when a display is first shown: scripts, which show none, begin without waiting for it. A page gets
+the widget's code from the environment of the Jupyter server, which may be another one than the kernel's. If that one
+has anywidget too, displays are live. If it has no widgets at all, the page shows the still summary; if it has
 ipywidgets alone, an error instead: ``pip install anywidget`` there, and reload the page.
-
-It wants one module and one style sheet. The sources are plain ES modules and style sheets, each small enough to be
-read. There is no build step: the modules are put one behind the other, in the order given, without their imports of
-each other and without the word `export`, so that a top-level name may be used only once among them all.
-
-Answers what the views of one widget ask, and sends them what changes. It knows messages and nothing of widgets.
-
-A `StateSource` is followed by a `Feed` for as long as one of the `Viewers` looks; what somebody asks for is one of the
-`ViewTasks`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-import inspect
 import re
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -33,7 +22,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.display.actions import act, describe_actions, preview
 from mephisto_nb.display.actions._base import DrivenRun
 from mephisto_nb.display.words import error_words
-from mephisto_nb.errors import ConfigError
+from mephisto_nb.errors import ConfigError, UsageError
 from mephisto_nb.utils.logging import get_logger
 
 logger = get_logger(__name__)
@@ -198,8 +187,7 @@ class WidgetServer:
 
     async def _submission(self, topic: str, agent_id: str) -> JSONObject:
         source: Any = (await self._subject(topic)).source
-        found = source.submission(agent_id)
-        result: JSONObject = await found if inspect.isawaitable(found) else found
+        result: JSONObject = await source.submission(agent_id)
         return result
 
     async def _run(self, topic: str) -> DrivenRun:
@@ -308,7 +296,7 @@ class Viewers:
 
 
 class ViewTasks:
-    """Runs coroutines on the loop; what one raises is sent to whoever asked, and logged."""
+    """Runs coroutines on the loop; what one raises is sent to whoever asked, and logged unless it is their slip."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -329,6 +317,8 @@ class ViewTasks:
 async def _watched(work: Coroutine[Any, Any, Any], done: Callable[[Any, str | None], None]) -> None:
     try:
         result = await work
+    except UsageError as error:
+        done(None, error_words(error))
     except Exception as error:
         logger.exception("what was asked for in a display failed")
         done(None, error_words(error))
@@ -415,6 +405,14 @@ def can_be_live() -> bool:
 
     shell: Any = IPython.get_ipython()  # type: ignore[no-untyped-call, unused-ignore]
     return getattr(shell, "kernel", None) is not None and asyncio._get_running_loop() is not None
+
+
+def still_or_live(still: Mapping[str, str], model: Callable[[], Any]) -> dict[str, Any]:
+    """Return what a notebook shows, by MIME type: the widget first, where it can be live, and what is still."""
+    if not can_be_live():
+        return dict(still)
+    bundle: dict[str, Any] = model()._repr_mimebundle_()[0]
+    return {**{name: content for name, content in bundle.items() if name.startswith("application/")}, **still}
 
 
 def make_model(topic: str, find: FindSubject, front_end: FrontEnd = DASHBOARD) -> Any:

@@ -271,7 +271,9 @@ def _apply(txn: Txn, effect: Effect) -> None:
         _send(txn, packet.subject_id, data["update_id"], effect.text)
     elif packet.packet_type is PacketType.UPDATE_STATUS:
         _set_status(txn, packet.subject_id, AgentStatus(data["status"]))
-    elif data.get("agent_id") is not None:
+    elif (
+        data.get("agent_id") is not None
+    ):  # AGENT_DETAILS: who was let in; a refusal names no agent, and changes nothing
         _set_status(txn, data["agent_id"], AgentStatus(data["status"]))
         _drop_repeated(txn, data["agent_id"], data.get("init_task_data"))
 

@@ -14,7 +14,6 @@ from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.router import codec
 from mephisto_nb.router.inbox.writes import Effect
 
-PROTOCOL = 1
 #: The largest whole number that SQLite holds.
 _LARGEST = 2**63 - 1
 

@@ -27,8 +27,8 @@ WINDOW_BYTES = 16 * 1024 * 1024
 #: Reads the messages after a number: at most so many, and of about so many bytes together.
 Fetch: TypeAlias = Callable[[int, int, int], Awaitable[list[InboxRow]]]
 
-#: Why a link is closed by the router.
-BAD_FRAME, BAD_PROOF, TOO_SLOW, REPLACED, STORE_FAILED = 4400, 4401, 4408, 4409, 4503
+#: Why a link is closed by the router, but for `BAD_PROOF`.
+BAD_FRAME, TOO_SLOW, REPLACED, STORE_FAILED = 4400, 4408, 4409, 4503
 
 
 class Window:

@@ -10,12 +10,13 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import DatabaseError
+from mephisto_nb.model.packets import BAD_PROOF, LINK_PROTOCOL
 from mephisto_nb.router import codec
 from mephisto_nb.router.core import Router
 from mephisto_nb.router.http.connections import admit
 from mephisto_nb.router.inbox import writes
 from mephisto_nb.router.operator import frames
-from mephisto_nb.router.operator.link import BAD_FRAME, BAD_PROOF, STORE_FAILED, TOO_SLOW, OperatorLink
+from mephisto_nb.router.operator.link import BAD_FRAME, STORE_FAILED, TOO_SLOW, OperatorLink
 from mephisto_nb.utils import proofs
 
 #: How long a stranger may take to prove who he is, and how many may try at once.
@@ -75,8 +76,8 @@ class OperatorSocket:
     async def _prove(self, websocket: WebSocket) -> int:
         token, run_id = self._router.config.token, self._router.config.run_id
         hello = await _receive(websocket)
-        if hello.get("type") != "hello" or hello.get("protocol") != frames.PROTOCOL:
-            raise _Close(BAD_FRAME, f"this router speaks protocol {frames.PROTOCOL}")
+        if hello.get("type") != "hello" or hello.get("protocol") != LINK_PROTOCOL:
+            raise _Close(BAD_FRAME, f"this router speaks protocol {LINK_PROTOCOL}")
         if not proofs.is_challenge(hello.get("challenge")):
             raise _Close(BAD_FRAME, "challenge must be 64 hexadecimal digits")
         challenge = proofs.new_challenge()

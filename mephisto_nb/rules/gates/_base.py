@@ -54,11 +54,24 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class SentAnswer:
-    """An answer to look at.
+    """An answer to look at: as it comes in, and once more where a check of its run judges later.
 
-    `data` is what was sent, `answer` its fields as `results()` has them, `row` all that is known of what it answers.
-    `seconds` is how long it took by the server's times. `others` are the answers of other workers to the same
-    assignment that came in before it; None while nobody has read them.
+    As it comes in, it has not been read yet: `answer` is empty and `others` is None. A gate that gives out units, and
+    the second look of checks, get an answer that was read; an introduction is `data` alone.
+
+    Attributes
+    ----------
+    data
+        What was sent.
+    answer
+        Its fields as `results()` has them; empty as it comes in.
+    row
+        All that is known of what it answers.
+    seconds
+        How long it took by the server's times; None where nobody knows.
+    others
+        The answers of other workers to the same assignment that came in before it; None as it comes in, and empty
+        where no check `needs_others`.
     """
 
     data: JSON
@@ -181,7 +194,11 @@ class BaseGate(ABC, Generic[Settings]):
         return frozenset()
 
     def look(self, sent: SentAnswer) -> GateFinding | None:
-        """Return what can be found in an answer without the researcher's function; None: nothing."""
+        """Return what can be found in an answer without the researcher's function; None: nothing.
+
+        Called while a step is made, and again when an answer was read: see `SentAnswer`, and `AnswerCheck` for what
+        follows. It must not raise: the first time it is a part of a step.
+        """
         return None
 
     def arguments(self, sent: SentAnswer) -> tuple[JSON, ...]:
@@ -325,8 +342,11 @@ class UnitGate(EntryGate[Settings]):
 class AnswerCheck(BaseGate[Settings]):
     """A gate that looks at each answer of the work as it comes in.
 
-    What can be told at once is told by `look`. Where there is a `function`, or it `needs_others`, the answer is judged
-    a little later by the kernel, and its worker gets nothing before that.
+    `look` is called for each answer as it comes in. If any check fails it there, that is the verdict, and nobody looks
+    again. Otherwise, where a check of the run `judges_later`, the kernel reads the answer, its worker waits, and all
+    checks with the usual `STORED_AS` look a second time, also those that told all at first: what counts of them is the
+    second look. Unless that fails the answer, the `function` has the last word. None from both looks of all of them
+    lets the answer pass; where nothing judges later, None from the first stores nothing.
     """
 
     #: In which of an answer's two rows in the database its findings are stored; a new check needs none of its own.

@@ -1,6 +1,6 @@
-"""What is found of an answer, and what follows from it: as it comes in, or once it was judged outside of any step.
+"""The way of a worker through gates: which one is next, what is found of their answer, and what follows from it.
 
-Which gate a worker has to pass before their next unit, and what those hear who do not pass.
+An answer is looked at as it comes in (`look_at`), and once more when it was judged outside of any step (`conclude`).
 """
 
 from __future__ import annotations

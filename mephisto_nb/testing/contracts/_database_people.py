@@ -1,9 +1,4 @@
-"""The people of a database: qualifications, grants, blocks and notes; acts on them, and what arriving workers meet.
-
-The reviews of a database: decisions on answers, and the payments that come with them or otherwise.
-
-The messages of a database; and whatever people write can be stored: it must neither be lost nor stop a run.
-"""
+"""The parts of the database's contract that are about people, reviews, messages, and text of any kind."""
 
 from __future__ import annotations
 

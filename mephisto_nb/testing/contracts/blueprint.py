@@ -158,7 +158,8 @@ class BlueprintContract:
     def test_its_code_is_made_for_each_run_anew(self, blueprint: Blueprint[Any], make_blueprint: MakeBlueprint) -> None:
         made = [one.make_task_runner() for one in (blueprint, make_blueprint())]
         if made[0] is None:
-            assert (made, blueprint.TaskRunnerClass) == ([None, None], None)
+            assert made == [None, None]
+            assert blueprint.TaskRunnerClass is None
             return
         assert all(isinstance(one, TaskRunner) for one in made)
         assert made[0] is not made[1]

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.jupyter import Lab
-from tests.browser.test_people_live import follow_the_browser, run_cell, take_pictures
+from tests.browser.lab.test_people_live import follow_the_browser, run_cell, take_pictures
 
 SETUP = """
 import mephisto_nb as mnb

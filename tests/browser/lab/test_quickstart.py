@@ -11,7 +11,7 @@ from playwright.async_api import Locator, Page, expect
 
 from tests.browser.jupyter import Lab
 
-NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "quickstart.ipynb"
+NOTEBOOK = Path(__file__).resolve().parents[3] / "notebooks" / "quickstart.ipynb"
 REPLIES = ["Sorry, I will look into it at once.", "You will have your money today.", "Danke! ≥ 1 lamp more is coming."]
 DONE = re.compile(r"^\[\d+\]:$")
 ERROR = "[data-mime-type='application/vnd.jupyter.error']"
