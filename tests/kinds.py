@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from xdist.scheduler import LoadScopeScheduling
 #: Fixtures that start a process, a server or a browser, or are there for tests that do.
 _STARTERS = {
     "browser",
+    "built",
     "chromium",
     "data_dir",
     "either_router",
@@ -28,9 +29,10 @@ _STARTERS = {
     "routers_by_command",
     "serve_blueprint",
     "start_router",
+    "target",
 }
 _SLOW_MARKS = ("slow", "browser", "postgresql", "faults", "load")
-#: Marks and fixtures of the tests that take longest for what they prove, longest first: they begin, so that none of
+#: Fixtures of the tests that take longest for what they prove, longest first: they begin, so that none of
 #: them is left when everything else is done.
 _FIRST = ("jupyter_lab", "notebook_file", "kernel", "chromium", "browser")
 #: Folders whose tests are run by one process: a JupyterLab with a browser and kernels, and a PostgreSQL server, are
@@ -39,6 +41,7 @@ _SHARE_A_SERVER = ("tests/browser/lab/", "tests/storage/")
 _STARTS = {"subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.exec", "os.system", "socket.bind"}
 #: It lists the files of the repository, in no time.
 _HARMLESS = "git"
+_WHAT_TO_DO = "Mark it: pytest.mark.slow; or, if a fixture does, name that in _STARTERS of tests/kinds.py."
 
 
 class Kinds:
@@ -47,6 +50,9 @@ class Kinds:
     def __init__(self) -> None:
         self._watches = False
         self._started: list[str] = []
+
+    def pytest_configure(self) -> None:
+        """Begin to listen to what is started."""
         sys.addaudithook(self._audit)  # for good: nothing takes one away
 
     @pytest.hookimpl(tryfirst=True)  # before -m chooses
@@ -68,15 +74,24 @@ class Kinds:
         return ByServer(config, log)
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
-        """Fail a quick test that starts something, whatever becomes of the exception in it."""
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Fail a quick test whose fixtures start something."""
+        return (yield from self._watched(item))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Fail a quick test that starts something."""
+        return (yield from self._watched(item))
+
+    def _watched(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Watch a quick test, and fail it if it starts something, whatever becomes of the exception in it."""
         self._watches, self._started = item.get_closest_marker("quick") is not None, []
         try:
             result = yield
         finally:
             self._watches = False
         if self._started:
-            pytest.fail(f"not quick: {', '.join(self._started)}. Mark it: pytest.mark.slow")
+            pytest.fail(f"not quick: {', '.join(self._started)}. {_WHAT_TO_DO}")
         return result
 
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -85,7 +100,7 @@ class Kinds:
         if event == "subprocess.Popen" and Path(os.fsdecode(arguments[0])).name == _HARMLESS:
             return
         self._started.append(event)
-        raise RuntimeError(f"A quick test starts no process and no server ({event}). Mark it: pytest.mark.slow")
+        raise RuntimeError(f"A quick test starts no process and no server ({event}). {_WHAT_TO_DO}")
 
 
 def is_quick(item: pytest.Item) -> bool:

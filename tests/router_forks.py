@@ -11,6 +11,7 @@ import gc
 import json
 import os
 import random
+import select
 import selectors
 import signal
 import socket
@@ -35,7 +36,8 @@ class ForkedRouter:
     """The process of a router, with what the tests and the architect use of `subprocess.Popen`."""
 
     def __init__(self, line: socket.socket) -> None:
-        self._line, self._answers = line, line.makefile("rb")
+        # Unbuffered, or the end would be known already where nothing is left to be read.
+        self._line, self._answers = line, line.makefile("rb", buffering=0)
         self._reading = threading.Lock()
         self.returncode: int | None = None
         self.pid = int(self._answers.readline())
@@ -46,13 +48,13 @@ class ForkedRouter:
             raise subprocess.TimeoutExpired("router", timeout or 0)
         try:
             if self.returncode is None:
-                self._line.settimeout(timeout)
+                # A file that was once read from in vain within a time cannot be read from again.
+                if not select.select([self._line], [], [], timeout)[0]:
+                    raise subprocess.TimeoutExpired("router", timeout or 0)
                 status = self._answers.readline()  # nothing, if the process that forks has ended before it
                 self.returncode = os.waitstatus_to_exitcode(int(status)) if status else _NOBODY_KNOWS
                 self._answers.close()
                 self._line.close()
-        except TimeoutError:
-            raise subprocess.TimeoutExpired("router", timeout or 0) from None
         finally:
             self._reading.release()
         return self.returncode

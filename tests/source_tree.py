@@ -140,6 +140,30 @@ class Module:
         return ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])])
 
 
+def assignments(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr | None]]:
+    """Return each target that a statement assigns to, those of a tuple one by one, with its value where it is written.
+
+    What is added to (``+=``) has no value here.
+    """
+    if isinstance(node, ast.Assign):
+        for target in node.targets:
+            yield from _unpacked(target, node.value)
+    elif isinstance(node, ast.AnnAssign | ast.AugAssign):
+        yield from _unpacked(node.target, node.value if isinstance(node, ast.AnnAssign) else None)
+
+
+def _unpacked(target: ast.expr, value: ast.expr | None) -> Iterator[tuple[ast.expr, ast.expr | None]]:
+    if isinstance(target, ast.Starred):
+        yield from _unpacked(target.value, None)
+    elif isinstance(target, ast.Tuple | ast.List):
+        written = value.elts if isinstance(value, ast.Tuple | ast.List) else []
+        is_each = len(written) == len(target.elts) and not any(isinstance(one, ast.Starred) for one in written)
+        for number, part in enumerate(target.elts):
+            yield from _unpacked(part, written[number] if is_each else None)
+    else:
+        yield target, value
+
+
 @cache
 def module_names() -> frozenset[str]:
     return frozenset(module.name for module in package())

@@ -10,10 +10,12 @@ import builtins
 import inspect
 import re
 import statistics
+import sys
 import tomllib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ from tests.source_tree import (
     Definition,
     Function,
     Module,
+    assignments,
     classes,
     files_of_tests,
     functions,
@@ -31,18 +34,19 @@ from tests.source_tree import (
     package,
 )
 
-#: Classes that may have more than 20 methods or 300 lines, and why.
+#: Classes that may have more than 20 methods of their own or 300 lines, and why.
 LARGE_CLASSES = {
     "mephisto_nb.run.TaskRun": "a face: 25 names to type, each of which hands on to what does it",
 }
 
-#: Classes that may have more than 25 public names, their subclasses too, and why.
+#: Classes that may have more than 25 public names, or 20 methods with inherited ones, their subclasses too, and why.
 WIDE_CLASSES = {
     "Blueprint": "a port: each name is one thing that a kind of task may say, and most have a default",
     "BaseGate": "a port: each name is one thing that a gate may say, and most have a default",
     "RunState": "a run in memory: one attribute for each index that a rule looks things up by",
     "Step": "the only place where a run is changed: one method for each change",
-    "DatabaseContract": "one test for each rule that a database has to keep",
+    "PanelModel": "one method for each thing that the page of a panel may ask of it",
+    "DatabaseFixtures": "one test for each rule that a database has to keep",
 }
 
 #: Names of classes that stand in two places on purpose, and why.
@@ -75,7 +79,7 @@ LAYERS = {
     "runs": ["runs"],
     "display": ["display"],
     "faces": ["run", "operator"],
-    "top": ["testing", "tasks", "__main__", ""],
+    "top": ["testing", "tasks", ""],
 }
 _BELOW_ADAPTERS = ("base", "packets", "model", "rules", "ports")
 _IN_THE_NOTEBOOK = ("config", "kernel", "frames", "people", "review", "importing", "pages", "runs", "display", "faces")
@@ -87,8 +91,19 @@ KNOWS = {
     **{one: {*_BELOW_ADAPTERS, *_IN_THE_NOTEBOOK[: number + 1]} for number, one in enumerate(_IN_THE_NOTEBOOK)},
     "top": set(LAYERS),
 }
-#: How a module under 60 lines, or a class that one other module alone uses, says why it exists.
+#: How a module under 60 lines says why it exists.
 ALONE = re.compile(r"stands? alone", re.IGNORECASE)
+#: What decides and what is stored knows nothing of the world: no files, network, database, clock, threads or log.
+PURE = ("mephisto_nb.rules", "mephisto_nb.model")
+OF_THE_WORLD = {
+    "asyncio", "concurrent", "glob", "http", "io", "logging", "multiprocessing", "os", "pathlib", "queue", "random",
+    "secrets", "select", "selectors", "shutil", "signal", "socket", "sqlalchemy", "sqlite3", "ssl", "subprocess", "sys",
+    "tempfile", "threading", "time", "urllib", "uuid", "warnings",
+}  # fmt: skip
+#: What the lowest layer imports beside the standard library, and who.
+BESIDE_THE_LIBRARY = {"mephisto_nb.utils.run_sync": "nest_asyncio2"}
+#: Where more of a kind is one more file (see CONTRIBUTING.md).
+OF_A_KIND = ("rules.gates", "display.actions", "blueprints", "providers", "architects")
 #: Adapters that are another one with something more, and lean on it as a stranger's plugin may.
 BUILT_UPON = {
     "mephisto_nb.blueprints.form": "mephisto_nb.blueprints.static_html",
@@ -167,8 +182,19 @@ def test_a_short_module_says_why_it_stands_alone() -> None:
     none((f"{m.relative_path}: {m.line_count} lines" for m in silent), 'under 60 lines: say "Stands alone because ..."')
 
 
-def test_there_are_at_most_220_modules() -> None:
-    assert len(package()) <= 220, f"{len(package())} modules"
+def is_of_a_kind(module: Module) -> bool:
+    """Return whether a module is in a folder for more of a kind."""
+    return f"{module.name}.".startswith(tuple(f"{PACKAGE}.{folder}." for folder in OF_A_KIND))
+
+
+def test_there_are_at_most_169_modules_beside_those_of_a_kind() -> None:
+    """Count the gates, actions, blueprints, types of fields, providers and architects apart.
+
+    With what belongs to them there were 220 modules when this was written, which was the budget of the whole. One more
+    of a kind breaks no rule, as long as its folder has room (see below).
+    """
+    found = [module for module in package() if not is_of_a_kind(module)]
+    assert len(found) <= 169, f"{len(found)} modules"
 
 
 def test_no_folder_has_over_20_modules() -> None:
@@ -196,39 +222,63 @@ def test_no_function_is_over_80_lines() -> None:
     none((f"{one.where}: {one.line_count} lines" for one in large), "at most 80 lines a function")
 
 
+def methods_of(one: Definition) -> set[str]:
+    """Return the names of the methods that a class defines itself."""
+    return {child.name for child in one.node.body if isinstance(child, Function)}
+
+
 def test_no_class_has_over_20_methods() -> None:
-    counts = {one: sum(isinstance(child, Function) for child in one.node.body) for one in classes()}
+    counts = {one: len(methods_of(one)) for one in classes()}
     large = (f"{one.where}: {n} methods" for one, n in counts.items() if n > 20 and one.path not in LARGE_CLASSES)
     none(large, "at most 20 methods a class")
 
 
-def public_names_of(one: Definition, known: dict[str, Definition]) -> set[str]:
+def test_no_class_has_over_20_methods_with_inherited_ones() -> None:
+    counts = {one: len(all_methods_of(one)) for one in classes() if one.path not in LARGE_CLASSES}
+    large = (f"{one.where}: {n} methods" for one, n in counts.items() if n > 20 and not may_be_wide(one))
+    none(large, "at most 20 methods a class, inherited ones counted")
+
+
+@cache
+def known_classes() -> dict[str, Definition]:
+    """Return the package's classes by name; of those that share one, the last."""
+    return {one.node.name: one for one in classes() if not one.is_inside_function}
+
+
+def bases_of(one: Definition) -> list[str]:
+    """Return the names of what a class derives from, without modules and type parameters."""
+    return [ast.unparse(base).split("[")[0].split(".")[-1] for base in getattr(one.node, "bases", [])]
+
+
+def ancestry_of(one: Definition) -> list[Definition]:
+    """Return a class and all that it derives from, as far as the package defines them."""
+    known = known_classes()
+    above = (ancestry_of(known[base]) for base in bases_of(one) if base in known and known[base] is not one)
+    return [one, *chain.from_iterable(above)]
+
+
+def may_be_wide(one: Definition) -> bool:
+    """Return whether a class, or one that it derives from, is listed."""
+    return not WIDE_CLASSES.keys().isdisjoint(above.node.name for above in ancestry_of(one))
+
+
+def all_methods_of(one: Definition) -> set[str]:
+    """Return the names of a class's methods, inherited ones too, as far as the package defines them."""
+    return set().union(*map(methods_of, ancestry_of(one)))
+
+
+def public_names_of(one: Definition) -> set[str]:
     """Return the public names of a class, inherited ones counted, as far as the package defines them."""
-    names = {child.name for child in one.node.body if isinstance(child, Function)}
-    for child in ast.walk(one.node):
-        if isinstance(child, ast.AnnAssign | ast.Assign):
-            targets = [child.target] if isinstance(child, ast.AnnAssign) else child.targets
-            own = (target for target in targets if isinstance(target, ast.Attribute))
-            names |= {target.attr for target in own if ast.unparse(target.value) == "self"}
-    names |= {target.id for target in assigned_in(one.node)}
-    bases = [ast.unparse(base).split("[")[0].split(".")[-1] for base in getattr(one.node, "bases", [])]
-    inherited = (public_names_of(known[base], known) for base in bases if base in known and known[base] is not one)
-    return {name for name in names.union(*inherited) if not name.startswith("_")}
+    names = {name for above in ancestry_of(one) for name in (*methods_of(above), *assigned_in(above.node))}
+    return {name for name in names if not name.startswith("_")}
 
 
-def ancestry_of(one: Definition, known: dict[str, Definition]) -> set[str]:
-    """Return the names of a class and of all that it derives from, as far as the package defines them."""
-    bases = [ast.unparse(base).split("[")[0].split(".")[-1] for base in getattr(one.node, "bases", [])]
-    found = (ancestry_of(known[base], known) for base in bases if base in known and known[base] is not one)
-    return {one.node.name}.union(*found)
-
-
-def assigned_in(node: ast.AST) -> Iterable[ast.Name]:
-    """Return the names that a class's own body assigns."""
+def assigned_in(node: ast.AST) -> Iterator[str]:
+    """Return the names that a class's own body assigns, and the attributes that its methods do."""
     for child in getattr(node, "body", []):
-        if isinstance(child, ast.AnnAssign | ast.Assign):
-            targets = [child.target] if isinstance(child, ast.AnnAssign) else child.targets
-            yield from (target for target in targets if isinstance(target, ast.Name))
+        yield from (target.id for target, _ in assignments(child) if isinstance(target, ast.Name))
+    attributes = (one for child in ast.walk(node) for one, _ in assignments(child) if isinstance(one, ast.Attribute))
+    yield from (one.attr for one in attributes if ast.unparse(one.value) == "self")
 
 
 def is_record(one: Definition) -> bool:
@@ -239,37 +289,29 @@ def is_record(one: Definition) -> bool:
 
 
 def test_no_class_has_over_25_public_names() -> None:
-    known = {one.node.name: one for one in classes() if not one.is_inside_function}
-    counts = {one: len(public_names_of(one, known)) for one in classes() if not is_record(one)}
-    wide = {one for one in counts if WIDE_CLASSES.keys() & ancestry_of(one, known)}
-    large = (f"{one.where}: {n}" for one, n in counts.items() if n > 25 and one not in wide)
+    counts = {one: len(public_names_of(one)) for one in classes() if not is_record(one)}
+    large = (f"{one.where}: {n}" for one, n in counts.items() if n > 25 and not may_be_wide(one))
     none(large, "at most 25 public names a class, inherited ones counted")
 
 
 @pytest.mark.parametrize("face", ["Operator", "TaskRun"])
 def test_a_face_is_a_menu_of_at_most_25_names(face: str) -> None:
-    known = {one.node.name: one for one in classes() if one.module.name in (f"{PACKAGE}.run", f"{PACKAGE}.operator")}
-    assert len(public_names_of(known[face], known)) <= 25
+    (found,) = [one for one in classes() if one.path in (f"{PACKAGE}.run.{face}", f"{PACKAGE}.operator.{face}")]
+    assert len(public_names_of(found)) <= 25
 
 
-def test_a_class_name_is_used_once() -> None:
+def names_used_twice() -> dict[str, list[str]]:
+    """Return the public names of classes that stand in several places, and where."""
     places: dict[str, list[str]] = {}
     for one in classes():
         if not one.node.name.startswith("_") and not one.is_inside_function:
             places.setdefault(one.node.name, []).append(one.where)
-    twice = (f"{name}: {', '.join(where)}" for name, where in places.items() if len(where) > 1)
-    none((one for one in twice if one.split(":")[0] not in SHARED_NAMES), "a class name once per package")
+    return {name: where for name, where in places.items() if len(where) > 1}
 
 
-def test_a_class_for_one_other_module_says_why_it_exists() -> None:
-    users: dict[str, set[str]] = {}
-    for module in package():
-        for node in ast.walk(module.tree):
-            if isinstance(node, ast.ImportFrom):
-                for alias in node.names:
-                    users.setdefault(f"{node.module}.{alias.name}", set()).add(module.name)
-    narrow = (one for one in classes() if one.is_public and len(users.get(one.path, ())) <= 1)
-    none((one.where for one in narrow if not one.docstring), "a class that one other module uses says why it exists")
+def test_a_class_name_is_used_once() -> None:
+    twice = (f"{name}: {', '.join(where)}" for name, where in names_used_twice().items() if name not in SHARED_NAMES)
+    none(twice, "a class name once per package")
 
 
 def test_no_class_is_over_300_lines() -> None:
@@ -277,11 +319,28 @@ def test_no_class_is_over_300_lines() -> None:
     none((f"{one.where}: {one.line_count} lines" for one in large), "at most 300 lines a class")
 
 
-def test_no_exception_outlives_its_reason() -> None:
-    methods = {one.path: sum(isinstance(child, Function) for child in one.node.body) for one in classes()}
-    needed = {one.path for one in classes() if methods[one.path] > 20 or one.line_count > 300}
+def test_no_exception_for_size_outlives_its_reason() -> None:
+    needed = {one.path for one in classes() if len(methods_of(one)) > 20 or one.line_count > 300}
     needed |= {one.path for one in functions() if one.line_count > 80}
     none({*LARGE_CLASSES, *LARGE_FUNCTIONS} - needed, "listed as large, but small or gone")
+
+
+def test_no_exception_for_names_outlives_its_reason() -> None:
+    wide = (one for one in classes() if len(all_methods_of(one)) > 20 or len(public_names_of(one)) > 25)
+    needed = {above.node.name for one in wide if not is_record(one) for above in ancestry_of(one)}
+    none(WIDE_CLASSES.keys() - needed, "listed as wide, but narrow or gone, and so is what derives from it")
+    none(SHARED_NAMES.keys() - names_used_twice().keys(), "listed as a name of two classes, but there are not two")
+
+
+def test_no_exception_for_imports_outlives_its_reason() -> None:
+    known = {module.name for module in package()}
+    placed = (f"{PACKAGE}.{one}".removesuffix(".") for prefixes in LAYERS.values() for one in prefixes)
+    none((one for one in placed if one not in known), "LAYERS places what is gone")
+    leaning = {(adapter_of(one.source), adapter_of(one.target)) for one in own_imports()}
+    none((one for one, other in BUILT_UPON.items() if (one, other) not in leaning), "BUILT_UPON, but leans on nothing")
+    imported = {(one.source, one.target.split(".")[0]) for module in package() for one in module.imports}
+    none((one for one, name in BESIDE_THE_LIBRARY.items() if (one, name) not in imported), "no longer imports that")
+    none(BROUGHT_BY_EXTRAS - {name for _, name in imported}, "BROUGHT_BY_EXTRAS, but imported by nobody")
 
 
 # Direction
@@ -296,6 +355,21 @@ def test_no_import_points_up() -> None:
     up = (one for one in checked if layer_of(one.target) not in KNOWS[layer_of(one.source)])
     rule = "imports point down, those under TYPE_CHECKING too"
     none((f"{i.where}: {layer_of(i.source)} imports {i.target} ({layer_of(i.target)})" for i in up), rule)
+
+
+def test_rules_and_records_know_nothing_of_the_world() -> None:
+    imports = (one for module in package() if module.name.startswith(PURE) for one in module.imports)
+    none((f"{i.where}: {i.target}" for i in imports if i.target.split(".")[0] in OF_THE_WORLD), "no I/O, no clock")
+    calls = ("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "open", "input")
+    read = (m.at(call) for m in package() if m.name.startswith(PURE) for call in m.calls(*calls))
+    none(read, "the time is handed in, and so is what is in files")
+
+
+def test_the_lowest_layer_imports_the_standard_library_alone() -> None:
+    imports = (one for module in package() if layer_of(module.name) == "base" for one in module.imports)
+    foreign = (one for one in imports if one.target.split(".")[0] not in {*sys.stdlib_module_names, PACKAGE})
+    unlisted = (one for one in foreign if BESIDE_THE_LIBRARY.get(one.source) != one.target.split(".")[0])
+    none((f"{i.where}: {i.target}" for i in unlisted), "the lowest layer imports the standard library alone")
 
 
 def are_strangers(one: str, other: str) -> bool:
@@ -413,10 +487,25 @@ def test_nothing_sleeps_in_a_thread() -> None:
     none(calls, "be told; do not wait with time.sleep")
 
 
+def fixed_names(module: Module) -> set[str]:
+    """Return the names that a module assigns, and never anything but a constant."""
+    values: dict[str, list[ast.expr | None]] = {}
+    for target, value in chain.from_iterable(map(assignments, ast.walk(module.tree))):
+        values.setdefault(ast.unparse(target), []).append(value)
+    return {name for name, found in values.items() if all(isinstance(value, ast.Constant) for value in found)}
+
+
+def is_fixed(module: Module, value: ast.expr) -> bool:
+    """Return whether a value is the same each time, and more than 0."""
+    if isinstance(value, ast.Constant):
+        return value.value != 0
+    return ast.unparse(value) in fixed_names(module)
+
+
 def test_no_coroutine_sleeps_for_a_fixed_time() -> None:
-    calls = ((m, call) for m in package() for call in m.calls("asyncio.sleep", "anyio.sleep"))
-    fixed = (m.at(call) for m, call in calls if isinstance(call.args[0], ast.Constant) and call.args[0].value != 0)
-    none(fixed, "be told; do not poll with asyncio.sleep")
+    calls = ((m, call) for m in package() for call in m.calls("asyncio.sleep", "anyio.sleep", "sleep"))
+    times = ((m, value) for m, call in calls for value in (*call.args, *(one.value for one in call.keywords)))
+    none((m.at(value) for m, value in times if is_fixed(m, value)), "be told; do not poll with asyncio.sleep")
 
 
 # Documentation
@@ -446,14 +535,19 @@ def raises_of(docstring: str) -> list[str]:
     return [line.strip() for line in section[1].splitlines() if line[:1].strip()] if section else []
 
 
-def test_raises_sections_name_our_errors_or_builtins() -> None:
-    known = {one.node.name for one in classes()} | {
-        name for name, value in vars(builtins).items() if isinstance(value, type)
-    }
+def is_exception(name: str) -> bool:
+    """Return whether a name is one of Python's exceptions, or of a class of ours that derives from one."""
+    ours = known_classes().get(name)
+    names = [name] if ours is None else [base for one in ancestry_of(ours) for base in bases_of(one)]
+    found = (getattr(builtins, one, None) for one in names)
+    return any(isinstance(one, type) and issubclass(one, BaseException) for one in found)
+
+
+def test_raises_sections_name_exceptions_of_ours_or_builtins() -> None:
     documented = (one for m in package() for one in m.definitions if one.docstring)
     named = ((one, name) for one in documented for line in raises_of(one.docstring or "") for name in line.split(","))
-    unknown = (f"{one.where}: {name.strip()}" for one, name in named if name.strip() not in known)
-    none(unknown, "Raises names classes of errors.py, or builtins")
+    unknown = (f"{one.where}: {name.strip()}" for one, name in named if not is_exception(name.strip()))
+    none(unknown, "Raises names exceptions of errors.py, or builtins")
 
 
 def test_no_docstring_begins_with_give() -> None:

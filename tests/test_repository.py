@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import tomllib
 from functools import cache
@@ -161,3 +162,9 @@ def test_ci_runs_what_is_run_at_home() -> None:
     script = ROOT / ".ci" / "run"
     assert script.stat().st_mode & 0o111 == 0o111
     assert "make test" in script.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("told", "expected"), [("uv 0.9.1 (a date)\n", True), ("uv 0.9.10\n", False), ("", False)])
+def test_a_version_that_begins_alike_is_another(told: str, expected: bool) -> None:
+    is_version = runpy.run_path(str(ROOT / "tools" / "prepare.py"))["is_version"]
+    assert is_version(told, "uv 0.9.1") is expected

@@ -50,11 +50,12 @@ def prepare_python() -> None:
 
 def make_venv() -> None:
     """Make .venv, unless there is one that works."""
-    if succeeds(PYTHON, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"):
+    if succeeds(PYTHON, "-c", f"import sys; sys.exit(sys.version_info < {OLDEST})"):
         return
     if sys.version_info < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
         sys.exit(
-            f"prepare: this is Python {sys.version.split()[0]}; 3.11 or newer is needed: make PYTHON=python3.12 ..."
+            f"prepare: this is Python {sys.version.split()[0]}; {oldest} or newer is needed: make PYTHON=python3.12 ..."
         )
     say("making .venv")
     make = (sys.executable, "-m", "venv", "--clear", VENV)
@@ -67,12 +68,17 @@ def make_venv() -> None:
 def get_uv() -> Path | None:
     """Return the pinned uv, fetched if need be; None where it cannot be had."""
     pinned = UV_LOCK.read_text(encoding="utf-8").split()[0].replace("==", " ")
-    if output_of(UV, "--version").startswith(pinned):
+    if is_version(output_of(UV, "--version"), pinned):
         return UV
     shutil.rmtree(UV_HOME, ignore_errors=True)
     say(f"fetching {pinned}")
     fetched = succeeds(*pip(), "install", "--quiet", "--require-hashes", "--target", UV_HOME, "-r", UV_LOCK)
     return UV if fetched and output_of(UV, "--version") else None
+
+
+def is_version(told: str, pinned: str) -> bool:
+    """Return whether what ``--version`` says is a name and a version: "uv 0.9.1 (a date)" is "uv 0.9.1"."""
+    return told.split()[:2] == pinned.split()
 
 
 def sync_with_uv() -> bool:
@@ -157,7 +163,7 @@ def output_of(*command: str | Path) -> str:
 
 
 def say(text: str) -> None:
-    """Return what goes on."""
+    """Print what goes on."""
     print(f"prepare: {text}", file=sys.stderr, flush=True)
 
 

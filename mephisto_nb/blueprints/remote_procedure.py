@@ -375,7 +375,8 @@ class FunctionRunner(TaskRunner):
         if not isinstance(error, ArgumentsError):
             logger.error("the function %r failed for a page", target, exc_info=error)
             detail = {"function": target, "request_id": request_id, "error": repr(error)[:_LONGEST_TEXT]}
-            await agent.report(f"The function {target!r} failed for a page: {repr(error)[:_LONGEST_TEXT]}.", detail)
+            why = f"The function {target!r} failed for a page: {repr(error)[:_LONGEST_TEXT]}."
+            await agent.report(why, detail, of=f"function {target}")
         await agent.observe(answer)
 
 

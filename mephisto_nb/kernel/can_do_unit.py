@@ -179,7 +179,7 @@ class CanDoUnitCalls(RunHelper):
                     wait.said[unit.unit_id] = bool(await self._function(worker, unit))
                     if wait.said[unit.unit_id]:
                         break
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             late = isinstance(error, TimeoutError) and asyncio.get_running_loop().time() >= wait.until
             what = f"took more than {TIMEOUT:g} seconds" if late else f"raised {error!r}"
             trouble = f"worker_can_do_unit {what}; taken as no"

@@ -26,7 +26,7 @@ from mephisto_nb.model.task_run_args import MAXIMUM_BONUS
 from mephisto_nb.rules.people import block, grant, is_paid, pay, revoke
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger
-from mephisto_nb.utils.user_code import CallThreads, is_async
+from mephisto_nb.utils.user_code import CallThreads, is_async, no_exit
 
 if TYPE_CHECKING:
     from mephisto_nb.kernel.engine import RunEngine
@@ -135,9 +135,10 @@ class SubmissionHooks(RunHelper):
         return read_answers(parts.database, self._run.task_run_id, parts.blueprint, parts.directory, [agent_id])
 
     async def _call(self, unit: SubmittedUnit) -> None:
-        result = self._hook(unit) if is_async(self._hook) else await self._threads.run(self._hook, unit)
-        if inspect.isawaitable(result):
-            await result
+        with no_exit("on_unit_submitted"):
+            result = self._hook(unit) if is_async(self._hook) else await self._threads.run(self._hook, unit)
+            if inspect.isawaitable(result):
+                await result
 
 
 class SubmittedUnit:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ClosedError, RunFailedError
 from mephisto_nb.kernel.writer import DatabaseWriter
-from mephisto_nb.model.records import AS_LAUNCHED, PAGE_ERROR, Steering, TaskRun
+from mephisto_nb.model.records import AS_LAUNCHED, PAGE_ERROR, Steering, TaskRun, own_data_of
 from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
 from mephisto_nb.ports.architect import Architect
 from mephisto_nb.ports.blueprint import Blueprint
@@ -45,9 +45,8 @@ def read_answers(
 
 
 def own_data(row: JSONObject) -> JSONObject:
-    """Return what the data holds for a unit alone; an extra unit, made for a late answer, and a gate's have nothing."""
-    own: list[JSONObject] = row["unit_data"]
-    return own[row["unit_index"]] if 0 <= row["unit_index"] < len(own) else {}
+    """Return what the data holds for the unit of an answer alone."""
+    return own_data_of(row["unit_data"], row["unit_index"])
 
 
 def with_files(directory: Path, data: JSON, sent: list[JSONObject]) -> JSON:

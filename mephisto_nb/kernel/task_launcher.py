@@ -11,7 +11,6 @@ from itertools import islice
 from typing import Any, cast
 
 from mephisto_nb.kernel.engine import RunEngine
-from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.ports.crowd_provider import CrowdProvider
@@ -19,6 +18,7 @@ from mephisto_nb.rules import steering
 from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.rules.steering import create, launch_more, reopen_expired
 from mephisto_nb.rules.step import Step
+from mephisto_nb.utils.user_code import in_own_thread, no_exit
 
 Data = Iterable[InitializationData] | AsyncIterable[InitializationData]
 
@@ -161,8 +161,9 @@ class TaskLauncher:
 
     async def _next(self) -> InitializationData | None:
         if isinstance(self._source, AsyncIterator):
-            return await anext(self._source, None)
-        return await in_thread(next, self._source, None)  # a researcher's generator may block
+            with no_exit("the task's data"):
+                return await anext(self._source, None)
+        return await in_own_thread(next, self._source, None)  # a researcher's generator may block
 
 
 def _num_wanted(state: RunState) -> int:

@@ -110,9 +110,23 @@ class Assignment:
     shared: JSONObject
     unit_data: list[JSONObject]
 
+    def place_of(self, unit_index: int) -> int:
+        """Return the index of a unit in the data; of an extra unit, that of the unit that it was made for."""
+        return place_in(self.unit_data, unit_index)
+
     def own_data(self, unit_index: int) -> JSONObject:
-        """Return what the data holds for one unit alone; an extra unit, and a gate's, has nothing."""
-        return self.unit_data[unit_index] if 0 <= unit_index < len(self.unit_data) else {}
+        """Return what the data holds for one unit alone (see `own_data_of`)."""
+        return own_data_of(self.unit_data, unit_index)
+
+
+def place_in(unit_data: list[JSONObject], unit_index: int) -> int:
+    """Return which part of the data a unit has: an extra unit's index is that, and a multiple of how many there are."""
+    return unit_index % max(1, len(unit_data))
+
+
+def own_data_of(unit_data: list[JSONObject], unit_index: int) -> JSONObject:
+    """Return what an assignment's data holds for one unit alone; a gate's unit, whose index is below 0, has nothing."""
+    return unit_data[place_in(unit_data, unit_index)] if unit_data and unit_index >= 0 else {}
 
 
 @dataclass(slots=True)

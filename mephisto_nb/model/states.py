@@ -138,6 +138,8 @@ UNIT_REVIEWED = UNIT_ANSWERED - {U.COMPLETED}
 UNIT_PAYABLE = frozenset({U.COMPLETED, U.ACCEPTED, U.SOFT_REJECTED})
 #: Agents whose worker is at work now. Who was left by a partner may still submit.
 AGENT_ACTIVE = frozenset({A.ACCEPTED, A.ONBOARDING, A.WAITING, A.IN_TASK, A.PARTNER_DISCONNECT})
+#: Agents whose answer has come.
+AGENT_ANSWERED = frozenset(AGENT_OF_DECIDED[status] for status in UNIT_ANSWERED)
 #: Agents whose worker left without an answer.
 AGENT_LEFT = _LEAVING
 

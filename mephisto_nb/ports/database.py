@@ -16,7 +16,7 @@ from typing import Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.model.changes import Changes
-from mephisto_nb.model.people import Act, ActKind, ActOutcome, WorkerKey
+from mephisto_nb.model.people import Act, ActOutcome
 from mephisto_nb.model.records import (
     Agent,
     Event,
@@ -196,24 +196,6 @@ class PeopleStore(ABC):
         ConflictError
             It undoes another one, and somebody has changed the same things since; nothing was written.
         """
-
-    def grant_qualification(self, name: str, worker_name: str, provider_type: str, value: int) -> None:
-        """Grant a qualification to one worker, or change the value granted; `perform` in short.
-
-        Worker and qualification are made if they are new.
-        """
-        self.perform(Act(ActKind.GRANT, name, (WorkerKey(worker_name, provider_type),), (value,), why="granted"))
-
-    def revoke_qualification(self, name: str, worker_name: str, provider_type: str) -> bool:
-        """Take a grant back from one worker, and tell whether there was one; `perform` in short."""
-        act = Act(ActKind.REVOKE, name, (WorkerKey(worker_name, provider_type),), (None,), why="revoked")
-        return self.perform(act).has_changed
-
-    def set_worker_blocked(self, worker_name: str, provider_type: str, blocked: bool) -> None:
-        """Block or unblock one worker; one to be blocked is made if they are new. `perform` in short."""
-        kind = ActKind.BLOCK if blocked else ActKind.UNBLOCK
-        worker = WorkerKey(worker_name, provider_type)
-        self.perform(Act(kind, workers=(worker,), values=(int(blocked),), why=f"{kind}ed"))
 
     # -- reading
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-#: How many different troubles are kept.
+#: How many different troubles are kept; the one seen longest ago makes room.
 _TROUBLES = 20
 
 
@@ -35,13 +35,18 @@ class Troubles:
     def __init__(self) -> None:
         #: By what each is of: the latest, and how often there was one.
         self._found: dict[str, tuple[str, int]] = {}
+        #: What they are of, the one that was seen longest ago first.
+        self._seen: dict[str, None] = {}
 
     def note(self, trouble: str, of: str = "") -> None:
         """Take note of a trouble: a reason, and behind ". " a remedy. What is of the same is counted together."""
         of = of or trouble
-        # Pages can be made to report anything, and everything else.
-        if of in self._found or len(self._found) < _TROUBLES:
-            self._found[of] = trouble, self._found.get(of, ("", 0))[1] + 1
+        self._seen.pop(of, None)
+        self._seen[of] = None
+        self._found[of] = trouble, self._found.get(of, ("", 0))[1] + 1
+        if len(self._found) > _TROUBLES:  # pages can be made to report anything
+            longest_ago = next(iter(self._seen))
+            del self._found[longest_ago], self._seen[longest_ago]
 
     def texts(self) -> list[str]:
         """Return the troubles as sentences; of what happened more than once, with how often."""

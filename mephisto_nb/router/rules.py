@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, AgentStatus
+from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_ANSWERED, AGENT_LEFT, AgentStatus
 
 #: A message that waits longer than this for the operator means that the kernel is busy, in seconds.
 BUSY_AFTER = 2.0
-
-_ANSWERED = frozenset({AgentStatus.COMPLETED, AgentStatus.APPROVED, AgentStatus.REJECTED, AgentStatus.SOFT_REJECTED})
 
 #: What is said to a worker whose task is closed, by the status that closed it.
 CLOSED_TEXT: Mapping[AgentStatus, str] = {
@@ -54,7 +52,7 @@ def judge_submission(agent: KnownAgent | None) -> SubmissionResult:
     """Return what becomes of a worker's final answer."""
     if agent is None:
         return SubmissionResult.UNKNOWN
-    if agent.submitted or agent.status in _ANSWERED:
+    if agent.submitted or agent.status in AGENT_ANSWERED:
         return SubmissionResult.DUPLICATE
     return SubmissionResult.CLOSED if agent.status in AGENT_LEFT else SubmissionResult.TAKEN
 

@@ -10,7 +10,6 @@ import logging
 import math
 import os
 import random
-import secrets
 import signal
 import socket
 import sys
@@ -36,6 +35,7 @@ from mephisto_nb.router.operator.link import CurrentLink
 from mephisto_nb.router.operator.operator_socket import OperatorSocket
 from mephisto_nb.router.workers.worker_routes import WorkerRoutes
 from mephisto_nb.router.workers.worker_socket import WorkerEndpoint
+from mephisto_nb.utils.proofs import write_private
 
 if sys.platform != "win32":
     import resource
@@ -74,13 +74,15 @@ def run(directory: Path, notifier: Notifier) -> Exit:
     files = RunFiles(directory)
     config = read_config(files.config)
     allow_many_sockets()
+    lock = FileLock(files.lock, mode=0o600)
     try:
-        lock = FileLock(files.lock, mode=0o600)
         lock.acquire(timeout=0)
     except Timeout:
         raise LockedError(f"Another router serves {directory} already.") from None
-    with lock:
+    try:
         return _run_locked(config, files, notifier)
+    finally:
+        lock.release()
 
 
 def _run_locked(config: RouterConfig, files: RunFiles, notifier: Notifier) -> Exit:
@@ -159,7 +161,7 @@ class _Server(uvicorn.Server):
     def _announce(self) -> None:
         url, port = url_of(self._listener), self._listener.getsockname()[1]
         state = {"run_id": self._run_config.run_id, "pid": os.getpid(), "port": port, "url": url}
-        _write_atomically(self._files.state, json.dumps(state))
+        _write(self._files.state, json.dumps(state))
         log.info("The router of run %s listens on %s.", self._run_config.run_id, url)
         if not url.startswith(("http://127.", "http://[::1]")):
             log.info("It can be reached from other machines.")
@@ -202,7 +204,7 @@ def claim(state: Path) -> None:
     except (OSError, ValueError):
         return
     if isinstance(earlier, dict):
-        _write_atomically(state, json.dumps({**earlier, "pid": os.getpid()}))
+        _write(state, json.dumps({**earlier, "pid": os.getpid()}))
 
 
 def _last_port(state: Path) -> int | None:
@@ -213,14 +215,9 @@ def _last_port(state: Path) -> int | None:
     return port if isinstance(port, int) and 0 < port < 65536 else None
 
 
-def _write_atomically(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, and that is never seen half written."""
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+def _write(path: Path, text: str) -> None:
     try:
-        # The mode holds on POSIX; on Windows the directory's own permissions do.
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-        draft.replace(path)
+        write_private(path, text)
     except OSError as error:
         raise ConfigError(f"The router cannot write {path}: {error}.") from error
 

@@ -178,11 +178,11 @@ class _Asked:
             return True
         try:
             return bool(can_do_unit(self.worker, unit, self.step.state.assignments[unit.assignment_id]))
-        except Exception as error:  # noqa: BLE001 - a researcher's function; its failure must not stop the run
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a researcher's function; its failure must not stop the run
             self._tell(unit, error)
             return False
 
-    def _tell(self, unit: Unit, error: Exception) -> None:
+    def _tell(self, unit: Unit, error: BaseException) -> None:
         if not self.failed:
             why = f"worker_can_do_unit raised {error!r}; taken as no"
             self.step.log("unit", unit.unit_id, None, None, why, "operator")

@@ -9,7 +9,7 @@ from mephisto_nb.model.records import Agent
 from mephisto_nb.model.states import AGENT_ACTIVE, AgentStatus, PaymentKind, UnitStatus
 from mephisto_nb.rules import seating
 from mephisto_nb.rules.gates.steps import change_onboarding
-from mephisto_nb.rules.people import pay
+from mephisto_nb.rules.people import is_paid, pay
 
 if TYPE_CHECKING:
     from mephisto_nb.rules.step import Step
@@ -71,7 +71,8 @@ def _end_wait(step: Step, agent: Agent) -> None:
     if rules is not None and rules.waiting_pay > 0:
         reason, key = "You waited for a partner, and nobody came.", f"waiting:{agent.worker_id}"
         # One key a run, or waiting would be the better work.
-        pay(step, agent.worker_id, PaymentKind.WAITING, rules.waiting_pay, reason, key=key, unit_id=agent.unit_id)
+        if not is_paid(step, key):
+            pay(step, agent.worker_id, PaymentKind.WAITING, rules.waiting_pay, reason, key=key, unit_id=agent.unit_id)
     leave(step, agent.agent_id, AgentStatus.TIMEOUT, "nobody else came in time", "clock")
 
 

@@ -84,7 +84,7 @@ def is_paid(step: Step, key: str) -> bool:
 
 def grant(step: Step, worker_id: str, qualification_name: str, value: int, why: str, who: str = "operator") -> None:
     """Grant a worker a qualification, or change its value; the qualification is made if it is new."""
-    step.note(SetGrant(worker_id, qualification_name, value))
+    step.note(SetGrant(worker_id, qualification_name, value, at=step.now))
     detail = {"qualification": qualification_name, "value": value}
     step.log("worker", worker_id, None, "granted", why, who, detail)
 

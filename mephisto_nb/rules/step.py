@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.model.changes import (
@@ -216,3 +217,15 @@ class Step:
         self.changes.changes.append(change)
         if isinstance(change, SetGrant):
             self.granted.setdefault(change.worker_id, {})[change.qualification_name] = change.value
+
+
+def add_unit_again(step: Step, unit: Unit) -> Unit:
+    """Make one more unit of an assignment, with the data of `unit` and at today's price; it is not on offer yet."""
+    of_assignment = (one for one in step.state.units.values() if one.assignment_id == unit.assignment_id)
+    taken = {one.unit_index for one in of_assignment}
+    assignment = step.state.assignments[unit.assignment_id]
+    indexes = count(assignment.place_of(unit.unit_index), max(1, len(assignment.unit_data)))
+    index = next(index for index in indexes if index not in taken)
+    again = Unit(step.new_id(), unit.assignment_id, index, step.state.rules.pay_amount)
+    step.add_assignments([], [again])
+    return again

@@ -12,7 +12,7 @@ from mephisto_nb.model.records import Agent, Submission, Unit
 from mephisto_nb.model.states import AGENT_ACTIVE, AgentStatus, UnitStatus
 from mephisto_nb.rules import seating
 from mephisto_nb.rules.gates.verdicts import look_at
-from mephisto_nb.rules.step import Step
+from mephisto_nb.rules.step import Step, add_unit_again
 
 
 def submit(step: Step, submission: Submission) -> None:
@@ -48,14 +48,7 @@ def _place_for_late(step: Step, agent: Agent) -> Unit:
         return unit
     if unit.status is UnitStatus.EXPIRED:
         return unit
-    extra = _extra_unit(step, unit)
+    extra = add_unit_again(step, unit)
     agent.unit_id = extra.unit_id
-    return extra
-
-
-def _extra_unit(step: Step, unit: Unit) -> Unit:
-    siblings = [u.unit_index for u in step.state.units.values() if u.assignment_id == unit.assignment_id]
-    extra = Unit(step.new_id(), unit.assignment_id, max(siblings) + 1, unit.pay_amount)
-    step.add_assignments([], [extra])
     step.change_unit(extra, UnitStatus.EXPIRED, "made for a late answer, whose unit another worker has", "operator")
     return extra

@@ -24,7 +24,8 @@ from mephisto_nb.storage.connect import Connections
 from mephisto_nb.storage.tables import INSERT, dump, fetch_rows, find_or_add, in_chunks, make_key, make_storable
 from mephisto_nb.utils.ids import new_id
 
-_TRIES = 2
+#: How often an act is tried again.
+_RETRIES = 2
 _DOING = {
     ActKind.CREATE: "Storing a qualification",
     ActKind.DESCRIBE: "Describing a qualification",
@@ -75,7 +76,7 @@ class SQLPeople(PeopleStore):
 
     def perform(self, act: Act, at: float | None = None) -> ActOutcome:
         """Do an act, whole or not at all; again where a step of a run has made the same worker at the same moment."""
-        for _ in range(_TRIES):
+        for _ in range(_RETRIES):
             try:
                 return self._perform(act, time.time() if at is None else at)
             except ConflictError as error:

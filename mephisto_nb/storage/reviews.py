@@ -6,15 +6,16 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, select, update
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.model.money import dollars
-from mephisto_nb.model.records import Agent, RunPay, Unit
+from mephisto_nb.model.records import Agent, Event, RunPay, Unit
 from mephisto_nb.model.reviews import KeptReview, Review
 from mephisto_nb.model.states import AgentStatus, PaymentStatus, UnitStatus
 from mephisto_nb.ports.database import ReviewStore
 from mephisto_nb.storage import tables as t
+from mephisto_nb.storage.apply import write_events
 from mephisto_nb.storage.connect import Connections
 from mephisto_nb.storage.tables import in_chunks
 from mephisto_nb.utils.garbage import no_collection
@@ -215,8 +216,8 @@ def _settle(
     if not change.rowcount:
         return False
     why = f"{row.kind} of {dollars(row.amount)}: {after.value}"
-    about = {"subject": "payment", "subject_id": row.payment_id, "before": before.value, "after": after.value}
-    connection.execute(insert(t.events).values(task_run_id=row.task_run_id, at=at, why=why, who=who, **about))
+    event = Event(at, "payment", row.payment_id, before.value, after.value, why, who)
+    write_events(connection, row.task_run_id, [event])
     return True
 
 

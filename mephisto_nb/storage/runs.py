@@ -305,16 +305,16 @@ def _load_outbox(connection: Connection, run: str) -> list[tuple[int, Packet]]:
 
 
 def _load_gates(connection: Connection, run: str) -> StoredGates:
-    o, g, u, v, h = (
+    o, g, a, v, h = (
         t.onboarding_agents.c, t.gate_units.c, t.assignments.c, t.verdicts.c, t.held_arrivals.c
     )  # fmt: skip
     onboarding = select(
         o.agent_id, o.worker_id, o.registration_id, o.status, o.started_at, o.deadline, o.submitted_at, o.data
     ).where(o.task_run_id == run).order_by(o.started_at, o.agent_id)  # fmt: skip
     units = (
-        select(g.unit_id, g.gate, g.worker_id, g.row_key, u.shared, g.row)
+        select(g.unit_id, g.gate, g.worker_id, g.row_key, a.shared, g.row)
         .join(t.units, t.units.c.unit_id == g.unit_id)
-        .join(t.assignments, u.assignment_id == t.units.c.assignment_id)
+        .join(t.assignments, a.assignment_id == t.units.c.assignment_id)
         .where(g.task_run_id == run)
     )
     verdicts = select(v.agent_id, v.gate, v.passed, v.at, v.detail).where(v.task_run_id == run)

@@ -294,7 +294,7 @@ ReplyFunction: TypeAlias = Callable[[list[JSONObject]], JSON | Awaitable[JSON]]
 
 #: How a conversation can end for one of those in it, beside the ways of leaving.
 DONE, PARTNER_LEFT, LEFT = "done", "partner disconnect", "left"
-_PAUSE = 0.1
+_PAUSES = 0.1, 1.0
 
 
 @dataclass
@@ -328,12 +328,15 @@ class SimulatedTalk:
 
     async def to_its_end(self) -> str:
         """Talk, by as many connections as it takes; tell how it ended: `DONE`, `PARTNER_LEFT`, `LEFT` or a status."""
+        pause = _PAUSES[0]
         while self._outcome is None:
             try:
                 async with self.worker.session.open_socket(self.worker.url) as socket:
+                    pause = _PAUSES[0]
                     await self._by(socket)
-            except ConnectionError:
-                await asyncio.sleep(_PAUSE)  # the router went away, or closed the connection
+            except ConnectionError:  # the router went away, or closed the connection
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _PAUSES[1])
         return self._outcome
 
     async def _by(self, socket: PageSocket) -> None:

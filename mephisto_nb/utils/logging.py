@@ -24,8 +24,9 @@ LEVELS = {
     "critical": logging.CRITICAL,
 }
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-# C0 and C1 controls, line separators, marks that change the direction of text, and lone surrogates.
-_HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+#: C0 and C1 controls, line separators, lone surrogates, and marks that turn text around: "photo\\u202egnp.exe" is no
+#: picture.
+HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def neutralise(text: str, *, keep: str = "") -> str:
@@ -41,7 +42,7 @@ def neutralise(text: str, *, keep: str = "") -> str:
     >>> neutralise("red: \x1b[31m")
     'red: \\x1b[31m'
     """
-    return _HARMFUL.sub(lambda match: match[0] if match[0] in keep else _escape(match[0]), text)
+    return HARMFUL.sub(lambda match: match[0] if match[0] in keep else _escape(match[0]), text)
 
 
 def get_logger(name: str) -> logging.Logger:

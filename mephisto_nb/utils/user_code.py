@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import contextvars
 import inspect
+import os
 import site
 import sysconfig
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -26,8 +27,24 @@ async def in_own_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwa
 
 async def call(function: Callable[..., Any], *args: Any) -> Any:
     """Call a researcher's function, plain or async, so that it holds up nobody."""
-    result = await (function(*args) if is_async(function) else in_own_thread(function, *args))
-    return await result if inspect.isawaitable(result) else result
+    with no_exit(getattr(function, "__name__", type(function).__name__)):
+        result = await (function(*args) if is_async(function) else in_own_thread(function, *args))
+        return await result if inspect.isawaitable(result) else result
+
+
+@contextlib.contextmanager
+def no_exit(name: str) -> Iterator[None]:
+    """Let a researcher's code that calls `sys.exit`, which would end the loop and all that runs on it, fail instead.
+
+    Raises
+    ------
+    RuntimeError
+        It was called; `name` says by what.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        raise RuntimeError(f"{name} raised {error!r}") from error
 
 
 class CallThreads:
@@ -66,14 +83,19 @@ def _start(function: Callable[[], T], name: str, at_end: Callable[[], None]) -> 
     def call() -> None:
         try:
             set_result = partial(future.set_result, context.run(function))
-        except StopIteration as error:  # which a future cannot hold
-            set_result = partial(future.set_exception, RuntimeError(f"{name} raised {error!r}"))
         except BaseException as error:  # noqa: BLE001 - handed to the caller
-            set_result = partial(future.set_exception, error)
+            # A future cannot hold a StopIteration, and what is no Exception would end the caller's loop.
+            is_held = isinstance(error, Exception) and not isinstance(error, StopIteration)
+            held = error if is_held else RuntimeError(f"{name} raised {error!r}")
+            set_result = partial(future.set_exception, held)
         with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits
             loop.call_soon_threadsafe(settle, set_result)
 
-    threading.Thread(target=call, name=name, daemon=True).start()
+    try:
+        threading.Thread(target=call, name=name, daemon=True).start()
+    except RuntimeError:  # there are too many
+        at_end()
+        raise
     return future
 
 
@@ -86,7 +108,7 @@ def is_async(function: Callable[..., Any]) -> bool:
 
 #: Where code lies that no researcher wrote: this package, Python, and what was installed.
 _OTHERS = tuple(
-    f"{folder}/" for folder in (
+    f"{folder}{os.sep}" for folder in (
         Path(__file__).parents[1], sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"),
         sysconfig.get_path("platlib"), site.getusersitepackages(),
     )

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.gates import GateVerdict, HeldArrival
-from mephisto_nb.model.records import LINK, Steering
+from mephisto_nb.model.records import Steering
 from mephisto_nb.model.states import AgentStatus, Gate
 from mephisto_nb.storage.connect import REVISIONS
 from mephisto_nb.storage.sql_database import SQLDatabase
-from mephisto_nb.testing.contracts._samples import SampleRun, make_event
+from mephisto_nb.testing.contracts._samples import SampleRun, grant_to, make_event
 
 #: What was steered of the run, in databases that know of it (0002 and later).
 STEERING = Steering(paused_at=1500.0, max_num_concurrent_units=2, task_reward=0.5)
@@ -36,7 +36,7 @@ def main() -> None:
         c.HoldArrival(HeldArrival("request", bob.worker_id, "bob", "page", 1010.0)),
         c.AddVerdict(GateVerdict(ann.agent_id, Gate.TIME, True, 1010.0)),
     )
-    database.people.grant_qualification("careful", "ann", LINK, 5)
+    grant_to(database, "careful", "ann", 5)
     database.close()
     _shrink(file)
 

@@ -178,6 +178,7 @@ class Page:
     def __init__(self, *history: Turn) -> None:
         self.history = list(history)
         self.reports: list[str] = []
+        self.reported_of: list[str] = []
         self._sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._heard: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
@@ -198,8 +199,9 @@ class Page:
     async def get_live_update(self, timeout: float | None = None) -> dict[str, Any]:
         return await self._sent.get()
 
-    async def report(self, why: str, detail: Any = None) -> None:
+    async def report(self, why: str, detail: Any = None, *, of: str = "") -> None:
         self.reports.append(why)
+        self.reported_of.append(of)
 
 
 @contextmanager
@@ -260,6 +262,7 @@ async def test_an_error_reaches_page_and_researcher_and_the_unit_goes_on(logged:
         assert logged == [error]
         assert error.__traceback__ is not None
         assert page.reports == ["The function 'fail' failed for a page: ValueError('no such label')."]
+        assert page.reported_of == ["function fail"]  # of which many failures are counted together
         page.call("r2", "fine")
         assert await page.answer() == ("r2", 1)
 

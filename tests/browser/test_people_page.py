@@ -13,7 +13,7 @@ from playwright.async_api import Page, expect
 from sqlalchemy import text
 
 from mephisto_nb.operator import Operator
-from mephisto_nb.testing.contracts._samples import SampleRun
+from mephisto_nb.testing.contracts._samples import SampleRun, grant_to
 from tests.browser.axe import faults
 from tests.display.stage import Stage
 from tests.inside import frames_of
@@ -307,7 +307,7 @@ async def test_what_another_kernel_does_is_seen_as_somebody_comes_back(stage: St
     await stage.open("qualifications")
     await pick(stage, "careful")
     await expect(stage.page.get_by_text("3 holders")).to_be_visible()
-    stage.operator.people_acts.database.people.grant_qualification("careful", "worker 00011", "link", 1)
+    grant_to(stage.operator.people_acts.database, "careful", "worker 00011", 1)
     await stage.page.evaluate("() => window.dispatchEvent(new Event('focus'))")
     await expect(stage.page.get_by_text("4 holders")).to_be_visible()
 

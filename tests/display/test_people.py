@@ -22,6 +22,7 @@ from mephisto_nb.display.table import Query, Table
 from mephisto_nb.display.widgets.widget import Subject, WidgetServer
 from mephisto_nb.errors import ConfigError, ConflictError, NotFoundError
 from mephisto_nb.operator import Operator
+from mephisto_nb.testing.contracts._samples import grant_to
 from tests.inside import people_model_of
 from tests.review.answers import said, stored_run
 
@@ -185,7 +186,7 @@ async def test_a_look_notices_what_another_kernel_has_done_and_nothing_else(mode
     model.on_change.append(lambda: told.append(1))
     await model.answer("look", {})
     assert told == []
-    model._people.acts.database.people.grant_qualification("careful", "kim", "link", 1)
+    grant_to(model._people.acts.database, "careful", "kim", 1)
     await model.answer("look", {})
     await model.answer("look", {})
     assert len(told) == 1

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from mephisto_nb.frames import frames
+from mephisto_nb.kernel.live_run import own_data
 from mephisto_nb.model.records import Event
 from mephisto_nb.operator import Operator
 from tests.inside import live_of, parts_of
@@ -97,10 +98,16 @@ async def test_the_event_log_tells_each_change_with_its_reason(operator: Operato
     assert events.iloc[-1][["subject", "after", "why"]].to_list() == ["run", "ended", "all units are done"]
 
 
-def test_an_extra_unit_for_a_late_answer_has_the_shared_data_alone() -> None:
-    row = {"shared": {"a": 1}, "unit_data": [{"b": 2}], "unit_index": 1, "data": {"c": 3}, "files": []}
-    frame = frames.results_frame([row], lambda shared, own: {**shared, **own}, lambda data: data)
-    assert list(frame.columns[len(frames.RESULT_COLUMNS) :]) == ["input.a", "answer.c"]
+def test_an_extra_unit_has_the_part_of_its_unit_and_a_gates_none() -> None:
+    about = {"shared": {"a": 1}, "unit_data": [{"b": 2}, {"b": 3}], "data": {}, "files": []}
+    rows = [{**about, "unit_index": index} for index in (3, 4, -1)]
+    frame = frames.results_frame(rows, lambda shared, own: {**shared, **own}, lambda data: data)
+    assert frame["input.b"].fillna(0).tolist() == [3, 2, 0]
+
+
+def test_an_assignment_whose_data_is_missing_has_no_parts() -> None:
+    row = {"shared": {}, "unit_data": [], "unit_index": 0}
+    assert own_data(row) == {}
 
 
 def test_events_without_detail_hold_none() -> None:

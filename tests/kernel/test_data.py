@@ -161,10 +161,13 @@ async def test_rows_that_come_while_a_run_is_closing_are_not_offered(operator: O
     assert run.counts == {"completed": 1}
 
 
-async def test_data_that_fails_later_ends_the_run_after_what_there_was(operator: Operator) -> None:
+@pytest.mark.parametrize("error", [OSError("the disk is gone"), SystemExit("the disk is gone")])
+async def test_data_that_fails_later_ends_the_run_after_what_there_was(
+    error: BaseException, operator: Operator
+) -> None:
     def failing() -> Iterator[dict[str, Any]]:
         yield from ({"index": index} for index in range(4))
-        raise OSError("the disk is gone")
+        raise error
 
     run = await launch(operator, failing(), max_num_concurrent_units=1)
     async with crowd_of(run.url) as worker:
@@ -172,7 +175,7 @@ async def test_data_that_fails_later_ends_the_run_after_what_there_was(operator:
             await parts_of(run).engine.wait_until(lambda state: state.counts[UnitStatus.LAUNCHED] == 1)
             details = await worker("ann").register()
             await worker("ann").submit(details["agent_id"], details["init_task_data"])
-    with pytest.raises(RunFailedError, match="its data failed: OSError"):
+    with pytest.raises(RunFailedError, match=r"its data failed: .*the disk is gone"):
         await run.completed()
     assert indexes(run) == [0, 1, 2, 3]
     assert any("the disk is gone" in reason for reason in run.attention)

@@ -19,6 +19,7 @@ from mephisto_nb.model.qualifications import Comparator, make_requirement
 from mephisto_nb.model.records import TaskRun
 from mephisto_nb.operator import Operator
 from mephisto_nb.people.people import requires
+from mephisto_nb.testing.contracts._samples import grant_to
 from tests.inside import parts_of
 from tests.kernel.runs import crowd_of, launch, rows, take
 from tests.review.answers import said, stored_run
@@ -151,7 +152,7 @@ async def test_undo_takes_back_acts_of_its_own_kind_and_names_the_other(operator
 
 async def test_an_act_that_somebody_went_over_is_not_undone(operator: Operator) -> None:
     await operator.qualifications.grant("careful", CROWD)
-    operator._runs.database.people.grant_qualification("careful", "bob", "link", 9)
+    grant_to(operator._runs.database, "careful", "bob", 9)
     with pytest.raises(ConflictError, match="'bob'"):
         await operator.qualifications.undo()
     assert sorted(operator.qualifications.grants()["value"]) == [1, 1, 1, 9]
@@ -160,7 +161,7 @@ async def test_an_act_that_somebody_went_over_is_not_undone(operator: Operator) 
 async def test_what_cannot_be_undone_does_not_stand_before_what_can(operator: Operator) -> None:
     await operator.qualifications.grant("other", "ann")
     await operator.qualifications.grant("careful", CROWD)
-    operator._runs.database.people.grant_qualification("careful", "bob", "link", 9)
+    grant_to(operator._runs.database, "careful", "bob", 9)
     with pytest.raises(ConflictError, match="the act before it: Granted 'other' to 1 worker"):
         await operator.qualifications.undo()
     await operator.qualifications.undo()

@@ -1,12 +1,14 @@
 """How a router starts, and the ways in which it ends."""
 
 import asyncio
+import errno
 import json
 import os
 import socket
 import stat
 
 import pytest
+from filelock import FileLock
 
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.router import server
@@ -64,6 +66,28 @@ def test_nothing_is_served_with_a_wrong_configuration(tmp_path, wrong):
     write_config(tmp_path, **wrong)
     with pytest.raises(ConfigError):
         server.run(tmp_path, Notifier(None))
+
+
+def test_a_router_that_cannot_start_gives_its_lock_back(tmp_path):
+    write_config(tmp_path, host="256.0.0.1")
+    with pytest.raises(ConfigError) as told:
+        server.run(tmp_path, Notifier(None))
+    assert told.tb  # which keeps the lock's own end from giving it back
+    with FileLock(tmp_path / "router.lock", timeout=0) as lock:
+        assert lock.is_locked
+
+
+def test_a_file_that_cannot_be_written_leaves_no_draft(tmp_path, monkeypatch):
+    def replace(*paths):
+        raise OSError(errno.EIO, "the disk is broken")
+
+    state = tmp_path / "router.json"
+    state.write_text(json.dumps({"pid": 1}))
+    monkeypatch.setattr(os, "replace", replace)
+    monkeypatch.setattr(os, "rename", replace)
+    with pytest.raises(ConfigError, match=r"cannot write.*the disk is broken"):
+        server.claim(state)
+    assert list(tmp_path.iterdir()) == [state]
 
 
 def test_a_database_of_another_run_is_refused(tmp_path):

@@ -18,7 +18,11 @@ def form(agent, data='{"x": 1}', files=(("photo", "cat.png", b"meow"),)):
 
 
 async def test_files_are_kept_under_random_names_and_described(router, browser, operator, agent):
-    files = [("photo", "../../evil\N{CAT}.png", b"meow"), ("photo", "b.png", b""), ("other", "c.png", b"x" * 70_000)]
+    files = [
+        ("photo", "../../evil\N{CAT}.png", b"meow"),
+        ("photo", "b.png", b""),
+        ("other/one", "c.png", b"x" * 70_000),
+    ]
     assert (await browser.post("/submit_task", data=form(agent, files=files)))[0] == 200
     data = (await operator.message("submit_unit"))[1]["data"]
     assert data["final_data"] == {"x": 1}

@@ -268,14 +268,15 @@ def test_worker_can_do_unit_chooses_among_all_units_on_offer() -> None:
     assert (unit.unit_index, run.state.assignments[unit.assignment_id].index) == (1, 1)
 
 
-def test_worker_can_do_unit_that_raises_means_no_and_is_logged_once() -> None:
+@pytest.mark.parametrize("error", [KeyError("age"), SystemExit(3)])
+def test_worker_can_do_unit_that_raises_means_no_and_is_logged_once(error: BaseException) -> None:
     def may(worker: Worker, unit: Unit, assignment: Assignment) -> bool:
-        raise KeyError("age")
+        raise error
 
     run = Rehearsal(1, 1, 1, can_do_unit=may)
     assert run.refuse("ann").code is RefusalCode.NO_AVAILABLE_UNITS
     logged = [event for event in run.last.changes.events if event.subject == "unit"]
-    assert [event.why for event in logged] == ["worker_can_do_unit raised KeyError('age'); taken as no"]
+    assert [event.why for event in logged] == [f"worker_can_do_unit raised {error!r}; taken as no"]
 
 
 # -- the answer to the page ----------------------------------------------------------------------------------

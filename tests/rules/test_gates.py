@@ -320,6 +320,17 @@ def test_a_failed_answer_is_paid_and_its_unit_goes_to_another_worker() -> None:
     assert run.state.is_complete
 
 
+def test_a_repeated_unit_has_the_part_of_the_one_that_failed() -> None:
+    run = Gated(2, minimum_seconds=5.0, checks="hasty", repeats_failed=True)
+    (assignment,) = run.state.assignments.values()
+    assignment.unit_data[:] = [{"side": "left"}, {"side": "right"}]
+    failed = [take_and_send(run, name, RIGHT, after=1.0) for name in ("ann", "bob")]
+    launch_more(run.step())
+    again = [run.unit_of(take_and_send(run, name, RIGHT)) for name in ("cleo", "dan")]
+    parts = [assignment.own_data(unit.unit_index)["side"] for unit in (*map(run.unit_of, failed), *again)]
+    assert parts == ["left", "right"] * 2
+
+
 def test_who_fails_more_checks_than_allowed_gets_no_more() -> None:
     run = Gated(1, 1, 1, 1, minimum_seconds=5.0, checks="hasty", max_failed_checks=1, block="banned")
     take_and_send(run, "ann", RIGHT, after=1.0)

@@ -24,11 +24,13 @@ def test_what_is_owed_has_a_key_of_its_run_and_a_row_in_the_log() -> None:
 
 def test_grants_and_blocks_are_changes_with_rows_in_the_log() -> None:
     run = Rehearsal(1)
-    ann, step = run.take("ann").worker_id, run.step()
+    ann, run.now = run.take("ann").worker_id, 7.0
+    step = run.step()
     grant(step, ann, "careful", 3, "passed the test")
     revoke(step, ann, "quick", "failed the test")
     block(step, ann, "failed too often")
-    assert step.changes.changes == [SetGrant(ann, "careful", 3), SetGrant(ann, "quick", None), SetBlocked(ann, True)]
+    granted = SetGrant(ann, "careful", 3, at=7.0)  # by the run's clock, whatever the machine's says when it is stored
+    assert step.changes.changes == [granted, SetGrant(ann, "quick", None), SetBlocked(ann, True)]
     rows = [(event.before, event.after, event.why) for event in step.changes.events]
     assert rows == [
         (None, "granted", "passed the test"),

@@ -138,7 +138,7 @@ def test_grants_and_blocks_come_once_for_each_worker() -> None:
     for agent in agents:
         run.submit(agent)
     review(run, agents, U.REJECTED, grants={"careful": 0}, block=True)
-    assert noted(run, c.SetGrant) == [c.SetGrant("id of ann", "careful", 0)]
+    assert noted(run, c.SetGrant) == [c.SetGrant("id of ann", "careful", 0, at=0.0)]
     assert noted(run, c.SetBlocked) == [c.SetBlocked("id of ann", True)]
     effects = [add.review.effects for add in noted(run, c.AddReview)]
     assert effects == [{"granted": {"careful": [0, None]}, "blocked": True}, {}]

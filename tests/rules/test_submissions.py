@@ -7,7 +7,7 @@ import pytest
 from mephisto_nb.model.records import Agent, Submission
 from mephisto_nb.model.states import AGENT_LEFT, AgentStatus, UnitStatus
 from mephisto_nb.rules.departures import expire_assigned, expire_open
-from mephisto_nb.rules.steering import reopen_expired
+from mephisto_nb.rules.steering import change_limits, reopen_expired
 from mephisto_nb.rules.submissions import submit
 from tests.rules.rehearsal import Rehearsal
 
@@ -94,6 +94,20 @@ def test_two_late_answers_to_one_unit_both_count() -> None:
         run.submit(agent)
         _check_counted(run, agent)
     assert [unit.unit_index for unit in run.units] == [0, 1, 2]
+
+
+def test_an_extra_unit_has_the_part_and_todays_price_of_its_unit() -> None:
+    run = Rehearsal(2, pay_amount=0.5)
+    first, _ = run.take("ann"), run.take("cleo")
+    assignment = run.state.assignments[run.unit_of(first).assignment_id]
+    assignment.unit_data[:] = [{"side": "left"}, {"side": "right"}]
+    run.leave(first, AgentStatus.TIMEOUT)
+    run.take("ben")
+    change_limits(run.step(), {"task_reward": 0.75})
+    run.submit(first)
+    extra = run.unit_of(first)
+    assert (assignment.own_data(extra.unit_index), extra.pay_amount) == ({"side": "left"}, 0.75)
+    assert (extra.unit_index, assignment.place_of(extra.unit_index)) == (2, 0)
 
 
 def test_a_late_answer_to_a_unit_that_expired_counts() -> None:

@@ -13,6 +13,7 @@ from mephisto_nb.errors import ConfigError, DatabaseError, MephistoError
 from mephisto_nb.storage.connect import Connections, make_engine, parse_url, told_plainly
 from mephisto_nb.storage.sql_database import SQLDatabase
 from mephisto_nb.storage.tables import MAX_KEY_LENGTH, make_key, make_storable
+from mephisto_nb.testing.contracts._samples import grant_to
 
 _PASSWORD = "s3cr3t-pass"
 
@@ -132,7 +133,7 @@ def test_a_table_that_is_gone_is_told_as_our_error(sqlite_url: str) -> None:
 def test_a_number_beyond_the_column_is_told_as_our_error(empty_url: str) -> None:
     database = SQLDatabase(empty_url)
     with pytest.raises(DatabaseError, match="Granting a qualification failed"):
-        database.people.grant_qualification("careful", "ann", "link", 2**70)
+        grant_to(database, "careful", "ann", 2**70)
     database.close()
 
 

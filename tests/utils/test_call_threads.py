@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import sys
 import threading
 from functools import partial
 from typing import Any
 
 import pytest
 
-from mephisto_nb.utils.user_code import CallThreads, in_own_thread, is_async
+from mephisto_nb.utils.user_code import CallThreads, call, in_own_thread, is_async
+
+
+async def exits(code: int) -> None:
+    sys.exit(code)
+
+
+class Unstarted(threading.Thread):
+    def start(self) -> None:
+        raise RuntimeError("can't start new thread")
 
 
 async def test_results_and_errors_come_back() -> None:
@@ -22,6 +32,22 @@ async def test_results_and_errors_come_back() -> None:
 async def test_what_a_future_cannot_hold_comes_back_as_another_error() -> None:
     with pytest.raises(RuntimeError, match="StopIteration"):
         await in_own_thread(next, iter(()))
+
+
+@pytest.mark.parametrize("end", [sys.exit, exits])
+async def test_a_function_that_exits_fails_and_ends_nothing(end: Any) -> None:
+    with pytest.raises(RuntimeError, match=r"SystemExit\(3\)"):
+        await call(end, 3)
+
+
+async def test_a_thread_that_cannot_start_leaves_its_place_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = CallThreads(1, "test")
+    with monkeypatch.context() as patch:
+        patch.setattr(threading, "Thread", Unstarted)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            await threads.run(int)
+    async with asyncio.timeout(5):
+        assert await threads.run(int) == 0
 
 
 async def test_the_callers_context_is_there() -> None:

@@ -25,7 +25,7 @@ from mephisto_nb.rules.departures import leave
 from mephisto_nb.rules.run_state import Meeting
 from mephisto_nb.rules.seating import finish, rules_for, tell_who_goes_on
 from mephisto_nb.rules.step import Step
-from mephisto_nb.utils.user_code import describe
+from mephisto_nb.utils.user_code import describe, no_exit
 
 #: What the pages of people hear whose task's code has failed: what they have is theirs to send.
 _OVER: JSONObject = {"text": "This has come to its end.", "id": "", "task_data": {"task_done": True}}
@@ -155,7 +155,9 @@ class TaskCode(RunHelper):
             talk.remember(self._transcripts.of([agent.agent_id]))
         else:
             history = self._transcripts.history(agent.agent_id)
-        seat = Seat(self._name(step.state.units[agent.unit_id].unit_index, data), _object(data))
+        unit = step.state.units[agent.unit_id]
+        place = step.state.assignments[unit.assignment_id].place_of(unit.unit_index)
+        seat = Seat(self._name(place, data), _object(data))
         running = RunningAgent(agent.agent_id, self._engine, self._send_live_update, talk, seat, history)
         self._enter(
             agent.agent_id, {agent.agent_id: running}, self._accompany_one(running, data), f"agent {agent.agent_id}"
@@ -165,7 +167,8 @@ class TaskCode(RunHelper):
     async def _accompany_one(self, agent: RunningAgent, init_data: Any) -> None:
         agent_id = agent.agent_id
         try:
-            await self._runner.run_unit(init_data, agent)
+            with no_exit("the task's code"):
+                await self._runner.run_unit(init_data, agent)
         except ReplayError as error:
             await self._engine.do(partial(_fail, agent_ids=[agent_id], why=_why(error)), retry=True)
             await self._engine.do(partial(_await_submission, agent_id=agent_id), retry=True)
@@ -224,7 +227,8 @@ class TaskCode(RunHelper):
     async def _accompany_all(self, assignment_id: str, agents: Group, init_data: Any) -> None:
         ids = [agent.agent_id for agent in agents if isinstance(agent, RunningAgent)]
         try:
-            await self._runner.run_assignment(init_data, agents)
+            with no_exit("the task's code"):
+                await self._runner.run_assignment(init_data, agents)
         except Exception as error:
             await self._engine.do(partial(_fail, agent_ids=ids, why=_why(error)), retry=True)
             raise

@@ -16,6 +16,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.router.config import Limits
 from mephisto_nb.router.http.answers import Refused, bad_request, disk_full, too_large
+from mephisto_nb.utils.logging import HARMFUL
 
 #: A file that is still arriving; what is left of these after a crash is removed at the next start.
 PARTIAL = ".part"
@@ -23,8 +24,6 @@ PARTIAL = ".part"
 _PART_HEAD = 16 * 1024
 _WRITE_AT = 256 * 1024
 _MIMETYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,100}", re.ASCII)
-# Controls, line separators, half characters, and marks that turn text around: "photo\u202egnp.exe" is no picture.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @dataclass(slots=True)
@@ -162,7 +161,7 @@ class MultipartReader:
         options = parse_options_header(self._headers.get(b"content-disposition"))[1]
         if b"name" not in options:
             raise bad_request("A part of the form has no name.")
-        self._part.name = _label(options[b"name"])
+        self._part.name = _label(options[b"name"], is_path=False)
         filename = options.get(b"filename")
         if filename is None:
             self._count(self.fields, self._limits.fields, "fields")
@@ -172,7 +171,7 @@ class MultipartReader:
         else:
             self._count(self.uploads, self._limits.files, "files")
             mimetype = self._headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip()
-            self._part.upload = Upload(self._part.name, _label(filename), _mimetype(mimetype))
+            self._part.upload = Upload(self._part.name, _label(filename, is_path=True), _mimetype(mimetype))
             self.uploads.append(self._part.upload)
 
     def _count(self, items: dict[str, str] | list[Upload], limit: int, what: str) -> None:
@@ -250,10 +249,12 @@ def remove_partial(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _label(raw: bytes) -> str:
-    """Decode a name for people: no path, no control characters, not too long."""
-    name = re.split(r"[/\\]", raw.decode("utf-8", "replace"))[-1]
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", name)[:255]
+def _label(raw: bytes, *, is_path: bool) -> str:
+    """Decode a name for people: no control characters, not too long, and of a path the last part alone."""
+    name = raw.decode("utf-8", "replace")
+    if is_path:
+        name = re.split(r"[/\\]", name)[-1]
+    return HARMFUL.sub("\N{REPLACEMENT CHARACTER}", name)[:255]
 
 
 def _mimetype(text: str) -> str:

@@ -20,7 +20,7 @@ from mephisto_nb.rules.gates.state import GateJob, GateJobKind, gate_of
 from mephisto_nb.rules.gates.steps import add_verdict, change_onboarding
 from mephisto_nb.rules.people import grant, pay
 from mephisto_nb.rules.run_state import RunState
-from mephisto_nb.rules.step import Step
+from mephisto_nb.rules.step import Step, add_unit_again
 
 
 @dataclass(slots=True)
@@ -332,11 +332,9 @@ def _repeat(step: Step, agent: Agent, unit: Unit, why: str) -> None:
     """Pay for an answer without counting it, and make another unit of its assignment for somebody else."""
     if unit.status is not UnitStatus.COMPLETED:
         return  # reviewed already
-    siblings = [u.unit_index for u in step.state.units.values() if u.assignment_id == unit.assignment_id]
     step.change_agent(agent, AgentStatus.SOFT_REJECTED, why, "operator")
     step.change_unit(unit, UnitStatus.SOFT_REJECTED, why, "operator", agent)
     if unit.pay_amount:
         about = {"key": f"check:{unit.unit_id}", "unit_id": unit.unit_id}
         pay(step, agent.worker_id, PaymentKind.REWARD, unit.pay_amount, "your answer", **about)
-    again = Unit(step.new_id(), unit.assignment_id, max(siblings) + 1, step.state.rules.pay_amount)
-    step.add_assignments([], [again])
+    add_unit_again(step, unit)

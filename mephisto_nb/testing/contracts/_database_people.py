@@ -15,7 +15,15 @@ from mephisto_nb.model.records import LINK, Agent, RunPay, Worker, WorkerFacts
 from mephisto_nb.model.states import PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.people import undo_of
-from mephisto_nb.testing.contracts._samples import DatabaseFixtures, SampleRun, change_unit, make_event
+from mephisto_nb.testing.contracts._samples import (
+    DatabaseFixtures,
+    SampleRun,
+    change_unit,
+    grant_to,
+    make_event,
+    revoke_from,
+    set_blocked,
+)
 from mephisto_nb.utils.ids import new_id
 
 
@@ -46,24 +54,24 @@ class PeopleContract(DatabaseFixtures):
         assert database.people.get_worker_facts(run.id, "mturk", ["ann"]) == {}
 
     def test_a_grant_makes_worker_and_qualification(self, database: Database, run: SampleRun) -> None:
-        database.people.grant_qualification("careful", "ann", LINK, 3)
+        grant_to(database, "careful", "ann", 3)
         assert _facts(database, run).grants == {"careful": 3}
 
     def test_a_second_grant_changes_the_value(self, database: Database, run: SampleRun) -> None:
         for value in (3, 0, -5):
-            database.people.grant_qualification("careful", "ann", LINK, value)
-        database.people.grant_qualification("quick", "ann", LINK, 1)
+            grant_to(database, "careful", "ann", value)
+        grant_to(database, "quick", "ann", 1)
         assert _facts(database, run).grants == {"careful": -5, "quick": 1}
 
     def test_a_grant_belongs_to_one_worker(self, database: Database, run: SampleRun) -> None:
         run.add_worker("ben")
-        database.people.grant_qualification("careful", "ann", LINK, 3)
+        grant_to(database, "careful", "ann", 3)
         facts = database.people.get_worker_facts(run.id, LINK, ["ann", "ben", "eve"])
         assert {name: known.grants for name, known in facts.items()} == {"ann": {"careful": 3}, "ben": {}}
 
     def test_a_revoked_grant_is_gone(self, database: Database, run: SampleRun) -> None:
-        database.people.grant_qualification("careful", "ann", LINK, 3)
-        assert database.people.revoke_qualification("careful", "ann", LINK)
+        grant_to(database, "careful", "ann", 3)
+        assert revoke_from(database, "careful", "ann")
         assert _facts(database, run).grants == {}
 
     def test_what_there_is_not_is_revoked_without_making_it(self, database: Database, run: SampleRun) -> None:
@@ -72,13 +80,13 @@ class PeopleContract(DatabaseFixtures):
         assert database.people.read_qualifications() == []
 
     def test_revoking_tells_whether_there_was_a_grant(self, database: Database) -> None:
-        assert not database.people.revoke_qualification("careful", "ann", LINK)
-        database.people.grant_qualification("careful", "ann", "mturk", 3)
-        assert not database.people.revoke_qualification("careful", "ann", LINK)
+        assert not revoke_from(database, "careful", "ann")
+        grant_to(database, "careful", "ann", 3, "mturk")
+        assert not revoke_from(database, "careful", "ann")
 
     def test_a_worker_is_blocked_and_unblocked(self, database: Database, run: SampleRun) -> None:
         for blocked in (True, True, False):
-            database.people.set_worker_blocked("ann", LINK, blocked)
+            set_blocked(database, "ann", blocked=blocked)
             worker = _facts(database, run).worker
             assert worker is not None
             assert worker.blocked is blocked
@@ -105,7 +113,7 @@ class PeopleContract(DatabaseFixtures):
 
     def test_thousands_of_workers_are_looked_up_at_once(self, database: Database, run: SampleRun) -> None:
         for name in ("ann", "zoe"):
-            database.people.grant_qualification("careful", name, LINK, 3)
+            grant_to(database, "careful", name, 3)
         names = ["ann", *(f"worker {n}" for n in range(3000)), "zoe"]
         assert list(database.people.get_worker_facts(run.id, LINK, names)) == ["ann", "zoe"]
 
@@ -512,8 +520,8 @@ class TextContract(DatabaseFixtures):
     @hostile
     def test_a_worker_of_any_name_is_found_again(self, database: Database, run: SampleRun, text: str) -> None:
         worker = run.add_worker(text)
-        database.people.grant_qualification("careful", text, LINK, 2)
-        database.people.set_worker_blocked(text, LINK, True)
+        grant_to(database, "careful", text, 2)
+        set_blocked(database, text, blocked=True)
         facts = database.people.get_worker_facts(run.id, LINK, [text, "somebody else"])
         assert list(facts) == [text]
         known = facts[text].worker

@@ -16,7 +16,14 @@ from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.records import AS_LAUNCHED, LINK, Agent, Steering, Submission, TaskRun, Worker
 from mephisto_nb.model.states import AgentStatus, UnitStatus
 from mephisto_nb.ports.database import Database
-from mephisto_nb.testing.contracts._samples import DatabaseFixtures, SampleRun, change_agent, change_unit, make_event
+from mephisto_nb.testing.contracts._samples import (
+    DatabaseFixtures,
+    SampleRun,
+    change_agent,
+    change_unit,
+    grant_to,
+    make_event,
+)
 from mephisto_nb.utils.ids import new_id
 
 
@@ -303,7 +310,7 @@ class SharingContract(DatabaseFixtures):
     ) -> None:
         def grant(one: Database) -> None:
             for number in range(20):
-                one.people.grant_qualification("careful", f"worker {number}", LINK, number)
+                grant_to(one, "careful", f"worker {number}", number)
 
         _at_once(grant, [database, another])
         facts = database.people.get_worker_facts(run.id, LINK, [f"worker {n}" for n in range(20)])

@@ -10,6 +10,7 @@ import pytest
 from mephisto_nb._typing import JSON
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.gates import ONBOARDING_PREFIX, GateRow, GateUnit, OnboardingAgent
+from mephisto_nb.model.people import Act, ActKind, WorkerKey
 from mephisto_nb.model.records import LINK, Agent, Assignment, Event, Payment, Submission, TaskRun, Unit, Worker
 from mephisto_nb.model.reviews import Review
 from mephisto_nb.model.states import AGENT_OF_DECIDED, AgentStatus, Gate, PaymentKind, UnitStatus
@@ -184,6 +185,26 @@ def make_event(why: str = "put on offer", **fields: Any) -> Event:
 
 
 OpenDatabase = Callable[[], Database]
+
+
+def grant_to(
+    database: Database, qualification_name: str, worker_name: str, value: int, provider_type: str = LINK
+) -> None:
+    """Grant a qualification to one worker, or change the value granted; both are made if they are new."""
+    workers = (WorkerKey(worker_name, provider_type),)
+    database.people.perform(Act(ActKind.GRANT, qualification_name, workers, (value,), why="granted"))
+
+
+def revoke_from(database: Database, qualification_name: str, worker_name: str, provider_type: str = LINK) -> bool:
+    """Take a grant back from one worker, and return whether there was one."""
+    workers = (WorkerKey(worker_name, provider_type),)
+    return database.people.perform(Act(ActKind.REVOKE, qualification_name, workers, (None,), why="revoked")).has_changed
+
+
+def set_blocked(database: Database, worker_name: str, *, blocked: bool) -> None:
+    """Block or unblock one worker; one to be blocked is made if they are new."""
+    kind = ActKind.BLOCK if blocked else ActKind.UNBLOCK
+    database.people.perform(Act(kind, workers=(WorkerKey(worker_name, LINK),), values=(int(blocked),), why=f"{kind}ed"))
 
 
 class DatabaseFixtures:
