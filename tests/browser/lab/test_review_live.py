@@ -50,7 +50,7 @@ async def test_forty_answers_are_reviewed_by_keyboard_alone(jupyter_lab: Lab, pa
     await expect(panel.get_by_text("Nothing to review yet; answers appear as they come.")).to_be_visible()
     await run_cell(page, 2)
     answer = panel.get_by_role("region", name="The answer")
-    await expect(panel.get_by_text("40 waiting")).to_be_visible()
+    await expect(panel.get_by_text("review: 40 waiting")).to_be_visible()
     await expect(answer.get_by_text(re.compile(r"^Answer \d+ of 40, "))).to_be_visible()
     await answer.focus()
     await expect(page.frame_locator("iframe.mnb-page").get_by_label("Why")).to_have_value(re.compile("onerror"))
