@@ -3,6 +3,8 @@
 Loggers hang below ``mephisto_nb``. Importing installs no handler and touches no other logger: until
 `set_mephisto_log_level` is called, warnings and errors alone are shown, and whoever configures logging gets our
 records like any other's.
+
+Tells listeners of what has happened; one that fails is logged, and harms nobody.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import re
 import sys
 import textwrap
 import threading
+from collections.abc import Callable, Iterable
 
 from mephisto_nb.errors import ConfigError
 
@@ -106,6 +109,16 @@ def warn_once(logger: logging.Logger, message: str) -> None:
 
 _warned: set[tuple[str, str]] = set()
 _warned_lock = threading.Lock()
+
+
+def tell(listeners: Iterable[Callable[..., object]], *told: object) -> None:
+    """Call each listener with what is told. What one raises is logged, and keeps neither others nor the caller."""
+    for listener in list(listeners):  # a listener may remove itself
+        try:
+            listener(*told)
+        except Exception:
+            name = getattr(listener, "__qualname__", type(listener).__qualname__)
+            get_logger(__name__).exception("%s failed on what it was told", name)
 
 
 class _NotebookHandler(logging.Handler):

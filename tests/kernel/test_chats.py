@@ -492,3 +492,12 @@ async def test_a_program_may_give_more_than_text(operator: Operator) -> None:
     run = await launch_chat(operator, [{}], blueprint={"num_turns": 1, "units_per_assignment": 1}, bot=bot)
     async with crowd_of(run.url) as worker:
         assert (await talk(worker("ann"), count_to(1, "ann")))[0] == "done"
+
+
+async def test_who_comes_to_wait_for_a_partner_has_arrived(operator: Operator) -> None:
+    run = await launch_chat(operator, blueprint={"units_per_assignment": 2})
+    tally = parts_of(run).tally
+    tally.turned_away["cyd"] = "max_for_task"
+    async with crowd_of(run.url) as worker:
+        await asyncio.gather(*(worker(name).register() for name in ("ann", "bob")))
+    assert (tally.last_arrival_at is None, dict(tally.turned_away)) == (False, {})

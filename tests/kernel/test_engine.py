@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -259,3 +259,25 @@ async def test_who_waits_for_a_run_that_is_let_go_of_is_told(operator: Operator)
 
 async def _waits_for_ever(run: TaskRun) -> None:
     await parts_of(run).engine.wait_until(lambda state: False)
+
+
+async def test_an_outage_that_is_over_makes_no_later_pause_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    def fails(times: int) -> Callable[[], Awaitable[None]]:
+        left = [DatabaseError("locked")] * times
+
+        async def attempt() -> None:
+            if left:
+                raise left.pop()
+
+        return attempt
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    retry = writer.Retry()
+    await retry.persist(fails(3))
+    await retry.persist(fails(1))
+    assert pauses == [0.25, 0.5, 1.0, 0.25]
