@@ -130,7 +130,7 @@ class Runs:
         return find_driver(self.directory / task_run_id)
 
     def read(self) -> list[tuple[TaskRun, Mapping[str, int], RunPay]]:
-        """Read all task runs, newest first, each with how many units have which status and what it pays; for displays."""
+        """Read all task runs, newest first, each with how many units have which status, and what it pays."""
         runs = self.database.runs.find_runs()
         ids = [run.task_run_id for run in runs]
         counts, pay = self.database.runs.count_units(ids), self.database.reviews.read_pay(ids)

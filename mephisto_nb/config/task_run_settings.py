@@ -37,7 +37,6 @@ class TaskRunSettings:
     provider_args: Any
     database: DatabaseArgs
     log_level: str
-    task_dir: str
     config: JSONObject = dataclasses.field(repr=False)
 
     def as_dict(self) -> JSONObject:
@@ -147,7 +146,6 @@ def _settings(config: DictConfig) -> TaskRunSettings:
         task=task,
         database=database,
         log_level=plain["mephisto"]["log_level"],
-        task_dir=plain["task_dir"],
         config=plain,
         **{f"{name}_type": plain["mephisto"][name][SECTIONS[name].type_key] for name in SECTIONS},
         **{f"{name}_args": args for name, args in parts.items()},

@@ -28,6 +28,7 @@ from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.progress import Progress, Troubles
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import tell
+from mephisto_nb.utils.user_code import describe
 
 if TYPE_CHECKING:
     from mephisto_nb.kernel.client_io_handler import ClientIOHandler
@@ -70,6 +71,11 @@ _REMEMBERED = 1000
 _OF_THE_OFFER = "no_available_units"
 #: Refusals that hold only within the limits that were in force then.
 _OF_THE_LIMITS = "max_for_task"
+#: What to do about a failure that nobody foresaw.
+_REMEDY = (
+    "The log has the traceback. Somebody may wait for what it was to do: await operator.detach(), and take the run up "
+    "by operator.reconnect(...) of a new one, which does it again."
+)
 
 
 @dataclass(slots=True)
@@ -269,6 +275,14 @@ class RunTally:
     def note_created(self, count: int, total: int | None) -> None:
         """Take note of how many assignments there are, of how many. Called by the `TaskLauncher`."""
         self.created = count, total
+
+    def note_failure(self, error: Exception) -> None:
+        """Take note of a task beside the run's steps that failed unforeseen. Called by the `Supervisor`."""
+        if isinstance(error, ClosedError):
+            return  # the run is no longer driven from here
+        self.noted.note(
+            f"Something failed beside the run, which goes on: {describe(error)}. {_REMEDY}", "the machinery"
+        )
 
     def note(self, step: Step) -> None:
         """Take note of a step. Called by the engine once it is committed."""

@@ -11,7 +11,6 @@ from itertools import islice
 from typing import Any, cast
 
 from mephisto_nb.kernel.engine import RunEngine
-from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.ports.crowd_provider import CrowdProvider
@@ -19,6 +18,7 @@ from mephisto_nb.rules import steering
 from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.rules.steering import create, launch_more, reopen_expired
 from mephisto_nb.rules.step import Step
+from mephisto_nb.utils.user_code import in_own_thread
 
 Data = Iterable[InitializationData] | AsyncIterable[InitializationData]
 
@@ -78,7 +78,7 @@ class TaskLauncher:
         Called by a launch for the first ones, so that data that cannot be read fail the launch and not the run; then by
         `run` for all others.
         """
-        while self._skip:
+        while self._skip > 0:
             skipped, is_last = await self._draw(self._skip)
             self._skip = 0 if is_last else self._skip - len(skipped)
         chunk, is_last = await self._draw(_num_wanted(self._engine.state) if self._is_lazy else CHUNK)
@@ -147,7 +147,8 @@ class TaskLauncher:
         """Draw `wanted` units, but let what there is not wait for what is slow to come."""
         drawn: list[InitializationData] = []
         until = time.monotonic() + DRAWING
-        while sum(len(item.unit_data) for item in drawn) < wanted:
+        # Those that are skipped are counted by assignments, of which a blueprint may make some without any unit.
+        while max(len(drawn), sum(len(item.unit_data) for item in drawn)) < wanted:
             self._coming = self._coming or asyncio.ensure_future(self._next())
             left = max(0.0, until - time.monotonic()) if drawn else None
             if not (await asyncio.wait({self._coming}, timeout=left))[0]:
@@ -162,7 +163,8 @@ class TaskLauncher:
     async def _next(self) -> InitializationData | None:
         if isinstance(self._source, AsyncIterator):
             return await anext(self._source, None)
-        return await in_thread(next, self._source, None)  # a researcher's generator may block
+        # A researcher's generator may block, for ever even: a thread that others need is not for it.
+        return await in_own_thread(next, self._source, None)
 
 
 def _num_wanted(state: RunState) -> int:

@@ -118,7 +118,7 @@ def tell(listeners: Iterable[Callable[..., object]], *told: object) -> None:
             listener(*told)
         except Exception:
             name = getattr(listener, "__qualname__", type(listener).__qualname__)
-            get_logger(__name__).exception("%s failed on what it was told", name)
+            _logger.exception("%s failed on what it was told", name)
 
 
 class _NotebookHandler(logging.Handler):
@@ -148,3 +148,6 @@ def _neutralise_record(record: logging.LogRecord) -> bool:
 
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode()
+
+
+_logger = get_logger(__name__)
