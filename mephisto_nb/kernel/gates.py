@@ -456,10 +456,10 @@ class GateWorker(RunHelper):
 
 
 def outstanding(state: RunState) -> list[GateJob]:
-    """Return the jobs that a stored run needs: answers without a verdict, and pages that wait for nothing else."""
+    """Return the jobs that a stored run needs: answers to judge, and pages that wait for nothing else."""
     book, jobs = state.gates, []
     for worker_id, agents in book.unjudged.items():
-        for id_ in sorted(agents):
+        for id_ in sorted(agents - book.stuck):
             gate = gate_of(book, book.onboarding.get(id_) or state.agents[id_])
             jobs.append(GateJob(GateJobKind.JUDGE, worker_id, id_, gate))
     jobs += [GateJob(GateJobKind.RELEASE, worker_id) for worker_id in book.held if worker_id not in book.unjudged]
