@@ -83,6 +83,20 @@ def resolve_config(config: DictConfig | Mapping[str, Any]) -> TaskRunSettings:
     return _settings(typed)
 
 
+def blueprint_args_of(config: DictConfig) -> Any:
+    """Return the settings of the blueprint, with those of gates, of a configuration that may lack others.
+
+    Raises
+    ------
+    ConfigError
+        A setting of the blueprint cannot be resolved, or its own class refuses it.
+    """
+    try:
+        return _plugin_args(config, "blueprint")
+    except OmegaConfBaseException as error:
+        raise _unresolved(error) from error
+
+
 def settings_from_dict(stored: Mapping[str, Any]) -> TaskRunSettings:
     """Return back the settings that `TaskRunSettings.as_dict` stored, even by an earlier version of a plugin.
 
@@ -137,8 +151,7 @@ def _settings(config: DictConfig) -> TaskRunSettings:
         task: Any = OmegaConf.to_object(config.mephisto.task)
         database: Any = OmegaConf.to_object(config.mephisto.database)
     except OmegaConfBaseException as error:
-        reason = str(error).partition("\n")[0]
-        raise ConfigError(f"{error.full_key or 'The configuration'} cannot be resolved: {reason}") from error
+        raise _unresolved(error) from error
     check_task_run_args(task)
     level_number(plain["mephisto"]["log_level"])
     plain["mephisto"]["database"] = {"_database_type": _check_database(database), "url": None}
@@ -150,6 +163,11 @@ def _settings(config: DictConfig) -> TaskRunSettings:
         **{f"{name}_type": plain["mephisto"][name][SECTIONS[name].type_key] for name in SECTIONS},
         **{f"{name}_args": args for name, args in parts.items()},
     )
+
+
+def _unresolved(error: OmegaConfBaseException) -> ConfigError:
+    reason = str(error).partition("\n")[0]
+    return ConfigError(f"{error.full_key or 'The configuration'} cannot be resolved: {reason}")
 
 
 def _jsonable(value: Any) -> Any:
