@@ -33,8 +33,8 @@ class Fragile:
         self.writes_failing = 0
         self.commits_first = False
         self.failed, self.waiting = asyncio.Event(), asyncio.Event()
-        self._pause = writer.Retry.pause
-        monkeypatch.setattr(writer.Retry, "pause", lambda *args: self.pause(*args))
+        self._wait = writer.Retry._wait
+        monkeypatch.setattr(writer.Retry, "_wait", lambda *args: self.wait(*args))
         monkeypatch.setattr(database, "apply", self.apply)
         monkeypatch.setattr(database.runs, "load_run", self.load_run)
 
@@ -52,9 +52,9 @@ class Fragile:
             raise DatabaseError("the disk is gone")
         return self._load_run(task_run_id)
 
-    async def pause(self, waiting: writer.Retry, error: Exception) -> None:
+    async def wait(self, waiting: writer.Retry, error: Exception, last: float) -> float:
         self.waiting.set()
-        await self._pause(waiting, error)
+        return await self._wait(waiting, error, last)
 
     def fail(self, *, reads: bool = False) -> None:
         self.writes_failing, self.reads_fail = 1_000_000, reads
