@@ -166,19 +166,11 @@ class Operator:
             There is no such run.
         UnknownTypeError
             Its blueprint is not registered: run the cell that defines it first.
-        ClosedError
-            The operator was shut down.
         """
         return self._face(self._runs.find(task_run_id))
 
     def find_live_runs(self) -> list[records.TaskRun]:
-        """Return the records of runs that have not ended and are not driven from here: `reconnect` takes them up.
-
-        Raises
-        ------
-        ClosedError
-            The operator was shut down.
-        """
+        """Return the records of runs that have not ended and are not driven from here: `reconnect` takes them up."""
         return self._runs.find_live()
 
     def find_driver(self, task_run_id: str) -> str | None:
@@ -186,13 +178,7 @@ class Operator:
         return self._runs.find_driver(task_run_id)
 
     def task_runs(self) -> pd.DataFrame:
-        """Return all task runs of the database, newest first (columns: `frames.frames.runs_frame`).
-
-        Raises
-        ------
-        ClosedError
-            The operator was shut down.
-        """
+        """Return all task runs of the database, newest first (columns: `frames.frames.runs_frame`)."""
         database = self._runs.database
         runs = database.runs.find_runs()
         return runs_frame(runs, database.runs.count_units([run.task_run_id for run in runs]))

@@ -29,7 +29,7 @@ from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.progress import Progress
-from mephisto_nb.utils.logging import get_logger, set_mephisto_log_level
+from mephisto_nb.utils.logging import get_logger, set_mephisto_log_level, tell
 
 logger = get_logger(__name__)
 
@@ -112,8 +112,6 @@ class Runs:
             There is no such run.
         UnknownTypeError
             Its blueprint is not registered: run the cell that defines it first.
-        ClosedError
-            The operator was shut down.
         """
         if (known := self._frames.get(task_run_id)) is not None:
             return known
@@ -129,16 +127,12 @@ class Runs:
 
     def find_driver(self, task_run_id: str) -> str | None:
         """Return which other kernel drives a run, such as "another kernel (pid 123)"; None if none does."""
+        if (own := self._tasks.get(task_run_id)) is not None and own.has_lock:
+            return None
         return find_driver(self.directory / task_run_id)
 
     def read(self) -> list[tuple[TaskRun, Mapping[str, int], RunPay]]:
-        """Read all task runs, newest first, each with how many units have which status and what it pays; for displays.
-
-        Raises
-        ------
-        ClosedError
-            The operator was shut down.
-        """
+        """Read all task runs, newest first, each with how many units have which status, and what it pays."""
         runs = self.database.runs.find_runs()
         ids = [run.task_run_id for run in runs]
         counts, pay = self.database.runs.count_units(ids), self.database.reviews.read_pay(ids)
@@ -166,9 +160,12 @@ class Runs:
         """End every run, gently or at once, then close. May be called twice."""
         if self.is_closed:
             return
-        steered = [RunSteering(tasks.run.task_run_id, tasks.run) for tasks in self._tasks.values()]
-        endings = (run.force_shutdown() if force else run.shutdown() for run in steered)
+        steered = {id_: RunSteering(id_, tasks.run) for id_, tasks in self._tasks.items()}
+        endings = (run.force_shutdown() if force else run.shutdown() for run in steered.values())
         outcomes = await asyncio.gather(*endings, return_exceptions=True)
+        for task_run_id, outcome in zip(steered, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                _tell_not_ended(task_run_id, outcome)
         await self._close()
         for outcome in outcomes:
             if isinstance(outcome, BaseException) and not force:
@@ -186,7 +183,7 @@ class Runs:
         await self._supervisor.close()
         await in_thread(self.writer.close)
         self.database.release()  # the frames of its runs can still be asked for
-        self._notify()
+        tell(self.listeners)
 
     def abandon(self) -> None:
         """Let go of what is still held after the loop, and with it all tasks on it, has ended."""
@@ -221,7 +218,7 @@ class Runs:
         self._tasks[live.task_run_id] = tasks
         self._frames[live.task_run_id] = self._make_frames(live.task_run, parts.blueprint, lambda: parts.provider, live)
         self.left_behind = [run for run in self.left_behind if run.task_run_id != live.task_run_id]
-        self._notify()
+        tell(self.listeners)
         return self._frames[live.task_run_id]
 
     def _make_frames(
@@ -234,10 +231,6 @@ class Runs:
         kept = (self.database, self.writer, self.clock, self.progress)
         crowd = RunCrowd(find_provider, self._in_flight)
         return RunFrames(run, self.directory / run.task_run_id, blueprint, *kept, live, crowd)
-
-    def _notify(self) -> None:
-        for listener in self.listeners:
-            listener()
 
 
 async def _warn_of_twins(database: Database, own: Mapping[str, RunTasks], task_name: str) -> None:
@@ -252,6 +245,15 @@ async def _warn_of_twins(database: Database, own: Mapping[str, RunTasks], task_n
                 *(task_name, twin.task_run_id, where, twin.task_run_id),
                 "" if tasks else ", once it is taken up by operator.reconnect(...)",
             )
+
+
+def _tell_not_ended(task_run_id: str, error: Exception) -> None:
+    """Log why a run did not end with its operator, and what to do: who ends by force hears it nowhere else."""
+    logger.warning(
+        "Run %s did not end: %r. Its router may go on, and keep what workers send. To end it: make an operator, then "
+        "run = await operator.reconnect(%r) and await run.force_shutdown().",
+        *(task_run_id, error, task_run_id),
+    )
 
 
 def repr_of(run: RunFrames) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 from omegaconf import DictConfig
 
-from mephisto_nb.blueprints.chat import ChatBlueprint, ChatBlueprintArgs
-from mephisto_nb.blueprints.form import FormBlueprint, FormBlueprintArgs, FormSharedState
+from mephisto_nb.blueprints.chat import ChatBlueprint
+from mephisto_nb.blueprints.form import FormBlueprint, FormSharedState
 from mephisto_nb.blueprints.form.blueprint import PROBLEMS
 from mephisto_nb.blueprints.form.checks import example_answer, find_problems
 from mephisto_nb.blueprints.form.model import VERSION, Form
@@ -19,6 +19,7 @@ from mephisto_nb.blueprints.form.render import render_form
 from mephisto_nb.blueprints.form.sources import read_form
 from mephisto_nb.blueprints.form.spec import to_spec
 from mephisto_nb.config.hydra_config import compose
+from mephisto_nb.config.task_run_settings import blueprint_args_of
 from mephisto_nb.display.preview import Preview
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.kernel.launch import naming_parameters
@@ -181,7 +182,7 @@ def form_task(
     if data is None:
         data = read.rows or ([{}] if len(specs) == 1 else [{VERSION: number + 1} for number in range(len(specs))])
     shared_state = FormSharedState(static_task_data=data, sign_url=sign_url)
-    blueprint = FormBlueprint(FormBlueprintArgs(**settings), shared_state)
+    blueprint = FormBlueprint(blueprint_args_of(config), shared_state)
     blueprint.assert_task_args()
     return FormTask(blueprint.forms, config, shared_state, blueprint)
 
@@ -295,6 +296,6 @@ def chat_task(
         )
     rows = [{}] if data is None else data
     shared_state = SharedTaskState(static_task_data=rows, conversation=conversation, bot=bot)
-    blueprint = ChatBlueprint(ChatBlueprintArgs(**settings), shared_state)
+    blueprint = ChatBlueprint(blueprint_args_of(config), shared_state)
     blueprint.assert_task_args()
     return ChatTask(config, shared_state, blueprint)

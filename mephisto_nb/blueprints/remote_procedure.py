@@ -18,10 +18,9 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.blueprints.static_html.task_data import NotJSONError, to_json
 from mephisto_nb.blueprints.static_react import StaticReactBlueprint, StaticReactBlueprintArgs
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.model.shared_state import NotJSONError, SharedTaskState, to_json
 from mephisto_nb.ports.task_runner import LiveAgent, TaskRunner, Turn
 from mephisto_nb.utils.logging import get_logger
 from mephisto_nb.utils.user_code import CallThreads, is_async

@@ -8,9 +8,8 @@ the file, and folders made for it, are closed to other users; on Windows they in
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError, WorldError
+from mephisto_nb.utils.proofs import write_private
 
 CONFIG_VARIABLE = "MEPHISTO_CONFIG"
 DATA_VARIABLE = "MEPHISTO_DATA_DIR"
@@ -151,13 +151,21 @@ def _locked() -> Iterator[Path]:
     """Hold the lock beside the configuration file, and give the file's path."""
     path = get_config_path()
     _make_private(path.parent)
+    lock = FileLock(f"{path}.lock", timeout=_LOCK_PATIENCE, mode=0o600)
     try:
-        with FileLock(f"{path}.lock", timeout=_LOCK_PATIENCE, mode=0o600):
-            yield path
+        lock.acquire()
     except Timeout as error:
         raise WorldError(
             f"The configuration {path} was locked by another process for {_LOCK_PATIENCE:g} seconds. Try again."
         ) from error
+    except OSError as error:
+        raise WorldError(
+            f"The configuration {path} cannot be locked: {error}. Mend the rights of its folder."
+        ) from error
+    try:
+        yield path
+    finally:
+        lock.release()
 
 
 def _replace(path: Path, config: Mapping[str, Any]) -> None:
@@ -167,17 +175,7 @@ def _replace(path: Path, config: Mapping[str, Any]) -> None:
     except (yaml.YAMLError, TypeError, ValueError) as error:
         raise ConfigError(f"The configuration holds what YAML cannot: {error}. Use texts, numbers, lists.") from error
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # rights 0600
-        try:
-            with open(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
+        write_private(path, text)
         _sync_directory(path.parent)
     except OSError as error:
         raise WorldError(f"The configuration {path} cannot be written: {error}.") from error

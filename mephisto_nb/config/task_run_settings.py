@@ -37,7 +37,6 @@ class TaskRunSettings:
     provider_args: Any
     database: DatabaseArgs
     log_level: str
-    task_dir: str
     config: JSONObject = dataclasses.field(repr=False)
 
     def as_dict(self) -> JSONObject:
@@ -82,6 +81,20 @@ def resolve_config(config: DictConfig | Mapping[str, Any]) -> TaskRunSettings:
     typed = _typed(config)
     _require_values(typed)
     return _settings(typed)
+
+
+def blueprint_args_of(config: DictConfig) -> Any:
+    """Return the settings of the blueprint, with those of gates, of a configuration that may lack others.
+
+    Raises
+    ------
+    ConfigError
+        A setting of the blueprint cannot be resolved, or its own class refuses it.
+    """
+    try:
+        return _plugin_args(config, "blueprint")
+    except OmegaConfBaseException as error:
+        raise _unresolved(error) from error
 
 
 def settings_from_dict(stored: Mapping[str, Any]) -> TaskRunSettings:
@@ -138,8 +151,7 @@ def _settings(config: DictConfig) -> TaskRunSettings:
         task: Any = OmegaConf.to_object(config.mephisto.task)
         database: Any = OmegaConf.to_object(config.mephisto.database)
     except OmegaConfBaseException as error:
-        reason = str(error).partition("\n")[0]
-        raise ConfigError(f"{error.full_key or 'The configuration'} cannot be resolved: {reason}") from error
+        raise _unresolved(error) from error
     check_task_run_args(task)
     level_number(plain["mephisto"]["log_level"])
     plain["mephisto"]["database"] = {"_database_type": _check_database(database), "url": None}
@@ -147,11 +159,15 @@ def _settings(config: DictConfig) -> TaskRunSettings:
         task=task,
         database=database,
         log_level=plain["mephisto"]["log_level"],
-        task_dir=plain["task_dir"],
         config=plain,
         **{f"{name}_type": plain["mephisto"][name][SECTIONS[name].type_key] for name in SECTIONS},
         **{f"{name}_args": args for name, args in parts.items()},
     )
+
+
+def _unresolved(error: OmegaConfBaseException) -> ConfigError:
+    reason = str(error).partition("\n")[0]
+    return ConfigError(f"{error.full_key or 'The configuration'} cannot be resolved: {reason}")
 
 
 def _jsonable(value: Any) -> Any:

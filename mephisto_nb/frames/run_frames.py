@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.errors import ConfigError, NotFoundError, UsageError
+from mephisto_nb.errors import ConfigError, DataFileError, NotFoundError, UsageError, WorldError
 from mephisto_nb.frames import files, frames
 from mephisto_nb.frames.frames import make_frame, whole_text
 from mephisto_nb.kernel.engine import RunEngine
@@ -26,6 +27,7 @@ from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.progress import Progress, no_progress
+from mephisto_nb.utils.proofs import write_private
 
 METADATA_COLUMNS = (
     "item_id", "task_run_id", "kind", "type", "worker_name", "worker_id", "unit_id", "agent_id", "at", "header", "text",
@@ -150,21 +152,47 @@ def add_tips(path: Path, metadata: pd.DataFrame, item_ids: Sequence[str]) -> lis
     ------
     NotFoundError
         No tip has such an id; nothing is written.
+    DataFileError
+        The file is no UTF-8 text.
+    WorldError
+        The file cannot be read or written; what was in it stays.
     """
     tips = metadata[metadata["kind"] == "tips"].set_index("item_id")
     if unknown := [item_id for item_id in item_ids if item_id not in tips.index]:
         raise NotFoundError(f"There is no tip {unknown[0]!r} in this run. run.metadata() has the ids, in 'item_id'.")
     chosen = tips.loc[list(item_ids), ["header", "text"]].fillna("")
     new: list[JSONObject] = [{"header": header, "text": text} for header, text in chosen.values.tolist()]
-    known = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))) if path.exists() else []
+    known = _read_tips(path)
     every = [(tip.get("header") or "", tip.get("text") or "") for tip in [*known, *new]]
     distinct: list[JSONObject] = [{"header": header, "text": words} for header, words in dict.fromkeys(every)]
     text = io.StringIO()
     writer = csv.DictWriter(text, ["header", "text"], lineterminator="\n")
     writer.writeheader()
     writer.writerows(distinct)
-    path.write_text(text.getvalue(), encoding="utf-8")
+    try:
+        _replace(path.resolve(), text.getvalue())  # a link to a file elsewhere stays a link
+    except OSError as error:
+        raise WorldError(f"The tips cannot be written to {path}: {error}. Name another file.") from error
     return distinct
+
+
+def _read_tips(path: Path) -> list[dict[str, str]]:
+    try:
+        return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+    except FileNotFoundError:
+        return []
+    except UnicodeDecodeError as error:
+        raise DataFileError(f"The tips in {path} are no UTF-8 text: {error}. Save the file as UTF-8.") from error
+    except OSError as error:
+        raise WorldError(f"The tips in {path} cannot be read: {error}. Name another file.") from error
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all; it keeps the rights that it has."""
+    rights = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
+    write_private(path, text)
+    if rights is not None:
+        path.chmod(rights)
 
 
 def _no_provider() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.errors import WorldError
 from mephisto_nb.importing.old_data import COLUMNS, WHO, to_seconds
 from mephisto_nb.importing.old_mephisto import OldMephisto, find_blocked, index_assignments, parse_config
 from mephisto_nb.importing.run_transfer import ImportReport, OldRun, RunTransfer, digest, own_id, run_id_of
@@ -91,10 +92,12 @@ class Importer:
         runs = list(_runs_of(tables, people, source))
         known = {run.task_run_id for run in await in_thread(self._database.runs.find_runs)}
         what = "Importing runs of Mephisto 1.x"
-        for number, old_run in enumerate(runs):
-            self.progress(what, number, len(runs))
-            await self._import_run(old_run, source, report, is_new=old_run.run.task_run_id not in known)
-        self.progress(what, len(runs), len(runs))
+        try:
+            for number, old_run in enumerate(runs):
+                self.progress(what, number, len(runs))
+                await self._import_run(old_run, source, report, is_new=old_run.run.task_run_id not in known)
+        finally:
+            self.progress(what, len(runs), len(runs))
         _account_for_the_rest(tables, runs, known, report)
         troubles = source.files.troubles
         report.found["(files)"] = source.files.read + len(troubles)
@@ -133,10 +136,16 @@ def _with_ids(changes: c.Changes, ids: dict[str, str]) -> c.Changes:
 
 
 def _copy_files(copies: Iterable[tuple[Path, str]], home: Path) -> None:
+    """Copy files that workers sent. Raises `WorldError`."""
     for source, name in copies:
         target = home / name
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        shutil.copyfile(source, target)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            shutil.copyfile(source, target)
+        except OSError as error:
+            raise WorldError(
+                f"{source} cannot be copied to {target}: {error}. Mend that, and import again: what is there stays."
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from mephisto_nb.kernel.run_tasks import RunHelper, Supervisor
+from mephisto_nb.errors import ClosedError
+from mephisto_nb.kernel.run_tasks import OnFailure, RunHelper, Supervisor
 from mephisto_nb.kernel.writer import Retry, in_thread
 from mephisto_nb.model.gates import HeldArrival
 from mephisto_nb.model.records import Assignment, Unit, Worker, WorkerFacts
@@ -58,7 +59,9 @@ class CanDoUnitHook:
     def __init__(self) -> None:
         self._now: Wait | None = None
         self._questions: Questions = []
+        #: Who was put off in which step; a step that fails is done again, and puts them off anew.
         self._put_off: list[tuple[Wait, Questions]] = []
+        self._step: Step | None = None
 
     def may_do(self, worker: Worker, unit: Unit, assignment: Assignment) -> bool:
         """Return what the function has said of a unit; False where it was not asked."""
@@ -68,12 +71,13 @@ class CanDoUnitHook:
         return False
 
     def begin(self) -> None:
-        """Begin a decision. Called by `WorkerPool.register_agent`."""
+        """Begin a decision. Called by `WorkerPool`."""
         self._questions = []
 
     def puts_off(self, step: Step, asked: Arrival | HeldArrival) -> bool:
         """Put a decision off that had too few answers to give anything; return whether it was."""
-        questions = [(worker, unit) for worker, unit in self._questions if worker.worker_name == asked.worker_name]
+        of_worker = [(worker, unit) for worker, unit in self._questions if worker.worker_name == asked.worker_name]
+        questions = list({unit.unit_id: (worker, unit) for worker, unit in of_worker}.values())
         if not questions or (self._now is not None and self._now.is_last):
             return False
         wait = self._now
@@ -82,7 +86,7 @@ class CanDoUnitHook:
             who = {"worker_name": asked.worker_name, "registration_id": asked.registration_id}
             step.log("request", asked.request_id, None, None, ASKED, "operator", who)
         step.refused.pop()  # nobody was turned away yet
-        self._put_off.append((wait, questions))
+        self._of(step).append((wait, questions))
         return True
 
     @contextmanager
@@ -94,15 +98,19 @@ class CanDoUnitHook:
         finally:
             self._now = None
 
-    @property
-    def num_put_off(self) -> int:
-        """How many decisions were put off since they were last taken."""
-        return len(self._put_off)
+    def num_put_off(self, step: Step) -> int:
+        """Return how many decisions were put off in a step."""
+        return len(self._of(step))
 
-    def take_put_off(self) -> list[tuple[Wait, Questions]]:
-        """Return who waits since the last call, each with what to ask about."""
-        put_off, self._put_off = self._put_off, []
+    def take_put_off(self, step: Step) -> list[tuple[Wait, Questions]]:
+        """Return who was put off in a step that is committed, each with what to ask about; they are forgotten here."""
+        put_off, self._put_off, self._step = self._of(step), [], None
         return put_off
+
+    def _of(self, step: Step) -> list[tuple[Wait, Questions]]:
+        if step is not self._step:
+            self._put_off, self._step = [], step
+        return self._put_off
 
 
 class CanDoUnitCalls(RunHelper):
@@ -118,6 +126,8 @@ class CanDoUnitCalls(RunHelper):
         Decides anew about somebody who waited, and answers their page.
     engine, supervisor, database
         The run, the owner of its tasks, and where its events are read.
+    on_failure
+        Hears of what failed unforeseen.
     """
 
     def __init__(
@@ -128,12 +138,14 @@ class CanDoUnitCalls(RunHelper):
         engine: RunEngine,
         supervisor: Supervisor,
         database: Database,
+        on_failure: OnFailure,
     ) -> None:
         self._function, self._hook, self._pool = function, hook, pool
         self._engine, self._supervisor, self._database = engine, supervisor, database
+        self._on_failure = on_failure
         self._tasks: set[asyncio.Task[None]] = set()
         self._left: list[Wait] = []
-        self._retry = Retry(lambda error: None)
+        self._retry = Retry()
         engine.listeners.append(self._on_step)
 
     async def load(self) -> None:
@@ -162,12 +174,12 @@ class CanDoUnitCalls(RunHelper):
             task.cancel()
 
     def _on_step(self, step: Step) -> None:
-        for wait, questions in self._hook.take_put_off():
+        for wait, questions in self._hook.take_put_off(step):
             self._ask(wait, questions)
 
     def _ask(self, wait: Wait, questions: Questions) -> None:
         name = f"worker_can_do_unit of run {self._engine.task_run_id}"
-        task = self._supervisor.spawn(name, self._answer(wait, questions), lambda error: None)
+        task = self._supervisor.spawn(name, self._answer(wait, questions), self._on_failure)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -185,18 +197,29 @@ class CanDoUnitCalls(RunHelper):
             trouble = f"worker_can_do_unit {what}; taken as no"
             logger.warning("%s", trouble, exc_info=None if late else error)
             wait.is_last = True
-        facts = await self._retry.persist(lambda: self._pool.look_up(wait.arrival.worker_name))
-        wait.arrival = replace(wait.arrival, facts=facts)
-        await self._engine.do(partial(self._decide_again, wait=wait, trouble=trouble), retry=True)
+        try:
+            facts = await self._retry.persist(lambda: self._pool.look_up(wait.arrival.worker_name))
+            wait.arrival = replace(wait.arrival, facts=facts)
+            await self._engine.do(partial(self._decide_again, wait=wait, trouble=trouble), retry=True)
+        except ClosedError:
+            return  # the run is no longer driven from here; the next kernel asks anew
+        except Exception:
+            await self._engine.do(partial(self._refuse, request_id=wait.arrival.request_id), retry=True)
+            raise
+
+    def _refuse(self, step: Step, request_id: str) -> None:
+        """Answer a page whose decision has failed: nobody waits for ever."""
+        step.log("request", request_id, None, None, ANSWERED, "operator")
+        self._pool.refuse(step, request_id)
 
     def _decide_again(self, step: Step, wait: Wait, trouble: str | None) -> None:
         if trouble is not None:
             step.log("request", wait.arrival.request_id, None, None, trouble, "operator")
             step.troubles.append(trouble)
-        before = self._hook.num_put_off
+        before = self._hook.num_put_off(step)
         with self._hook.again(wait):
             self._pool.register_agent(step, wait.arrival)
-        if self._hook.num_put_off == before:
+        if self._hook.num_put_off(step) == before:
             step.log("request", wait.arrival.request_id, None, None, ANSWERED, "operator")
 
 

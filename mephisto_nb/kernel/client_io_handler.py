@@ -36,7 +36,7 @@ from mephisto_nb.ports.crowd_provider import Identity
 from mephisto_nb.rules.arrivals import Arrival
 from mephisto_nb.rules.eligibility import Refusal
 from mephisto_nb.rules.step import Step
-from mephisto_nb.utils.logging import get_logger
+from mephisto_nb.utils.logging import get_logger, tell
 
 if TYPE_CHECKING:
     from mephisto_nb.kernel.engine import RunEngine
@@ -161,7 +161,7 @@ class ClientIOHandler:
         self._engine.delivered(last_n)
         self._sender.go_on_from(last_n, last_seq)
         self._channel, self.away_since, self.trouble = channel, None, None
-        self._tell_listeners()
+        tell(self.listeners)
         self._sender.request_sync()
         await _tell(self._news)
         return channel
@@ -285,7 +285,7 @@ class ClientIOHandler:
             case Presence(agents):
                 self.present.update(agent for agent, here in agents.items() if here)
                 self.present.difference_update(agent for agent, here in agents.items() if not here)
-                self._tell_listeners()
+                tell(self.listeners)
             case Synced(last_seq):
                 self._synced = last_seq
                 self._engine.clock_may_go_on(last_seq)
@@ -296,7 +296,7 @@ class ClientIOHandler:
         self._agents.link_lost()
         if self.away_since is None:
             self.away_since = self._clock.now()
-        self._tell_listeners()
+        tell(self.listeners)
         if channel is not None:
             await channel.close()
 
@@ -313,10 +313,6 @@ class ClientIOHandler:
         # Nobody is timed out before all that the router has received until then was handled: an answer that came
         # in time may still be on its way. So the time, when it has come, asks the router first.
         self._timer = None if when is None else self._clock.call_at(when, self._sender.request_sync)
-
-    def _tell_listeners(self) -> None:
-        for listener in self.listeners:
-            listener()
 
     async def _wait_for(self, condition: Callable[[], bool]) -> None:
         async with self._news:

@@ -24,7 +24,7 @@ from mephisto_nb.rules.run_state import RunRules, RunState, state_from_snapshot
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.garbage import no_collection
 from mephisto_nb.utils.ids import new_id
-from mephisto_nb.utils.logging import get_logger
+from mephisto_nb.utils.logging import get_logger, tell
 
 T = TypeVar("T")
 
@@ -253,11 +253,7 @@ class RunEngine:
         self.committed_seq = self.state.last_seq
         self._dropped_n = step.changes.delivered_n or self._dropped_n
         self.outbox.extend(enumerate(step.changes.packets, start=step.changes.first_n))
-        for listener in self.listeners:
-            try:
-                listener(step)
-            except Exception:
-                logger.exception("somebody could not be told of a step of run %s", self.task_run_id)
+        tell(self.listeners, step)
         self._waiters.tell(self.state)
 
     # -- when something fails --------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol
 
 import pandas as pd
@@ -18,20 +19,23 @@ import pandas as pd
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ClosedError, ConfigError, DatabaseError, DataFileError, MephistoError
 from mephisto_nb.kernel.engine import RunEngine
-from mephisto_nb.kernel.run_tasks import RunHelper, Supervisor
+from mephisto_nb.kernel.run_tasks import OnFailure, RunHelper, Supervisor
 from mephisto_nb.kernel.writer import Retry, in_thread
-from mephisto_nb.model.gates import GateFinding, GateRow, HeldArrival
+from mephisto_nb.model.gates import GateFinding, GateRow
 from mephisto_nb.model.records import Agent, Worker, WorkerFacts
-from mephisto_nb.model.shared_state import InitializationData
+from mephisto_nb.model.shared_state import InitializationData, NotJSONError, to_json
 from mephisto_nb.model.states import Gate
 from mephisto_nb.ports.database import Database
-from mephisto_nb.rules.arrivals import Outcome, release
 from mephisto_nb.rules.gates._base import BaseGate, GateRules, SentAnswer, UnitGate
 from mephisto_nb.rules.gates.state import GateJob, GateJobKind, gate_of
+from mephisto_nb.rules.gates.steps import let_go
 from mephisto_nb.rules.gates.verdicts import Supply, conclude, give_up, row_of
 from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.rules.step import Step
+from mephisto_nb.utils.logging import get_logger
 from mephisto_nb.utils.user_code import call, in_own_thread
+
+logger = get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -42,8 +46,10 @@ class RowSource:
     rows: list[GateRow] | None = None
     function: Any = None
     drawn: Iterator[Any] | None = None
-    #: What was drawn for somebody who did not need it after all.
+    #: What was drawn for somebody who did not need it after all, or had seen it before.
     _spare: list[GateRow] = field(default_factory=list)
+    #: Held while rows are drawn: a generator gives one at a time.
+    _drawing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def check(self, check_row: Callable[[str, JSONObject], None]) -> None:
         """Refuse rows that are too few, or (`Blueprint.check_row`) that the page could not show.
@@ -95,15 +101,29 @@ class RowSource:
                 f"The run has no rows for its {self.gate.NAME} units here. Take it up with its SharedTaskState: "
                 "operator.reconnect(task_run_id, shared_state)."
             )
-        while True:
-            if self._spare:
-                return self._spare.pop()
-            value = await in_own_thread(next, self.drawn, None)
+        async with self._drawing:
+            for row in self._spare:
+                if row.key not in seen:
+                    self._spare.remove(row)
+                    return row
+            return await self._draw_unseen(self.drawn, seen)
+
+    async def _draw_unseen(self, drawn: Iterator[Any], seen: Collection[str]) -> GateRow | None:
+        """Draw until a row comes that the worker has not seen; the others are kept for those who have not."""
+        passed, num_again = {row.key for row in self._spare}, 0
+        while num_again <= len(passed):  # or else it begins again and again with what they have seen
+            value = await in_own_thread(next, drawn, None)
             if value is None:
                 return None
             row = self._make(value, f"a row of {self.gate.OTHER}")
             if row.key not in seen:
                 return row
+            if row.key in passed:
+                num_again += 1
+            else:
+                passed.add(row.key)
+                self._spare.append(row)
+        return None
 
 
 def source_of(gate: UnitGate[Any]) -> RowSource:
@@ -133,11 +153,9 @@ def make_row(value: Any, answers: Sequence[str], label: str) -> GateRow:
     if not isinstance(value, Mapping):
         raise DataFileError(f"{label} is a {type(value).__name__}, not a dictionary of fields.")
     try:
-        text = json.dumps(_plain(dict(value)), sort_keys=True, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise DataFileError(
-            f"{label} holds what JSON cannot: {error}. Give text, numbers, lists, dictionaries."
-        ) from error
+        text = json.dumps(to_json(dict(value)), sort_keys=True, allow_nan=False)
+    except (NotJSONError, RecursionError) as error:
+        raise DataFileError(f"{label}: {error}") from error
     row: JSONObject = json.loads(text)
     lacking = [name for name in answers if row.get(name) is None]
     if lacking:
@@ -154,18 +172,6 @@ def _listed(given: Any, name: str) -> Sequence[Any]:
     if isinstance(given, Sequence) and not isinstance(given, str | bytes):
         return given
     raise DataFileError(f"{name} is a {type(given).__name__}. Give a DataFrame, or a list of dictionaries.")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    if hasattr(value, "item"):  # numpy's numbers
-        value = value.item()
-    return None if isinstance(value, float) and value != value else value
 
 
 #: How long a function may take to judge an answer, in seconds.
@@ -259,13 +265,16 @@ Rule = Callable[[Step, WorkerFacts], None]
 
 
 class PageAnswerer(Protocol):
-    """Who knows workers, and answers their pages: `WorkerPool`."""
+    """Who knows workers, and decides about their pages: `WorkerPool`."""
 
     async def look_up(self, worker_name: str) -> WorkerFacts:
         """Return what is known of a worker."""
 
-    def answer(self, step: Step, asked: HeldArrival, outcome: Outcome) -> None:
-        """Answer a page."""
+    def release(self, step: Step, worker_id: str, facts: WorkerFacts, supply: Supply) -> None:
+        """Decide about the pages of a worker that wait, and answer those that wait no longer."""
+
+    def refuse(self, step: Step, request_id: str) -> None:
+        """Answer a page that something went wrong here."""
 
 
 @dataclass(slots=True)
@@ -287,8 +296,7 @@ class _Conclusion:
         if self.rule is not None:
             self.rule(step, self.facts)
         supply = replace(self.supply)  # if the step fails, it is applied again
-        for held, outcome in release(step, self.worker.worker_id, self.facts, supply):
-            self.pages.answer(step, held, outcome)
+        self.pages.release(step, self.worker.worker_id, self.facts, supply)
         return supply.row is None
 
 
@@ -303,6 +311,8 @@ class GateWorker(RunHelper):
         Where answers are read.
     judges, sources
         Who judges, and where rows come from.
+    on_failure
+        Hears of what failed unforeseen.
     """
 
     def __init__(
@@ -313,14 +323,16 @@ class GateWorker(RunHelper):
         database: Database,
         judges: Judges,
         sources: Mapping[Gate, RowSource],
+        on_failure: OnFailure,
     ) -> None:
         self._engine, self._pages, self._supervisor = engine, pages, supervisor
         self._database, self._judges, self._sources = database, judges, sources
+        self._on_failure = on_failure
         self._running: dict[GateJob, asyncio.Task[None]] = {}
         #: Jobs that were asked for once more while they were done.
         self._again: set[GateJob] = set()
         self._state: RunState | None = None
-        self._retry = Retry(lambda error: None)
+        self._retry = Retry()
         engine.listeners.append(self._on_step)
 
     async def start(self) -> None:
@@ -347,7 +359,7 @@ class GateWorker(RunHelper):
             self._again.add(job)
             return
         name = f"{job.kind.value} for worker {job.worker_id} of run {self._engine.task_run_id}"
-        self._running[job] = self._supervisor.spawn(name, self._do(job), lambda error: None)
+        self._running[job] = self._supervisor.spawn(name, self._do(job), self._on_failure)
 
     async def _do(self, job: GateJob) -> None:
         try:
@@ -359,11 +371,25 @@ class GateWorker(RunHelper):
                     self._sources[job.gate].give_back(conclusion.supply.row)
         except ClosedError:
             return  # the run is no longer driven from here; another kernel does it anew
+        except Exception as error:
+            logger.exception("%s for worker %s failed", job.kind.value, job.worker_id)
+            self._on_failure(error)
+            self._again.discard(job)  # whoever asked for it until now is answered here
+            await self._engine.do(partial(self._give_up, job=job, error=error), retry=True)
         finally:
             self._running.pop(job, None)
         if job in self._again:
             self._again.discard(job)
             self._run(job)
+
+    def _give_up(self, step: Step, job: GateJob, error: Exception) -> None:
+        """Let nobody wait for a job that failed unforeseen: neither an answer for its verdict, nor a page."""
+        if job.kind is GateJobKind.JUDGE and job.gate is not None:
+            give_up(step, job.agent_id, job.gate, f"an answer could not be judged: {error!r}")
+        waiting = list(step.state.gates.held.get(job.worker_id, {}).values())
+        let_go(step, waiting)
+        for held in waiting:
+            self._pages.refuse(step, held.request_id)
 
     async def _conclude(self, job: GateJob) -> _Conclusion | None:
         state = self._engine.state
@@ -429,10 +455,10 @@ class GateWorker(RunHelper):
 
 
 def outstanding(state: RunState) -> list[GateJob]:
-    """Return the jobs that a stored run needs: answers without a verdict, and pages that wait for nothing else."""
+    """Return the jobs that a stored run needs: answers to judge, and pages that wait for nothing else."""
     book, jobs = state.gates, []
     for worker_id, agents in book.unjudged.items():
-        for id_ in sorted(agents):
+        for id_ in sorted(agents - book.stuck):
             gate = gate_of(book, book.onboarding.get(id_) or state.agents[id_])
             jobs.append(GateJob(GateJobKind.JUDGE, worker_id, id_, gate))
     jobs += [GateJob(GateJobKind.RELEASE, worker_id) for worker_id in book.held if worker_id not in book.unjudged]

@@ -65,7 +65,7 @@ class SubmissionHooks(RunHelper):
         self._waiting: deque[str] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._threads = CallThreads(_THREADS, "on_unit_submitted")
-        self._retry = Retry(lambda error: None)
+        self._retry = Retry()
         task = run.task_run.config["mephisto"]["task"]
         self._maximum_bonus = float(task.get("maximum_bonus", MAXIMUM_BONUS))
         run.parts.engine.listeners.append(self._on_step)
@@ -85,11 +85,13 @@ class SubmissionHooks(RunHelper):
 
     async def finish(self) -> None:
         """Wait for the calls of a run that is done, but not for ever."""
-        if not self._tasks:
-            return
-        _, left = await asyncio.wait(self._tasks, timeout=TIMEOUT)
-        if left:
-            count = len(left) + len(self._waiting)
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                while self._waiting or self._tasks:
+                    self._call_waiting()
+                    await asyncio.wait(self._tasks)
+        except TimeoutError:
+            count = len(self._tasks) + len(self._waiting)
             text = f"{count} calls had not ended {TIMEOUT:g} seconds after the run was done, and were given up"
             self._run.note_failed_hook(TimeoutError(text))
             self.stop()
@@ -105,7 +107,12 @@ class SubmissionHooks(RunHelper):
             name = f"on_unit_submitted of run {self._run.task_run_id}"
             task = self._supervisor.spawn(name, self._work(), self._run.note_failed_hook)
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            self._call_waiting()  # what came while the task ended, and found its place taken
 
     def _on_step(self, step: Step) -> None:
         self._waiting.extend(unit.agent_id for unit in step.submitted if unit.agent_id is not None)
@@ -121,8 +128,10 @@ class SubmissionHooks(RunHelper):
             # A database that does not answer now is no failure of the hook, which must hear of each answer.
             (row,) = await self._retry.persist(lambda: in_thread(self._read, agent_id))
             unit = SubmittedUnit(row, self._run.parts.engine, self._maximum_bonus)
-            await self._call(unit)
-            await unit.settle()
+            try:
+                await self._call(unit)
+            finally:
+                await unit.settle()  # what was begun before the hook failed is done, too
         except Exception as error:
             failure = repr(error)
             logger.exception("on_unit_submitted failed for agent %s", agent_id)
@@ -256,9 +265,11 @@ class SubmittedUnit:
         return AssignedAgent(self)
 
     async def settle(self) -> None:
-        """Wait for all that was begun; raise what failed. Called by `SubmissionHooks` after the hook."""
-        while self._acts:
-            await self._acts.pop(0)
+        """Wait for all that was begun; raise what failed first. Called by `SubmissionHooks` after the hook."""
+        acts, self._acts = self._acts, []
+        for outcome in await asyncio.gather(*acts, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     def _check_reason(self, reason: str, what: str) -> None:
         if not isinstance(reason, str) or not reason.strip():

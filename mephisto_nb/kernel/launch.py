@@ -12,10 +12,12 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from filelock import FileLock
 from omegaconf import DictConfig
 
 from mephisto_nb._typing import JSONObject
@@ -45,6 +47,7 @@ from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.progress import Progress
+from mephisto_nb.ports.task_runner import TaskRunner
 from mephisto_nb.rules.departures import expire_open
 from mephisto_nb.rules.gates._base import GateRules
 from mephisto_nb.rules.gates.table import check_settings, noted_settings, open_gates
@@ -59,7 +62,7 @@ WRAPPER = "wrap_crowd_source.js"
 logger = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RunPlan:
     """A run that could be launched: its settings, and the plugins made for it."""
 
@@ -81,12 +84,29 @@ class RunPlan:
         own_fields = frozenset(one.name for one in fields(self.blueprint.ArgsClass))
         together = self.blueprint.get_partner_rules() is not None
         check_settings(self.settings.blueprint_args, self.shared_state, own_fields, together=together)
-        for source in self.make_sources().values():
+        for source in self.sources.values():
             source.check(self.blueprint.check_row)
         self.make_architect(directory).assert_task_args()
 
-    def make_sources(self) -> dict[Gate, RowSource]:
-        """Return where the rows of gates come from."""
+    @cached_property
+    def runner(self) -> TaskRunner | None:
+        """The task's own code, if it has any: made once, on the loop that it will run on.
+
+        Raises
+        ------
+        ConfigError
+            It has not what it would be called by.
+        """
+        runner, together = self.blueprint.make_task_runner(), self.blueprint.get_partner_rules() is not None
+        name = "run_assignment" if together else "run_unit"
+        if runner is not None and getattr(type(runner), name) is getattr(TaskRunner, name):
+            who = "several people do an assignment together" if together else "everybody works alone"
+            raise ConfigError(f"{type(runner).__name__} has no {name}, which is called where {who}. Define it.")
+        return runner
+
+    @cached_property
+    def sources(self) -> dict[Gate, RowSource]:
+        """Where the rows of gates come from. The first time blocks: a function of the researcher may make them."""
         return {gate.KIND: source_of(gate) for gate in self.gates.unit_gates}
 
     def config_to_store(self) -> JSONObject:
@@ -115,10 +135,10 @@ class RunPlan:
         )
 
     def build_site(self, directory: Path) -> None:
-        """Write what browsers load; blocks."""
+        """Write what browsers load into the directory of a run that is locked; blocks."""
         site = directory / "site"
         shutil.rmtree(site, ignore_errors=True)
-        site.mkdir(parents=True, mode=0o700)
+        site.mkdir(mode=0o700)
         self.blueprint.build_site(site)
         shutil.copyfile(self.provider.get_wrapper_js_path(), site / WRAPPER)
 
@@ -251,7 +271,7 @@ def _to_state(given: Any) -> SharedTaskState:
 
 #: A launch is checked and stored, gets its page, its router, and is offered to the crowd.
 _STAGES = 4
-_FILE = "link_secret"
+_SECRET_FILE = "link_secret"
 _SECRET = re.compile("[0-9a-f]{64}")
 
 
@@ -259,8 +279,7 @@ _SECRET = re.compile("[0-9a-f]{64}")
 class RunStarter:
     """Starts the runs of one operator.
 
-    `directory` is where the runs' own directories are; `run_class` is what a started run is handed out as;
-    `progress` shows how far a launch is.
+    `directory` is where the runs' own directories are; `progress` shows how far a launch is.
     """
 
     directory: Path
@@ -277,6 +296,7 @@ class RunStarter:
         self.progress(what, 0, _STAGES)
         try:
             await in_thread(plan.check, self._directory_of(task_run_id))
+            _ = plan.runner  # refused here, too, before anything is written
             if settings.task.resume_incomplete_run:
                 return await self._resume(plan)
             async with _undoing() as undo:
@@ -297,7 +317,8 @@ class RunStarter:
         given = replace(given, qualifications=[*given.qualifications, *run.qualifications])
         plan = make_plan(settings_from_dict(run.config), given)
         async with _undoing() as undo:
-            tasks = await self._assemble(run, plan, undo, is_launched=True)
+            lock = _locked(self._directory_of(task_run_id), run, undo)
+            tasks = await self._assemble(run, plan, lock, undo, is_launched=True)
             await tasks.run.parts.architect.revive()
             undo.push_async_callback(tasks.let_go)
             await tasks.start()
@@ -323,9 +344,10 @@ class RunStarter:
     async def _start(self, run: TaskRun, plan: RunPlan, undo: AsyncExitStack, *, reopen: bool = False) -> RunTasks:
         directory, what = self._directory_of(run.task_run_id), f"Launching {run.task_name}"
         self.progress(what, 1, _STAGES)
+        lock = _locked(directory, run, undo)  # before anything of a run is touched that another kernel may drive
         await wholly_in_thread(plan.build_site, directory)
         self.progress(what, 2, _STAGES)
-        tasks = await self._assemble(run, plan, undo, is_launched=False)
+        tasks = await self._assemble(run, plan, lock, undo, is_launched=False)
         parts = tasks.run.parts
         undo.push_async_callback(parts.architect.shutdown)
         url = await parts.architect.deploy(plan.make_router_plan(run.task_run_id, directory))
@@ -369,17 +391,17 @@ class RunStarter:
         await self.writer.call(self.database.runs.add_run, run)
         return run
 
-    async def _assemble(self, run: TaskRun, plan: RunPlan, undo: AsyncExitStack, *, is_launched: bool) -> RunTasks:
+    async def _assemble(
+        self, run: TaskRun, plan: RunPlan, lock: FileLock, undo: AsyncExitStack, *, is_launched: bool
+    ) -> RunTasks:
         """Return the tasks of a run whose parts are all made, each complete; nothing of it is started."""
         run_id, directory, database = run.task_run_id, self._directory_of(run.task_run_id), self.database
-        lock = take_lock(directory, run)
-        undo.callback(lock.release)
         plan.provider.take_run_secret(await in_thread(keep_run_secret, directory))
         function = async_hook_of(plan.shared_state)
         hook = None if function is None else CanDoUnitHook()
         engine = RunEngine(run_id, plan.make_rules(hook), database, self.writer, self.clock)
         await engine.load()
-        runner, transcripts = plan.blueprint.make_task_runner(), Transcripts(run_id, database)
+        runner, transcripts = plan.runner, Transcripts(run_id, database)
         data, agents = AgentData(plan.blueprint, runner, transcripts), AgentsAtWork()
         pool = WorkerPool(run_id, plan.provider, database, data, hook)
         architect = plan.make_architect(directory)
@@ -416,11 +438,11 @@ class RunStarter:
         if plan.shared_state.on_unit_submitted is not None:
             helpers.append(SubmissionHooks(live, self.supervisor, plan.shared_state.on_unit_submitted))
         if function is not None and hook is not None:
-            helpers.append(CanDoUnitCalls(function, hook, pool, engine, self.supervisor, database))
-        judges = Judges(plan.gates, plan.blueprint.get_answer)
-        helpers.append(GateWorker(engine, pool, self.supervisor, database, judges, plan.make_sources()))
+            helpers.append(CanDoUnitCalls(function, hook, pool, engine, self.supervisor, database, tally.note_failure))
+        judges, sources = Judges(plan.gates, plan.blueprint.get_answer), await in_thread(lambda: plan.sources)
+        helpers.append(GateWorker(engine, pool, self.supervisor, database, judges, sources, tally.note_failure))
         if runner is not None:
-            made_of = (agents, runner, plan.blueprint, data.init_data, transcripts)
+            made_of = (agents, runner, plan.blueprint, data.init_data, transcripts, tally.note_failure)
             # Started first: those who are at work already wait for nothing else.
             helpers.insert(0, TaskCode(engine, link.send_live_update, self.supervisor, *made_of))
         return RunTasks(live, self.supervisor, lock, helpers)
@@ -435,13 +457,20 @@ def keep_run_secret(directory: Path) -> Secret:
     It is made at the launch, and the same ever after: links that were sent go on to work once the kernel was
     restarted, or the run resumed.
     """
-    path = directory / _FILE
+    path = directory / _SECRET_FILE
     # Anything else than what is written here would be a secret that others can guess.
     if path.exists() and _SECRET.fullmatch(text := path.read_text("ascii", "replace")):
         return Secret(text)
     secret = secrets.token_hex(32)
     write_private(path, secret)
     return Secret(secret)
+
+
+def _locked(directory: Path, run: TaskRun, undo: AsyncExitStack) -> FileLock:
+    """Return the lock of a run, taken, and given back if its start fails. Raises `LaunchError`, `RunBusyError`."""
+    lock = take_lock(directory, run)
+    undo.callback(lock.release)
+    return lock
 
 
 @asynccontextmanager

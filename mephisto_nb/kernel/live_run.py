@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ClosedError, RunFailedError
 from mephisto_nb.kernel.writer import DatabaseWriter
+from mephisto_nb.model.changes import AddAgent
 from mephisto_nb.model.records import AS_LAUNCHED, PAGE_ERROR, Steering, TaskRun, own_data_of
 from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
 from mephisto_nb.ports.architect import Architect
@@ -24,6 +25,8 @@ from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.progress import Progress, Troubles
 from mephisto_nb.rules.step import Step
+from mephisto_nb.utils.logging import tell
+from mephisto_nb.utils.user_code import describe
 
 if TYPE_CHECKING:
     from mephisto_nb.kernel.client_io_handler import ClientIOHandler
@@ -65,6 +68,11 @@ _REMEMBERED = 1000
 _OF_THE_OFFER = "no_available_units"
 #: Refusals that hold only within the limits that were in force then.
 _OF_THE_LIMITS = "max_for_task"
+#: What to do about a failure that nobody foresaw.
+_REMEDY = (
+    "The log has the traceback. Somebody may wait for what it was to do: await operator.detach(), and take the run up "
+    "by operator.reconnect(...) of a new one, which does it again."
+)
 
 
 @dataclass(slots=True)
@@ -103,7 +111,7 @@ class LiveRun:
         self.failed_hooks: list[Exception] = []
         #: Called when something happens to the run beside its steps: it failed, ended, or is driven no longer.
         self.listeners: list[Callable[[], None]] = []
-        #: Set when the run is over, and its router was told so.
+        #: Set when the run is over: its router was told so, and the database has it. Never set for one that is let go.
         self.over = asyncio.Event()
         #: Set when the last unit has come to its end.
         self.done = asyncio.Event()
@@ -220,23 +228,19 @@ class LiveRun:
             self.failure = error
         self.done.set()
         self.released.set()
-        self._notify()
+        tell(self.listeners)
 
     def note_failed_hook(self, error: Exception) -> None:
         """Note that the researcher's `on_unit_submitted` raised; the run goes on."""
         self.failed_hooks.append(error)
-        self._notify()
+        tell(self.listeners)
 
     def let_go(self) -> None:
         """Note that this kernel drives the run no longer."""
         self.is_driven = False
         self.done.set()
         self.released.set()
-        self._notify()
-
-    def _notify(self) -> None:
-        for listener in list(self.listeners):
-            listener()
+        tell(self.listeners)
 
 
 @dataclass(slots=True)
@@ -269,10 +273,18 @@ class RunTally:
         """Take note of how many assignments there are, of how many. Called by the `TaskLauncher`."""
         self.created = count, total
 
+    def note_failure(self, error: Exception) -> None:
+        """Take note of a task beside the run's steps that failed unforeseen. Called by the `Supervisor`."""
+        if isinstance(error, ClosedError):
+            return  # the run is no longer driven from here
+        self.noted.note(
+            f"Something failed beside the run, which goes on: {describe(error)}. {_REMEDY}", "the machinery"
+        )
+
     def note(self, step: Step) -> None:
         """Take note of a step. Called by the engine once it is committed."""
         on_offer, steering = step.state.counts[UnitStatus.LAUNCHED], step.state.steering
-        if step.started:
+        if any(isinstance(change, AddAgent) for change in step.changes.changes):
             self.turned_away.clear()
             self.last_arrival_at = step.now
         elif self.turned_away and on_offer > self._on_offer:

@@ -94,6 +94,11 @@ class RunTasks:
         # Not among the tasks that it ends itself.
         self._supervisor.spawn(f"keeper of run {self.run.task_run_id}", self._wind_up(), self._failed)
 
+    @property
+    def has_lock(self) -> bool:
+        """Whether the run's lock is held here, so that no other kernel drives it."""
+        return self._lock.is_locked
+
     async def let_go(self) -> None:
         """Stop driving the run, which stays as it is; its router goes on."""
         self._stop()
@@ -162,11 +167,11 @@ class RunTasks:
                 await self._end_offer()
             finally:
                 await engine.do(lambda step: step.end_run(step.state.closing or "all units are done"), retry=True)
+                self.run.over.set()
         except Exception as error:
             self.run.fail(error)
             raise
         finally:
-            self.run.over.set()
             await self.let_go()
 
     async def _finish_helpers(self) -> None:

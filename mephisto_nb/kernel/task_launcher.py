@@ -78,7 +78,7 @@ class TaskLauncher:
         Called by a launch for the first ones, so that data that cannot be read fail the launch and not the run; then by
         `run` for all others.
         """
-        while self._skip:
+        while self._skip > 0:
             skipped, is_last = await self._draw(self._skip)
             self._skip = 0 if is_last else self._skip - len(skipped)
         chunk, is_last = await self._draw(_num_wanted(self._engine.state) if self._is_lazy else CHUNK)
@@ -147,7 +147,8 @@ class TaskLauncher:
         """Draw `wanted` units, but let what there is not wait for what is slow to come."""
         drawn: list[InitializationData] = []
         until = time.monotonic() + DRAWING
-        while sum(len(item.unit_data) for item in drawn) < wanted:
+        # Those that are skipped are counted by assignments, of which a blueprint may make some without any unit.
+        while max(len(drawn), sum(len(item.unit_data) for item in drawn)) < wanted:
             self._coming = self._coming or asyncio.ensure_future(self._next())
             left = max(0.0, until - time.monotonic()) if drawn else None
             if not (await asyncio.wait({self._coming}, timeout=left))[0]:

@@ -18,10 +18,10 @@ from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.crowd_provider import CrowdProvider, Identity
 from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.task_runner import TaskRunner
-from mephisto_nb.rules.arrivals import Arrival, Held, Outcome, answer, arrive
+from mephisto_nb.rules.arrivals import Arrival, Held, Outcome, answer, arrive, release
 from mephisto_nb.rules.departures import leave, pass_time
 from mephisto_nb.rules.eligibility import Refusal, RefusalCode
-from mephisto_nb.rules.gates.verdicts import hand_in
+from mephisto_nb.rules.gates.verdicts import Supply, hand_in
 from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.submissions import submit
 from mephisto_nb.utils.logging import get_logger
@@ -125,6 +125,13 @@ class WorkerPool:
         if self._can_do_unit is not None:
             self._can_do_unit.begin()
         self.answer(step, arrival, arrive(step, arrival))
+
+    def release(self, step: Step, worker_id: str, facts: WorkerFacts, supply: Supply) -> None:
+        """Decide about the pages of a worker that wait, and answer those that wait no longer; `supply` is used up."""
+        if self._can_do_unit is not None:
+            self._can_do_unit.begin()
+        for held, outcome in release(step, worker_id, facts, supply):
+            self.answer(step, held, outcome)
 
     def register_agent_from_onboarding(self, step: Step, agent_id: str, data: JSONObject, received_at: float) -> None:
         """Keep what a worker handed in at the end of the introduction; once it is judged they get their unit."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from mephisto_nb.errors import ClosedError, DatabaseError
 from mephisto_nb.model.changes import Changes
-from mephisto_nb.utils.logging import get_logger
+from mephisto_nb.utils.logging import get_logger, tell
 
 if TYPE_CHECKING:
     from mephisto_nb.ports.database import Database
@@ -99,12 +99,12 @@ class DatabaseWriter:
             The database could not be written; nothing of the step was.
         """
         await self._put(changes)
-        _tell(self.listeners, changes)
+        tell(self.listeners, changes)
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a writing method of the database in the writer's thread."""
         result: T = await self._put(lambda: function(*args, **kwargs))
-        _tell(self.call_listeners)
+        tell(self.call_listeners)
         return result
 
     def close(self) -> None:
@@ -155,14 +155,6 @@ class DatabaseWriter:
             job.settle(None, error)
 
 
-def _tell(listeners: Sequence[Callable[..., None]], *told: Changes) -> None:
-    for listener in list(listeners):
-        try:
-            listener(*told)
-        except Exception:
-            logger.exception("somebody could not be told of what was written")
-
-
 def _call(job: _Job, function: Callable[[], Any]) -> None:
     try:
         result = function()
@@ -179,13 +171,15 @@ FIRST, MOST = 0.25, 15.0
 class Retry:
     """Tries again after longer and longer pauses, and says what is wrong meanwhile.
 
+    Any number of tasks may call `persist` at once, each with pauses of its own; `pause` and `reset` are for one.
+
     Parameters
     ----------
     on_pause
         Called with what is wrong before each pause, to tell those who will not wait.
     """
 
-    def __init__(self, on_pause: Callable[[Exception], None]) -> None:
+    def __init__(self, on_pause: Callable[[Exception], None] = lambda error: None) -> None:
         self._on_pause = on_pause
         #: Why nothing can be stored, if so.
         self.trouble: str | None = None
@@ -193,19 +187,25 @@ class Retry:
 
     async def persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Try until the database is there."""
+        pause = 0.0
         while True:
             try:
                 return await attempt()
             except DatabaseError as error:
-                await self.pause(error)
+                pause = await self._wait(error, pause)
 
     async def pause(self, error: Exception) -> None:
-        """Wait a while, after a failure."""
-        self._pause = min(MOST, 2 * self._pause) or FIRST
+        """Wait a while, after a failure: longer each time, until `reset`."""
+        self._pause = await self._wait(error, self._pause)
+
+    async def _wait(self, error: Exception, last: float) -> float:
+        """Wait for longer than the last time; return for how long."""
+        pause = min(MOST, 2 * last) or FIRST
         self.trouble = f"The database does not answer; workers' answers wait safely in the router. {error}"
         logger.warning("%s", self.trouble)
         self._on_pause(error)
-        await asyncio.sleep(self._pause)
+        await asyncio.sleep(pause)
+        return pause
 
     def reset(self) -> None:
         """Note that the database is there, and takes what it is given."""

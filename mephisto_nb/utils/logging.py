@@ -3,6 +3,8 @@
 Loggers hang below ``mephisto_nb``. Importing installs no handler and touches no other logger: until
 `set_mephisto_log_level` is called, warnings and errors alone are shown, and whoever configures logging gets our
 records like any other's.
+
+Tells listeners of what has happened; one that fails is logged, and harms nobody.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import re
 import sys
 import textwrap
 import threading
+from collections.abc import Callable, Iterable
 
 from mephisto_nb.errors import ConfigError
 
@@ -109,6 +112,16 @@ _warned: set[tuple[str, str]] = set()
 _warned_lock = threading.Lock()
 
 
+def tell(listeners: Iterable[Callable[..., object]], *told: object) -> None:
+    """Call each listener with what is told. What one raises is logged, and keeps neither others nor the caller."""
+    for listener in list(listeners):  # a listener may remove itself
+        try:
+            listener(*told)
+        except Exception:
+            name = getattr(listener, "__qualname__", type(listener).__qualname__)
+            _logger.exception("%s failed on what it was told", name)
+
+
 class _NotebookHandler(logging.Handler):
     """Writes to whatever stderr is now, for a kernel swaps it; silent where the root logger has handlers of its own."""
 
@@ -136,3 +149,6 @@ def _neutralise_record(record: logging.LogRecord) -> bool:
 
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode()
+
+
+_logger = get_logger(__name__)

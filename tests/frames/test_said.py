@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from mephisto_nb.errors import NotFoundError
+from mephisto_nb.errors import NotFoundError, WorldError
 from mephisto_nb.frames.run_frames import METADATA_COLUMNS, REQUEST_COLUMNS, add_tips, metadata_frame, requests_frame
 
 HOSTILE = "<script>alert(1)</script>\ud800"
@@ -119,3 +121,33 @@ def test_what_is_no_tip_is_not_offered(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="no tip '1-0' in this run"):
         add_tips(tmp_path / "tips.csv", metadata, ["1-0"])
     assert not (tmp_path / "tips.csv").exists()
+
+
+def tips_of(directory: Path) -> tuple[Path, pd.DataFrame]:
+    """Return a file of tips, and metadata that holds one more."""
+    path = directory / "tips.csv"
+    path.write_text("header,text\nZoom,in\n", encoding="utf-8")
+    return path, frame(sent({"tips": {"type": "tips", "text": "Save often"}}))
+
+
+def test_tips_that_cannot_be_written_leave_those_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError("no space left")
+
+    path, metadata = tips_of(tmp_path)
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(WorldError, match="no space left"):
+        add_tips(path, metadata, ["1-0"])
+    assert [file.name for file in tmp_path.iterdir()] == ["tips.csv"]
+    assert pd.read_csv(path)["text"].tolist() == ["in"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights of files are POSIX's")
+def test_a_file_of_tips_keeps_its_rights_and_a_link_stays_one(tmp_path: Path) -> None:
+    path, metadata = tips_of(tmp_path)
+    path.chmod(0o644)
+    link = tmp_path / "link.csv"
+    link.symlink_to(path)
+    add_tips(link, metadata, ["1-0"])
+    assert (link.is_symlink(), stat.S_IMODE(path.stat().st_mode)) == (True, 0o644)
+    assert pd.read_csv(path)["text"].tolist() == ["in", "Save often"]

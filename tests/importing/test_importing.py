@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mephisto_nb.errors import ConfigError, UsageError
+from mephisto_nb.errors import ConfigError, UsageError, WorldError
+from mephisto_nb.importing.importer import Importer
 from mephisto_nb.importing.old_mephisto import OldMephisto
 from mephisto_nb.importing.run_transfer import REPORT_COLUMNS
 from mephisto_nb.model.states import AGENT_OF_DECIDED, AgentStatus, UnitStatus
@@ -361,3 +362,17 @@ async def test_what_1x_paid_stands_in_the_books(operator: Operator, tmp_path: Pa
     spent = imported.payments().groupby("status")["amount"].sum()
     assert spent.to_dict() == pytest.approx({"sent": 2.2, "owed": 0.4})
     assert watch(run_of(operator, "moods")).state()["money"]["spent"] == pytest.approx(2.6)
+
+
+async def test_a_file_that_cannot_be_copied_is_told_and_the_bar_ends(
+    operator: Operator, old: OldDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError("no space left")
+
+    shown: list[tuple[int, int]] = []
+    kept, runs = operator._runs, tmp_path / "runs"
+    monkeypatch.setattr("shutil.copyfile", full)
+    with pytest.raises(WorldError, match="no space left"):
+        await Importer(kept.database, kept.writer, runs, lambda *now: shown.append(now[1:])).import_mephisto(old.root)
+    assert shown[-1] == (3, 3)

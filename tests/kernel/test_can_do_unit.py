@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from mephisto_nb.errors import DatabaseError
 from mephisto_nb.kernel import can_do_unit
+from mephisto_nb.kernel.worker_pool import WorkerPool
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
 from mephisto_nb.run import TaskRun
-from tests.inside import parts_of
+from tests.inside import frames_of, parts_of
 from tests.kernel.runs import crowd_of, launch, rows, take
 
 
@@ -172,3 +174,41 @@ async def test_the_introduction_is_for_workers_whom_a_unit_would_suit(
     assert asked == [("bob", first), ("bob", second), *[("ann", first), ("ann", second)] * 2]
     assert run.gates()["worker_name"].tolist() == ["ann"]
     assert why(run) == [can_do_unit.ASKED, can_do_unit.ANSWERED] * 3
+
+
+async def test_a_step_that_is_done_again_asks_once(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    async def yes(worker: Any, unit: Any) -> bool:
+        asked.append(worker.worker_name)
+        return True
+
+    def apply(steps: Any) -> Any:
+        if not failed and any(event.why == can_do_unit.ASKED for step in steps for event in step.events):
+            failed.append(True)
+            return [DatabaseError("locked")] * len(steps)
+        return real(steps)
+
+    run, failed = await launch_with(operator, yes), list[bool]()
+    database = frames_of(run).database
+    real = database.apply
+    monkeypatch.setattr(database, "apply", apply)
+    async with crowd_of(run.url) as worker:
+        await take(worker("ann"))
+    await parts_of(run).engine.do(lambda step: None)
+    assert (failed, asked) == ([True], ["ann"])
+
+
+async def test_a_failure_of_ours_leaves_no_page_waiting(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def yes(worker: Any, unit: Any) -> bool:
+        return True
+
+    async def fail(self: WorkerPool, worker_name: str) -> Any:
+        raise ZeroDivisionError("our own mistake")
+
+    monkeypatch.setattr(WorkerPool, "look_up", fail)
+    run = await launch_with(operator, yes)
+    async with crowd_of(run.url) as worker, asyncio.timeout(20):
+        assert (await worker("ann").register())["failure_code"] == "bad_registration"
+    await parts_of(run).engine.do(lambda step: None)
+    assert "our own mistake" in "".join(run.attention)

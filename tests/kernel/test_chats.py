@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mephisto_nb.errors import ConfigError, PartnerLeftError
+from mephisto_nb.kernel.talk import task_code
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
 from mephisto_nb.ports.task_runner import Bot
@@ -229,6 +230,7 @@ async def test_code_that_fails_for_one_who_works_alone_calls_for_attention(opera
     async with crowd_of(run.url) as worker:
         await talk(worker("ann"), count_to(2, "ann"))
     assert run.attention[0].startswith("The task's code failed: ZeroDivisionError('a bug') in fails (line ")
+    assert parts_of(run).link._agents.get(run.agents()["agent_id"].item()) is None
 
 
 async def test_a_failing_program_is_asked_again_before_it_counts_as_silent(operator: Operator, caplog) -> None:
@@ -492,3 +494,30 @@ async def test_a_program_may_give_more_than_text(operator: Operator) -> None:
     run = await launch_chat(operator, [{}], blueprint={"num_turns": 1, "units_per_assignment": 1}, bot=bot)
     async with crowd_of(run.url) as worker:
         assert (await talk(worker("ann"), count_to(1, "ann")))[0] == "done"
+
+
+async def test_who_comes_to_wait_for_a_partner_has_arrived(operator: Operator) -> None:
+    run = await launch_chat(operator, blueprint={"units_per_assignment": 2})
+    tally = parts_of(run).tally
+    tally.turned_away["cyd"] = "max_for_task"
+    async with crowd_of(run.url) as worker:
+        await asyncio.gather(*(worker(name).register() for name in ("ann", "bob")))
+    assert (tally.last_arrival_at is None, dict(tally.turned_away)) == (False, {})
+
+
+async def test_a_failure_of_ours_beside_task_code_is_told(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing(data: Any, agent: Any) -> None:
+        """End at once."""
+
+    def fail(step: Any, agent_id: str) -> None:
+        reached.set()
+        raise ZeroDivisionError("our own mistake")
+
+    reached = asyncio.Event()
+    monkeypatch.setattr(task_code, "_await_submission", fail)
+    run = await launch_chat(operator, blueprint={"units_per_assignment": 1}, conversation=nothing)
+    async with crowd_of(run.url) as worker:
+        await worker("ann").register()
+        await reached.wait()
+    await parts_of(run).engine.do(lambda step: None)
+    assert "our own mistake" in "".join(run.attention)

@@ -172,3 +172,9 @@ def test_a_data_directory_that_cannot_be_made_is_told(home: Path) -> None:
     (home / "file").write_text("")
     with pytest.raises(WorldError, match="cannot be made"):
         get_data_directory(home / "file" / "data", create=True)
+
+
+def test_a_lock_that_cannot_be_made_is_told() -> None:
+    Path(f"{write_file('')}.lock").mkdir()
+    with pytest.raises(WorldError, match="cannot be locked"):
+        add_config_arg("core", "key", 1)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -11,6 +14,7 @@ import pytest
 
 from mephisto_nb.errors import RunFailedError
 from mephisto_nb.kernel import task_launcher
+from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.operator import Operator
 from mephisto_nb.rules.run_state import RunState
@@ -18,6 +22,7 @@ from mephisto_nb.rules.step import Step
 from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.page_client import PageClient
 from mephisto_nb.testing.simulated_workers import SimulatedWorker, simulate_workers
+from mephisto_nb.utils.user_code import in_own_thread
 from tests.inside import parts_of
 from tests.kernel.runs import crowd_of, launch, rows, take, work_to_the_end
 
@@ -196,3 +201,27 @@ async def test_a_generator_of_a_reconnected_run_goes_on_where_it_was(
     again = await make_operator().reconnect(run.task_run_id, shared)
     await work_to_the_end(again)
     assert indexes(again) == list(range(12))
+
+
+async def test_rows_that_block_for_ever_take_no_thread_that_others_need(operator: Operator) -> None:
+    reached, go_on = threading.Event(), threading.Event()
+
+    def blocking() -> Iterator[dict[str, Any]]:
+        yield {}
+        reached.set()
+        go_on.wait(60)
+
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    run = await launch(operator, blocking())
+    async with asyncio.timeout(20):
+        await in_own_thread(reached.wait)
+        assert await asyncio.to_thread(lambda: run.counts) == {"launched": 1}
+    go_on.set()
+
+
+async def test_what_is_skipped_is_counted_by_assignments() -> None:
+    empty = InitializationData({}, [])
+    engine: Any = SimpleNamespace(state=SimpleNamespace(num_assignments=3), do=None)
+    launcher = task_launcher.TaskLauncher(engine, engine, iter([empty] * 5))
+    skipped, is_last = await launcher._draw(3)
+    assert (len(skipped), is_last) == (3, False)

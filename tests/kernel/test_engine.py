@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -33,8 +33,8 @@ class Fragile:
         self.writes_failing = 0
         self.commits_first = False
         self.failed, self.waiting = asyncio.Event(), asyncio.Event()
-        self._pause = writer.Retry.pause
-        monkeypatch.setattr(writer.Retry, "pause", lambda *args: self.pause(*args))
+        self._wait = writer.Retry._wait
+        monkeypatch.setattr(writer.Retry, "_wait", lambda *args: self.wait(*args))
         monkeypatch.setattr(database, "apply", self.apply)
         monkeypatch.setattr(database.runs, "load_run", self.load_run)
 
@@ -52,9 +52,9 @@ class Fragile:
             raise DatabaseError("the disk is gone")
         return self._load_run(task_run_id)
 
-    async def pause(self, waiting: writer.Retry, error: Exception) -> None:
+    async def wait(self, waiting: writer.Retry, error: Exception, last: float) -> float:
         self.waiting.set()
-        await self._pause(waiting, error)
+        return await self._wait(waiting, error, last)
 
     def fail(self, *, reads: bool = False) -> None:
         self.writes_failing, self.reads_fail = 1_000_000, reads
@@ -259,3 +259,25 @@ async def test_who_waits_for_a_run_that_is_let_go_of_is_told(operator: Operator)
 
 async def _waits_for_ever(run: TaskRun) -> None:
     await parts_of(run).engine.wait_until(lambda state: False)
+
+
+async def test_an_outage_that_is_over_makes_no_later_pause_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    def fails(times: int) -> Callable[[], Awaitable[None]]:
+        left = [DatabaseError("locked")] * times
+
+        async def attempt() -> None:
+            if left:
+                raise left.pop()
+
+        return attempt
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    retry = writer.Retry()
+    await retry.persist(fails(3))
+    await retry.persist(fails(1))
+    assert pauses == [0.25, 0.5, 1.0, 0.25]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -10,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from mephisto_nb.architects import local
 from mephisto_nb.architects.local import LocalArchitect
 from mephisto_nb.blueprints.mock import MockBlueprint
-from mephisto_nb.errors import LaunchError
+from mephisto_nb.errors import ConfigError, LaunchError, RunBusyError
+from mephisto_nb.model.task_run_args import PartnerRules
 from mephisto_nb.operator import Operator
 from mephisto_nb.providers.link import LinkProvider
+from mephisto_nb.run import TaskRun
 from tests.kernel.runs import launch, nothing_is_left, run_directories
 
 
@@ -194,3 +198,49 @@ async def test_another_launch_goes_on_while_one_fails(
     assert not isinstance(good, BaseException)
     assert [path.name for path in run_directories(data_dir)] == [good.task_run_id]
     assert operator.get_running_task_runs() == [good]
+
+
+async def ended_with_work_left(operator: Operator) -> TaskRun:
+    """Return a run that has ended, and could be resumed."""
+    run = await launch(operator, [{}, {}])
+    await run.force_shutdown()
+    return run
+
+
+async def test_a_resumed_run_that_another_kernel_drives_keeps_its_site(operator: Operator, data_dir: Path) -> None:
+    run = await ended_with_work_left(operator)
+    directory = data_dir / "runs" / run.task_run_id
+    mark = directory / "site" / "of the other kernel"
+    mark.write_text("here")
+    with FileLock(directory / "operator.lock"), pytest.raises(RunBusyError):
+        await launch(operator, [{}, {}], resume_incomplete_run=True)
+    assert mark.exists()
+
+
+async def test_a_run_without_its_directory_is_not_resumed(operator: Operator, data_dir: Path) -> None:
+    run = await ended_with_work_left(operator)
+    shutil.rmtree(data_dir / "runs" / run.task_run_id)
+    with pytest.raises(LaunchError, match="no directory"):
+        await launch(operator, [{}, {}], resume_incomplete_run=True)
+    assert run_directories(data_dir) == []
+
+
+async def test_rows_of_gates_are_made_once_and_away_from_the_loop(operator: Operator) -> None:
+    made_in: list[threading.Thread] = []
+
+    def make() -> Iterator[dict[str, Any]]:
+        made_in.append(threading.current_thread())
+        return iter([])
+
+    shared = {"screening_data_factory": make, "judge_screening": lambda answer, row: True}
+    await launch(operator, [{}], shared=shared, blueprint={"use_screening_task": True})
+    assert [thread is threading.main_thread() for thread in made_in] == [False]
+
+
+async def test_code_that_lacks_what_it_is_called_by_is_refused(
+    operator: Operator, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MockBlueprint, "get_partner_rules", lambda self: PartnerRules())
+    with pytest.raises(ConfigError, match="EchoRunner has no run_assignment"):
+        await launch(operator, blueprint={"run_live": True, "units_per_assignment": 2})
+    assert nothing_is_left(data_dir)

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from mephisto_nb.config.hydra_config import compose
 from mephisto_nb.errors import DatabaseError
+from mephisto_nb.kernel import gates
+from mephisto_nb.kernel.gates import RowSource, make_row
 from mephisto_nb.model.gates import GateFinding
+from mephisto_nb.model.records import Worker
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
 from mephisto_nb.rules.gates._base import AnswerCheck, SentAnswer
@@ -20,6 +28,7 @@ from mephisto_nb.rules.gates.table import GATES
 from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.simulated_workers import SimulatedWorker, simulate_workers
+from mephisto_nb.utils.user_code import in_own_thread
 from tests.inside import frames_of, live_of, parts_of
 from tests.kernel.runs import ABOUT, crowd_of, launch, rows, take
 
@@ -413,3 +422,71 @@ async def test_checks_that_are_judged_later_come_with_the_others(operator: Opera
         ("bob", "shouting"): True, ("bob", "attention"): False,
         ("eve", "shouting"): False,
     }  # fmt: skip
+
+
+# -- where rows come from --------------------------------------------------------------------------------------
+
+
+def drawing(rows: Iterator[dict[str, Any]]) -> Callable[..., Any]:
+    """Return what finds a row among those that are drawn: the numbers that a worker has seen give the next number."""
+    gate: Any = SimpleNamespace(answers=(), OTHER="screening_data_factory", NAME="screening")
+    source, worker = RowSource(gate, drawn=rows), Worker("w1", "ann", "link")
+
+    async def find(*seen: int) -> int | None:
+        keys = {make_row({"n": n}, (), "a row").key for n in seen}
+        row = await source.find(worker, keys)
+        return None if row is None else row.row["n"]  # type: ignore[return-value]
+
+    return find
+
+
+def numbers(count: int) -> Iterator[dict[str, Any]]:
+    return ({"n": n} for n in range(count))
+
+
+async def test_a_row_that_one_worker_has_seen_is_kept_for_others() -> None:
+    find = drawing(numbers(3))
+    assert [await find(0), await find(0), await find(), await find()] == [1, 2, 0, None]
+
+
+async def test_a_source_that_repeats_what_a_worker_has_seen_ends() -> None:
+    find = drawing(itertools.cycle(numbers(2)))
+    async with asyncio.timeout(10):
+        assert [await find(0, 1), await find(0), await find(0, 1)] == [None, 1, None]
+
+
+async def test_two_who_need_a_row_at_once_get_one_each() -> None:
+    inside, go_on = threading.Event(), threading.Event()
+
+    def slow() -> Iterator[dict[str, Any]]:
+        for row in numbers(2):
+            inside.set()
+            go_on.wait(20)
+            yield row
+
+    find = drawing(slow())
+    both = [asyncio.create_task(find()) for _ in range(2)]
+    await in_own_thread(inside.wait)
+    await in_own_thread(lambda: None)  # by now the other has asked, too
+    go_on.set()
+    assert sorted(await asyncio.gather(*both)) == [0, 1]
+
+
+def test_what_a_frame_lacks_is_null_in_a_row() -> None:
+    row = make_row({"text": pd.NA, "at": pd.NaT, "n": np.int64(3)}, (), "row 1 of golds")
+    assert row.row == {"text": None, "at": None, "n": 3}
+
+
+async def test_a_failure_of_ours_leaves_no_answer_without_its_verdict(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise ZeroDivisionError("our own mistake")
+
+    run = await launch(operator, rows(2), blueprint=TRAINED, shared={"validate_onboarding": lambda data: True})
+    async with crowd_of(run.url) as worker, asyncio.timeout(20):
+        with monkeypatch.context() as patch:
+            patch.setattr(gates, "conclude", fail)
+            assert (await introduce(worker("ann"), {}))["failure_code"] == "bad_registration"
+        assert "our own mistake" in "".join(run.attention)
+        assert (await worker("ann").register())["init_task_data"] == {"text": "text 0"}

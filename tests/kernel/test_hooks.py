@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mephisto_nb.errors import ConfigError, DatabaseError
 from mephisto_nb.kernel import hooks
+from mephisto_nb.kernel.run_tasks import Supervisor
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
 from mephisto_nb.run import TaskRun
@@ -241,3 +243,40 @@ async def test_a_database_that_does_not_answer_for_a_moment_costs_no_call(
     await simulate_workers(run.url, lambda data: data, num_workers=1)
     await run.completed()
     assert (len(told), live_of(run).failed_hooks) == (1, [])
+
+
+async def test_an_answer_that_comes_as_a_call_ends_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    async def tell(self: hooks.SubmissionHooks, agent_id: str) -> None:
+        told.append(agent_id)
+        if agent_id == "first":  # it is published before the end of this call is known
+            asyncio.get_running_loop().call_soon(helper._on_step, submitted("second"))
+
+    def submitted(agent_id: str) -> Any:
+        return SimpleNamespace(submitted=[SimpleNamespace(agent_id=agent_id)])
+
+    monkeypatch.setattr(hooks, "_AT_ONCE", 1)
+    monkeypatch.setattr(hooks.SubmissionHooks, "_tell", tell)
+    run: Any = SimpleNamespace(task_run_id="run", task_run=SimpleNamespace(config={"mephisto": {"task": {}}}))
+    run.parts, run.note_failed_hook = SimpleNamespace(engine=SimpleNamespace(listeners=[])), print
+    supervisor = Supervisor()
+    await supervisor.start()
+    helper = hooks.SubmissionHooks(run, supervisor, print)
+    helper._on_step(submitted("first"))
+    await asyncio.wait(set(helper._tasks))
+    await helper.finish()
+    assert told == ["first", "second"]
+    await supervisor.close()
+
+
+async def test_what_a_failing_hook_began_is_done_before_it_counts_as_called(operator: Operator) -> None:
+    async def begin_and_fail(unit: Any) -> None:
+        unit.bonus(0.5, "for care")
+        raise ValueError("the hook's own mistake")
+
+    run = await launch_with(operator, begin_and_fail)
+    await answer(run)
+    await live_of(run).over.wait()
+    told = [why for why in run.events()["why"] if why == hooks.CALLED or why.startswith("is owed")]
+    assert [why == hooks.CALLED for why in told] == [False, True]

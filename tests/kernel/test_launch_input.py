@@ -128,3 +128,15 @@ async def test_results_have_their_columns_before_there_are_answers(operator: Ope
     assert [name for name in results if name.startswith("answer.")][: len(names)] == names
     assert operator.get_task_run(run.task_run_id).results()[names[0]].tolist() == []
     await run.force_shutdown()
+
+
+@pytest.mark.parametrize("make", [lambda **kept: mnb.form_task(FORM, **kept), lambda **kept: mnb.chat_task(**kept)])
+def test_settings_of_gates_may_be_given_to_a_task(make: Any) -> None:
+    task = make(data=rows(1), blueprint_args={"minimum_seconds": 3.0}, **TASK)
+    assert task._blueprint.args.minimum_seconds == 3.0
+    assert task.config.mephisto.blueprint.minimum_seconds == 3.0
+
+
+def test_a_task_is_shown_as_its_overrides_say() -> None:
+    task = mnb.chat_task(data=rows(1), overrides=["mephisto.blueprint.units_per_assignment=3"], **TASK)
+    assert "conversations of 3 people" in repr(task)

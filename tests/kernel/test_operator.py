@@ -16,7 +16,7 @@ from mephisto_nb.operator import Operator
 from mephisto_nb.providers.link import LinkProvider
 from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.simulated_workers import simulate_workers
-from tests.inside import live_of, parts_of
+from tests.inside import frames_of, live_of, parts_of
 from tests.kernel.runs import crowd_of, end_routers, has_ended, kill, launch, router_pid, routers_in, rows, take
 
 
@@ -280,3 +280,63 @@ async def test_a_router_that_cannot_be_revived_is_told_of_and_tried_again(
         await worker("ann").submit(await take(worker("ann")), {})
     await run.completed()
     assert run.attention == []
+
+
+async def test_a_display_that_fails_ends_no_run(operator: Operator) -> None:
+    def fail() -> None:
+        raise ValueError("a display's own mistake")
+
+    run = await launch(operator, rows(1))
+    for told in (live_of(run), parts_of(run).link, operator._runs):
+        told.listeners.append(fail)
+    async with crowd_of(run.url) as worker:
+        await worker("ann").submit(await take(worker("ann")), {})
+    await live_of(run).over.wait()
+    await operator.shutdown()
+    assert (run.status, live_of(run).failure) == ("ended", None)
+
+
+async def test_a_listener_that_leaves_hides_no_step_from_the_next(operator: Operator) -> None:
+    heard: list[str] = []
+    engine = parts_of(await launch(operator, rows(1))).engine
+
+    def once(step: object) -> None:
+        engine.listeners.remove(once)
+
+    engine.listeners += [once, lambda step: heard.append("the next")]
+    await engine.do(lambda step: None)
+    assert heard == ["the next"]
+
+
+async def test_a_run_driven_from_here_is_driven_by_no_other_kernel(operator: Operator) -> None:
+    run = await launch(operator, rows(1))
+    assert operator.find_driver(run.task_run_id) is None
+
+
+async def test_a_run_that_cannot_be_ended_is_named_in_the_log(
+    operator: Operator, caplog: pytest.LogCaptureFixture
+) -> None:
+    run, other = await launch(operator, rows(1)), await launch(operator, rows(1))
+    live_of(run).fail(OSError("the disk is gone"))
+    await operator.force_shutdown()
+    (told,) = [message for message in caplog.messages if "did not end" in message]
+    assert (run.task_run_id in told, "operator.reconnect" in told, other.status) == (True, True, "ended")
+
+
+async def test_a_run_let_go_of_while_it_settles_has_not_ended(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settling = asyncio.Event()
+
+    async def hang(timeout: float) -> None:
+        settling.set()
+        await asyncio.Event().wait()
+
+    run = await launch(operator, rows(1))
+    monkeypatch.setattr(parts_of(run).link, "settle", hang)
+    async with crowd_of(run.url) as worker:
+        await worker("ann").submit(await take(worker("ann")), {})
+    await settling.wait()
+    await operator.detach()
+    assert run.status == "detached"
+    assert frames_of(run).database.runs.find_runs(live=True) != []

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.utils.logging import ROOT, get_logger, neutralise, set_mephisto_log_level, warn_once
+from mephisto_nb.utils.logging import ROOT, get_logger, neutralise, set_mephisto_log_level, tell, warn_once
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +81,13 @@ def test_a_warning_is_given_once(caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(3):
         warn_once(get_logger(__name__), "given once")
     assert caplog.messages == ["given once"]
+
+
+def test_who_fails_on_what_is_told_keeps_nobody_from_hearing_it(caplog: pytest.LogCaptureFixture) -> None:
+    heard: list[str] = []
+
+    def fail(what: str) -> None:
+        raise ValueError(what)
+
+    tell([fail, heard.append], "news")
+    assert (heard, "ValueError: news" in caplog.text) == (["news"], True)

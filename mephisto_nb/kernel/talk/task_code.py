@@ -11,7 +11,7 @@ from typing import Any
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ReplayError
 from mephisto_nb.kernel.engine import RunEngine
-from mephisto_nb.kernel.run_tasks import RunHelper, Supervisor
+from mephisto_nb.kernel.run_tasks import OnFailure, RunHelper, Supervisor
 from mephisto_nb.kernel.talk.agents import AgentsAtWork, BotAgent, Group, RunningAgent, Seat, SendLiveUpdate
 from mephisto_nb.kernel.talk.talk import Heard, Talk, Transcripts
 from mephisto_nb.model.changes import AddLiveUpdate
@@ -25,7 +25,10 @@ from mephisto_nb.rules.departures import leave
 from mephisto_nb.rules.run_state import Meeting
 from mephisto_nb.rules.seating import finish, rules_for, tell_who_goes_on
 from mephisto_nb.rules.step import Step
+from mephisto_nb.utils.logging import get_logger
 from mephisto_nb.utils.user_code import describe, no_exit
+
+logger = get_logger(__name__)
 
 #: What the pages of people hear whose task's code has failed: what they have is theirs to send.
 _OVER: JSONObject = {"text": "This has come to its end.", "id": "", "task_data": {"task_done": True}}
@@ -55,6 +58,8 @@ class TaskCode(RunHelper):
         Gives what an agent works on.
     transcripts
         What was said until now.
+    on_failure
+        Hears of what failed unforeseen; what the task's own code raises is told otherwise.
     """
 
     def __init__(
@@ -67,10 +72,11 @@ class TaskCode(RunHelper):
         blueprint: Blueprint[Any],
         init_data: Callable[[Step, Agent], JSON],
         transcripts: Transcripts,
+        on_failure: OnFailure,
     ) -> None:
         self._engine, self._send_live_update, self._supervisor = engine, send_live_update, supervisor
         self._runner, self._blueprint, self._init_data = runner, blueprint, init_data
-        self._agents, self._transcripts = agents, transcripts
+        self._agents, self._transcripts, self._on_failure = agents, transcripts, on_failure
         #: By agent, or by assignment for those who are together.
         self._companies: dict[str, _Company] = {}
         engine.listeners.append(self._on_step)
@@ -170,13 +176,14 @@ class TaskCode(RunHelper):
             with no_exit("the task's code"):
                 await self._runner.run_unit(init_data, agent)
         except ReplayError as error:
+            logger.exception("task code of agent %s failed", agent_id)
             await self._engine.do(partial(_fail, agent_ids=[agent_id], why=_why(error)), retry=True)
             await self._engine.do(partial(_await_submission, agent_id=agent_id), retry=True)
-            raise
         except Exception as error:
+            logger.exception("task code of agent %s failed", agent_id)
             self._companies.pop(agent_id, None)  # or else the agent's end would cancel this very task
+            self._agents.remove(agent_id)
             await self._engine.do(partial(_fail_alone, agent_id=agent_id, why=_why(error)), retry=True)
-            raise
         else:
             await self._engine.do(partial(_await_submission, agent_id=agent_id), retry=True)
 
@@ -222,7 +229,7 @@ class TaskCode(RunHelper):
         name = f"farewell of agent {agent.agent_id}"
         if company := self._companies.get(assignment_id):
             work = _tell_others(self._engine, agent.agent_id, agent.talk.heard_out(agent.agent_id))
-            company.farewells.append(self._supervisor.spawn(name, work, lambda error: None))
+            company.farewells.append(self._supervisor.spawn(name, work, self._on_failure))
 
     async def _accompany_all(self, assignment_id: str, agents: Group, init_data: Any) -> None:
         ids = [agent.agent_id for agent in agents if isinstance(agent, RunningAgent)]
@@ -230,8 +237,8 @@ class TaskCode(RunHelper):
             with no_exit("the task's code"):
                 await self._runner.run_assignment(init_data, agents)
         except Exception as error:
+            logger.exception("task code of assignment %s failed", assignment_id)
             await self._engine.do(partial(_fail, agent_ids=ids, why=_why(error)), retry=True)
-            raise
         finally:
             await agents.close()
             if self._is_current(assignment_id):
@@ -245,7 +252,7 @@ class TaskCode(RunHelper):
     def _enter(self, key: str, agents: dict[str, RunningAgent], work: Any, what: str) -> None:
         company = self._companies[key] = _Company(agents)
         self._agents.add(agents)
-        company.task = self._supervisor.spawn(f"task code of {what}", work, lambda error: None)
+        company.task = self._supervisor.spawn(f"task code of {what}", work, self._on_failure)
 
     def _name(self, seat: int, data: JSON) -> str:
         return self._blueprint.get_agent_name(seat, _object(data))
