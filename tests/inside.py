@@ -17,6 +17,7 @@ from mephisto_nb.display.progress import showing_runs as show_in_terminal
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.live_run import LiveRun, RunParts
 from mephisto_nb.operator import Operator
+from mephisto_nb.people.acts import PeopleActs
 from mephisto_nb.run import TaskRun
 
 
@@ -45,6 +46,11 @@ def watch(run: TaskRun | RunFrames) -> RunWatch:
 def run_list(operator: Operator) -> RunList:
     """Return what the display of an operator reads."""
     return display_run_list(operator._runs)
+
+
+def acts_of(operator: Operator) -> PeopleActs:
+    """Return what does all that is done to an operator's people."""
+    return operator.qualifications._acts
 
 
 def people_model_of(operator: Operator) -> PeopleModel:

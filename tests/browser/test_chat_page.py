@@ -197,6 +197,7 @@ async def test_axe_finds_no_serious_fault_where_a_partner_has_left(
 ) -> None:
     run = await launch()
     ann = await open_page(run.url, "ann", color_scheme=scheme, reduced_motion="reduce")
+    await expect(ann.get_by_role("heading", name="Waiting for your partner")).to_be_visible()
     async with crowd_of(run.url) as worker:
         await worker("bob").give_back(await take(worker("bob")))
     await expect(ann.get_by_text("Your partner has left.")).to_be_visible()

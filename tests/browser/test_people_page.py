@@ -16,7 +16,7 @@ from mephisto_nb.operator import Operator
 from mephisto_nb.testing.contracts._samples import SampleRun, grant_to
 from tests.browser.axe import faults
 from tests.display.stage import Stage
-from tests.inside import frames_of
+from tests.inside import acts_of, frames_of
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
 LONG = "w" * 300
@@ -231,7 +231,7 @@ async def test_a_qualification_in_use_is_deleted_only_when_confirmed(stage: Stag
     page = stage.page
     await people(stage.operator, 40, 30)
     needs = {"qualification_name": "careful", "comparator": "Exists", "value": None}
-    run = SampleRun(stage.operator.people_acts.database, task_name="moods", qualifications=[needs])
+    run = SampleRun(acts_of(stage.operator).database, task_name="moods", qualifications=[needs])
     await stage.open("qualifications", dark=dark)
     await pick(stage, "careful")
     await expect(page.get_by_text("Asked for by runs that have not ended: moods")).to_be_visible()
@@ -296,7 +296,7 @@ async def test_a_panel_follows_however_fast_changes_come(stage: Stage) -> None:
     follows = asyncio.create_task(stage.page.get_by_text("4 holders").wait_for())
     await stage.operator.qualifications.grant("careful", "worker 00011")
     while not follows.done():
-        stage.operator.people_acts.tell()
+        acts_of(stage.operator).tell()
         await asyncio.sleep(0)
         await stage.page.evaluate("() => new Promise((go) => requestAnimationFrame(go))")
     await follows
@@ -307,7 +307,7 @@ async def test_what_another_kernel_does_is_seen_as_somebody_comes_back(stage: St
     await stage.open("qualifications")
     await pick(stage, "careful")
     await expect(stage.page.get_by_text("3 holders")).to_be_visible()
-    grant_to(stage.operator.people_acts.database, "careful", "worker 00011", 1)
+    grant_to(acts_of(stage.operator).database, "careful", "worker 00011", 1)
     await stage.page.evaluate("() => window.dispatchEvent(new Event('focus'))")
     await expect(stage.page.get_by_text("4 holders")).to_be_visible()
 

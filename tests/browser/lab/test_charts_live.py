@@ -38,7 +38,7 @@ async def test_charts_appear_follow_and_are_silent_while_nobody_sees_them(
     sent = listen(page)
     lab = jupyter_lab.with_notebook7() if app == "notebook7" else jupyter_lab
     screen = Screen(page, lab, f"charts-{app}")
-    await screen.start("run.charts()", WORK.format(workers=2, time=(0.4, 0.6)), units=60)
+    await screen.start("run.charts()", WORK.format(workers=1, time=(0.4, 0.6)), units=40)
     charts = page.locator(".mnb-charts")
     title = charts.get_by_text(ANSWERS)
     await charts.scroll_into_view_if_needed()
@@ -53,9 +53,9 @@ async def test_charts_appear_follow_and_are_silent_while_nobody_sees_them(
     await screen.wait_for(lambda: screen.count()["completed"] > answered + 2)  # what was under way has come
     sent.clear()
     answered = screen.count()["completed"]
-    await screen.wait_for(lambda: screen.count()["completed"] > answered + 12)
+    await screen.wait_for(lambda: screen.count()["completed"] > answered + 8)
     assert sent == []
     await cell.locator(".jp-OutputCollapser").click()
-    await expect(charts.get_by_text("60 answers in")).to_be_visible()
+    await expect(charts.get_by_text("40 answers in")).to_be_visible()
     await expect(charts.get_by_text("mood: glad leads with 100%")).to_be_visible()
     assert sent != []
