@@ -37,7 +37,8 @@ async def test_who_drives_a_run_is_named(operator: Operator, tmp_path: Path) -> 
     pid = os.getpid()
     with pytest.raises(RunBusyError, match=rf"is driven by another kernel \(pid {pid}\)\. Shut that one down first"):
         take_lock(directory, frames_of(run).task_run)
-    assert operator.find_driver(run.task_run_id) == f"another kernel (pid {pid})"
+    assert find_driver(directory) == f"another kernel (pid {pid})"
+    assert operator.find_driver(run.task_run_id) is None  # it is driven from here
     other = Operator(
         operator._runs.directory.parent, database=operator._runs._url.replace("mephisto_nb.db", "./mephisto_nb.db")
     )
