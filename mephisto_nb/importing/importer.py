@@ -51,39 +51,7 @@ class Importer:
         self._runs_directory, self.progress = runs_directory, progress
 
     async def import_mephisto(self, old: OldMephisto | str | os.PathLike[str]) -> pd.DataFrame:
-        """Take over what Mephisto 1.x has collected: runs, workers, qualifications, decisions. It is only read.
-
-        A run that is there already, from an earlier import, is left as it is; each is imported whole or not at all, so
-        that an import that was interrupted goes on where it was when it is called again. Units that were open in 1.x
-        have expired here; files that workers sent are copied. Who is known here by name and provider stays who they
-        are, and what they hold here, or somebody here took from them, stays as it is; whom a reviewer of 1.x blocked is
-        blocked here, too, unless somebody here has unblocked them. What 1.x has paid, rewards of approved and
-        soft-rejected answers and bonuses, stands in `operator.payments()` as sent. Answers that were left
-        open there may have been paid by the crowd itself: look there before you approve them here.
-
-        Parameters
-        ----------
-        old
-            From `open_mephisto`, or the data directory.
-
-        Returns
-        -------
-        pandas.DataFrame
-            What became of each row: one row a table, columns `importing.run_transfer.REPORT_COLUMNS`.
-
-        Raises
-        ------
-        NotFoundError, DataFileError
-            There is no database of Mephisto 1.x there.
-        DatabaseError
-            One of the two databases cannot be used; runs that were imported before that stay.
-        WorldError
-            A file cannot be copied.
-
-        Examples
-        --------
-        ``await operator.import_mephisto("~/mephisto/data")``
-        """
+        """Take over what Mephisto 1.x has collected: `Operator.import_mephisto`, which says more."""
         source = old if isinstance(old, OldMephisto) else await in_thread(OldMephisto, old)
         tables = await in_thread(_read_all, source)
         report = ImportReport(found=tables.counts)
