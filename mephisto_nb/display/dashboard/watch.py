@@ -336,11 +336,12 @@ class RunWatch:
     def _look_up(self) -> _Found:
         """Read how the run stands; all of it only where more may have happened than decisions. Blocks."""
         run, known, errors = self._run, self._statistics, self._old_errors
+        # Asked first: what is read while the run goes on to its end is not how it ended.
+        is_driven = self._live is not None and self._live.is_running
         counts = run.database.runs.count_units([run.task_run_id])[run.task_run_id]
         pay = run.database.reviews.read_pay([run.task_run_id])[run.task_run_id]
         if not self._is_loaded or (self._live is None and known.ended_at is None):  # another kernel may drive it
             errors = run.read_page_errors(self._live.parts.tally.since if self._live is not None else None)
-        is_driven = self._live is not None and self._live.is_running
         if not is_driven and (known.ended_at is None or _undecided(pay.units) != _undecided(known.pay)):
             known = RunStatistics(state_from_snapshot(run.read_snapshot(), self._rules()))
         missing = {one.agent.agent_id: one for one in list(known.newest) if one.data is one.preview is None}

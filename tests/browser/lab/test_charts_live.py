@@ -31,6 +31,7 @@ def listen(page: Page) -> list[bytes]:
     return found
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("app", ["lab", "notebook7"])
 async def test_charts_appear_follow_and_are_silent_while_nobody_sees_them(
     jupyter_lab: Lab, page: Page, app: str
