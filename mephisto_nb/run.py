@@ -244,7 +244,7 @@ class TaskRun:
         Parameters
         ----------
         action
-            ``pause``, ``resume``, ``limits``, ``expire``, ``shutdown``, ``force_shutdown`` or ``worker_links``.
+            The name of one, such as ``pause``, ``limits`` or ``shutdown``; for any other, the error lists them all.
         arguments
             What it asks for: those of ``steering.change_limits``, for ``limits``.
 
@@ -259,7 +259,7 @@ class TaskRun:
         --------
         ``run.preview("limits", task_reward=0.20)``
         """
-        return preview(DrivenRun(self._driven(), self.steering), action, arguments)
+        return preview(DrivenRun(self._driven(), self.steering, self._frames), action, arguments)
 
     # -- waiting and ending ----------------------------------------------------------------------------------
 

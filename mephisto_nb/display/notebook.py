@@ -172,4 +172,4 @@ def _show(saved: SavedDisplays, bundle: Callable[[], dict[str, Any]], what: Call
 
 def _subject(run: RunFrames) -> Subject:
     live = run.live
-    return Subject(watch(run), None if live is None else DrivenRun(live, RunSteering(run.task_run_id, live)))
+    return Subject(watch(run), None if live is None else DrivenRun(live, RunSteering(run.task_run_id, live), run))

@@ -223,7 +223,7 @@ class Qualifications:
     # -- questions -------------------------------------------------------------------------------------------
 
     def frame(self) -> pd.DataFrame:
-        """Return one row a qualification (columns: `export.people_frames.qualifications_frame`)."""
+        """Return one row a qualification (columns: `frames.people_frames.qualifications_frame`)."""
         return people_frames.qualifications_frame(self._database.people.read_qualifications())
 
     def grants(self, name: str | None = None, *, wide: bool = False) -> pd.DataFrame:
@@ -239,7 +239,7 @@ class Qualifications:
         Returns
         -------
         pandas.DataFrame
-            Columns: `export.people_frames.grants_frame`, or `wide_grants_frame`.
+            Columns: `frames.people_frames.grants_frame`, or `wide_grants_frame`.
         """
         if wide:
             held = self._database.people.read_values()
@@ -249,7 +249,7 @@ class Qualifications:
         return people_frames.grants_frame(rows if name is None else [row for row in rows if row[4] == name])
 
     def history(self, name: str | None = None) -> pd.DataFrame:
-        """Return what was done with qualifications, oldest first (columns: `export.people_frames.history_frame`)."""
+        """Return what was done with qualifications, oldest first (columns: `frames.people_frames.history_frame`)."""
         events = self._database.people.read_people_events(qualification_name=name)
         history = people_frames.history_frame(events, self._database.people.read_workers())
         return history[history["qualification_name"].notna()].reset_index(drop=True)
@@ -268,7 +268,7 @@ class Qualifications:
         Returns
         -------
         pandas.DataFrame
-            Columns: `export.people_frames.eligibility_frame`.
+            Columns: `frames.people_frames.eligibility_frame`.
 
         Raises
         ------
@@ -382,7 +382,7 @@ class Workers:
     # -- questions -------------------------------------------------------------------------------------------
 
     def frame(self) -> pd.DataFrame:
-        """Return one row a worker, over all runs and providers (columns: `export.people_frames.workers_frame`).
+        """Return one row a worker, over all runs and providers (columns: `frames.people_frames.workers_frame`).
 
         Who was named in an act that was undone, and never came, is not among them.
         """
@@ -393,7 +393,7 @@ class Workers:
         return people_frames.workers_frame(workers, held, work, paid, self.notes(), minimums)
 
     def history(self, worker_id: str | None = None) -> pd.DataFrame:
-        """Return what was done to workers, or to one, oldest first (columns: `export.people_frames.history_frame`)."""
+        """Return what was done to workers, or to one, oldest first (columns: `frames.people_frames.history_frame`)."""
         events, workers = (
             self._database.people.read_people_events(worker_id=worker_id),
             self._database.people.read_workers(),
@@ -402,7 +402,7 @@ class Workers:
         return history[history["worker_id"].notna()].reset_index(drop=True)
 
     def notes(self) -> pd.DataFrame:
-        """Return the notes on workers, oldest first (columns: `export.people_frames.notes_frame`)."""
+        """Return the notes on workers, oldest first (columns: `frames.people_frames.notes_frame`)."""
         events, workers = self._database.people.read_people_events(notes=True), self._database.people.read_workers()
         return people_frames.notes_frame(people_frames.history_frame(events, workers), events)
 

@@ -167,6 +167,7 @@ def test_functions_of_ones_own_judge_and_set_them(page: Page, serve_blueprint, t
     task = form_task(form, task_name="x", blueprint_args={"insertions": str(tmp_path)})
     router = serve_blueprint(task._blueprint, {})
     page.goto(router.url + "?worker_id=ann")
+    expect(page.locator("#announcer")).to_have_text("Your task is ready.")
     page.get_by_role("slider").press("End")
     page.get_by_role("radiogroup", name="fair").get_by_label("no").check()
     page.get_by_role("checkbox").check()

@@ -61,7 +61,7 @@ class Page:
             engine=SimpleNamespace(state=RunState("run1", RunRules("link"), 0.0)),
             provider=SimpleNamespace(FEE_RATE=0.0),
         )
-        self.driven = DrivenRun(SimpleNamespace(parts=parts), self.run)  # type: ignore[arg-type]
+        self.driven = DrivenRun(SimpleNamespace(parts=parts), self.run, SimpleNamespace())  # type: ignore[arg-type]
         self.sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.server = WidgetServer(self.find, self.sent.put_nowait, asyncio.get_running_loop())
 

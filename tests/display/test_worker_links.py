@@ -26,7 +26,7 @@ class LinkedRun:
 
 def driven(has_own_links: bool = True) -> DrivenRun:
     live: Any = LinkedRun(has_own_links)
-    return DrivenRun(live, RunSteering("run", live))
+    return DrivenRun(live, RunSteering("run", live), frames=live)
 
 
 @pytest.fixture

@@ -84,6 +84,10 @@ def is_there(name: str) -> bool:
         return found is None or parts[1] in found
     if first[0].isupper() and not name.endswith(FILES):
         return any(first in found for found in modules().values())
+    if first not in beginnings() and set(parts[1:-1]) & {module.rpartition(".")[2] for module in modules()} - set(
+        VARIABLES
+    ):
+        return False  # a module of ours in a room that there is not
     if name.endswith(FILES) or first not in beginnings() or first in VARIABLES:
         return True
     for length in range(len(parts), 0, -1):

@@ -12,7 +12,7 @@ from mephisto_nb.display.actions._base import DrivenRun
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.operator import Operator
 from mephisto_nb.people.acts import read_names
-from tests.inside import live_of
+from tests.inside import frames_of, live_of
 from tests.kernel.runs import launch, rows
 
 
@@ -24,7 +24,8 @@ async def test_a_list_of_names_gives_a_frame_of_links(operator: Operator) -> Non
     assert links.url.tolist() == [run.get_worker_url("ann"), run.get_worker_url("Bob Lee")]
     assert run.get_worker_url("ann ") == run.get_worker_url("ann")
     assert run.get_worker_urls([]).empty
-    copied = (await act(DrivenRun(live_of(run), run.steering), "worker_links", {"names": "ann, Bob Lee"})).text
+    driven = DrivenRun(live_of(run), run.steering, frames_of(run))
+    copied = (await act(driven, "worker_links", {"names": "ann, Bob Lee"})).text
     assert [line.split("\t") for line in copied.splitlines()] == links.values.tolist()
     assert run.preview("worker_links", names=["ann"]) == "1 link, for one person alone: ann."
     await run.force_shutdown()

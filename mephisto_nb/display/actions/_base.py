@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.display.words import count
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.live_run import LiveRun
 from mephisto_nb.kernel.steering import RunSteering
 from mephisto_nb.model.states import UnitStatus
@@ -26,10 +27,13 @@ class DrivenRun:
         The run: its state is ``live.parts.engine.state``.
     steering
         What can be done to it.
+    frames
+        What has come in: its frames, and `RunFrames.export`. They read the database and files: ask them in a thread.
     """
 
     live: LiveRun
     steering: RunSteering
+    frames: RunFrames
 
 
 @dataclass(frozen=True, slots=True)
