@@ -179,10 +179,21 @@ AGENT_COLUMNS = (
     "agent_id", "task_run_id", "unit_id", "worker_id", "worker_name", "status", "accepted_at", "deadline",
     "submitted_at",
 )  # fmt: skip
+
+
+def _number_for_workers(results: pd.DataFrame) -> pd.Series[Any]:
+    """Count the answers of each worker in each run, in the order received; units of gates do not count, and have 0."""
+    received = results.sort_values("submitted_at", kind="stable")  # those whose time is not known come last
+    is_work = received["unit_index"] >= 0
+    number = is_work.astype("int64").groupby([received["task_run_id"], received["worker_id"]], dropna=False).cumsum()
+    return number * is_work
+
+
 #: Columns of `results_frame` that are worked out of its others: one line here is one column more. Each function gets
 #: the frame of all columns that are stored, and of derived ones above it; it has no rows where there are no answers.
 DERIVED_COLUMNS: dict[str, Callable[[pd.DataFrame], pd.Series[Any]]] = {
     "duration_in_seconds": lambda results: (results["submitted_at"] - results["accepted_at"]).dt.total_seconds(),
+    "worker_unit_number": _number_for_workers,
 }
 RESULT_COLUMNS = (
     "task_run_id", "assignment_index", "unit_index", "worker_name", "status", "accepted_at", "submitted_at",
@@ -348,6 +359,8 @@ def results_frame(rows: Sequence[JSONObject], inputs: Inputs, answer: Answer) ->
     `RESULT_COLUMNS`, then ``input.NAME`` for each field of the data, then ``answer.NAME`` for each field of the
     answer (nested objects as ``answer.outer.inner``; a file as the path it is stored under). Of the latter there are
     `MOST_COLUMNS`, for the fields that most answers have; what else an answer has is a dict in ``answer.(more)``.
+    ``worker_unit_number`` tells which one of the worker's answers in the run it is, counted from 1 in the order
+    received; an answer to a unit of a gate has 0, and is not counted.
     """
     base = [{name: row.get(name) for name in RESULT_COLUMNS} for row in rows]
     frame = make_frame(base, RESULT_COLUMNS, ("accepted_at", "submitted_at"))

@@ -73,6 +73,17 @@ def test_a_derived_column_is_worked_out_of_the_stored_ones(monkeypatch: pytest.M
     assert frames.results_frame([], lambda shared, own: {}, lambda data: data)["hourly_pay"].empty
 
 
+def test_answers_of_a_worker_are_numbered_as_they_came_in() -> None:
+    about = dict.fromkeys(frames.RESULT_COLUMNS) | {"shared": {}, "unit_data": [], "unit_index": 0, "data": {}}
+    known = [("run", "ann", 30.0), ("run", "bob", 20.0), ("run", "ann", None), ("run", "ann", 10.0), ("2", "ann", 5.0)]
+    rows = [{**about, "task_run_id": run, "worker_id": who, "submitted_at": at} for run, who, at in known]
+    gate = {**rows[0], "unit_index": -1, "submitted_at": 1.0}
+    numbers = [frames.results_frame(some, lambda shared, own: {}, lambda data: data)["worker_unit_number"]
+               for some in (rows, [gate, *rows], [])]  # fmt: skip
+    assert [one.tolist() for one in numbers] == [[2, 1, 3, 1, 1], [0, 2, 1, 3, 1, 1], []]
+    assert {str(one.dtype) for one in numbers} == {"int64"}
+
+
 async def test_files_are_paths_to_what_was_sent(operator: Operator) -> None:
     run = await launch(operator, [{"text": "a"}])
     async with crowd_of(run.url) as worker:
