@@ -84,9 +84,8 @@ def is_there(name: str) -> bool:
         return found is None or parts[1] in found
     if first[0].isupper() and not name.endswith(FILES):
         return any(first in found for found in modules().values())
-    if first not in beginnings() and set(parts[1:-1]) & {module.rpartition(".")[2] for module in modules()} - set(
-        VARIABLES
-    ):
+    ours = {last for module in modules() if "_" in (last := module.rpartition(".")[2])}  # others are words, too
+    if first not in beginnings() and ours.intersection(parts[1:-1]):
         return False  # a module of ours in a room that there is not
     if name.endswith(FILES) or first not in beginnings() or first in VARIABLES:
         return True
