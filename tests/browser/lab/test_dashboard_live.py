@@ -51,7 +51,9 @@ def best_match(truths: list[Truth], begin: float, shown: Reading, end: float) ->
     """Return what is wrong about a reading, whichever moment of the second before it is taken to show."""
     since = begin - 1
     near = [truth for truth in truths if truth.since <= end and truth.until >= since]
-    return min((truth.differences(shown, max(since, truth.since), end) for truth in near), key=len)
+    # Where nothing happens the clock's own numbers are renewed every few seconds: they may be those of the last answer.
+    moments = [truth.since if set(truth.units) == {"completed"} else max(since, truth.since) for truth in near]
+    return min((truth.differences(shown, at, end) for truth, at in zip(near, moments, strict=True)), key=len)
 
 
 @BOTH
