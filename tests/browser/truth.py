@@ -59,10 +59,7 @@ class Truth:
             "lowest time left": (shown.time_left_low, self._time_left(begin, end, 1 / self._factor())),
             "highest time left": (shown.time_left_high, self._time_left(begin, end, self._factor())),
             "seconds a unit": (shown.seconds_a_unit, self._median([one.seconds for one in self.answers])),
-            "pay by the hour": (
-                shown.pay_per_hour,
-                self._median([3600 * one.pay / one.seconds for one in self.answers]),
-            ),
+            "pay by the hour": (shown.pay_per_hour, self._pay_by_the_hour()),
         }
         expected: dict[str, bool] = {
             "units": shown.units == self.units,
@@ -116,6 +113,13 @@ class Truth:
     def _factor(self) -> float:
         (n, _), left = self._window(), sum(self.units.values()) - len(self.answers)
         return math.exp(1.2816 * math.sqrt(1 / n + 1 / left)) if n and left else 1.0
+
+    def _pay_by_the_hour(self) -> Range | None:
+        """Return what the median answer earned by the hour; the frames' times are whole microseconds."""
+        slower, faster = (
+            self._median([3600 * one.pay / (one.seconds + more) for one in self.answers]) for more in (1e-6, -1e-6)
+        )
+        return Range(slower.low, faster.high) if slower and faster else None
 
     def _median(self, values: list[float]) -> Range | None:
         return Range(median(values), median(values)) if values else None
