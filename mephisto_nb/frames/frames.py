@@ -182,8 +182,9 @@ AGENT_COLUMNS = (
 
 
 def _number_for_workers(results: pd.DataFrame) -> pd.Series[Any]:
-    """Count the answers of each worker in each run, in the order received; units of gates do not count, and have 0."""
-    received = results.sort_values("submitted_at", kind="stable")  # those whose time is not known come last
+    """Count the answers of each worker in each run, in the order received; a gate's do not count, and have 0."""
+    counted = results[["submitted_at", "unit_index", "task_run_id", "worker_id"]]
+    received = counted.sort_values("submitted_at", kind="stable")  # those whose time is not known come last
     is_work = received["unit_index"] >= 0
     number = is_work.astype("int64").groupby([received["task_run_id"], received["worker_id"]], dropna=False).cumsum()
     return number * is_work
