@@ -15,9 +15,7 @@ from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.records import RunPay, TaskRun
 from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
 from mephisto_nb.runs import Runs
-from mephisto_nb.utils.logging import get_logger
-
-logger = get_logger(__name__)
+from mephisto_nb.utils.logging import tell
 
 
 class RunList:
@@ -119,11 +117,7 @@ class RunList:
                 watch(run).on_change.append(self._tell)
 
     def _tell(self) -> None:
-        for callback in list(self.on_change):
-            try:
-                callback()
-            except Exception:
-                logger.exception("somebody who watches the runs could not be told")
+        tell(self.on_change)
 
 
 def run_list(runs: Runs) -> RunList:

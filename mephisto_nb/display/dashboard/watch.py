@@ -36,7 +36,7 @@ from mephisto_nb.ports.clock import Timer
 from mephisto_nb.rules.run_state import RunRules, RunState, state_from_snapshot
 from mephisto_nb.rules.steering import limits_of
 from mephisto_nb.rules.step import Step
-from mephisto_nb.utils.logging import get_logger
+from mephisto_nb.utils.logging import get_logger, tell
 
 logger = get_logger(__name__)
 
@@ -101,17 +101,17 @@ class News:
 def _listen(listeners: list[Any], method: WeakMethod[Callable[..., None]]) -> Callable[[], None]:
     """Call a method at each change for as long as its owner lives; return what ends it."""
 
-    def tell(*told: Any) -> None:
+    def hear(*told: Any) -> None:
         if (mine := method()) is not None:
             mine(*told)
         else:
             forget()
 
     def forget() -> None:
-        if tell in listeners:
-            listeners.remove(tell)
+        if hear in listeners:
+            listeners.remove(hear)
 
-    listeners.append(tell)
+    listeners.append(hear)
     return forget
 
 
@@ -294,11 +294,7 @@ class RunWatch:
         self._tell()
 
     def _tell(self) -> None:
-        for callback in list(self.on_change):
-            try:
-                callback()
-            except Exception:
-                logger.exception("somebody who watches run %s could not be told", self._run.task_run_id)
+        tell(self.on_change)
 
     def _arm(self) -> None:
         """Call the listeners again soon, for the clock alone changes some numbers."""
