@@ -181,7 +181,7 @@ class Runs:
     async def _close(self) -> None:
         self.is_closed = True
         await self._supervisor.close()
-        await in_thread(self.writer.close)
+        await self.writer.aclose()
         self.database.release()  # the frames of its runs can still be asked for
         tell(self.listeners)
 

@@ -72,6 +72,7 @@ class ReviewModel(PanelModel):
         self._done: deque[tuple[str, pd.DataFrame]] = deque(maxlen=_KEPT)
         self._choices: dict[str, Mapping[str, list[str]]] = {}
         self._writer.listeners.append(_weakly(WeakMethod(self._take_in)))
+        self._writer.close_listeners.append(_weakly(WeakMethod(self._tell_views)))
 
     def state(self) -> JSONObject:
         """Say how things are, as plain values that JSON can hold. No I/O: see `load`.
@@ -293,12 +294,12 @@ def _tell(outcome: pd.DataFrame, said: str, sum_: str) -> str:
     return " ".join(words) or "There was nothing to be done."
 
 
-def _weakly(method: WeakMethod[Callable[[Changes], None]]) -> Callable[[Changes], None]:
+def _weakly(method: WeakMethod[Callable[P, None]]) -> Callable[P, None]:
     """Return a listener that keeps nobody alive."""
 
-    def listener(changes: Changes) -> None:
+    def listener(*args: P.args, **kwargs: P.kwargs) -> None:
         if (mine := method()) is not None:
-            mine(changes)
+            mine(*args, **kwargs)
 
     return listener
 

@@ -82,6 +82,8 @@ class DatabaseWriter:
         self.listeners: list[Callable[[Changes], None]] = []
         #: Called when something was written by `call`, on the loop of whoever called.
         self.call_listeners: list[Callable[[], None]] = []
+        #: Called when it has been closed by `aclose`, on the loop of whoever closed it.
+        self.close_listeners: list[Callable[[], None]] = []
 
     @property
     def is_closed(self) -> bool:
@@ -114,6 +116,11 @@ class DatabaseWriter:
             self._jobs.put(None)
             self._thread.join()
             self._thread = None
+
+    async def aclose(self) -> None:
+        """Do so without blocking the loop, and tell whoever shows that nothing can be written any more."""
+        await in_thread(self.close)
+        tell(self.close_listeners)
 
     async def _put(self, work: Changes | Callable[[], Any]) -> Any:
         if self._closed:

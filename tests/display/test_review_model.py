@@ -234,6 +234,14 @@ async def test_a_decision_of_a_cell_is_in_the_panel_at_once(operator: Operator) 
     assert [one["note"] for one in found["history"]] == ["kind"]
 
 
+async def test_whoever_looks_is_told_that_the_operator_was_shut_down(operator: Operator) -> None:
+    model = stored_run(operator, moods()).review().panel_model
+    told: list[object] = []
+    model.on_change.append(lambda: told.append(model.state()["closed"]))
+    await operator.shutdown()
+    assert told == [True]
+
+
 async def test_another_kernels_decision_is_seen_when_somebody_looks(operator: Operator) -> None:
     run = stored_run(operator, moods())
     model = run.review().panel_model
