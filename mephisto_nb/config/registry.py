@@ -9,10 +9,14 @@ anything; an entry point is loaded when its name is first asked for. Each kind o
 from __future__ import annotations
 
 import inspect
+import os
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import is_dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar, cast, overload
 
@@ -47,7 +51,6 @@ class PluginShelf:
         self._group = group
         self._type_attribute = type_attribute
         self._classes: dict[str, type[Any]] = {}
-        self._entry_points: dict[str, EntryPoint] | None = None
         # Never held while a plugin is imported: its module may register from another thread's import.
         self._lock = threading.RLock()
 
@@ -55,7 +58,7 @@ class PluginShelf:
         """Return all names but the aliases, sorted, without loading anything."""
         with self._lock:
             registered = {getattr(cls, self._type_attribute) for cls in self._classes.values()}
-        return sorted(registered | set(self._scan(again=True)))
+        return sorted(registered | set(self._scan()))
 
     def register(self, plugin: type[Any], *, replace: bool = False, entry_point: EntryPoint | None = None) -> None:
         """Put `plugin` under its name and aliases; `entry_point` is the one that it came by.
@@ -87,18 +90,15 @@ class PluginShelf:
 
     def fill(self) -> None:
         """Load every entry point; a broken one is warned of, once."""
-        for entry_point in self._scan(again=True).values():
+        for entry_point in self._scan().values():
             try:
                 self._load(entry_point)
             except UnknownTypeError as error:
                 warn_once(_logger, str(error))
 
-    def _scan(self, *, again: bool = False) -> dict[str, EntryPoint]:
-        with self._lock:
-            if again or self._entry_points is None:
-                found = sorted(entry_points(group=self._group), key=lambda entry: entry.value.startswith(_OURS))
-                self._entry_points = {entry.name: entry for entry in found}  # of two with one name, ours is the later
-            return self._entry_points
+    def _scan(self) -> dict[str, EntryPoint]:
+        ours_last = sorted(installed(self._group), key=lambda entry: entry.value.startswith(_OURS))
+        return {entry.name: entry for entry in ours_last}  # of two with one name, ours is the later
 
     def _load_by_name(self, name: str) -> type[Any] | None:
         entry_point = self._scan().get(name)
@@ -176,6 +176,26 @@ class PluginShelf:
             f"A {self.kind} of your own needs @register_mephisto_abstraction() above its class: run the cell, or "
             "import the module, that defines it."
         )
+
+
+def installed(group: str) -> Sequence[EntryPoint]:
+    """Return the entry points of a group, those of packages installed since the last call among them."""
+    return _read_entry_points(group, _places())
+
+
+def _places() -> tuple[tuple[str, int], ...]:
+    """Return where packages are installed, and when something last was."""
+    found = []
+    for path in sys.path:
+        with suppress(OSError):
+            found.append((path, os.stat(path or ".").st_mtime_ns))
+    return tuple(found)
+
+
+@lru_cache(maxsize=8)
+def _read_entry_points(group: str, places: object) -> Sequence[EntryPoint]:
+    """Read them once while nothing is installed: it means to open a file of every package that there is."""
+    return tuple(entry_points(group=group))
 
 
 def _address(plugin: type[Any]) -> str:

@@ -74,7 +74,7 @@ def add_blueprint() -> Callable[[str, type[Any]], None]:
 @pytest.fixture
 def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     """The blueprint "page" (alias "static_page"), the architects "local" and "cloud", the provider "link"."""
-    monkeypatch.setattr(plugin_shelf, "entry_points", lambda group: [])
+    monkeypatch.setattr(plugin_shelf, "installed", lambda group: [])
     for name in ("BLUEPRINTS", "ARCHITECTS", "PROVIDERS"):
         real = getattr(registry, name)
         monkeypatch.setattr(registry, name, PluginShelf(real.kind, "none", real.base, real._type_attribute))

@@ -44,7 +44,7 @@ def make_class(name: str = "OtherProvider", **attributes: Any) -> type[Any]:
 @pytest.fixture(autouse=True)
 def shelf(monkeypatch: pytest.MonkeyPatch) -> PluginShelf:
     """An empty shelf of providers, in the place of the real one."""
-    monkeypatch.setattr(plugin_shelf, "entry_points", lambda group: [])
+    monkeypatch.setattr(plugin_shelf, "installed", lambda group: [])
     empty = PluginShelf("provider", "mephisto_nb.providers", CrowdProvider, "PROVIDER_TYPE")
     monkeypatch.setattr(registry, "PROVIDERS", empty)
     monkeypatch.setattr(registry, "_SHELVES", (registry.BLUEPRINTS, registry.ARCHITECTS, empty))
@@ -53,7 +53,7 @@ def shelf(monkeypatch: pytest.MonkeyPatch) -> PluginShelf:
 
 def install(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
     found = [EntryPoint(name, value, "mephisto_nb.providers") for name, value in values.items()]
-    monkeypatch.setattr(plugin_shelf, "entry_points", lambda group: found)
+    monkeypatch.setattr(plugin_shelf, "installed", lambda group: found)
 
 
 def test_a_registered_class_is_found_by_name_and_alias() -> None:
@@ -186,6 +186,17 @@ def test_a_shipped_plugin_keeps_its_name_against_an_installed_one(
 ) -> None:
     found = [EntryPoint("link", "some_package:Mock", "mephisto_nb.providers")]
     found.insert(ours_comes, EntryPoint("link", "mephisto_nb.providers.link:LinkProvider", "mephisto_nb.providers"))
-    monkeypatch.setattr(plugin_shelf, "entry_points", lambda group: found)
+    monkeypatch.setattr(plugin_shelf, "installed", lambda group: found)
     with pytest.raises(UsageError, match=r"belongs to mephisto_nb\.providers\.link:LinkProvider"):
         shelf.register(make_class(PROVIDER_TYPE="link", ALIASES=()))
+
+
+def test_a_package_installed_meanwhile_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()  # the real list of what is installed
+    monkeypatch.syspath_prepend(tmp_path)
+    assert registry.installed("mephisto_nb.providers")
+    info = tmp_path / "campus_pool-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: campus-pool\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[mephisto_nb.providers]\ncampus = campus_pool:Campus\n")
+    assert "campus" in [entry.name for entry in registry.installed("mephisto_nb.providers")]
