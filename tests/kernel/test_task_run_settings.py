@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,18 @@ def test_a_value_set_after_composing_counts() -> None:
     config = compose("page", task=TASK)
     config.mephisto.task.task_reward = 0.5
     assert resolve_config(config).task.task_reward == 0.5
+
+
+def test_a_default_that_a_function_gives_is_asked_for_each_time(add_blueprint: AddBlueprint) -> None:
+    numbers = itertools.count()
+
+    @dataclass
+    class Args:
+        batch: int = field(default_factory=lambda: next(numbers))
+
+    add_blueprint("batches", Args)
+    first, second = (compose("batches", task=TASK).mephisto.blueprint.batch for _ in range(2))
+    assert second > first
 
 
 def test_settings_outlive_the_kernel() -> None:

@@ -264,6 +264,7 @@ class Story:
         assert len({agent.worker_id for agent in approved}) == len(approved)
 
 
+@pytest.mark.slow  # it computes for seconds
 @pytest.mark.timeout(600)  # where it fails, the shortest story that does is looked for
 @settings(max_examples=40, phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck))
 @given(rules=_RULES, events=_EVENTS)

@@ -202,6 +202,7 @@ class Story:
         assert len(found) == len(self.answers)
 
 
+@pytest.mark.slow  # it computes for half a minute
 @pytest.mark.timeout(600)  # where it fails, the shortest story that does is looked for
 @settings(max_examples=300, phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck))
 @given(sizes=_SIZES, limits=_LIMITS, events=_EVENTS)
