@@ -6,6 +6,7 @@ known by its fixtures and marks; one that starts something by itself is marked `
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Generator
@@ -35,9 +36,21 @@ _SLOW_MARKS = ("slow", "browser", "postgresql", "faults", "load")
 #: Fixtures of the tests that take longest for what they prove, longest first: they begin, so that none of
 #: them is left when everything else is done.
 _FIRST = ("jupyter_lab", "notebook_file", "kernel", "chromium", "browser")
-#: Folders whose tests are run by one process: a JupyterLab with a browser and kernels, and a PostgreSQL server, are
-#: started once. Two JupyterLabs side by side are more than two cores can do in the seconds that the tests allow.
-_SHARE_A_SERVER = ("tests/browser/lab/", "tests/storage/")
+#: Whose tests are run by one process: a JupyterLab with a browser and kernels, and a PostgreSQL server, are started
+#: once; all the sources are read once. Two JupyterLabs side by side are more than two cores can do in the seconds
+#: that the tests allow.
+_TOGETHER = {
+    "jupyter_lab": ("tests/browser/lab/",),
+    "postgresql": ("tests/storage/",),
+    "sources": (
+        "tests/blueprints/test_form_types.py",
+        "tests/docs/test_docstring_names.py",
+        "tests/kernel/test_assembly.py",
+        "tests/rules/test_gate_table.py",
+        "tests/security/test_token.py",
+        "tests/test_house_rules.py",
+    ),
+}
 _STARTS = {"subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.exec", "os.system", "socket.bind"}
 #: It lists the files of the repository, in no time.
 _HARMLESS = "git"
@@ -67,6 +80,11 @@ class Kinds:
             places[group] = min(place_of(item), places.get(group, len(_FIRST) + 1))
         order = {name: index for index, name in enumerate(dict.fromkeys(groups))}
         items.sort(key=lambda item: (places[group := group_of(item.nodeid)], order[group]))
+
+    def pytest_collection_finish(self) -> None:
+        """Keep what was imported and collected from being looked through at each collection of garbage."""
+        gc.collect()
+        gc.freeze()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> ByServer:
@@ -116,9 +134,9 @@ class ByServer(LoadScopeScheduling):
 
 
 def group_of(nodeid: str) -> str:
-    """Return what is run in one process: a folder whose tests share a server, else one file."""
+    """Return what is run in one process: tests that share what takes long, else one file."""
     file = nodeid.partition("::")[0]
-    return next((folder for folder in _SHARE_A_SERVER if file.startswith(folder)), file)
+    return next((group for group, paths in _TOGETHER.items() if file.startswith(paths)), file)
 
 
 def place_of(item: pytest.Item) -> int:

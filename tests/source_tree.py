@@ -94,9 +94,18 @@ class Module:
 
     def calls(self, *names: str) -> Iterator[ast.Call]:
         """Return the calls of functions that are written like this, such as ``time.sleep``."""
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in names:
+        for written, node in self._calls:
+            if written in names:
                 yield node
+
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """Every node of the tree."""
+        return list(ast.walk(self.tree))
+
+    @cached_property
+    def _calls(self) -> list[tuple[str, ast.Call]]:
+        return [(ast.unparse(node.func), node) for node in self.nodes if isinstance(node, ast.Call)]
 
     @cached_property
     def definitions(self) -> list[Definition]:

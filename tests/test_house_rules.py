@@ -465,21 +465,19 @@ def test_nothing_is_printed_outside_programs() -> None:
 
 
 def test_no_except_is_bare() -> None:
-    handlers = ((m, node) for m in package() for node in ast.walk(m.tree) if isinstance(node, ast.ExceptHandler))
+    handlers = ((m, node) for m in package() for node in m.nodes if isinstance(node, ast.ExceptHandler))
     none((m.at(node) for m, node in handlers if node.type is None), "name what is caught")
 
 
 def test_no_plain_exception_is_raised() -> None:
-    raised = ((m, node.exc) for m in package() for node in ast.walk(m.tree) if isinstance(node, ast.Raise) and node.exc)
+    raised = ((m, node.exc) for m in package() for node in m.nodes if isinstance(node, ast.Raise) and node.exc)
     plain = re.compile(r"(Base)?Exception\b(\(|$)")
     none((m.at(exc) for m, exc in raised if plain.match(ast.unparse(exc))), "raise a class of errors.py")
 
 
 def test_the_package_asserts_nothing() -> None:
     checked = (m for m in package() if not m.is_testing)
-    none(
-        (m.at(n) for m in checked for n in ast.walk(m.tree) if isinstance(n, ast.Assert)), "raise, for -O drops asserts"
-    )
+    none((m.at(n) for m in checked for n in m.nodes if isinstance(n, ast.Assert)), "raise, for -O drops asserts")
 
 
 def test_nothing_sleeps_in_a_thread() -> None:
@@ -490,7 +488,7 @@ def test_nothing_sleeps_in_a_thread() -> None:
 def fixed_names(module: Module) -> set[str]:
     """Return the names that a module assigns, and never anything but a constant."""
     values: dict[str, list[ast.expr | None]] = {}
-    for target, value in chain.from_iterable(map(assignments, ast.walk(module.tree))):
+    for target, value in chain.from_iterable(map(assignments, module.nodes)):
         values.setdefault(ast.unparse(target), []).append(value)
     return {name for name, found in values.items() if all(isinstance(value, ast.Constant) for value in found)}
 

@@ -43,7 +43,7 @@ def test_nothing_outside_the_families_compares_with_a_type() -> None:
         (module, node)
         for module in package()
         if FOLDER not in module.path.parents
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Compare)
     )
     sides = ((module.at(node), [node.left, *node.comparators]) for module, node in compared)
@@ -52,7 +52,7 @@ def test_nothing_outside_the_families_compares_with_a_type() -> None:
 
 def test_no_other_module_of_forms_so_much_as_names_one() -> None:
     ours = [one for one in package() if one.path.parent == ROOM and one.path != TAGS]
-    constants = ((one, node) for one in ours for node in ast.walk(one.tree) if isinstance(node, ast.Constant))
+    constants = ((one, node) for one in ours for node in one.nodes if isinstance(node, ast.Constant))
     assert [one.at(node) for one, node in constants if node.value in NAMES] == []
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
-from pathlib import Path
 
-import mephisto_nb
+from tests.source_tree import PACKAGE, package
 
-PACKAGE = Path(mephisto_nb.__file__).parent
 #: Objects that a notebook has, under the names that the documentation gives them, and the classes that they are of.
 FACES = {"run": "TaskRun", "operator": "Operator"}
 #: First parts that are variables, or sections of a configuration, and modules of the package, too.
@@ -19,15 +17,10 @@ FILES = (".py", ".json", ".log", ".html", ".js", ".css")
 DOTTED = re.compile(r"`([A-Za-z_]\w*(?:\.\w+)+)(?:\([^`]*\))?`")
 
 
-def module_name(file: Path) -> str:
-    parts = file.relative_to(PACKAGE).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def names_in(node: ast.AST) -> set[str]:
+def names_in(nodes: Iterable[ast.AST]) -> set[str]:
     """Return what a module or a class defines, imports, or sets on itself."""
     found = set[str]()
-    for child in ast.walk(node):
+    for child in nodes:
         match child:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 found.add(child.name)
@@ -41,13 +34,8 @@ def names_in(node: ast.AST) -> set[str]:
 
 
 @cache
-def trees() -> dict[str, ast.Module]:
-    return {module_name(file): ast.parse(file.read_text(encoding="utf-8")) for file in sorted(PACKAGE.rglob("*.py"))}
-
-
-@cache
 def modules() -> dict[str, set[str]]:
-    return {name: names_in(tree) for name, tree in trees().items()}
+    return {module.name.removeprefix(f"{PACKAGE}."): names_in(module.nodes) for module in package()}
 
 
 @cache
@@ -57,13 +45,13 @@ def beginnings() -> set[str]:
 
 @cache
 def classes() -> dict[str, ast.ClassDef]:
-    return {node.name: node for tree in trees().values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    return {node.name: node for module in package() for node in module.nodes if isinstance(node, ast.ClassDef)}
 
 
 @cache
 def members(name: str) -> set[str] | None:
     """Return what a class has, with what it inherits; None where a base is not of the package."""
-    node, found = classes()[name], names_in(classes()[name])
+    node, found = classes()[name], names_in(ast.walk(classes()[name]))
     for base in map(ast.unparse, node.bases):
         base = base.partition("[")[0].rpartition(".")[2]
         if base not in classes():
@@ -99,10 +87,10 @@ def is_there(name: str) -> bool:
 
 def docstrings() -> Iterator[tuple[str, str]]:
     """Return each docstring of the package, beside the module that it is in."""
-    for module, tree in trees().items():
-        for node in ast.walk(tree):
+    for module in package():
+        for node in module.nodes:
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-                yield module, ast.get_docstring(node) or ""
+                yield module.name, ast.get_docstring(node) or ""
 
 
 def test_what_docstrings_name_is_there() -> None:

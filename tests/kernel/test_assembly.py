@@ -10,7 +10,7 @@ from tests.source_tree import Module, package
 
 def patches(module: Module) -> Iterator[str]:
     """Return where a module sets an attribute of another object than `self`."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         is_set = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del)
         if is_set and ast.unparse(node.value) != "self":
             yield f"{module.at(node)} sets {ast.unparse(node)}"

@@ -41,7 +41,7 @@ def names_a_gate(node: ast.AST) -> bool:
 
 
 def test_no_other_module_asks_which_gate_it_is() -> None:
-    found = [m.at(node) for m in outsiders() for node in ast.walk(m.tree) if names_a_gate(node)]
+    found = [m.at(node) for m in outsiders() for node in m.nodes if names_a_gate(node)]
     assert not found, f"ask the gate, or the table of gates, instead: {found}"
 
 
@@ -51,7 +51,7 @@ def test_no_other_module_has_a_flag_for_a_gate() -> None:
         m.at(node)
         for m in outsiders()
         if m.name not in SHOW_THE_INTRODUCTION
-        for node in ast.walk(m.tree)
+        for node in m.nodes
         if isinstance(node, ast.Name | ast.Attribute)
         and (node.id if isinstance(node, ast.Name) else node.attr) in flags
     ]
