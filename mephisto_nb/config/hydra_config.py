@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 from hydra import compose as compose_with_hydra
-from hydra import initialize, initialize_config_dir
+from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -140,9 +140,12 @@ def _compose_once(
 
 
 def _initialized(directory: Path | None) -> AbstractContextManager[None]:
-    if directory is None:
-        return initialize(config_path=None, version_base=_VERSION_BASE, job_name="mephisto_nb")
-    return initialize_config_dir(str(directory), version_base=_VERSION_BASE, job_name="mephisto_nb")
+    """Begin a session of Hydra with the files below a directory.
+
+    Without one it looks below this file's, where there are none: to be given nothing, Hydra looks through the stack.
+    """
+    place = Path(__file__).parent if directory is None else directory
+    return initialize_config_dir(str(place), version_base=_VERSION_BASE, job_name="mephisto_nb")
 
 
 @contextmanager

@@ -69,6 +69,7 @@ def test_no_time_left_is_shown_from_few_answers_or_without_units() -> None:
     assert pace.time_left(0, 60.0) is None
 
 
+@pytest.mark.slow  # it computes for seconds
 @pytest.mark.parametrize(("answers", "remaining"), [(5, 50), (30, 30), (200, 10), (200, 400)])
 def test_four_times_in_five_the_truth_lies_between_the_bounds(answers: int, remaining: int) -> None:
     chance, hits = random.Random(7), 0
