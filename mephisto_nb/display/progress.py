@@ -27,6 +27,7 @@ from mephisto_nb.display.dashboard.watch import RunWatch, watch
 from mephisto_nb.display.words import duration
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.importing.old_mephisto import OldMephisto
+from mephisto_nb.utils.logging import tell
 
 #: How long a picture stands at least, and how long no plain line is written about a run that merely goes on (seconds).
 _REDRAW, _PLAIN = 0.125, 60.0
@@ -44,6 +45,8 @@ def in_notebook() -> bool:
 async def showing_runs(runs: Sequence[RunFrames], console: Console | None = None) -> AsyncIterator[None]:
     """Show how runs are for as long as this is entered; nothing in a notebook.
 
+    What cannot be shown, as where standard error is a file on a full disk, is logged, and keeps nobody from waiting.
+
     Parameters
     ----------
     runs
@@ -60,13 +63,13 @@ async def showing_runs(runs: Sequence[RunFrames], console: Console | None = None
     for one in watches:
         one.on_change.append(screen.changed)
     try:
-        screen.changed()
+        tell([screen.changed])
         yield
     finally:
         for one in watches:
             if screen.changed in one.on_change:
                 one.on_change.remove(screen.changed)
-        screen.close()
+        tell([screen.close])
 
 
 # -- what is said of a run -----------------------------------------------------------------------------------
@@ -107,7 +110,6 @@ class _LiveLines:
     def __init__(self, watches: Sequence[RunWatch], console: Console) -> None:
         self._watches = watches
         self._live = Live(console=console, auto_refresh=False)
-        self._live.start()
         self._timer: asyncio.TimerHandle | None = None
         self._last = 0.0
 
@@ -121,11 +123,14 @@ class _LiveLines:
         """Draw a last time, and let it stand."""
         if self._timer is not None:
             self._timer.cancel()
-        self._draw()
-        self._live.stop()
+        try:
+            self._draw()
+        finally:
+            self._live.stop()
 
     def _draw(self) -> None:
         self._timer, self._last = None, time.monotonic()
+        self._live.start()
         grid = Table.grid(padding=(0, 1))
         for one in self._watches:
             grid.add_row(*_row(one.state()))
@@ -157,7 +162,7 @@ class _PlainLines:
         """Write how each run is at the end, unless that was the last that was written."""
         for one in self._watches:
             state = one.state()
-            if self._said[one][2] != summary_of(state):
+            if one not in self._said or self._said[one][2] != summary_of(state):
                 self._say(one, state)
 
     def _consider(self, one: RunWatch, state: JSONObject) -> None:
@@ -187,8 +192,8 @@ _SHORT, _SHORT_IN_NOTEBOOK = 0.4, 2.0
 class WorkBars:
     """Shows long work of any kind, as `ports.progress.Progress`: a bar while it lasts, gone when it is over.
 
-    What does not take long is not shown at all. `make_bar` makes what draws one piece of work, and `short` tells how
-    many seconds are not long.
+    What does not take long is not shown at all, and what cannot be shown disturbs no work. `make_bar` makes what draws
+    one piece of work, and `short` tells how many seconds are not long.
     """
 
     make_bar: Callable[[str], Bar]
@@ -197,6 +202,9 @@ class WorkBars:
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Show that `done` of `total` parts of `what` are done."""
+        tell([self._show], what, done, total)
+
+    def _show(self, what: str, done: int, total: int) -> None:
         if done >= total:
             self._end(what)
         elif what not in self._begun:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 import mephisto_nb as mnb
@@ -98,6 +100,27 @@ async def test_waiting_for_runs_shows_them_and_leaves_nobody_listening(data_dir:
     await end_routers(data_dir)
     assert written(place).endswith("moods: 1 of 1 answered, ended\n")
     assert watch(run).on_change == []
+
+
+class FullDisk(io.StringIO):
+    """What standard error is when it goes to a file on a full disk."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+async def test_what_cannot_be_shown_hides_no_interrupt(operator: Operator, terminal: bool) -> None:
+    run = await launch(operator, rows(2))
+    with pytest.raises(asyncio.CancelledError):
+        async with showing_runs([run], Console(file=FullDisk(), force_terminal=terminal)):
+            raise asyncio.CancelledError
+
+
+def test_work_goes_on_where_its_bar_cannot_be_drawn() -> None:
+    bars = WorkBars(lambda what: TerminalBar(what, Console(file=FullDisk(), force_terminal=True)), lambda: 0.0)
+    for done in range(3):
+        bars("Exporting", done, 2)
 
 
 async def test_a_notebook_is_left_to_the_dashboard(operator: Operator, monkeypatch: Any, capsys: Any) -> None:
