@@ -71,7 +71,7 @@ async def observing() -> list[Figure]:
         await parts_of(run).engine.wait_until(lambda state: state.generator_done)
         crowd = Crowd(run)
         alone = measure(crowd, lambda: None)
-        watch = RunWatch(run)
+        watch = RunWatch(frames_of(run))
         watch.on_change.append(lambda: None)
         looks: list[float] = []
         watched = measure(crowd, lambda: look(watch, looks))

@@ -8,14 +8,13 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import create_engine
 
-from mephisto_nb.display.people_panels import PeopleModel
 from mephisto_nb.model.changes import AddAgent, AddAssignments, AddSubmission, AddWorker, Changes, ChangeUnit
 from mephisto_nb.model.records import Agent, Assignment, Submission, Unit, Worker
 from mephisto_nb.model.states import AgentStatus, UnitStatus
 from mephisto_nb.operator import Operator
 from mephisto_nb.utils.ids import new_id
 from tests.benchmarks.harness import Figure, launched
-from tests.inside import parts_of
+from tests.inside import parts_of, people_model_of
 
 WORKERS, UNITS, QUALIFICATIONS = 10_000, 100_000, 10
 TABLES = {
@@ -68,7 +67,7 @@ async def people() -> list[Figure]:
         granting = (time.perf_counter() - start) / QUALIFICATIONS
         engine = create_engine(f"sqlite:///{parts_of(run).directory.parent.parent / 'mephisto_nb.db'}")
 
-        room = PeopleModel(operator)
+        room = people_model_of(operator)
         start = time.perf_counter()
         window: Any = await room.answer("rows", {"table": "workers", "start": 0, "count": 100})
         opening = time.perf_counter() - start
@@ -80,7 +79,8 @@ async def people() -> list[Figure]:
         read, _ = _timed(lambda: [pd.read_sql(TABLES[name], engine) for name in ("workers", "grants", "work")])
 
         def joined() -> pd.DataFrame:
-            return run.units().merge(operator.qualifications.grants(wide=True), on="worker_id", how="left")
+            units: pd.DataFrame = run.units()
+            return units.merge(operator.qualifications.grants(wide=True), on="worker_id", how="left")
 
         def alone() -> pd.DataFrame:
             grants = pd.read_sql(TABLES["grants"], engine)

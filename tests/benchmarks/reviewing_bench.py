@@ -94,9 +94,8 @@ async def reviewing() -> list[Figure]:
                     for what, value in one.grants.items()
                 ]
             )
-            return units.merge(reviews, how="left", on="unit_id", suffixes=("", "_of_review")).merge(
-                grants, how="left", on="worker_name"
-            )
+            decided: pd.DataFrame = units.merge(reviews, how="left", on="unit_id", suffixes=("", "_of_review"))
+            return decided.merge(grants, how="left", on="worker_name")
 
         floor, alone = _timed(lambda: _pandas_alone(url))
         seconds, frame = _timed(ours)

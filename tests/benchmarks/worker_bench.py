@@ -6,6 +6,8 @@ import os
 import time
 from pathlib import Path
 
+from mephisto_nb.architects.local import LocalArchitect
+from mephisto_nb.run import TaskRun
 from tests.benchmarks.harness import Figure, bare_server, launched, load, p95
 from tests.inside import live_of, parts_of
 
@@ -43,6 +45,12 @@ async def throughput() -> list[Figure]:
     ]
 
 
+def _router_pid(run: TaskRun) -> int:
+    architect = parts_of(run).architect
+    assert isinstance(architect, LocalArchitect)
+    return int(architect._state()["pid"])
+
+
 async def crowd() -> list[Figure]:
     """1,000 workers, thinking for 1 to 3 s about each of two units; and the same without a thought."""
     workers, figures = 1_000, []
@@ -51,7 +59,7 @@ async def crowd() -> list[Figure]:
             result = await load(kind, run.url, workers, 2)
             await run.completed()
             answered = live_of(run).progress[0]
-            kernel, router = _memory(os.getpid()), _memory(parts_of(run).architect._state()["pid"])
+            kernel, router = _memory(os.getpid()), _memory(_router_pid(run))
         what = "1,000 workers at once" if kind == "think" else "the same without a thought"
         late = p95(result["seconds"]["submit"])
         figures += [

@@ -23,6 +23,7 @@ from mephisto_nb.ports.clock import SystemClock
 from mephisto_nb.run import TaskRun
 from mephisto_nb.storage import connect
 from tests.faults.faulty_link import LINK, FaultyLinkArchitect, passes
+from tests.inside import parts_of
 from tests.kernel.runs import ABOUT, rows
 
 
@@ -52,17 +53,21 @@ class Kernel:
 
     async def start(self) -> None:
         """Launch a run, or take it up again; then wait for it in a cell."""
-        state = {"static_task_data": rows(self._order["assignments"])}
+        state = SharedTaskState(static_task_data=rows(self._order["assignments"]))
         try:
             if self._order["run_id"] is None:
-                self._run = await self._operator.launch_task_run(self._config(), SharedTaskState(**state))
+                self._run = await self._operator.launch_task_run(self._config(), state)
             else:
-                self._run = await self._operator.reconnect(self._order["run_id"], SharedTaskState(**state))
+                self._run = await self._operator.reconnect(self._order["run_id"], state)
         except NotFoundError:
             self.tell("over", error=None)  # the last kernel had ended the run just before it was killed
             return
         self.tell("running", run_id=self._run.task_run_id, url=self._run.url)
         self._cell = asyncio.create_task(self._wait())
+
+    def tell_failure(self, starting: asyncio.Task[None]) -> None:
+        if error := starting.exception():
+            self.tell("over", error=repr(error))
 
     async def obey(self, command: dict[str, Any]) -> None:
         match command:
@@ -75,7 +80,7 @@ class Kernel:
             case {"do": "end", "how": how} if self._run is not None:
                 self._endings.add(asyncio.create_task(self._end(how)))
             case {"do": "tell absence"} if self._run is not None:
-                self.tell("absence", text=str(self._run.parts.link.absence))
+                self.tell("absence", text=str(parts_of(self._run).link.absence))
             case {"do": "detach"}:
                 self._is_leaving = True
                 if self._cell is not None:
@@ -117,7 +122,8 @@ class Kernel:
         try:
             while True:
                 try:
-                    return await getattr(self._run, how)()
+                    await getattr(self._run, how)()
+                    return
                 except DatabaseError:  # it says so at once, and a person tries again
                     await passes(0.2)
         except Exception:  # noqa: BLE001 - told to the harness
@@ -138,7 +144,7 @@ async def main(order: dict[str, Any]) -> None:
     kernel = Kernel(order, writer)
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, kernel.interrupt)
     starting = asyncio.create_task(kernel.start())
-    starting.add_done_callback(lambda task: task.exception() and kernel.tell("over", error=repr(task.exception())))
+    starting.add_done_callback(kernel.tell_failure)
     while line := await reader.readline():
         await kernel.obey(json.loads(line))
 

