@@ -14,6 +14,7 @@ import mephisto_nb as mnb
 from mephisto_nb import operator as operator_module
 from mephisto_nb.display import progress
 from mephisto_nb.display.progress import Bar, TerminalBar, WorkBars, summary_of
+from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.operator import Operator
 from mephisto_nb.testing.simulated_workers import simulate_workers
 from tests.inside import parts_of, showing_runs, watch
@@ -182,9 +183,11 @@ async def test_a_gentle_shutdown_says_for_how_many_it_waits(make_operator: Any, 
         agents = {name: await take(worker(name)) for name in ("ann", "bob")}
         told.clear()
         ending = asyncio.ensure_future(run.shutdown())
-        await parts_of(run).engine.wait_until(lambda state: state.closing is not None)
-        for name, agent in agents.items():
-            await worker(name).submit(agent, {})
+        engine = parts_of(run).engine
+        await engine.wait_until(lambda state: state.closing is not None)
+        await worker("ann").submit(agents["ann"], {})
+        await engine.wait_until(lambda state: state.counts[UnitStatus.ASSIGNED] == 1)  # not both in one step
+        await worker("bob").submit(agents["bob"], {})
         await ending
     what = "Waiting for 2 at work; another cell may call run.force_shutdown()"
     assert list(dict.fromkeys(told)) == [(what, 0, 2), (what, 1, 2), (what, 2, 2)]
