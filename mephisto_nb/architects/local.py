@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -235,9 +236,7 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
 
     async def _start(self) -> str:
         ready: asyncio.Future[JSONObject] = asyncio.get_running_loop().create_future()
-        server = await asyncio.start_server(lambda reader, writer: _hear(reader, writer, ready), "127.0.0.1", 0)
-        async with server:
-            port = server.sockets[0].getsockname()[1]
+        async with _listening(ready) as port:
             with self._path("router.log").open("ab") as log:
                 process = spawn(command(self.directory, port), log)
             self._reaper = _reap(process, ready)
@@ -270,13 +269,22 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
             self._reaper.join(_END_TIMEOUT)
 
 
-async def _hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ready: asyncio.Future[JSONObject]) -> None:
-    """Take the router's one line; an end without one means that it died."""
-    try:
+@contextlib.asynccontextmanager
+async def _listening(ready: asyncio.Future[JSONObject]) -> AsyncIterator[int]:
+    """Listen for the router's one line, at the port that is given; an end without one means that it died."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         line = await reader.readline()
-    finally:
-        writer.close()
-    _settle(ready, json.loads(line) if line else {"ready": False})
+        _settle(ready, json.loads(line) if line else {"ready": False})
+
+    async with await asyncio.start_server(hear, "127.0.0.1", 0) as server:
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            for writer in writers:  # of a router that was called off, too, which has said nothing yet
+                writer.close()
 
 
 def _settle(ready: asyncio.Future[JSONObject], answer: JSONObject) -> None:
