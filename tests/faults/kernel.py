@@ -138,10 +138,19 @@ def _block(seconds: float) -> None:
     signal.signal(signal.SIGINT, before)
 
 
+async def open_kernel(order: dict[str, Any], writer: asyncio.StreamWriter) -> Kernel:
+    """Make the operator; where the database is locked just then it says so, and a person runs the cell again."""
+    while True:
+        try:
+            return Kernel(order, writer)
+        except DatabaseError:
+            await passes(0.2)
+
+
 async def main(order: dict[str, Any]) -> None:
     reader, writer = await asyncio.open_unix_connection(order["socket"])
     writer.write(json.dumps({"event": "started", "pid": os.getpid()}).encode() + b"\n")
-    kernel = Kernel(order, writer)
+    kernel = await open_kernel(order, writer)
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, kernel.interrupt)
     starting = asyncio.create_task(kernel.start())
     starting.add_done_callback(kernel.tell_failure)
