@@ -87,9 +87,9 @@ class Kinds:
         gc.freeze()
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> ByServer:
-        """Hand out tests by the servers that they share."""
-        return ByServer(config, log)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> ByGroup:
+        """Hand out tests by what they share."""
+        return ByGroup(config, log)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, Any]:
@@ -126,8 +126,8 @@ def is_quick(item: pytest.Item) -> bool:
     return not _STARTERS.intersection(fixtures_of(item)) and not any(map(item.get_closest_marker, _SLOW_MARKS))
 
 
-class ByServer(LoadScopeScheduling):
-    """Gives a test process all tests that share a server, one such group after the other."""
+class ByGroup(LoadScopeScheduling):
+    """Gives a test process all tests that share what takes long, one such group after the other."""
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)

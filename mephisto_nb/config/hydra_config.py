@@ -5,7 +5,6 @@ Hydra keeps global state: one composition is made at a time, and nothing of it s
 
 from __future__ import annotations
 
-import copy
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -109,7 +108,7 @@ def compose_tree(source: Source, layer: Mapping[str, Any], overrides: Sequence[s
         A defaults list names a plugin that is not registered.
     """
     if source == Source() and not overrides:
-        return copy.deepcopy(dict(layer))  # nothing for Hydra to do, which takes a tenth of a second for it
+        return dict(layer)  # nothing for Hydra to do, which takes a tenth of a second for it
     rewritten = [_as_value(override, source.directory) for override in overrides]
     types = {name: set(section.get_valid_types()) for name, section in SECTIONS.items()}
     while True:

@@ -32,6 +32,7 @@ from mephisto_nb.review.decide import VERDICTS, Extras
 from mephisto_nb.review.queue import ORDERS
 from mephisto_nb.review.reviewing import Reviewing
 from mephisto_nb.review.selection import Units, select
+from mephisto_nb.utils.logging import listen_weakly
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -71,8 +72,8 @@ class ReviewModel(PanelModel):
         self._places: dict[str, dict[str, int]] = {}
         self._done: deque[tuple[str, pd.DataFrame]] = deque(maxlen=_KEPT)
         self._choices: dict[str, Mapping[str, list[str]]] = {}
-        self._writer.listeners.append(_weakly(WeakMethod(self._take_in)))
-        self._writer.close_listeners.append(_weakly(WeakMethod(self._tell_views)))
+        listen_weakly(self._writer.listeners, WeakMethod(self._take_in))
+        listen_weakly(self._writer.close_listeners, WeakMethod(self._tell_views))
 
     def state(self) -> JSONObject:
         """Say how things are, as plain values that JSON can hold. No I/O: see `load`.
@@ -292,16 +293,6 @@ def _tell(outcome: pd.DataFrame, said: str, sum_: str) -> str:
         stories = "; ".join(f"{number:,} {why}" if len(outcome) > 1 else why for why, number in left.items())
         words.append(f"Left alone: {stories}." if len(outcome) > 1 else f"The answer {stories}.")
     return " ".join(words) or "There was nothing to be done."
-
-
-def _weakly(method: WeakMethod[Callable[P, None]]) -> Callable[P, None]:
-    """Return a listener that keeps nobody alive."""
-
-    def listener(*args: P.args, **kwargs: P.kwargs) -> None:
-        if (mine := method()) is not None:
-            mine(*args, **kwargs)
-
-    return listener
 
 
 def _where(args: JSONObject) -> tuple[str, str]:

@@ -14,6 +14,7 @@ import pandas as pd
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.utils.logging import tell
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -74,8 +75,7 @@ class PanelModel(ABC):
         self._tell_views()
 
     def _tell_views(self) -> None:
-        for callback in list(self.on_change):
-            callback()
+        tell(self.on_change)
 
 
 @dataclass(frozen=True, slots=True)

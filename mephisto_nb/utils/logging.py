@@ -15,6 +15,8 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterable
+from typing import Any
+from weakref import WeakMethod
 
 from mephisto_nb.errors import ConfigError
 
@@ -120,6 +122,23 @@ def tell(listeners: Iterable[Callable[..., object]], *told: object) -> None:
         except Exception:
             name = getattr(listener, "__qualname__", type(listener).__qualname__)
             _logger.exception("%s failed on what it was told", name)
+
+
+def listen_weakly(listeners: list[Any], method: WeakMethod[Callable[..., None]]) -> Callable[[], None]:
+    """Have `tell` call a method for as long as its owner lives; return what ends it."""
+
+    def hear(*told: Any) -> None:
+        if (mine := method()) is not None:
+            mine(*told)
+        else:
+            forget()
+
+    def forget() -> None:
+        if hear in listeners:
+            listeners.remove(hear)
+
+    listeners.append(hear)
+    return forget
 
 
 class _NotebookHandler(logging.Handler):

@@ -11,7 +11,6 @@ import contextvars
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 from weakref import WeakMethod
 
 from mephisto_nb._typing import JSON, JSONObject
@@ -36,7 +35,7 @@ from mephisto_nb.ports.clock import Timer
 from mephisto_nb.rules.run_state import RunRules, RunState, state_from_snapshot
 from mephisto_nb.rules.steering import limits_of
 from mephisto_nb.rules.step import Step
-from mephisto_nb.utils.logging import get_logger, tell
+from mephisto_nb.utils.logging import get_logger, listen_weakly, tell
 
 logger = get_logger(__name__)
 
@@ -65,8 +64,8 @@ class News:
         self._reading: asyncio.Task[None] | None = None
         # The writer outlives most of those who watch: it must not keep them.
         self._forget = [
-            _listen(run.writer.listeners, WeakMethod(self._hear)),
-            _listen(run.writer.call_listeners, WeakMethod(self._read_soon)),
+            listen_weakly(run.writer.listeners, WeakMethod(self._hear)),
+            listen_weakly(run.writer.call_listeners, WeakMethod(self._read_soon)),
         ]
 
     def close(self) -> None:
@@ -96,23 +95,6 @@ class News:
             logger.exception("what was decided on run %s could not be read", self._task_run_id)
         finally:
             self._reading = None
-
-
-def _listen(listeners: list[Any], method: WeakMethod[Callable[..., None]]) -> Callable[[], None]:
-    """Call a method at each change for as long as its owner lives; return what ends it."""
-
-    def hear(*told: Any) -> None:
-        if (mine := method()) is not None:
-            mine(*told)
-        else:
-            forget()
-
-    def forget() -> None:
-        if hear in listeners:
-            listeners.remove(hear)
-
-    listeners.append(hear)
-    return forget
 
 
 #: How often those who look are told to look again while nothing happens: pace and times at work go on with the clock.
