@@ -36,7 +36,7 @@ from mephisto_nb.kernel.talk.talk import Transcripts
 from mephisto_nb.kernel.talk.task_code import TaskCode
 from mephisto_nb.kernel.task_launcher import Data, TaskLauncher
 from mephisto_nb.kernel.worker_pool import AgentData, WorkerPool
-from mephisto_nb.kernel.writer import DatabaseWriter, in_thread, wholly_in_thread
+from mephisto_nb.kernel.writer import DatabaseWriter, in_thread, wholly
 from mephisto_nb.model.qualifications import Comparator, Requirement, make_requirement, requirement_from_dict
 from mephisto_nb.model.records import Assignment, TaskRun, Unit, Worker
 from mephisto_nb.model.shared_state import SharedTaskState
@@ -345,7 +345,7 @@ class RunStarter:
         directory, what = self._directory_of(run.task_run_id), f"Launching {run.task_name}"
         self.progress(what, 1, _STAGES)
         lock = _locked(directory, run, undo)  # before anything of a run is touched that another kernel may drive
-        await wholly_in_thread(plan.build_site, directory)
+        await wholly(in_thread(plan.build_site, directory))
         self.progress(what, 2, _STAGES)
         tasks = await self._assemble(run, plan, lock, undo, is_launched=False)
         parts = tasks.run.parts

@@ -122,12 +122,29 @@ async def test_an_answer_is_said_at_once_and_recorded_after_what_it_answers(
     agent.put({"update_id": "a"})
     agent.put_ahead("a", {"update_id": "b"})
     answering = asyncio.create_task(agent.observe({"update_id": "answer to b"}))
-    await asyncio.sleep(0)
+    await until(lambda: bool(ahead.sent))
     assert ahead.sent == [("hello", "answer to b")]
     assert [data["update_id"] for data in engine.recorded] == ["hello"]
     agent.put({"update_id": "b"})
     await answering
     assert [data["update_id"] for data in engine.recorded] == ["hello", "answer to b"]
+
+
+async def test_what_a_page_heard_is_recorded_though_the_code_is_ended(
+    agent: RunningAgent, engine: Engine, ahead: Ahead
+) -> None:
+    await agent.observe({"update_id": "hello"})
+    engine.open.clear()
+    agent.put_ahead("a", {"update_id": "b"})
+    saying = [asyncio.create_task(agent.observe({"update_id": f"answer {number}"})) for number in range(2)]
+    await until(lambda: len(ahead.sent) == 2)
+    for task in saying:
+        task.cancel()
+    await asyncio.sleep(0)
+    agent.wait_no_longer()
+    engine.open.set()
+    assert [type(one) for one in await asyncio.gather(*saying, return_exceptions=True)] == [asyncio.CancelledError] * 2
+    assert [data["update_id"] for data in engine.recorded] == ["hello", "answer 0", "answer 1"]
 
 
 async def test_several_answers_keep_their_order(agent: RunningAgent, engine: Engine, ahead: Ahead) -> None:

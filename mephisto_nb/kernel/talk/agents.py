@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError, PartnerLeftError
 from mephisto_nb.kernel.talk.talk import Heard, Talk
+from mephisto_nb.kernel.writer import wholly
 from mephisto_nb.model.packets import Packet, PacketType
+from mephisto_nb.model.states import AGENT_ACTIVE
 from mephisto_nb.ports.task_runner import Bot, LiveAgent, Turn
 from mephisto_nb.utils.ids import new_id
 from mephisto_nb.utils.user_code import call
@@ -120,9 +122,13 @@ class RunningAgent:
         # The same after a restart, so that a page that heard it ahead of its record drops it when it is said again.
         data = _with_id(data, f"{self.agent_id}-{self._seat.beginnings}-{self._said_count}")
         after, self.last_said = self.last_said, _id_of(data)
-        if after is not None:
-            await self._send_live_update(after, Packet(PacketType.LIVE_UPDATE_TO_CLIENT, self.agent_id, data))
-        await self._record(_send, data=data)
+
+        async def say() -> None:
+            if after is not None:
+                await self._send_live_update(after, Packet(PacketType.LIVE_UPDATE_TO_CLIENT, self.agent_id, data))
+            await self._record(_send, data=data)
+
+        await wholly(say())  # the page may have heard it when its task's code is ended
 
     async def get_live_update(self, timeout: float | None = None) -> JSONObject:
         """Return the next of the `pending_actions`, once there is one; raise `TimeoutError` after `timeout` seconds."""
@@ -461,7 +467,8 @@ def _id_of(data: JSONObject) -> str | None:
 
 def _send(step: Step, agent_id: str, data: JSONObject, notes: Sequence[JSONObject]) -> None:
     _keep(step, agent_id, "operator", data, notes)
-    step.send(PacketType.LIVE_UPDATE_TO_CLIENT, agent_id, data)
+    if step.state.agents[agent_id].status in AGENT_ACTIVE:
+        step.send(PacketType.LIVE_UPDATE_TO_CLIENT, agent_id, data)
 
 
 def _keep(step: Step, agent_id: str, sender: str, data: JSONObject, notes: Sequence[JSONObject]) -> None:

@@ -146,8 +146,9 @@ class TaskCode(RunHelper):
         company = self._companies.pop(key, None)
         if company is None:
             return
-        for agent_id in company.agents:
+        for agent_id, agent in company.agents.items():
             self._agents.remove(agent_id)
+            agent.wait_no_longer()  # nothing more reaches it
         for task in filter(None, [company.task, *company.farewells]):
             task.cancel()
 
