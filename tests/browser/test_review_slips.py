@@ -46,6 +46,7 @@ async def test_a_note_alone_decides_nothing_and_a_key_rejects_with_it(stage: Sta
     await expect(stage.page.get_by_label("Decision")).to_be_focused()
     await stage.page.keyboard.press("Escape")
     assert run.review.decisions().empty
+    await expect(stage.page.get_by_role("dialog")).to_have_count(0)
     await stage.page.keyboard.press("d")
     await stage.page.keyboard.type("copies")
     await expect(stage.page.locator(".mnb-effect")).to_contain_text("1 answer of 1 worker will be rejected.")
@@ -53,6 +54,23 @@ async def test_a_note_alone_decides_nothing_and_a_key_rejects_with_it(stage: Sta
     assert run.review.decisions()[["after", "note", "blocked"]].to_numpy().tolist() == [["rejected", "copies", False]]
     await stage.page.keyboard.press("?")
     await expect(stage.page.get_by_text("reject with a reason", exact=True)).to_be_visible()
+
+
+async def test_letters_typed_before_the_window_is_there_decide_nothing(stage: Stage) -> None:
+    run = stored_run(stage.operator, people(2))
+    await open_review(stage, run)
+    await at(stage, 1, 6)
+    await panel(stage).focus()
+    await stage.page.keyboard.press("n")
+    await expect(stage.page.get_by_role("dialog")).to_be_visible()
+    await panel(stage).evaluate(
+        """panel => {
+            document.querySelector("dialog[open]").close();  // it tells so later
+            for (const key of "dsr") panel.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+        }"""
+    )
+    await expect(stage.page.get_by_label("Decision")).to_have_value("reject")
+    assert run.review.decisions().empty
 
 
 async def test_a_decision_is_changed_only_after_its_sum_is_shown(stage: Stage) -> None:

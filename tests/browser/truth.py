@@ -16,14 +16,23 @@ from tests.browser.readings import Range, Reading, Shown
 
 FRAMES = ("units", "agents", "results", "events")
 FEE_RATE = 0.2
-#: Writes the frames of a finished run into a folder, as its user gets them.
+#: Writes the frames of a finished run into a folder, as its user gets them; and when the kernel was held up (seconds).
 KEEP_FRAMES = f"""
+import pandas as pd
+held = []
+async def watch():
+    while True:
+        begin = time.time()
+        await asyncio.sleep(0.05)
+        if time.time() - begin > 0.3:
+            held.append((begin, time.time()))
 async def keep_frames():
     await run.completed()
-    frames = {{name: getattr(run, name)() for name in {FRAMES}}} | {{"runs": operator.task_runs()}}
+    frames = {{name: getattr(run, name)() for name in {FRAMES}}}
+    frames |= {{"held": pd.DataFrame(held, columns=["begin", "end"]), "runs": operator.task_runs()}}
     for name, frame in frames.items():
         frame.to_pickle(f"{{folder}}/{{name}}.pickle")
-keeper = asyncio.create_task(keep_frames())
+keeper, watcher = asyncio.create_task(keep_frames()), asyncio.create_task(watch())
 """
 
 
@@ -123,6 +132,11 @@ class Truth:
 
     def _median(self, values: list[float]) -> Range | None:
         return Range(median(values), median(values)) if values else None
+
+
+def read_held(folder: Path) -> list[tuple[float, float]]:
+    """Return from when until when the kernel of a run that was kept in a folder could show nothing new."""
+    return [(begin, end) for begin, end in pd.read_pickle(folder / "held.pickle").to_numpy()]
 
 
 def read_truths(folder: Path) -> list[Truth]:

@@ -84,9 +84,10 @@ export function reviewPanel(link) {
     },
     choose: () => ask("choose", { ...where(), worker_id: current.worker_id }),
   };
-  let [current, state, busy, asking, rev, seen] = [null, null, false, false, null, {}];
+  let [current, state, busy, rev, seen] = [null, null, false, null, {}];
   let [applied, listed] = ["", null]; // the filter, and what the list was asked for last
   let [steps, pending, acting] = [Promise.resolve(), 0, Promise.resolve()];
+  let [asked, asking] = [Promise.resolve(), 0]; // the windows that are open, or wait for one to go, or for what is on its way
 
   const head = panelHead("Review", kernel, button("Keys", () => showKeys(root)));
   const order = choices("Order", REVIEW_ORDERS, () => askList({}));
@@ -235,19 +236,24 @@ export function reviewPanel(link) {
   const goOn = (done) => go(done ? { step: 1, waiting: true } : { unit_id: current?.unit_id });
 
   async function decideOn(verdict) {
-    if (busy || pending > 0 || current === null || state.closed) return;
+    if (busy || pending > 0 || asking > 0 || current === null || state.closed) return;
     const { unit_id, status } = current;
     // What is decided already is not decided otherwise by one key: the sum is said first.
     if (status !== "completed" && status !== BECOMES[verdict]) return more({ verdict });
     await occupied(async () => goOn(await decide({ verdict, unit_id, seen: status })));
   }
 
-  async function more(begin) {
+  /** Open the window of a decision. Whoever asks for it types on, and until it is there no letter decides anything. */
+  function more(begin) {
+    asking += 1;
+    asked = asked.then(() => askMore(begin)).catch((error) => told.say(error.message, true)).finally(() => (asking -= 1));
+    return asked;
+  }
+
+  async function askMore(begin) {
     await quiet();
-    if (asking || current === null || state.closed) return;
-    asking = true;
+    if (current === null || state.closed) return;
     const done = await askDecision(root, kernel, current, state.names, begin);
-    asking = false;
     walk.focus({ preventScroll: true });
     if (done) await goOn(true);
   }
