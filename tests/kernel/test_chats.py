@@ -25,6 +25,10 @@ from tests.kernel.runs import crowd_of
 TURNS = 5
 
 
+def packet(kind: str, agent_id: str, data: dict[str, Any]) -> dict[str, Any]:
+    return {"packet_type": kind, "subject_id": agent_id, "data": data}
+
+
 def texts(run: TaskRun, assignment: int = 0) -> list[str]:
     messages = run.messages()
     return list(messages.loc[messages["assignment_index"] == assignment, "text"])
@@ -160,6 +164,55 @@ async def test_code_of_ones_own_leads_and_a_function_is_asked_once(make_operator
     expected = ["One?", "to One?", "(7)", "Two?", "to Two?", "(7)", "Three?", "to Three?", "(9)"]
     assert texts(runs[1]) == expected == [message["text"] for message in one.messages]
     assert list(runs[1].messages()["role"].unique()) == ["task", "worker"]
+
+
+async def test_what_was_said_before_the_answer_is_heard_after_a_restart(make_operator: Callable[..., Operator]) -> None:
+    async def interview(data: Any, agent: Any) -> None:
+        for question in ("Well?", "And?"):
+            await agent.observe({"text": question, "id": "Interviewer"})
+            await agent.get_live_update()
+
+    operator = make_operator()
+    run = await launch_chat(operator, [{}, {}], blueprint={"units_per_assignment": 1}, conversation=interview)
+    async with crowd_of(run.url) as worker:
+        ann = worker("ann")
+        agent_id = (await ann.register())["agent_id"]
+        async with ann.session.open_socket(ann.url) as page:
+            await page.send_json(packet("alive", agent_id, {}))
+            while (await page.receive_json())["packet_type"] != "client_bound_live_update":
+                pass
+            await operator.detach()
+            said = {"text": "Yes.", "id": agent_id, "update_id": "said"}
+            await page.send_json(packet("mephisto_bound_live_update", agent_id, said))
+            await page.send_json(packet("heartbeat", agent_id, {}))
+            while (await page.receive_json())["packet_type"] != "heartbeat":
+                pass
+            await ann.submit(agent_id, {})
+    run = await make_operator().reconnect(run.task_run_id, SharedTaskState(conversation=interview))
+    while len(texts(run)) < 3:
+        await asyncio.sleep(0)
+    assert run.counts["completed"] == 1
+    assert texts(run) == ["Well?", "Yes.", "And?"]
+
+
+async def test_code_that_is_busy_when_the_answer_comes_is_ended(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_code, "_LAST_WORDS", 0.0)
+    ended = asyncio.Event()
+
+    async def muse(data: Any, agent: Any) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    run = await launch_chat(operator, [{}], blueprint={"units_per_assignment": 1}, conversation=muse)
+    async with crowd_of(run.url) as worker:
+        ann = worker("ann")
+        await ann.submit((await ann.register())["agent_id"], {})
+    await ended.wait()
+    await run.completed()
 
 
 async def test_a_program_takes_the_seat_that_nobody_comes_for(timed_operator: Operator, clock: FakeClock) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -30,6 +30,8 @@ from mephisto_nb.utils.user_code import describe, no_exit
 
 logger = get_logger(__name__)
 
+#: How long code whose agents have ended may take to hear what was said until then, and to answer it (seconds).
+_LAST_WORDS = 10.0
 #: What the pages of people hear whose task's code has failed: what they have is theirs to send.
 _OVER: JSONObject = {"text": "This has come to its end.", "id": "", "task_data": {"task_done": True}}
 
@@ -79,6 +81,7 @@ class TaskCode(RunHelper):
         self._agents, self._transcripts, self._on_failure = agents, transcripts, on_failure
         #: By agent, or by assignment for those who are together.
         self._companies: dict[str, _Company] = {}
+        self._last_words: set[asyncio.Task[None]] = set()
         engine.listeners.append(self._on_step)
 
     async def load(self) -> None:
@@ -93,6 +96,8 @@ class TaskCode(RunHelper):
         """Stop all task code, when the run is no longer driven from here."""
         for key in list(self._companies):
             self._dismiss(key)
+        for task in self._last_words:
+            task.cancel()
 
     # -- steps -----------------------------------------------------------------------------------------------------
 
@@ -140,17 +145,28 @@ class TaskCode(RunHelper):
             return
         held = [step.state.agents[agent_id] for agent_id in company.agents]
         if not any(one.status in AGENT_ACTIVE for one in held):
-            self._dismiss(key)
+            self._dismiss(key, is_heard_out=True)
 
-    def _dismiss(self, key: str) -> None:
+    def _dismiss(self, key: str, *, is_heard_out: bool = False) -> None:
+        """End a call of the code; with `is_heard_out` once it has answered what was said, as pages may have heard."""
         company = self._companies.pop(key, None)
         if company is None:
             return
         for agent_id, agent in company.agents.items():
             self._agents.remove(agent_id)
             agent.wait_no_longer()  # nothing more reaches it
-        for task in filter(None, [company.task, *company.farewells]):
+        for task in company.farewells:
             task.cancel()
+        if company.task is None:
+            return
+        heard = [agent.talk.heard_out(agent_id) for agent_id, agent in company.agents.items()]
+        if not is_heard_out or all(future.done() for future in heard):
+            company.task.cancel()
+            return
+        work = _end_heard_out(company.task, heard)
+        task = self._supervisor.spawn(f"last words to {key}", work, self._on_failure)
+        self._last_words.add(task)
+        task.add_done_callback(self._last_words.discard)
 
     # -- those who work alone ----------------------------------------------------------------------------------------
 
@@ -257,6 +273,17 @@ class TaskCode(RunHelper):
 
     def _name(self, seat: int, data: JSON) -> str:
         return self._blueprint.get_agent_name(seat, _object(data))
+
+
+async def _end_heard_out(task: asyncio.Task[None], heard: Sequence[asyncio.Future[None]]) -> None:
+    try:
+        async with asyncio.timeout(_LAST_WORDS):
+            for future in heard:
+                await asyncio.wait({task, future}, return_when=asyncio.FIRST_COMPLETED)
+    except TimeoutError:
+        pass  # it is busy with something else
+    finally:
+        task.cancel()
 
 
 async def _tell_others(engine: RunEngine, agent_id: str, heard_out: asyncio.Future[None]) -> None:
