@@ -1,4 +1,4 @@
-"""Where threads are: the database's one writer, helpers for functions that block, and trying again."""
+"""Where threads are: the database's one writer, functions that block, what is done to its end, and trying again."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from playwright.async_api import expect
 
+from mephisto_nb.run import TaskRun
 from tests.browser.test_review_page import PAGE, answer, at, open_review, panel, people, press, stage
 from tests.display.stage import Stage
 from tests.review.answers import stored_page_run, stored_run
@@ -34,12 +35,19 @@ async def test_an_amount_may_have_a_decimal_comma_and_nothing_ambiguous(stage: S
     assert stage.operator.payments().query("kind == 'bonus'")["amount"].tolist() == [0.125]
 
 
-async def test_a_note_alone_decides_nothing_and_a_key_rejects_with_it(stage: Stage) -> None:
+async def begin_note(stage: Stage) -> TaskRun:
+    """Open a review of six answers, and the window of a note on the first."""
     run = stored_run(stage.operator, people(2))
     await open_review(stage, run)
     await at(stage, 1, 6)
     await panel(stage).focus()
     await stage.page.keyboard.press("n")
+    await expect(stage.page.get_by_role("dialog")).to_be_visible()
+    return run
+
+
+async def test_a_note_alone_decides_nothing_and_a_key_rejects_with_it(stage: Stage) -> None:
+    run = await begin_note(stage)
     await stage.page.keyboard.type("copies")
     await expect(stage.page.locator(".mnb-effect")).to_have_text("Choose what to decide.")
     await stage.page.keyboard.press("Enter")
@@ -56,20 +64,18 @@ async def test_a_note_alone_decides_nothing_and_a_key_rejects_with_it(stage: Sta
     await expect(stage.page.get_by_text("reject with a reason", exact=True)).to_be_visible()
 
 
-async def test_letters_typed_before_the_window_is_there_decide_nothing(stage: Stage) -> None:
-    run = stored_run(stage.operator, people(2))
-    await open_review(stage, run)
-    await at(stage, 1, 6)
-    await panel(stage).focus()
-    await stage.page.keyboard.press("n")
-    await expect(stage.page.get_by_role("dialog")).to_be_visible()
+async def test_letters_typed_before_the_window_is_there_do_nothing(stage: Stage) -> None:
+    run = await begin_note(stage)
     await panel(stage).evaluate(
         """panel => {
             document.querySelector("dialog[open]").close();  // it tells so later
-            for (const key of "dsr") panel.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+            for (const key of "djubsrn") panel.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
         }"""
     )
     await expect(stage.page.get_by_label("Decision")).to_have_value("reject")
+    await stage.page.keyboard.press("Escape")
+    await expect(stage.page.get_by_role("dialog")).to_have_count(0)
+    await at(stage, 1, 6)
     assert run.review.decisions().empty
 
 

@@ -16,20 +16,22 @@ from tests.browser.readings import Range, Reading, Shown
 
 FRAMES = ("units", "agents", "results", "events")
 FEE_RATE = 0.2
-#: Writes the frames of a finished run into a folder, as its user gets them; and when the kernel was held up (seconds).
+#: Writes the frames of a finished run into a folder, as its user gets them; and since when, until when,
+#: and for how many seconds the kernel had work to do and the machine gave it no time for that.
 KEEP_FRAMES = f"""
 import pandas as pd
-held = []
+starved = []
 async def watch():
     while True:
-        begin = time.time()
+        begin, computed = time.time(), time.process_time()
         await asyncio.sleep(0.05)
-        if time.time() - begin > 0.3:
-            held.append((begin, time.time()))
+        late = time.time() - begin - 0.05 - (time.process_time() - computed)
+        if late > 0.3:
+            starved.append((begin, time.time(), late))
 async def keep_frames():
     await run.completed()
     frames = {{name: getattr(run, name)() for name in {FRAMES}}}
-    frames |= {{"held": pd.DataFrame(held, columns=["begin", "end"]), "runs": operator.task_runs()}}
+    frames |= {{"starved": pd.DataFrame(starved, columns=["begin", "end", "seconds"]), "runs": operator.task_runs()}}
     for name, frame in frames.items():
         frame.to_pickle(f"{{folder}}/{{name}}.pickle")
 keeper, watcher = asyncio.create_task(keep_frames()), asyncio.create_task(watch())
@@ -134,9 +136,9 @@ class Truth:
         return Range(median(values), median(values)) if values else None
 
 
-def read_held(folder: Path) -> list[tuple[float, float]]:
-    """Return from when until when the kernel of a run that was kept in a folder could show nothing new."""
-    return [(begin, end) for begin, end in pd.read_pickle(folder / "held.pickle").to_numpy()]
+def read_starved(folder: Path) -> list[tuple[float, float, float]]:
+    """Return since when, until when, and for how long, the kernel of a run that was kept had no time of the machine."""
+    return [(begin, end, late) for begin, end, late in pd.read_pickle(folder / "starved.pickle").to_numpy()]
 
 
 def read_truths(folder: Path) -> list[Truth]:

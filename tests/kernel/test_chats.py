@@ -167,10 +167,13 @@ async def test_code_of_ones_own_leads_and_a_function_is_asked_once(make_operator
 
 
 async def test_what_was_said_before_the_answer_is_heard_after_a_restart(make_operator: Callable[..., Operator]) -> None:
+    asked = asyncio.Event()
+
     async def interview(data: Any, agent: Any) -> None:
-        for question in ("Well?", "And?"):
-            await agent.observe({"text": question, "id": "Interviewer"})
-            await agent.get_live_update()
+        await agent.observe({"text": "Well?", "id": "Interviewer"})
+        await agent.get_live_update()
+        await agent.observe({"text": "And?", "id": "Interviewer"})
+        asked.set()
 
     operator = make_operator()
     run = await launch_chat(operator, [{}, {}], blueprint={"units_per_assignment": 1}, conversation=interview)
@@ -189,8 +192,7 @@ async def test_what_was_said_before_the_answer_is_heard_after_a_restart(make_ope
                 pass
             await ann.submit(agent_id, {})
     run = await make_operator().reconnect(run.task_run_id, SharedTaskState(conversation=interview))
-    while len(texts(run)) < 3:
-        await asyncio.sleep(0)
+    await asked.wait()
     assert run.counts["completed"] == 1
     assert texts(run) == ["Well?", "Yes.", "And?"]
 

@@ -159,10 +159,10 @@ class TaskCode(RunHelper):
             task.cancel()
         if company.task is None:
             return
-        heard = [agent.talk.heard_out(agent_id) for agent_id, agent in company.agents.items()]
-        if not is_heard_out or all(future.done() for future in heard):
+        if not is_heard_out:
             company.task.cancel()
             return
+        heard = [agent.talk.heard_out(agent_id) for agent_id, agent in company.agents.items()]
         work = _end_heard_out(company.task, heard)
         task = self._supervisor.spawn(f"last words to {key}", work, self._on_failure)
         self._last_words.add(task)

@@ -12,7 +12,7 @@ from playwright.async_api import Page, expect
 from tests.browser.dashboards import WORK, Screen
 from tests.browser.jupyter import Lab
 from tests.browser.readings import READ, Reading, understand
-from tests.browser.truth import FEE_RATE, KEEP_FRAMES, Truth, read_held, read_truths
+from tests.browser.truth import FEE_RATE, KEEP_FRAMES, Truth, read_starved, read_truths
 
 #: Workers who never come to an end while a test looks on.
 SLOW = WORK.format(workers=3, time=(3600.0, 3600.0))
@@ -48,16 +48,16 @@ async def readings(screen: Screen) -> list[tuple[float, Reading, float]]:
 
 
 def best_match(
-    truths: list[Truth], begin: float, shown: Reading, end: float, held: list[tuple[float, float]]
+    truths: list[Truth], begin: float, shown: Reading, end: float, starved: list[tuple[float, float, float]]
 ) -> list[str]:
     """Return what is wrong about a reading, whichever moment of the second before it is taken to show.
 
-    Time in which the kernel was held up, so that it could show nothing, is no part of that second.
+    Time in which the machine kept the kernel waiting is no part of that second; what the kernel computes itself is.
     """
     since = begin - 1
-    for held_since, held_until in reversed(held):
-        if held_until > since and held_since < begin:
-            since -= min(held_until, begin) - held_since
+    for starved_since, starved_until, seconds in reversed(starved):
+        if starved_until > since and starved_since < begin:
+            since -= seconds
     near = [truth for truth in truths if truth.since <= end and truth.until >= since]
     # Where nothing happens the clock's own numbers are renewed every few seconds: they may be those of the last answer.
     moments = [truth.since if set(truth.units) == {"completed"} else max(since, truth.since) for truth in near]
@@ -72,11 +72,11 @@ async def test_each_number_on_screen_equals_the_frames_within_a_second(jupyter_l
     samples = await readings(screen)
     kept = jupyter_lab.root / screen.folder
     await screen.wait_for((kept / "runs.pickle").exists)
-    truths, held = read_truths(kept), read_held(kept)
+    truths, starved = read_truths(kept), read_starved(kept)
     wrong = [
         (shown.answered, f"read in {end - begin:.2f} s", found)
         for begin, shown, end in samples
-        if (found := best_match(truths, begin, shown, end, held))
+        if (found := best_match(truths, begin, shown, end, starved))
     ]
     assert wrong == []
     assert len({shown.answered for _, shown, _ in samples}) > 12

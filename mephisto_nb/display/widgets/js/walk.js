@@ -87,7 +87,7 @@ export function reviewPanel(link) {
   let [current, state, busy, rev, seen] = [null, null, false, null, {}];
   let [applied, listed] = ["", null]; // the filter, and what the list was asked for last
   let [steps, pending, acting] = [Promise.resolve(), 0, Promise.resolve()];
-  let [asked, asking] = [Promise.resolve(), 0]; // the windows that are open, or wait for one to go, or for what is on its way
+  let [asked, awaited] = [Promise.resolve(), false]; // the window that is open or asked for; whether it is still to come
 
   const head = panelHead("Review", kernel, button("Keys", () => showKeys(root)));
   const order = choices("Order", REVIEW_ORDERS, () => askList({}));
@@ -236,22 +236,23 @@ export function reviewPanel(link) {
   const goOn = (done) => go(done ? { step: 1, waiting: true } : { unit_id: current?.unit_id });
 
   async function decideOn(verdict) {
-    if (busy || pending > 0 || asking > 0 || current === null || state.closed) return;
+    if (busy || pending > 0 || current === null || state.closed) return;
     const { unit_id, status } = current;
     // What is decided already is not decided otherwise by one key: the sum is said first.
     if (status !== "completed" && status !== BECOMES[verdict]) return more({ verdict });
     await occupied(async () => goOn(await decide({ verdict, unit_id, seen: status })));
   }
 
-  /** Open the window of a decision. Whoever asks for it types on, and until it is there no letter decides anything. */
+  /** Open the window of a decision. Whoever asks for it types on, and until it is there no letter does anything. */
   function more(begin) {
-    asking += 1;
-    asked = asked.then(() => askMore(begin)).catch((error) => told.say(error.message, true)).finally(() => (asking -= 1));
+    awaited = true;
+    asked = asked.then(() => askMore(begin)).catch((error) => told.say(error.message, true));
     return asked;
   }
 
   async function askMore(begin) {
     await quiet();
+    awaited = false;
     if (current === null || state.closed) return;
     const done = await askDecision(root, kernel, current, state.names, begin);
     walk.focus({ preventScroll: true });
@@ -280,7 +281,7 @@ export function reviewPanel(link) {
   };
   root.addEventListener("keydown", (event) => {
     const { target, key } = event;
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || target.closest("dialog, input, select, textarea")) return;
+    if (awaited || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || target.closest("dialog, input, select, textarea")) return;
     const does = keys[key] ?? (target === walk ? ofAnswer[key] : undefined);
     if (does === undefined) return;
     event.preventDefault();
