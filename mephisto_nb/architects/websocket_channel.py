@@ -92,9 +92,12 @@ class WebSocketChannel(Channel):
         await self._send({"type": "finish", "linger": linger})
 
     async def close(self) -> None:
-        """Close the link; the router goes on."""
+        """Close the link; the router goes on. Who is cancelled meanwhile hangs up at once."""
         if self._socket is not None:
-            await self._socket.close()
+            try:
+                await self._socket.close()
+            finally:
+                self._socket.transport.abort()
 
     async def _send(self, frame: JSONObject) -> None:
         if self._socket is None:

@@ -122,8 +122,11 @@ class PageClient:
             )
         except (InvalidHandshake, TimeoutError, OSError) as error:
             raise ConnectionRefusedError(f"no socket at {url}: {error}") from error
-        async with connection:
-            yield PageSocket(connection)
+        try:
+            async with connection:
+                yield PageSocket(connection)
+        finally:
+            connection.transport.abort()  # where the end was cancelled, too
 
     async def _request(self, method: str, url: str, content_type: str, body: bytes) -> PageAnswer:
         where = urlsplit(url)

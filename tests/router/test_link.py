@@ -1,12 +1,17 @@
 """The operator's link: who gets in, what is sent again, and what is applied once."""
 
+import asyncio
 import json
+import os
+import signal
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from mephisto_nb.architects.websocket_channel import WebSocketChannel
 from mephisto_nb.utils import proofs
+from mephisto_nb.utils.proofs import Secret
 from tests.router.harness import RUN_ID, TOKEN, Browser, close_code, shake_hands
 
 
@@ -174,3 +179,15 @@ async def test_a_new_operator_opens_the_inbox_again(router, browser):
         await operator.next_of("synced")
     async with shake_hands(router.address) as operator:
         assert (await browser.submit(agent_id, a=1))[0] == 200
+
+
+async def test_a_link_whose_closing_is_cancelled_hangs_up(start_router):
+    router = start_router()
+    channel = WebSocketChannel(f"http://{router.address}", RUN_ID, Secret(TOKEN))
+    await channel.connect(0)
+    os.kill(router.process.pid, signal.SIGSTOP)  # so that it says no goodbye
+    closing = asyncio.create_task(channel.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait({closing})
+    assert channel._socket.transport.is_closing()
