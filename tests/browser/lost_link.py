@@ -17,6 +17,7 @@ class Network:
         self._up = asyncio.Event()
         self._up.set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
         self.url = ""
 
     def lose(self) -> None:
@@ -31,8 +32,10 @@ class Network:
         return server
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
         await self._up.wait()
         to_router = await asyncio.open_connection(self._router.hostname, self._router.port)
+        self._writers.append(to_router[1])
         ways = ((reader, to_router[1]), (to_router[0], writer))
         both = [asyncio.ensure_future(self._pass_on(*way)) for way in ways]
         self._tasks.update(both)
@@ -53,6 +56,8 @@ class Network:
     def close(self) -> None:
         for task in self._tasks:
             task.cancel()
+        for writer in self._writers:  # whatever waits for what: nothing is left open
+            writer.transport.abort()
 
 
 @asynccontextmanager
