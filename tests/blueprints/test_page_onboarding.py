@@ -58,6 +58,18 @@ def test_what_was_typed_is_there_after_a_reload_in_the_middle(page: Any, router:
     expect(page.get_by_label("Answer")).to_have_value("5")
 
 
+def test_what_is_typed_before_all_is_there_is_kept_and_stays(page: Any, router: FakeRouter) -> None:
+    page.add_init_script("indexedDB.open = () => new EventTarget()")  # a browser's store that does not answer
+    page.goto(router.url + "?worker_id=ann")
+    page.get_by_label("Answer").fill("4")
+    page.reload()
+    expect(page.get_by_label("Answer")).to_have_value("4")
+    page.reload()
+    page.get_by_label("Answer").fill("5")
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    expect(page.get_by_label("Answer")).to_have_value("5")
+
+
 def test_an_introduction_that_does_not_get_through_is_sent_again(page: Any, router: FakeRouter) -> None:
     router.canned["submit_onboarding"] = [(502, {}), (429, {})]
     page.goto(router.url + "?worker_id=ann")

@@ -5,35 +5,46 @@ const DATABASE = "mephisto-drafts";
 const STORE = "files";
 const DAYS_KEPT = 30;
 const PAUSE = 250;
+const FILES_WITHIN = 3000;
 
 export class Draft {
   #form;
   #key;
   #timer = 0;
   #closed = false;
+  #kept;
+  #restored = false;
+  #touched = new Set();
 
   constructor(form, agentId) {
     this.#form = form;
     this.#key = PREFIX + agentId;
+    this.#kept = readJSON(this.#key);
   }
 
-  /* Put back what was kept. Gives what `keep` was told about a sending under way, or null. */
+  /* Put back what was kept, but for what the worker has changed since. Gives what `keep` was told about a sending under
+  way, or null. */
   async restore() {
-    const kept = readJSON(this.#key);
-    const files = await filesOf(this.#key).catch(() => new Map());
+    const files = await Promise.race([filesOf(this.#key).catch(() => new Map()), nothingAfter(FILES_WITHIN)]);
+    this.#restored = true;
     for (const [name, input] of this.#inputs()) {
-      const changed = input.type === "file" ? putFiles(input, files.get(name)) : putValue(input, kept?.values?.[name]);
+      if (this.#touched.has(input)) continue;
+      const changed = input.type === "file" ? putFiles(input, files.get(name)) : putValue(input, this.#kept?.values?.[name]);
       if (!changed) continue;
       input.dispatchEvent(new Event("input", { bubbles: true }));
       input.dispatchEvent(new Event("change", { bubbles: true }));
     }
-    return kept?.sending ?? null;
+    return this.#kept?.sending ?? null;
   }
 
   /* Follow the form from now on. */
   watch() {
-    this.#form.addEventListener("input", () => this.#soon());
+    this.#form.addEventListener("input", (event) => {
+      if (event.isTrusted) this.#touched.add(event.target);
+      this.#soon();
+    });
     this.#form.addEventListener("change", (event) => {
+      if (event.isTrusted) this.#touched.add(event.target);
       this.#soon();
       if (event.target.type === "file") void this.#keepFiles(event.target);
     });
@@ -47,8 +58,11 @@ export class Draft {
     clearTimeout(this.#timer);
     this.#timer = 0;
     if (this.#closed) return;
-    const values = {};
-    for (const [name, input] of this.#inputs()) if (input.type !== "file") values[name] = valueOf(input);
+    // Until what was kept is back, an input that nobody has touched says nothing.
+    const values = this.#restored ? {} : { ...this.#kept?.values };
+    for (const [name, input] of this.#inputs()) {
+      if (input.type !== "file" && (this.#restored || this.#touched.has(input))) values[name] = valueOf(input);
+    }
     writeJSON(this.#key, { values, sending, at: Date.now() });
   }
 
@@ -147,6 +161,8 @@ function removeKey(key) {
     // There is nothing to remove where nothing can be kept.
   }
 }
+
+const nothingAfter = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds, new Map()));
 
 function openDatabase() {
   const request = indexedDB.open(DATABASE, 1);

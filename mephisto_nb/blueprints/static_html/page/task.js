@@ -49,13 +49,13 @@ export class Task {
       early = { submitter: event.submitter ?? undefined };
     };
     form.addEventListener("submit", hold);
+    this.#draft.watch();
     await fillPage(html, data, {
       agentId: this.#agentId,
       isPreview: false,
       submit: (extra) => this.#submitFromScript(extra),
     });
     const unsent = await this.#draft.restore();
-    this.#draft.watch();
     form.removeEventListener("submit", hold);
     // Behind the listeners of the page's own scripts, which may refuse.
     form.addEventListener("submit", (event) => {
