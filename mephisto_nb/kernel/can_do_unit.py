@@ -24,6 +24,7 @@ from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.arrivals import Arrival
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger
+from mephisto_nb.utils.patience import patience
 from mephisto_nb.utils.user_code import is_async
 
 if TYPE_CHECKING:
@@ -45,10 +46,10 @@ Questions: TypeAlias = list[tuple[Worker, Unit]]
 
 @dataclass(slots=True)
 class Wait:
-    """Somebody who waits: who they are, what the function said of units until now, and until when (loop's time)."""
+    """Somebody who waits: who they are, what the function said of units, and for how many seconds it may go on."""
 
     arrival: Arrival
-    until: float
+    left: float
     said: dict[str, bool]
     is_last: bool = False
 
@@ -186,13 +187,14 @@ class CanDoUnitCalls(RunHelper):
     async def _answer(self, wait: Wait, questions: Questions) -> None:
         trouble: str | None = None
         try:
-            async with asyncio.timeout_at(wait.until):
+            async with patience(wait.left) as rest:
                 for worker, unit in questions:
                     wait.said[unit.unit_id] = bool(await self._function(worker, unit))
+                    wait.left = rest.left
                     if wait.said[unit.unit_id]:
                         break
         except (Exception, SystemExit) as error:
-            late = isinstance(error, TimeoutError) and asyncio.get_running_loop().time() >= wait.until
+            late = isinstance(error, TimeoutError) and rest.left <= 0
             what = f"took more than {TIMEOUT:g} seconds" if late else f"raised {error!r}"
             trouble = f"worker_can_do_unit {what}; taken as no"
             logger.warning("%s", trouble, exc_info=None if late else error)
@@ -226,7 +228,7 @@ class CanDoUnitCalls(RunHelper):
 def wait_of(request_id: str, worker_name: str, registration_id: str) -> Wait:
     """Return the wait of somebody, which begins now."""
     arrival = Arrival(request_id, worker_name, registration_id, WorkerFacts(), is_simulated=True)  # or it was noted
-    return Wait(arrival, asyncio.get_running_loop().time() + TIMEOUT, {})
+    return Wait(arrival, TIMEOUT, {})
 
 
 def async_hook_of(shared_state: SharedTaskState) -> AsyncHook | None:

@@ -33,6 +33,7 @@ from mephisto_nb.rules.gates.verdicts import Supply, conclude, give_up, row_of
 from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger
+from mephisto_nb.utils.patience import patience
 from mephisto_nb.utils.user_code import call, in_own_thread
 
 logger = get_logger(__name__)
@@ -243,7 +244,7 @@ async def _judge(gate: BaseGate[Any], sent: SentAnswer) -> GateFinding | None:
         The researcher's function raised, took too long, or said neither yes nor no.
     """
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with patience(PATIENCE):
             found = gate.look(sent)
             if gate.function is None or (found is not None and found.passed is False):
                 return found

@@ -26,6 +26,7 @@ from mephisto_nb.model.task_run_args import MAXIMUM_BONUS
 from mephisto_nb.rules.people import block, grant, is_paid, pay, revoke
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger
+from mephisto_nb.utils.patience import patience
 from mephisto_nb.utils.user_code import CallThreads, is_async, no_exit
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class SubmissionHooks(RunHelper):
     async def finish(self) -> None:
         """Wait for the calls of a run that is done, but not for ever."""
         try:
-            async with asyncio.timeout(TIMEOUT):
+            async with patience(TIMEOUT):
                 while self._waiting or self._tasks:
                     self._call_waiting()
                     await asyncio.wait(self._tasks)

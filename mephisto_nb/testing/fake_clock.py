@@ -57,6 +57,14 @@ class FakeClock:
         heapq.heappush(self._timers, timer)
         return timer
 
+    def jump(self, seconds: float) -> None:
+        """Let time pass in which nobody was there to notice: a machine that sleeps, or a kernel that computes.
+
+        What is due then is called once it is over, as all else that waited.
+        """
+        self._now += seconds
+        self.advance(0.0)
+
     def advance(self, seconds: float) -> None:
         """Let time pass, and call what is due on the way, each at its own time."""
         until = self._now + seconds

@@ -12,7 +12,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ReplayError
 from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.run_tasks import OnFailure, RunHelper, Supervisor
-from mephisto_nb.kernel.talk.agents import AgentsAtWork, BotAgent, Group, RunningAgent, Seat, SendLiveUpdate
+from mephisto_nb.kernel.talk.agents import AgentsAtWork, BotAgent, Group, Pages, RunningAgent, Seat
 from mephisto_nb.kernel.talk.talk import Heard, Talk, Transcripts
 from mephisto_nb.model.changes import AddLiveUpdate
 from mephisto_nb.model.packets import PacketType
@@ -26,6 +26,7 @@ from mephisto_nb.rules.run_state import Meeting
 from mephisto_nb.rules.seating import finish, rules_for, tell_who_goes_on
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger
+from mephisto_nb.utils.patience import patience
 from mephisto_nb.utils.user_code import describe, no_exit
 
 logger = get_logger(__name__)
@@ -50,8 +51,8 @@ class TaskCode(RunHelper):
 
     Parameters
     ----------
-    engine, send_live_update, supervisor
-        The run, what sends its live updates before they are committed, and the owner of its tasks.
+    engine, pages, supervisor
+        The run, the way to its workers' pages, and the owner of its tasks.
     agents
         Where those are noted whose code runs.
     runner, blueprint
@@ -67,7 +68,7 @@ class TaskCode(RunHelper):
     def __init__(
         self,
         engine: RunEngine,
-        send_live_update: SendLiveUpdate,
+        pages: Pages,
         supervisor: Supervisor,
         agents: AgentsAtWork,
         runner: TaskRunner,
@@ -76,7 +77,7 @@ class TaskCode(RunHelper):
         transcripts: Transcripts,
         on_failure: OnFailure,
     ) -> None:
-        self._engine, self._send_live_update, self._supervisor = engine, send_live_update, supervisor
+        self._engine, self._pages, self._supervisor = engine, pages, supervisor
         self._runner, self._blueprint, self._init_data = runner, blueprint, init_data
         self._agents, self._transcripts, self._on_failure = agents, transcripts, on_failure
         #: By agent, or by assignment for those who are together.
@@ -181,7 +182,7 @@ class TaskCode(RunHelper):
         unit = step.state.units[agent.unit_id]
         place = step.state.assignments[unit.assignment_id].place_of(unit.unit_index)
         seat = Seat(self._name(place, data), _object(data))
-        running = RunningAgent(agent.agent_id, self._engine, self._send_live_update, talk, seat, history)
+        running = RunningAgent(agent.agent_id, self._engine, self._pages, talk, seat, history)
         self._enter(
             agent.agent_id, {agent.agent_id: running}, self._accompany_one(running, data), f"agent {agent.agent_id}"
         )
@@ -222,7 +223,7 @@ class TaskCode(RunHelper):
                 data = self._init_data(step, state.agents[agent_id])
                 beginnings = self._transcripts.count_starts(agent_id)
                 about = Seat(self._name(seat, data), _object(data), beginnings, understudy)
-                running[seat] = RunningAgent(agent_id, self._engine, self._send_live_update, talk, about)
+                running[seat] = RunningAgent(agent_id, self._engine, self._pages, talk, about)
         agents: list[RunningAgent | BotAgent] = []
         first, shared = next(iter(running.values())), self._blueprint.get_init_data(assignment.shared, {})
         for seat, agent_id in enumerate(meeting.seats):
@@ -277,7 +278,7 @@ class TaskCode(RunHelper):
 
 async def _end_heard_out(task: asyncio.Task[None], heard: Sequence[asyncio.Future[None]]) -> None:
     try:
-        async with asyncio.timeout(_LAST_WORDS):
+        async with patience(_LAST_WORDS):
             for future in heard:
                 await asyncio.wait({task, future}, return_when=asyncio.FIRST_COMPLETED)
     except TimeoutError:
