@@ -89,6 +89,14 @@ def routers_by_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RouterProcess, "forks", None)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_notices() -> Iterator[None]:
+    """Have routers end with their runs, rather than say for days that the task is closed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local.LocalArchitect, "closed_notice", 0.0)
+        yield
+
+
 class _Forgotten(logging.Handler):
     """What asyncio says of failures that nobody was told of."""
 

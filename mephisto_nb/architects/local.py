@@ -54,6 +54,8 @@ START_TIMEOUT = 30.0
 _END_TIMEOUT = 10.0
 #: How long after a router's end its word on why it could not start may still be on its way, in seconds.
 _LAST_WORD = 1.0
+#: How many routers of runs that are over may go on at once.
+_NOTICES = 5
 
 
 @dataclass
@@ -72,6 +74,10 @@ class LocalArchitectArgs:
         links name `hostname`; and where that is ``0.0.0.0``, the address by which this machine goes out.
     operator_absence_in_seconds
         How long a router without an operator goes on taking submissions before it ends itself.
+    closed_notice_in_seconds
+        For how long the router goes on once the run is over, to say that the task is closed to whoever still comes, and
+        to give those their answer to keep whose page was open. A launch at its `port` ends it; and of the runs of one
+        data directory, so do the routers of the five that ended last alone.
     limits
         What the router takes, where its own limits do not fit, by name: ``{"agent_stored": 2_000_000_000}`` lets
         each worker store 2 GB. All of them: `mephisto_nb.router.config.Limits`.
@@ -84,9 +90,31 @@ class LocalArchitectArgs:
     port: int = 0
     url: str = ""
     operator_absence_in_seconds: float = 604800.0
+    closed_notice_in_seconds: float = 259200.0
     limits: dict[str, int] = field(default_factory=dict)
     server_type: str = "node"
     server_source_path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Notice:
+    """A router that only says that its task is closed, since when, and where."""
+
+    directory: Path
+    port: int
+    closed_at: float
+
+
+def _closed_at(notice: _Notice) -> float:
+    return notice.closed_at
+
+
+def _read_notice(path: Path) -> _Notice | None:
+    try:
+        state = json.loads(path.read_bytes())
+        return _Notice(path.parent, int(state["port"]), float(state["closed_at"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # it is at work, or was ended in the middle of a word
 
 
 class LocalArchitect(Architect[LocalArchitectArgs]):
@@ -113,13 +141,16 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
             )
         if self.args.operator_absence_in_seconds <= 0:
             raise ConfigError("mephisto.architect.operator_absence_in_seconds must be more than 0 seconds.")
+        if not self.args.closed_notice_in_seconds >= 0:
+            raise ConfigError("mephisto.architect.closed_notice_in_seconds must be 0 seconds or more.")
         if ":" in self.args.hostname:
             raise ConfigError(
                 f"mephisto.architect.hostname is {self.args.hostname!r}, but a router listens on IPv4 addresses alone, "
                 "and its port is a setting of its own. Use 0.0.0.0 to let others in, and where they come by IPv6, a "
                 "proxy in front of it, whose address is mephisto.architect.url."
             )
-        _check_port(self._host, self.args.port)
+        if self.args.port not in {notice.port for notice in self._notices()}:
+            _check_port(self._host, self.args.port)
         if self._host == EVERYWHERE and not self.args.url and self._own_address is None:
             logger.warning(
                 "mephisto.architect.hostname lets others in, but this machine's own address is not known, so links "
@@ -131,9 +162,10 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
     async def deploy(self, plan: RouterPlan) -> str:
         """Start the router and give its URL once it answers."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        await self.shutdown()  # a run that is resumed: its last router may still serve latecomers
+        await self.shutdown()  # a run that is resumed: its last router may still say that the task is closed
+        await asyncio.to_thread(self._make_way)
+        # The state of an earlier router stays: the new one takes its port, so that the links of the run go on to work.
         write_private(self._path("router_config.json"), json.dumps(self._router_config(plan)))
-        self._path("router.json").unlink(missing_ok=True)
         return await self._start()
 
     async def revive(self) -> str:
@@ -153,11 +185,12 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
 
     async def shutdown(self) -> None:
         """End the router at once, if it still runs."""
-        if not self._is_running():
-            return
-        # The lock proves that the process of router.json is this run's router, not a stranger with its number.
-        _terminate(int(self._state()["pid"]))
-        await asyncio.to_thread(self._wait_until_gone)
+        await asyncio.to_thread(self._end)
+
+    @property
+    def closed_notice(self) -> float:  # type: ignore[override]
+        """For how many seconds the router goes on to say that the task is closed, once its run is over."""
+        return self.args.closed_notice_in_seconds
 
     # -- talking to it ---------------------------------------------------------------------------------------
 
@@ -258,6 +291,24 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
     def _last_words(self) -> str:
         lines = self._path("router.log").read_text(errors="replace").splitlines()
         return f"Its log {self._path('router.log')} ends: {' | '.join(lines[-3:]) or 'nothing'}"
+
+    def _notices(self) -> list[_Notice]:
+        """Return the routers of other runs in this place that only say that their task is closed, the oldest first."""
+        found = (_read_notice(path) for path in self.directory.parent.glob("*/router.json"))
+        return sorted((one for one in found if one is not None and one.directory != self.directory), key=_closed_at)
+
+    def _make_way(self) -> None:
+        """End what says that a task is closed at the port that is wanted, and all but the latest."""
+        notices = self._notices()
+        for place, notice in enumerate(reversed(notices)):
+            if place >= _NOTICES or notice.port == self.args.port:
+                LocalArchitect(LocalArchitectArgs(), notice.directory)._end()
+
+    def _end(self) -> None:
+        if self._is_running():
+            # The lock proves that the process of router.json is this run's router, not a stranger with its number.
+            _terminate(int(self._state()["pid"]))
+            self._wait_until_gone()
 
     def _wait_until_gone(self) -> None:
         try:

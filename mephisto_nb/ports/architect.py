@@ -145,6 +145,8 @@ class Architect(ABC, Generic[Args]):
     ARCHITECT_TYPE: ClassVar[str]
     ALIASES: ClassVar[tuple[str, ...]] = ()
     ArgsClass: ClassVar[type[Any]]
+    #: For how many seconds a router goes on to say that the task is closed, once its run is over.
+    closed_notice: float = 3.0
 
     def __init__(self, args: Args, directory: Path) -> None:
         self.args = args

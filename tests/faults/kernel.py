@@ -13,10 +13,10 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from mephisto_nb.architects.local import LocalArchitect
 from mephisto_nb.config import registry
 from mephisto_nb.config.hydra_config import compose
 from mephisto_nb.errors import ClosedError, DatabaseError, NotFoundError
-from mephisto_nb.kernel import run_tasks
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
 from mephisto_nb.ports.clock import SystemClock
@@ -163,7 +163,8 @@ def run(order: dict[str, Any]) -> None:
     log = os.open(Path(order["data_dir"]) / "kernel.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, sys.stdout.fileno())
     os.dup2(log, sys.stderr.fileno())
-    connect.BUSY_TIMEOUT, run_tasks.LINGER = order["busy_timeout"], 0.0
+    connect.BUSY_TIMEOUT = order["busy_timeout"]
+    LocalArchitect.closed_notice = 0.0  # type: ignore[assignment, method-assign]
     registry.ARCHITECTS.register(FaultyLinkArchitect)
     try:
         asyncio.run(main(order))

@@ -65,7 +65,7 @@ def test_without_a_file_local_and_link_are_the_architect_and_provider() -> None:
     assert config.mephisto.blueprint._blueprint_type == "page"
     assert config.mephisto.architect.port == "3000"
     assert config.mephisto.provider._provider_type == "link"
-    assert config.mephisto.task.task_lifetime_in_seconds == 2678400
+    assert config.mephisto.task.task_lifetime_in_seconds == 0
     assert config.task_dir == str(Path.cwd())
 
 
