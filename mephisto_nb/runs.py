@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from mephisto_nb.config.registry import get_blueprint_from_type, get_crowd_provider_from_type
 from mephisto_nb.config.task_run_settings import TaskRunSettings, resolve_config, settings_from_dict
-from mephisto_nb.errors import ClosedError, ConfigError, LoopError, NotFoundError
+from mephisto_nb.errors import ClosedError, ConfigError, NotFoundError
 from mephisto_nb.frames.run_frames import RunCrowd, RunFrames
 from mephisto_nb.importing.old_data import ImportedBlueprint
 from mephisto_nb.kernel.launch import RunStarter, read_launch_input
@@ -30,6 +30,7 @@ from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.progress import Progress
 from mephisto_nb.utils.logging import get_logger, set_mephisto_log_level, tell
+from mephisto_nb.utils.run_sync import own_loop
 
 logger = get_logger(__name__)
 
@@ -149,6 +150,7 @@ class Runs:
 
     async def wait_then_end(self) -> None:
         """Wait until every run has ended, then close (see `Operator.wait_for_runs_then_shutdown`)."""
+        own_loop(self._loop)
         waiting = (tasks.run.completed() for tasks in self._tasks.values() if tasks.run.is_running)
         outcomes = await asyncio.gather(*waiting, return_exceptions=True)
         await self.end(force=any(isinstance(outcome, BaseException) for outcome in outcomes))
@@ -158,6 +160,7 @@ class Runs:
 
     async def end(self, *, force: bool) -> None:
         """End every run, gently or at once, then close. May be called twice."""
+        own_loop(self._loop)
         if self.is_closed:
             return
         steered = {id_: RunSteering(id_, tasks.run) for id_, tasks in self._tasks.items()}
@@ -173,6 +176,7 @@ class Runs:
 
     async def detach(self) -> None:
         """Close, but leave the runs alive: their routers go on, and `reconnect` takes them up later."""
+        own_loop(self._loop)
         for tasks in list(self._tasks.values()):
             if tasks.run.is_driven and not tasks.run.over.is_set():
                 await tasks.let_go()
@@ -204,13 +208,7 @@ class Runs:
         """Raise `ClosedError` if closed, `LoopError` if used on another loop than before; start what supervises."""
         if self.is_closed:
             raise ClosedError("This operator was shut down. Make a new one: operator = mephisto_nb.Operator().")
-        loop = asyncio.get_running_loop()
-        self._loop = self._loop or loop
-        if self._loop is not loop:
-            raise LoopError(
-                "This operator lives on another event loop. Use it on that one: always through `await` in one loop, "
-                "or always through run_sync()."
-            )
+        self._loop = own_loop(self._loop)
         await self._supervisor.start()
 
     def _keep(self, tasks: RunTasks) -> RunFrames:
@@ -261,8 +259,9 @@ def repr_of(run: RunFrames) -> str:
     live = run.live
     if live is None:
         return f"<TaskRun {run.task_name!r} {run.task_run_id}: units(), agents(), results(), events(), review>"
-    answered, total = live.progress
-    return f"<TaskRun {run.task_name!r} {run.task_run_id} {live.status}: {answered} of {total} units answered>"
+    answered, total, expired = live.progress
+    units = f"{answered} of {total} units answered" + (f"; {expired} expired" if expired else "")
+    return f"<TaskRun {run.task_name!r} {run.task_run_id} {live.status}: {units}>"
 
 
 def _describe_left(run: TaskRun, driver: str | None) -> str:

@@ -79,6 +79,8 @@ def summary_of(state: JSONObject) -> str:
     """Say how a run is, in a few words, from what its watch says."""
     units, people, pace = state["units"], state["people"], state["pace"]
     said = [f"{units['answered']:,} of {units['total']:,} answered"]
+    if units["expired"]:
+        said.append(f"{units['expired']:,} expired")
     if people["at_work"]:
         said.append(f"{people['at_work']:,} at work")
     if pace["per_hour"] is not None and state["run"]["status"] in ("live", "closing"):

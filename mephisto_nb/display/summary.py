@@ -114,6 +114,7 @@ class RunSummary:
     has_own_links: bool
     answered: int
     total: int
+    expired: int
     working: int
     counts: list[tuple[str, int]]
     taken_at: str
@@ -158,6 +159,7 @@ def summarize(state: JSONObject) -> RunSummary:
         has_own_links=run["has_own_links"],
         answered=units["answered"],
         total=units["total"],
+        expired=units["expired"],
         working=state["people"]["at_work"],
         counts=[(label, units[status.value]) for status, label in LABELS.items() if units[status.value]],
         taken_at=moment(run["now"]),

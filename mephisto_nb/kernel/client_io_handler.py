@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import LinkRefusedError, RouterError
-from mephisto_nb.model.money import count
+from mephisto_nb.kernel.absence import Absence, Attendance
 from mephisto_nb.model.packets import Packet, PacketType, Received
 from mephisto_nb.model.records import PAGE_ERROR, WorkerFacts
 from mephisto_nb.model.states import AgentStatus
@@ -33,10 +32,12 @@ from mephisto_nb.ports.architect import (
 )
 from mephisto_nb.ports.clock import Clock, Timer
 from mephisto_nb.ports.crowd_provider import Identity
+from mephisto_nb.rules.absence import is_served, kernel_was_away, router_was_away
 from mephisto_nb.rules.arrivals import Arrival
 from mephisto_nb.rules.eligibility import Refusal
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger, tell
+from mephisto_nb.utils.patience import patience
 
 if TYPE_CHECKING:
     from mephisto_nb.kernel.engine import RunEngine
@@ -51,8 +52,6 @@ _FRAME = 200
 _BACKOFF = (0.1, 10.0)
 #: Of what a worker's page reports as an error, this many characters are kept.
 _ERROR_LENGTH, _ERROR_KEY_LENGTH = 4000, 100
-#: Messages that waited for less (seconds) were handled as they came; pages call a kernel busy from here on, too.
-_NOTICED = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +92,12 @@ class ClientIOHandler:
         self._timer: Timer | None = None
         self._is_running = False
         self._news = asyncio.Condition()
-        self._synced: int | None = None
+        self._synced, self._num_synced = 0, 0
         #: Why the router cannot be reached, if so.
         self.trouble: str | None = None
         #: When the kernel was last away, and what it caught up with.
         self.absence = Absence(begun=clock.now())
+        self._attendance = Attendance(clock, self._sender.request_sync, engine.state.service.served_until)
         #: Called when a channel opens or breaks, or a page comes or goes.
         self.listeners: list[Callable[[], None]] = []
         #: Which agents' pages are connected.
@@ -116,6 +116,7 @@ class ClientIOHandler:
     async def run(self) -> None:
         """Keep a channel to the router open, for ever. Called once, as a task of the run."""
         pause, self._is_running = _BACKOFF[0], True
+        self._attendance.begin()
         self._arm()
         try:
             while True:
@@ -135,6 +136,7 @@ class ClientIOHandler:
                     await self._disconnect()
         finally:
             self._is_running = False
+            self._attendance.end()
             self._arm()
 
     async def launch_channels(self) -> Channel:
@@ -155,6 +157,7 @@ class ClientIOHandler:
         last_seq = self._engine.committed_seq
         try:
             last_n = await channel.connect(last_seq)
+            await self._engine.agree(last_n)
         except BaseException:
             await channel.close()
             raise
@@ -175,20 +178,31 @@ class ClientIOHandler:
         Raises
         ------
         RouterError
-            There was no channel, or the router did not take everything, within `timeout` seconds.
+            There was no channel, or the router did not take everything, within `timeout` seconds in which this kernel
+            was free to hear of it.
         """
         self._sender.is_settling = True
         try:
-            async with asyncio.timeout(timeout):
+            async with patience(timeout):
                 await self._wait_for(lambda: self._channel is not None and not self._engine.outbox)
-                # Twice, because the first answer may be to a question that was asked before.
-                for _ in range(2):
-                    self._synced = None
-                    self._sender.request_sync()
-                    await self._wait_for(lambda: self._synced is not None)
-                    await self._engine.handled(self._synced or 0)
+                await self.catch_up()
         except TimeoutError:
             raise RouterError("the router did not take the last packets in time") from None
+
+    async def catch_up(self) -> None:
+        """Wait until all is handled here that the router has now; where it cannot be reached, until it can."""
+        # Twice, because the first answer may be to a question that was asked before.
+        for _ in range(2):
+            before = self._num_synced
+            self._sender.request_sync()
+            await self._wait_for(lambda before=before: self._num_synced > before)  # type: ignore[misc]
+            await self._engine.handled(self._synced)
+
+    def served_time(self) -> float:
+        """Return the time of the run, in seconds: that of the clock, but it stands still while nobody is served."""
+        away_until = self._engine.state.service.away_until
+        untold = sum(max(0.0, until - max(since, away_until)) for since, until in self._attendance.absences)
+        return self._clock.now() - self._engine.state.service.away - untold
 
     async def finish(self, linger: float) -> None:
         """Tell the router that the run is over, and that it ends itself after `linger` seconds.
@@ -244,6 +258,9 @@ class ClientIOHandler:
 
     def pass_time(self, step: Step) -> None:
         """Have the pool look whose time is over. Called by the engine, once the router has nothing older."""
+        for since, until in self._attendance.take_absences():
+            kernel_was_away(step, since, until)
+        is_served(step)
         self._pool.pass_time(step)
 
     def _register(self, step: Step, received: Received, prepared: Prepared) -> None:
@@ -287,7 +304,7 @@ class ClientIOHandler:
                 self.present.difference_update(agent for agent, here in agents.items() if not here)
                 tell(self.listeners)
             case Synced(last_seq):
-                self._synced = last_seq
+                self._synced, self._num_synced = last_seq, self._num_synced + 1
                 self._engine.clock_may_go_on(last_seq)
 
     async def _disconnect(self) -> None:
@@ -366,47 +383,6 @@ class _Sender:
             await channel.acknowledge(last_seq)
 
 
-@dataclass(slots=True)
-class Absence:
-    """The last time that messages waited: from when until when (epoch seconds), and how many of which kind.
-
-    A kernel that is blocked by a cell cannot notice it; the messages that waited tell it afterwards. Both clocks are of
-    the same machine where the router runs beside the kernel; elsewhere they may differ. `begun` is when this kernel
-    began to drive the run: what waited by then waited for any kernel.
-    """
-
-    begun: float = 0.0
-    since: float = 0.0
-    until: float = 0.0
-    caught_up: Counter[PacketType] = field(default_factory=Counter)
-    _ends: float = 0.0
-
-    @property
-    def was_nobody(self) -> bool:
-        """Whether no kernel drove the run when the messages began to wait, rather than one that was blocked."""
-        return self.since < self.begun
-
-    def note(self, received: Sequence[Received], now: float) -> None:
-        """Take note of messages that have just come. Called by `ClientIOHandler`."""
-        late = [message for message in received if now - message.received_at >= _NOTICED]
-        if not late:
-            return
-        if late[0].received_at > self._ends:  # it came after all that waited the last time
-            self.since, self.until = late[0].received_at, now
-            self.caught_up = Counter()
-        self._ends = now
-        self.caught_up.update(message.packet.packet_type for message in late)
-
-    def __str__(self) -> str:
-        """Return it as a sentence; "" where there was none."""
-        if not self.caught_up:
-            return ""
-        answers, arrivals = self.caught_up[PacketType.SUBMIT_UNIT], self.caught_up[PacketType.REGISTER_AGENT]
-        what = f"{count(answers, 'answer')} and {count(arrivals, 'arrival')}"
-        verb = "was" if answers + arrivals == 1 else "were"
-        return f"The kernel was away for {self.until - self.since:.0f} s; {what} {verb} caught up."
-
-
 async def _tell(news: asyncio.Condition) -> None:
     async with news:
         news.notify_all()
@@ -445,6 +421,10 @@ def _return(pool: WorkerPool, step: Step, received: Received) -> None:
     pool.handle_updated_agent_status(step, received.packet.subject_id, AgentStatus.RETURNED)
 
 
+def _note_absence(pool: WorkerPool, step: Step, received: Received) -> None:
+    router_was_away(step, received.packet.data["since"], received.packet.data["until"])
+
+
 def _disconnect(pool: WorkerPool, step: Step, received: Received) -> None:
     pool.handle_updated_agent_status(step, received.packet.subject_id, AgentStatus.DISCONNECT)
 
@@ -457,6 +437,7 @@ _DIRECTIONS: Mapping[PacketType, Callable[[WorkerPool, Step, Received], None]] =
     PacketType.LOG_ERROR: _log_frontend_error,
     PacketType.RETURN_UNIT: _return,
     PacketType.AGENT_DISCONNECTED: _disconnect,
+    PacketType.ROUTER_AWAY: _note_absence,
 }
 
 

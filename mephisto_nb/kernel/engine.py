@@ -17,7 +17,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from mephisto_nb.errors import ClosedError, ConflictError, DatabaseError
 from mephisto_nb.kernel.writer import DatabaseWriter, Retry, in_thread
-from mephisto_nb.model.packets import Packet, Received
+from mephisto_nb.model.packets import Packet, PacketType, Received
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.run_state import RunRules, RunState, state_from_snapshot
@@ -25,6 +25,7 @@ from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.garbage import no_collection
 from mephisto_nb.utils.ids import new_id
 from mephisto_nb.utils.logging import get_logger, tell
+from mephisto_nb.utils.run_sync import own_loop
 
 T = TypeVar("T")
 
@@ -84,8 +85,8 @@ class RunEngine:
         self._waiters, self._retry = Waiters(task_run_id), Retry(self._jobs.tell_at_once)
         self._is_deciding = False
         self._clock_waits_for: int | None = None
-        self._received_seq = self._delivered_n = self._dropped_n = 0
-        self._closing: str | None = None
+        self._received_seq = self._committed_n = self._delivered_n = self._dropped_n = 0
+        self._closing: tuple[str | None, str | None] = (None, None)
 
     @property
     def trouble(self) -> str | None:
@@ -98,8 +99,8 @@ class RunEngine:
         """Read the run from the database. Called before anything else, and after a step that failed."""
         snapshot = await in_thread(self._database.runs.load_run, self.task_run_id)
         self.state = state_from_snapshot(snapshot, self.rules)
-        self.state.closing = self._closing
-        self.committed_seq = snapshot.last_seq
+        self.state.closing, self.state.closed_by = self._closing
+        self.committed_seq, self._committed_n = snapshot.last_seq, snapshot.last_n
         self._received_seq = max(self._received_seq, snapshot.last_seq)
         self.outbox = deque(item for item in snapshot.outbox if item[0] > self._delivered_n)
 
@@ -114,6 +115,18 @@ class RunEngine:
             self._messages.extend(new)
             self._wake.set()
         return new
+
+    async def agree(self, last_n: int) -> None:
+        """Agree with a router on numbers, where its database, or ours, was put back to what it was earlier.
+
+        Packets that the router has forgotten, or that it would take for others that it had from us, are sent anew, and
+        so is the status of everybody; `last_n` is the number of the last packet that it has.
+        """
+        had_n = self.outbox[0][0] - 1 if self.outbox else self._committed_n
+        if had_n <= last_n <= self._committed_n:
+            return
+        waiting = [packet for _, packet in self.outbox]
+        await self.do(partial(_send_anew, waiting=waiting, last_n=last_n), retry=True)
 
     def delivered(self, n: int) -> None:
         """Forget the packets that the router has."""
@@ -157,6 +170,10 @@ class RunEngine:
         self._jobs.append(Job(rule, future=future, retry=retry, look_up=look_up))
         self._wake.set()
         return await future
+
+    def check_loop(self) -> None:
+        """Raise `LoopError` on another event loop than that on which the run is driven."""
+        self._waiters.check_loop()
 
     async def wait_until(self, condition: Callable[[RunState], bool]) -> None:
         """Wait until a step that is committed makes a condition true.
@@ -249,8 +266,8 @@ class RunEngine:
 
     def _publish(self, step: Step) -> None:
         self._retry.reset()
-        self._closing = self.state.closing
-        self.committed_seq = self.state.last_seq
+        self._closing = (self.state.closing, self.state.closed_by)
+        self.committed_seq, self._committed_n = self.state.last_seq, self.state.last_n
         self._dropped_n = step.changes.delivered_n or self._dropped_n
         self.outbox.extend(enumerate(step.changes.packets, start=step.changes.first_n))
         tell(self.listeners, step)
@@ -388,6 +405,7 @@ class Waiters:
         self._task_run_id = task_run_id
         self._waiting: set[asyncio.Future[Any]] = set()
         self._conditions: dict[asyncio.Future[None], Callable[[RunState], bool]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
 
     def future(self) -> asyncio.Future[Any]:
@@ -397,13 +415,20 @@ class Waiters:
         ------
         ClosedError
             The run is no longer driven from here.
+        LoopError
+            It is driven on another event loop.
         """
         if self._is_closed:
             raise ClosedError(f"Run {self._task_run_id} has ended, or is no longer driven from this kernel.")
+        self.check_loop()
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.add(future)
         future.add_done_callback(self._waiting.discard)
         return future
+
+    def check_loop(self) -> None:
+        """Raise `LoopError` on another event loop than that of the first future."""
+        self._loop = own_loop(self._loop)
 
     def watch(self, condition: Callable[[RunState], bool]) -> asyncio.Future[None]:
         """Make something that is settled when a committed step makes `condition` true."""
@@ -433,6 +458,19 @@ class Waiters:
 
 def _message_job(handler: MessageHandler, received: Received, prepared: Any) -> Job[None]:
     return Job(partial(_handle, handler, received=received, prepared=prepared), received=received)
+
+
+def _send_anew(step: Step, waiting: Sequence[Packet], last_n: int) -> None:
+    if last_n > step.state.last_n:
+        step.number_from(last_n)
+        for packet in waiting:
+            step.send(packet.packet_type, packet.subject_id, packet.data)
+    for agent in step.state.agents.values():
+        step.send_status(agent)
+    for newcomer in step.state.gates.at_onboarding():
+        step.send(PacketType.UPDATE_STATUS, newcomer.agent_id, {"status": newcomer.status.value})
+    why = "the router had forgotten what it was sent, or knew more than was sent: its database or ours was replaced"
+    step.log("run", step.state.task_run_id, None, None, why, "router")
 
 
 def _handle(handler: MessageHandler, step: Step, *, received: Received, prepared: Any) -> None:

@@ -444,7 +444,7 @@ class RunStarter:
         if runner is not None:
             made_of = (agents, runner, plan.blueprint, data.init_data, transcripts, tally.note_failure)
             # Started first: those who are at work already wait for nothing else.
-            helpers.insert(0, TaskCode(engine, link.send_live_update, self.supervisor, *made_of))
+            helpers.insert(0, TaskCode(engine, link, self.supervisor, *made_of))
         return RunTasks(live, self.supervisor, lock, helpers)
 
     def _directory_of(self, task_run_id: str) -> Path:

@@ -172,10 +172,10 @@ class LiveRun:
         return found + [trouble for trouble in troubles if trouble and self.is_running]
 
     @property
-    def progress(self) -> tuple[int, int]:
-        """How many units have an answer, and how many there are (without those that expired)."""
+    def progress(self) -> tuple[int, int, int]:
+        """How many units have an answer, how many there are, and how many of these have expired."""
         counts = self.parts.engine.state.counts
-        return sum(counts[status] for status in UNIT_ANSWERED), sum(counts.values()) - counts[UnitStatus.EXPIRED]
+        return sum(counts[status] for status in UNIT_ANSWERED), sum(counts.values()), counts[UnitStatus.EXPIRED]
 
     @property
     def has_own_links(self) -> bool:
@@ -198,7 +198,10 @@ class LiveRun:
             The run stopped working; the cause is chained.
         ClosedError
             The run was let go of before it was over.
+        LoopError
+            It is driven on another event loop.
         """
+        self.parts.engine.check_loop()
         await self.done.wait()
         self.raise_failure()
         if self.launch_failure is not None:

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-#: How long a router serves latecomers once its run is over, and how long it may take to hear of it (seconds).
-LINGER = 3.0
+#: How long a router may take to hear that its run is over (seconds).
 ROUTER_TIMEOUT = 10.0
 
 OnFailure = Callable[[Exception], None]
@@ -185,7 +184,7 @@ class RunTasks:
             await parts.provider.cleanup_resources_from_task_run(self.run.task_run_id)
         finally:
             try:
-                await parts.link.finish(LINGER)
+                await parts.link.finish(parts.architect.closed_notice)
             except RouterError as error:
                 logger.info("the router of run %s is ended by force: %s", self.run.task_run_id, error)
                 await parts.architect.shutdown()

@@ -17,6 +17,7 @@ from mephisto_nb.model.records import (
     Assignment,
     Event,
     Payment,
+    Service,
     Steering,
     Submission,
     TaskRun,
@@ -238,6 +239,13 @@ class Steer:
 
 
 @dataclass(frozen=True, slots=True)
+class Serve:
+    """People were, or could not be, served until now; `service` holds all that is known of that."""
+
+    service: Service
+
+
+@dataclass(frozen=True, slots=True)
 class EndRun:
     """The run is over."""
 
@@ -282,6 +290,7 @@ Change: TypeAlias = (
     | ReleaseArrivals
     | ChangePay
     | Steer
+    | Serve
     | EndRun
     | ReopenRun
     | GeneratorDone

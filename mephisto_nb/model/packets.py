@@ -1,7 +1,8 @@
 """The packets that travel between worker, router and operator.
 
 The names are those of the Mephisto 1.x browser packages (``mephisto-task`` 2.0.x), which the router serves
-unmodified. `RETURN_UNIT` and `AGENT_DISCONNECTED` are ours.
+unmodified. `RETURN_UNIT`, `AGENT_DISCONNECTED` and `ROUTER_AWAY` are ours. The last is the router's own: since when and
+until when (``since`` and ``until``, in epoch seconds) no page could reach it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class PacketType(StrEnum):
     LOG_ERROR = "log_error"
     RETURN_UNIT = "return_unit"
     AGENT_DISCONNECTED = "agent_disconnected"
+    ROUTER_AWAY = "router_away"
     # operator → router → worker: numbered, kept in the database until the router has acknowledged them
     AGENT_DETAILS = "agent_details"
     UPDATE_STATUS = "update_status"

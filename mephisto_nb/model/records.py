@@ -60,6 +60,25 @@ AS_LAUNCHED = Steering()
 
 
 @dataclass(frozen=True, slots=True)
+class Service:
+    """When people who came to a run could be served; of the times when they could not, nobody's deadline counts.
+
+    `served_until` is when a kernel last drove the run (epoch seconds), as far as is stored; None: it never said.
+    `away` is for how many seconds since it was opened nobody was served, `away_until` when that last ended, and
+    `quiet_since` from when on patience counts at the earliest.
+    """
+
+    served_until: float | None = None
+    away: float = 0.0
+    away_until: float = 0.0
+    quiet_since: float = 0.0
+
+
+#: Nobody has served the run yet, or failed to.
+UNTOLD = Service()
+
+
+@dataclass(frozen=True, slots=True)
 class TaskRun:
     """One launch of a task.
 
@@ -82,6 +101,7 @@ class TaskRun:
     ended_at: float | None = None
     generator_done: bool = False
     steering: Steering = AS_LAUNCHED
+    service: Service = UNTOLD
 
     def __repr__(self) -> str:
         """Say which run it is; its configuration may be long."""

@@ -77,11 +77,13 @@ class TaskRunArgs:
     task_reward
         Pay for one unit.
     task_lifetime_in_seconds
-        After this long no more units are handed out, and those that nobody took expire.
+        After this long no more units are handed out, and those that nobody took expire. 0: never, the run waits for its
+        workers until somebody ends it.
     assignment_duration_in_seconds
         How long a worker may hold a unit.
     no_submission_patience
-        A run in which nothing was submitted for this long is shut down. 0: for ever.
+        A run in which nothing was submitted for this long is shut down. 0: never. Of this, and of the lifetime, time in
+        which nobody could be served (the kernel or the router was away, busy or asleep) is no part.
     allowed_concurrent
         How many units one worker may hold at once. 0: any number.
     maximum_units_per_worker
@@ -109,9 +111,9 @@ class TaskRunArgs:
     task_description: str = MISSING
     task_reward: float = MISSING
     task_tags: str = MISSING
-    task_lifetime_in_seconds: float = 2678400
+    task_lifetime_in_seconds: float = 0
     assignment_duration_in_seconds: float = 1800
-    no_submission_patience: float = 43200
+    no_submission_patience: float = 0
     allowed_concurrent: int = 0
     maximum_units_per_worker: int = 0
     max_num_concurrent_units: int = 0
@@ -133,9 +135,10 @@ def minimum_hourly_pay_of(config: JSONObject) -> float:
     return float(config.get("mephisto", {}).get("task", {}).get("minimum_hourly_pay", MINIMUM_HOURLY_PAY))
 
 
-_POSITIVE = ("task_lifetime_in_seconds", "assignment_duration_in_seconds", "submission_timeout")
+_POSITIVE = ("assignment_duration_in_seconds", "submission_timeout")
 _NOT_NEGATIVE = (
     "task_reward",
+    "task_lifetime_in_seconds",
     "no_submission_patience",
     "allowed_concurrent",
     "maximum_units_per_worker",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.utils.logging import get_logger
+from mephisto_nb.utils.patience import patience
 from mephisto_nb.utils.user_code import call, describe
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ class LiveAgent(Protocol):
         Raises
         ------
         TimeoutError
-            Nothing came within `timeout` seconds.
+            Nothing came within `timeout` seconds. Time in which the worker could not be heard does not count, and what
+            the router had in time is returned, however busy the kernel was meanwhile.
         PartnerLeftError
             The worker has left.
         """
@@ -77,6 +79,12 @@ class LiveAgent(Protocol):
         """Call a function, plain (in a thread) or async, and keep what it gives: after a restart it is not called.
 
         What it gives must be fit for JSON.
+        """
+
+    def time(self) -> float:
+        """Return what time it is for the run, in seconds; use it with `once`.
+
+        Like `time.time()`, but it stands still while nobody can be served: the router or the kernel is away, or busy.
         """
 
     async def report(self, why: str, detail: JSONObject | None = None, *, of: str = "") -> None:
@@ -207,7 +215,7 @@ class Bot:
         Exception
             Whatever the function raises; a TimeoutError; a TypeError or ValueError where it gave what is no JSON.
         """
-        async with asyncio.timeout(self.timeout if timeout is None else min(timeout, self.timeout)):
+        async with patience(self.timeout if timeout is None else min(timeout, self.timeout)):
             reply = await call(self.reply, transcript)
         if reply is None:
             return None
@@ -227,7 +235,7 @@ class Bot:
         """
         failed: Exception | None = None
         try:
-            async with asyncio.timeout(self.timeout if timeout is None else min(timeout, self.timeout)):
+            async with patience(self.timeout if timeout is None else min(timeout, self.timeout)):
                 for number in range(self.retries + 1):
                     if failed is not None:
                         await asyncio.sleep(self.pause * 2 ** (number - 1))

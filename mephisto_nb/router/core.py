@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from enum import IntEnum
+from functools import partial
 
 from mephisto_nb.errors import DatabaseError
-from mephisto_nb.model.packets import Packet, PacketType
+from mephisto_nb.model.packets import SYSTEM_SUBJECT, Packet, PacketType
 from mephisto_nb.router.config import RouterConfig
-from mephisto_nb.router.deadlines import Deadline, Departures
+from mephisto_nb.router.deadlines import Deadline, Departures, Vigil
 from mephisto_nb.router.inbox.store import Store
-from mephisto_nb.router.inbox.writes import Effect, message_of
+from mephisto_nb.router.inbox.writes import Effect, message_of, stay
 from mephisto_nb.router.intake.quota import DiskQuota
 from mephisto_nb.router.operator.link import CurrentLink, OperatorLink
 from mephisto_nb.router.rules import InboxClosed
@@ -46,6 +47,8 @@ class Router:
         The operator's link; `store` wakes it.
     end
         Called once, with the reason, when the process shall end.
+    note_closed
+        Called when the run is over, and this goes on only to say so.
 
     Attributes
     ----------
@@ -55,47 +58,63 @@ class Router:
         How much of the disk is taken.
     departures
         Which agent has given no sign of life for too long.
+    vigil
+        Whether this process itself was there all the time.
     live
         The live messages in both directions.
     """
 
-    def __init__(self, config: RouterConfig, store: Store, link: CurrentLink, end: Callable[[Exit], None]) -> None:
+    def __init__(
+        self,
+        config: RouterConfig,
+        store: Store,
+        link: CurrentLink,
+        end: Callable[[Exit], None],
+        note_closed: Callable[[], None] = lambda: None,
+    ) -> None:
         self.config, self.store, self.link = config, store, link
         self.hub = Hub(config.limits.sockets_per_agent, link.report_presence)
         self.registrations = Registrations(config.limits.pending_requests)
         self.quota = DiskQuota(config.limits, store.mirror.stored)
         self.departures = Departures(config.disconnect_after, self._on_departure)
         self.live = LiveMessages(store, self.quota, link, self.hub)
-        self._end = end
+        self._end, self._note_closed = end, note_closed
         self._deadline = Deadline()
         self._is_finishing = False
-        self._departed: asyncio.Queue[str] = asyncio.Queue()
+        self._unwritten: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
+        self._absences: list[tuple[float, float]] = []
+        self.vigil = Vigil(store.last_here, self._on_absence, self._on_beat)
 
     # Life
 
     def start(self) -> None:
         """Start the timers: for an operator who never comes, and for agents who had a socket before a restart."""
+        self.vigil.begin()
         self._await_operator()
         for agent in self.store.mirror.agents.values():
             if agent.linked and agent.is_active:
                 self.departures.seen(agent.agent_id)
 
     async def run(self) -> None:
-        """Write down who has left, until cancelled."""
+        """Write down who has left, and when nobody could reach us, until cancelled."""
         while True:
-            await self._write_departure(await self._departed.get())
+            await (await self._unwritten.get())()
 
     def stop(self) -> None:
         """Stop the timers, and send away the requests that wait for an agent."""
+        self.vigil.end()
         self._deadline.cancel()
         self.departures.close()
         self.registrations.stop()
 
     def finish(self, linger: float) -> None:
-        """End the run: refuse new workers at once, and the process ends after `linger` seconds."""
+        """End the run: refuse new workers at once, say that the task is closed, and end after `linger` seconds."""
         log.info("The run is over; the router ends in %s seconds.", linger)
         self._is_finishing = True
         self.registrations.end_run()
+        self.vigil.end()
+        if linger > 0:
+            self._note_closed()
         self._deadline.set(linger, lambda: self._end(Exit.DONE))
 
     # The operator
@@ -141,8 +160,21 @@ class Router:
 
     def _on_departure(self, agent_id: str) -> None:
         agent = self.store.agent(agent_id)
-        if agent is not None and agent.is_active:
-            self._departed.put_nowait(agent_id)
+        if agent is None or not agent.is_active:
+            return
+        if self.vigil.look():
+            self.departures.seen(agent_id)  # nobody could give a sign of life until now
+        else:
+            self._unwritten.put_nowait(partial(self._write_departure, agent_id))
+
+    def _on_absence(self, since: float, until: float) -> None:
+        log.info("Nobody could reach the router for %.0f seconds.", until - since)
+        self.departures.begin_anew()
+        self._absences.append((since, until))
+        self._unwritten.put_nowait(self.write_absences)
+
+    def _on_beat(self, now: float) -> None:
+        self._unwritten.put_nowait(partial(self._write_beat, now))
 
     async def _write_departure(self, agent_id: str) -> None:
         message = message_of(Packet(PacketType.AGENT_DISCONNECTED, agent_id, {}))
@@ -151,3 +183,28 @@ class Router:
         except (DatabaseError, InboxClosed) as error:
             log.error("That an agent left could not be saved, and is tried again later: %s", error)
             self.departures.seen(agent_id)
+
+    async def write_absences(self) -> None:
+        """Write down when nobody could reach us. Called by the operator's socket before it says how far the inbox goes.
+
+        Deadlines stand still for such a time; whoever decides about one has to know of it first.
+        """
+        self.vigil.look()
+        absences, self._absences = self._absences, []
+        told = [{"since": since, "until": until} for since, until in absences]
+        messages = [message_of(Packet(PacketType.ROUTER_AWAY, SYSTEM_SUBJECT, data)) for data in told]
+        if not messages:
+            return
+        try:
+            await self.store.run(lambda txn: [txn.post(message) for message in messages])
+        except InboxClosed:
+            pass  # the run is over: no deadline is left to stand still
+        except DatabaseError as error:
+            log.error("That nobody could reach the router could not be saved, and is tried again later: %s", error)
+            self._absences = absences + self._absences
+
+    async def _write_beat(self, now: float) -> None:
+        try:
+            await self.store.run(lambda txn: stay(txn, now))
+        except DatabaseError as error:
+            log.error("That the router is here could not be saved: %s", error)

@@ -1,8 +1,9 @@
-"""What is due at a time: one deadline, and the departure of each agent who gives no sign of life."""
+"""What is due at a time: one deadline, the departure of each agent who gives no sign of life, and our own absence."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 
@@ -59,6 +60,10 @@ class Departures:
         if agent_id not in self._timers:
             self._timers[agent_id] = loop.call_later(self._after, self._ring, agent_id, self._after)
 
+    def begin_anew(self) -> None:
+        """Count from now for everybody: nobody could give a sign of life until now."""
+        self._seen = dict.fromkeys(self._seen, asyncio.get_running_loop().time())
+
     def close(self) -> None:
         """Stop all timers."""
         for timer in self._timers.values():
@@ -74,3 +79,60 @@ class Departures:
             return
         del self._timers[agent_id], self._seen[agent_id]
         self._report(agent_id)
+
+
+#: How often we look whether we stood still, and by how much we may be late; how often it is written that we are here.
+_BEAT, _LATE, _WRITTEN_EVERY = 2.0, 3.0, 20.0
+
+
+class Vigil:
+    """Notices that nobody could reach this process for a time: it was not there, stood still, or the machine slept.
+
+    Parameters
+    ----------
+    last
+        When a router of this run was last here (epoch seconds), as far as is written; None: there was none.
+    report
+        Called with since when and until when nobody could.
+    write
+        Called with the time, now and then, so that the next router knows.
+    now
+        Tells the time (epoch seconds): that of the wall, which goes on while the machine sleeps.
+    """
+
+    def __init__(
+        self,
+        last: float | None,
+        report: Callable[[float, float], None],
+        write: Callable[[float], None],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._last, self._report, self._write, self._now = last, report, write, now
+        self._written = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """Begin to watch."""
+        self._beat()
+
+    def end(self) -> None:
+        """Watch no longer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def look(self) -> bool:
+        """Report an absence that has just ended; return whether there was one."""
+        last, self._last = self._last, self._now()
+        was_away = last is not None and self._last - last > _BEAT + _LATE
+        if last is not None and was_away:
+            self._report(last, self._last)
+        return was_away
+
+    def _beat(self) -> None:
+        self.look()
+        now = self._now()
+        if not self._written <= now < self._written + _WRITTEN_EVERY:
+            self._written = now
+            self._write(now)
+        self._timer = asyncio.get_running_loop().call_later(_BEAT, self._beat)

@@ -13,6 +13,7 @@ import random
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -51,6 +52,8 @@ _OPEN_FILES = 16_384
 #: take the port of a router that has died, even one that tries to reach it, and then it cannot come back there.
 _OWN_PORTS, _TRIES = range(20_000, 32_000), 20
 _NOTIFY_SECONDS = 5.0
+#: How often a router whose run is over looks whether its directory is still there (seconds).
+_LOOK_EVERY = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +108,7 @@ class _Server(uvicorn.Server):
         link = CurrentLink()
         self._store = Store.open(files.store, config.run_id, on_message=link.wake)
         self._exit = Exit.DONE
-        self._router = Router(config, self._store, link, self._end)
+        self._router = Router(config, self._store, link, self._end, self._note_closed)
         waiting = Waiting(config.limits, open_files())
         super().__init__(
             uvicorn.Config(
@@ -167,6 +170,26 @@ class _Server(uvicorn.Server):
             log.info("It can be reached from other machines.")
         self._notifier.ready(port)
 
+    def _note_closed(self) -> None:
+        """Note in ``router.json`` that we only say that the task is closed; and end once that is no longer ours."""
+        state = self._read_state()
+        if state is not None:
+            _write(self._files.state, json.dumps({"closed_at": time.time(), **state}))
+        self._look_for_state()
+
+    def _look_for_state(self) -> None:
+        if self._read_state() is None:
+            self._end(Exit.DONE)  # the run's directory was removed, or given to another router
+        else:
+            asyncio.get_running_loop().call_later(_LOOK_EVERY, self._look_for_state)
+
+    def _read_state(self) -> JSONObject | None:
+        try:
+            state: JSONObject = json.loads(self._files.state.read_bytes())
+        except (OSError, ValueError):
+            return None
+        return state if isinstance(state, dict) and state.get("pid") == os.getpid() else None
+
     def _end(self, reason: Exit) -> None:
         log.info("The router ends: %s.", reason.name.lower().replace("_", " "))
         self._exit = reason
@@ -204,6 +227,7 @@ def claim(state: Path) -> None:
     except (OSError, ValueError):
         return
     if isinstance(earlier, dict):
+        earlier.pop("closed_at", None)
         _write(state, json.dumps({**earlier, "pid": os.getpid()}))
 
 

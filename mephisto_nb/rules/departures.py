@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from mephisto_nb.rules.step import Step
 
 
-def leave(step: Step, agent_id: str, how: AgentStatus, why: str, who: str) -> bool:
-    """Let an agent go, and offer its unit again unless others had begun with it; return whether it was at work."""
+def leave(step: Step, agent_id: str, how: AgentStatus, why: str, who: str, *, seat_is_taken_back: bool = False) -> bool:
+    """Let an agent go, and offer its unit again unless others had begun with it; return whether it was at work.
+
+    With `seat_is_taken_back` the unit is offered to nobody any more, and whoever waits for the agent is to be let go
+    as well.
+    """
     agent = step.state.agents.get(agent_id)
     if agent is None:
         return _leave_onboarding(step, agent_id, how, why, who)
@@ -25,7 +29,7 @@ def leave(step: Step, agent_id: str, how: AgentStatus, why: str, who: str) -> bo
     begun = seating.has_begun(step.state, agent)
     step.change_agent(agent, how, why, who)
     unit = step.state.units[agent.unit_id]
-    if unit.is_real and seating.is_offered_again(step.state, begun):
+    if unit.is_real and not seat_is_taken_back and seating.is_offered_again(step.state, begun):
         step.change_unit(unit, UnitStatus.LAUNCHED, why, who)
         if step.state.steering.task_reward is not None:
             step.change_pay([unit], step.state.steering.task_reward)
@@ -33,7 +37,8 @@ def leave(step: Step, agent_id: str, how: AgentStatus, why: str, who: str) -> bo
         step.change_unit(unit, UnitStatus.EXPIRED, why, who, agent)
     step.send_status(agent)
     step.ended.append(agent)
-    seating.left(step, agent, begun=begun)
+    if not seat_is_taken_back:
+        seating.left(step, agent, begun=begun)
     return True
 
 
@@ -58,12 +63,12 @@ def expire_open(step: Step, why: str, who: str) -> int:
     for unit in units:
         step.change_unit(unit, UnitStatus.EXPIRED, why, who)
     for agent in seating.hopeless(step):
-        _end_wait(step, agent)
+        _end_wait(step, agent, seat_is_taken_back=True)
     leave_introductions(step, why, who)
     return len(units)
 
 
-def _end_wait(step: Step, agent: Agent) -> None:
+def _end_wait(step: Step, agent: Agent, *, seat_is_taken_back: bool = False) -> None:
     """Let somebody begin without those who have not come, or send them home, paid for waiting if the rules say so."""
     if agent.status is not AgentStatus.WAITING or seating.waited_too_long(step, agent):
         return
@@ -73,7 +78,8 @@ def _end_wait(step: Step, agent: Agent) -> None:
         # One key a run, or waiting would be the better work.
         if not is_paid(step, key):
             pay(step, agent.worker_id, PaymentKind.WAITING, rules.waiting_pay, reason, key=key, unit_id=agent.unit_id)
-    leave(step, agent.agent_id, AgentStatus.TIMEOUT, "nobody else came in time", "clock")
+    why = "there is nobody to wait for any more" if seat_is_taken_back else "nobody else came in time"
+    leave(step, agent.agent_id, AgentStatus.TIMEOUT, why, "clock", seat_is_taken_back=seat_is_taken_back)
 
 
 def expire_assigned(step: Step, why: str, who: str) -> int:
@@ -103,7 +109,7 @@ def pass_time(step: Step) -> None:
         leave(step, newcomer.agent_id, AgentStatus.TIMEOUT, "the time for the introduction was over", "clock")
     if state.closing is not None:
         return
-    if step.now >= state.opened_at + rules.lifetime:
+    if state.lifetime_ends is not None and step.now >= state.lifetime_ends:
         step.close_run("the task's lifetime is over", "clock")
     elif state.patience_ends is not None and step.now >= state.patience_ends:
         step.close_run(f"nothing was submitted for {rules.patience:g} seconds", "clock")

@@ -12,7 +12,17 @@ from heapq import heappop, heappush
 
 from mephisto_nb.model.gates import OnboardingAgent, StoredGates
 from mephisto_nb.model.qualifications import Requirement
-from mephisto_nb.model.records import AS_LAUNCHED, Agent, Assignment, RunSnapshot, Steering, Unit, Worker
+from mephisto_nb.model.records import (
+    AS_LAUNCHED,
+    UNTOLD,
+    Agent,
+    Assignment,
+    RunSnapshot,
+    Service,
+    Steering,
+    Unit,
+    Worker,
+)
 from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, UNIT_OPEN, AgentStatus, UnitStatus
 from mephisto_nb.model.task_run_args import PartnerRules
 from mephisto_nb.rules.gates._base import NO_GATES, GateRules
@@ -73,8 +83,9 @@ class RunRules:
     pay_amount: float = 0.0
     assignment_duration: float = 1800.0
     submission_timeout: float = 600.0
-    lifetime: float = 2678400.0
-    patience: float = 43200.0
+    #: Of the run itself, where its researcher has set one; 0: it ends when all is done, or somebody ends it.
+    lifetime: float = 0.0
+    patience: float = 0.0
     allowed_concurrent: int = 0
     maximum_units_per_worker: int = 0
     max_num_concurrent_units: int = 0
@@ -120,12 +131,15 @@ class RunState:
     rules: RunRules
     opened_at: float
     generator_done: bool = False
+    #: Why nothing more is handed out, if so; and who decided that: the operator, or the clock.
     closing: str | None = None
+    closed_by: str | None = None
     last_seq: int = 0
     last_n: int = 0
     last_submission_at: float | None = None
     ended_at: float | None = None
     steering: Steering = AS_LAUNCHED
+    service: Service = UNTOLD
     assignments: dict[str, Assignment] = field(default_factory=dict)
     units: dict[str, Unit] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
@@ -267,12 +281,25 @@ class RunState:
     @property
     def quiet_since(self) -> float:
         """When something was last submitted, or work last put on offer: patience counts from here."""
-        return max(self.opened_at, self.last_submission_at or 0.0, self.steering.resumed_at or 0.0)
+        times = (self.last_submission_at, self.steering.resumed_at, self.service.quiet_since)
+        return max(self.opened_at, *(time or 0.0 for time in times))
 
     @property
     def patience_ends(self) -> float | None:
         """When patience is over; None: never, or not while the run is paused."""
         return self.quiet_since + self.rules.patience if self.rules.patience and not self.is_paused else None
+
+    @property
+    def lifetime_ends(self) -> float | None:
+        """When the run's life is over; None: never. Time in which nobody could be served is no part of it."""
+        lifetime = self.rules.lifetime
+        return self.opened_at + self.service.away + lifetime if lifetime else None
+
+    @property
+    def ends_by_itself(self) -> tuple[float, str] | None:
+        """When the run ends by itself, though there is work left, and by which setting; None: it does not."""
+        times = ((self.lifetime_ends, "task_lifetime_in_seconds"), (self.patience_ends, "no_submission_patience"))
+        return min(((time, setting) for time, setting in times if time is not None), default=None)
 
     def next_created(self) -> Unit | None:
         """Return the next unit to launch."""
@@ -307,9 +334,7 @@ class RunState:
         if (onboarding_ends := self.gates.next_deadline()) is not None:
             times.append(onboarding_ends)
         if self.closing is None:
-            times.append(self.opened_at + self.rules.lifetime)
-            if self.patience_ends is not None:
-                times.append(self.patience_ends)
+            times += [] if self.ends_by_itself is None else [self.ends_by_itself[0]]
         return min(times, default=None)
 
 
@@ -344,6 +369,7 @@ def state_from_snapshot(snapshot: RunSnapshot, rules: RunRules) -> RunState:
         last_submission_at=snapshot.last_submission_at,
         ended_at=run.ended_at,
         steering=run.steering,
+        service=run.service,
         worker_names=snapshot.worker_names,
         payments=dict(snapshot.payments),
         assignments={a.assignment_id: a for a in sorted(snapshot.assignments, key=lambda a: a.index)},

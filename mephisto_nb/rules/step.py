@@ -27,11 +27,12 @@ from mephisto_nb.model.changes import (
     EndRun,
     GeneratorDone,
     ReopenRun,
+    Serve,
     SetGrant,
     Steer,
 )
 from mephisto_nb.model.packets import Packet, PacketType
-from mephisto_nb.model.records import AS_LAUNCHED, Agent, Assignment, Event, Steering, Submission, Unit, Worker
+from mephisto_nb.model.records import AS_LAUNCHED, Agent, Assignment, Event, Service, Steering, Submission, Unit, Worker
 from mephisto_nb.model.states import AgentStatus, UnitStatus, check_agent_transition, check_unit_transition
 from mephisto_nb.rules.gates.state import GateJob
 from mephisto_nb.rules.run_state import Meeting, RunState
@@ -167,10 +168,15 @@ class Step:
         self.state.steer(steering)
         self.note(Steer(steering))
 
+    def serve(self, service: Service) -> None:
+        """Note when people could be served, or could not."""
+        self.state.service = service
+        self.note(Serve(service))
+
     def close_run(self, why: str, who: str, detail: JSONObject | None = None) -> None:
         """Hand out nothing more; what workers hold may still come in."""
         if self.state.closing is None:
-            self.state.closing = why
+            self.state.closing, self.state.closed_by = why, who
             self.log("run", self.state.task_run_id, None, "closing", why, who, detail)
 
     def end_run(self, why: str) -> None:
@@ -181,9 +187,11 @@ class Step:
 
     def reopen_run(self) -> None:
         """Note that a run that was over is worked on again, within the limits that it is resumed with."""
-        self.state.opened_at, self.state.closing, self.state.ended_at = self.now, None, None
+        self.state.opened_at, self.state.ended_at = self.now, None
+        self.state.closing = self.state.closed_by = None
         self.note(ReopenRun(self.now))
         self.steer(AS_LAUNCHED)
+        self.serve(Service(served_until=self.now))
         self.log("run", self.state.task_run_id, "ended", None, "resumed", "operator")
 
     # -- what others hear of it ------------------------------------------------------------------------------
@@ -192,6 +200,11 @@ class Step:
         """Send a packet to a worker's page, once the step is committed."""
         self.changes.packets.append(Packet(packet_type, subject_id, data))
         self.state.last_n += 1
+
+    def number_from(self, last_n: int) -> None:
+        """Number the packets of this step from `last_n` on; none may have been sent in it yet."""
+        self.state.last_n = last_n
+        self.changes.first_n = last_n + 1
 
     def send_status(self, agent: Agent) -> None:
         """Send a worker's page what became of it."""

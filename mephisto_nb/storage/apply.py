@@ -18,6 +18,7 @@ from sqlalchemy.sql.base import Executable
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConflictError
 from mephisto_nb.model import changes as c
+from mephisto_nb.model.gates import ONBOARDING_PREFIX
 from mephisto_nb.model.records import Agent, Event, Submission, TaskRun, Unit
 from mephisto_nb.model.reviews import Review
 from mephisto_nb.storage import tables as t
@@ -58,7 +59,10 @@ _CHANGE_ONBOARDING = (
     .where(t.onboarding_agents.c.agent_id == bindparam("id"), t.onboarding_agents.c.status == bindparam("before"))
     .values(status=bindparam("after"))
 )
-_CHANGE_DEADLINE = update(t.agents).where(t.agents.c.agent_id == bindparam("id")).values(deadline=bindparam("at"))
+_CHANGE_DEADLINE, _CHANGE_ONBOARDING_DEADLINE = (
+    update(table).where(table.c.agent_id == bindparam("id")).values(deadline=bindparam("at"))
+    for table in (t.agents, t.onboarding_agents)
+)
 
 
 def apply_changes(connection: Connection, changes: c.Changes) -> None:
@@ -106,6 +110,7 @@ def run_row(run: TaskRun) -> JSONObject:
         "ended_at": run.ended_at,
         "generator_done": run.generator_done,
         **asdict(run.steering),
+        **asdict(run.service),
     }
 
 
@@ -180,7 +185,10 @@ def _change_agents(connection: Connection, run: str | None, found: list[c.Change
 
 
 def _change_deadlines(connection: Connection, run: str | None, found: list[c.ChangeDeadline]) -> None:
-    _update(connection, _CHANGE_DEADLINE, [{"id": d.agent_id, "at": d.deadline} for d in found], "agents")
+    rows = [{"id": change.agent_id, "at": change.deadline} for change in found]
+    for is_onboarding, statement in ((False, _CHANGE_DEADLINE), (True, _CHANGE_ONBOARDING_DEADLINE)):
+        if some := [row for row in rows if str(row["id"]).startswith(ONBOARDING_PREFIX) is is_onboarding]:
+            _update(connection, statement, some, "agents")
 
 
 def _change_pay(connection: Connection, run: str | None, found: list[c.ChangePay]) -> None:
@@ -388,6 +396,7 @@ _ORDER: tuple[tuple[type, _Writer], ...] = (
     (c.ReleaseArrivals, _release_arrivals),
     (c.GeneratorDone, lambda connection, run, found: _set_run(connection, run, generator_done=True)),
     (c.Steer, lambda connection, run, found: _set_run(connection, run, **asdict(found[-1].steering))),
+    (c.Serve, lambda connection, run, found: _set_run(connection, run, **asdict(found[-1].service))),
     (c.EndRun, lambda connection, run, found: _set_run(connection, run, ended_at=found[-1].ended_at)),
     (
         c.ReopenRun,

@@ -22,7 +22,7 @@ from mephisto_nb.model.gates import (
     split_findings,
 )
 from mephisto_nb.model.packets import Packet
-from mephisto_nb.model.records import Agent, Assignment, Event, RunSnapshot, Steering, Task, TaskRun, Unit
+from mephisto_nb.model.records import Agent, Assignment, Event, RunSnapshot, Service, Steering, Task, TaskRun, Unit
 from mephisto_nb.model.states import AgentStatus, Gate, UnitStatus
 from mephisto_nb.ports.database import RunStore
 from mephisto_nb.storage import tables as t
@@ -36,7 +36,7 @@ _OF_A_RUN = (
     t.reviews, t.payments, t.verdicts, t.held_arrivals, t.gate_units, t.onboarding_agents, t.agents, t.units,
     t.assignments, t.events, t.outbox, t.task_runs,
 )  # fmt: skip
-_STEERING = [field.name for field in fields(Steering)]
+_STEERING, _SERVICE = [field.name for field in fields(Steering)], [field.name for field in fields(Service)]
 
 
 class SQLRuns(RunStore):
@@ -235,6 +235,7 @@ def _to_run(row: Row[Any]) -> TaskRun:
         ended_at=row.ended_at,
         generator_done=bool(row.generator_done),
         steering=Steering(**{name: getattr(row, name) for name in _STEERING}),
+        service=Service(**{name: getattr(row, name) for name in _SERVICE}),
     )
 
 

@@ -221,6 +221,11 @@ task_runs = Table(
     Column("max_num_concurrent_units", Integer),
     Column("maximum_units_per_worker", Integer),
     Column("task_reward", Float),
+    # When people could be served, as far as deadlines have to know.
+    Column("served_until", Float),
+    Column("away", Float, nullable=False, server_default="0"),
+    Column("away_until", Float, nullable=False, server_default="0"),
+    Column("quiet_since", Float, nullable=False, server_default="0"),
     # How far the link to the router has come: messages handled, packets sent.
     Column("last_seq", BigInteger, nullable=False, server_default="0"),
     Column("last_n", BigInteger, nullable=False, server_default="0"),

@@ -59,6 +59,23 @@ def run_sync(work: Coroutine[Any, Any, T]) -> T:
         return loop.run_until_complete(task)
 
 
+def own_loop(known: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEventLoop:
+    """Return the running loop, which has to be the one that is `known` already.
+
+    Raises
+    ------
+    LoopError
+        It is another.
+    """
+    loop = asyncio.get_running_loop()
+    if known is not None and known is not loop:
+        raise LoopError(
+            "This operator lives on another event loop. Use it on that one: always through `await` in one loop, "
+            "or always through run_sync()."
+        )
+    return loop
+
+
 def _run_in_script(work: Coroutine[Any, Any, T]) -> T:
     loop: asyncio.AbstractEventLoop | None = getattr(_script_loops, "loop", None)
     if loop is None or loop.is_closed():

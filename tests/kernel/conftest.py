@@ -12,7 +12,6 @@ import pytest
 from mephisto_nb.config import registry
 from mephisto_nb.config import registry as plugin_shelf
 from mephisto_nb.config.registry import PluginShelf
-from mephisto_nb.kernel import run_tasks
 from mephisto_nb.operator import Operator
 from mephisto_nb.ports.architect import Architect
 from mephisto_nb.ports.blueprint import Blueprint
@@ -85,9 +84,8 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where an operator keeps everything; routers do not linger for latecomers once their run is over."""
-    monkeypatch.setattr(run_tasks, "LINGER", 0.0)
+def data_dir(tmp_path: Path) -> Path:
+    """Where an operator keeps everything."""
     return tmp_path / "data"
 
 

@@ -47,13 +47,23 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 class Ahead:
-    """What was sent to the page at once."""
+    """A link to pages: what was sent at once, and what `in_router` puts in once that is asked."""
+
+    is_connected = True
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, Any]] = []
+        self.in_router: list[Callable[[], None]] = []
 
-    async def __call__(self, after: str, packet: Packet) -> None:
+    async def send_live_update(self, after: str, packet: Packet) -> None:
         self.sent.append((after, packet.data["update_id"]))
+
+    async def catch_up(self) -> None:
+        while self.in_router:
+            self.in_router.pop()()
+
+    def served_time(self) -> float:
+        return 0.0
 
 
 @pytest.fixture
@@ -145,6 +155,21 @@ async def test_what_a_page_heard_is_recorded_though_the_code_is_ended(
     engine.open.set()
     assert [type(one) for one in await asyncio.gather(*saying, return_exceptions=True)] == [asyncio.CancelledError] * 2
     assert [data["update_id"] for data in engine.recorded] == ["hello", "answer 0", "answer 1"]
+
+
+async def test_what_the_router_had_in_time_is_heard_in_time(agent: RunningAgent, ahead: Ahead) -> None:
+    ahead.in_router.append(lambda: agent.put({"update_id": "a"}))
+    assert (await agent.get_live_update(timeout=0))["update_id"] == "a"
+    with pytest.raises(TimeoutError):
+        await agent.get_live_update(timeout=0)
+
+
+async def test_what_the_router_had_of_anybody_is_heard_in_time(agent: RunningAgent, ahead: Ahead) -> None:
+    agents = Group([agent], agent.talk)
+    ahead.in_router.append(lambda: agent.put({"update_id": "a"}))
+    assert (await agents.get_live_update(timeout=0))[1]["update_id"] == "a"
+    with pytest.raises(TimeoutError):
+        await agents.get_live_update(timeout=0)
 
 
 async def test_several_answers_keep_their_order(agent: RunningAgent, engine: Engine, ahead: Ahead) -> None:

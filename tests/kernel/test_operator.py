@@ -90,16 +90,28 @@ def test_a_waiting_task_is_released_when_the_loop_ends(data_dir: Path, waits_for
     asyncio.run(end_routers(data_dir))
 
 
-def test_an_operator_is_used_on_one_loop_only(data_dir: Path) -> None:
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda operator, run: operator.wait_for_runs_then_shutdown(),
+        lambda operator, run: operator.shutdown(),
+        lambda operator, run: operator.force_shutdown(),
+        lambda operator, run: operator.detach(),
+        lambda operator, run: run.shutdown(),
+        lambda operator, run: run.completed(),
+        lambda operator, run: run.steering.pause_launching(),
+    ],
+)
+def test_an_operator_is_used_on_one_loop_only(data_dir: Path, act: Callable[[Operator, TaskRun], Any]) -> None:
     async def use() -> None:
-        await operator.wait_for_runs_then_shutdown()
+        await act(operator, run)
 
     operator = Operator(data_dir=data_dir)
     with asyncio.Runner() as runner:
-        runner.run(operator.__aenter__())
+        run = runner.run(launch(operator, rows(1)))
         with pytest.raises(LoopError, match="lives on another event loop"):
             asyncio.run(use())
-        runner.run(operator.shutdown())
+        runner.run(operator.force_shutdown())
 
 
 async def test_a_run_whose_units_are_done_says_so_before_its_router_ends(operator: Operator) -> None:

@@ -5,10 +5,11 @@ import json
 
 import pytest
 
+from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.router.config import RouterConfig, RunFiles
 from mephisto_nb.router.core import Exit, Router
-from mephisto_nb.router.deadlines import Departures
+from mephisto_nb.router.deadlines import Departures, Vigil
 from mephisto_nb.router.inbox import writes
 from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.router.operator.link import CurrentLink
@@ -182,3 +183,52 @@ async def test_too_many_who_wait_are_sent_away(store, tmp_path):
     router = Router(RouterConfig("run1", "t" * 43), store, CurrentLink(), lambda reason: None)
     router.registrations._limit = 0
     assert await ask(router, tmp_path, "/request_agent", b'{"provider_data": {}}', asyncio.Event().wait) == 429
+
+
+async def test_a_time_in_which_nobody_could_reach_us_is_told_once(clock):
+    wall, told, written = [1000.0], [], []
+    vigil = Vigil(400.0, lambda *absence: told.append(absence), written.append, lambda: wall[0])
+    vigil.begin()
+    for wall[0] in (1002.0, 1004.0, 5000.0, 5002.0):
+        clock.advance(2)
+    assert told == [(400.0, 1000.0), (1004.0, 5000.0)]
+    assert written == [1000.0, 5000.0]
+
+
+async def test_the_first_router_of_a_run_was_never_away(clock):
+    told = []
+    Vigil(None, lambda *absence: told.append(absence), lambda now: None).begin()
+    clock.advance(2)
+    assert told == []
+
+
+async def test_who_could_not_reach_us_has_not_left(router, store, clock):
+    await store.run(lambda txn: txn.put(KnownAgent("a1", AgentStatus.IN_TASK, linked=True)))
+    router.departures = Departures(10.0, router._on_departure)
+    router.start()
+    router.vigil._last -= 3600
+    clock.advance(10)
+    await router.write_absences()
+    (row,) = await store.run(lambda txn: writes.fetch(txn, 0, 10, 10_000))
+    assert json.loads(row.text)["packet_type"] == PacketType.ROUTER_AWAY
+    clock.advance(9)
+    assert router._unwritten.qsize() == 2  # the absence, and that it is here: no departure
+
+
+async def test_a_later_router_knows_when_the_last_one_was_here(tmp_path, router, store, clock):
+    router.start()
+    written = await router._unwritten.get()
+    await written()
+    again = Store.open(tmp_path / "inbox.db", "run1")
+    assert again.last_here == pytest.approx(router.vigil._last)
+    again._db.close()
+
+
+async def test_answers_in_a_store_made_anew_are_not_taken_for_others(store):
+    for n in range(3):
+        await store.run(lambda txn, n=n: txn.post(writes.message_of(Packet(PacketType.SUBMIT_UNIT, "a1", {"n": n}))))
+    await store.run(lambda txn: writes.take_up(txn, 100))
+    rows = await store.run(lambda txn: writes.fetch(txn, 100, 10, 10_000))
+    assert [(row.seq, json.loads(row.text)["data"]["n"]) for row in rows] == [(101, 0), (102, 1), (103, 2)]
+    await store.run(lambda txn: writes.take_up(txn, 102))
+    assert [row.seq for row in await store.run(lambda txn: writes.fetch(txn, 0, 10, 10_000))] == [103]

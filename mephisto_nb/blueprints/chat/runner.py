@@ -7,7 +7,6 @@ freely or in turns. `ChatBlueprintArgs` is checked here too, before a launch.
 from __future__ import annotations
 
 import inspect
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -245,6 +244,10 @@ class TurnTaker:
         """All that was said until now, in order."""
         return self.agent.history
 
+    def time(self) -> float:
+        """Return what time it is for the run."""
+        return self.agent.time()
+
     async def observe(self, data: JSONObject) -> None:
         """Send something to the worker's page."""
         await self.agent.observe(data)
@@ -418,12 +421,17 @@ async def _talk_in_turns(agents: LiveAgents, args: ChatBlueprintArgs) -> None:
 
 
 async def _clock_of(agents: LiveAgents, args: ChatBlueprintArgs) -> Callable[[], float | None]:
-    """Return how much time is left, from when people began: a restart does not give them more."""
+    """Return how much time is left, from when people began; a time in which they could not talk is not counted."""
     if not args.talk_seconds:
         return lambda: None
-    began = await agents[0].once(time.time)
-    end = float(began if isinstance(began, (int, float)) else time.time()) + args.talk_seconds
-    return lambda: max(0.0, end - time.time())
+    first = agents[0]
+
+    async def now() -> float:
+        return first.time()
+
+    began = await first.once(now)
+    end = float(began if isinstance(began, (int, float)) else first.time()) + args.talk_seconds
+    return lambda: max(0.0, end - first.time())
 
 
 async def _talk_with_bot(agent: LiveAgent, bot: Bot, args: ChatBlueprintArgs) -> None:

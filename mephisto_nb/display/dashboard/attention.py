@@ -107,6 +107,22 @@ def _absence(moment: Moment) -> Notices:
         yield Notice("absence", "info", str(absence), nobody if absence.was_nobody else blocked)
 
 
+def _ending(moment: Moment) -> Notices:
+    """Say that a run ends by itself, soon or already: somebody set that, perhaps for another one."""
+    if moment.live is None:
+        return
+    state = moment.live.parts.engine.state
+    if state.closing is not None and state.closed_by == "clock":
+        reason = f"The run ended by itself: {state.closing}. The units that were open then have expired."
+        remedy = "Go on with it: launch the task again with resume_incomplete_run=True, and with another limit or none."
+        yield Notice("ended", "warning", reason, remedy)
+    elif state.closing is None and moment.status in ("live", "paused") and state.ends_by_itself is not None:
+        when, setting = state.ends_by_itself
+        unless = " unless an answer comes before" if setting == "no_submission_patience" else ""
+        reason = f"The run ends by itself in {duration(max(0.0, when - moment.now))}{unless}, as {setting} says."
+        yield Notice("ends", "info", reason, "Time in which nobody could be served does not count.")
+
+
 # -- why units wait ------------------------------------------------------------------------------------------
 
 
@@ -272,7 +288,7 @@ def _price_of(moment: Moment, reward: float, fee_rate: float) -> float:
 
 _LOOKS = (
     _failure, _troubles, _gates, _nobody_eligible, _lonely, _stuck, _page_errors, _own_code, _rates, _partners, _paused,
-    _detached, _absence,
+    _detached, _absence, _ending,
 )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from mephisto_nb.display.dashboard.watch import watch
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.records import RunPay, TaskRun
-from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
+from mephisto_nb.model.states import UNIT_ANSWERED
 from mephisto_nb.runs import Runs
 from mephisto_nb.utils.logging import tell
 
@@ -44,8 +44,8 @@ class RunList:
         -------
         dict
             ``now``, ``closed`` (whether the operator is), and ``runs``: ``id``, ``name``, ``title``, ``status``
-            (the run's; ``left`` where it lives, but was not taken up here), ``answered`` and ``total`` (units, without
-            expired ones; None until `load`), ``spent`` and ``whole_cost`` (what the run costs so far, and if all its
+            (the run's; ``left`` where it lives, but was not taken up here), ``answered`` and ``total`` (units;
+            None until `load`), ``spent`` and ``whole_cost`` (what the run costs so far, and if all its
             units are answered, in US dollars with fees; None until `load`), ``at_work`` (workers; None where only a
             router knows), ``launched_at``, ``ended_at`` (epoch seconds), and ``attention``: how many things need some,
             mere notes left out. ``spent`` and ``whole_cost`` beside ``runs`` are the sums (None: of none
@@ -156,7 +156,7 @@ def _place(row: JSONObject) -> tuple[bool, int, float]:
 def _describe_stored(run: TaskRun, counts: Mapping[str, int] | None, pay: RunPay | None) -> JSONObject:
     money = {} if pay is None else _cost_of(run, pay)
     answered = None if counts is None else sum(counts.get(status.value, 0) for status in UNIT_ANSWERED)
-    total = None if counts is None else sum(counts.values()) - counts.get(UnitStatus.EXPIRED.value, 0)
+    total = None if counts is None else sum(counts.values())
     is_left = run.ended_at is None
     return {
         "id": run.task_run_id,

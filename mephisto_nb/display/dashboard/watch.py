@@ -165,7 +165,7 @@ class RunWatch:
         dict
             ``run`` (``worker_url`` is where all workers come; None where each has their own link, ``has_own_links``;
             ``as_of``: since when the router was not reached, so that all numbers are of then; None: they are of now),
-            ``units`` (how many have which status; ``total`` leaves expired ones out), ``pace`` (see `pace`),
+            ``units`` (how many have which status; ``total`` counts all), ``pace`` (see `pace`),
             ``money`` (see `display.dashboard.moment.describe_money`; ``per_hour`` is the median over all answers of
             pay by time at work;
             ``unpaid`` says which units cost nothing; ``owed`` and ``sent`` are what is in payments, without fees, None
@@ -402,8 +402,7 @@ def _undecided(pay: Mapping[tuple[UnitStatus, float], int]) -> Counter[tuple[str
 
 def _describe_units(moment: Moment) -> JSONObject:
     by_status: JSONObject = {status.value: moment.counts.get(status, 0) for status in UnitStatus}
-    total = sum(by_status.values()) - by_status[UnitStatus.EXPIRED.value]
-    return {**by_status, "total": total, "answered": moment.num_answered}
+    return {**by_status, "total": sum(by_status.values()), "answered": moment.num_answered}
 
 
 def _describe_pace(moment: Moment) -> JSONObject:

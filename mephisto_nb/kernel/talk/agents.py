@@ -9,9 +9,10 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError, PartnerLeftError
@@ -21,6 +22,7 @@ from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.states import AGENT_ACTIVE
 from mephisto_nb.ports.task_runner import Bot, LiveAgent, Turn
 from mephisto_nb.utils.ids import new_id
+from mephisto_nb.utils.patience import Patience, patience
 from mephisto_nb.utils.user_code import call
 
 if TYPE_CHECKING:
@@ -28,8 +30,23 @@ if TYPE_CHECKING:
     from mephisto_nb.rules.step import Step
 
 
-#: ``send_live_update(after, packet)``: sends a live update to a worker's page before it is committed.
-SendLiveUpdate: TypeAlias = Callable[[str, Packet], Awaitable[None]]
+class Pages(Protocol):
+    """The way to workers' pages, and from them: `ClientIOHandler`."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether what pages send is heard now."""
+
+    async def send_live_update(self, after: str, packet: Packet) -> None:
+        """Send a live update to a worker's page before it is committed."""
+
+    async def catch_up(self) -> None:
+        """Wait until all is heard that pages have sent until now."""
+
+    def served_time(self) -> float:
+        """Return the time of the run, which stands still while nobody can be served."""
+
+
 #: Names of messages longer than this are not taken over from pages.
 _LONGEST_ID = 64
 
@@ -58,13 +75,13 @@ class RunningAgent:
         self,
         agent_id: str,
         engine: RunEngine,
-        send_live_update: SendLiveUpdate,
+        pages: Pages,
         talk: Talk | None = None,
         seat: Seat | None = None,
         history: Sequence[Turn] = (),
     ) -> None:
         self.agent_id, self._seat = agent_id, seat or Seat()
-        self._engine, self._send_live_update, self.talk = engine, send_live_update, talk or Talk()
+        self._engine, self._pages, self.talk = engine, pages, talk or Talk()
         #: All that was said until now, in order.
         self.history: list[Turn] = list(history)
         self.has_left = False
@@ -125,7 +142,7 @@ class RunningAgent:
 
         async def say() -> None:
             if after is not None:
-                await self._send_live_update(after, Packet(PacketType.LIVE_UPDATE_TO_CLIENT, self.agent_id, data))
+                await self._pages.send_live_update(after, Packet(PacketType.LIVE_UPDATE_TO_CLIENT, self.agent_id, data))
             await self._record(_send, data=data)
 
         await wholly(say())  # the page may have heard it when its task's code is ended
@@ -137,9 +154,11 @@ class RunningAgent:
         if self.has_left:
             raise PartnerLeftError(self.agent_id, self.name)
         try:
-            async with asyncio.timeout(timeout):
+            async with self.patience(timeout):
                 heard = await self.talk.get(self.agent_id)
         except TimeoutError:
+            if await self.has_news(self.agent_id):
+                return await self.get_live_update(timeout)
             await self.record("timeout", {"after": self.talk.taken.get(self.agent_id, 0)})
             raise
         if heard.kind == "timeout":
@@ -148,6 +167,19 @@ class RunningAgent:
             self.step_aside()
             return await self.get_live_update(timeout)  # of the program that goes on, or of nobody
         return self.note_heard(heard)
+
+    def time(self) -> float:
+        """Return what time it is for the run: it stands still while nobody can be served."""
+        return self._pages.served_time()
+
+    def patience(self, seconds: float | None) -> AbstractAsyncContextManager[Patience]:
+        """Raise `TimeoutError` after so many seconds in which a page that sent something would have been heard."""
+        return patience(seconds, lambda: self._pages.is_connected)
+
+    async def has_news(self, agent_id: str | None) -> bool:
+        """Return whether an agent, or any (None), had sent something by now, as the router knows."""
+        await self._pages.catch_up()
+        return self.talk.has_next(agent_id)
 
     async def once(self, function: Callable[..., Any], *args: Any) -> JSON:
         """Return what a function returns, and keep it: after a restart it is not called again."""
@@ -282,6 +314,10 @@ class BotAgent:
         self.owes_answer = False
         return self._answer(self._name_of(self._calls), _as_chat(self.history), timeout, self._told)
 
+    def time(self) -> float:
+        """Return what time it is for the run: it stands still while nobody can be served."""
+        return self._recorder.time()
+
     async def once(self, function: Callable[..., Any], *args: Any) -> JSON:
         """Return what a function returns, and keep it."""
         self._calls += 1
@@ -321,6 +357,9 @@ class Recorder(Protocol):
     async def report(self, why: str, detail: JSONObject | None = None, *, of: str = "") -> None:
         """Leave a row in the event log, and a line for the researcher in `run.attention`."""
 
+    def time(self) -> float:
+        """Return what time it is for the run."""
+
 
 class Group:
     """Those who do an assignment together (see `ports.task_runner.LiveAgents`)."""
@@ -351,7 +390,7 @@ class Group:
     async def get_live_update(self, timeout: float | None = None) -> tuple[LiveAgent, JSONObject]:
         """Wait for the next message of anybody."""
         try:
-            async with asyncio.timeout(None if self._talk.is_noted else timeout):
+            async with self._first.patience(None if self._talk.is_noted else timeout):
                 while True:
                     self._ask_bots()
                     heard = await self._talk.get(None)
@@ -367,6 +406,8 @@ class Group:
                     if not agent.is_bot:
                         raise PartnerLeftError(agent.agent_id, agent.name)
         except TimeoutError:
+            if await self._first.has_news(None):
+                return await self.get_live_update(timeout)
             data: JSONObject = {"of": "all", "number": self._talk.count_timeout()}
             await self._first.record("timeout", data)
             raise

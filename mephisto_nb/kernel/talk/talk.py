@@ -253,6 +253,10 @@ class Talk:
                 self.pending_actions.appendleft(waiter.future.result())
             raise
 
+    def has_next(self, agent_id: str | None) -> bool:
+        """Return whether there is something to hear of one agent, or of any (None)."""
+        return any(heard.agent_id == agent_id or agent_id is None for heard in self.pending_actions)
+
     @property
     def is_noted(self) -> bool:
         """Whether it is known what is heard next of all, so that no time may be over before."""

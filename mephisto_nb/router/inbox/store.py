@@ -85,6 +85,8 @@ class Store:
 
     def __init__(self, db: sqlite3.Connection, on_message: Callable[[], None]) -> None:
         self.mirror = Mirror()
+        #: When a router of this run was last here (epoch seconds), as far as is written; None: there was none.
+        self.last_here: float | None = None
         self._db, self._on_message = db, on_message
         self._jobs: queue.SimpleQueue[_QueuedStep[Any] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="router-store", daemon=True)
@@ -176,6 +178,8 @@ class Store:
         rows = self._db.execute("SELECT id, agent_id, update_id, packet FROM outbox ORDER BY id")
         txn.outgoing = [Outgoing(*row) for row in rows]
         self.mirror.follow(txn)
+        here = self._db.execute("SELECT value FROM meta WHERE key = 'last_here'").fetchone()
+        self.last_here = None if here is None else float(here[0])
         self.mirror.stored = dict(self._db.execute("SELECT owner, bytes FROM stored").fetchall())
 
     # The writer's thread

@@ -215,14 +215,24 @@ def acknowledge(txn: Txn, seq: int) -> None:
 
 def take_up(txn: Txn, last_seq: int) -> int:
     """Prepare for an operator who has everything up to `last_seq`; return the number of its last effect here."""
-    acknowledge(txn, last_seq)
     txn.db.execute("DELETE FROM meta WHERE key = 'closed'")
-    # Should this database be younger than the operator's memory of it (it was lost and made anew), then
-    # numbers that the operator has seen must not be given again.
-    txn.db.execute("INSERT INTO sqlite_sequence SELECT 'inbox', 0 WHERE NOT EXISTS "
-                   "(SELECT 1 FROM sqlite_sequence WHERE name = 'inbox')")  # fmt: skip
-    txn.db.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'inbox'", (last_seq,))
+    row = txn.db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'inbox'").fetchone()
+    if row is None or row[0] < last_seq:
+        # This database is younger than the operator's memory of it: it was lost and made anew, or put back from a copy.
+        # What waits in it has numbers that the operator knows others by, and would throw away.
+        txn.db.execute("UPDATE inbox SET seq = seq + ?", (last_seq,))
+        txn.db.execute("DELETE FROM sqlite_sequence WHERE name = 'inbox'")
+        txn.db.execute(
+            "INSERT INTO sqlite_sequence SELECT 'inbox', max(?, coalesce(max(seq), 0)) FROM inbox", (last_seq,)
+        )
+    else:
+        acknowledge(txn, last_seq)
     return last_n(txn)
+
+
+def stay(txn: Txn, now: float) -> None:
+    """Note that the router is here, for the next one to know since when there was none."""
+    txn.db.execute("INSERT OR REPLACE INTO meta VALUES ('last_here', ?)", (repr(now),))
 
 
 def fetch(txn: Txn, after: int, max_messages: int, max_bytes: int) -> list[InboxRow]:

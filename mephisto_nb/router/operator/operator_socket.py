@@ -158,6 +158,7 @@ class OperatorSocket:
         elif isinstance(frame, frames.SyncFrame):
             if frame.last:
                 router.registrations.end_run()
+            await router.write_absences()
             link.sync(await router.store.run(writes.close_inbox if frame.last else writes.newest))
         elif isinstance(frame, frames.FinishFrame):
             link.report_finishing()

@@ -68,6 +68,10 @@ class GateBook:
         """Take an onboarding agent in; the newest of a worker is the one that their pages find."""
         self.onboarding[agent.agent_id] = agent
         self.onboarding_of[agent.worker_id] = agent.agent_id
+        self.index_deadline(agent)
+
+    def index_deadline(self, agent: OnboardingAgent) -> None:
+        """Note by when somebody has to be done with the introduction."""
         if agent.status is AgentStatus.ONBOARDING and agent.deadline is not None:
             heappush(self._deadlines, (agent.deadline, agent.agent_id))
 
@@ -135,15 +139,19 @@ class GateBook:
     def overdue(self, now: float) -> Iterator[OnboardingAgent]:
         """Return those at the introduction whose time is over."""
         while self._deadlines and self._deadlines[0][0] <= now:
-            agent = self.onboarding[heappop(self._deadlines)[1]]
-            if agent.status is AgentStatus.ONBOARDING:
-                yield agent
+            deadline, agent_id = heappop(self._deadlines)
+            if self._is_due_at(agent_id, deadline):
+                yield self.onboarding[agent_id]
 
     def next_deadline(self) -> float | None:
         """Return the earliest time at which somebody's time is over."""
-        while self._deadlines and self.onboarding[self._deadlines[0][1]].status is not AgentStatus.ONBOARDING:
+        while self._deadlines and not self._is_due_at(self._deadlines[0][1], self._deadlines[0][0]):
             heappop(self._deadlines)
         return self._deadlines[0][0] if self._deadlines else None
+
+    def _is_due_at(self, agent_id: str, deadline: float) -> bool:
+        agent = self.onboarding[agent_id]
+        return agent.status is AgentStatus.ONBOARDING and agent.deadline == deadline
 
 
 def gate_of(book: GateBook, agent: Agent | OnboardingAgent) -> Gate:

@@ -51,7 +51,7 @@ function timeLeft() {
     reads: ["pace", "run", "units"],
     draw({ pace, run, units }) {
       const { seconds_left: left, seconds_left_low: low, seconds_left_high: high } = pace;
-      const isDone = run.ended_at || (units.total > 0 && units.answered === units.total);
+      const isDone = run.ended_at || (units.total > 0 && units.answered + units.expired === units.total);
       if (isDone) set("Done", "", units.completed > 0 ? `${count(units.completed, "answer")} to review` : "nothing is left to do");
       else if (left === null) set(UNKNOWN, "", run.status === "paused" ? "not while it is paused" : "too early to tell");
       else set(duration(left), "", low === null ? "" : `likely ${duration(low)} to ${duration(high)}`);

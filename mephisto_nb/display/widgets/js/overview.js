@@ -93,7 +93,7 @@ export function progress() {
   const legend = make("ul", { class: "mnb-legend", "aria-label": "Units by status" });
   const work = make("p", { class: "mnb-note", role: "status" });
   const pieces = Object.entries(UNIT_LABELS).map(([status, label]) => piece(status, label));
-  bar.append(...pieces.filter((one) => one.status !== "expired").map((one) => one.strip));
+  bar.append(...pieces.map((one) => one.strip));
   legend.append(...pieces.map((one) => one.entry));
   const node = make(
     "section",
@@ -110,7 +110,7 @@ export function progress() {
       show(work, Boolean(long));
       if (long) write(work, `${plain(long.what)}: ${number(long.done)} of ${number(long.total)}`);
       write(answered, number(units.answered));
-      write(total, ` of ${number(units.total)} answered`);
+      write(total, ` of ${number(units.total)} answered${units.expired > 0 ? `; ${number(units.expired)} expired` : ""}`);
       write(share, `${percent(units.answered, units.total)}\u00a0%`);
       put(bar, "aria-valuemax", Math.max(units.total, 1));
       put(bar, "aria-valuenow", units.answered);
