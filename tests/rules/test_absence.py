@@ -67,7 +67,7 @@ def test_a_run_does_not_end_by_an_absence(limit: str, ends: float) -> None:
     run.now = AWAY[1]
     kernel_was_away(run.step(), *AWAY)
     assert at(run, ends - 1).state.closing is None
-    assert at(run, ends + 1).state.closed_by == "clock"
+    assert at(run, ends + 1).state.steering.closed_by == "clock"
 
 
 def test_an_absence_of_both_counts_once() -> None:

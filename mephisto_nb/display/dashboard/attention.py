@@ -112,7 +112,7 @@ def _ending(moment: Moment) -> Notices:
     if moment.live is None:
         return
     state = moment.live.parts.engine.state
-    if state.closing is not None and state.closed_by == "clock":
+    if state.closing is not None and state.steering.closed_by == "clock":
         reason = f"The run ended by itself: {state.closing}. The units that were open then have expired."
         remedy = "Go on with it: launch the task again with resume_incomplete_run=True, and with another limit or none."
         yield Notice("ended", "warning", reason, remedy)
