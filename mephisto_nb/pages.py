@@ -83,6 +83,15 @@ class UnitPage:
         """What the page reads from ``task_config.json``."""
         return {**self.about, **self.blueprint.get_frontend_args(), **self.blueprint.shared_state.task_config}
 
+    @property
+    def remarks(self) -> list[str]:
+        """What looks wrong in the settings or the data; and what is empty in the very row that is shown."""
+        row = {**self.shared, **self.unit_data}
+        of_row = [] if self.is_onboarding else self.blueprint.find_blanks(row)
+        shown = ", ".join(map(repr, of_row))
+        here = [f"In the row that is shown, {shown} {'is' if len(of_row) == 1 else 'are'} empty."] if of_row else []
+        return here + self.blueprint.remarks
+
     def row(self, answer: JSON) -> pd.DataFrame:
         """Return the row of `results()` that an answer becomes: its ``input.NAME`` and ``answer.NAME`` columns."""
         return row_of(self.blueprint, self.shared, self.unit_data, answer)

@@ -319,7 +319,7 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
             )
         check_extra_folder(self.args.extra_source_dir, lambda name: name in _OURS or name in bundle)
         if not self._is_drawn:
-            task_data.read_listed(self.args, self.shared_state.static_task_data)
+            _ = self._rows
         _ = self._preview, self._tips
 
     def get_initialization_data(self) -> Iterable[InitializationData] | AsyncIterable[InitializationData]:
@@ -331,9 +331,9 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
             While drawing: the row is not an object.
         """
         if not self._is_drawn:
-            return [row for _, row in task_data.read_listed(self.args, self.shared_state.static_task_data)]
+            return [row for _, row in self._rows]
         rows = task_data.draw(self.shared_state.static_task_data)
-        return self._made_later(rows) if isinstance(rows, AsyncIterator) else map(self._make, rows)
+        return self._made_later(rows) if isinstance(rows, AsyncIterator) else filter(None, map(self._make, rows))
 
     def build_site(self, directory: Path) -> None:
         """Write the page, and copy the bundle and what is to be beside it."""
@@ -364,6 +364,10 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
         return task_data.is_drawn(self.shared_state.static_task_data)
 
     @cached_property
+    def _rows(self) -> list[tuple[str, InitializationData]]:
+        return task_data.read_listed(self.args, self.shared_state.static_task_data, self.remark)
+
+    @cached_property
     def _preview(self) -> str | None:
         source = self.args.preview_source
         return read_text(source, "preview_source") if source and given(source) else None
@@ -373,9 +377,14 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
         location = self.args.tips_location
         return read_tips(location) if location and given(location) else []
 
-    def _make(self, row: TaskRow) -> InitializationData:
-        return task_data.to_initialization_data(row, self.args.units_per_assignment)
+    def _make(self, row: TaskRow) -> InitializationData | None:
+        data = task_data.to_initialization_data(row, self.args.units_per_assignment)
+        if not task_data.is_empty(row, data):
+            return data
+        self.remark(f"Left out as empty: {row.label}. Nothing is in any of its columns.")
+        return None
 
     async def _made_later(self, rows: AsyncIterator[TaskRow]) -> AsyncIterator[InitializationData]:
         async for row in rows:
-            yield self._make(row)
+            if (data := self._make(row)) is not None:
+                yield data

@@ -169,7 +169,8 @@ class LiveRun:
         found += self.parts.tally.troubles
         found += self.parts.engine.state.gates.notices.values()
         troubles = (self.parts.engine.trouble, self.parts.link.trouble)
-        return found + [trouble for trouble in troubles if trouble and self.is_running]
+        found += [trouble for trouble in troubles if trouble and self.is_running]
+        return found + self.parts.blueprint.remarks
 
     @property
     def progress(self) -> tuple[int, int, int]:

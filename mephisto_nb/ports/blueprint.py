@@ -12,6 +12,9 @@ from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
 from mephisto_nb.model.task_run_args import PartnerRules
 from mephisto_nb.ports.progress import Troubles
 from mephisto_nb.ports.task_runner import TaskRunner
+from mephisto_nb.utils.logging import get_logger, warn_once
+
+logger = get_logger(__name__)
 
 Args = TypeVar("Args")
 
@@ -58,10 +61,21 @@ class Blueprint(ABC, Generic[Args]):
         self.hidden_fields: frozenset[str] = frozenset((getattr(args, "attention_checks", None) or {}).values())
         #: What the researcher should know; the run's `attention` shows it.
         self.troubles = Troubles()
+        #: What looks wrong in the settings or the data, and is no reason to refuse them.
+        self.remarks: list[str] = []
 
     def report(self, trouble: str) -> None:
         """Tell the researcher something by `run.attention`: a reason, and behind ". " a remedy. For subclasses."""
         self.troubles.note(trouble)
+
+    def remark(self, remark: str) -> None:
+        """Tell the researcher, before and after the launch, what looks wrong: a reason, and behind ". " a remedy.
+
+        A preview shows it, the log has it once, and so does the run's `attention`. For subclasses.
+        """
+        if remark not in self.remarks:
+            self.remarks.append(remark)
+            warn_once(logger, remark)
 
     def assert_task_args(self) -> None:
         """Refuse settings and data that cannot work.
@@ -82,6 +96,10 @@ class Blueprint(ABC, Generic[Args]):
         ConfigError, DataFileError
             Naming the row by `label`, and what it lacks.
         """
+
+    def find_blanks(self, row: JSONObject) -> list[str]:
+        """Return the fields of a row that the page is to show, and that hold nothing. Called by a preview."""
+        return []
 
     @abstractmethod
     def get_initialization_data(self) -> Iterable[InitializationData] | AsyncIterable[InitializationData]:

@@ -30,6 +30,8 @@ class StaticHTMLBlueprintArgs:
         a line. Instead, `SharedTaskState.static_task_data` may hold the rows; exactly one of the four is needed.
     units_per_assignment
         How many different workers do each row.
+    allow_empty
+        Launch also rows of which the page would show nothing, because every field of the template is empty in them.
     extra_source_dir
         A folder of pictures, scripts and style sheets, copied beside the page: ``cat.png`` in it is ``src="cat.png"``.
     extra_script_sources
@@ -51,6 +53,7 @@ class StaticHTMLBlueprintArgs:
     data_json: str | None = None
     data_jsonl: str | None = None
     units_per_assignment: int = 1
+    allow_empty: bool = False
     extra_source_dir: str | None = None
     extra_script_sources: list[str] = field(default_factory=list)
     onboarding_source: str | None = None

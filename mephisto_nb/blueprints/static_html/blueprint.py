@@ -24,15 +24,18 @@ from mephisto_nb.blueprints.static_html.args import (
 from mephisto_nb.blueprints.static_html.task_data import TaskRow, read_text
 from mephisto_nb.blueprints.static_html.template import (
     Template,
+    TemplateField,
     check_braces,
     check_hidden,
     check_row,
     check_rows,
     columns_of,
+    find_blanks,
+    find_empty_rows,
     find_unnamed,
     read_template,
 )
-from mephisto_nb.errors import ConfigError
+from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.ports.blueprint import STRICT_CSP, Blueprint
 from mephisto_nb.utils.logging import get_logger, warn_once
@@ -145,6 +148,7 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         check_extra_files(self.args.extra_source_dir, [template, self._preview, self._onboarding])
         if not self._is_drawn:
             check_rows(template.fields, self._rows)
+            self._check_blanks()
             columns = dict.fromkeys(chain.from_iterable((*row.shared, *chain(*row.unit_data)) for _, row in self._rows))
             if self._used_columns is None:
                 _tell_unnamed(template, self.args.extra_source_dir, columns, self._named_elsewhere)
@@ -241,7 +245,7 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
 
     @cached_property
     def _rows(self) -> list[tuple[str, InitializationData]]:
-        return task_data.read_listed(self.args, self.shared_state.static_task_data)
+        return task_data.read_listed(self.args, self.shared_state.static_task_data, self.remark)
 
     @property
     def _sample(self) -> JSONObject | None:
@@ -267,18 +271,49 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         """Columns that have their use, or go to no page, whatever the template names."""
         return self.hidden_fields
 
+    def find_blanks(self, row: JSONObject) -> list[str]:
+        """Return the fields of a row that the template shows, and that hold nothing."""
+        return find_blanks(self._fields, row)
+
+    @property
+    def _fields(self) -> list[TemplateField]:
+        """What the page shows of a row."""
+        return self._template.fields
+
+    def _check_blanks(self) -> None:
+        """Refuse rows of which nothing would be seen, unless they may be so; remark what is empty in others."""
+        nothing, some = find_empty_rows(self._fields, self._rows)
+        if nothing and not self._may_be_empty:
+            raise _empty_page(self._fields, nothing)
+        blanks = {f"'{path}'": labels for path, labels in some.items()}
+        for names, labels in ({_quoted(self._fields): nothing} | blanks if nothing else blanks).items():
+            self.remark(
+                f"Workers will see nothing where {names} should stand: it is empty in {task_data.name_rows(labels)}. "
+                "Fill in what is missing, or leave these rows out, unless that is meant."
+            )
+
+    @property
+    def _may_be_empty(self) -> bool:
+        """Whether a page may do with nothing of its row: it is meant, or a script or a conversation shows the rest."""
+        return self.args.allow_empty or self.has_conversations or self._template.has_scripts
+
     def _checked(self, rows: Iterator[TaskRow]) -> Iterator[InitializationData]:
-        for row in rows:
-            yield self._check_drawn(row)
+        yield from filter(None, map(self._check_drawn, rows))
 
     async def _checked_later(self, rows: AsyncIterator[TaskRow]) -> AsyncIterator[InitializationData]:
         async for row in rows:
-            yield self._check_drawn(row)
+            if (data := self._check_drawn(row)) is not None:
+                yield data
 
-    def _check_drawn(self, row: TaskRow) -> InitializationData:
+    def _check_drawn(self, row: TaskRow) -> InitializationData | None:
         data = task_data.to_initialization_data(row, self.args.units_per_assignment)
+        if task_data.is_empty(row, data):
+            self.remark(f"Left out as empty: {row.label}. Nothing is in any of its columns.")
+            return None
         for unit_data in data.unit_data:
             self.check_row(row.label, {**data.shared, **unit_data})
+        if find_empty_rows(self._fields, [(row.label, data)])[0] and not self._may_be_empty:
+            raise _empty_page(self._fields, [row.label])
         return data
 
 
@@ -300,6 +335,19 @@ def _check_onboarding(template: Template, name: str, data: JSON) -> None:
         )
     row = InitializationData(data if isinstance(data, dict) else {})
     check_row(template.fields, "SharedTaskState.onboarding_data", row)
+
+
+def _empty_page(fields: Sequence[TemplateField], labels: list[str]) -> DataFileError:
+    names, columns = _quoted(fields), [one.path for one in fields]
+    return DataFileError(
+        f"Workers would get an empty page: of a row, the template shows {names} alone, and that is empty in "
+        f"{task_data.name_rows(labels)}. Leave such rows out (of a DataFrame: df.dropna(subset={columns!r}, "
+        "how='all')); or set mephisto.blueprint.allow_empty=true, if it is meant."
+    )
+
+
+def _quoted(fields: Sequence[TemplateField]) -> str:
+    return ", ".join(f"'{one.path}'" for one in fields)
 
 
 def _no_sample(name: str, path: str) -> ConfigError:

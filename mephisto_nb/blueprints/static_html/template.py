@@ -270,6 +270,12 @@ _MISSING: Any = object()
 _BRACES = re.compile(r"\{\{\s*([^{}|\n]+?)\s*\}\}")
 
 
+def is_nameable(column: str) -> bool:
+    """Return whether a template can name a column."""
+    found = FIELD.fullmatch(f"${{{column}}}")
+    return found is not None and found[1] == column
+
+
 def has_field(data: Any, path: str) -> bool:
     """Return whether `data` has a value, which may be null, for ``${path}``; dots lead into nested objects."""
     return look_up(data, path, _MISSING) is not _MISSING
@@ -311,6 +317,32 @@ def check_rows(fields: Sequence[TemplateField], rows: Sequence[tuple[str, Initia
             )
     for label, row in rows:
         check_row(fields, label, row)
+
+
+def find_blanks(fields: Iterable[TemplateField], data: JSONObject) -> list[str]:
+    """Return the fields of which nothing would be seen."""
+    return [one.path for one in fields if is_blank(look_up(data, one.path))]
+
+
+def is_blank(value: Any) -> bool:
+    """Return whether a page would show nothing of a value."""
+    return value is None or value in ([], {}) or (isinstance(value, str) and not value.strip())
+
+
+def find_empty_rows(
+    fields: Sequence[TemplateField], rows: Sequence[tuple[str, InitializationData]]
+) -> tuple[list[str], dict[str, list[str]]]:
+    """Return the rows of which a page would show nothing at all; and by field the others that lack it."""
+    nothing, some = list[str](), dict[str, list[str]]()
+    for label, row in rows:
+        for data in _what_pages_see(row) if fields else ():
+            blanks = find_blanks(fields, data)
+            if len(blanks) == len(fields):
+                nothing.append(label)
+                break
+            for path in blanks:
+                some.setdefault(path, []).append(label)
+    return nothing, {path: list(dict.fromkeys(labels)) for path, labels in some.items()}
 
 
 def check_braces(template: Template, columns: Collection[str]) -> None:
@@ -355,4 +387,7 @@ def _names(names: Iterable[str]) -> str:
 def _suggest(path: str, names: Iterable[str]) -> str:
     by_lower_case = {name.lower(): name for name in names}
     near = difflib.get_close_matches(path.lower(), by_lower_case, n=1)
+    found = by_lower_case[near[0]] if near else ""
+    if near and not is_nameable(found):
+        return f" Is it the column {found!r}? No template can name that: give it a name without blanks around it."
     return f" Did you mean ${{{by_lower_case[near[0]]}}}?" if near else " Add the field to the data, or take it out."
