@@ -230,6 +230,7 @@ class Preview:
             "task_config": self._page.task_config,
             "init_task_data": self._page.init_data,
             "is_onboarding": self._page.is_onboarding,
+            "left_out": list(self._page.left_out),
         }
         return make_document(self._page.files, self._page.policy, told, secrets.token_hex(12))
 

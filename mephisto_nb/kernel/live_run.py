@@ -170,7 +170,7 @@ class LiveRun:
         found += self.parts.engine.state.gates.notices.values()
         troubles = (self.parts.engine.trouble, self.parts.link.trouble)
         found += [trouble for trouble in troubles if trouble and self.is_running]
-        return found + self.parts.blueprint.remarks
+        return found + self.parts.tally.noted.remarks
 
     @property
     def progress(self) -> tuple[int, int, int]:

@@ -61,20 +61,23 @@ class Blueprint(ABC, Generic[Args]):
         self.hidden_fields: frozenset[str] = frozenset((getattr(args, "attention_checks", None) or {}).values())
         #: What the researcher should know; the run's `attention` shows it.
         self.troubles = Troubles()
-        #: What looks wrong in the settings or the data, and is no reason to refuse them.
-        self.remarks: list[str] = []
 
     def report(self, trouble: str) -> None:
         """Tell the researcher something by `run.attention`: a reason, and behind ". " a remedy. For subclasses."""
         self.troubles.note(trouble)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What looks wrong in the settings or the data, and is no reason to refuse them."""
+        return self.troubles.remarks
 
     def remark(self, remark: str) -> None:
         """Tell the researcher, before and after the launch, what looks wrong: a reason, and behind ". " a remedy.
 
         A preview shows it, the log has it once, and so does the run's `attention`. For subclasses.
         """
-        if remark not in self.remarks:
-            self.remarks.append(remark)
+        if remark not in self.troubles.remarks:
+            self.troubles.remarks.append(remark)
             warn_once(logger, remark)
 
     def assert_task_args(self) -> None:

@@ -280,6 +280,12 @@ class FormBlueprint(StaticHTMLBlueprint):
             template.fields.clear()  # no row has them: `get_init_data` adds its form to each
         return template
 
+    def _templates_of(self, row: JSONObject) -> list[Template]:
+        version = row.get(VERSION)
+        if len(self.forms) == 1 or not isinstance(version, int) or not 1 <= version <= len(self.forms):
+            return super()._templates_of(row)
+        return [self._versions[version - 1]]
+
     @cached_property
     def _versions(self) -> list[Template]:
         drawn = (render_version(form, number) for number, form in enumerate(self.forms, start=1))

@@ -16,10 +16,17 @@ from mephisto_nb.blueprints.static_html import task_data
 from mephisto_nb.blueprints.static_html.args import (
     StaticHTMLBlueprintArgs,
     check_args,
-    check_extra_folder,
-    copy_extra_folder,
-    extra_folder,
     given,
+)
+from mephisto_nb.blueprints.static_html.extra_files import (
+    ExtraFiles,
+    Missing,
+    check_names,
+    copy_files,
+    explain_page_error,
+    find_missing_media,
+    list_files,
+    local_name,
 )
 from mephisto_nb.blueprints.static_html.task_data import TaskRow, read_text
 from mephisto_nb.blueprints.static_html.template import (
@@ -30,6 +37,7 @@ from mephisto_nb.blueprints.static_html.template import (
     check_row,
     check_rows,
     columns_of,
+    filled_addresses,
     find_blanks,
     find_empty_rows,
     find_unnamed,
@@ -59,24 +67,22 @@ _OURS = frozenset(
 )
 
 
-def check_extra_files(extra_source_dir: str | None, templates: Sequence[Template | None]) -> None:
-    """Raise `ConfigError` where the extra folder cannot be copied, or lacks a file that a template loads."""
-    extra = extra_folder(extra_source_dir)
-    check_extra_folder(extra_source_dir, _is_ours)
+def check_extra_files(extra: ExtraFiles, templates: Sequence[Template | None]) -> None:
+    """Raise `ConfigError` where the extra folder has a name that is taken, or lacks a file that a template loads."""
+    check_names(extra, _is_ours)
     for template in filter(None, templates):
         for name in template.local_files:
-            path = unquote(urlsplit(name).path).lstrip("/")
-            if extra is None or not (extra / path).is_file():
-                where = f"{extra.absolute()} has no such file" if extra else "extra_source_dir is not set"
+            if not extra.find(name):
+                where = f"{extra.root.absolute()} has no such file" if extra.root else "extra_source_dir is not set"
                 raise ConfigError(
                     f"The template loads {name!r}, but {where}. Put it into the folder of extra_source_dir."
                 )
 
 
-def read_scripts(extra_source_dir: str | None, template: Template) -> list[str]:
+def read_scripts(extra: ExtraFiles, template: Template) -> list[str]:
     """Return the texts of those scripts of a template that lie in the extra folder."""
-    folder = Path(extra_source_dir or "").expanduser()
-    paths = [folder / unquote(urlsplit(name).path).lstrip("/") for name in template.local_files]
+    names = (unquote(urlsplit(name).path).lstrip("/") for name in template.local_files)
+    paths = [extra.files[name] for name in names if name in extra.files]
     return [path.read_text(encoding="utf-8", errors="replace") for path in paths if path.suffix in (".js", ".mjs")]
 
 
@@ -88,11 +94,11 @@ def build(
     directory: Path,
     templates: Mapping[str, Template | None],
     sample: JSONObject | None,
-    extra_source_dir: str | None,
+    extra: ExtraFiles,
 ) -> None:
     """Write the page, the templates, by their names, with their scripts, the visitors' sample and the extra folder."""
     directory.mkdir(parents=True, exist_ok=True)
-    copy_extra_folder(extra_source_dir, directory)
+    copy_files(extra.files, directory)
     shutil.copytree(PAGE, directory / PAGE_FOLDER, dirs_exist_ok=True, ignore=shutil.ignore_patterns("index.html"))
     shutil.copyfile(PAGE / "index.html", directory / "index.html")
     for name, one in templates.items():
@@ -102,6 +108,13 @@ def build(
                 (directory / script).write_text(content, encoding="utf-8")
     if sample is not None:
         (directory / "preview.json").write_text(json.dumps(sample), encoding="utf-8")
+
+
+#: Settings that name files which pages get in another form, or not at all.
+_SETTINGS = (
+    "task_source", "preview_source", "onboarding_source", "instruction_source", "form_source", "data_csv", "data_json",
+    "data_jsonl",
+)  # fmt: skip
 
 
 class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
@@ -145,13 +158,14 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
                 f"{_name_of(self.args, 'task')} has no input with a name and no script, so nothing would come back. "
                 'Give each input a name: <input name="mood">.'
             )
-        check_extra_files(self.args.extra_source_dir, [template, self._preview, self._onboarding])
+        check_extra_files(self._extra, [template, self._preview, self._onboarding])
         if not self._is_drawn:
             check_rows(template.fields, self._rows)
             self._check_blanks()
+            self._check_files(self._rows)
             columns = dict.fromkeys(chain.from_iterable((*row.shared, *chain(*row.unit_data)) for _, row in self._rows))
             if self._used_columns is None:
-                _tell_unnamed(template, self.args.extra_source_dir, columns, self._named_elsewhere)
+                _tell_unnamed(template, self._extra, columns, self._named_elsewhere)
             else:
                 check_braces(template, columns)
                 if not self._used_columns and not self.has_conversations:
@@ -163,12 +177,18 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         if self._onboarding is not None:
             _check_onboarding(self._onboarding, _name_of(self.args, "onboarding"), self.shared_state.onboarding_data)
         check_hidden(template, _name_of(self.args, "task"), self.hidden_fields)
+        self._check_other_files()
+        if doubts := self._extra.find_doubts():
+            self.remark(doubts)
+        elif self._extra.root is not None:
+            logger.info("extra_source_dir publishes %s", self._extra.describe())
 
     def check_row(self, label: str, row: JSONObject) -> None:
         """Refuse a screening or gold row that lacks a field of the template. Raises `DataFileError`."""
         check_row(self._template.fields, label, InitializationData(row))
+        self._check_files([(label, InitializationData(row))])
         if self._used_columns is None:
-            _tell_unnamed(self._template, self.args.extra_source_dir, row, self._named_elsewhere)
+            _tell_unnamed(self._template, self._extra, row, self._named_elsewhere)
 
     def get_page_data(self, init_data: JSON) -> JSON:
         """Return the columns that the template uses; all, where scripts may use others."""
@@ -193,7 +213,7 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
     def build_site(self, directory: Path) -> None:
         """Write the worker's page, the template and its scripts, and what visitors see."""
         templates = {"task": self._template, "preview": self._preview, "onboarding": self._onboarding}
-        build(directory, templates, self._sample, self.args.extra_source_dir)
+        build(directory, templates, self._sample, self._extra)
 
     def get_frontend_args(self) -> JSONObject:
         """Return the task configuration, and where the page finds its template and preview."""
@@ -201,7 +221,12 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
             **self.shared_state.task_config,
             "has_preview": self._preview is not None,
             "has_sample": self._sample is not None,
+            **({"file_names": odd} if (odd := self._extra.odd_names) else {}),
         }
+
+    def explain_page_error(self, report: JSONObject) -> str | None:
+        """Say what to do about a file that a page could not load."""
+        return explain_page_error(report)
 
     def get_content_security_policy(self) -> str:
         """Return the strict policy, opened for the scripts of `extra_script_sources`."""
@@ -244,6 +269,21 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         return _read(self.args, "onboarding", self.args.onboarding_source, self.args.onboarding_html)
 
     @cached_property
+    def _extra(self) -> ExtraFiles:
+        """The files that lie beside the page."""
+        templates = [one for one in (self._template, self._preview, self._onboarding) if one is not None]
+        named = [name for one in templates for name in (*one.local_files, *one.shown, *one.linked)]
+        for _, row in [] if self._is_drawn else self._rows:
+            for data in ({**row.shared, **unit_data} for unit_data in row.unit_data):
+                named += chain(*(one for each in self._templates_of(data) for one in filled_addresses(each, data)))
+        return list_files(
+            self.args.extra_source_dir,
+            [getattr(self.args, name, None) for name in _SETTINGS],
+            {local_name(name) or "" for name in named},
+            with_tables=self._is_drawn or self._used_columns is None,
+        )
+
+    @cached_property
     def _rows(self) -> list[tuple[str, InitializationData]]:
         return task_data.read_listed(self.args, self.shared_state.static_task_data, self.remark)
 
@@ -273,29 +313,63 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
 
     def find_blanks(self, row: JSONObject) -> list[str]:
         """Return the fields of a row that the template shows, and that hold nothing."""
-        return find_blanks(self._fields, row)
+        return find_blanks(self._fields_of(row), row)
 
-    @property
-    def _fields(self) -> list[TemplateField]:
-        """What the page shows of a row."""
-        return self._template.fields
+    def _fields_of(self, row: JSONObject) -> list[TemplateField]:
+        """Return what a page shows of a row."""
+        return [field for template in self._templates_of(row) for field in template.fields]
 
     def _check_blanks(self) -> None:
         """Refuse rows of which nothing would be seen, unless they may be so; remark what is empty in others."""
-        nothing, some = find_empty_rows(self._fields, self._rows)
+        nothing, some = find_empty_rows(self._fields_of, self._rows)
         if nothing and not self._may_be_empty:
-            raise _empty_page(self._fields, nothing)
-        blanks = {f"'{path}'": labels for path, labels in some.items()}
-        for names, labels in ({_quoted(self._fields): nothing} | blanks if nothing else blanks).items():
+            raise _empty_page(*next(iter(nothing.items())))
+        for paths, labels in [*nothing.items(), *some.items()]:
+            rows = task_data.name_rows(labels)
             self.remark(
-                f"Workers will see nothing where {names} should stand: it is empty in {task_data.name_rows(labels)}. "
+                f"Workers will see nothing where {_quoted(paths)} should stand: it is empty in {rows}. "
                 "Fill in what is missing, or leave these rows out, unless that is meant."
             )
 
     @property
     def _may_be_empty(self) -> bool:
         """Whether a page may do with nothing of its row: it is meant, or a script or a conversation shows the rest."""
-        return self.args.allow_empty or self.has_conversations or self._template.has_scripts
+        return self.args.allow_empty or self.has_conversations or self._used_columns is None
+
+    def _templates_of(self, row: JSONObject) -> list[Template]:
+        """Return what a row is shown by."""
+        return [self._template]
+
+    def _check_files(self, rows: Sequence[tuple[str, InitializationData]]) -> None:
+        """Refuse rows that show files which are not there; remark it where a script may do something about it."""
+        shown, linked, seen = Missing(self._extra), Missing(self._extra), list[tuple[str, JSONObject]]()
+        for label, row in rows:
+            for unit_data in row.unit_data:
+                data = {**row.shared, **unit_data}
+                seen.append((label, data))
+                for template in self._templates_of(data):
+                    addresses, links = filled_addresses(template, data)
+                    shown.look(label, addresses)
+                    linked.look(label, links)
+        told = shown.say(task_data.name_rows)
+        if told and self._used_columns is not None:
+            raise DataFileError(told)
+        others = []
+        if self._used_columns is None:
+            passed = columns_of(self._template.fields)
+            others = [find_missing_media(self._extra, seen, (), passed).say(task_data.name_rows)]
+        for remark in filter(None, [told, linked.say(task_data.name_rows), *others]):
+            self.remark(remark)
+
+    def _check_other_files(self) -> None:
+        """Look for the files that the preview and the introduction show."""
+        sample, onboarding = {} if self._preview is None else self._sample, self.shared_state.onboarding_data
+        for kind, template, data in (("preview", self._preview, sample), ("onboarding", self._onboarding, onboarding)):
+            if template is not None:
+                missing, row = Missing(self._extra), data if isinstance(data, dict) else {}
+                missing.look(_name_of(self.args, kind), filled_addresses(template, row)[0])
+                if told := missing.say(", ".join):
+                    self.remark(told)
 
     def _checked(self, rows: Iterator[TaskRow]) -> Iterator[InitializationData]:
         yield from filter(None, map(self._check_drawn, rows))
@@ -312,8 +386,9 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
             return None
         for unit_data in data.unit_data:
             self.check_row(row.label, {**data.shared, **unit_data})
-        if find_empty_rows(self._fields, [(row.label, data)])[0] and not self._may_be_empty:
-            raise _empty_page(self._fields, [row.label])
+        nothing, _ = find_empty_rows(self._fields_of, [(row.label, data)])
+        if nothing and not self._may_be_empty:
+            raise _empty_page(*next(iter(nothing.items())))
         return data
 
 
@@ -337,17 +412,16 @@ def _check_onboarding(template: Template, name: str, data: JSON) -> None:
     check_row(template.fields, "SharedTaskState.onboarding_data", row)
 
 
-def _empty_page(fields: Sequence[TemplateField], labels: list[str]) -> DataFileError:
-    names, columns = _quoted(fields), [one.path for one in fields]
+def _empty_page(paths: Sequence[str], labels: list[str]) -> DataFileError:
     return DataFileError(
-        f"Workers would get an empty page: of a row, the template shows {names} alone, and that is empty in "
-        f"{task_data.name_rows(labels)}. Leave such rows out (of a DataFrame: df.dropna(subset={columns!r}, "
+        f"Workers would get an empty page: of a row, the template shows {_quoted(paths)} alone, and that is empty in "
+        f"{task_data.name_rows(labels)}. Leave such rows out (of a DataFrame: df.dropna(subset={list(paths)!r}, "
         "how='all')); or set mephisto.blueprint.allow_empty=true, if it is meant."
     )
 
 
-def _quoted(fields: Sequence[TemplateField]) -> str:
-    return ", ".join(f"'{one.path}'" for one in fields)
+def _quoted(paths: Iterable[str]) -> str:
+    return ", ".join(f"'{path}'" for path in paths)
 
 
 def _no_sample(name: str, path: str) -> ConfigError:
@@ -357,9 +431,9 @@ def _no_sample(name: str, path: str) -> ConfigError:
     )
 
 
-def _tell_unnamed(template: Template, folder: str | None, columns: Iterable[str], named: Collection[str]) -> None:
+def _tell_unnamed(template: Template, extra: ExtraFiles, columns: Iterable[str], named: Collection[str]) -> None:
     """Warn of columns that pages get, though nothing in them seems to want them."""
-    scripts = read_scripts(folder, template)
+    scripts = read_scripts(extra, template)
     unnamed = [one for one in find_unnamed(template, columns, scripts) if one not in named]
     if unnamed:
         warn_once(

@@ -232,7 +232,7 @@ def _own_code(moment: Moment) -> Notices:
 
 
 def _remarks(moment: Moment) -> Notices:
-    for number, told in enumerate(moment.live.parts.blueprint.remarks if moment.live is not None else ()):
+    for number, told in enumerate(moment.live.parts.tally.noted.remarks if moment.live is not None else ()):
         reason, _, remedy = told.partition(". ")
         yield Notice(f"remark_{number}", "info", f"{reason.rstrip('.')}.", remedy or "Look at a preview of the task.")
 
