@@ -94,13 +94,13 @@ function putValues(parsed, mark, values, lines) {
 several lines keep them, whatever becomes of the white space of the template around them. */
 function putText(node, parts, values, lines) {
   if (parts.length === 1) return;
-  const pieces = parts.map((part, index) => (index % 2 ? values[Number(part)] : part));
+  const pieces = parts.map((part, index) => (index % 2 ? withPlainBreaks(values[Number(part)]) : part));
   const box = node.parentElement;
-  const hasLines = pieces.some((piece, index) => index % 2 && /[\r\n]/.test(piece));
+  const hasLines = pieces.some((piece, index) => index % 2 && piece.includes("\n"));
   if (!hasLines || box?.closest(KEEPS_LINES)) {
     node.data = pieces.join("");
   } else if (box && box.childNodes.length === 1 && parts.length === 3 && (parts[0] + parts[2]).trim() === "") {
-    node.data = withPlainBreaks(pieces[1]);
+    node.data = pieces[1];
     lines.push(box);
   } else {
     const nodes = pieces.map((piece, index) => (index % 2 ? inLines(piece) : document.createTextNode(piece)));
@@ -110,9 +110,9 @@ function putText(node, parts, values, lines) {
 }
 
 function inLines(text) {
-  if (!/[\r\n]/.test(text)) return document.createTextNode(text);
+  if (!text.includes("\n")) return document.createTextNode(text);
   const span = document.createElement("span");
-  span.textContent = withPlainBreaks(text);
+  span.textContent = text;
   return span;
 }
 
