@@ -85,12 +85,8 @@ class UnitPage:
 
     @property
     def remarks(self) -> list[str]:
-        """What looks wrong in the settings or the data; and what is empty in the very row that is shown."""
-        row = {**self.shared, **self.unit_data}
-        of_row = [] if self.is_onboarding else self.blueprint.find_blanks(row)
-        shown = ", ".join(map(repr, of_row))
-        here = [f"In the row that is shown, {shown} {'is' if len(of_row) == 1 else 'are'} empty."] if of_row else []
-        return here + self.blueprint.remarks
+        """What looks wrong in the settings or the data, and would not keep a launch from going on."""
+        return self.blueprint.remarks
 
     def row(self, answer: JSON) -> pd.DataFrame:
         """Return the row of `results()` that an answer becomes: its ``input.NAME`` and ``answer.NAME`` columns."""

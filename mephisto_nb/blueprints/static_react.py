@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,6 @@ from mephisto_nb.blueprints.static_html.extra_files import (
     ExtraFiles,
     check_names,
     copy_files,
-    explain_page_error,
     find_missing_media,
     list_files,
 )
@@ -330,8 +329,7 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
         """
         if not self._is_drawn:
             return [row for _, row in self._rows]
-        rows = task_data.draw(self.shared_state.static_task_data)
-        return self._made_later(rows) if isinstance(rows, AsyncIterator) else filter(None, map(self._make, rows))
+        return task_data.made(task_data.draw(self.shared_state.static_task_data), self._make)
 
     def build_site(self, directory: Path) -> None:
         """Write the page, and copy the bundle and what is to be beside it."""
@@ -355,7 +353,7 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
 
     def explain_page_error(self, report: JSONObject) -> str | None:
         """Say what to set where the page's policy has stopped the bundle, or a file was not there."""
-        return explain(report) or explain_page_error(report)
+        return explain(report) or super().explain_page_error(report)
 
     @property
     def _is_drawn(self) -> bool:
@@ -389,12 +387,4 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
 
     def _make(self, row: TaskRow) -> InitializationData | None:
         data = task_data.to_initialization_data(row, self.args.units_per_assignment)
-        if not task_data.is_empty(row, data):
-            return data
-        self.remark(f"Left out as empty: {row.label}. Nothing is in any of its columns.")
-        return None
-
-    async def _made_later(self, rows: AsyncIterator[TaskRow]) -> AsyncIterator[InitializationData]:
-        async for row in rows:
-            if (data := self._make(row)) is not None:
-                yield data
+        return None if task_data.is_left_out(row, data, self.remark) else data

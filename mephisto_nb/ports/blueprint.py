@@ -25,6 +25,11 @@ STRICT_CSP = (
 )
 
 
+#: How a page names what it reports when a picture, sound or film did not load.
+FILE_ERROR = "file"
+_LONGEST = 200
+
+
 class Blueprint(ABC, Generic[Args]):
     """One kind of task: its settings, its work, and the page that a worker sees.
 
@@ -61,23 +66,20 @@ class Blueprint(ABC, Generic[Args]):
         self.hidden_fields: frozenset[str] = frozenset((getattr(args, "attention_checks", None) or {}).values())
         #: What the researcher should know; the run's `attention` shows it.
         self.troubles = Troubles()
+        #: What looks wrong in the settings or the data, and is no reason to refuse them.
+        self.remarks = self.troubles.remarks
 
     def report(self, trouble: str) -> None:
         """Tell the researcher something by `run.attention`: a reason, and behind ". " a remedy. For subclasses."""
         self.troubles.note(trouble)
-
-    @property
-    def remarks(self) -> list[str]:
-        """What looks wrong in the settings or the data, and is no reason to refuse them."""
-        return self.troubles.remarks
 
     def remark(self, remark: str) -> None:
         """Tell the researcher, before and after the launch, what looks wrong: a reason, and behind ". " a remedy.
 
         A preview shows it, the log has it once, and so does the run's `attention`. For subclasses.
         """
-        if remark not in self.troubles.remarks:
-            self.troubles.remarks.append(remark)
+        if remark not in self.remarks:
+            self.remarks.append(remark)
             warn_once(logger, remark)
 
     def assert_task_args(self) -> None:
@@ -100,10 +102,6 @@ class Blueprint(ABC, Generic[Args]):
             Naming the row by `label`, and what it lacks.
         """
 
-    def find_blanks(self, row: JSONObject) -> list[str]:
-        """Return the fields of a row that the page is to show, and that hold nothing. Called by a preview."""
-        return []
-
     @abstractmethod
     def get_initialization_data(self) -> Iterable[InitializationData] | AsyncIterable[InitializationData]:
         """Return the assignments of the run. Called once, for its `TaskLauncher`."""
@@ -122,9 +120,10 @@ class Blueprint(ABC, Generic[Args]):
     def explain_page_error(self, report: JSONObject) -> str | None:
         """Return what to do about an error that a worker's page reported, if the task knows; `report` is hostile.
 
-        The answer is shown as `run.attention`, once for all reports that get the same one.
+        The answer is shown as `run.attention`, once for all reports that get the same one. A file that did not load is
+        explained here.
         """
-        return None
+        return _explain_file(report) if report.get("error_type") == FILE_ERROR else None
 
     def get_frontend_args(self) -> JSONObject:
         """Return what the page reads from ``/task_config.json``. Called once per launch."""
@@ -169,3 +168,14 @@ class Blueprint(ABC, Generic[Args]):
     def get_answer(self, data: JSON) -> JSONObject:
         """Return what was submitted as the columns of `results()`. Called when frames are built."""
         return data if isinstance(data, dict) else {"answer": data}
+
+
+def _explain_file(report: JSONObject) -> str:
+    name = str(report.get("file"))[:_LONGEST]
+    what = f"A worker's page could not load {name!r}, and showed a gap in its place."
+    if name.lower().startswith(("http:", "https:")):
+        return f"{what} Look whether that site still has it, and lets other pages show it."
+    return (
+        f"{what} A run's files stay as they were at its launch: put it into the folder of extra_source_dir, and launch "
+        "the rest of the rows anew."
+    )

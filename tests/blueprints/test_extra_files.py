@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mephisto_nb.blueprints.static_html.extra_files import explain_page_error, list_files
+from mephisto_nb.blueprints.static_html.extra_files import list_files
 from mephisto_nb.blueprints.static_react import StaticReactBlueprint, StaticReactBlueprintArgs
 from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.model.shared_state import SharedTaskState
@@ -234,10 +234,10 @@ def test_a_page_learns_the_addresses_of_odd_names_alone(tmp_path: Path) -> None:
 
 
 def test_a_file_that_a_page_could_not_load_is_explained() -> None:
-    assert explain_page_error({"error_type": "error"}) is None
-    local = explain_page_error({"error_type": "file", "file": "none.png"})
-    assert "could not load 'none.png'. Workers saw a gap" in str(local)
-    told = explain_page_error({"error_type": "file", "file": "https://a.org/" + "x" * 999})
+    explain = task([{"text": "a"}]).explain_page_error
+    assert explain({"error_type": "error"}) is None
+    assert "could not load 'none.png', and showed a gap" in str(explain({"error_type": "file", "file": "none.png"}))
+    told = explain({"error_type": "file", "file": "https://a.org/" + "x" * 999})
     assert told is not None
     assert "that site" in told
     assert len(told) < 500

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import shutil
-from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -171,11 +170,6 @@ class ChatBlueprint(StaticHTMLBlueprint):
 
     def _templates_of(self, row: JSONObject) -> list[Template]:
         return [*super()._templates_of(row), *([] if self._instruction is None else [self._instruction])]
-
-    @property
-    def _named_elsewhere(self) -> Collection[str]:
-        shown = frozenset() if self._instruction is None else columns_of(self._instruction.fields)
-        return {*super()._named_elsewhere, *shown}
 
     def _check_code(self) -> None:
         conversation = self.shared_state.conversation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -20,30 +20,25 @@ from mephisto_nb.blueprints.static_html.args import (
 )
 from mephisto_nb.blueprints.static_html.extra_files import (
     ExtraFiles,
-    Missing,
     check_names,
     copy_files,
-    explain_page_error,
-    find_missing_media,
     list_files,
     local_name,
 )
+from mephisto_nb.blueprints.static_html.shown_rows import ShownRows, each_page
 from mephisto_nb.blueprints.static_html.task_data import TaskRow, read_text
 from mephisto_nb.blueprints.static_html.template import (
     Template,
-    TemplateField,
     check_braces,
     check_hidden,
     check_row,
     check_rows,
     columns_of,
     filled_addresses,
-    find_blanks,
-    find_empty_rows,
     find_unnamed,
     read_template,
 )
-from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.ports.blueprint import STRICT_CSP, Blueprint
 from mephisto_nb.utils.logging import get_logger, warn_once
@@ -161,11 +156,10 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         check_extra_files(self._extra, [template, self._preview, self._onboarding])
         if not self._is_drawn:
             check_rows(template.fields, self._rows)
-            self._check_blanks()
-            self._check_files(self._rows)
+            self._shown.check(self._rows)
             columns = dict.fromkeys(chain.from_iterable((*row.shared, *chain(*row.unit_data)) for _, row in self._rows))
             if self._used_columns is None:
-                _tell_unnamed(template, self._extra, columns, self._named_elsewhere)
+                _tell_unnamed(template, self._extra, columns, _named(self._templates_of({}), self.hidden_fields))
             else:
                 check_braces(template, columns)
                 if not self._used_columns and not self.has_conversations:
@@ -177,7 +171,10 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         if self._onboarding is not None:
             _check_onboarding(self._onboarding, _name_of(self.args, "onboarding"), self.shared_state.onboarding_data)
         check_hidden(template, _name_of(self.args, "task"), self.hidden_fields)
-        self._check_other_files()
+        sample = {} if self._preview is None else self._sample
+        self._shown.check_template(_name_of(self.args, "preview"), self._preview, sample)
+        onboarding = self.shared_state.onboarding_data
+        self._shown.check_template(_name_of(self.args, "onboarding"), self._onboarding, onboarding)
         if doubts := self._extra.find_doubts():
             self.remark(doubts)
         elif self._extra.root is not None:
@@ -186,9 +183,9 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
     def check_row(self, label: str, row: JSONObject) -> None:
         """Refuse a screening or gold row that lacks a field of the template. Raises `DataFileError`."""
         check_row(self._template.fields, label, InitializationData(row))
-        self._check_files([(label, InitializationData(row))])
+        self._shown.check([(label, InitializationData(row))])
         if self._used_columns is None:
-            _tell_unnamed(self._template, self._extra, row, self._named_elsewhere)
+            _tell_unnamed(self._template, self._extra, row, _named(self._templates_of(row), self.hidden_fields))
 
     def get_page_data(self, init_data: JSON) -> JSON:
         """Return the columns that the template uses; all, where scripts may use others."""
@@ -207,8 +204,7 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         """
         if not self._is_drawn:
             return [row for _, row in self._rows]
-        rows = task_data.draw(self.shared_state.static_task_data)
-        return self._checked_later(rows) if isinstance(rows, AsyncIterator) else self._checked(rows)
+        return task_data.made(task_data.draw(self.shared_state.static_task_data), self._check_drawn)
 
     def build_site(self, directory: Path) -> None:
         """Write the worker's page, the template and its scripts, and what visitors see."""
@@ -223,10 +219,6 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
             "has_sample": self._sample is not None,
             **({"file_names": odd} if (odd := self._extra.odd_names) else {}),
         }
-
-    def explain_page_error(self, report: JSONObject) -> str | None:
-        """Say what to do about a file that a page could not load."""
-        return explain_page_error(report)
 
     def get_content_security_policy(self) -> str:
         """Return the strict policy, opened for the scripts of `extra_script_sources`."""
@@ -273,9 +265,8 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         """The files that lie beside the page."""
         templates = [one for one in (self._template, self._preview, self._onboarding) if one is not None]
         named = [name for one in templates for name in (*one.local_files, *one.shown, *one.linked)]
-        for _, row in [] if self._is_drawn else self._rows:
-            for data in ({**row.shared, **unit_data} for unit_data in row.unit_data):
-                named += chain(*(one for each in self._templates_of(data) for one in filled_addresses(each, data)))
+        for _, template, data in each_page([] if self._is_drawn else self._rows, self._templates_of):
+            named += chain(*filled_addresses(template, data))
         return list_files(
             self.args.extra_source_dir,
             [getattr(self.args, name, None) for name in _SETTINGS],
@@ -306,89 +297,24 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
             return None
         return columns_of(field for one in templates for field in one.fields)
 
-    @property
-    def _named_elsewhere(self) -> Collection[str]:
-        """Columns that have their use, or go to no page, whatever the template names."""
-        return self.hidden_fields
-
-    def find_blanks(self, row: JSONObject) -> list[str]:
-        """Return the fields of a row that the template shows, and that hold nothing."""
-        return find_blanks(self._fields_of(row), row)
-
-    def _fields_of(self, row: JSONObject) -> list[TemplateField]:
-        """Return what a page shows of a row."""
-        return [field for template in self._templates_of(row) for field in template.fields]
-
-    def _check_blanks(self) -> None:
-        """Refuse rows of which nothing would be seen, unless they may be so; remark what is empty in others."""
-        nothing, some = find_empty_rows(self._fields_of, self._rows)
-        if nothing and not self._may_be_empty:
-            raise _empty_page(*next(iter(nothing.items())))
-        for paths, labels in [*nothing.items(), *some.items()]:
-            rows = task_data.name_rows(labels)
-            self.remark(
-                f"Workers will see nothing where {_quoted(paths)} should stand: it is empty in {rows}. "
-                "Fill in what is missing, or leave these rows out, unless that is meant."
-            )
-
-    @property
-    def _may_be_empty(self) -> bool:
-        """Whether a page may do with nothing of its row: it is meant, or a script or a conversation shows the rest."""
-        return self.args.allow_empty or self.has_conversations or self._used_columns is None
-
     def _templates_of(self, row: JSONObject) -> list[Template]:
         """Return what a row is shown by."""
         return [self._template]
 
-    def _check_files(self, rows: Sequence[tuple[str, InitializationData]]) -> None:
-        """Refuse rows that show files which are not there; remark it where a script may do something about it."""
-        shown, linked, seen = Missing(self._extra), Missing(self._extra), list[tuple[str, JSONObject]]()
-        for label, row in rows:
-            for unit_data in row.unit_data:
-                data = {**row.shared, **unit_data}
-                seen.append((label, data))
-                for template in self._templates_of(data):
-                    addresses, links = filled_addresses(template, data)
-                    shown.look(label, addresses)
-                    linked.look(label, links)
-        told = shown.say(task_data.name_rows)
-        if told and self._used_columns is not None:
-            raise DataFileError(told)
-        others = []
-        if self._used_columns is None:
-            passed = columns_of(self._template.fields)
-            others = [find_missing_media(self._extra, seen, (), passed).say(task_data.name_rows)]
-        for remark in filter(None, [told, linked.say(task_data.name_rows), *others]):
-            self.remark(remark)
-
-    def _check_other_files(self) -> None:
-        """Look for the files that the preview and the introduction show."""
-        sample, onboarding = {} if self._preview is None else self._sample, self.shared_state.onboarding_data
-        for kind, template, data in (("preview", self._preview, sample), ("onboarding", self._onboarding, onboarding)):
-            if template is not None:
-                missing, row = Missing(self._extra), data if isinstance(data, dict) else {}
-                missing.look(_name_of(self.args, kind), filled_addresses(template, row)[0])
-                if told := missing.say(", ".join):
-                    self.remark(told)
-
-    def _checked(self, rows: Iterator[TaskRow]) -> Iterator[InitializationData]:
-        yield from filter(None, map(self._check_drawn, rows))
-
-    async def _checked_later(self, rows: AsyncIterator[TaskRow]) -> AsyncIterator[InitializationData]:
-        async for row in rows:
-            if (data := self._check_drawn(row)) is not None:
-                yield data
+    @property
+    def _shown(self) -> ShownRows:
+        """What looks at rows as pages would show them."""
+        has_scripts = self._used_columns is None
+        may_be_empty = self.args.allow_empty or self.has_conversations or has_scripts
+        unknown: Collection[str] = getattr(self, "_signed_columns", ())
+        return ShownRows(self._templates_of, self._extra, has_scripts, may_be_empty, self.remark, unknown)
 
     def _check_drawn(self, row: TaskRow) -> InitializationData | None:
         data = task_data.to_initialization_data(row, self.args.units_per_assignment)
-        if task_data.is_empty(row, data):
-            self.remark(f"Left out as empty: {row.label}. Nothing is in any of its columns.")
+        if task_data.is_left_out(row, data, self.remark):
             return None
         for unit_data in data.unit_data:
             self.check_row(row.label, {**data.shared, **unit_data})
-        nothing, _ = find_empty_rows(self._fields_of, [(row.label, data)])
-        if nothing and not self._may_be_empty:
-            raise _empty_page(*next(iter(nothing.items())))
         return data
 
 
@@ -412,16 +338,9 @@ def _check_onboarding(template: Template, name: str, data: JSON) -> None:
     check_row(template.fields, "SharedTaskState.onboarding_data", row)
 
 
-def _empty_page(paths: Sequence[str], labels: list[str]) -> DataFileError:
-    return DataFileError(
-        f"Workers would get an empty page: of a row, the template shows {_quoted(paths)} alone, and that is empty in "
-        f"{task_data.name_rows(labels)}. Leave such rows out (of a DataFrame: df.dropna(subset={list(paths)!r}, "
-        "how='all')); or set mephisto.blueprint.allow_empty=true, if it is meant."
-    )
-
-
-def _quoted(paths: Iterable[str]) -> str:
-    return ", ".join(f"'{path}'" for path in paths)
+def _named(templates: Iterable[Template], hidden: Collection[str]) -> Collection[str]:
+    """Return the columns that have their use, or go to no page, whatever the scripts name."""
+    return {*hidden, *columns_of(field for template in templates for field in template.fields)}
 
 
 def _no_sample(name: str, path: str) -> ConfigError:

@@ -27,7 +27,7 @@ _limit_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TextTable:
     """A file as it was read: the names of its columns, and its rows with the number of the line that each ends on."""
 
     header: list[str]
@@ -59,7 +59,7 @@ class _Parsed:
         return not self.error and width > 1 and all(len(cells) == width for cells in rows if any(cells))
 
 
-def read_table(text: str, name: str) -> Table:
+def read_table(text: str, name: str) -> TextTable:
     """Read the text of a file, which error messages call `name`.
 
     Columns' names are taken without the blanks around them. A column without a name and without values is left out. So
@@ -80,7 +80,7 @@ def read_table(text: str, name: str) -> Table:
     rows = list(_checked(parsed, header, name))
     if parsed.error:
         raise DataFileError(f"{name}, {parsed.error}. Mend the line, or save the data as JSON.")
-    table = _without_empty_columns(Table(header, rows))
+    table = _without_empty_columns(TextTable(header, rows))
     _check_header(name, table.header, parsed)
     return table
 
@@ -165,14 +165,16 @@ def _checked(parsed: _Parsed, header: list[str], name: str) -> Iterator[tuple[in
         yield line, cells
 
 
-def _without_empty_columns(table: Table) -> Table:
+def _without_empty_columns(table: TextTable) -> TextTable:
     header, columns = list(table.header), list(zip(*(cells for _, cells in table.rows), strict=True))
     if columns and not header[0] and len(header) > 1 and any(columns[0]) and all(header[1:]):
         numbers = [[str(number + first) for number in range(len(table.rows))] for first in (0, 1)]
         header[0] = "" if list(columns[0]) in numbers else "index"
         columns[0] = columns[0] if header[0] else ("",) * len(table.rows)
     kept = [index for index, column in enumerate(header) if column or (columns and any(columns[index]))]
-    return Table([header[index] for index in kept], [(line, [cells[i] for i in kept]) for line, cells in table.rows])
+    return TextTable(
+        [header[index] for index in kept], [(line, [cells[i] for i in kept]) for line, cells in table.rows]
+    )
 
 
 def _check_header(name: str, header: list[str], parsed: _Parsed) -> None:

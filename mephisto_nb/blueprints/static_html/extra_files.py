@@ -18,7 +18,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, unquote
 
 from mephisto_nb._typing import JSONObject
@@ -338,23 +337,3 @@ def find_missing_media(
         if extra.root is not None or sum(map(len, missing.found.values())) < counts[column]:
             found.found |= missing.found
     return found
-
-
-#: How a page names what it reports when a file did not load.
-FILE_ERROR = "file"
-_MOST = 200
-
-
-def explain_page_error(report: Mapping[str, Any]) -> str | None:
-    """Say what to do about a file that a page could not load; None where a report is of something else."""
-    if report.get("error_type") != FILE_ERROR:
-        return None
-    name = str(report.get("file"))[:_MOST]
-    is_local = local_name(name) is not None
-    remedy = (
-        "Workers saw a gap in its place. Files of a run stay as they were at its launch: put it into the folder of "
-        "extra_source_dir, and launch the rest of the rows anew."
-        if is_local
-        else "Workers saw a gap in its place. Look whether that site still has it and lets other pages show it."
-    )
-    return f"A worker's page could not load {name!r}. {remedy}"

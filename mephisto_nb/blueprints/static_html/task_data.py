@@ -203,6 +203,29 @@ def is_empty(row: TaskRow, data: InitializationData) -> bool:
     return bool(values) and all(map(is_blank, values))
 
 
+def is_left_out(row: TaskRow, data: InitializationData, remark: Callable[[str], None]) -> bool:
+    """Return whether a row that was drawn is empty, which `remark` is told."""
+    if found := is_empty(row, data):
+        remark(f"Left out as empty: {row.label}. Nothing is in any of its columns.")
+    return found
+
+
+Make: TypeAlias = Callable[[TaskRow], InitializationData | None]
+
+
+def made(
+    rows: Iterator[TaskRow] | AsyncIterator[TaskRow], make: Make
+) -> Iterator[InitializationData] | AsyncIterator[InitializationData]:
+    """Return what `make` makes of rows, as they come; those of which it makes nothing are left out."""
+    return _made_later(rows, make) if isinstance(rows, AsyncIterator) else filter(None, map(make, rows))
+
+
+async def _made_later(rows: AsyncIterator[TaskRow], make: Make) -> AsyncIterator[InitializationData]:
+    async for row in rows:
+        if (data := make(row)) is not None:
+            yield data
+
+
 #: How many rows are named.
 _NAMED = 5
 _LABEL = re.compile(r"row (\d+(?: \(line \d+\))?) of (.+)", re.DOTALL)
