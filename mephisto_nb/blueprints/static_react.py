@@ -28,6 +28,7 @@ from mephisto_nb.blueprints.static_html.task_data import TaskRow, read_csv, read
 from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.ports.blueprint import Blueprint
+from mephisto_nb.utils.logging import unguard_tip
 
 
 @dataclass(slots=True)
@@ -271,7 +272,7 @@ def read_tips(path: str) -> list[JSONObject]:
                 f"mephisto.blueprint.tips_location is {path!r}, whose {row.label} has no column 'text'. "
                 "It needs the columns header and text."
             )
-        tips.append({"header": row.value.get("header") or "", "text": row.value["text"]})
+        tips.append({name: unguard_tip(row.value.get(name) or "") for name in ("header", "text")})
     return tips
 
 
@@ -366,8 +367,10 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
         return list_files(args.extra_source_dir, named)
 
     def _check_files(self, bundle: Mapping[str, Path]) -> None:
-        """Remark what rows name, for the bundle to show it, and what is not there."""
+        """Remark what rows name, for the bundle to show it, and what is not there; and cells that few rows lack."""
         rows = [(label, {**row.shared, **unit_data}) for label, row in self._rows for unit_data in row.unit_data]
+        for told in task_data.find_gaps(rows):
+            self.remark(told)
         if told := find_missing_media(self._extra, rows, bundle).say(task_data.name_rows):
             self.remark(told)
 

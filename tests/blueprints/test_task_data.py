@@ -175,7 +175,7 @@ def test_a_part_of_a_page_that_would_be_empty_is_remarked() -> None:
 def test_a_generators_empty_rows_are_left_out_as_they_are_drawn() -> None:
     blueprint = task(iter([{"text": "one"}, {"text": None}, {"text": "two"}]))
     assert shared(blueprint) == ROWS
-    assert blueprint.remarks == ["Left out as empty: row 2 of static_task_data. Nothing is in any of its columns."]
+    assert blueprint.remarks == ["Left out as empty: row 2 of static_task_data. None of its columns holds anything."]
     with pytest.raises(DataFileError, match="empty page"):
         shared(task(iter([{"text": None, "n": 1}])))
 
@@ -281,6 +281,7 @@ def test_files_of_each_kind_give_the_same_rows(tmp_path: Path) -> None:
         ("id;text\n1;a, b\n2;c\n", [("1", "a, b"), ("2", "c")]),
         ("id\ttext\n1\ta, b\n", [("1", "a, b")]),
         ("id|text\n1|a\n", [("1", "a")]),
+        ("id;text;\n1;a;\n", [("1", "a")]),
         ("sep=;\nid;text\n1;2,5\n", [("1", "2,5")]),
         ('id, text\n1, "a, b"\n2, c\n', [("1", "a, b"), ("2", "c")]),
         ("id , text \n1 , a\n", [("1", "a")]),

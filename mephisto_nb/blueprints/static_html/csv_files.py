@@ -46,6 +46,8 @@ class _Parsed:
     separator: str
     lines: list[tuple[int, list[str]]]
     error: str = ""
+    #: Whether the first line holds several values, which need not all be names.
+    is_separated: bool = False
 
     @property
     def header(self) -> list[str]:
@@ -56,7 +58,7 @@ class _Parsed:
         """Whether all rows have as many values as there are columns, of which there are several."""
         width = len(self.header)
         rows = (_trimmed(cells, width) for _, cells in self.lines)
-        return not self.error and width > 1 and all(len(cells) == width for cells in rows if any(cells))
+        return not self.error and self.is_separated and all(len(cells) == width for cells in rows if any(cells))
 
 
 def read_table(text: str, name: str) -> TextTable:
@@ -113,9 +115,10 @@ def _parse(text: str, separator: str, *, skips_blanks: bool, first_line: int = 1
                     lines.append((reader.line_num + first_line - 1, cells))
         except csv.Error as error:
             return _Parsed(separator, lines, f"line {reader.line_num + first_line - 1}: {error}")
+    is_separated = bool(lines) and len(lines[0][1]) > 1
     if lines and any(lines[0][1]):
         lines[0] = lines[0][0], _without_empty_end(lines)
-    return _Parsed(separator, lines)
+    return _Parsed(separator, lines, is_separated=is_separated)
 
 
 def _without_empty_end(lines: Sequence[tuple[int, list[str]]]) -> list[str]:

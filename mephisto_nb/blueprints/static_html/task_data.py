@@ -191,7 +191,7 @@ def read_listed(
         but = f" but empty ones ({name_rows(empty)})" if empty else ""
         raise DataFileError(f"{source} holds no rows{but}, so there is nothing to do. Give it at least one.")
     if empty:
-        remark(f"Left out as empty: {name_rows(empty)}. Nothing is in any of their columns.")
+        remark(f"Left out as empty: {name_rows(empty)}. None of their columns holds anything.")
     return [(row.label, data) for row, data in found if not is_empty(row, data)]
 
 
@@ -206,8 +206,16 @@ def is_empty(row: TaskRow, data: InitializationData) -> bool:
 def is_left_out(row: TaskRow, data: InitializationData, remark: Callable[[str], None]) -> bool:
     """Return whether a row that was drawn is empty, which `remark` is told."""
     if found := is_empty(row, data):
-        remark(f"Left out as empty: {row.label}. Nothing is in any of its columns.")
+        remark(f"Left out as empty: {row.label}. None of its columns holds anything.")
     return found
+
+
+def find_gaps(rows: Sequence[tuple[str, JSONObject]]) -> Iterator[str]:
+    """Say of each column in which rows it is empty, unless that is so in most of them, but not in all."""
+    for column in dict.fromkeys(name for _, data in rows for name in data):
+        empty = list(dict.fromkeys(label for label, data in rows if is_blank(data.get(column))))
+        if empty and (2 * len(empty) <= len(rows) or len(empty) == len(rows)):
+            yield f"{column!r} is empty in {name_rows(empty)}. Fill in what is missing, unless that is meant."
 
 
 Make: TypeAlias = Callable[[TaskRow], InitializationData | None]
