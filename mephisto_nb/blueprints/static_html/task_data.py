@@ -213,7 +213,7 @@ def is_left_out(row: TaskRow, data: InitializationData, remark: Callable[[str], 
 def find_gaps(rows: Sequence[tuple[str, JSONObject]]) -> Iterator[str]:
     """Say of each column in which rows it is empty, unless that is so in most of them, but not in all."""
     for column in dict.fromkeys(name for _, data in rows for name in data):
-        empty = list(dict.fromkeys(label for label, data in rows if is_blank(data.get(column))))
+        empty = list(dict.fromkeys(label for label, data in rows if column in data and is_blank(data[column])))
         if empty and (2 * len(empty) <= len(rows) or len(empty) == len(rows)):
             yield f"{column!r} is empty in {name_rows(empty)}. Fill in what is missing, unless that is meant."
 
