@@ -28,6 +28,8 @@ STRICT_CSP = (
 #: How a page names what it reports when a picture, sound or film did not load.
 FILE_ERROR = "file"
 _LONGEST = 200
+#: So many remarks are kept: rows that come one by one may each give cause for one.
+_MOST_REMARKS = 20
 
 
 class Blueprint(ABC, Generic[Args]):
@@ -78,7 +80,7 @@ class Blueprint(ABC, Generic[Args]):
 
         A preview shows it, the log has it once, and so does the run's `attention`. For subclasses.
         """
-        if remark not in self.remarks:
+        if remark not in self.remarks and len(self.remarks) < _MOST_REMARKS:
             self.remarks.append(remark)
             warn_once(logger, remark)
 

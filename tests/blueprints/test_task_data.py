@@ -172,6 +172,12 @@ def test_a_part_of_a_page_that_would_be_empty_is_remarked() -> None:
     assert "'text' should stand: it is empty in rows 1, 2, 3, 4, 5 and 3 more of static_task_data" in remark
 
 
+def test_rows_that_come_one_by_one_give_few_remarks() -> None:
+    blueprint = task(({"text": None, "n": n} for n in range(99)), html="${n} ${text}<input name=x>")
+    assert len(shared(blueprint)) == 99
+    assert len(blueprint.remarks) == 20
+
+
 def test_a_generators_empty_rows_are_left_out_as_they_are_drawn() -> None:
     blueprint = task(iter([{"text": "one"}, {"text": None}, {"text": "two"}]))
     assert shared(blueprint) == ROWS
@@ -332,7 +338,9 @@ def test_empty_rows_of_a_table_are_named_with_their_lines(tmp_path: Path) -> Non
         ("csv", b"text\n", "holds no rows"),
         ("csv", b"text\n\xff\n", "not UTF-8 text .byte 5 is 0xff."),
         ("csv", "text\nfür\n".encode("cp1252"), "Save it as UTF-8 .in Excel: 'CSV UTF-8'.*encoding='cp1252'"),
-        ("csv", b"\xff\xfet\x00e", "no rows|UTF-16"),
+        ("csv", b"\xff\xfet\x00e", "is not UTF-16-LE text"),
+        ("csv", b"PK\x03\x04 and more", r"an Excel workbook, .* Read it first, as by pandas.read_excel"),
+        ("csv", b"PAR1", "a Parquet file, and no text"),
         ("csv", b"text;b\na;b;c\n", "has 3 values, but .* 2 columns .text, b., read as separated by semicolons"),
         ("csv", b"text;text\n1;2\n", "more than one column named 'text'"),
         ("csv", b"text, text\n1, 2\n", "more than one column named 'text'"),

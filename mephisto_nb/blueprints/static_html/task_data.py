@@ -39,6 +39,7 @@ def read_text(path: str, key: str) -> str:
     file = Path(path).expanduser()
     try:
         content = file.read_bytes()
+        _refuse_binary(content, path, key)
         return content.decode(_encoding(content)).replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         encoding = "UTF-8" if error.encoding.startswith("utf-8") else error.encoding.upper()
@@ -52,6 +53,25 @@ def read_text(path: str, key: str) -> str:
             f"mephisto.blueprint.{key} is {path!r}, which cannot be read: {error.strerror} "
             f"(looked for {file.absolute()}). Correct the path."
         ) from error
+
+
+#: How files begin that hold rows in another way, and what reads them.
+_BINARY = {
+    b"PK\x03\x04": ("an Excel workbook, or another archive", "pandas.read_excel(path)"),
+    b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "pandas.read_excel(path)"),
+    b"PAR1": ("a Parquet file", "pandas.read_parquet(path)"),
+    b"\x1f\x8b": ("compressed", "pandas.read_csv(path) or pandas.read_json(path)"),
+    b"SQLite": ("a database", "pandas.read_sql(...)"),
+}
+
+
+def _refuse_binary(content: bytes, path: str, key: str) -> None:
+    for start, (what, how) in _BINARY.items():
+        if content.startswith(start):
+            raise DataFileError(
+                f"mephisto.blueprint.{key} is {path!r}, which is {what}, and no text. Read it first, as by {how}, and "
+                "hand over the DataFrame: launch_task_run(config, frame)."
+            )
 
 
 def _encoding(content: bytes) -> str:
