@@ -102,7 +102,7 @@ def _listed(names: Any) -> Iterable[Any]:
         columns = ", ".join(map(repr, names.columns[:8])) or "none"
         raise ConfigError(
             f"A DataFrame was given, and it cannot be told which of its columns holds the names; it has: {columns}. "
-            "Choose one: get_worker_urls(df['name'])."
+            "Choose one: get_worker_urls(df['name']), or its index: get_worker_urls(df.index)."
         )
     if isinstance(names, Mapping) or not isinstance(names, Iterable):
         how = "get_worker_urls(list(names))" if isinstance(names, Mapping) else "get_worker_urls(['ann', 'bob'])"
