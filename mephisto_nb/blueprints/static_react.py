@@ -47,8 +47,8 @@ class StaticReactBlueprintArgs:
         HTML for visitors who have not accepted the task. Without it the bundle is run for them, too; `mephisto-task`
         tells it by ``isPreview``.
     extra_source_dir
-        A folder of pictures and other files, copied beside the page: ``cat.png`` in it is ``src="cat.png"``. Whoever has
-        the address can read them; what is hidden, code, databases and links to elsewhere are left out.
+        A folder of pictures and other files, copied beside the page: ``cat.png`` in it is ``src="cat.png"``. Whoever
+        has the address can read them; what is hidden, code, databases and links to elsewhere are left out.
     data_csv, data_json, data_jsonl
         A file of rows: CSV with a header line (all values are text), a JSON list of objects, or one JSON object
         a line. Instead, `SharedTaskState.static_task_data` may hold the rows; exactly one of the four is needed.
