@@ -231,6 +231,12 @@ def _own_code(moment: Moment) -> Notices:
         yield Notice(f"trouble_{number}", "error", f"{reason.rstrip('.')}.", remedy or "run.events() says more.")
 
 
+def _remarks(moment: Moment) -> Notices:
+    for number, told in enumerate(moment.live.parts.tally.noted.remarks if moment.live is not None else ()):
+        reason, _, remedy = told.partition(". ")
+        yield Notice(f"remark_{number}", "info", f"{reason.rstrip('.')}.", remedy or "Look at a preview of the task.")
+
+
 _LEFT = {
     AgentStatus.RETURNED: (
         "returned",
@@ -288,7 +294,7 @@ def _price_of(moment: Moment, reward: float, fee_rate: float) -> float:
 
 _LOOKS = (
     _failure, _troubles, _gates, _nobody_eligible, _lonely, _stuck, _page_errors, _own_code, _rates, _partners, _paused,
-    _detached, _absence, _ending,
+    _detached, _absence, _ending, _remarks,
 )  # fmt: skip
 
 

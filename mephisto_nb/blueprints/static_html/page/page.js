@@ -9,6 +9,7 @@ import { Patience, persist } from "./patience.js";
 import { put, show, wire } from "./screens.js";
 import { handIn } from "./sending.js";
 import { Task } from "./task.js";
+import { knowFiles } from "./template.js";
 import { report, reportAs, watchErrors } from "./trouble.js";
 
 const PATIENCE = 2000;
@@ -48,6 +49,7 @@ async function start() {
   show("loading");
   const config = await persist(getTaskConfig, waitForNetwork);
   identity.tellRun(config.run_id ?? "");
+  knowFiles(config.file_names);
   showTitle(config.task_title);
   if (identity.isPreview()) return visit(config);
   const ended = identity.howItEnded();
