@@ -109,9 +109,7 @@ def _absence(moment: Moment) -> Notices:
 
 def _ending(moment: Moment) -> Notices:
     """Say that a run ends by itself, soon or already: somebody set that, perhaps for another one."""
-    if moment.live is None:
-        return
-    state = moment.live.parts.engine.state
+    state = moment.statistics.state
     if state.closing is not None and state.steering.closed_by == "clock":
         reason = f"The run ended by itself: {state.closing}. The units that were open then have expired."
         remedy = "Go on with it: launch the task again with resume_incomplete_run=True, and with another limit or none."
