@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import LinkRefusedError, RouterError
 from mephisto_nb.kernel.absence import Absence, Attendance
+from mephisto_nb.model.changes import AddMetadata
 from mephisto_nb.model.packets import Packet, PacketType, Received
 from mephisto_nb.model.records import PAGE_ERROR, WorkerFacts
 from mephisto_nb.model.states import AgentStatus
@@ -185,7 +186,7 @@ class ClientIOHandler:
         self._sender.is_settling = True
         try:
             async with patience(timeout):
-                await self._wait_for(lambda: self._channel is not None and not self._engine.outbox)
+                await _wait_for(self._news, lambda: self._channel is not None and not self._engine.outbox)
                 await self.catch_up()
         except TimeoutError:
             raise RouterError("the router did not take the last packets in time") from None
@@ -196,7 +197,7 @@ class ClientIOHandler:
         for _ in range(2):
             before = self._num_synced
             self._sender.request_sync()
-            await self._wait_for(lambda before=before: self._num_synced > before)  # type: ignore[misc]
+            await _wait_for(self._news, lambda before=before: self._num_synced > before)  # type: ignore[misc]
             await self._engine.handled(self._synced)
 
     def served_time(self) -> float:
@@ -332,10 +333,6 @@ class ClientIOHandler:
         # in time may still be on its way. So the time, when it has come, asks the router first.
         self._timer = None if when is None else self._clock.call_at(when, self._sender.request_sync)
 
-    async def _wait_for(self, condition: Callable[[], bool]) -> None:
-        async with self._news:
-            await self._news.wait_for(condition)
-
 
 class _Sender:
     """Sends by one channel after the other what is new in a run's outbox, and how much of its inbox was handled."""
@@ -384,6 +381,11 @@ class _Sender:
             await channel.acknowledge(last_seq)
 
 
+async def _wait_for(news: asyncio.Condition, condition: Callable[[], bool]) -> None:
+    async with news:
+        await news.wait_for(condition)
+
+
 async def _tell(news: asyncio.Condition) -> None:
     async with news:
         news.notify_all()
@@ -402,7 +404,7 @@ def _submit_onboarding(pool: WorkerPool, step: Step, received: Received) -> None
 
 def _submit_metadata(pool: WorkerPool, step: Step, received: Received) -> None:
     if received.packet.subject_id in step.state.agents:
-        step.add_metadata(received.packet.subject_id, received.packet.data, received.received_at)
+        step.note(AddMetadata(received.packet.subject_id, received.packet.data, received.received_at))
 
 
 def _act(pool: WorkerPool, step: Step, received: Received) -> None:

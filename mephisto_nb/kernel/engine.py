@@ -82,7 +82,7 @@ class RunEngine:
         self._messages: deque[Received] = deque()
         self._jobs = JobQueue()
         self._wake = asyncio.Event()
-        self._waiters, self._retry = Waiters(task_run_id), Retry(self._jobs.tell_at_once)
+        self.waiters, self._retry = Waiters(task_run_id), Retry(self._jobs.tell_at_once)
         self._is_deciding = False
         self._clock_waits_for: int | None = None
         self._received_seq = self._committed_n = self._delivered_n = self._dropped_n = 0
@@ -164,14 +164,10 @@ class RunEngine:
         """
         if self.trouble is not None and not retry:
             raise DatabaseError(self.trouble)
-        future: asyncio.Future[T] = self._waiters.future()
+        future: asyncio.Future[T] = self.waiters.future()
         self._jobs.append(Job(rule, future=future, retry=retry, look_up=look_up))
         self._wake.set()
         return await future
-
-    def check_loop(self) -> None:
-        """Raise `LoopError` on another event loop than that on which the run is driven."""
-        self._waiters.check_loop()
 
     async def wait_until(self, condition: Callable[[RunState], bool]) -> None:
         """Wait until a step that is committed makes a condition true.
@@ -181,9 +177,9 @@ class RunEngine:
         ClosedError
             The run is no longer driven from here.
         """
-        future = self._waiters.watch(condition)
+        future = self.waiters.watch(condition)
         if not self._is_deciding:
-            self._waiters.tell(self.state)
+            self.waiters.tell(self.state)
         await future
 
     async def handled(self, seq: int) -> None:
@@ -210,11 +206,11 @@ class RunEngine:
                     if (error := await self._attempt(jobs)) is not None:
                         await self._recover(jobs, error)
                     self._is_deciding = False
-                    self._waiters.tell(self.state)
+                    self.waiters.tell(self.state)
                 await self._wake.wait()
                 self._wake.clear()
         finally:
-            self._waiters.close()
+            self.waiters.close()
 
     async def _take(self) -> list[Job[Any]]:
         jobs = self._jobs.take_all()
@@ -268,7 +264,7 @@ class RunEngine:
         self._dropped_n = step.changes.delivered_n or self._dropped_n
         self.outbox.extend(enumerate(step.changes.packets, start=step.changes.first_n))
         tell(self.listeners, step)
-        self._waiters.tell(self.state)
+        self.waiters.tell(self.state)
 
     # -- when something fails --------------------------------------------------------------------------------
 
@@ -459,7 +455,7 @@ def _message_job(handler: MessageHandler, received: Received, prepared: Any) -> 
 
 def _send_anew(step: Step, waiting: Sequence[Packet], last_n: int) -> None:
     if last_n > step.state.last_n:
-        step.number_from(last_n)
+        step.state.last_n, step.changes.first_n = last_n, last_n + 1
         for packet in waiting:
             step.send(packet.packet_type, packet.subject_id, packet.data)
     for agent in step.state.agents.values():

@@ -12,10 +12,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mephisto_nb.model.changes import ChangeDeadline
+from mephisto_nb.model.changes import ChangeDeadline, Serve
 from mephisto_nb.model.states import AgentStatus
 
 if TYPE_CHECKING:
+    from mephisto_nb.model.records import Service
     from mephisto_nb.rules.step import Step
 
 #: How often it is stored that a run is served, at most (seconds).
@@ -40,7 +41,7 @@ def kernel_was_away(step: Step, since: float, until: float) -> None:
         service = replace(service, away=service.away + until - max(begin, state.opened_at))
     if until > quiet_since:
         service = replace(service, quiet_since=until - max(0.0, begin - quiet_since))
-    step.serve(service)
+    _serve(step, service)
 
 
 def router_was_away(step: Step, since: float, until: float) -> None:
@@ -55,7 +56,7 @@ def router_was_away(step: Step, since: float, until: float) -> None:
     for newcomer in step.state.gates.at_onboarding():
         if newcomer.deadline is not None and newcomer.deadline > since:
             newcomer.deadline = _put_off(step, newcomer.deadline, until - since, duration)
-            step.state.gates.index_deadline(newcomer)
+            step.state.gates.add_onboarding(newcomer)  # it is found by its new deadline now
             step.note(ChangeDeadline(newcomer.agent_id, newcomer.deadline))
 
 
@@ -71,4 +72,9 @@ def is_served(step: Step) -> None:
     """Note that the run is driven now; whoever takes it up again knows from this since when nobody was there."""
     told = step.state.service.served_until
     if told is None or not told <= step.now < told + _TOLD_EVERY:
-        step.serve(replace(step.state.service, served_until=step.now))
+        _serve(step, replace(step.state.service, served_until=step.now))
+
+
+def _serve(step: Step, service: Service) -> None:
+    step.state.service = service
+    step.note(Serve(service))

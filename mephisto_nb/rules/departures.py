@@ -10,6 +10,7 @@ from mephisto_nb.model.states import AGENT_ACTIVE, AgentStatus, PaymentKind, Uni
 from mephisto_nb.rules import seating
 from mephisto_nb.rules.gates.steps import change_onboarding
 from mephisto_nb.rules.people import is_paid, pay
+from mephisto_nb.rules.run_state import lifetime_ends, patience_ends
 
 if TYPE_CHECKING:
     from mephisto_nb.rules.step import Step
@@ -109,9 +110,10 @@ def pass_time(step: Step) -> None:
         leave(step, newcomer.agent_id, AgentStatus.TIMEOUT, "the time for the introduction was over", "clock")
     if state.closing is not None:
         return
-    if state.lifetime_ends is not None and step.now >= state.lifetime_ends:
+    lifetime, patience = lifetime_ends(state), patience_ends(state)
+    if lifetime is not None and step.now >= lifetime:
         step.close_run("the task's lifetime is over", "clock")
-    elif state.patience_ends is not None and step.now >= state.patience_ends:
+    elif patience is not None and step.now >= patience:
         step.close_run(f"nothing was submitted for {rules.patience:g} seconds", "clock")
     if state.closing is not None:
         expire_open(step, state.closing, "clock")

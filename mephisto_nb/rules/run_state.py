@@ -286,23 +286,6 @@ class RunState:
         times = (self.last_submission_at, self.steering.resumed_at, self.service.quiet_since)
         return max(self.opened_at, *(time or 0.0 for time in times))
 
-    @property
-    def patience_ends(self) -> float | None:
-        """When patience is over; None: never, or not while the run is paused."""
-        return self.quiet_since + self.rules.patience if self.rules.patience and not self.is_paused else None
-
-    @property
-    def lifetime_ends(self) -> float | None:
-        """When the run's life is over; None: never. Time in which nobody could be served is no part of it."""
-        lifetime = self.rules.lifetime
-        return self.opened_at + self.service.away + lifetime if lifetime else None
-
-    @property
-    def ends_by_itself(self) -> tuple[float, str] | None:
-        """When the run ends by itself, though there is work left, and by which setting; None: it does not."""
-        times = ((self.lifetime_ends, "task_lifetime_in_seconds"), (self.patience_ends, "no_submission_patience"))
-        return min(((time, setting) for time, setting in times if time is not None), default=None)
-
     def next_created(self) -> Unit | None:
         """Return the next unit to launch."""
         while self.created:
@@ -336,8 +319,25 @@ class RunState:
         if (onboarding_ends := self.gates.next_deadline()) is not None:
             times.append(onboarding_ends)
         if self.closing is None:
-            times += [] if self.ends_by_itself is None else [self.ends_by_itself[0]]
+            times += [end[0] for end in (ends_by_itself(self),) if end is not None]
         return min(times, default=None)
+
+
+def patience_ends(state: RunState) -> float | None:
+    """Return when patience is over; None: never, or not while the run is paused."""
+    return state.quiet_since + state.rules.patience if state.rules.patience and not state.is_paused else None
+
+
+def lifetime_ends(state: RunState) -> float | None:
+    """Return when the run's life is over; None: never. Time in which nobody could be served is no part of it."""
+    lifetime = state.rules.lifetime
+    return state.opened_at + state.service.away + lifetime if lifetime else None
+
+
+def ends_by_itself(state: RunState) -> tuple[float, str] | None:
+    """Return when the run ends by itself, though there is work left, and by which setting; None: it does not."""
+    times = ((lifetime_ends(state), "task_lifetime_in_seconds"), (patience_ends(state), "no_submission_patience"))
+    return min(((time, setting) for time, setting in times if time is not None), default=None)
 
 
 def _holds(unit: Unit) -> bool:

@@ -15,7 +15,6 @@ from mephisto_nb.model.changes import (
     AddAgent,
     AddAssignments,
     AddLiveUpdate,
-    AddMetadata,
     AddSubmission,
     AddWorker,
     Change,
@@ -148,10 +147,6 @@ class Step:
         self.state.agents[submission.agent_id].submitted_at = submission.received_at
         self.state.last_submission_at = max(submission.received_at or 0.0, self.state.last_submission_at or 0.0)
 
-    def add_metadata(self, agent_id: str, data: JSONObject, received_at: float) -> None:
-        """Keep what a worker sent beside the answer."""
-        self.note(AddMetadata(agent_id, data, received_at))
-
     def add_live_update(self, agent_id: str, sender: str, data: JSONObject, at: float) -> None:
         """Keep one turn of a live task, and hand a worker's on to the task's code."""
         self.note(AddLiveUpdate(agent_id, sender, data, at))
@@ -167,11 +162,6 @@ class Step:
         """Pause the run, let it go on, or change its limits."""
         self.state.steer(steering)
         self.note(Steer(steering))
-
-    def serve(self, service: Service) -> None:
-        """Note when people could be served, or could not."""
-        self.state.service = service
-        self.note(Serve(service))
 
     def close_run(self, why: str, who: str, detail: JSONObject | None = None) -> None:
         """Hand out nothing more; what workers hold may still come in."""
@@ -190,7 +180,8 @@ class Step:
         self.state.opened_at, self.state.ended_at = self.now, None
         self.note(ReopenRun(self.now))
         self.steer(AS_LAUNCHED)
-        self.serve(Service(served_until=self.now))
+        self.state.service = Service(served_until=self.now)
+        self.note(Serve(self.state.service))
         self.log("run", self.state.task_run_id, "ended", None, "resumed", "operator")
 
     # -- what others hear of it ------------------------------------------------------------------------------
@@ -199,11 +190,6 @@ class Step:
         """Send a packet to a worker's page, once the step is committed."""
         self.changes.packets.append(Packet(packet_type, subject_id, data))
         self.state.last_n += 1
-
-    def number_from(self, last_n: int) -> None:
-        """Number the packets of this step from `last_n` on; none may have been sent in it yet."""
-        self.state.last_n = last_n
-        self.changes.first_n = last_n + 1
 
     def send_status(self, agent: Agent) -> None:
         """Send a worker's page what became of it."""

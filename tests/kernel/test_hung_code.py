@@ -41,7 +41,7 @@ async def hang(release: threading.Event) -> None:
     """Never come back, whoever cancels."""
     while not release.is_set():
         with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.sleep(0.05)
+            await asyncio.Event().wait()
 
 
 # -- what may hang: a run whose code does, with one answer on its way -------------------------------------------------

@@ -10,6 +10,7 @@ from mephisto_nb.model.states import AgentStatus, UnitStatus
 from mephisto_nb.model.task_run_args import PartnerRules
 from mephisto_nb.rules.absence import is_served, kernel_was_away, router_was_away
 from mephisto_nb.rules.departures import pass_time
+from mephisto_nb.rules.run_state import patience_ends
 from tests.rules.rehearsal import Rehearsal
 
 AWAY = (100.0, 700.0)
@@ -84,7 +85,7 @@ def test_an_absence_of_both_counts_once() -> None:
     run.now = 800.0
     router_was_away(run.step(), *AWAY)
     kernel_was_away(run.step(), 90.0, 800.0)
-    assert (run.state.service.away, run.state.patience_ends, agent.deadline) == (700.0, 1200.0, 1000.0)
+    assert (run.state.service.away, patience_ends(run.state), agent.deadline) == (700.0, 1200.0, 1000.0)
 
 
 def test_an_answer_of_that_time_is_as_new_as_its_end() -> None:

@@ -16,6 +16,7 @@ from mephisto_nb.display.words import count, duration
 from mephisto_nb.model.money import dollars
 from mephisto_nb.model.states import AgentStatus, UnitStatus
 from mephisto_nb.rules.gates.table import all_words
+from mephisto_nb.rules.run_state import ends_by_itself
 
 #: From which share of workers on who return, drop out or run out of time something is wrong, and how many of them have
 #: to have come to an end before that is said.
@@ -114,8 +115,8 @@ def _ending(moment: Moment) -> Notices:
         reason = f"The run ended by itself: {state.closing}. The units that were open then have expired."
         remedy = "Go on with it: launch the task again with resume_incomplete_run=True, and with another limit or none."
         yield Notice("ended", "warning", reason, remedy)
-    elif state.closing is None and moment.status in ("live", "paused") and state.ends_by_itself is not None:
-        when, setting = state.ends_by_itself
+    elif state.closing is None and moment.status in ("live", "paused") and (end := ends_by_itself(state)) is not None:
+        when, setting = end
         unless = " unless an answer comes before" if setting == "no_submission_patience" else ""
         reason = f"The run ends by itself in {duration(max(0.0, when - moment.now))}{unless}, as {setting} says."
         yield Notice("ends", "info", reason, "Time in which nobody could be served does not count.")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mephisto_nb.rules.step import Step
 
 
-class Pages(Protocol):
+class WayToPages(Protocol):
     """The way to workers' pages, and from them: `ClientIOHandler`."""
 
     @property
@@ -64,6 +64,17 @@ class Seat:
     understudy: Bot | None = None
 
 
+def _while_heard(pages: WayToPages, seconds: float | None) -> AbstractAsyncContextManager[Patience]:
+    """Raise `TimeoutError` after so many seconds in which a page that sent something would have been heard."""
+    return patience(seconds, lambda: pages.is_connected)
+
+
+async def _has_news(pages: WayToPages, talk: Talk, agent_id: str | None) -> bool:
+    """Return whether an agent, or any (None), had sent something by now, as the router knows."""
+    await pages.catch_up()
+    return talk.has_next(agent_id)
+
+
 class RunningAgent:
     """A worker at work, as task code sees them (see `ports.task_runner.LiveAgent`).
 
@@ -75,13 +86,13 @@ class RunningAgent:
         self,
         agent_id: str,
         engine: RunEngine,
-        pages: Pages,
+        pages: WayToPages,
         talk: Talk | None = None,
         seat: Seat | None = None,
         history: Sequence[Turn] = (),
     ) -> None:
         self.agent_id, self._seat = agent_id, seat or Seat()
-        self._engine, self._pages, self.talk = engine, pages, talk or Talk()
+        self._engine, self.pages, self.talk = engine, pages, talk or Talk()
         #: All that was said until now, in order.
         self.history: list[Turn] = list(history)
         self.has_left = False
@@ -142,7 +153,7 @@ class RunningAgent:
 
         async def say() -> None:
             if after is not None:
-                await self._pages.send_live_update(after, Packet(PacketType.LIVE_UPDATE_TO_CLIENT, self.agent_id, data))
+                await self.pages.send_live_update(after, Packet(PacketType.LIVE_UPDATE_TO_CLIENT, self.agent_id, data))
             await self._record(_send, data=data)
 
         await wholly(say())  # the page may have heard it when its task's code is ended
@@ -154,10 +165,10 @@ class RunningAgent:
         if self.has_left:
             raise PartnerLeftError(self.agent_id, self.name)
         try:
-            async with self.patience(timeout):
+            async with _while_heard(self.pages, timeout):
                 heard = await self.talk.get(self.agent_id)
         except TimeoutError:
-            if await self.has_news(self.agent_id):
+            if await _has_news(self.pages, self.talk, self.agent_id):
                 return await self.get_live_update(timeout)
             await self.record("timeout", {"after": self.talk.taken.get(self.agent_id, 0)})
             raise
@@ -170,16 +181,7 @@ class RunningAgent:
 
     def time(self) -> float:
         """Return what time it is for the run: it stands still while nobody can be served."""
-        return self._pages.served_time()
-
-    def patience(self, seconds: float | None) -> AbstractAsyncContextManager[Patience]:
-        """Raise `TimeoutError` after so many seconds in which a page that sent something would have been heard."""
-        return patience(seconds, lambda: self._pages.is_connected)
-
-    async def has_news(self, agent_id: str | None) -> bool:
-        """Return whether an agent, or any (None), had sent something by now, as the router knows."""
-        await self._pages.catch_up()
-        return self.talk.has_next(agent_id)
+        return self.pages.served_time()
 
     async def once(self, function: Callable[..., Any], *args: Any) -> JSON:
         """Return what a function returns, and keep it: after a restart it is not called again."""
@@ -390,7 +392,7 @@ class Group:
     async def get_live_update(self, timeout: float | None = None) -> tuple[LiveAgent, JSONObject]:
         """Wait for the next message of anybody."""
         try:
-            async with self._first.patience(None if self._talk.is_noted else timeout):
+            async with _while_heard(self._first.pages, None if self._talk.is_noted else timeout):
                 while True:
                     self._ask_bots()
                     heard = await self._talk.get(None)
@@ -406,7 +408,7 @@ class Group:
                     if not agent.is_bot:
                         raise PartnerLeftError(agent.agent_id, agent.name)
         except TimeoutError:
-            if await self._first.has_news(None):
+            if await _has_news(self._first.pages, self._talk, None):
                 return await self.get_live_update(timeout)
             data: JSONObject = {"of": "all", "number": self._talk.count_timeout()}
             await self._first.record("timeout", data)

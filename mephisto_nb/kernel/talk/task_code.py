@@ -12,7 +12,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ReplayError
 from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.run_tasks import OnFailure, RunHelper, Supervisor
-from mephisto_nb.kernel.talk.agents import AgentsAtWork, BotAgent, Group, Pages, RunningAgent, Seat
+from mephisto_nb.kernel.talk.agents import AgentsAtWork, BotAgent, Group, RunningAgent, Seat, WayToPages
 from mephisto_nb.kernel.talk.talk import Heard, Talk, Transcripts
 from mephisto_nb.model.changes import AddLiveUpdate
 from mephisto_nb.model.packets import PacketType
@@ -68,7 +68,7 @@ class TaskCode(RunHelper):
     def __init__(
         self,
         engine: RunEngine,
-        pages: Pages,
+        pages: WayToPages,
         supervisor: Supervisor,
         agents: AgentsAtWork,
         runner: TaskRunner,

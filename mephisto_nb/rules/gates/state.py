@@ -68,10 +68,6 @@ class GateBook:
         """Take an onboarding agent in; the newest of a worker is the one that their pages find."""
         self.onboarding[agent.agent_id] = agent
         self.onboarding_of[agent.worker_id] = agent.agent_id
-        self.index_deadline(agent)
-
-    def index_deadline(self, agent: OnboardingAgent) -> None:
-        """Note by when somebody has to be done with the introduction."""
         if agent.status is AgentStatus.ONBOARDING and agent.deadline is not None:
             heappush(self._deadlines, (agent.deadline, agent.agent_id))
 
