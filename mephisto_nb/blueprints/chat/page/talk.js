@@ -6,7 +6,7 @@ import { fill, insert } from "./template.js";
 const log = document.getElementById("talk-log");
 const list = log.querySelector("ol");
 const state = document.getElementById("talk-state");
-const form = document.getElementById("talk-form");
+const form = document.getElementById("talk-form"); // no <form>: the first one of the page is the researcher's
 const text = document.getElementById("talk-text");
 const section = document.getElementById("talk");
 const doneRow = document.getElementById("talk-done");
@@ -28,10 +28,7 @@ export class Talk {
     this.#agentId = agentId;
     this.#config = config;
     this.#mayWrite = !config.take_turns;
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.#write();
-    });
+    form.querySelector("button").addEventListener("click", () => this.#write());
     text.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
       event.preventDefault();
