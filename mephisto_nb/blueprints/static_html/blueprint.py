@@ -33,7 +33,7 @@ from mephisto_nb.blueprints.static_html.template import (
     read_template,
 )
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.model.shared_state import InitializationData
+from mephisto_nb.model.shared_state import InitializationData, for_browsers
 from mephisto_nb.ports.blueprint import STRICT_CSP, Blueprint
 from mephisto_nb.utils.logging import get_logger, warn_once
 
@@ -98,7 +98,7 @@ def build(
             for script, content in one.scripts.items():
                 (directory / script).write_text(content, encoding="utf-8")
     if sample is not None:
-        (directory / "preview.json").write_text(json.dumps(sample), encoding="utf-8")
+        (directory / "preview.json").write_text(json.dumps(for_browsers(sample)), encoding="utf-8")
 
 
 class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
@@ -212,7 +212,8 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         uploads = data.get("filesByFields")
         for name, files in uploads.items() if isinstance(uploads, dict) else ():
             listed = files if isinstance(files, list) else [files]
-            answer[name] = [file.get("filename") for file in listed if isinstance(file, dict)]
+            kept = [file.get("filename") for file in listed if isinstance(file, dict)]
+            answer[name] = [*_listed(answer[name]), *kept] if name in answer else kept
         return answer
 
     def get_answer_names(self) -> list[str]:
@@ -280,6 +281,10 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         for unit_data in data.unit_data:
             self.check_row(row.label, {**data.shared, **unit_data})
         return data
+
+
+def _listed(value: JSON) -> list[JSON]:
+    return value if isinstance(value, list) else [value]
 
 
 def _read(args: StaticHTMLBlueprintArgs, kind: str, source: str | None, html: str | None) -> Template:
