@@ -46,7 +46,6 @@ TYPED = "b.querySelector('[type=text]').value = 'my own';"
         ("<input name=x value=1><input name=x value=2>", "", {"x": ["1", "2"]}),
         ("<input name=x value=1 dirname=x.dir>", "", {"x": "1", "x.dir": "ltr"}),
         ("<input type=radio name=x value=a><input type=checkbox name=x value=b>", "", {"x": None}),
-        ("<datalist><input name=x value=1></datalist><input name=y value=2>", "", {"y": "2"}),
         ("<form id=f></form><p><input name=x value=1 form=f></p><input name=y value=2 form=''>", "", {"x": "1"}),
         ("<form><input name=x value=1></form><input name=y value=2>", "", {"x": "1", "y": "2"}),
         ("<form><input name=elements value=1><input name=hidden value=2></form>", "", {"elements": "1", "hidden": "2"}),
@@ -83,7 +82,7 @@ def test_a_whole_number_is_sent_with_all_its_digits(page, serve, number: str) ->
     router = serve("<label>N <input type=number name=n step=any></label>")
     router.canned["submit_task"] = [(503, {})] * 9
     do(page, router)
-    page.get_by_label("N").fill(number)
+    page.get_by_label("N", exact=True).fill(number)
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_text("Not sent yet")).to_be_visible()
     router.canned.clear()

@@ -200,7 +200,7 @@ def test_who_cannot_see_what_is_missing_is_told_beside_the_button(page, serve, b
 )
 def test_what_hides_a_missing_field_is_opened(page, serve, box: str, act: str) -> None:
     script = """const x = document.querySelector("[name=x]"), tab = document.querySelector("[role=tab]");
-      const show = () => (document.getElementById("p").hidden = false);"""
+      const show = () => { document.getElementById("p").hidden = false; };"""
     router = serve(box.format("<label>Age <input name=x required></label>") + f"<script>{script}{act}</script>")
     open_(page, router)
     page.get_by_role("button", name="Send").click()

@@ -10,6 +10,7 @@ import difflib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -227,8 +228,8 @@ class _Reader(HTMLParser):
         name = f"{self._prefix}-script-{len(self._template.scripts) + 1}.js"
         self._template.scripts[name] = content
         self._template.has_scripts = True
-        kind = ' type="module"' if values.get("type") == "module" else ""
-        self._replace(start, end, f'<script src="{name}"{kind}></script>')
+        kept = "".join(f' {key}="{escape(value or "")}"' for key, value in values.items() if key != "src")
+        self._replace(start, end, f'<script src="{name}"{kept}></script>')
 
     def _replace(self, start: int, end: int, text: str) -> None:
         self._pieces += [self._source[self._copied_to : start], text]

@@ -12,7 +12,7 @@ const CHOICES = ["radio", "checkbox"];
 export function readAnswer(submitter, extra) {
   const all = controlsIn().filter((one) => nameOf(one) !== "" && !one.matches(NO_ANSWERS));
   const parts = new Set(all.filter((one) => one.matches("[data-mephisto-part]")).map(nameOf));
-  const controls = all.filter((one) => !one.matches(":disabled, datalist *") && (!isButton(one) || one === submitter));
+  const controls = all.filter((one) => !one.matches(":disabled") && (!isButton(one) || one === submitter));
   const entries = entriesOf(submitter);
   const answer = new Map();
   const files = [];
@@ -31,7 +31,7 @@ export function readAnswer(submitter, extra) {
 /* What the browser would send: names and texts or files, in their order. */
 function entriesOf(submitter) {
   const entries = formsIn().flatMap((form) => [...dataOf(form, submitter?.form === form ? submitter : null)]);
-  const alone = controlsIn().filter((one) => isAlone(one) && nameOf(one) !== "" && !one.matches(":disabled, datalist *"));
+  const alone = controlsIn().filter((one) => isAlone(one) && nameOf(one) !== "" && !one.matches(":disabled"));
   return [...entries, ...alone.flatMap((one) => partsOf(one).map(({ sent }) => [nameOf(one), sent]))];
 }
 

@@ -97,8 +97,8 @@ function partsAround(element) {
 }
 
 function isSeen(element) {
+  const { width, height, right, bottom } = element.getBoundingClientRect(); // first: it brings the layout up to date
   const isShown = element.checkVisibility?.({ visibilityProperty: true, opacityProperty: true, contentVisibilityAuto: true });
-  const { width, height, right, bottom } = element.getBoundingClientRect();
   if (isShown === false || width < 2 || height < 2 || right + scrollX < 0 || bottom + scrollY < 0) return false;
   const isShut = (part) => getComputedStyle(part).overflow !== "visible" && (part.clientHeight < 2 || part.clientWidth < 2);
   return !partsAround(element).some(isShut);
