@@ -48,7 +48,9 @@ LISTENERS = [
 
 @pytest.mark.parametrize("listener", LISTENERS)
 def test_a_submit_listener_may_hold_the_answer_back(page, serve, listener: str) -> None:
-    router = serve(FORM.format("const f = document.getElementById('f'), log = document.getElementById('log');" + listener))
+    router = serve(
+        FORM.format("const f = document.getElementById('f'), log = document.getElementById('log');" + listener)
+    )
     open_(page, router)
     page.get_by_role("button", name="Go").click()
     expect(page.locator("#log")).to_have_text("held")

@@ -159,6 +159,7 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         if self._onboarding is not None:
             _check_onboarding(self._onboarding, _name_of(self.args, "onboarding"), self.shared_state.onboarding_data)
         check_hidden(template, _name_of(self.args, "task"), self.hidden_fields)
+        _tell_idle_buttons(template, _name_of(self.args, "task"))
 
     def check_row(self, label: str, row: JSONObject) -> None:
         """Refuse a screening or gold row that lacks a field of the template. Raises `DataFileError`."""
@@ -303,6 +304,11 @@ def _check_onboarding(template: Template, name: str, data: JSON) -> None:
             f"{name} has no input with a name and no script, so there would be nothing to judge. Give each input a "
             'name: <input name="mood">.'
         )
+    if template.takes_files:
+        raise ConfigError(
+            f"{name} asks for a file, but what is sent in an introduction is only judged: its files would not be kept. "
+            "Ask for them in the task itself."
+        )
     row = InitializationData(data if isinstance(data, dict) else {})
     check_row(template.fields, "SharedTaskState.onboarding_data", row)
 
@@ -323,6 +329,18 @@ def _tell_unnamed(template: Template, folder: str | None, columns: Iterable[str]
             logger,
             f"Workers' pages get the columns {', '.join(unnamed)} of the data, which neither the template nor its "
             "scripts name. Take out what workers must not see, such as right answers.",
+        )
+
+
+def _tell_idle_buttons(template: Template, name: str) -> None:
+    """Warn of buttons of which nobody can tell whether they are to send the answer."""
+    if template.idle_buttons:
+        lines = ", ".join(map(str, template.idle_buttons))
+        logger.warning(
+            "%s, line %s: a <button> without type and name sends the answer only if it is called so (Send, Submit, "
+            "Done ...). Write <button type=submit> if it is to send, and <button type=button> if not.",
+            name,
+            lines,
         )
 
 

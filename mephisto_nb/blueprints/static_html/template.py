@@ -83,6 +83,10 @@ class Template:
         Whether scripts run in it, which may read any column of the row.
     names
         Of the inputs that answers come from; but for files and buttons, which an answer may lack.
+    idle_buttons
+        The lines of buttons that say nothing of what they are for: neither type nor name, and no form around them.
+    takes_files
+        Whether it has an input for files.
     """
 
     html: str
@@ -92,6 +96,8 @@ class Template:
     collects: bool = False
     has_scripts: bool = False
     names: list[str] = field(default_factory=list)
+    idle_buttons: list[int] = field(default_factory=list)
+    takes_files: bool = False
 
 
 def read_template(source: str, name: str, script_prefix: str, script_sources: list[str]) -> Template:
@@ -125,6 +131,7 @@ class _Reader(HTMLParser):
         self._copied_to = 0
         self._open_script: tuple[int, str, dict[str, str | None]] | None = None
         self._in_style = False
+        self._in_form = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
@@ -135,6 +142,10 @@ class _Reader(HTMLParser):
             self._note_input(values.get("name"))
             if values.get("name") and tag != "button" and values.get("type") not in _NOT_ALWAYS_SENT:
                 self._template.names.append(values["name"] or "")
+        self._template.takes_files |= tag == "input" and values.get("type") == "file"
+        self._in_form |= tag == "form"
+        if tag == "button" and not self._in_form and not values.keys() & {"type", "name", "form"}:
+            self._template.idle_buttons.append(self.getpos()[0])
         if tag == "link" and "stylesheet" in (values.get("rel") or ""):
             self._check_style_sheet(values.get("href") or "")
         if tag == "style":
@@ -156,6 +167,8 @@ class _Reader(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == "style":
             self._in_style = False
+        if tag == "form":
+            self._in_form = False
         if tag == "script" and self._open_script is not None:
             start, start_tag, values = self._open_script
             self._open_script = None
