@@ -135,7 +135,7 @@ def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _each(frame: pd.DataFrame, change: Callable[[JSON], JSON]) -> pd.DataFrame:
-    """Change each cell, and let it be what it is then: `DataFrame.map` makes floats of numbers beside missing ones."""
+    """Change each cell, and leave it what it is then: pandas's own map makes floats of numbers beside missing ones."""
     columns = [[change(value) for value in frame.iloc[:, index]] for index in range(frame.shape[1])]
     changed = {index: pd.Series(values, index=frame.index, dtype=object) for index, values in enumerate(columns)}
     return pd.DataFrame(changed, index=frame.index).set_axis(frame.columns, axis="columns")

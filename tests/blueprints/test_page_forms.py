@@ -27,8 +27,9 @@ def sent(router: Any) -> Any:
 def test_the_page_s_own_form_is_the_first_one(page, serve) -> None:
     router = serve("""<form name=mine><h1>Own</h1><input name=x><button>Done</button></form><script>
       document.querySelector("[name=x]").value = [document.forms[0] === document.mine, document.forms.length,
-        document.querySelector("form").name, document.querySelector("input").name, document.querySelector("h1").innerText,
-        document.querySelector("button").innerText, document.mine.elements.length, document.querySelector("fieldset"),
+        document.querySelector("form").name, document.querySelector("input").name,
+        document.querySelector("h1").innerText, document.querySelector("button").innerText,
+        document.mine.elements.length, document.querySelector("fieldset"),
       ].join()</script>""")
     open_(page, router)
     page.get_by_role("button", name="Done").click()
@@ -36,13 +37,14 @@ def test_the_page_s_own_form_is_the_first_one(page, serve) -> None:
     assert sent(router) == {"x": "true,1,mine,x,Own,Done,2,"}
 
 
+HELD = "e.preventDefault(); log.textContent = 'held'"
 FORM = "<form id=f><input name=x value=1><button>Go</button></form><p id=log></p><script>{}</script>"
 LISTENERS = [
-    "f.addEventListener('submit', (event) => { event.preventDefault(); log.textContent = 'held'; })",
+    f"f.addEventListener('submit', (e) => {{ {HELD} }})",
     "f.onsubmit = () => { log.textContent = 'held'; return false; }",
-    "f.addEventListener('submit', (e) => { e.stopPropagation(); e.preventDefault(); log.textContent = 'held'; })",
-    "document.addEventListener('submit', (e) => { e.stopImmediatePropagation(); e.preventDefault(); log.textContent = 'held'; })",
-    "setTimeout(() => window.addEventListener('submit', (e) => { e.preventDefault(); log.textContent = 'held'; }))",
+    f"f.addEventListener('submit', (e) => {{ e.stopPropagation(); {HELD} }})",
+    f"document.addEventListener('submit', (e) => {{ e.stopImmediatePropagation(); {HELD} }})",
+    f"setTimeout(() => window.addEventListener('submit', (e) => {{ {HELD} }}))",
 ]
 
 
@@ -113,8 +115,8 @@ def test_a_page_may_ask_for_no_check(page, serve, html: str) -> None:
 
 
 def test_a_form_that_only_closes_a_dialog_sends_nothing(page, serve) -> None:
-    router = serve("""<dialog open><form method=dialog><button>Close</button></form></dialog><form><input name=x value=1>
-      <button>Go</button></form>""")
+    router = serve("""<dialog open><form method=dialog><button>Close</button></form></dialog>
+      <form><input name=x value=1><button>Go</button></form>""")
     open_(page, router)
     page.get_by_role("button", name="Close").click()
     expect(page.locator("dialog").first).to_be_hidden()

@@ -83,11 +83,9 @@ def test_whole_numbers_stay_whole_where_some_are_missing(tmp_path: Path, values:
     about = dict.fromkeys(frames.RESULT_COLUMNS) | {"unit_data": [], "unit_index": 0}
     rows = [{**about, "shared": {"id": one}, "data": {"id": one} if one is not None else {}} for one in values]
     frame = frames.results_frame(rows, lambda shared, own: shared, lambda data: data)
+    there = [one for one in values if one is not None]
     for name in ("input.id", "answer.id"):
-        assert (str(frame[name].dtype), frame[name].dropna().tolist()) == (
-            dtype,
-            [one for one in values if one is not None],
-        )
+        assert (str(frame[name].dtype), frame[name].dropna().tolist()) == (dtype, there)
     lines = write_frame(frame, tmp_path / "answers.csv").read_text().splitlines()
     assert lines[1].endswith(f"{values[0]},{values[0]}") or dtype == "float64"
     records = json.loads(write_frame(frame, tmp_path / "answers.json").read_text())
