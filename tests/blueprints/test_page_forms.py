@@ -56,7 +56,7 @@ def test_a_submit_listener_may_hold_the_answer_back(page, serve, listener: str) 
     open_(page, router)
     page.get_by_role("button", name="Go").click()
     expect(page.locator("#log")).to_have_text("held")
-    page.evaluate("new Promise((resolve) => setTimeout(resolve, 50))")
+    page.evaluate("new Promise((resolve) => setTimeout(() => setTimeout(resolve)))")  # all that follows an event
     assert (router.submissions, page.url) == ([], router.url + "?worker_id=ann")
 
 
@@ -112,6 +112,17 @@ def test_a_page_may_ask_for_no_check(page, serve, html: str) -> None:
     page.get_by_role("button", name="Go").click()
     thanked(page)
     assert sent(router) == {"x": ""}
+
+
+def test_a_form_may_be_made_by_a_script(page, serve) -> None:
+    router = serve("""<div id=here></div><input name=y value=2><script>
+      document.getElementById("here").innerHTML = "<form id=f><input name=x value=1><button>Go</button></form>";
+      document.getElementById("f").addEventListener("submit", (event) => (event.target.x.value += "!"))</script>""")
+    open_(page, router)
+    expect(page.locator("#own-submit")).to_be_hidden()
+    page.get_by_role("button", name="Go").click()
+    thanked(page)
+    assert sent(router) == {"x": "1!", "y": "2"}
 
 
 def test_a_form_that_only_closes_a_dialog_sends_nothing(page, serve) -> None:

@@ -15,8 +15,8 @@ const ready = ownFunctions().then((functions) => {
   update();
 });
 for (const [name, type] of Object.entries(EVENTS)) body.addEventListener(type, (event) => pull(name, event));
-form.addEventListener("input", update);
-form.addEventListener("change", update);
+body.addEventListener("input", update);
+body.addEventListener("change", update);
 form.addEventListener("submit", hold);
 update();
 

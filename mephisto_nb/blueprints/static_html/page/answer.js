@@ -31,7 +31,7 @@ export function readAnswer(submitter, extra) {
 /* What the browser would send: names and texts or files, in their order. */
 function entriesOf(submitter) {
   const entries = formsIn().flatMap((form) => [...dataOf(form, submitter?.form === form ? submitter : null)]);
-  const alone = controlsIn().filter((one) => isAlone(one) && nameOf(one) !== "" && !one.matches(":disabled"));
+  const alone = controlsIn().filter((one) => isAlone(one) && !isButton(one) && nameOf(one) !== "" && !one.matches(":disabled"));
   return [...entries, ...alone.flatMap((one) => partsOf(one).map(({ sent }) => [nameOf(one), sent]))];
 }
 

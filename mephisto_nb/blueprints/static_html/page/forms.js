@@ -1,11 +1,13 @@
 /* The forms of a task's page, and what stands in them.
 
-A page may have forms of its own: those are real ones, as on any page. Where it has none, ours stands around it. */
+A page may have forms of its own: those are real ones, as on any page. Where none of them has the answer, its fields belong
+to ours, which stands beside the page: what a script puts into it may be a form. */
 
 const place = document.getElementById("task-form");
 const ours = document.getElementById("task-own-form");
 const body = document.getElementById("task-body");
 const FIELDS = "input, select, textarea";
+const OURS = ours.id;
 const BUTTONS = ["submit", "button", "reset", "image"];
 
 /* How a button that is to send is called, where nothing else says what it is for. */
@@ -21,19 +23,37 @@ const elementsOf = (form) => Object.getOwnPropertyDescriptor(HTMLFormElement.pro
 
 export const formsIn = () => [...place.querySelectorAll("form")];
 
-/* Let the page's own forms be forms: they cannot stand in ours. */
-export function makeRoom() {
-  if (ours.isConnected && body.querySelector("form")) ours.replaceWith(...ours.childNodes);
+/* Take in what has no form, now and later; where the page has a form for its answer, ours is not wanted. */
+export function takeIn() {
+  if (formsIn().some((form) => form !== ours && holdsAnswers([...elementsOf(form)]) && sends(form, null))) {
+    ours.replaceWith(...ours.childNodes);
+    return;
+  }
+  adopt();
+  new MutationObserver(adopt).observe(body, { childList: true, subtree: true });
 }
+
+function adopt() {
+  if (!ours.isConnected) return;
+  for (const one of body.querySelectorAll("*")) {
+    if (isAlone(one) && !isIdle(one)) one.setAttribute("form", OURS);
+    else if (one.getAttribute("form") === OURS && isInForm(one)) one.removeAttribute("form");
+  }
+}
+
+const isInForm = (one) => one.closest(`#${body.id} form`) !== null;
 
 /* Every control of the page, in its order: those of its forms, and those that no form has. */
 export function controlsIn() {
+  adopt();
   const owned = new Set(formsIn().flatMap((form) => [...elementsOf(form)]));
   return [...body.querySelectorAll("*")].filter((one) => owned.has(one) || isAlone(one));
 }
 
-/* Whether no form would send this input; `form=""` says that none is to. */
-export const isAlone = (one) => one.matches(FIELDS) && !one.form && !one.hasAttribute("form");
+/* Whether no form would send this; `form=""` says that none is to. */
+export const isAlone = (one) =>
+  (one.matches(`${FIELDS}, button`) || customElements.get(one.localName)?.formAssociated) &&
+  !one.form && !one.hasAttribute("form") && !isInForm(one);
 
 export const isButton = (one) => one instanceof HTMLButtonElement || (one.matches("input") && BUTTONS.includes(one.type));
 
@@ -53,24 +73,15 @@ const holdsAnswers = (controls) => controls.some((one) => nameOf(one) !== "" && 
 
 export function hasSubmitButton() {
   return [...body.querySelectorAll("button, input")].some(
-    (one) => ["submit", "image"].includes(one.type) && one.form && !isIdle(one) && sends(one.form, one),
+    (one) => ["submit", "image"].includes(one.type) && one.form && sends(one.form, one),
   );
 }
 
-/* Whether this is a button that on any page without a form would do nothing by itself. */
+/* Whether this is a button that, without a form, does nothing by itself on any page. */
 function isIdle(button) {
-  if (button.form !== ours || !button.matches("button:not([type], [name], [formaction], [formmethod])")) return false;
+  if (!button.matches("button:not([type], [name], [formaction], [formmethod])")) return false;
   const words = button.getAttribute("aria-label") ?? (button.textContent.trim() || button.querySelector("[alt]")?.alt);
   return !SENDS.test(words ?? "");
-}
-
-/* Keep a button that is not for sending from it, before what it does by itself is done. */
-export function calm(button) {
-  if (isIdle(button)) button.type = "button";
-}
-
-export function calmAll() {
-  body.querySelectorAll("button").forEach(calm);
 }
 
 /* What can be filled in behind a field, of its form or of the whole page; null: it is the last. */

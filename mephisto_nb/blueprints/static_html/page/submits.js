@@ -1,6 +1,6 @@
 /* Hears when the answer is to be sent: after the page's own listeners, who may hold it back, as on any page. */
 
-import { body, calm, fieldBehind, isButton, mainForm, place, sends } from "./forms.js";
+import { body, fieldBehind, isButton, mainForm, place, sends } from "./forms.js";
 import { validate } from "./problems.js";
 
 const { requestSubmit, submit } = HTMLFormElement.prototype;
@@ -80,7 +80,6 @@ export class Submits {
   #clicked({ target }) {
     const button = target.closest?.("button, input");
     if (!button || !place.contains(button) || !isButton(button)) return;
-    calm(button);
     if (["submit", "image"].includes(button.type)) this.#hush(button.form, button);
   }
 

@@ -4,7 +4,7 @@ import { returnUnit } from "./api.js";
 import { describe, readAnswer } from "./answer.js";
 import { Deadline } from "./deadline.js";
 import { Draft } from "./draft.js";
-import { body, calmAll, hasSubmitButton, makeRoom, place } from "./forms.js";
+import { body, hasSubmitButton, place, takeIn } from "./forms.js";
 import { hidesSubmitButton } from "./identity.js";
 import { stringify } from "./numbers.js";
 import { clearProblem } from "./problems.js";
@@ -135,8 +135,7 @@ async function fillPage(html, data, handle) {
   const filled = fill(html, data);
   place.hidden = false;
   insert(filled, body);
-  makeRoom();
-  calmAll();
+  takeIn();
   keepWords();
   if (body.querySelector("h1")) title.hidden = true;
   window.mephisto = Object.freeze({ ...handle, data });
