@@ -373,6 +373,21 @@ def results_frame(rows: Sequence[JSONObject], inputs: Inputs, answer: Answer) ->
     return pd.concat([frame, given, answered], axis="columns")
 
 
+def join_results(results: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the answers of several runs as one frame; whole numbers stay whole where a run has none."""
+    joined = pd.concat(results, ignore_index=True)
+    for name in joined.columns:
+        types = [one[name].dtype if name in one else None for one in results]
+        if len(set(types)) > 1 and any(one is not None and pd.api.types.is_integer_dtype(one) for one in types):
+            columns = [one.get(name, pd.Series([None] * len(one), dtype=object)).astype(object) for one in results]
+            joined[name] = _whole_numbers([None if _is_none(one) else one for column in columns for one in column])
+    return joined
+
+
+def _is_none(value: object) -> bool:
+    return value is None or value is pd.NA or value != value
+
+
 def _columns(prefix: str, values: list[JSONObject], most: int | None = None) -> pd.DataFrame:
     flat = [_flatten(value) for value in values]
     names = dict.fromkeys(name for row in flat for name in row)

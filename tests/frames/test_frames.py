@@ -92,6 +92,15 @@ def test_whole_numbers_stay_whole_where_some_are_missing(tmp_path: Path, values:
     assert [record["answer.id"] for record in records] == values
 
 
+def test_whole_numbers_stay_whole_where_a_run_has_none() -> None:
+    one = pd.DataFrame({"answer.id": [BIG, 1], "answer.n": [BIG, 2], "answer.word": ["a", None]})
+    other = pd.DataFrame({"answer.n": pd.array([None, 3], dtype="Int64"), "answer.word": ["b", "c"]})
+    joined = frames.join_results([one, other])
+    assert joined["answer.id"].tolist() == [BIG, 1, pd.NA, pd.NA]
+    assert joined["answer.n"].tolist() == [BIG, 2, pd.NA, 3]
+    assert joined["answer.word"].dropna().tolist() == ["a", "b", "c"]
+
+
 def test_a_derived_column_is_worked_out_of_the_stored_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     by_the_hour = {"hourly_pay": lambda results: results["pay_amount"] * 3600 / results["duration_in_seconds"]}
     monkeypatch.setattr(frames, "DERIVED_COLUMNS", frames.DERIVED_COLUMNS | by_the_hour)
