@@ -39,7 +39,9 @@ export class Talk {
 
   static async showInstruction(html, data) {
     const place = document.getElementById("talk-instruction");
-    insert(fill(html, data), document.getElementById("talk-instruction-body"));
+    const body = document.getElementById("talk-instruction-body");
+    insert(fill(html, data), body);
+    body.addEventListener("submit", (event) => event.preventDefault()); // there is nothing to send
     place.hidden = false;
     section.hidden = false;
     section.querySelector(".talk-main").hidden = true;

@@ -30,12 +30,12 @@ export function takeIn() {
     return;
   }
   adopt();
-  new MutationObserver(adopt).observe(body, { childList: true, subtree: true });
+  new MutationObserver(() => adopt(`${FIELDS}, button`)).observe(body, { childList: true, subtree: true });
 }
 
-function adopt() {
+function adopt(kinds = "*") {
   if (!ours.isConnected) return;
-  for (const one of body.querySelectorAll("*")) {
+  for (const one of body.querySelectorAll(kinds)) {
     if (isAlone(one) && !isIdle(one)) one.setAttribute("form", OURS);
     else if (one.getAttribute("form") === OURS && isInForm(one)) one.removeAttribute("form");
   }

@@ -128,6 +128,7 @@ export async function showPreview(html, data) {
   body.replaceWith(closed);
   closed.append(body);
   place.addEventListener("submit", (event) => event.preventDefault(), true);
+  HTMLFormElement.prototype.submit = () => {};
   await fillPage(html, data, { agentId: null, isPreview: true, submit: () => {} });
 }
 
