@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -120,3 +121,18 @@ def test_what_a_browser_translates_is_sent_as_it_was_written(page, serve) -> Non
     page.evaluate(f"() => {{ const b = document.getElementById('task-body'); {TRANSLATED} }}")
     send(page, "Oui")
     assert sent(router) == {"x": "Yes, sure", "y": "Yes", "z": "Maybe"}
+
+
+MIXED = """<input type=hidden name=agree value=no><input type=checkbox name=agree value=yes>
+  <input type=radio name=c value=a><input type=radio name=c value=other><input type=text name=c>
+  <input type=number name=age><input type=checkbox name=age value=unknown>"""
+
+
+def test_a_reviewer_sees_each_field_as_its_worker_left_it(page) -> None:
+    fill = (files("mephisto_nb.display") / "preview_page" / "fill.js").read_text(encoding="utf-8").strip()
+    page.set_content(MIXED)
+    page.evaluate(f"(values) => ({fill})(values, '')", {"agree": "no", "c": ["other", "my own"], "age": 7})
+    page.evaluate("document.dispatchEvent(new Event('DOMContentLoaded'))")
+    ticked = page.locator(":checked").evaluate_all("(all) => all.map((one) => one.value)")
+    assert (ticked, page.locator("[type=text]").input_value()) == (["other"], "my own")
+    assert page.locator("[type=number]").input_value() == "7"

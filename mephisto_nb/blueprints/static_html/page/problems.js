@@ -23,7 +23,7 @@ export function validate(button) {
 }
 
 export function clearProblems() {
-  for (const message of place.querySelectorAll(".problem")) message.remove();
+  for (const message of place.querySelectorAll("[id^=problem-].problem")) message.remove();
   for (const input of place.querySelectorAll("[data-problem]")) forgetProblem(input);
 }
 
