@@ -137,6 +137,12 @@ def test_a_button_that_says_nothing_of_its_use_is_told(button: str, told: bool, 
     assert ("line 2: a <button> without type and name" in caplog.text) is told
 
 
+@pytest.mark.parametrize(("kind", "told"), [("unseen_field", True), ("error", False), (None, False)])
+def test_a_field_that_nobody_could_see_is_told(kind: str | None, told: bool) -> None:
+    explained = task(ROWS).explain_page_error({"error_type": kind, "text": "x"}) or ""
+    assert ("does not show a field" in explained) is told
+
+
 def test_an_introduction_that_would_lose_files_is_refused() -> None:
     introduction = StaticHTMLBlueprintArgs(
         task_html="<p>${text}</p><input name=mood>", onboarding_html="<input type=file name=proof>"

@@ -174,6 +174,15 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
             return init_data
         return {name: value for name, value in init_data.items() if name in used}
 
+    def explain_page_error(self, report: JSONObject) -> str | None:
+        """Return what to do where workers could not send, as the page does not show what they have to change."""
+        if report.get("error_type") != "unseen_field":
+            return super().explain_page_error(report)
+        return (
+            "Workers could not send their answer at once: the page does not show a field that has to be changed first. "
+            "run.events() names it; show it, or do not require it while it is out of sight."
+        )
+
     def get_initialization_data(self) -> Iterable[InitializationData] | AsyncIterable[InitializationData]:
         """Return one assignment a row; rows of a generator are checked as they are drawn.
 

@@ -117,7 +117,7 @@ function sayBeside(button, inputs) {
   if (hasReported) return;
   hasReported = true;
   const names = inputs.map(whatIsCalled).join(", ");
-  report(new Error(`A worker could not send: the page does not show a field that has to be changed first (${names}).`), "page");
+  report(new Error(`A worker could not send: the page does not show a field that has to be changed first (${names}).`), "unseen_field");
 }
 
 function whatIsCalled(input) {
