@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -194,7 +194,7 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         if not self._is_drawn:
             return [row for _, row in self._rows]
         rows = task_data.draw(self.shared_state.static_task_data)
-        return self._checked_later(rows) if isinstance(rows, AsyncIterator) else self._checked(rows)
+        return self._checked_later(rows) if isinstance(rows, AsyncIterator) else map(self._check_drawn, rows)
 
     def build_site(self, directory: Path) -> None:
         """Write the worker's page, the template and its scripts, and what visitors see."""
@@ -277,10 +277,6 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
     def _named_elsewhere(self) -> Collection[str]:
         """Columns that have their use, or go to no page, whatever the template names."""
         return self.hidden_fields
-
-    def _checked(self, rows: Iterator[TaskRow]) -> Iterator[InitializationData]:
-        for row in rows:
-            yield self._check_drawn(row)
 
     async def _checked_later(self, rows: AsyncIterator[TaskRow]) -> AsyncIterator[InitializationData]:
         async for row in rows:
