@@ -23,7 +23,7 @@ from mephisto_nb.frames.frames import results_frame
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.launch import make_plan
 from mephisto_nb.kernel.live_run import own_data
-from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.model.shared_state import SharedTaskState, for_browsers
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.task_runner import TaskRunner
 
@@ -72,11 +72,12 @@ class UnitPage:
     def init_data(self) -> JSON:
         """What the page is handed to work on."""
         if self.is_onboarding:
-            return self.blueprint.shared_state.onboarding_data
+            return for_browsers(self.blueprint.shared_state.onboarding_data)
         hidden = self.blueprint.hidden_fields
         parts = ({key: part[key] for key in part if key not in hidden} for part in (self.shared, self.unit_data))
         data = self.blueprint.get_page_data(self.blueprint.get_init_data(*parts))
-        return data if self.runner is None else self.runner.get_init_data(data, self.runner.get_example_turns())
+        whole = data if self.runner is None else self.runner.get_init_data(data, self.runner.get_example_turns())
+        return for_browsers(whole)
 
     @property
     def task_config(self) -> JSONObject:

@@ -20,7 +20,7 @@ from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origi
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.blueprints.static_react import StaticReactBlueprint, StaticReactBlueprintArgs
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.model.shared_state import NotJSONError, SharedTaskState, to_json
+from mephisto_nb.model.shared_state import NotJSONError, SharedTaskState, for_browsers, to_json
 from mephisto_nb.ports.task_runner import LiveAgent, TaskRunner, Turn
 from mephisto_nb.utils.logging import get_logger
 from mephisto_nb.utils.user_code import CallThreads, is_async
@@ -355,7 +355,7 @@ class FunctionRunner(TaskRunner):
         call = function.bind(request_id, _parse(data.get("args")), state)
         result: Any = await call() if function.is_async else await self._threads.run(call)
         try:
-            response = json.dumps(to_json(result), ensure_ascii=False)
+            response = json.dumps(for_browsers(to_json(result)), ensure_ascii=False)
         except (NotJSONError, RecursionError) as error:
             raise TypeError(f"{function.name} returned what is no JSON: {error}") from error
         size = len(response.encode("utf-8", "replace"))

@@ -25,7 +25,7 @@ from omegaconf import DictConfig
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.kernel.launch import read_launch_input
-from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.model.shared_state import SharedTaskState, for_browsers
 from mephisto_nb.pages import UnitPage, make_page
 
 _CODE = ("script-src", "script-src-elem", "style-src", "style-src-elem")
@@ -101,7 +101,7 @@ def make_document(
 
 def _as_code(value: JSON) -> str:
     """Write a value so that it can stand in a script: no text in it ends the script."""
-    return json.dumps(value).replace("<", "\\u003c")
+    return json.dumps(for_browsers(value)).replace("<", "\\u003c")
 
 
 def _read(name: str) -> str:

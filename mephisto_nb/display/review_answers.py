@@ -20,6 +20,7 @@ from mephisto_nb.display.table import Table
 from mephisto_nb.errors import ConfigError, MephistoError
 from mephisto_nb.model.money import dollars
 from mephisto_nb.model.reviews import Review
+from mephisto_nb.model.shared_state import for_browsers
 from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
 from mephisto_nb.pages import AnsweredPages
 from mephisto_nb.review.decide import find_crowd
@@ -326,10 +327,10 @@ def plain_values(value: Any) -> JSON:
         return {str(plain_values(str(name))): plain_values(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
         return [plain_values(one) for one in value]
-    if value is None or value is pd.NA or isinstance(value, bool | int):
-        return value
+    if value is None or value is pd.NA:
+        return None
     number = value.item() if hasattr(value, "item") else value
-    return None if isinstance(number, float) and not math.isfinite(number) else number
+    return None if isinstance(number, float) and not math.isfinite(number) else for_browsers(number)
 
 
 def _page(pages: AnsweredPages, row: JSONObject) -> tuple[str | None, str]:

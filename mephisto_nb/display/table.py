@@ -14,6 +14,7 @@ import pandas as pd
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.shared_state import for_browsers
 from mephisto_nb.utils.logging import tell
 
 P = ParamSpec("P")
@@ -179,4 +180,4 @@ def to_json(frame: pd.DataFrame) -> list[JSONObject]:
 def _plain(value: Any) -> JSON:
     if isinstance(value, (str, dict, bool)) or value is None:
         return value
-    return None if pd.isna(value) else value.item() if hasattr(value, "item") else value
+    return None if pd.isna(value) else for_browsers(value.item() if hasattr(value, "item") else value)

@@ -87,7 +87,7 @@ def _replace(target: Path, write: Callable[[Path], None]) -> None:
 
 
 def _write_safe_csv(frame: pd.DataFrame, path: Path) -> None:
-    _write_csv(_as_text(frame).map(_neutral).rename(columns=_neutral), path)
+    _write_csv(_each(_as_text(frame), _neutral).rename(columns=_neutral), path)
 
 
 def _write_csv(frame: pd.DataFrame, path: Path) -> None:
@@ -122,7 +122,7 @@ def _plain(value: JSON) -> JSON:
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if value is None or value is pd.NaT or (isinstance(value, float) and value != value):
+    if value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and value != value):
         return None
     if isinstance(value, pd.Timestamp):
         return value.isoformat()
@@ -131,7 +131,14 @@ def _plain(value: JSON) -> JSON:
 
 def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
     """Write nested values as JSON and times in ISO 8601."""
-    return frame.astype(object).map(_cell)
+    return _each(frame.astype(object), _cell)
+
+
+def _each(frame: pd.DataFrame, change: Callable[[JSON], JSON]) -> pd.DataFrame:
+    """Change each cell, and leave it what it is then: pandas's own map makes floats of numbers beside missing ones."""
+    columns = [[change(value) for value in frame.iloc[:, index]] for index in range(frame.shape[1])]
+    changed = {index: pd.Series(values, index=frame.index, dtype=object) for index, values in enumerate(columns)}
+    return pd.DataFrame(changed, index=frame.index).set_axis(frame.columns, axis="columns")
 
 
 def _cell(value: JSON) -> JSON:

@@ -358,7 +358,8 @@ def results_frame(rows: Sequence[JSONObject], inputs: Inputs, answer: Answer) ->
     Columns
     -------
     `RESULT_COLUMNS`, then ``input.NAME`` for each field of the data, then ``answer.NAME`` for each field of the
-    answer (nested objects as ``answer.outer.inner``; a file as the path it is stored under). Of the latter there are
+    answer (nested objects as ``answer.outer.inner``; a file as the path it is stored under). Whole numbers stay whole
+    where some are missing: such a column is of pandas's type ``Int64``. Of the fields of answers there are
     `MOST_COLUMNS`, for the fields that most answers have; what else an answer has is a dict in ``answer.(more)``.
     ``worker_unit_number`` tells which one of the worker's answers in the run it is, counted from 1 in the order
     received; an answer to a unit of a gate has 0, and is not counted.
@@ -372,6 +373,21 @@ def results_frame(rows: Sequence[JSONObject], inputs: Inputs, answer: Answer) ->
     return pd.concat([frame, given, answered], axis="columns")
 
 
+def join_results(results: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the answers of several runs as one frame; whole numbers stay whole where a run has none."""
+    joined = pd.concat(results, ignore_index=True)
+    for name in joined.columns:
+        types = [one[name].dtype if name in one else None for one in results]
+        if len(set(types)) > 1 and any(one is not None and pd.api.types.is_integer_dtype(one) for one in types):
+            columns = [one.get(name, pd.Series([None] * len(one), dtype=object)).astype(object) for one in results]
+            joined[name] = _whole_numbers([None if _is_none(one) else one for column in columns for one in column])
+    return joined
+
+
+def _is_none(value: object) -> bool:
+    return value is None or value is pd.NA or value != value
+
+
 def _columns(prefix: str, values: list[JSONObject], most: int | None = None) -> pd.DataFrame:
     flat = [_flatten(value) for value in values]
     names = dict.fromkeys(name for row in flat for name in row)
@@ -382,13 +398,31 @@ def _columns(prefix: str, values: list[JSONObject], most: int | None = None) -> 
         rests = [{name: row.pop(name) for name in list(row) if name not in names} or None for row in flat]
         flat = [{**row, REST: rest} for row, rest in zip(flat, rests, strict=True)]
         names[REST] = None
-    columns = {f"{prefix}.{name}": [row.get(name) for row in flat] for name in names}
+    columns = {f"{prefix}.{name}": _whole_numbers([row.get(name) for row in flat]) for name in names}
     try:
         return pd.DataFrame(columns, index=range(len(values)))
     except UnicodeEncodeError:
         # One worker's half character must not cost the researcher everybody's answers.
         whole = {str(whole_text(name)): [whole_text(value) for value in column] for name, column in columns.items()}
         return pd.DataFrame(whole, index=range(len(values)))
+
+
+def _whole_numbers(values: list[JSON]) -> Any:
+    """Return a column as pandas is to take it: it would make floats of whole numbers where one of them is missing."""
+    kinds = {type(value) for value in values}
+    if int not in kinds or not kinds <= {int, float, type(None)}:
+        return values
+    if float in kinds:
+        # A float would round them; what has both keeps each as it is.
+        return pd.Series(values, dtype=object) if any(_is_rounded(value) for value in values) else values
+    if type(None) not in kinds:
+        return values
+    fits = all(value is None or -(2**63) <= value < 2**63 for value in values)
+    return pd.array(values, dtype="Int64") if fits else pd.Series(values, dtype=object)
+
+
+def _is_rounded(value: JSON) -> bool:
+    return isinstance(value, int) and abs(value) > 2**53
 
 
 def _flatten(value: JSONObject, prefix: str = "") -> JSONObject:

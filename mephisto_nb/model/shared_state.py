@@ -145,6 +145,43 @@ def to_json(value: Any) -> JSON:
     return _convert(value, "")
 
 
+#: Beyond this, JavaScript rounds whole numbers.
+_MOST_EXACT = 2**53 - 1
+
+
+def for_browsers(value: JSON) -> JSON:
+    """Return JSON whose whole numbers a browser reads as they are: those that it would round are text.
+
+    Examples
+    --------
+    >>> for_browsers({"id": 1234567890123456789, "likes": 3})
+    {'id': '1234567890123456789', 'likes': 3}
+    """
+    if isinstance(value, dict):
+        return {key: for_browsers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [for_browsers(item) for item in value]
+    return str(value) if _is_rounded(value) else value
+
+
+def find_rounded(value: JSON) -> list[list[str | int]]:
+    """Return where the whole numbers are that `for_browsers` turns into text: the keys and indices to each.
+
+    Examples
+    --------
+    >>> find_rounded({"ids": [1234567890123456789], "likes": 3})
+    [['ids', 0]]
+    """
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        return [[key, *path] for key, item in items for path in find_rounded(item)]
+    return [[]] if _is_rounded(value) else []
+
+
+def _is_rounded(value: JSON) -> bool:
+    return isinstance(value, int) and abs(value) > _MOST_EXACT
+
+
 def _convert(value: Any, where: str) -> JSON:
     if isinstance(value, np.datetime64 | np.timedelta64):
         value = pd.Timestamp(value) if isinstance(value, np.datetime64) else pd.Timedelta(value)

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from mephisto_nb.errors import ConfigError, NotFoundError
-from mephisto_nb.frames.frames import reviews_frame, typed
+from mephisto_nb.frames.frames import join_results, reviews_frame, typed
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.records import Unit
@@ -176,7 +176,7 @@ class Reviewing:
 
     def _results(self) -> pd.DataFrame:
         frames = [run.results() for run in self._runs]
-        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+        return join_results(frames) if frames else pd.DataFrame()
 
     def _choose(
         self, units: Units, worker: str | Iterable[str] | None, *, decided: bool = False

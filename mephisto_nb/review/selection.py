@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import pandas as pd
 
@@ -96,10 +96,10 @@ def _from(run: Selectable, units: object) -> Wanted:
     if isinstance(units, pd.DataFrame):
         return _from_rows(units)
     if isinstance(units, pd.Series):
-        return _from_mask(run.results(), units) if units.dtype == bool else _from_ids(units)
+        return _from_mask(run.results(), units) if _is_mask(units) else _from_ids(units)
     if callable(units):
         chosen = units(results := run.results())
-        if isinstance(chosen, pd.Series) and chosen.dtype == bool:
+        if isinstance(chosen, pd.Series) and _is_mask(chosen):
             return _from_mask(results, chosen)
         return _refuse(chosen) if callable(chosen) else _from(run, chosen)
     return _from_ids(units) if isinstance(units, Iterable) else _refuse(units)
@@ -117,13 +117,18 @@ def _from_rows(rows: pd.DataFrame) -> Wanted:
     return {unit_id: known.get(status) for unit_id, status in zip(rows["unit_id"], rows[seen], strict=True)}
 
 
+def _is_mask(units: pd.Series[Any]) -> bool:
+    return units.dtype == bool or isinstance(units.dtype, pd.BooleanDtype)
+
+
 def _from_mask(results: pd.DataFrame, mask: pd.Series[bool]) -> Wanted:
     if len(mask) != len(results) or not mask.index.equals(results.index):
         raise ConfigError(
             f"The mask has {len(mask)} values, and results() has {len(results)} rows by now, so it may mean others. "
             "Give the rows themselves, results[mask], or a function that makes the mask."
         )
-    return _from_rows(results[mask])
+    # Of a number that is missing, pandas says that nobody knows whether it is more than another.
+    return _from_rows(results[mask.fillna(False).astype(bool)])
 
 
 def _from_ids(ids: Iterable[object]) -> Wanted:

@@ -10,6 +10,7 @@ from mephisto_nb.model.changes import SetReal
 from mephisto_nb.model.gates import HeldArrival, OnboardingAgent
 from mephisto_nb.model.packets import PacketType
 from mephisto_nb.model.records import Agent, Unit, Worker, WorkerFacts
+from mephisto_nb.model.shared_state import find_rounded, for_browsers
 from mephisto_nb.model.states import AGENT_LEFT, AgentStatus, UnitStatus
 from mephisto_nb.rules.eligibility import Refusal, check_worker, no_units, paused
 from mephisto_nb.rules.gates import verdicts
@@ -232,7 +233,9 @@ def answer(step: Step, request_id: str, outcome: Agent | OnboardingAgent | Refus
         data |= {"failure_reason": outcome.text, "failure_code": str(outcome.code)}
     else:
         data = {"worker_id": outcome.worker_id, "agent_id": outcome.agent_id, "status": outcome.status.value}
-        data |= {"init_task_data": init_data, "failure_reason": None, "failure_code": None}
+        data |= {"init_task_data": for_browsers(init_data), "failure_reason": None, "failure_code": None}
+        if whole_numbers := find_rounded(init_data):
+            data["whole_numbers"] = whole_numbers  # for who is no browser
         if outcome.deadline is not None:
             data["deadline_in_seconds"] = max(0.0, outcome.deadline - step.now)
         if isinstance(outcome, Agent) and (room := room_of(step, outcome)) is not None:

@@ -92,8 +92,7 @@ class SimulatedWorker:
         if key := dict(parse_qsl(urlsplit(self.link).fragment)).get("key"):
             provider_data["worker_key"] = key
         packet = await self.post("/request_agent", {"provider_data": provider_data})
-        details: JSONObject = packet["data"]
-        return details
+        return _with_whole_numbers(packet["data"])
 
     async def submit(self, agent_id: str, answer: JSON) -> JSONObject:
         """Send an answer; it counts as received only when this returns."""
@@ -103,8 +102,7 @@ class SimulatedWorker:
         """Hand in an introduction; give what the page gets then, as `register` does."""
         content = {"USED_AGENT_ID": agent_id, "onboarding_data": answer}
         packet = await self.post("/submit_onboarding", {"provider_data": content})
-        details: JSONObject = packet["data"]
-        return details
+        return _with_whole_numbers(packet["data"])
 
     async def submit_form(self, agent_id: str, answer: JSON, files: dict[str, bytes]) -> JSONObject:
         """Send an answer with files, by the names of their inputs."""
@@ -278,6 +276,17 @@ async def _work(worker: SimulatedWorker, habits: _Habits, report: Report) -> Non
 async def _answer(function: AnswerFunction, data: JSON) -> JSON:
     answer = function(data)
     return await answer if isinstance(answer, Awaitable) else answer
+
+
+def _with_whole_numbers(details: JSONObject) -> JSONObject:
+    """Make numbers again of those that were turned into text for browsers."""
+    for path in details.get("whole_numbers", []):
+        place: Any = details
+        last: str | int = "init_task_data"
+        for key in path:
+            place, last = place[last], key
+        place[last] = int(place[last])
+    return details
 
 
 def _read(path: str, answer: PageAnswer) -> JSONObject:

@@ -71,6 +71,17 @@ def test_a_key_in_the_address_is_in_each_registration_of_the_tab(page, router) -
     assert [one.get("worker_key") for one in router.registrations] == ["abc", "abc", None]
 
 
+def test_who_comes_back_by_a_bookmark_is_still_who_they_are(page, router) -> None:
+    page.goto(router.url + "?worker_id=ann#key=abc")
+    expect(page.get_by_label("Answer")).to_be_visible()
+    other_tab = page.context.new_page()
+    other_tab.goto(page.url)
+    expect(other_tab.get_by_label("Answer")).to_be_visible()
+    other_tab.goto(router.url + "?worker_id=bob")
+    expect(other_tab.get_by_label("Answer")).to_be_visible()
+    assert [one.get("worker_key") for one in router.registrations] == ["abc", "abc", None]
+
+
 def test_a_key_that_the_browser_keeps_nowhere_stays_in_the_address(page, router) -> None:
     page.add_init_script("Object.defineProperty(window, 'sessionStorage', { get() { throw new Error('blocked') } })")
     page.goto(router.url + "?worker_id=ann#key=abc")

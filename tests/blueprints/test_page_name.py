@@ -34,6 +34,15 @@ def test_a_name_that_is_typed_is_who_comes_by_keyboard_alone(page, serve) -> Non
     assert [one["worker_name"] for one in router.registrations] == ["Zoë & Ann"]
 
 
+def test_a_name_is_there_again_for_who_comes_back(page, serve) -> None:
+    router = open_bare(page, serve)
+    page.get_by_label("Your name").fill("Zoë & Ann")
+    page.get_by_role("button", name="Begin").click()
+    expect(page.get_by_label("X")).to_be_visible()
+    page.goto(router.url)
+    expect(page.get_by_label("Your name")).to_have_value("Zoë & Ann")
+
+
 def test_no_name_is_asked_for_once_more(page, serve) -> None:
     router = open_bare(page, serve)
     page.get_by_label("Your name").fill("   ")

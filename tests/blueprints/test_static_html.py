@@ -116,6 +116,41 @@ def test_uploads_become_columns_of_the_answer() -> None:
     assert task(ROWS).get_answer(data) == {"mood": "good", "photo": ["0a1b"]}
 
 
+def test_a_file_and_a_text_of_one_name_are_both_in_its_column() -> None:
+    uploaded = {"fieldname": "photo", "originalname": "cat.png", "filename": "0a1b"}
+    data = {"photo": "of last year", "filesByFields": {"photo": [uploaded]}}
+    assert task(ROWS).get_answer(data) == {"photo": ["of last year", "0a1b"]}
+
+
+@pytest.mark.parametrize(
+    ("button", "told"),
+    [
+        ("<button>Play</button>", True),
+        ("<button class=x id=play>Play</button>", True),
+        ("<button type=button>Play</button>", False),
+        ("<button name=verdict value=yes>Yes</button>", False),
+        ("<form><button>Go</button></form>", False),
+    ],
+)
+def test_a_button_that_says_nothing_of_its_use_is_told(button: str, told: bool, caplog: Any) -> None:
+    task(ROWS, f"<p>${{text}}</p>\n<input name=mood>{button}").assert_task_args()
+    assert ("line 2: a <button> without type and name" in caplog.text) is told
+
+
+@pytest.mark.parametrize(("kind", "told"), [("unseen_field", True), ("error", False), (None, False)])
+def test_a_field_that_nobody_could_see_is_told(kind: str | None, told: bool) -> None:
+    explained = task(ROWS).explain_page_error({"error_type": kind, "text": "x"}) or ""
+    assert ("does not show a field" in explained) is told
+
+
+def test_an_introduction_that_would_lose_files_is_refused() -> None:
+    introduction = StaticHTMLBlueprintArgs(
+        task_html="<p>${text}</p><input name=mood>", onboarding_html="<input type=file name=proof>"
+    )
+    with pytest.raises(ConfigError, match="files would not be kept"):
+        StaticHTMLBlueprint(introduction, SharedTaskState(static_task_data=ROWS)).assert_task_args()
+
+
 ROW = {"text": "What a day!", "who": {"name": "ann"}, "correct_answer": "glad"}
 
 

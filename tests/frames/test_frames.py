@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from mephisto_nb.frames import frames
+from mephisto_nb.frames.files import write_frame
 from mephisto_nb.kernel.live_run import own_data
 from mephisto_nb.model.records import Event
 from mephisto_nb.operator import Operator
@@ -61,6 +62,43 @@ def test_one_workers_made_up_fields_cost_no_columns_for_everybody() -> None:
     assert len(frame.columns) == len(frames.RESULT_COLUMNS) + frames.MOST_COLUMNS + 1
     assert list(frame["answer.mood"].dropna()) == ["calm", "glad"]
     assert [len(rest) for rest in frame["answer.(more)"].dropna()] == [20_000 - frames.MOST_COLUMNS + 2]
+
+
+BIG = 1234567890123456789
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([BIG, None, 3], "Int64"),
+        ([3, None, None], "Int64"),
+        ([BIG, 3, 4], "int64"),
+        ([2**64, None, 1], "object"),
+        ([BIG, 0.5, None], "object"),
+        ([1, 0.5, None], "float64"),
+        ([True, None, 1], "object"),
+    ],
+)
+def test_whole_numbers_stay_whole_where_some_are_missing(tmp_path: Path, values: list[object], dtype: str) -> None:
+    about = dict.fromkeys(frames.RESULT_COLUMNS) | {"unit_data": [], "unit_index": 0}
+    rows = [{**about, "shared": {"id": one}, "data": {"id": one} if one is not None else {}} for one in values]
+    frame = frames.results_frame(rows, lambda shared, own: shared, lambda data: data)
+    there = [one for one in values if one is not None]
+    for name in ("input.id", "answer.id"):
+        assert (str(frame[name].dtype), frame[name].dropna().tolist()) == (dtype, there)
+    lines = write_frame(frame, tmp_path / "answers.csv").read_text().splitlines()
+    assert lines[1].endswith(f"{values[0]},{values[0]}") or dtype == "float64"
+    records = json.loads(write_frame(frame, tmp_path / "answers.json").read_text())
+    assert [record["answer.id"] for record in records] == values
+
+
+def test_whole_numbers_stay_whole_where_a_run_has_none() -> None:
+    one = pd.DataFrame({"answer.id": [BIG, 1], "answer.n": [BIG, 2], "answer.word": ["a", None]})
+    other = pd.DataFrame({"answer.n": pd.array([None, 3], dtype="Int64"), "answer.word": ["b", "c"]})
+    joined = frames.join_results([one, other])
+    assert joined["answer.id"].tolist() == [BIG, 1, pd.NA, pd.NA]
+    assert joined["answer.n"].tolist() == [BIG, 2, pd.NA, 3]
+    assert joined["answer.word"].dropna().tolist() == ["a", "b", "c"]
 
 
 def test_a_derived_column_is_worked_out_of_the_stored_ones(monkeypatch: pytest.MonkeyPatch) -> None:

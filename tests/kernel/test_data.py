@@ -70,6 +70,16 @@ async def test_a_frame_goes_in_as_it_comes_out(operator: Operator) -> None:
     assert list(results["input.text"]) == list(results["answer.seen"]) == ["text 0", "text 1", "text 2"]
 
 
+async def test_whole_numbers_come_out_as_they_went_in(operator: Operator) -> None:
+    ids = pd.array([1234567890123456789, None, 5], dtype="Int64")
+    run = await launch(operator, pd.DataFrame({"id": ids}).to_dict("records"))
+    await simulate_workers(run.url, lambda data: {"seen": data["id"]} if data["id"] else {}, num_workers=2)
+    await run.completed()
+    for name in ("input.id", "answer.seen"):
+        assert run.results()[name].tolist() == [1234567890123456789, pd.NA, 5]
+        assert str(run.results()[name].dtype) == "Int64"
+
+
 async def test_what_a_rehearsal_owes_is_told_from_real_debts(operator: Operator) -> None:
     run = await launch(operator, rows(2))
     await simulate_workers(run.url, lambda data: data, num_workers=1, units_per_worker=1)

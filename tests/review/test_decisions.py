@@ -46,6 +46,7 @@ async def test_all_that_wait_are_approved(run: Any) -> None:
         lambda run: run.units().iloc[[1]],
         lambda run: run.results()["worker_name"] == "bob",
         lambda run: lambda results: results["worker_name"] == "bob",
+        lambda run: lambda results: (results["worker_name"] == "bob").astype("boolean").replace(False, pd.NA),
         lambda run: lambda results: results[results["worker_name"] == "bob"],
         lambda run: lambda results: results.loc[results["worker_name"] == "bob", "unit_id"],
     ],

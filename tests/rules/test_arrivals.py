@@ -301,6 +301,17 @@ def test_a_page_is_answered_with_its_agent_and_work() -> None:
     }
 
 
+def test_numbers_that_a_browser_would_round_are_sent_as_text() -> None:
+    run = Rehearsal(1)
+    data = {"ids": [{"of": 2**53}, -(2**53), 2**53 - 1], "share": 1e300, "no": False, "text": "1234567890123456789"}
+    agent = run.take("ann")
+    answer(run.step(), "q1", agent, data)
+    (packet,) = run.last.changes.packets
+    sent = {"ids": [{"of": str(2**53)}, str(-(2**53)), 2**53 - 1]}
+    assert packet.data["init_task_data"] == data | sent
+    assert packet.data["whole_numbers"] == [["ids", 0, "of"], ["ids", 1]]
+
+
 def test_a_page_is_answered_with_the_reason_why_not() -> None:
     run = Rehearsal()
     refusal = run.refuse("ann")

@@ -2,6 +2,7 @@
 
 const said = document.getElementById("said");
 const form = document.getElementById("task");
+let isSending = false;
 
 async function post(path, content) {
   const response = await fetch(path, {
@@ -31,10 +32,12 @@ function open(data) {
   said.textContent = isIntroduction(data.agent_id) ? "First, an introduction." : "";
   document.getElementById("data").textContent = JSON.stringify(data.init_task_data);
   form.hidden = false;
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    send(data.agent_id).catch(fail);
-  }, { once: true });
+  form.onsubmit = (event) => {
+    event.preventDefault(); // each time: the browser would go to another address, without the worker's name
+    if (isSending) return;
+    isSending = true;
+    send(data.agent_id).catch(fail).finally(() => (isSending = false));
+  };
 }
 
 const isIntroduction = (agentId) => agentId.startsWith("onboarding_");

@@ -39,7 +39,7 @@ from mephisto_nb.blueprints.static_html.template import (
     read_template,
 )
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.model.shared_state import InitializationData
+from mephisto_nb.model.shared_state import InitializationData, for_browsers
 from mephisto_nb.ports.blueprint import STRICT_CSP, Blueprint
 from mephisto_nb.utils.logging import get_logger, warn_once
 
@@ -102,7 +102,7 @@ def build(
             for script, content in one.scripts.items():
                 (directory / script).write_text(content, encoding="utf-8")
     if sample is not None:
-        (directory / "preview.json").write_text(json.dumps(sample), encoding="utf-8")
+        (directory / "preview.json").write_text(json.dumps(for_browsers(sample)), encoding="utf-8")
 
 
 #: Settings that name files which pages get in another form, or not at all.
@@ -179,6 +179,7 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
             self.remark(doubts)
         elif self._extra.root is not None:
             logger.info("extra_source_dir publishes %s", self._extra.describe())
+        _tell_idle_buttons(template, _name_of(self.args, "task"))
 
     def check_row(self, label: str, row: JSONObject) -> None:
         """Refuse a screening or gold row that lacks a field of the template. Raises `DataFileError`."""
@@ -193,6 +194,15 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         if used is None or not isinstance(init_data, dict):
             return init_data
         return {name: value for name, value in init_data.items() if name in used}
+
+    def explain_page_error(self, report: JSONObject) -> str | None:
+        """Return what to do where workers could not send, as the page does not show what they have to change."""
+        if report.get("error_type") != "unseen_field":
+            return super().explain_page_error(report)
+        return (
+            "Workers could not send their answer at once: the page does not show a field that has to be changed first. "
+            "run.events() names it; show it, or do not require it while it is out of sight."
+        )
 
     def get_initialization_data(self) -> Iterable[InitializationData] | AsyncIterable[InitializationData]:
         """Return one assignment a row; rows of a generator are checked as they are drawn.
@@ -233,7 +243,8 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         uploads = data.get("filesByFields")
         for name, files in uploads.items() if isinstance(uploads, dict) else ():
             listed = files if isinstance(files, list) else [files]
-            answer[name] = [file.get("filename") for file in listed if isinstance(file, dict)]
+            kept = [file.get("filename") for file in listed if isinstance(file, dict)]
+            answer[name] = [*_listed(answer[name]), *kept] if name in answer else kept
         return answer
 
     def get_answer_names(self) -> list[str]:
@@ -318,6 +329,10 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         return data
 
 
+def _listed(value: JSON) -> list[JSON]:
+    return value if isinstance(value, list) else [value]
+
+
 def _read(args: StaticHTMLBlueprintArgs, kind: str, source: str | None, html: str | None) -> Template:
     text = read_text(source, f"{kind}_source") if source and given(source) else html or ""
     return read_template(text, _name_of(args, kind), kind, list(args.extra_script_sources))
@@ -333,6 +348,11 @@ def _check_onboarding(template: Template, name: str, data: JSON) -> None:
         raise ConfigError(
             f"{name} has no input with a name and no script, so there would be nothing to judge. Give each input a "
             'name: <input name="mood">.'
+        )
+    if template.takes_files:
+        raise ConfigError(
+            f"{name} asks for a file, but what is sent in an introduction is only judged: its files would not be kept. "
+            "Ask for them in the task itself."
         )
     row = InitializationData(data if isinstance(data, dict) else {})
     check_row(template.fields, "SharedTaskState.onboarding_data", row)
@@ -359,6 +379,18 @@ def _tell_unnamed(template: Template, extra: ExtraFiles, columns: Iterable[str],
             logger,
             f"Workers' pages get the columns {', '.join(unnamed)} of the data, which neither the template nor its "
             "scripts name. Take out what workers must not see, such as right answers.",
+        )
+
+
+def _tell_idle_buttons(template: Template, name: str) -> None:
+    """Warn of buttons of which nobody can tell whether they are to send the answer."""
+    if template.idle_buttons:
+        lines = ", ".join(map(str, template.idle_buttons))
+        logger.warning(
+            "%s, line %s: a <button> without type and name sends the answer only if it is called so (Send, Submit, "
+            "Done ...). Write <button type=submit> if it is to send, and <button type=button> if not.",
+            name,
+            lines,
         )
 
 

@@ -10,6 +10,7 @@ import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from html.parser import HTMLParser
 from typing import Any, TypeAlias
 
@@ -88,6 +89,10 @@ class Template:
         The addresses of links.
     inserted
         The fields whose values are inserted as HTML.
+    idle_buttons
+        The lines of buttons that say nothing of what they are for: neither type nor name, and no form around them.
+    takes_files
+        Whether it has an input for files.
     """
 
     html: str
@@ -100,6 +105,8 @@ class Template:
     shown: list[str] = field(default_factory=list)
     linked: list[str] = field(default_factory=list)
     inserted: list[str] = field(default_factory=list)
+    idle_buttons: list[int] = field(default_factory=list)
+    takes_files: bool = False
 
 
 def read_template(source: str, name: str, script_prefix: str, script_sources: list[str]) -> Template:
@@ -172,6 +179,7 @@ class _Reader(HTMLParser):
         self._copied_to = 0
         self._open_script: tuple[int, str, dict[str, str | None]] | None = None
         self._in_style = False
+        self._in_form = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
@@ -185,6 +193,10 @@ class _Reader(HTMLParser):
             self._note_input(values.get("name"))
             if values.get("name") and tag != "button" and values.get("type") not in _NOT_ALWAYS_SENT:
                 self._template.names.append(values["name"] or "")
+        self._template.takes_files |= tag == "input" and values.get("type") == "file"
+        self._in_form |= tag == "form"
+        if tag == "button" and not self._in_form and not values.keys() & {"type", "name", "form"}:
+            self._template.idle_buttons.append(self.getpos()[0])
         if tag == "link" and "stylesheet" in (values.get("rel") or ""):
             self._check_style_sheet(values.get("href") or "")
         if tag == "style":
@@ -206,6 +218,8 @@ class _Reader(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == "style":
             self._in_style = False
+        if tag == "form":
+            self._in_form = False
         if tag == "script" and self._open_script is not None:
             start, start_tag, values = self._open_script
             self._open_script = None
@@ -278,8 +292,8 @@ class _Reader(HTMLParser):
         name = f"{self._prefix}-script-{len(self._template.scripts) + 1}.js"
         self._template.scripts[name] = content
         self._template.has_scripts = True
-        kind = ' type="module"' if values.get("type") == "module" else ""
-        self._replace(start, end, f'<script src="{name}"{kind}></script>')
+        kept = "".join(f' {key}="{escape(value or "")}"' for key, value in values.items() if key != "src")
+        self._replace(start, end, f'<script src="{name}"{kept}></script>')
 
     def _replace(self, start: int, end: int, text: str) -> None:
         self._pieces += [self._source[self._copied_to : start], text]

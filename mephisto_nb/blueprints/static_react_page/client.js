@@ -21,6 +21,8 @@ window.mephisto = (() => {
   let beat = 0;
   let pause = PAUSES[0];
 
+  /* A BigInt is sent as the number that it is. */
+  const spell = (_, value) => (typeof value === "bigint" ? (JSON.rawJSON?.(String(value)) ?? String(value)) : value);
   const now = () => Date.now() / 1000;
   const wait = (milliseconds) => new Promise((resolve) => {
     setTimeout(resolve, milliseconds);
@@ -30,7 +32,7 @@ window.mephisto = (() => {
 
   /* Post until there is an answer that no waiting will change. */
   async function post(path, content) {
-    const body = JSON.stringify({ ...content, client_timestamp: now() });
+    const body = JSON.stringify({ ...content, client_timestamp: now() }, spell);
     for (let rest = PAUSES[0]; ; rest = Math.min(2 * rest, PAUSES[1])) {
       let response = null;
       try {
@@ -104,7 +106,7 @@ window.mephisto = (() => {
   function call(target, args = {}) {
     if (agentId === null) return Promise.reject(new Error("Await mephisto.begin() before mephisto.call()."));
     const request_id = newId();
-    const packet = { request_id, target, args: JSON.stringify(args), update_id: request_id };
+    const packet = { request_id, target, args: JSON.stringify(args, spell), update_id: request_id };
     return new Promise((resolve, reject) => {
       calls.set(request_id, { packet, resolve, reject });
       send("mephisto_bound_live_update", packet);

@@ -11,8 +11,17 @@
 
   const has = (value, one) => (Array.isArray(value) ? value.map(String).includes(one) : String(value) === one);
 
+  const isFixed = (input) => ["checkbox", "radio", "hidden"].includes(input.type);
+
+  /* The fields of one name, if they are of several kinds: each has of the answer what it can have given. */
+  function mixed(input) {
+    const inputs = [...document.querySelectorAll("input, select, textarea")].filter((one) => one.name === input.name);
+    return new Set(inputs.map((one) => one.type)).size > 1 ? inputs : null;
+  }
+
   function choose(input, value) {
-    if (Array.isArray(value)) input.checked = has(value, input.value);
+    if (mixed(input) && typeof value !== "object") input.checked = String(value) === input.value;
+    else if (Array.isArray(value)) input.checked = has(value, input.value);
     else if (input.type === "radio") input.checked = String(value) === input.value;
     else if (value !== null && typeof value === "object") input.checked = Boolean(value[input.value]);
     else input.checked = Boolean(value);
@@ -23,12 +32,14 @@
     if (input.matches("[data-mephisto-json]")) input.value = value === null ? "" : JSON.stringify(value);
     else if (input.type === "checkbox" || input.type === "radio") choose(input, value);
     else if (input.type === "select-multiple") for (const option of input.options) option.selected = has(value, option.value);
-    else if (input instanceof HTMLSelectElement || !Array.isArray(value)) input.value = value ?? "";
+    else if (input instanceof HTMLSelectElement || !(Array.isArray(value) || mixed(input))) input.value = value ?? "";
+    else if (mixed(input) && isFixed(input)) return;
     else {
       /* Several fields of one name: each has its own place in the list. */
       const place = counts.get(input.name) ?? 0;
       counts.set(input.name, place + 1);
-      input.value = value[place] ?? "";
+      const fixed = (mixed(input) ?? []).filter(isFixed).map((one) => one.value);
+      input.value = [value].flat().filter((one) => !fixed.includes(String(one)))[place] ?? "";
     }
     if (input instanceof HTMLTextAreaElement) input.style.blockSize = `${Math.min(400, input.scrollHeight + 4)}px`;
   }

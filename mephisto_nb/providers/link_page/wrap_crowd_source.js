@@ -2,8 +2,8 @@
 
 Loaded as a classic script before the page's own. Workers come by /?worker_id=NAME#key=KEY. The registration token
 is kept per run and worker, so that a reload, or the link opened once more, finds the same unit again. The key is
-kept in this tab alone, and taken out of the address: it is not seen on a shared screen, nor left in the history
-of a computer that others use. */
+taken out of the address: it is not seen on a shared screen, nor in a copy of what stands there. This browser keeps it,
+so that who comes back by a bookmark, or in another tab, is still who they are. */
 
 "use strict";
 
@@ -39,6 +39,7 @@ window._MEPHISTO_CONFIG_.set("ERROR_REPORT_TO_EMAIL", null);
 window._MEPHISTO_CONFIG_.set("run_id", "");
 
 (() => {
+  const DAYS_KEPT = 30;
   const unsaved = new Map(); // for browsers that keep nothing
   const query = () => new URLSearchParams(window.location.search);
 
@@ -73,13 +74,14 @@ window._MEPHISTO_CONFIG_.set("run_id", "");
   const keyOfKey = () => `mephisto:key:${window.location.host}:${window.getWorkerName()}`;
   let unsavedKey = null;
 
-  /* Take the link's key out of the address, where the tab can keep it over a reload; tell whether there was one. */
+  /* Take the link's key out of the address, where the browser can keep it; tell whether there was one. */
   function takeKey() {
     const key = new URLSearchParams(window.location.hash.slice(1)).get("key");
     if (!key) return false;
     unsavedKey = key;
     try {
       window.sessionStorage.setItem(keyOfKey(), key);
+      window.localStorage.setItem(keyOfKey(), JSON.stringify({ key, at: Date.now() }));
     } catch {
       return true; // it has to stay in the address, or it would not outlast a reload
     }
@@ -91,10 +93,19 @@ window._MEPHISTO_CONFIG_.set("run_id", "");
 
   function readKey() {
     try {
-      return window.sessionStorage.getItem(keyOfKey()) ?? unsavedKey;
+      return window.sessionStorage.getItem(keyOfKey()) ?? keptKey() ?? unsavedKey;
     } catch {
       return unsavedKey;
     }
+  }
+
+  /* What another tab, or this one on another day, has kept; all that nobody came back for is forgotten. */
+  function keptKey() {
+    const kept = (name) => JSON.parse(window.localStorage.getItem(name));
+    for (const name of Object.keys(window.localStorage).filter((one) => one.startsWith("mephisto:key:"))) {
+      if (Date.now() - kept(name).at > DAYS_KEPT * 24 * 3600 * 1000) window.localStorage.removeItem(name);
+    }
+    return kept(keyOfKey())?.key ?? null;
   }
 
   window.getWorkerName = () => query().get("worker_id")?.trim() || null;

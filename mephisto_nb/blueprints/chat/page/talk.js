@@ -6,7 +6,7 @@ import { fill, insert } from "./template.js";
 const log = document.getElementById("talk-log");
 const list = log.querySelector("ol");
 const state = document.getElementById("talk-state");
-const form = document.getElementById("talk-form");
+const form = document.getElementById("talk-form"); // no <form>: the first one of the page is the researcher's
 const text = document.getElementById("talk-text");
 const section = document.getElementById("talk");
 const doneRow = document.getElementById("talk-done");
@@ -28,10 +28,7 @@ export class Talk {
     this.#agentId = agentId;
     this.#config = config;
     this.#mayWrite = !config.take_turns;
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.#write();
-    });
+    form.querySelector("button").addEventListener("click", () => this.#write());
     text.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
       event.preventDefault();
@@ -42,7 +39,9 @@ export class Talk {
 
   static async showInstruction(html, data) {
     const place = document.getElementById("talk-instruction");
-    insert(fill(html, data), document.getElementById("talk-instruction-body"));
+    const body = document.getElementById("talk-instruction-body");
+    insert(fill(html, data), body);
+    body.addEventListener("submit", (event) => event.preventDefault()); // there is nothing to send
     place.hidden = false;
     section.hidden = false;
     section.querySelector(".talk-main").hidden = true;

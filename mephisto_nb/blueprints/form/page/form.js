@@ -15,10 +15,9 @@ const ready = ownFunctions().then((functions) => {
   update();
 });
 for (const [name, type] of Object.entries(EVENTS)) body.addEventListener(type, (event) => pull(name, event));
-form.addEventListener("input", update);
-form.addEventListener("change", update);
+body.addEventListener("input", update);
+body.addEventListener("change", update);
 form.addEventListener("submit", hold);
-form.addEventListener("submit", unfold);
 update();
 
 /* The researcher's own functions, from files beside the page. */
@@ -133,9 +132,4 @@ function pull(name, event) {
     tell(called, error);
   }
   update();
-}
-
-/* A message in a folded part could not be seen, and its field not be reached; what a worker has opened stays open. */
-function unfold() {
-  for (const part of body.querySelectorAll("details:not([open])")) part.open ||= part.querySelector(":invalid") !== null;
 }

@@ -5,7 +5,7 @@ value(place), set(place, value): as a researcher's own functions know it;
 judged(place, message): make a demand that is not met the field's own validity; '' where all are met. */
 
 const body = document.getElementById("task-body");
-const form = body.closest("form");
+const form = document.getElementById("task-own-form");
 
 /* Whether a demand is met by what was given, by its kind; checks.py and the families of types know the same. */
 const rules = { required: (_, given) => given.length > 0 };

@@ -1,131 +1,84 @@
-/* Reads the answer out of a form, and shows what is missing. */
+/* Reads the answer out of a page: what the browser itself would send of it, each thing as what it is.
 
-/* An input [data-mephisto-json] holds its answer as JSON; what a person touches to make it, [data-mephisto-part], holds none. */
-const NO_ANSWERS = "fieldset, output, object, [data-mephisto-part]";
+An input [data-mephisto-json] holds its answer as JSON; what a person touches to make it, [data-mephisto-part], holds none. */
+
+import { controlsIn, formsIn, isAlone, isButton, nameOf } from "./forms.js";
+import { numberIn, stringify } from "./numbers.js";
+
+const NO_ANSWERS = "fieldset, output, object";
+const CHOICES = ["radio", "checkbox"];
 
 /* Give { answer, files }: one entry for each name, and the files apart, as they travel apart. */
-export function readAnswer(form, submitter, extra) {
-  const groups = new Map();
-  for (const input of form.elements) {
-    if (!input.name || input.disabled || isButton(input) || input.matches(NO_ANSWERS)) continue;
-    groups.set(input.name, [...(groups.get(input.name) ?? []), input]);
-  }
-  const entries = [];
+export function readAnswer(submitter, extra) {
+  const all = controlsIn().filter((one) => nameOf(one) !== "" && !one.matches(NO_ANSWERS));
+  const parts = new Set(all.filter((one) => one.matches("[data-mephisto-part]")).map(nameOf));
+  const controls = all.filter((one) => !one.matches(":disabled") && (!isButton(one) || one === submitter));
+  const entries = entriesOf(submitter);
+  const answer = new Map();
   const files = [];
-  for (const [name, inputs] of groups) {
-    if (inputs[0].type === "file") {
-      files.push(...inputs.flatMap((input) => [...input.files]).map((file) => ({ name, file })));
-    } else {
-      entries.push([name, readGroup(inputs)]);
-    }
+  for (const name of new Set([...controls.map(nameOf), ...entries.map(([one]) => one)])) {
+    if (parts.has(name)) continue;
+    const sent = entries.filter(([one]) => one === name).map(([, value]) => value);
+    const chosen = sent.filter((one) => one instanceof Blob && (one.name || one.size));
+    files.push(...chosen.map((file) => ({ name, file })));
+    const own = controls.filter((one) => nameOf(one) === name);
+    const value = readGroup(own, sent.filter((one) => typeof one === "string"));
+    if (value !== undefined) answer.set(name, value);
   }
-  if (submitter?.name) entries.push([submitter.name, submitter.value]);
-  return { answer: Object.fromEntries([...entries, ...Object.entries(extra ?? {})]), files };
+  return { answer: Object.fromEntries([...answer, ...Object.entries(extra ?? {})]), files };
 }
 
-function isButton(input) {
-  return input instanceof HTMLButtonElement || ["submit", "button", "reset", "image"].includes(input.type);
+/* What the browser would send: names and texts or files, in their order. */
+function entriesOf(submitter) {
+  const entries = formsIn().flatMap((form) => [...dataOf(form, submitter?.form === form ? submitter : null)]);
+  const alone = controlsIn().filter((one) => isAlone(one) && !isButton(one) && nameOf(one) !== "" && !one.matches(":disabled"));
+  return [...entries, ...alone.flatMap((one) => partsOf(one).map(({ sent }) => [nameOf(one), sent]))];
 }
 
-function readGroup(inputs) {
-  const [first] = inputs;
-  if (first.type === "radio") return inputs.find((input) => input.checked)?.value ?? null;
-  if (first.type === "checkbox") {
-    if (inputs.length === 1) return first.checked;
-    return inputs.filter((input) => input.checked).map((input) => input.value);
+function dataOf(form, submitter) {
+  const data = submitter ? new FormData(form, submitter) : new FormData(form);
+  const { name, value } = submitter ?? {};
+  // Browsers of before 2023 know of no button that was pressed.
+  if (name && submitter.type !== "image" && !submitter.disabled && !data.getAll(name).includes(value)) data.append(name, value);
+  return data;
+}
+
+/* Make one value of what was sent under one name; undefined: there is none. Where the page's own code has changed what
+its controls give, that is what counts. */
+function readGroup(controls, sent) {
+  if (controls.length + sent.length === 0) return undefined;
+  const expected = controls.flatMap(partsOf).filter((part) => typeof part.sent === "string");
+  if (expected.length !== sent.length || expected.some((part, index) => part.sent !== sent[index])) return oneOrAll(sent);
+  const values = expected.map((part) => part.value);
+  const are = (test) => controls.length > 0 && controls.every(test);
+  if (are((one) => one.type === "file")) return undefined;
+  if (are((one) => one.type === "checkbox")) return controls.length === 1 ? controls[0].checked : values;
+  if (are((one) => one.type === "select-multiple")) return values;
+  if (controls.length > 1 && are((one) => !CHOICES.includes(one.type) && one.type !== "file")) return values;
+  return oneOrAll(values) ?? null;
+}
+
+const oneOrAll = (values) => (values.length > 1 ? values : values[0]);
+
+/* What one control gives: texts as they are sent, and as what they are. */
+function partsOf(one) {
+  const { type, value } = one;
+  if (one.matches("select")) {
+    const options = [...one.options].filter((option) => option.selected && !option.matches(":disabled"));
+    return options.map((option) => ({ sent: option.value, value: option.value }));
   }
-  const values = inputs.map(readOne);
-  return values.length === 1 ? values[0] : values;
-}
-
-function readOne(input) {
-  if (input.matches("[data-mephisto-json]")) return JSON.parse(input.value || "null");
-  if (input.type === "select-multiple") return [...input.selectedOptions].map((option) => option.value);
-  if (input.type === "number" || input.type === "range") {
-    return Number.isNaN(input.valueAsNumber) ? null : input.valueAsNumber;
-  }
-  return input.value;
-}
-
-/* Show a message at each field that is not filled in as it should be; go to the first. Tell whether all is well. */
-export function validate(form) {
-  clearProblems(form);
-  const wrong = firstOfEachGroup([...form.elements].filter((input) => input.willValidate && !input.validity.valid));
-  wrong.forEach(showProblem);
-  if (wrong.length > 0) goTo(wrong[0]);
-  return wrong.length === 0;
-}
-
-export function clearProblems(form) {
-  for (const message of form.querySelectorAll(".problem")) message.remove();
-  for (const input of form.querySelectorAll("[data-problem]")) forgetProblem(input);
-}
-
-export function clearProblem(form, input) {
-  const marked = [...form.elements].filter((one) => one === input || (input.name && one.name === input.name));
-  for (const one of marked.filter((each) => each.dataset.problem)) {
-    document.getElementById(one.dataset.problem)?.remove();
-    forgetProblem(one);
-  }
-}
-
-function firstOfEachGroup(inputs) {
-  const seen = new Set();
-  return inputs.filter((input) => {
-    if (input.type !== "radio") return true;
-    if (seen.has(input.name)) return false;
-    return seen.add(input.name);
-  });
-}
-
-let problems = 0;
-
-function showProblem(input) {
-  const message = document.createElement("p");
-  message.className = "problem";
-  message.id = `problem-${++problems}`;
-  message.dir = "auto";
-  message.textContent = input.validationMessage;
-  input.dataset.problem = message.id;
-  input.setAttribute("aria-invalid", "true");
-  const described = input.getAttribute("aria-describedby");
-  if (described !== null) input.dataset.described = described;
-  input.setAttribute("aria-describedby", [described, message.id].filter(Boolean).join(" "));
-  placeOf(input)(message);
-}
-
-/* Below the field; for choices below the label, or at the top of their group. */
-function placeOf(input) {
-  const fieldset = input.closest("fieldset:not(#task-body)");
-  if (fieldset && (input.type === "radio" || fieldset.matches("[data-choices]"))) {
-    const legend = fieldset.querySelector(":scope > legend");
-    return (message) => (legend ? legend.after(message) : fieldset.prepend(message));
-  }
-  const after = input.closest("label") ?? (isChoice(input) ? input.labels?.[0] : null) ?? input;
-  return (message) => after.after(message);
-}
-
-const isChoice = (input) => input.type === "checkbox" || input.type === "radio";
-
-function forgetProblem(input) {
-  input.removeAttribute("aria-invalid");
-  if (input.dataset.described === undefined) input.removeAttribute("aria-describedby");
-  else input.setAttribute("aria-describedby", input.dataset.described);
-  delete input.dataset.problem;
-  delete input.dataset.described;
-}
-
-function goTo(input) {
-  const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-  input.focus({ preventScroll: true });
-  const seen = input.getClientRects().length > 0 ? input : document.getElementById(input.dataset.problem);
-  seen?.scrollIntoView({ block: "center", behavior: calm ? "auto" : "smooth" });
+  if (type === "file") return [...one.files].map((file) => ({ sent: file }));
+  if (!one.matches("input, textarea, button")) return []; // it alone knows: see what was sent
+  if (CHOICES.includes(type)) return one.checked ? [{ sent: value, value }] : [];
+  if (type === "number" || type === "range") return [{ sent: value, value: numberIn(one) }];
+  if (one.matches("[data-mephisto-json]")) return [{ sent: value, value: JSON.parse(value || "null") }];
+  return [{ sent: value, value }];
 }
 
 /* The answer as text that a person can read and keep. */
 export function describe({ answer, files }) {
   const lines = Object.entries(answer)
     .filter(([, value]) => value !== "" && value !== null && value !== false && value?.length !== 0)
-    .map(([name, value]) => `${name}: ${typeof value === "object" ? value.join?.(", ") ?? JSON.stringify(value) : value}`);
+    .map(([name, value]) => `${name}: ${typeof value === "object" ? value.join?.(", ") ?? stringify(value) : value}`);
   return [...lines, ...files.map(({ name, file }) => `${name}: ${file.name}`)].join("\n");
 }

@@ -1,5 +1,7 @@
 /* The router's routes, as calls that give JSON or throw a `RequestError`. */
 
+import { stringify, written } from "./numbers.js";
+
 const SECONDS = 1000;
 
 /* `status` is 0 where no answer came at all: such a request, and one that hit a passing trouble, may be repeated. */
@@ -34,19 +36,20 @@ function detailsOf(packet) {
   return packet.data;
 }
 
-export function submitTask(agentId, answer, files) {
-  if (files.length === 0) return postJSON("submit_task", { USED_AGENT_ID: agentId, final_data: answer });
+/* `json` is the answer, written as it will be kept. */
+export function submitTask(agentId, json, files) {
+  if (files.length === 0) return postJSON("submit_task", { USED_AGENT_ID: agentId, final_data: written(json) });
   const form = new FormData();
   form.append("USED_AGENT_ID", agentId);
-  form.append("final_string_data", JSON.stringify(answer));
+  form.append("final_string_data", json);
   form.append("client_timestamp", String(now()));
   for (const { name, file } of files) form.append(name, file, file.name);
   return post("submit_task", { body: form });
 }
 
 /* Hand in an introduction; answered like `requestAgent`, which may take a while. */
-export async function submitOnboarding(agentId, registrationId, answer) {
-  const content = { USED_AGENT_ID: agentId, agent_registration_id: registrationId, onboarding_data: answer };
+export async function submitOnboarding(agentId, registrationId, json) {
+  const content = { USED_AGENT_ID: agentId, agent_registration_id: registrationId, onboarding_data: written(json) };
   return detailsOf(await postJSON("submit_onboarding", { provider_data: content }));
 }
 
@@ -56,7 +59,7 @@ export const logError = (agentId, error) => postJSON("log_error", { USED_AGENT_I
 export const now = () => Date.now() / SECONDS;
 
 function postJSON(path, content) {
-  const body = JSON.stringify({ ...content, client_timestamp: now() });
+  const body = stringify({ ...content, client_timestamp: now() });
   return post(path, { body, headers: { "Content-Type": "application/json" } });
 }
 

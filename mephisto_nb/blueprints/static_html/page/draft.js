@@ -8,7 +8,7 @@ const PAUSE = 250;
 const FILES_WITHIN = 3000;
 
 export class Draft {
-  #form;
+  #place;
   #key;
   #timer = 0;
   #closed = false;
@@ -16,8 +16,8 @@ export class Draft {
   #restored = false;
   #touched = new Set();
 
-  constructor(form, agentId) {
-    this.#form = form;
+  constructor(place, agentId) {
+    this.#place = place;
     this.#key = PREFIX + agentId;
     this.#kept = readJSON(this.#key);
   }
@@ -39,15 +39,16 @@ export class Draft {
 
   /* Follow the form from now on. */
   watch() {
-    this.#form.addEventListener("input", (event) => {
+    this.#place.addEventListener("input", (event) => {
       if (event.isTrusted) this.#touched.add(event.target);
       this.#soon();
     });
-    this.#form.addEventListener("change", (event) => {
+    this.#place.addEventListener("change", (event) => {
       if (event.isTrusted) this.#touched.add(event.target);
       this.#soon();
       if (event.target.type === "file") void this.#keepFiles(event.target);
     });
+    this.#place.addEventListener("reset", () => this.#soon());
     const atOnce = () => this.#timer && this.keep();
     window.addEventListener("pagehide", atOnce);
     document.addEventListener("visibilitychange", atOnce);
@@ -82,8 +83,8 @@ export class Draft {
   /* Every input, under a name that it has again after a reload. */
   *#inputs() {
     const counts = new Map();
-    for (const input of this.#form.elements) {
-      if (!input.matches("input, select, textarea") || ["password", "submit", "button"].includes(input.type)) continue;
+    for (const input of this.#place.querySelectorAll("input, select, textarea")) {
+      if (["password", "submit", "button"].includes(input.type)) continue;
       const name = input.name || input.id || input.type;
       const count = counts.get(name) ?? 0;
       counts.set(name, count + 1);

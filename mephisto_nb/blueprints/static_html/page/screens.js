@@ -13,6 +13,7 @@ export function show(name, { words = "other", also = [], fill = {}, focus = true
   if (!section) return;
   choose(section, words, also);
   put(section, fill);
+  if (name === "preview") document.getElementById("time-left").before(section); // what it tells of stands below it
   const heading = section.querySelector("h2");
   announcer.textContent = section.querySelector("h2, .busy:not([hidden])").innerText;
   if (heading && focus && changed) heading.focus({ preventScroll: true });

@@ -13,11 +13,11 @@ const PLAIN_WORDS = {
 };
 
 /* Resolves once the router has the answer on its disk; rejects with what it said where it will never take it. */
-export async function send(agentId, { answer, files }) {
+export async function send(agentId, { json, files }) {
   say("sending");
   try {
     await persist(
-      () => submitTask(agentId, answer, files),
+      () => submitTask(agentId, json, files),
       () => say("retrying"),
     );
   } finally {
@@ -26,12 +26,12 @@ export async function send(agentId, { answer, files }) {
 }
 
 /* Hand in an introduction; resolves with what the worker is to do next. Files are not sent: nobody would keep them. */
-export async function handIn(agentId, { answer }) {
+export async function handIn(agentId, { json }) {
   say("looking");
   try {
     const own = registration().agent_registration_id;
     return await persist(
-      () => submitOnboarding(agentId, own, answer),
+      () => submitOnboarding(agentId, own, json),
       () => say("retrying"),
     );
   } finally {

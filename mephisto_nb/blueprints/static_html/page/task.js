@@ -1,16 +1,19 @@
 /* One unit of work on the page: filled, worked on, kept as a draft, sent or given back. */
 
 import { returnUnit } from "./api.js";
-import { clearProblem, describe, readAnswer, validate } from "./answer.js";
+import { describe, readAnswer } from "./answer.js";
 import { Deadline } from "./deadline.js";
 import { Draft } from "./draft.js";
+import { body, hasSubmitButton, place, takeIn } from "./forms.js";
 import { hidesSubmitButton } from "./identity.js";
+import { stringify } from "./numbers.js";
+import { clearProblem } from "./problems.js";
 import { announce, show } from "./screens.js";
 import { explain, hush, send } from "./sending.js";
+import { Submits } from "./submits.js";
 import { fill, insert, runScripts } from "./template.js";
+import { keepWords, restoreWords } from "./wording.js";
 
-const form = document.getElementById("task-form");
-const body = document.getElementById("task-body");
 const ownSubmit = document.getElementById("own-submit");
 const returnRow = document.getElementById("return-row");
 const title = document.getElementById("task-title");
@@ -24,6 +27,7 @@ export class Task {
   #deadline = new Deadline();
   #extra = null;
   #busy = false;
+  #closed = false;
 
   /* `onSent(answer, told)` is called once the answer has arrived, `onRefused(error)` if it can never be taken.
   `deliverBy(agentId, read)` sends it, and gives what the router told. */
@@ -32,7 +36,7 @@ export class Task {
     this.#deliverBy = deliverBy;
     this.#onSent = onSent;
     this.#onRefused = onRefused;
-    this.#draft = new Draft(form, agentId);
+    this.#draft = new Draft(place, agentId);
   }
 
   get isSending() {
@@ -42,39 +46,31 @@ export class Task {
   /* `seconds` is how long the worker has; `ready` is announced once the page stands. */
   async open(html, data, seconds = NaN, ready = "Your task is ready.") {
     show("task");
-    // Until all is there: a browser that sends a form by itself leaves the page, and nothing arrives.
-    let early = null;
-    const hold = (event) => {
-      event.preventDefault();
-      early = { submitter: event.submitter ?? undefined };
-    };
-    form.addEventListener("submit", hold);
+    const submits = new Submits((submitter) => this.#send(submitter)); // sends nothing yet
     this.#draft.watch();
     await fillPage(html, data, {
       agentId: this.#agentId,
       isPreview: false,
-      submit: (extra) => this.#submitFromScript(extra),
+      submit: (extra) => {
+        this.#extra = extra ?? null;
+        submits.byScript();
+      },
     });
     const unsent = await this.#draft.restore();
-    form.removeEventListener("submit", hold);
-    // Behind the listeners of the page's own scripts, which may refuse.
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      void this.#submit(event.submitter);
-    });
-    form.addEventListener("input", (event) => clearProblem(form, event.target));
-    form.addEventListener("input", hush);
+    place.addEventListener("input", (event) => clearProblem(event.target));
+    place.addEventListener("input", hush);
     ownSubmit.hidden = hidesSubmitButton() || hasSubmitButton();
+    ownSubmit.addEventListener("click", ({ target }) => submits.byOwnButton(target));
     returnRow.hidden = false;
     this.#deadline.start(Number(seconds ?? NaN));
     welcome(ready);
-    if (unsent) void this.#deliver(unsent.submitter, unsent.extra);
-    else if (early) form.requestSubmit(early.submitter);
+    if (unsent) void this.#deliver({ ...unsent, files: readAnswer(null, null).files });
+    submits.start();
   }
 
   /* The answer as it stands, to be read by people. */
   describe() {
-    return describe(readAnswer(form, null, this.#extra));
+    return describe(readAnswer(null, this.#extra));
   }
 
   async giveBack() {
@@ -83,44 +79,40 @@ export class Task {
   }
 
   close() {
+    this.#closed = true;
     this.#deadline.stop();
-    form.hidden = true;
+    place.hidden = true;
     returnRow.hidden = true;
     title.hidden = title.textContent === "";
     hush();
   }
 
-  #submitFromScript(extra) {
-    this.#extra = extra ?? null;
-    form.requestSubmit();
+  #send(submitter) {
+    if (this.#busy || this.#closed) return;
+    restoreWords(submitter);
+    const { answer, files } = readAnswer(submitter, this.#extra);
+    void this.#deliver({ answer, files, json: stringify(answer) });
   }
 
-  async #submit(submitter) {
-    if (this.#busy || !validate(form)) return;
-    const pressed = submitter?.name ? { name: submitter.name, value: submitter.value } : null;
-    await this.#deliver(pressed, this.#extra);
-  }
-
-  async #deliver(submitter, extra) {
+  async #deliver({ answer, files, json }) {
     this.#busy = true;
-    form.inert = true;
+    place.inert = true;
     returnRow.hidden = true;
-    const read = readAnswer(form, submitter, extra);
-    this.#draft.keep({ submitter, extra });
+    this.#draft.keep({ answer: JSON.parse(json), json });
     let told;
     try {
-      told = await this.#deliverBy(this.#agentId, read);
+      told = await this.#deliverBy(this.#agentId, { json, files });
     } catch (error) {
       this.#takeBack(error);
       return;
     }
     await this.#draft.forget();
-    this.#onSent(read.answer, told);
+    this.#onSent(answer, told);
   }
 
   #takeBack(error) {
     this.#busy = false;
-    form.inert = false;
+    place.inert = false;
     returnRow.hidden = false;
     this.#draft.keep();
     if (error.status === 404 || error.status === 409) this.#onRefused(error);
@@ -131,26 +123,28 @@ export class Task {
 /* The task as visitors see it: nothing can be typed or sent. */
 export async function showPreview(html, data) {
   show("preview");
-  body.disabled = true;
-  form.addEventListener("submit", (event) => event.preventDefault());
+  const closed = document.createElement("fieldset");
+  Object.assign(closed, { disabled: true, className: "task-body" });
+  body.replaceWith(closed);
+  closed.append(body);
+  place.addEventListener("submit", (event) => event.preventDefault(), true);
+  HTMLFormElement.prototype.submit = () => {};
   await fillPage(html, data, { agentId: null, isPreview: true, submit: () => {} });
 }
 
 async function fillPage(html, data, handle) {
   const filled = fill(html, data);
-  form.hidden = false;
+  place.hidden = false;
   insert(filled, body);
+  takeIn();
+  keepWords();
   if (body.querySelector("h1")) title.hidden = true;
   window.mephisto = Object.freeze({ ...handle, data });
   await runScripts(filled.scripts);
 }
 
-function hasSubmitButton() {
-  return [...body.querySelectorAll("button, input")].some((one) => one.type === "submit" || one.type === "image");
-}
-
 function welcome(words) {
-  const first = body.querySelector("[autofocus]") ?? form;
+  const first = body.querySelector("[autofocus]") ?? place;
   first.focus({ preventScroll: true });
   announce(words);
 }

@@ -131,29 +131,19 @@ function takeApart(parsed) {
     return { element, text };
   });
   const scripts = [...parsed.querySelectorAll("script[src]")].map((script) => {
-    script.remove();
-    return { src: script.getAttribute("src"), type: script.type };
+    const place = document.createComment(""); // a script that was parsed here would never run
+    script.replaceWith(place);
+    return { place, script };
   });
-  for (const form of parsed.querySelectorAll("form")) unwrapForm(form);
   for (const useless of parsed.querySelectorAll("title, meta, base")) useless.remove();
   const coloured = [...sheets, ...inline.map(({ text }) => text)].some((text) => OWN_COLOURS.test(text));
   const ownColours = coloured || parsed.querySelector("[bgcolor], font[color]") !== null;
   return { nodes: [...parsed.childNodes], sheets, inline, scripts, ownColours };
 }
 
-/* The page has one form of its own, and forms cannot be nested. */
-function unwrapForm(form) {
-  const box = form.ownerDocument.createElement("div");
-  for (const name of ["id", "class", "lang", "dir"]) {
-    if (form.hasAttribute(name)) box.setAttribute(name, form.getAttribute(name));
-  }
-  box.append(...form.childNodes);
-  form.replaceWith(box);
-}
-
 /* Put a filled template into `place`. */
 export function insert({ nodes, sheets, inline, ownColours, direction, lines }, place) {
-  (place.closest("form") ?? place).dir = direction;
+  (place.closest("#task-form") ?? place).dir = direction;
   place.replaceChildren(...nodes.map((node) => document.adoptNode(node)));
   place.classList.toggle("own-colours", ownColours);
   for (const { element, text } of inline) element.style.cssText = text;
@@ -170,19 +160,28 @@ export function insert({ nodes, sheets, inline, ownColours, direction, lines }, 
 
 /* Run scripts one after the other, then tell them that the page is there, as their authors expect of any page. */
 export async function runScripts(scripts) {
-  for (const { src, type } of scripts) await runScript(src, type);
   if (scripts.length === 0) return;
+  await loaded(); // or what they listen for would come twice
+  for (const one of scripts) await runScript(one);
   document.dispatchEvent(new Event("DOMContentLoaded", { bubbles: true }));
   window.dispatchEvent(new Event("load"));
 }
 
-function runScript(src, type) {
+const loaded = () => new Promise((resolve) => {
+  if (document.readyState === "complete") resolve();
+  else window.addEventListener("load", resolve, { once: true });
+});
+
+/* A script runs where it was written: it may look for what stands beside it. */
+function runScript({ place, script: written }) {
   return new Promise((resolve, reject) => {
+    const src = written.getAttribute("src");
     const script = document.createElement("script");
-    if (type) script.type = type;
+    for (const { name, value } of written.attributes) if (name !== "src") script.setAttribute(name, value);
     script.addEventListener("load", resolve);
     script.addEventListener("error", () => reject(new Error(`The script ${src} could not be loaded.`)));
     script.src = src;
-    document.head.append(script);
+    if (place.isConnected) place.replaceWith(script);
+    else document.head.append(script);
   });
 }
