@@ -296,6 +296,7 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
 
     BLUEPRINT_TYPE: ClassVar[str] = "static_react_task"
     ALIASES: ClassVar[tuple[str, ...]] = ("static_react",)
+    PAGE_KNOWS_ITS_END: ClassVar[bool] = False
     ArgsClass = StaticReactBlueprintArgs
 
     def assert_task_args(self) -> None:

@@ -132,6 +132,8 @@ class RunPlan:
             can_do_unit=hook.may_do if hook else _can_do_unit(self.shared_state.worker_can_do_unit),
             partners=self.blueprint.get_partner_rules(),
             gates=self.gates,
+            page_knows_its_end=self.blueprint.PAGE_KNOWS_ITS_END,
+            serves_again=self.provider.SERVES_AGAIN,
         )
 
     def build_site(self, directory: Path) -> None:

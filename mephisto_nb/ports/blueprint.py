@@ -48,6 +48,9 @@ class Blueprint(ABC, Generic[Args]):
     has_conversations: ClassVar[bool] = False
     #: Whether an answer is the values of the page's fields, by their names: a reviewer then sees the page filled in.
     ANSWERS_ARE_FIELDS: ClassVar[bool] = False
+    #: Whether its page, opened again once the unit is answered, says so. One that looks at no status would show the
+    #: unit as if it were new: who opens it again gets another unit instead, or hears that the work was sent.
+    PAGE_KNOWS_ITS_END: ClassVar[bool] = True
     #: Seconds after which a worker whose connection is gone has left; None: only time-outs count.
     disconnect_after: ClassVar[float | None] = None
 

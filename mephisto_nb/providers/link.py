@@ -56,6 +56,7 @@ class LinkProvider(CrowdProvider[LinkProviderArgs]):
     ALIASES: ClassVar[tuple[str, ...]] = (LINK_OF_OLD,)
     ArgsClass = LinkProviderArgs
     FEE_RATE: ClassVar[float] = 0.0
+    SERVES_AGAIN: ClassVar[bool] = True
 
     def __init__(self, args: LinkProviderArgs) -> None:
         super().__init__(args)

@@ -67,6 +67,7 @@ class ChatBlueprint(StaticHTMLBlueprint):
             shared_state = dataclasses.replace(shared_state, static_task_data=[{}] * (args.num_conversations or 1))
         super().__init__(args, shared_state)
         self.disconnect_after = args.absence  # type: ignore[misc]  # each run has its own
+        self.PAGE_KNOWS_ITS_END = not given(args.custom_source_bundle)  # type: ignore[misc]
 
     def assert_task_args(self) -> None:
         """Refuse settings, templates, rows and code that cannot work.

@@ -132,19 +132,33 @@ window._MEPHISTO_CONFIG_.set("run_id", "");
     if (!window._MEPHISTO_CONFIG_.get("SHOWS_OWN_THANKS")) showThanks();
   };
 
+  /* A message beside the page, which may go on: it may ask for an opinion of the task, say. */
   function showThanks() {
+    document.getElementById("mephisto-thanks")?.closest("dialog").remove();
     const dialog = document.createElement("dialog");
     const heading = document.createElement("h2");
     const text = document.createElement("p");
     heading.textContent = "Thank you";
     heading.id = "mephisto-thanks";
-    text.textContent = "Your work was sent. You can close this page now.";
+    text.textContent = "Your work was sent. You can close this page now, or ask whether there is more to do.";
+    const next = button("Next task", () => window.location.reload());
+    const close = button("Close this message", () => dialog.remove());
     dialog.setAttribute("aria-labelledby", heading.id);
-    dialog.append(heading, text);
-    Object.assign(dialog.style, { padding: "2rem", borderRadius: "12px", maxWidth: "28rem", font: "1rem system-ui" });
+    dialog.append(heading, text, next, " ", close);
+    const place = { position: "fixed", inset: "auto 1rem 1rem auto", margin: 0, zIndex: 2147483647 };
+    Object.assign(dialog.style, { ...place, padding: "1.5rem", borderRadius: "12px", maxWidth: "28rem" });
+    Object.assign(dialog.style, { font: "1rem system-ui", color: "#111", background: "#fff", border: "2px solid #111" });
     document.body.append(dialog);
-    dialog.showModal();
+    dialog.show();
     heading.tabIndex = -1;
     heading.focus();
+  }
+
+  function button(words, act) {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.textContent = words;
+    made.addEventListener("click", act);
+    return made;
   }
 })();
