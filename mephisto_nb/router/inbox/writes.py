@@ -172,10 +172,9 @@ def submit(
         txn.post(message)
         txn.put(replace(agent, submitted=True))
         _is_news(txn, agent_id, f"answer\0{answer}")
-    elif result is SubmissionResult.DUPLICATE and other and _is_news(txn, agent_id, f"answer\0{answer}"):
-        if any(_is_news(txn, agent_id, f"told of\0{number}") for number in range(_MOST_OTHERS)):
-            with suppress(InboxClosed):
-                txn.post(other)
+    elif other is not None and result is SubmissionResult.DUPLICATE and _is_told_of(txn, agent_id, answer):
+        with suppress(InboxClosed):
+            txn.post(other)
     return result
 
 
@@ -195,6 +194,13 @@ def live_update(txn: Txn, agent_id: str, update_id: str | None, message: Message
         return False
     txn.post(message)
     return True
+
+
+def _is_told_of(txn: Txn, agent_id: str, answer: str) -> bool:
+    """Return whether the operator should hear of another answer; not of what it has heard of, and not for ever."""
+    if not _is_news(txn, agent_id, f"answer\0{answer}"):
+        return False
+    return any(_is_news(txn, agent_id, f"told of\0{number}") for number in range(_MOST_OTHERS))
 
 
 def _is_news(txn: Txn, agent_id: str, told: str) -> bool:
