@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.blueprints.static_html import task_data
@@ -21,8 +21,10 @@ from mephisto_nb.blueprints.static_html.args import (
     check_sources,
     check_units,
     copy_extra_folder,
+    extra_folder,
     given,
-    refuse_what_is_not_done,
+    remark,
+    tell_what_is_left_out,
 )
 from mephisto_nb.blueprints.static_html.task_data import TaskRow, read_csv, read_text
 from mephisto_nb.errors import ConfigError, DataFileError
@@ -46,7 +48,8 @@ class StaticReactBlueprintArgs:
         HTML for visitors who have not accepted the task. Without it the bundle is run for them, too; `mephisto-task`
         tells it by ``isPreview``.
     extra_source_dir
-        A folder of pictures and other files, copied beside the page: ``cat.png`` in it is ``src="cat.png"``.
+        A folder of pictures and other files, copied beside the page: ``cat.png`` in it is ``src="cat.png"``. An
+        ``index.html`` in it that loads ``wrap_crowd_source.js`` and ``bundle.js`` is the page itself.
     data_csv, data_json, data_jsonl
         A file of rows: CSV with a header line (all values are text), a JSON list of objects, or one JSON object
         a line. Instead, `SharedTaskState.static_task_data` may hold the rows; exactly one of the four is needed.
@@ -54,7 +57,7 @@ class StaticReactBlueprintArgs:
         How many different workers do each row.
     allow_eval
         Let the bundle run text as code. Builds for development want that (webpack's ``mode: "development"``); a build
-        for production does not.
+        for production does not. None: if the bundle is such a build.
     allow_inline_styles
         Let the bundle add ``<style>`` elements, as webpack's style-loader and most libraries of styles do.
     extra_sources
@@ -66,7 +69,7 @@ class StaticReactBlueprintArgs:
         A CSV file of tips with the columns ``header`` and ``text``, which the page finds as ``tips`` in its task's
         configuration; `run.metadata.accept_tips` writes such a file. One that is not there yet holds no tips.
     task_source_review
-        Known to Mephisto 1.x and refused when set: answers are reviewed as they are.
+        Known to Mephisto 1.x and left out when set: answers are reviewed as they are.
     """
 
     _blueprint_type: str = "static_react_task"
@@ -78,7 +81,7 @@ class StaticReactBlueprintArgs:
     data_json: str | None = None
     data_jsonl: str | None = None
     units_per_assignment: int = 1
-    allow_eval: bool = False
+    allow_eval: bool | None = None
     allow_inline_styles: bool = True
     extra_sources: list[str] = field(default_factory=list)
     block_qualification: str | None = None
@@ -88,7 +91,7 @@ class StaticReactBlueprintArgs:
 
 def check_args(args: StaticReactBlueprintArgs) -> None:
     """Raise `ConfigError` for settings that cannot work, whatever the files they name hold."""
-    refuse_what_is_not_done(args, done={"tips_location"})
+    tell_what_is_left_out(args, done={"tips_location"})
     check_units(args.units_per_assignment)
     check_sources(args.extra_sources, "extra_sources")
     if not args.task_source.strip():
@@ -196,10 +199,30 @@ POLICY_ERROR = "policy"
 _MOST = 200
 
 
-def make_policy(args: StaticReactBlueprintArgs) -> str:
+class PolicyArgs(Protocol):
+    """The settings that a page's policy follows."""
+
+    allow_eval: bool | None
+    allow_inline_styles: bool
+    extra_sources: list[str]
+
+
+def check_eval(args: PolicyArgs, bundle: Path, key: str) -> None:
+    """Say that a bundle was built for development; raise `ConfigError` where it may not run text as code."""
+    if args.allow_eval or not needs_eval(bundle):
+        return
+    built = f"mephisto.blueprint.{key} was built for development: it runs text as code"
+    better = "Build it for production (webpack: --mode production), which is smaller and faster"
+    if args.allow_eval is not None:
+        raise ConfigError(f"{built}, and allow_eval is false. {better}; or leave allow_eval out.")
+    remark(f"{built}, which the page's policy allows it for now. {better}.")
+
+
+def make_policy(args: PolicyArgs, bundle: Path) -> str:
     """Write the policy: nothing from other sites but what is named, and no text run as code unless that is allowed."""
+    may_eval = needs_eval(bundle) if args.allow_eval is None else args.allow_eval
     others = "".join(f" {source}" for source in args.extra_sources)
-    scripts = f"'self'{others}{' ' + chr(39) + 'unsafe-eval' + chr(39) if args.allow_eval else ''}"
+    scripts = f"'self'{others}{' ' + chr(39) + 'unsafe-eval' + chr(39) if may_eval else ''}"
     styles = f"'self'{others}{' ' + chr(39) + 'unsafe-inline' + chr(39) if args.allow_inline_styles else ''}"
     return (
         f"default-src 'none'; script-src {scripts}; style-src {styles}; img-src * data: blob:; "
@@ -240,10 +263,63 @@ PREVIEW = "preview.html"
 _OURS = frozenset({"index.html", PREVIEW, "wrap_crowd_source.js", "task_config.json", _FOLDER})
 
 
-def build(directory: Path, bundle: Mapping[str, Path], preview: str | None, extra_source_dir: str | None) -> None:
+#: What a page of the researcher's own has to load, and where our scripts come in; and what belongs to other sites.
+_WRAPPER = re.compile(r"<script\b[^>]*\bsrc\s*=\s*[\"']?[./]*wrap_crowd_source\.js[^>]*>\s*</script\s*>", re.IGNORECASE)
+_BUNDLE = re.compile(r"<script\b[^>]*\bsrc\s*=\s*[\"']?[./]*bundle\.js", re.IGNORECASE)
+_FOREIGN = re.compile(
+    r"<link\b[^>]*?\bhref\s*=\s*[\"']?((?:https?:)?//[^\s\"'>]+)[^>]*>"
+    r"|<script\b[^>]*?\bsrc\s*=\s*[\"']?((?:https?:)?//[^\s\"'>]+)[^>]*>\s*</script\s*>",
+    re.IGNORECASE,
+)
+_OUR_SCRIPTS = "".join(f'\n    <script src="{_FOLDER}/{name}.js"></script>' for name in ("beside_bundle", "client"))
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPage:
+    """A page of the researcher's own around the bundle, with our scripts in it; and what it cannot load."""
+
+    html: str
+    left_out: list[str]
+
+
+def read_own_page(extra_source_dir: str | None, extra_sources: Sequence[str]) -> OwnPage | None:
+    """Read ``index.html`` of the extra folder, as Mephisto 1.x does; None: there is none that would load the task."""
+    folder = extra_folder(extra_source_dir)
+    path = folder / "index.html" if folder else None
+    if path is None or not path.is_file():
+        return None
+    html = path.read_text(encoding="utf-8-sig", errors="replace")
+    if not _BUNDLE.search(html) or not _WRAPPER.search(html):
+        return None
+    left_out: list[str] = []
+
+    def allowed(match: re.Match[str]) -> str:
+        address = match[1] or match[2]
+        if any(address.startswith(source) for source in extra_sources):
+            return match[0]
+        left_out.append(address)
+        return ""
+
+    html = _FOREIGN.sub(allowed, html)
+    return OwnPage(_WRAPPER.sub(lambda match: match[0] + _OUR_SCRIPTS, html, count=1), left_out)
+
+
+def is_taken(bundle: Mapping[str, Path], has_own_page: bool) -> Callable[[str], bool]:
+    """Return what tells which names of the extra folder the page has itself."""
+    taken = (_OURS | set(bundle)) - ({"index.html"} if has_own_page else set())
+    return taken.__contains__
+
+
+def build(
+    directory: Path,
+    bundle: Mapping[str, Path],
+    preview: str | None,
+    extra_source_dir: str | None,
+    page: OwnPage | None = None,
+) -> None:
     """Write the page, and copy the bundle, the preview and the extra folder."""
     directory.mkdir(parents=True, exist_ok=True)
-    copy_extra_folder(extra_source_dir, directory)
+    copy_extra_folder(extra_source_dir, directory, is_taken(bundle, page is not None))
     try:
         for name, source in bundle.items():
             (directory / name).parent.mkdir(parents=True, exist_ok=True)
@@ -252,7 +328,10 @@ def build(directory: Path, bundle: Mapping[str, Path], preview: str | None, extr
         raise DataFileError(f"The task's files cannot be copied: {error}") from error
     # Over whatever the build made of its own: this page is the one that knows the crowd.
     shutil.copytree(_PAGE, directory / _FOLDER, dirs_exist_ok=True, ignore=shutil.ignore_patterns("index.html"))
-    shutil.copyfile(_PAGE / "index.html", directory / "index.html")
+    if page is None:
+        shutil.copyfile(_PAGE / "index.html", directory / "index.html")
+    else:
+        (directory / "index.html").write_text(page.html, encoding="utf-8")
     if not (directory / STYLES).exists():
         (directory / STYLES).touch()
     if preview is not None:
@@ -312,13 +391,14 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
         check_args(self.args)
         task_data.check_one_source(self.args, self.shared_state.static_task_data)
         bundle = find_bundle(self.args.task_source)
-        if not self.args.allow_eval and needs_eval(bundle[BUNDLE]):
-            raise ConfigError(
-                f"mephisto.blueprint.task_source is {self.args.task_source!r}, which was built for development: it "
-                "runs text as code, and the page's policy forbids that. Build it for production (webpack: --mode "
-                "production), or set mephisto.blueprint.allow_eval=true."
+        check_eval(self.args, bundle[BUNDLE], "task_source")
+        check_extra_folder(self.args.extra_source_dir, is_taken(bundle, self._page is not None))
+        for address in self._page.left_out if self._page else []:
+            remark(
+                f"index.html in mephisto.blueprint.extra_source_dir loads {address!r} from another site, which is left "
+                "out. Where it is needed, put it into the bundle or into that folder; or add its address to "
+                "mephisto.blueprint.extra_sources."
             )
-        check_extra_folder(self.args.extra_source_dir, lambda name: name in _OURS or name in bundle)
         if not self._is_drawn:
             task_data.read_listed(self.args, self.shared_state.static_task_data)
         _ = self._preview, self._tips
@@ -339,7 +419,7 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
     def build_site(self, directory: Path) -> None:
         """Write the page, and copy the bundle and what is to be beside it."""
         bundle = find_bundle(self.args.task_source)
-        build(directory, bundle, self._preview, self.args.extra_source_dir)
+        build(directory, bundle, self._preview, self.args.extra_source_dir, self._page)
 
     def get_linked_files(self) -> Mapping[str, Path]:
         """Return the files of the bundle, if they are to be served as they are at that moment."""
@@ -354,7 +434,7 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
 
     def get_content_security_policy(self) -> str:
         """Return a policy as strict as the settings allow."""
-        return make_policy(self.args)
+        return make_policy(self.args, find_bundle(self.args.task_source)[BUNDLE])
 
     def explain_page_error(self, report: JSONObject) -> str | None:
         """Say what to set where the page's policy has stopped the bundle."""
@@ -363,6 +443,10 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
     @property
     def _is_drawn(self) -> bool:
         return task_data.is_drawn(self.shared_state.static_task_data)
+
+    @cached_property
+    def _page(self) -> OwnPage | None:
+        return read_own_page(self.args.extra_source_dir, self.args.extra_sources)
 
     @cached_property
     def _preview(self) -> str | None:

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.utils.logging import get_logger
+
+_logger = get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -33,12 +36,13 @@ class StaticHTMLBlueprintArgs:
     extra_source_dir
         A folder of pictures, scripts and style sheets, copied beside the page: ``cat.png`` in it is ``src="cat.png"``.
     extra_script_sources
-        Addresses that ``<script src=...>`` may load from, such as ``https://example.org/lib/``. None without this.
+        Addresses that ``<script src=...>`` and ``<link rel="stylesheet" href=...>`` may load from, such as
+        ``https://example.org/lib/``. None without this.
     onboarding_source, onboarding_html
         HTML of the introduction that newcomers go through, where `onboarding_qualification` asks for one: a file, or
         the text itself, which is filled with `SharedTaskState.onboarding_data`.
     task_source_review, tips_location
-        Known to Mephisto 1.x and refused when set: what they ask for is not done here.
+        Known to Mephisto 1.x and left out when set: what they ask for is not done here.
     """
 
     _blueprint_type: str = "static_html"
@@ -59,10 +63,10 @@ class StaticHTMLBlueprintArgs:
     tips_location: str | None = None
 
 
-#: Settings of Mephisto 1.x that we cannot follow yet, and what to do instead of each.
-_REFUSED = {
-    "task_source_review": "answers are reviewed as they are, without a page of their own. Remove the key.",
-    "tips_location": "workers' tips are not collected. Remove the key.",
+#: Settings of Mephisto 1.x that we do not follow, which does no harm, and what is so instead.
+_LEFT_OUT = {
+    "task_source_review": "answers are reviewed as they are, without a page of their own",
+    "tips_location": "workers' tips are not offered on pages of this kind",
 }
 
 _SCRIPT_SOURCE = re.compile(r"https?://[A-Za-z0-9.*-]+(:\d+)?(/[^\s;,'\"?#]*)?")
@@ -75,18 +79,18 @@ def given(value: str | None) -> bool:
 
 def check_args(args: StaticHTMLBlueprintArgs) -> None:
     """Raise `ConfigError` for settings that cannot work, whatever the files they name hold."""
-    refuse_what_is_not_done(args)
+    tell_what_is_left_out(args)
     _check_one_template(args)
     check_units(args.units_per_assignment)
     check_sources(args.extra_script_sources, "extra_script_sources")
 
 
-def refuse_what_is_not_done(args: object, done: Container[str] = ()) -> None:
-    """Raise `ConfigError` for settings of Mephisto 1.x that cannot be followed yet, save those that are `done`."""
-    for key, reason in _REFUSED.items():
+def tell_what_is_left_out(args: object, done: Container[str] = ()) -> None:
+    """Say which settings of Mephisto 1.x are not followed, save those that are `done`."""
+    for key, reason in _LEFT_OUT.items():
         value = None if key in done else getattr(args, key, None)
         if given(value):
-            raise ConfigError(f"mephisto.blueprint.{key} is {value!r}, but {reason}")
+            remark(f"mephisto.blueprint.{key} is {value!r}, which is left out: {reason}.")
 
 
 def check_units(units_per_assignment: int) -> None:
@@ -114,7 +118,7 @@ def extra_folder(extra_source_dir: str | None) -> Path | None:
 
 
 def check_extra_folder(extra_source_dir: str | None, is_ours: Callable[[str], bool]) -> None:
-    """Raise `ConfigError` where the extra folder is none, or holds a name that the page uses itself (`is_ours`)."""
+    """Raise `ConfigError` where the extra folder is none; say which names in it the page uses itself (`is_ours`)."""
     extra = extra_folder(extra_source_dir)
     if extra is None:
         return
@@ -123,21 +127,32 @@ def check_extra_folder(extra_source_dir: str | None, is_ours: Callable[[str], bo
             f"mephisto.blueprint.extra_source_dir is {extra_source_dir!r}, which is not a folder (looked for "
             f"{extra.absolute()}). Correct the path."
         )
-    for name in sorted(entry.name for entry in extra.iterdir()):
-        if is_ours(name):
-            raise ConfigError(
-                f"mephisto.blueprint.extra_source_dir holds {name!r}, a name that the worker's page uses itself. "
-                "Rename it."
-            )
+    ours = sorted(entry.name for entry in extra.iterdir() if is_ours(entry.name))
+    if ours:
+        remark(
+            f"mephisto.blueprint.extra_source_dir holds {', '.join(ours)}, which the worker's page has itself: what "
+            "lies there is not served. Where it is needed, rename it."
+        )
 
 
-def copy_extra_folder(extra_source_dir: str | None, directory: Path) -> None:
-    """Copy the extra folder, if one is set, into a site. Raises `DataFileError`."""
+def remark(text: str) -> None:
+    """Say what a launch does otherwise than it was asked."""
+    _logger.warning("%s", text)
+
+
+def copy_extra_folder(
+    extra_source_dir: str | None, directory: Path, is_ours: Callable[[str], bool] = lambda name: False
+) -> None:
+    """Copy the extra folder, if one is set, into a site, without what the page has itself. Raises `DataFileError`."""
     extra = extra_folder(extra_source_dir)
     if extra is None:
         return
+
+    def ours_in(folder: str, names: list[str]) -> list[str]:
+        return [name for name in names if Path(folder) == extra and is_ours(name)]
+
     try:
-        shutil.copytree(extra, directory, dirs_exist_ok=True)
+        shutil.copytree(extra, directory, dirs_exist_ok=True, ignore=ours_in)
     except (OSError, shutil.Error) as error:
         raise DataFileError(f"mephisto.blueprint.extra_source_dir cannot be copied: {error}") from error
 

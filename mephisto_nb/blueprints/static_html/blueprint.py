@@ -20,6 +20,7 @@ from mephisto_nb.blueprints.static_html.args import (
     copy_extra_folder,
     extra_folder,
     given,
+    remark,
 )
 from mephisto_nb.blueprints.static_html.task_data import TaskRow, read_text
 from mephisto_nb.blueprints.static_html.template import (
@@ -89,7 +90,7 @@ def build(
 ) -> None:
     """Write the page, the templates, by their names, with their scripts, the visitors' sample and the extra folder."""
     directory.mkdir(parents=True, exist_ok=True)
-    copy_extra_folder(extra_source_dir, directory)
+    copy_extra_folder(extra_source_dir, directory, _is_ours)
     shutil.copytree(PAGE, directory / PAGE_FOLDER, dirs_exist_ok=True, ignore=shutil.ignore_patterns("index.html"))
     shutil.copyfile(PAGE / "index.html", directory / "index.html")
     for name, one in templates.items():
@@ -137,6 +138,9 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         check_args(self.args)
         task_data.check_one_source(self.args, self.shared_state.static_task_data)
         template = self._template
+        for one in filter(None, (template, self._preview, self._onboarding)):
+            for said in one.remarks:
+                remark(said)
         if not template.collects:
             raise ConfigError(
                 f"{_name_of(self.args, 'task')} has no input with a name and no script, so nothing would come back. "
@@ -200,9 +204,11 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         }
 
     def get_content_security_policy(self) -> str:
-        """Return the strict policy, opened for the scripts of `extra_script_sources`."""
-        sources = " ".join(["script-src 'self'", *self.args.extra_script_sources])
-        return STRICT_CSP.replace("script-src 'self'", sources)
+        """Return the strict policy, opened for the scripts and style sheets of `extra_script_sources`."""
+        policy = STRICT_CSP
+        for kind in ("script-src 'self'", "style-src 'self'"):
+            policy = policy.replace(kind, " ".join([kind, *self.args.extra_script_sources]))
+        return policy
 
     def get_answer(self, data: JSON) -> JSONObject:
         """Return one column an input; a file input's column lists the names under which its files are kept."""

@@ -82,6 +82,8 @@ class Template:
         Whether scripts run in it, which may read any column of the row.
     names
         Of the inputs that answers come from; but for files and buttons, which an answer may lack.
+    remarks
+        What was left out of it, and what to do where it is needed.
     """
 
     html: str
@@ -91,6 +93,7 @@ class Template:
     collects: bool = False
     has_scripts: bool = False
     names: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
 def read_template(source: str, name: str, script_prefix: str, script_sources: list[str]) -> Template:
@@ -201,12 +204,16 @@ class _Reader(HTMLParser):
         self._template.collects |= bool(name)
 
     def _check_style_sheet(self, href: str) -> None:
-        if _REMOTE.match(href):
-            self._refuse(
-                f"the style sheet {href!r} lies on another site, and is not loaded. "
-                "Save it into the folder that extra_source_dir names, and link to it there."
+        if not _REMOTE.match(href):
+            self._template.local_files.append(href)
+        elif not any(href.startswith(allowed) for allowed in self._script_sources):
+            tag = self.get_starttag_text() or ""
+            self._replace(self._offset(), self._offset() + len(tag), "")
+            self._template.remarks.append(
+                f"{self._name}, line {self.getpos()[0]}: the style sheet {href!r} lies on another site, and is left "
+                "out. Where it is needed, save it into the folder that extra_source_dir names, and link to it there; "
+                "or allow its site with mephisto.blueprint.extra_script_sources."
             )
-        self._template.local_files.append(href)
 
     def _take_script(self, start: int, end: int, content: str, values: dict[str, str | None]) -> None:
         self._template.collects = True

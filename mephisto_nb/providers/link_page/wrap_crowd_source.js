@@ -1,6 +1,7 @@
 /* Tells a task's page who the worker is, and takes leave of them once their work was sent.
 
-Loaded as a classic script before the page's own. Workers come by /?worker_id=NAME#key=KEY. The registration token
+Loaded as a classic script before the page's own. Workers come by /?worker_id=NAME#key=KEY, where
+Mephisto 1.x has /?worker_id=NAME&assignment_id=ID (and its inhouse crowd &id=ID). The registration token
 is kept per run and worker, so that a reload, or the link opened once more, finds the same unit again. The key is
 kept in this tab alone, and taken out of the address: it is not seen on a shared screen, nor left in the history
 of a computer that others use. */
@@ -102,7 +103,7 @@ window._MEPHISTO_CONFIG_.set("run_id", "");
   window.getAssignmentId = () => {
     if (window.getWorkerName() === null) return null;
     const key = tokenKey();
-    return query().get("assignment_id") || readToken(key) || keepToken(key, newToken());
+    return query().get("assignment_id") || query().get("id") || readToken(key) || keepToken(key, newToken());
   };
 
   takeKey();
@@ -120,7 +121,7 @@ window._MEPHISTO_CONFIG_.set("run_id", "");
   /* Forget the present registration, so that the next one asks for another unit. */
   window.renewRegistration = () => {
     const url = new URL(window.location.href);
-    url.searchParams.delete("assignment_id");
+    for (const name of ["assignment_id", "id"]) url.searchParams.delete(name);
     window.history.replaceState(null, "", url);
     keepToken(tokenKey(), newToken());
     return true;
