@@ -136,9 +136,8 @@ def _tell_strange_keys(one: Mapping[str, Any], where: str) -> None:
         if key not in _BESIDE and not (isinstance(part, Mapping) and _TOKENS_VALUES in part)
     ]
     if strange:
-        remark(
-            f"{where} holds {', '.join(map(repr, strange))} beside 'form', which FormComposer does not know: left out."
-        )
+        names = ", ".join(map(repr, strange))
+        remark(f"{where} holds {names} beside 'form', which FormComposer does not know: left out.")
 
 
 def _tokens_of(one: Mapping[str, Any]) -> JSONObject:
