@@ -9,7 +9,7 @@ import re
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,10 @@ from mephisto_nb.utils.logging import get_logger, warn_once
 __all__ = [
     "DatabaseArgs",
     "MephistoConfig",
+    "RunScriptConfig",
     "TaskConfig",
     "TaskRunSettings",
+    "build_default_task_config",
     "check_config",
     "compose",
     "register_script_config",
@@ -364,6 +366,26 @@ def _tell_missing(config: DictConfig) -> None:
     missing = missing_values(config)
     if missing:
         _logger.warning("The configuration still lacks %s, which a launch will ask for.", ", ".join(missing))
+
+
+def build_default_task_config(conf_name: str) -> type[TaskConfig]:
+    """Return a configuration class that starts from ``hydra_configs/conf/NAME.yaml`` of the task's folder.
+
+    Examples
+    --------
+    >>> register_script_config("my_task", build_default_task_config("example"))
+    """
+    chosen: list[Any] = ["_self_", {"conf": conf_name}]
+
+    @dataclass
+    class DefaultTaskConfig(TaskConfig):
+        defaults: list[Any] = field(default_factory=lambda: list(chosen))
+
+    return DefaultTaskConfig
+
+
+#: Mephisto's older name for it.
+RunScriptConfig = TaskConfig
 
 
 def register_script_config(name: str, module: type[TaskConfig]) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.model.qualifications import Requirement
 from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
 from mephisto_nb.model.task_run_args import PartnerRules
 from mephisto_nb.ports.progress import Troubles
@@ -76,6 +77,13 @@ class Blueprint(ABC, Generic[Args]):
         ConfigError
             Naming the key, its value and the mend.
         """
+
+    def get_required_qualifications(self) -> Sequence[Requirement | JSONObject]:
+        """Return what workers must hold for tasks of this kind, beside what the researcher asks for.
+
+        In the form that `SharedTaskState.qualifications` takes. Called before a launch.
+        """
+        return ()
 
     def check_row(self, label: str, row: JSONObject) -> None:
         """Refuse a screening or gold row that the page could not show; called before a launch.

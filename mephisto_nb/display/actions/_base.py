@@ -196,7 +196,7 @@ def takes_back(state: RunState) -> str:
 
 def at_work(state: RunState) -> str:
     """Say that workers who are at work go on."""
-    working = state.counts[UnitStatus.ASSIGNED]
+    working = state.num_at_work
     if not working:
         return "Nobody is at work."
     return f"{count(working, 'worker')} at work {'goes' if working == 1 else 'go'} on, and may submit."
@@ -204,4 +204,4 @@ def at_work(state: RunState) -> str:
 
 def when_it_ends(state: RunState) -> str:
     """Say when a run ends of which nothing more is handed out."""
-    return "The run ends when they are done." if state.counts[UnitStatus.ASSIGNED] else "The run ends at once."
+    return "The run ends when they are done." if state.num_at_work else "The run ends at once."
