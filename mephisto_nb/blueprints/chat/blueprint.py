@@ -21,6 +21,7 @@ from mephisto_nb.blueprints.chat.runner import (
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, task_data
 from mephisto_nb.blueprints.static_html.args import given
 from mephisto_nb.blueprints.static_html.blueprint import PAGE_FOLDER
+from mephisto_nb.blueprints.static_html.bundles import make_policy
 from mephisto_nb.blueprints.static_html.task_data import read_text
 from mephisto_nb.blueprints.static_html.template import Template, columns_of, read_template
 from mephisto_nb.errors import ConfigError, DataFileError
@@ -33,6 +34,8 @@ _PAGE = Path(__file__).parent / "page"
 #: Where our page of a static_html task is made into that of a chat.
 _MARKER, _SCRIPT = "<!-- beside the form -->", "worker_page/worker.js"
 _HEAD_END, _SHEET = "</head>", '  <link rel="stylesheet" href="worker_page/chat.css">\n  </head>'
+#: What of a folder is for building alone, and no page's.
+_SOURCES = shutil.ignore_patterns("node_modules", ".*", "package.json", "package-lock.json", "*.jsx", "*.tsx")
 #: A hundredth of a second of nothing, as a WAV file.
 _SILENCE = (
     b"RIFF" + (116).to_bytes(4, "little") + b"WAVEfmt " + (16).to_bytes(4, "little") + b"\x01\x00\x01\x00"
@@ -109,6 +112,13 @@ class ChatBlueprint(StaticHTMLBlueprint):
         }
         title = {"chat_title": self.args.chat_title} if given(self.args.chat_title) else {}
         return {**super().get_frontend_args(), **chat, **title}
+
+    def get_content_security_policy(self) -> str:
+        """Return the policy of our page, or one for the researcher's bundle, as strict as the settings allow."""
+        bundle = self.args.custom_source_bundle
+        if not bundle or not given(bundle):
+            return super().get_content_security_policy()
+        return make_policy(self.args, Path(bundle).expanduser())
 
     def get_init_data(self, shared: JSONObject, unit_data: JSONObject) -> JSON:
         """Return the row, as a page is handed it; bundles of ``bootstrap-chat`` look for it in ``task_data``."""
@@ -194,7 +204,9 @@ class ChatBlueprint(StaticHTMLBlueprint):
 
     def _build_own(self, directory: Path) -> None:
         if self.args.custom_source_dir and given(self.args.custom_source_dir):
-            shutil.copytree(Path(self.args.custom_source_dir).expanduser(), directory, dirs_exist_ok=True)
+            shutil.copytree(
+                Path(self.args.custom_source_dir).expanduser(), directory, dirs_exist_ok=True, ignore=_SOURCES
+            )
         shutil.copyfile(_PAGE / "bundle.html", directory / "index.html")
         shutil.copyfile(Path(self.args.custom_source_bundle or "").expanduser(), directory / "bundle.js")
         if not (directory / "notif.mp3").exists():
