@@ -106,6 +106,10 @@ def test_the_extra_folder_never_replaces_the_page(tmp_path: Path, caplog: pytest
     assert not (tmp_path / "site" / "task-script-7.js").exists()
 
 
+def test_names_that_the_page_fills_in_need_no_column() -> None:
+    task(ROWS, html="<p>${text} ${mephisto_agent_id} ${provider_worker_id}</p><input name=a>").assert_task_args()
+
+
 CDN = '<link\n rel="stylesheet" href="https://example.org/b.css"/><p>${text}</p><input name=a>'
 
 

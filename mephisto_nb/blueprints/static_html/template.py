@@ -269,9 +269,13 @@ class _Reader(HTMLParser):
                 )
             if path not in seen:
                 seen.add(path)
+                if path in FILLED_BY_THE_PAGE:
+                    continue
                 self._template.fields.append(TemplateField(path, line))
 
 
+#: What a page knows by itself, under the names that Mephisto 1.x has for it.
+FILLED_BY_THE_PAGE = frozenset({"mephisto_agent_id", "provider_worker_id"})
 _MISSING: Any = object()
 #: How other templates write what is ``${name}`` here.
 _BRACES = re.compile(r"\{\{\s*([^{}|\n]+?)\s*\}\}")

@@ -137,7 +137,9 @@ export async function showPreview(html, data) {
 }
 
 async function fillPage(html, data, handle) {
-  const filled = fill(html, data);
+  // Mephisto 1.x fills these two in as well.
+  const names = { mephisto_agent_id: handle.agentId ?? "", provider_worker_id: window.getWorkerName() ?? "" };
+  const filled = fill(html, { ...names, ...data });
   form.hidden = false;
   insert(filled, body);
   if (body.querySelector("h1")) title.hidden = true;
