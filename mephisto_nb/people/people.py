@@ -45,6 +45,14 @@ def describe_runs(runs: Iterable[TaskRun]) -> str:
     return ", ".join(f"{run.task_name!r} ({run.task_run_id})" for run in runs)
 
 
+def _refuse_where_required(name: str, what: str, runs: list[Any]) -> None:
+    if runs:
+        raise ConfigError(
+            f"{name!r} cannot be {what} while {describe_runs(runs)} "
+            f"{'asks' if len(runs) == 1 else 'ask'} for it. End the run first, or pass force=True."
+        )
+
+
 class Qualifications:
     """All that is about qualifications; an operator's is ``operator.qualifications``, also when it is called.
 
@@ -136,7 +144,8 @@ class Qualifications:
                 f"{name!r} cannot be called {new_name!r}: there is one of that name. Choose another name."
             )
         if name in known.index:
-            await self._refuse_where_required(name, "renamed", force=force)
+            if not force:
+                _refuse_where_required(name, "renamed", await in_thread(self._find_runs_that_require, name))
             await self.create(new_name, str(known.loc[name, "description"] or ""), **log)
             if len(holders := await in_thread(self.grants, name)):
                 await self.grant(new_name, holders, holders["value"], **log)
@@ -160,7 +169,8 @@ class Qualifications:
         NotFoundError
             There is no such qualification.
         """
-        await self._refuse_where_required(name, "deleted", force=force)
+        if not force:
+            _refuse_where_required(name, "deleted", await in_thread(self._find_runs_that_require, name))
         return await self._acts.do("delete", name=name, **log)
 
     async def grant(self, name: str, workers: Whom, value: Values = 1, **log: str | None) -> ActOutcome:
@@ -308,13 +318,6 @@ class Qualifications:
             self._acts.tell()
         workers, held = self._acts.known_workers(), self._database.people.read_values()
         return people_frames.eligibility_frame(workers, held, self.composed)
-
-    async def _refuse_where_required(self, name: str, what: str, *, force: bool) -> None:
-        if not force and (runs := await in_thread(self._find_runs_that_require, name)):
-            raise ConfigError(
-                f"{name!r} cannot be {what} while {describe_runs(runs)} "
-                f"{'asks' if len(runs) == 1 else 'ask'} for it. End the run first, or pass force=True."
-            )
 
     def _find_runs_that_require(self, name: str) -> list[Any]:
         return [run for run in self._database.runs.find_runs(live=True) if requires(run, name)]

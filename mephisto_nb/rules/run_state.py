@@ -261,12 +261,6 @@ class RunState:
         return self.counts[UnitStatus.LAUNCHED] + self.counts[UnitStatus.ASSIGNED]
 
     @property
-    def num_at_work(self) -> int:
-        """How many units people have in hand, those of gates among them."""
-        of_gates = (n for (_, status), n in self.gates.counts.items() if status is UnitStatus.ASSIGNED)
-        return self.counts[UnitStatus.ASSIGNED] + sum(of_gates)
-
-    @property
     def is_complete(self) -> bool:
         """Whether there is nothing left to wait for."""
         no_more = self.generator_done or self.closing is not None

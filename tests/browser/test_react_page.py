@@ -202,9 +202,7 @@ async def test_a_linked_bundle_is_the_newest_and_visitors_see_the_preview(
         await expect(page).to_have_title("Moods")
 
 
-async def test_a_link_that_is_opened_again_after_the_answer_leads_to_the_next_unit(
-    tmp_path: Path, bundle: Path, page: Page
-) -> None:
+async def test_a_link_opened_again_after_the_answer_is_the_next_unit(tmp_path: Path, bundle: Path, page: Page) -> None:
     rows = [{"text": f"unit {number}"} for number in range(3)]
     async with launched(tmp_path / "data", "static_react_task", str(bundle), rows, signed_links=True) as run:
         for row in rows[:2]:

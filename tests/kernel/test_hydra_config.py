@@ -265,7 +265,7 @@ def test_another_crowd_takes_the_place_of_one_that_is_not_here(elsewhere: Path, 
     assert config.mephisto.blueprint.units_per_assignment == 2
 
 
-def test_what_the_file_sets_for_the_other_crowd_is_left_out_with_a_remark(elsewhere: Path, caplog: Any) -> None:
+def test_settings_of_the_crowd_that_is_not_here_are_left_out(elsewhere: Path, caplog: Any) -> None:
     tree = yaml.safe_load(elsewhere.read_text().replace("workspace_name", "project_name"))
     compose(config=tree, provider="link", architect="local")
     assert "provider 'prolific', whose place another one takes, are left out: prolific_project_name" in caplog.text

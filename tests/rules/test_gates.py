@@ -134,9 +134,9 @@ def test_a_newcomer_does_one_screening_unit_first_and_never_another() -> None:
 def test_who_does_a_screening_unit_is_at_work() -> None:
     run = Gated(1, 1, **SCREENED)
     agent = run.come("ann")
-    assert (run.state.num_at_work, at_work(run.state)) == (1, "1 worker at work goes on, and may submit.")
+    assert at_work(run.state) == "1 worker at work goes on, and may submit."
     run.leave(agent)
-    assert (run.state.num_at_work, at_work(run.state)) == (0, "Nobody is at work.")
+    assert at_work(run.state) == "Nobody is at work."
 
 
 def test_who_fails_screening_gets_nothing_more() -> None:

@@ -11,6 +11,7 @@ from mephisto_nb.display.actions._base import (
     ActionResult,
     DrivenRun,
     at_work,
+    count_at_work,
     state_of,
     takes_back,
     when_it_ends,
@@ -81,7 +82,7 @@ class ForceShutdown(Action):
     def preview(self, run: DrivenRun, args: JSONObject) -> str:
         """Say how many units are taken back, and who is interrupted."""
         state = state_of(run)
-        working = state.num_at_work
+        working = count_at_work(state)
         if not working:
             return f"{takes_back(state)} Nobody is at work. The run ends at once."
         active = (agent for agent in state.agents.values() if agent.status in AGENT_ACTIVE)
