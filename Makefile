@@ -12,7 +12,7 @@ BUNDLED := $(addprefix tests/npm/,package.json package-lock.json .npmrc build.mj
 	notebooks/spans/spans.jsx
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test quick check docs faults bench fuzz load shots lock dist clean chromium npm venv
+.PHONY: help demo lab test quick check docs faults bench fuzz load upstream shots lock dist clean chromium npm venv
 
 help: ## show this list
 	@echo 'make TARGET [ARGS="..."]'
@@ -49,6 +49,10 @@ fuzz: $(SYNCED) ## 100,000 spoilt requests at a router (ARGS="--requests 1000 --
 
 load: $(SYNCED) ## ten thousand connections at a router
 	@$(VENV_PYTHON) -m pytest -m load -s tests/security $(ARGS)
+
+upstream: $(SYNCED) ## what users of Mephisto 1.x bring, on a checkout of it (MEPHISTO_UPSTREAM=/the/checkout)
+	@test -n "$(MEPHISTO_UPSTREAM)" || { echo 'Name a checkout: make upstream MEPHISTO_UPSTREAM=/the/checkout'; exit 2; }
+	@MEPHISTO_UPSTREAM="$(MEPHISTO_UPSTREAM)" $(VENV_PYTHON) -m pytest tests/upstream $(ARGS)
 
 shots: $(SYNCED) chromium ## pictures of every display, in both themes (FOLDER=shots)
 	@$(VENV_PYTHON) -m tests.shots $(FOLDER)

@@ -81,8 +81,9 @@ class LocalArchitectArgs:
     limits
         What the router takes, where its own limits do not fit, by name: ``{"agent_stored": 2_000_000_000}`` lets
         each worker store 2 GB. All of them: `mephisto_nb.router.config.Limits`.
-    server_type, server_source_path
-        Of Mephisto 1.x; the router is this package's own, so only their defaults are taken.
+    server_type, server_source_path, should_run_server
+        Of Mephisto 1.x. The router is this package's own, and always runs: the first and the last are left out, and a
+        server of one's own is refused.
     """
 
     _architect_type: str = "local"
@@ -94,6 +95,7 @@ class LocalArchitectArgs:
     limits: dict[str, int] = field(default_factory=dict)
     server_type: str = "node"
     server_source_path: str = ""
+    should_run_server: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
     """Starts a router as a process of this machine, and finds it again after the kernel was restarted."""
 
     ARCHITECT_TYPE = "local"
+    ALIASES = ("mock",)
     ArgsClass = LocalArchitectArgs
 
     def __init__(self, args: LocalArchitectArgs, directory: Path) -> None:
@@ -134,10 +137,15 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
 
     def assert_task_args(self) -> None:
         """Refuse settings that cannot work, and a port that belongs to another program."""
-        if self.args.server_type != "node" or self.args.server_source_path not in ("", "???"):
+        if self.args.server_source_path not in ("", "???"):
             raise ConfigError(
-                f"mephisto.architect.server_type is {self.args.server_type!r} and server_source_path "
-                f"{self.args.server_source_path!r}: the router is mephisto_nb's own. Remove both keys."
+                f"mephisto.architect.server_source_path is {self.args.server_source_path!r}: the router is "
+                "mephisto_nb's own. Remove the key."
+            )
+        if self.args.server_type != "node":
+            logger.warning(
+                "mephisto.architect.server_type is %r, which is left out: the router is mephisto_nb's own.",
+                self.args.server_type,
             )
         if self.args.operator_absence_in_seconds <= 0:
             raise ConfigError("mephisto.architect.operator_absence_in_seconds must be more than 0 seconds.")

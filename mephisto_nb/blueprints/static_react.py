@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,10 +16,10 @@ from typing import ClassVar
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.blueprints.static_html import task_data
-from mephisto_nb.blueprints.static_html.args import check_sources, check_units, given, refuse_what_is_not_done
+from mephisto_nb.blueprints.static_html.args import check_sources, check_units, given, remark, tell_what_is_left_out
+from mephisto_nb.blueprints.static_html.bundles import check_eval, explain, make_policy
 from mephisto_nb.blueprints.static_html.extra_files import (
     ExtraFiles,
-    check_names,
     copy_files,
     find_missing_media,
     list_files,
@@ -48,7 +48,8 @@ class StaticReactBlueprintArgs:
         tells it by ``isPreview``.
     extra_source_dir
         A folder of pictures and other files, copied beside the page: ``cat.png`` in it is ``src="cat.png"``. Whoever
-        has the address can read them; what is hidden, code, databases and links to elsewhere are left out.
+        has the address can read them; what is hidden, code, databases and links to elsewhere are left out. An
+        ``index.html`` in it that loads ``wrap_crowd_source.js`` and ``bundle.js`` is the page itself.
     data_csv, data_json, data_jsonl
         A file of rows: CSV with a header line (all values are text), a JSON list of objects, or one JSON object
         a line. Instead, `SharedTaskState.static_task_data` may hold the rows; exactly one of the four is needed.
@@ -56,7 +57,7 @@ class StaticReactBlueprintArgs:
         How many different workers do each row.
     allow_eval
         Let the bundle run text as code. Builds for development want that (webpack's ``mode: "development"``); a build
-        for production does not.
+        for production does not. None: if the bundle is such a build.
     allow_inline_styles
         Let the bundle add ``<style>`` elements, as webpack's style-loader and most libraries of styles do.
     extra_sources
@@ -68,7 +69,7 @@ class StaticReactBlueprintArgs:
         A CSV file of tips with the columns ``header`` and ``text``, which the page finds as ``tips`` in its task's
         configuration; `run.metadata.accept_tips` writes such a file. One that is not there yet holds no tips.
     task_source_review
-        Known to Mephisto 1.x and refused when set: answers are reviewed as they are.
+        Known to Mephisto 1.x and left out when set: answers are reviewed as they are.
     """
 
     _blueprint_type: str = "static_react_task"
@@ -80,7 +81,7 @@ class StaticReactBlueprintArgs:
     data_json: str | None = None
     data_jsonl: str | None = None
     units_per_assignment: int = 1
-    allow_eval: bool = False
+    allow_eval: bool | None = None
     allow_inline_styles: bool = True
     extra_sources: list[str] = field(default_factory=list)
     block_qualification: str | None = None
@@ -90,7 +91,7 @@ class StaticReactBlueprintArgs:
 
 def check_args(args: StaticReactBlueprintArgs) -> None:
     """Raise `ConfigError` for settings that cannot work, whatever the files they name hold."""
-    refuse_what_is_not_done(args, done={"tips_location"})
+    tell_what_is_left_out(args, done={"tips_location"})
     check_units(args.units_per_assignment)
     check_sources(args.extra_sources, "extra_sources")
     if not args.task_source.strip():
@@ -114,7 +115,6 @@ _MODULE = re.compile(
     re.MULTILINE,
 )
 _JSX = re.compile(r"(?:return|=>|[(?:&=])\s*<(?:>|[A-Za-z][\w.]*[\s>/])")
-_DEVELOPMENT = re.compile(r"\beval\([\"'].{0,200000}?sourceURL=webpack", re.DOTALL)
 
 
 def find_bundle(task_source: str) -> dict[str, Path]:
@@ -140,7 +140,7 @@ def _folder_files(path: Path, task_source: str) -> dict[str, Path]:
             f"mephisto.blueprint.task_source is the folder {task_source!r}, which has no {BUNDLE} ({found}). Let the "
             f"build write its script to {BUNDLE}, or set task_source to the script itself."
         )
-    if "package.json" in files:
+    if (path / "package.json").is_file():
         raise ConfigError(
             f"mephisto.blueprint.task_source is {task_source!r}, the folder of a package with its sources, which "
             f"workers could read. Set it to what the build made, such as {task_source.rstrip('/')}/build."
@@ -188,53 +188,6 @@ def _unbuilt(text: str) -> str | None:
     return found[0].strip()[:60] if found else None
 
 
-def needs_eval(bundle: Path) -> bool:
-    """Return whether a bundle was built for development, so that it runs text as code."""
-    return _DEVELOPMENT.search(bundle.read_text(encoding="utf-8-sig", errors="replace")) is not None
-
-
-#: How the page names what it reports when its policy stopped something.
-POLICY_ERROR = "policy"
-_MOST = 200
-
-
-def make_policy(args: StaticReactBlueprintArgs) -> str:
-    """Write the policy: nothing from other sites but what is named, and no text run as code unless that is allowed."""
-    others = "".join(f" {source}" for source in args.extra_sources)
-    scripts = f"'self'{others}{' ' + chr(39) + 'unsafe-eval' + chr(39) if args.allow_eval else ''}"
-    styles = f"'self'{others}{' ' + chr(39) + 'unsafe-inline' + chr(39) if args.allow_inline_styles else ''}"
-    return (
-        f"default-src 'none'; script-src {scripts}; style-src {styles}; img-src * data: blob:; "
-        f"media-src * data: blob:; font-src 'self' data:{others}; connect-src 'self' ws: wss:{others}; "
-        f"worker-src 'self' blob:; frame-src 'self'{others}; form-action 'self'; base-uri 'none'"
-    )
-
-
-def explain(report: JSONObject) -> str | None:
-    """Say what to set, or to change, for what a page's policy has stopped; None where a report is of something else."""
-    if report.get("error_type") != POLICY_ERROR:
-        return None
-    directive, blocked = str(report.get("directive"))[:_MOST], str(report.get("blocked"))[:_MOST]
-    remedy = _remedy(directive, blocked)
-    return f"The worker's page was kept from something that it tried ({directive}: {blocked}). {remedy}"
-
-
-def _remedy(directive: str, blocked: str) -> str:
-    if directive == "script-src" and blocked in ("eval", "wasm-eval"):
-        return (
-            "The bundle runs text as code, as builds for development do. Build it for production, or set "
-            "mephisto.blueprint.allow_eval=true."
-        )
-    if directive == "style-src" and blocked == "inline":
-        return "The bundle adds styles of its own. Set mephisto.blueprint.allow_inline_styles=true."
-    if blocked == "inline":
-        return "A script is written into the page itself. Put it into the bundle."
-    return (
-        "It belongs to another site. Put it into the bundle or into extra_source_dir, or add its address to "
-        "mephisto.blueprint.extra_sources."
-    )
-
-
 _PAGE = Path(__file__).with_name("static_react_page")
 #: Where our own script lies below the site, out of the way of a researcher's files.
 _FOLDER = "worker_page"
@@ -242,14 +195,67 @@ PREVIEW = "preview.html"
 _OURS = frozenset({"index.html", PREVIEW, "wrap_crowd_source.js", "task_config.json", _FOLDER})
 
 
-def build(directory: Path, bundle: Mapping[str, Path], preview: str | None, extra: ExtraFiles) -> None:
+#: What a page of the researcher's own has to load, and where our scripts come in; and what belongs to other sites.
+_WRAPPER = re.compile(r"<script\b[^>]*\bsrc\s*=\s*[\"']?[./]*wrap_crowd_source\.js[^>]*>\s*</script\s*>", re.IGNORECASE)
+_BUNDLE = re.compile(r"<script\b[^>]*\bsrc\s*=\s*[\"']?[./]*bundle\.js", re.IGNORECASE)
+_FOREIGN = re.compile(
+    r"<link\b[^>]*?\bhref\s*=\s*[\"']?((?:https?:)?//[^\s\"'>]+)[^>]*>"
+    r"|<script\b[^>]*?\bsrc\s*=\s*[\"']?((?:https?:)?//[^\s\"'>]+)[^>]*>\s*</script\s*>",
+    re.IGNORECASE,
+)
+_OUR_SCRIPTS = "".join(f'\n    <script src="{_FOLDER}/{name}.js"></script>' for name in ("beside_bundle", "client"))
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPage:
+    """A page of the researcher's own around the bundle, with our scripts in it; and what it cannot load."""
+
+    html: str
+    left_out: list[str]
+
+
+def read_own_page(extra_source_dir: str | None, extra_sources: Sequence[str]) -> OwnPage | None:
+    """Read ``index.html`` of the extra folder, as Mephisto 1.x does; None: there is none that would load the task."""
+    if not extra_source_dir or not given(extra_source_dir):
+        return None
+    path = Path(extra_source_dir).expanduser() / "index.html"
+    if not path.is_file():
+        return None
+    html = path.read_text(encoding="utf-8-sig", errors="replace")
+    if not _BUNDLE.search(html) or not _WRAPPER.search(html):
+        return None
+    left_out: list[str] = []
+
+    def allowed(match: re.Match[str]) -> str:
+        address = match[1] or match[2]
+        if any(address.startswith(source) for source in extra_sources):
+            return match[0]
+        left_out.append(address)
+        return ""
+
+    html = _FOREIGN.sub(allowed, html)
+    return OwnPage(_WRAPPER.sub(lambda match: match[0] + _OUR_SCRIPTS, html, count=1), left_out)
+
+
+def is_taken(bundle: Mapping[str, Path], has_own_page: bool) -> Callable[[str], bool]:
+    """Return what tells which names of the extra folder the page has itself."""
+    taken = (_OURS | set(bundle)) - ({"index.html"} if has_own_page else set())
+    return taken.__contains__
+
+
+def build(
+    directory: Path, bundle: Mapping[str, Path], preview: str | None, extra: ExtraFiles, page: OwnPage | None = None
+) -> None:
     """Write the page, and copy the bundle, the preview and the extra folder."""
     directory.mkdir(parents=True, exist_ok=True)
     copy_files(extra.files, directory)
     copy_files(bundle, directory, "task_source")
     # Over whatever the build made of its own: this page is the one that knows the crowd.
     shutil.copytree(_PAGE, directory / _FOLDER, dirs_exist_ok=True, ignore=shutil.ignore_patterns("index.html"))
-    shutil.copyfile(_PAGE / "index.html", directory / "index.html")
+    if page is None:
+        shutil.copyfile(_PAGE / "index.html", directory / "index.html")
+    else:
+        (directory / "index.html").write_text(page.html, encoding="utf-8")
     if not (directory / STYLES).exists():
         (directory / STYLES).touch()
     if preview is not None:
@@ -293,6 +299,7 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
 
     BLUEPRINT_TYPE: ClassVar[str] = "static_react_task"
     ALIASES: ClassVar[tuple[str, ...]] = ("static_react",)
+    PAGE_KNOWS_ITS_END: ClassVar[bool] = False
     ArgsClass = StaticReactBlueprintArgs
 
     def assert_task_args(self) -> None:
@@ -308,13 +315,13 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
         check_args(self.args)
         task_data.check_one_source(self.args, self.shared_state.static_task_data)
         bundle = find_bundle(self.args.task_source)
-        if not self.args.allow_eval and needs_eval(bundle[BUNDLE]):
-            raise ConfigError(
-                f"mephisto.blueprint.task_source is {self.args.task_source!r}, which was built for development: it "
-                "runs text as code, and the page's policy forbids that. Build it for production (webpack: --mode "
-                "production), or set mephisto.blueprint.allow_eval=true."
+        check_eval(self.args, bundle[BUNDLE], "task_source")
+        for address in self._page.left_out if self._page else []:
+            remark(
+                f"index.html in mephisto.blueprint.extra_source_dir loads {address!r} from another site, which is left "
+                "out. Where it is needed, put it into the bundle or into that folder; or add its address to "
+                "mephisto.blueprint.extra_sources."
             )
-        check_names(self._extra, lambda name: name in _OURS or name in bundle)
         if not self._is_drawn:
             self._check_files(bundle)
         if doubts := self._extra.find_doubts():
@@ -336,7 +343,7 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
     def build_site(self, directory: Path) -> None:
         """Write the page, and copy the bundle and what is to be beside it."""
         bundle = find_bundle(self.args.task_source)
-        build(directory, bundle, self._preview, self._extra)
+        build(directory, bundle, self._preview, self._extra, self._page)
 
     def get_linked_files(self) -> Mapping[str, Path]:
         """Return the files of the bundle, if they are to be served as they are at that moment."""
@@ -351,7 +358,7 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
 
     def get_content_security_policy(self) -> str:
         """Return a policy as strict as the settings allow."""
-        return make_policy(self.args)
+        return make_policy(self.args, find_bundle(self.args.task_source)[BUNDLE])
 
     def explain_page_error(self, report: JSONObject) -> str | None:
         """Say what to set where the page's policy has stopped the bundle, or a file was not there."""
@@ -365,7 +372,12 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
     def _extra(self) -> ExtraFiles:
         args = self.args
         named = [args.preview_source, args.data_csv, args.data_json, args.data_jsonl, args.tips_location]
-        return list_files(args.extra_source_dir, named)
+        taken = is_taken(find_bundle(args.task_source), self._page is not None)
+        return list_files(args.extra_source_dir, named, is_ours=taken)
+
+    @cached_property
+    def _page(self) -> OwnPage | None:
+        return read_own_page(self.args.extra_source_dir, self.args.extra_sources)
 
     def _check_files(self, bundle: Mapping[str, Path]) -> None:
         """Remark what rows name, for the bundle to show it, and what is not there; and cells that few rows lack."""

@@ -24,6 +24,12 @@ CONFIG_VARIABLE = "MEPHISTO_CONFIG"
 DATA_VARIABLE = "MEPHISTO_DATA_DIR"
 _LOCK_PATIENCE = 10.0
 
+#: As Mephisto 1.x calls them: the section and key of the data directory, and where the file is if nothing else is said.
+CORE_SECTION = "core"
+DATA_STORAGE_KEY = "main_data_directory"
+DEFAULT_CONFIG_FOLDER = str(Path("~/.mephisto").expanduser())
+DEFAULT_CONFIG_FILE = str(Path(DEFAULT_CONFIG_FOLDER) / "config.yml")
+
 
 def get_config_path() -> Path:
     """Return the path of the configuration file, which may not exist yet."""
@@ -54,6 +60,23 @@ def get_config() -> JSONObject:
     if not isinstance(config, dict) or not all(isinstance(section, dict | None) for section in config.values()):
         raise ConfigError(f"{path} must hold sections of keys and values, such as 'core:\\n  key: value'. Mend it.")
     return {str(name): section or {} for name, section in config.items()}
+
+
+def get_raw_config() -> str:
+    """Return the configuration as it is written, without what is blank around it; empty where there is no file.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read.
+    """
+    path = get_config_path()
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The configuration {path} cannot be read: {error}. Mend its permissions.") from error
 
 
 def write_config(config: Mapping[str, Mapping[str, Any]]) -> None:

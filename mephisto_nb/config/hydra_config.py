@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -36,14 +36,16 @@ from mephisto_nb.config.task_run_settings import (
     settings_from_dict,
 )
 from mephisto_nb.config.typed_config import SECTIONS, DatabaseArgs, MephistoConfig, TaskConfig
-from mephisto_nb.errors import ConfigError
-from mephisto_nb.utils.logging import get_logger
+from mephisto_nb.errors import ConfigError, UnknownTypeError
+from mephisto_nb.utils.logging import get_logger, warn_once
 
 __all__ = [
     "DatabaseArgs",
     "MephistoConfig",
+    "RunScriptConfig",
     "TaskConfig",
     "TaskRunSettings",
+    "build_default_task_config",
     "check_config",
     "compose",
     "register_script_config",
@@ -95,10 +97,13 @@ def file_source(path: Path) -> Source:
     return Source(root, {f"/{group}{package}": path.stem})
 
 
-def compose_tree(source: Source, layer: Mapping[str, Any], overrides: Sequence[str]) -> JSONObject:
+def compose_tree(
+    source: Source, layer: Mapping[str, Any], overrides: Sequence[str], replaced: Collection[str] = ()
+) -> JSONObject:
     """Compose the source, `layer` above it and `overrides` above both, into plain data.
 
-    Interpolations stay as they are; keys and types are not checked here.
+    Interpolations stay as they are; keys and types are not checked here. Of the sections in `replaced` the source may
+    name a plugin that is not there: another one takes its place.
 
     Raises
     ------
@@ -116,8 +121,19 @@ def compose_tree(source: Source, layer: Mapping[str, Any], overrides: Sequence[s
             return _compose_once(source, layer, rewritten, types)
         except MissingConfigException as error:
             section, name = _missing_plugin(error)
-            SECTIONS[section].get_class(name)  # raises for a name that nothing answers to
-            types[section].add(name)  # an alias
+            if section not in replaced:
+                _check_known(section, name)
+            types[section].add(name)  # an alias, or one whose place another takes
+
+
+def _check_known(section: str, name: str) -> None:
+    """Raise `UnknownTypeError`, which says how to go on, for a plugin in a file that nothing answers to."""
+    try:
+        SECTIONS[section].get_class(name)
+    except UnknownTypeError as error:
+        ours = SECTIONS[section].default_type
+        way = f" To launch the file with another one, name it: compose(config=..., {section}={ours!r})." if ours else ""
+        raise UnknownTypeError(f"{error}{way}") from error
 
 
 def _compose_once(
@@ -284,7 +300,11 @@ def compose(
     ):
         layer[name] = {} if plugin is None else {f"_{name}_type": plugin}
         layer[name] |= typed_config.literal(values or {}, f"mephisto.{name}")
-    composed = compose_tree(source, {"mephisto": layer}, [overrides] if isinstance(overrides, str) else overrides)
+    overrides = [overrides] if isinstance(overrides, str) else overrides
+    replaced = _replaced(layer, overrides)
+    composed = compose_tree(source, {"mephisto": layer}, overrides, replaced)
+    if source != Source():
+        _leave_out_settings_of_others(composed, source, {name: layer[name] for name in replaced}, overrides)
     if task_dir is not None or "task_dir" not in composed:
         composed["task_dir"] = typed_config.literal(str(home))
     built = typed_config.build(composed, schema)
@@ -293,11 +313,79 @@ def compose(
     return built
 
 
+#: Overrides that choose a plugin, or take the file's choice away, and those that set one of its settings.
+_CHOICE = re.compile(rf"[~+]*/?mephisto[/.]({'|'.join(SECTIONS)})(?:\._\w+_type)?(?:=.*)?", re.DOTALL)
+_SETTING = re.compile(rf"\+*mephisto\.({'|'.join(SECTIONS)})\.(\w+)")
+
+
+def _replaced(layer: Mapping[str, Any], overrides: Sequence[str]) -> set[str]:
+    """Return the sections of which the caller chooses the plugin, whatever a file says."""
+    chosen = {name for name, section in SECTIONS.items() if section.type_key in layer[name]}
+    return chosen | {match[1] for override in overrides if (match := _CHOICE.fullmatch(override.strip()))}
+
+
+def _leave_out_settings_of_others(
+    composed: JSONObject, source: Source, replaced: Mapping[str, Any], overrides: Sequence[str]
+) -> None:
+    """Leave out what a file sets for a plugin that another one has taken the place of, and say so."""
+    given: dict[str, set[str]] = {name: set(values) for name, values in replaced.items()}
+    for match in filter(None, map(_SETTING.match, overrides)):
+        given.setdefault(match[1], set()).add(match[2])
+    for name in replaced:
+        section, tree = SECTIONS[name], composed.get("mephisto")
+        settings = tree.get(name) if isinstance(tree, dict) else None
+        if not isinstance(settings, dict):
+            continue
+        if any(re.fullmatch(rf"~/?mephisto[/.]{name}(=.*)?", override.strip()) for override in overrides):
+            settings.pop(section.type_key, None)  # the file may name it a second time
+        chosen = settings.get(section.type_key)
+        if not isinstance(chosen or section.default_type, str):
+            continue
+        known = typed_config.settings_of(section, str(chosen or section.default_type))
+        strange = [key for key in settings if key not in known | given[name]]
+        if strange and (other := _type_in(source, section)) != chosen:
+            for key in strange:
+                del settings[key]
+            warn_once(
+                _logger,
+                f"The file's settings for the {name} {other!r}, whose place another one takes, are left out: "
+                f"{', '.join(strange)}.",
+            )
+
+
+def _type_in(source: Source, section: typed_config.ConfigSection) -> str | None:
+    """Return the plugin that a source names by itself."""
+    tree = compose_tree(source, {"mephisto": {}}, [], set(SECTIONS)).get("mephisto")
+    settings = tree.get(section.name) if isinstance(tree, dict) else None
+    name = settings.get(section.type_key) if isinstance(settings, dict) else None
+    return name if isinstance(name, str) else None
+
+
 def _tell_missing(config: DictConfig) -> None:
     """Warn somebody who writes a task's settings out of those that are still missing: they may be given later."""
     missing = missing_values(config)
     if missing:
         _logger.warning("The configuration still lacks %s, which a launch will ask for.", ", ".join(missing))
+
+
+def build_default_task_config(conf_name: str) -> type[TaskConfig]:
+    """Return a configuration class that starts from ``hydra_configs/conf/NAME.yaml`` of the task's folder.
+
+    Examples
+    --------
+    >>> register_script_config("my_task", build_default_task_config("example"))
+    """
+    chosen: list[Any] = ["_self_", {"conf": conf_name}]
+
+    @dataclass
+    class DefaultTaskConfig(TaskConfig):
+        defaults: list[Any] = field(default_factory=lambda: list(chosen))
+
+    return DefaultTaskConfig
+
+
+#: Mephisto's older name for it.
+RunScriptConfig = TaskConfig
 
 
 def register_script_config(name: str, module: type[TaskConfig]) -> None:

@@ -171,9 +171,10 @@ class PluginShelf:
     def _unknown(self, name: str) -> UnknownTypeError:
         near = get_close_matches(name, {*self._classes, *self._scan()}, n=1)
         hint = f"Did you mean {near[0]!r}? " if near else ""
+        a = "An" if self.kind[0] in "aeiou" else "A"
         return UnknownTypeError(
             f"There is no {self.kind} {name!r}. {hint}There are: {', '.join(self.names()) or 'none'}. "
-            f"A {self.kind} of your own needs @register_mephisto_abstraction() above its class: run the cell, or "
+            f"{a} {self.kind} of your own needs @register_mephisto_abstraction() above its class: run the cell, or "
             "import the module, that defines it."
         )
 

@@ -114,10 +114,22 @@ def settings_from_dict(stored: Mapping[str, Any]) -> TaskRunSettings:
 
 def _typed(config: DictConfig | Mapping[str, Any]) -> DictConfig:
     """Check a configuration anew: it may have been changed, or come from elsewhere."""
+    config = _whole(config)
     if not isinstance(config, DictConfig):
         return typed_config.build(config)
     tree: Any = OmegaConf.to_container(config, resolve=False)
     return typed_config.build(tree, typed_config.schema_of(config))
+
+
+def _whole(config: DictConfig | Mapping[str, Any]) -> DictConfig | Mapping[str, Any]:
+    """Return the whole of which this is the part ``mephisto``, which scripts for Mephisto 1.x hand over."""
+    if "mephisto" in config or not set(config) & {"blueprint", "task"}:
+        return config
+    parent = config._get_parent() if isinstance(config, DictConfig) else None
+    if isinstance(parent, DictConfig) and "mephisto" in parent and parent._get_node("mephisto") is config:
+        return parent
+    tree: Any = OmegaConf.to_container(config, resolve=False) if isinstance(config, DictConfig) else config
+    return {"mephisto": tree}
 
 
 def _require_values(config: DictConfig) -> None:

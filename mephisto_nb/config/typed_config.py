@@ -244,6 +244,11 @@ def _plugin_settings(section: ConfigSection, given: Mapping[str, Any]) -> DictCo
     return settings
 
 
+def settings_of(section: ConfigSection, name: str) -> set[str]:
+    """Return the keys that a plugin knows. Raises `UnknownTypeError`."""
+    return {section.type_key, *map(str, _plugin_settings(section, {section.type_key: name}))}
+
+
 def _structured(schema: type[Any], what: str) -> DictConfig:
     """Return a configuration of a class's defaults, which is the caller's own."""
     key: Any = schema

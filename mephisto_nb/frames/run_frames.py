@@ -62,7 +62,8 @@ def metadata_frame(rows: Sequence[JSONObject], path_of: Callable[[str], str]) ->
 
 
 def _items(row: JSONObject, path_of: Callable[[str], str]) -> Iterator[JSONObject]:
-    sent = row["data"].get("metadata")
+    # What was imported from Mephisto 1.x once stands without the key, by its kinds.
+    sent = row["data"]["metadata"] if "metadata" in row["data"] else row["data"]
     files = [path_of(file["filename"]) for file in row["data"].get("files") or []]
     owner = {name: row[name] for name in ("task_run_id", "worker_name", "worker_id", "unit_id", "agent_id")}
     for number, (type_, data) in enumerate(_by_type(sent)):
@@ -88,8 +89,14 @@ def _by_type(sent: JSON) -> list[tuple[str, JSON]]:
         return [(sent["type"], sent)]
     return [
         (item["type"] if isinstance(item, dict) and isinstance(item.get("type"), str) else key, item)
-        for key, item in sent.items()
+        for key, items in sent.items()
+        for item in (items if _is_list_of_items(items) else [items])
     ]
+
+
+def _is_list_of_items(value: JSON) -> bool:
+    """Return whether this is a list of things said, as Mephisto 1.x keeps what is of one kind."""
+    return isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value)
 
 
 def _words(value: JSON) -> JSON:

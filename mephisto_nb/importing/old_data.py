@@ -193,12 +193,13 @@ def to_seconds(moment: object) -> float | None:
 #: What an agent's own state is called, the newest way first, and what the rest of its folder is.
 _STATES = ("agent_data.json", "state.json")
 _META = "agent_meta.json"
-_OF_META = ("default", "feedback", "tips", "worker_opinion")
+#: What of the latter says when somebody was at work; all else is what they said beside the answer.
+_TIMES = ("task_start", "task_end")
 
 
 @dataclass(frozen=True, slots=True)
 class OldAnswer:
-    """What one agent has left: inputs, outputs, times (epoch seconds), messages, what came beside, and files.
+    """What one agent has left: inputs, outputs, times (epoch seconds), messages, what came beside by kind, and files.
 
     `has_state` tells whether the file with inputs and outputs could be read.
     """
@@ -305,7 +306,7 @@ def _to_answer(read: JSON, meta: JSONObject, place: Path) -> OldAnswer:
         started_at=_first_time(places, "task_start", "start_time"),
         ended_at=_first_time(places, "task_end", "end_time"),
         messages=messages,
-        metadata={name: meta[name] for name in _OF_META if meta.get(name)},
+        metadata={name: said for name, said in meta.items() if name not in _TIMES and said},
         files=_uploads(place),
     )
 

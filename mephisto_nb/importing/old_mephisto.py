@@ -14,6 +14,7 @@ import yaml
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import NotFoundError
 from mephisto_nb.frames import frames, people_frames
+from mephisto_nb.frames.run_frames import metadata_frame
 from mephisto_nb.importing import old_data as t
 from mephisto_nb.importing.old_data import OldAnswer, OldDatabase, OldFiles, read_answer, to_seconds
 from mephisto_nb.model.states import AgentStatus, UnitStatus
@@ -33,7 +34,8 @@ class OldMephisto:
     """What Mephisto 1.x has collected: read from its SQLite file and JSON files, and never written.
 
     Everything is read anew each time it is asked for, so that 1.x may go on meanwhile. Columns are those of the frames
-    of today's runs, with nothing where 1.x knows nothing. Only `results`, `messages` and `onboardings` read files.
+    of today's runs, with nothing where 1.x knows nothing. Only `results`, `messages`, `metadata` and `onboardings` read
+    files.
 
     Parameters
     ----------
@@ -162,6 +164,22 @@ class OldMephisto:
                     about = {name: row[name] for name in ("task_run_id", "assignment_index", "assignment_id")}
                     rows.append({**about, **said, "at": to_seconds(message.get("timestamp"))})
         return frames.make_frame(rows, frames.MESSAGE_COLUMNS, ("at",))
+
+    def metadata(self, task_run_id: str | None = None) -> pd.DataFrame:
+        """Return one row a tip, feedback, opinion or other thing that a worker sent beside an answer.
+
+        The columns are those of `frames.run_frames.metadata_frame`.
+        """
+        names = self._worker_names()
+        rows = []
+        for agent in self._of("agents", task_run_id):
+            found = self.files.read_agent(agent["task_run_id"], agent["assignment_id"], agent["agent_id"])
+            if found is not None and found.metadata:
+                at = found.ended_at or found.started_at or to_seconds(agent["creation_date"])
+                about = {name: agent[name] for name in ("task_run_id", "agent_id", "unit_id", "worker_id")}
+                about |= {"id": agent["agent_id"], "worker_name": names.get(agent["worker_id"]), "received_at": at}
+                rows.append({**about, "data": {"metadata": found.metadata}})
+        return metadata_frame(rows, str)
 
     def onboardings(self) -> pd.DataFrame:
         """Return one row an attempt to be let in, with what was answered, as 1.x's files have it."""

@@ -328,6 +328,7 @@ class RunTransfer:
         if is_answer and not found.has_state:
             self.report.remark("agents", "who answered, but whose answer could not be read")
         metadata = dict(found.metadata)
+        files: list[JSONObject] = []
         if is_answer:
             files = self._copy(agent_id, found)
             self._changes.append(c.AddSubmission(Submission(agent_id, found.outputs, found.ended_at, files)))
@@ -335,7 +336,8 @@ class RunTransfer:
             self.report.remark("agents", "who left, whose unfinished answer is kept beside (unfinished)")
             metadata["unfinished"] = found.outputs
         if metadata:
-            self._changes.append(c.AddMetadata(agent_id, metadata, at))
+            said = {"metadata": metadata, "files": _attached(metadata, files)}
+            self._changes.append(c.AddMetadata(agent_id, said, at))
         for message in found.messages:
             said_at = to_seconds(message.get("timestamp")) or came_at
             said = {**message, "update_id": message_key(message)}
@@ -424,3 +426,11 @@ class RunTransfer:
         payment = make_bonus(review, self.old.run.task_run_id, at, **about)
         self._changes.append(c.AddPayment(payment))
         return payment.payment_id
+
+
+def _attached(metadata: JSONObject, files: list[JSONObject]) -> list[JSONObject]:
+    """Return those of an agent's files that came with what was said beside the answer."""
+    opinion = metadata.get("worker_opinion")
+    attachments = opinion.get("attachments") if isinstance(opinion, dict) else None
+    names = {one.get("filename") for one in attachments or [] if isinstance(one, dict)}
+    return [file for file in files if str(file["filename"]).partition("/")[2] in names]

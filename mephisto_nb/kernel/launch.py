@@ -132,6 +132,8 @@ class RunPlan:
             can_do_unit=hook.may_do if hook else _can_do_unit(self.shared_state.worker_can_do_unit),
             partners=self.blueprint.get_partner_rules(),
             gates=self.gates,
+            page_knows_its_end=self.blueprint.PAGE_KNOWS_ITS_END,
+            serves_again=self.provider.SERVES_AGAIN,
         )
 
     def build_site(self, directory: Path) -> None:
@@ -171,11 +173,12 @@ def make_plan(settings: TaskRunSettings, shared_state: SharedTaskState) -> RunPl
     gates = open_gates(
         settings.blueprint_args, shared_state, settings.task.task_name, lambda message: warn_once(logger, message)
     )
+    blueprint = get_blueprint_from_type(settings.blueprint_type)(settings.blueprint_args, shared_state)
     return RunPlan(
         settings=settings,
         shared_state=shared_state,
-        requirements=_requirements(settings, shared_state),
-        blueprint=get_blueprint_from_type(settings.blueprint_type)(settings.blueprint_args, shared_state),
+        requirements=_requirements(settings, shared_state, blueprint),
+        blueprint=blueprint,
         provider=get_crowd_provider_from_type(settings.provider_type)(settings.provider_args),
         gates=gates,
     )
@@ -227,8 +230,11 @@ def _check_shared_state(shared_state: object) -> None:
             raise ConfigError(f"SharedTaskState.{name} is {hook!r}, which cannot be called.")
 
 
-def _requirements(settings: TaskRunSettings, shared_state: SharedTaskState) -> tuple[Requirement, ...]:
-    required = [requirement_from_dict(raw) for raw in shared_state.qualifications]
+def _requirements(
+    settings: TaskRunSettings, shared_state: SharedTaskState, blueprint: Blueprint[Any]
+) -> tuple[Requirement, ...]:
+    asked = [*shared_state.qualifications, *blueprint.get_required_qualifications()]
+    required = [requirement_from_dict(raw) for raw in asked]
     blocking = getattr(settings.blueprint_args, "block_qualification", None)
     if blocking:
         required.append(make_requirement(blocking, Comparator.DOES_NOT_EXIST))

@@ -45,6 +45,14 @@ def describe_runs(runs: Iterable[TaskRun]) -> str:
     return ", ".join(f"{run.task_name!r} ({run.task_run_id})" for run in runs)
 
 
+def _refuse_where_required(name: str, what: str, runs: list[Any]) -> None:
+    if runs:
+        raise ConfigError(
+            f"{name!r} cannot be {what} while {describe_runs(runs)} "
+            f"{'asks' if len(runs) == 1 else 'ask'} for it. End the run first, or pass force=True."
+        )
+
+
 class Qualifications:
     """All that is about qualifications; an operator's is ``operator.qualifications``, also when it is called.
 
@@ -110,6 +118,39 @@ class Qualifications:
         """
         return await self._acts.do("describe", name=name, description=description, **log)
 
+    async def rename(self, name: str, new_name: str, *, force: bool = False, **log: str | None) -> ActOutcome:
+        """Call a qualification otherwise.
+
+        One of the new name is made and given to all who hold the old one, which is then deleted. These are
+        acts like any others, in the history and for `undo`, which takes back one at a time.
+
+        Parameters
+        ----------
+        name, new_name
+            What it is called, and what it is to be called.
+        force
+            Even while a run that has not ended asks for it; see `delete`.
+
+        Raises
+        ------
+        ConfigError
+            There is one of the new name already, or a run that has not ended asks for the old one.
+        NotFoundError
+            There is no such qualification.
+        """
+        known = (await in_thread(self.frame)).set_index("qualification_name")
+        if new_name in known.index:
+            raise ConfigError(
+                f"{name!r} cannot be called {new_name!r}: there is one of that name. Choose another name."
+            )
+        if name in known.index:
+            if not force:
+                _refuse_where_required(name, "renamed", await in_thread(self._find_runs_that_require, name))
+            await self.create(new_name, str(known.loc[name, "description"] or ""), **log)
+            if len(holders := await in_thread(self.grants, name)):
+                await self.grant(new_name, holders, holders["value"], **log)
+        return await self.delete(name, force=force, **log)
+
     async def delete(self, name: str, *, force: bool = False, **log: str | None) -> ActOutcome:
         """Take a qualification from all who hold it, and forget it; the history stays.
 
@@ -128,11 +169,8 @@ class Qualifications:
         NotFoundError
             There is no such qualification.
         """
-        if not force and (runs := await in_thread(self._find_runs_that_require, name)):
-            raise ConfigError(
-                f"{name!r} cannot be deleted while {describe_runs(runs)} "
-                f"{'asks' if len(runs) == 1 else 'ask'} for it. End the run first, or pass force=True."
-            )
+        if not force:
+            _refuse_where_required(name, "deleted", await in_thread(self._find_runs_that_require, name))
         return await self._acts.do("delete", name=name, **log)
 
     async def grant(self, name: str, workers: Whom, value: Values = 1, **log: str | None) -> ActOutcome:

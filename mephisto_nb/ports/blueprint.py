@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.model.qualifications import Requirement
 from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
 from mephisto_nb.model.task_run_args import PartnerRules
 from mephisto_nb.ports.progress import Troubles
@@ -58,6 +59,9 @@ class Blueprint(ABC, Generic[Args]):
     has_conversations: ClassVar[bool] = False
     #: Whether an answer is the values of the page's fields, by their names: a reviewer then sees the page filled in.
     ANSWERS_ARE_FIELDS: ClassVar[bool] = False
+    #: Whether its page, opened again once the unit is answered, says so. One that looks at no status would show the
+    #: unit as if it were new: who opens it again gets another unit instead, or hears that the work was sent.
+    PAGE_KNOWS_ITS_END: ClassVar[bool] = True
     #: Seconds after which a worker whose connection is gone has left; None: only time-outs count.
     disconnect_after: ClassVar[float | None] = None
 
@@ -94,6 +98,13 @@ class Blueprint(ABC, Generic[Args]):
         ConfigError
             Naming the key, its value and the mend.
         """
+
+    def get_required_qualifications(self) -> Sequence[Requirement | JSONObject]:
+        """Return what workers must hold for tasks of this kind, beside what the researcher asks for.
+
+        In the form that `SharedTaskState.qualifications` takes. Called before a launch.
+        """
+        return ()
 
     def check_row(self, label: str, row: JSONObject) -> None:
         """Refuse a screening or gold row that the page could not show; called before a launch.

@@ -77,6 +77,10 @@ class CrowdProvider(ABC, Generic[Args]):
     #: Whether a rejection that the crowd was told of can be taken back. (What was paid never can.)
     TAKES_REJECTIONS_BACK: ClassVar[bool] = False
 
+    #: Whether one registration may stand for several units, one after the other. Not where the crowd made it for one
+    #: piece of work, and pays that.
+    SERVES_AGAIN: ClassVar[bool] = False
+
     def __init__(self, args: Args) -> None:
         self.args = args
 

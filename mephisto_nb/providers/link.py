@@ -34,11 +34,14 @@ class LinkProviderArgs:
         believed, whoever types it, and the run's bare address asks for it: one link for people who know each other,
         for rehearsals, and for links that somebody else makes, as those of Mephisto 1.x
         (``/?worker_id=NAME&assignment_id=ID``).
+    ui_base_url
+        Known to Mephisto 1.x, whose provider ``inhouse`` this is, and not needed: `get_worker_url` makes the links.
     """
 
     _provider_type: str = LINK
     requester_name: str = "link_requester"
     signed_links: bool = True
+    ui_base_url: str | None = None
 
 
 class LinkProvider(CrowdProvider[LinkProviderArgs]):
@@ -54,9 +57,10 @@ class LinkProvider(CrowdProvider[LinkProviderArgs]):
     """
 
     PROVIDER_TYPE: ClassVar[str] = LINK
-    ALIASES: ClassVar[tuple[str, ...]] = (LINK_OF_OLD,)
+    ALIASES: ClassVar[tuple[str, ...]] = (LINK_OF_OLD, "inhouse")
     ArgsClass = LinkProviderArgs
     FEE_RATE: ClassVar[float] = 0.0
+    SERVES_AGAIN: ClassVar[bool] = True
 
     def __init__(self, args: LinkProviderArgs) -> None:
         super().__init__(args)

@@ -11,8 +11,8 @@ from mephisto_nb.model.gates import HeldArrival, OnboardingAgent
 from mephisto_nb.model.packets import PacketType
 from mephisto_nb.model.records import Agent, Unit, Worker, WorkerFacts
 from mephisto_nb.model.shared_state import find_rounded, for_browsers
-from mephisto_nb.model.states import AGENT_LEFT, AgentStatus, UnitStatus
-from mephisto_nb.rules.eligibility import Refusal, check_worker, no_units, paused
+from mephisto_nb.model.states import AGENT_ANSWERED, AGENT_LEFT, AgentStatus, UnitStatus
+from mephisto_nb.rules.eligibility import Refusal, check_worker, no_units, paused, sent_already
 from mephisto_nb.rules.gates import verdicts
 from mephisto_nb.rules.gates._base import EntryGate, UnitGate
 from mephisto_nb.rules.gates.state import MOST_HELD, GateJob, GateJobKind, gate_of
@@ -64,9 +64,9 @@ def _arrive(step: Step, arrival: Arrival, supply: Supply) -> Outcome:
     worker = arrival.facts.worker or state.new_workers.get(arrival.worker_name)
     if worker is not None and worker.is_simulated and not arrival.is_simulated:
         worker = _take_for_real(step, worker)
-    agent = _find_again(step, worker, arrival.registration_id) if worker else None
-    if agent is not None:
-        return agent
+    again = _find_again(step, worker, arrival.registration_id) if worker else None
+    if again is not None:
+        return again
     if state.closing is not None:
         return no_units(state, "")
     if worker is not None and worker.worker_id in state.gates.unjudged:
@@ -148,10 +148,16 @@ def _pass(
     return verdicts.no_room(state, gate, is_budget=used_up)
 
 
-def _find_again(step: Step, worker: Worker, registration_id: str) -> Agent | None:
+def _find_again(step: Step, worker: Worker, registration_id: str) -> Agent | Refusal | None:
+    """Return what a page that was there before gets: its agent, or the news that it was answered; None: a new one."""
+    rules = step.state.rules
     agent_id = step.state.by_registration.get((worker.worker_id, registration_id), "")
     agent = step.state.agents.get(agent_id)
-    return None if agent is None or agent.status in AGENT_LEFT else agent
+    if agent is None or agent.status in AGENT_LEFT:
+        return None
+    if rules.page_knows_its_end or agent.status not in AGENT_ANSWERED:
+        return agent
+    return None if rules.serves_again else sent_already()
 
 
 def _pick_unit(step: Step, worker: Worker) -> Unit | None:

@@ -32,6 +32,7 @@ class RefusalCode(StrEnum):
     TROUBLE = "trouble"
     PAUSED = "paused"
     RUN_OVER = "run_over"
+    SENT_ALREADY = "sent_already"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,11 @@ def paused() -> Refusal:
     """Return the refusal for a worker who may work, while nothing is handed out for the time being."""
     text = "The researcher has paused this task: no work is given out until it goes on. Please come back later."
     return Refusal(RefusalCode.PAUSED, text)
+
+
+def sent_already() -> Refusal:
+    """Return the refusal for a page that is opened again, and has been answered."""
+    return Refusal(RefusalCode.SENT_ALREADY, "Your work has been sent already. Thank you! You can close this page.")
 
 
 def no_units(state: RunState, worker_id: str) -> Refusal:

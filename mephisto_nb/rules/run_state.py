@@ -94,6 +94,9 @@ class RunRules:
     #: How several people do an assignment together; None: each works alone.
     partners: PartnerRules | None = None
     gates: GateRules = NO_GATES
+    #: Whether a page that is opened again after its answer says so; if not, whether its registration gets another unit.
+    page_knows_its_end: bool = True
+    serves_again: bool = False
 
     def steered(self, steering: Steering) -> RunRules:
         """Return these rules with the limits that were changed since the launch."""

@@ -14,6 +14,8 @@ from mephisto_nb.rules import seating
 from mephisto_nb.rules.gates.verdicts import look_at
 from mephisto_nb.rules.step import Step, add_unit_again
 
+_SECOND_ANSWER = "Pages have sent a second answer for one unit, which was set aside: the first one counts."
+
 
 def submit(step: Step, submission: Submission) -> None:
     """Keep an answer; a second one of the same agent changes nothing."""
@@ -22,7 +24,9 @@ def submit(step: Step, submission: Submission) -> None:
         step.log("agent", submission.agent_id, None, None, "an answer of nobody in this run was set aside", "router")
         return
     if agent.submitted_at is not None:
-        step.log("agent", agent.agent_id, None, None, "a second answer was set aside", "router")
+        why = "a second answer was set aside"
+        step.log("agent", agent.agent_id, None, None, why, "router", {"answer": submission.data})
+        step.troubles.append(f"{_SECOND_ANSWER} Look for {why!r} in run.events(): it says what they were.")
         return
     late, begun = agent.status not in AGENT_ACTIVE, seating.has_begun(step.state, agent)
     step.add_submission(submission)

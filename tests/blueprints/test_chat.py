@@ -39,7 +39,10 @@ def chat(conversation: Any = talks, bot: Any = None, **args: Any) -> ChatBluepri
 @pytest.mark.parametrize(
     ("args", "told"),
     [
-        ({"world_file": "world.py"}, "ParlAI's worlds are not run"),
+        ({"world_file": "world.py", "conversation": None}, "ParlAI's worlds are not run"),
+        ({"custom_source_dir": "no"}, "is not a folder"),
+        ({"custom_source_dir": "."}, "whose sources are not built here. Build them"),
+        ({"custom_source_bundle": __file__, "extra_sources": ["*;"]}, "extra_sources holds"),
         ({"when_left": "run"}, "when_left is 'run'. It may be: end, continue, bot, requeue"),
         ({"when_waited": "bot"}, "there is none"),
         ({"when_waited": "pay"}, "waiting_pay is 0"),
@@ -105,6 +108,39 @@ def test_the_site_holds_our_page_or_a_bundle(tmp_path: Path) -> None:
     assert 'id="talk-log"' in index
     assert "worker_page/chat.js" in index
     assert "bundle.js" in (tmp_path / "theirs" / "index.html").read_text()
+
+
+def test_a_bundle_may_do_what_its_settings_say(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    bundle = tmp_path / "bundle.js"
+    bundle.write_text('eval("1;\\n//# sourceURL=webpack://app/a.js?");')
+    blueprint = chat(custom_source_bundle=str(bundle), extra_sources=["https://example.org/"])
+    blueprint.assert_task_args()
+    policy = blueprint.get_content_security_policy()
+    assert (
+        "script-src 'self' https://example.org/ 'unsafe-eval'; style-src 'self' https://example.org/ 'unsafe-in"
+        in policy
+    )
+    assert "custom_source_bundle was built for development" in caplog.text
+    strict = chat(custom_source_bundle=str(bundle), allow_eval=False, allow_inline_styles=False)
+    assert "unsafe" not in strict.get_content_security_policy()
+    with pytest.raises(ConfigError, match=r"built for development.*allow_eval is false"):
+        strict.assert_task_args()
+
+
+def test_of_a_folder_beside_a_bundle_no_sources_are_served(tmp_path: Path) -> None:
+    bundle, folder = tmp_path / "bundle.js", tmp_path / "beside"
+    bundle.write_text("1")
+    for name in ("style.css", "main.jsx", "package.json", "node_modules/a.js", ".env"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("")
+    chat(custom_source_bundle=str(bundle), custom_source_dir=str(folder)).build_site(tmp_path / "site")
+    served = {path.name for path in (tmp_path / "site").iterdir()}
+    assert served & {"style.css", "main.jsx", "package.json", "node_modules", ".env"} == {"style.css"}
+
+
+def test_the_world_of_a_conversation_that_is_handed_over_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    chat(world_file="worlds.py").assert_task_args()
+    assert "whose place SharedTaskState.conversation takes" in caplog.text
 
 
 def test_a_seat_is_called_by_its_row_by_its_name_or_by_its_number() -> None:

@@ -79,7 +79,8 @@ def test_a_preset_of_each_kind_is_kept() -> None:
     [
         (composed({"type": "input", "name": "a", "label": "A", "triggers": {"onHover": ["f"]}}),
          r"task_data\.json\.form\.sections\[0\]\.fieldsets\[0\]\.rows\[0\]\.fields\[0\]\.triggers names the event"),
-        (composed({"type": "input", "name": "a", "label": "A", "triggers": {"onBlur": "f"}}), "begins with a fun"),
+        (composed({"type": "input", "name": "a", "label": "A", "triggers": {"onBlur": 7}}), "begins with a fun"),
+        ([{"annotator": {"video": "a.mp4"}}], "VideoAnnotator.*static_react_task.*data_json"),
         (composed({"type": "input", "name": "a", "label": "A", "validators": {"is-prime": [1]}}),
          r"fields\[0\]\.custom_checks names 'is-prime', which is no name of a function"),
         (composed({"type": "input", "name": "a", "label": "A", "colour": "red"}), r"fields\[0\]\.colour is not known"),

@@ -47,6 +47,45 @@ def test_each_set_of_tokens_is_a_row(folder, tmp_path: Path) -> None:
     assert rows_of(task) == [{"animal": "cat", "about": "<b>Cats</b> purr"}, sets[1]]
 
 
+def test_a_token_in_an_insertion_alone_is_one(folder, tmp_path: Path) -> None:
+    (tmp_path / "insertions").mkdir()
+    (tmp_path / "insertions" / "words.html").write_text("<b>About {{company}}</b>", encoding="utf-8")
+    sets = [{"tokens_values": {"company": name}} for name in ("Acme", "Umbrella")]
+    plain = {**NAME, "label": "Name"}
+    path = folder(unit_config=composed(plain, instruction="insertions/words.html"), token_sets_values_config=sets)
+    assert rows_of(form_task(path, task_name="pets")) == [{"company": "Acme"}, {"company": "Umbrella"}]
+
+
+@pytest.mark.parametrize("event", ["onChange", "onBlur", "onFocus", "onClick"])
+def test_a_trigger_may_be_a_name_alone(folder, tmp_path: Path, event: str) -> None:
+    (tmp_path / "insertions").mkdir()
+    (tmp_path / "insertions" / "custom_triggers.js").write_text("export function changed() {}", encoding="utf-8")
+    field = {"type": "input", "name": "a", "label": "A", "triggers": {event: "changed"}}
+    task = form_task(folder(unit_config=composed(field)), task_name="pets")
+    assert task.form.has_triggers
+
+
+STRANGE = {
+    "an unused token": ({}, [{"animal": "cat", "n": 1}], "gives values for 'n', which unit_config.json does not use"),
+    "sets that are unlike": ({}, [{"animal": "cat"}, {"animal": "dog", "n": 1}], "[0] has not the same tokens"),
+    "a key beside the form": ({"forms": 1}, [{"animal": "cat"}], "holds 'forms' beside 'form'"),
+}
+
+
+@pytest.mark.parametrize(("beside", "sets", "told"), STRANGE.values(), ids=STRANGE)
+def test_what_form_composer_refuses_is_remarked(folder, beside: Any, sets: Any, told: str, caplog: Any) -> None:
+    tokens = [{"tokens_values": one} for one in sets]
+    path = folder(unit_config={**composed(NAME), **beside}, token_sets_values_config=tokens)
+    assert len(rows_of(form_task(path, task_name="pets"))) == len(sets)
+    assert told in caplog.text
+
+
+def test_a_field_without_a_type_is_an_input_with_a_remark(folder, caplog: Any) -> None:
+    task = form_task(folder(unit_config=composed({"name": "a", "label": "A"})), task_name="pets")
+    assert task.form.fields()[0].type == "text"
+    assert "fields[0] has no type" in caplog.text
+
+
 def test_separate_tokens_are_combined(folder) -> None:
     tokens = {"animal": ["cat", "dog"], "n": [2, 3]}
     task = form_task(folder(form_config=composed(NAME), separate_token_values_config=tokens), task_name="pets")

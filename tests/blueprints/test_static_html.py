@@ -44,9 +44,11 @@ def test_settings_that_cannot_work_are_refused(args: dict[str, Any], told: str) 
         ("tips_location", "tips.csv"),
     ],
 )
-def test_what_mephisto_does_and_we_do_not_yet_is_refused_by_name(key: str, value: Any) -> None:
-    with pytest.raises(ConfigError, match=rf"mephisto\.blueprint\.{key} is {value!r}, but .*(Remove|Set)"):
-        task(ROWS, **{key: value}).assert_task_args()
+def test_what_mephisto_does_and_we_do_not_is_left_out_with_a_remark(
+    key: str, value: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    task(ROWS, **{key: value}).assert_task_args()
+    assert f"mephisto.blueprint.{key} is {value!r}, which is left out" in caplog.text
 
 
 def test_settings_of_mephisto_that_say_nothing_are_accepted() -> None:
@@ -92,10 +94,37 @@ def test_the_extra_folder_lies_beside_the_page(tmp_path: Path) -> None:
     assert (tmp_path / "site" / "pictures" / "cat.png").read_bytes() == b"png"
 
 
-def test_the_extra_folder_may_not_replace_the_page(tmp_path: Path) -> None:
-    (tmp_path / "index.html").write_text("")
-    with pytest.raises(ConfigError, match=r"holds 'index.html', a name that the worker's page uses itself"):
-        task(ROWS, extra_source_dir=str(tmp_path)).assert_task_args()
+def test_the_extra_folder_never_replaces_the_page(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "extra").mkdir()
+    (tmp_path / "extra" / "index.html").write_text("mine")
+    (tmp_path / "extra" / "task-script-7.js").write_text("mine")
+    blueprint = task(ROWS, extra_source_dir=str(tmp_path / "extra"))
+    blueprint.assert_task_args()
+    blueprint.build_site(tmp_path / "site")
+    assert "holds index.html, task-script-7.js, which the worker's page has itself" in caplog.text
+    assert "mine" not in (tmp_path / "site" / "index.html").read_text()
+    assert not (tmp_path / "site" / "task-script-7.js").exists()
+
+
+def test_names_that_the_page_fills_in_need_no_column() -> None:
+    task(ROWS, html="<p>${text} ${mephisto_agent_id} ${provider_worker_id}</p><input name=a>").assert_task_args()
+
+
+CDN = '<link\n rel="stylesheet" href="https://example.org/b.css"/><p>${text}</p><input name=a>'
+
+
+def test_a_style_sheet_of_another_site_is_left_out_with_a_remark(caplog: pytest.LogCaptureFixture) -> None:
+    blueprint = task(ROWS, html=CDN)
+    blueprint.assert_task_args()
+    assert "example.org" not in blueprint._template.html
+    assert "line 1: the style sheet 'https://example.org/b.css' lies on another site" in caplog.text
+
+
+def test_a_style_sheet_of_a_site_that_is_named_is_loaded() -> None:
+    blueprint = task(ROWS, html=CDN, extra_script_sources=["https://example.org/"])
+    blueprint.assert_task_args()
+    assert "example.org/b.css" in blueprint._template.html
+    assert "style-src 'self' https://example.org/;" in blueprint.get_content_security_policy()
 
 
 def test_the_policy_stays_strict_but_for_the_scripts_that_are_allowed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ def write(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+Log = pytest.LogCaptureFixture
 
 
 def task(source: Path | str, rows: Any = ROWS, task_config: dict[str, Any] | None = None, **args: Any) -> Any:
@@ -179,18 +183,25 @@ def test_the_folder_of_a_package_is_not_published(tmp_path: Path) -> None:
         task(tmp_path)
 
 
-def test_a_build_for_development_is_refused_until_eval_is_allowed(tmp_path: Path) -> None:
-    path = write(tmp_path / "bundle.js", 'eval("__webpack_require__.r(a);\\n//# sourceURL=webpack://app/./src/a.js?");')
-    with pytest.raises(ConfigError, match=r"built for development.*allow_eval=true"):
-        task(path)
-    assert "script-src 'self' 'unsafe-eval';" in task(path, allow_eval=True).get_content_security_policy()
+DEVELOPED = 'eval("__webpack_require__.r(a);\\n//# sourceURL=webpack://app/./src/a.js?");'
+
+
+def test_a_build_for_development_may_run_its_text_with_a_remark(tmp_path: Path, caplog: Log, bundle: Path) -> None:
+    path = write(tmp_path / "bundle.js", DEVELOPED)
+    assert "script-src 'self' 'unsafe-eval';" in task(path).get_content_security_policy()
+    assert "built for development" in caplog.text
+    assert "unsafe-eval" not in task(bundle).get_content_security_policy()
+
+
+def test_a_build_for_development_is_refused_where_eval_is_forbidden(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"built for development.*leave allow_eval out"):
+        task(write(tmp_path / "bundle.js", DEVELOPED), allow_eval=False)
 
 
 SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "no units": ({"units_per_assignment": 0}, "units_per_assignment is 0"),
     "a source that is none": ({"extra_sources": ["'unsafe-inline'"]}, "extra_sources holds"),
     "no folder": ({"extra_source_dir": "nowhere"}, "which is not a folder"),
-    "a page for reviews": ({"task_source_review": "review.js"}, "task_source_review is .review.js."),
     "no rows": ({"rows": []}, "holds no rows"),
     "rows that are none": ({"rows": ["a"]}, "row 1 of static_task_data"),
     "no data": ({"rows": None}, "has no data"),
@@ -204,10 +215,54 @@ def test_settings_that_cannot_work_are_refused(args: dict[str, Any], said: str, 
         task(bundle, **args)
 
 
-def test_an_extra_file_never_takes_the_place_of_the_bundle(bundle: Path, tmp_path: Path) -> None:
-    write(tmp_path / "extra" / "bundle.js", "other")
-    with pytest.raises(ConfigError, match=r"holds 'bundle.js'"):
-        task(bundle, extra_source_dir=str(tmp_path / "extra"))
+def test_an_extra_file_never_takes_the_place_of_the_bundle(bundle: Path, tmp_path: Path, caplog: Log) -> None:
+    for name in ("bundle.js", "wrap_crowd_source.js", "worker_page/client.js"):
+        write(tmp_path / "extra" / name, "other")
+    task(bundle, extra_source_dir=str(tmp_path / "extra")).build_site(tmp_path / "site")
+    assert "holds bundle.js, worker_page, wrap_crowd_source.js" in caplog.text
+    assert files_of(tmp_path / "site") == PAGE
+    assert (tmp_path / "site" / "bundle.js").read_text() == BUNDLE
+
+
+def test_a_page_for_reviews_is_left_out_with_a_remark(bundle: Path, caplog: Log) -> None:
+    task(bundle, task_source_review="bundle.review.js")
+    assert "task_source_review is 'bundle.review.js', which is left out" in caplog.text
+
+
+OWN_PAGE = """<!DOCTYPE html><html><head><title>Rate it</title>
+<link
+  rel="stylesheet"
+  href="https://example.org/bulma.min.css"
+/>
+<script src="wrap_crowd_source.js"></script></head>
+<body><div id="app"></div><script src="https://example.org/x.js"></script>
+<script src="bundle.js"></script></body></html>"""
+
+
+def test_a_page_of_ones_own_is_served_with_our_scripts_in_it(bundle: Path, tmp_path: Path, caplog: Log) -> None:
+    write(tmp_path / "extra" / "index.html", OWN_PAGE)
+    task(bundle, extra_source_dir=str(tmp_path / "extra")).build_site(tmp_path / "site")
+    page = (tmp_path / "site" / "index.html").read_text()
+    assert "<title>Rate it</title>" in page
+    assert re.findall(r'src="(.*?)"', page) == [
+        "wrap_crowd_source.js", "worker_page/beside_bundle.js", "worker_page/client.js", "bundle.js"
+    ]  # fmt: skip
+    assert "example.org" not in page
+    assert "https://example.org/bulma.min.css" in caplog.text
+
+
+def test_a_page_of_ones_own_keeps_addresses_that_are_named(bundle: Path, tmp_path: Path) -> None:
+    write(tmp_path / "extra" / "index.html", OWN_PAGE)
+    args = {"extra_source_dir": str(tmp_path / "extra"), "extra_sources": ["https://example.org/"]}
+    task(bundle, **args).build_site(tmp_path / "site")
+    assert (tmp_path / "site" / "index.html").read_text().count("https://example.org/") == 2
+
+
+def test_a_page_that_would_not_load_the_task_is_not_served(bundle: Path, tmp_path: Path, caplog: Log) -> None:
+    write(tmp_path / "extra" / "index.html", "<h1>About this folder</h1>")
+    task(bundle, extra_source_dir=str(tmp_path / "extra")).build_site(tmp_path / "site")
+    assert '<div id="app">' in (tmp_path / "site" / "index.html").read_text()
+    assert "holds index.html" in caplog.text
 
 
 # What the page may do

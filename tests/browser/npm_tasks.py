@@ -33,11 +33,18 @@ def built(name: str) -> str:
 
 @asynccontextmanager
 async def launched(
-    data_dir: Path, blueprint: str, source: str, rows: list[dict[str, Any]], *, args: Any = None, **shared: Any
+    data_dir: Path,
+    blueprint: str,
+    source: str,
+    rows: list[dict[str, Any]],
+    *,
+    args: Any = None,
+    signed_links: bool = False,
+    **shared: Any,
 ) -> AsyncIterator[TaskRun]:
-    """Launch a task whose links are not signed, and end it."""
+    """Launch a task, whose links are not signed unless asked for, and end it."""
     blueprint_args = {"task_source": source, **(args or {})}
-    config = compose(blueprint, blueprint_args=blueprint_args, provider_args={"signed_links": False}, task=TASK)
+    config = compose(blueprint, blueprint_args=blueprint_args, provider_args={"signed_links": signed_links}, task=TASK)
     async with Operator(data_dir=data_dir) as operator:
         yield await operator.launch_task_run(config, SharedTaskState(static_task_data=rows, **shared))
         await operator.force_shutdown()

@@ -56,6 +56,23 @@ async def test_two_people_talk_over_a_reload_each_and_a_lost_connection(chromium
         await operator.force_shutdown()
 
 
+async def test_whoever_talks_freely_may_always_write(chromium: Browser, tmp_path: Path) -> None:
+    config = chat_config({"custom_source_bundle": built("chat.js"), "units_per_assignment": 1, "num_turns": 3})
+    async with Operator(data_dir=tmp_path) as operator:
+        state = SharedTaskState(static_task_data=[{"topic": "walks"}], bot=lambda chat: f"So {chat[-1]['content']}?")
+        run = await operator.launch_task_run(config, state)
+        page = await (await chromium.new_context()).new_page()
+        await page.goto(f"{run.url}/?worker_id=ann&assignment_id=a1")
+        said: list[str] = []
+        for text in ("one", "two", "three"):
+            await write(page, text)
+            said += [text, f"So {text}?"]
+            await sees(page, *said)
+        await page.locator("button", has_text="Done").click()
+        await run.completed()
+        await operator.force_shutdown()
+
+
 async def _talk(ann: Page, bob: Page, cable: Cable) -> list[str]:
     said: list[str] = []
     for turn in range(TURNS):

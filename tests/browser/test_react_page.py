@@ -200,3 +200,27 @@ async def test_a_linked_bundle_is_the_newest_and_visitors_see_the_preview(
         await page.reload()
         await expect(status(page)).to_have_text("Hello anew after 0")
         await expect(page).to_have_title("Moods")
+
+
+async def test_a_link_opened_again_after_the_answer_is_the_next_unit(tmp_path: Path, bundle: Path, page: Page) -> None:
+    rows = [{"text": f"unit {number}"} for number in range(3)]
+    async with launched(tmp_path / "data", "static_react_task", str(bundle), rows, signed_links=True) as run:
+        for row in rows[:2]:
+            await page.goto("about:blank")
+            await page.goto(run.get_worker_url("ann"))
+            await expect(status(page)).to_have_text(f"{row['text']} after 0")
+            await send(page)
+        await page.get_by_role("button", name="Next task").click()
+        await expect(status(page)).to_have_text("unit 2 after 0")
+        await send(page)
+        await run.completed()
+        assert len(run.results()) == 3
+
+
+async def test_a_page_goes_on_beside_the_thanks(run: TaskRun, page: Page) -> None:
+    await begin(page, run.url)
+    await send(page)
+    await page.evaluate("window.size = 12")
+    await page.locator("#send").click()  # nothing covers it
+    await page.get_by_role("button", name="Close this message").click()
+    await expect(page.get_by_role("heading", name="Thank you")).to_be_hidden()

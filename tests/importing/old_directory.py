@@ -169,7 +169,8 @@ class OldRun:
 
     def answer(self, assignment: int, agent: int, inputs: Any, outputs: Any, name: str = "agent_data.json") -> None:
         self.home.write(self.id, f"{assignment}/{agent}/{name}", {"inputs": inputs, "outputs": outputs})
-        meta = {"task_start": 1714564800.5, "task_end": 1714564860.5, "tips": [], "feedback": [{"text": "díky"}]}
+        meta = {"task_start": 1714564800.5, "task_end": 1714564860.5, "tips": [], "feedback": [{"text": "díky"}],
+                "default": {"type": "tips", "header": "rada", "text": "pomalu"}}  # fmt: skip
         self.home.write(self.id, f"{assignment}/{agent}/agent_meta.json", meta)
 
 

@@ -98,6 +98,16 @@ async def test_results_are_those_that_1x_had(operator: Operator, old: OldDirecto
     assert str(old.root) not in file
 
 
+async def test_what_was_said_beside_answers_comes_along(operator: Operator, old: OldDirectory) -> None:
+    await operator.import_mephisto(old.root)
+    said = run_of(operator, "funkce").metadata()
+    wanted = [["feedback", "feedback", "díky"], ["tips", "tips", "pomalu"]]
+    assert said[["kind", "type", "text"]].to_numpy().tolist() == wanted
+    assert len(run_of(operator, "funkce").metadata.feedback()) == 1
+    before = OldMephisto(old.root).metadata()
+    assert before["text"].value_counts().to_dict() == {"díky": len(before) // 2, "pomalu": len(before) // 2}
+
+
 async def test_people_and_what_they_hold_come_along(operator: Operator, old: OldDirectory) -> None:
     await operator.import_mephisto(old.root)
     facts = operator._runs.database.people.get_worker_facts("", "link", ["Žofie ✓_sandbox", "bob_sandbox"])

@@ -72,6 +72,13 @@ def test_file_and_folders_are_for_their_owner_alone(home: Path) -> None:
     assert rights(home / ".mephisto") == rights(home / ".mephisto" / "data") == 0o700
 
 
+def test_the_file_is_read_as_text_by_the_names_of_mephisto_1() -> None:
+    assert config_handler.get_raw_config() == ""
+    add_config_arg(config_handler.CORE_SECTION, config_handler.DATA_STORAGE_KEY, "/data")
+    assert config_handler.get_raw_config() == "core:\n  main_data_directory: /data"
+    assert config_handler.DEFAULT_CONFIG_FILE.endswith("config.yml")
+
+
 def test_initialising_keeps_what_is_there() -> None:
     init_config()
     add_config_arg("core", "key", 1)

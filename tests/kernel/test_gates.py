@@ -149,7 +149,11 @@ async def introduce(worker: SimulatedWorker, answer: Any) -> dict[str, Any]:
 
 
 async def test_the_introduction_is_judged_in_python_and_holds_in_other_runs(operator: Operator) -> None:
-    shared = {"onboarding_data": {"question": "?"}, "validate_onboarding": lambda data: data["ok"]}
+    def validate(data: Any) -> bool:
+        # As functions for Mephisto 1.x ask, and as ours do.
+        return bool(data["outputs"]["ok"] and data["inputs"]["question"] == "?" and data["ok"])
+
+    shared = {"onboarding_data": {"question": "?"}, "validate_onboarding": validate}
     first = await launch(operator, rows(3), blueprint=TRAINED, shared=shared)
     second = await launch(operator, rows(3), blueprint=TRAINED, shared=shared, task_name="another")
     async with crowd_of(first.url) as worker, crowd_of(second.url) as again:

@@ -9,12 +9,19 @@ from typing import Any
 
 import hydra
 import pytest
+import yaml
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.version import getbase
 from omegaconf import OmegaConf
 
-from mephisto_nb.config.hydra_config import TaskConfig, compose, register_script_config, resolve_config
+from mephisto_nb.config.hydra_config import (
+    TaskConfig,
+    build_default_task_config,
+    compose,
+    register_script_config,
+    resolve_config,
+)
 from mephisto_nb.errors import ConfigError, MissingValueError, UnknownKeyError, UnknownTypeError
 
 pytestmark = pytest.mark.usefixtures("plugins")
@@ -230,6 +237,66 @@ def test_an_unknown_plugin_in_a_file_is_refused(task_dir: Path) -> None:
     path.write_text(path.read_text().replace("provider: mock", "provider: mturk"))
     with pytest.raises(UnknownTypeError, match=r"no provider 'mturk'.*There are: link"):
         compose(config=path)
+
+
+ELSEWHERE = {
+    "by name": {"provider": "mock", "architect": "local"},
+    "by a group": {"overrides": ["mephisto/provider=mock", "mephisto/architect=local"]},
+    "by a type": {"overrides": ["mephisto.provider._provider_type=link", "mephisto.architect._architect_type=local"]},
+    "by taking it away": {"overrides": ["~mephisto/provider", "~mephisto/architect"]},
+}
+
+
+@pytest.fixture
+def elsewhere(task_dir: Path) -> Path:
+    """A task for a crowd and a host that are not here, with settings of theirs."""
+    path = task_dir / "hydra_configs" / "conf" / "example.yaml"
+    text = path.read_text().replace("provider: mock", "provider: prolific")
+    text = text.replace("architect: local", "architect: ec2")
+    text = text.replace("    server_type: node\n", "    _architect_type: ec2\n    profile_name: iam\n")
+    path.write_text(text.replace("mephisto:\n", "mephisto:\n  provider: {prolific_workspace_name: W}\n", 1))
+    return path
+
+
+@pytest.mark.parametrize("choice", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_another_crowd_takes_the_place_of_one_that_is_not_here(elsewhere: Path, choice: Any) -> None:
+    config = compose(config=elsewhere, **choice)
+    assert (config.mephisto.provider._provider_type, config.mephisto.architect.port) == ("link", "3001")
+    assert config.mephisto.blueprint.units_per_assignment == 2
+
+
+def test_settings_of_the_crowd_that_is_not_here_are_left_out(elsewhere: Path, caplog: Any) -> None:
+    tree = yaml.safe_load(elsewhere.read_text().replace("workspace_name", "project_name"))
+    compose(config=tree, provider="link", architect="local")
+    assert "provider 'prolific', whose place another one takes, are left out: prolific_project_name" in caplog.text
+
+
+def test_a_crowd_that_is_not_here_says_how_to_go_on(elsewhere: Path) -> None:
+    with pytest.raises(UnknownTypeError, match=r"no provider 'prolific'.*compose\(config=\.\.\., provider='link'\)"):
+        compose(config=elsewhere, architect="local")
+
+
+def test_a_slip_in_the_settings_of_ones_own_crowd_is_still_refused(task_dir: Path, elsewhere: Path) -> None:
+    with pytest.raises(UnknownKeyError, match="signed_link"):
+        compose(config=elsewhere, **ELSEWHERE["by name"], provider_args={"signed_link": False})
+    path = task_dir / "hydra_configs" / "conf" / "cheap.yaml"
+    path.write_text(MEPHISTO_1_TASK.lstrip().replace("mephisto:\n", "mephisto:\n  provider: {signed_link: no}\n", 1))
+    with pytest.raises(UnknownKeyError, match="signed_link"):
+        compose(config=path, provider="mock")
+
+
+def test_the_part_that_scripts_for_mephisto_1_hand_over_is_understood(task_dir: Path) -> None:
+    config = compose(config=task_dir / "hydra_configs" / "conf" / "example.yaml")
+    whole, part = resolve_config(config), resolve_config(config.mephisto)
+    assert (whole.task, whole.blueprint_args) == (part.task, part.blueprint_args)
+    alone = resolve_config({"blueprint": {"_blueprint_type": "page"}, "task": dict(config.mephisto.task)})
+    assert alone.task.task_name == "html-static-task-example"
+
+
+def test_a_default_task_configuration_is_one_of_a_file(task_dir: Path) -> None:
+    register_script_config("default_of_a_file", build_default_task_config("cheap"))
+    config = compose(config="default_of_a_file", task_dir=task_dir)
+    assert (config.mephisto.task.task_reward, config.mephisto.blueprint.units_per_assignment) == (0.1, 2)
 
 
 def test_a_configuration_without_a_blueprint_is_refused() -> None:

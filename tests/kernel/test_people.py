@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from mephisto_nb.blueprints.mock import MockBlueprint
 from mephisto_nb.errors import ConfigError, ConflictError, NotFoundError
 from mephisto_nb.frames import people_frames
 from mephisto_nb.model.qualifications import Comparator, make_requirement
@@ -372,6 +373,34 @@ async def test_of_two_kernels_that_grant_at_once_no_act_is_lost(
     assert of_both["value_before"].tolist()[1:] == of_both["value"].tolist()[:-1]
     assert len(operator.qualifications.history("own one")) == len(operator.qualifications.history("own two")) == 21
     assert json.dumps(sorted(operator.qualifications.frame()["holders"].tolist())) == "[1, 1, 41]"
+
+
+async def test_a_qualification_is_renamed_with_all_who_hold_it(operator: Operator) -> None:
+    qualifications = operator.qualifications
+    await qualifications.create("fluent", "speaks it well")
+    await qualifications.grant("fluent", ["ann", "bob"], [1, 3])
+    await qualifications.rename("fluent", "fluent in French")
+    held = qualifications.grants().sort_values("worker_name")
+    assert held[["worker_name", "value"]].to_numpy().tolist() == [["ann", 1], ["bob", 3]]
+    assert set(held["qualification_name"]) == {"fluent in French"}
+    assert list(qualifications.frame()["description"]) == ["speaks it well"]
+    with pytest.raises(ConfigError, match="there is one of that name"):
+        await qualifications.rename("other", "fluent in French")
+    with pytest.raises(NotFoundError):
+        await qualifications.rename("fluent", "another")
+
+
+async def test_a_kind_of_task_may_require_qualifications_itself(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = [{"qualification_name": "fluent", "comparator": "Exists"}]
+    monkeypatch.setattr(MockBlueprint, "get_required_qualifications", lambda self: wanted)
+    run = await launch(operator, rows(1))
+    async with crowd_of(run) as worker:
+        assert (await worker("ann").register())["failure_code"] == "not_qualified"
+        await operator.qualifications.grant("fluent", "ann")
+        await take(worker("ann"))
+    await run.force_shutdown()
 
 
 @pytest.mark.parametrize(

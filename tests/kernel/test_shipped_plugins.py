@@ -91,3 +91,10 @@ def test_the_crowd_of_links_answers_to_its_old_name() -> None:
         assert compose("mock", **choice).mephisto.provider._provider_type == "link"
     assert registry.get_crowd_provider_from_type("mock") is registry.get_crowd_provider_from_type("link")
     assert "mock" not in registry.get_valid_provider_types()
+
+
+@pytest.mark.parametrize(("section", "name", "ours"), [("provider", "inhouse", "link"), ("architect", "mock", "local")])
+def test_kinds_of_mephisto_1_are_ours_by_another_name(section: str, name: str, ours: str) -> None:
+    known = {"provider": {"ui_base_url": "http://localhost:3001"}, "architect": {"should_run_server": True}}
+    config = compose("mock", **{section: name, f"{section}_args": known[section]})
+    assert config.mephisto[section][f"_{section}_type"] == ours

@@ -44,13 +44,29 @@ async def test_a_submission_survives_the_death_of_the_router(start_router, sessi
 
 
 async def test_an_agent_submits_once(browser, operator, agent):
-    answers = await asyncio.gather(*(browser.submit(agent, attempt=attempt) for attempt in range(5)))
+    answers = await asyncio.gather(*(browser.submit(agent, attempt=1) for _ in range(5)))
     assert [status for status, _ in answers] == [200] * 5
     assert sum("duplicate" in answer for _, answer in answers) == 4
     other = await operator.give_agent()
     await browser.submit(other)
     received = [(await operator.message("submit_unit"))[1]["subject_id"] for _ in range(2)]
     assert received == [agent, other]
+
+
+async def test_the_same_answer_again_is_no_news_and_another_one_is(browser, operator, agent):
+    for text in ("a", "a", "b", "b", "a", "c"):
+        assert (await browser.submit(agent, text=text))[0] == 200
+    said = [(await operator.message("submit_unit"))[1]["data"]["final_data"] for _ in range(3)]
+    assert said == [{"text": "a"}, '[{"text":"b"},[]]', '[{"text":"c"},[]]']
+
+
+async def test_a_page_that_never_stops_sending_is_told_of_ten_times(browser, operator, agent):
+    for number in range(20):
+        await browser.submit(agent, number=number)
+    other = await operator.give_agent()
+    await browser.submit(other)
+    subjects = [(await operator.message("submit_unit"))[1]["subject_id"] for _ in range(12)]
+    assert subjects == [agent] * 11 + [other]
 
 
 async def test_who_was_left_by_a_partner_may_still_submit(browser, operator):

@@ -45,10 +45,20 @@ async def test_a_field_of_another_type_is_refused(browser, path, wrong):
 
 
 @pytest.mark.parametrize("wrong", [None, 7, "text", [1]])
-async def test_data_that_is_no_object_is_refused(browser, agent, wrong):
-    for path in ("/submit_task", "/submit_metadata"):
-        body = {"USED_AGENT_ID": agent, "final_data": wrong, "metadata": wrong}
-        assert (await browser.post(path, body))[0] == 400
+async def test_metadata_that_are_no_object_are_refused(browser, agent, wrong):
+    assert (await browser.post("/submit_metadata", {"USED_AGENT_ID": agent, "metadata": wrong}))[0] == 400
+
+
+@pytest.mark.parametrize("answer", [7, "text", [1], [{"start": 0.5}], False])
+async def test_an_answer_of_any_shape_is_taken(browser, operator, agent, answer):
+    assert (await browser.post("/submit_task", {"USED_AGENT_ID": agent, "final_data": answer}))[0] == 200
+    assert (await operator.message("submit_unit"))[1]["data"]["final_data"] == answer
+
+
+@pytest.mark.parametrize("fields", [{}, {"final_data": None}])
+async def test_an_answer_of_nothing_is_an_empty_one(browser, operator, agent, fields):
+    assert (await browser.post("/submit_task", {"USED_AGENT_ID": agent, **fields}))[0] == 200
+    assert (await operator.message("submit_unit"))[1]["data"]["final_data"] == {}
 
 
 async def test_a_number_beyond_json_is_refused(browser, agent):

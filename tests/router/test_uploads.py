@@ -74,6 +74,17 @@ async def test_a_file_input_that_nobody_used_is_no_file(browser, operator, agent
     assert (await operator.message("submit_unit"))[1]["data"] == {"final_data": {"x": 1}, "files": []}
 
 
+@pytest.mark.parametrize("beside", ["[object Object]", "", "{}", '{"x": 2}', "undefined"])
+async def test_the_text_of_an_answer_counts_beside_its_object(browser, operator, agent, beside):
+    # mephisto-core appends the answer itself to its form, which browsers write as "[object Object]".
+    fields = form(agent, data='{"name": "Ann"}')
+    fields.add_field("final_data", beside)
+    assert (await browser.post("/submit_task", data=fields))[0] == 200
+    data = (await operator.message("submit_unit"))[1]["data"]
+    assert data["final_data"] == {"name": "Ann"}
+    assert [file["fieldname"] for file in data["files"]] == ["photo"]
+
+
 async def test_metadata_may_come_with_files(browser, operator, agent):
     fields = form(agent)
     fields.add_field("metadata", '{"opinion": 5}')

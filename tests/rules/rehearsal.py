@@ -52,9 +52,9 @@ class Rehearsal:
         assert isinstance(agent, Agent), agent
         return agent
 
-    def refuse(self, name: str, facts: WorkerFacts | None = None) -> Refusal:
+    def refuse(self, name: str, facts: WorkerFacts | None = None, registration: str | None = None) -> Refusal:
         """Let a worker ask for a unit in vain."""
-        refusal = self.ask(name, facts=facts)
+        refusal = self.ask(name, registration, facts)
         assert isinstance(refusal, Refusal), refusal
         return refusal
 

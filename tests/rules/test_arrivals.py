@@ -49,6 +49,31 @@ def test_two_pages_of_a_newcomer_add_one_worker() -> None:
     assert agents[0].worker_id == agents[1].worker_id
 
 
+def test_a_page_opened_again_after_its_answer_finds_that() -> None:
+    run = Rehearsal(1, 1)
+    agent = run.take("ann", "r")
+    run.submit(agent)
+    assert run.take("ann", "r") is agent
+
+
+def test_a_page_that_cannot_know_gets_another_unit_instead() -> None:
+    run = Rehearsal(1, 1, page_knows_its_end=False, serves_again=True)
+    taken = []
+    for _ in range(2):
+        taken.append(run.take("ann", "r"))
+        assert run.take("ann", "r") is taken[-1]  # until it is answered
+        run.submit(taken[-1])
+    assert [agent.unit_id for agent in taken] == [unit.unit_id for unit in run.units]
+    assert run.refuse("ann", registration="r").code is RefusalCode.NO_AVAILABLE_UNITS
+
+
+def test_where_a_registration_is_one_piece_of_work_it_stays_sent() -> None:
+    run = Rehearsal(1, 1, page_knows_its_end=False)
+    run.submit(run.take("ann", "r"))
+    assert run.refuse("ann", registration="r").code is RefusalCode.SENT_ALREADY
+    assert run.take("ann", "another").unit_id == run.units[1].unit_id
+
+
 def test_units_are_given_out_in_the_order_of_the_data() -> None:
     run = Rehearsal(1, 2, 1)
     taken = [run.take(name).unit_id for name in ("ann", "ben", "eve", "zoe")]

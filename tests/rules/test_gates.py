@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mephisto_nb.display.actions._base import at_work
 from mephisto_nb.model.gates import ONBOARDING_PREFIX, HeldArrival, OnboardingAgent, StoredGates
 from mephisto_nb.model.records import Agent, RunSnapshot, TaskRun
 from mephisto_nb.model.states import AgentStatus, Gate, PaymentKind, UnitStatus
@@ -128,6 +129,14 @@ def test_a_newcomer_does_one_screening_unit_first_and_never_another() -> None:
     run.do(second := run.come("ann"))
     assert [run.index_of(agent) for agent in (first, second, run.come("ann"))] == [-1, 0, 0]
     assert run.worker("ann") == {"able": 1}
+
+
+def test_who_does_a_screening_unit_is_at_work() -> None:
+    run = Gated(1, 1, **SCREENED)
+    agent = run.come("ann")
+    assert at_work(run.state) == "1 worker at work goes on, and may submit."
+    run.leave(agent)
+    assert at_work(run.state) == "Nobody is at work."
 
 
 def test_who_fails_screening_gets_nothing_more() -> None:

@@ -43,7 +43,9 @@ def test_a_second_answer_is_set_aside_and_noted() -> None:
     run.submit(agent, 1)
     step = run.submit(agent, 2)
     assert step.changes.changes == []
-    assert [event.why for event in step.changes.events] == ["a second answer was set aside"]
+    [event] = step.changes.events
+    assert (event.why, event.detail) == ("a second answer was set aside", {"answer": 2})
+    assert "second answer" in step.troubles[0]
 
 
 def test_an_answer_of_nobody_is_set_aside_and_noted() -> None:

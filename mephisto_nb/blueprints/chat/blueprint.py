@@ -20,6 +20,7 @@ from mephisto_nb.blueprints.chat.runner import (
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, task_data
 from mephisto_nb.blueprints.static_html.args import given
 from mephisto_nb.blueprints.static_html.blueprint import PAGE_FOLDER
+from mephisto_nb.blueprints.static_html.bundles import make_policy
 from mephisto_nb.blueprints.static_html.extra_files import copy_files, list_files
 from mephisto_nb.blueprints.static_html.task_data import read_text
 from mephisto_nb.blueprints.static_html.template import Template, columns_of, read_template
@@ -67,6 +68,7 @@ class ChatBlueprint(StaticHTMLBlueprint):
             shared_state = dataclasses.replace(shared_state, static_task_data=[{}] * (args.num_conversations or 1))
         super().__init__(args, shared_state)
         self.disconnect_after = args.absence  # type: ignore[misc]  # each run has its own
+        self.PAGE_KNOWS_ITS_END = not given(args.custom_source_bundle)  # type: ignore[misc]
 
     def assert_task_args(self) -> None:
         """Refuse settings, templates, rows and code that cannot work.
@@ -108,6 +110,13 @@ class ChatBlueprint(StaticHTMLBlueprint):
         }
         title = {"chat_title": self.args.chat_title} if given(self.args.chat_title) else {}
         return {**super().get_frontend_args(), **chat, **title}
+
+    def get_content_security_policy(self) -> str:
+        """Return the policy of our page, or one for the researcher's bundle, as strict as the settings allow."""
+        bundle = self.args.custom_source_bundle
+        if not bundle or not given(bundle):
+            return super().get_content_security_policy()
+        return make_policy(self.args, Path(bundle).expanduser())
 
     def get_init_data(self, shared: JSONObject, unit_data: JSONObject) -> JSON:
         """Return the row, as a page is handed it; bundles of ``bootstrap-chat`` look for it in ``task_data``."""

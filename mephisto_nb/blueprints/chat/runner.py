@@ -15,7 +15,8 @@ from typing import Any, TypeAlias
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprintArgs
-from mephisto_nb.blueprints.static_html.args import given
+from mephisto_nb.blueprints.static_html.args import check_sources, given, remark
+from mephisto_nb.blueprints.static_html.bundles import check_eval
 from mephisto_nb.errors import ConfigError, PartnerLeftError
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.model.task_run_args import PartnerRules, WhenLeft, WhenWaited
@@ -67,7 +68,10 @@ class ChatBlueprintArgs(StaticHTMLBlueprintArgs):
     custom_source_bundle
         A page of your own instead of ours: a bundle of the npm package ``bootstrap-chat``, as in Mephisto 1.x.
     custom_source_dir
-        A folder that is copied beside that bundle.
+        A folder that is copied beside that bundle. (Mephisto 1.x builds what lies there; here it is built beforehand.)
+    allow_eval, allow_inline_styles, extra_sources
+        What that bundle may do, as in a static_react_task: run text as code (None: if it was built for development),
+        add styles, and load from other sites.
     num_conversations
         How many conversations there are, where no data is given.
     context_csv, context_jsonl
@@ -77,7 +81,7 @@ class ChatBlueprintArgs(StaticHTMLBlueprintArgs):
     chat_title
         What stands above the conversation. None: the task's title.
     world_file
-        Known to Mephisto 1.x and refused when set: ParlAI's worlds become an ``async def`` here.
+        Known to Mephisto 1.x: ParlAI's worlds become an ``async def`` here. Refused where none is handed over.
     code
         The name of the task's code, which is noted by itself.
     """
@@ -98,6 +102,9 @@ class ChatBlueprintArgs(StaticHTMLBlueprintArgs):
     absence: float = 120.0
     custom_source_bundle: str | None = None
     custom_source_dir: str | None = None
+    allow_eval: bool | None = None
+    allow_inline_styles: bool = True
+    extra_sources: list[str] = field(default_factory=list)
     num_conversations: int | None = None
     context_csv: str | None = None
     context_jsonl: str | None = None
@@ -111,7 +118,7 @@ _WORLD = (
     "mephisto.blueprint.world_file is {0!r}, but ParlAI's worlds are not run here. Turn the world into a function, and "
     "hand it over as SharedTaskState(conversation=...): `async def talk(data, agents)`, where `agent.act()` becomes "
     "`await agent.get_live_update()`, `agent.observe(act)` becomes `await agent.observe(act)`, `parley` is a turn "
-    "of its loop, and its end is `episode_done`. Remove the key."
+    "of its loop, and its end is `episode_done`."
 )
 
 
@@ -141,8 +148,10 @@ def partner_rules(args: ChatBlueprintArgs) -> PartnerRules:
 
 def check_chat_args(args: ChatBlueprintArgs, shared_state: SharedTaskState) -> None:
     """Raise `ConfigError` for settings of a conversation that cannot work."""
-    if given(args.world_file):
+    if given(args.world_file) and shared_state.conversation is None:
         raise ConfigError(_WORLD.format(args.world_file))
+    if given(args.world_file):
+        remark(f"mephisto.blueprint.world_file is {args.world_file!r}, whose place SharedTaskState.conversation takes.")
     _check_gates(args, shared_state)
     if given(args.instruction_html) and given(args.instruction_source):
         raise ConfigError("mephisto.blueprint.instruction_html and instruction_source are both set. Remove one.")
@@ -160,11 +169,31 @@ def check_chat_args(args: ChatBlueprintArgs, shared_state: SharedTaskState) -> N
             f"SharedTaskState.bot is {shared_state.bot!r}, which cannot be called. Give mnb.Bot(reply), or a function."
         )
     _check_numbers(args)
-    if given(args.custom_source_bundle) and not Path(args.custom_source_bundle or "").expanduser().is_file():
+    _check_bundle(args)
+
+
+def _check_bundle(args: ChatBlueprintArgs) -> None:
+    folder = Path(args.custom_source_dir or "").expanduser() if given(args.custom_source_dir) else None
+    if folder is not None and not folder.is_dir():
+        raise ConfigError(
+            f"mephisto.blueprint.custom_source_dir is {args.custom_source_dir!r}, which is not a folder (looked for "
+            f"{folder.absolute()}). Correct the path."
+        )
+    if not given(args.custom_source_bundle):
+        if folder is not None:
+            raise ConfigError(
+                f"mephisto.blueprint.custom_source_dir is {args.custom_source_dir!r}, whose sources are not built "
+                "here. Build them with the package bootstrap-chat, and set custom_source_bundle to the bundle."
+            )
+        return
+    bundle = Path(args.custom_source_bundle or "").expanduser()
+    if not bundle.is_file():
         raise ConfigError(
             f"mephisto.blueprint.custom_source_bundle is {args.custom_source_bundle!r}, which is no file. "
             "Build it first."
         )
+    check_sources(args.extra_sources, "extra_sources")
+    check_eval(args, bundle, "custom_source_bundle")
 
 
 def _check_gates(args: ChatBlueprintArgs, shared_state: SharedTaskState) -> None:
@@ -314,9 +343,11 @@ class ChatRunner(TaskRunner):
     def __init__(self, shared_state: SharedTaskState, args: ChatBlueprintArgs) -> None:
         super().__init__(shared_state)
         self._args = args
-        given = shared_state.conversation
-        self._inner = given(shared_state) if inspect.isclass(given) and issubclass(given, TaskRunner) else None
-        self._function: Conversation | None = given if self._inner is None else None
+        #: Pages of the package bootstrap-chat take a line only once they are asked for it.
+        self._asks = args.take_turns or given(args.custom_source_bundle)
+        code = shared_state.conversation
+        self._inner = code(shared_state) if inspect.isclass(code) and issubclass(code, TaskRunner) else None
+        self._function: Conversation | None = code if self._inner is None else None
 
     def get_init_data(self, init_data: JSON, history: Sequence[Turn]) -> JSON:
         """Return the row, and what a page has to show again, under the name that ``mephisto-task`` looks for."""
@@ -334,19 +365,19 @@ class ChatRunner(TaskRunner):
     async def run_unit(self, init_data: JSONObject, agent: LiveAgent) -> None:
         """Talk with one person."""
         await self._greet([agent])
-        spoken_to = TurnTaker(agent) if self._args.take_turns else agent
+        spoken_to: LiveAgent = TurnTaker(agent) if self._asks else agent
         if self._inner is not None:
             await self._inner.run_unit(init_data, spoken_to)
         elif self._function is not None:
             await self._function(init_data, spoken_to)
         else:
-            await _talk_with_bot(agent, Bot.of(self.shared_state.bot), self._args)
+            await _talk_with_bot(spoken_to, Bot.of(self.shared_state.bot), self._args)
         await self._end([agent])
 
     async def run_assignment(self, init_data: JSONObject, agents: LiveAgents) -> None:
         """Let several people talk."""
         await self._greet(agents)
-        spoken_to = TurnTakers(agents) if self._args.take_turns else agents
+        spoken_to: LiveAgents = TurnTakers(agents) if self._asks else agents
         if self._inner is not None:
             await self._inner.run_assignment(init_data, spoken_to)
         elif self._function is not None:

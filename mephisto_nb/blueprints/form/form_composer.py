@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -19,6 +20,7 @@ from mephisto_nb.blueprints.form.model import VERSION, Form, ReadForms
 from mephisto_nb.blueprints.form.spec import read_spec
 from mephisto_nb.blueprints.form.types import TYPES
 from mephisto_nb.blueprints.form.types._base import FieldType
+from mephisto_nb.blueprints.static_html.args import remark
 from mephisto_nb.errors import ConfigError, DataFileError
 
 _TOKEN = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
@@ -30,6 +32,8 @@ _DEFAULT_FLAGS = "igm"
 #: Where the researcher's own functions lie below the folder of the configuration.
 INSERTIONS = "insertions"
 _TOKENS_VALUES = "tokens_values"
+#: What a configuration may hold.
+_BESIDE = ("form", "form_metadata")
 
 
 def is_form_composer(value: Any) -> bool:
@@ -37,6 +41,17 @@ def is_form_composer(value: Any) -> bool:
     if isinstance(value, list):
         return bool(value) and all(map(is_form_composer, value))
     return isinstance(value, Mapping) and isinstance(value.get("form"), Mapping)
+
+
+def refuse_annotator(value: Any, where: str) -> None:
+    """Raise `ConfigError` for a configuration of Mephisto's VideoAnnotator, which says what to do with it."""
+    first = value[0] if isinstance(value, list) and value else value
+    if isinstance(first, Mapping) and isinstance(first.get("annotator"), Mapping):
+        raise ConfigError(
+            f"{where} is a configuration of Mephisto's VideoAnnotator, which marks segments of a film: it is no form. "
+            "Its page is a bundle of its own: build the task's webapp, and launch that as a 'static_react_task' with "
+            "task_source=<its bundle.js> and the rows in data_json=<its task_data.json>."
+        )
 
 
 def read_form_composer(
@@ -68,6 +83,7 @@ def read_form_composer(
     whole, forms, rows = value if isinstance(value, list) else [value], [], []
     signed: dict[str, None] = {}
     for index, one in enumerate(whole):
+        _tell_strange_keys(one, f"{where}[{index}]" if isinstance(value, list) else where)
         place = f"{where}[{index}].form" if isinstance(value, list) else f"{where}.form"
         translator = _Translator(folder, html_tokens)
         form = read_spec(translator.form(one["form"], place), place)
@@ -102,12 +118,26 @@ def presigned_address(token: str) -> str | None:
     return unquote(found[1]) if found else None
 
 
-def tokens_in(config: Any) -> list[str]:
-    """Return the names of the tokens that the texts of a configuration hold."""
+def tokens_in(config: Any, folder: Path) -> list[str]:
+    """Return the names of the tokens that the texts of a configuration hold, and its HTML insertions in `folder`."""
     if isinstance(config, str):
+        with suppress(DataFileError):  # told, with its place, once the form is read
+            config = read_insertion(config, folder, "")
         return [token[1] for token in _TOKEN.finditer(config) if _PLAIN_TOKEN.fullmatch(token[1])]
     inner = config.values() if isinstance(config, Mapping) else config if isinstance(config, Sequence) else ()
-    return list(dict.fromkeys(name for one in inner for name in tokens_in(one)))
+    return list(dict.fromkeys(name for one in inner for name in tokens_in(one, folder)))
+
+
+def _tell_strange_keys(one: Mapping[str, Any], where: str) -> None:
+    """Say which parts beside a form FormComposer would refuse."""
+    strange = [
+        key
+        for key, part in one.items()
+        if key not in _BESIDE and not (isinstance(part, Mapping) and _TOKENS_VALUES in part)
+    ]
+    if strange:
+        names = ", ".join(map(repr, strange))
+        remark(f"{where} holds {names} beside 'form', which FormComposer does not know: left out.")
 
 
 def _tokens_of(one: Mapping[str, Any]) -> JSONObject:
@@ -176,6 +206,8 @@ class _Translator:
             raise ConfigError(f"{where}.validators is {validators!r}; it must be a mapping of validators.")
         for name, argument in validators.items():
             _add_validator(spec, name, argument, f"{where}.validators.{name}")
+        if not spec.get("type"):
+            remark(f"{where} has no type, which FormComposer refuses: it is taken for an 'input'.")
         kind = _type_called(spec.get("type") or "text")
         if kind is not None:
             spec["type"] = kind.name
@@ -217,6 +249,8 @@ class _Translator:
 
 def _spread(call: Any) -> Any:
     """Return a function's name and what it is given one by one: FormComposer takes a list apart."""
+    if isinstance(call, str):
+        return [call]
     if isinstance(call, list) and len(call) == 2 and isinstance(call[1], list):
         return [call[0], *call[1]]
     return call

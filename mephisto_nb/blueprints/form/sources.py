@@ -26,6 +26,7 @@ from mephisto_nb.blueprints.form.form_composer import (
     presigned_address,
     read_form_composer,
     read_insertion,
+    refuse_annotator,
     tokens_in,
 )
 from mephisto_nb.blueprints.form.html import clean_html
@@ -33,6 +34,7 @@ from mephisto_nb.blueprints.form.model import Form, ReadForms
 from mephisto_nb.blueprints.form.spec import read_spec
 from mephisto_nb.blueprints.form.types import TYPES
 from mephisto_nb.blueprints.form.types._base import as_text, unwrapped
+from mephisto_nb.blueprints.static_html.args import remark
 from mephisto_nb.blueprints.static_html.task_data import read_text
 from mephisto_nb.errors import ConfigError, DataFileError
 
@@ -231,6 +233,7 @@ def read_form(form: Any) -> ReadForms:
         return read_form_file(fspath(form))
     if is_form_composer(form):
         return read_form_composer(form, "form")
+    refuse_annotator(form, "The form")
     if isinstance(form, Mapping):
         return ReadForms((read_spec(form),))
     if isinstance(form, list | tuple) and form:
@@ -259,11 +262,12 @@ def read_form_file(path: str) -> ReadForms:
     """
     file = _find(Path(path).expanduser())
     value = _load(file)
+    refuse_annotator(value, file.name)
     if not is_form_composer(value):
         return ReadForms((read_spec(value, file.name),))
     if isinstance(value, list):
         return read_form_composer(value, file.name, file.parent)
-    rows, html_tokens, signed = _read_tokens(file.parent, tokens_in(value), file.name)
+    rows, html_tokens, signed = _read_tokens(file.parent, tokens_in(value, file.parent), file.name)
     read = read_form_composer(value, file.name, file.parent, html_tokens)
     if rows is None:
         return read
@@ -297,6 +301,7 @@ def _read_tokens(
 ) -> tuple[list[JSONObject] | None, set[str], tuple[str, ...]]:
     """Return a row for each set of tokens, which of the tokens are HTML, and which are addresses to be signed."""
     name, sets = _token_sets(folder)
+    _tell_of_tokens(name, sets, tokens, config)
     if not tokens or not name:
         return None, set(), ()
     for index, values in enumerate(sets):
@@ -315,6 +320,17 @@ def _read_tokens(
                 values[token] = clean_html(text, where)
                 html.add(token)
     return sets, html, tuple(signed)
+
+
+def _tell_of_tokens(name: str, sets: list[JSONObject], tokens: list[str], config: str) -> None:
+    """Say what FormComposer would refuse in values of tokens, and is harmless."""
+    given = list(dict.fromkeys(token for values in sets for token in values))
+    unused = [token for token in given if token not in tokens]
+    if unused:
+        remark(f"{name} gives values for {', '.join(map(repr, unused))}, which {config} does not use.")
+    unlike = [index for index, values in enumerate(sets) if set(values) != set(given)]
+    if unlike:
+        remark(f"{name}[{unlike[0]}] has not the same tokens as the other sets, which have {', '.join(given)}.")
 
 
 def _token_sets(folder: Path) -> tuple[str, list[JSONObject]]:

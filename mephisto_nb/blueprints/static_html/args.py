@@ -7,6 +7,9 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.utils.logging import get_logger
+
+_logger = get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -35,12 +38,13 @@ class StaticHTMLBlueprintArgs:
         Whoever has the address can read them. What is hidden (its name begins with a dot), code, notebooks, databases,
         links to elsewhere, the data directory and the files that settings name are left out.
     extra_script_sources
-        Addresses that ``<script src=...>`` may load from, such as ``https://example.org/lib/``. None without this.
+        Addresses that ``<script src=...>`` and ``<link rel="stylesheet" href=...>`` may load from, such as
+        ``https://example.org/lib/``. None without this.
     onboarding_source, onboarding_html
         HTML of the introduction that newcomers go through, where `onboarding_qualification` asks for one: a file, or
         the text itself, which is filled with `SharedTaskState.onboarding_data`.
     task_source_review, tips_location
-        Known to Mephisto 1.x and refused when set: what they ask for is not done here.
+        Known to Mephisto 1.x and left out when set: what they ask for is not done here.
     """
 
     _blueprint_type: str = "static_html"
@@ -62,10 +66,10 @@ class StaticHTMLBlueprintArgs:
     tips_location: str | None = None
 
 
-#: Settings of Mephisto 1.x that we cannot follow yet, and what to do instead of each.
-_REFUSED = {
-    "task_source_review": "answers are reviewed as they are, without a page of their own. Remove the key.",
-    "tips_location": "workers' tips are not collected. Remove the key.",
+#: Settings of Mephisto 1.x that we do not follow, which does no harm, and what is so instead.
+_LEFT_OUT = {
+    "task_source_review": "answers are reviewed as they are, without a page of their own",
+    "tips_location": "workers' tips are not offered on pages of this kind",
 }
 
 _SCRIPT_SOURCE = re.compile(r"https?://[A-Za-z0-9.*-]+(:\d+)?(/[^\s;,'\"?#]*)?")
@@ -78,18 +82,18 @@ def given(value: str | None) -> bool:
 
 def check_args(args: StaticHTMLBlueprintArgs) -> None:
     """Raise `ConfigError` for settings that cannot work, whatever the files they name hold."""
-    refuse_what_is_not_done(args)
+    tell_what_is_left_out(args)
     _check_one_template(args)
     check_units(args.units_per_assignment)
     check_sources(args.extra_script_sources, "extra_script_sources")
 
 
-def refuse_what_is_not_done(args: object, done: Container[str] = ()) -> None:
-    """Raise `ConfigError` for settings of Mephisto 1.x that cannot be followed yet, save those that are `done`."""
-    for key, reason in _REFUSED.items():
+def tell_what_is_left_out(args: object, done: Container[str] = ()) -> None:
+    """Say which settings of Mephisto 1.x are not followed, save those that are `done`."""
+    for key, reason in _LEFT_OUT.items():
         value = None if key in done else getattr(args, key, None)
         if given(value):
-            raise ConfigError(f"mephisto.blueprint.{key} is {value!r}, but {reason}")
+            remark(f"mephisto.blueprint.{key} is {value!r}, which is left out: {reason}.")
 
 
 def check_units(units_per_assignment: int) -> None:
@@ -109,6 +113,11 @@ def check_sources(sources: list[str], key: str) -> None:
                 f"mephisto.blueprint.{key} holds {source!r}, which is not an address to load scripts "
                 "from. Give the start of the scripts' addresses, such as 'https://example.org/lib/'."
             )
+
+
+def remark(text: str) -> None:
+    """Say what a launch does otherwise than it was asked."""
+    _logger.warning("%s", text)
 
 
 def _check_one_template(args: StaticHTMLBlueprintArgs) -> None:

@@ -17,10 +17,10 @@ from mephisto_nb.blueprints.static_html.args import (
     StaticHTMLBlueprintArgs,
     check_args,
     given,
+    remark,
 )
 from mephisto_nb.blueprints.static_html.extra_files import (
     ExtraFiles,
-    check_names,
     copy_files,
     list_files,
     local_name,
@@ -63,8 +63,7 @@ _OURS = frozenset(
 
 
 def check_extra_files(extra: ExtraFiles, templates: Sequence[Template | None]) -> None:
-    """Raise `ConfigError` where the extra folder has a name that is taken, or lacks a file that a template loads."""
-    check_names(extra, _is_ours)
+    """Raise `ConfigError` where the extra folder lacks a file that a template loads."""
     for template in filter(None, templates):
         for name in template.local_files:
             if not extra.find(name):
@@ -148,6 +147,9 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         check_args(self.args)
         task_data.check_one_source(self.args, self.shared_state.static_task_data)
         template = self._template
+        for one in filter(None, (template, self._preview, self._onboarding)):
+            for said in one.remarks:
+                remark(said)
         if not template.collects:
             raise ConfigError(
                 f"{_name_of(self.args, 'task')} has no input with a name and no script, so nothing would come back. "
@@ -231,9 +233,11 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         }
 
     def get_content_security_policy(self) -> str:
-        """Return the strict policy, opened for the scripts of `extra_script_sources`."""
-        sources = " ".join(["script-src 'self'", *self.args.extra_script_sources])
-        return STRICT_CSP.replace("script-src 'self'", sources)
+        """Return the strict policy, opened for the scripts and style sheets of `extra_script_sources`."""
+        policy = STRICT_CSP
+        for kind in ("script-src 'self'", "style-src 'self'"):
+            policy = policy.replace(kind, " ".join([kind, *self.args.extra_script_sources]))
+        return policy
 
     def get_answer(self, data: JSON) -> JSONObject:
         """Return one column an input; a file input's column lists the names under which its files are kept."""
@@ -283,6 +287,7 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
             [getattr(self.args, name, None) for name in _SETTINGS],
             {local_name(name) or "" for name in named},
             with_tables=self._is_drawn or self._used_columns is None,
+            is_ours=_is_ours,
         )
 
     @cached_property

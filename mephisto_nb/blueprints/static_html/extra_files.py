@@ -29,6 +29,7 @@ from mephisto_nb.errors import ConfigError, DataFileError
 _KINDS = {
     "hidden": (".*",),
     "code": ("*.py", "*.pyc", "*.pyi", "*.ipynb", "*.R", "*.Rmd", "*.sh", "__pycache__", "node_modules", "*.egg-info"),
+    "a source of a build": ("*.jsx", "*.tsx", "package.json", "package-lock.json"),
     "a database": ("*.db", "*.db-*", "*.sqlite", "*.sqlite3", "*.sqlite-*", "*.sqlite3-*", "*.duckdb"),
     "a secret": ("*.pem", "*.key", "*.p12", "*.kdbx", "id_rsa*", "id_ed25519*", "credentials*.json", "secrets.[jty]*"),
     "a pickle": ("*.pkl", "*.pickle"),
@@ -153,6 +154,7 @@ def list_files(
     setting: str = "extra_source_dir",
     *,
     with_tables: bool = True,
+    is_ours: Callable[[str], bool] = lambda name: False,
 ) -> ExtraFiles:
     """Return what of the folder that a `setting` names is published.
 
@@ -164,6 +166,8 @@ def list_files(
         Names that templates or rows load, whatever they are.
     with_tables
         Whether something may load tables and documents by names that cannot be foreseen, as scripts do.
+    is_ours
+        Tells which names the page has itself.
 
     Raises
     ------
@@ -195,6 +199,8 @@ def list_files(
     for name, path in found:
         if path.resolve() in named:
             left_out[name] = "a file that a setting names"
+        elif is_ours(name.split("/")[0]):
+            left_out[name.split("/")[0]] = "a name that the worker's page has itself; rename it where it is needed"
         elif not with_tables and name not in wanted and _is_one_of(name, _TABLES):
             left_out[name] = "a table or text that no page loads"
         else:
@@ -240,16 +246,6 @@ def _kind_of(name: str) -> str:
 def _is_one_of(name: str, patterns: Iterable[str]) -> bool:
     lower = posixpath.basename(name).lower()
     return any(fnmatch.fnmatchcase(lower, pattern.lower()) for pattern in patterns)
-
-
-def check_names(extra: ExtraFiles, is_ours: Callable[[str], bool]) -> None:
-    """Raise `ConfigError` where the extra folder holds a name that the page uses itself (`is_ours`)."""
-    for name in sorted({name.split("/")[0] for name in extra.files}):
-        if is_ours(name):
-            raise ConfigError(
-                f"mephisto.blueprint.extra_source_dir holds {name!r}, a name that the worker's page uses itself. "
-                "Rename it."
-            )
 
 
 def copy_files(files: Mapping[str, Path], directory: Path, setting: str = "extra_source_dir") -> None:

@@ -93,6 +93,8 @@ class Template:
         The lines of buttons that say nothing of what they are for: neither type nor name, and no form around them.
     takes_files
         Whether it has an input for files.
+    remarks
+        What was left out of it, and what to do where it is needed.
     """
 
     html: str
@@ -107,6 +109,7 @@ class Template:
     inserted: list[str] = field(default_factory=list)
     idle_buttons: list[int] = field(default_factory=list)
     takes_files: bool = False
+    remarks: list[str] = field(default_factory=list)
 
 
 def read_template(source: str, name: str, script_prefix: str, script_sources: list[str]) -> Template:
@@ -266,12 +269,16 @@ class _Reader(HTMLParser):
         self._template.collects |= bool(name)
 
     def _check_style_sheet(self, href: str) -> None:
-        if _REMOTE.match(href):
-            self._refuse(
-                f"the style sheet {href!r} lies on another site, and is not loaded. "
-                "Save it into the folder that extra_source_dir names, and link to it there."
+        if not _REMOTE.match(href):
+            self._template.local_files.append(href)
+        elif not any(href.startswith(allowed) for allowed in self._script_sources):
+            tag = self.get_starttag_text() or ""
+            self._replace(self._offset(), self._offset() + len(tag), "")
+            self._template.remarks.append(
+                f"{self._name}, line {self.getpos()[0]}: the style sheet {href!r} lies on another site, and is left "
+                "out. Where it is needed, save it into the folder that extra_source_dir names, and link to it there; "
+                "or allow its site with mephisto.blueprint.extra_script_sources."
             )
-        self._template.local_files.append(href)
 
     def _take_script(self, start: int, end: int, content: str, values: dict[str, str | None]) -> None:
         self._template.collects = True
@@ -329,9 +336,13 @@ class _Reader(HTMLParser):
                 self._template.inserted.append(path)
             if path not in seen:
                 seen.add(path)
+                if path in FILLED_BY_THE_PAGE:
+                    continue
                 self._template.fields.append(TemplateField(path, line))
 
 
+#: What a page knows by itself, under the names that Mephisto 1.x has for it.
+FILLED_BY_THE_PAGE = frozenset({"mephisto_agent_id", "provider_worker_id"})
 _MISSING: Any = object()
 #: How other templates write what is ``${name}`` here.
 _BRACES = re.compile(r"\{\{\s*([^{}|\n]+?)\s*\}\}")

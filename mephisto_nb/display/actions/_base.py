@@ -188,6 +188,12 @@ def count_unheld(state: RunState) -> int:
     return state.counts[UnitStatus.CREATED] + state.counts[UnitStatus.LAUNCHED]
 
 
+def count_at_work(state: RunState) -> int:
+    """Return how many units people have in hand, those of gates among them."""
+    of_gates = (n for (_, status), n in state.gates.counts.items() if status is UnitStatus.ASSIGNED)
+    return state.counts[UnitStatus.ASSIGNED] + sum(of_gates)
+
+
 def takes_back(state: RunState) -> str:
     """Say how many units are taken back."""
     unheld = count_unheld(state)
@@ -196,7 +202,7 @@ def takes_back(state: RunState) -> str:
 
 def at_work(state: RunState) -> str:
     """Say that workers who are at work go on."""
-    working = state.counts[UnitStatus.ASSIGNED]
+    working = count_at_work(state)
     if not working:
         return "Nobody is at work."
     return f"{count(working, 'worker')} at work {'goes' if working == 1 else 'go'} on, and may submit."
@@ -204,4 +210,4 @@ def at_work(state: RunState) -> str:
 
 def when_it_ends(state: RunState) -> str:
     """Say when a run ends of which nothing more is handed out."""
-    return "The run ends when they are done." if state.counts[UnitStatus.ASSIGNED] else "The run ends at once."
+    return "The run ends when they are done." if count_at_work(state) else "The run ends at once."

@@ -11,12 +11,13 @@ from mephisto_nb.display.actions._base import (
     ActionResult,
     DrivenRun,
     at_work,
+    count_at_work,
     state_of,
     takes_back,
     when_it_ends,
 )
 from mephisto_nb.display.words import count
-from mephisto_nb.model.states import AGENT_ACTIVE, UnitStatus
+from mephisto_nb.model.states import AGENT_ACTIVE
 
 
 class Expire(Action):
@@ -81,7 +82,7 @@ class ForceShutdown(Action):
     def preview(self, run: DrivenRun, args: JSONObject) -> str:
         """Say how many units are taken back, and who is interrupted."""
         state = state_of(run)
-        working = state.counts[UnitStatus.ASSIGNED]
+        working = count_at_work(state)
         if not working:
             return f"{takes_back(state)} Nobody is at work. The run ends at once."
         active = (agent for agent in state.agents.values() if agent.status in AGENT_ACTIVE)

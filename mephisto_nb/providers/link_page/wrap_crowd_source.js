@@ -1,6 +1,7 @@
 /* Tells a task's page who the worker is, and takes leave of them once their work was sent.
 
-Loaded as a classic script before the page's own. Workers come by /?worker_id=NAME#key=KEY. The registration token
+Loaded as a classic script before the page's own. Workers come by /?worker_id=NAME#key=KEY, where
+Mephisto 1.x has /?worker_id=NAME&assignment_id=ID (and its inhouse crowd &id=ID). The registration token
 is kept per run and worker, so that a reload, or the link opened once more, finds the same unit again. The key is
 taken out of the address: it is not seen on a shared screen, nor in a copy of what stands there. This browser keeps it,
 so that who comes back by a bookmark, or in another tab, is still who they are. */
@@ -113,7 +114,7 @@ window._MEPHISTO_CONFIG_.set("run_id", "");
   window.getAssignmentId = () => {
     if (window.getWorkerName() === null) return null;
     const key = tokenKey();
-    return query().get("assignment_id") || readToken(key) || keepToken(key, newToken());
+    return query().get("assignment_id") || query().get("id") || readToken(key) || keepToken(key, newToken());
   };
 
   takeKey();
@@ -131,7 +132,7 @@ window._MEPHISTO_CONFIG_.set("run_id", "");
   /* Forget the present registration, so that the next one asks for another unit. */
   window.renewRegistration = () => {
     const url = new URL(window.location.href);
-    url.searchParams.delete("assignment_id");
+    for (const name of ["assignment_id", "id"]) url.searchParams.delete(name);
     window.history.replaceState(null, "", url);
     keepToken(tokenKey(), newToken());
     return true;
@@ -143,19 +144,33 @@ window._MEPHISTO_CONFIG_.set("run_id", "");
     if (!window._MEPHISTO_CONFIG_.get("SHOWS_OWN_THANKS")) showThanks();
   };
 
+  /* A message beside the page, which may go on: it may ask for an opinion of the task, say. */
   function showThanks() {
+    document.getElementById("mephisto-thanks")?.closest("dialog").remove();
     const dialog = document.createElement("dialog");
     const heading = document.createElement("h2");
     const text = document.createElement("p");
     heading.textContent = "Thank you";
     heading.id = "mephisto-thanks";
-    text.textContent = "Your work was sent. You can close this page now.";
+    text.textContent = "Your work was sent. You can close this page now, or ask whether there is more to do.";
+    const next = button("Next task", () => window.location.reload());
+    const close = button("Close this message", () => dialog.remove());
     dialog.setAttribute("aria-labelledby", heading.id);
-    dialog.append(heading, text);
-    Object.assign(dialog.style, { padding: "2rem", borderRadius: "12px", maxWidth: "28rem", font: "1rem system-ui" });
+    dialog.append(heading, text, next, " ", close);
+    const place = { position: "fixed", inset: "auto 1rem 1rem auto", margin: 0, zIndex: 2147483647 };
+    Object.assign(dialog.style, { ...place, padding: "1.5rem", borderRadius: "12px", maxWidth: "28rem" });
+    Object.assign(dialog.style, { font: "1rem system-ui", color: "#111", background: "#fff", border: "2px solid #111" });
     document.body.append(dialog);
-    dialog.showModal();
+    dialog.show();
     heading.tabIndex = -1;
     heading.focus();
+  }
+
+  function button(words, act) {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.textContent = words;
+    made.addEventListener("click", act);
+    return made;
   }
 })();

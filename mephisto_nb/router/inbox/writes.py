@@ -10,6 +10,7 @@ import hashlib
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -57,6 +58,8 @@ CREATE TABLE IF NOT EXISTS seen_updates (
     PRIMARY KEY (agent_id, digest)
 ) WITHOUT ROWID;
 """
+#: So many answers after the first one are told of, of one agent.
+_MOST_OTHERS = 10
 _COUNT_STORED = "INSERT INTO stored VALUES (?, ?) ON CONFLICT (owner) DO UPDATE SET bytes = bytes + excluded.bytes"
 
 
@@ -155,13 +158,23 @@ def message_of(packet: Packet) -> Message:
     return Message(packet.packet_type, codec.dump(packet.to_dict()), time.time())
 
 
-def submit(txn: Txn, agent_id: str, message: Message) -> SubmissionResult:
-    """Take an agent's final answer, once; return what became of it."""
+def submit(
+    txn: Txn, agent_id: str, message: Message, answer: str = "", other: Message | None = None
+) -> SubmissionResult:
+    """Take an agent's final answer, once; return what became of it.
+
+    `answer` is what it says, as text. A page that sends the same again, because it has not heard that it arrived,
+    changes nothing; if it says something else, the operator hears of it by `other`.
+    """
     agent = txn.agent(agent_id)
     result = judge_submission(agent)
     if agent is not None and result is SubmissionResult.TAKEN:
         txn.post(message)
         txn.put(replace(agent, submitted=True))
+        _is_news(txn, agent_id, f"answer\0{answer}")
+    elif other is not None and result is SubmissionResult.DUPLICATE and _is_told_of(txn, agent_id, answer):
+        with suppress(InboxClosed):
+            txn.post(other)
     return result
 
 
@@ -177,14 +190,24 @@ def return_unit(txn: Txn, agent_id: str, message: Message) -> SubmissionResult:
 
 def live_update(txn: Txn, agent_id: str, update_id: str | None, message: Message) -> bool:
     """Take a worker's live update; `False` if one with its `update_id` came before."""
-    if update_id is not None:
-        # A digest, because the id is the worker's and may be of any length.
-        digest = hashlib.sha256(update_id.encode("utf-8", "surrogatepass")).digest()
-        cursor = txn.db.execute("INSERT OR IGNORE INTO seen_updates VALUES (?, ?)", (agent_id, digest))
-        if cursor.rowcount == 0:
-            return False
+    if update_id is not None and not _is_news(txn, agent_id, update_id):
+        return False
     txn.post(message)
     return True
+
+
+def _is_told_of(txn: Txn, agent_id: str, answer: str) -> bool:
+    """Return whether the operator should hear of another answer; not of what it has heard of, and not for ever."""
+    if not _is_news(txn, agent_id, f"answer\0{answer}"):
+        return False
+    return any(_is_news(txn, agent_id, f"told of\0{number}") for number in range(_MOST_OTHERS))
+
+
+def _is_news(txn: Txn, agent_id: str, told: str) -> bool:
+    """Note what an agent tells; return whether it is told for the first time."""
+    # A digest, because it is the worker's, and may be of any length.
+    digest = hashlib.sha256(told.encode("utf-8", "surrogatepass")).digest()
+    return txn.db.execute("INSERT OR IGNORE INTO seen_updates VALUES (?, ?)", (agent_id, digest)).rowcount > 0
 
 
 def report(txn: Txn, message: Message, most: int) -> bool:

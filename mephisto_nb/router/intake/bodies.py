@@ -19,8 +19,10 @@ from mephisto_nb.router.intake.multipart import MultipartReader, Upload
 from mephisto_nb.router.intake.quota import NAMELESS, Claim, DiskQuota
 from mephisto_nb.router.rules import KnownAgent, SubmissionResult, judge_submission
 
-#: Form fields whose text is JSON.
+#: Form fields whose text is JSON; and those that do not count where another is there: a page that appends an object to
+#: a form sends its name alone ("[object Object]"), and the JSON beside it.
 _JSON_FIELDS = ("final_string_data", "final_data", "metadata")
+_OUTDONE_BY = {"final_data": "final_string_data"}
 
 
 class Reading:
@@ -125,18 +127,23 @@ class SubmittedForm:
     uploads: list[Upload] = field(default_factory=list)
     unwanted: bool = False
 
-    def object(self, *names: str) -> JSONObject:
-        """Return the first of these fields; it has to be a JSON object."""
-        value = next((self.fields[name] for name in names if name in self.fields), None)
+    def object(self, name: str) -> JSONObject:
+        """Return a field that has to be a JSON object."""
+        value = self.fields.get(name)
         if not isinstance(value, dict):
-            raise bad_request(f"{names[0]!r} must be a JSON object.")
+            raise bad_request(f"{name!r} must be a JSON object.")
         return value
+
+    def answer(self) -> JSON:
+        """Return what was handed in, of any shape, as Mephisto 1.x takes it: an empty object where it is nothing."""
+        value = next((self.fields[name] for name in ("final_string_data", "final_data") if name in self.fields), None)
+        return {} if value is None else value
 
     def agent_id(self) -> str:
         """Return the agent that the request is about."""
         return agent_id_of(self.fields)
 
-    def packet_data(self, kind: str, data: JSONObject) -> JSONObject:
+    def packet_data(self, kind: str, data: JSON) -> JSONObject:
         """Return a packet's data: what was sent as `kind`, and the files beside it, where no worker can forge them."""
         return {kind: data, "files": [upload.describe() for upload in self.uploads]}
 
@@ -255,23 +262,26 @@ class BodyReader:
         if not final or judge_submission(agent) is SubmissionResult.TAKEN:
             claim.name(agent_id)
 
-    def _object(self, body: bytes | str) -> JSONObject:
+    def _value(self, body: bytes | str) -> JSON:
         try:
-            value = codec.parse(body, self._limits.json_depth, self._limits.json_containers)
+            return codec.parse(body, self._limits.json_depth, self._limits.json_containers)
         except codec.Intricate:
             raise Refused(413, "too_intricate", "This holds too many objects and lists.") from None
         except ValueError:
             # Not chained: the cause quotes what the worker wrote.
             raise bad_request("This is not valid JSON.") from None
+
+    def _object(self, body: bytes | str) -> JSONObject:
+        value = self._value(body)
         if not isinstance(value, dict):
             raise bad_request("A JSON object is expected.")
         return value
 
     def _json_fields(self, fields: dict[str, str]) -> JSONObject:
-        values: JSONObject = dict(fields)
+        values: JSONObject = {name: text for name, text in fields.items() if _OUTDONE_BY.get(name) not in fields}
         for name in _JSON_FIELDS:
             if name in values:
-                values[name] = self._object(values[name])
+                values[name] = self._value(fields[name])
         return values
 
 

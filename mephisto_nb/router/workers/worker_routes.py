@@ -29,6 +29,8 @@ from mephisto_nb.router.rules import CLOSED_TEXT, InboxClosed, SubmissionResult,
 from mephisto_nb.router.workers.hub import Answer
 
 _BURST_SECONDS = 10
+#: How much is told of an answer that comes after the one that counts.
+_LONGEST_OTHER = 4000
 
 log = logging.getLogger(__name__)
 
@@ -99,9 +101,11 @@ class WorkerRoutes:
         """Hand in the final answer, as JSON or as a form with files."""
         async with self._bodies.form(request, final=True) as form:
             agent_id = form.agent_id()
-            data = form.packet_data("final_data", form.object("final_data", "final_string_data"))
+            data = form.packet_data("final_data", form.answer())
             message = form.claim.add(_message(PacketType.SUBMIT_UNIT, agent_id, data))
-            result = await self._store.run(lambda txn: writes.submit(txn, agent_id, message))
+            said = codec.dump([form.answer(), [[one.fieldname, one.originalname, one.size] for one in form.uploads]])
+            other = _message(PacketType.SUBMIT_UNIT, agent_id, {"final_data": said[:_LONGEST_OTHER], "files": []})
+            result = await self._store.run(lambda txn: writes.submit(txn, agent_id, message, said, other))
             if result is SubmissionResult.DUPLICATE:
                 form.unwanted = True
                 return json_answer({"status": "Submitted!", "duplicate": True})

@@ -86,6 +86,29 @@ class SentAnswer:
         return self.data if isinstance(self.data, dict) else {}
 
 
+class HandedIn(dict[str, JSON]):
+    """What was handed in at the end of an introduction, by field.
+
+    Functions written for Mephisto 1.x ask for ``data["outputs"]``, which is all of it, and for ``data["inputs"]``, what
+    the page was handed; unless fields are called so.
+    """
+
+    def __init__(self, data: JSONObject, inputs: JSON) -> None:
+        super().__init__(data)
+        self._inputs = inputs
+
+    def __missing__(self, key: str) -> JSON:
+        if key == "outputs":
+            return dict(self)
+        if key == "inputs":
+            return self._inputs
+        raise KeyError(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a field, or what Mephisto 1.x calls so; or `default`."""
+        return self[key] if key in self or key in ("outputs", "inputs") else default
+
+
 @dataclass(frozen=True, slots=True)
 class GateDecision:
     """What follows from a verdict: the qualifications to be granted, and the one (if any) that keeps the worker out."""
@@ -245,7 +268,8 @@ class PageGate(EntryGate[Settings]):
 
     def arguments(self, sent: SentAnswer) -> tuple[JSON, ...]:
         """Return what the researcher's function is asked with."""
-        return (sent.data,)
+        data = sent.data
+        return (HandedIn(data, self.page_data) if isinstance(data, dict) else data,)
 
 
 class UnitGate(EntryGate[Settings]):

@@ -133,7 +133,9 @@ export async function showPreview(html, data) {
 }
 
 async function fillPage(html, data, handle) {
-  const filled = fill(html, data);
+  // Mephisto 1.x fills these two in as well.
+  const names = { mephisto_agent_id: handle.agentId ?? "", provider_worker_id: window.getWorkerName() ?? "" };
+  const filled = fill(html, { ...names, ...data });
   place.hidden = false;
   insert(filled, body);
   takeIn();

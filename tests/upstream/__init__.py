@@ -1,0 +1,1 @@
+"""What users of Mephisto 1.x bring, tried on a checkout of it: see `checkout`."""
