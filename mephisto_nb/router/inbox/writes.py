@@ -7,6 +7,7 @@ to the database and note in its `Txn` what the loop must know once the transacti
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
@@ -51,6 +52,7 @@ CREATE TABLE IF NOT EXISTS outbox (
     packet TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS stored (owner TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS answers (agent_id TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS seen_updates (
     agent_id TEXT NOT NULL,
     digest BLOB NOT NULL,
@@ -155,13 +157,27 @@ def message_of(packet: Packet) -> Message:
     return Message(packet.packet_type, codec.dump(packet.to_dict()), time.time())
 
 
-def submit(txn: Txn, agent_id: str, message: Message) -> SubmissionResult:
-    """Take an agent's final answer, once; return what became of it."""
+def digest_of(answer: JSON) -> bytes:
+    """Return what tells an answer from any other: the same for what is sent twice, in whatever order its keys come."""
+    text = json.dumps(answer, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).digest()
+
+
+def submit(txn: Txn, agent_id: str, message: Message, digest: bytes = b"") -> SubmissionResult:
+    """Take an agent's final answer, once; return what became of it.
+
+    A browser that did not hear that its answer was taken sends it again; another tab may send another one. `digest`
+    tells the two apart.
+    """
     agent = txn.agent(agent_id)
     result = judge_submission(agent)
     if agent is not None and result is SubmissionResult.TAKEN:
         txn.post(message)
         txn.put(replace(agent, submitted=True))
+        txn.db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (agent_id, digest))
+    elif result is SubmissionResult.DUPLICATE:
+        taken = txn.db.execute("SELECT digest FROM answers WHERE agent_id = ?", (agent_id,)).fetchone()
+        return result if taken is not None and taken[0] == digest else SubmissionResult.OTHER
     return result
 
 
