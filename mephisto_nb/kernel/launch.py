@@ -134,6 +134,14 @@ class RunPlan:
             gates=self.gates,
         )
 
+    @property
+    def _next_unit(self) -> str:
+        """What follows a worker's answer: the next unit ``comes``, or they are ``asked``; or there is ``none``."""
+        if self.settings.task.maximum_units_per_worker == 1:
+            return "none"
+        together = self.blueprint.get_partner_rules() is not None
+        return "comes" if self.settings.task.next_unit_by_itself and not together else "asked"
+
     def build_site(self, directory: Path) -> None:
         """Write what browsers load into the directory of a run that is locked; blocks."""
         site = directory / "site"
@@ -146,6 +154,7 @@ class RunPlan:
         """Return what the architect has to serve."""
         task = self.settings.task
         about = {"run_id": task_run_id, "task_title": task.task_title, "task_description": task.task_description}
+        about["next_unit"] = self._next_unit
         if self.provider.name_parameter is not None:
             about["name_parameter"] = self.provider.name_parameter
         return RouterPlan(
