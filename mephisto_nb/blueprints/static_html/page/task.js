@@ -15,6 +15,8 @@ const ownSubmit = document.getElementById("own-submit");
 const returnRow = document.getElementById("return-row");
 const title = document.getElementById("task-title");
 
+let isLasting = false;
+
 export class Task {
   #agentId;
   #onSent;
@@ -24,6 +26,7 @@ export class Task {
   #deadline = new Deadline();
   #extra = null;
   #busy = false;
+  #over = new AbortController();
 
   /* `onSent(answer, told)` is called once the answer has arrived, `onRefused(error)` if it can never be taken.
   `deliverBy(agentId, read)` sends it, and gives what the router told. */
@@ -32,24 +35,35 @@ export class Task {
     this.#deliverBy = deliverBy;
     this.#onSent = onSent;
     this.#onRefused = onRefused;
-    this.#draft = new Draft(form, agentId);
+    this.#draft = new Draft(form, agentId, () => this.written());
   }
 
   get isSending() {
     return this.#busy;
   }
 
+  get isUntouched() {
+    return this.#draft.isUntouched;
+  }
+
+  /* Whether something is here that would be lost if another answer were taken for this one. */
+  get hasUnsent() {
+    return !this.isUntouched;
+  }
+
   /* `seconds` is how long the worker has; `ready` is announced once the page stands. */
   async open(html, data, seconds = NaN, ready = "Your task is ready.") {
     show("task");
+    form.inert = false;
+    const { signal } = this.#over;
     // Until all is there: a browser that sends a form by itself leaves the page, and nothing arrives.
     let early = null;
     const hold = (event) => {
       event.preventDefault();
       early = { submitter: event.submitter ?? undefined };
     };
-    form.addEventListener("submit", hold);
-    this.#draft.watch();
+    form.addEventListener("submit", hold, { signal });
+    this.#draft.watch(signal);
     await fillPage(html, data, {
       agentId: this.#agentId,
       isPreview: false,
@@ -61,9 +75,9 @@ export class Task {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       void this.#submit(event.submitter);
-    });
-    form.addEventListener("input", (event) => clearProblem(form, event.target));
-    form.addEventListener("input", hush);
+    }, { signal });
+    form.addEventListener("input", (event) => clearProblem(form, event.target), { signal });
+    form.addEventListener("input", hush, { signal });
     ownSubmit.hidden = hidesSubmitButton() || hasSubmitButton();
     returnRow.hidden = false;
     this.#deadline.start(Number(seconds ?? NaN));
@@ -72,9 +86,15 @@ export class Task {
     else if (early) form.requestSubmit(early.submitter);
   }
 
-  /* The answer as it stands, to be read by people. */
-  describe() {
-    return describe(readAnswer(form, null, this.#extra));
+  /* The answer as it stands, for people and for programs: { text, data }; null, where it cannot be read. */
+  written() {
+    try {
+      const read = readAnswer(form, null, this.#extra);
+      const files = read.files.map(({ name, file }) => ({ field: name, name: file.name }));
+      return { text: describe(read), data: files.length > 0 ? { ...read.answer, files } : read.answer };
+    } catch {
+      return null;
+    }
   }
 
   async giveBack() {
@@ -83,6 +103,7 @@ export class Task {
   }
 
   close() {
+    this.#over.abort();
     this.#deadline.stop();
     form.hidden = true;
     returnRow.hidden = true;
@@ -128,6 +149,10 @@ export class Task {
   }
 }
 
+/* Whether another task of this kind can take the place of this one without the page being loaded again: what its scripts
+have done, and its styles, nobody can take back. */
+export const canFollow = () => !isLasting;
+
 /* The task as visitors see it: nothing can be typed or sent. */
 export async function showPreview(html, data) {
   show("preview");
@@ -138,6 +163,7 @@ export async function showPreview(html, data) {
 
 async function fillPage(html, data, handle) {
   const filled = fill(html, data);
+  isLasting ||= filled.scripts.length > 0 || filled.sheets.length > 0;
   form.hidden = false;
   insert(filled, body);
   if (body.querySelector("h1")) title.hidden = true;
