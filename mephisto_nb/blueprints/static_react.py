@@ -24,6 +24,7 @@ from mephisto_nb.blueprints.static_html.args import (
     given,
     refuse_what_is_not_done,
 )
+from mephisto_nb.blueprints.static_html.blueprint import PAGE
 from mephisto_nb.blueprints.static_html.task_data import TaskRow, read_csv, read_text
 from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.model.shared_state import InitializationData
@@ -234,6 +235,8 @@ def _remedy(directive: str, blocked: str) -> str:
 
 
 _PAGE = Path(__file__).with_name("static_react_page")
+#: What stands around any page that is not ours.
+AROUND = "around.js"
 #: Where our own script lies below the site, out of the way of a researcher's files.
 _FOLDER = "worker_page"
 PREVIEW = "preview.html"
@@ -253,6 +256,7 @@ def build(directory: Path, bundle: Mapping[str, Path], preview: str | None, extr
     # Over whatever the build made of its own: this page is the one that knows the crowd.
     shutil.copytree(_PAGE, directory / _FOLDER, dirs_exist_ok=True, ignore=shutil.ignore_patterns("index.html"))
     shutil.copyfile(_PAGE / "index.html", directory / "index.html")
+    shutil.copyfile(PAGE / AROUND, directory / _FOLDER / AROUND)
     if not (directory / STYLES).exists():
         (directory / STYLES).touch()
     if preview is not None:

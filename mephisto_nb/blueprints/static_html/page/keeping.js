@@ -3,20 +3,25 @@
 const place = document.getElementById("kept");
 const area = document.getElementById("kept-answer");
 
+const MOST_SHOWN = 20_000;
+
 let kept = null;
 
 /* Show what was written: { text, data }, where `data` is what would have been sent. Nothing written: nothing shown. */
 export function offer(written) {
   kept = written?.text ? written : null;
   place.hidden = kept === null;
-  area.value = kept?.text ?? "";
+  area.value = shortened(kept?.text ?? "");
 }
+
+/* Browsers take long to lay out a million letters; what is copied and saved is whole. */
+const shortened = (text) => (text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text);
 
 export const withdraw = () => offer(null);
 
 export async function copy(button) {
   area.select();
-  await navigator.clipboard?.writeText(area.value).catch(() => {}); // it is selected: Ctrl+C does the rest
+  await navigator.clipboard?.writeText(kept.text).catch(() => {}); // it is selected: Ctrl+C does the rest
   button.textContent = "Copied";
 }
 
