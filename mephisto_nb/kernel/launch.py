@@ -136,9 +136,7 @@ class RunPlan:
 
     @property
     def _next_unit(self) -> str:
-        """What follows a worker's answer: the next unit ``comes``, or they are ``asked``; or there is ``none``."""
-        if self.settings.task.maximum_units_per_worker == 1:
-            return "none"
+        """What follows a worker's answer, if there is more for them: the next unit ``comes``, or they are ``asked``."""
         together = self.blueprint.get_partner_rules() is not None
         return "comes" if self.settings.task.next_unit_by_itself and not together else "asked"
 

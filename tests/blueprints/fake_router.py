@@ -40,6 +40,7 @@ class FakeRouter:
         self.operator_answers = threading.Event()
         self.operator_answers.set()
         self.connected = threading.Event()
+        self.kept = threading.Event()
         self._sockets: list[WebSocket] = []
         self.offer({})
 
@@ -155,6 +156,7 @@ class FakeRouter:
             canned = self._canned(path)
             if canned is None:
                 kept.append(await request.json())
+                self.kept.set()
             return canned or JSONResponse({"status": "ok"})
 
         return keep

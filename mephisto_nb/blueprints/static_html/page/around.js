@@ -158,6 +158,7 @@ A classic script, in a scope of its own: bundles find no names here but those of
   function goOn(agentId) {
     try {
       window.sessionStorage.setItem("mephisto:came", agentId);
+      window.sessionStorage.setItem("mephisto:thank", "yes");
     } catch {
       // Then it is held until its time is over.
     }
@@ -245,10 +246,27 @@ A classic script, in a scope of its own: bundles find no names here but those of
 
   const made = (tag, properties) => Object.assign(document.createElement(tag), properties);
 
+  /* The page was loaded again for the next unit, before anybody could read that the last one has arrived. */
+  function thankOnce() {
+    try {
+      if (window.sessionStorage.getItem("mephisto:thank") === null) return;
+      window.sessionStorage.removeItem("mephisto:thank");
+    } catch {
+      return;
+    }
+    say("Thank you", "Your work was sent. Here is the next task.");
+    const thanks = card;
+    const end = () => card === thanks && hide();
+    setTimeout(end, 10 * SECONDS);
+    window.addEventListener("input", end, { once: true });
+    window.addEventListener("pointerdown", end, { once: true });
+  }
+
   /* -- The beginning ---------------------------------------------------------------------------------------------- */
 
   const getConfig = () => fetch(new URL("task_config.json", home), { cache: "no-store" }).then(told).catch(() => null);
 
+  if (document.body) thankOnce();
   void getConfig().then((found) => {
     config = found ?? {};
     if (config.closed_at) sayClosed(config.closed_at);

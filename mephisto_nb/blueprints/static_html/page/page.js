@@ -150,6 +150,7 @@ async function work(details) {
   live = new Live(agentId, heard, task.update ? (data) => task?.update(data) : null, () => task?.confirmed?.());
   live.onUnknown = lookWhoIsThere;
   task.connect?.(live);
+  if (identity.hasCome(agentId) && task.isUntouched) tellNotice("next");
 }
 
 /* The introduction that newcomers go through; what they are to do next comes as the answer to it. */
@@ -263,7 +264,6 @@ async function take(details) {
   identity.markCame(details.agent_id);
   if (!kind.canFollow?.()) return location.reload();
   await work(details);
-  if (task !== null) tellNotice("next");
 }
 
 /* Who goes away from a unit that came by itself, and has not begun with it, gives it back. */

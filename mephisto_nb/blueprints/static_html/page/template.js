@@ -21,6 +21,7 @@ export function fill(html, data) {
   template.innerHTML = marked;
   const parsed = template.content;
   putValues(parsed, new RegExp(`${mark}(\\d+);`, "g"), values);
+  bringHome(parsed);
   return { ...takeApart(parsed), direction };
 }
 
@@ -67,6 +68,16 @@ function putValues(parsed, marks, values) {
       if (value !== attribute.value) attribute.value = value;
     }
     if (node instanceof HTMLTemplateElement) putValues(node.content, marks, values);
+  }
+}
+
+/* A proxy may show the page in a folder: "/cat.png" is beside the page, and not at the root of whatever host that is. */
+function bringHome(parsed) {
+  for (const name of ["src", "href", "poster", "data"]) {
+    for (const element of parsed.querySelectorAll(`[${name}^="/"]`)) {
+      const address = element.getAttribute(name);
+      if (!/^\/[/\\]/.test(address)) element.setAttribute(name, `.${address}`);
+    }
   }
 }
 
