@@ -250,7 +250,7 @@ def test_the_next_unit_comes_by_itself(page, serve, script: str) -> None:
     begin(page, router, "a")
     router.offer({"text": "Two"}, agent_id="agent-2")
     page.get_by_role("button", name="Send").click()
-    expect(page.get_by_text("Two")).to_be_visible()
+    expect(page.get_by_text("Two", exact=True)).to_be_visible()
     expect(page.get_by_label("X")).to_have_value("")
     page.get_by_label("X").fill("b")
     refuse_more(router)

