@@ -66,6 +66,21 @@ async def test_a_task_that_is_given_back_twice_is_given_back(browser, agent):
     assert [(status, "duplicate" in answer) for status, answer in (again, sent)] == [(409, True), (409, False)]
 
 
+async def test_another_introduction_than_the_first_is_not_taken(browser, operator):
+    agent = await operator.give_agent(status="onboarding")
+
+    def hand_in(**data):
+        body = {"provider_data": {"USED_AGENT_ID": agent, "onboarding_data": data}}
+        return asyncio.create_task(browser.post("/submit_onboarding", body))
+
+    for asking in (hand_in(quiz=1), hand_in(quiz=1)):
+        packet = (await operator.message("submit_onboarding"))[1]
+        await operator.effect("agent_details", agent, {"request_id": packet["data"]["request_id"], "agent_id": None})
+        assert (await asking)[0] == 200
+    status, answer = await hand_in(quiz=2)
+    assert (status, answer["error"]["code"]) == (409, "already_sent")
+
+
 async def test_what_was_sent_is_not_given_back(browser, agent):
     await browser.submit(agent, a=1)
     assert (await browser.post("/return_unit", {"USED_AGENT_ID": agent}))[0] == 409

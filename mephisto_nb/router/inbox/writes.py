@@ -175,10 +175,26 @@ def submit(txn: Txn, agent_id: str, message: Message, digest: bytes = b"") -> Su
         txn.post(message)
         txn.put(replace(agent, submitted=True))
         txn.db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (agent_id, digest))
-    elif result is SubmissionResult.DUPLICATE:
-        taken = txn.db.execute("SELECT digest FROM answers WHERE agent_id = ?", (agent_id,)).fetchone()
-        return result if taken is not None and taken[0] == digest else SubmissionResult.OTHER
+    elif result is SubmissionResult.DUPLICATE and _taken(txn, agent_id) != digest:
+        return SubmissionResult.OTHER
     return result
+
+
+def hand_in(txn: Txn, agent_id: str, message: Message, digest: bytes) -> SubmissionResult:
+    """Take what an agent hands in at the end of an introduction; return what became of it.
+
+    The same is taken as often as it is sent, as each time somebody waits for what follows from it.
+    """
+    if _taken(txn, agent_id) not in (None, digest):
+        return SubmissionResult.OTHER
+    txn.post(message)
+    txn.db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (agent_id, digest))
+    return SubmissionResult.TAKEN
+
+
+def _taken(txn: Txn, agent_id: str) -> bytes | None:
+    row = txn.db.execute("SELECT digest FROM answers WHERE agent_id = ?", (agent_id,)).fetchone()
+    return None if row is None else bytes(row[0])
 
 
 def return_unit(txn: Txn, agent_id: str, message: Message) -> SubmissionResult:

@@ -95,7 +95,10 @@ class WorkerRoutes:
             # Kept even if the browser no longer waits for the answer: it is work that was done.
             with self._router.quota.claim(agent_id) as claim:
                 message = claim.add(_message(PacketType.SUBMIT_ONBOARDING, agent_id, data))
-                await self._store.run(lambda txn: txn.post(message))
+                digest = writes.digest_of(data["onboarding_data"])
+                self._check_taken(
+                    agent_id, await self._store.run(lambda txn: writes.hand_in(txn, agent_id, message, digest))
+                )
                 claim.keep()
             return await self._answer(request, answer, None)
         finally:
