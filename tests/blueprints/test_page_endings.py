@@ -72,8 +72,18 @@ def test_who_comes_to_a_closed_task_reads_since_when(page, router) -> None:
 def test_who_comes_back_to_a_closed_task_finds_what_they_wrote(page, router) -> None:
     begin(page, router)
     refuse_as_closed(router)
+    for _ in range(2):
+        page.reload()
+        expect(heading(page, "This task is closed")).to_be_visible()
+        expect(page.get_by_label("In case you want to keep it")).to_have_value("x: precious")
+
+
+def test_what_was_written_into_a_lost_unit_outlasts_a_reload(page, router) -> None:
+    begin(page, router)
+    router.tell("timeout")
+    expect(heading(page, "The time for this task is over")).to_be_visible()
     page.reload()
-    expect(heading(page, "This task is closed")).to_be_visible()
+    expect(heading(page, "The time for this task is over")).to_be_visible()
     expect(page.get_by_label("In case you want to keep it")).to_have_value("x: precious")
 
 
@@ -293,7 +303,7 @@ def test_a_unit_that_came_by_itself_and_was_not_begun_is_given_back(page, router
     begin(page, router, "a")
     router.offer({}, agent_id="agent-2")
     page.get_by_role("button", name="Send").click()
-    expect(heading(page, "Thank you. Your work was sent.")).to_be_visible()
+    expect(page.get_by_text("Here is the next task.")).to_be_visible()
     page.goto("about:blank")
     assert router.kept.wait(10)
     assert [one["USED_AGENT_ID"] for one in router.returned] == ["agent-2"]

@@ -229,7 +229,7 @@ export class Talk {
 
   #keep() {
     try {
-      const kept = { text: text.value, unsent: this.#unsent, at: Date.now() };
+      const kept = { text: text.value, unsent: this.#unsent, written: this.written(), at: Date.now() };
       localStorage.setItem(PREFIX + this.#agentId, JSON.stringify(kept));
     } catch {
       // Full, or forbidden: it is still in the page.

@@ -107,7 +107,7 @@ export class Draft {
 }
 
 /* What an agent's draft holds, as it was last written: { text, data }; or null. */
-export const writtenIn = (agentId) => readJSON(PREFIX + agentId)?.written ?? null;
+export const writtenIn = (agentId) => [agentId, `talk:${agentId}`].map((key) => readJSON(PREFIX + key)?.written).find(Boolean) ?? null;
 
 /* What `keep` was told about a sending under way, or null. */
 export const sendingIn = (agentId) => readJSON(PREFIX + agentId)?.sending ?? null;

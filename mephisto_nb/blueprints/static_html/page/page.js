@@ -131,8 +131,7 @@ function refuse(code, reason) {
   });
   if (!isOver) return;
   void saySince("refused");
-  const agentId = identity.isPreview() ? null : identity.lastAgent();
-  if (agentId) keeping.offer(writtenIn(agentId));
+  offerAsItIs();
 }
 
 async function work(details) {
@@ -224,7 +223,7 @@ async function hasArrived(agentId, { data }) {
 }
 
 /* Leave the task for good: it was sent, or is no longer this worker's. */
-function end(how, reason = "", written = task?.written() ?? null) {
+function end(how, reason = "", written = lastWritten()) {
   const stays = live !== null && LEFT.has(how) && how !== "returned"; // to hear that the whole run is over
   leave(stays);
   if (dialog.open) dialog.close();
@@ -292,9 +291,13 @@ function warn(words) {
   offerAsItIs();
 }
 
-function offerAsItIs() {
+const offerAsItIs = () => keeping.offer(lastWritten());
+
+/* What stands in the task, or was kept of it when the page was left. */
+function lastWritten() {
+  if (task !== null) return task.written();
   const agentId = next === null || identity.isPreview() ? null : identity.lastAgent();
-  keeping.offer(task?.written() ?? (agentId ? writtenIn(agentId) : null));
+  return agentId ? writtenIn(agentId) : null;
 }
 
 function sayWhetherLost(isAway) {
