@@ -83,6 +83,11 @@ class UnitPage:
         """What the page reads from ``task_config.json``."""
         return {**self.about, **self.blueprint.get_frontend_args(), **self.blueprint.shared_state.task_config}
 
+    @property
+    def remarks(self) -> list[str]:
+        """What looks wrong in the settings or the data, and would not keep a launch from going on."""
+        return self.blueprint.remarks
+
     def row(self, answer: JSON) -> pd.DataFrame:
         """Return the row of `results()` that an answer becomes: its ``input.NAME`` and ``answer.NAME`` columns."""
         return row_of(self.blueprint, self.shared, self.unit_data, answer)

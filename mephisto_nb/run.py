@@ -110,6 +110,8 @@ class TaskRun:
 
         Raises
         ------
+        ConfigError
+            It is no name, too long, or holds what nobody can read.
         ClosedError
             This kernel does not drive the run.
         """
@@ -121,12 +123,14 @@ class TaskRun:
         Parameters
         ----------
         names
-            Who is to get one: a list, or a column of a DataFrame.
+            Who is to get one: a list, or a column of a DataFrame. Of a whole DataFrame, its column ``worker_name``, or
+            its only one.
 
         Raises
         ------
         ConfigError
-            One is no name; or two are the same, but for capital letters and spaces.
+            One is no name, too long, or holds what nobody can read; two are the same, but for capital letters, spaces
+            and marks that nobody sees; or it cannot be told which column is meant.
         ClosedError
             This kernel does not drive the run.
 

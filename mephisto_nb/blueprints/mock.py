@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import pandas as pd
+
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.model.shared_state import InitializationData
+from mephisto_nb.model.shared_state import InitializationData, read_frame
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.task_runner import LiveAgent, TaskRunner
 
@@ -81,6 +83,8 @@ class MockBlueprint(Blueprint[MockBlueprintArgs]):
         data = self.shared_state.static_task_data
         if data is None:
             data = [{"index": index} for index in range(self.args.num_assignments)]
+        if isinstance(data, pd.DataFrame):
+            data, _ = read_frame(data, "static_task_data")
         if isinstance(data, AsyncIterable):
             return (self._assignment(row) async for row in data)
         if isinstance(data, Iterator):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,19 +16,20 @@ from typing import ClassVar
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.blueprints.static_html import task_data
-from mephisto_nb.blueprints.static_html.args import (
-    check_extra_folder,
-    check_sources,
-    check_units,
-    copy_extra_folder,
-    given,
-    refuse_what_is_not_done,
-)
+from mephisto_nb.blueprints.static_html.args import check_sources, check_units, given, refuse_what_is_not_done
 from mephisto_nb.blueprints.static_html.blueprint import PAGE
+from mephisto_nb.blueprints.static_html.extra_files import (
+    ExtraFiles,
+    check_names,
+    copy_files,
+    find_missing_media,
+    list_files,
+)
 from mephisto_nb.blueprints.static_html.task_data import TaskRow, read_csv, read_text
 from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.ports.blueprint import Blueprint
+from mephisto_nb.utils.logging import unguard_tip
 
 
 @dataclass(slots=True)
@@ -47,7 +48,8 @@ class StaticReactBlueprintArgs:
         HTML for visitors who have not accepted the task. Without it the bundle is run for them, too; `mephisto-task`
         tells it by ``isPreview``.
     extra_source_dir
-        A folder of pictures and other files, copied beside the page: ``cat.png`` in it is ``src="cat.png"``.
+        A folder of pictures and other files, copied beside the page: ``cat.png`` in it is ``src="cat.png"``. Whoever
+        has the address can read them; what is hidden, code, databases and links to elsewhere are left out.
     data_csv, data_json, data_jsonl
         A file of rows: CSV with a header line (all values are text), a JSON list of objects, or one JSON object
         a line. Instead, `SharedTaskState.static_task_data` may hold the rows; exactly one of the four is needed.
@@ -131,7 +133,7 @@ def find_bundle(task_source: str) -> dict[str, Path]:
 
 
 def _folder_files(path: Path, task_source: str) -> dict[str, Path]:
-    files = {file.relative_to(path).as_posix(): file for file in sorted(path.rglob("*")) if file.is_file()}
+    files = dict(list_files(task_source, setting="task_source").files)
     if BUNDLE not in files:
         scripts = [name for name in files if name.endswith(".js")]
         found = f"its scripts are {', '.join(scripts[:5])}" if scripts else "it holds no script"
@@ -243,16 +245,11 @@ PREVIEW = "preview.html"
 _OURS = frozenset({"index.html", PREVIEW, "wrap_crowd_source.js", "task_config.json", _FOLDER})
 
 
-def build(directory: Path, bundle: Mapping[str, Path], preview: str | None, extra_source_dir: str | None) -> None:
+def build(directory: Path, bundle: Mapping[str, Path], preview: str | None, extra: ExtraFiles) -> None:
     """Write the page, and copy the bundle, the preview and the extra folder."""
     directory.mkdir(parents=True, exist_ok=True)
-    copy_extra_folder(extra_source_dir, directory)
-    try:
-        for name, source in bundle.items():
-            (directory / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, directory / name)
-    except (OSError, shutil.Error) as error:
-        raise DataFileError(f"The task's files cannot be copied: {error}") from error
+    copy_files(extra.files, directory)
+    copy_files(bundle, directory, "task_source")
     # Over whatever the build made of its own: this page is the one that knows the crowd.
     shutil.copytree(_PAGE, directory / _FOLDER, dirs_exist_ok=True, ignore=shutil.ignore_patterns("index.html"))
     shutil.copyfile(_PAGE / "index.html", directory / "index.html")
@@ -280,7 +277,7 @@ def read_tips(path: str) -> list[JSONObject]:
                 f"mephisto.blueprint.tips_location is {path!r}, whose {row.label} has no column 'text'. "
                 "It needs the columns header and text."
             )
-        tips.append({"header": row.value.get("header") or "", "text": row.value["text"]})
+        tips.append({name: unguard_tip(row.value.get(name) or "") for name in ("header", "text")})
     return tips
 
 
@@ -321,9 +318,11 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
                 "runs text as code, and the page's policy forbids that. Build it for production (webpack: --mode "
                 "production), or set mephisto.blueprint.allow_eval=true."
             )
-        check_extra_folder(self.args.extra_source_dir, lambda name: name in _OURS or name in bundle)
+        check_names(self._extra, lambda name: name in _OURS or name in bundle)
         if not self._is_drawn:
-            task_data.read_listed(self.args, self.shared_state.static_task_data)
+            self._check_files(bundle)
+        if doubts := self._extra.find_doubts():
+            self.remark(doubts)
         _ = self._preview, self._tips
 
     def get_initialization_data(self) -> Iterable[InitializationData] | AsyncIterable[InitializationData]:
@@ -335,14 +334,13 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
             While drawing: the row is not an object.
         """
         if not self._is_drawn:
-            return [row for _, row in task_data.read_listed(self.args, self.shared_state.static_task_data)]
-        rows = task_data.draw(self.shared_state.static_task_data)
-        return self._made_later(rows) if isinstance(rows, AsyncIterator) else map(self._make, rows)
+            return [row for _, row in self._rows]
+        return task_data.made(task_data.draw(self.shared_state.static_task_data), self._make)
 
     def build_site(self, directory: Path) -> None:
         """Write the page, and copy the bundle and what is to be beside it."""
         bundle = find_bundle(self.args.task_source)
-        build(directory, bundle, self._preview, self.args.extra_source_dir)
+        build(directory, bundle, self._preview, self._extra)
 
     def get_linked_files(self) -> Mapping[str, Path]:
         """Return the files of the bundle, if they are to be served as they are at that moment."""
@@ -360,12 +358,30 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
         return make_policy(self.args)
 
     def explain_page_error(self, report: JSONObject) -> str | None:
-        """Say what to set where the page's policy has stopped the bundle."""
-        return explain(report)
+        """Say what to set where the page's policy has stopped the bundle, or a file was not there."""
+        return explain(report) or super().explain_page_error(report)
 
     @property
     def _is_drawn(self) -> bool:
         return task_data.is_drawn(self.shared_state.static_task_data)
+
+    @cached_property
+    def _extra(self) -> ExtraFiles:
+        args = self.args
+        named = [args.preview_source, args.data_csv, args.data_json, args.data_jsonl, args.tips_location]
+        return list_files(args.extra_source_dir, named)
+
+    def _check_files(self, bundle: Mapping[str, Path]) -> None:
+        """Remark what rows name, for the bundle to show it, and what is not there; and cells that few rows lack."""
+        rows = [(label, {**row.shared, **unit_data}) for label, row in self._rows for unit_data in row.unit_data]
+        for told in task_data.find_gaps(rows):
+            self.remark(told)
+        if told := find_missing_media(self._extra, rows, bundle).say(task_data.name_rows):
+            self.remark(told)
+
+    @cached_property
+    def _rows(self) -> list[tuple[str, InitializationData]]:
+        return task_data.read_listed(self.args, self.shared_state.static_task_data, self.remark)
 
     @cached_property
     def _preview(self) -> str | None:
@@ -377,9 +393,6 @@ class StaticReactBlueprint(Blueprint[StaticReactBlueprintArgs]):
         location = self.args.tips_location
         return read_tips(location) if location and given(location) else []
 
-    def _make(self, row: TaskRow) -> InitializationData:
-        return task_data.to_initialization_data(row, self.args.units_per_assignment)
-
-    async def _made_later(self, rows: AsyncIterator[TaskRow]) -> AsyncIterator[InitializationData]:
-        async for row in rows:
-            yield self._make(row)
+    def _make(self, row: TaskRow) -> InitializationData | None:
+        data = task_data.to_initialization_data(row, self.args.units_per_assignment)
+        return None if task_data.is_left_out(row, data, self.remark) else data

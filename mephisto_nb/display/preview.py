@@ -230,11 +230,13 @@ class Preview:
             "task_config": self._page.task_config,
             "init_task_data": self._page.init_data,
             "is_onboarding": self._page.is_onboarding,
+            "left_out": list(self._page.left_out),
         }
         return make_document(self._page.files, self._page.policy, told, secrets.token_hex(12))
 
     def __repr__(self) -> str:
-        return f"<Preview of {self._page.title!r}; a notebook shows it>"
+        told = "".join(f"; {remark}" for remark in self._page.remarks)
+        return f"<Preview of {self._page.title!r}; a notebook shows it{told}>"
 
     def _repr_html_(self) -> str:
         return _templates.get_template("frame.html").render(
@@ -243,6 +245,7 @@ class Preview:
             height=self._height,
             is_live=self._page.runner is not None,
             left_out=self._page.left_out,
+            remarks=self._page.remarks,
         )
 
 

@@ -27,6 +27,7 @@ from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.progress import Progress, no_progress
+from mephisto_nb.utils.logging import guard_tip, unguard_tip
 from mephisto_nb.utils.proofs import write_private
 
 METADATA_COLUMNS = (
@@ -168,7 +169,7 @@ def add_tips(path: Path, metadata: pd.DataFrame, item_ids: Sequence[str]) -> lis
     text = io.StringIO()
     writer = csv.DictWriter(text, ["header", "text"], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(distinct)
+    writer.writerows({name: guard_tip(one[name]) for name in one} for one in distinct)
     try:
         _replace(path.resolve(), text.getvalue())  # a link to a file elsewhere stays a link
     except OSError as error:
@@ -178,9 +179,16 @@ def add_tips(path: Path, metadata: pd.DataFrame, item_ids: Sequence[str]) -> lis
 
 def _read_tips(path: Path) -> list[dict[str, str]]:
     try:
-        return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+        text = path.read_text(encoding="utf-8-sig")
+        # The standard library's reader has a limit for the length of a value, which a tip may go beyond.
+        rows = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False) if text.strip() else pd.DataFrame()
+        return [
+            {name: unguard_tip(row.get(name, "")) for name in ("header", "text")} for row in rows.to_dict("records")
+        ]
     except FileNotFoundError:
         return []
+    except pd.errors.ParserError as error:
+        raise DataFileError(f"The tips in {path} are no table: {error}. Mend the file, or name another.") from error
     except UnicodeDecodeError as error:
         raise DataFileError(f"The tips in {path} are no UTF-8 text: {error}. Save the file as UTF-8.") from error
     except OSError as error:

@@ -32,14 +32,13 @@ class Attendance:
     look
         Called when there is an absence to take, and every half minute.
     served_until
-        When a kernel was last there, if that is known.
+        When a kernel was last there, as far as is known.
     """
 
-    def __init__(self, clock: Clock, look: Callable[[], None], served_until: float | None) -> None:
+    def __init__(self, clock: Clock, look: Callable[[], None], served_until: float) -> None:
         self._clock, self._look = clock, look
         self._timer: Timer | None = None
-        self._looked = now = clock.now()
-        self._last = now if served_until is None else served_until
+        self._looked, self._last = clock.now(), served_until
         self._absences: list[tuple[float, float]] = []
 
     def begin(self) -> None:

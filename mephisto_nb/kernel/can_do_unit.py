@@ -25,7 +25,7 @@ from mephisto_nb.rules.arrivals import Arrival
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger
 from mephisto_nb.utils.patience import patience
-from mephisto_nb.utils.user_code import is_async
+from mephisto_nb.utils.user_code import call, is_async
 
 if TYPE_CHECKING:
     from mephisto_nb.kernel.engine import RunEngine
@@ -189,7 +189,7 @@ class CanDoUnitCalls(RunHelper):
         try:
             async with patience(wait.left) as rest:
                 for worker, unit in questions:
-                    wait.said[unit.unit_id] = bool(await self._function(worker, unit))
+                    wait.said[unit.unit_id] = bool(await call(self._function, worker, unit))
                     wait.left = rest.left
                     if wait.said[unit.unit_id]:
                         break

@@ -97,7 +97,8 @@ class ClientIOHandler:
         self.trouble: str | None = None
         #: When the kernel was last away, and what it caught up with.
         self.absence = Absence(begun=clock.now())
-        self._attendance = Attendance(clock, self._sender.request_sync, engine.state.service.served_until)
+        state = engine.state
+        self._attendance = Attendance(clock, self._sender.request_sync, state.service.served_until or state.quiet_since)
         #: Called when a channel opens or breaks, or a page comes or goes.
         self.listeners: list[Callable[[], None]] = []
         #: Which agents' pages are connected.

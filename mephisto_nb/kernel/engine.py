@@ -86,7 +86,6 @@ class RunEngine:
         self._is_deciding = False
         self._clock_waits_for: int | None = None
         self._received_seq = self._committed_n = self._delivered_n = self._dropped_n = 0
-        self._closing: tuple[str | None, str | None] = (None, None)
 
     @property
     def trouble(self) -> str | None:
@@ -99,7 +98,6 @@ class RunEngine:
         """Read the run from the database. Called before anything else, and after a step that failed."""
         snapshot = await in_thread(self._database.runs.load_run, self.task_run_id)
         self.state = state_from_snapshot(snapshot, self.rules)
-        self.state.closing, self.state.closed_by = self._closing
         self.committed_seq, self._committed_n = snapshot.last_seq, snapshot.last_n
         self._received_seq = max(self._received_seq, snapshot.last_seq)
         self.outbox = deque(item for item in snapshot.outbox if item[0] > self._delivered_n)
@@ -266,7 +264,6 @@ class RunEngine:
 
     def _publish(self, step: Step) -> None:
         self._retry.reset()
-        self._closing = (self.state.closing, self.state.closed_by)
         self.committed_seq, self._committed_n = self.state.last_seq, self.state.last_n
         self._dropped_n = step.changes.delivered_n or self._dropped_n
         self.outbox.extend(enumerate(step.changes.packets, start=step.changes.first_n))

@@ -23,7 +23,7 @@ from mephisto_nb.kernel.run_tasks import OnFailure, RunHelper, Supervisor
 from mephisto_nb.kernel.writer import Retry, in_thread
 from mephisto_nb.model.gates import GateFinding, GateRow
 from mephisto_nb.model.records import Agent, Worker, WorkerFacts
-from mephisto_nb.model.shared_state import InitializationData, NotJSONError, to_json
+from mephisto_nb.model.shared_state import InitializationData, NotJSONError, read_frame, to_json
 from mephisto_nb.model.states import Gate
 from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.gates._base import BaseGate, GateRules, SentAnswer, UnitGate
@@ -169,7 +169,7 @@ def make_row(value: Any, answers: Sequence[str], label: str) -> GateRow:
 
 def _listed(given: Any, name: str) -> Sequence[Any]:
     if isinstance(given, pd.DataFrame):
-        return given.to_dict("records")
+        return read_frame(given, name, unnamed_index=False)[0]
     if isinstance(given, Sequence) and not isinstance(given, str | bytes):
         return given
     raise DataFileError(f"{name} is a {type(given).__name__}. Give a DataFrame, or a list of dictionaries.")

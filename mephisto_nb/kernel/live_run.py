@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.errors import ClosedError, RunFailedError
+from mephisto_nb.errors import ClosedError, ConfigError, RunFailedError
 from mephisto_nb.kernel.writer import DatabaseWriter
 from mephisto_nb.model.changes import AddAgent
 from mephisto_nb.model.records import AS_LAUNCHED, PAGE_ERROR, Steering, TaskRun, own_data_of
@@ -169,7 +169,8 @@ class LiveRun:
         found += self.parts.tally.troubles
         found += self.parts.engine.state.gates.notices.values()
         troubles = (self.parts.engine.trouble, self.parts.link.trouble)
-        return found + [trouble for trouble in troubles if trouble and self.is_running]
+        found += [trouble for trouble in troubles if trouble and self.is_running]
+        return found + self.parts.tally.noted.remarks
 
     @property
     def progress(self) -> tuple[int, int, int]:
@@ -183,7 +184,9 @@ class LiveRun:
         return self.get_worker_url("NAME") != self.url
 
     def get_worker_url(self, worker_name: str) -> str:
-        """Return the link by which one worker comes to the task."""
+        """Return the link by which one worker comes to the task. Raises `ConfigError`."""
+        if not isinstance(worker_name, str) or not worker_name.strip():
+            raise ConfigError(f"{worker_name!r} is no name, so there is no link for it. Give text, such as 'ann'.")
         return self.parts.provider.get_worker_url(self.url, worker_name.strip())
 
     def __repr__(self) -> str:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import contextvars
 import os
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,14 +22,15 @@ from mephisto_nb.model.records import TaskRun
 from mephisto_nb.rules.departures import leave_introductions
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger
+from mephisto_nb.utils.patience import end_all
 
 if TYPE_CHECKING:
     from mephisto_nb.kernel.live_run import LiveRun
 
 logger = get_logger(__name__)
 
-#: How long a router may take to hear that its run is over (seconds).
-ROUTER_TIMEOUT = 10.0
+#: How long a router may take to hear that its run is over, and what is cancelled may take to end (seconds).
+ROUTER_TIMEOUT, END_TIMEOUT = 10.0, 10.0
 
 OnFailure = Callable[[Exception], None]
 
@@ -73,7 +74,9 @@ class RunTasks:
     def __init__(self, run: LiveRun, supervisor: Supervisor, lock: FileLock, helpers: Sequence[RunHelper] = ()) -> None:
         self.run = run
         self._supervisor, self._lock, self._helpers = supervisor, lock, tuple(helpers)
+        #: The engine and the link, which another kernel must not meet; and what makes the work.
         self._tasks: list[asyncio.Task[None]] = []
+        self._creating: asyncio.Task[None] | None = None
         self._is_stopped = False
 
     async def start(self) -> None:
@@ -81,17 +84,16 @@ class RunTasks:
         parts = self.run.parts
         for helper in self._helpers:
             await helper.load()
-        self._spawn("engine", parts.engine.run(parts.link, parts.launcher.launch_limited_units))
-        self._spawn("link", parts.link.run())
+        self._tasks.append(self._spawn("engine", parts.engine.run(parts.link, parts.launcher.launch_limited_units)))
+        self._tasks.append(self._spawn("link", parts.link.run()))
         for helper in self._helpers:
             await helper.start()
 
     def keep(self) -> None:
         """Start what creates the remaining work, and what ends the run when all is done."""
         if not self.run.parts.launcher.get_assignments_are_all_created():
-            self._spawn("launcher", self._create_assignments())
-        # Not among the tasks that it ends itself.
-        self._supervisor.spawn(f"keeper of run {self.run.task_run_id}", self._wind_up(), self._failed)
+            self._creating = self._spawn("launcher", self._create_assignments())
+        self._spawn("keeper", self._wind_up())
 
     @property
     def has_lock(self) -> bool:
@@ -103,6 +105,8 @@ class RunTasks:
         self._stop()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        if self._creating is not None:
+            _leave_behind(await end_all([self._creating], END_TIMEOUT))  # the data may come from anybody's code
         self._lock.release()
         self.run.let_go()
 
@@ -111,8 +115,8 @@ class RunTasks:
         self._lock.release()
         self.run.is_driven = False
 
-    def _spawn(self, what: str, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(self._supervisor.spawn(f"{what} of run {self.run.task_run_id}", work, self._failed))
+    def _spawn(self, what: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return self._supervisor.spawn(f"{what} of run {self.run.task_run_id}", work, self._failed)
 
     def _stop(self) -> None:
         """Stop the parts; who lets a run go that has failed comes here twice."""
@@ -121,8 +125,9 @@ class RunTasks:
         self._is_stopped = True
         for helper in self._helpers:
             helper.stop()
-        for task in self._tasks:
-            task.cancel()
+        for task in (*self._tasks, self._creating):
+            if task is not None:
+                task.cancel()
 
     async def _create_assignments(self) -> None:
         launcher = self.run.parts.launcher
@@ -198,17 +203,19 @@ class RunTasks:
 
 
 class Supervisor:
-    """Starts tasks, notices when one fails, and ends them all when it is closed."""
+    """Starts tasks, notices when one fails, and ends them all when it is closed.
+
+    It is no task group, which would wait for ever for a researcher's code that does not end when it is cancelled.
+    """
 
     def __init__(self) -> None:
-        self._group: asyncio.TaskGroup | None = None
         self._owner: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Enter the task group. May be called again."""
+        """Start to own tasks. May be called again."""
         if self._owner is None:
             # A context of its own: what tasks print must not land under the cell that happened to start them.
             self._owner = asyncio.get_running_loop().create_task(
@@ -224,28 +231,35 @@ class Supervisor:
         ClosedError
             The supervisor is not running.
         """
-        if self._group is None or self._stop.is_set():
+        if not self._ready.is_set() or self._stop.is_set():
             work.close()
             raise ClosedError(f"{name} cannot be started: the operator was shut down.")
-        task = self._group.create_task(_watched(name, work, on_failure), name=name, context=contextvars.Context())
+        watched = _watched(name, work, on_failure)
+        task = asyncio.get_running_loop().create_task(watched, name=name, context=contextvars.Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: work.close())  # matters where the task was cancelled before its first step
         return task
 
     async def close(self) -> None:
-        """End every task and wait for them. May be called twice, and from one of them."""
+        """End every task, and wait for them, but not for ever. May be called twice, and from one of them."""
         self._stop.set()
         if self._owner is not None:
             await asyncio.wait({self._owner})
 
     async def _serve(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            self._group = group
-            self._ready.set()
+        self._ready.set()
+        try:
             await self._stop.wait()
-            for task in list(self._tasks):
-                task.cancel()
+        finally:
+            _leave_behind(await end_all(self._tasks, END_TIMEOUT))
+
+
+def _leave_behind(tasks: Collection[asyncio.Future[Any]]) -> None:
+    """Say which tasks do not end: whoever wrote their code can mend that, and nobody else."""
+    for task in tasks:
+        name = task.get_name() if isinstance(task, asyncio.Task) else "something"
+        logger.warning("%s did not end within %g s of being cancelled, and is left behind.", name, END_TIMEOUT)
 
 
 def take_lock(directory: Path, run: TaskRun) -> FileLock:

@@ -5,6 +5,7 @@ One act is about many workers at once and stands or falls as a whole. What it di
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -37,6 +38,56 @@ OF_QUALIFICATIONS = OF_ALL - OF_WORKERS
 
 #: What is true in the detail of an event that undoes what made its worker known.
 UNMADE = "unmade"
+
+
+#: How many characters a name may have.
+LONGEST_NAME = 128
+#: What is copied along with names, shows nothing and means nothing: soft hyphens, zero-width spaces, marks and brackets
+#: of a direction of writing. Joiners are no such thing: names are spelt with them, and emoji are made with them.
+_UNSEEN = dict.fromkeys(
+    [0xAD, 0x61C, 0x200B, 0x200E, 0x200F, 0x202A, 0x202B, 0x202C, 0x2060, *range(0x2066, 0x206A), 0xFEFF]
+)
+_JOINERS = "\u200c\u200d"
+#: Blocks of emoji, of which new ones are drawn each year, before Python knows them.
+_EMOJI = range(0x1F000, 0x1FB00)
+
+
+def plain_name(name: str) -> str:
+    r"""Return a name in the one spelling that it is known by, however it was typed or copied.
+
+    Spaces of any width become plain ones, letters with marks become one character each where there is one (NFC), and
+    what shows nothing is left out. Joiners stay where something stands on both sides of them.
+
+    Examples
+    --------
+    >>> plain_name("Ann\u00a0Lee\u200f"), plain_name("Zoe\u0308") == "Zo\u00eb"
+    ('Ann Lee', True)
+    """
+    spaced = "".join(" " if unicodedata.category(char) == "Zs" else char for char in name.translate(_UNSEEN))
+    return unicodedata.normalize("NFC", spaced.strip().strip(f"{_JOINERS} "))
+
+
+def find_unusable(name: str, longest: int = LONGEST_NAME) -> str:
+    """Say why a name, as `plain_name` spells it, cannot be a worker's; '' where it can."""
+    if not name:
+        return "is empty"
+    if len(name) > longest:
+        return f"has {len(name)} characters, and may have {longest}"
+    odd = next((char for char in name if not _is_usable(char)), None)
+    return f"holds the character {odd!a}, which nobody can read" if odd else ""
+
+
+def alike(name: str) -> str:
+    """Return what two names have in common that people would mix up: case, spaces, widths and joiners do not count."""
+    folded = unicodedata.normalize("NFKC", plain_name(name)).casefold()
+    return "".join(char for char in folded if not char.isspace() and char not in _JOINERS)
+
+
+def _is_usable(char: str) -> bool:
+    kind = unicodedata.category(char)
+    if kind == "Cf":
+        return ord(char) not in (0x202D, 0x202E)  # what turns text around could show one name as another
+    return kind not in ("Cc", "Cs", "Co", "Cn", "Zl", "Zp") or (kind == "Cn" and ord(char) in _EMOJI)
 
 
 class WorkerKey(NamedTuple):

@@ -45,7 +45,8 @@ class Steering:
     """What a researcher has changed of a run since its launch; None: nothing.
 
     `paused_at` is since when nothing is handed out, `resumed_at` when it last was again. The limits are those of
-    `TaskRunArgs`; one that is set is in force in place of the configuration's.
+    `TaskRunArgs`; one that is set is in force in place of the configuration's. `closing` is why nothing will be handed
+    out any more, and `closed_by` who decided that: the operator, or the clock.
     """
 
     paused_at: float | None = None
@@ -53,6 +54,8 @@ class Steering:
     max_num_concurrent_units: int | None = None
     maximum_units_per_worker: int | None = None
     task_reward: float | None = None
+    closing: str | None = None
+    closed_by: str | None = None
 
 
 #: The run is as it was launched.

@@ -6,15 +6,18 @@ The values that notebooks hold become values that JSON can carry here, too.
 from __future__ import annotations
 
 import datetime
+import enum
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.errors import DataFileError
 from mephisto_nb.model.qualifications import Requirement
 
 
@@ -42,7 +45,8 @@ class SharedTaskState:
     ----------
     static_task_data
         The work: a list of rows (dictionaries), a pandas DataFrame, or an iterable, generator or async
-        generator of rows or of `InitializationData`. None: the configuration names a data file.
+        generator of rows or of `InitializationData`. None: the configuration names a data file. A DataFrame's index
+        goes in as columns of its levels' names (or as ``index``), unless it only counts the rows from 0.
     task_config
         Sent to every worker's page as ``/task_config.json``.
     qualifications
@@ -122,12 +126,21 @@ class NotJSONError(ValueError):
 
 
 def to_json(value: Any) -> JSON:
-    """Return `value` as JSON can carry it: NaN and NaT as null, dates as ISO text, numpy's scalars as Python's.
+    """Return `value` as JSON can carry it.
+
+    NaN and NaT become null, dates and times ISO text, numpy's scalars Python's. Exact decimals, durations, periods,
+    intervals, paths and UUIDs become the text that pandas and Python read them from, and members of an enumeration
+    their values.
 
     Raises
     ------
     NotJSONError
         JSON has nothing like it; the message says what it is, where, and what to do.
+
+    Examples
+    --------
+    >>> to_json({"price": Decimal("0.10"), "length": datetime.timedelta(seconds=90)})
+    {'price': '0.10', 'length': '0 days 00:01:30'}
     """
     return _convert(value, "")
 
@@ -137,6 +150,8 @@ def _convert(value: Any, where: str) -> JSON:
         value = pd.Timestamp(value) if isinstance(value, np.datetime64) else pd.Timedelta(value)
     elif isinstance(value, np.generic):
         value = value.item()
+    if isinstance(value, enum.Enum):
+        return _convert(value.value, where)
     if value is None or value is pd.NA or value is pd.NaT or isinstance(value, bool):
         return value if isinstance(value, bool) else None
     if isinstance(value, str):
@@ -147,7 +162,34 @@ def _convert(value: Any, where: str) -> JSON:
         return _number(float(value), where)
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
-    return _convert_container(value, where)
+    text = _as_text(value, where)
+    return _convert_container(value, where) if text is _NO_TEXT else text
+
+
+_NO_TEXT: Any = object()
+
+
+def _as_text(value: Any, where: str) -> JSON:
+    """Return what has one text by which it is read again as that text."""
+    if isinstance(value, Decimal):
+        return f"{value:f}" if _number(float(value), where) is not None else None
+    if isinstance(value, datetime.timedelta):
+        return str(pd.Timedelta(value))
+    if isinstance(value, pd.Period | pd.Interval) or type(value).__module__ == "uuid":
+        return str(value)
+    if hasattr(value, "__fspath__"):
+        path = value.as_posix() if hasattr(value, "as_posix") else value.__fspath__()
+        return _convert(path, where)
+    return _NO_TEXT
+
+
+#: What to do about some things that JSON cannot carry.
+_INSTEAD = {
+    bytes: "Make text of it, as by .decode(); of a picture, write a file into extra_source_dir and give its name.",
+    set: "JSON's lists have an order: give sorted(...) of it.",
+    frozenset: "JSON's lists have an order: give sorted(...) of it.",
+    complex: "Give its parts, .real and .imag.",
+}
 
 
 def _convert_container(value: Any, where: str) -> JSON:
@@ -156,14 +198,12 @@ def _convert_container(value: Any, where: str) -> JSON:
             if not isinstance(key, str):
                 raise NotJSONError(f"{where or 'it'} has the key {key!r}; keys must be text. Use str(key).")
         return {_text(key, where): _convert(item, f"{where}.{key}" if where else key) for key, item in value.items()}
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray | pd.Series | pd.Index):
         return _convert(value.tolist(), where)
     if isinstance(value, list | tuple):
         return [_convert(item, f"{where}[{index}]") for index, item in enumerate(value)]
-    raise NotJSONError(
-        f"{where or 'it'} is a {type(value).__name__}, which JSON cannot carry. "
-        "Turn it into text, a number, a list or a dictionary first."
-    )
+    instead = _INSTEAD.get(type(value), "Turn it into text, a number, a list or a dictionary first.")
+    raise NotJSONError(f"{where or 'it'} is a {type(value).__name__}, which JSON cannot carry. {instead}")
 
 
 def _text(value: str, where: str) -> str:
@@ -183,3 +223,53 @@ def _number(value: float, where: str) -> float | None:
     if math.isinf(value):
         raise NotJSONError(f"{where or 'it'} is {value!r}, which JSON cannot carry. Use None, or a finite number.")
     return value
+
+
+def read_frame(
+    frame: pd.DataFrame, name: str, *, unnamed_index: bool = True
+) -> tuple[list[dict[Any, Any]], tuple[str, ...]]:
+    """Return the rows of a DataFrame, its index among their columns, and the names of those that are its index.
+
+    Parameters
+    ----------
+    name
+        What error messages call it.
+    unnamed_index
+        Whether levels of the index that have no name become columns, too: ``index``, or ``level_0`` and so on. An
+        index that only counts the rows from 0 never does.
+
+    Raises
+    ------
+    DataFileError
+        Two columns have one name, or one has the name of the index and holds something else.
+    """
+    columns = [column.strip() if isinstance(column, str) else column for column in frame.columns]
+    twice = [column for number, column in enumerate(columns) if column in columns[:number]]
+    if twice:
+        raise DataFileError(f"{name} has more than one column {twice[0]!r}. Give each column its own name.")
+    table = frame.set_axis(columns, axis="columns")
+    levels = {level: values for level, values in _levels(table) if unnamed_index or level in (*table.index.names,)}
+    for level, values in levels.items():
+        if level in columns and not values.equals(pd.Index(table[level])):
+            raise DataFileError(
+                f"{name} has a column {level!r}, and an index of the same name that holds something else. Rename one "
+                f"of them, as by df.rename_axis(index={{{level!r}: {f'{level}_id'!r}}}), or leave the index out: "
+                "df.reset_index(drop=True)."
+            )
+    added = [dict(zip(levels, values, strict=True)) for values in zip(*levels.values(), strict=True)]
+    rows = table.to_dict("records")
+    return [{**one, **row} for one, row in zip(added or [{}] * len(rows), rows, strict=True)], tuple(levels)
+
+
+def _levels(frame: pd.DataFrame) -> list[tuple[Any, pd.Index[Any]]]:
+    """Return the levels of an index with their names; none of one that only counts the rows."""
+    index = frame.index
+    if index.nlevels == 1 and index.name is None and index.equals(pd.RangeIndex(len(frame))):
+        return []
+    plain = "level_0" if index.nlevels > 1 or "index" in frame.columns else "index"
+    names = [
+        (plain if not number else f"level_{number}") if level is None else level
+        for number, level in enumerate(index.names)
+    ]
+    stripped = [level.strip() if isinstance(level, str) else level for level in names]
+    return [(level, index.get_level_values(number)) for number, level in enumerate(stripped)]

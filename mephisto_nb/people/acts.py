@@ -29,7 +29,19 @@ from mephisto_nb.model.changes import (
     SetBlocked,
     SetGrant,
 )
-from mephisto_nb.model.people import OF_ALL, OF_BLOCKS, OF_WORKERS, Act, ActKind, ActOutcome, WorkerChange, WorkerKey
+from mephisto_nb.model.people import (
+    OF_ALL,
+    OF_BLOCKS,
+    OF_WORKERS,
+    Act,
+    ActKind,
+    ActOutcome,
+    WorkerChange,
+    WorkerKey,
+    alike,
+    find_unusable,
+    plain_name,
+)
 from mephisto_nb.model.records import LINK, crowd_of
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.database import Database
@@ -39,32 +51,63 @@ from mephisto_nb.utils.logging import get_logger
 
 
 def read_names(names: Iterable[Any]) -> list[str]:
-    """Return names without the space around them.
+    """Return names as they are known by: without space around them, and without what shows nothing.
+
+    Parameters
+    ----------
+    names
+        A list or anything else that gives one name after the other; of a DataFrame, its column ``worker_name``, or its
+        only one.
 
     Raises
     ------
     ConfigError
-        One is no text, or empty; or two are the same, but for capital letters and spaces.
+        It cannot be told which names are meant; one is no text, empty, too long, or holds what nobody can read; or two
+        are the same, but for capital letters, spaces and marks that nobody sees.
 
     Examples
     --------
     >>> read_names(["ann", " Bob Lee"])
     ['ann', 'Bob Lee']
     """
-    if isinstance(names, str):
-        raise ConfigError(f"{names!r} is one name, not a list of names. Write get_worker_urls([{names!r}]).")
     known: dict[str, str] = {}
-    for name in names:
-        if not isinstance(name, str) or not name.strip():
-            raise ConfigError(f"{name!r} is no name, so there is no link for it. Give text, such as 'ann'.")
-        bare = "".join(name.split()).casefold()
-        if bare in known:
+    for number, name in enumerate(_listed(names), start=1):
+        if not isinstance(name, str) or not plain_name(name):
+            raise ConfigError(
+                f"{name!r} is no name, so there is no link for it (number {number} of those given). "
+                "Give text, such as 'ann'; leave out who has none."
+            )
+        if why := find_unusable(plain_name(name)):
+            raise ConfigError(
+                f"The name {name[:60]!r} (number {number} of those given) {why}, so no link of it would work. "
+                "Give this person another name."
+            )
+        if (bare := alike(name)) in known:
             raise ConfigError(
                 f"{known[bare]!r} and {name!r} are too much alike: as names of two people they would be mixed up, and "
                 "one person needs one link. Give each person one name of their own."
             )
         known[bare] = name
-    return [name.strip() for name in known.values()]
+    return [plain_name(name) for name in known.values()]
+
+
+def _listed(names: Any) -> Iterable[Any]:
+    if isinstance(names, str | bytes):
+        raise ConfigError(f"{names!r} is one name, not a list of names. Write get_worker_urls([{names!r}]).")
+    if isinstance(names, pd.DataFrame):
+        if "worker_name" in names.columns and names.columns.tolist().count("worker_name") == 1:
+            return names["worker_name"]
+        if len(names.columns) == 1:
+            return names.iloc[:, 0]
+        columns = ", ".join(map(repr, names.columns[:8])) or "none"
+        raise ConfigError(
+            f"A DataFrame was given, and it cannot be told which of its columns holds the names; it has: {columns}. "
+            "Choose one: get_worker_urls(df['name']), or its index: get_worker_urls(df.index)."
+        )
+    if isinstance(names, Mapping) or not isinstance(names, Iterable):
+        how = "get_worker_urls(list(names))" if isinstance(names, Mapping) else "get_worker_urls(['ann', 'bob'])"
+        raise ConfigError(f"The names are a {type(names).__name__}, not a list of names. Write {how}.")
+    return names
 
 
 #: A name, several, a column ``worker_name`` or ``worker_id``, or a frame that has one of them.
@@ -129,7 +172,8 @@ def _of_name(given: object, provider: str) -> WorkerKey:
         return given
     if not isinstance(given, str) or not given.strip():
         raise ConfigError(f"A worker is known by name, but {given!r} is none. Leave rows without a worker out.")
-    return WorkerKey(given.strip(), crowd_of(provider))
+    crowd = crowd_of(provider)
+    return WorkerKey(plain_name(given) if crowd == LINK else given.strip(), crowd)
 
 
 def pair_values(workers: Sequence[WorkerKey], value: Values) -> dict[WorkerKey, int]:
@@ -165,7 +209,7 @@ def make_worker_urls(run: LiveRun, names: Iterable[str]) -> pd.DataFrame:
     Raises
     ------
     ConfigError
-        One is no name; or two are the same, but for capital letters and spaces.
+        One is no name; or two are the same, but for capital letters and spaces (see `read_names`).
     """
     found = read_names(names)
     return pd.DataFrame({"worker_name": found, "url": [run.get_worker_url(name) for name in found]}, dtype="string")

@@ -12,6 +12,9 @@ from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
 from mephisto_nb.model.task_run_args import PartnerRules
 from mephisto_nb.ports.progress import Troubles
 from mephisto_nb.ports.task_runner import TaskRunner
+from mephisto_nb.utils.logging import get_logger, warn_once
+
+logger = get_logger(__name__)
 
 Args = TypeVar("Args")
 
@@ -20,6 +23,13 @@ STRICT_CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src * data: blob:; media-src * data: blob:; "
     "font-src 'self' data:; connect-src 'self' ws: wss:; form-action 'self'; base-uri 'none'"
 )
+
+
+#: How a page names what it reports when a picture, sound or film did not load.
+FILE_ERROR = "file"
+_LONGEST = 200
+#: So many remarks are kept: rows that come one by one may each give cause for one.
+_MOST_REMARKS = 20
 
 
 class Blueprint(ABC, Generic[Args]):
@@ -58,10 +68,21 @@ class Blueprint(ABC, Generic[Args]):
         self.hidden_fields: frozenset[str] = frozenset((getattr(args, "attention_checks", None) or {}).values())
         #: What the researcher should know; the run's `attention` shows it.
         self.troubles = Troubles()
+        #: What looks wrong in the settings or the data, and is no reason to refuse them.
+        self.remarks = self.troubles.remarks
 
     def report(self, trouble: str) -> None:
         """Tell the researcher something by `run.attention`: a reason, and behind ". " a remedy. For subclasses."""
         self.troubles.note(trouble)
+
+    def remark(self, remark: str) -> None:
+        """Tell the researcher, before and after the launch, what looks wrong: a reason, and behind ". " a remedy.
+
+        A preview shows it, the log has it once, and so does the run's `attention`. For subclasses.
+        """
+        if remark not in self.remarks and len(self.remarks) < _MOST_REMARKS:
+            self.remarks.append(remark)
+            warn_once(logger, remark)
 
     def assert_task_args(self) -> None:
         """Refuse settings and data that cannot work.
@@ -101,9 +122,10 @@ class Blueprint(ABC, Generic[Args]):
     def explain_page_error(self, report: JSONObject) -> str | None:
         """Return what to do about an error that a worker's page reported, if the task knows; `report` is hostile.
 
-        The answer is shown as `run.attention`, once for all reports that get the same one.
+        The answer is shown as `run.attention`, once for all reports that get the same one. A file that did not load is
+        explained here.
         """
-        return None
+        return _explain_file(report) if report.get("error_type") == FILE_ERROR else None
 
     def get_frontend_args(self) -> JSONObject:
         """Return what the page reads from ``/task_config.json``. Called once per launch."""
@@ -148,3 +170,14 @@ class Blueprint(ABC, Generic[Args]):
     def get_answer(self, data: JSON) -> JSONObject:
         """Return what was submitted as the columns of `results()`. Called when frames are built."""
         return data if isinstance(data, dict) else {"answer": data}
+
+
+def _explain_file(report: JSONObject) -> str:
+    name = str(report.get("file"))[:_LONGEST]
+    what = f"A worker's page could not load {name!r}, and showed a gap in its place."
+    if name.lower().startswith(("http:", "https:")):
+        return f"{what} Look whether that site still has it, and lets other pages show it."
+    return (
+        f"{what} A run's files stay as they were at its launch: put it into the folder of extra_source_dir, and launch "
+        "the rest of the rows anew."
+    )

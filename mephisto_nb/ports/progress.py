@@ -35,6 +35,8 @@ class Troubles:
     def __init__(self) -> None:
         #: By what each is of: the latest, and how often there was one.
         self._found: dict[str, tuple[str, int]] = {}
+        #: What looked wrong before the launch, and was no reason to refuse it.
+        self.remarks: list[str] = []
         #: What they are of, the one that was seen longest ago first.
         self._seen: dict[str, None] = {}
 

@@ -9,6 +9,8 @@ from typing import ClassVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.errors import ConfigError
+from mephisto_nb.model.people import LONGEST_NAME, find_unusable, plain_name
 from mephisto_nb.model.records import LINK, LINK_OF_OLD
 from mephisto_nb.ports.crowd_provider import CrowdProvider, Identity
 from mephisto_nb.utils import proofs
@@ -16,7 +18,6 @@ from mephisto_nb.utils.proofs import Secret
 
 #: The parameter of a link that holds the worker's name; `wrap_crowd_source.js` reads it.
 _NAME = "worker_id"
-_LONGEST_NAME = 128
 _LONGEST_REGISTRATION = 512
 
 
@@ -84,10 +85,10 @@ class LinkProvider(CrowdProvider[LinkProviderArgs]):
             The name or the registration is missing, too long, or not text that can be shown; or the key is missing
             or another's.
         """
-        name = _printable(provider_data.get("worker_name"))
-        if not 1 <= len(name) <= _LONGEST_NAME:
+        name = _plain(provider_data.get("worker_name"))
+        if find_unusable(name):
             raise ValueError(
-                f"Your link holds no usable worker name: it needs 1 to {_LONGEST_NAME} ordinary characters. "
+                f"Your link holds no usable worker name: it needs 1 to {LONGEST_NAME} ordinary characters. "
                 "Please ask whoever sent you the link for a new one."
             )
         if self.args.signed_links and not proofs.matches(self._key_of(name), provider_data.get("worker_key")):
@@ -95,18 +96,26 @@ class LinkProvider(CrowdProvider[LinkProviderArgs]):
                 "This link is not complete: its last part, which shows that it was given to you, is missing or was "
                 "changed. Please open the whole link that you were sent, or ask whoever sent it for a new one."
             )
-        registration = _printable(provider_data.get("agent_registration_id"))
-        if not 1 <= len(registration) <= _LONGEST_REGISTRATION:
+        registration = _plain(provider_data.get("agent_registration_id"))
+        if find_unusable(registration, _LONGEST_REGISTRATION):
             raise ValueError(
                 "Your browser sent a registration that cannot be read. Please open the link that you were given again."
             )
         return Identity(name, registration)
 
     def get_worker_url(self, url: str, worker_name: str) -> str:
-        """Return the link by which the worker of this name comes, and nobody else should."""
-        parts = urlsplit(url)
-        query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), (_NAME, worker_name)])
-        key = f"key={self._key_of(worker_name.strip())}" if self.args.signed_links else parts.fragment
+        """Return the link by which the worker of this name comes, and nobody else should.
+
+        Raises
+        ------
+        ConfigError
+            Who came by such a name would be refused.
+        """
+        parts, name = urlsplit(url), plain_name(worker_name)
+        if why := find_unusable(name):
+            raise ConfigError(f"The name {worker_name[:60]!r} {why}, so no link of it would work. Give another name.")
+        query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), (_NAME, name)])
+        key = f"key={self._key_of(name)}" if self.args.signed_links else parts.fragment
         # Pages name what they load from the folder they are in: without its slash they would look in the one above.
         return urlunsplit(parts._replace(path=parts.path.rstrip("/") + "/", query=query, fragment=key))
 
@@ -114,7 +123,6 @@ class LinkProvider(CrowdProvider[LinkProviderArgs]):
         return proofs.link_key(self._secret.reveal(), name)
 
 
-def _printable(value: object) -> str:
-    """Return text stripped, and '' for what is no printable text."""
-    text = value.strip() if isinstance(value, str) else ""
-    return text if text.isprintable() else ""
+def _plain(value: object) -> str:
+    """Return text as it is known by, and '' for what is no text."""
+    return plain_name(value) if isinstance(value, str) else ""

@@ -14,7 +14,7 @@ from mephisto_nb.model.packets import SYSTEM_SUBJECT, Packet, PacketType
 from mephisto_nb.router.config import RouterConfig
 from mephisto_nb.router.deadlines import Deadline, Departures, Vigil
 from mephisto_nb.router.inbox.store import Store
-from mephisto_nb.router.inbox.writes import Effect, message_of, stay
+from mephisto_nb.router.inbox.writes import Effect, message_of, stay, tell_absences
 from mephisto_nb.router.intake.quota import DiskQuota
 from mephisto_nb.router.operator.link import CurrentLink, OperatorLink
 from mephisto_nb.router.rules import InboxClosed
@@ -200,7 +200,7 @@ class Router:
         if not messages:
             return
         try:
-            await self.store.run(lambda txn: [txn.post(message) for message in messages])
+            await self.store.run(lambda txn: tell_absences(txn, messages, absences[-1][1]))
         except InboxClosed:
             pass  # the run is over: no deadline is left to stand still
         except DatabaseError as error:

@@ -27,11 +27,13 @@ def kernel_was_away(step: Step, since: float, until: float) -> None:
     begin = max(since, step.state.service.away_until)
     if until <= begin:
         return
+    partners = step.state.rules.partners
+    waiting_timeout = partners.waiting_timeout if partners is not None else 0.0
     for there in list(step.state.rooms.waiting.values()):
         for agent_id in list(there):
             agent = step.state.agents[agent_id]
             if agent.deadline is not None and agent.deadline > begin:
-                step.change_deadline(agent, agent.deadline + until - begin)
+                step.change_deadline(agent, _put_off(step, agent.deadline, until - begin, waiting_timeout))
     state, quiet_since = step.state, step.state.quiet_since
     service = replace(state.service, away_until=until)
     if until > state.opened_at:
@@ -44,16 +46,25 @@ def kernel_was_away(step: Step, since: float, until: float) -> None:
 def router_was_away(step: Step, since: float, until: float) -> None:
     """Let all deadlines stand still for a time in which no page reached the router."""
     kernel_was_away(step, since, until)
+    duration = step.state.rules.assignment_duration
     for of_worker in list(step.state.active_agents.values()):
         for agent_id in list(of_worker):
             agent = step.state.agents[agent_id]
             if agent.status is not AgentStatus.WAITING and agent.deadline is not None and agent.deadline > since:
-                step.change_deadline(agent, agent.deadline + until - since)
+                step.change_deadline(agent, _put_off(step, agent.deadline, until - since, duration))
     for newcomer in step.state.gates.at_onboarding():
         if newcomer.deadline is not None and newcomer.deadline > since:
-            newcomer.deadline += until - since
+            newcomer.deadline = _put_off(step, newcomer.deadline, until - since, duration)
             step.state.gates.index_deadline(newcomer)
             step.note(ChangeDeadline(newcomer.agent_id, newcomer.deadline))
+
+
+def _put_off(step: Step, deadline: float, seconds: float, longest: float) -> float:
+    """Return a deadline put off for an absence, but never further than it is set at most.
+
+    We may have decided on what came before the absence only after it: such a deadline began when it was over.
+    """
+    return max(deadline, min(deadline + seconds, step.now + longest))
 
 
 def is_served(step: Step) -> None:

@@ -131,9 +131,6 @@ class RunState:
     rules: RunRules
     opened_at: float
     generator_done: bool = False
-    #: Why nothing more is handed out, if so; and who decided that: the operator, or the clock.
-    closing: str | None = None
-    closed_by: str | None = None
     last_seq: int = 0
     last_n: int = 0
     last_submission_at: float | None = None
@@ -175,6 +172,11 @@ class RunState:
     def steer(self, steering: Steering) -> None:
         """Put what was changed since the launch in force."""
         self.steering, self.rules = steering, self._launch_rules.steered(steering)
+
+    @property
+    def closing(self) -> str | None:
+        """Why nothing more is handed out; None: it is."""
+        return self.steering.closing
 
     # -- filling ---------------------------------------------------------------------------------------------
 
@@ -355,8 +357,7 @@ def state_from_snapshot(snapshot: RunSnapshot, rules: RunRules) -> RunState:
     Returns
     -------
     RunState
-        Its units are in the order of the data, and registrations find the agents that are at work. `closing` is None:
-        whether a run goes on after a restart is for the caller to say.
+        Its units are in the order of the data, and registrations find the agents that are at work.
     """
     run = snapshot.run
     state = RunState(

@@ -7,7 +7,7 @@ If the commit fails, the whole `RunState` is thrown away and read again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 from mephisto_nb._typing import JSONObject
@@ -176,7 +176,7 @@ class Step:
     def close_run(self, why: str, who: str, detail: JSONObject | None = None) -> None:
         """Hand out nothing more; what workers hold may still come in."""
         if self.state.closing is None:
-            self.state.closing, self.state.closed_by = why, who
+            self.steer(replace(self.state.steering, closing=why, closed_by=who))
             self.log("run", self.state.task_run_id, None, "closing", why, who, detail)
 
     def end_run(self, why: str) -> None:
@@ -188,7 +188,6 @@ class Step:
     def reopen_run(self) -> None:
         """Note that a run that was over is worked on again, within the limits that it is resumed with."""
         self.state.opened_at, self.state.ended_at = self.now, None
-        self.state.closing = self.state.closed_by = None
         self.note(ReopenRun(self.now))
         self.steer(AS_LAUNCHED)
         self.serve(Service(served_until=self.now))

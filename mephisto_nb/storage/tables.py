@@ -221,6 +221,8 @@ task_runs = Table(
     Column("max_num_concurrent_units", Integer),
     Column("maximum_units_per_worker", Integer),
     Column("task_reward", Float),
+    Column("closing", Text),
+    Column("closed_by", Text),
     # When people could be served, as far as deadlines have to know.
     Column("served_until", Float),
     Column("away", Float, nullable=False, server_default="0"),

@@ -115,6 +115,7 @@ async def run_demo(num_people: int = 5, num_workers: int = 8) -> None:
 def _config(num_people: int) -> Any:
     return mnb.compose(
         "static_html",
+        architect_args={"closed_notice_in_seconds": 0},  # nobody comes afterwards
         blueprint_args={"task_html": PAGE, "units_per_assignment": num_people},
         task={
             "task_name": "demo",

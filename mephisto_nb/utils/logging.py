@@ -50,6 +50,26 @@ def neutralise(text: str, *, keep: str = "") -> str:
     return HARMFUL.sub(lambda match: match[0] if match[0] in keep else _escape(match[0]), text)
 
 
+#: What makes a spreadsheet read a cell as a formula, with blanks before it or not.
+_FORMULA = re.compile("(?= *[-=+@\\t\\r\\n\uff1d\uff0b\uff0d\uff20])")
+
+
+def guard_tip(text: str) -> str:
+    """Return a tip as a cell that no spreadsheet runs: an apostrophe stands before what would be a formula."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def unguard_tip(cell: str) -> str:
+    """Return the tip of a cell that `guard_tip` made.
+
+    Examples
+    --------
+    >>> guard_tip("=1+1"), unguard_tip(guard_tip("=1+1")), unguard_tip("'tis so")
+    ("'=1+1", '=1+1', "'tis so")
+    """
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell[1:]) else cell
+
+
 def get_logger(name: str) -> logging.Logger:
     """Return the logger of a module, its records made harmless whichever handler they reach.
 

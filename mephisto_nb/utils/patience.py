@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 #: Into how many parts a patience is divided, by how much one may ring late to be counted, and its least (seconds).
 _PARTS, _LATE, _LEAST = 20, 0.5, 0.001
@@ -32,6 +33,23 @@ async def patience(seconds: float | None, counts: Callable[[], bool] = lambda: T
             yield rest
         finally:
             rest.end()
+
+
+async def end_all(tasks: Iterable[asyncio.Future[Any]], seconds: float) -> set[asyncio.Future[Any]]:
+    """Cancel tasks, and wait until they have ended, for so many seconds at most; return those that go on all the same.
+
+    What is not let go of when it is cancelled would hold up whoever waits for it for ever. It is cancelled again half
+    way: code that catches the first may be waiting again by then.
+    """
+    left = {task for task in tasks if not task.done() and task is not asyncio.current_task()}
+    for _ in range(2):
+        for task in left:
+            task.cancel()
+        with suppress(TimeoutError):
+            async with patience(seconds / 2):
+                while left := {task for task in left if not task.done()}:
+                    await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+    return left
 
 
 class Patience:

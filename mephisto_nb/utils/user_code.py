@@ -11,7 +11,7 @@ import site
 import sysconfig
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -26,10 +26,36 @@ async def in_own_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwa
 
 
 async def call(function: Callable[..., Any], *args: Any) -> Any:
-    """Call a researcher's function, plain or async, so that it holds up nobody."""
+    """Call a researcher's function, plain or async, so that it holds up nobody.
+
+    Who is cancelled while waiting, or has waited long enough, goes on at once: what the function does about its being
+    cancelled is its own affair.
+    """
+    task = asyncio.create_task(_call(function, args))
+    try:
+        await asyncio.wait({task})
+    except asyncio.CancelledError:
+        _let_go_of.add(task)
+        task.add_done_callback(_forget)
+        task.cancel()
+        raise
+    return task.result()
+
+
+#: Calls whose callers wait no longer, and that have not ended yet.
+_let_go_of: set[asyncio.Task[Any]] = set()
+
+
+async def _call(function: Callable[..., Any], args: Sequence[Any]) -> Any:
     with no_exit(getattr(function, "__name__", type(function).__name__)):
         result = await (function(*args) if is_async(function) else in_own_thread(function, *args))
         return await result if inspect.isawaitable(result) else result
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    _let_go_of.discard(task)
+    if not task.cancelled():
+        task.exception()  # or else the loop would say that nobody asked for it
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ async def _take_up(count: int) -> float:
         operator = mnb.Operator(data_dir=folder)
         again = await operator.reconnect(run.task_run_id)
         seconds = time.perf_counter() - start
-        assert live_of(again).progress == (0, count)
+        assert live_of(again).progress == (0, count, 0)
         await operator.force_shutdown()
     return seconds
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mephisto_nb.blueprints.form import FormBlueprint, FormBlueprintArgs
+from mephisto_nb.blueprints.form.render import fill_form
 from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.kernel.live_run import RunTally
 from mephisto_nb.model.shared_state import SharedTaskState
@@ -182,3 +183,10 @@ def test_answers_are_read_by_the_form_as_it_was_at_the_launch(tmp_path: Path) ->
     file.write_text(json.dumps({"fields": {"mood": "text", "age": 7}}))
     again = FormBlueprint(FormBlueprintArgs(**noted), SharedTaskState())
     assert again.get_answer({"age": 4})["(problems)"] == "age: Please give 3 or less."
+
+
+def test_lines_of_a_text_are_kept_in_rows_that_name_their_form() -> None:
+    html = '<p title="${text}">${text}</p><textarea>${text}</textarea><b>${n}</b>${text | safe}'
+    filled = fill_form(html, {"text": "a\n<b", "n": 1})
+    kept = '<span class="keeps-lines">a\n&lt;b</span>'
+    assert filled == f'<p title="a\n&lt;b">{kept}</p><textarea>a\n&lt;b</textarea><b>1</b>a\n<b'

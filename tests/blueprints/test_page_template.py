@@ -75,3 +75,79 @@ def test_a_script_error_reaches_the_researcher_and_breaks_nothing(page, serve) -
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
     page.complaints.clear()
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<p id=a>${text}</p>",
+        "<p id=a>\n   ${text}\n  </p>",
+        "<div><b>It\n says:</b> <i id=a>${text}</i>\n</div>",
+        "<div>It\n says <q>${n}</q>: <span id=a>\n ${text} (${n})</span></div>",
+        "<p id=a style='white-space: pre-wrap'>${text}</p>",
+        "<pre id=a>${text}</pre>",
+    ],
+)
+@pytest.mark.parametrize("text", ["one\ntwo\n\nfour", "one\r\ntwo\r\n\r\nfour"])
+def test_a_text_of_several_lines_is_shown_in_them(page, serve, html: str, text: str) -> None:
+    page.goto(serve(f"{html}<input name=x>", {"text": text, "n": 1}).url + "?worker_id=ann")
+    expect(page.locator("#a")).to_be_visible()
+    assert page.locator("#a").inner_text().removesuffix(" (1)").strip() == "one\ntwo\n\nfour"
+
+
+def test_lines_are_kept_in_what_is_typed_and_chosen_too(page, serve) -> None:
+    html = "<textarea name=a>${text}</textarea><select name=b><option>${text}</select><p id=c title='${text}'>${n}</p>"
+    page.goto(serve(html, {"text": "one\ntwo", "n": "x"}).url + "?worker_id=ann")
+    expect(page.locator("#task-body textarea")).to_have_value("one\ntwo")
+    expect(page.locator("#task-body option")).to_have_text("one two")
+    expect(page.locator("#c")).to_have_attribute("title", "one\ntwo")
+    assert page.locator("#task-body span, .keeps-lines").count() == 0
+
+
+def test_lines_of_the_researchers_own_white_space_stay_one(page, serve) -> None:
+    html = "<style>p { white-space: nowrap }</style><p id=a>${text}</p><input name=x>"
+    page.goto(serve(html, {"text": "one\ntwo"}).url + "?worker_id=ann")
+    expect(page.locator("#a")).to_have_css("white-space", "nowrap")
+
+
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
+    "0000000d49444154789c6360f8cfc0f01f0005000101a57d3b0f0000000049454e44ae426082"
+)
+
+
+@pytest.mark.parametrize(
+    ("file", "named"),
+    [
+        ("cat.png", "cat.png"),
+        ("dog #2.png", "dog #2.png"),
+        ("dog #2.png", "./dog #2.png"),
+        ("why?.png", "why?.png"),
+        ("100%25.png", "100%25.png"),
+        ("50% off.png", "50% off.png"),
+        ("\u00fcber.png", "u\u0308ber.png"),
+        ("zwo\u0308lf.png", "zw\u00f6lf.png"),
+        ("a b/c&d+e.png", "a b\\c&d+e.png"),
+    ],
+)
+def test_a_picture_is_found_whatever_its_name(page, serve, tmp_path: Path, file: str, named: str) -> None:
+    (tmp_path / "extra" / file).parent.mkdir(parents=True)
+    (tmp_path / "extra" / file).write_bytes(PIXEL)
+    router = serve("<img src='${img}'><input name=x>", {"img": named}, extra_source_dir=str(tmp_path / "extra"))
+    page.goto(router.url + "?worker_id=ann")
+    expect(page.locator("#task-body img")).to_have_js_property("naturalWidth", 1)
+    assert router.errors == []
+
+
+def test_a_file_that_does_not_load_reaches_the_researcher_once(page, serve, tmp_path: Path) -> None:
+    (tmp_path / "cat.png").write_bytes(PIXEL)
+    html = "<img src='${img}'><img src='${img}'><img src='${none}'><p>${text}</p><input name=x>"
+    row = {"img": "cat.png", "text": "t", "none": ""}
+    router = serve(html, row, extra_source_dir=str(tmp_path))
+    (router.site / "cat.png").unlink()
+    with page.expect_event("requestfinished", lambda request: request.url.endswith("/log_error")):
+        page.goto(router.url + "?worker_id=ann")
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    (error,) = router.errors
+    assert error["USED_AGENT_ID"] == "agent-1"
+    assert (error["error_data"]["error_type"], error["error_data"]["file"]) == ("file", "cat.png")

@@ -238,3 +238,10 @@ def test_what_the_policy_stopped_is_explained(stopped: tuple[str, str], bundle: 
 
 def test_other_errors_are_not_explained(bundle: Path) -> None:
     assert task(bundle).explain_page_error({"error_type": "error", "text": "eval"}) is None
+
+
+def test_cells_that_a_bundle_would_lack_are_remarked(bundle: Path) -> None:
+    rows = [{"text": "a", "note": None}, {"text": "b", "note": ""}, {"text": None, "note": "n"}, {"text": "d", "n": 4}]
+    rows[3]["note"] = " "
+    (remark,) = task(bundle, rows).remarks
+    assert remark.startswith("'text' is empty in row 3 of static_task_data.")

@@ -112,7 +112,7 @@ def attention_of(status: str, counts: dict[str, int], pay: dict[Any, int], money
         num_answered=counts["answered"],
         at_work={},
         often_left={},
-        state=SimpleNamespace(task_run_id=RUN_ID, agents={}),
+        state=SimpleNamespace(task_run_id=RUN_ID, agents={}, closing=None, ends_by_itself=None),
     )
     return describe_attention(Moment(NOW, status, statistics, None, Counter()), money)
 

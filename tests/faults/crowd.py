@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -155,6 +156,12 @@ class Page:
         """Talk to the task's code first."""
         talk = self.crowd.told.talks[self.agent_id] = Talk(self.worker, self.agent_id, self.registration)
         await talk.to_its_end()
+        await self.submit()
+
+    async def page_hanging(self) -> None:
+        """Have the task's code hang, which is none of the worker's fault."""
+        with contextlib.suppress(ConnectionError):
+            await Talk(self.worker, self.agent_id, self.registration).hang_the_code()
         await self.submit()
 
     async def asleep(self) -> None:

@@ -13,13 +13,16 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from mephisto_nb._typing import JSONObject
 from mephisto_nb.architects.local import LocalArchitect
+from mephisto_nb.blueprints.mock import EchoRunner, MockBlueprint
 from mephisto_nb.config import registry
 from mephisto_nb.config.hydra_config import compose
 from mephisto_nb.errors import ClosedError, DatabaseError, NotFoundError
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
 from mephisto_nb.ports.clock import SystemClock
+from mephisto_nb.ports.task_runner import LiveAgent
 from mephisto_nb.run import TaskRun
 from mephisto_nb.storage import connect
 from tests.faults.faulty_link import LINK, FaultyLinkArchitect, passes
@@ -36,12 +39,34 @@ class JumpingClock(SystemClock):
         return super().now() + self.offset
 
 
+class HangingRunner(EchoRunner):
+    """Sends everything back, but where it is told to hang, it hangs, and lets nobody end it."""
+
+    async def run_unit(self, init_data: JSONObject, agent: LiveAgent) -> None:
+        await agent.observe({"init_data": init_data})
+        while not (message := await agent.get_live_update()).get("hang"):
+            await agent.observe({"echo": message})
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+
+class HangingBlueprint(MockBlueprint):
+    """The mock blueprint, whose code may hang."""
+
+    BLUEPRINT_TYPE = "hanging"
+
+    def make_task_runner(self) -> HangingRunner | None:
+        return HangingRunner(self.shared_state) if self.args.run_live else None
+
+
 class Kernel:
     """One kernel: its operator, its run, and the cell that waits for it."""
 
     def __init__(self, order: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         self._order, self._writer = order, writer
         self._clock = JumpingClock()
+        self._clock.offset = order["later"]
         self._operator = Operator(data_dir=order["data_dir"], database=order["database"], clock=self._clock)
         self._run: TaskRun | None = None
         self._cell: asyncio.Task[None] | None = None
@@ -90,7 +115,7 @@ class Kernel:
 
     def _config(self) -> Any:
         return compose(
-            "mock",
+            "hanging",
             architect="faulty_link",
             architect_args={"operator_absence_in_seconds": 120},  # should the harness itself be killed
             blueprint_args=self._order["blueprint"],
@@ -98,6 +123,8 @@ class Kernel:
             task={
                 **ABOUT,
                 "task_reward": 0.1,
+                "no_submission_patience": 12 * 3600,
+                "task_lifetime_in_seconds": 24 * 3600,
                 "assignment_duration_in_seconds": self._order["assignment_duration"],
             },
         )
@@ -166,6 +193,7 @@ def run(order: dict[str, Any]) -> None:
     connect.BUSY_TIMEOUT = order["busy_timeout"]
     LocalArchitect.closed_notice = 0.0  # type: ignore[assignment, method-assign]
     registry.ARCHITECTS.register(FaultyLinkArchitect)
+    registry.BLUEPRINTS.register(HangingBlueprint)
     try:
         asyncio.run(main(order))
     finally:

@@ -20,6 +20,8 @@ from tests.faults.postgresql import PostgreSQL
 from tests.faults.zygote import Zygote
 from tests.kernel.runs import end_routers
 
+#: How long a machine sleeps, or its kernel is gone, that is left for a weekend (seconds).
+WEEKEND = 60 * 3600.0
 #: Room for a few bytes more than nothing: the least that a file may grow to on a full disk.
 _FULL = 512
 
@@ -49,6 +51,8 @@ class Machine:
         self._absence: asyncio.Future[str]
         self._writer: asyncio.StreamWriter | None = None
         self._generation = 0
+        #: How much later it is than the clock of this machine says.
+        self._later = 0.0
         self._kernel = asyncio.Lock()
         self._listening: asyncio.Task[None] | None = None
 
@@ -67,6 +71,7 @@ class Machine:
             "blueprint": {"units_per_assignment": self.plan.units_per_assignment, "run_live": self.plan.live},
             "assignment_duration": self.plan.assignment_duration,
             "busy_timeout": self.plan.busy_timeout,
+            "later": self._later,
         }
         connected: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = (
             asyncio.get_running_loop().create_future()
@@ -194,6 +199,25 @@ class Machine:
             await passes(seconds)
             await self._anew()
 
+    async def kernel_long_gone(self, seconds: float) -> None:
+        """Let nobody drive the run for a weekend, through which its router takes answers."""
+        async with self._kernel:
+            await self._kill()
+            await passes(seconds)
+            self._later += WEEKEND
+            await self._anew()
+
+    async def machine_asleep(self, seconds: float) -> None:
+        """Let a weekend pass in which neither the kernel nor the router can do anything."""
+        async with self._kernel:
+            self._signal(signal.SIGSTOP)
+            self._kill_router()
+            await passes(seconds)
+            self._later += WEEKEND
+            await asyncio.to_thread(_set_back, self.run_directory / "inbox.db", WEEKEND)
+            self._command(do="jump", seconds=WEEKEND)
+            self._signal(signal.SIGCONT)
+
     async def router_killed(self, seconds: float) -> None:
         self._kill_router()
 
@@ -244,6 +268,12 @@ class Machine:
     async def clock_jumps(self, seconds: float) -> None:
         async with self._kernel:
             self._command(do="jump", seconds=seconds)
+
+
+def _set_back(store: Path, seconds: float) -> None:
+    """Have a router's store say that the router was last there so much earlier."""
+    with contextlib.closing(sqlite3.connect(store, timeout=10)) as database, database:
+        database.execute("UPDATE meta SET value = value - ? WHERE key = 'last_here'", (seconds,))
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes:

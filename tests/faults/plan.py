@@ -22,6 +22,8 @@ MACHINE_FAULTS = (
     "kernel_disk_full",
     "database_locked",
     "clock_jumps",
+    "machine_asleep",
+    "kernel_long_gone",
 )
 #: What happens only where the database is a server.
 POSTGRESQL_FAULT = "postgresql_restarted"
@@ -37,6 +39,7 @@ PAGE_FAULTS = (
     "returned",
     "dropped_out",
     "wrong_client_clock",
+    "page_hanging",
 )
 #: How a run ends: all is answered, or it is shut down gently, or at once.
 ENDINGS = ("complete", "complete", "shutdown", "force_shutdown")

@@ -26,6 +26,15 @@ class Talk:
         self.said: list[str] = []
         self.heard: list[str] = []
 
+    async def hang_the_code(self) -> None:
+        """Say what the task's code never comes back from."""
+        async with self._worker.session.open_socket(self._worker.url) as socket:
+            await self._send(socket, "alive", {})
+            await self._send(socket, "mephisto_bound_live_update", {"update_id": "hang", "hang": True})
+            await self._send(socket, "heartbeat", {})
+            while (await asyncio.wait_for(socket.receive_json(), 10))["packet_type"] != "heartbeat":
+                pass
+
     async def to_its_end(self) -> None:
         """Say everything, by as many sockets as it takes."""
         while len(self.said) < len(self._to_say):

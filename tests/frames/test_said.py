@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from mephisto_nb.blueprints.static_react import read_tips
 from mephisto_nb.errors import NotFoundError, WorldError
 from mephisto_nb.frames.run_frames import METADATA_COLUMNS, REQUEST_COLUMNS, add_tips, metadata_frame, requests_frame
 
@@ -113,7 +114,7 @@ def test_accepted_tips_are_added_to_a_file_once(tmp_path: Path) -> None:
     add_tips(path, metadata, ["1-0"])
     accepted = add_tips(path, metadata, ["1-0", "2-0"])
     assert accepted == [{"header": "Zoom, please", "text": 'It "helps"\nme'}, {"header": "", "text": "=1+1"}]
-    assert pd.read_csv(path)["text"].tolist() == ['It "helps"\nme', "=1+1"]
+    assert pd.read_csv(path)["text"].tolist() == ['It "helps"\nme', "'=1+1"]  # no formula
 
 
 def test_what_is_no_tip_is_not_offered(tmp_path: Path) -> None:
@@ -151,3 +152,13 @@ def test_a_file_of_tips_keeps_its_rights_and_a_link_stays_one(tmp_path: Path) ->
     add_tips(link, metadata, ["1-0"])
     assert (link.is_symlink(), stat.S_IMODE(path.stat().st_mode)) == (True, 0o644)
     assert pd.read_csv(path)["text"].tolist() == ["in", "Save often"]
+
+
+def test_a_tip_of_any_length_is_read_again_and_none_is_a_formula(tmp_path: Path) -> None:
+    texts = ["=HYPERLINK(1)", "x" * 200_000, " @a", "'tis so", "a\n=b"]
+    tips = [sent({"tips": {"type": "tips", "text": text, "header": "+1"}}, number) for number, text in enumerate(texts)]
+    metadata, path = frame(*tips), tmp_path / "tips.csv"
+    for item_id in metadata["item_id"]:
+        accepted = add_tips(path, metadata, [item_id])
+    assert accepted == read_tips(str(path)) == [{"header": "+1", "text": text} for text in texts]
+    assert path.read_text().splitlines()[1] == "'+1,'=HYPERLINK(1)"

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from mephisto_nb.config.hydra_config import compose
 from mephisto_nb.errors import RunFailedError
 from mephisto_nb.kernel import task_launcher
 from mephisto_nb.model.shared_state import InitializationData
@@ -24,7 +25,7 @@ from mephisto_nb.testing.page_client import PageClient
 from mephisto_nb.testing.simulated_workers import SimulatedWorker, simulate_workers
 from mephisto_nb.utils.user_code import in_own_thread
 from tests.inside import parts_of
-from tests.kernel.runs import crowd_of, launch, rows, take, work_to_the_end
+from tests.kernel.runs import ABOUT, crowd_of, launch, rows, take, work_to_the_end
 
 
 class Counted:
@@ -225,3 +226,28 @@ async def test_what_is_skipped_is_counted_by_assignments() -> None:
     launcher = task_launcher.TaskLauncher(engine, engine, iter([empty] * 5))
     skipped, is_last = await launcher._draw(3)
     assert (len(skipped), is_last) == (3, False)
+
+
+async def test_what_looks_wrong_in_the_data_is_told_from_the_start(operator: Operator) -> None:
+    frame = pd.DataFrame({"text": ["one", None], "n": [1, None]}, index=pd.Index(["d1", "d2"], name="doc"))
+    page = {"task_html": "<p>${text}</p><input name=mood>"}
+    config = compose("static_html", blueprint_args=page, task={**ABOUT, "task_reward": 0.1})
+    run = await operator.launch_task_run(config, frame)
+    (told,) = run.attention
+    assert "Left out as empty: row 2 of static_task_data" in told
+    await simulate_workers(run, lambda row: {"mood": row["text"]})
+    await run.completed()
+    assert run.results()[["input.doc", "answer.mood"]].values.tolist() == [["d1", "one"]]
+    await run.force_shutdown()
+
+
+async def test_a_picture_that_did_not_load_is_told_to_the_researcher(operator: Operator) -> None:
+    run = await launch(operator, rows(1))
+    report = {"error_type": "file", "file": "cat.png", "text": "cat.png could not be loaded"}
+    async with PageClient() as client:
+        for _ in range(2):
+            body = {"USED_AGENT_ID": "mephisto", "error_data": report}
+            await client.post_json(f"{run.url}/log_error", body)
+        await parts_of(run).engine.wait_until(lambda state: bool(run.attention))
+    assert any("could not load 'cat.png', and showed a gap" in told for told in run.attention)
+    await run.force_shutdown()

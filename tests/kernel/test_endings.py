@@ -1,6 +1,6 @@
 """Whatever state a run and its people are in: each ending ends it, and no absence of ours ends anything.
 
-Nine people in one run, one in each state that there is; the time is told by a clock that is put forward.
+Eight people in one run, in each state that one can be in while it goes on; a clock that is put forward tells the time.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,7 @@ class Scene:
     operator: Operator
     run: TaskRun
     worker: Crowd
+    directory: Path
     ids: dict[str, str] = field(default_factory=dict)
     endings: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -79,13 +81,13 @@ INTRODUCED = SharedTaskState(validate_onboarding=lambda data: True)
 
 
 @pytest.fixture
-async def scene(make_operator: Callable[..., Operator], clock: FakeClock) -> AsyncIterator[Scene]:
+async def scene(make_operator: Callable[..., Operator], clock: FakeClock, data_dir: Path) -> AsyncIterator[Scene]:
     operator = make_operator(clock=clock)
     introduction = {"onboarding_qualification": "introduced", "onboarding_html": "<input name=kind>"}
     blueprint = {**introduction, "waiting_room_timeout": WAIT}
     run = await launch_chat(operator, [{}] * PAIRS, blueprint=blueprint, validate_onboarding=lambda data: True)
     async with crowd_of(run.url) as worker:
-        one = Scene(make_operator, clock, operator, run, worker)
+        one = Scene(make_operator, clock, operator, run, worker, data_dir)
         for name in ("ann", "bob", "cleo", "dan", "eve", "fay", "gil"):
             await one.come(name)
         one.ids["newcomer"] = (await worker("newcomer").register())["agent_id"]
@@ -194,7 +196,31 @@ async def router_store_lost(scene: Scene) -> None:
         path.unlink()
 
 
-ABSENCES = [kernel_busy, router_killed, asleep, router_store_lost]
+async def kernel_gone(scene: Scene) -> None:
+    await scene.operator.detach()
+    scene.clock.jump(2 * WAIT)
+    await scene.take_up()
+
+
+async def both_gone(scene: Scene) -> None:
+    await scene.operator.detach()
+    await asleep(scene)
+    await scene.take_up()
+
+
+async def database_put_back(scene: Scene) -> None:
+    copy = scene.directory / "earlier.db"
+    rewrite(str(scene.directory / "mephisto_nb.db"), f"VACUUM INTO '{copy}'")
+    await scene.worker("passer-by").register()
+    await parts_of(scene.run).link.catch_up()
+    await scene.operator.detach()
+    for path in scene.directory.glob("mephisto_nb.db*"):
+        path.unlink()
+    copy.rename(scene.directory / "mephisto_nb.db")
+    await scene.take_up()
+
+
+ABSENCES = [kernel_busy, router_killed, asleep, router_store_lost, kernel_gone, both_gone, database_put_back]
 
 
 @pytest.mark.parametrize("be_away", ABSENCES)

@@ -132,7 +132,7 @@ async def test_a_crowd_is_filtered_by_gold_to_the_number(operator: Operator, blu
 async def test_a_dashboard_counts_the_work_and_money_counts_everything(operator: Operator) -> None:
     run = await launch_as(operator, "mock", {"min_golds": 2}, golds=GOLDS, gold_answer="label")
     await let_work(run, {"careful": 1.0}, units=5)
-    assert (live_of(run).progress, sum(run.counts.values())) == ((3, 200), 200)
+    assert (live_of(run).progress, sum(run.counts.values())) == ((3, 200, 0), 200)
     assert (len(run.results()), sorted(run.results(gates=True)["unit_index"])) == (3, [-2, -2, 0, 0, 0])
     assert sum(parts_of(run).engine.state.pay.values()) == 202
     assert {name for name in run.results(gates=True) if name.startswith("input.")} == {"input.text"}

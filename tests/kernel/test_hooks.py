@@ -146,7 +146,7 @@ async def test_a_slow_hook_delays_neither_answers_nor_other_hooks(operator: Oper
     await answer(run, "ann")
     await answer(run, "bob")
     await quick.wait()
-    assert live_of(run).progress == (2, 2)
+    assert live_of(run).progress == (2, 2, 0)
     free.set()
     await run.completed()
     assert run.attention == []

@@ -77,7 +77,7 @@ def check(run: TaskRun, tally: Tally) -> None:
     assert results["agent_id"].is_unique
     found = dict(zip(results["agent_id"], results["answer.by"], strict=True))
     assert found == {agent_id: answer["by"] for agent_id, answer in tally.received.items()}  # type: ignore[index, call-overload]
-    assert live_of(run).progress == (UNITS, UNITS)
+    assert live_of(run).progress == (UNITS, UNITS, 0)
     assert sorted(results["assignment_index"]) == list(range(UNITS))
 
 

@@ -25,7 +25,7 @@ PAGE = mnb.compose("static_html", task=TASK, blueprint_args={"task_html": "<p>${
 async def test_rows_alone_are_launched(operator: Operator, data: Any) -> None:
     run = await operator.launch_task_run(PAGE, data)
     await parts_of(run).engine.wait_until(lambda state: len(state.launched) > 0)
-    assert live_of(run).progress == (0, 2)
+    assert live_of(run).progress == (0, 2, 0)
     await run.force_shutdown()
 
 

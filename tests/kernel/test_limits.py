@@ -108,7 +108,7 @@ async def test_no_more_units_are_out_than_max_num_concurrent_units_says(operator
                 await worker(name).submit(agent_id, {})
 
         await asyncio.gather(*(work(f"worker-{i}") for i in range(8)))
-        while live_of(run).progress != (20, 20):
+        while live_of(run).progress != (20, 20, 0):
             await parts_of(run).engine.wait_until(lambda state: bool(state.launched) or state.is_complete)
             await work("last")
     await run.completed()

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from mephisto_nb.errors import ConfigError
 from mephisto_nb.ports.crowd_provider import Identity
 from mephisto_nb.providers.link import LinkProvider, LinkProviderArgs
 from mephisto_nb.utils.proofs import Secret
@@ -72,6 +73,38 @@ def test_the_wrapper_is_there() -> None:
 def test_a_name_is_asked_for_only_where_it_is_believed() -> None:
     assert provider.name_parameter == "worker_id"
     assert signing().name_parameter is None
+
+
+#: As people have them, or as they are copied out of spreadsheets and telephones; and what they are known by.
+COPIED = {
+    "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627": None,  # Persian, spelt with a non-joiner
+    "\u0915\u094d\u200d\u0937": None,  # Hindi, spelt with a joiner
+    "\U0001f469\u200d\U0001f4bb": None,  # one emoji of two
+    "\U0001fae9": None,  # an emoji that this Python may not know yet
+    "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f": None,  # the flag of England
+    "Ann\u00a0Lee": "Ann Lee",
+    "\u540d\u3000\u524d": "\u540d \u524d",
+    "bob\u200b": "bob",
+    "\u200fdana\u200e": "dana",
+    "Zoe\u0308": "Zo\u00eb",
+    "x" * 128: None,
+}
+
+
+@pytest.mark.parametrize(("name", "known"), COPIED.items())
+@pytest.mark.parametrize("is_typed", [False, True])
+def test_a_name_as_people_have_it_gets_a_link_that_works(name: str, known: str | None, is_typed: bool) -> None:
+    crowd = signing()
+    data = come_by(crowd.get_worker_url(URL, name))
+    if is_typed:
+        data |= {"worker_name": f" {name} ", "agent_registration_id": f"token-{name}"}
+    assert crowd.identify(data).worker_name == (known or name)
+
+
+@pytest.mark.parametrize("name", ["x" * 129, "a\nb", "\u202eann", " ", "\u200b"])
+def test_a_name_whose_link_would_not_work_gets_none(name: str) -> None:
+    with pytest.raises(ConfigError, match="no link of it would work"):
+        signing().get_worker_url(URL, name)
 
 
 # Signed links

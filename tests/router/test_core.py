@@ -215,6 +215,14 @@ async def test_who_could_not_reach_us_has_not_left(router, store, clock):
     assert router._unwritten.qsize() == 2  # the absence, and that it is here: no departure
 
 
+async def test_an_absence_is_told_once_though_the_router_is_killed_next(tmp_path, router, store):
+    router.vigil._last = 1000.0
+    await router.write_absences()
+    again = Store.open(tmp_path / "inbox.db", "run1")
+    assert again.last_here == router.vigil._last
+    again._db.close()
+
+
 async def test_a_later_router_knows_when_the_last_one_was_here(tmp_path, router, store, clock):
     router.start()
     written = await router._unwritten.get()

@@ -53,6 +53,14 @@ def test_without_a_router_nobodys_time_passes() -> None:
     assert at(run, 1101.0).state.agents[agent.agent_id].status is AgentStatus.TIMEOUT
 
 
+def test_a_deadline_that_began_after_an_absence_stays() -> None:
+    run = Rehearsal(1, assignment_duration=500.0)
+    run.now = AWAY[1] + 1  # what came before it is decided upon only now, and so is the absence
+    agent = run.take("ann")
+    router_was_away(run.step(), *AWAY)
+    assert agent.deadline == AWAY[1] + 501
+
+
 def test_what_was_over_before_stays_over() -> None:
     run = Rehearsal(1, assignment_duration=50.0)
     agent = run.take("ann")
@@ -67,7 +75,7 @@ def test_a_run_does_not_end_by_an_absence(limit: str, ends: float) -> None:
     run.now = AWAY[1]
     kernel_was_away(run.step(), *AWAY)
     assert at(run, ends - 1).state.closing is None
-    assert at(run, ends + 1).state.closed_by == "clock"
+    assert at(run, ends + 1).state.steering.closed_by == "clock"
 
 
 def test_an_absence_of_both_counts_once() -> None:

@@ -172,9 +172,7 @@ class Story:
         self.state = self.step.state = self.stored
 
     def _load(self) -> RunState:
-        state = state_from_snapshot(self.database.runs.load_run(self.state.task_run_id), self.rules)
-        state.closing = self.state.closing
-        return state
+        return state_from_snapshot(self.database.runs.load_run(self.state.task_run_id), self.rules)
 
     # -- what is always so -----------------------------------------------------------------------------------
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import shutil
-from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -21,6 +20,7 @@ from mephisto_nb.blueprints.chat.runner import (
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, task_data
 from mephisto_nb.blueprints.static_html.args import given
 from mephisto_nb.blueprints.static_html.blueprint import PAGE_FOLDER
+from mephisto_nb.blueprints.static_html.extra_files import copy_files, list_files
 from mephisto_nb.blueprints.static_html.task_data import read_text
 from mephisto_nb.blueprints.static_html.template import Template, columns_of, read_template
 from mephisto_nb.errors import ConfigError, DataFileError
@@ -168,10 +168,8 @@ class ChatBlueprint(StaticHTMLBlueprint):
         used = super()._used_columns
         return used if used is None or self._instruction is None else used | columns_of(self._instruction.fields)
 
-    @property
-    def _named_elsewhere(self) -> Collection[str]:
-        shown = frozenset() if self._instruction is None else columns_of(self._instruction.fields)
-        return {*super()._named_elsewhere, *shown}
+    def _templates_of(self, row: JSONObject) -> list[Template]:
+        return [*super()._templates_of(row), *([] if self._instruction is None else [self._instruction])]
 
     def _check_code(self) -> None:
         conversation = self.shared_state.conversation
@@ -193,7 +191,8 @@ class ChatBlueprint(StaticHTMLBlueprint):
 
     def _build_own(self, directory: Path) -> None:
         if self.args.custom_source_dir and given(self.args.custom_source_dir):
-            shutil.copytree(Path(self.args.custom_source_dir).expanduser(), directory, dirs_exist_ok=True)
+            own = list_files(self.args.custom_source_dir, setting="custom_source_dir")
+            copy_files(own.files, directory, "custom_source_dir")
         shutil.copyfile(_PAGE / "bundle.html", directory / "index.html")
         shutil.copyfile(Path(self.args.custom_source_bundle or "").expanduser(), directory / "bundle.js")
         if not (directory / "notif.mp3").exists():

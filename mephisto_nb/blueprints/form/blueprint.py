@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -241,7 +241,7 @@ class FormBlueprint(StaticHTMLBlueprint):
         """Return one column a field, in the form's order, what else was sent, and what is wrong with it."""
         sent = super().get_answer(data)
         try:
-            form = self._form_of(sent.pop(VERSION, None), sent) if len(self.forms) > 1 else self.forms[0]
+            form = _form_of(self.forms, sent.pop(VERSION, None), sent) if len(self.forms) > 1 else self.forms[0]
         except DataFileError:
             return sent  # the form's file is gone: the answer is all there is
         answer: JSONObject = {}
@@ -256,13 +256,6 @@ class FormBlueprint(StaticHTMLBlueprint):
             return {}
         made = {name: checks for name, checks in form.custom_checks.items() if answer[name] is not None}
         return {UNCHECKED: "; ".join(f"{name}: {', '.join(checks)}" for name, checks in made.items()) or None}
-
-    def _form_of(self, version: JSON, sent: JSONObject) -> Form:
-        """Return the form that an answer names; of one that names none, as in a rehearsal, that it fits best."""
-        numbered = {str(number): form for number, form in enumerate(self.forms, start=1)}
-        if isinstance(version, str) and version in numbered:
-            return numbered[version]
-        return max(self.forms, key=lambda form: sum(one.name in sent for one in form.fields()))
 
     @property
     def _insertions(self) -> str:
@@ -279,6 +272,12 @@ class FormBlueprint(StaticHTMLBlueprint):
         if len(self.forms) > 1:
             template.fields.clear()  # no row has them: `get_init_data` adds its form to each
         return template
+
+    def _templates_of(self, row: JSONObject) -> list[Template]:
+        version = row.get(VERSION)
+        if len(self.forms) == 1 or not isinstance(version, int) or not 1 <= version <= len(self.forms):
+            return super()._templates_of(row)
+        return [self._versions[version - 1]]
 
     @cached_property
     def _versions(self) -> list[Template]:
@@ -297,6 +296,14 @@ class FormBlueprint(StaticHTMLBlueprint):
         if len(self.forms) == 1:
             return row
         return {**row, ROWS_FORM: fill_form(self._versions[row[VERSION] - 1].html, row)}
+
+
+def _form_of(forms: Sequence[Form], version: JSON, sent: JSONObject) -> Form:
+    """Return the form that an answer names; of one that names none, as in a rehearsal, that it fits best."""
+    numbered = {str(number): form for number, form in enumerate(forms, start=1)}
+    if isinstance(version, str) and version in numbered:
+        return numbered[version]
+    return max(forms, key=lambda form: sum(one.name in sent for one in form.fields()))
 
 
 def _rows_with(args: FormBlueprintArgs) -> list[JSONObject] | None:

@@ -49,7 +49,19 @@ def render_version(form: Form, version: int) -> str:
 
 def fill_form(html: str, row: Mapping[str, Any]) -> str:
     """Put a row's values in place of ``${name}``, in the way of `page/template.js`."""
-    return FIELD.sub(lambda found: _value_of(row, found[1], is_html=found[2] == "safe"), html)
+
+    def fill(found: re.Match[str]) -> str:
+        value = _value_of(row, found[1], is_html=found[2] == "safe")
+        has_lines = found[2] != "safe" and re.search("[\r\n]", value) is not None
+        return f'<span class="keeps-lines">{value}</span>' if has_lines and _is_text(html[: found.start()]) else value
+
+    return FIELD.sub(fill, html)
+
+
+def _is_text(before: str) -> bool:
+    """Return whether what stands behind this HTML is shown as text of a page: in no tag, and no box of its own."""
+    is_boxed = any(before.rfind(f"<{tag}") > before.rfind(f"</{tag}") for tag in ("textarea", "option", "pre"))
+    return before.rfind("<") <= before.rfind(">") and not is_boxed
 
 
 def scripts_of(form: Form) -> list[str]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Callable, Container
+from collections.abc import Container
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.errors import ConfigError
 
 
 @dataclass(slots=True)
@@ -30,8 +28,12 @@ class StaticHTMLBlueprintArgs:
         a line. Instead, `SharedTaskState.static_task_data` may hold the rows; exactly one of the four is needed.
     units_per_assignment
         How many different workers do each row.
+    allow_empty
+        Launch also rows of which the page would show nothing, because every field of the template is empty in them.
     extra_source_dir
         A folder of pictures, scripts and style sheets, copied beside the page: ``cat.png`` in it is ``src="cat.png"``.
+        Whoever has the address can read them. What is hidden (its name begins with a dot), code, notebooks, databases,
+        links to elsewhere, the data directory and the files that settings name are left out.
     extra_script_sources
         Addresses that ``<script src=...>`` may load from, such as ``https://example.org/lib/``. None without this.
     onboarding_source, onboarding_html
@@ -51,6 +53,7 @@ class StaticHTMLBlueprintArgs:
     data_json: str | None = None
     data_jsonl: str | None = None
     units_per_assignment: int = 1
+    allow_empty: bool = False
     extra_source_dir: str | None = None
     extra_script_sources: list[str] = field(default_factory=list)
     onboarding_source: str | None = None
@@ -106,40 +109,6 @@ def check_sources(sources: list[str], key: str) -> None:
                 f"mephisto.blueprint.{key} holds {source!r}, which is not an address to load scripts "
                 "from. Give the start of the scripts' addresses, such as 'https://example.org/lib/'."
             )
-
-
-def extra_folder(extra_source_dir: str | None) -> Path | None:
-    """Return the extra folder, if one is set."""
-    return Path(extra_source_dir).expanduser() if extra_source_dir and given(extra_source_dir) else None
-
-
-def check_extra_folder(extra_source_dir: str | None, is_ours: Callable[[str], bool]) -> None:
-    """Raise `ConfigError` where the extra folder is none, or holds a name that the page uses itself (`is_ours`)."""
-    extra = extra_folder(extra_source_dir)
-    if extra is None:
-        return
-    if not extra.is_dir():
-        raise ConfigError(
-            f"mephisto.blueprint.extra_source_dir is {extra_source_dir!r}, which is not a folder (looked for "
-            f"{extra.absolute()}). Correct the path."
-        )
-    for name in sorted(entry.name for entry in extra.iterdir()):
-        if is_ours(name):
-            raise ConfigError(
-                f"mephisto.blueprint.extra_source_dir holds {name!r}, a name that the worker's page uses itself. "
-                "Rename it."
-            )
-
-
-def copy_extra_folder(extra_source_dir: str | None, directory: Path) -> None:
-    """Copy the extra folder, if one is set, into a site. Raises `DataFileError`."""
-    extra = extra_folder(extra_source_dir)
-    if extra is None:
-        return
-    try:
-        shutil.copytree(extra, directory, dirs_exist_ok=True)
-    except (OSError, shutil.Error) as error:
-        raise DataFileError(f"mephisto.blueprint.extra_source_dir cannot be copied: {error}") from error
 
 
 def _check_one_template(args: StaticHTMLBlueprintArgs) -> None:

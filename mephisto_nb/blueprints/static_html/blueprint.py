@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -16,11 +16,16 @@ from mephisto_nb.blueprints.static_html import task_data
 from mephisto_nb.blueprints.static_html.args import (
     StaticHTMLBlueprintArgs,
     check_args,
-    check_extra_folder,
-    copy_extra_folder,
-    extra_folder,
     given,
 )
+from mephisto_nb.blueprints.static_html.extra_files import (
+    ExtraFiles,
+    check_names,
+    copy_files,
+    list_files,
+    local_name,
+)
+from mephisto_nb.blueprints.static_html.shown_rows import ShownRows, each_page
 from mephisto_nb.blueprints.static_html.task_data import TaskRow, read_text
 from mephisto_nb.blueprints.static_html.template import (
     Template,
@@ -29,6 +34,7 @@ from mephisto_nb.blueprints.static_html.template import (
     check_row,
     check_rows,
     columns_of,
+    filled_addresses,
     find_unnamed,
     read_template,
 )
@@ -56,24 +62,22 @@ _OURS = frozenset(
 )
 
 
-def check_extra_files(extra_source_dir: str | None, templates: Sequence[Template | None]) -> None:
-    """Raise `ConfigError` where the extra folder cannot be copied, or lacks a file that a template loads."""
-    extra = extra_folder(extra_source_dir)
-    check_extra_folder(extra_source_dir, _is_ours)
+def check_extra_files(extra: ExtraFiles, templates: Sequence[Template | None]) -> None:
+    """Raise `ConfigError` where the extra folder has a name that is taken, or lacks a file that a template loads."""
+    check_names(extra, _is_ours)
     for template in filter(None, templates):
         for name in template.local_files:
-            path = unquote(urlsplit(name).path).lstrip("/")
-            if extra is None or not (extra / path).is_file():
-                where = f"{extra.absolute()} has no such file" if extra else "extra_source_dir is not set"
+            if not extra.find(name):
+                where = f"{extra.root.absolute()} has no such file" if extra.root else "extra_source_dir is not set"
                 raise ConfigError(
                     f"The template loads {name!r}, but {where}. Put it into the folder of extra_source_dir."
                 )
 
 
-def read_scripts(extra_source_dir: str | None, template: Template) -> list[str]:
+def read_scripts(extra: ExtraFiles, template: Template) -> list[str]:
     """Return the texts of those scripts of a template that lie in the extra folder."""
-    folder = Path(extra_source_dir or "").expanduser()
-    paths = [folder / unquote(urlsplit(name).path).lstrip("/") for name in template.local_files]
+    names = (unquote(urlsplit(name).path).lstrip("/") for name in template.local_files)
+    paths = [extra.files[name] for name in names if name in extra.files]
     return [path.read_text(encoding="utf-8", errors="replace") for path in paths if path.suffix in (".js", ".mjs")]
 
 
@@ -85,11 +89,11 @@ def build(
     directory: Path,
     templates: Mapping[str, Template | None],
     sample: JSONObject | None,
-    extra_source_dir: str | None,
+    extra: ExtraFiles,
 ) -> None:
     """Write the page, the templates, by their names, with their scripts, the visitors' sample and the extra folder."""
     directory.mkdir(parents=True, exist_ok=True)
-    copy_extra_folder(extra_source_dir, directory)
+    copy_files(extra.files, directory)
     shutil.copytree(PAGE, directory / PAGE_FOLDER, dirs_exist_ok=True, ignore=shutil.ignore_patterns("index.html"))
     shutil.copyfile(PAGE / "index.html", directory / "index.html")
     for name, one in templates.items():
@@ -99,6 +103,13 @@ def build(
                 (directory / script).write_text(content, encoding="utf-8")
     if sample is not None:
         (directory / "preview.json").write_text(json.dumps(sample), encoding="utf-8")
+
+
+#: Settings that name files which pages get in another form, or not at all.
+_SETTINGS = (
+    "task_source", "preview_source", "onboarding_source", "instruction_source", "form_source", "data_csv", "data_json",
+    "data_jsonl",
+)  # fmt: skip
 
 
 class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
@@ -142,12 +153,13 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
                 f"{_name_of(self.args, 'task')} has no input with a name and no script, so nothing would come back. "
                 'Give each input a name: <input name="mood">.'
             )
-        check_extra_files(self.args.extra_source_dir, [template, self._preview, self._onboarding])
+        check_extra_files(self._extra, [template, self._preview, self._onboarding])
         if not self._is_drawn:
             check_rows(template.fields, self._rows)
+            self._shown.check(self._rows)
             columns = dict.fromkeys(chain.from_iterable((*row.shared, *chain(*row.unit_data)) for _, row in self._rows))
             if self._used_columns is None:
-                _tell_unnamed(template, self.args.extra_source_dir, columns, self._named_elsewhere)
+                _tell_unnamed(template, self._extra, columns, _named(self._templates_of({}), self.hidden_fields))
             else:
                 check_braces(template, columns)
                 if not self._used_columns and not self.has_conversations:
@@ -159,12 +171,21 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         if self._onboarding is not None:
             _check_onboarding(self._onboarding, _name_of(self.args, "onboarding"), self.shared_state.onboarding_data)
         check_hidden(template, _name_of(self.args, "task"), self.hidden_fields)
+        sample = {} if self._preview is None else self._sample
+        self._shown.check_template(_name_of(self.args, "preview"), self._preview, sample)
+        onboarding = self.shared_state.onboarding_data
+        self._shown.check_template(_name_of(self.args, "onboarding"), self._onboarding, onboarding)
+        if doubts := self._extra.find_doubts():
+            self.remark(doubts)
+        elif self._extra.root is not None:
+            logger.info("extra_source_dir publishes %s", self._extra.describe())
 
     def check_row(self, label: str, row: JSONObject) -> None:
         """Refuse a screening or gold row that lacks a field of the template. Raises `DataFileError`."""
         check_row(self._template.fields, label, InitializationData(row))
+        self._shown.check([(label, InitializationData(row))])
         if self._used_columns is None:
-            _tell_unnamed(self._template, self.args.extra_source_dir, row, self._named_elsewhere)
+            _tell_unnamed(self._template, self._extra, row, _named(self._templates_of(row), self.hidden_fields))
 
     def get_page_data(self, init_data: JSON) -> JSON:
         """Return the columns that the template uses; all, where scripts may use others."""
@@ -183,13 +204,12 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         """
         if not self._is_drawn:
             return [row for _, row in self._rows]
-        rows = task_data.draw(self.shared_state.static_task_data)
-        return self._checked_later(rows) if isinstance(rows, AsyncIterator) else self._checked(rows)
+        return task_data.made(task_data.draw(self.shared_state.static_task_data), self._check_drawn)
 
     def build_site(self, directory: Path) -> None:
         """Write the worker's page, the template and its scripts, and what visitors see."""
         templates = {"task": self._template, "preview": self._preview, "onboarding": self._onboarding}
-        build(directory, templates, self._sample, self.args.extra_source_dir)
+        build(directory, templates, self._sample, self._extra)
 
     def get_frontend_args(self) -> JSONObject:
         """Return the task configuration, and where the page finds its template and preview."""
@@ -197,6 +217,7 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
             **self.shared_state.task_config,
             "has_preview": self._preview is not None,
             "has_sample": self._sample is not None,
+            **({"file_names": odd} if (odd := self._extra.odd_names) else {}),
         }
 
     def get_content_security_policy(self) -> str:
@@ -240,8 +261,22 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         return _read(self.args, "onboarding", self.args.onboarding_source, self.args.onboarding_html)
 
     @cached_property
+    def _extra(self) -> ExtraFiles:
+        """The files that lie beside the page."""
+        templates = [one for one in (self._template, self._preview, self._onboarding) if one is not None]
+        named = [name for one in templates for name in (*one.local_files, *one.shown, *one.linked)]
+        for _, template, data in each_page([] if self._is_drawn else self._rows, self._templates_of):
+            named += chain(*filled_addresses(template, data))
+        return list_files(
+            self.args.extra_source_dir,
+            [getattr(self.args, name, None) for name in _SETTINGS],
+            {local_name(name) or "" for name in named},
+            with_tables=self._is_drawn or self._used_columns is None,
+        )
+
+    @cached_property
     def _rows(self) -> list[tuple[str, InitializationData]]:
-        return task_data.read_listed(self.args, self.shared_state.static_task_data)
+        return task_data.read_listed(self.args, self.shared_state.static_task_data, self.remark)
 
     @property
     def _sample(self) -> JSONObject | None:
@@ -262,21 +297,22 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
             return None
         return columns_of(field for one in templates for field in one.fields)
 
+    def _templates_of(self, row: JSONObject) -> list[Template]:
+        """Return what a row is shown by."""
+        return [self._template]
+
     @property
-    def _named_elsewhere(self) -> Collection[str]:
-        """Columns that have their use, or go to no page, whatever the template names."""
-        return self.hidden_fields
+    def _shown(self) -> ShownRows:
+        """What looks at rows as pages would show them."""
+        has_scripts = self._used_columns is None
+        may_be_empty = self.args.allow_empty or self.has_conversations or has_scripts
+        unknown: Collection[str] = getattr(self, "_signed_columns", ())
+        return ShownRows(self._templates_of, self._extra, has_scripts, may_be_empty, self.remark, unknown)
 
-    def _checked(self, rows: Iterator[TaskRow]) -> Iterator[InitializationData]:
-        for row in rows:
-            yield self._check_drawn(row)
-
-    async def _checked_later(self, rows: AsyncIterator[TaskRow]) -> AsyncIterator[InitializationData]:
-        async for row in rows:
-            yield self._check_drawn(row)
-
-    def _check_drawn(self, row: TaskRow) -> InitializationData:
+    def _check_drawn(self, row: TaskRow) -> InitializationData | None:
         data = task_data.to_initialization_data(row, self.args.units_per_assignment)
+        if task_data.is_left_out(row, data, self.remark):
+            return None
         for unit_data in data.unit_data:
             self.check_row(row.label, {**data.shared, **unit_data})
         return data
@@ -302,6 +338,11 @@ def _check_onboarding(template: Template, name: str, data: JSON) -> None:
     check_row(template.fields, "SharedTaskState.onboarding_data", row)
 
 
+def _named(templates: Iterable[Template], hidden: Collection[str]) -> Collection[str]:
+    """Return the columns that have their use, or go to no page, whatever the scripts name."""
+    return {*hidden, *columns_of(field for template in templates for field in template.fields)}
+
+
 def _no_sample(name: str, path: str) -> ConfigError:
     return ConfigError(
         f"{name} uses ${{{path}}}, but visitors get no data: the rows come from a generator, or preview_with_sample is "
@@ -309,9 +350,9 @@ def _no_sample(name: str, path: str) -> ConfigError:
     )
 
 
-def _tell_unnamed(template: Template, folder: str | None, columns: Iterable[str], named: Collection[str]) -> None:
+def _tell_unnamed(template: Template, extra: ExtraFiles, columns: Iterable[str], named: Collection[str]) -> None:
     """Warn of columns that pages get, though nothing in them seems to want them."""
-    scripts = read_scripts(folder, template)
+    scripts = read_scripts(extra, template)
     unnamed = [one for one in find_unnamed(template, columns, scripts) if one not in named]
     if unnamed:
         warn_once(

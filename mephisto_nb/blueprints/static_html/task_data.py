@@ -5,10 +5,10 @@ Reads files of task data, and says exactly what is wrong with one that cannot be
 
 from __future__ import annotations
 
-import csv
-import io
+import codecs
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -18,8 +18,10 @@ import pandas as pd
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.blueprints.static_html.args import given
+from mephisto_nb.blueprints.static_html.csv_files import read_table
+from mephisto_nb.blueprints.static_html.template import is_blank
 from mephisto_nb.errors import ConfigError, DataFileError
-from mephisto_nb.model.shared_state import InitializationData, NotJSONError, to_json
+from mephisto_nb.model.shared_state import InitializationData, NotJSONError, read_frame, to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +30,23 @@ class TaskRow:
 
     label: str
     value: Any
+    #: Columns that say which row it is, and not what is in it.
+    index: frozenset[str] = frozenset()
 
 
 def read_text(path: str, key: str) -> str:
-    """Read a UTF-8 file that the setting `key` names."""
+    """Read the text file that the setting `key` names: UTF-8, or UTF-16 as Excel and PowerShell write it."""
     file = Path(path).expanduser()
     try:
-        return file.read_text(encoding="utf-8-sig")
+        content = file.read_bytes()
+        _refuse_binary(content, path, key)
+        return content.decode(_encoding(content)).replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
+        encoding = "UTF-8" if error.encoding.startswith("utf-8") else error.encoding.upper()
         raise DataFileError(
-            f"mephisto.blueprint.{key} is {path!r}, which is not UTF-8 text (byte {error.start} is "
-            f"0x{error.object[error.start]:02x}). Save it as UTF-8."
+            f"mephisto.blueprint.{key} is {path!r}, which is not {encoding} text (byte {error.start} is "
+            f"0x{error.object[error.start]:02x}). Save it as UTF-8 (in Excel: 'CSV UTF-8'). Was it saved by Windows, "
+            "as Excel's plain 'CSV' is? Then its encoding is often cp1252, which Python reads by encoding='cp1252'."
         ) from error
     except OSError as error:
         raise DataFileError(
@@ -47,35 +55,38 @@ def read_text(path: str, key: str) -> str:
         ) from error
 
 
+#: How files begin that hold rows in another way, and what reads them.
+_BINARY = {
+    b"PK\x03\x04": ("an Excel workbook, or another archive", "pandas.read_excel(path)"),
+    b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "pandas.read_excel(path)"),
+    b"PAR1": ("a Parquet file", "pandas.read_parquet(path)"),
+    b"\x1f\x8b": ("compressed", "pandas.read_csv(path) or pandas.read_json(path)"),
+    b"SQLite": ("a database", "pandas.read_sql(...)"),
+}
+
+
+def _refuse_binary(content: bytes, path: str, key: str) -> None:
+    for start, (what, how) in _BINARY.items():
+        if content.startswith(start):
+            raise DataFileError(
+                f"mephisto.blueprint.{key} is {path!r}, which is {what}, and no text. Read it first, as by {how}, and "
+                "hand over the DataFrame: launch_task_run(config, frame)."
+            )
+
+
+def _encoding(content: bytes) -> str:
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if 0 in content[:2]:  # Latin letters in UTF-16 without its mark
+        return "utf-16-be" if content[0] == 0 else "utf-16-le"
+    return "utf-8-sig"
+
+
 def read_csv(path: str) -> Iterator[TaskRow]:
     """Return the rows of a CSV file with a header line; all values are text."""
     name = Path(path).name
-    reader = csv.reader(io.StringIO(read_text(path, "data_csv"), newline=""), strict=True)
-    try:
-        header = next(reader, None)
-        if not header:
-            raise DataFileError(f"{name} has no header line. Its first line must name the columns.")
-        _check_header(name, header)
-        for number, cells in enumerate((cells for cells in reader if cells), start=1):
-            label = f"row {number} (line {reader.line_num}) of {name}"
-            if len(cells) != len(header):
-                raise DataFileError(
-                    f"{label} has {len(cells)} values, but the header names {len(header)} columns "
-                    f"({', '.join(header)}). Put values that hold commas into quotes."
-                )
-            yield TaskRow(label, dict(zip(header, cells, strict=True)))
-    except csv.Error as error:
-        raise DataFileError(
-            f"{name}, line {reader.line_num}: {error}. Mend the line, or save the data as JSON."
-        ) from error
-
-
-def _check_header(name: str, header: list[str]) -> None:
-    for column in header:
-        if not column.strip():
-            raise DataFileError(f"{name} has a column without a name (header: {', '.join(header)}). Name every column.")
-        if header.count(column) > 1:
-            raise DataFileError(f"{name} has more than one column named {column!r}. Give each its own name.")
+    for number, (line, row) in enumerate(read_table(read_text(path, "data_csv"), name).records(), start=1):
+        yield TaskRow(f"row {number} (line {line}) of {name}", row)
 
 
 def read_json(path: str) -> Iterator[TaskRow]:
@@ -83,7 +94,10 @@ def read_json(path: str) -> Iterator[TaskRow]:
     name = Path(path).name
     content = _parse(read_text(path, "data_json"), name, first_line=1)
     if not isinstance(content, list):
-        raise DataFileError(f"{name} holds {_kind(content)}, not a list. Write the rows as [{{...}}, {{...}}].")
+        raise DataFileError(
+            f"{name} holds {_kind(content)}, not a list. Write the rows as [{{...}}, {{...}}]; pandas does so by "
+            "df.to_json(path, orient='records')."
+        )
     for number, value in enumerate(content, start=1):
         yield TaskRow(f"row {number} of {name}", value)
 
@@ -167,6 +181,8 @@ def _hint(data: Any) -> str:
     if f"data_{kind}" in _FILE_READERS:
         how = f"blueprint_args={{'data_{kind}': {str(data)!r}}} in place of it"
         return f"Is that a file? Read it first, as by pandas.read_csv; or set {how}."
+    if isinstance(data, Mapping):
+        return "Hand over a list of dictionaries; of columns by their names, make a frame: pandas.DataFrame(data)."
     return "Call it, and hand over what it returns." if callable(data) else "Hand over a list of dictionaries."
 
 
@@ -175,8 +191,12 @@ def is_drawn(static_task_data: Any) -> bool:
     return static_task_data is not None and not isinstance(static_task_data, Sequence | pd.DataFrame)
 
 
-def read_listed(args: DataArgs, static_task_data: Listed | None) -> list[tuple[str, InitializationData]]:
+def read_listed(
+    args: DataArgs, static_task_data: Listed | None, remark: Callable[[str], None]
+) -> list[tuple[str, InitializationData]]:
     """Read all rows of a file, list or frame, each with what to call it in an error message.
+
+    Rows that hold nothing at all, as spreadsheets write them below their data, are left out, which `remark` is told.
 
     Raises
     ------
@@ -184,10 +204,71 @@ def read_listed(args: DataArgs, static_task_data: Listed | None) -> list[tuple[s
         There are no rows, or one of them is not an object that JSON can carry.
     """
     rows = list(_listed_rows(args, static_task_data))
-    if not rows:
+    found = [(row, to_initialization_data(row, args.units_per_assignment)) for row in rows]
+    empty = [row.label for row, data in found if is_empty(row, data)]
+    if len(empty) == len(rows):
         source = next((getattr(args, key) for key in _FILE_READERS if given(getattr(args, key))), _SHARED)
-        raise DataFileError(f"{source} holds no rows, so there is nothing to do. Give it at least one.")
-    return [(row.label, to_initialization_data(row, args.units_per_assignment)) for row in rows]
+        but = f" but empty ones ({name_rows(empty)})" if empty else ""
+        raise DataFileError(f"{source} holds no rows{but}, so there is nothing to do. Give it at least one.")
+    if empty:
+        remark(f"Left out as empty: {name_rows(empty)}. None of their columns holds anything.")
+    return [(row.label, data) for row, data in found if not is_empty(row, data)]
+
+
+def is_empty(row: TaskRow, data: InitializationData) -> bool:
+    """Return whether a row has columns, and nothing in any of them; one of `InitializationData` is as it is wanted."""
+    if isinstance(row.value, InitializationData):
+        return False
+    values = [value for name, value in data.shared.items() if name not in row.index]
+    return bool(values) and all(map(is_blank, values))
+
+
+def is_left_out(row: TaskRow, data: InitializationData, remark: Callable[[str], None]) -> bool:
+    """Return whether a row that was drawn is empty, which `remark` is told."""
+    if found := is_empty(row, data):
+        remark(f"Left out as empty: {row.label}. None of its columns holds anything.")
+    return found
+
+
+def find_gaps(rows: Sequence[tuple[str, JSONObject]]) -> Iterator[str]:
+    """Say of each column in which rows it is empty, unless that is so in most of them, but not in all."""
+    for column in dict.fromkeys(name for _, data in rows for name in data):
+        empty = list(dict.fromkeys(label for label, data in rows if column in data and is_blank(data[column])))
+        if empty and (2 * len(empty) <= len(rows) or len(empty) == len(rows)):
+            yield f"{column!r} is empty in {name_rows(empty)}. Fill in what is missing, unless that is meant."
+
+
+Make: TypeAlias = Callable[[TaskRow], InitializationData | None]
+
+
+def made(
+    rows: Iterator[TaskRow] | AsyncIterator[TaskRow], make: Make
+) -> Iterator[InitializationData] | AsyncIterator[InitializationData]:
+    """Return what `make` makes of rows, as they come; those of which it makes nothing are left out."""
+    return _made_later(rows, make) if isinstance(rows, AsyncIterator) else filter(None, map(make, rows))
+
+
+async def _made_later(rows: AsyncIterator[TaskRow], make: Make) -> AsyncIterator[InitializationData]:
+    async for row in rows:
+        if (data := make(row)) is not None:
+            yield data
+
+
+#: How many rows are named.
+_NAMED = 5
+_LABEL = re.compile(r"row (\d+(?: \(line \d+\))?) of (.+)", re.DOTALL)
+
+
+def name_rows(labels: Sequence[str]) -> str:
+    """Name rows by what each is called: ``rows 3, 4 and 7 of data.csv``."""
+    found = [_LABEL.fullmatch(label) for label in labels]
+    if len(labels) == 1 or not all(found):
+        return ", ".join(labels[:_NAMED]) + (f" and {len(labels) - _NAMED:,} more" if len(labels) > _NAMED else "")
+    numbers = [match[1] for match in found if match]
+    where = found[0][2] if found[0] else ""
+    if len(numbers) > _NAMED:
+        return f"rows {', '.join(numbers[:_NAMED])} and {len(numbers) - _NAMED:,} more of {where}"
+    return f"rows {', '.join(numbers[:-1])} and {numbers[-1]} of {where}"
 
 
 def _listed_rows(args: DataArgs, data: Listed | None) -> Iterator[TaskRow]:
@@ -196,17 +277,15 @@ def _listed_rows(args: DataArgs, data: Listed | None) -> Iterator[TaskRow]:
             if given(getattr(args, key)):
                 yield from reader(getattr(args, key))
         return
+    index: tuple[str, ...] = ()
     if isinstance(data, pd.DataFrame):
-        if not data.columns.is_unique:
-            twice = data.columns[data.columns.duplicated()][0]
-            raise DataFileError(f"static_task_data has more than one column {twice!r}. Give each column its own name.")
-        data = data.to_dict("records")
-    yield from _numbered(data)
+        data, index = read_frame(data, _SHARED)
+    yield from _numbered(data, frozenset(index))
 
 
-def _numbered(values: Iterable[Any]) -> Iterator[TaskRow]:
+def _numbered(values: Iterable[Any], index: frozenset[str] = frozenset()) -> Iterator[TaskRow]:
     for number, value in enumerate(values, start=1):
-        yield TaskRow(f"row {number} of {_SHARED}", value)
+        yield TaskRow(f"row {number} of {_SHARED}", value, index)
 
 
 def draw(values: Drawn) -> Iterator[TaskRow] | AsyncIterator[TaskRow]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, TypeAlias
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConfigError, DataFileError
@@ -82,6 +82,12 @@ class Template:
         Whether scripts run in it, which may read any column of the row.
     names
         Of the inputs that answers come from; but for files and buttons, which an answer may lack.
+    shown
+        The addresses of pictures, sounds and films, with the fields in them as they stand.
+    linked
+        The addresses of links.
+    inserted
+        The fields whose values are inserted as HTML.
     """
 
     html: str
@@ -91,6 +97,9 @@ class Template:
     collects: bool = False
     has_scripts: bool = False
     names: list[str] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
+    linked: list[str] = field(default_factory=list)
+    inserted: list[str] = field(default_factory=list)
 
 
 def read_template(source: str, name: str, script_prefix: str, script_sources: list[str]) -> Template:
@@ -112,6 +121,45 @@ def _only_newlines(match: re.Match[str]) -> str:
     return "\n" * match[0].count("\n")
 
 
+_SHOWING = frozenset({"img", "audio", "video", "source", "track", "image", "input"})
+_IN_STYLE = re.compile(r"""url\(\s*(?:"([^"]*)"|'([^']*)'|([^'")\s]+))\s*\)""", re.IGNORECASE)
+
+
+def addresses_in(tag: str, values: Mapping[str, str | None]) -> tuple[list[str], list[str]]:
+    """Return the addresses of what an element shows, and of what it links to."""
+    shown = [values.get("src"), values.get("poster")] if tag in _SHOWING else []
+    shown += [found[1] or found[2] or found[3] for found in _IN_STYLE.finditer(values.get("style") or "")]
+    linked = [values.get("href")] if tag in ("a", "area") else []
+    return [one for one in shown if one], [one for one in linked if one]
+
+
+class _ShownInHTML(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.shown += addresses_in(tag, dict(attrs))[0]
+
+
+def filled_addresses(template: Template, data: JSONObject) -> tuple[list[str], list[str]]:
+    """Return the addresses of what a template shows of a row, and of what it links to."""
+    html = _ShownInHTML()
+    for path in template.inserted:
+        if isinstance(value := look_up(data, path), str):
+            html.feed(value)
+    shown, linked = ([_filled(one, data) for one in addresses] for addresses in (template.shown, template.linked))
+    return [*shown, *html.shown], linked
+
+
+def _filled(text: str, data: JSONObject) -> str:
+    """Return an address filled; '' where a field in it holds nothing."""
+    values = [look_up(data, found[1]) for found in FIELD.finditer(text)]
+    if any(is_blank(value) or isinstance(value, list | dict) for value in values):
+        return ""
+    return FIELD.sub(lambda found: str(look_up(data, found[1])), text)
+
+
 class _Reader(HTMLParser):
     """Walks through a template once, refusing what cannot work and taking scripts out."""
 
@@ -128,6 +176,9 @@ class _Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
         self._check_attributes(tag, attrs)
+        shown, linked = addresses_in(tag, values)
+        self._template.shown += shown
+        self._template.linked += linked
         if tag in _BLOCKED_TAGS:
             self._refuse(f"<{tag}> shows other pages, which this page does not load. Link to it with <a href=...>.")
         if tag in _INPUTS:
@@ -260,6 +311,8 @@ class _Reader(HTMLParser):
                     f"{self._name}: {match[0]!r} asks for {way!r}; the only word that may follow '|' is 'safe', which "
                     "inserts the value as HTML."
                 )
+            if way == "safe":
+                self._template.inserted.append(path)
             if path not in seen:
                 seen.add(path)
                 self._template.fields.append(TemplateField(path, line))
@@ -268,6 +321,12 @@ class _Reader(HTMLParser):
 _MISSING: Any = object()
 #: How other templates write what is ``${name}`` here.
 _BRACES = re.compile(r"\{\{\s*([^{}|\n]+?)\s*\}\}")
+
+
+def is_nameable(column: str) -> bool:
+    """Return whether a template can name a column."""
+    found = FIELD.fullmatch(f"${{{column}}}")
+    return found is not None and found[1] == column
 
 
 def has_field(data: Any, path: str) -> bool:
@@ -313,6 +372,38 @@ def check_rows(fields: Sequence[TemplateField], rows: Sequence[tuple[str, Initia
         check_row(fields, label, row)
 
 
+def find_blanks(fields: Iterable[TemplateField], data: JSONObject) -> list[str]:
+    """Return the fields that are there, and of which nothing would be seen."""
+    return [one.path for one in fields if has_field(data, one.path) and is_blank(look_up(data, one.path))]
+
+
+def is_blank(value: Any) -> bool:
+    """Return whether a page would show nothing of a value."""
+    return value is None or value in ([], {}) or (isinstance(value, str) and not value.strip())
+
+
+#: Labels of rows, by the fields that are empty in them.
+Blanks: TypeAlias = dict[tuple[str, ...], list[str]]
+
+
+def find_empty_rows(
+    fields_of: Callable[[JSONObject], Sequence[TemplateField]], rows: Sequence[tuple[str, InitializationData]]
+) -> tuple[Blanks, Blanks]:
+    """Return the rows of which a page shows nothing at all, by all that it shows of them; and others, by field."""
+    nothing: Blanks = {}
+    some: Blanks = {}
+    for label, row in rows:
+        for data in _what_pages_see(row):
+            fields = fields_of(data)
+            blanks = find_blanks(fields, data)
+            is_all = len(blanks) == len(fields) > 0
+            for paths in [tuple(blanks)] if is_all else [(path,) for path in blanks]:
+                labels = (nothing if is_all else some).setdefault(paths, [])
+                if label not in labels[-1:]:
+                    labels.append(label)
+    return nothing, some
+
+
 def check_braces(template: Template, columns: Collection[str]) -> None:
     """Raise `ConfigError` where a template without scripts shows ``{{column}}``, which nothing would fill in."""
     for match in _BRACES.finditer(template.html):
@@ -355,4 +446,7 @@ def _names(names: Iterable[str]) -> str:
 def _suggest(path: str, names: Iterable[str]) -> str:
     by_lower_case = {name.lower(): name for name in names}
     near = difflib.get_close_matches(path.lower(), by_lower_case, n=1)
+    found = by_lower_case[near[0]] if near else ""
+    if near and not is_nameable(found):
+        return f" Is it the column {found!r}? No template can name that: give it a name without blanks around it."
     return f" Did you mean ${{{by_lower_case[near[0]]}}}?" if near else " Add the field to the data, or take it out."

@@ -22,11 +22,26 @@ A classic script, in a scope of its own: bundles find no names here but those of
     report({ error_type: where, text, stack: String(error?.stack ?? "").slice(0, 4000) });
   }
 
+  const SHOWING = new Set(["img", "audio", "video", "source", "track", "link"]);
+  const missing = new Set();
+
+  /* Tell of a file that did not load, once; `element` was to show it. */
+  function reportFile(element) {
+    const isLast = element.localName !== "source" || element.parentElement?.lastElementChild === element;
+    const address = element.currentSrc || element.src || element.href || "";
+    const isNamed = element.getAttribute("src") || element.getAttribute("href");
+    if (!isLast || !isNamed || missing.has(address)) return;
+    missing.add(address);
+    const own = `${window.location.origin}/`;
+    const file = (address.startsWith(own) ? address.slice(own.length) : address).slice(0, 200);
+    report({ error_type: "file", file, text: `${file} could not be loaded` });
+  }
+
   window.addEventListener("error", (event) => {
     if (event.target instanceof HTMLScriptElement) {
       reportError(`${event.target.src} could not be loaded`, "error");
       sayIncomplete();
-    }
+    } else if (SHOWING.has(event.target?.localName)) reportFile(event.target);
     else if (event instanceof ErrorEvent) reportError(event.error ?? event.message, "error");
   }, true);
   window.addEventListener("unhandledrejection", (event) => reportError(event.reason, "unhandledrejection"));

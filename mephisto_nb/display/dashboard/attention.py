@@ -109,10 +109,8 @@ def _absence(moment: Moment) -> Notices:
 
 def _ending(moment: Moment) -> Notices:
     """Say that a run ends by itself, soon or already: somebody set that, perhaps for another one."""
-    if moment.live is None:
-        return
-    state = moment.live.parts.engine.state
-    if state.closing is not None and state.closed_by == "clock":
+    state = moment.statistics.state
+    if state.closing is not None and state.steering.closed_by == "clock":
         reason = f"The run ended by itself: {state.closing}. The units that were open then have expired."
         remedy = "Go on with it: launch the task again with resume_incomplete_run=True, and with another limit or none."
         yield Notice("ended", "warning", reason, remedy)
@@ -231,6 +229,12 @@ def _own_code(moment: Moment) -> Notices:
         yield Notice(f"trouble_{number}", "error", f"{reason.rstrip('.')}.", remedy or "run.events() says more.")
 
 
+def _remarks(moment: Moment) -> Notices:
+    for number, told in enumerate(moment.live.parts.tally.noted.remarks if moment.live is not None else ()):
+        reason, _, remedy = told.partition(". ")
+        yield Notice(f"remark_{number}", "info", f"{reason.rstrip('.')}.", remedy or "Look at a preview of the task.")
+
+
 _LEFT = {
     AgentStatus.RETURNED: (
         "returned",
@@ -288,7 +292,7 @@ def _price_of(moment: Moment, reward: float, fee_rate: float) -> float:
 
 _LOOKS = (
     _failure, _troubles, _gates, _nobody_eligible, _lonely, _stuck, _page_errors, _own_code, _rates, _partners, _paused,
-    _detached, _absence, _ending,
+    _detached, _absence, _ending, _remarks,
 )  # fmt: skip
 
 

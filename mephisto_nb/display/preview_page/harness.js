@@ -1,5 +1,5 @@
 (({ base, site, nonce, task_config: config, init_task_data: initData, is_onboarding: isOnboarding = false,
-    is_filled: isFilled = false }) => {
+    is_filled: isFilled = false, left_out: leftOut = [] }) => {
   /* Stands in for the router of a page that is shown in a notebook: answers what the page asks, sends nothing on.
   The document has no origin, hence no storage and no network of its own; both are replaced, too. */
   const AGENT = isOnboarding ? "onboarding_preview" : "preview";
@@ -293,6 +293,7 @@
   }
 
   function showError({ error_data: error }) {
+    if (error?.error_type === "file" && leftOut.length > 0) return; // the preview says that files were left out
     say("The page reports an error.", "In a run you would read it among run.events().",
       error?.text ?? JSON.stringify(error));
   }

@@ -267,6 +267,13 @@ def stay(txn: Txn, now: float) -> None:
     txn.db.execute("INSERT OR REPLACE INTO meta VALUES ('last_here', ?)", (repr(now),))
 
 
+def tell_absences(txn: Txn, messages: Sequence[Message], until: float) -> None:
+    """Tell the operator when nobody could be here; a router that is killed next must not tell of it again."""
+    for message in messages:
+        txn.post(message)
+    stay(txn, until)
+
+
 def fetch(txn: Txn, after: int, max_messages: int, max_bytes: int) -> list[InboxRow]:
     """Read messages in order, until one of the bounds is reached (the first one is always read)."""
     query = "SELECT seq, received_at, packet FROM inbox WHERE seq > ? ORDER BY seq LIMIT ?"

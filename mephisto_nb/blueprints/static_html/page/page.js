@@ -12,6 +12,7 @@ import { Patience, persist } from "./patience.js";
 import { fillIn, notify, put, show, wire } from "./screens.js";
 import { handIn } from "./sending.js";
 import { Task } from "./task.js";
+import { knowFiles } from "./template.js";
 import { report, reportAs, watchErrors } from "./trouble.js";
 
 const PATIENCE = 2000;
@@ -66,6 +67,7 @@ async function start() {
   closedAt = config.closed_at ?? null;
   next = new Next(config.next_unit, closedAt);
   identity.tellRun(config.run_id ?? "");
+  knowFiles(config.file_names);
   showTitle(config.task_title);
   if (identity.isPreview()) return closedAt ? refuse("run_over") : visit();
   const ended = identity.howItEnded();

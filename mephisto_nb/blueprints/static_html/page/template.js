@@ -6,7 +6,23 @@ attributes: so a value can never become markup. `${field | safe}` is the one exc
 const FIELD = /\$\{\s*([^{}|\n]+?)\s*(?:\|\s*([^{}|\n]*?)\s*)?\}/g; // template.py knows the same expression
 const STYLE = "data-mephisto-style"; // what template.py calls the style attributes that it finds
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
+const ADDRESSES = new Set(["src", "href", "poster"]);
+const KEEPS_LINES = "textarea, pre, option, title, style, script";
 const OWN_COLOURS = /(^|[;{\s-])(background|background-color|color)\s*:/i;
+
+let fileNames = {};
+
+/* Take note of files whose names are no addresses as they stand: `names` has the address of each. */
+export function knowFiles(names) {
+  fileNames = names ?? {};
+}
+
+/* Give the address of a file that a template or a row names; any other address is as it was. */
+function addressOf(text) {
+  const name = text.trim().replaceAll("\\", "/").replace(/^(\.?\/)+/, "").normalize("NFC");
+  if (Object.hasOwn(fileNames, name)) return fileNames[name];
+  return /^[a-z][a-z0-9+.-]*:|^\/\//i.test(text) ? text : text.normalize("NFC");
+}
 
 /* Give { nodes, scripts, styles, ownColours } for `html` and `data`. */
 export function fill(html, data) {
@@ -20,9 +36,10 @@ export function fill(html, data) {
   const template = document.createElement("template"); // what is parsed in one loads and runs nothing
   template.innerHTML = marked;
   const parsed = template.content;
-  putValues(parsed, new RegExp(`${mark}(\\d+);`, "g"), values);
+  const lines = [];
+  putValues(parsed, mark, values, lines);
   bringHome(parsed);
-  return { ...takeApart(parsed), direction };
+  return { ...takeApart(parsed), direction, lines };
 }
 
 /* The template's own words decide which way the task runs; each row's text finds its way by itself. */
@@ -54,20 +71,42 @@ function makeMark() {
   return `field${Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16)).join("")}n`;
 }
 
-function putValues(parsed, marks, values) {
+function putValues(parsed, mark, values, lines) {
+  const marks = new RegExp(`${mark}(\\d+);`, "g");
   const replaced = (text) => text.replace(marks, (_, index) => values[Number(index)]);
   const walker = document.createTreeWalker(parsed, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
+  const texts = [];
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     if (node.nodeType === Node.TEXT_NODE) {
-      if (marks.test(node.data)) node.data = replaced(node.data);
-      marks.lastIndex = 0;
+      texts.push(node);
       continue;
     }
     for (const attribute of node.attributes) {
-      const value = replaced(attribute.value);
+      const text = replaced(attribute.value);
+      const value = ADDRESSES.has(attribute.name) ? addressOf(text) : text;
       if (value !== attribute.value) attribute.value = value;
     }
-    if (node instanceof HTMLTemplateElement) putValues(node.content, marks, values);
+    if (node instanceof HTMLTemplateElement) putValues(node.content, mark, values, lines);
+  }
+  for (const node of texts) putText(node, node.data.split(new RegExp(`${mark}(\\d+);`)), values, lines);
+}
+
+/* Put values into a text, whose `parts` are words of the template and the number of a value, in turn. Values of
+several lines keep them, whatever becomes of the white space of the template around them. */
+function putText(node, parts, values, lines) {
+  if (parts.length === 1) return;
+  const pieces = parts.map((part, index) => (index % 2 ? withPlainBreaks(values[Number(part)]) : part));
+  const box = node.parentElement;
+  const hasLines = pieces.some((piece, index) => index % 2 && piece.includes("\n"));
+  if (!hasLines || box?.closest(KEEPS_LINES)) {
+    node.data = pieces.join("");
+  } else if (box && box.childNodes.length === 1 && parts.length === 3 && (parts[0] + parts[2]).trim() === "") {
+    node.data = pieces[1];
+    lines.push(box);
+  } else {
+    const nodes = pieces.map((piece, index) => (index % 2 ? inLines(piece) : document.createTextNode(piece)));
+    lines.push(...nodes.filter((one) => one instanceof Element));
+    node.replaceWith(...nodes);
   }
 }
 
@@ -80,6 +119,15 @@ function bringHome(parsed) {
     }
   }
 }
+
+function inLines(text) {
+  if (!text.includes("\n")) return document.createTextNode(text);
+  const span = document.createElement("span");
+  span.textContent = text;
+  return span;
+}
+
+const withPlainBreaks = (text) => text.replace(/\r\n?/g, "\n");
 
 /* What the page's policy forbids in markup is allowed to scripts: styles are taken out, to be set one by one. */
 function takeApart(parsed) {
@@ -115,7 +163,7 @@ function unwrapForm(form) {
 }
 
 /* Put a filled template into `place`. */
-export function insert({ nodes, sheets, inline, ownColours, direction }, place) {
+export function insert({ nodes, sheets, inline, ownColours, direction, lines }, place) {
   (place.closest("form") ?? place).dir = direction;
   place.replaceChildren(...nodes.map((node) => document.adoptNode(node)));
   place.classList.toggle("own-colours", ownColours);
@@ -126,6 +174,9 @@ export function insert({ nodes, sheets, inline, ownColours, direction }, place) 
     return sheet;
   });
   document.adoptedStyleSheets = [...document.adoptedStyleSheets, ...added];
+  for (const element of lines) {
+    if (getComputedStyle(element).whiteSpace === "normal") element.classList.add("keeps-lines");
+  }
 }
 
 /* Run scripts one after the other, then tell them that the page is there, as their authors expect of any page. */
