@@ -123,7 +123,7 @@ def test_an_introduction_to_a_closed_task_is_offered_for_keeping(page, serve) ->
     expect(page.get_by_label("In case you want to keep it")).to_have_value("quiz: 5")
 
 
-def test_another_run_at_the_same_address_is_not_taken_for_this_one(page, router) -> None:
+def test_another_run_at_the_address_is_not_taken_for_this_one(page, router) -> None:
     begin(page, router)
     router.task_config["run_id"] = "run-2"
     router.drop_sockets(1008, "no agent")
@@ -217,7 +217,7 @@ def test_a_second_window_is_told_that_its_answer_is_not_kept(page, router) -> No
     expect(other.get_by_label("In case you want to keep it")).to_have_value("x: second")
 
 
-def test_a_window_that_hears_of_another_ones_answer_does_not_claim_it(page, router) -> None:
+def test_a_window_does_not_claim_the_answer_of_another_one(page, router) -> None:
     begin(page, router)
     router.tell("completed")
     expect(heading(page, "An answer was sent already")).to_be_focused()
@@ -298,7 +298,7 @@ def test_who_is_asked_knows_whether_there_is_more(page, router) -> None:
     expect(page.get_by_role("button", name="Next task")).to_be_hidden()
 
 
-def test_a_unit_that_came_by_itself_and_was_not_begun_is_given_back(page, router) -> None:
+def test_a_unit_that_came_and_was_not_begun_is_given_back(page, router) -> None:
     router.task_config["next_unit"] = "comes"
     begin(page, router, "a")
     router.offer({}, agent_id="agent-2")
