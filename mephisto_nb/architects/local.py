@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, Protocol
+from urllib.parse import urlsplit, urlunsplit
 
 from filelock import FileLock, Timeout
 
@@ -70,8 +71,9 @@ class LocalArchitectArgs:
     port
         0: any free port; or one that must be free.
     url
-        How workers reach the router, where that differs: the address of a proxy or tunnel in front of it. Without it,
-        links name `hostname`; and where that is ``0.0.0.0``, the address by which this machine goes out.
+        How workers reach the router, where that differs: the address of a proxy or tunnel in front of it, which may
+        show it in a folder (``https://lab.example/study/``). Without it, links name `hostname`; and where that is
+        ``0.0.0.0``, the address by which this machine goes out.
     operator_absence_in_seconds
         How long a router without an operator goes on taking submissions before it ends itself.
     closed_notice_in_seconds
@@ -151,6 +153,11 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
             raise ConfigError("mephisto.architect.operator_absence_in_seconds must be more than 0 seconds.")
         if not self.args.closed_notice_in_seconds >= 0:
             raise ConfigError("mephisto.architect.closed_notice_in_seconds must be 0 seconds or more.")
+        if self.args.url and urlsplit(self.args.url.strip()).scheme not in ("http", "https"):
+            raise ConfigError(
+                f"mephisto.architect.url is {self.args.url!r}, which is no whole address. Give it as workers' browsers "
+                "need it, as in https://lab.example/study/."
+            )
         if ":" in self.args.hostname:
             raise ConfigError(
                 f"mephisto.architect.hostname is {self.args.hostname!r}, but a router listens on IPv4 addresses alone, "
@@ -206,7 +213,7 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
     def url(self) -> str:
         """The address that workers use."""
         if self.args.url:
-            return self.args.url.rstrip("/")
+            return _as_folder(self.args.url)
         return self._local_url if self._own_address is None else f"http://{self._own_address}:{self._read_port()}"
 
     def get_channel(self) -> Channel:
@@ -265,6 +272,7 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
             "disconnect_after": plan.disconnect_after,
             "linked_files": dict(plan.linked_files),
             "operator_absence_in_seconds": self.args.operator_absence_in_seconds,
+            "folder": "" if (folder := urlsplit(_as_folder(self.args.url)).path) == "/" else folder,
             "limits": dict(self.args.limits),
         }
 
@@ -326,6 +334,15 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
             raise RouterError(f"The router in {self.directory} does not end.") from error
         if self._reaper is not None:
             self._reaper.join(_END_TIMEOUT)
+
+
+def _as_folder(url: str) -> str:
+    """Return an address with a slash at the end of its path, if it has one: from there, pages name what they load."""
+    parts = urlsplit(url.strip())
+    path = "/".join(["", *filter(None, parts.path.split("/")), ""]) if parts.path.strip("/") else ""
+    if not path and parts.query:
+        path = "/"
+    return urlunsplit(parts._replace(path=path))
 
 
 @contextlib.asynccontextmanager

@@ -17,6 +17,7 @@ from typing import ClassVar
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.blueprints.static_html import task_data
 from mephisto_nb.blueprints.static_html.args import check_sources, check_units, given, remark, tell_what_is_left_out
+from mephisto_nb.blueprints.static_html.blueprint import PAGE
 from mephisto_nb.blueprints.static_html.bundles import check_eval, explain, make_policy
 from mephisto_nb.blueprints.static_html.extra_files import (
     ExtraFiles,
@@ -189,6 +190,8 @@ def _unbuilt(text: str) -> str | None:
 
 
 _PAGE = Path(__file__).with_name("static_react_page")
+#: What stands around any page that is not ours.
+AROUND = "around.js"
 #: Where our own script lies below the site, out of the way of a researcher's files.
 _FOLDER = "worker_page"
 PREVIEW = "preview.html"
@@ -256,6 +259,7 @@ def build(
         shutil.copyfile(_PAGE / "index.html", directory / "index.html")
     else:
         (directory / "index.html").write_text(page.html, encoding="utf-8")
+    shutil.copyfile(PAGE / AROUND, directory / _FOLDER / AROUND)
     if not (directory / STYLES).exists():
         (directory / STYLES).touch()
     if preview is not None:

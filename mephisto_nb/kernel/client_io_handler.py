@@ -271,10 +271,13 @@ class ClientIOHandler:
             self._pool.refuse(step, request_id, identity)
             return
         facts = prepared.facts.get(identity.worker_name, WorkerFacts())
-        arrival = Arrival(
-            request_id, identity.worker_name, identity.registration_id, facts, _says_simulated(received.packet.data)
-        )
-        self._pool.register_agent(step, arrival)
+        data = received.packet.data
+        is_simulated, only_looks = _says(data, "is_simulated"), _says(data, "only_looks")
+        arrival = Arrival(request_id, identity.worker_name, identity.registration_id, facts, is_simulated)
+        if only_looks:
+            self._pool.look_ahead(step, arrival)
+        else:
+            self._pool.register_agent(step, arrival)
 
     # -- one channel -----------------------------------------------------------------------------------------
 
@@ -403,8 +406,11 @@ def _submit_onboarding(pool: WorkerPool, step: Step, received: Received) -> None
 
 
 def _submit_metadata(pool: WorkerPool, step: Step, received: Received) -> None:
-    if received.packet.subject_id in step.state.agents:
-        step.note(AddMetadata(received.packet.subject_id, received.packet.data, received.received_at))
+    agent_id, data = received.packet.subject_id, received.packet.data
+    if agent_id in step.state.agents:
+        step.note(AddMetadata(agent_id, data, received.received_at))
+    else:  # of the introduction, say: its sender was told that it has arrived, so it has to be found somewhere
+        step.log("agent", agent_id, None, None, "feedback outside of a unit", "worker", data)
 
 
 def _act(pool: WorkerPool, step: Step, received: Received) -> None:
@@ -444,7 +450,10 @@ _DIRECTIONS: Mapping[PacketType, Callable[[WorkerPool, Step, Received], None]] =
 }
 
 
-def _says_simulated(data: JSONObject) -> bool:
-    """Return whether a registration says that a program came; a person who says so loses by it, and nobody else."""
+def _says(data: JSONObject, what: str) -> bool:
+    """Return whether a registration says of itself that a program came (`is_simulated`), or that it takes no work.
+
+    A person who says so loses by it, and nobody else.
+    """
     provider_data = data.get("provider_data")
-    return isinstance(provider_data, dict) and provider_data.get("is_simulated") is True
+    return isinstance(provider_data, dict) and provider_data.get(what) is True

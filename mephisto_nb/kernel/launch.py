@@ -136,6 +136,12 @@ class RunPlan:
             serves_again=self.provider.SERVES_AGAIN,
         )
 
+    @property
+    def _next_unit(self) -> str:
+        """What follows a worker's answer, if there is more for them: the next unit ``comes``, or they are ``asked``."""
+        together = self.blueprint.get_partner_rules() is not None
+        return "comes" if self.settings.task.next_unit_by_itself and not together else "asked"
+
     def build_site(self, directory: Path) -> None:
         """Write what browsers load into the directory of a run that is locked; blocks."""
         site = directory / "site"
@@ -148,6 +154,7 @@ class RunPlan:
         """Return what the architect has to serve."""
         task = self.settings.task
         about = {"run_id": task_run_id, "task_title": task.task_title, "task_description": task.task_description}
+        about["next_unit"] = self._next_unit
         if self.provider.name_parameter is not None:
             about["name_parameter"] = self.provider.name_parameter
         return RouterPlan(

@@ -18,7 +18,7 @@ from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.crowd_provider import CrowdProvider, Identity
 from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.task_runner import TaskRunner
-from mephisto_nb.rules.arrivals import Arrival, Held, Outcome, answer, arrive, release
+from mephisto_nb.rules.arrivals import Arrival, Held, Outcome, answer, arrive, look_ahead, release, tell_ahead
 from mephisto_nb.rules.departures import leave, pass_time
 from mephisto_nb.rules.eligibility import Refusal, RefusalCode
 from mephisto_nb.rules.gates.verdicts import Supply, hand_in
@@ -125,6 +125,18 @@ class WorkerPool:
         if self._can_do_unit is not None:
             self._can_do_unit.begin()
         self.answer(step, arrival, arrive(step, arrival))
+
+    def look_ahead(self, step: Step, arrival: Arrival) -> None:
+        """Answer a page that asks whether there is more work for its worker, and takes none.
+
+        What an async `worker_can_do_unit` has yet to be asked about is found out when the worker asks for it.
+        """
+        if self._can_do_unit is not None:
+            self._can_do_unit.begin()
+        refusal = look_ahead(step, arrival)
+        if self._can_do_unit is not None and refusal is not None and refusal.code == RefusalCode.NO_AVAILABLE_UNITS:
+            refusal = None
+        tell_ahead(step, arrival.request_id, refusal)
 
     def release(self, step: Step, worker_id: str, facts: WorkerFacts, supply: Supply) -> None:
         """Decide about the pages of a worker that wait, and answer those that wait no longer; `supply` is used up."""

@@ -88,6 +88,10 @@ class TaskRunArgs:
         How many units one worker may hold at once. 0: any number.
     maximum_units_per_worker
         How many units of the task one worker may do. 0: any number.
+    next_unit_by_itself
+        Whether a worker who has sent an answer gets the next unit by itself, if there is one for them. False: they are
+        told whether there is more, and get it by a button; so it is, in any case, where people work together, as others
+        would wait there for somebody who has gone.
     max_num_concurrent_units
         How many units are open to workers at once. 0: all.
     minimum_hourly_pay
@@ -116,6 +120,7 @@ class TaskRunArgs:
     no_submission_patience: float = 0
     allowed_concurrent: int = 0
     maximum_units_per_worker: int = 0
+    next_unit_by_itself: bool = True
     max_num_concurrent_units: int = 0
     minimum_hourly_pay: float = MINIMUM_HOURLY_PAY
     maximum_bonus: float = MAXIMUM_BONUS

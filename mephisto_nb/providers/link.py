@@ -120,7 +120,8 @@ class LinkProvider(CrowdProvider[LinkProviderArgs]):
             raise ConfigError(f"The name {worker_name[:60]!r} {why}, so no link of it would work. Give another name.")
         query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), (_NAME, name)])
         key = f"key={self._key_of(name)}" if self.args.signed_links else parts.fragment
-        return urlunsplit(parts._replace(path=parts.path or "/", query=query, fragment=key))
+        # Pages name what they load from the folder they are in: without its slash they would look in the one above.
+        return urlunsplit(parts._replace(path=parts.path.rstrip("/") + "/", query=query, fragment=key))
 
     def _key_of(self, name: str) -> str:
         return proofs.link_key(self._secret.reveal(), name)

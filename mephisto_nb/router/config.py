@@ -119,6 +119,8 @@ class RouterConfig:
     #: Files of the site that are read where they lie, while they are being worked at: name on the site, and path.
     linked_files: Mapping[str, str] = field(default_factory=dict)
     operator_absence_in_seconds: float | None = None
+    #: The folder of the address that workers use, as in ``/study/``; or '', where it has none.
+    folder: str = ""
     limits: Limits = field(default_factory=Limits)
 
 
@@ -193,6 +195,7 @@ def parse_config(raw: JSONObject) -> RouterConfig:
         disconnect_after=_seconds(raw, "disconnect_after"),
         linked_files=_get(raw, "linked_files", dict, {}),
         operator_absence_in_seconds=_seconds(raw, "operator_absence_in_seconds"),
+        folder=_get(raw, "folder", str, ""),
         limits=_limits(_get(raw, "limits", dict, {})),
     )
     _check(config)
@@ -209,6 +212,8 @@ def _check(config: RouterConfig) -> None:
             raise ConfigError(
                 f"router_config.json: 'linked_files' must name absolute paths, not {path!r} for {name!r}."
             )
+    if config.folder and not (config.folder.startswith("/") and config.folder.endswith("/")):
+        raise ConfigError(f"router_config.json: 'folder' must have a slash at both ends, not {config.folder!r}.")
     for text in (config.content_security_policy, *config.frame_ancestors):
         # These go into a header: a line break would start another one.
         if not isinstance(text, str) or not text.isascii() or not text.isprintable():

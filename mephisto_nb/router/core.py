@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from enum import IntEnum
 from functools import partial
@@ -113,6 +114,9 @@ class Router:
         self._is_finishing = True
         self.registrations.end_run()
         self.vigil.end()
+        self.hub.closed_at = time.time()
+        for agent_id in self.hub.present():
+            self.send_status(agent_id)
         if linger > 0:
             self._note_closed()
         self._deadline.set(linger, lambda: self._end(Exit.DONE))

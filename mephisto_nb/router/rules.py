@@ -34,12 +34,21 @@ class KnownAgent:
         """Whether its worker is at work now."""
         return self.status in AGENT_ACTIVE and not self.submitted
 
+    @property
+    def is_returned(self) -> bool:
+        """Whether its worker has given the task back, and sent no answer."""
+        return self.status is AgentStatus.RETURNED and not self.submitted
+
 
 class SubmissionResult(StrEnum):
-    """What becomes of a worker's final answer, or of the wish to give the task back."""
+    """What becomes of a worker's final answer, or of the wish to give the task back.
+
+    A second answer is a `DUPLICATE` of the one that was taken, or an `OTHER` one, which is not kept.
+    """
 
     TAKEN = "taken"
     DUPLICATE = "duplicate"
+    OTHER = "other"
     CLOSED = "closed"
     UNKNOWN = "unknown"
 

@@ -20,13 +20,14 @@ from pathlib import Path
 import uvicorn
 from filelock import FileLock, Timeout
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, WebSocketRoute
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConfigError, LaunchError, PortInUseError
 from mephisto_nb.router.config import MIB, RouterConfig, RunFiles, read_config
 from mephisto_nb.router.core import Exit, Router
-from mephisto_nb.router.http.answers import ERROR_HANDLERS, security_headers
+from mephisto_nb.router.http.answers import ERROR_HANDLERS, BelowFolder, security_headers
 from mephisto_nb.router.http.connections import Waiting, http_protocol, socket_protocol
 from mephisto_nb.router.http.pages import Pages
 from mephisto_nb.router.inbox.store import Store
@@ -257,9 +258,10 @@ def make_app(router: Router, files: RunFiles) -> Starlette:
         WebSocketRoute("/socket", worker_endpoint.__call__),
         WebSocketRoute("/operator", operator_socket.__call__),
         *WorkerRoutes(router, bodies).routes(),
-        *Pages(config, files, router.link.state).routes(),
+        *Pages(config, files, router.link.state, lambda: router.hub.closed_at).routes(),
     ]
-    app = Starlette(routes=routes, exception_handlers=ERROR_HANDLERS)
+    below = [Middleware(BelowFolder, folder=config.folder)] if config.folder else []
+    app = Starlette(routes=routes, exception_handlers=ERROR_HANDLERS, middleware=below)
     # A redirect would repeat the host that a stranger names.
     app.router.redirect_slashes = False
     return app

@@ -93,6 +93,27 @@ def _arrive(step: Step, arrival: Arrival, supply: Supply) -> Outcome:
     return _take(step, unit, worker, arrival) if at_gate is None else at_gate
 
 
+def look_ahead(step: Step, arrival: Arrival) -> Refusal | None:
+    """Return why there is no work for a worker just now; None: there is some, or only asking for it would tell.
+
+    Nothing is taken, and nothing is changed.
+    """
+    state, facts = step.state, arrival.facts
+    worker = facts.worker or state.new_workers.get(arrival.worker_name)
+    if state.closing is not None:
+        return no_units(state, "")
+    worker_id = worker.worker_id if worker else None
+    if worker_id in state.gates.unjudged:
+        return None
+    facts = verdicts.facts_now(step, worker_id, facts)
+    refusal = verdicts.turned_away(state, worker_id, facts) or check_worker(state, worker_id, facts)
+    if refusal is None and state.is_paused:
+        refusal = paused()
+    if refusal is None and (not state.launched if worker is None else _pick_unit(step, worker) is None):
+        refusal = no_units(state, worker_id or "")
+    return refusal
+
+
 def _take_for_real(step: Step, worker: Worker) -> Worker:
     """Note that a person has come by a name by which only a program had; they stay one, whatever comes by it later."""
     person = replace(worker, is_simulated=False)
@@ -237,6 +258,8 @@ def answer(step: Step, request_id: str, outcome: Agent | OnboardingAgent | Refus
     if isinstance(outcome, Refusal):
         data: JSONObject = {"worker_id": None, "agent_id": None, "status": None, "init_task_data": None}
         data |= {"failure_reason": outcome.text, "failure_code": str(outcome.code)}
+        if outcome.may_pass:
+            data["may_pass"] = True
     else:
         data = {"worker_id": outcome.worker_id, "agent_id": outcome.agent_id, "status": outcome.status.value}
         data |= {"init_task_data": for_browsers(init_data), "failure_reason": None, "failure_code": None}
@@ -247,3 +270,13 @@ def answer(step: Step, request_id: str, outcome: Agent | OnboardingAgent | Refus
         if isinstance(outcome, Agent) and (room := room_of(step, outcome)) is not None:
             data["waiting_room"] = room
     step.send(PacketType.AGENT_DETAILS, request_id, {"request_id": request_id, **data})
+
+
+def tell_ahead(step: Step, request_id: str, refusal: Refusal | None) -> None:
+    """Answer a page that asked whether there is more work for its worker: why not, or, for None, that there is."""
+    if refusal is not None:
+        answer(step, request_id, refusal)
+        return
+    nothing: JSONObject = dict.fromkeys(("worker_id", "agent_id", "status", "init_task_data"))
+    nothing |= {"failure_reason": None, "failure_code": None, "has_more": True}
+    step.send(PacketType.AGENT_DETAILS, request_id, {"request_id": request_id, **nothing})

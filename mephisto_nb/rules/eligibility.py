@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -37,10 +37,14 @@ class RefusalCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a worker gets no unit; `code` is for programs, `text` is shown to them."""
+    """Why a worker gets no unit; `code` is for programs, `text` is shown to them.
+
+    `may_pass` says that asking again in a while is worth it.
+    """
 
     code: str
     text: str
+    may_pass: bool = field(default=False, compare=False)
 
 
 def check_worker(state: RunState, worker_id: str | None, facts: WorkerFacts) -> Refusal | None:
@@ -74,7 +78,7 @@ def check_worker(state: RunState, worker_id: str | None, facts: WorkerFacts) -> 
 def paused() -> Refusal:
     """Return the refusal for a worker who may work, while nothing is handed out for the time being."""
     text = "The researcher has paused this task: no work is given out until it goes on. Please come back later."
-    return Refusal(RefusalCode.PAUSED, text)
+    return Refusal(RefusalCode.PAUSED, text, may_pass=True)
 
 
 def sent_already() -> Refusal:
@@ -94,7 +98,7 @@ def no_units(state: RunState, worker_id: str) -> Refusal:
         text = (
             "Others are working on everything that is open right now. Some may come free: try again in a few minutes."
         )
-        return Refusal(RefusalCode.NO_AVAILABLE_UNITS, text)
+        return Refusal(RefusalCode.NO_AVAILABLE_UNITS, text, may_pass=True)
     return Refusal(RefusalCode.NO_AVAILABLE_UNITS, "All the work of this task has been done. Thank you for coming!")
 
 

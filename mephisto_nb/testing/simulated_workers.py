@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import RouterError, UsageError
@@ -125,7 +125,7 @@ class SimulatedWorker:
         until, pause = loop.time() + self.patience, 0.05
         while True:
             try:
-                answer = await self._send(self.url + path, content, files)
+                answer = await self._send(address_of(self.url, path), content, files)
                 if answer.status < 500:
                     return _read(path, answer)
                 problem = f"status {answer.status}"
@@ -212,6 +212,12 @@ async def simulate_workers(
             "instead of its URL: simulate_workers(run, ...). Or launch it with mephisto.provider.signed_links=false."
         )
     return report
+
+
+def address_of(url: str, path: str) -> str:
+    """Return the address of a router's route, wherever a proxy shows it."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=parts.path.rstrip("/") + path, fragment=""))
 
 
 def make_worker(run: Run | str, name: str, session: PageClient) -> SimulatedWorker:

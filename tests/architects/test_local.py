@@ -152,10 +152,20 @@ def links_of(directory: Path, own: str | None, monkeypatch: pytest.MonkeyPatch, 
         ({}, "http://127.0.0.1:3000"),
         ({"hostname": "0.0.0.0"}, "http://192.168.1.7:3000"),
         ({"hostname": "0.0.0.0", "url": "https://lab.example/"}, "https://lab.example"),
+        ({"url": "https://lab.example/study/"}, "https://lab.example/study/"),
+        ({"url": "https://hub.example/user/ann/proxy/8000"}, "https://hub.example/user/ann/proxy/8000/"),
+        ({"url": "https://lab.example?lang=de"}, "https://lab.example/?lang=de"),
+        ({"url": "https://lab.example/study?lang=de"}, "https://lab.example/study/?lang=de"),
     ],
 )
 def test_links_name_this_machine_where_it_lets_others_in(tmp_path: Path, monkeypatch: Any, args: Any, url: str) -> None:
     assert links_of(tmp_path, "192.168.1.7", monkeypatch, **args).url == url
+
+
+@pytest.mark.parametrize("url", ["lab.example/study", "/study/", "ftp://lab.example"])
+def test_an_address_that_no_browser_could_open_is_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ConfigError, match="which is no whole address"):
+        architect(tmp_path, url=url).assert_task_args()
 
 
 @pytest.mark.parametrize("hostname", ["::", "::1", "[::]", "0.0.0.0:3000"])

@@ -27,6 +27,8 @@ class FakeRouter:
         self.site, self.csp, self.task_config = site, f"{csp}; frame-ancestors 'self'", task_config
         self.details: dict[str, Any] = {}
         self.operator = "here"
+        self.closed_at: float | None = None
+        self._port = 0
         self.registrations: list[dict[str, Any]] = []
         self.submissions: list[dict[str, Any]] = []
         self.introductions: list[dict[str, Any]] = []
@@ -38,6 +40,7 @@ class FakeRouter:
         self.operator_answers = threading.Event()
         self.operator_answers.set()
         self.connected = threading.Event()
+        self.kept = threading.Event()
         self._sockets: list[WebSocket] = []
         self.offer({})
 
@@ -46,20 +49,22 @@ class FakeRouter:
         self.details = {"request_id": "r", "worker_id": "w", "agent_id": agent_id, "init_task_data": data}
         self.details |= {"failure_reason": None, "failure_code": None, "status": "in task"} | details
 
-    def tell(self, status: str) -> None:
+    def tell(self, status: str, **details: Any) -> None:
         """Send a status to every open socket."""
         assert self.connected.wait(10)
-        packet = {"packet_type": "update_status", "subject_id": AGENT, "data": {"status": status}}
+        packet = {"packet_type": "update_status", "subject_id": AGENT, "data": {"status": status} | details}
         for one in self._sockets:
             asyncio.run_coroutine_threadsafe(one.send_json(packet), self._loop).result(5)
 
-    def drop_sockets(self) -> None:
+    def drop_sockets(self, code: int = 1012, reason: str = "") -> None:
         """Break every page's connection."""
         for one in list(self._sockets):
-            asyncio.run_coroutine_threadsafe(one.close(1012), self._loop).result(5)
+            asyncio.run_coroutine_threadsafe(one.close(code, reason), self._loop).result(5)
 
     def __enter__(self) -> Self:
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = socket.create_server(("127.0.0.1", self._port))
+        self._port = self._socket.getsockname()[1]
+        self._sockets.clear()
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/"
         config = uvicorn.Config(self._app(), log_level="error", ws="websockets-sansio", timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
@@ -114,10 +119,13 @@ class FakeRouter:
         return JSONResponse(content, status)
 
     async def _config(self, request: Request) -> Response:
-        return self._canned("task_config") or JSONResponse(self.task_config)
+        return self._canned("task_config") or JSONResponse(self.task_config | self._closed())
 
     async def _status(self, request: Request) -> Response:
-        return JSONResponse({"operator": self.operator})
+        return JSONResponse({"operator": self.operator} | self._closed())
+
+    def _closed(self) -> dict[str, Any]:
+        return {} if self.closed_at is None else {"closed_at": self.closed_at}
 
     async def _request_agent(self, request: Request) -> Response:
         self.registrations.append((await request.json())["provider_data"])
@@ -148,6 +156,7 @@ class FakeRouter:
             canned = self._canned(path)
             if canned is None:
                 kept.append(await request.json())
+                self.kept.set()
             return canned or JSONResponse({"status": "ok"})
 
         return keep

@@ -46,6 +46,7 @@ def files_of(folder: Path) -> set[str]:
 
 
 PAGE = {"index.html", "bundle.js", "bundle.css", "worker_page/beside_bundle.js", "worker_page/client.js"}
+PAGE |= {"worker_page/around.js"}
 
 
 def test_a_script_is_served_with_the_page_around_it(bundle: Path, tmp_path: Path) -> None:

@@ -79,10 +79,12 @@ async def test_an_answer_sent_twice_is_kept_once(operator: Operator) -> None:
     run = await launch(operator, rows(2))
     async with crowd_of(run.url) as worker:
         agent_id = await take(worker("ann"))
-        both = await asyncio.gather(*(worker("ann").submit(agent_id, {"n": n}) for n in range(2)))
+        both = await asyncio.gather(*(worker("ann").submit(agent_id, {"n": 1}) for _ in range(2)))
         assert sorted("duplicate" in answer for answer in both) == [False, True]
         await kill(router_pid(run))
-        assert "duplicate" in await worker("ann").submit(agent_id, {"n": 3})
+        assert "duplicate" in await worker("ann").submit(agent_id, {"n": 1})
+        with pytest.raises(RouterError, match="already, perhaps from another window, and that one is kept"):
+            await worker("ann").submit(agent_id, {"n": 3})
         await worker("bob").submit(await take(worker("bob")), {"n": 4})
     await run.completed()
     assert list(run.results()["worker_name"]) == ["ann", "bob"]
@@ -196,3 +198,18 @@ async def test_a_live_task_whose_code_fails_loses_one_worker_only(
         await status_of(run, bob, AgentStatus.COMPLETED)
     assert run.status == "live"
     assert run.events()["why"].str.contains("the task's code failed: ZeroDivisionError").any()
+
+
+async def test_a_page_that_only_looks_for_more_work_takes_none(operator: Operator) -> None:
+    run = await launch(operator, rows(1))
+    async with crowd_of(run.url) as worker:
+
+        async def look(name: str) -> dict[str, Any]:
+            who = {"worker_name": name, "agent_registration_id": f"look-{name}", "only_looks": True}
+            details: dict[str, Any] = (await worker(name).post("/request_agent", {"provider_data": who}))["data"]
+            return details
+
+        assert (await look("ann"))["has_more"] is True
+        agent_id = await take(worker("ann"))
+        assert (await look("bob"))["may_pass"] is True
+        assert set(parts_of(run).engine.state.agents) == {agent_id}

@@ -62,7 +62,8 @@ def test_a_workers_link_brings_exactly_that_name(name: str) -> None:
 
 
 def test_a_workers_link_keeps_what_the_address_already_asks() -> None:
-    assert provider.get_worker_url("https://lab.org/p/?x=1", "ann") == "https://lab.org/p/?x=1&worker_id=ann"
+    for address in ("https://lab.org/p/?x=1", "https://lab.org/p?x=1"):
+        assert provider.get_worker_url(address, "ann") == "https://lab.org/p/?x=1&worker_id=ann"
 
 
 def test_the_wrapper_is_there() -> None:

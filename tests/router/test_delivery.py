@@ -39,14 +39,14 @@ async def test_a_submission_survives_the_death_of_the_router(start_router, sessi
     async with shake_hands(again.address) as operator:
         _, packet = await operator.message()
         assert (packet["subject_id"], packet["data"]) == ("a1", {"final_data": {"answer": 42}, "files": []})
-    status, answer = await Browser(again.address, session).submit("a1", answer=43)
+    status, answer = await Browser(again.address, session).submit("a1", answer=42)
     assert (status, answer["duplicate"]) == (200, True)
 
 
 async def test_an_agent_submits_once(browser, operator, agent):
-    answers = await asyncio.gather(*(browser.submit(agent, attempt=1) for _ in range(5)))
-    assert [status for status, _ in answers] == [200] * 5
-    assert sum("duplicate" in answer for _, answer in answers) == 4
+    answers = await asyncio.gather(*(browser.submit(agent, attempt=attempt) for attempt in range(5)))
+    assert sorted(status for status, _ in answers) == [200, 409, 409, 409, 409]
+    assert {answer["error"]["code"] for status, answer in answers if status == 409} == {"already_sent"}
     other = await operator.give_agent()
     await browser.submit(other)
     received = [(await operator.message("submit_unit"))[1]["subject_id"] for _ in range(2)]
@@ -54,8 +54,8 @@ async def test_an_agent_submits_once(browser, operator, agent):
 
 
 async def test_the_same_answer_again_is_no_news_and_another_one_is(browser, operator, agent):
-    for text in ("a", "a", "b", "b", "a", "c"):
-        assert (await browser.submit(agent, text=text))[0] == 200
+    statuses = [(await browser.submit(agent, text=text))[0] for text in ("a", "a", "b", "b", "a", "c")]
+    assert statuses == [200, 200, 409, 409, 200, 409]
     said = [(await operator.message("submit_unit"))[1]["data"]["final_data"] for _ in range(3)]
     assert said == [{"text": "a"}, '[{"text":"b"},[]]', '[{"text":"c"},[]]']
 
@@ -67,6 +67,39 @@ async def test_a_page_that_never_stops_sending_is_told_of_ten_times(browser, ope
     await browser.submit(other)
     subjects = [(await operator.message("submit_unit"))[1]["subject_id"] for _ in range(12)]
     assert subjects == [agent] * 11 + [other]
+
+
+async def test_what_is_sent_again_has_arrived_whatever_its_order(browser, agent):
+    assert await browser.submit(agent, a=1, b=[{"c": 2.5, "d": "é"}]) == (200, {"status": "Submitted!"})
+    assert (await browser.submit(agent, b=[{"d": "é", "c": 2.5}], a=1))[0] == 200
+    assert [(await browser.submit(agent, **other))[0] for other in ({}, {"a": 1}, {"a": "1"})] == [409] * 3
+
+
+async def test_a_task_that_is_given_back_twice_is_given_back(browser, agent):
+    body = {"USED_AGENT_ID": agent}
+    assert await browser.post("/return_unit", body) == (200, {"status": "Returned!"})
+    again, sent = await browser.post("/return_unit", body), await browser.submit(agent, a=1)
+    assert [(status, "duplicate" in answer) for status, answer in (again, sent)] == [(409, True), (409, False)]
+
+
+async def test_another_introduction_than_the_first_is_not_taken(browser, operator):
+    agent = await operator.give_agent(status="onboarding")
+
+    def hand_in(**data):
+        body = {"provider_data": {"USED_AGENT_ID": agent, "onboarding_data": data}}
+        return asyncio.create_task(browser.post("/submit_onboarding", body))
+
+    for asking in (hand_in(quiz=1), hand_in(quiz=1)):
+        packet = (await operator.message("submit_onboarding"))[1]
+        await operator.effect("agent_details", agent, {"request_id": packet["data"]["request_id"], "agent_id": None})
+        assert (await asking)[0] == 200
+    status, answer = await hand_in(quiz=2)
+    assert (status, answer["error"]["code"]) == (409, "already_sent")
+
+
+async def test_what_was_sent_is_not_given_back(browser, agent):
+    await browser.submit(agent, a=1)
+    assert (await browser.post("/return_unit", {"USED_AGENT_ID": agent}))[0] == 409
 
 
 async def test_who_was_left_by_a_partner_may_still_submit(browser, operator):

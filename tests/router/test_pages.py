@@ -3,8 +3,10 @@
 import os
 
 import pytest
+from websockets.asyncio.client import connect
 from yarl import URL
 
+from mephisto_nb.router.http.answers import SLASH_HASH, SLASH_SCRIPT
 from tests.router.harness import Browser, shake_hands
 
 
@@ -80,6 +82,43 @@ async def test_the_small_answers(browser):
 async def test_the_status_says_whether_the_operator_is_there(router, browser):
     async with shake_hands(router.address):
         assert await (await browser.get("/status")).json() == {"operator": "here"}
+
+
+async def test_below_its_folder_a_router_serves_the_same(start_router, session):
+    browser = Browser(start_router(folder="/user/ann/study/").address, session)
+    for path in ("", "/user/ann/study"):
+        assert await (await browser.get(f"{path}/is_alive")).json() == {"status": "Alive!"}
+        assert await (await browser.get(f"{path}/bundle.js?v=1")).text() == "let a = 1"
+        assert (await browser.submit("nobody"))[0] == 404
+    assert (await browser.get("/user/ann/study")).content_type == "text/html"
+    assert (await browser.get("/user/ann/studying/bundle.js")).status == 404
+    async with connect(f"ws://{browser.address}/user/ann/study/") as socket:
+        assert socket.response.status_code == 101
+
+
+async def test_a_page_finds_its_folder_where_its_policy_lets_it(start_router, session, tmp_path):
+    browser = Browser(start_router(content_security_policy="default-src 'none'; script-src 'self'").address, session)
+    (tmp_path / "site" / "index.html").write_text("<!doctype html><head lang=en><script src=bundle.js></script>")
+    page = await browser.get("/?worker_id=ann")
+    assert f"<head lang=en><script>{SLASH_SCRIPT}</script><script src" in await page.text()
+    assert page.headers["Content-Security-Policy"].count(f"script-src 'self' '{SLASH_HASH}'; ") == 1
+    assert SLASH_SCRIPT not in await (await browser.get("/task_index")).text()
+
+
+async def test_a_router_says_since_when_its_run_is_over(start_router, session):
+    router = start_router()
+    browser = Browser(router.address, session)
+    async with shake_hands(router.address) as operator:
+        agent = await operator.give_agent(status="in task")
+        async with browser.socket(agent) as page:
+            await operator.send({"type": "finish", "linger": 60})
+            told = (await page.receive())["data"]
+        assert (told["status"], told["closed_at"] > 1e9) == ("in task", True)
+        async with browser.socket() as page:
+            await page.send("alive", agent, {})
+            assert (await page.receive())["data"] == told
+    for path in ("/status", "/task_config.json"):
+        assert (await (await browser.get(path)).json())["closed_at"] == told["closed_at"]
 
 
 @pytest.mark.parametrize("path", ["/submit_task", "/request_agent"])

@@ -62,6 +62,16 @@ async def test_a_form_that_is_too_large_leaves_nothing_behind(router, browser, a
     assert await browser.submit(agent) == (200, {"status": "Submitted!"})
 
 
+async def test_files_tell_one_answer_from_another(router, browser, agent):
+    def sent(content, name="a.png"):
+        return browser.post("/submit_task", data=form(agent, files=[("photo", name, content)]))
+
+    assert await sent(b"one") == (200, {"status": "Submitted!"})
+    assert await sent(b"one") == (200, {"status": "Submitted!", "duplicate": True})
+    assert [(await sent(b"two"))[0], (await sent(b"one", "b.png"))[0]] == [409, 409]
+    assert len(list((router.directory / "files").iterdir())) > 0
+
+
 async def test_a_duplicate_leaves_no_files(router, browser, agent):
     await browser.submit(agent)
     before = set((router.directory / "files").iterdir())

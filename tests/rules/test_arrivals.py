@@ -9,7 +9,7 @@ from mephisto_nb.model.packets import PacketType
 from mephisto_nb.model.qualifications import make_requirement
 from mephisto_nb.model.records import Agent, Assignment, Unit, Worker, WorkerFacts
 from mephisto_nb.model.states import AgentStatus, UnitStatus
-from mephisto_nb.rules.arrivals import Arrival, answer, arrive
+from mephisto_nb.rules.arrivals import Arrival, answer, arrive, look_ahead
 from mephisto_nb.rules.eligibility import MOST_LEFT, Refusal, RefusalCode
 from tests.rules.rehearsal import Rehearsal, facts_of
 
@@ -390,3 +390,28 @@ def test_who_came_in_person_once_stays_a_person() -> None:
         changes.append([one for one in step.changes.changes if isinstance(one, SetReal)])
         known = WorkerFacts(run.state.new_workers.get("ann", known.worker))
     assert changes == [[], [SetReal("w")], []]
+
+
+def ahead(run: Rehearsal, name: str) -> Refusal | None:
+    """Return what somebody is told who only asks whether there is work; nothing may come of it."""
+    step = run.step()
+    told = look_ahead(step, Arrival("r", name, "reg", facts_of(name)))
+    assert step.changes.changes == []
+    return told
+
+
+def test_who_only_asks_for_work_takes_none() -> None:
+    run = Rehearsal(1)
+    assert ahead(run, "ann") is None
+    run.take("ann")
+    others = ahead(run, "ben")
+    assert others is not None
+    assert (others.code, others.may_pass) == (RefusalCode.NO_AVAILABLE_UNITS, True)
+
+
+def test_who_may_do_no_more_is_told_before_they_ask() -> None:
+    run = Rehearsal(2, maximum_units_per_worker=1)
+    run.take("ann", facts=facts_of("ann"))
+    told = ahead(run, "ann")
+    assert told is not None
+    assert (told.code, told.may_pass) == (RefusalCode.MAX_FOR_TASK, False)

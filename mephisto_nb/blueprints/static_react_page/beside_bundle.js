@@ -14,7 +14,7 @@ A classic script, in a scope of its own: bundles find no names here but those of
     if (told++ >= MOST) return;
     const body = { USED_AGENT_ID: "mephisto", error_data: { ...data, user_agent: navigator.userAgent } };
     const headers = { "Content-Type": "application/json" };
-    fetch("/log_error", { method: "POST", headers, body: JSON.stringify(body) }).catch(() => {});
+    fetch("log_error", { method: "POST", headers, body: JSON.stringify(body) }).catch(() => {});
   }
 
   function reportError(error, where) {
@@ -38,8 +38,10 @@ A classic script, in a scope of its own: bundles find no names here but those of
   }
 
   window.addEventListener("error", (event) => {
-    if (event.target instanceof HTMLScriptElement) reportError(`${event.target.src} could not be loaded`, "error");
-    else if (SHOWING.has(event.target?.localName)) reportFile(event.target);
+    if (event.target instanceof HTMLScriptElement) {
+      reportError(`${event.target.src} could not be loaded`, "error");
+      sayIncomplete();
+    } else if (SHOWING.has(event.target?.localName)) reportFile(event.target);
     else if (event instanceof ErrorEvent) reportError(event.error ?? event.message, "error");
   }, true);
   window.addEventListener("unhandledrejection", (event) => reportError(event.reason, "unhandledrejection"));
@@ -51,15 +53,22 @@ A classic script, in a scope of its own: bundles find no names here but those of
     report({ error_type: "policy", directive, blocked: event.blockedURI, text: `The page's policy stopped: ${kind}` });
   });
 
+  function sayIncomplete() {
+    const text = document.createElement("p");
+    text.setAttribute("role", "alert");
+    text.textContent = "A part of this page could not be loaded. Please load the page again. If that does not help, please tell whoever sent you the link.";
+    (document.body ?? document.documentElement).prepend(text);
+  }
+
   async function showPreview() {
-    const html = await (await fetch("/preview.html")).text();
+    const html = await (await fetch("preview.html")).text();
     const main = document.createElement("main");
     main.innerHTML = html; // the researcher's own; scripts in it do not run
     document.getElementById("app").hidden = true;
     document.body.prepend(main);
   }
 
-  fetch("/task_config.json")
+  fetch("task_config.json")
     .then((response) => response.json())
     .then((config) => {
       if (config.task_title) document.title = config.task_title;

@@ -27,6 +27,7 @@ window.mephisto = (() => {
   const wait = (milliseconds) => new Promise((resolve) => {
     setTimeout(resolve, milliseconds);
     window.addEventListener("online", resolve, { once: true });
+    window.addEventListener("focus", resolve, { once: true });
   });
   const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
 
@@ -40,9 +41,9 @@ window.mephisto = (() => {
       } catch {
         // No connection: again.
       }
-      if (response?.ok) return response.json();
-      if (response && response.status < 500 && ![408, 429].includes(response.status)) {
-        const told = await response.json().catch(() => null);
+      const told = await response?.json().catch(() => null);
+      if (response?.ok && told) return told; // else something stands in the router's place
+      if (told && response.status < 500 && ![408, 429].includes(response.status)) {
         throw Object.assign(new Error(told?.error?.message || `${path} was refused.`), { code: told?.error?.code });
       }
       await wait(rest);
@@ -50,10 +51,10 @@ window.mephisto = (() => {
   }
 
   async function begin() {
-    const config = await (await fetch("/task_config.json?mephisto_task_version=2.0.3")).json();
+    const config = await (await fetch("task_config.json?mephisto_task_version=2.0.3")).json();
     const isPreview = window.getWorkerName() === null || window.getAssignmentId() === null;
     if (isPreview) return { isPreview, config, data: null, agentId: null, previousRequests: [] };
-    const { data: details } = await post("/request_agent", { provider_data: window.getAgentRegistration() });
+    const { data: details } = await post("request_agent", { provider_data: window.getAgentRegistration() });
     if (details.agent_id === null) throw Object.assign(new Error(details.failure_reason), { code: details.failure_code });
     agentId = details.agent_id;
     const given = details.init_task_data;
@@ -64,7 +65,8 @@ window.mephisto = (() => {
   }
 
   function connect() {
-    const url = new URL("/", window.location.href);
+    const url = new URL("./", document.baseURI);
+    url.search = url.hash = "";
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     socket = new WebSocket(url);
     socket.addEventListener("open", () => {
@@ -114,7 +116,7 @@ window.mephisto = (() => {
   }
 
   async function submit(answer) {
-    await post("/submit_task", { USED_AGENT_ID: agentId, final_data: answer });
+    await post("submit_task", { USED_AGENT_ID: agentId, final_data: answer });
     window.handleSubmitToProvider(answer);
   }
 
@@ -129,7 +131,7 @@ window.mephisto = (() => {
       throw error;
     })),
     tell: (...items) =>
-      post("/submit_metadata", {
+      post("submit_metadata", {
         USED_AGENT_ID: agentId,
         metadata: Object.fromEntries(items.map((item) => [item.type, item])),
       }),

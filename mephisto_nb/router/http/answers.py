@@ -5,12 +5,15 @@ Any handler may raise `Refused` to have a request answered with an error.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import DatabaseError
@@ -26,15 +29,30 @@ _HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
 RUN_OVER = "run_over"
 RUN_OVER_TEXT = "This task has ended, and there is no more work to do. Thank you for your interest!"
 
+#: Behind a proxy a task may be shown in a folder, and what a page loads is named from there: so the address needs its
+#: last slash. Whether it has one, a router cannot see behind a proxy that takes the folder away; the page can.
+SLASH_SCRIPT = (
+    'if(/^http/.test(location.protocol)&&!location.pathname.endsWith("/"))'
+    'location.replace(location.pathname+"/"+location.search+location.hash)'
+)
+#: What lets this script, and no other, stand in the page itself.
+SLASH_HASH = "sha256-" + base64.b64encode(hashlib.sha256(SLASH_SCRIPT.encode()).digest()).decode()
+
 log = logging.getLogger(__name__)
 
 
 class Refused(Exception):
-    """Raised to answer a request with an error: the status, a code for programs and a text for people."""
+    """Raised to answer a request with an error: the status, a code for programs and a text for people.
 
-    def __init__(self, status: int, code: str, text: str, *, retry_after: int | None = None) -> None:
+    `duplicate` says that the request would have been taken if another had not come before it.
+    """
+
+    def __init__(
+        self, status: int, code: str, text: str, *, retry_after: int | None = None, duplicate: bool = False
+    ) -> None:
         super().__init__(f"{status} {code}")
         self.status, self.code, self.text, self.retry_after = status, code, text, retry_after
+        self.duplicate = duplicate
 
 
 def json_text(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -51,7 +69,10 @@ def json_answer(content: JSON, status: int = 200, headers: dict[str, str] | None
 def refusal(refused: Refused) -> Response:
     """Answer with an error."""
     headers = {} if refused.retry_after is None else {"Retry-After": str(refused.retry_after)}
-    return json_answer({"error": {"code": refused.code, "message": refused.text}}, refused.status, headers)
+    content: JSONObject = {"error": {"code": refused.code, "message": refused.text}}
+    if refused.duplicate:
+        content["duplicate"] = True
+    return json_answer(content, refused.status, headers)
 
 
 def run_over(request_id: str) -> JSONObject:
@@ -88,16 +109,50 @@ def store_failed() -> Refused:
     return Refused(503, "store_failed", "This could not be saved. Please try again in a moment.", retry_after=5)
 
 
+def security_policy(config: RouterConfig) -> str:
+    """Return what pages may load and run, and who may show them in a frame."""
+    ancestors = "frame-ancestors " + (" ".join(config.frame_ancestors) or "'self'")
+    directives = [part.strip() for part in config.content_security_policy.split(";")]
+    return "; ".join([*map(_with_slash_hash, filter(None, directives)), ancestors])
+
+
+def _with_slash_hash(directive: str) -> str:
+    name, _, sources = directive.partition(" ")
+    # Beside a hash, browsers would not heed 'unsafe-inline' any more; and 'none' stands alone.
+    may_run = name.lower() == "script-src" and not {"'unsafe-inline'", "'none'"} & set(sources.lower().split())
+    return f"{directive} '{SLASH_HASH}'" if may_run else directive
+
+
 def security_headers(config: RouterConfig) -> list[tuple[str, str]]:
     """Return the headers of every answer."""
-    ancestors = "frame-ancestors " + (" ".join(config.frame_ancestors) or "'self'")
-    policy = [config.content_security_policy.strip().rstrip(";"), ancestors]
     return [
-        ("Content-Security-Policy", "; ".join(part for part in policy if part)),
+        ("Content-Security-Policy", security_policy(config)),
         ("X-Content-Type-Options", "nosniff"),
         ("Referrer-Policy", "no-referrer"),
         ("Permissions-Policy", _NO_DEVICES),
     ]
+
+
+class BelowFolder:
+    """Serves a whole site below a folder of the address as well, for proxies that hand it on as it was asked for.
+
+    Parameters
+    ----------
+    app
+        What serves the site.
+    folder
+        The folder, with a slash at both ends.
+    """
+
+    def __init__(self, app: ASGIApp, folder: str) -> None:
+        self._app, self._folder = app, folder
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        path = str(scope.get("path", ""))
+        if f"{path}/".startswith(self._folder):
+            scope = {**scope, "path": "/" + path[len(self._folder) :]}
+        await self._app(scope, receive, send)
 
 
 async def _refused(request: Request, error: Refused) -> Response:

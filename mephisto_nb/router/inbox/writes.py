@@ -7,6 +7,7 @@ to the database and note in its `Txn` what the loop must know once the transacti
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
@@ -52,6 +53,7 @@ CREATE TABLE IF NOT EXISTS outbox (
     packet TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS stored (owner TEXT PRIMARY KEY, bytes INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS answers (agent_id TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS seen_updates (
     agent_id TEXT NOT NULL,
     digest BLOB NOT NULL,
@@ -158,24 +160,49 @@ def message_of(packet: Packet) -> Message:
     return Message(packet.packet_type, codec.dump(packet.to_dict()), time.time())
 
 
+def digest_of(answer: JSON) -> bytes:
+    """Return what tells an answer from any other: the same for what is sent twice, in whatever order its keys come."""
+    text = json.dumps(answer, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).digest()
+
+
 def submit(
-    txn: Txn, agent_id: str, message: Message, answer: str = "", other: Message | None = None
+    txn: Txn, agent_id: str, message: Message, digest: bytes = b"", other: Message | None = None
 ) -> SubmissionResult:
     """Take an agent's final answer, once; return what became of it.
 
-    `answer` is what it says, as text. A page that sends the same again, because it has not heard that it arrived,
-    changes nothing; if it says something else, the operator hears of it by `other`.
+    A browser that did not hear that its answer was taken sends it again; another tab may send another one. `digest`
+    tells the two apart; of another one the operator hears by `other`.
     """
     agent = txn.agent(agent_id)
     result = judge_submission(agent)
     if agent is not None and result is SubmissionResult.TAKEN:
         txn.post(message)
         txn.put(replace(agent, submitted=True))
-        _is_news(txn, agent_id, f"answer\0{answer}")
-    elif other is not None and result is SubmissionResult.DUPLICATE and _is_told_of(txn, agent_id, answer):
-        with suppress(InboxClosed):
-            txn.post(other)
+        txn.db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (agent_id, digest))
+    elif result is SubmissionResult.DUPLICATE and _taken(txn, agent_id) not in (None, digest):
+        if other is not None and _is_told_of(txn, agent_id, digest):
+            with suppress(InboxClosed):
+                txn.post(other)
+        return SubmissionResult.OTHER
     return result
+
+
+def hand_in(txn: Txn, agent_id: str, message: Message, digest: bytes) -> SubmissionResult:
+    """Take what an agent hands in at the end of an introduction; return what became of it.
+
+    The same is taken as often as it is sent, as each time somebody waits for what follows from it.
+    """
+    if _taken(txn, agent_id) not in (None, digest):
+        return SubmissionResult.OTHER
+    txn.post(message)
+    txn.db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (agent_id, digest))
+    return SubmissionResult.TAKEN
+
+
+def _taken(txn: Txn, agent_id: str) -> bytes | None:
+    row = txn.db.execute("SELECT digest FROM answers WHERE agent_id = ?", (agent_id,)).fetchone()
+    return None if row is None else bytes(row[0])
 
 
 def return_unit(txn: Txn, agent_id: str, message: Message) -> SubmissionResult:
@@ -196,9 +223,9 @@ def live_update(txn: Txn, agent_id: str, update_id: str | None, message: Message
     return True
 
 
-def _is_told_of(txn: Txn, agent_id: str, answer: str) -> bool:
+def _is_told_of(txn: Txn, agent_id: str, digest: bytes) -> bool:
     """Return whether the operator should hear of another answer; not of what it has heard of, and not for ever."""
-    if not _is_news(txn, agent_id, f"answer\0{answer}"):
+    if not _is_news(txn, agent_id, f"answer\0{digest.hex()}"):
         return False
     return any(_is_news(txn, agent_id, f"told of\0{number}") for number in range(_MOST_OTHERS))
 

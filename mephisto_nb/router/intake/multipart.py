@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import re
 import secrets
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -28,13 +30,17 @@ _MIMETYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,100}", re.ASCII)
 
 @dataclass(slots=True)
 class Upload:
-    """A file that a worker sent: `filename` is its random name here, `originalname` only a label."""
+    """A file that a worker sent: `filename` is its random name here, `originalname` only a label.
+
+    `checksum` grows as the file comes in.
+    """
 
     fieldname: str
     originalname: str
     mimetype: str
     filename: str = field(default_factory=lambda: secrets.token_hex(16))
     size: int = 0
+    checksum: Any = field(default_factory=hashlib.sha256, repr=False)
 
     def describe(self) -> JSONObject:
         """Return the file as the operator hears of it."""
@@ -219,6 +225,7 @@ class MultipartReader:
             # Opened anew for each piece, so that nothing is left open however the request ends.
             with self._partial(upload).open("ab") as file:
                 file.write(data)
+            upload.checksum.update(data)
 
     def _keep(self) -> None:
         for upload in self.uploads:

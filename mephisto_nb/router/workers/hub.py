@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
+from mephisto_nb._typing import JSONObject
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.router import codec
@@ -70,6 +71,8 @@ class Hub:
         self._per_agent, self._on_presence = per_agent, on_presence
         self._sockets: dict[str, list[WorkerSocket]] = {}
         self.open_sockets = 0
+        #: When the run was over (epoch seconds); None: it is not.
+        self.closed_at: float | None = None
 
     def present(self) -> dict[str, bool]:
         """Return the agents that have a socket."""
@@ -114,9 +117,16 @@ class Hub:
 
     def send_status(self, agent_id: str, status: AgentStatus) -> None:
         """Send an agent's status to all its sockets."""
-        text = status_text(agent_id, status)
+        text = self.status_text(agent_id, status)
         for socket in list(self._sockets.get(agent_id, ())):
             socket.queue(text)
+
+    def status_text(self, agent_id: str, status: AgentStatus) -> str:
+        """Return the packet that tells an agent's status, and since when the run is over, as JSON text."""
+        data: JSONObject = {"status": status.value}
+        if self.closed_at is not None:
+            data["closed_at"] = self.closed_at
+        return codec.dump(Packet(PacketType.UPDATE_STATUS, agent_id, data).to_dict())
 
     def send_updates(self, agent_id: str, updates: Iterable[Outgoing], now: float) -> None:
         """Send live updates to an agent's newest socket, except those that went out there already."""
@@ -149,11 +159,6 @@ class Hub:
         socket.newest_update = update.packet.data["update_id"]
         socket.ahead.add(update.packet.data["update_id"])
         socket.queue(update.text)
-
-
-def status_text(agent_id: str, status: AgentStatus) -> str:
-    """Return the packet that tells an agent's status, as JSON text."""
-    return codec.dump(Packet(PacketType.UPDATE_STATUS, agent_id, {"status": status.value}).to_dict())
 
 
 class Registrations:

@@ -31,6 +31,12 @@ from mephisto_nb.router.workers.hub import Answer
 _BURST_SECONDS = 10
 #: How much is told of an answer that comes after the one that counts.
 _LONGEST_OTHER = 4000
+#: Why a second answer, which is another than the first, is not taken.
+ALREADY_SENT = "already_sent"
+_ALREADY_SENT_TEXT = (
+    "An answer to this task has arrived already, perhaps from another window, and that one is kept. "
+    "What was sent now is another one, and was not taken."
+)
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +97,10 @@ class WorkerRoutes:
             # Kept even if the browser no longer waits for the answer: it is work that was done.
             with self._router.quota.claim(agent_id) as claim:
                 message = claim.add(_message(PacketType.SUBMIT_ONBOARDING, agent_id, data))
-                await self._store.run(lambda txn: txn.post(message))
+                digest = writes.digest_of(data["onboarding_data"])
+                self._check_taken(
+                    agent_id, await self._store.run(lambda txn: writes.hand_in(txn, agent_id, message, digest))
+                )
                 claim.keep()
             return await self._answer(request, answer, None)
         finally:
@@ -101,11 +110,13 @@ class WorkerRoutes:
         """Hand in the final answer, as JSON or as a form with files."""
         async with self._bodies.form(request, final=True) as form:
             agent_id = form.agent_id()
-            data = form.packet_data("final_data", form.answer())
+            answer = form.answer()
+            data, content = form.packet_data("final_data", answer), form.content(answer)
             message = form.claim.add(_message(PacketType.SUBMIT_UNIT, agent_id, data))
-            said = codec.dump([form.answer(), [[one.fieldname, one.originalname, one.size] for one in form.uploads]])
-            other = _message(PacketType.SUBMIT_UNIT, agent_id, {"final_data": said[:_LONGEST_OTHER], "files": []})
-            result = await self._store.run(lambda txn: writes.submit(txn, agent_id, message, said, other))
+            told = {"final_data": codec.dump(content)[:_LONGEST_OTHER], "files": []}
+            other = _message(PacketType.SUBMIT_UNIT, agent_id, told)
+            digest = writes.digest_of(content)
+            result = await self._store.run(lambda txn: writes.submit(txn, agent_id, message, digest, other))
             if result is SubmissionResult.DUPLICATE:
                 form.unwanted = True
                 return json_answer({"status": "Submitted!", "duplicate": True})
@@ -127,7 +138,11 @@ class WorkerRoutes:
         """Return the task: its worker does not want to go on with it."""
         agent_id = agent_id_of(await self._bodies.json_object(request, self._router.config.limits.small_body))
         message = _message(PacketType.RETURN_UNIT, agent_id, {})
-        self._check_taken(agent_id, await self._store.run(lambda txn: writes.return_unit(txn, agent_id, message)))
+        result = await self._store.run(lambda txn: writes.return_unit(txn, agent_id, message))
+        agent = self._store.agent(agent_id)
+        if result is SubmissionResult.CLOSED and agent is not None and agent.is_returned:
+            raise _closed(agent.status, duplicate=True)  # its page did not hear that it was
+        self._check_taken(agent_id, result)
         self._router.send_status(agent_id)
         return json_answer({"status": "Returned!"})
 
@@ -176,6 +191,8 @@ class WorkerRoutes:
         """Raise `Refused` if the agent is unknown, or its task is closed."""
         if result is SubmissionResult.UNKNOWN:
             raise unknown_agent()
+        if result is SubmissionResult.OTHER:
+            raise Refused(409, ALREADY_SENT, _ALREADY_SENT_TEXT, duplicate=True)
         if result is SubmissionResult.CLOSED:
             agent = self._store.agent(agent_id)
             raise _closed(agent.status if agent else None)
@@ -205,6 +222,7 @@ def _too_many_errors() -> Refused:
     return Refused(429, "busy", "Too many errors were reported.", retry_after=10)
 
 
-def _closed(status: AgentStatus | None) -> Refused:
+def _closed(status: AgentStatus | None, *, duplicate: bool = False) -> Refused:
     text = CLOSED_TEXT.get(status) if status is not None else None
-    return Refused(409, "closed", text or "This task has been handed in already. You can close this page.")
+    text = text or "This task has been handed in already. You can close this page."
+    return Refused(409, "closed", text, duplicate=duplicate)

@@ -22,7 +22,7 @@ from mephisto_nb.router.inbox import writes
 from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.router.rules import InboxClosed, KnownAgent, TokenBucket
 from mephisto_nb.router.workers.fast_path import LiveMessages
-from mephisto_nb.router.workers.hub import Hub, WorkerSocket, status_text
+from mephisto_nb.router.workers.hub import Hub, WorkerSocket
 
 #: A socket that does not read is closed when so many frames wait for it; the outbox keeps what matters.
 _MAX_QUEUED = 2000
@@ -207,7 +207,7 @@ class WorkerEndpoint:
 
     async def _on_alive(self, connection: _Connection, agent: KnownAgent, packet: JSONObject) -> None:
         self._hub.bind(connection, agent.agent_id)
-        connection.queue(status_text(agent.agent_id, agent.status))
+        connection.queue(self._hub.status_text(agent.agent_id, agent.status))
         if "client_timestamp" in packet:
             # The npm package sends its first heartbeat half a second later: until then a break would find it undated.
             self._ping(connection, agent, packet)

@@ -59,8 +59,18 @@ class Chat {
     return this.#task?.isSending ?? false;
   }
 
-  describe() {
-    return [this.#talk.describe(), this.#task?.describe() ?? ""].filter(Boolean).join("\n");
+  get isUntouched() {
+    return !this.#talk.isBegun && !this.hasUnsent;
+  }
+
+  get hasUnsent() {
+    return this.#talk.hasUnsent || (this.#task?.hasUnsent ?? false);
+  }
+
+  /* What was said, and what stands in the form, for people and for programs. */
+  written() {
+    const [talk, form] = [this.#talk.written(), this.#task?.written() ?? { text: "", data: {} }];
+    return { text: [talk.text, form.text].filter(Boolean).join("\n"), data: { ...form.data, messages: talk.data } };
   }
 
   async giveBack() {

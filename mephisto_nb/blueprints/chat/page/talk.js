@@ -89,8 +89,22 @@ export class Talk {
     }
   }
 
-  describe() {
-    return [...list.children].map((one) => one.innerText.replace(/\s*\n\s*/, ": ")).join("\n");
+  get isBegun() {
+    return list.children.length > 0;
+  }
+
+  get hasUnsent() {
+    return text.value !== "" || this.#unsent.some((message) => message.text);
+  }
+
+  /* What was said, and what is still to be: { text, data }. */
+  written() {
+    const said = [...list.children].map((one) => ({
+      name: one.querySelector(".talk-name").textContent,
+      text: one.querySelector(".talk-text").textContent,
+    }));
+    if (text.value) said.push({ name: "You", text: text.value });
+    return { text: said.map((one) => [one.name, one.text].filter(Boolean).join(": ")).join("\n"), data: said };
   }
 
   connect(live) {
@@ -214,7 +228,7 @@ export class Talk {
 
   #keep() {
     try {
-      const kept = { text: text.value, unsent: this.#unsent, at: Date.now() };
+      const kept = { text: text.value, unsent: this.#unsent, written: this.written(), at: Date.now() };
       localStorage.setItem(PREFIX + this.#agentId, JSON.stringify(kept));
     } catch {
       // Full, or forbidden: it is still in the page.

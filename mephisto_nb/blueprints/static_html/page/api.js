@@ -1,15 +1,19 @@
 /* The router's routes, as calls that give JSON or throw a `RequestError`. */
 
 import { stringify, written } from "./numbers.js";
+import { missed, reached } from "./contact.js";
 
 const SECONDS = 1000;
+/* What a proxy says in place of a router that is gone. */
+const GATEWAY = new Set([502, 503, 504, 521, 522, 523, 530]);
 
 /* `status` is 0 where no answer came at all: such a request, and one that hit a passing trouble, may be repeated. */
 export class RequestError extends Error {
-  constructor(message, status, code = "") {
+  constructor(message, status, code = "", isDuplicate = false) {
     super(message);
     this.status = status;
     this.code = code;
+    this.isDuplicate = isDuplicate; // it was done already
   }
 
   get mayPass() {
@@ -28,6 +32,9 @@ export async function getText(path) {
 export async function requestAgent(registration) {
   return detailsOf(await postJSON("request_agent", { provider_data: registration }));
 }
+
+/* Ask whether there is more work, and take none. */
+export const lookAhead = (registration) => requestAgent({ ...registration, only_looks: true });
 
 function detailsOf(packet) {
   if (typeof packet?.data !== "object" || packet.data === null) {
@@ -53,7 +60,20 @@ export async function submitOnboarding(agentId, registrationId, json) {
   return detailsOf(await postJSON("submit_onboarding", { provider_data: content }));
 }
 
-export const returnUnit = (agentId) => postJSON("return_unit", { USED_AGENT_ID: agentId });
+export async function returnUnit(agentId) {
+  try {
+    await postJSON("return_unit", { USED_AGENT_ID: agentId });
+  } catch (error) {
+    if (!error.isDuplicate) throw error; // the first time it was not heard that it had got through
+  }
+}
+
+/* Give a unit back while the page is being left: nothing can be awaited any more. */
+export function returnInPassing(agentId) {
+  const body = JSON.stringify({ USED_AGENT_ID: agentId, client_timestamp: now() });
+  navigator.sendBeacon("return_unit", new Blob([body], { type: "application/json" }));
+}
+
 export const logError = (agentId, error) => postJSON("log_error", { USED_AGENT_ID: agentId, error_data: error });
 
 export const now = () => Date.now() / SECONDS;
@@ -63,10 +83,15 @@ function postJSON(path, content) {
   return post(path, { body, headers: { "Content-Type": "application/json" } });
 }
 
+/* Only a router's own word counts: what stands in its place may answer as well, with a page where one logs in, say. */
 async function post(path, options) {
   const response = await request(path, { method: "POST", ...options });
-  return response.json().catch(() => ({}));
+  const told = await response.json().catch(() => null);
+  if (typeof told?.status !== "string" && typeof told?.packet_type !== "string") throw notTheRouter(path);
+  return told;
 }
+
+const notTheRouter = (path) => new RequestError(`${path} was answered by something else than the task's server.`, 502);
 
 async function getJSON(path) {
   const response = await request(path);
@@ -80,9 +105,16 @@ async function request(path, options = {}) {
   try {
     response = await fetch(path, { cache: "no-store", ...options });
   } catch (error) {
+    missed();
     throw new RequestError(String(error?.message ?? error), 0);
   }
-  if (response.ok) return response;
+  if (response.ok) {
+    reached();
+    return response;
+  }
   const told = await response.json().catch(() => null);
-  throw new RequestError(told?.error?.message ?? "", response.status, told?.error?.code ?? "");
+  if (told === null && GATEWAY.has(response.status)) missed();
+  else reached();
+  if (told === null && options.method === "POST" && [401, 403, 404, 409, 410].includes(response.status)) throw notTheRouter(path);
+  throw new RequestError(told?.error?.message ?? "", response.status, told?.error?.code ?? "", told?.duplicate === true);
 }

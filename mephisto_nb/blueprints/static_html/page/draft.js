@@ -10,14 +10,17 @@ const FILES_WITHIN = 3000;
 export class Draft {
   #place;
   #key;
+  #read;
   #timer = 0;
   #closed = false;
   #kept;
   #restored = false;
   #touched = new Set();
 
-  constructor(place, agentId) {
+  /* `read()` gives what stands in the form, for people and for programs: { text, data }. */
+  constructor(place, agentId, read = () => null) {
     this.#place = place;
+    this.#read = read;
     this.#key = PREFIX + agentId;
     this.#kept = readJSON(this.#key);
   }
@@ -37,21 +40,26 @@ export class Draft {
     return this.#kept?.sending ?? null;
   }
 
-  /* Follow the form from now on. */
-  watch() {
+  /* Whether a worker has put anything in, now or before the page was loaded again. */
+  get isUntouched() {
+    return this.#touched.size === 0 && this.#kept === null;
+  }
+
+  /* Follow the form from now on, until `signal` says that it is over. */
+  watch(signal) {
     this.#place.addEventListener("input", (event) => {
       if (event.isTrusted) this.#touched.add(event.target);
       this.#soon();
-    });
+    }, { signal });
     this.#place.addEventListener("change", (event) => {
       if (event.isTrusted) this.#touched.add(event.target);
       this.#soon();
       if (event.target.type === "file") void this.#keepFiles(event.target);
-    });
-    this.#place.addEventListener("reset", () => this.#soon());
+    }, { signal });
+    this.#place.addEventListener("reset", () => this.#soon(), { signal });
     const atOnce = () => this.#timer && this.keep();
-    window.addEventListener("pagehide", atOnce);
-    document.addEventListener("visibilitychange", atOnce);
+    window.addEventListener("pagehide", atOnce, { signal });
+    document.addEventListener("visibilitychange", atOnce, { signal });
   }
 
   /* Write the values now; `sending` marks an answer that the worker has asked to be sent. */
@@ -64,7 +72,7 @@ export class Draft {
     for (const [name, input] of this.#inputs()) {
       if (input.type !== "file" && (this.#restored || this.#touched.has(input))) values[name] = valueOf(input);
     }
-    writeJSON(this.#key, { values, sending, at: Date.now() });
+    writeJSON(this.#key, { values, sending, written: this.#read(), at: Date.now() });
   }
 
   /* The answer has arrived, or is not wanted any more. */
@@ -98,6 +106,12 @@ export class Draft {
     }
   }
 }
+
+/* What an agent's draft holds, as it was last written: { text, data }; or null. */
+export const writtenIn = (agentId) => [agentId, `talk:${agentId}`].map((key) => readJSON(PREFIX + key)?.written).find(Boolean) ?? null;
+
+/* What `keep` was told about a sending under way, or null. */
+export const sendingIn = (agentId) => readJSON(PREFIX + agentId)?.sending ?? null;
 
 /* Forget drafts that nobody came back for. */
 export function pruneDrafts() {

@@ -9,7 +9,10 @@ export function tellRun(runId) {
 
 export const isPreview = () => window.getWorkerName() === null || window.getAssignmentId() === null;
 
-export const registration = () => window.getAgentRegistration();
+let own = null;
+
+/* What this page calls itself: another window may have asked for another unit since. */
+export const registration = () => (own ??= window.getAgentRegistration());
 
 export function hidesSubmitButton() {
   try {
@@ -24,23 +27,79 @@ export const tellProvider = (answer) => window.handleSubmitToProvider(answer);
 /* Whether this crowd lets a worker ask for another unit from the same page. */
 export const canRenew = () => typeof window.renewRegistration === "function";
 
-export const renew = () => window.renewRegistration();
+export function renew() {
+  own = null;
+  return window.renewRegistration();
+}
 
-const finishedKey = () => `mephisto:finished:${location.host}:${registration().agent_registration_id}`;
+/* One host may show many tasks, each in a folder of its own. */
+const keyOf = (what) => `mephisto:${what}:${location.host}${folder()}:${registration().agent_registration_id}`;
+
+function folder() {
+  const { pathname } = new URL("./", document.baseURI);
+  return pathname === "/" ? "" : pathname;
+}
 
 /* How this registration ended ('sent', 'returned' ...), so that a reload does not ask for it once more. */
 export function howItEnded() {
   try {
-    return localStorage.getItem(finishedKey());
+    return localStorage.getItem(keyOf("finished"));
   } catch {
     return null;
   }
 }
 
+let sentElsewhere = null;
+
+window.addEventListener("storage", ({ key, newValue }) => {
+  if (key === keyOf("finished") && newValue === "sent") sentElsewhere?.();
+});
+
+/* `listener()` is called when this registration's answer was sent from another window. */
+export function onSentElsewhere(listener) {
+  sentElsewhere = listener;
+}
+
+/* The agent that this registration had last, by which its drafts are found again. */
+export function lastAgent() {
+  try {
+    return localStorage.getItem(keyOf("agent"));
+  } catch {
+    return null;
+  }
+}
+
+export function markAgent(agentId) {
+  try {
+    localStorage.setItem(keyOf("agent"), agentId);
+  } catch {
+    // Nothing is kept in this browser, its drafts neither.
+  }
+}
+
 export function markEnded(how) {
   try {
-    localStorage.setItem(finishedKey(), how);
+    localStorage.setItem(keyOf("finished"), how);
   } catch {
     // The operator knows as well; a reload asks it.
+  }
+}
+
+const cameKey = "mephisto:came";
+
+/* Note that a unit came by itself, for as long as this tab is open. */
+export function markCame(agentId) {
+  try {
+    sessionStorage.setItem(cameKey, agentId);
+  } catch {
+    // Then it is held until its time is over.
+  }
+}
+
+export function hasCome(agentId) {
+  try {
+    return sessionStorage.getItem(cameKey) === agentId;
+  } catch {
+    return false;
   }
 }

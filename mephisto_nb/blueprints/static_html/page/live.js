@@ -2,9 +2,12 @@
 The page works without it; what matters is also told by the answers to its requests. */
 
 import { now } from "./api.js";
+import { missed, reached } from "./contact.js";
 import { Patience } from "./patience.js";
 
 const HEARTBEAT = 15_000;
+/* Why a router hangs up on an agent that is none of its own. */
+const NO_AGENT = "no agent";
 
 export class Live {
   #agentId;
@@ -30,6 +33,8 @@ export class Live {
   /* Called whenever there is a connection, and when there is none any more. */
   onOpen = () => {};
   onLost = () => {};
+  /* Called when what answers does not know this agent. */
+  onUnknown = () => {};
 
   get isOpen() {
     return this.#socket?.readyState === WebSocket.OPEN;
@@ -54,10 +59,11 @@ export class Live {
     const socket = (this.#socket = new WebSocket(url));
     socket.addEventListener("open", () => this.#opened());
     socket.addEventListener("message", (event) => this.#heard(event.data));
-    socket.addEventListener("close", () => this.#lost());
+    socket.addEventListener("close", (event) => this.#lost(event));
   }
 
   #opened() {
+    reached();
     this.#patience.reset();
     this.#beats = [];
     this.#send("alive", { update_id: String(Math.random()) });
@@ -93,13 +99,17 @@ export class Live {
     }
     if (packet?.packet_type === "heartbeat" && this.#beats.shift()) this.#onConfirmed();
     const status = packet?.data?.status;
-    if (["update_status", "heartbeat"].includes(packet?.packet_type) && typeof status === "string") this.#onStatus(status);
+    if (["update_status", "heartbeat"].includes(packet?.packet_type) && typeof status === "string") {
+      this.#onStatus(status, packet.data.closed_at);
+    }
   }
 
-  async #lost() {
+  async #lost({ reason }) {
     clearInterval(this.#timer);
     if (this.#closed) return;
+    missed();
     this.onLost();
+    if (reason === NO_AGENT) this.onUnknown();
     await this.#patience.rest();
     if (!this.#closed) this.#connect();
   }

@@ -1,12 +1,15 @@
 /* The worker's page, of any kind of task: asks for a unit, shows it, and says at each step how things stand. */
 
-import { getRouterStatus, getTaskConfig, getText, requestAgent } from "./api.js";
-import { pruneDrafts } from "./draft.js";
+import { getRouterStatus, getTaskConfig, getText, requestAgent, returnInPassing, submitTask } from "./api.js";
+import { isLost, onContact } from "./contact.js";
+import { pruneDrafts, sendingIn, writtenIn } from "./draft.js";
 import * as identity from "./identity.js";
+import * as keeping from "./keeping.js";
 import { Live } from "./live.js";
 import { askName } from "./name.js";
+import { Next } from "./next.js";
 import { Patience, persist } from "./patience.js";
-import { put, show, wire } from "./screens.js";
+import { fillIn, notify, put, show, wire } from "./screens.js";
 import { handIn } from "./sending.js";
 import { Task } from "./task.js";
 import { knowFiles } from "./template.js";
@@ -19,47 +22,63 @@ const WORTH_RETRYING = new Set([
   "no_available_units", "too_many_concurrent", "screening_full", "gold_full", "being_judged", "not_judged", "trouble",
 ]);
 const ONBOARDING = "onboarding_";
+const SAID_FOR = 10_000;
+/* Screens on which somebody waits for the router. */
+const WAITING = new Set(["loading", "waiting"]);
 
 const dialog = document.getElementById("return-dialog");
 let kind = null;
 let task = null;
 let live = null;
+let next = null;
+let config = {};
+let closedAt = null;
 
 /* Serve a kind of task: `open(agentId, details, on, config)` shows a unit, where `on` has `sent(answer)` and `refused(error)`;
-`preview(config)` what visitors see. What `open` gives has `isSending`, `describe()`, `giveBack()` and `close()`, and, if
-it likes, `heard(status)`, which tells that a status is no end, `connect(live)`, `update(data)` and `confirmed()`. */
+`preview(config)` what visitors see. What `open` gives has `isSending`, `isUntouched`,
+`hasUnsent`, `written()`, `giveBack()` and `close()`, and, if it likes, `heard(status)`, which tells that a status is no end, `connect(live)`, `update(data)` and `confirmed()`. A kind
+whose `canFollow()` is true opens the next unit on the same page. */
 export function serve(kindOfTask, actions = {}) {
+  document.getElementById("unready")?.remove();
   kind = kindOfTask;
   watchErrors();
   wire({
     restart: () => location.reload(),
     reload: () => location.reload(),
     next: () => identity.renew() && location.reload(),
-    copy: copyAnswer,
+    copy: keeping.copy,
+    "save-text": keeping.saveText,
+    "save-json": keeping.saveJSON,
     stay: () => dialog.close(),
     "ask-return": askReturn,
     return: giveBack,
     ...actions,
   });
   pruneDrafts();
+  onContact(sayWhetherLost);
+  window.addEventListener("pagehide", letGo);
+  document.getElementById("task-form").addEventListener("input", () => notice !== null && tellNotice());
   start().catch(fail);
 }
 
 async function start() {
   show("loading");
-  const config = await persist(getTaskConfig, waitForNetwork);
+  config = await persist(getTaskConfig, waitForNetwork);
+  closedAt = config.closed_at ?? null;
+  next = new Next(config.next_unit, closedAt);
   identity.tellRun(config.run_id ?? "");
   knowFiles(config.file_names);
   showTitle(config.task_title);
-  if (identity.isPreview()) return visit(config);
+  if (identity.isPreview()) return closedAt ? refuse("run_over") : visit();
   const ended = identity.howItEnded();
+  if (ended === "sent") return thankFor(identity.lastAgent());
   if (ended) return end(ended);
   const details = await register();
-  if (details) await work(details, config);
+  if (details) await work(details);
 }
 
 /* Whoever comes without a name has a look; or is asked for it, where the crowd takes a name for granted. */
-async function visit(config) {
+async function visit() {
   const { name_parameter: parameter, has_preview: hasPreview } = config;
   if (!parameter || hasPreview) await kind.preview(config);
   if (parameter) askName(parameter, hasPreview);
@@ -102,52 +121,85 @@ function waitForNetwork() {
 
 async function sayWhoIsAwaited() {
   const status = await getRouterStatus().catch(() => null);
-  const screen = document.body.dataset.screen;
-  if (screen === "loading" || screen === "waiting") show("waiting", { words: status?.operator ?? "here" });
+  if (WAITING.has(document.body.dataset.screen)) show("waiting", { words: status?.operator ?? "here" });
 }
 
 function refuse(code, reason) {
+  const isOver = code === "run_over";
   show("refused", {
     words: code || "other",
     also: WORTH_RETRYING.has(code) ? ["retry"] : [],
-    fill: { reason: reason || "Please ask whoever sent you here." },
+    fill: { reason: reason || (isOver ? "" : "Please ask whoever sent you here.") },
   });
+  if (!isOver) return;
+  void saySince("refused");
+  offerAsItIs();
 }
 
-async function work(details, config) {
+async function work(details) {
   const { agent_id: agentId, status, failure_code: code, failure_reason: reason } = details;
   if (agentId === null || agentId === undefined) return refuse(code, reason);
-  if (DONE.has(status)) return end("sent");
+  if (DONE.has(status)) return thankFor(agentId);
   if (LEFT.has(status) && !kind.goesOn?.(status)) return end(status);
+  identity.markAgent(agentId);
+  identity.onSentElsewhere(() => task && !task.isSending && warn("answered"));
   reportAs(agentId);
   if (agentId.startsWith(ONBOARDING)) return introduce(agentId, details);
-  const on = { sent, refused: (error) => end("other", error.message), trouble: waitForNetwork };
+  const on = { sent, refused, trouble: waitForNetwork };
   task = await kind.open(agentId, details, on, config);
+  task.agentId = agentId;
   live = new Live(agentId, heard, task.update ? (data) => task?.update(data) : null, () => task?.confirmed?.());
+  live.onUnknown = lookWhoIsThere;
   task.connect?.(live);
+  if (identity.hasCome(agentId) && task.isUntouched) tellNotice("next");
 }
 
 /* The introduction that newcomers go through; what they are to do next comes as the answer to it. */
 async function introduce(agentId, { init_task_data: data, deadline_in_seconds: seconds }) {
   const html = await persist(() => getText("onboarding.html"), waitForNetwork);
-  task = new Task(agentId, goOn, (error) => end("other", error.message), handIn);
+  task = new Task(agentId, goOn, refused, handIn);
   await task.open(html, data, seconds);
-  live = new Live(agentId, (status) => LEFT.has(status) && heard(status));
+  live = new Live(agentId, (status, at) => (LEFT.has(status) || at) && heard(status, at));
+  live.onUnknown = lookWhoIsThere;
 }
 
 function goOn(_answer, details) {
   if (details.agent_id || details.failure_code === "paused") return location.reload(); // it is found by who asks
-  task?.close();
-  live?.close();
-  task = live = null;
+  leave();
   refuse(details.failure_code, details.failure_reason);
 }
 
-function heard(status) {
-  if (task === null || task.isSending) return; // what is on its way decides for itself
-  if (task.heard?.(status)) return;
-  if (LEFT.has(status)) end(status);
-  else if (DONE.has(status)) end("sent");
+/* -- What is heard of the task while somebody works on it ------------------------------------------------------- */
+
+function heard(status, at = null) {
+  if (at) closedAt = at;
+  if (task === null) {
+    if (at) sayClosedNow();
+    return;
+  }
+  if (task.isSending) return; // what is on its way decides for itself
+  if (task.heard?.(status) && !at) return;
+  if (LEFT.has(status) && !kind.goesOn?.(status)) end(status);
+  else if (DONE.has(status)) end(task.hasUnsent ? "answered" : "sent");
+  else if (at) warn("over");
+}
+
+/* A run that is over is said to be, on whatever screen its end finds somebody. */
+function sayClosedNow() {
+  live?.close();
+  if (document.body.dataset.screen === "closed") void showEnd("over");
+}
+
+/* Another run may have taken the place of this one, at the same address. */
+async function lookWhoIsThere() {
+  const now = await getTaskConfig().catch(() => null);
+  if (now === null || now.run_id === config.run_id || task === null || task.isSending) return;
+  end("over");
+}
+
+function refused(error) {
+  if (error.code === "already_sent") return end("answered");
+  end(error.code === "run_over" ? "over" : "other", error.code === "run_over" ? "" : error.message);
 }
 
 function sent(answer) {
@@ -155,18 +207,122 @@ function sent(answer) {
   identity.tellProvider(answer);
 }
 
-/* Leave the task for good: it was sent, or is no longer this worker's. */
-function end(how, reason = "") {
-  const answer = how === "sent" || how === "returned" ? "" : (task?.describe() ?? "");
-  task?.close();
-  live?.close();
-  task = live = null;
-  if (dialog.open) dialog.close();
-  identity.markEnded(how);
-  if (how === "sent") show("sent");
-  else show("closed", { words: how, also: answer ? ["answer"] : [], fill: { reason, answer } });
-  for (const button of document.querySelectorAll('[data-do="next"]')) button.hidden = !identity.canRenew();
+/* Somebody comes back to a unit that was answered. What was written here since, or in another window, was not. */
+async function thankFor(agentId) {
+  const written = agentId ? writtenIn(agentId) : null;
+  if (written === null || (await hasArrived(agentId, written))) return end("sent");
+  end("answered", "", written);
 }
+
+/* Whether what was on its way when this page was left is the answer that was taken; it alone is told so. */
+async function hasArrived(agentId, { data }) {
+  const sending = sendingIn(agentId);
+  if (!sending) return false;
+  if (data.files) return true; // they are not at hand here; it was sent, and an answer is there
+  return submitTask(agentId, sending.json, []).then(() => true, (error) => error.code !== "already_sent");
+}
+
+/* Leave the task for good: it was sent, or is no longer this worker's. */
+function end(how, reason = "", written = lastWritten()) {
+  const stays = live !== null && LEFT.has(how) && how !== "returned"; // to hear that the whole run is over
+  leave(stays);
+  if (dialog.open) dialog.close();
+  tellNotice();
+  if (how !== "over") identity.markEnded(how === "answered" ? "sent" : how);
+  if (how === "sent") return thank();
+  keeping.offer(how === "returned" ? null : written);
+  void showEnd(how, reason);
+}
+
+function leave(keepsLive = false) {
+  task?.close();
+  if (!keepsLive) {
+    live?.close();
+    live = null;
+  }
+  task = null;
+}
+
+async function showEnd(how, reason = "") {
+  const words = how === "expired" && closedAt ? "over" : how;
+  show("closed", { words, fill: { reason } });
+  const isOver = await saySince("closed");
+  if (isOver && how === "expired") show("closed", { words: "over", fill: { reason, since: since() } });
+  const hasMore = !isOver && how !== "over" && (await next.isThere());
+  if (hasMore && document.body.dataset.screen === "closed") show("closed", { words, also: ["more"], fill: { reason } });
+}
+
+/* Thank for an answer that has arrived, and go on as the task says: with the next unit, or the question. */
+function thank() {
+  keeping.withdraw();
+  void next.follow(take).catch(fail);
+}
+
+/* Show the unit that has come by itself. */
+async function take(details) {
+  identity.markCame(details.agent_id);
+  if (!kind.canFollow?.()) return location.reload();
+  await work(details);
+}
+
+/* Who goes away from a unit that came by itself, and has not begun with it, gives it back. */
+function letGo(event) {
+  if (event.persisted || task === null || task.isSending || !task.agentId || !task.isUntouched) return;
+  if (identity.hasCome(task.agentId)) returnInPassing(task.agentId);
+}
+
+/* -- Words above a screen --------------------------------------------------------------------------------------- */
+
+let notice = null;
+let timer = 0;
+
+/* Say something that passes; nothing: what was said is over. */
+function tellNotice(words = null) {
+  if (words === null && ["answered", "over", "away"].includes(notice) && task !== null) return offerAsItIs();
+  clearTimeout(timer);
+  notice = words;
+  notify(words, { since: since() });
+  if (words === "next" || words === "back") timer = setTimeout(() => notice === words && tellNotice(), SAID_FOR);
+}
+
+/* Say that what is written here cannot be sent, or not now, and offer it for keeping; the page stays as it is. */
+function warn(words) {
+  tellNotice(words);
+  offerAsItIs();
+}
+
+const offerAsItIs = () => keeping.offer(lastWritten());
+
+/* What stands in the task, or was kept of it when the page was left. */
+function lastWritten() {
+  if (task !== null) return task.written();
+  const agentId = next === null || identity.isPreview() ? null : identity.lastAgent();
+  return agentId ? writtenIn(agentId) : null;
+}
+
+function sayWhetherLost(isAway) {
+  const screen = document.body.dataset.screen;
+  document.body.toggleAttribute("data-lost", isAway);
+  if (isAway && (task !== null || WAITING.has(screen))) return warn("away");
+  if (isAway || notice !== "away") return;
+  keeping.withdraw();
+  tellNotice("back");
+}
+
+function since() {
+  if (!closedAt) return "";
+  const when = new Date(closedAt * 1000).toLocaleString("en-GB", { dateStyle: "full", timeStyle: "short" });
+  return `It has been closed since ${when}.`;
+}
+
+/* Say since when the run is over, if it is; tell whether. */
+async function saySince(screen) {
+  if (!closedAt && !isLost()) closedAt = (await getRouterStatus().catch(() => null))?.closed_at ?? null;
+  if (closedAt && document.body.dataset.screen === screen) fillIn(screen, "since", since());
+  return closedAt !== null;
+}
+
+/* -- Giving back ------------------------------------------------------------------------------------------------ */
 
 function askReturn() {
   put(dialog, {});
@@ -187,15 +343,10 @@ async function giveBack(button) {
   }
 }
 
-async function copyAnswer(button) {
-  const kept = document.getElementById("kept-answer");
-  kept.select();
-  await navigator.clipboard?.writeText(kept.value).catch(() => {}); // it is selected: Ctrl+C does the rest
-  button.textContent = "Copied";
-}
-
 function fail(error) {
   report(error, "page");
+  const written = task?.written?.() ?? null;
   task?.close();
   show("broken", { fill: { reason: error?.message ?? "" } });
+  keeping.offer(written);
 }

@@ -1,7 +1,10 @@
 /* Waiting between attempts: longer each time, but at once when the network comes back or the page is looked at. */
 
+import { isLost } from "./contact.js";
+
 const FIRST = 1000;
 const LONGEST = 30_000;
+const LONGEST_IF_LOST = 5 * 60_000;
 
 export class Patience {
   #wait = FIRST;
@@ -12,7 +15,7 @@ export class Patience {
 
   async rest() {
     const wait = this.#wait * (0.75 + Math.random() / 2);
-    this.#wait = Math.min(this.#wait * 2, LONGEST);
+    this.#wait = Math.min(this.#wait * 2, isLost() ? LONGEST_IF_LOST : LONGEST);
     await wokenAfter(wait);
   }
 }
@@ -40,11 +43,13 @@ function wokenAfter(milliseconds) {
     const done = () => {
       clearTimeout(timer);
       window.removeEventListener("online", done);
+      window.removeEventListener("focus", done);
       document.removeEventListener("visibilitychange", wake);
       resolve();
     };
     const timer = setTimeout(done, milliseconds);
     window.addEventListener("online", done);
+    window.addEventListener("focus", done);
     document.addEventListener("visibilitychange", wake);
   });
 }

@@ -1,6 +1,7 @@
 /* Which of the page's screens is to be seen. The words are in index.html. */
 
 const announcer = document.getElementById("announcer");
+const notice = document.getElementById("notice");
 
 /* Show one screen. `words` names its variant, `also` other parts of it to show, `fill` the texts to put in. */
 export function show(name, { words = "other", also = [], fill = {}, focus = true } = {}) {
@@ -36,8 +37,27 @@ export function put(root, fill) {
     const text = fill[place.dataset.fill] ?? "";
     if (place instanceof HTMLTextAreaElement) place.value = text;
     else place.textContent = text;
-    if (!place.dataset.when) place.hidden = text === "";
+    if (!place.dataset.when || text === "") place.hidden = text === "";
   }
+}
+
+/* Say something above whatever screen there is, or nothing any more. */
+export function notify(words, fill = {}) {
+  notice.hidden = words === null;
+  notice.replaceChildren();
+  if (words === null) return;
+  notice.append(document.getElementById("notices").content.cloneNode(true));
+  choose(notice, words);
+  put(notice, fill);
+  for (const other of notice.querySelectorAll("[hidden]")) other.remove();
+}
+
+/* Put one text into its place in a screen, and leave the others as they are; an empty text hides the place. */
+export function fillIn(name, place, text) {
+  const found = document.querySelector(`section[data-screen="${name}"] [data-fill="${place}"]`);
+  if (!found) return;
+  found.textContent = text;
+  found.hidden = text === "";
 }
 
 export function announce(text) {

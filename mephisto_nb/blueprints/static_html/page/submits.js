@@ -16,15 +16,16 @@ export class Submits {
   #mayGo = false; // a listener has held it back, to send it by a script when it likes
   #next = null; // where Enter leads, in the last field of a form that is not the last of the page
 
-  /* `onSend(submitter)` is called when all have agreed. */
-  constructor(onSend) {
+  /* `onSend(submitter)` is called when all have agreed, until `signal` says that the unit is over. */
+  constructor(onSend, signal) {
     this.#onSend = onSend;
-    window.addEventListener("click", (event) => this.#clicked(event), true);
-    for (const name of ["keydown", "keypress"]) window.addEventListener(name, (event) => this.#pressed(event), true);
-    window.addEventListener("keydown", (event) => this.#goOn(event));
-    window.addEventListener("submit", (event) => this.#hear(event), true);
-    place.addEventListener("input", (event) => (this.#mayGo &&= !event.isTrusted));
-    place.addEventListener("focusin", ({ target }) => hint(target));
+    const first = { capture: true, signal };
+    window.addEventListener("click", (event) => this.#clicked(event), first);
+    for (const name of ["keydown", "keypress"]) window.addEventListener(name, (event) => this.#pressed(event), first);
+    window.addEventListener("keydown", (event) => this.#goOn(event), { signal });
+    window.addEventListener("submit", (event) => this.#hear(event), first);
+    place.addEventListener("input", (event) => (this.#mayGo &&= !event.isTrusted), { signal });
+    place.addEventListener("focusin", ({ target }) => hint(target), { signal });
     this.#replaceNatives();
   }
 

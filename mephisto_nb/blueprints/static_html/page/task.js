@@ -18,6 +18,8 @@ const ownSubmit = document.getElementById("own-submit");
 const returnRow = document.getElementById("return-row");
 const title = document.getElementById("task-title");
 
+let isLasting = false;
+
 export class Task {
   #agentId;
   #onSent;
@@ -27,7 +29,7 @@ export class Task {
   #deadline = new Deadline();
   #extra = null;
   #busy = false;
-  #closed = false;
+  #over = new AbortController();
 
   /* `onSent(answer, told)` is called once the answer has arrived, `onRefused(error)` if it can never be taken.
   `deliverBy(agentId, read)` sends it, and gives what the router told. */
@@ -36,18 +38,29 @@ export class Task {
     this.#deliverBy = deliverBy;
     this.#onSent = onSent;
     this.#onRefused = onRefused;
-    this.#draft = new Draft(place, agentId);
+    this.#draft = new Draft(place, agentId, () => this.written());
   }
 
   get isSending() {
     return this.#busy;
   }
 
+  get isUntouched() {
+    return this.#draft.isUntouched;
+  }
+
+  /* Whether something is here that would be lost if another answer were taken for this one. */
+  get hasUnsent() {
+    return !this.isUntouched;
+  }
+
   /* `seconds` is how long the worker has; `ready` is announced once the page stands. */
   async open(html, data, seconds = NaN, ready = "Your task is ready.") {
     show("task");
-    const submits = new Submits((submitter) => this.#send(submitter)); // sends nothing yet
-    this.#draft.watch();
+    place.inert = false;
+    const { signal } = this.#over;
+    const submits = new Submits((submitter) => this.#send(submitter), signal); // sends nothing yet
+    this.#draft.watch(signal);
     await fillPage(html, data, {
       agentId: this.#agentId,
       isPreview: false,
@@ -57,10 +70,10 @@ export class Task {
       },
     });
     const unsent = await this.#draft.restore();
-    place.addEventListener("input", (event) => clearProblem(event.target));
-    place.addEventListener("input", hush);
+    place.addEventListener("input", (event) => clearProblem(event.target), { signal });
+    place.addEventListener("input", hush, { signal });
     ownSubmit.hidden = hidesSubmitButton() || hasSubmitButton();
-    ownSubmit.addEventListener("click", ({ target }) => submits.byOwnButton(target));
+    ownSubmit.addEventListener("click", ({ target }) => submits.byOwnButton(target), { signal });
     returnRow.hidden = false;
     this.#deadline.start(Number(seconds ?? NaN));
     welcome(ready);
@@ -68,9 +81,16 @@ export class Task {
     submits.start();
   }
 
-  /* The answer as it stands, to be read by people. */
-  describe() {
-    return describe(readAnswer(null, this.#extra));
+  /* The answer as it stands, for people and for programs: { text, data }; null, where it cannot be read. */
+  written() {
+    try {
+      const read = readAnswer(null, this.#extra);
+      const files = read.files.map(({ name, file }) => ({ field: name, name: file.name }));
+      const data = JSON.parse(stringify(read.answer));
+      return { text: describe(read), data: files.length > 0 ? { ...data, files } : data };
+    } catch {
+      return null;
+    }
   }
 
   async giveBack() {
@@ -79,7 +99,7 @@ export class Task {
   }
 
   close() {
-    this.#closed = true;
+    this.#over.abort();
     this.#deadline.stop();
     place.hidden = true;
     returnRow.hidden = true;
@@ -88,7 +108,7 @@ export class Task {
   }
 
   #send(submitter) {
-    if (this.#busy || this.#closed) return;
+    if (this.#busy || this.#over.signal.aborted) return;
     restoreWords(submitter);
     const { answer, files } = readAnswer(submitter, this.#extra);
     void this.#deliver({ answer, files, json: stringify(answer) });
@@ -120,6 +140,10 @@ export class Task {
   }
 }
 
+/* Whether another task of this kind can take the place of this one without the page being loaded again: what its scripts
+have done, and its styles, nobody can take back. */
+export const canFollow = () => !isLasting;
+
 /* The task as visitors see it: nothing can be typed or sent. */
 export async function showPreview(html, data) {
   show("preview");
@@ -136,6 +160,7 @@ async function fillPage(html, data, handle) {
   // Mephisto 1.x fills these two in as well.
   const names = { mephisto_agent_id: handle.agentId ?? "", provider_worker_id: window.getWorkerName() ?? "" };
   const filled = fill(html, { ...names, ...data });
+  isLasting ||= filled.scripts.length > 0 || filled.sheets.length > 0;
   place.hidden = false;
   insert(filled, body);
   takeIn();

@@ -38,6 +38,7 @@ export function fill(html, data) {
   const parsed = template.content;
   const lines = [];
   putValues(parsed, mark, values, lines);
+  bringHome(parsed);
   return { ...takeApart(parsed), direction, lines };
 }
 
@@ -106,6 +107,16 @@ function putText(node, parts, values, lines) {
     const nodes = pieces.map((piece, index) => (index % 2 ? inLines(piece) : document.createTextNode(piece)));
     lines.push(...nodes.filter((one) => one instanceof Element));
     node.replaceWith(...nodes);
+  }
+}
+
+/* A proxy may show the page in a folder: "/cat.png" is beside the page, and not at the root of whatever host that is. */
+function bringHome(parsed) {
+  for (const name of ["src", "href", "poster", "data"]) {
+    for (const element of parsed.querySelectorAll(`[${name}^="/"]`)) {
+      const address = element.getAttribute(name);
+      if (!/^\/[/\\]/.test(address)) element.setAttribute(name, `.${address}`);
+    }
   }
 }
 

@@ -4,9 +4,9 @@ import { getSample, getText } from "./api.js";
 import { serve } from "./page.js";
 import { persist } from "./patience.js";
 import { show } from "./screens.js";
-import { Task, showPreview } from "./task.js";
+import { Task, canFollow, showPreview } from "./task.js";
 
-serve({ open, preview });
+serve({ open, preview, canFollow });
 
 async function open(agentId, { init_task_data: data, deadline_in_seconds: seconds }, on) {
   const html = await persist(() => getText("task.html"), on.trouble);
