@@ -188,28 +188,37 @@ class TaskRun:
         """Return one row for each time that a worker was looked at (columns: `frames.frames.gates_frame`)."""
         return self._frames.gates()
 
-    def export(self, path: str | Path, *, neutralise_formulas: bool = True) -> Path:
-        """Write `results` to a ``.csv``, ``.json``, ``.jsonl`` or ``.parquet`` file, and return its path.
+    def export(
+        self, path: str | Path, *, for_spreadsheet: bool = False, neutralise_formulas: bool | None = None
+    ) -> Path:
+        """Write `results` to a ``.csv``, ``.tsv``, ``.json``, ``.jsonl``, ``.parquet``, ``.feather`` or ``.xlsx`` file.
+
+        What is written is what was answered, for programs to read. Worker's text can be a formula to a spreadsheet: for
+        people who open the file in one, write ``.xlsx``, or ask for it.
 
         Parameters
         ----------
         path
-            The file; one that is there is replaced, whole or not at all.
+            The file; one that is there is replaced, whole or not at all. The method returns its path.
+        for_spreadsheet
+            Of ``.csv`` and ``.tsv``: mark the file as UTF-8, so that Excel shows an é as such, and put an apostrophe
+            before each text that a spreadsheet would run; the column ``(apostrophes)`` says where (see
+            `frames.files.write_frame`).
         neutralise_formulas
-            In a ``.csv``, put an apostrophe before text that a spreadsheet would run (see `frames.files.write_frame`).
+            An older name of `for_spreadsheet`.
 
         Raises
         ------
         ConfigError
-            The suffix is none of these, or pyarrow is not installed.
+            The suffix is none of these, `for_spreadsheet` does not fit it, or a package that it needs is not installed.
         WorldError
             The file cannot be written.
 
         Examples
         --------
-        ``run.export("answers.csv")``
+        ``run.export("answers.csv")`` for pandas, R and other programs, ``run.export("answers.xlsx")`` for Excel
         """
-        return self._frames.export(path, neutralise_formulas=neutralise_formulas)
+        return self._frames.export(path, for_spreadsheet=for_spreadsheet, neutralise_formulas=neutralise_formulas)
 
     # -- displays --------------------------------------------------------------------------------------------
 

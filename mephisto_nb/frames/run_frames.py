@@ -17,7 +17,8 @@ import pandas as pd
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError, DataFileError, NotFoundError, UsageError, WorldError
 from mephisto_nb.frames import files, frames
-from mephisto_nb.frames.frames import make_frame, whole_text
+from mephisto_nb.frames.columns import whole_text
+from mephisto_nb.frames.frames import make_frame
 from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.live_run import LiveRun, read_answers, with_files
 from mephisto_nb.kernel.writer import DatabaseWriter
@@ -332,14 +333,18 @@ class RunFrames:
         found = self.database.runs.read_events([self.task_run_id], why=PAGE_ERROR)
         return Counter(event.subject_id for event in found if before is None or event.at < before)
 
-    def export(self, path: str | Path, *, neutralise_formulas: bool = True) -> Path:
+    def export(
+        self, path: str | Path, *, for_spreadsheet: bool = False, neutralise_formulas: bool | None = None
+    ) -> Path:
         """Write `results` to a file: `TaskRun.export`, which says more."""
         what = f"Exporting answers to {Path(path).name}"
         self.progress(what, 0, 2)
         try:
             results = self.results()
             self.progress(what, 1, 2)
-            return files.write_frame(results, path, neutralise_formulas=neutralise_formulas)
+            return files.write_frame(
+                results, path, for_spreadsheet=for_spreadsheet, neutralise_formulas=neutralise_formulas
+            )
         finally:
             self.progress(what, 2, 2)
 
