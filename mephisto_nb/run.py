@@ -36,7 +36,7 @@ class TaskRun:
     review: RunReview
     #: Payments: ``run.payments()`` is a frame; ``run.payments.owed()`` is by worker.
     payments: RunPayments
-    #: What pages sent beside answers: ``run.metadata()`` is a frame; ``feedback``, ``requests``, ``accept_tips``.
+    #: What pages sent beside answers: ``run.metadata()`` is a frame; ``feedback``, ``files``, ``requests`` ...
     metadata: MetadataFrames
     #: What can be changed while the run lasts: ``pause_launching``, ``change_limits``, ``expire_units`` ...
     steering: RunSteering
@@ -151,7 +151,8 @@ class TaskRun:
 
         Before there are answers, the columns are there that the page's inputs or the form's fields will make.
 
-        A file that a worker sent stands as the path of where it is stored, or a list of those. An answer that a
+        A file that a worker sent stands as the path of where it is stored, or a list of those; what it was called, and
+        its type, is in ``files``, a list of ``{field, name, type, size, path}`` (see `metadata.files`). One that a
         worker sent this very moment is in the router's inbox and appears as soon as the kernel has taken it in;
         after ``await run.completed()`` all are there. Of conversations, ``messages`` is all that was said in the
         assignment: a list of ``{speaker, text}``.

@@ -299,6 +299,14 @@ def with_messages(results: pd.DataFrame, messages: pd.DataFrame) -> pd.DataFrame
     return results.assign(messages=pd.Series([said.get(id_, []) for id_ in results["assignment_id"]], dtype="object"))
 
 
+def with_files_sent(results: pd.DataFrame, sent: Sequence[list[JSONObject]]) -> pd.DataFrame:
+    """Add what is known of the files that came with each answer: column ``files``, which is there if any came.
+
+    It holds a list of ``{field, name, type, size, path}`` (see `kernel.live_run.describe_files`).
+    """
+    return results.assign(files=pd.Series(sent, dtype="object")) if any(sent) else results
+
+
 def reviews_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
     """Make a frame of decisions on answers: one row a decision, oldest first, columns `REVIEW_COLUMNS`.
 

@@ -30,6 +30,10 @@ class StaticHTMLBlueprintArgs:
         a line. Instead, `SharedTaskState.static_task_data` may hold the rows; exactly one of the four is needed.
     units_per_assignment
         How many different workers do each row.
+    time_columns
+        Columns of the data that `results()` gives as times, though a page gets them as text: by name ``date``, ``time``
+        (of a day), or a type such as ``datetime64[us]`` or ``datetime64[us, UTC]``. Without this, those that were times
+        in a DataFrame or in a list of rows.
     extra_source_dir
         A folder of pictures, scripts and style sheets, copied beside the page: ``cat.png`` in it is ``src="cat.png"``.
     extra_script_sources
@@ -51,6 +55,7 @@ class StaticHTMLBlueprintArgs:
     data_json: str | None = None
     data_jsonl: str | None = None
     units_per_assignment: int = 1
+    time_columns: dict[str, str] = field(default_factory=dict)
     extra_source_dir: str | None = None
     extra_script_sources: list[str] = field(default_factory=list)
     onboarding_source: str | None = None

@@ -20,7 +20,7 @@ from mephisto_nb.router.intake.quota import NAMELESS, Claim, DiskQuota
 from mephisto_nb.router.rules import KnownAgent, SubmissionResult, judge_submission
 
 #: Form fields whose text is JSON.
-_JSON_FIELDS = ("final_string_data", "final_data", "metadata")
+_JSON_FIELDS = ("final_string_data", "final_data", "metadata", "file_names")
 
 
 class Reading:
@@ -213,7 +213,9 @@ class BodyReader:
         try:
             with self._readings.begin() as reading:
                 await self._feed(request, reader, reading, claim, name)
-                form = SubmittedForm(self._json_fields(reader.fields), claim, reader.uploads)
+                fields = self._json_fields(reader.fields)
+                reader.name_files(fields.pop("file_names", None))
+                form = SubmittedForm(fields, claim, reader.uploads)
                 name(form.agent_id())
                 yield form
             kept = not form.unwanted
