@@ -245,12 +245,11 @@ class FormBlueprint(StaticHTMLBlueprint):
             form = self._form_of(sent.pop(VERSION, None), sent) if len(self.forms) > 1 else self.forms[0]
         except DataFileError:
             return sent  # the form's file is gone: the answer is all there is
-        answer: JSONObject = {}
-        for one in form.fields():
-            answer[one.name] = type_of(one).read_answer(one, sent.get(one.name))
+        answer = {one.name: type_of(one).read_answer(one, sent.get(one.name)) for one in form.fields()}
         problems = find_problems(form, {name: value for name, value in answer.items() if name in sent})
         said = "; ".join(f"{name}: {message}" for name, message in problems.items())
-        return {**sent, **answer, PROBLEMS: said or None, **self._unchecked(form, answer)}
+        typed = {one.name: type_of(one).typed_answer(one, answer[one.name]) for one in form.fields()}
+        return {**sent, **typed, PROBLEMS: said or None, **self._unchecked(form, answer)}
 
     def get_answer_times(self) -> dict[str, str]:
         """Return the fields that are days in each form that has them."""
