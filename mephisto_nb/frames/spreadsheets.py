@@ -81,7 +81,7 @@ def write_workbook(frame: pd.DataFrame, path: Path) -> None:
         with pd.ExcelWriter(path, engine="openpyxl") as writer:
             changed = _write_sheet(frame, writer, sheet_name="data", index=False)
             about = pd.DataFrame({"about this file": changed.notes()})
-            about.to_excel(writer, sheet_name="about", index=False)
+            _write_sheet(about, writer, sheet_name="about", index=False)  # columns are called as workers like
             writer.sheets["about"].column_dimensions["A"].width = 120
 
 
@@ -107,9 +107,7 @@ class _Changed:
             "Times are in UTC.": self.zones,
             "Texts that end in '[cut ...]' are longer than a cell can be; other kinds of files hold all of them: "
             f"{self.named}.": self.cut,
-            f"Cells with characters that a file cannot hold, written as _x0001_ and the like: {self.escaped}.": (
-                self.escaped
-            ),
+            f"Cells with characters that a file cannot hold, written by their codes: {self.escaped}.": self.escaped,
             f"Numbers and days that Excel does not know, written as text: {self.as_text}.": self.as_text,
         }
         return [note for note, holds in found.items() if holds]

@@ -53,7 +53,7 @@ def test_what_no_cell_can_hold_is_written_as_excel_does_and_told(tmp_path: Path)
     frame = pd.DataFrame({"a": ["\x00\x0b\uffff\ud800", "_x0041_", "two\nlines"]}, dtype=object)
     path = write_frame(frame, tmp_path / "a.xlsx")
     assert cells(path)[1:] == [["_x0000__x000B__xFFFF_?"], ["_x005F_x0041_"], ["two\nlines"]]
-    assert "written as _x0001_ and the like: 2." in about(path)
+    assert "written by their codes: 2." in about(path)
 
 
 @pytest.mark.parametrize("text", ["x" * 40_000, "\U0001f600" * 20_000, "\x01" * 10_000])
@@ -65,6 +65,11 @@ def test_a_text_too_long_for_a_cell_is_cut_and_told(
     assert kept.endswith(f" [cut: {len(text):,} characters]")
     assert 25_000 < len(kept.encode("utf-16-le")) / 2 <= 32_767
     assert all(f"a in row 3 ({len(text):,} characters)" in said for said in (about(path), caplog.text))
+
+
+def test_no_name_of_a_column_keeps_a_file_from_being_written(tmp_path: Path) -> None:
+    path = write_frame(pd.DataFrame({"\x01=": ["x" * 40_000]}), tmp_path / "a.xlsx")
+    assert "_x0001_= in row 2" in about(path).replace("_x005F", "")
 
 
 def test_values_keep_their_types(tmp_path: Path) -> None:
