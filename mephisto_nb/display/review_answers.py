@@ -253,7 +253,7 @@ def _is_truth(values: pd.Series[Any]) -> bool:
 
 
 def _is_missing(value: object) -> bool:
-    return value is None or value is pd.NA or (isinstance(value, float) and value != value)
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
 
 
 def _glimpse(value: JSON) -> str:

@@ -24,8 +24,8 @@ _EXACT = 2**53
 #: The name of a type of times: its unit, and the zone if there is one.
 _TYPE = re.compile(r"datetime64\[(\w+)(?:, (.+))?\]")
 
-#: Where a field stands in an object: its name, and before it those of the objects that hold it.
-_Place: TypeAlias = tuple[str, ...]
+#: Where a field stands in an object: its name, or after those of the objects that hold it; a text is looked up faster.
+_Place: TypeAlias = str | tuple[str, ...]
 
 
 def whole_text(value: JSON) -> JSON:
@@ -36,7 +36,7 @@ def whole_text(value: JSON) -> JSON:
 def make_columns(
     prefix: str, values: Sequence[JSONObject], most: int | None = None, times: Mapping[str, str] | None = None
 ) -> pd.DataFrame:
-    """Make columns ``PREFIX.NAME`` of objects, one row each; objects within them become ``PREFIX.OUTER.INNER``.
+    """Make a column of each field of objects, which are a row each; of a field within a field, ``outer.inner``.
 
     Of two fields whose columns would have one name, as of ``{"a.b": 1, "a": {"b": 2}}``, the outer one has it, and the
     inner one is called ``a["b"]``.
@@ -53,7 +53,7 @@ def make_columns(
         Fields that hold days and times as text, and what they become: ``date``, ``time``, or a type such as
         ``datetime64[us, UTC]``. What is none is in a column of its own, whose name ends in `AS_SENT`.
     """
-    flat = [dict(_places_in(value)) for value in values]
+    flat = [_flat(value) for value in values]
     places = dict.fromkeys(place for row in flat for place in row)
     rest: list[JSONObject | None] | None = None
     if most is not None and len(places) > most:
@@ -76,7 +76,13 @@ def make_columns(
     return pd.DataFrame(columns, index=range(len(values)))
 
 
-def _places_in(value: JSONObject, outer: _Place = ()) -> Iterator[tuple[_Place, JSON]]:
+def _flat(value: JSONObject) -> dict[_Place, JSON]:
+    if not any(isinstance(item, dict) for item in value.values()):
+        return dict[_Place, JSON](value.items())
+    return {place if len(place) > 1 else place[0]: item for place, item in _places_in(value)}
+
+
+def _places_in(value: JSONObject, outer: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], JSON]]:
     for name, item in value.items():
         if isinstance(item, dict) and item:
             yield from _places_in(item, (*outer, name))
@@ -87,8 +93,8 @@ def _places_in(value: JSONObject, outer: _Place = ()) -> Iterator[tuple[_Place, 
 def _name(places: Sequence[_Place], taken: Iterable[str] = ()) -> dict[_Place, str]:
     """Return a name for each place, in their order; the outer ones choose theirs first."""
     used, names = set(taken), dict[_Place, str]()
-    for place in sorted(places, key=len):
-        parts = [str(whole_text(part)) for part in place]
+    for place in sorted(places, key=lambda one: 1 if isinstance(one, str) else len(one)):
+        parts = [str(whole_text(part)) for part in ((place,) if isinstance(place, str) else place)]
         name = ".".join(parts)
         if name in used:
             name = parts[0] + "".join(f'["{part}"]' for part in parts[1:])
@@ -107,8 +113,9 @@ def typed_column(values: Sequence[JSON]) -> pd.Series[Any]:
 
     Whole numbers that no column of a type can hold are a column of Python's; and so is what is of several types.
     """
-    kinds = {type(value) for value in values} - {type(None)}
-    has_gap = any(value is None for value in values)
+    kinds = set(map(type, values))
+    has_gap = type(None) in kinds
+    kinds.discard(type(None))
     if kinds == {bool}:
         return pd.Series(values, dtype="boolean" if has_gap else "bool")
     if kinds == {int}:
