@@ -97,7 +97,8 @@ class UnitPage:
 def row_of(blueprint: Blueprint[Any], shared: JSONObject, unit_data: JSONObject, answer: JSON) -> pd.DataFrame:
     """Return the ``input.NAME`` and ``answer.NAME`` columns of what an answer to a unit becomes."""
     sent = {"shared": shared, "unit_data": [unit_data], "unit_index": 0, "data": answer}
-    frame = results_frame([sent], blueprint.get_inputs, blueprint.get_answer)
+    times = blueprint.get_input_times(), blueprint.get_answer_times()
+    frame = results_frame([sent], blueprint.get_inputs, blueprint.get_answer, *times)
     return frame.filter(regex=r"^(input|answer)\.")
 
 

@@ -36,7 +36,7 @@ class TaskRun:
     review: RunReview
     #: Payments: ``run.payments()`` is a frame; ``run.payments.owed()`` is by worker.
     payments: RunPayments
-    #: What pages sent beside answers: ``run.metadata()`` is a frame; ``feedback``, ``requests``, ``accept_tips``.
+    #: What pages sent beside answers: ``run.metadata()`` is a frame; ``feedback``, ``files``, ``requests`` ...
     metadata: MetadataFrames
     #: What can be changed while the run lasts: ``pause_launching``, ``change_limits``, ``expire_units`` ...
     steering: RunSteering
@@ -155,7 +155,8 @@ class TaskRun:
 
         Before there are answers, the columns are there that the page's inputs or the form's fields will make.
 
-        A file that a worker sent stands as the path of where it is stored, or a list of those. An answer that a
+        A file that a worker sent stands as the path of where it is stored, or a list of those; what it was called, and
+        its type, is in ``files``, a list of ``{field, name, type, size, path}`` (see `metadata.files`). One that a
         worker sent this very moment is in the router's inbox and appears as soon as the kernel has taken it in;
         after ``await run.completed()`` all are there. Of conversations, ``messages`` is all that was said in the
         assignment: a list of ``{speaker, text}``.
@@ -192,28 +193,37 @@ class TaskRun:
         """Return one row for each time that a worker was looked at (columns: `frames.frames.gates_frame`)."""
         return self._frames.gates()
 
-    def export(self, path: str | Path, *, neutralise_formulas: bool = True) -> Path:
-        """Write `results` to a ``.csv``, ``.json``, ``.jsonl`` or ``.parquet`` file, and return its path.
+    def export(
+        self, path: str | Path, *, for_spreadsheet: bool = False, neutralise_formulas: bool | None = None
+    ) -> Path:
+        """Write `results` to a ``.csv``, ``.tsv``, ``.json``, ``.jsonl``, ``.parquet``, ``.feather`` or ``.xlsx`` file.
+
+        What is written is what was answered, for programs to read. Worker's text can be a formula to a spreadsheet: for
+        people who open the file in one, write ``.xlsx``, or ask for it.
 
         Parameters
         ----------
         path
-            The file; one that is there is replaced, whole or not at all.
+            The file; one that is there is replaced, whole or not at all. The method returns its path.
+        for_spreadsheet
+            Of ``.csv`` and ``.tsv``: mark the file as UTF-8, so that Excel shows an é as such, and put an apostrophe
+            before each text that a spreadsheet would run; the column ``(apostrophes)`` says where (see
+            `frames.files.write_frame`).
         neutralise_formulas
-            In a ``.csv``, put an apostrophe before text that a spreadsheet would run (see `frames.files.write_frame`).
+            An older name of `for_spreadsheet`.
 
         Raises
         ------
         ConfigError
-            The suffix is none of these, or pyarrow is not installed.
+            The suffix is none of these, `for_spreadsheet` does not fit it, or a package that it needs is not installed.
         WorldError
             The file cannot be written.
 
         Examples
         --------
-        ``run.export("answers.csv")``
+        ``run.export("answers.csv")`` for pandas, R and other programs, ``run.export("answers.xlsx")`` for Excel
         """
-        return self._frames.export(path, neutralise_formulas=neutralise_formulas)
+        return self._frames.export(path, for_spreadsheet=for_spreadsheet, neutralise_formulas=neutralise_formulas)
 
     # -- displays --------------------------------------------------------------------------------------------
 

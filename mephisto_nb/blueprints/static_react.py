@@ -56,6 +56,8 @@ class StaticReactBlueprintArgs:
         a line. Instead, `SharedTaskState.static_task_data` may hold the rows; exactly one of the four is needed.
     units_per_assignment
         How many different workers do each row.
+    time_columns
+        Columns of the data that `results()` gives as times: as of a static HTML task.
     allow_eval
         Let the bundle run text as code. Builds for development want that (webpack's ``mode: "development"``); a build
         for production does not. None: if the bundle is such a build.
@@ -82,6 +84,7 @@ class StaticReactBlueprintArgs:
     data_json: str | None = None
     data_jsonl: str | None = None
     units_per_assignment: int = 1
+    time_columns: dict[str, str] = field(default_factory=dict)
     allow_eval: bool | None = None
     allow_inline_styles: bool = True
     extra_sources: list[str] = field(default_factory=list)

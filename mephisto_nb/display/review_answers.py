@@ -254,7 +254,7 @@ def _is_truth(values: pd.Series[Any]) -> bool:
 
 
 def _is_missing(value: object) -> bool:
-    return value is None or value is pd.NA or (isinstance(value, float) and value != value)
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
 
 
 def _glimpse(value: JSON) -> str:
@@ -354,14 +354,15 @@ def _bounded(value: JSON) -> JSON:
 def _files(sent: Sequence[JSONObject], paths: Sequence[str]) -> list[JSONObject]:
     left, found = _MOST_BYTES, []
     for one, path in zip(sent, paths, strict=True):
-        picture = _picture(Path(path), left)
+        name = one.get("originalname") or one["filename"]
+        picture = _picture(Path(path), left, name)
         left -= len(picture or "")
-        found.append({"name": one["filename"], "field": one["fieldname"], "path": path, "picture": picture})
+        found.append({"name": name, "field": one["fieldname"], "path": path, "picture": picture})
     return found
 
 
-def _picture(path: Path, most: int) -> str | None:
-    kind = _PICTURES.get(path.suffix.lower())
+def _picture(path: Path, most: int, name: str) -> str | None:
+    kind = _PICTURES.get(Path(name).suffix.lower())
     try:
         if kind is None or path.stat().st_size * 4 / 3 > most:
             return None

@@ -5,7 +5,6 @@ Times are UTC timestamps, money US dollars, ids strings; columns have their type
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -13,6 +12,8 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.frames.columns import MOST_COLUMNS, make_columns, typed_column, whole_text
+from mephisto_nb.frames.spreadsheets import Frame
 from mephisto_nb.kernel.live_run import own_data
 from mephisto_nb.model.records import Event, TaskRun
 
@@ -222,18 +223,9 @@ RUN_COLUMNS = (
     "completed",
 )  # fmt: skip
 
-#: So many fields of answers have columns of their own; the rarest ones beyond them stand together in another.
-MOST_COLUMNS = 2000
-REST = "(more)"
-
 #: Turns stored data into the columns of `results_frame`: ``inputs(shared, unit_data)`` and ``answer(data)``.
 Inputs: TypeAlias = Callable[[JSONObject, JSONObject], JSONObject]
 Answer: TypeAlias = Callable[[JSON], JSONObject]
-
-
-def whole_text(value: JSON) -> JSON:
-    """Return text with question marks in place of half characters, which JSON can spell and UTF-8 cannot."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def make_frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str], times: Iterable[str]) -> pd.DataFrame:
@@ -245,7 +237,10 @@ def make_frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str], tim
     for name in times:
         # Microseconds: what a float of seconds since 1970 can tell apart.
         frame[name] = pd.to_datetime(frame[name].astype("float64"), unit="s", utc=True).dt.as_unit("us")
-    return typed(frame)
+    for name in columns:
+        if _HOLDS.get(name) == "int64" and frame[name].dtype != "int64" and len(frame):
+            frame[name] = frame[name].astype("Int64")  # with gaps; floats would be numbers of another type
+    return Frame(typed(frame))
 
 
 def units_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
@@ -304,6 +299,14 @@ def with_messages(results: pd.DataFrame, messages: pd.DataFrame) -> pd.DataFrame
     return results.assign(messages=pd.Series([said.get(id_, []) for id_ in results["assignment_id"]], dtype="object"))
 
 
+def with_files_sent(results: pd.DataFrame, sent: Sequence[list[JSONObject]]) -> pd.DataFrame:
+    """Add what is known of the files that came with each answer: column ``files``, which is there if any came.
+
+    It holds a list of ``{field, name, type, size, path}`` (see `kernel.live_run.describe_files`).
+    """
+    return results.assign(files=pd.Series(sent, dtype="object")) if any(sent) else results
+
+
 def reviews_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
     """Make a frame of decisions on answers: one row a decision, oldest first, columns `REVIEW_COLUMNS`.
 
@@ -352,15 +355,25 @@ def runs_frame(runs: Sequence[TaskRun], counts: Mapping[str, Mapping[str, int]])
     return make_frame(rows, RUN_COLUMNS, ("created_at", "ended_at"))
 
 
-def results_frame(rows: Sequence[JSONObject], inputs: Inputs, answer: Answer) -> pd.DataFrame:
+def results_frame(
+    rows: Sequence[JSONObject],
+    inputs: Inputs,
+    answer: Answer,
+    input_times: Mapping[str, str] | None = None,
+    answer_times: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
     """Make a frame of answers: one row a submission, in the order of the data.
 
     Columns
     -------
     `RESULT_COLUMNS`, then ``input.NAME`` for each field of the data, then ``answer.NAME`` for each field of the
-    answer (nested objects as ``answer.outer.inner``; a file as the path it is stored under). Whole numbers stay whole
-    where some are missing: such a column is of pandas's type ``Int64``. Of the fields of answers there are
-    `MOST_COLUMNS`, for the fields that most answers have; what else an answer has is a dict in ``answer.(more)``.
+    answer (nested objects as ``answer.outer.inner``, or as ``answer.outer["inner"]`` where a field is called
+    ``outer.inner`` itself; a file as the path it is stored under). Of the latter there are `MOST_COLUMNS`, for the
+    fields that most answers have; what else an answer has is a dict in ``answer.(more)``.
+
+    Whole numbers and truth values are ``Int64`` and ``boolean`` where some answers lack them. Days and times that the
+    page asked for as such, or that the data held as such, are timestamps, and times of day `datetime.time`; what else
+    was sent in their place is in ``answer.NAME (as sent)``.
     ``worker_unit_number`` tells which one of the worker's answers in the run it is, counted from 1 in the order
     received; an answer to a unit of a gate has 0, and is not counted.
     """
@@ -368,9 +381,9 @@ def results_frame(rows: Sequence[JSONObject], inputs: Inputs, answer: Answer) ->
     frame = make_frame(base, RESULT_COLUMNS, ("accepted_at", "submitted_at"))
     for name, derive in DERIVED_COLUMNS.items():
         frame[name] = derive(frame)
-    given = _columns("input", [inputs(row["shared"], own_data(row)) for row in rows])
-    answered = _columns("answer", [answer(row["data"]) for row in rows], MOST_COLUMNS)
-    return pd.concat([frame, given, answered], axis="columns")
+    given = make_columns("input", [inputs(row["shared"], own_data(row)) for row in rows], times=input_times)
+    answered = make_columns("answer", [answer(row["data"]) for row in rows], MOST_COLUMNS, answer_times)
+    return Frame(pd.concat([frame, given, answered], axis="columns"))
 
 
 def join_results(results: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -380,56 +393,9 @@ def join_results(results: Sequence[pd.DataFrame]) -> pd.DataFrame:
         types = [one[name].dtype if name in one else None for one in results]
         if len(set(types)) > 1 and any(one is not None and pd.api.types.is_integer_dtype(one) for one in types):
             columns = [one.get(name, pd.Series([None] * len(one), dtype=object)).astype(object) for one in results]
-            joined[name] = _whole_numbers([None if _is_none(one) else one for column in columns for one in column])
-    return joined
+            joined[name] = typed_column([None if _is_none(one) else one for column in columns for one in column])
+    return Frame(joined)
 
 
 def _is_none(value: object) -> bool:
     return value is None or value is pd.NA or value != value
-
-
-def _columns(prefix: str, values: list[JSONObject], most: int | None = None) -> pd.DataFrame:
-    flat = [_flatten(value) for value in values]
-    names = dict.fromkeys(name for row in flat for name in row)
-    if most is not None and len(names) > most:
-        # One worker's made-up fields must not cost the memory of as many columns for everybody.
-        counts = Counter(name for row in flat for name in row)
-        names = dict.fromkeys(name for name, _ in counts.most_common(most))
-        rests = [{name: row.pop(name) for name in list(row) if name not in names} or None for row in flat]
-        flat = [{**row, REST: rest} for row, rest in zip(flat, rests, strict=True)]
-        names[REST] = None
-    columns = {f"{prefix}.{name}": _whole_numbers([row.get(name) for row in flat]) for name in names}
-    try:
-        return pd.DataFrame(columns, index=range(len(values)))
-    except UnicodeEncodeError:
-        # One worker's half character must not cost the researcher everybody's answers.
-        whole = {str(whole_text(name)): [whole_text(value) for value in column] for name, column in columns.items()}
-        return pd.DataFrame(whole, index=range(len(values)))
-
-
-def _whole_numbers(values: list[JSON]) -> Any:
-    """Return a column as pandas is to take it: it would make floats of whole numbers where one of them is missing."""
-    kinds = {type(value) for value in values}
-    if int not in kinds or not kinds <= {int, float, type(None)}:
-        return values
-    if float in kinds:
-        # A float would round them; what has both keeps each as it is.
-        return pd.Series(values, dtype=object) if any(_is_rounded(value) for value in values) else values
-    if type(None) not in kinds:
-        return values
-    fits = all(value is None or -(2**63) <= value < 2**63 for value in values)
-    return pd.array(values, dtype="Int64") if fits else pd.Series(values, dtype=object)
-
-
-def _is_rounded(value: JSON) -> bool:
-    return isinstance(value, int) and abs(value) > 2**53
-
-
-def _flatten(value: JSONObject, prefix: str = "") -> JSONObject:
-    flat: JSONObject = {}
-    for name, item in value.items():
-        if isinstance(item, dict) and item:
-            flat |= _flatten(item, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = item
-    return flat

@@ -16,6 +16,7 @@ import pandas as pd
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.frames.frames import typed
+from mephisto_nb.frames.spreadsheets import Frame
 from mephisto_nb.model.qualifications import Requirement
 from mephisto_nb.model.records import Worker, WorkerFacts
 from mephisto_nb.model.states import UNIT_ANSWERED, PaymentKind, PaymentStatus, UnitStatus
@@ -65,7 +66,7 @@ def _of_tuples(rows: Rows, columns: Sequence[str]) -> pd.DataFrame:
 def _with_times(frame: pd.DataFrame, *names: str) -> pd.DataFrame:
     for name in names:
         frame[name] = pd.to_datetime(frame[name].astype("float64"), unit="s", utc=True).dt.as_unit("us")
-    return typed(frame)
+    return Frame(typed(frame))
 
 
 def qualifications_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:

@@ -17,9 +17,11 @@ import pandas as pd
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError, DataFileError, NotFoundError, UsageError, WorldError
 from mephisto_nb.frames import files, frames
-from mephisto_nb.frames.frames import make_frame, whole_text
+from mephisto_nb.frames.columns import make_columns, whole_text
+from mephisto_nb.frames.frames import make_frame
+from mephisto_nb.frames.uploads import files_frame, save_files
 from mephisto_nb.kernel.engine import RunEngine
-from mephisto_nb.kernel.live_run import LiveRun, read_answers, with_files
+from mephisto_nb.kernel.live_run import LiveRun, describe_files, read_answers, with_files
 from mephisto_nb.kernel.writer import DatabaseWriter
 from mephisto_nb.model.records import PAGE_ERROR, RunSnapshot, TaskRun
 from mephisto_nb.ports.blueprint import Blueprint
@@ -323,9 +325,12 @@ class RunFrames:
         rows = [row for row in rows if gates or row["unit_index"] >= 0]
         for row in rows:
             row["data"] = with_files(self.directory, row["data"], row["files"])
-        results = frames.results_frame(rows, self.blueprint.get_inputs, self.blueprint.get_answer)
+        times = self.blueprint.get_input_times(), self._answer_times()
+        results = frames.results_frame(rows, self.blueprint.get_inputs, self.blueprint.get_answer, *times)
         if results.empty:
-            results = results.assign(**{f"answer.{name}": pd.Series(dtype=object) for name in self._answer_names()})
+            nothing = make_columns("answer", [dict.fromkeys(self._answer_names())], times=times[1]).iloc[:0]
+            results = results.assign(**{str(name): column for name, column in nothing.items()})
+        results = frames.with_files_sent(results, [describe_files(self.directory, row["files"]) for row in rows])
         return frames.with_messages(results, self.messages()) if self.blueprint.has_conversations else results
 
     def _answer_names(self) -> list[str]:
@@ -333,6 +338,12 @@ class RunFrames:
             return self.blueprint.get_answer_names()
         except UsageError:
             return []  # a file of the page is gone since the launch
+
+    def _answer_times(self) -> dict[str, str]:
+        try:
+            return self.blueprint.get_answer_times()
+        except UsageError:
+            return {}  # a file of the page is gone since the launch
 
     def read_snapshot(self) -> RunSnapshot:
         """Read the rows of the run from the database, as records; for displays."""
@@ -347,20 +358,24 @@ class RunFrames:
         found = self.database.runs.read_events([self.task_run_id], why=PAGE_ERROR)
         return Counter(event.subject_id for event in found if before is None or event.at < before)
 
-    def export(self, path: str | Path, *, neutralise_formulas: bool = True) -> Path:
+    def export(
+        self, path: str | Path, *, for_spreadsheet: bool = False, neutralise_formulas: bool | None = None
+    ) -> Path:
         """Write `results` to a file: `TaskRun.export`, which says more."""
         what = f"Exporting answers to {Path(path).name}"
         self.progress(what, 0, 2)
         try:
             results = self.results()
             self.progress(what, 1, 2)
-            return files.write_frame(results, path, neutralise_formulas=neutralise_formulas)
+            return files.write_frame(
+                results, path, for_spreadsheet=for_spreadsheet, neutralise_formulas=neutralise_formulas
+            )
         finally:
             self.progress(what, 2, 2)
 
 
 class MetadataFrames:
-    """What workers' pages sent beside answers: tips, feedback, opinions, and calls of functions.
+    """What workers' pages sent beside answers: tips, feedback, opinions, files, and calls of functions.
 
     Call it for all of it: ``run.metadata()``.
 
@@ -387,6 +402,29 @@ class MetadataFrames:
         """Return the rows of it that are feedback."""
         found = self()
         return found[found["kind"] == "feedback"].reset_index(drop=True)
+
+    def files(self, save_to: str | Path | None = None) -> pd.DataFrame:
+        """Return one row a file that a worker sent, with or beside an answer (columns: `frames.uploads.files_frame`).
+
+        Parameters
+        ----------
+        save_to
+            A folder, to which all of them are copied under their own names, for each answer in a folder of its own; the
+            column ``saved_as`` then tells where each is.
+
+        Raises
+        ------
+        WorldError
+            The folder cannot be written.
+
+        Examples
+        --------
+        ``run.metadata.files("uploads")[["worker_name", "name", "type", "saved_as"]]``
+        """
+        database, run_id = self._run.database, self._run.task_run_id
+        results, metadata = database.runs.read_results([run_id]), database.messages.read_metadata([run_id])
+        found = files_frame(results, metadata, self._run.directory)
+        return found if save_to is None else save_files(found, Path(save_to).expanduser())
 
     def requests(self) -> pd.DataFrame:
         """Return one row a call that a page made of a function (columns: `frames.run_frames.requests_frame`)."""

@@ -53,13 +53,50 @@ def own_data(row: JSONObject) -> JSONObject:
 
 
 def with_files(directory: Path, data: JSON, sent: list[JSONObject]) -> JSON:
-    """Return an answer in which each file that was sent stands as the path of where it is stored."""
+    """Return an answer in which each file that was sent stands as the path of where it is stored.
+
+    What else was sent under a file's name stands before the files, in a list; but for their own names, which pages of
+    Mephisto 1.x send there.
+    """
     if not sent or not isinstance(data, dict):
         return data
-    paths: dict[str, list[str]] = {}
+    found: JSONObject = {}
+    for name, files in _by_field(sent).items():
+        said, own = data.get(name), {file.get("originalname") for file in files}
+        others = [one for one in (said if isinstance(said, list) else [said]) if not _is_of_files(one, own)]
+        values = [*others, *(str(directory / "files" / file["filename"]) for file in files)]
+        found[name] = values[0] if len(values) == 1 else values
+    return {**data, **found}
+
+
+def _by_field(sent: list[JSONObject]) -> dict[str, list[JSONObject]]:
+    fields: dict[str, list[JSONObject]] = {}
     for file in sent:
-        paths.setdefault(file["fieldname"], []).append(str(directory / "files" / file["filename"]))
-    return {**data, **{name: found[0] if len(found) == 1 else found for name, found in paths.items()}}
+        fields.setdefault(file["fieldname"], []).append(file)
+    return fields
+
+
+def _is_of_files(value: JSON, own_names: set[JSON]) -> bool:
+    """Return whether what stands in the place of files says nothing beside them."""
+    return value is None or value in ("", {}) or (isinstance(value, str) and value in own_names)
+
+
+def describe_files(directory: Path, sent: list[JSONObject]) -> list[JSONObject]:
+    """Return what is known of files that were sent: ``field``, ``name``, ``type``, ``size`` and ``path``.
+
+    ``name`` is what the worker's computer called it, without folders, and ``type`` what kind of content their browser
+    took it for, such as ``audio/mp4``: neither need be true. Files of Mephisto 1.x may lack type and size.
+    """
+    return [
+        {
+            "field": file["fieldname"],
+            "name": file.get("originalname") or file["filename"].rpartition("/")[2],
+            "type": file.get("mimetype"),
+            "size": file.get("size"),
+            "path": str(directory / "files" / file["filename"]),
+        }
+        for file in sent
+    ]
 
 
 #: How many of those turned away are remembered.

@@ -182,6 +182,48 @@ def _is_rounded(value: JSON) -> bool:
     return isinstance(value, int) and abs(value) > _MOST_EXACT
 
 
+def times_in(rows: Any) -> dict[str, str]:
+    """Return which columns of rows hold days and times alone, and of which type they are.
+
+    Parameters
+    ----------
+    rows
+        A DataFrame or a list; of rows that come one by one, nothing is known before.
+
+    Returns
+    -------
+    dict
+        By column ``date``, ``time`` (of a day), or a type of pandas such as ``datetime64[us, UTC]``.
+    """
+    if isinstance(rows, pd.DataFrame):
+        known = {str(name): str(dtype) for name, dtype in rows.dtypes.items() if str(dtype).startswith("datetime64[")}
+        others = rows.select_dtypes(exclude=["datetime", "datetimetz", "number", "bool"])
+        return known | (times_in(others.to_dict("records")) if len(others.columns) else {})
+    if not isinstance(rows, Sequence) or isinstance(rows, str):
+        return {}
+    kinds: dict[str, set[str]] = {}
+    for row in rows:
+        for part in (row.shared, *row.unit_data) if isinstance(row, InitializationData) else (row,):
+            for name, value in part.items() if isinstance(part, Mapping) else ():
+                if kind := _kind_of_time(value):
+                    kinds.setdefault(str(name), set()).add(kind)
+    return {name: kind for name, (kind, *more) in kinds.items() if not more and kind != _NO_TIME}
+
+
+_NO_TIME = "no time"
+
+
+def _kind_of_time(value: Any) -> str:
+    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value):
+        return ""
+    if isinstance(value, datetime.datetime):
+        return "datetime64[us]" if value.tzinfo is None else "datetime64[us, UTC]"
+    if isinstance(value, datetime.date):
+        return "date"
+    is_of_day = isinstance(value, datetime.time) and value.tzinfo is None
+    return "time" if is_of_day else "datetime64[us]" if isinstance(value, np.datetime64) else _NO_TIME
+
+
 def _convert(value: Any, where: str) -> JSON:
     if isinstance(value, np.datetime64 | np.timedelta64):
         value = pd.Timestamp(value) if isinstance(value, np.datetime64) else pd.Timedelta(value)

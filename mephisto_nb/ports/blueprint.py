@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.model.qualifications import Requirement
-from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
+from mephisto_nb.model.shared_state import InitializationData, SharedTaskState, times_in
 from mephisto_nb.model.task_run_args import PartnerRules
 from mephisto_nb.ports.progress import Troubles
 from mephisto_nb.ports.task_runner import TaskRunner
@@ -159,8 +160,12 @@ class Blueprint(ABC, Generic[Args]):
         return {**shared, **unit_data}
 
     def get_noted_args(self) -> JSONObject:
-        """Return settings that a launch adds to those stored of the run, for the kernel that takes it up."""
-        return {}
+        """Return settings that a launch adds to those stored of the run, for the kernel that takes it up.
+
+        Add to what this one returns: the columns that held times, where the settings have ``time_columns``.
+        """
+        times = self.get_input_times() if hasattr(self.args, "time_columns") else {}
+        return {"time_columns": times} if times else {}
 
     def make_task_runner(self) -> TaskRunner | None:
         """Return the run's task code. Called once per run; None: the page does it all."""
@@ -177,6 +182,27 @@ class Blueprint(ABC, Generic[Args]):
     def get_answer_names(self) -> list[str]:
         """Return the columns that answers are known to have before there are any. Called for frames without answers."""
         return []
+
+    def get_answer_times(self) -> dict[str, str]:
+        """Return which columns of answers hold days and times. Called when frames are built.
+
+        Returns
+        -------
+        dict
+            By column ``date``, ``time`` (of a day) or the type of a column of times, such as ``datetime64[us]``.
+        """
+        return {}
+
+    def get_input_times(self) -> dict[str, str]:
+        """Return which columns of the data held days and times, as `get_answer_times` does, before they were JSON.
+
+        Of a kind of task whose settings have ``time_columns``, a launch notes them there.
+        """
+        return self._input_times
+
+    @cached_property
+    def _input_times(self) -> dict[str, str]:
+        return getattr(self.args, "time_columns", None) or times_in(self.shared_state.static_task_data)
 
     def get_answer(self, data: JSON) -> JSONObject:
         """Return what was submitted as the columns of `results()`. Called when frames are built."""

@@ -31,6 +31,7 @@ class Extra:
 #: The extras whose packages are imported here. ``lab`` is none of them: it is JupyterLab, which is only ever started.
 EXTRAS = {
     "charts": Extra("Charts need", {"altair": "altair", "vl_convert": "vl-convert-python"}),
+    "excel": Extra("Excel files need", {"openpyxl": "openpyxl"}),
     "parquet": Extra("Parquet files need", {"pyarrow": "pyarrow"}),
     "postgresql": Extra("PostgreSQL databases need", {"psycopg": "psycopg"}),
 }

@@ -143,7 +143,8 @@ class FakeRouter:
             async with request.form() as form:
                 files = [(k, v.filename, await v.read()) for k, v in form.multi_items() if not isinstance(v, str)]
                 answer = json.loads(str(form["final_string_data"]))
-                self.submissions.append({"USED_AGENT_ID": form["USED_AGENT_ID"], "final_data": answer, "files": files})
+                sent = {"USED_AGENT_ID": form["USED_AGENT_ID"], "final_data": answer, "files": files}
+                self.submissions.append({**sent, "names": json.loads(str(form["file_names"]))})
         return JSONResponse({"status": "Submitted!"})
 
     async def _submit_onboarding(self, request: Request) -> Response:

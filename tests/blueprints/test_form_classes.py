@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import enum
+import json
 import re
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field, PositiveInt, SecretStr, StringConstraints
 
+from mephisto_nb.blueprints.form.blueprint import FormBlueprint, FormBlueprintArgs
 from mephisto_nb.blueprints.form.checks import find_problems
 from mephisto_nb.blueprints.form.sources import read_types
+from mephisto_nb.blueprints.form.spec import read_spec, to_spec
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.tasks import form_task
 
 
@@ -128,3 +133,66 @@ def test_deeper_than_there_are_headings_is_refused() -> None:
 
     with pytest.raises(ConfigError, match=r"Part\.detail is a class within a class within a class"):
         read_types(Deepest)
+
+
+class Grade(enum.IntEnum):
+    BAD = 1
+    GOOD = 2
+
+
+@dataclass
+class Typed:
+    """Choices that are no texts."""
+
+    score: Literal[1, 2, 3, 4, 5]
+    many: Literal[1, 2, 3, 4, 5, 6, 7]
+    share: Literal[0.5, 1.0]
+    sure: Literal[True, False]
+    grade: Grade
+    grades: list[Grade]
+    scale: dict[Literal["a", "b"], Literal[1, 2]]
+    level: Literal[1, "none", None]
+    when: date
+
+
+SENT = {
+    "score": "4", "many": "7", "share": "1", "sure": "false", "grade": "2", "grades": ["1", "2"],
+    "scale": {"a": "1", "b": "2"}, "level": "1", "when": "2026-01-31",
+}  # fmt: skip
+READ = {
+    "score": 4, "many": 7, "share": 1.0, "sure": False, "grade": 2, "grades": [1, 2], "scale": {"a": 1, "b": 2},
+    "level": 1, "when": "2026-01-31", "(problems)": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sent", [SENT, READ | {"(problems)": ""}], ids=["page", "rehearsal"])
+def test_choices_come_back_as_the_values_of_the_class(sent: dict[str, Any]) -> None:
+    for form in (read_types(Typed), read_spec(json.loads(json.dumps(to_spec(read_types(Typed)))))):
+        blueprint = FormBlueprint(FormBlueprintArgs(form=to_spec(form)), SharedTaskState(static_task_data=[{}]))
+        answer = {name: value for name, value in blueprint.get_answer(sent).items() if name in READ}
+        assert answer == READ
+        assert all(type(value) is type(READ[name]) for name, value in answer.items())
+        assert blueprint.get_answer_times() == {"when": "date"}
+
+
+def test_numbers_among_options_of_a_description_come_back_as_numbers() -> None:
+    fields = {
+        "a": {"type": "radio", "options": [1, 2.5, "x"]},
+        "b": {"type": "select", "multiple": True, "options": [{"value": 3, "label": "three"}, 4]},
+        "c": {"type": "ranking", "options": [1, 2]},
+    }
+    row = form_task({"fields": fields}, [{"t": "x"}], task_name="t").example({"a": "2.5", "b": ["3"], "c": ["2", "1"]})
+    assert row.iloc[0][["answer.a", "answer.b", "answer.c"]].tolist() == [2.5, [3], [2, 1]]
+    assert row["answer.(problems)"].isna().all()
+
+
+def test_what_was_not_offered_stays_as_it_was_sent() -> None:
+    row = form_task({"fields": {"a": {"type": "radio", "options": [1, 2]}}}, [{"t": "x"}], task_name="t").example(
+        {"a": "3"}
+    )
+    assert row.iloc[0][["answer.a", "answer.(problems)"]].tolist() == ["3", "a: Please choose from what is offered."]
+
+
+def test_grades_can_be_averaged_and_days_compared() -> None:
+    row = form_task(Typed, [{"t": "x"}], task_name="t").example(SENT)
+    assert (row["answer.score"].mean(), row["answer.when"].dt.year[0]) == (4.0, 2026)

@@ -74,6 +74,7 @@ def test_files_travel_beside_the_answer(page, serve, tmp_path: Path) -> None:
             "USED_AGENT_ID": "agent-1",
             "final_data": {"x": "1"},
             "files": [("doc", "a.txt", b"a.txt"), ("doc", "b.txt", b"b.txt")],
+            "names": {"files": [{"field": "doc", "name": "a.txt"}, {"field": "doc", "name": "b.txt"}]},
         }
     ]
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBlueprintArgs
 from mephisto_nb.errors import ConfigError, DataFileError
-from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
 from tests.blueprints.tasks import HTML, task
 
 ROWS = [{"text": "one"}, {"text": "two"}]
@@ -234,3 +236,31 @@ def test_a_page_that_is_the_same_for_each_row_is_told(html: str, data: Any, told
     task(data, html).assert_task_args()
     assert ("each of the" in caplog.text) is told
     assert ("write ${text} where" in caplog.text) is told
+
+
+def test_columns_of_times_are_noted_for_later_kernels() -> None:
+    berlin = pd.to_datetime(["2026-07-01T12:00:00"]).tz_localize("Europe/Berlin").as_unit("ns")
+    frame = pd.DataFrame({"text": "a", "at": berlin, "day": [datetime.date(2026, 7, 1)], "n": 1})
+    times = {"at": "datetime64[ns, Europe/Berlin]", "day": "date"}
+    noted = StaticHTMLBlueprint(StaticHTMLBlueprintArgs(), SharedTaskState(static_task_data=frame)).get_noted_args()
+    later = StaticHTMLBlueprint(StaticHTMLBlueprintArgs(**noted), SharedTaskState())
+    assert (noted, later.get_input_times()) == ({"time_columns": times}, times)
+
+
+def test_a_column_is_of_times_if_all_of_it_are() -> None:
+    day, time = datetime.datetime(2026, 7, 1), datetime.time(9)
+    rows = [{"at": day, "mixed": day, "time": None, "text": "a"}, {"at": None, "mixed": "soon", "time": time}]
+    state = SharedTaskState(static_task_data=[*rows, InitializationData({"at": day})])
+    assert StaticHTMLBlueprint(StaticHTMLBlueprintArgs(), state).get_input_times() == {
+        "at": "datetime64[us]",
+        "time": "time",
+    }
+    assert StaticHTMLBlueprint(StaticHTMLBlueprintArgs(), SharedTaskState(iter(rows))).get_input_times() == {}
+
+
+def test_inputs_of_days_and_times_are_known_by_name() -> None:
+    inputs = (
+        "<input type=date name=a><input type=TIME name=b><input type=datetime-local name=c><input type=date name=d>"
+    )
+    html = f"<p>${{text}}</p>{inputs}<input name=d><textarea type=date name=e></textarea>"
+    assert task(ROWS, html).get_answer_times() == {"a": "date", "b": "time", "c": "datetime64[us]"}

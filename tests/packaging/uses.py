@@ -22,6 +22,11 @@ def write_parquet() -> None:
         write_frame(pd.DataFrame({"a": [1]}), Path(folder, "answers.parquet"))
 
 
+def write_excel() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        write_frame(pd.DataFrame({"a": [1]}), Path(folder, "answers.xlsx"))
+
+
 def open_postgresql() -> None:
     SQLDatabase("postgresql://127.0.0.1:1/runs")
 
@@ -29,6 +34,7 @@ def open_postgresql() -> None:
 #: What needs each package.
 USES: dict[str, Callable[[], None]] = {
     "altair": draw_charts,
+    "openpyxl": write_excel,
     "psycopg": open_postgresql,
     "pyarrow": write_parquet,
     "vl_convert": draw_charts,

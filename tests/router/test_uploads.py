@@ -1,5 +1,7 @@
 """Forms with files: where they end up, and who gets at them."""
 
+import json
+
 import aiohttp
 import pytest
 
@@ -31,6 +33,43 @@ async def test_files_are_kept_under_random_names_and_described(router, browser, 
         assert (router.directory / "files" / file["filename"]).read_bytes() == content
         assert (file["fieldname"], file["mimetype"]) == (field, "image/png")
         assert "/" not in file["originalname"]
+
+
+def named(names):
+    return {"file_names": json.dumps({"files": [{"field": field, "name": name} for field, name in names]})}
+
+
+async def labels(browser, operator, agent, files, told=None):
+    data = form(agent, files=files)
+    for name, value in (told or {}).items():
+        data.add_field(name, value)
+    assert (await browser.post("/submit_task", data=data))[0] == 200
+    found = (await operator.message("submit_unit"))[1]["data"]["files"]
+    return [(file["fieldname"], file["originalname"]) for file in found]
+
+
+async def test_the_page_says_how_fields_and_files_are_called(browser, operator, agent):
+    names = [("100%22", 'a"%22.png'), ("x" * 300, "b.png"), ("two\nlines", "c.png")]
+    files = [(str(number), "x", b"") for number in range(3)]
+    assert await labels(browser, operator, agent, files, named(names)) == names
+
+
+async def test_without_that_quotes_are_read_as_browsers_write_them(browser, operator, agent):
+    assert await labels(browser, operator, agent, [('a"b/c', 'd".png', b"")]) == [('a"b/c', 'd".png')]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [named([]), named([("a", "b"), ("c", "d")]), {"file_names": '{"files": [{"field": 1, "name": "b"}]}'}],
+)
+async def test_names_that_do_not_fit_the_files_are_left_alone(browser, operator, agent, told):
+    assert await labels(browser, operator, agent, [("photo", "cat.png", b"")], told) == [("photo", "cat.png")]
+
+
+async def test_no_name_that_the_page_says_is_a_path_or_loses_its_ending(browser, operator, agent):
+    names = named([("photo", "../../\u202e" + "x" * 300 + ".png")])
+    ((field, name),) = await labels(browser, operator, agent, [("photo", "x", b"")], names)
+    assert (field, name) == ("photo", "\ufffd" + "x" * 250 + ".png")
 
 
 async def test_only_the_operator_downloads(browser, operator, agent):

@@ -60,7 +60,7 @@ async def test_it_does_no_harm_in_the_notebook_the_logs_and_the_file(operator, t
     log = (parts_of(run).directory / "router.log").read_text()
     plain = [repr(run), *shown.values(), caplog.text, log]
     assert [text for text in plain if STEERING.search(text) or "\n2026-01-01 00:00:00 ERROR" in text] == []
-    with run.export(tmp_path / "answers.csv").open(newline="") as file:
+    with run.export(tmp_path / "answers.csv", for_spreadsheet=True).open(newline="", encoding="utf-8") as file:
         cells = [cell for row in csv.reader(file) for cell in row]
     assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))] == []
     assert "'@SUM(A1)" in cells

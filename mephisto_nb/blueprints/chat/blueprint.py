@@ -141,8 +141,10 @@ class ChatBlueprint(StaticHTMLBlueprint):
 
     def get_noted_args(self) -> JSONObject:
         """Note by whom conversations are led, so that a kernel without that code does not lead them otherwise."""
-        conversation = self.shared_state.conversation
-        return {} if conversation is None else {"code": getattr(conversation, "__name__", type(conversation).__name__)}
+        conversation, noted = self.shared_state.conversation, super().get_noted_args()
+        if conversation is None:
+            return noted
+        return {**noted, "code": getattr(conversation, "__name__", type(conversation).__name__)}
 
     def make_task_runner(self) -> TaskRunner:
         """Make what runs the conversations.

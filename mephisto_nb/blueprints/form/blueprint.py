@@ -176,12 +176,13 @@ class FormBlueprint(StaticHTMLBlueprint):
 
     def get_noted_args(self) -> JSONObject:
         """Note the forms of a file as they are at the launch: answers are read by them, whatever the file becomes."""
+        noted = super().get_noted_args()
         if not given(self.args.form_source):
-            return {}
+            return noted
         specs = [to_spec(one) for one in self.forms]
         forms: JSONObject = {"form": specs[0]} if len(specs) == 1 else {"forms": specs}
         more = {"insertions": self._insertions or None, "signed_columns": self._signed_columns}
-        return {"form_source": None, **forms, **more}
+        return {**noted, "form_source": None, **forms, **more}
 
     def build_site(self, directory: Path) -> None:
         """Write the worker's page, and the researcher's own functions beside it."""
@@ -244,12 +245,17 @@ class FormBlueprint(StaticHTMLBlueprint):
             form = _form_of(self.forms, sent.pop(VERSION, None), sent) if len(self.forms) > 1 else self.forms[0]
         except DataFileError:
             return sent  # the form's file is gone: the answer is all there is
-        answer: JSONObject = {}
-        for one in form.fields():
-            answer[one.name] = type_of(one).read_answer(one, sent.get(one.name))
+        answer = {one.name: type_of(one).read_answer(one, sent.get(one.name)) for one in form.fields()}
         problems = find_problems(form, {name: value for name, value in answer.items() if name in sent})
         said = "; ".join(f"{name}: {message}" for name, message in problems.items())
-        return {**sent, **answer, PROBLEMS: said or None, **self._unchecked(form, answer)}
+        typed = {one.name: type_of(one).typed_answer(one, answer[one.name]) for one in form.fields()}
+        return {**sent, **typed, PROBLEMS: said or None, **self._unchecked(form, answer)}
+
+    def get_answer_times(self) -> dict[str, str]:
+        """Return the fields that are days in each form that has them."""
+        kinds = [(one.name, one.type) for form in self.forms for one in form.fields()]
+        others = {name for name, kind in kinds if kind != "date"}
+        return {name: kind for name, kind in kinds if kind == "date" and name not in others}
 
     def _unchecked(self, form: Form, answer: JSONObject) -> JSONObject:
         if not any(one.custom_checks for one in self.forms):

@@ -41,7 +41,8 @@ def find_problems(form: Form, answer: Mapping[str, Any]) -> dict[str, str]:
         is_hidden = form.has_triggers and field.name not in answer
         if is_hidden or not all(_applies(condition, seen) for condition in conditions):
             continue
-        value, kind = answer.get(field.name), type_of(field)
+        kind = type_of(field)
+        value = kind.read_answer(field, answer.get(field.name))
         if not kind.is_empty(value) and not kind.has_shape(field, value):
             problems[field.name] = "This is no answer to this question."
         elif failed := next((check for check in checks_of(field) if not _meets(field, check, value)), None):

@@ -18,11 +18,16 @@ VERSION = "form_version"
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One choice of those that a field offers."""
+    """One choice of those that a field offers.
+
+    `value` is what pages know it by; `answer` what stands in `results()`, where the description has it as a number or a
+    truth value.
+    """
 
     value: str
     label: str = ""
     checked: bool = False
+    answer: int | float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.blueprints.form.html import is_taken
-from mephisto_nb.blueprints.form.model import Condition, Field, Fieldset, Form, Row, Section, Triggers
+from mephisto_nb.blueprints.form.model import Condition, Field, Fieldset, Form, Option, Row, Section, Triggers
 from mephisto_nb.blueprints.form.types import TYPES, type_of
 from mephisto_nb.blueprints.form.types._base import FieldType, Node, as_text, own_keys, short
 from mephisto_nb.blueprints.static_html.template import RESERVED_NAMES
@@ -52,6 +52,9 @@ def to_spec(part: Any) -> JSONObject:
             value = {name: list(values) for name, values in value.items()}
         if value or (value == 0 and value is not False):  # 0 may be a bound
             spec[field.name] = value
+    if isinstance(part, Option) and part.answer is not None:
+        spec.pop("answer", None)  # it is not there if it is False
+        spec["value"] = part.answer
     return spec
 
 

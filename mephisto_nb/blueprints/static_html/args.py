@@ -33,6 +33,10 @@ class StaticHTMLBlueprintArgs:
         How many different workers do each row.
     allow_empty
         Launch also rows of which the page would show nothing, because every field of the template is empty in them.
+    time_columns
+        Columns of the data that `results()` gives as times, though a page gets them as text: by name ``date``, ``time``
+        (of a day), or a type such as ``datetime64[us]`` or ``datetime64[us, UTC]``. Without this, those that were times
+        in a DataFrame or in a list of rows.
     extra_source_dir
         A folder of pictures, scripts and style sheets, copied beside the page: ``cat.png`` in it is ``src="cat.png"``.
         Whoever has the address can read them. What is hidden (its name begins with a dot), code, notebooks, databases,
@@ -58,6 +62,7 @@ class StaticHTMLBlueprintArgs:
     data_jsonl: str | None = None
     units_per_assignment: int = 1
     allow_empty: bool = False
+    time_columns: dict[str, str] = field(default_factory=dict)
     extra_source_dir: str | None = None
     extra_script_sources: list[str] = field(default_factory=list)
     onboarding_source: str | None = None

@@ -243,9 +243,11 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         """Return one column an input; a file input's column lists the names under which its files are kept."""
         if not isinstance(data, dict):
             return {"answer": data}
-        answer = {key: value for key, value in data.items() if key not in ("files", "filesByFields")}
         uploads = data.get("filesByFields")
-        for name, files in uploads.items() if isinstance(uploads, dict) else ():
+        if not isinstance(uploads, dict):
+            return dict(data)  # an input may be called "files"
+        answer = {key: value for key, value in data.items() if key not in ("files", "filesByFields")}
+        for name, files in uploads.items():
             listed = files if isinstance(files, list) else [files]
             kept = [file.get("filename") for file in listed if isinstance(file, dict)]
             answer[name] = [*_listed(answer[name]), *kept] if name in answer else kept
@@ -254,6 +256,10 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
     def get_answer_names(self) -> list[str]:
         """Return the names of the inputs, or those that every answer has."""
         return list(self.get_answer({})) or list(dict.fromkeys(self._template.names))
+
+    def get_answer_times(self) -> dict[str, str]:
+        """Return the inputs of days and times of day, by their names."""
+        return dict(self._template.times)
 
     @property
     def _is_drawn(self) -> bool:

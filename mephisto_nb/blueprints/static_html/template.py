@@ -37,6 +37,8 @@ _REMOTE = re.compile(r"(?i)\s*(https?:)?//")
 _UNREAD = re.compile(r"^[\x00-\x20]+|[\x00-\x20]+$|[\t\n\r]")
 _INPUTS = frozenset({"input", "select", "textarea", "button"})
 _NOT_ALWAYS_SENT = frozenset({"file", "submit", "button", "reset", "image"})
+#: What the answers of inputs of days and times become, by the type of the input.
+_TIMES = {"date": "date", "datetime-local": "datetime64[us]", "time": "time"}
 #: Names that the upload of an answer uses itself.
 RESERVED_NAMES = frozenset(
     {"USED_AGENT_ID", "final_data", "final_string_data", "client_timestamp", "files", "filesByFields"}
@@ -95,6 +97,8 @@ class Template:
         Whether it has an input for files.
     remarks
         What was left out of it, and what to do where it is needed.
+    times
+        What becomes of the answers of inputs of days and times: `Blueprint.get_answer_times`.
     """
 
     html: str
@@ -110,6 +114,7 @@ class Template:
     idle_buttons: list[int] = field(default_factory=list)
     takes_files: bool = False
     remarks: list[str] = field(default_factory=list)
+    times: dict[str, str] = field(default_factory=dict)
 
 
 def read_template(source: str, name: str, script_prefix: str, script_sources: list[str]) -> Template:
@@ -195,6 +200,7 @@ class _Reader(HTMLParser):
         if tag in _INPUTS:
             self._note_input(values.get("name"))
             if values.get("name") and tag != "button" and values.get("type") not in _NOT_ALWAYS_SENT:
+                self._note_times(values["name"] or "", tag, values.get("type") or "")
                 self._template.names.append(values["name"] or "")
         self._template.takes_files |= tag == "input" and values.get("type") == "file"
         self._in_form |= tag == "form"
@@ -267,6 +273,12 @@ class _Reader(HTMLParser):
         if name in RESERVED_NAMES:
             self._refuse(f"an input is named {name!r}, a name that the upload itself uses. Give it another name.")
         self._template.collects |= bool(name)
+
+    def _note_times(self, name: str, tag: str, kind: str) -> None:
+        """Note an input of days or times; of several inputs of one name, the answer is no time."""
+        self._template.times.pop(name, None)
+        if tag == "input" and kind.lower() in _TIMES and name not in self._template.names:
+            self._template.times[name] = _TIMES[kind.lower()]
 
     def _check_style_sheet(self, href: str) -> None:
         if not _REMOTE.match(href):

@@ -21,7 +21,7 @@ from mephisto_nb.router.rules import KnownAgent, SubmissionResult, judge_submiss
 
 #: Form fields whose text is JSON; and those that do not count where another is there: a page that appends an object to
 #: a form sends its name alone ("[object Object]"), and the JSON beside it.
-_JSON_FIELDS = ("final_string_data", "final_data", "metadata")
+_JSON_FIELDS = ("final_string_data", "final_data", "metadata", "file_names")
 _OUTDONE_BY = {"final_data": "final_string_data"}
 
 
@@ -227,7 +227,9 @@ class BodyReader:
         try:
             with self._readings.begin() as reading:
                 await self._feed(request, reader, reading, claim, name)
-                form = SubmittedForm(self._json_fields(reader.fields), claim, reader.uploads)
+                fields = self._json_fields(reader.fields)
+                reader.name_files(fields.pop("file_names", None))
+                form = SubmittedForm(fields, claim, reader.uploads)
                 name(form.agent_id())
                 yield form
             kept = not form.unwanted

@@ -15,7 +15,7 @@ from typing import Any
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from mephisto_nb._typing import JSONObject
+from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.router.config import Limits
 from mephisto_nb.router.http.answers import Refused, bad_request, disk_full, too_large
 from mephisto_nb.utils.logging import HARMFUL
@@ -25,6 +25,7 @@ PARTIAL = ".part"
 #: The heads of one part together.
 _PART_HEAD = 16 * 1024
 _WRITE_AT = 256 * 1024
+_LONGEST_NAME = 255
 _MIMETYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,100}", re.ASCII)
 
 
@@ -136,6 +137,21 @@ class MultipartReader:
         if self.uploads:
             await asyncio.to_thread(self._keep)
 
+    def name_files(self, told: JSON) -> None:
+        """Take over how the page spells the names of its files: in a form, browsers write some characters otherwise.
+
+        Parameters
+        ----------
+        told
+            ``{"files": [{"field": ..., "name": ...}]}``, one for each file; anything else is left alone.
+        """
+        listed = told.get("files") if isinstance(told, dict) else None
+        if not isinstance(listed, list) or len(listed) != len(self.uploads):
+            return
+        for upload, one in zip(self.uploads, listed, strict=True):
+            if isinstance(one, dict) and isinstance(one.get("field"), str) and isinstance(one.get("name"), str):
+                upload.fieldname, upload.originalname = one["field"], _label(one["name"], is_path=True)
+
     async def discard(self) -> None:
         """Remove the files."""
         if self.uploads:
@@ -167,7 +183,7 @@ class MultipartReader:
         options = parse_options_header(self._headers.get(b"content-disposition"))[1]
         if b"name" not in options:
             raise bad_request("A part of the form has no name.")
-        self._part.name = _label(options[b"name"], is_path=False)
+        self._part.name = _label(_unescaped(options[b"name"]), is_path=False)
         filename = options.get(b"filename")
         if filename is None:
             self._count(self.fields, self._limits.fields, "fields")
@@ -177,7 +193,7 @@ class MultipartReader:
         else:
             self._count(self.uploads, self._limits.files, "files")
             mimetype = self._headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip()
-            self._part.upload = Upload(self._part.name, _label(filename, is_path=True), _mimetype(mimetype))
+            self._part.upload = Upload(self._part.name, _label(_unescaped(filename), is_path=True), _mimetype(mimetype))
             self.uploads.append(self._part.upload)
 
     def _count(self, items: dict[str, str] | list[Upload], limit: int, what: str) -> None:
@@ -256,12 +272,23 @@ def remove_partial(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _label(raw: bytes, *, is_path: bool) -> str:
-    """Decode a name for people: no control characters, not too long, and of a path the last part alone."""
+def _unescaped(raw: bytes) -> str:
+    """Decode a name, in which browsers write these three characters so, and no others."""
     name = raw.decode("utf-8", "replace")
+    return name.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
+
+
+def _label(name: str, *, is_path: bool) -> str:
+    """Return a name for people: no control characters, and of a path the last part alone, not too long."""
     if is_path:
-        name = re.split(r"[/\\]", name)[-1]
-    return HARMFUL.sub("\N{REPLACEMENT CHARACTER}", name)[:255]
+        name = _shortened(re.split(r"[/\\]", name)[-1])
+    return HARMFUL.sub("\N{REPLACEMENT CHARACTER}", name)
+
+
+def _shortened(name: str) -> str:
+    """Return a file's name of 255 characters at most, with the ending that says what is in it."""
+    stem, ending = os.path.splitext(name)
+    return name if len(name) <= _LONGEST_NAME else (stem[: _LONGEST_NAME - len(ending)] + ending)[:_LONGEST_NAME]
 
 
 def _mimetype(text: str) -> str:

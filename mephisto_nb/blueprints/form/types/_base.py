@@ -13,7 +13,7 @@ import math
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, NoReturn, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Generic, Literal, NoReturn, TypeVar, Union, get_args, get_origin
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.blueprints.form.html import clean_html
@@ -116,7 +116,11 @@ class FieldType(Generic[F]):
         return {bare(one) for one in given} - {""}
 
     def read_answer(self, field: F, value: JSON) -> JSON:
-        """Return the answer that stands in `results()`, of what the page sent."""
+        """Return the answer that is checked, of what the page sent."""
+        return value
+
+    def typed_answer(self, field: F, value: JSON) -> JSON:
+        """Return the answer that stands in `results()`, of the one that was checked."""
         return value
 
     def example(self, field: F) -> JSON:
@@ -260,7 +264,24 @@ def _option(item: Any, where: str, chosen: set[str]) -> Option:
     text = as_text(value) if isinstance(value, str | int | float) else ""
     if not text or FIELD.search(text):
         node.refuse(f"is {short(value)}; it must be text that is the same for every row, and not empty.", "value")
-    return Option(text, node.text("label") or text, node.flag("checked") or text in chosen)
+    answer = value if isinstance(value, int | float) else None
+    return Option(text, node.text("label") or text, node.flag("checked") or text in chosen, answer)
+
+
+def as_sent(options: Iterable[Option], value: JSON) -> JSON:
+    """Return a choice, or several, as a page sends them; a rehearsal may send the numbers of the description."""
+    known = {option.value for option in options if option.answer is not None}
+    given = value if isinstance(value, list) else [value]
+    sent = [as_text(one) if isinstance(one, int | float) and as_text(one) in known else one for one in given]
+    return sent if isinstance(value, list) else sent[0]
+
+
+def as_described(options: Iterable[Option], value: JSON) -> JSON:
+    """Return a choice, or several, with the types that the description gives to options; what is none, as it is."""
+    known = {option.value: option.answer for option in options if option.answer is not None}
+    if isinstance(value, list):
+        return [as_described(options, one) for one in value]
+    return known.get(value, value) if isinstance(value, str) else value
 
 
 def as_text(value: Any) -> str:
@@ -290,6 +311,9 @@ def unwrapped(annotation: Any) -> tuple[Any, bool, tuple[Any, ...]]:
             annotation, *found = get_args(annotation)
             # pydantic's Field() holds several; annotated_types and others stand for themselves
             constraints = (*constraints, *(each for one in found for each in getattr(one, "metadata", [one])))
+            continue
+        if get_origin(annotation) is Literal and None in get_args(annotation) and len(get_args(annotation)) > 1:
+            annotation, may_be_none = Literal[tuple(one for one in get_args(annotation) if one is not None)], True
             continue
         rest = [one for one in get_args(annotation) if one is not type(None)]
         if get_origin(annotation) not in (Union, types.UnionType) or len(rest) != 1:

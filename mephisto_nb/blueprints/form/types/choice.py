@@ -9,7 +9,17 @@ from typing import Any, Literal, get_args, get_origin
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.blueprints.form.model import Field, Option
-from mephisto_nb.blueprints.form.types._base import Check, FieldType, Node, Rule, as_text, read_preset, unwrapped
+from mephisto_nb.blueprints.form.types._base import (
+    Check,
+    FieldType,
+    Node,
+    Rule,
+    as_described,
+    as_sent,
+    as_text,
+    read_preset,
+    unwrapped,
+)
 
 #: Of a Python type, up to so many choices are seen at once; more go into a list.
 _MOST_IN_SIGHT = 6
@@ -64,6 +74,14 @@ class ChoiceType(FieldType[ChoiceField]):
     def options(self, field: ChoiceField) -> tuple[Option, ...]:
         """Return what is offered."""
         return field.options
+
+    def read_answer(self, field: ChoiceField, value: JSON) -> JSON:
+        """Return choices as pages send them."""
+        return as_sent(field.options, value)
+
+    def typed_answer(self, field: ChoiceField, value: JSON) -> JSON:
+        """Return choices with the types of the options."""
+        return as_described(field.options, value)
 
     def example(self, field: ChoiceField) -> JSON:
         """Return what is chosen from the start, or the first options."""
@@ -175,7 +193,7 @@ class CheckboxType(ChoiceType):
         """Return a list for a group of one box, too, whose page sends a truth value."""
         if field.options and isinstance(value, bool):
             return [option.value for option in field.options if value]
-        return value
+        return super().read_answer(field, value)
 
     def example(self, field: ChoiceField) -> JSON:
         """Return the first options, or a tick."""
@@ -212,10 +230,15 @@ def _check_counts(node: Node, options: int) -> None:
 def choices_of(annotation: Any) -> list[JSONObject]:
     """Return the options that a Literal or an Enum is; of another type, none."""
     if get_origin(annotation) is Literal:
-        return [{"value": as_text(one), "label": as_text(one)} for one in get_args(annotation)]
+        values = [one.value if isinstance(one, Enum) else one for one in get_args(annotation)]
+        return [{"value": _plain(one), "label": as_text(one)} for one in values]
     if isinstance(annotation, type) and issubclass(annotation, Enum):
-        return [{"value": as_text(one.value), "label": one.name.replace("_", " ").capitalize()} for one in annotation]
+        return [{"value": _plain(one.value), "label": one.name.replace("_", " ").capitalize()} for one in annotation]
     return []
+
+
+def _plain(value: Any) -> Any:
+    return value if type(value) in (int, float, bool) else as_text(value)
 
 
 TYPES: tuple[FieldType[Any], ...] = (CheckboxType("checkbox"), RadioType("radio"), SelectType("select"))

@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.blueprints.form.model import Field, Option
-from mephisto_nb.blueprints.form.types._base import Check, FieldType, Node, Rule, unwrapped
+from mephisto_nb.blueprints.form.types._base import Check, FieldType, Node, Rule, as_described, as_sent, unwrapped
 from mephisto_nb.blueprints.form.types.choice import choices_of
 
 
@@ -68,6 +68,18 @@ class LikertType(FieldType[LikertField]):
     def chosen(self, value: Any) -> set[str]:
         """Return what was chosen in any row."""
         return super().chosen(list(value.values()) if isinstance(value, dict) else None)
+
+    def read_answer(self, field: LikertField, value: JSON) -> JSON:
+        """Return options as pages send them."""
+        if not isinstance(value, dict):
+            return value
+        return {name: as_sent(field.options, one) for name, one in value.items()}
+
+    def typed_answer(self, field: LikertField, value: JSON) -> JSON:
+        """Return options with their types, by statement."""
+        if not isinstance(value, dict):
+            return value
+        return {name: as_described(field.options, one) for name, one in value.items()}
 
     def example(self, field: LikertField) -> JSON:
         """Return the first option for each statement."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.blueprints.form.model import Field, Option
-from mephisto_nb.blueprints.form.types._base import Check, FieldType, Node, Rule
+from mephisto_nb.blueprints.form.types._base import Check, FieldType, Node, Rule, as_described, as_sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,14 @@ class RankingType(FieldType[RankingField]):
     def chosen(self, value: Any) -> set[str]:
         """Return what is ranked first."""
         return super().chosen(value[:1] if isinstance(value, list) else None)
+
+    def read_answer(self, field: RankingField, value: JSON) -> JSON:
+        """Return options as pages send them."""
+        return as_sent(field.options, value)
+
+    def typed_answer(self, field: RankingField, value: JSON) -> JSON:
+        """Return options with their types."""
+        return as_described(field.options, value)
 
     def example(self, field: RankingField) -> JSON:
         """Return the order in which they are offered."""

@@ -50,6 +50,9 @@ export function submitTask(agentId, json, files) {
   form.append("USED_AGENT_ID", agentId);
   form.append("final_string_data", json);
   form.append("client_timestamp", String(now()));
+  // In the names of a form's parts, browsers write quotes and line breaks otherwise.
+  const names = files.map(({ name, file }) => ({ field: name, name: file.name }));
+  form.append("file_names", JSON.stringify({ files: names }));
   for (const { name, file } of files) form.append(name, file, file.name);
   return post("submit_task", { body: form });
 }
