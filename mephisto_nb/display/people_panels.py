@@ -10,22 +10,25 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from time import time
 from typing import Any
+from weakref import WeakMethod
 
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.display.summary import ROWS_KEPT, render_table
+from mephisto_nb.display.summary import ROWS_KEPT, SavedDisplays, render_table, show_saved
 from mephisto_nb.display.table import Answering, PanelModel, Query, Table, query_from, to_json
 from mephisto_nb.display.widgets.widget import FrontEnd, Subject, make_model, still_or_live
 from mephisto_nb.display.words import UNKNOWN, count, duration, money, plain
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.frames.people_frames import history_frame
 from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.changes import Changes
 from mephisto_nb.model.people import ActOutcome
 from mephisto_nb.model.qualifications import requirement_from_dict
 from mephisto_nb.people.acts import tell
 from mephisto_nb.people.people import People, requires
 from mephisto_nb.runs import Runs
+from mephisto_nb.utils.logging import listen_weakly
 
 #: So much of a history is shown, the newest.
 MOST_HISTORY = 500
@@ -372,8 +375,8 @@ def _draw(model: PeopleModel, table: str, one: str, columns: Sequence[Column], f
 PEOPLE = FrontEnd(
     "People",
     (
-        "words", "dom", "link", "dialogs", "grid", "ask", "heading", "mount", "compose", "qualifications", "workers",
-        "panels",
+        "words", "dom", "link", "place", "dialogs", "grid", "ask", "heading", "mount", "compose", "qualifications",
+        "workers", "panels",
     ),
     ("base", "dashboard", "panels", "people"),
 )  # fmt: skip
@@ -392,6 +395,8 @@ class PeoplePanel:
 
     def __init__(self, people: People, runs: Runs, topic: str) -> None:
         self._people, self._runs, self._topic = people, runs, topic
+        self._saved = SavedDisplays()
+        listen_weakly(runs.writer.listeners, WeakMethod(self._hear))
 
     @property
     def panel_model(self) -> PeopleModel:
@@ -409,6 +414,17 @@ class PeoplePanel:
     def bundle(self) -> dict[str, Any]:
         """Return the panel in all its forms; the widget's comes first."""
         still = _DRAWN[self._topic](self.panel_model)
+        return still_or_live(still, lambda: self.model)
+
+    def show(self) -> None:
+        """Put the panel out so that it can be put out anew; raise `NotImplementedError` where IPython does."""
+        show_saved(self._saved, self.bundle)
+
+    def _hear(self, changes: Changes) -> None:
+        self._saved.renew_soon(self._draw_anew)
+
+    async def _draw_anew(self) -> dict[str, Any]:
+        still = await self.panel_model.draw(_DRAWN[self._topic])
         return still_or_live(still, lambda: self.model)
 
 

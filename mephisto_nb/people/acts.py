@@ -400,6 +400,10 @@ class Panel(Protocol):
         """Return what a notebook shows, by MIME type."""
         ...
 
+    def show(self) -> None:
+        """Put it out so that it can be put out anew; raise `NotImplementedError` where IPython shows it by itself."""
+        ...
+
 
 class PeopleActs:
     """Does acts, and remembers what they did.

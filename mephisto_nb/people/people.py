@@ -77,6 +77,9 @@ class Qualifications:
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         return self._panel.bundle()
 
+    def _ipython_display_(self) -> None:
+        self._panel.show()
+
     def __repr__(self) -> str:
         return "<Qualifications: frame(), grants(), history(), who_would_qualify(...), create(...), grant(...), undo()>"
 
@@ -312,6 +315,9 @@ class Workers:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         return self._panel.bundle()
+
+    def _ipython_display_(self) -> None:
+        self._panel.show()
 
     def __repr__(self) -> str:
         return "<Workers: frame(), history(), notes(), block(...), unblock(...), note(...), undo()>"

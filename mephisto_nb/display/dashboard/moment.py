@@ -82,13 +82,17 @@ _ENOUGH = 5
 
 @dataclass(slots=True)
 class Moment:
-    """A run at `now` (epoch seconds). `live` is None for a run that is only looked up."""
+    """A run at `now` (epoch seconds).
+
+    `live` is None for a run that is only looked up; `driver` is the other kernel that drives it then, if one does.
+    """
 
     now: float
     status: str
     statistics: RunStatistics
     live: LiveRun | None
     page_errors: Counter[str]
+    driver: str | None = None
 
     @property
     def task_run_id(self) -> str:

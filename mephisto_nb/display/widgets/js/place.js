@@ -1,0 +1,66 @@
+/**
+ * Where a live view stands in a notebook: in the place of a still, which is all that the notebook's file keeps.
+ *
+ * An output that names a widget's model is an error as soon as that model is gone, as after a restart. So outputs hold
+ * the still alone, inside an element whose class names its model, and the model puts a view before it wherever it finds
+ * that element on the page. Where there is no such model, the still is seen.
+ */
+
+const OUTPUT_OF_LAB = ".jp-RenderedHTMLCommon";
+/** For how long a view may be off the page, as a cell that was scrolled away is, before it is closed (ms). */
+const KEPT_OFF_PAGE = 600_000;
+
+/** Show the view that `render({model, el})` makes wherever the still of this model is, until the signal aborts. */
+export function takePlaces({ model, signal }, render) {
+  const name = model.get("place");
+  if (!name) return;
+  const stills = document.getElementsByClassName(`mephisto-place-${name}`);
+  const views = new Map();
+
+  async function take(host) {
+    const el = document.createElement("div");
+    el.className = "jp-OutputArea-output mephisto-view";
+    const view = { el, close: () => {}, gone: 0 };
+    views.set(host, view);
+    host.dataset.mephistoLive = name;
+    host.before(el);
+    host.style.setProperty("display", "none", "important");
+    try {
+      view.close = (await render({ model, el, signal })) ?? view.close;
+      if (!views.has(host)) view.close();
+    } catch (error) {
+      leave(host);
+      host.dataset.mephistoLive = name; // once is enough
+      throw error;
+    }
+  }
+
+  function leave(host) {
+    const view = views.get(host);
+    views.delete(host);
+    view.close();
+    view.el.remove();
+    delete host.dataset.mephistoLive;
+    host.style.removeProperty("display");
+  }
+
+  function look() {
+    for (const still of stills) {
+      const host = still.closest(OUTPUT_OF_LAB) ?? still;
+      if (host.dataset.mephistoLive === undefined) take(host);
+    }
+    for (const [host, view] of views) {
+      if (host.isConnected) view.gone = 0;
+      else if (view.gone === 0) view.gone = Date.now();
+      else if (Date.now() - view.gone > KEPT_OFF_PAGE) leave(host);
+    }
+  }
+
+  const observer = new MutationObserver(look);
+  observer.observe(document.documentElement, { childList: true, subtree: true });
+  look();
+  signal?.addEventListener("abort", () => {
+    observer.disconnect();
+    for (const host of [...views.keys()]) leave(host);
+  });
+}
