@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from mephisto_nb.config.config_handler import get_data_directory
 from mephisto_nb.display.notebook import OperatorDisplay
 from mephisto_nb.display.people_panels import PeoplePanel
-from mephisto_nb.display.progress import show_progress, showing_runs
+from mephisto_nb.display.progress import show_progress, showing_runs, what_goes_on
 from mephisto_nb.display.review_panel import ReviewPanel
 from mephisto_nb.frames.frames import runs_frame
 from mephisto_nb.frames.run_frames import RunFrames
@@ -28,8 +28,10 @@ from mephisto_nb.review.payments import Payments
 from mephisto_nb.review.reviewing import OperatorReview
 from mephisto_nb.run import TaskRun
 from mephisto_nb.runs import Runs
+from mephisto_nb.utils.calling import face, known_options
 
 
+@face
 class Operator:
     """Runs tasks from this kernel, on the event loop that its cells run on.
 
@@ -72,6 +74,7 @@ class Operator:
     #: Reviewing over several runs: ``operator.review("task")`` is a panel; ``operator.review.of("task")`` decides.
     review: OperatorReview
 
+    @known_options
     def __new__(
         cls, data_dir: str | os.PathLike[str] | None = None, database: str | None = None, clock: Clock | None = None
     ) -> Operator:
@@ -234,7 +237,7 @@ class Operator:
     # -- ending ----------------------------------------------------------------------------------------------
 
     async def wait_for_runs_then_shutdown(self) -> None:
-        """Wait until every run has ended, then shut down. A terminal shows how far they are meanwhile.
+        """Wait until every run has ended, then shut down; how far they are is shown meanwhile.
 
         Raises
         ------
@@ -248,6 +251,9 @@ class Operator:
     async def shutdown(self) -> None:
         """End every run gently (nobody at work is disturbed), then close the operator. May be called twice."""
         await self._runs.end(force=False)
+
+    def _what_goes_on(self) -> str:
+        return "" if self._runs.is_closed else what_goes_on(self._runs.running())
 
     async def force_shutdown(self) -> None:
         """End every run at once, then close the operator. May be called twice."""

@@ -271,7 +271,7 @@ def take_lock(directory: Path, run: TaskRun) -> FileLock:
     except Timeout:
         raise RunBusyError(
             f"Run {run.task_run_id} of {run.task_name!r} is driven by another kernel{_driver_in(directory)}: what "
-            f"workers send is taken in there, and nothing is wrong. To look at it: operator.get_task_run({run.task_run_id!r}). "
+            f"workers send is taken in there. To look at it: operator.get_task_run({run.task_run_id!r}). "
             "To drive it from here, let go of it there first: await operator.detach() in that notebook."
         ) from None
     (directory / _PID).write_text(f"{os.getpid()} {platform.node()}")

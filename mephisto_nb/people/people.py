@@ -23,6 +23,7 @@ from mephisto_nb.people.acts import Panel, PeopleActs, Values, Whom
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.gates.table import granted_names, qualification_keys
+from mephisto_nb.utils.calling import face
 
 
 def requires(run: TaskRun, name: str) -> bool:
@@ -45,6 +46,7 @@ def describe_runs(runs: Iterable[TaskRun]) -> str:
     return ", ".join(f"{run.task_name!r} ({run.task_run_id})" for run in runs)
 
 
+@face
 class Qualifications:
     """All that is about qualifications; an operator's is ``operator.qualifications``, also when it is called.
 
@@ -288,6 +290,7 @@ class Qualifications:
         return [run for run in self._database.runs.find_runs(live=True) if requires(run, name)]
 
 
+@face
 class Workers:
     """All that is about workers; an operator's is ``operator.workers``, also when it is called.
 

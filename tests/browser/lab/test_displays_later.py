@@ -40,7 +40,8 @@ async def test_a_killed_kernels_displays_stay_as_stills(tmp_path: Path, page: Pa
     own, strangers = tmp_path / "own", tmp_path / "strangers"
     try:
         with running_lab(own) as lab:
-            page.set_default_timeout(240_000)
+            await page.set_viewport_size({"width": 1280, "height": 4500})  # all cells are drawn
+            page.set_default_timeout(120_000)
             screen = Screen(page, lab, "later")
             await screen.start(*SHOWN, WORK.format(workers=3, time=(0.1, 0.2)), units=12, before=SOON)
             await expect(screen.view.locator(".mnb-hero")).to_contain_text("12 of 12")
