@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from mephisto_nb.config.config_handler import get_data_directory
 from mephisto_nb.display.notebook import OperatorDisplay
 from mephisto_nb.display.people_panels import PeoplePanel
-from mephisto_nb.display.progress import show_progress, showing_runs, what_goes_on
+from mephisto_nb.display.progress import in_notebook, show_progress, showing_runs, what_goes_on
 from mephisto_nb.display.review_panel import ReviewPanel
 from mephisto_nb.frames.frames import runs_frame
 from mephisto_nb.frames.run_frames import RunFrames
@@ -93,6 +93,8 @@ class Operator:
         return self
 
     def _set_up(self, runs: Runs) -> None:
+        keep_words_of_frames()
+        self._what_goes_on = lambda: "" if runs.is_closed else what_goes_on(runs.running())
         self._runs, self._faces = runs, dict[str, TaskRun]()
         self._display = OperatorDisplay(runs)
         people = People(runs.database, runs.writer, runs.clock, lambda people, topic: PeoplePanel(people, runs, topic))
@@ -252,9 +254,6 @@ class Operator:
         """End every run gently (nobody at work is disturbed), then close the operator. May be called twice."""
         await self._runs.end(force=False)
 
-    def _what_goes_on(self) -> str:
-        return "" if self._runs.is_closed else what_goes_on(self._runs.running())
-
     async def force_shutdown(self) -> None:
         """End every run at once, then close the operator. May be called twice."""
         await self._runs.end(force=True)
@@ -282,3 +281,9 @@ class Operator:
         if run.live is not None:
             self._faces[run.task_run_id] = face
         return face
+
+
+def keep_words_of_frames() -> None:
+    """Have notebooks show what stands in frames as it is: what workers write between dollar signs is no formula."""
+    if in_notebook():
+        pd.set_option("display.html.use_mathjax", False)

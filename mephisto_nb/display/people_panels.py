@@ -69,13 +69,15 @@ class PeopleModel(PanelModel):
         dict
             ``rev`` (another one: rows have to be asked for again), ``closed``, ``undo`` (what would be undone; None:
             nothing) and its ``undo_id``, ``composed`` (requirements), ``names`` of qualifications, and how many
-            ``workers`` and ``qualifications`` there are, how many ``blocked`` and ``below_minimum`` (None until
+            ``workers`` (and ``simulated`` ones beside them) and ``qualifications`` there are,
+            how many ``blocked`` and ``below_minimum`` (None until
             `load`).
         """
         last = self._people.acts.last()
         composed = [one.to_dict() for one in self._people.qualifications.composed]
         known: JSONObject = {
             "workers": None,
+            "simulated": None,
             "qualifications": None,
             "blocked": None,
             "below_minimum": None,
@@ -254,7 +256,8 @@ class Snapshot:
         """Return how many there are, and the names of qualifications."""
         workers, qualifications = self.table("workers").frame, self.table("qualifications").frame
         return {
-            "workers": len(workers),
+            "workers": int((~workers["simulated"]).sum()),
+            "simulated": int(workers["simulated"].sum()),
             "blocked": int(workers["blocked"].sum()),
             "below_minimum": int(workers["below_minimum"].sum()),
             "qualifications": len(qualifications),
@@ -290,6 +293,7 @@ class Snapshot:
     def _make_workers(self) -> Table:
         frame = self._people.workers.frame()
         frame["noted"] = frame["notes"] > 0
+        frame = frame.sort_values("simulated", kind="stable")  # people first
         return Table(frame, ("worker_name", "provider_type", "qualifications"))
 
     def _make_qualifications(self) -> Table:
@@ -322,6 +326,10 @@ def _held(row: Mapping[str, Any]) -> str:
     return ", ".join(f"{plain(name)} {value}" for name, value in row["qualifications"].items()) or UNKNOWN
 
 
+def _marks(row: Mapping[str, Any]) -> str:
+    return "".join(f" ({mark})" for mark in ("simulated", "blocked") if row[mark])
+
+
 def _hourly(row: Mapping[str, Any]) -> str:
     warning = f" (below {money(row['minimum_hourly_pay'])})" if row["below_minimum"] else ""
     return money(row["hourly_pay"]) + warning
@@ -334,7 +342,14 @@ _QUALIFICATIONS: tuple[Column, ...] = (
     ("Description", lambda row: plain(row["description"]) or UNKNOWN),
 )
 _WORKERS: tuple[Column, ...] = (
-    ("Worker", lambda row: plain(row["worker_name"]) + (" (blocked)" if row["blocked"] else "")),
+    (
+        "Worker",
+        lambda row: (
+            plain(row["worker_name"])
+            + (" (simulated)" if row["simulated"] else "")
+            + (" (blocked)" if row["blocked"] else "")
+        ),
+    ),
     ("Crowd", lambda row: plain(row["provider_type"])),
     ("Units", lambda row: f"{row['units']:,}"),
     ("Approved", lambda row: f"{row['approved']:,}"),
@@ -360,7 +375,7 @@ def _draw(model: PeopleModel, table: str, one: str, columns: Sequence[Column], f
     rows = [[words(row) for _, words in columns] for row in to_json(frame.head(ROWS_KEPT))]
     values = {
         "title": f"{one}s".capitalize(),
-        "counted": count(len(frame), one),
+        "counted": _count_people(frame, one),
         "names": [name for name, _ in columns],
         "rows": rows,
         "more": len(frame) - len(rows),
@@ -369,6 +384,11 @@ def _draw(model: PeopleModel, table: str, one: str, columns: Sequence[Column], f
         "taken_at": time(),
     }
     return render_table(values)
+
+
+def _count_people(frame: pd.DataFrame, one: str) -> str:
+    simulated = int(frame["simulated"].sum()) if "simulated" in frame else 0
+    return count(len(frame) - simulated, one) + (f", and {simulated:,} simulated" if simulated else "")
 
 
 #: The panels, each part after those that it needs.

@@ -36,6 +36,7 @@ from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.people import undo_of
 from mephisto_nb.utils.ids import acting_name, login_name
 from mephisto_nb.utils.logging import get_logger
+from mephisto_nb.utils.whole_frame import WholeFrame
 
 
 def read_names(names: Iterable[Any]) -> list[str]:
@@ -168,7 +169,7 @@ def make_worker_urls(run: LiveRun, names: Iterable[str]) -> pd.DataFrame:
         One is no name; or two are the same, but for capital letters and spaces.
     """
     found = read_names(names)
-    return pd.DataFrame({"worker_name": found, "url": [run.get_worker_url(name) for name in found]}, dtype="string")
+    return WholeFrame({"worker_name": found, "url": [run.get_worker_url(name) for name in found]}, dtype="string")
 
 
 #: Reads the rows of `PeopleStore.read_workers`.

@@ -88,7 +88,7 @@ def _in_brief(value: Any) -> str:
 
 def awaited(function: F) -> F:
     """Have what a coroutine gives say so where it is not awaited, or interrupted."""
-    return _give_waiting(function)  # type: ignore[return-value]
+    return _give_unawaited(function)  # type: ignore[return-value]
 
 
 def known_options(function: F) -> F:
@@ -117,12 +117,12 @@ def _check_options(function: Callable[..., Any], given: dict[str, Any]) -> None:
         raise UnknownOptionError(f"{called}() has no option {name!r}. {hint}It has: {', '.join(names) or 'none'}.")
 
 
-def _give_waiting(function: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Waiting]:
+def _give_unawaited(function: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Unawaited]:
     @functools.wraps(function)
-    def give(*args: Any, **kwargs: Any) -> Waiting:
+    def give(*args: Any, **kwargs: Any) -> Unawaited:
         _check_options(function, kwargs)
         what_goes_on = getattr(args[0], "_what_goes_on", None) if args else None
-        return Waiting(function(*args, **kwargs), function.__qualname__, what_goes_on)
+        return Unawaited(function(*args, **kwargs), function.__qualname__, what_goes_on)
 
     return give
 
@@ -148,7 +148,7 @@ def quiet_interrupts(name: str, what_goes_on: Callable[[], str] | None = None) -
         raise
 
 
-class Waiting(Coroutine[Any, Any, Any]):
+class Unawaited(Coroutine[Any, Any, Any]):
     """What a coroutine of this package gives: it does its work when it is awaited, and nothing before.
 
     Parameters

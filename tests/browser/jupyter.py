@@ -122,7 +122,7 @@ def running_lab(home: Path, settings: Mapping[str, JSONObject] = {}) -> Iterator
     token = secrets.token_hex(16)
     server = subprocess.Popen(
         _command(root, token),
-        env=_environment(home, {**_SETTINGS, **settings}),
+        env=environment_of(home, {**_SETTINGS, **settings}),
         cwd=root,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -149,7 +149,8 @@ def _command(root: Path, token: str) -> list[str]:
     return [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", *flags]
 
 
-def _environment(home: Path, chosen: Mapping[str, JSONObject]) -> dict[str, str]:
+def environment_of(home: Path, chosen: Mapping[str, JSONObject]) -> dict[str, str]:
+    """Return the environment of a server that keeps everything in `home`; write its user's settings there."""
     settings = home / "settings"
     for plugin, values in chosen.items():
         file = settings / f"{plugin}.jupyterlab-settings"

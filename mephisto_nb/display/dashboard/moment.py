@@ -177,7 +177,7 @@ class Moment:
             return names_by_index().get(unit.unit_index, "extra")
         assignment = state.assignments[unit.assignment_id]
         several = len(assignment.unit_data) > 1 or unit.unit_index
-        return f"#{assignment.index}.{unit.unit_index}" if several else f"#{assignment.index}"
+        return f"#{assignment.index}, unit {unit.unit_index}" if several else f"#{assignment.index}"
 
 
 #: How many of those at work are listed.

@@ -19,7 +19,7 @@ export function takePlaces({ model, signal }, render) {
 
   async function take(host) {
     const el = document.createElement("div");
-    el.className = "jp-OutputArea-output mephisto-view";
+    el.className = "jp-OutputArea-output mephisto-view mathjax_ignore tex2jax_ignore";
     const view = { el, close: () => {}, gone: 0 };
     views.set(host, view);
     host.dataset.mephistoLive = name;
