@@ -33,16 +33,16 @@
 from __future__ import annotations
 
 import linecache
+import os
 import site
 import sys
 import sysconfig
 import traceback
-from pathlib import Path
 
 _RED, _PLAIN = "\x1b[1;31m", "\x1b[0m"
 _LIBRARIES = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
 #: Where code is that is not the reader's own.
-_FOREIGN = (*_LIBRARIES, *site.getsitepackages(), str(Path(__file__).parent), "<frozen")
+_FOREIGN = (*_LIBRARIES, *site.getsitepackages(), os.path.dirname(__file__), "<frozen")
 
 
 class MephistoError(Exception):

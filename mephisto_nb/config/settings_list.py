@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from mephisto_nb.config.typed_config import SECTIONS, DatabaseArgs, MephistoConfig
+from mephisto_nb.config.whole_frame import WholeFrame
 from mephisto_nb.model.task_run_args import TaskRunArgs
 from mephisto_nb.rules.gates._base import CommonGateSettings
 from mephisto_nb.rules.gates.table import GATES
 from mephisto_nb.utils.calling import known_options
-from mephisto_nb.utils.whole_frame import WholeFrame
 
 _HEADING = re.compile(r"^([A-Z][A-Za-z ]+)\n-{3,}$", re.MULTILINE)
 

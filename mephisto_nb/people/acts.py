@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeAlias, cast
 
 import pandas as pd
 
+from mephisto_nb.config.whole_frame import WholeFrame
 from mephisto_nb.errors import ConfigError, ConflictError, NotFoundError
 from mephisto_nb.kernel.live_run import LiveRun
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
@@ -36,7 +37,6 @@ from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.people import undo_of
 from mephisto_nb.utils.ids import acting_name, login_name
 from mephisto_nb.utils.logging import get_logger
-from mephisto_nb.utils.whole_frame import WholeFrame
 
 
 def read_names(names: Iterable[Any]) -> list[str]:

@@ -36,7 +36,7 @@ async def look_at(page: Page, lab: Lab, shots: Path, kind: str) -> None:
     await lab.show(page, "later.ipynb")
     outputs = page.locator(".jp-OutputArea-output")
     stills = outputs.locator(".mephisto")
-    await expect(stills).to_have_count(5)
+    await expect(stills).to_have_count(5, timeout=120_000)
     for words in ("12 of 12 units answered", "This operator was shut down", "Qualifications", "Workers", "Review of"):
         await expect(stills.filter(has_text=words).first).to_be_visible()
     await expect(page.locator("img[src^='data:image/png']")).to_be_visible()
