@@ -53,13 +53,7 @@ class MephistoError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """Called by IPython when nobody catches the error."""
-        lines = [f"{_RED}{type(self).__name__}{_PLAIN}: {self}", *_own_lines(self)]
-        cause = self.__cause__
-        while cause is not None:
-            lines += [f"because of {_name(cause)}", *_own_lines(cause)]
-            cause = cause.__cause__
-        lines.append("Frames of the package are folded; to see them: import traceback; traceback.print_last()")
-        return lines
+        return folded(self, str(self))
 
 
 class UsageError(MephistoError):
@@ -164,6 +158,17 @@ class PartnerLeftError(WorldError):
     def __init__(self, agent_id: str, name: str) -> None:
         super().__init__(f"{name} has left, and will say nothing more. Go on without them.")
         self.agent_id = agent_id
+
+
+def folded(error: BaseException, words: str) -> list[str]:
+    """Return what a notebook shows of an error: words on what to do, and the lines of the reader's own code."""
+    lines = [f"{_RED}{type(error).__name__}{_PLAIN}: {words}", *_own_lines(error)]
+    cause = error.__cause__
+    while cause is not None:
+        lines += [f"because of {_name(cause)}", *_own_lines(cause)]
+        cause = cause.__cause__
+    lines.append("Frames of the package are folded; to see them: import traceback; traceback.print_last()")
+    return lines
 
 
 def _name(error: BaseException) -> str:

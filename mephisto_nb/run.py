@@ -24,7 +24,7 @@ from mephisto_nb.people.acts import make_worker_urls
 from mephisto_nb.review.payments import RunPayments
 from mephisto_nb.review.reviewing import RunReview
 from mephisto_nb.runs import repr_of
-from mephisto_nb.utils.calling import face
+from mephisto_nb.utils.calling import face, quiet_interrupts
 
 
 @face
@@ -212,7 +212,8 @@ class TaskRun:
         --------
         ``run.export("answers.csv")``
         """
-        return self._frames.export(path, neutralise_formulas=neutralise_formulas)
+        with quiet_interrupts("export", self._what_goes_on):
+            return self._frames.export(path, neutralise_formulas=neutralise_formulas)
 
     # -- displays --------------------------------------------------------------------------------------------
 

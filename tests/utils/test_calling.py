@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from omegaconf.errors import ConfigAttributeError
 
 import mephisto_nb as mnb
 from mephisto_nb.errors import ConfigError, NotAwaitedError, UnknownOptionError
@@ -150,3 +151,13 @@ def test_a_dataclass_with_much_in_it_says_how_much() -> None:
     assert repr(Heap()) == "Heap()"
     state = mnb.SharedTaskState(static_task_data=[{"n": n} for n in range(10_000)], on_unit_submitted=print)
     assert repr(state) == "SharedTaskState(static_task_data=<list of 10,000>, on_unit_submitted=print)"
+
+
+def test_a_key_that_a_configuration_lacks_names_the_nearest() -> None:
+    config = mnb.compose("static_html", task={"task_name": "moods"}, config={"mephisto": {}})
+    with pytest.raises(ConfigAttributeError) as caught:
+        config.mephisto.task.task_rewardd = 3
+    shown = caught.value._render_traceback_()
+    assert "Did you mean 'task_reward'?" in shown[0]
+    assert "config.mephisto.task.task_rewardd = 3" in shown[1]
+    assert "omegaconf/" not in "".join(shown)
