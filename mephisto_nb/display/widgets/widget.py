@@ -106,6 +106,8 @@ class WidgetServer:
     def handle(self, message: Any) -> None:
         """Take in a message of a view."""
         match message:
+            case {"type": "hello"}:  # a page asks whether there is anybody
+                self._send({"type": "hello"})
             case {"type": "look", "view": str(view), "topics": list(topics)}:
                 self._look(view, topics, message.get("again") or [])
             case {"type": "preview", "topic": str(topic), "action": str(action), "args": dict(args)}:

@@ -3,7 +3,8 @@
  *
  * An output that names a widget's model is an error as soon as that model is gone, as after a restart. So outputs hold
  * the still alone, inside an element whose class names its model, and the model puts a view before it wherever it finds
- * that element on the page. Where there is no such model, the still is seen.
+ * that element on the page. Where there is no such model, the still is seen; and as long as its kernel does not answer,
+ * too: a notebook may hold a model's state, from which a page makes it anew without any kernel.
  */
 
 const OUTPUT_OF_LAB = ".jp-RenderedHTMLCommon";
@@ -14,7 +15,8 @@ const KEPT_OFF_PAGE = 600_000;
 export function takePlaces({ model, signal }, render) {
   const name = model.get("place");
   if (!name) return;
-  const stills = document.getElementsByClassName(`mephisto-place-${name}`);
+  const stillClass = `mephisto-place-${name}`;
+  const stills = document.getElementsByClassName(stillClass);
   const views = new Map();
 
   async function take(host) {
@@ -44,13 +46,23 @@ export function takePlaces({ model, signal }, render) {
     host.style.removeProperty("display");
   }
 
+  let isAnswered = false;
+  model.on("msg:custom", () => {
+    if (isAnswered) return;
+    isAnswered = true;
+    look();
+  });
+
   function look() {
+    if (!isAnswered) return;
     for (const still of stills) {
       const host = still.closest(OUTPUT_OF_LAB) ?? still;
       if (host.dataset.mephistoLive === undefined) take(host);
     }
     for (const [host, view] of views) {
-      if (host.isConnected) view.gone = 0;
+      const isOther = host.childElementCount > 0 && !host.classList.contains(stillClass) && !host.querySelector(`.${stillClass}`);
+      if (host.isConnected && isOther) leave(host);
+      else if (host.isConnected) view.gone = 0;
       else if (view.gone === 0) view.gone = Date.now();
       else if (Date.now() - view.gone > KEPT_OFF_PAGE) leave(host);
     }
@@ -58,7 +70,11 @@ export function takePlaces({ model, signal }, render) {
 
   const observer = new MutationObserver(look);
   observer.observe(document.documentElement, { childList: true, subtree: true });
-  look();
+  try {
+    model.send({ type: "hello" });
+  } catch {
+    // there is no kernel
+  }
   signal?.addEventListener("abort", () => {
     observer.disconnect();
     for (const host of [...views.keys()]) leave(host);
