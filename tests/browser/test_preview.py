@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.async_api import FrameLocator, Page, expect
+from playwright.async_api import Browser, FrameLocator, Page, expect
 
 import mephisto_nb as mnb
 from tests.browser.axe import faults
@@ -109,7 +109,7 @@ async def test_a_page_is_held_to_its_policy(page: Page, tmp_path: Path) -> None:
 
 
 async def test_a_preview_takes_the_keyboard_only_from_who_enters_it(page: Page) -> None:
-    grabby = (
+    grabby = "<input name=mood autofocus><script>document.querySelector('[name=mood]').focus()</script>"
         "<input name=mood autofocus><script>document.querySelector('[name=mood]').focus(); window.focus();</script>"
     )
     config = mnb.compose("static_html", task=TASK, blueprint_args={"task_html": grabby})
@@ -126,11 +126,12 @@ async def test_a_preview_takes_the_keyboard_only_from_who_enters_it(page: Page) 
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-async def test_a_preview_goes_by_the_theme_of_the_notebook(page: Page, theme: Any) -> None:
-    await page.emulate_media(color_scheme="dark" if theme == "light" else "light")
+async def test_a_preview_goes_by_the_theme_of_the_notebook(chromium: Browser, theme: str) -> None:
+    context = await chromium.new_context(color_scheme="null")  # what is emulated would hold for all frames
+    page = await context.new_page()
     task = mnb.form_task(Mood, [{"text": "Rain"}], instruction="<p>${text}</p>", **TASK)
-    await page.set_content(
-        f"<!doctype html><body data-jp-theme-light='{str(theme == 'light').lower()}'>{task._repr_html_()}"
-    )
-    heard = await frame_of(page).locator("body").evaluate("() => matchMedia('(prefers-color-scheme: dark)').matches")
-    assert heard == (theme == "dark")
+    is_light = str(theme == "light").lower()
+    await page.set_content(f"<!doctype html><body data-jp-theme-light='{is_light}'>{task._repr_html_()}")
+    ask = "() => matchMedia('(prefers-color-scheme: dark)').matches"
+    assert await frame_of(page).locator("body").evaluate(ask) == (theme == "dark")
+    await context.close()
