@@ -110,8 +110,6 @@ async def test_a_page_is_held_to_its_policy(page: Page, tmp_path: Path) -> None:
 
 async def test_a_preview_takes_the_keyboard_only_from_who_enters_it(page: Page) -> None:
     grabby = "<input name=mood autofocus><script>document.querySelector('[name=mood]').focus()</script>"
-        "<input name=mood autofocus><script>document.querySelector('[name=mood]').focus(); window.focus();</script>"
-    )
     config = mnb.compose("static_html", task=TASK, blueprint_args={"task_html": grabby})
     shown = mnb.preview(config, mnb.SharedTaskState(static_task_data=[{}]))._repr_html_()
     await page.set_content(f"<!doctype html><textarea id=cell autofocus></textarea>{shown}")
