@@ -15,14 +15,14 @@ OUTPUT = '<div class="jp-RenderedHTMLCommon"><div class="mephisto-place-{name}">
 STAGE = """async ([source, name]) => {
   const { takePlaces } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
   const heard = [];
-  window.sent = []; window.rendered = 0; window.closed = 0;
+  window.sent = []; window.rendered = 0; window.ended = 0;
   window.answer = () => heard.forEach((listener) => listener({ type: "hello" }));
   const controller = new AbortController();
   window.end = () => controller.abort();
   const model = { get: () => name, on: (_, listener) => heard.push(listener), send: (message) => sent.push(message) };
   takePlaces({ model, signal: controller.signal }, ({ el }) => {
     el.append(Object.assign(document.createElement("input"), { value: `live ${++rendered}` }));
-    return () => { closed += 1; };
+    return () => { ended += 1; };
   });
 }"""
 
@@ -86,7 +86,7 @@ async def test_a_cell_that_is_scrolled_away_keeps_its_view(notebook: Notebook) -
     await notebook.run("window.kept = document.querySelector('main'); kept.remove()")
     await notebook.run("document.body.append(kept)")
     await notebook.expect_live("live 1")
-    assert await notebook.run("closed") == 0
+    assert await notebook.run("ended") == 0
 
 
 async def test_an_output_that_shows_something_else_is_left(notebook: Notebook) -> None:
@@ -95,7 +95,7 @@ async def test_an_output_that_shows_something_else_is_left(notebook: Notebook) -
     await notebook.run("document.querySelector('.jp-RenderedHTMLCommon').innerHTML = '<p>something else</p>'")
     await expect(notebook.page.get_by_text("something else")).to_be_visible()
     await notebook.expect_live()
-    await notebook.page.wait_for_function("closed === 1")
+    await notebook.page.wait_for_function("ended === 1")
 
 
 async def test_the_end_of_the_model_shows_the_still_again(notebook: Notebook) -> None:
