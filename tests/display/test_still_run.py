@@ -131,6 +131,6 @@ def test_an_operator_with_nothing_to_do_says_what_to_do() -> None:
 
 
 def test_no_text_of_a_still_is_typeset_as_a_formula() -> None:
-    page, _ = both(change(FINISHED, run={"name": "$x^2$"}))
+    page = draw_run(change(FINISHED, run={"name": "$x^2$"}))["text/html"]
     assert page.lstrip().startswith('<div class="mephisto mathjax_ignore tex2jax_ignore">')
     assert "$x^2$" in page
