@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mephisto_nb.config.hydra_config import compose as compose
     from mephisto_nb.config.registry import register_mephisto_abstraction as register_mephisto_abstraction
+    from mephisto_nb.config.settings_list import settings as settings
     from mephisto_nb.display.preview import Preview as Preview
     from mephisto_nb.display.preview import preview as preview
     from mephisto_nb.display.progress import open_mephisto as open_mephisto
@@ -57,6 +58,7 @@ _HOMES = {
     "preview": "display.preview",
     "register_mephisto_abstraction": "config.registry",
     "run_sync": "utils.run_sync",
+    "settings": "config.settings_list",
 }
 
 __all__ = sorted([*_HOMES, "__version__"])

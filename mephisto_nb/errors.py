@@ -14,6 +14,8 @@
     │   ├── ClosedError              a call on something that was shut down
     │   ├── TransitionError          a change of state that the state machine forbids
     │   ├── LoopError                a synchronous call where only `await` can work, or the reverse
+    │   ├── NotAwaitedError          something was asked of a coroutine that was not awaited (also an AttributeError)
+    │   ├── UnknownOptionError       a call with an option that there is not (also a TypeError)
     │   └── ReplayError              a live task's code does not do again what it had done before a restart
     └── WorldError (the world's failure; the call may succeed when it is mended)
         ├── DatabaseError
@@ -30,9 +32,28 @@
 
 from __future__ import annotations
 
+import linecache
+import os
+import site
+import sys
+import sysconfig
+import traceback
+
+_RED, _PLAIN = "\x1b[1;31m", "\x1b[0m"
+_LIBRARIES = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+#: Where code is that is not the reader's own.
+_FOREIGN = (*_LIBRARIES, *site.getsitepackages(), os.path.dirname(__file__), "<frozen")
+
 
 class MephistoError(Exception):
-    """The root of every error that this package raises on purpose."""
+    """The root of every error that this package raises on purpose.
+
+    A notebook shows the message first, then the line of the reader's own code; the frames of this package are folded.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        """Called by IPython when nobody catches the error."""
+        return folded(self, str(self))
 
 
 class UsageError(MephistoError):
@@ -77,6 +98,14 @@ class TransitionError(UsageError, RuntimeError):
 
 class LoopError(UsageError, RuntimeError):
     """A synchronous call inside a running loop that cannot serve it, or the reverse."""
+
+
+class NotAwaitedError(UsageError, AttributeError):
+    """Something was asked of what a coroutine gives before it was awaited."""
+
+
+class UnknownOptionError(UsageError, TypeError):
+    """A function was called with an option that it does not have; the message names the nearest one."""
 
 
 class WorldError(MephistoError):
@@ -129,3 +158,37 @@ class PartnerLeftError(WorldError):
     def __init__(self, agent_id: str, name: str) -> None:
         super().__init__(f"{name} has left, and will say nothing more. Go on without them.")
         self.agent_id = agent_id
+
+
+def folded(error: BaseException, words: str) -> list[str]:
+    """Return what a notebook shows of an error: words on what to do, and the lines of the reader's own code."""
+    lines = [f"{_RED}{type(error).__name__}{_PLAIN}: {words}", *_own_lines(error)]
+    cause = error.__cause__
+    while cause is not None:
+        lines += [f"because of {_name(cause)}", *_own_lines(cause)]
+        cause = cause.__cause__
+    lines.append("Frames of the package are folded; to see them: import traceback; traceback.print_last()")
+    return lines
+
+
+def _name(error: BaseException) -> str:
+    return f"{_RED}{type(error).__name__}{_PLAIN}: {error}"
+
+
+def _own_lines(error: BaseException) -> list[str]:
+    """Return where the reader's own code was when an error came up: the place and the line, outermost first."""
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_FOREIGN)]
+    found = []
+    for frame in own:
+        line = linecache.getline(frame.filename, frame.lineno or 0).strip()
+        if line:
+            found.append(f"  {_place_of(frame.filename)}, line {frame.lineno}: {line}")
+    return found
+
+
+def _place_of(filename: str) -> str:
+    """Return what a notebook calls a file: its cells are files to Python."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    name = shell.compile.format_code_name(filename) if shell is not None else None
+    return " ".join(name) if name is not None else filename

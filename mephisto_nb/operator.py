@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from mephisto_nb.config.config_handler import get_data_directory
 from mephisto_nb.display.notebook import OperatorDisplay
 from mephisto_nb.display.people_panels import PeoplePanel
-from mephisto_nb.display.progress import show_progress, showing_runs
+from mephisto_nb.display.progress import in_notebook, show_progress, showing_runs, what_goes_on
 from mephisto_nb.display.review_panel import ReviewPanel
 from mephisto_nb.frames.frames import runs_frame
 from mephisto_nb.frames.run_frames import RunFrames
@@ -28,8 +28,10 @@ from mephisto_nb.review.payments import Payments
 from mephisto_nb.review.reviewing import OperatorReview
 from mephisto_nb.run import TaskRun
 from mephisto_nb.runs import Runs
+from mephisto_nb.utils.calling import face, known_options
 
 
+@face
 class Operator:
     """Runs tasks from this kernel, on the event loop that its cells run on.
 
@@ -72,6 +74,7 @@ class Operator:
     #: Reviewing over several runs: ``operator.review("task")`` is a panel; ``operator.review.of("task")`` decides.
     review: OperatorReview
 
+    @known_options
     def __new__(
         cls, data_dir: str | os.PathLike[str] | None = None, database: str | None = None, clock: Clock | None = None
     ) -> Operator:
@@ -90,6 +93,8 @@ class Operator:
         return self
 
     def _set_up(self, runs: Runs) -> None:
+        keep_words_of_frames()
+        self._what_goes_on = lambda: "" if runs.is_closed else what_goes_on(runs.running())
         self._runs, self._faces = runs, dict[str, TaskRun]()
         self._display = OperatorDisplay(runs)
         people = People(runs.database, runs.writer, runs.clock, lambda people, topic: PeoplePanel(people, runs, topic))
@@ -234,7 +239,7 @@ class Operator:
     # -- ending ----------------------------------------------------------------------------------------------
 
     async def wait_for_runs_then_shutdown(self) -> None:
-        """Wait until every run has ended, then shut down. A terminal shows how far they are meanwhile.
+        """Wait until every run has ended, then shut down; how far they are is shown meanwhile.
 
         Raises
         ------
@@ -276,3 +281,9 @@ class Operator:
         if run.live is not None:
             self._faces[run.task_run_id] = face
         return face
+
+
+def keep_words_of_frames() -> None:
+    """Have notebooks show what stands in frames as it is: what workers write between dollar signs is no formula."""
+    if in_notebook():
+        pd.set_option("display.html.use_mathjax", False)

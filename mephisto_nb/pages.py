@@ -26,11 +26,13 @@ from mephisto_nb.kernel.live_run import own_data
 from mephisto_nb.model.shared_state import SharedTaskState, for_browsers
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.task_runner import TaskRunner
+from mephisto_nb.utils.calling import brief
 
 #: Bytes of files that lie beside the page, beyond which the rest of them is left out.
 MOST_BYTES = 8_000_000
 
 
+@brief
 @dataclass(frozen=True, slots=True)
 class UnitPage:
     """The page of one unit.
@@ -121,6 +123,7 @@ def read_files(site: Path) -> tuple[dict[str, bytes], tuple[str, ...]]:
 _INDEX = "index.html"
 
 
+@brief
 @dataclass(frozen=True, slots=True)
 class AnsweredPage:
     """A page, and what stood in its fields by their names."""

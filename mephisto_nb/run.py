@@ -13,6 +13,7 @@ from mephisto_nb.display.actions import preview
 from mephisto_nb.display.actions._base import DrivenRun
 from mephisto_nb.display.charts import RunCharts
 from mephisto_nb.display.notebook import RunDisplay
+from mephisto_nb.display.progress import showing_runs, what_goes_on
 from mephisto_nb.display.review_panel import ReviewPanel
 from mephisto_nb.errors import ClosedError
 from mephisto_nb.frames.run_frames import MetadataFrames, RunFrames
@@ -23,8 +24,10 @@ from mephisto_nb.people.acts import make_worker_urls
 from mephisto_nb.review.payments import RunPayments
 from mephisto_nb.review.reviewing import RunReview
 from mephisto_nb.runs import repr_of
+from mephisto_nb.utils.calling import face, quiet_interrupts
 
 
+@face
 class TaskRun:
     """A task run of any time: one that this kernel drives, or one that is looked up.
 
@@ -223,7 +226,8 @@ class TaskRun:
         --------
         ``run.export("answers.csv")`` for pandas, R and other programs, ``run.export("answers.xlsx")`` for Excel
         """
-        return self._frames.export(path, for_spreadsheet=for_spreadsheet, neutralise_formulas=neutralise_formulas)
+        with quiet_interrupts("export", self._what_goes_on):
+            return self._frames.export(path, for_spreadsheet=for_spreadsheet, neutralise_formulas=neutralise_formulas)
 
     # -- displays --------------------------------------------------------------------------------------------
 
@@ -278,7 +282,7 @@ class TaskRun:
     # -- waiting and ending ----------------------------------------------------------------------------------
 
     async def completed(self) -> None:
-        """Wait until no unit is open any more.
+        """Wait until no unit is open any more; how far the run is is shown meanwhile.
 
         Raises
         ------
@@ -289,7 +293,9 @@ class TaskRun:
         """
         if self.status == "ended" and self._frames.live is None:
             return
-        await self._driven().completed()
+        live = self._driven()
+        async with showing_runs([self._frames]):
+            await live.completed()
 
     async def shutdown(self) -> None:
         """End gently: take back what nobody is working on, wait for those who are at work, end the router."""
@@ -298,6 +304,10 @@ class TaskRun:
     async def force_shutdown(self) -> None:
         """End at once: workers who are at work are told that their unit has expired."""
         await self.steering.force_shutdown()
+
+    def _what_goes_on(self) -> str:
+        is_running = self._frames.live is not None and self._frames.live.is_running
+        return what_goes_on([self._frames] if is_running else [])
 
     def _driven(self) -> LiveRun:
         if self._frames.live is None:

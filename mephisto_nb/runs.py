@@ -68,7 +68,9 @@ class Runs:
         self.watched_by: object | None = None
         #: Runs of an earlier kernel that were found at the start and not taken up since; a repr must not look.
         self.left_behind = self.database.runs.find_runs(live=True)
-        self._drivers = {run.task_run_id: self.find_driver(run.task_run_id) for run in self.left_behind}
+        #: Which other kernels drive them, as it was last looked up.
+        self.drivers: dict[str, str | None] = {}
+        self.drivers = {run.task_run_id: self.find_driver(run.task_run_id) for run in self.left_behind}
 
     # -- starting --------------------------------------------------------------------------------------------
 
@@ -132,6 +134,10 @@ class Runs:
             return None
         return find_driver(self.directory / task_run_id)
 
+    def find_drivers(self) -> dict[str, str | None]:
+        """Return who drives the runs that live and are not driven from here; blocks."""
+        return {run.task_run_id: self.find_driver(run.task_run_id) for run in self.find_live()}
+
     def read(self) -> list[tuple[TaskRun, Mapping[str, int], RunPay]]:
         """Read all task runs, newest first, each with how many units have which status, and what it pays."""
         runs = self.database.runs.find_runs()
@@ -143,7 +149,7 @@ class Runs:
         if self.is_closed:
             return "<Operator: shut down>"
         running = [repr_of(run) for run in self.running()]
-        waiting = [_describe_left(run, self._drivers.get(run.task_run_id)) for run in self.left_behind]
+        waiting = [_describe_left(run, self.drivers.get(run.task_run_id)) for run in self.left_behind]
         return f"<Operator: {'; '.join(running + waiting) or 'no task runs'}>"
 
     # -- ending ----------------------------------------------------------------------------------------------

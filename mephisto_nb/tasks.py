@@ -26,6 +26,7 @@ from mephisto_nb.kernel.launch import naming_parameters
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.pages import page_of, row_of
 from mephisto_nb.ports.task_runner import Bot
+from mephisto_nb.utils.calling import known_options
 
 
 @dataclass(frozen=True, repr=False)
@@ -108,6 +109,7 @@ class FormTask:
         )
 
 
+@known_options
 def form_task(
     form: Any,
     data: Any = None,
@@ -224,6 +226,7 @@ class ChatTask:
             return f"<p>{escape(repr(self))}</p>"
 
 
+@known_options
 def chat_task(
     conversation: Callable[..., Any] | None = None,
     data: Any = None,

@@ -5,42 +5,13 @@ from __future__ import annotations
 import inspect
 import re
 
+from mephisto_nb.config.settings_list import described as described
+from mephisto_nb.config.settings_list import entries as entries
+from mephisto_nb.config.settings_list import sections as sections
+
 #: Sections whose entries are a name and what is said about it.
 FIELDS = ("Parameters", "Attributes", "Raises", "Returns", "Yields")
-_HEADING = re.compile(r"^([A-Z][A-Za-z ]+)\n-{3,}$", re.MULTILINE)
 _CODE = re.compile(r"(``.+?``|`[^`]+`)", re.DOTALL)
-
-
-def sections(docstring: str) -> dict[str, str]:
-    """Split a docstring at its headings; what stands before the first is under ''."""
-    pieces = _HEADING.split(inspect.cleandoc(docstring))
-    return {"": pieces[0].strip()} | {
-        name: text.strip("\n") for name, text in zip(pieces[1::2], pieces[2::2], strict=True)
-    }
-
-
-def entries(section: str) -> dict[str, str]:
-    """Return what is said about each name of a section; names that share a description each have it."""
-    found: dict[str, list[str]] = {}
-    terms = ""
-    for line in section.splitlines():
-        if line and not line[0].isspace():
-            terms = line
-            found[terms] = []
-        elif terms:
-            found[terms].append(line)
-    texts = {terms: inspect.cleandoc("\n".join(lines)) for terms, lines in found.items()}
-    return {name.strip(): text for terms, text in texts.items() for name in terms.partition(" : ")[0].split(",")}
-
-
-def described(cls: type) -> dict[str, str]:
-    """Return what the docstrings of a class and its bases say about its fields, by name."""
-    found: dict[str, str] = {}
-    for base in reversed(cls.__mro__[:-1]):
-        for name, text in sections(base.__doc__ or "").items():
-            if name in ("Parameters", "Attributes"):
-                found |= entries(text)
-    return found
 
 
 def to_markdown(docstring: str) -> str:

@@ -37,6 +37,7 @@ from mephisto_nb.config.task_run_settings import (
 )
 from mephisto_nb.config.typed_config import SECTIONS, DatabaseArgs, MephistoConfig, TaskConfig
 from mephisto_nb.errors import ConfigError, UnknownTypeError
+from mephisto_nb.utils.calling import known_options
 from mephisto_nb.utils.logging import get_logger, warn_once
 
 __all__ = [
@@ -236,6 +237,7 @@ def _as_value(override: str, directory: Path | None) -> str:
 _script_configs: dict[str, type[TaskConfig]] = {}
 
 
+@known_options
 def compose(
     blueprint: str | None = None,
     *,

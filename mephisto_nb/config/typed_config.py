@@ -23,7 +23,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from mephisto_nb.config import registry
-from mephisto_nb.errors import ConfigError, MissingValueError, UnknownKeyError
+from mephisto_nb.errors import ConfigError, MissingValueError, UnknownKeyError, folded
 from mephisto_nb.model.records import LINK
 from mephisto_nb.model.task_run_args import MISSING, TaskRunArgs
 from mephisto_nb.rules.gates._base import BaseGate
@@ -357,3 +357,17 @@ def _paths(node: DictConfig, prefix: str = "") -> Iterator[str]:
 def _short(value: object, length: int = 80) -> str:
     text = repr(value)
     return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def _shown_in_a_notebook(error: OmegaConfBaseException) -> list[str]:
+    """Say which key was meant where somebody sets, or reads, one that a configuration does not have."""
+    words = str(error).partition("\n")[0]
+    if isinstance(error.parent_node, DictConfig):
+        known = [str(key) for key in error.parent_node]
+        near = get_close_matches(str(error.key), known, n=1)
+        words += f". Did you mean {near[0]!r}?" if near else f". It has: {', '.join(known)}."
+    return folded(error, words)
+
+
+#: IPython asks an error how it is to be shown; a configuration's own errors are OmegaConf's, which does not say.
+OmegaConfBaseException._render_traceback_ = _shown_in_a_notebook  # type: ignore[attr-defined]

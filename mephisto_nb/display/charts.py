@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from functools import cached_property
 from io import BytesIO
 from typing import Any, Protocol
+from weakref import WeakMethod
 
 import pandas as pd
 
@@ -28,12 +29,15 @@ from mephisto_nb.display.widgets.widget import (
     ViewTasks,
     can_be_live,
     make_model,
+    still_or_live,
 )
 from mephisto_nb.display.words import count, duration, plain
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.changes import AddSubmission, Changes
 from mephisto_nb.review.queue import agreement_by_question, closed_questions
 from mephisto_nb.utils.extras import needs
+from mephisto_nb.utils.logging import listen_weakly
 
 ACCENT, GREY, LINE = "#12908b", "#7a7a7a", "#9a9a9a55"
 #: No more questions than this are drawn.
@@ -309,6 +313,10 @@ class Redraws:
             callback()
 
 
+#: The least time between two pictures of what notebooks keep, in seconds: one takes a second to draw.
+_PICTURE_INTERVAL = 60.0
+
+
 class RunCharts:
     """Shows how a run comes along, how long people take, what they say, and whether they agree.
 
@@ -355,11 +363,19 @@ class RunCharts:
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         answered = watch(self._run).state()["units"]["answered"]  # before: what comes meanwhile is to be drawn again
         chart = self.chart
-        still = {"text/plain": repr(self), "image/png": picture_of(chart)}
+        picture = picture_of(chart)
         if not can_be_live():
-            return still
+            return {"text/plain": repr(self), "image/png": picture}
         self._redraws.show(spec_of(chart), answered)
-        return {**self._model._repr_mimebundle_()[0], **still}
+        return self._bundle(picture)
+
+    def _bundle(self, picture: str) -> dict[str, Any]:
+        still = {
+            "text/plain": repr(self),
+            "text/html": f'<img src="data:image/png;base64,{picture}" alt="Charts of the run" width="100%">',
+            "image/png": picture,  # for what shows pictures, and no pages
+        }
+        return still_or_live(still, lambda: self._model)
 
     def _ipython_display_(self) -> None:
         if not can_be_live():
@@ -367,6 +383,11 @@ class RunCharts:
         self._saved.show(self._repr_mimebundle_())
         if self._live is not None and self._live.is_running and self._end not in self._live.listeners:
             self._live.listeners.append(self._end)
+            listen_weakly(self._run.writer.listeners, WeakMethod(self._hear))
+
+    def _hear(self, changes: Changes) -> None:
+        if any(isinstance(one, AddSubmission) for one in changes.changes):
+            self._saved.renew_soon(self._draw_last, _PICTURE_INTERVAL)
 
     def _end(self) -> None:
         """Draw a last time for what a notebook keeps, once the run is over."""
@@ -381,7 +402,7 @@ class RunCharts:
 
     async def _draw_last(self) -> dict[str, Any]:
         picture = await in_thread(lambda: picture_of(self.chart))
-        return {**self._model._repr_mimebundle_()[0], "text/plain": repr(self), "image/png": picture}
+        return self._bundle(picture)
 
     def _leave(self) -> None:
         if self._live is not None and self._end in self._live.listeners:
@@ -425,4 +446,4 @@ def _with_vega(module: str) -> str:
     return bundle
 
 
-CHARTS = FrontEnd("Charts", ("words", "dom", "link", "charts"), ("base", "charts"), _with_vega)
+CHARTS = FrontEnd("Charts", ("words", "dom", "link", "place", "charts"), ("base", "charts"), _with_vega)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakMethod, WeakSet
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.display.actions._base import DrivenRun
 from mephisto_nb.display.dashboard.runs import RunList, run_list
 from mephisto_nb.display.dashboard.watch import RunWatch, watch
-from mephisto_nb.display.summary import STATES, SavedDisplays, cost_of, summarize, templates
-from mephisto_nb.display.widgets.widget import Subject, can_be_live, make_model, still_or_live
+from mephisto_nb.display.summary import ELSEWHERE, STATES, SavedDisplays, cost_of, show_saved, summarize, templates
+from mephisto_nb.display.widgets.widget import Subject, make_model, still_or_live
 from mephisto_nb.display.words import moment, plain
 from mephisto_nb.errors import MephistoError
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.steering import RunSteering
 from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.changes import Changes
 from mephisto_nb.runs import Runs
-from mephisto_nb.utils.logging import get_logger
+from mephisto_nb.utils.logging import get_logger, listen_weakly
 
 logger = get_logger(__name__)
 
@@ -42,7 +42,7 @@ def draw_operator(state: JSONObject) -> str:
         {
             **run,
             "name": plain(run["name"]),
-            "state_name": STATES.get(run["status"], run["status"]),
+            "state_name": ELSEWHERE if run.get("driver") else STATES.get(run["status"], run["status"]),
             "cost": cost_of(run),
         }
         for run in state["runs"]
@@ -65,6 +65,7 @@ class RunDisplay:
         self._saved = SavedDisplays()
         if run.live is not None:
             run.live.listeners.append(self._renew_at_the_end)
+        listen_weakly(run.writer.listeners, WeakMethod(self._hear))
 
     @cached_property
     def model(self) -> Any:
@@ -79,7 +80,7 @@ class RunDisplay:
 
     def show(self) -> None:
         """Put the run out so that it can be put out anew; raise `NotImplementedError` where IPython does."""
-        _show(self._saved, self.bundle, self._what_is_shown)
+        show_saved(self._saved, self.bundle, self._what_is_shown)
 
     def renew(self) -> None:
         """Have notebooks keep how the run is now, if they keep anything of it."""
@@ -87,6 +88,15 @@ class RunDisplay:
 
     async def _find_subject(self, topic: str) -> Subject:
         return _subject(self._run)
+
+    def _hear(self, changes: Changes) -> None:
+        if changes.task_run_id in (self._run.task_run_id, None):
+            self._saved.renew_soon(self._draw_anew)
+
+    async def _draw_anew(self) -> dict[str, Any]:
+        if self._run.live is None or not self._run.live.is_running:
+            await watch(self._run).load()
+        return still_or_live(draw_run(watch(self._run).state()), lambda: self.model)
 
     def _renew_at_the_end(self) -> None:
         if self._run.live is not None and not self._run.live.is_running:
@@ -112,6 +122,7 @@ class OperatorDisplay:
         self._saved = SavedDisplays()
         self._followed: WeakSet[RunDisplay] = WeakSet()
         runs.listeners.append(self._renew_at_the_end)
+        listen_weakly(runs.writer.listeners, WeakMethod(self._hear))
 
     def follow(self, display: RunDisplay) -> None:
         """Renew the display of a run, too, when the operator is closed."""
@@ -120,12 +131,22 @@ class OperatorDisplay:
     def bundle(self) -> dict[str, Any]:
         """Return what a notebook shows, by MIME type."""
         _refresh(run_list(self._runs))
+        return self._draw()
+
+    def _draw(self) -> dict[str, Any]:
         still = {"text/plain": repr(self._runs), "text/html": draw_operator(run_list(self._runs).state())}
         return still_or_live(still, lambda: self._model)
 
+    def _hear(self, changes: Changes) -> None:
+        self._saved.renew_soon(self._draw_anew)
+
+    async def _draw_anew(self) -> dict[str, Any]:
+        await run_list(self._runs).load()
+        return self._draw()
+
     def show(self) -> None:
         """Put the list out so that it can be put out anew; raise `NotImplementedError` where IPython does."""
-        _show(self._saved, self.bundle, self._what_is_shown)
+        show_saved(self._saved, self.bundle, self._what_is_shown)
 
     @cached_property
     def _model(self) -> Any:
@@ -161,13 +182,6 @@ def _refresh(source: RunWatch | RunList, run: RunFrames | None = None) -> None:
         source.refresh()
     except MephistoError:
         logger.exception("a display shows what was known before: the database could not be read")
-
-
-def _show(saved: SavedDisplays, bundle: Callable[[], dict[str, Any]], what: Callable[[], object]) -> None:
-    """Put something out so that it can be put out anew; where there is no kernel, IPython shows it by itself."""
-    if not can_be_live():
-        raise NotImplementedError
-    saved.show(bundle(), what())
 
 
 def _subject(run: RunFrames) -> Subject:

@@ -10,22 +10,25 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from time import time
 from typing import Any
+from weakref import WeakMethod
 
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.display.summary import ROWS_KEPT, render_table
+from mephisto_nb.display.summary import ROWS_KEPT, SavedDisplays, render_table, show_saved
 from mephisto_nb.display.table import Answering, PanelModel, Query, Table, query_from, to_json
 from mephisto_nb.display.widgets.widget import FrontEnd, Subject, make_model, still_or_live
 from mephisto_nb.display.words import UNKNOWN, count, duration, money, plain
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.frames.people_frames import history_frame
 from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.model.changes import Changes
 from mephisto_nb.model.people import ActOutcome
 from mephisto_nb.model.qualifications import requirement_from_dict
 from mephisto_nb.people.acts import tell
 from mephisto_nb.people.people import People, requires
 from mephisto_nb.runs import Runs
+from mephisto_nb.utils.logging import listen_weakly
 
 #: So much of a history is shown, the newest.
 MOST_HISTORY = 500
@@ -66,13 +69,15 @@ class PeopleModel(PanelModel):
         dict
             ``rev`` (another one: rows have to be asked for again), ``closed``, ``undo`` (what would be undone; None:
             nothing) and its ``undo_id``, ``composed`` (requirements), ``names`` of qualifications, and how many
-            ``workers`` and ``qualifications`` there are, how many ``blocked`` and ``below_minimum`` (None until
+            ``workers`` (and ``simulated`` ones beside them) and ``qualifications`` there are,
+            how many ``blocked`` and ``below_minimum`` (None until
             `load`).
         """
         last = self._people.acts.last()
         composed = [one.to_dict() for one in self._people.qualifications.composed]
         known: JSONObject = {
             "workers": None,
+            "simulated": None,
             "qualifications": None,
             "blocked": None,
             "below_minimum": None,
@@ -251,7 +256,8 @@ class Snapshot:
         """Return how many there are, and the names of qualifications."""
         workers, qualifications = self.table("workers").frame, self.table("qualifications").frame
         return {
-            "workers": len(workers),
+            "workers": int((~workers["simulated"]).sum()),
+            "simulated": int(workers["simulated"].sum()),
             "blocked": int(workers["blocked"].sum()),
             "below_minimum": int(workers["below_minimum"].sum()),
             "qualifications": len(qualifications),
@@ -287,6 +293,7 @@ class Snapshot:
     def _make_workers(self) -> Table:
         frame = self._people.workers.frame()
         frame["noted"] = frame["notes"] > 0
+        frame = frame.sort_values("simulated", kind="stable")  # people first
         return Table(frame, ("worker_name", "provider_type", "qualifications"))
 
     def _make_qualifications(self) -> Table:
@@ -319,6 +326,10 @@ def _held(row: Mapping[str, Any]) -> str:
     return ", ".join(f"{plain(name)} {value}" for name, value in row["qualifications"].items()) or UNKNOWN
 
 
+def _marks(row: Mapping[str, Any]) -> str:
+    return "".join(f" ({mark})" for mark in ("simulated", "blocked") if row[mark])
+
+
 def _hourly(row: Mapping[str, Any]) -> str:
     warning = f" (below {money(row['minimum_hourly_pay'])})" if row["below_minimum"] else ""
     return money(row["hourly_pay"]) + warning
@@ -331,7 +342,14 @@ _QUALIFICATIONS: tuple[Column, ...] = (
     ("Description", lambda row: plain(row["description"]) or UNKNOWN),
 )
 _WORKERS: tuple[Column, ...] = (
-    ("Worker", lambda row: plain(row["worker_name"]) + (" (blocked)" if row["blocked"] else "")),
+    (
+        "Worker",
+        lambda row: (
+            plain(row["worker_name"])
+            + (" (simulated)" if row["simulated"] else "")
+            + (" (blocked)" if row["blocked"] else "")
+        ),
+    ),
     ("Crowd", lambda row: plain(row["provider_type"])),
     ("Units", lambda row: f"{row['units']:,}"),
     ("Approved", lambda row: f"{row['approved']:,}"),
@@ -357,7 +375,7 @@ def _draw(model: PeopleModel, table: str, one: str, columns: Sequence[Column], f
     rows = [[words(row) for _, words in columns] for row in to_json(frame.head(ROWS_KEPT))]
     values = {
         "title": f"{one}s".capitalize(),
-        "counted": count(len(frame), one),
+        "counted": _count_people(frame, one),
         "names": [name for name, _ in columns],
         "rows": rows,
         "more": len(frame) - len(rows),
@@ -368,12 +386,17 @@ def _draw(model: PeopleModel, table: str, one: str, columns: Sequence[Column], f
     return render_table(values)
 
 
+def _count_people(frame: pd.DataFrame, one: str) -> str:
+    simulated = int(frame["simulated"].sum()) if "simulated" in frame else 0
+    return count(len(frame) - simulated, one) + (f", and {simulated:,} simulated" if simulated else "")
+
+
 #: The panels, each part after those that it needs.
 PEOPLE = FrontEnd(
     "People",
     (
-        "words", "dom", "link", "dialogs", "grid", "ask", "heading", "mount", "compose", "qualifications", "workers",
-        "panels",
+        "words", "dom", "link", "place", "dialogs", "grid", "ask", "heading", "mount", "compose", "qualifications",
+        "workers", "panels",
     ),
     ("base", "dashboard", "panels", "people"),
 )  # fmt: skip
@@ -392,6 +415,8 @@ class PeoplePanel:
 
     def __init__(self, people: People, runs: Runs, topic: str) -> None:
         self._people, self._runs, self._topic = people, runs, topic
+        self._saved = SavedDisplays()
+        listen_weakly(runs.writer.listeners, WeakMethod(self._hear))
 
     @property
     def panel_model(self) -> PeopleModel:
@@ -409,6 +434,17 @@ class PeoplePanel:
     def bundle(self) -> dict[str, Any]:
         """Return the panel in all its forms; the widget's comes first."""
         still = _DRAWN[self._topic](self.panel_model)
+        return still_or_live(still, lambda: self.model)
+
+    def show(self) -> None:
+        """Put the panel out so that it can be put out anew; raise `NotImplementedError` where IPython does."""
+        show_saved(self._saved, self.bundle)
+
+    def _hear(self, changes: Changes) -> None:
+        self._saved.renew_soon(self._draw_anew)
+
+    async def _draw_anew(self) -> dict[str, Any]:
+        still = await self.panel_model.draw(_DRAWN[self._topic])
         return still_or_live(still, lambda: self.model)
 
 

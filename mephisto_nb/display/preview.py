@@ -27,6 +27,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.kernel.launch import read_launch_input
 from mephisto_nb.model.shared_state import SharedTaskState, for_browsers
 from mephisto_nb.pages import UnitPage, make_page
+from mephisto_nb.utils.calling import known_options
 
 _CODE = ("script-src", "script-src-elem", "style-src", "style-src-elem")
 _DROPPED = ("base-uri", "frame-ancestors", "report-uri", "report-to", "connect-src", "form-action")
@@ -249,6 +250,7 @@ class Preview:
         )
 
 
+@known_options
 def preview(
     config: DictConfig | Mapping[str, Any] | Iterable[Any],
     shared_state: SharedTaskState | pd.DataFrame | list[Any] | None = None,

@@ -1,7 +1,8 @@
 """How far things are, in a terminal: a line a run, and a bar for long work.
 
 All is drawn on standard error, so that a script's own output stays its own. Where that is no terminal, a run gets a
-plain line when its status changes and, while it goes on, one a minute at most. In a notebook the dashboard is there.
+plain line when its status changes and, while it goes on, one a minute at most. In a notebook the lines stand below the
+cell that waits.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from io import StringIO
 from typing import Any
 
 from rich.console import Console
@@ -43,7 +45,7 @@ def in_notebook() -> bool:
 
 @asynccontextmanager
 async def showing_runs(runs: Sequence[RunFrames], console: Console | None = None) -> AsyncIterator[None]:
-    """Show how runs are for as long as this is entered; nothing in a notebook.
+    """Show how runs are for as long as this is entered.
 
     What cannot be shown, as where standard error is a file on a full disk, is logged, and keeps nobody from waiting.
 
@@ -54,12 +56,11 @@ async def showing_runs(runs: Sequence[RunFrames], console: Console | None = None
     console
         Where; None: standard error.
     """
-    if not runs or (console is None and in_notebook()):
+    if not runs:
         yield
         return
-    console = console or Console(stderr=True)
     watches = [watch(run) for run in runs]
-    screen = _LiveLines(watches, console) if console.is_terminal else _PlainLines(watches, console)
+    screen = _make_screen(watches, console)
     for one in watches:
         one.on_change.append(screen.changed)
     try:
@@ -70,6 +71,13 @@ async def showing_runs(runs: Sequence[RunFrames], console: Console | None = None
             if screen.changed in one.on_change:
                 one.on_change.remove(screen.changed)
         tell([screen.close])
+
+
+def _make_screen(watches: Sequence[RunWatch], console: Console | None) -> _LiveLines | _PlainLines:
+    if console is None and in_notebook():
+        return _NotebookLines(watches)
+    console = console or Console(stderr=True)
+    return _LiveLines(watches, console) if console.is_terminal else _PlainLines(watches, console)
 
 
 # -- what is said of a run -----------------------------------------------------------------------------------
@@ -98,6 +106,18 @@ def summary_of(state: JSONObject) -> str:
     return ", ".join(said)
 
 
+def what_goes_on(runs: Sequence[RunFrames]) -> str:
+    """Say what goes on while nobody waits for it, and how to wait again, or end it."""
+    if not runs:
+        return "No run is driven from here."
+    names = "; ".join(f"{name_of(state)} ({summary_of(state)})" for state in (watch(run).state() for run in runs[:5]))
+    more = f" and {len(runs) - 5} more" if len(runs) > 5 else ""
+    return (
+        f"In the background goes on: {names}{more}. Workers notice nothing. To wait again, run the cell again; to end: "
+        "await operator.shutdown(), or operator.force_shutdown() at once."
+    )
+
+
 def name_of(state: JSONObject) -> str:
     """Return a run's name, fit for a terminal."""
     return preview_of(state["run"]["name"])[:30]
@@ -113,12 +133,12 @@ class _LiveLines:
         self._watches = watches
         self._live = Live(console=console, auto_refresh=False)
         self._timer: asyncio.TimerHandle | None = None
-        self._last = 0.0
+        self._last, self._redraw = 0.0, _REDRAW
 
     def changed(self) -> None:
         """Draw, now or soon."""
         if self._timer is None:
-            wait = max(0.0, self._last + _REDRAW - time.monotonic())
+            wait = max(0.0, self._last + self._redraw - time.monotonic())
             self._timer = asyncio.get_running_loop().call_later(wait, self._draw)
 
     def close(self) -> None:
@@ -137,6 +157,33 @@ class _LiveLines:
         for one in self._watches:
             grid.add_row(*_row(one.state()))
         self._live.update(grid, refresh=True)
+
+
+class _NotebookLines(_LiveLines):
+    """The same below a notebook's cell, as text, which its file keeps."""
+
+    def __init__(self, watches: Sequence[RunWatch]) -> None:
+        super().__init__(watches, Console(file=StringIO()))
+        self._redraw = 1.0
+        self._handle: Any = None
+
+    def close(self) -> None:
+        """Draw a last time, and let it stand."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._draw()
+
+    def _draw(self) -> None:
+        from IPython.display import display
+
+        self._timer, self._last = None, time.monotonic()
+        states = [one.state() for one in self._watches]
+        shown = {"text/plain": "\n".join(f"{name_of(state)}: {summary_of(state)}" for state in states)}
+        if self._handle is None:
+            show: Any = display
+            self._handle = show(shown, raw=True, display_id=True)
+        else:
+            self._handle.update(shown, raw=True)
 
 
 def _row(state: JSONObject) -> tuple[Text, ProgressBar, Text]:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.display.review_answers import Answers, describe, plain_values
-from mephisto_nb.display.summary import ROWS_KEPT, render_table
+from mephisto_nb.display.summary import ROWS_KEPT, SavedDisplays, render_table, show_saved
 from mephisto_nb.display.table import Answering, PanelModel, Query, query_from, to_json
 from mephisto_nb.display.widgets.widget import FrontEnd, Subject, make_model, still_or_live
 from mephisto_nb.display.words import UNKNOWN, count, duration, plain
@@ -357,8 +357,8 @@ TOPIC = "review"
 REVIEW = FrontEnd(
     "Review",
     (
-        "words", "dom", "link", "dialogs", "grid", "ask", "heading", "mount", "answer", "beside", "verdicts", "walk",
-        "review",
+        "words", "dom", "link", "place", "dialogs", "grid", "ask", "heading", "mount", "answer", "beside", "verdicts",
+        "walk", "review",
     ),
     ("base", "dashboard", "panels", "people", "review"),
 )  # fmt: skip
@@ -393,6 +393,8 @@ class ReviewPanel:
         # Answers that are named are chosen now; a function is asked again whenever answers have come.
         named = units if units is None or callable(units) else list(select(reviewing, units))
         self.panel_model = ReviewModel(reviewing, named, order)
+        self._saved = SavedDisplays()
+        listen_weakly(reviewing.runs[0].writer.listeners, WeakMethod(self._hear))
 
     def panel(self) -> Any:
         """Return the panel itself, an anywidget, to put into a layout of your own, or into marimo."""
@@ -411,4 +413,14 @@ class ReviewPanel:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         still = draw_review(self.panel_model)
+        return still_or_live(still, lambda: self._model)
+
+    def _ipython_display_(self) -> None:
+        show_saved(self._saved, self._repr_mimebundle_)
+
+    def _hear(self, changes: Changes) -> None:
+        self._saved.renew_soon(self._draw_anew)
+
+    async def _draw_anew(self) -> dict[str, Any]:
+        still = await self.panel_model.draw(draw_review)
         return still_or_live(still, lambda: self._model)

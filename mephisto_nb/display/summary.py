@@ -2,21 +2,23 @@
 
 A notebook is written by the page that shows it, not by the kernel. What the kernel can do is to put out once more,
 under the same display id; a page that has been open since takes the new one in place of the old, and keeps that when it
-saves. A page that was reloaded in between does not, and neither does a file that no page has open. Putting out anew
-makes the page build the widget anew, so it is done seldom: when a run has ended, and once more when nothing will change
-any more, if what is seen has changed in between.
+saves. A page that was reloaded in between does not, and neither does a file that no page has open. So it is put out
+anew a moment after something has changed, as nobody knows when a kernel will be gone; and once more when a run has
+ended, and when nothing will change any more. The page sees nothing of it: its live view is in the place of the still.
 """
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
 
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.display.widgets.widget import ViewTasks, can_be_live
 from mephisto_nb.display.words import ago, count, duration, moment, money, number, plain, tied
 from mephisto_nb.model.money import dollars
 from mephisto_nb.model.states import UnitStatus
@@ -31,12 +33,18 @@ templates = Environment(
 templates.filters["tied"] = tied
 
 
+#: How long after a change what notebooks keep is drawn anew, in seconds: as soon as that, and as seldom.
+RENEWAL = 10.0
+
+
 class SavedDisplays:
     """The places in notebooks where one thing was shown."""
 
     def __init__(self) -> None:
         self._display_ids: list[str] = []
         self._shown: object = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks = ViewTasks()
 
     def show(self, bundle: dict[str, Any], what: object = None) -> None:
         """Put it out, by type, under an id of its own; `what` is what it shows, to know whether that has changed."""
@@ -49,8 +57,27 @@ class SavedDisplays:
         if not self._display_ids or (now := what()) == self._shown:
             return
         bundle, self._shown = draw(), now
+        self._put_out(bundle)
+
+    def renew_soon(self, draw: Callable[[], Coroutine[Any, Any, dict[str, Any]]], delay: float = RENEWAL) -> None:
+        """Draw it and put it out anew after a while, together with what changes until then. Called on a loop."""
+        if self._display_ids and self._timer is None and (loop := asyncio._get_running_loop()) is not None:
+            self._timer = loop.call_later(delay, self._draw, draw)
+
+    def _draw(self, draw: Callable[[], Coroutine[Any, Any, dict[str, Any]]]) -> None:
+        self._timer = None
+        self._tasks.start(draw(), lambda bundle, _: None if bundle is None else self._put_out(bundle))
+
+    def _put_out(self, bundle: dict[str, Any]) -> None:
         for display_id in self._display_ids:
             _publish(bundle, display_id, update=True)
+
+
+def show_saved(saved: SavedDisplays, draw: Callable[[], dict[str, Any]], what: Callable[[], object] = object) -> None:
+    """Put something out so that it can be put out anew; where there is no kernel, IPython shows it by itself."""
+    if not can_be_live():
+        raise NotImplementedError
+    saved.show(draw(), what())
 
 
 def _publish(bundle: dict[str, Any], display_id: str, update: bool) -> None:
@@ -86,6 +113,8 @@ LABELS = {
 }
 #: What the state of a run is called.
 STATES = {"ended": "finished", "detached": "not taken up", "left": "not taken up"}
+#: What it is called where another kernel drives it.
+ELSEWHERE = "driven elsewhere"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +154,7 @@ class RunSummary:
     attention: list[Alert] = field(default_factory=list)
     absence: str = ""
     next_steps: list[tuple[str, str]] = field(default_factory=list)
+    is_elsewhere: bool = False
 
     @property
     def percent(self) -> int:
@@ -139,7 +169,7 @@ class RunSummary:
     @property
     def state_name(self) -> str:
         """What the run's state is called."""
-        return STATES.get(self.status, self.status)
+        return ELSEWHERE if self.is_elsewhere else STATES.get(self.status, self.status)
 
     @property
     def working_words(self) -> str:
@@ -173,6 +203,7 @@ def summarize(state: JSONObject) -> RunSummary:
         attention=[Alert(one["severity"], plain(one["reason"]), plain(one["remedy"])) for one in state["attention"]],
         absence=plain(run["absence"] or ""),
         next_steps=[(step["code"], step["words"]) for step in state["next"]],
+        is_elsewhere=run.get("driver") is not None,
     )
 
 

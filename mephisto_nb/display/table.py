@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+from typing import Any, ParamSpec, Self, TypeAlias, TypeVar
 
 import pandas as pd
 
@@ -59,6 +59,10 @@ class PanelModel(ABC):
         if what not in known:
             raise ConfigError(f"A panel cannot ask for {what!r}; it can for {', '.join(known)}.")
         return await known[what](args)
+
+    async def draw(self, drawing: Callable[[Self], T]) -> T:
+        """Draw what there is, in a thread; `drawing` may read."""
+        return await self._in_turn(drawing, self)
 
     async def _rows(self, args: JSONObject) -> JSON:
         begun = perf_counter()

@@ -10,7 +10,9 @@ import asyncio
 import contextlib
 import contextvars
 import os
+import platform
 from collections.abc import Callable, Collection, Coroutine, Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -282,28 +284,32 @@ def take_lock(directory: Path, run: TaskRun) -> FileLock:
         lock.acquire()
     except Timeout:
         raise RunBusyError(
-            f"Run {run.task_run_id} of {run.task_name!r} is driven by another kernel{_pid_in(directory)}. "
-            "Shut that one down first."
+            f"Run {run.task_run_id} of {run.task_name!r} is driven by another kernel{_driver_in(directory)}: what "
+            f"workers send is taken in there. To look at it: operator.get_task_run({run.task_run_id!r}). "
+            "To drive it from here, let go of it there first: await operator.detach() in that notebook."
         ) from None
-    (directory / _PID).write_text(str(os.getpid()))
+    (directory / _PID).write_text(f"{os.getpid()} {platform.node()}")
     return lock
 
 
 def find_driver(directory: Path) -> str | None:
-    """Return who drives a run, such as "another kernel (pid 123)"; None if nobody does."""
+    """Return who drives a run, as "another kernel (pid 123, since 2026-11-29 14:05)"; None if nobody does."""
     if not (directory / _LOCK).exists():
         return None
     try:
         with FileLock(directory / _LOCK, blocking=False):
             return None
     except Timeout:
-        return f"another kernel{_pid_in(directory)}"
+        return f"another kernel{_driver_in(directory)}"
 
 
-def _pid_in(directory: Path) -> str:
-    """Return which process took the lock last; '' where that is not known."""
+def _driver_in(directory: Path) -> str:
+    """Return which process took the lock last, on which machine if it was another, and when; '' if it is not known."""
     with contextlib.suppress(OSError, ValueError):
-        return f" (pid {int((directory / _PID).read_text())})"
+        pid, _, host = (directory / _PID).read_text().partition(" ")
+        on = f" on {host}" if host not in ("", platform.node()) else ""
+        since = datetime.fromtimestamp((directory / _PID).stat().st_mtime)
+        return f" (pid {int(pid)}{on}, since {since:%Y-%m-%d %H:%M})"
     return ""
 
 

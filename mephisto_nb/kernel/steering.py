@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import partial
 
 from mephisto_nb.errors import ClosedError
 from mephisto_nb.kernel.live_run import LiveRun
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.rules import steering
+from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.rules.steering import check_limits
 from mephisto_nb.rules.step import Step
+from mephisto_nb.utils.calling import face
 
 
+@face
 class RunSteering:
     """What a researcher can do to a run while it lasts: pause it, change its limits, take work back, end it.
 
@@ -149,10 +153,10 @@ class RunSteering:
 
 @contextlib.contextmanager
 def _showing_who_is_at_work(live: LiveRun) -> Iterator[None]:
-    """Show for how many workers a gentle end waits, while it does."""
+    """Show for whom a gentle end waits, and until when at the latest, while it does."""
     engine, progress = live.parts.engine, live.parts.progress
     total = engine.state.counts[UnitStatus.ASSIGNED]
-    what = f"Waiting for {total} at work; another cell may call run.force_shutdown()"
+    what = f"Waiting for {_who_is_at_work(engine.state)}; another cell may call run.force_shutdown()"
 
     def show(_: object = None) -> None:
         progress(what, total - engine.state.counts[UnitStatus.ASSIGNED], total)
@@ -167,3 +171,14 @@ def _showing_who_is_at_work(live: LiveRun) -> Iterator[None]:
     finally:
         engine.listeners.remove(show)
         progress(what, total, total)
+
+
+def _who_is_at_work(state: RunState) -> str:
+    """Name those at work, and when the time of the last of them runs out."""
+    workers = [worker_id for worker_id, agents in state.active_agents.items() if agents]
+    names = ", ".join(state.worker_names.get(worker_id, "somebody")[:30] for worker_id in workers[:3])
+    more = f" and {len(workers) - 3} more" if len(workers) > 3 else ""
+    agents = (state.agents[agent_id] for worker_id in workers for agent_id in state.active_agents[worker_id])
+    last = max((agent.deadline for agent in agents if agent.deadline is not None), default=None)
+    until = "" if last is None else f", until {datetime.fromtimestamp(last):%H:%M} at the latest"
+    return f"{names}{more}{until}"

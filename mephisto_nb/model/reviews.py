@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.model.states import PaymentStatus, UnitStatus
+from mephisto_nb.utils.calling import brief
 
 #: What a verdict is called when it has been given.
 SAID: Mapping[UnitStatus, str] = {
@@ -70,6 +71,7 @@ class KeptReview:
     amounts: Mapping[str, float] = field(default_factory=dict)
 
 
+@brief
 @dataclass(frozen=True, slots=True)
 class ReviewOutcome:
     """What a decision, or its undoing, did to one unit; `why` says why nothing happened where `done` is False.

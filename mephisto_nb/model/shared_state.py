@@ -19,8 +19,10 @@ import pandas as pd
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import DataFileError
 from mephisto_nb.model.qualifications import Requirement
+from mephisto_nb.utils.calling import brief, known_options
 
 
+@brief
 @dataclass(slots=True)
 class InitializationData:
     """The data of one assignment.
@@ -37,7 +39,9 @@ class InitializationData:
     unit_data: list[JSONObject] = field(default_factory=lambda: [{}])
 
 
-@dataclass(slots=True)
+@known_options
+@brief
+@dataclass(slots=True, repr=False)
 class SharedTaskState:
     """Data and hooks of a run.
 

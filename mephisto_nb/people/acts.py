@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeAlias, cast
 
 import pandas as pd
 
+from mephisto_nb.config.whole_frame import WholeFrame
 from mephisto_nb.errors import ConfigError, ConflictError, NotFoundError
 from mephisto_nb.kernel.live_run import LiveRun
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
@@ -212,7 +213,7 @@ def make_worker_urls(run: LiveRun, names: Iterable[str]) -> pd.DataFrame:
         One is no name; or two are the same, but for capital letters and spaces (see `read_names`).
     """
     found = read_names(names)
-    return pd.DataFrame({"worker_name": found, "url": [run.get_worker_url(name) for name in found]}, dtype="string")
+    return WholeFrame({"worker_name": found, "url": [run.get_worker_url(name) for name in found]}, dtype="string")
 
 
 #: Reads the rows of `PeopleStore.read_workers`.
@@ -442,6 +443,10 @@ class Panel(Protocol):
 
     def bundle(self) -> dict[str, Any]:
         """Return what a notebook shows, by MIME type."""
+        ...
+
+    def show(self) -> None:
+        """Put it out so that it can be put out anew; raise `NotImplementedError` where IPython shows it by itself."""
         ...
 
 

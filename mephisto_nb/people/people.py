@@ -23,6 +23,7 @@ from mephisto_nb.people.acts import Panel, PeopleActs, Values, Whom
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.gates.table import granted_names, qualification_keys
+from mephisto_nb.utils.calling import face
 
 
 def requires(run: TaskRun, name: str) -> bool:
@@ -53,6 +54,7 @@ def _refuse_where_required(name: str, what: str, runs: list[Any]) -> None:
         )
 
 
+@face
 class Qualifications:
     """All that is about qualifications; an operator's is ``operator.qualifications``, also when it is called.
 
@@ -84,6 +86,9 @@ class Qualifications:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         return self._panel.bundle()
+
+    def _ipython_display_(self) -> None:
+        self._panel.show()
 
     def __repr__(self) -> str:
         return "<Qualifications: frame(), grants(), history(), who_would_qualify(...), create(...), grant(...), undo()>"
@@ -323,6 +328,7 @@ class Qualifications:
         return [run for run in self._database.runs.find_runs(live=True) if requires(run, name)]
 
 
+@face
 class Workers:
     """All that is about workers; an operator's is ``operator.workers``, also when it is called.
 
@@ -350,6 +356,9 @@ class Workers:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         return self._panel.bundle()
+
+    def _ipython_display_(self) -> None:
+        self._panel.show()
 
     def __repr__(self) -> str:
         return "<Workers: frame(), history(), notes(), block(...), unblock(...), note(...), undo()>"

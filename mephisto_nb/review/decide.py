@@ -27,6 +27,7 @@ from mephisto_nb.model.task_run_args import MAXIMUM_BONUS
 from mephisto_nb.ports.crowd_provider import CrowdProvider, CrowdVerb
 from mephisto_nb.rules.run_state import RunRules, RunState
 from mephisto_nb.rules.step import Step
+from mephisto_nb.utils.calling import brief
 from mephisto_nb.utils.ids import acting_name, new_id
 
 if TYPE_CHECKING:
@@ -250,6 +251,7 @@ def _story(outcome: ReviewOutcome, kept: KeptReview | None) -> str:
     return f"was {SAID[kept.review.after]} by {kept.review.who} at {when:%Y-%m-%d %H:%M} UTC"
 
 
+@brief
 @dataclass(frozen=True, slots=True)
 class ReviewPreview:
     """What a decision, or its undoing, would do now. Money is in US dollars; ``str()`` says it in sentences.

@@ -22,11 +22,13 @@ from mephisto_nb.model.states import PaymentStatus
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.database import Database
 from mephisto_nb.review.selection import find_run_ids, ids_in, refuse_namesakes
+from mephisto_nb.utils.calling import brief, face
 from mephisto_nb.utils.ids import acting_name
 
 OWED_COLUMNS = ("worker_id", "worker_name", "owed", "payments", "sent", "tasks", "providers", "simulated")
 
 
+@brief
 @dataclass(frozen=True, slots=True)
 class PaymentsPreview:
     """What `Payments.mark_paid` would note now; ``str()`` says it in a sentence.
@@ -122,6 +124,7 @@ PaymentRows: TypeAlias = "str | Iterable[str] | pd.DataFrame | None"
 PAID_COLUMNS = ("payment_id", "worker_id", "worker_name", "amount", "done", "why")
 
 
+@face
 class Payments:
     """Payments of all runs: a frame when it is called; what is owed, and noting that it was paid.
 
@@ -287,6 +290,7 @@ class Payments:
         return rows.assign(done=done, why=why)[list(PAID_COLUMNS)].reset_index(drop=True)
 
 
+@face
 class RunPayments:
     """Payments of one run: a frame when it is called; `owed` is by worker.
 

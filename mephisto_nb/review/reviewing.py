@@ -35,6 +35,7 @@ from mephisto_nb.review.queue import gold_accuracy, review_queue, worker_records
 from mephisto_nb.review.selection import Selectable, Units, Wanted, find_run_ids, refuse_namesakes, select
 from mephisto_nb.rules.reviewing import decide, undo
 from mephisto_nb.rules.step import Step
+from mephisto_nb.utils.calling import face
 from mephisto_nb.utils.ids import acting_name
 
 OUTCOME_COLUMNS = (
@@ -216,6 +217,7 @@ class Reviewing:
         return typed(frame.astype({"before": "str", "after": "str", "done": "bool", "owed": "float64"}))
 
 
+@face
 class RunReview:
     """Reviewing, as a researcher types it: a panel when it is called, and the decisions that it can make.
 
@@ -456,6 +458,7 @@ class RunReview:
         return self._reviewing.queue(order, decided=decided)
 
 
+@face
 class OperatorReview:
     """Reviewing over several runs: a panel when it is called, `of` for decisions, `decisions` for all that were made.
 

@@ -18,6 +18,7 @@ from mephisto_nb.model.gates import ONBOARDING_PREFIX
 from mephisto_nb.model.records import LINK
 from mephisto_nb.model.states import AGENT_LEFT
 from mephisto_nb.testing.page_client import PageAnswer, PageClient, PageSocket
+from mephisto_nb.utils.calling import awaited, brief
 
 #: ``answer(data) -> answer`` of one unit, plain or async: gets the unit's ``init_task_data``.
 AnswerFunction: TypeAlias = Callable[[Any], JSON | Awaitable[JSON]]
@@ -36,6 +37,7 @@ class Run(Protocol):
         """Return the link of the worker of this name."""
 
 
+@brief
 @dataclass(slots=True)
 class Report:
     """What happened to simulated workers.
@@ -142,6 +144,7 @@ class SimulatedWorker:
         return await self.session.post_form(url, content, files)
 
 
+@awaited
 async def simulate_workers(
     run: Run | str,
     answer: AnswerFunction,
@@ -312,6 +315,7 @@ DONE, PARTNER_LEFT, LEFT = "done", "partner disconnect", "left"
 _PAUSES = 0.1, 1.0
 
 
+@brief
 @dataclass
 class SimulatedTalk:
     """One person's side of a conversation.

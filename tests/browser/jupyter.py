@@ -19,6 +19,7 @@ from typing import IO
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Locator, Page
 
 from mephisto_nb._typing import JSONObject
@@ -66,15 +67,26 @@ class Lab:
 
         The word in the status bar is what to wait for: the notebook's own mark says "idle" before there is a kernel.
         """
-        place = "notebooks" if self.is_notebook7 else "lab/tree"
-        await page.goto(f"{self.url}/{place}/{name}?token={self.token}&reset")
-        await page.locator(".jp-Notebook").first.wait_for()
+        await self.show(page, name)
         if self.is_notebook7:
             # The mark alone says "idle" before there is a kernel, too.
             await page.locator(".jp-Toolbar-kernelName", has_text="Python 3 (ipykernel)").wait_for()
             await page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for()
         else:
             await page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+
+    async def show(self, page: Page, name: str) -> None:
+        """Show a notebook in a page, without waiting for its kernel. A server tells its address before it listens."""
+        place = "notebooks" if self.is_notebook7 else "lab/tree"
+        for _ in range(20):
+            try:
+                await page.goto(f"{self.url}/{place}/{name}?token={self.token}&reset")
+                break
+            except PlaywrightError as error:
+                if "ERR_CONNECTION_REFUSED" not in str(error):
+                    raise
+                await page.wait_for_timeout(500)
+        await page.locator(".jp-Notebook").first.wait_for()
 
     async def restart_kernel(self, page: Page) -> None:
         """Restart the kernel, without running anything."""
@@ -106,11 +118,11 @@ def running_lab(home: Path, settings: Mapping[str, JSONObject] = {}) -> Iterator
     `settings` are a user's own, by plugin.
     """
     root = home / "notebooks"
-    root.mkdir(parents=True)
+    root.mkdir(parents=True, exist_ok=True)
     token = secrets.token_hex(16)
     server = subprocess.Popen(
         _command(root, token),
-        env=_environment(home, {**_SETTINGS, **settings}),
+        env=environment_of(home, {**_SETTINGS, **settings}),
         cwd=root,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -137,7 +149,8 @@ def _command(root: Path, token: str) -> list[str]:
     return [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", *flags]
 
 
-def _environment(home: Path, chosen: Mapping[str, JSONObject]) -> dict[str, str]:
+def environment_of(home: Path, chosen: Mapping[str, JSONObject]) -> dict[str, str]:
+    """Return the environment of a server that keeps everything in `home`; write its user's settings there."""
     settings = home / "settings"
     for plugin, values in chosen.items():
         file = settings / f"{plugin}.jupyterlab-settings"

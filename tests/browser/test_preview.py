@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.async_api import FrameLocator, Page, expect
+from playwright.async_api import Browser, FrameLocator, Page, expect
 
 import mephisto_nb as mnb
 from tests.browser.axe import faults
@@ -106,3 +106,30 @@ async def test_a_page_is_held_to_its_policy(page: Page, tmp_path: Path) -> None:
     await expect(page.locator("#dot")).to_have_js_property("naturalWidth", 7)
     assert await page.evaluate("window.ran === undefined")
     assert any("Content Security Policy" in text for text in said)
+
+
+async def test_a_preview_takes_the_keyboard_only_from_who_enters_it(page: Page) -> None:
+    grabby = "<input name=mood autofocus><script>document.querySelector('[name=mood]').focus()</script>"
+    config = mnb.compose("static_html", task=TASK, blueprint_args={"task_html": grabby})
+    shown = mnb.preview(config, mnb.SharedTaskState(static_task_data=[{}]))._repr_html_()
+    await page.set_content(f"<!doctype html><textarea id=cell autofocus></textarea>{shown}")
+    await page.locator("#cell").focus()
+    field = frame_of(page).locator("[name=mood]")
+    await expect(field).to_be_visible()
+    await page.keyboard.type("run")
+    await expect(page.locator("#cell")).to_have_value("run")
+    await field.click()
+    await page.keyboard.type("glad")
+    await expect(field).to_have_value("glad")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_a_preview_goes_by_the_theme_of_the_notebook(chromium: Browser, theme: str) -> None:
+    context = await chromium.new_context(color_scheme="null")  # what is emulated would hold for all frames
+    page = await context.new_page()
+    task = mnb.form_task(Mood, [{"text": "Rain"}], instruction="<p>${text}</p>", **TASK)
+    is_light = str(theme == "light").lower()
+    await page.set_content(f"<!doctype html><body data-jp-theme-light='{is_light}'>{task._repr_html_()}")
+    ask = "() => matchMedia('(prefers-color-scheme: dark)').matches"
+    assert await frame_of(page).locator("body").evaluate(ask) == (theme == "dark")
+    await context.close()

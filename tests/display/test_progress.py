@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import io
+import re
 from typing import Any
 
 import pytest
@@ -13,11 +14,11 @@ from rich.console import Console
 import mephisto_nb as mnb
 from mephisto_nb import operator as operator_module
 from mephisto_nb.display import progress
-from mephisto_nb.display.progress import Bar, TerminalBar, WorkBars, summary_of
+from mephisto_nb.display.progress import Bar, TerminalBar, WorkBars, summary_of, what_goes_on
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.operator import Operator
 from mephisto_nb.testing.simulated_workers import simulate_workers
-from tests.inside import parts_of, showing_runs, watch
+from tests.inside import frames_of, parts_of, showing_runs, watch
 from tests.kernel.runs import crowd_of, end_routers, launch, rows, take
 
 
@@ -124,13 +125,27 @@ def test_work_goes_on_where_its_bar_cannot_be_drawn() -> None:
         bars("Exporting", done, 2)
 
 
-async def test_a_notebook_is_left_to_the_dashboard(operator: Operator, monkeypatch: Any, capsys: Any) -> None:
+async def test_a_notebook_shows_a_line_a_run_below_the_cell(operator: Operator, monkeypatch: Any, capsys: Any) -> None:
     monkeypatch.setattr(progress, "in_notebook", lambda: True)
     run = await launch(operator, rows(1))
+    capsys.readouterr()
     async with showing_runs([run]):
         await run.steering.pause_launching()
-    assert capsys.readouterr() == ("", "")
+    assert "moods: 0 of 1 answered, paused" in capsys.readouterr().out
     assert watch(run).on_change == []
+
+
+async def test_what_goes_on_after_an_interrupt_names_the_runs(operator: Operator) -> None:
+    assert what_goes_on([]) == "No run is driven from here."
+    run = await launch(operator, rows(1))
+    assert "goes on: moods (0 of 1 answered)" in what_goes_on([frames_of(run)])
+    waiting = asyncio.ensure_future(operator.wait_for_runs_then_shutdown())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await waiting
+    assert "moods (0 of 1 answered)" in caught.value._render_traceback_()[0]  # type: ignore[attr-defined]
+    assert run.status == "live"
 
 
 class Sketch(Bar):
@@ -174,7 +189,7 @@ def test_a_bar_leaves_nothing_on_the_terminal() -> None:
     bar.close()
 
 
-async def test_a_gentle_shutdown_says_for_how_many_it_waits(make_operator: Any, monkeypatch: Any) -> None:
+async def test_a_gentle_shutdown_says_for_whom_it_waits_and_until_when(make_operator: Any, monkeypatch: Any) -> None:
     told: list[tuple[str, int, int]] = []
     monkeypatch.setattr(operator_module, "show_progress", lambda *report: told.append(report))
     operator = make_operator()
@@ -189,7 +204,8 @@ async def test_a_gentle_shutdown_says_for_how_many_it_waits(make_operator: Any, 
         await engine.wait_until(lambda state: state.counts[UnitStatus.ASSIGNED] == 1)  # not both in one step
         await worker("bob").submit(agents["bob"], {})
         await ending
-    what = "Waiting for 2 at work; another cell may call run.force_shutdown()"
+    [what] = {words for words, _, _ in told}
+    assert re.fullmatch(r"Waiting for ann, bob, until \d\d:\d\d at the latest; another cell may call .*", what)
     assert list(dict.fromkeys(told)) == [(what, 0, 2), (what, 1, 2), (what, 2, 2)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from html import unescape
 from pathlib import Path
@@ -413,4 +414,6 @@ async def test_numbers_and_text_that_json_cannot_hold_do_not_stop_a_review(opera
 def test_modules_do_not_share_names() -> None:
     script = REVIEW.script
     assert "import {" not in script
-    assert "\nexport default { render };" in script
+    assert "\nexport default { initialize" in script
+    names = re.findall(r"^(?:async )?(?:const|let|function|class) (\w+)", script, re.MULTILINE)
+    assert sorted(names) == sorted(set(names))

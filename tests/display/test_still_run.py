@@ -128,3 +128,9 @@ def test_no_sum_is_told_of_runs_whose_costs_were_not_read() -> None:
 def test_an_operator_with_nothing_to_do_says_what_to_do() -> None:
     assert "launch_task_run" in Words(draw_operator({**RUNS, "runs": []})).text
     assert "Operator()" in Words(draw_operator({**RUNS, "runs": [], "closed": True})).text
+
+
+def test_no_text_of_a_still_is_typeset_as_a_formula() -> None:
+    page = draw_run(change(FINISHED, run={"name": "$x^2$"}))["text/html"]
+    assert page.lstrip().startswith('<div class="mephisto mathjax_ignore tex2jax_ignore">')
+    assert "$x^2$" in page

@@ -154,3 +154,8 @@ async def test_nonsense_is_ignored(page: Page) -> None:
     for message in (None, "look", {}, {"type": "look"}, {"type": "act", "topic": 1}):
         page.server.handle(message)
     assert page.sent.empty()
+
+
+async def test_a_page_that_asks_whether_there_is_a_kernel_is_answered(page: Page) -> None:
+    page.server.handle({"type": "hello"})
+    assert await page.sent.get() == {"type": "hello"}

@@ -283,7 +283,9 @@ async def test_code_that_fails_for_one_who_works_alone_calls_for_attention(opera
 
     run = await launch_chat(operator, blueprint={"units_per_assignment": 1}, conversation=fails)
     async with crowd_of(run.url) as worker:
-        await talk(worker("ann"), count_to(2, "ann"))
+        how, _ = await talk(worker("ann"), count_to(2, "ann"))
+    assert how == "done"
+    assert run.agents()["status"].item() == "completed"
     assert run.attention[0].startswith("The task's code failed: ZeroDivisionError('a bug') in fails (line ")
     assert parts_of(run).link._agents.get(run.agents()["agent_id"].item()) is None
 

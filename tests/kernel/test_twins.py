@@ -35,15 +35,32 @@ async def test_who_drives_a_run_is_named(operator: Operator, tmp_path: Path) -> 
     run = await launch(operator, rows(1))
     directory = parts_of(run).directory
     pid = os.getpid()
-    with pytest.raises(RunBusyError, match=rf"is driven by another kernel \(pid {pid}\)\. Shut that one down first"):
+    with pytest.raises(RunBusyError, match=rf"driven by another kernel \(pid {pid}, since .*\): what workers"):
         take_lock(directory, frames_of(run).task_run)
-    assert find_driver(directory) == f"another kernel (pid {pid})"
+    assert str(find_driver(directory)).startswith(f"another kernel (pid {pid}, since 2")
     assert operator.find_driver(run.task_run_id) is None  # it is driven from here
     other = Operator(
         operator._runs.directory.parent, database=operator._runs._url.replace("mephisto_nb.db", "./mephisto_nb.db")
     )
-    assert f"is driven by another kernel (pid {pid})" in repr(other)
+    assert f"is driven by another kernel (pid {pid}, since " in repr(other)
     await other.detach()
     await run.force_shutdown()
     assert find_driver(directory) is None
     assert find_driver(tmp_path / "nowhere") is None
+
+
+async def test_another_kernels_run_is_shown_as_driven_there(operator: Operator) -> None:
+    run = await launch(operator, rows(1))
+    other = Operator(
+        operator._runs.directory.parent, database=operator._runs._url.replace("mephisto_nb", "./mephisto_nb")
+    )
+    shown = other.get_task_run(run.task_run_id)._repr_mimebundle_()["text/html"]
+    for page in (shown, other._repr_mimebundle_()["text/html"]):
+        assert "driven elsewhere" in page
+        assert f"(pid {os.getpid()}, since " in page
+        assert "taken in there" in page
+        assert "not taken up" not in page
+        assert "waits in the router" not in page
+    await other.detach()
+    await run.force_shutdown()
+    assert "driven elsewhere" not in other.get_task_run(run.task_run_id)._repr_mimebundle_()["text/html"]

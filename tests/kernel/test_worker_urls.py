@@ -75,3 +75,13 @@ def test_names_that_would_be_mixed_up_or_are_none_are_refused(names: Any, said: 
 )
 def test_names_are_read_however_they_are_held(names: Any) -> None:
     assert read_names(names) == ["ann", "bob"]
+
+
+async def test_a_table_of_links_shows_each_link_whole(operator: Operator) -> None:
+    run = await launch(operator, rows(1))
+    links = run.get_worker_urls([f"worker {n}" for n in range(80)])
+    for link in links["url"]:
+        assert link in repr(links)
+        assert link.replace("&", "&amp;") in links._repr_html_()  # type: ignore[operator]
+        assert link in repr(links[links["worker_name"] != "worker 0"].head(79)) or link == links["url"][0]
+    await run.force_shutdown()

@@ -46,10 +46,10 @@ def test_a_kernel_shows_an_operator_live(plain: Environment, tmp_path: Path) -> 
         one["content"]["comm_id"]: one["content"]["data"]["state"] for one in messages if one["msg_type"] == "comm_open"
     }
     [shown] = [one["content"]["data"] for one in messages if one["msg_type"] == "display_data"]
-    model = opened[shown["application/vnd.jupyter.widget-view+json"]["model_id"]]
+    [model] = [state for state in opened.values() if f"mephisto-place-{state.get('place')}" in shown["text/html"]]
     assert model["_model_module"] == "anywidget"
     assert "export default" in model["_esm"]
-    assert "text/html" in shown
+    assert set(shown) == {"text/plain", "text/html"}
 
 
 def run_in_kernel(python: Path, code: str) -> list[dict[str, Any]]:

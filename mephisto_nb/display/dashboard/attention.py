@@ -94,7 +94,10 @@ def _troubles(moment: Moment) -> Notices:
 
 
 def _detached(moment: Moment) -> Notices:
-    if moment.status == "detached":
+    if moment.status == "detached" and moment.driver is not None:
+        reason = f"This run is driven by {moment.driver}: what workers send is taken in there, and can be read here."
+        yield Notice("detached", "info", reason, "Nothing has to be done. Its buttons are in that notebook.")
+    elif moment.status == "detached":
         reason = "This kernel does not drive the run. Workers can go on, and what they send waits in the router."
         remedy = f"Take it up: run = await operator.reconnect({moment.task_run_id!r})"
         yield Notice("detached", "info", reason, remedy)

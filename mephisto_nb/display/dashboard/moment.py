@@ -82,13 +82,17 @@ _ENOUGH = 5
 
 @dataclass(slots=True)
 class Moment:
-    """A run at `now` (epoch seconds). `live` is None for a run that is only looked up."""
+    """A run at `now` (epoch seconds).
+
+    `live` is None for a run that is only looked up; `driver` is the other kernel that drives it then, if one does.
+    """
 
     now: float
     status: str
     statistics: RunStatistics
     live: LiveRun | None
     page_errors: Counter[str]
+    driver: str | None = None
 
     @property
     def task_run_id(self) -> str:
@@ -173,7 +177,7 @@ class Moment:
             return names_by_index().get(unit.unit_index, "extra")
         assignment = state.assignments[unit.assignment_id]
         several = len(assignment.unit_data) > 1 or unit.unit_index
-        return f"#{assignment.index}.{unit.unit_index}" if several else f"#{assignment.index}"
+        return f"#{assignment.index}, unit {unit.unit_index}" if several else f"#{assignment.index}"
 
 
 #: How many of those at work are listed.

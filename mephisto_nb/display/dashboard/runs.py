@@ -44,7 +44,8 @@ class RunList:
         -------
         dict
             ``now``, ``closed`` (whether the operator is), and ``runs``: ``id``, ``name``, ``title``, ``status``
-            (the run's; ``left`` where it lives, but was not taken up here), ``answered`` and ``total`` (units;
+            (the run's; ``left`` where it lives, but was not taken up here), ``driver`` (which other
+            kernel drives it), ``answered`` and ``total`` (units;
             None until `load`), ``spent`` and ``whole_cost`` (what the run costs so far, and if all its
             units are answered, in US dollars with fees; None until `load`), ``at_work`` (workers; None where only a
             router knows), ``launched_at``, ``ended_at`` (epoch seconds), and ``attention``: how many things need some,
@@ -58,7 +59,9 @@ class RunList:
         stored = [row for row in self._stored if row["id"] not in known]
         known |= {row["id"] for row in stored}
         left = [_describe_stored(run, None, None) for run in self._runs.left_behind if run.task_run_id not in known]
+        drivers = self._runs.drivers
         rows = sorted([*own, *stored, *left], key=_place)
+        rows = [{**row, "driver": drivers.get(row["id"]) if row["status"] == "left" else None} for row in rows]
         sums = {name: _sum([row[name] for row in rows]) for name in ("spent", "whole_cost")}
         return {"v": 1, "now": time.time(), "closed": self._runs.is_closed, "runs": rows, **sums}
 
@@ -72,7 +75,8 @@ class RunList:
         """
         if self._runs.is_closed:
             return
-        self._take_in(await in_thread(self._runs.read))
+        found, drivers = await in_thread(lambda: (self._runs.read(), self._runs.find_drivers()))
+        self._take_in(found, drivers)
         for run in self._runs.own():
             if not (run.live and run.live.is_running):
                 await watch(run).load()
@@ -86,15 +90,17 @@ class RunList:
             The database cannot be read.
         """
         if not self._runs.is_closed:
-            self._take_in(self._runs.read())
+            self._take_in(self._runs.read(), self._runs.find_drivers())
         for run in self._runs.own():
             if not (run.live and run.live.is_running):
                 watch(run).refresh()
 
-    def _take_in(self, found: list[tuple[TaskRun, Mapping[str, int], RunPay]]) -> None:
+    def _take_in(
+        self, found: list[tuple[TaskRun, Mapping[str, int], RunPay]], drivers: Mapping[str, str | None]
+    ) -> None:
         stored = [_describe_stored(*one) for one in found]
-        if stored != self._stored:
-            self._stored = stored
+        if (stored, drivers) != (self._stored, self._runs.drivers):
+            self._stored, self._runs.drivers = stored, dict(drivers)
             self._tell()
 
     def close(self) -> None:

@@ -26,6 +26,7 @@ from mephisto_nb.display.dashboard.moment import (
 from mephisto_nb.display.dashboard.statistics import RunStatistics
 from mephisto_nb.errors import MephistoError, NotFoundError
 from mephisto_nb.frames.run_frames import RunFrames
+from mephisto_nb.kernel.run_tasks import find_driver
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import AddPayment, AddReview, ChangePayment, Changes
 from mephisto_nb.model.records import RunPay
@@ -105,13 +106,14 @@ TICK = 5.0
 class _Found:
     """What the database says of a run: of its units and pay, and where it could change by more than decisions, of all.
 
-    `errors` are those that pages reported to other kernels.
+    `errors` are those that pages reported to other kernels; `driver` is the one that drives the run, if it is another.
     """
 
     counts: Mapping[str, int]
     pay: RunPay
     errors: Counter[str]
     is_driven: bool
+    driver: str | None
     statistics: RunStatistics | None = None
 
 
@@ -142,6 +144,7 @@ class RunWatch:
         self._fee_rate = fee_rate_of(run.task_run.provider_type)
         self._old_errors: Counter[str] = Counter()
         self._pay: RunPay | None = None
+        self._driver: str | None = None
         self._is_loaded = self._is_closed = False
         self._turn = asyncio.Lock()
         self._news = News(run, self.load, lambda: bool(self.on_change))
@@ -325,13 +328,14 @@ class RunWatch:
         missing = {one.agent.agent_id: one for one in list(known.newest) if one.data is one.preview is None}
         for row in run.database.runs.read_results([run.task_run_id], agent_ids=list(missing)) if missing else ():
             missing[row["agent_id"]].data = row["data"]
-        return _Found(counts, pay, errors, is_driven, None if known is self._statistics else known)
+        driver = None if is_driven or self._run.task_run.is_imported else find_driver(run.directory)
+        return _Found(counts, pay, errors, is_driven, driver, None if known is self._statistics else known)
 
     def _take_in(self, found: _Found) -> bool:
         """Take in what was found; return whether that is anything new."""
         is_new = (found.pay, found.errors) != (self._pay, self._old_errors)
-        is_new = is_new or not self._is_loaded or found.statistics is not None
-        self._is_loaded, self._pay, self._old_errors = True, found.pay, found.errors
+        is_new = is_new or not self._is_loaded or found.statistics is not None or found.driver != self._driver
+        self._is_loaded, self._pay, self._old_errors, self._driver = True, found.pay, found.errors, found.driver
         if not found.is_driven:  # steps told of the others up to their end, which may have come meanwhile
             self._statistics = found.statistics or self._statistics
             self._statistics.revise(found.counts, found.pay)
@@ -345,7 +349,7 @@ class RunWatch:
         live, errors = self._live, self._old_errors
         if live is None:
             status = "detached" if self._statistics.ended_at is None else "ended"
-            return Moment(self._run.clock.now(), status, self._statistics, None, errors)
+            return Moment(self._run.clock.now(), status, self._statistics, None, errors, self._driver)
         if live.parts.tally.page_errors:
             errors = errors + live.parts.tally.page_errors
         return Moment(live.parts.clock.now(), live.status, self._statistics, live, errors)
@@ -370,6 +374,7 @@ class RunWatch:
             "name": run.task_name,
             "title": str(self._task_args().get("task_title", run.task_name)),
             "status": moment.status,
+            "driver": moment.driver,
             "url": None if live is None else live.url,
             "worker_url": None if live is None or live.has_own_links else live.url,
             "has_own_links": live is not None and live.has_own_links,

@@ -248,6 +248,24 @@
     Object.defineProperty(window, name, { value: new Memory(), configurable: true });
   }
 
+  // -- the keyboard stays where it is: who runs a notebook's cells one after the other must not get stuck in a page
+
+  let isEntered = false;
+  for (const name of ["pointerdown", "keydown", "focusin"]) {
+    window.addEventListener(name, () => (isEntered = true), { capture: true, once: true });
+  }
+  const pages = [HTMLElement.prototype, SVGElement.prototype, window].map((owner) => [owner, "focus"]);
+  for (const [owner, name] of [...pages, [Element.prototype, "scrollIntoView"]]) {
+    const own = owner[name];
+    Object.defineProperty(owner, name, {
+      configurable: true,
+      writable: true,
+      value(...args) {
+        if (isEntered) own.apply(this, args);
+      },
+    });
+  }
+
   // -- what is said about it, above the page and out of reach of its styles
 
   const STYLE = `:host { all: initial; position: fixed; z-index: 2147483647; inset: auto 0 0 0; display: block; }

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import re
+import secrets
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -104,6 +106,8 @@ class WidgetServer:
     def handle(self, message: Any) -> None:
         """Take in a message of a view."""
         match message:
+            case {"type": "hello"}:  # a page asks whether there is anybody
+                self._send({"type": "hello"})
             case {"type": "look", "view": str(view), "topics": list(topics)}:
                 self._look(view, topics, message.get("again") or [])
             case {"type": "preview", "topic": str(topic), "action": str(action), "args": dict(args)}:
@@ -387,7 +391,7 @@ class FrontEnd:
 #: The dashboard of a run, and the list of runs.
 DASHBOARD = FrontEnd(
     "Dashboard",
-    ("words", "dom", "link", "overview", "figures", "people", "dialogs", "steering", "run", "runs", "index"),
+    ("words", "dom", "link", "place", "overview", "figures", "people", "dialogs", "steering", "run", "runs", "index"),
     ("base", "dashboard", "panels"),
     tables={"actions": describe_actions()},
 )
@@ -408,11 +412,23 @@ def can_be_live() -> bool:
 
 
 def still_or_live(still: Mapping[str, str], model: Callable[[], Any]) -> dict[str, Any]:
-    """Return what a notebook shows, by MIME type: the widget first, where it can be live, and what is still."""
+    """Return what a notebook shows, by MIME type: what is still, in the place that the widget takes while it lives.
+
+    The widget itself is not named, as JupyterLab and Notebook 7 show an error in its stead once the kernel that made
+    it is gone; its model finds its place by itself (`place.js`). VS Code and Colab make a model when it is named only.
+    """
     if not can_be_live():
         return dict(still)
-    bundle: dict[str, Any] = model()._repr_mimebundle_()[0]
-    return {**{name: content for name, content in bundle.items() if name.startswith("application/")}, **still}
+    widget = model()
+    shown = {**still, "text/html": f'<div class="mephisto-place-{widget.place}">{still["text/html"]}</div>'}
+    if not _makes_models_late():
+        return shown
+    bundle: dict[str, Any] = widget._repr_mimebundle_()[0]
+    return {**{name: content for name, content in bundle.items() if name.startswith("application/")}, **shown}
+
+
+def _makes_models_late() -> bool:
+    return "google.colab" in sys.modules or any(name.startswith("VSCODE_") for name in os.environ)
 
 
 def make_model(topic: str, find: FindSubject, front_end: FrontEnd = DASHBOARD) -> Any:
@@ -422,7 +438,7 @@ def make_model(topic: str, find: FindSubject, front_end: FrontEnd = DASHBOARD) -
     over to the loop of this call, here and nowhere else.
     """
     loop = asyncio.get_running_loop()
-    model = _model_class(front_end)(topic=topic)
+    model = _model_class(front_end)(topic=topic, place=secrets.token_hex(8))
 
     def send(message: JSONObject) -> None:
         model.send(message)
@@ -437,7 +453,7 @@ def _model_class(front_end: FrontEnd) -> Any:
     import anywidget
     import traitlets
 
-    topic = traitlets.Unicode().tag(sync=True)
+    names = {name: traitlets.Unicode().tag(sync=True) for name in ("topic", "place")}
     tables = {name: traitlets.Any(table).tag(sync=True) for name, table in front_end.tables.items()}
-    parts = {"_esm": front_end.script, "_css": front_end.styles, "topic": topic, **tables}
+    parts = {"_esm": front_end.script, "_css": front_end.styles, **names, **tables}
     return type(front_end.name, (anywidget.AnyWidget,), parts)

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.errors import ReplayError
 from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.run_tasks import OnFailure, RunHelper, Supervisor
 from mephisto_nb.kernel.talk.agents import AgentsAtWork, BotAgent, Group, RunningAgent, Seat, WayToPages
@@ -21,7 +20,6 @@ from mephisto_nb.model.states import AGENT_ACTIVE, AgentStatus
 from mephisto_nb.model.task_run_args import WhenLeft, WhenWaited
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.task_runner import Bot, TaskRunner, Turn
-from mephisto_nb.rules.departures import leave
 from mephisto_nb.rules.run_state import Meeting
 from mephisto_nb.rules.seating import finish, rules_for, tell_who_goes_on
 from mephisto_nb.rules.step import Step
@@ -34,7 +32,12 @@ logger = get_logger(__name__)
 #: How long code whose agents have ended may take to hear what was said until then, and to answer it (seconds).
 _LAST_WORDS = 10.0
 #: What the pages of people hear whose task's code has failed: what they have is theirs to send.
-_OVER: JSONObject = {"text": "This has come to its end.", "id": "", "task_data": {"task_done": True}}
+_OVER: JSONObject = {
+    "text": "Something failed on our side, so this ends here. You did nothing wrong, and what you said is kept: please "
+    "send it, it counts.",
+    "id": "",
+    "task_data": {"task_done": True},
+}
 
 
 @dataclass(slots=True)
@@ -193,15 +196,9 @@ class TaskCode(RunHelper):
         try:
             with no_exit("the task's code"):
                 await self._runner.run_unit(init_data, agent)
-        except ReplayError as error:
-            logger.exception("task code of agent %s failed", agent_id)
-            await self._engine.do(partial(_fail, agent_ids=[agent_id], why=_why(error)), retry=True)
-            await self._engine.do(partial(_await_submission, agent_id=agent_id), retry=True)
         except Exception as error:
             logger.exception("task code of agent %s failed", agent_id)
-            self._companies.pop(agent_id, None)  # or else the agent's end would cancel this very task
-            self._agents.remove(agent_id)
-            await self._engine.do(partial(_fail_alone, agent_id=agent_id, why=_why(error)), retry=True)
+            await self._engine.do(partial(_fail, agent_ids=[agent_id], why=_why(error)), retry=True)
         else:
             await self._engine.do(partial(_await_submission, agent_id=agent_id), retry=True)
 
@@ -309,12 +306,6 @@ def _why(error: Exception) -> str:
 
 def _note_failure(step: Step, why: str) -> None:
     step.failures.append(("the task's code", f"{why[0].upper()}{why[1:]}. {_REMEDY}"))
-
-
-def _fail_alone(step: Step, agent_id: str, why: str) -> None:
-    """Let go of somebody who worked alone, whose task's code has failed."""
-    _note_failure(step, why)
-    leave(step, agent_id, AgentStatus.DISCONNECT, why, "operator")
 
 
 def _fail(step: Step, agent_ids: list[str], why: str) -> None:

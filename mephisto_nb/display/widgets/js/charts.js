@@ -8,6 +8,7 @@
 
 import { make, show, write } from "./dom.js";
 import { Link } from "./link.js";
+import { takePlaces } from "./place.js";
 import { clock, count, plain } from "./words.js";
 
 function render({ model, el }) {
@@ -55,4 +56,4 @@ function render({ model, el }) {
   };
 }
 
-export default { render };
+export default { initialize: (given) => takePlaces(given, render), render };

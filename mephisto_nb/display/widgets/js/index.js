@@ -2,6 +2,7 @@
 
 import { make, put } from "./dom.js";
 import { Link } from "./link.js";
+import { takePlaces } from "./place.js";
 import { runDashboard } from "./run.js";
 import { runList } from "./runs.js";
 
@@ -30,4 +31,4 @@ function render({ model, el }) {
   };
 }
 
-export default { render };
+export default { initialize: (given) => takePlaces(given, render), render };

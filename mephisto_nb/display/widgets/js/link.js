@@ -33,6 +33,11 @@ export class Link {
     this.receive = (message) => this.handle(message);
     this.lookAgain = () => this.look();
     model.on("msg:custom", this.receive);
+    this.doubtIt = () => {
+      this.setAway(true);
+      this.look();
+    };
+    model.on("comm_live_update", this.doubtIt);
     document.addEventListener("visibilitychange", this.lookAgain);
     this.observer = new IntersectionObserver((entries) => {
       this.intersects = entries.at(-1).isIntersecting;
@@ -51,6 +56,7 @@ export class Link {
     this.topics.clear();
     this.look();
     this.model.off("msg:custom", this.receive);
+    this.model.off("comm_live_update", this.doubtIt);
     document.removeEventListener("visibilitychange", this.lookAgain);
     this.observer.disconnect();
     clearInterval(this.renewal);

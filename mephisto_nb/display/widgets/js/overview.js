@@ -26,7 +26,7 @@ export function head() {
       name.write(plain(run.name));
       title.write(plain(run.title));
       show(title.node, run.title && run.title !== run.name);
-      write(state, runLabel(run.status));
+      write(state, runLabel(run.status, run.driver));
       put(state, "data-status", run.status);
       const bad = attention.filter((one) => one.severity !== "info");
       const worst = bad.some((one) => one.severity === "error") ? "error" : bad[0]?.severity;

@@ -55,7 +55,7 @@ export function runList(link) {
     write(cost, costOf(state));
     show(foot, runs.length > 1);
     const isLeft = ({ status }) => ["left", "detached"].includes(status) && !closed;
-    follow(left, runs.filter(isLeft), (run) => run.id, hint, () => {});
+    follow(left, runs.filter(isLeft), ({ id, driver }) => `${id} ${driver ?? ""}`, hint, () => {});
     follow(body, runs, (run) => run.id, (run) => row(run, open), (entry, run) => entry.draw(run));
   }, (why) => write(summary, plain(why)));
 
@@ -78,10 +78,10 @@ function shareOf({ answered, total }) {
 }
 
 /** The states that the line above the list counts. */
-const COUNTED = ["Failed", "Live", "Paused", "Closing", "Not taken up"];
+const COUNTED = ["Failed", "Live", "Paused", "Closing", "Not taken up", "Driven elsewhere"];
 
 function countOf(runs, label) {
-  const found = runs.filter((run) => runLabel(run.status) === label).length;
+  const found = runs.filter((run) => runLabel(run.status, run.driver) === label).length;
   return found > 0 && `${number(found)} ${label.toLowerCase()}`;
 }
 
@@ -90,9 +90,13 @@ function costOf({ spent, whole_cost: whole }) {
   return spent === whole ? dollars(spent) : `${dollars(spent)} of ${dollars(whole)}`;
 }
 
-/** How to take up a run that nobody drives. */
-function hint({ id, name }) {
+/** How to take up a run that nobody drives; or who drives it. */
+function hint({ id, name, driver }) {
   const who = make("bdi", {}, plain(name));
+  if (driver) {
+    const look = make("code", {}, `operator.get_task_run("${plain(id)}")`);
+    return { node: make("li", {}, who, ` is driven by ${plain(driver)}: what workers send is taken in there. To look at it: `, look) };
+  }
   const code = make("code", {}, `run = await operator.reconnect("${plain(id)}")`);
   return { node: make("li", {}, who, " is not taken up: it is alive, but not connected to this notebook. Take it up: ", code) };
 }
@@ -121,7 +125,7 @@ function row({ id }, open) {
     draw(run) {
       name.write(plain(run.name));
       put(button, "title", `${plain(run.name)}, run ${plain(run.id)}`);
-      write(state, runLabel(run.status));
+      write(state, runLabel(run.status, run.driver));
       put(state, "data-status", run.status);
       write(alerts, run.attention > 0 ? `${run.attention} ${run.attention === 1 ? "needs" : "need"} attention` : "");
       style(fill, "inline-size", `${run.total > 0 ? (100 * run.answered) / run.total : 0}%`);

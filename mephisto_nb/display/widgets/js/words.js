@@ -33,8 +33,9 @@ const RUN_LABELS = {
   left: "Not taken up",
 };
 
-/** Name the state of a run. */
-export function runLabel(status) {
+/** Name the state of a run; `driver` is the other kernel that drives it, if one does. */
+export function runLabel(status, driver = null) {
+  if (driver && (status === "left" || status === "detached")) return "Driven elsewhere";
   return RUN_LABELS[status] ?? status;
 }
 

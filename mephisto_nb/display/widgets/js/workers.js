@@ -9,10 +9,11 @@ import { deed, reason } from "./qualifications.js";
 import { count, duration, moment, money, number, plain, UNKNOWN } from "./words.js";
 
 const WORKERS = "workers";
-const ONLY = [["", "all workers"], ["blocked", "blocked"], ["below_minimum", "paid below the minimum"], ["noted", "with notes"]];
+const ONLY = [["", "all workers"], ["blocked", "blocked"], ["below_minimum", "paid below the minimum"], ["noted", "with notes"], ["simulated", "simulated"]];
 
 function nameOf(row) {
   const marks = [];
+  if (row.simulated) marks.push(make("span", { class: "mnb-state" }, "simulated"));
   if (row.blocked) marks.push(make("span", { class: "mnb-state", "data-status": "failed" }, "blocked"));
   if (row.notes > 0) marks.push(make("span", { class: "mnb-state" }, count(row.notes, "note")));
   return make("span", { class: "mnb-named" }, make("span", { class: "mnb-cut" }, foreign(row.worker_name)), ...marks);
