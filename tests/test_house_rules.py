@@ -37,6 +37,9 @@ from tests.source_tree import (
 #: Classes that may have more than 20 methods of their own or 300 lines, and why.
 LARGE_CLASSES = {
     "mephisto_nb.run.TaskRun": "a face: 25 names to type, each of which hands on to what does it",
+    "mephisto_nb.ports.blueprint.Blueprint": "a port: each name is one thing that a kind of task may say",
+    "mephisto_nb.blueprints.static_html.blueprint.StaticHTMLBlueprint": "says what that port asks",
+    "mephisto_nb.blueprints.form.blueprint.FormBlueprint": "says what that port asks",
 }
 
 #: Classes that may have more than 25 public names, or 20 methods with inherited ones, their subclasses too, and why.
@@ -187,15 +190,15 @@ def is_of_a_kind(module: Module) -> bool:
     return f"{module.name}.".startswith(tuple(f"{PACKAGE}.{folder}." for folder in OF_A_KIND))
 
 
-def test_there_are_at_most_173_modules_beside_those_of_a_kind() -> None:
+def test_there_are_at_most_176_modules_beside_those_of_a_kind() -> None:
     """Count the gates, actions, blueprints, types of fields, providers and architects apart.
 
-    What comes out has three of its own: the columns of answers, spreadsheets, and files that workers sent.
     With what belongs to them there were 220 modules when this was written, which was the budget of the whole. One more
-    of a kind breaks no rule, as long as its folder has room (see below).
+    of a kind breaks no rule, as long as its folder has room (see below). Rooms that were missing were added since: of
+    waiting and absence three, of calls and settings three, of what comes out three, and the last version of the schema.
     """
     found = [module for module in package() if not is_of_a_kind(module)]
-    assert len(found) <= 173, f"{len(found)} modules"
+    assert len(found) <= 176, f"{len(found)} modules"
 
 
 def test_no_folder_has_over_20_modules() -> None:

@@ -164,7 +164,7 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
                 "and its port is a setting of its own. Use 0.0.0.0 to let others in, and where they come by IPv6, a "
                 "proxy in front of it, whose address is mephisto.architect.url."
             )
-        if self.args.port not in {notice.port for notice in self._notices()}:
+        if self.args.port not in {notice.port for notice in _notices_beside(self.directory)}:
             _check_port(self._host, self.args.port)
         if self._host == EVERYWHERE and not self.args.url and self._own_address is None:
             logger.warning(
@@ -178,7 +178,7 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
         """Start the router and give its URL once it answers."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         await self.shutdown()  # a run that is resumed: its last router may still say that the task is closed
-        await asyncio.to_thread(self._make_way)
+        await asyncio.to_thread(_make_way, self.directory, self.args.port)
         # The state of an earlier router stays: the new one takes its port, so that the links of the run go on to work.
         write_private(self._path("router_config.json"), json.dumps(self._router_config(plan)))
         return await self._start()
@@ -308,25 +308,11 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
         lines = self._path("router.log").read_text(errors="replace").splitlines()
         return f"Its log {self._path('router.log')} ends: {' | '.join(lines[-3:]) or 'nothing'}"
 
-    def _notices(self) -> list[_Notice]:
-        """Return the routers of other runs in this place that only say that their task is closed, the oldest first."""
-        found = (_read_notice(path) for path in self.directory.parent.glob("*/router.json"))
-        return sorted((one for one in found if one is not None and one.directory != self.directory), key=_closed_at)
-
-    def _make_way(self) -> None:
-        """End what says that a task is closed at the port that is wanted, and all but the latest."""
-        notices = self._notices()
-        for place, notice in enumerate(reversed(notices)):
-            if place >= _NOTICES or notice.port == self.args.port:
-                LocalArchitect(LocalArchitectArgs(), notice.directory)._end()
-
     def _end(self) -> None:
-        if self._is_running():
-            # The lock proves that the process of router.json is this run's router, not a stranger with its number.
-            _terminate(int(self._state()["pid"]))
-            self._wait_until_gone()
-
-    def _wait_until_gone(self) -> None:
+        if not self._is_running():
+            return
+        # The lock proves that the process of router.json is this run's router, not a stranger with its number.
+        _terminate(int(self._state()["pid"]))
         try:
             with FileLock(self._path("router.lock"), timeout=_END_TIMEOUT):
                 pass
@@ -334,6 +320,19 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
             raise RouterError(f"The router in {self.directory} does not end.") from error
         if self._reaper is not None:
             self._reaper.join(_END_TIMEOUT)
+
+
+def _notices_beside(directory: Path) -> list[_Notice]:
+    """Return the routers of other runs beside one that only say that their task is closed, the oldest first."""
+    found = (_read_notice(path) for path in directory.parent.glob("*/router.json"))
+    return sorted((one for one in found if one is not None and one.directory != directory), key=_closed_at)
+
+
+def _make_way(directory: Path, port: int) -> None:
+    """End what says that a task is closed at the port that is wanted, and all but the latest."""
+    for place, notice in enumerate(reversed(_notices_beside(directory))):
+        if place >= _NOTICES or notice.port == port:
+            LocalArchitect(LocalArchitectArgs(), notice.directory)._end()
 
 
 def _as_folder(url: str) -> str:

@@ -593,9 +593,8 @@ class PeopleActs:
 
 
 def _check(outcome: ActOutcome) -> None:
-    """Refuse what is about a qualification that is not there; nothing was written."""
-    act = outcome.act
-    if outcome.was is None and act.undoes is None and act.kind in (ActKind.DELETE, ActKind.DESCRIBE, ActKind.REVOKE):
-        raise NotFoundError(
-            f"There is no qualification {act.qualification_name!r} in this database. See operator.qualifications()."
-        )
+    """Refuse what is about a qualification that is not there."""
+    act, of_what_is = outcome.act, (ActKind.DELETE, ActKind.DESCRIBE, ActKind.REVOKE)
+    if outcome.was is None and act.undoes is None and act.kind in of_what_is:
+        name = act.qualification_name
+        raise NotFoundError(f"There is no qualification {name!r} in this database. See operator.qualifications().")

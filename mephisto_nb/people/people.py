@@ -46,6 +46,10 @@ def describe_runs(runs: Iterable[TaskRun]) -> str:
     return ", ".join(f"{run.task_name!r} ({run.task_run_id})" for run in runs)
 
 
+def _find_runs_that_require(database: Database, name: str) -> list[Any]:
+    return [run for run in database.runs.find_runs(live=True) if requires(run, name)]
+
+
 def _refuse_where_required(name: str, what: str, runs: list[Any]) -> None:
     if runs:
         raise ConfigError(
@@ -150,7 +154,7 @@ class Qualifications:
             )
         if name in known.index:
             if not force:
-                _refuse_where_required(name, "renamed", await in_thread(self._find_runs_that_require, name))
+                _refuse_where_required(name, "renamed", await in_thread(_find_runs_that_require, self._database, name))
             await self.create(new_name, str(known.loc[name, "description"] or ""), **log)
             if len(holders := await in_thread(self.grants, name)):
                 await self.grant(new_name, holders, holders["value"], **log)
@@ -175,7 +179,7 @@ class Qualifications:
             There is no such qualification.
         """
         if not force:
-            _refuse_where_required(name, "deleted", await in_thread(self._find_runs_that_require, name))
+            _refuse_where_required(name, "deleted", await in_thread(_find_runs_that_require, self._database, name))
         return await self._acts.do("delete", name=name, **log)
 
     async def grant(self, name: str, workers: Whom, value: Values = 1, **log: str | None) -> ActOutcome:
@@ -260,7 +264,7 @@ class Qualifications:
 
     def required_by(self, name: str) -> str:
         """Say which runs that have not ended ask for a qualification; "" where none does."""
-        runs = self._find_runs_that_require(name)
+        runs = _find_runs_that_require(self._database, name)
         return describe_runs(runs) if runs else ""
 
     # -- questions -------------------------------------------------------------------------------------------
@@ -323,9 +327,6 @@ class Qualifications:
             self._acts.tell()
         workers, held = self._acts.known_workers(), self._database.people.read_values()
         return people_frames.eligibility_frame(workers, held, self.composed)
-
-    def _find_runs_that_require(self, name: str) -> list[Any]:
-        return [run for run in self._database.runs.find_runs(live=True) if requires(run, name)]
 
 
 @face

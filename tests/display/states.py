@@ -112,7 +112,14 @@ def attention_of(status: str, counts: dict[str, int], pay: dict[Any, int], money
         num_answered=counts["answered"],
         at_work={},
         often_left={},
-        state=SimpleNamespace(task_run_id=RUN_ID, agents={}, closing=""),
+        state=SimpleNamespace(
+            task_run_id=RUN_ID,
+            agents={},
+            closing=None,
+            is_paused=True,
+            steering=SimpleNamespace(closed_by=None),
+            rules=SimpleNamespace(lifetime=0, patience=0),
+        ),
     )
     return describe_attention(Moment(NOW, status, statistics, None, Counter()), money)
 

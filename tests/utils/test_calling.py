@@ -27,7 +27,11 @@ class Kettle:
         return "The water gets hot."
 
 
-@pytest.mark.parametrize("ask", [lambda it: it.results(), lambda it: it["answer"], list, len], ids=str)
+@pytest.mark.parametrize(
+    "ask",
+    [lambda it: it.results(), lambda it: it["answer"], list, len],
+    ids=["attribute", "item", "iteration", "length"],
+)
 async def test_what_is_asked_of_a_forgotten_await_is_its_mend(ask: Any) -> None:
     forgotten = Kettle().boil()
     with pytest.raises(NotAwaitedError, match=r"`await` is missing.*Write: await kettle\.boil"):

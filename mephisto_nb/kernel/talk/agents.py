@@ -154,7 +154,7 @@ class RunningAgent:
         async def say() -> None:
             if after is not None:
                 await self.pages.send_live_update(after, Packet(PacketType.LIVE_UPDATE_TO_CLIENT, self.agent_id, data))
-            await self._record(_send, data=data)
+            await _write_down(self, _send, data=data)
 
         await wholly(say())  # the page may have heard it when its task's code is ended
 
@@ -210,7 +210,7 @@ class RunningAgent:
 
     async def record(self, sender: str, data: JSONObject) -> None:
         """Keep something of the agent's record that no page hears of."""
-        await self._record(_keep, sender=sender, data=data)
+        await _write_down(self, _keep, sender=sender, data=data)
 
     async def report(self, why: str, detail: JSONObject | None = None, *, of: str = "") -> None:
         """Leave a row in the event log, and a line for the researcher in `run.attention`."""
@@ -257,12 +257,13 @@ class RunningAgent:
         self.history.append(Turn("worker", data))
         return data
 
-    async def _record(self, rule: Callable[..., None], **what: Any) -> None:
-        """Write down what was said or kept, behind all that was heard before; and in which order that was heard."""
-        async with self._recording:
-            await self.talk.all_recorded()
-            notes = self.talk.take_notes()
-            await self._engine.do(partial(rule, agent_id=self.agent_id, notes=notes, **what), retry=True)
+
+async def _write_down(agent: RunningAgent, rule: Callable[..., None], **what: Any) -> None:
+    """Write down what was said or kept, behind all that was heard before; and in which order that was heard."""
+    async with agent._recording:
+        await agent.talk.all_recorded()
+        notes = agent.talk.take_notes()
+        await agent._engine.do(partial(rule, agent_id=agent.agent_id, notes=notes, **what), retry=True)
 
 
 class BotAgent:

@@ -15,7 +15,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.router import codec
 from mephisto_nb.router.config import Limits
 from mephisto_nb.router.http.answers import Refused, bad_request, store_failed, too_large
-from mephisto_nb.router.intake.multipart import MultipartReader, Upload
+from mephisto_nb.router.intake.multipart import MultipartReader, Upload, name_files
 from mephisto_nb.router.intake.quota import NAMELESS, Claim, DiskQuota
 from mephisto_nb.router.rules import KnownAgent, SubmissionResult, judge_submission
 
@@ -228,7 +228,7 @@ class BodyReader:
             with self._readings.begin() as reading:
                 await self._feed(request, reader, reading, claim, name)
                 fields = self._json_fields(reader.fields)
-                reader.name_files(fields.pop("file_names", None))
+                name_files(reader.uploads, fields.pop("file_names", None))
                 form = SubmittedForm(fields, claim, reader.uploads)
                 name(form.agent_id())
                 yield form

@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -136,21 +137,6 @@ class MultipartReader:
             raise bad_request("The form ends too early.")
         if self.uploads:
             await asyncio.to_thread(self._keep)
-
-    def name_files(self, told: JSON) -> None:
-        """Take over how the page spells the names of its files: in a form, browsers write some characters otherwise.
-
-        Parameters
-        ----------
-        told
-            ``{"files": [{"field": ..., "name": ...}]}``, one for each file; anything else is left alone.
-        """
-        listed = told.get("files") if isinstance(told, dict) else None
-        if not isinstance(listed, list) or len(listed) != len(self.uploads):
-            return
-        for upload, one in zip(self.uploads, listed, strict=True):
-            if isinstance(one, dict) and isinstance(one.get("field"), str) and isinstance(one.get("name"), str):
-                upload.fieldname, upload.originalname = one["field"], _label(one["name"], is_path=True)
 
     async def discard(self) -> None:
         """Remove the files."""
@@ -293,3 +279,21 @@ def _shortened(name: str) -> str:
 
 def _mimetype(text: str) -> str:
     return text if _MIMETYPE.fullmatch(text) else "application/octet-stream"
+
+
+def name_files(uploads: Sequence[Upload], told: JSON) -> None:
+    """Take over how a page spells the names of its files: in a form, browsers write some characters otherwise.
+
+    Parameters
+    ----------
+    uploads
+        The files of a form.
+    told
+        ``{"files": [{"field": ..., "name": ...}]}``, one for each file; anything else is left alone.
+    """
+    listed = told.get("files") if isinstance(told, dict) else None
+    if not isinstance(listed, list) or len(listed) != len(uploads):
+        return
+    for upload, one in zip(uploads, listed, strict=True):
+        if isinstance(one, dict) and isinstance(one.get("field"), str) and isinstance(one.get("name"), str):
+            upload.fieldname, upload.originalname = one["field"], _label(one["name"], is_path=True)
