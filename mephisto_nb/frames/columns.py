@@ -19,6 +19,8 @@ MOST_COLUMNS = 2000
 REST = "(more)"
 #: Beside a column of times: what is none, and so would be missing.
 AS_SENT = " (as sent)"
+#: What times of a day are called, which are of no type of pandas's.
+OF_DAY = "time"
 #: Up to here a float holds every whole number.
 _EXACT = 2**53
 #: The name of a type of times: its unit, and the zone if there is one.
@@ -145,7 +147,7 @@ def as_times(values: Sequence[JSON], kind: str) -> list[pd.Series[Any]]:
     read = [_read_time(value, kind, zone) for value in values]
     both = zip(values, read, strict=True)
     wrong = [None if time is not None or value in (None, "") else value for value, time in both]
-    if kind == "time":
+    if kind == OF_DAY:
         column = pd.Series(read, dtype=object)
     else:
         column = pd.Series(np.array(read, dtype=f"datetime64[{unit}]"))
@@ -166,7 +168,7 @@ def _read_time(value: JSON, kind: str, zone: str | None) -> datetime.time | np.d
     if not isinstance(value, str) or not value:
         return None
     try:
-        if kind == "time":
+        if kind == OF_DAY:
             return datetime.time.fromisoformat(value)
         if kind == "date":
             return np.datetime64(datetime.date.fromisoformat(value))

@@ -149,3 +149,9 @@ class _Cleaner(HTMLParser):
 
     def _refuse(self, what: str, instead: str) -> None:
         raise ConfigError(f"{self._where}, line {self.getpos()[0]}: {what} cannot stand in a form. {instead}")
+
+
+def is_shown_as_text(before: str) -> bool:
+    """Return whether what stands behind this HTML is shown as text of a page: in no tag, and no box of its own."""
+    is_boxed = any(before.rfind(f"<{tag}") > before.rfind(f"</{tag}") for tag in ("textarea", "option", "pre"))
+    return before.rfind("<") <= before.rfind(">") and not is_boxed

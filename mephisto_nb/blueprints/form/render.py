@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.blueprints.form.checks import checks_of, wants_answer
+from mephisto_nb.blueprints.form.html import is_shown_as_text
 from mephisto_nb.blueprints.form.model import VERSION, Field, Form
 from mephisto_nb.blueprints.form.types import FOLDER, read_beside, type_of
 from mephisto_nb.blueprints.form.types._base import as_text
@@ -53,15 +54,13 @@ def fill_form(html: str, row: Mapping[str, Any]) -> str:
     def fill(found: re.Match[str]) -> str:
         value = _value_of(row, found[1], is_html=found[2] == "safe")
         has_lines = found[2] != "safe" and re.search("[\r\n]", value) is not None
-        return f'<span class="keeps-lines">{value}</span>' if has_lines and _is_text(html[: found.start()]) else value
+        return (
+            f'<span class="keeps-lines">{value}</span>'
+            if has_lines and is_shown_as_text(html[: found.start()])
+            else value
+        )
 
     return FIELD.sub(fill, html)
-
-
-def _is_text(before: str) -> bool:
-    """Return whether what stands behind this HTML is shown as text of a page: in no tag, and no box of its own."""
-    is_boxed = any(before.rfind(f"<{tag}") > before.rfind(f"</{tag}") for tag in ("textarea", "option", "pre"))
-    return before.rfind("<") <= before.rfind(">") and not is_boxed
 
 
 def scripts_of(form: Form) -> list[str]:

@@ -301,7 +301,7 @@ def _read_tokens(
 ) -> tuple[list[JSONObject] | None, set[str], tuple[str, ...]]:
     """Return a row for each set of tokens, which of the tokens are HTML, and which are addresses to be signed."""
     name, sets = _token_sets(folder)
-    _tell_of_tokens(name, sets, tokens, config)
+    _tell_of_values(name, sets, tokens, config)
     if not tokens or not name:
         return None, set(), ()
     for index, values in enumerate(sets):
@@ -322,10 +322,10 @@ def _read_tokens(
     return sets, html, tuple(signed)
 
 
-def _tell_of_tokens(name: str, sets: list[JSONObject], tokens: list[str], config: str) -> None:
+def _tell_of_values(name: str, sets: list[JSONObject], used: list[str], config: str) -> None:
     """Say what FormComposer would refuse in values of tokens, and is harmless."""
-    given = list(dict.fromkeys(token for values in sets for token in values))
-    unused = [token for token in given if token not in tokens]
+    given = list(dict.fromkeys(one for values in sets for one in values))
+    unused = [one for one in given if one not in used]
     if unused:
         remark(f"{name} gives values for {', '.join(map(repr, unused))}, which {config} does not use.")
     unlike = [index for index, values in enumerate(sets) if set(values) != set(given)]

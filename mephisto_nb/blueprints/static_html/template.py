@@ -36,7 +36,8 @@ _REMOTE = re.compile(r"(?i)\s*(https?:)?//")
 #: What browsers take out of an address before they read it.
 _UNREAD = re.compile(r"^[\x00-\x20]+|[\x00-\x20]+$|[\t\n\r]")
 _INPUTS = frozenset({"input", "select", "textarea", "button"})
-_NOT_ALWAYS_SENT = frozenset({"file", "submit", "button", "reset", "image"})
+_OF_FILES = frozenset({"file"})
+_NOT_ALWAYS_SENT = _OF_FILES | frozenset({"submit", "button", "reset", "image"})
 #: What the answers of inputs of days and times become, by the type of the input.
 _TIMES = {"date": "date", "datetime-local": "datetime64[us]", "time": "time"}
 #: Names that the upload of an answer uses itself.
@@ -202,7 +203,7 @@ class _Reader(HTMLParser):
             if values.get("name") and tag != "button" and values.get("type") not in _NOT_ALWAYS_SENT:
                 self._note_times(values["name"] or "", tag, values.get("type") or "")
                 self._template.names.append(values["name"] or "")
-        self._template.takes_files |= tag == "input" and values.get("type") == "file"
+        self._template.takes_files |= tag == "input" and values.get("type") in _OF_FILES
         self._in_form |= tag == "form"
         if tag == "button" and not self._in_form and not values.keys() & {"type", "name", "form"}:
             self._template.idle_buttons.append(self.getpos()[0])
