@@ -156,7 +156,8 @@ def _showing_who_is_at_work(live: LiveRun) -> Iterator[None]:
     """Show for whom a gentle end waits, and until when at the latest, while it does."""
     engine, progress = live.parts.engine, live.parts.progress
     total = engine.state.counts[UnitStatus.ASSIGNED]
-    what = f"Waiting for {_who_is_at_work(engine.state)}; another cell may call run.force_shutdown()"
+    at_once = "to end it at once, interrupt this, and: await run.force_shutdown()"
+    what = f"Waiting for {_who_is_at_work(engine.state)}; {at_once}"
 
     def show(_: object = None) -> None:
         progress(what, total - engine.state.counts[UnitStatus.ASSIGNED], total)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import json
 import random
@@ -144,6 +145,10 @@ class SimulatedWorker:
         return await self.session.post_form(url, content, files)
 
 
+#: How long giving a unit back may take where it is not done (seconds).
+_GIVEN_BACK_WITHIN = 2.0
+
+
 @awaited
 async def simulate_workers(
     run: Run | str,
@@ -202,13 +207,16 @@ async def simulate_workers(
     >>> report = await simulate_workers(run, lambda data: {"label": "cat"}, num_workers=3)  # doctest: +SKIP
     """
     report = Report()
-    async with PageClient() as session, asyncio.TaskGroup() as group:
-        for index in range(num_workers):
-            worker = make_worker(run, f"{name}-{index:03d}", session)
-            chance = random.Random(f"{seed}-{index}")
-            habits = _Habits(answer, units_per_worker, thinking_time, drop_out_rate, chance, reply=reply)
-            habits.onboarding = onboarding or answer
-            group.create_task(_work(worker, habits, report))
+    try:
+        async with PageClient() as session, asyncio.TaskGroup() as group:
+            for index in range(num_workers):
+                worker = make_worker(run, f"{name}-{index:03d}", session)
+                chance = random.Random(f"{seed}-{index}")
+                habits = _Habits(answer, units_per_worker, thinking_time, drop_out_rate, chance, reply=reply)
+                habits.onboarding = onboarding or answer
+                group.create_task(_work(worker, habits, report))
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None  # the first that failed ended all others: it is what to read
     if report.not_believed and isinstance(run, str):
         raise UsageError(
             "The run did not believe the simulated workers' names, because its links are signed. Give the run itself "
@@ -248,7 +256,7 @@ class _Habits:
 
 
 async def _work(worker: SimulatedWorker, habits: _Habits, report: Report) -> None:
-    done = 0
+    done, held = 0, None
     try:
         while habits.units is None or done < habits.units:
             details = await worker.register()
@@ -263,6 +271,7 @@ async def _work(worker: SimulatedWorker, habits: _Habits, report: Report) -> Non
                 if details["failure_code"] == "bad_registration":
                     report.not_believed.add(worker.name)
                 return
+            held = agent_id
             await asyncio.sleep(habits.think())
             drops_out = habits.chance.random() < habits.drop_out_rate
             if habits.reply is not None:
@@ -276,10 +285,16 @@ async def _work(worker: SimulatedWorker, habits: _Habits, report: Report) -> Non
                 return
             answer = await _answer(habits.answer, details["init_task_data"])
             await worker.submit(agent_id, answer)
-            report.submitted[agent_id] = answer
+            report.submitted[agent_id], held = answer, None
             done += 1
     except RouterError as error:
         report.errors.append(f"{worker.name}: {error}")
+    except BaseException:  # interrupted, or the function that answers has failed: nobody else could do this unit
+        if held is not None:
+            with contextlib.suppress(RouterError, TimeoutError):
+                async with asyncio.timeout(_GIVEN_BACK_WITHIN):
+                    await worker.give_back(held)
+        raise
 
 
 async def _answer(function: AnswerFunction, data: JSON) -> JSON:

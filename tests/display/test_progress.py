@@ -205,7 +205,7 @@ async def test_a_gentle_shutdown_says_for_whom_it_waits_and_until_when(make_oper
         await worker("bob").submit(agents["bob"], {})
         await ending
     [what] = {words for words, _, _ in told}
-    assert re.fullmatch(r"Waiting for ann, bob, until \d\d:\d\d at the latest; another cell may call .*", what)
+    assert re.fullmatch(r"Waiting for ann, bob, until \d\d:\d\d at the latest; to end it at once, interrupt .*", what)
     assert list(dict.fromkeys(told)) == [(what, 0, 2), (what, 1, 2), (what, 2, 2)]
 
 

@@ -261,3 +261,10 @@ async def test_a_picture_that_did_not_load_is_told_to_the_researcher(operator: O
         await parts_of(run).engine.wait_until(lambda state: bool(run.attention))
     assert any("could not load 'cat.png', and showed a gap" in told for told in run.attention)
     await run.force_shutdown()
+
+
+async def test_a_simulated_worker_who_fails_holds_up_nobody(operator: Operator) -> None:
+    run = await launch(operator, rows(2))
+    with pytest.raises(KeyError, match="label"):
+        await simulate_workers(run.url, lambda data: data["label"], num_workers=2)
+    await parts_of(run).engine.wait_until(lambda state: state.counts[UnitStatus.LAUNCHED] == 2)
