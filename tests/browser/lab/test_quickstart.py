@@ -15,6 +15,8 @@ NOTEBOOK = Path(__file__).resolve().parents[3] / "notebooks" / "quickstart.ipynb
 REPLIES = ["Sorry, I will look into it at once.", "You will have your money today.", "Danke! ≥ 1 lamp more is coming."]
 DONE = re.compile(r"^\[\d+\]:$")
 ERROR = "[data-mime-type='application/vnd.jupyter.error']"
+#: A live view; the still whose place it has taken is hidden beside it.
+LIVE = ".mephisto-view"
 PATIENCE = 60_000
 PHONE = {"width": 390, "height": 844}
 
@@ -97,8 +99,7 @@ async def test_a_reader_goes_through_the_notebook_and_a_worker_answers(
     for source in ("operator = mnb.Operator()", "emails = pd.DataFrame(", 'page = """', "config = mnb.compose("):
         await reader.run(source)
     launched = await reader.run("launch_task_run")
-    # Where launching takes a moment, its progress stands above.
-    await expect(launched.locator(".jp-OutputArea-output").last).to_contain_text("0 of 12 answered")
+    await expect(launched.locator(LIVE)).to_contain_text("0 of 12 answered")
     await page.screenshot(path=shots / "launched.png")
 
     links = await reader.run("get_worker_url")
@@ -112,7 +113,7 @@ async def test_a_reader_goes_through_the_notebook_and_a_worker_answers(
     await page.bring_to_front()
     watched = await reader.run(re.compile("^run$"))
     await page.screenshot(path=shots / "watched.png")
-    await expect(watched.locator(".jp-OutputArea-output")).to_contain_text("3 of 12 answered")
+    await expect(watched.locator(LIVE)).to_contain_text("3 of 12 answered")
 
     for source in ("run.units()", "simulate_workers", "await run.completed()"):
         await reader.run(source)
@@ -123,7 +124,7 @@ async def test_a_reader_goes_through_the_notebook_and_a_worker_answers(
     await reader.run("by_email =")
     await page.screenshot(path=shots / "analysis.png")
     ended = await reader.run("await operator.shutdown()")
-    await expect(ended.locator(".jp-OutputArea-output", has_text="shut down")).to_be_visible()
+    await expect(ended.locator(LIVE, has_text="shut down")).to_be_visible()
     assert "Dear customer," in kept_files(jupyter_lab)
 
     await jupyter_lab.run_all(page)
