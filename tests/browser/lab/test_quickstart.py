@@ -57,7 +57,10 @@ async def next_task(worker: Page) -> None:
 
 
 async def do_three_units(worker: Page, letter: Path, shots: Path) -> None:
-    """Be a worker: one unit with a reload in the middle, one by keyboard alone, one on a phone and with a file."""
+    """Be a worker: one unit with a reload in the middle, one by keyboard alone, one on a phone and with a file.
+
+    The fourth is theirs, too, when this ends: the next one comes by itself.
+    """
     await answer(worker, "Neutral", 3, REPLIES[0])
     await worker.screenshot(path=shots / "worker.png")
     await worker.reload()
@@ -82,6 +85,7 @@ async def do_three_units(worker: Page, letter: Path, shots: Path) -> None:
     await worker.get_by_label("A file").set_input_files(letter)
     await worker.screenshot(path=shots / "worker-phone-filled.png", full_page=True)
     await send(worker)
+    await next_task(worker)
 
 
 def kept_files(lab: Lab) -> list[str]:
@@ -115,8 +119,11 @@ async def test_a_reader_goes_through_the_notebook_and_a_worker_answers(
     await page.screenshot(path=shots / "watched.png")
     await expect(watched.locator(LIVE)).to_contain_text("3 of 12 answered")
 
-    for source in ("run.units()", "simulate_workers", "await run.completed()"):
+    for source in ("run.units()", "simulate_workers"):
         await reader.run(source)
+    await answer(worker, "Angry", 4, "This one the run would wait for.")
+    await send(worker)
+    await reader.run("await run.completed()")
     results = await reader.run("results = run.results()")
     for reply in REPLIES:
         await expect(results.locator("td").get_by_text(reply, exact=True)).to_have_count(1)
