@@ -15,6 +15,8 @@ NOTEBOOK = Path(__file__).resolve().parents[3] / "notebooks" / "quickstart.ipynb
 REPLIES = ["Sorry, I will look into it at once.", "You will have your money today.", "Danke! ≥ 1 lamp more is coming."]
 DONE = re.compile(r"^\[\d+\]:$")
 ERROR = "[data-mime-type='application/vnd.jupyter.error']"
+#: A live view; the still whose place it has taken is hidden beside it.
+LIVE = ".mephisto-view"
 PATIENCE = 60_000
 PHONE = {"width": 390, "height": 844}
 
@@ -55,7 +57,10 @@ async def next_task(worker: Page) -> None:
 
 
 async def do_three_units(worker: Page, letter: Path, shots: Path) -> None:
-    """Be a worker: one unit with a reload in the middle, one by keyboard alone, one on a phone and with a file."""
+    """Be a worker: one unit with a reload in the middle, one by keyboard alone, one on a phone and with a file.
+
+    The fourth is theirs, too, when this ends: the next one comes by itself.
+    """
     await answer(worker, "Neutral", 3, REPLIES[0])
     await worker.screenshot(path=shots / "worker.png")
     await worker.reload()
@@ -80,6 +85,7 @@ async def do_three_units(worker: Page, letter: Path, shots: Path) -> None:
     await worker.get_by_label("A file").set_input_files(letter)
     await worker.screenshot(path=shots / "worker-phone-filled.png", full_page=True)
     await send(worker)
+    await next_task(worker)
 
 
 def kept_files(lab: Lab) -> list[str]:
@@ -97,8 +103,7 @@ async def test_a_reader_goes_through_the_notebook_and_a_worker_answers(
     for source in ("operator = mnb.Operator()", "emails = pd.DataFrame(", 'page = """', "config = mnb.compose("):
         await reader.run(source)
     launched = await reader.run("launch_task_run")
-    # Where launching takes a moment, its progress stands above.
-    await expect(launched.locator(".jp-OutputArea-output").last).to_contain_text("0 of 12 answered")
+    await expect(launched.locator(LIVE)).to_contain_text("0 of 12 answered")
     await page.screenshot(path=shots / "launched.png")
 
     links = await reader.run("get_worker_url")
@@ -112,10 +117,13 @@ async def test_a_reader_goes_through_the_notebook_and_a_worker_answers(
     await page.bring_to_front()
     watched = await reader.run(re.compile("^run$"))
     await page.screenshot(path=shots / "watched.png")
-    await expect(watched.locator(".jp-OutputArea-output")).to_contain_text("3 of 12 answered")
+    await expect(watched.locator(LIVE)).to_contain_text("3 of 12 answered")
 
-    for source in ("run.units()", "simulate_workers", "await run.completed()"):
+    for source in ("run.units()", "simulate_workers"):
         await reader.run(source)
+    await answer(worker, "Angry", 4, "This one the run would wait for.")
+    await send(worker)
+    await reader.run("await run.completed()")
     results = await reader.run("results = run.results()")
     for reply in REPLIES:
         await expect(results.locator("td").get_by_text(reply, exact=True)).to_have_count(1)
@@ -123,7 +131,7 @@ async def test_a_reader_goes_through_the_notebook_and_a_worker_answers(
     await reader.run("by_email =")
     await page.screenshot(path=shots / "analysis.png")
     ended = await reader.run("await operator.shutdown()")
-    await expect(ended.locator(".jp-OutputArea-output", has_text="shut down")).to_be_visible()
+    await expect(ended.locator(LIVE, has_text="shut down")).to_be_visible()
     assert "Dear customer," in kept_files(jupyter_lab)
 
     await jupyter_lab.run_all(page)
