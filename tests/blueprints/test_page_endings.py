@@ -27,6 +27,7 @@ def begin(page: Page, router: FakeRouter, text: str = "precious") -> None:
     """Open a task and write something into it."""
     page.goto(router.url + "?worker_id=ann")
     page.get_by_label("X").fill(text)
+    assert router.connected.wait(10)
 
 
 def saved(page: Page, button: str) -> str:

@@ -43,7 +43,7 @@ async def test_a_summary_says_what_a_dashboard_would(operator: Operator) -> None
 def test_a_summary_tells_pace_time_left_and_attention() -> None:
     state: dict[str, Any] = {
         "run": {"status": "live"},
-        "units": {"answered": 1200, "total": 10_000},
+        "units": {"answered": 1200, "total": 10_000, "expired": 0},
         "people": {"at_work": 0},
         "pace": {"per_hour": 120.4, "seconds_left": 3700.0, "seconds_left_low": 2000.0, "seconds_left_high": 7300.0},
         "work": {"done": 5000, "total": 10_000},

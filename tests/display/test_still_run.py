@@ -38,8 +38,8 @@ def both(state: dict[str, Any]) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
-        (BUSY, "126 of 200 units answered (63 %), 8 workers at work"),
-        (HUGE, "5,567 of 10,012 units answered (55 %), 873 workers at work"),
+        (BUSY, "126 of 200 units answered (63 %; 3 expired), 8 workers at work"),
+        (HUGE, "5,567 of 10,012 units answered (55 %; 340 expired), 873 workers at work"),
         (EMPTY, "open: 200"),
         (EMPTY, 'Send each worker the link that run.get_worker_url("NAME") gives'),
         (
@@ -51,7 +51,7 @@ def both(state: dict[str, Any]) -> tuple[str, str]:
         (BUSY, "41 people came so far; at work: ann, maria"),
         (BUSY, "to review: 104"),
         (BUSY, "launched 42 min ago"),
-        (TROUBLE, "(37 %), 3 workers at work, as of 20 min ago"),
+        (TROUBLE, "(37 %; 31 expired), 3 workers at work, as of 20 min ago"),
         (TROUBLE, "paused; 1 min 24 s a unit (median)"),
         (TROUBLE, "9 rejected and 31 expired units cost nothing; soft-rejected ones are paid"),
         (FINISHED, "$34.56 in all, fees of $5.76 in it; 8 rejected and 5 expired units cost nothing"),

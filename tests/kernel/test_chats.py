@@ -285,6 +285,7 @@ async def test_code_that_fails_for_one_who_works_alone_calls_for_attention(opera
     async with crowd_of(run.url) as worker:
         how, _ = await talk(worker("ann"), count_to(2, "ann"))
     assert how == "done"
+    await parts_of(run).engine.wait_until(lambda state: state.counts["completed"] == 1)
     assert run.agents()["status"].item() == "completed"
     assert run.attention[0].startswith("The task's code failed: ZeroDivisionError('a bug') in fails (line ")
     assert parts_of(run).link._agents.get(run.agents()["agent_id"].item()) is None

@@ -75,6 +75,11 @@ export class Draft {
     writeJSON(this.#key, { values, sending, written: this.#read(), at: Date.now() });
   }
 
+  /* Write what is not written yet: the unit is over, and the page may be left at any time. */
+  settle() {
+    if (this.#timer) this.keep();
+  }
+
   /* The answer has arrived, or is not wanted any more. */
   async forget() {
     clearTimeout(this.#timer);

@@ -99,6 +99,7 @@ export class Task {
   }
 
   close() {
+    this.#draft.settle();
     this.#over.abort();
     this.#deadline.stop();
     place.hidden = true;
