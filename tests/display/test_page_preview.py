@@ -66,7 +66,16 @@ def test_the_frame_has_scripts_but_neither_an_origin_nor_a_way_out() -> None:
     html = mnb.preview(config(), state('</script><script>alert("x")</script>'))._repr_html_()
     (sandbox,) = re.findall(r'<iframe sandbox="([^"]*)"', html)
     assert sandbox.split() == ["allow-scripts", "allow-forms", "allow-modals"]
-    assert re.findall(r"<(?!/?(?:div|p|strong|bdi|iframe)\b)", html) == []  # no markup but our own reaches the notebook
+    head, _, shown = html.partition("</style>")
+    assert head.count("<") == 2  # our own styles, in our own element
+    assert (
+        re.findall(r"<(?!/?(?:div|p|strong|bdi|iframe|style|template|noscript|em|a|br|span)\b)", shown) == []
+    )  # no markup but our own reaches the notebook
+
+
+def test_words_stand_where_a_notebook_takes_the_frame_out() -> None:
+    html = mnb.preview(config(), state("Sun"))._repr_html_()
+    assert "this notebook is not trusted" in re.sub(r"</?iframe[^>]*>", "", html)
 
 
 def test_a_task_with_python_beside_the_page_says_that_it_does_not_run() -> None:
