@@ -134,6 +134,7 @@ class RunPlan:
             gates=self.gates,
             page_knows_its_end=self.blueprint.PAGE_KNOWS_ITS_END,
             serves_again=self.provider.SERVES_AGAIN,
+            has_own_links=self.provider.has_own_links,
         )
 
     @property

@@ -95,6 +95,11 @@ class CrowdProvider(ABC, Generic[Args]):
         """
         return None
 
+    @property
+    def has_own_links(self) -> bool:
+        """Whether each worker comes by a link that nobody else has: then they find what they hold from any device."""
+        return False
+
     def take_run_secret(self, secret: Secret) -> None:
         """Keep the run's secret, if this crowd signs anything with it, such as its workers' links.
 

@@ -72,6 +72,11 @@ class LinkProvider(CrowdProvider[LinkProviderArgs]):
         """Ask for the name that a link would hold, where links need no key."""
         return None if self.args.signed_links else _NAME
 
+    @property
+    def has_own_links(self) -> bool:
+        """Whether links are signed: whoever comes by one is the person that it was given to."""
+        return self.args.signed_links
+
     def take_run_secret(self, secret: Secret) -> None:
         """Sign links with this secret."""
         self._secret = secret

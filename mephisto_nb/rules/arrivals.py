@@ -64,7 +64,7 @@ def _arrive(step: Step, arrival: Arrival, supply: Supply) -> Outcome:
     worker = arrival.facts.worker or state.new_workers.get(arrival.worker_name)
     if worker is not None and worker.is_simulated and not arrival.is_simulated:
         worker = _take_for_real(step, worker)
-    again = _find_again(step, worker, arrival.registration_id) if worker else None
+    again = _find_again(step, worker, arrival.registration_id) or _find_held(step, worker) if worker else None
     if again is not None:
         return again
     if state.closing is not None:
@@ -179,6 +179,18 @@ def _find_again(step: Step, worker: Worker, registration_id: str) -> Agent | Ref
     if rules.page_knows_its_end or agent.status not in AGENT_ANSWERED:
         return agent
     return None if rules.serves_again else sent_already()
+
+
+def _find_held(step: Step, worker: Worker) -> Agent | None:
+    """Return what somebody holds who comes by their own link from another device, or browser, than that they began on.
+
+    Where they may explicitly do several units at once, another page gets another unit until that many are held.
+    """
+    state, allowed = step.state, step.state.rules.allowed_concurrent
+    held: set[str] = state.active_agents.get(worker.worker_id, set())
+    if not state.rules.has_own_links or not held or len(held) < allowed:
+        return None
+    return state.agents[max(held)]
 
 
 def _pick_unit(step: Step, worker: Worker) -> Unit | None:

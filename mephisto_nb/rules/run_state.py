@@ -97,6 +97,8 @@ class RunRules:
     #: Whether a page that is opened again after its answer says so; if not, whether its registration gets another unit.
     page_knows_its_end: bool = True
     serves_again: bool = False
+    #: Whether each worker comes by a link that nobody else has, so that they are the same person on any device.
+    has_own_links: bool = False
 
     def steered(self, steering: Steering) -> RunRules:
         """Return these rules with the limits that were changed since the launch."""

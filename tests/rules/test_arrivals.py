@@ -67,6 +67,21 @@ def test_a_page_that_cannot_know_gets_another_unit_instead() -> None:
     assert run.refuse("ann", registration="r").code is RefusalCode.NO_AVAILABLE_UNITS
 
 
+def test_who_has_their_own_link_finds_their_unit_from_any_device() -> None:
+    run = Rehearsal(1, 1, has_own_links=True)
+    held = run.take("ann", "phone")
+    assert run.take("ann", "laptop") is held
+    run.submit(held)
+    assert run.take("ann", "laptop").unit_id == run.units[1].unit_id
+
+
+def test_who_may_do_several_units_at_once_gets_them_first() -> None:
+    run = Rehearsal(1, 1, 1, has_own_links=True, allowed_concurrent=2)
+    held = [run.take("ann", device) for device in ("phone", "laptop", "tablet")]
+    assert held[0] is not held[1]
+    assert held[2] is held[1]
+
+
 def test_where_a_registration_is_one_piece_of_work_it_stays_sent() -> None:
     run = Rehearsal(1, 1, page_knows_its_end=False)
     run.submit(run.take("ann", "r"))
