@@ -146,7 +146,7 @@ async def _work(run: TaskRun, screen: Screen, num_workers: int) -> None:
             screen.tell(f"{len(report.dropped)} left without a word. Their units come back after {TIME_LIMIT} s.")
         try:
             async with asyncio.timeout(TIME_LIMIT + THINKING_TIME[1]):
-                await run.completed()
+                await run._driven().completed()  # quietly: how far it is has a place on the screen already
                 return
         except TimeoutError:
             continue

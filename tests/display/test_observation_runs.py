@@ -21,7 +21,7 @@ async def test_runs_are_listed_with_how_far_they_are_and_what_they_cost(operator
     runs = run_list(operator)
     await runs.load()
     told = [(run["name"], run["status"], run["answered"], run["total"], run["at_work"]) for run in runs.state()["runs"]]
-    assert told == [("colours", "live", 0, 2, 1), ("moods", "ended", 1, 1, 0)]
+    assert told == [("colours", "live", 0, 2, 1), ("moods", "ended", 1, 3, 0)]
     costs = [(run["spent"], run["whole_cost"]) for run in runs.state()["runs"]]
     assert costs == [(0.0, 0.2), (0.1, 0.1)]
     assert (runs.state()["spent"], runs.state()["whole_cost"]) == (0.1, 0.3)
