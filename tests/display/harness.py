@@ -41,7 +41,8 @@ function answer(message) {
 }
 window.model = {
   get: (name) => ({ topic: window.topic, ...window.tables })[name],
-  on: (event, listener) => listeners.add(listener), off: (event, listener) => listeners.delete(listener),
+  on: (event, listener) => event === "msg:custom" && listeners.add(listener),
+  off: (event, listener) => listeners.delete(listener),
   send: (message) => { sent.push(message); if (!silent) setTimeout(() => answer(message)); },
 };
 window.mount = async (source, width) => {
