@@ -36,7 +36,7 @@ async def test_a_repr_asks_neither_the_database_nor_the_disk(data_dir: Path) -> 
     operator._runs.database.close()
     shutil.rmtree(data_dir)
     assert repr(run) == f"<TaskRun 'moods' {run.task_run_id} ended: 1 of 2 units answered; 1 expired>"
-    assert "1 of 1 units answered" in run._repr_mimebundle_()["text/plain"]
+    assert "1 of 2 units answered" in run._repr_mimebundle_()["text/plain"]
     assert "shut down" in operator._repr_mimebundle_()["text/plain"]
     assert repr(operator) == "<Operator: shut down>"
 
