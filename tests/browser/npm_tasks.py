@@ -39,12 +39,14 @@ async def launched(
     rows: list[dict[str, Any]],
     *,
     args: Any = None,
+    task: Any = None,
     signed_links: bool = False,
     **shared: Any,
 ) -> AsyncIterator[TaskRun]:
     """Launch a task, whose links are not signed unless asked for, and end it."""
     blueprint_args = {"task_source": source, **(args or {})}
-    config = compose(blueprint, blueprint_args=blueprint_args, provider_args={"signed_links": signed_links}, task=TASK)
+    provider_args, task = {"signed_links": signed_links}, {**TASK, **(task or {})}
+    config = compose(blueprint, blueprint_args=blueprint_args, provider_args=provider_args, task=task)
     async with Operator(data_dir=data_dir) as operator:
         yield await operator.launch_task_run(config, SharedTaskState(static_task_data=rows, **shared))
         await operator.force_shutdown()

@@ -437,7 +437,9 @@ async def test_who_is_apart_from_the_others_is_told_in_words(shown: Harness) -> 
 
 async def test_old_numbers_say_of_when_they_are_and_a_pause_is_no_pace(shown: Harness) -> None:
     await shown.open(RUN, TROUBLE)
-    await expect(shown.page.locator(".mnb-hero")).to_have_text("74 of 197 answered, as of 20\u00a0min ago37\u00a0%")
+    await expect(shown.page.locator(".mnb-hero")).to_have_text(
+        "74 of 197 answered; 31 expired, as of 20\u00a0min ago37\u00a0%"
+    )
     await expect(shown.page.locator(".mnb-elapsed")).to_have_text("for 25\u00a0min")
     await expect(shown.page.locator(".mnb-tile").first).not_to_contain_text("an hour")
     words = "9 rejected and 31 expired units cost nothing; soft-rejected ones are paid"

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +45,21 @@ def functions() -> Functions:
     return Functions()
 
 
+@asynccontextmanager
+async def launch(tmp_path: Path, functions: Functions, units: int = 1, **kwargs: Any) -> AsyncIterator[TaskRun]:
+    registry = {"shout": functions.shout, "wait": functions.wait, "fail": functions.fail}
+    rows = [{"text": "What a day!"}] * units
+    args = (tmp_path, "remote_procedure", built("remote.js"), rows)
+    async with launched(*args, function_registry=registry, **kwargs) as run:
+        yield run
+        functions.free.set()
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def run(tmp_path: Path, functions: Functions) -> AsyncIterator[TaskRun]:
     """A live run of one unit."""
-    registry = {"shout": functions.shout, "wait": functions.wait, "fail": functions.fail}
-    rows = [{"text": "What a day!"}]
-    async with launched(tmp_path, "remote_procedure", built("remote.js"), rows, function_registry=registry) as run:
+    async with launch(tmp_path, functions) as run:
         yield run
-        functions.free.set()
 
 
 async def call(page: Page, function: str, text: str) -> None:
@@ -179,21 +187,23 @@ async def test_a_phone_that_slept_for_an_hour_goes_on_where_it_was(
         await expect(page.get_by_test_id("trouble")).to_be_empty()
 
 
-async def test_two_tabs_of_one_task_are_one_worker_and_one_answer(run: TaskRun, page: Page) -> None:
+async def test_two_tabs_are_one_worker_and_one_answer(tmp_path: Path, functions: Functions, page: Page) -> None:
     other = await page.context.new_page()
-    for tab in (page, other):
-        await tab.goto(run.url + ANN)
-        await is_linked(tab)
-    agents = {await tab.locator("main").get_attribute("data-agent-id") for tab in (page, other)}
-    assert len(agents) == 1
-    await call(other, "Shout", "hi")
-    await has_answers(other, "HI")
-    for tab in (other, page):
-        async with tab.expect_response("**/submit_task") as answered:
-            await tab.get_by_role("button", name="Submit").click()
-        assert (await answered.value).status == 200
-    await run.completed()
-    assert run.results()["answer.answers"].tolist() == [["HI"]]
+    async with launch(tmp_path, functions, units=2, task={"next_unit_by_itself": False}) as run:
+        for tab in (page, other):
+            await tab.goto(run.url + ANN)
+            await is_linked(tab)
+        agents = {await tab.locator("main").get_attribute("data-agent-id") for tab in (page, other)}
+        assert len(agents) == 1
+        await call(other, "Shout", "hi")
+        await has_answers(other, "HI")
+        for tab, status in ((other, 200), (page, 409)):
+            async with tab.expect_response("**/submit_task") as answered:
+                await tab.get_by_role("button", name="Submit").click()
+            assert (await answered.value).status == status
+        await expect(page.get_by_role("heading", name="An answer was sent already")).to_be_visible()
+        await parts_of(run).engine.wait_until(lambda _: not run.results().empty)
+        assert run.results()["answer.answers"].tolist() == [["HI"]]
 
 
 async def test_what_a_worker_tells_beside_the_answer_becomes_a_row(run: TaskRun, page: Page) -> None:

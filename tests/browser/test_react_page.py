@@ -67,10 +67,11 @@ def bundle(tmp_path: Path) -> Path:
     return path
 
 
-def launch(tmp_path: Path, bundle: Path, **kwargs: Any) -> AbstractAsyncContextManager[TaskRun]:
+def launch(tmp_path: Path, bundle: Path, units: int = 1, **kwargs: Any) -> AbstractAsyncContextManager[TaskRun]:
     functions = Functions()
     shared = {"function_registry": {"add": functions.add, "fail": functions.fail}}
-    return launched(tmp_path / "data", "remote_procedure", str(bundle), [{"text": "Hello"}], **shared, **kwargs)
+    rows = [{"text": "Hello"}] * units
+    return launched(tmp_path / "data", "remote_procedure", str(bundle), rows, **shared, **kwargs)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -130,17 +131,20 @@ async def test_an_error_is_a_promise_that_is_rejected(run: TaskRun, page: Page) 
     )
 
 
-async def test_an_answer_of_5_mb_double_clicked_in_two_tabs_is_one_row(run: TaskRun, page: Page) -> None:
+async def test_an_answer_of_5_mb_double_clicked_in_two_tabs_is_one_row(
+    tmp_path: Path, bundle: Path, page: Page
+) -> None:
     other = await page.context.new_page()
-    for tab in (page, other):
-        await begin(tab, run.url)
-        await tab.evaluate(f"size = {5 * MB}")
-    await page.locator("#send").dblclick()
-    await expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
-    await send(other)
-    await run.completed()
-    (row,) = run.results().to_dict("records")
-    assert len(row["answer.text"].encode()) == 5 * MB
+    async with launch(tmp_path, bundle, units=2, task={"next_unit_by_itself": False}) as run:
+        for tab in (page, other):
+            await begin(tab, run.url)
+            await tab.evaluate(f"size = {5 * MB}")
+        await page.locator("#send").dblclick()
+        await expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
+        await send(other)
+        await parts_of(run).engine.wait_until(lambda _: not run.results().empty)
+        (row,) = run.results().to_dict("records")
+        assert len(row["answer.text"].encode()) == 5 * MB
 
 
 async def test_an_answer_that_is_too_long_is_told_and_may_be_shortened(run: TaskRun, page: Page) -> None:
@@ -204,7 +208,8 @@ async def test_a_linked_bundle_is_the_newest_and_visitors_see_the_preview(
 
 async def test_a_link_opened_again_after_the_answer_is_the_next_unit(tmp_path: Path, bundle: Path, page: Page) -> None:
     rows = [{"text": f"unit {number}"} for number in range(3)]
-    async with launched(tmp_path / "data", "static_react_task", str(bundle), rows, signed_links=True) as run:
+    task = {"next_unit_by_itself": False}
+    async with launched(tmp_path / "data", "static_react_task", str(bundle), rows, signed_links=True, task=task) as run:
         for row in rows[:2]:
             await page.goto("about:blank")
             await page.goto(run.get_worker_url("ann"))

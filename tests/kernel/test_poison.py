@@ -11,7 +11,7 @@ import pytest
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.operator import Operator
 from mephisto_nb.testing.simulated_workers import simulate_workers
-from tests.inside import live_of, parts_of
+from tests.inside import live_of
 from tests.kernel.chats import launch_chat, talk
 from tests.kernel.runs import crowd_of, launch, rows
 
@@ -46,10 +46,10 @@ async def test_what_no_page_can_be_sent_ends_that_conversation_alone(operator: O
     async def says(row: Any, agent: Any) -> None:
         await agent.observe(said.pop(0))
 
-    run = await launch_chat(operator, [{}], blueprint={"units_per_assignment": 1}, conversation=says)
+    run = await launch_chat(operator, [{}, {}], blueprint={"units_per_assignment": 1}, conversation=says)
     async with crowd_of(run.url) as worker, asyncio.timeout(20):
-        await worker("ann").register()
-        await parts_of(run).engine.wait_until(lambda state: bool(state.launched))
-        how, _ = await talk(worker("bob"), lambda messages: None)
-    assert how == "done"
+        (ann, _), (bob, heard) = [await talk(worker(name), lambda messages: None) for name in ("ann", "bob")]
+    assert (ann, bob, [message["text"] for message in heard.messages]) == ("done", "done", ["Hello"])
     assert run.events()["why"].str.contains("Say a dictionary").any()
+    await run.completed()
+    assert len(run.results()) == 2  # what ann had is hers to send

@@ -136,8 +136,12 @@ async def test_the_page_removes_the_key_from_the_address_and_can_reload(real_ope
         await expect(page.get_by_label("Mood")).to_be_visible()
         assert key_of(run, "ann") not in str(asked)
 
-        # Somebody else at the same computer, who only knows the name; then with the whole link in that very tab.
-        other = await context.new_page()
+        # A bookmark brings back who has been here; who only knows the name, in a browser of their own, stays outside,
+        # until they open the whole link in that very tab.
+        again = await context.new_page()
+        await again.goto(page.url)
+        await expect(again.get_by_label("Mood")).to_be_visible()
+        other = await (await chromium.new_context()).new_page()
         await other.goto(page.url)
         await expect(other.get_by_role("heading", name="Your link does not work")).to_be_visible()
         await expect(other.get_by_text("open the whole link that you were sent")).to_be_visible()
