@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from numbers import Integral
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import pandas as pd
 from omegaconf import DictConfig
@@ -23,13 +24,15 @@ from mephisto_nb.frames.frames import results_frame
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.launch import make_plan
 from mephisto_nb.kernel.live_run import own_data
-from mephisto_nb.model.shared_state import SharedTaskState, for_browsers
+from mephisto_nb.model.shared_state import NotJSONError, SharedTaskState, for_browsers, to_json
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.task_runner import TaskRunner
 from mephisto_nb.utils.calling import brief
 
 #: Bytes of files that lie beside the page, beyond which the rest of them is left out.
 MOST_BYTES = 8_000_000
+#: Which row is asked for: its number, counted from 0, or the row itself.
+Row: TypeAlias = "int | Mapping[str, Any] | pd.Series[Any]"
 
 
 @brief
@@ -173,7 +176,9 @@ class AnsweredPages:
 
 
 def make_page(
-    config: DictConfig | Mapping[str, Any], shared_state: SharedTaskState, row: int | Mapping[str, Any] | None
+    config: DictConfig | Mapping[str, Any],
+    shared_state: SharedTaskState,
+    row: Row | None,
 ) -> UnitPage:
     """Make the page that a worker would see of one row; of no row, the introduction.
 
@@ -193,9 +198,7 @@ def make_page(
     return page_of(blueprint, settings.task.task_title, row, settings.task.task_description)
 
 
-def page_of(
-    blueprint: Blueprint[Any], title: str, row: int | Mapping[str, Any] | None, description: str = ""
-) -> UnitPage:
+def page_of(blueprint: Blueprint[Any], title: str, row: Row | None, description: str = "") -> UnitPage:
     """Make the page of one row of a blueprint whose settings were found good; of no row, the introduction."""
     shared, unit_data = ({}, {}) if row is None else _find_row(blueprint, row)
     with TemporaryDirectory(prefix="mephisto-preview-") as folder:
@@ -211,9 +214,14 @@ def page_of(
     return UnitPage(title, blueprint, shared, unit_data, files, left_out, about, row is None, runner)
 
 
-def _find_row(blueprint: Blueprint[Any], row: int | Mapping[str, Any]) -> tuple[JSONObject, JSONObject]:
-    if isinstance(row, Mapping):
-        return dict(row), {}
+def _find_row(
+    blueprint: Blueprint[Any], row: int | Mapping[str, Any] | pd.Series[Any]
+) -> tuple[JSONObject, JSONObject]:
+    if isinstance(row, Mapping | pd.Series):
+        try:
+            return cast(JSONObject, to_json(dict(row.items()))), {}
+        except NotJSONError as error:
+            raise ConfigError(f"This row cannot be sent to a page: {error}") from error
     rows = None
     if not isinstance(blueprint.shared_state.static_task_data, Iterator | AsyncIterable):
         rows = blueprint.get_initialization_data()
@@ -222,7 +230,11 @@ def _find_row(blueprint: Blueprint[Any], row: int | Mapping[str, Any]) -> tuple[
             "The rows of this task come one by one, and a preview must not take any from it. Give one to be shown: "
             "preview(config, shared_state, row={'text': 'What a day!'})."
         )
-    found = list(islice(rows, row, row + 1)) if row >= 0 else []
+    number = int(row) if isinstance(row, Integral) else -1
+    found = list(islice(rows, number, number + 1)) if number >= 0 else []
     if not found:
-        raise ConfigError(f"There is no row {row} to be shown. Rows are counted from 0, as in a list.")
+        raise ConfigError(
+            f"There is no row {row!r} to be shown. Rows are counted from 0, as in a list; or give a row itself, "
+            "such as df.iloc[3]."
+        )
     return found[0].shared, found[0].unit_data[0]

@@ -254,7 +254,7 @@ class Preview:
 def preview(
     config: DictConfig | Mapping[str, Any] | Iterable[Any],
     shared_state: SharedTaskState | pd.DataFrame | list[Any] | None = None,
-    row: int | Mapping[str, Any] | None = 0,
+    row: int | Mapping[str, Any] | pd.Series[Any] | None = 0,
     *,
     height: int = _HEIGHT,
 ) -> Preview:
@@ -270,7 +270,7 @@ def preview(
     shared_state
         The task's data and hooks, as for a launch.
     row
-        Which row of the data, counted from 0; or a row itself, where data comes one by one. None: the introduction
+        Which row of the data, counted from 0; or a row itself, as where data comes one by one. None: the introduction
         that newcomers go through first.
     height
         How high it is shown, in pixels.

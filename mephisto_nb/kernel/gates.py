@@ -63,7 +63,7 @@ class RowSource:
         if self.rows is None:
             return
         self.gate.check_rows(len(self.rows))
-        for number, row in enumerate(self.rows, start=1):
+        for number, row in enumerate(self.rows):
             check_row(f"row {number} of the {self.gate.NAME} rows", row.shared)
 
     async def find(self, worker: Worker, seen: Collection[str]) -> GateRow | None:
@@ -138,7 +138,7 @@ def source_of(gate: UnitGate[Any]) -> RowSource:
     source, name = RowSource(gate), gate.ROWS
     given, other = getattr(gate.shared, name), getattr(gate.shared, gate.OTHER)
     if given is not None:
-        rows = enumerate(_listed(given, name), start=1)
+        rows = enumerate(_listed(given, name))
         source.rows = [make_row(row, gate.answers, f"row {number} of {name}") for number, row in rows]
     elif gate.ASKS_FOR_EACH:
         source.function = other

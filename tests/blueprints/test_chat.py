@@ -152,7 +152,7 @@ def test_a_seat_is_called_by_its_row_by_its_name_or_by_its_number() -> None:
 def test_a_row_for_one_in_a_talk_of_two_is_refused() -> None:
     rows = [InitializationData({}, [{}, {}]), InitializationData({}, [{}])]
     blueprint = ChatBlueprint(ChatBlueprintArgs(), SharedTaskState(static_task_data=rows, conversation=talks))
-    with pytest.raises(DataFileError, match=r"row 2 .* one person"):
+    with pytest.raises(DataFileError, match=r"row 1 .* one person"):
         blueprint.assert_task_args()
 
 

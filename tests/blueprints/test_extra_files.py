@@ -141,7 +141,7 @@ def test_an_address_that_leads_somewhere_is_no_trouble(tmp_path: Path, address: 
 @pytest.mark.parametrize(
     ("address", "told"),
     [
-        ("kat.png", r"'kat.png', named in row 1 of static_task_data, but .* has no such file. Did you mean 'cat.png'"),
+        ("kat.png", r"'kat.png', named in row 0 of static_task_data, but .* has no such file. Did you mean 'cat.png'"),
         ("pictures/cat.png", "Did you mean 'cat.png'"),
         ("Cat.PNG", "has no such file"),
         (".secret.png", "not published, being hidden"),
@@ -184,7 +184,7 @@ def test_without_a_folder_no_local_file_is_there() -> None:
 
 def test_many_missing_files_are_counted_and_a_few_named(tmp_path: Path) -> None:
     rows = [{"img": f"{number}.png"} for number in range(9)]
-    with pytest.raises(DataFileError, match=r"load 9 files \(rows 1, 2, 3, 4, 5 and 4 more of .*'5.png' and 3 more"):
+    with pytest.raises(DataFileError, match=r"load 9 files \(rows 0, 1, 2, 3, 4 and 4 more of .*'5.png' and 3 more"):
         task(rows, html=PICTURE, extra_source_dir=str(tmp_path)).assert_task_args()
 
 
@@ -213,7 +213,7 @@ def test_a_bundles_missing_files_are_remarked_where_it_has_others(tmp_path: Path
     blueprint = StaticReactBlueprint(args, SharedTaskState(static_task_data=rows))
     blueprint.assert_task_args()
     (remark,) = blueprint.remarks
-    assert "could not load 'none.png', named in row 3" in remark
+    assert "could not load 'none.png', named in row 2" in remark
 
 
 def test_a_build_is_published_without_what_is_hidden(tmp_path: Path) -> None:

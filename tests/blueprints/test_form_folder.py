@@ -137,9 +137,9 @@ def test_each_row_is_checked_by_its_own_version_of_the_form(folder) -> None:
 
 def test_rows_name_their_form_and_must_hold_what_it_asks_for() -> None:
     forms = [{"fields": {"a": "text"}}, {"instruction": "<p>${text}</p>", "fields": {"b": "text"}}]
-    with pytest.raises(DataFileError, match=r"row 1 .* has None for 'form_version', which says which of the 2 forms"):
+    with pytest.raises(DataFileError, match=r"row 0 .* has None for 'form_version', which says which of the 2 forms"):
         form_task(forms, [{"text": "x"}], task_name="x")
-    with pytest.raises(DataFileError, match=r"row 2 .* lacks 'text'"):
+    with pytest.raises(DataFileError, match=r"row 1 .* lacks 'text'"):
         form_task(forms, [{"form_version": 1}, {"form_version": 2}], task_name="x")
     task = form_task(forms, [{"form_version": 2, "text": "<i>"}], task_name="x")
     assert "<p>&lt;i&gt;</p>" in task._blueprint.get_init_data({"form_version": 2, "text": "<i>"}, {})["(form)"]

@@ -30,7 +30,7 @@ ROWS = [{"text": "one"}, {"text": "two"}]
         ({"extra_source_dir": "no/such/folder"}, "extra_source_dir is 'no/such/folder', which is not a folder"),
         ({"html": "<p>${text}</p><input>"}, "no input with a name and no script"),
         ({"html": "<script src='a.js'></script>"}, "loads 'a.js', but extra_source_dir is not set"),
-        ({"preview_html": "${missing}"}, "row 1 of static_task_data lacks 'missing'"),
+        ({"preview_html": "${missing}"}, "row 0 of static_task_data lacks 'missing'"),
         ({"preview_html": "${text}", "preview_with_sample": False}, "but visitors get no data"),
     ],
 )

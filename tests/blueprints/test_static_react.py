@@ -92,7 +92,7 @@ def test_rows_become_assignments_of_as_many_units_as_asked_for(bundle: Path) -> 
 def test_rows_of_a_generator_are_checked_as_they_are_drawn(bundle: Path) -> None:
     rows = task(bundle, rows=(row for row in [ROWS[0], "no row"])).get_initialization_data()
     assert next(iter(rows)).shared == ROWS[0]
-    with pytest.raises(DataFileError, match="row 2 of static_task_data"):
+    with pytest.raises(DataFileError, match="row 1 of static_task_data"):
         next(iter(rows))
 
 
@@ -204,7 +204,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "a source that is none": ({"extra_sources": ["'unsafe-inline'"]}, "extra_sources holds"),
     "no folder": ({"extra_source_dir": "nowhere"}, "which is not a folder"),
     "no rows": ({"rows": []}, "holds no rows"),
-    "rows that are none": ({"rows": ["a"]}, "row 1 of static_task_data"),
+    "rows that are none": ({"rows": ["a"]}, "row 0 of static_task_data"),
     "no data": ({"rows": None}, "has no data"),
     "no preview": ({"preview_source": "nowhere.html"}, "preview_source is 'nowhere.html'"),
 }
@@ -301,4 +301,4 @@ def test_cells_that_a_bundle_would_lack_are_remarked(bundle: Path) -> None:
     rows = [{"text": "a", "note": None}, {"text": "b", "note": ""}, {"text": None, "note": "n"}, {"text": "d", "n": 4}]
     rows[3]["note"] = " "
     (remark,) = task(bundle, rows).remarks
-    assert remark.startswith("'text' is empty in row 3 of static_task_data.")
+    assert remark.startswith("'text' is empty in row 2 of static_task_data.")

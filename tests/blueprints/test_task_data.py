@@ -152,24 +152,24 @@ def test_rows_of_empty_cells_are_left_out_and_named() -> None:
     frame = pd.DataFrame({"text": ["one", None, "two", " "], "n": [1, np.nan, 2, None]}, index=list("abcd"))
     blueprint = task(frame)
     assert [row["text"] for row in shared(blueprint)] == ["one", "two"]
-    assert "rows 2 and 4 of static_task_data" in blueprint.remarks[0]
+    assert "rows 1 (index 'b') and 3 (index 'd') of static_task_data" in blueprint.remarks[0]
 
 
 @pytest.mark.parametrize("empty", [None, float("nan"), "", " \n", [], pd.NA])
 def test_a_page_that_would_be_empty_is_refused_unless_that_is_meant(empty: Any) -> None:
     rows = [{"text": "one", "n": 1}, {"text": empty, "n": 2}]
-    with pytest.raises(DataFileError, match=r"empty page: .* shows 'text' alone.*empty in row 2 of static_task_data"):
+    with pytest.raises(DataFileError, match=r"empty page: .* shows 'text' alone.*empty in row 1 of static_task_data"):
         shared(task(rows))
     meant = task(rows, allow_empty=True)
     assert len(shared(meant)) == 2
-    assert "row 2 of" in meant.remarks[0]
+    assert "row 1 of" in meant.remarks[0]
 
 
 def test_a_part_of_a_page_that_would_be_empty_is_remarked() -> None:
     blueprint = task([{"text": None, "n": n} for n in range(8)], html="${n} ${text} <input name=x>")
     blueprint.assert_task_args()
     (remark,) = blueprint.remarks
-    assert "'text' should stand: it is empty in rows 1, 2, 3, 4, 5 and 3 more of static_task_data" in remark
+    assert "'text' should stand: it is empty in rows 0, 1, 2, 3, 4 and 3 more of static_task_data" in remark
 
 
 def test_rows_that_come_one_by_one_give_few_remarks() -> None:
@@ -181,7 +181,7 @@ def test_rows_that_come_one_by_one_give_few_remarks() -> None:
 def test_a_generators_empty_rows_are_left_out_as_they_are_drawn() -> None:
     blueprint = task(iter([{"text": "one"}, {"text": None}, {"text": "two"}]))
     assert shared(blueprint) == ROWS
-    assert blueprint.remarks == ["Left out as empty: row 2 of static_task_data. None of its columns holds anything."]
+    assert blueprint.remarks == ["Left out as empty: row 1 of static_task_data. None of its columns holds anything."]
     with pytest.raises(DataFileError, match="empty page"):
         shared(task(iter([{"text": None, "n": 1}])))
 
@@ -212,7 +212,7 @@ async def test_an_async_generator_is_drawn_row_by_row() -> None:
 def test_a_generators_bad_row_is_refused_by_number_when_drawn() -> None:
     drawn = iter(task(iter([{"text": "a"}, {"txt": "b"}])).get_initialization_data())  # type: ignore[arg-type]
     assert next(drawn).shared == {"text": "a"}
-    with pytest.raises(DataFileError, match=r"row 2 of static_task_data lacks 'text'.* has: txt\. Did you mean"):
+    with pytest.raises(DataFileError, match=r"row 1 of static_task_data lacks 'text'.* has: txt\. Did you mean"):
         next(drawn)
 
 
@@ -222,14 +222,14 @@ def test_a_missing_field_is_named_with_the_columns_and_the_nearest() -> None:
 
 
 def test_a_field_that_one_row_lacks_is_told_with_the_rows_number() -> None:
-    with pytest.raises(DataFileError, match="row 2 of static_task_data lacks 'text'"):
+    with pytest.raises(DataFileError, match="row 1 of static_task_data lacks 'text'"):
         task([{"text": "a"}, {"other": "b"}]).assert_task_args()
 
 
 @pytest.mark.parametrize(
     ("row", "told"),
     [
-        ("text", "row 2 of static_task_data is 'text', not an object"),
+        ("text", "row 1 of static_task_data is 'text', not an object"),
         ({"text": b"x"}, "text is a bytes, which JSON cannot carry"),
         ({"text": {"a": [1, {2, 3}]}}, r"text\.a\[1\] is a set, .*sorted"),
         ({"text": frozenset("a")}, "text is a frozenset"),
@@ -321,16 +321,16 @@ def test_empty_rows_of_a_table_are_named_with_their_lines(tmp_path: Path) -> Non
     (tmp_path / "a.csv").write_text('id;text\n1;"a\nb"\n;\n;\n')
     blueprint = task(data_csv=str(tmp_path / "a.csv"))
     assert len(shared(blueprint)) == 1
-    assert "rows 2 (line 4) and 3 (line 5) of a.csv" in blueprint.remarks[0]
+    assert "rows 1 (line 4) and 2 (line 5) of a.csv" in blueprint.remarks[0]
     (tmp_path / "a.csv").write_text("text;n\n;\n;\n")
-    with pytest.raises(DataFileError, match=r"no rows but empty ones .rows 1 .line 2. and 2 .line 3. of a.csv"):
+    with pytest.raises(DataFileError, match=r"no rows but empty ones .rows 0 .line 2. and 1 .line 3. of a.csv"):
         shared(task(data_csv=str(tmp_path / "a.csv")))
 
 
 @pytest.mark.parametrize(
     ("kind", "content", "told"),
     [
-        ("csv", b"text,b\n1,2\n3\n", r"row 2 \(line 3\) of data.csv has 1 values, but the header names 2 columns"),
+        ("csv", b"text,b\n1,2\n3\n", r"row 1 \(line 3\) of data.csv has 1 values, but the header names 2 columns"),
         ("csv", b"text,text\n1,2\n", "more than one column named 'text'"),
         ("csv", b"text,\n1,2\n", "column without a name"),
         ("csv", b'text\n"open\n', "data.csv, line 2"),
@@ -347,8 +347,8 @@ def test_empty_rows_of_a_table_are_named_with_their_lines(tmp_path: Path) -> Non
         ("json", b'[{"text": 1},\n {"text" 2}]', "data.json is not JSON: line 2, column 10"),
         ("json", b'{"text": 1}', "holds one object, not a list"),
         ("jsonl", b'{"text": 1}\n\n{"text": }\n', "data.jsonl is not JSON: line 3"),
-        ("jsonl", b'{"text": 1}\n[2]\n', r"row 2 \(line 2\) of data.jsonl is \[2\], not an object"),
-        ("json", b'[{"text": Infinity}]', "row 1 of data.json: text is inf"),
+        ("jsonl", b'{"text": 1}\n[2]\n', r"row 1 \(line 2\) of data.jsonl is \[2\], not an object"),
+        ("json", b'[{"text": Infinity}]', "row 0 of data.json: text is inf"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_told_with_the_line(tmp_path: Path, kind: str, content: bytes, told: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import mephisto_nb as mnb
@@ -31,6 +32,8 @@ def test_a_preview_shows_the_chosen_row_and_the_resulting_answer() -> None:
     assert '"init_task_data": {"text": "Rain"}' in shown.document()
     assert shown.row({"mood": "grim"}).to_dict("records") == [{"input.text": "Rain", "answer.mood": "grim"}]
     assert repr(shown) == "<Preview of 'Moods'; a notebook shows it>"
+    frame = pd.DataFrame({"text": ["Sun", "Rain"]})
+    assert '"init_task_data": {"text": "Rain"}' in mnb.preview(config(), frame, row=frame.iloc[1]).document()
 
 
 def test_what_a_launch_would_refuse_is_refused() -> None:
@@ -38,6 +41,10 @@ def test_what_a_launch_would_refuse_is_refused() -> None:
         mnb.preview(config(), mnb.SharedTaskState(static_task_data=[{"txt": 1}]))
     with pytest.raises(ConfigError, match=r"There is no row 2 to be shown\. Rows are counted from 0"):
         mnb.preview(config(), state("Sun", "Rain"), row=2)
+    with pytest.raises(ConfigError, match=r"There is no row 'x' to be shown"):
+        mnb.preview(config(), state("Sun", "Rain"), row="x")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="This row cannot be sent to a page: text is inf"):
+        mnb.preview(config(), state("Sun"), row={"text": float("inf")})
     with pytest.raises(ConfigError, match=r"lacks 1 value: mephisto\.task\.task_reward"):
         mnb.preview(mnb.compose("mock", task={name: TASK[name] for name in TASK if name != "task_reward"}))
 

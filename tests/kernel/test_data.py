@@ -244,7 +244,7 @@ async def test_what_looks_wrong_in_the_data_is_told_from_the_start(operator: Ope
     config = compose("static_html", blueprint_args=page, task={**ABOUT, "task_reward": 0.1})
     run = await operator.launch_task_run(config, frame)
     (told,) = run.attention
-    assert "Left out as empty: row 2 of static_task_data" in told
+    assert "Left out as empty: row 1 (index 'd2') of static_task_data" in told
     await simulate_workers(run, lambda row: {"mood": row["text"]})
     await run.completed()
     assert run.results()[["input.doc", "answer.mood"]].values.tolist() == [["d1", "one"]]

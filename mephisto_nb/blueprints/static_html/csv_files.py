@@ -154,7 +154,7 @@ def _trimmed(cells: list[str], width: int) -> list[str]:
 
 def _checked(parsed: _Parsed, header: list[str], name: str) -> Iterator[tuple[int, list[str]]]:
     width = len(header)
-    for number, (line, given) in enumerate(parsed.lines[1:], start=1):
+    for number, (line, given) in enumerate(parsed.lines[1:]):
         cells = _trimmed(given, width)
         if len(cells) != width and not any(cell.strip() for cell in cells):
             cells = [""] * width

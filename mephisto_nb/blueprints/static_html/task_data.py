@@ -85,7 +85,7 @@ def _encoding(content: bytes) -> str:
 def read_csv(path: str) -> Iterator[TaskRow]:
     """Return the rows of a CSV file with a header line; all values are text."""
     name = Path(path).name
-    for number, (line, row) in enumerate(read_table(read_text(path, "data_csv"), name).records(), start=1):
+    for number, (line, row) in enumerate(read_table(read_text(path, "data_csv"), name).records()):
         yield TaskRow(f"row {number} (line {line}) of {name}", row)
 
 
@@ -98,7 +98,7 @@ def read_json(path: str) -> Iterator[TaskRow]:
             f"{name} holds {_kind(content)}, not a list. Write the rows as [{{...}}, {{...}}]; pandas does so by "
             "df.to_json(path, orient='records')."
         )
-    for number, value in enumerate(content, start=1):
+    for number, value in enumerate(content):
         yield TaskRow(f"row {number} of {name}", value)
 
 
@@ -107,7 +107,7 @@ def read_jsonl(path: str) -> Iterator[TaskRow]:
     name = Path(path).name
     lines = enumerate(read_text(path, "data_jsonl").split("\n"), start=1)
     filled = ((line, text) for line, text in lines if text.strip())
-    for number, (line, text) in enumerate(filled, start=1):
+    for number, (line, text) in enumerate(filled):
         yield TaskRow(f"row {number} (line {line}) of {name}", _parse(text, name, first_line=line))
 
 
@@ -256,7 +256,8 @@ async def _made_later(rows: AsyncIterator[TaskRow], make: Make) -> AsyncIterator
 
 #: How many rows are named.
 _NAMED = 5
-_LABEL = re.compile(r"row (\d+(?: \(line \d+\))?) of (.+)", re.DOTALL)
+#: How a row is called: its number, counted from 0 as `preview` and ``assignment_index`` do, and how else it is known.
+_LABEL = re.compile(r"row (\d+(?: \((?:line|index) .+?\))?) of (.+)", re.DOTALL)
 
 
 def name_rows(labels: Sequence[str]) -> str:
@@ -284,8 +285,9 @@ def _listed_rows(args: DataArgs, data: Listed | None) -> Iterator[TaskRow]:
 
 
 def _numbered(values: Iterable[Any], index: frozenset[str] = frozenset()) -> Iterator[TaskRow]:
-    for number, value in enumerate(values, start=1):
-        yield TaskRow(f"row {number} of {_SHARED}", value, index)
+    for number, value in enumerate(values):
+        known = ", ".join(repr(value[name]) for name in sorted(index, key=str)) if index else ""
+        yield TaskRow(f"row {number}{known and f' (index {known})'} of {_SHARED}", value, index)
 
 
 def draw(values: Drawn) -> Iterator[TaskRow] | AsyncIterator[TaskRow]:
@@ -296,8 +298,8 @@ def draw(values: Drawn) -> Iterator[TaskRow] | AsyncIterator[TaskRow]:
 async def _numbered_later(values: AsyncIterable[Any]) -> AsyncIterator[TaskRow]:
     number = 0
     async for value in values:
-        number += 1
         yield TaskRow(f"row {number} of {_SHARED}", value)
+        number += 1
 
 
 def to_initialization_data(row: TaskRow, units: int) -> InitializationData:
