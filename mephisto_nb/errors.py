@@ -16,6 +16,7 @@
     │   ├── LoopError                a synchronous call where only `await` can work, or the reverse
     │   ├── NotAwaitedError          something was asked of a coroutine that was not awaited (also an AttributeError)
     │   ├── UnknownOptionError       a call with an option that there is not (also a TypeError)
+    │   ├── UnknownNameError         a run or an operator has nothing of this name (also an AttributeError)
     │   └── ReplayError              a live task's code does not do again what it had done before a restart
     └── WorldError (the world's failure; the call may succeed when it is mended)
         ├── DatabaseError
@@ -106,6 +107,10 @@ class NotAwaitedError(UsageError, AttributeError):
 
 class UnknownOptionError(UsageError, TypeError):
     """A function was called with an option that it does not have; the message names the nearest one."""
+
+
+class UnknownNameError(UsageError, AttributeError):
+    """Something was asked of an object that it does not have; the message names the nearest that it has."""
 
 
 class WorldError(MephistoError):

@@ -226,7 +226,7 @@ class TaskRun:
         --------
         ``run.export("answers.csv")`` for pandas, R and other programs, ``run.export("answers.xlsx")`` for Excel
         """
-        with quiet_interrupts("export", self._what_goes_on):
+        with quiet_interrupts("TaskRun.export", self._what_goes_on):
             return self._frames.export(path, for_spreadsheet=for_spreadsheet, neutralise_formulas=neutralise_formulas)
 
     # -- displays --------------------------------------------------------------------------------------------

@@ -328,7 +328,7 @@ class NotebookBar(Bar):
 
     def close(self) -> None:
         """Take it away; of what was shown a word is left, since a cell's output cannot be unsaid."""
-        self._handle.update({"text/plain": f"{self._what}: done"}, raw=True)
+        self._handle.update({"text/plain": f"{self._what}: over"}, raw=True)
 
 
 def _make_bar(what: str) -> Bar:

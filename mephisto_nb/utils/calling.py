@@ -1,8 +1,8 @@
 """Calls as people in a notebook make them: a forgotten ``await``, an option that there is not, an interrupt.
 
 A coroutine that was not awaited looks like a result and is none; whatever is asked of it first says what to write
-instead. An option that nothing knows is answered with the nearest one. And who stops a cell that waits has made no
-mistake: they read what goes on without them, and no frames.
+instead. An option or a name that nothing knows is answered with the nearest one. And who stops a cell that waits has
+made no mistake: they read what goes on without them, and no frames.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import asyncio
 import functools
 import inspect
 import warnings
-from collections.abc import Callable, Coroutine, Generator, Iterator, Sized
+from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
-from mephisto_nb.errors import NotAwaitedError, UnknownOptionError
+from mephisto_nb.errors import NotAwaitedError, UnknownNameError, UnknownOptionError
 
 C = TypeVar("C", bound=type)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -44,6 +44,7 @@ def face(cls: C) -> C:
         if not name.startswith("_") and inspect.iscoroutinefunction(function):
             setattr(cls, name, awaited(function))
     cls.__dir__ = _typed_names  # type: ignore[method-assign, assignment]
+    cls.__getattr__ = _name_the_nearest  # type: ignore[attr-defined]
     if "__repr__" not in vars(cls):
         cls.__repr__ = _name_what_can_be_typed  # type: ignore[method-assign, assignment]
     return cls
@@ -51,6 +52,18 @@ def face(cls: C) -> C:
 
 def _typed_names(self: object) -> list[str]:
     return [name for name in object.__dir__(self) if not name.startswith("_")]
+
+
+def _name_the_nearest(self: object, name: str) -> Any:
+    if name.startswith("_") or hasattr(type(self), name):
+        return object.__getattribute__(self, name)  # raises what was raised, or what Python says
+    near = _nearest(name, dir(self))
+    raise UnknownNameError(f"{type(self).__name__} has no {name!r}. {near}It has: {', '.join(dir(self))}.")
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"Did you mean {near[0]!r}? " if near else ""
 
 
 def _name_what_can_be_typed(self: object) -> str:
@@ -111,8 +124,7 @@ def _check_options(function: Callable[..., Any], given: dict[str, Any]) -> None:
         return
     for name in given.keys() - known.keys():
         names = [one for one in known if one not in ("self", "cls")]
-        near = get_close_matches(name, names, n=1, cutoff=0.5)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
+        hint = _nearest(name, names)
         called = function.__qualname__.removesuffix(".__init__").removesuffix(".__new__")
         raise UnknownOptionError(f"{called}() has no option {name!r}. {hint}It has: {', '.join(names) or 'none'}.")
 
@@ -122,7 +134,8 @@ def _give_unawaited(function: Callable[..., Coroutine[Any, Any, Any]]) -> Callab
     def give(*args: Any, **kwargs: Any) -> Unawaited:
         _check_options(function, kwargs)
         what_goes_on = getattr(args[0], "_what_goes_on", None) if args else None
-        return Unawaited(function(*args, **kwargs), function.__qualname__, what_goes_on)
+        name = function.__qualname__.rpartition("<locals>.")[2]
+        return Unawaited(function(*args, **kwargs), name, what_goes_on)
 
     return give
 
@@ -134,14 +147,16 @@ def quiet_interrupts(name: str, what_goes_on: Callable[[], str] | None = None) -
     Parameters
     ----------
     name
-        What was called.
+        What was called, as ``Operator.launch_task_run``.
     what_goes_on
         Says what goes on in the background.
     """
     try:
         yield
     except (asyncio.CancelledError, KeyboardInterrupt) as error:
-        words = f"Interrupted: {name}() is not waited for any more."
+        owner, _, called = name.rpartition(".")
+        # A method waits for what goes on in the kernel; a function does its work itself.
+        words = f"Interrupted: {called}() {'is not waited for any more' if owner else 'has stopped'}."
         if what_goes_on is not None:
             words += f" {what_goes_on()}"
         error._render_traceback_ = lambda *_: [words]  # type: ignore[union-attr]
@@ -189,7 +204,7 @@ class Unawaited(Coroutine[Any, Any, Any]):
         return self._running
 
     async def _quietly(self) -> Any:
-        with quiet_interrupts(self._name.rpartition(".")[2], self._what_goes_on):
+        with quiet_interrupts(self._name, self._what_goes_on):
             return await self._work
 
     def __repr__(self) -> str:

@@ -10,7 +10,7 @@ import pytest
 from omegaconf.errors import ConfigAttributeError
 
 import mephisto_nb as mnb
-from mephisto_nb.errors import ConfigError, NotAwaitedError, UnknownOptionError
+from mephisto_nb.errors import ConfigError, NotAwaitedError, UnknownNameError, UnknownOptionError
 from mephisto_nb.utils.calling import awaited, brief, face, known_options, quiet_interrupts
 
 
@@ -72,9 +72,30 @@ async def test_an_interrupt_says_what_goes_on_and_shows_no_frames() -> None:
 
 
 def test_a_keyboard_interrupt_of_a_plain_call_is_quiet_too() -> None:
-    with pytest.raises(KeyboardInterrupt) as caught, quiet_interrupts("export"):
+    with pytest.raises(KeyboardInterrupt) as caught, quiet_interrupts("Kettle.export"):
         raise KeyboardInterrupt
     assert caught.value._render_traceback_() == ["Interrupted: export() is not waited for any more."]  # type: ignore
+
+
+async def test_of_a_function_that_works_itself_it_says_that_it_has_stopped() -> None:
+    @awaited
+    async def pour(kettle: Kettle) -> None:
+        await kettle.whistle()
+
+    task = asyncio.create_task(pour(Kettle()))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+    words = "Interrupted: pour() has stopped. The water gets hot."
+    assert caught.value._render_traceback_() == [words]  # type: ignore[attr-defined]
+
+
+def test_a_name_that_there_is_not_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match=r"Kettle has no 'bowl'\. Did you mean 'boil'\? It has: ") as caught:
+        _ = Kettle().bowl  # type: ignore[attr-defined]
+    assert isinstance(caught.value, AttributeError)
+    assert not hasattr(Kettle(), "_ipython_canary")
 
 
 @pytest.mark.parametrize(
