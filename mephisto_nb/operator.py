@@ -61,7 +61,7 @@ class Operator:
     >>> import tempfile
     >>> operator = Operator(data_dir=tempfile.mkdtemp())
     >>> operator
-    <Operator: no task runs>
+    <Operator: no task runs under way>
     """
 
     _open: ClassVar[WeakValueDictionary[str, Operator]] = WeakValueDictionary()

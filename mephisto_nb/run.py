@@ -15,10 +15,9 @@ from mephisto_nb.display.charts import RunCharts
 from mephisto_nb.display.notebook import RunDisplay
 from mephisto_nb.display.progress import showing_runs, what_goes_on
 from mephisto_nb.display.review_panel import ReviewPanel
-from mephisto_nb.errors import ClosedError
 from mephisto_nb.frames.run_frames import MetadataFrames, RunFrames
 from mephisto_nb.kernel.live_run import LiveRun
-from mephisto_nb.kernel.steering import RunSteering
+from mephisto_nb.kernel.steering import RunSteering, not_driven
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.people.acts import make_worker_urls
 from mephisto_nb.review.payments import RunPayments
@@ -50,7 +49,7 @@ class TaskRun:
         self.review = RunReview([frames], ReviewPanel)
         self.payments = RunPayments(frames)
         self.metadata = MetadataFrames(frames)
-        self.steering = RunSteering(frames.task_run_id, frames.live)
+        self.steering = RunSteering(frames.task_run_id, frames.live, frames.task_run.ended_at)
 
     # -- what it is ------------------------------------------------------------------------------------------
 
@@ -311,9 +310,7 @@ class TaskRun:
 
     def _driven(self) -> LiveRun:
         if self._frames.live is None:
-            raise ClosedError(
-                f"Run {self.task_run_id} is not driven from here. Take it up: await operator.reconnect(...)."
-            )
+            raise not_driven(self.task_run_id, self._frames.task_run.ended_at)
         return self._frames.live
 
 

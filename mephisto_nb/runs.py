@@ -150,7 +150,7 @@ class Runs:
             return "<Operator: shut down>"
         running = [repr_of(run) for run in self.running()]
         waiting = [_describe_left(run, self.drivers.get(run.task_run_id)) for run in self.left_behind]
-        return f"<Operator: {'; '.join(running + waiting) or 'no task runs'}>"
+        return f"<Operator: {'; '.join(running + waiting) or 'no task runs under way'}>"
 
     # -- ending ----------------------------------------------------------------------------------------------
 

@@ -17,6 +17,15 @@ from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.calling import face
 
 
+def not_driven(task_run_id: str, ended_at: float | None) -> ClosedError:
+    """Make the error of who asks a run to act that this kernel does not drive; it says what to do."""
+    if ended_at is not None:
+        how = "has ended. To go on with it: launch its task with resume_incomplete_run=true."
+    else:
+        how = "is not driven from here. Take it up: await operator.reconnect(...)."
+    return ClosedError(f"Run {task_run_id} {how}")
+
+
 @face
 class RunSteering:
     """What a researcher can do to a run while it lasts: pause it, change its limits, take work back, end it.
@@ -29,10 +38,12 @@ class RunSteering:
         Of which run.
     live
         The run, if this kernel drives it, or drove it until it ended.
+    ended_at
+        When it ended, if it had when it was read.
     """
 
-    def __init__(self, task_run_id: str, live: LiveRun | None) -> None:
-        self._task_run_id, self._live = task_run_id, live
+    def __init__(self, task_run_id: str, live: LiveRun | None, ended_at: float | None = None) -> None:
+        self._task_run_id, self._live, self._ended_at = task_run_id, live, ended_at
 
     async def pause_launching(self) -> None:
         """Hand nothing out until `resume_launching`; those who are at work go on, and may submit.
@@ -127,9 +138,7 @@ class RunSteering:
     def _driven(self) -> LiveRun:
         """Return the run; raise `ClosedError` if this kernel never drove it, `RunFailedError` if it has failed."""
         if self._live is None:
-            raise ClosedError(
-                f"Run {self._task_run_id} is not driven from here. Take it up: await operator.reconnect(...)."
-            )
+            raise not_driven(self._task_run_id, self._ended_at)
         self._live.raise_failure()
         return self._live
 

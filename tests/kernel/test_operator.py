@@ -52,7 +52,19 @@ async def test_a_database_has_one_operator_until_it_is_shut_down(make_operator: 
         await launch(operator)
     again = make_operator()
     assert again is not operator
-    assert repr(again) == "<Operator: no task runs>"
+    assert repr(again) == "<Operator: no task runs under way>"
+
+
+async def test_a_run_that_has_ended_says_how_to_go_on_with_it(make_operator: Callable[..., Operator]) -> None:
+    operator = make_operator()
+    task_run_id = (await launch(operator, rows(1))).task_run_id
+    await operator.force_shutdown()
+    run = make_operator().get_task_run(task_run_id)
+    for act in (run.steering.pause_launching(), run.steering.expire_units()):
+        with pytest.raises(ClosedError, match=r"has ended\. To go on with it: .*resume_incomplete_run=true"):
+            await act
+    with pytest.raises(ClosedError, match="has ended"):
+        run.get_worker_url("ann")
 
 
 def test_an_operator_whose_loop_has_ended_gives_way_to_a_new_one(data_dir: Path) -> None:
