@@ -38,7 +38,7 @@ from mephisto_nb.kernel.task_launcher import Data, TaskLauncher
 from mephisto_nb.kernel.worker_pool import AgentData, WorkerPool
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread, wholly
 from mephisto_nb.model.qualifications import Comparator, Requirement, make_requirement, requirement_from_dict
-from mephisto_nb.model.records import Assignment, TaskRun, Unit, Worker
+from mephisto_nb.model.records import PAGE_ERROR, Assignment, TaskRun, Unit, Worker
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.model.states import Gate
 from mephisto_nb.ports.architect import Architect, RouterPlan
@@ -421,6 +421,7 @@ class RunStarter:
         architect = plan.make_architect(directory)
         link = ClientIOHandler(engine, pool, architect, self.clock, agents)
         tally = RunTally(self.clock.now(), plan.blueprint.explain_page_error, plan.blueprint.troubles)
+        await in_thread(tally.recall, database.runs.read_events([run_id], why=PAGE_ERROR))
         engine.listeners.append(tally.note)
         launcher = TaskLauncher(
             engine,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ClosedError, ConfigError, RunFailedError
 from mephisto_nb.kernel.writer import DatabaseWriter
 from mephisto_nb.model.changes import AddAgent
-from mephisto_nb.model.records import AS_LAUNCHED, PAGE_ERROR, Steering, TaskRun, own_data_of
+from mephisto_nb.model.records import AS_LAUNCHED, PAGE_ERROR, Event, Steering, TaskRun, own_data_of
 from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
 from mephisto_nb.ports.architect import Architect
 from mephisto_nb.ports.blueprint import Blueprint
@@ -324,6 +324,10 @@ class RunTally:
             f"Something failed beside the run, which goes on: {describe(error)}. {_REMEDY}", "the machinery"
         )
 
+    def recall(self, reports: Iterable[Event]) -> None:
+        """Take note of what pages reported before this kernel took the run up."""
+        self._explain(event.detail or {} for event in reports)
+
     def note(self, step: Step) -> None:
         """Take note of a step. Called by the engine once it is committed."""
         on_offer, steering = step.state.counts[UnitStatus.LAUNCHED], step.state.steering
@@ -341,13 +345,15 @@ class RunTally:
                 self._remember(worker_name, code)
         if step.page_errors:
             self.page_errors.update(step.page_errors)
-            reports = [event.detail or {} for event in step.changes.events if event.why == PAGE_ERROR]
-            for trouble in filter(None, map(self.explain, reports)):
-                self.noted.note(trouble)
+            self._explain(event.detail or {} for event in step.changes.events if event.why == PAGE_ERROR)
         for trouble in step.troubles:
             self.noted.note(trouble)
         for of, trouble in step.failures:
             self.noted.note(trouble, of)
+
+    def _explain(self, reports: Iterable[JSONObject]) -> None:
+        for trouble in filter(None, map(self.explain, reports)):
+            self.noted.note(trouble)
 
     def _remember(self, worker_name: str, code: str) -> None:
         self.turned_away[worker_name] = code

@@ -251,7 +251,8 @@ async def test_what_looks_wrong_in_the_data_is_told_from_the_start(operator: Ope
     await run.force_shutdown()
 
 
-async def test_a_picture_that_did_not_load_is_told_to_the_researcher(operator: Operator) -> None:
+async def test_a_picture_that_did_not_load_is_told_after_a_restart_too(make_operator: Callable[..., Operator]) -> None:
+    operator = make_operator()
     run = await launch(operator, rows(1))
     report = {"error_type": "file", "file": "cat.png", "text": "cat.png could not be loaded"}
     async with PageClient() as client:
@@ -259,8 +260,9 @@ async def test_a_picture_that_did_not_load_is_told_to_the_researcher(operator: O
             body = {"USED_AGENT_ID": "mephisto", "error_data": report}
             await client.post_json(f"{run.url}/log_error", body)
         await parts_of(run).engine.wait_until(lambda state: bool(run.attention))
-    assert any("could not load 'cat.png', and showed a gap" in told for told in run.attention)
-    await run.force_shutdown()
+    await operator.detach()
+    again = await make_operator().reconnect(run.task_run_id)
+    assert any("could not load 'cat.png', and showed a gap" in told for told in again.attention)
 
 
 async def test_a_simulated_worker_who_fails_holds_up_nobody(operator: Operator) -> None:
