@@ -23,7 +23,7 @@ window.mount = async (source, topic, width) => {
   const el = document.createElement("div");
   if (width) el.style.width = width;
   document.querySelector("main").append(el);
-  const on = (_, one) => listeners.add(one);
+  const on = (event, one) => event === "msg:custom" && listeners.add(one);
   const off = (_, one) => listeners.delete(one);
   const model = { get: () => topic, on, off, send: toDesk };
   return widget.render({ model, el });
