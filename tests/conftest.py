@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from mephisto_nb.architects import local
 from mephisto_nb.architects.local import spawn
+from mephisto_nb.config import registry
 from mephisto_nb.storage import sql_database
 from mephisto_nb.storage.connect import migrate
 from mephisto_nb.storage.sql_database import SQLDatabase
@@ -95,6 +96,16 @@ def no_notices() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(local.LocalArchitect, "closed_notice", 0.0)
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_left_plugins() -> Iterator[None]:
+    """Take back what a test has registered: the next one knows the package's own plugins alone."""
+    yield
+    for shelf in (registry.BLUEPRINTS, registry.ARCHITECTS, registry.PROVIDERS):
+        for name, plugin in list(shelf._classes.items()):
+            if not plugin.__module__.startswith("mephisto_nb."):
+                del shelf._classes[name]
 
 
 class _Forgotten(logging.Handler):
