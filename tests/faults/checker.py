@@ -153,14 +153,17 @@ def _workers(facts: Facts, told: Told) -> Iterator[str]:
 
 
 def _pages(facts: Facts, told: Told, plan: Plan) -> Iterator[str]:
-    """Pages find their agents again, and nobody is sent away who was in time."""
+    """Pages find their agents again, and nobody is sent away who was in time and sent no second, other answer."""
     left = {event.subject_id for event in facts.events if event.subject == "agent" and event.after in set(AGENT_LEFT)}
     for agent_id, found in told.reloads.items():
         if agent_id not in left and set(found) != {agent_id}:
             yield f"a page of agent {agent_id} that was reloaded got {found}"
-    yield from (
-        f"agent {agent_id} was sent away: {why}" for agent_id, why in told.refused.items() if agent_id not in left
-    )
+    kept = {row["agent_id"]: row["data"] for row in facts.results}
+    for agent_id, refused in told.refused.items():
+        for answer, why in refused:
+            is_second = "has arrived already" in why and agent_id in kept and answer != kept[agent_id]
+            if agent_id not in left and not is_second:
+                yield f"agent {agent_id} was sent away: {why}"
     if "clock_jumps" not in plan.kinds:
         deadlines = {agent.agent_id: agent.deadline or 0.0 for agent in facts.snapshot.agents}
         for event in facts.events:

@@ -28,15 +28,15 @@ class Told:
     """What workers sent, and what they were told.
 
     By agent: `sent` are its answers, `received` those that were answered 2xx (and whether the router called them
-    a repetition), `refused` why one was not taken, `reloads` the agents that its page got when it was reloaded,
-    `metadata` what else was received, `talks` what was said and heard. `returned` agents were told that their unit
-    is back.
+    a repetition), `refused` those that were not taken, and why, `reloads` the agents that its page got when it was
+    reloaded, `metadata` what else was received, `talks` what was said and heard. `returned` agents were told that their
+    unit is back.
     """
 
     agents: dict[str, str] = field(default_factory=dict)
     sent: dict[str, list[JSONObject]] = field(default_factory=dict)
     received: dict[str, list[tuple[JSONObject, bool]]] = field(default_factory=dict)
-    refused: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, list[tuple[Any, str]]] = field(default_factory=dict)
     reloads: dict[str, list[str | None]] = field(default_factory=dict)
     metadata: dict[str, list[JSONObject]] = field(default_factory=dict)
     returned: set[str] = field(default_factory=set)
@@ -114,7 +114,7 @@ class Page:
         except RouterError as error:
             if ": 409 " not in str(error):
                 raise
-            told.refused[agent_id] = str(error)
+            told.refused.setdefault(agent_id, []).append((answer, str(error)))
             return
         told.received.setdefault(agent_id, []).append((answer, bool(packet.get("duplicate"))))
         if len(told.received[agent_id]) == 1:

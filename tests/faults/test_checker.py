@@ -91,7 +91,10 @@ async def test_the_checker_notices_what_workers_met(make_operator: Callable[...,
     waiting = replace(facts, inbox=[(facts.snapshot.last_seq + 1, "submit_unit")])
     assert any("never taken out" in problem for problem in check(waiting, told, PLAN))
     told.agents["nobody"] = "dee"
-    told.reloads[agent_id], told.refused[agent_id] = ["other"], "409"
+    told.reloads[agent_id] = ["other"]
+    told.refused[agent_id] = [("another", "409 An answer to this task has arrived already")]
+    assert "was sent away" not in "\n".join(check(facts, told, PLAN))
+    told.refused[agent_id] = [(facts.results[0]["data"], "409 An answer to this task has arrived already")]
     told.metadata[agent_id], told.errors = [{"tip": 1}], ["w1 met a wall"]
     problems = "\n".join(check(facts, told, PLAN))
     for found in ("which does not exist", "that was reloaded got", "was sent away", "metadata of agent", "met a wall"):
