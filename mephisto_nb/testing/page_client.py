@@ -108,9 +108,7 @@ class PageClient:
 
     async def post_form(self, url: str, fields: Mapping[str, str], files: Mapping[str, bytes]) -> PageAnswer:
         """Send a form of texts and files, by their names; raise `ConnectionError` if there is no answer."""
-        boundary = secrets.token_hex(16)
-        body = _form(boundary, fields, files)
-        return await self._request("POST", url, f"multipart/form-data; boundary={boundary}", body)
+        return await self._request("POST", url, *_form(fields, files))
 
     @asynccontextmanager
     async def open_socket(self, url: str) -> AsyncIterator[PageSocket]:
@@ -155,6 +153,30 @@ class PageClient:
         except OSError as error:
             raise ConnectionRefusedError(f"nothing answers at {where.netloc}: {error}") from error
         return _Connection(reader, writer)
+
+
+class BorrowedClient(PageClient):
+    """Sends by the ``aiohttp.ClientSession`` of a script that has one, which stays the script's to close.
+
+    Parameters
+    ----------
+    session
+        That session; it is not imported here, and need not be installed.
+    """
+
+    def __init__(self, session: Any) -> None:
+        super().__init__()
+        self._session = session
+
+    async def _request(self, method: str, url: str, content_type: str, body: bytes) -> PageAnswer:
+        headers = {"Content-Type": content_type} if content_type else {}
+        try:
+            async with self._session.request(method, url, data=body, headers=headers) as answer:
+                return PageAnswer(answer.status, await answer.read())
+        except OSError:
+            raise
+        except Exception as error:  # its own kinds
+            raise ConnectionResetError(f"{method} {url} was cut off: {error!r}") from error
 
 
 class _Connection:
@@ -209,8 +231,9 @@ class _Connection:
             await self._writer.wait_closed()
 
 
-def _form(boundary: str, fields: Mapping[str, str], files: Mapping[str, bytes]) -> bytes:
-    """Return the body of a form with these texts and files."""
+def _form(fields: Mapping[str, str], files: Mapping[str, bytes]) -> tuple[str, bytes]:
+    """Return the type and the body of a form with these texts and files."""
+    boundary = secrets.token_hex(16)
     parts = []
     for name, value in fields.items():
         parts.append((f'name="{name}"', value.encode()))
@@ -219,4 +242,4 @@ def _form(boundary: str, fields: Mapping[str, str], files: Mapping[str, bytes]) 
         parts.append((head, content))
     opening = f"--{boundary}\r\nContent-Disposition: form-data; "
     whole = b"".join(f"{opening}{head}\r\n\r\n".encode() + content + b"\r\n" for head, content in parts)
-    return whole + f"--{boundary}--\r\n".encode()
+    return f"multipart/form-data; boundary={boundary}", whole + f"--{boundary}--\r\n".encode()

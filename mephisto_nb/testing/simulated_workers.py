@@ -18,7 +18,7 @@ from mephisto_nb.errors import RouterError, UsageError
 from mephisto_nb.model.gates import ONBOARDING_PREFIX
 from mephisto_nb.model.records import LINK
 from mephisto_nb.model.states import AGENT_LEFT
-from mephisto_nb.testing.page_client import PageAnswer, PageClient, PageSocket
+from mephisto_nb.testing.page_client import BorrowedClient, PageAnswer, PageClient, PageSocket
 from mephisto_nb.utils.calling import awaited, brief
 
 #: ``answer(data) -> answer`` of one unit, plain or async: gets the unit's ``init_task_data``.
@@ -231,11 +231,15 @@ def address_of(url: str, path: str) -> str:
     return urlunsplit(parts._replace(path=parts.path.rstrip("/") + path, fragment=""))
 
 
-def make_worker(run: Run | str, name: str, session: PageClient) -> SimulatedWorker:
-    """Make the worker of this name, who comes by their own link if `run` is no mere URL."""
+def make_worker(run: Run | str, name: str, session: Any) -> SimulatedWorker:
+    """Make the worker of this name, who comes by their own link if `run` is no mere URL.
+
+    `session` is a `PageClient`, or the ``aiohttp.ClientSession`` that a script has.
+    """
+    client = session if isinstance(session, PageClient) else BorrowedClient(session)
     if isinstance(run, str):
-        return SimulatedWorker(name, run, session)
-    return SimulatedWorker(name, run.url, session, link=run.get_worker_url(name))
+        return SimulatedWorker(name, run, client)
+    return SimulatedWorker(name, run.url, client, link=run.get_worker_url(name))
 
 
 @dataclass(slots=True)

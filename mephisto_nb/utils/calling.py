@@ -62,7 +62,7 @@ def _name_the_nearest(self: object, name: str) -> Any:
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    near = get_close_matches(name, known, n=1, cutoff=0.6)
     return f"Did you mean {near[0]!r}? " if near else ""
 
 

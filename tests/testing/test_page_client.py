@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
 
-from mephisto_nb.testing.page_client import PageClient
+from mephisto_nb.testing.page_client import BorrowedClient, PageClient
 
 pytestmark = pytest.mark.slow
 
@@ -123,3 +124,12 @@ async def test_what_is_not_json_is_a_connection_error(serving) -> None:
     async with serving(answer(b"<html>")) as server, PageClient() as client:
         with pytest.raises(ConnectionError, match="status 200, and a body that is not JSON"):
             (await client.get(server.url)).json()
+
+
+async def test_a_session_of_aiohttp_that_a_script_has_can_be_borrowed(serving) -> None:
+    async with serving(answer(b"[1]"), b"", b"") as server, aiohttp.ClientSession() as session:
+        client = BorrowedClient(session)
+        assert (await client.post_form(server.url, {"a": "1"}, {"b": b"2"})).json() == [1]
+        assert b'name="b"; filename="b.bin"' in server.requests[0]
+        with pytest.raises(ConnectionError):
+            await client.post_json(server.url, {})
