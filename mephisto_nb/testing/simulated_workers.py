@@ -260,10 +260,11 @@ class _Habits:
 
 
 async def _work(worker: SimulatedWorker, habits: _Habits, report: Report) -> None:
-    done, held = 0, None
+    done, asked, held = 0, None, None
     try:
         while habits.units is None or done < habits.units:
-            details = await worker.register()
+            asked = secrets.token_hex(8)
+            details = await worker.register(asked)
             agent_id = details["agent_id"]
             if agent_id is not None and agent_id.startswith(ONBOARDING_PREFIX):
                 report.introduced[agent_id] = given = await _answer(habits.onboarding, details["init_task_data"])
@@ -275,7 +276,7 @@ async def _work(worker: SimulatedWorker, habits: _Habits, report: Report) -> Non
                 if details["failure_code"] == "bad_registration":
                     report.not_believed.add(worker.name)
                 return
-            held = agent_id
+            asked, held = None, agent_id
             await asyncio.sleep(habits.think())
             drops_out = habits.chance.random() < habits.drop_out_rate
             if habits.reply is not None:
@@ -294,9 +295,11 @@ async def _work(worker: SimulatedWorker, habits: _Habits, report: Report) -> Non
     except RouterError as error:
         report.errors.append(f"{worker.name}: {error}")
     except BaseException:  # interrupted, or the function that answers has failed: nobody else could do this unit
-        if held is not None:
-            with contextlib.suppress(RouterError, TimeoutError):
-                async with asyncio.timeout(_GIVEN_BACK_WITHIN):
+        with contextlib.suppress(RouterError, TimeoutError):
+            async with asyncio.timeout(_GIVEN_BACK_WITHIN):
+                if asked is not None:  # and may have got a unit, of which the answer has not come
+                    held = (await worker.register(asked))["agent_id"]
+                if held is not None and not held.startswith(ONBOARDING_PREFIX):
                     await worker.give_back(held)
         raise
 

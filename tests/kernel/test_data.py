@@ -270,3 +270,26 @@ async def test_a_simulated_worker_who_fails_holds_up_nobody(operator: Operator) 
     with pytest.raises(KeyError, match="label"):
         await simulate_workers(run.url, lambda data: data["label"], num_workers=2)
     await parts_of(run).engine.wait_until(lambda state: state.counts[UnitStatus.LAUNCHED] == 2)
+
+
+async def test_who_is_stopped_while_they_ask_for_a_unit_holds_none(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await launch(operator, rows(2))
+    has_got, post = asyncio.Event(), PageClient.post_json
+
+    async def lose_the_answer(client: PageClient, url: str, content: Any) -> Any:
+        answer = await post(client, url, content)
+        if "simulated-001" in str(content) and not has_got.is_set():
+            has_got.set()
+            await asyncio.Event().wait()
+        return answer
+
+    async def fail(data: Any) -> None:
+        await has_got.wait()
+        raise KeyError("label")
+
+    monkeypatch.setattr(PageClient, "post_json", lose_the_answer)
+    with pytest.raises(KeyError, match="label"):
+        await simulate_workers(run.url, fail, num_workers=2)
+    await parts_of(run).engine.wait_until(lambda state: state.counts[UnitStatus.LAUNCHED] == 2)

@@ -58,8 +58,13 @@ class RouterProcess:
             address = f"127.0.0.1:{server.getsockname()[1]}"
             self.process = self._start([str(directory), "--notify", address], log, environment(**settings))
             server.settimeout(PATIENCE)
-            with server.accept()[0] as connection, connection.makefile() as lines:
-                self.line = json.loads(lines.readline())
+            self.line = self._first_line(server)
+
+    @staticmethod
+    def _first_line(server: socket.socket) -> Any:
+        while True:
+            with server.accept()[0] as connection, connection.makefile("rb") as lines, contextlib.suppress(ValueError):
+                return json.loads(lines.readline())  # else somebody looks for who had this port before
 
     @classmethod
     def _start(
