@@ -175,11 +175,7 @@ class AnsweredPages:
         return AnsweredPage(UnitPage(title, blueprint, row["shared"], own_data(row), files, left_out, about), values)
 
 
-def make_page(
-    config: DictConfig | Mapping[str, Any],
-    shared_state: SharedTaskState,
-    row: Row | None,
-) -> UnitPage:
+def make_page(config: DictConfig | Mapping[str, Any], shared_state: SharedTaskState, row: Row | None) -> UnitPage:
     """Make the page that a worker would see of one row; of no row, the introduction.
 
     Raises
@@ -214,9 +210,7 @@ def page_of(blueprint: Blueprint[Any], title: str, row: Row | None, description:
     return UnitPage(title, blueprint, shared, unit_data, files, left_out, about, row is None, runner)
 
 
-def _find_row(
-    blueprint: Blueprint[Any], row: int | Mapping[str, Any] | pd.Series[Any]
-) -> tuple[JSONObject, JSONObject]:
+def _find_row(blueprint: Blueprint[Any], row: Row) -> tuple[JSONObject, JSONObject]:
     if isinstance(row, Mapping | pd.Series):
         try:
             return cast(JSONObject, to_json(dict(row.items()))), {}

@@ -31,6 +31,7 @@ from mephisto_nb.kernel.gates import GateWorker, Judges, RowSource, source_of
 from mephisto_nb.kernel.hooks import SubmissionHooks
 from mephisto_nb.kernel.live_run import LiveRun, RunParts, RunTally
 from mephisto_nb.kernel.run_tasks import RunHelper, RunTasks, Supervisor, take_lock
+from mephisto_nb.kernel.steering import say_ended
 from mephisto_nb.kernel.talk.agents import AgentsAtWork
 from mephisto_nb.kernel.talk.talk import Transcripts
 from mephisto_nb.kernel.talk.task_code import TaskCode
@@ -323,9 +324,7 @@ class RunStarter:
         """Take up a run that another kernel left behind: same router, same URL, same agents."""
         run = (await in_thread(self.database.runs.load_run, task_run_id)).run
         if run.ended_at is not None:
-            raise NotFoundError(
-                f"Run {task_run_id} has ended. To go on with it: launch its task with resume_incomplete_run=true."
-            )
+            raise NotFoundError(say_ended(task_run_id))
         given = shared_state or SharedTaskState()
         # What was required at the launch stays required, even of those who come after a restart.
         given = replace(given, qualifications=[*given.qualifications, *run.qualifications])

@@ -17,13 +17,16 @@ from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.calling import face
 
 
+def say_ended(task_run_id: str) -> str:
+    """Say that a run has ended, and how to go on with it."""
+    return f"Run {task_run_id} has ended. To go on with it: launch its task with resume_incomplete_run=true."
+
+
 def not_driven(task_run_id: str, ended_at: float | None) -> ClosedError:
     """Make the error of who asks a run to act that this kernel does not drive; it says what to do."""
     if ended_at is not None:
-        how = "has ended. To go on with it: launch its task with resume_incomplete_run=true."
-    else:
-        how = "is not driven from here. Take it up: await operator.reconnect(...)."
-    return ClosedError(f"Run {task_run_id} {how}")
+        return ClosedError(say_ended(task_run_id))
+    return ClosedError(f"Run {task_run_id} is not driven from here. Take it up: await operator.reconnect(...).")
 
 
 @face

@@ -153,6 +153,9 @@ def test_rows_of_empty_cells_are_left_out_and_named() -> None:
     blueprint = task(frame)
     assert [row["text"] for row in shared(blueprint)] == ["one", "two"]
     assert "rows 1 (index 'b') and 3 (index 'd') of static_task_data" in blueprint.remarks[0]
+    long = task(frame.set_axis([name * 999 for name in "abcd"]))
+    assert len(list(shared(long))) == 2
+    assert len(long.remarks[0]) < 300
 
 
 @pytest.mark.parametrize("empty", [None, float("nan"), "", " \n", [], pd.NA])

@@ -61,34 +61,33 @@ def test_a_script_runs_it_to_its_end() -> None:
     assert asyncio.run(Kettle().boil(7)) == 7
 
 
-async def test_an_interrupt_says_what_goes_on_and_shows_no_frames() -> None:
-    task = asyncio.create_task(Kettle().whistle())
+@awaited
+async def pour(kettle: Kettle) -> None:
+    await kettle.whistle()
+
+
+@pytest.mark.parametrize(
+    ("begin", "words"),
+    [
+        (lambda: Kettle().whistle(), "whistle() is not waited for any more"),
+        (lambda: pour(Kettle()), "pour() has stopped"),
+    ],
+    ids=["a method, whose work goes on", "a function, which works itself"],
+)
+async def test_an_interrupt_says_what_goes_on_and_shows_no_frames(begin: Any, words: str) -> None:
+    task = asyncio.create_task(begin())
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError) as caught:
         await task
-    words = "Interrupted: whistle() is not waited for any more. The water gets hot."
-    assert caught.value._render_traceback_() == [words]  # type: ignore[attr-defined]
+    shown = caught.value._render_traceback_()  # type: ignore[attr-defined]
+    assert shown == [f"Interrupted: {words}. The water gets hot."]
 
 
 def test_a_keyboard_interrupt_of_a_plain_call_is_quiet_too() -> None:
     with pytest.raises(KeyboardInterrupt) as caught, quiet_interrupts("Kettle.export"):
         raise KeyboardInterrupt
     assert caught.value._render_traceback_() == ["Interrupted: export() is not waited for any more."]  # type: ignore
-
-
-async def test_of_a_function_that_works_itself_it_says_that_it_has_stopped() -> None:
-    @awaited
-    async def pour(kettle: Kettle) -> None:
-        await kettle.whistle()
-
-    task = asyncio.create_task(pour(Kettle()))
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError) as caught:
-        await task
-    words = "Interrupted: pour() has stopped. The water gets hot."
-    assert caught.value._render_traceback_() == [words]  # type: ignore[attr-defined]
 
 
 def test_a_name_that_there_is_not_is_answered_with_the_nearest() -> None:

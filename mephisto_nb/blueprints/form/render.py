@@ -54,11 +54,9 @@ def fill_form(html: str, row: Mapping[str, Any]) -> str:
     def fill(found: re.Match[str]) -> str:
         value = _value_of(row, found[1], is_html=found[2] == "safe")
         has_lines = found[2] != "safe" and re.search("[\r\n]", value) is not None
-        return (
-            f'<span class="keeps-lines">{value}</span>'
-            if has_lines and is_shown_as_text(html[: found.start()])
-            else value
-        )
+        if has_lines and is_shown_as_text(html[: found.start()]):
+            return f'<span class="keeps-lines">{value}</span>'
+        return value
 
     return FIELD.sub(fill, html)
 

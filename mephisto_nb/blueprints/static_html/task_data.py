@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+import reprlib
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -286,7 +287,7 @@ def _listed_rows(args: DataArgs, data: Listed | None) -> Iterator[TaskRow]:
 
 def _numbered(values: Iterable[Any], index: frozenset[str] = frozenset()) -> Iterator[TaskRow]:
     for number, value in enumerate(values):
-        known = ", ".join(repr(value[name]) for name in sorted(index, key=str)) if index else ""
+        known = ", ".join(reprlib.repr(value[name]) for name in sorted(index, key=str))
         yield TaskRow(f"row {number}{known and f' (index {known})'} of {_SHARED}", value, index)
 
 

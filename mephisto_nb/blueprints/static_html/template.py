@@ -403,8 +403,8 @@ def check_rows(fields: Sequence[TemplateField], rows: Sequence[tuple[str, Initia
     for one in fields:
         if not any(has_field(data, one.path) for _, row in rows for data in _what_pages_see(row)):
             raise DataFileError(
-                f"The template uses ${{{one.path}}} on line {one.line}, which no row has ({len(rows)} "
-                f"were looked at). The columns are: {_names(columns)}.{_suggest(one.path, columns)}"
+                f"The template uses ${{{one.path}}} on line {one.line}, which no row has (looked "
+                f"at: {len(rows)}). The columns are: {_names(columns)}.{_suggest(one.path, columns)}"
             )
     for label, row in rows:
         check_row(fields, label, row)
