@@ -39,6 +39,8 @@ class FakeRouter:
         self.canned: dict[str, list[tuple[int, Any]]] = {}
         self.operator_answers = threading.Event()
         self.operator_answers.set()
+        self.status_answers = threading.Event()
+        self.status_answers.set()
         self.connected = threading.Event()
         self.kept = threading.Event()
         self._sockets: list[WebSocket] = []
@@ -74,6 +76,7 @@ class FakeRouter:
 
     def __exit__(self, *_: object) -> None:
         self.operator_answers.set()
+        self.status_answers.set()
         self._server.should_exit = True
         self._thread.join(10)
 
@@ -122,7 +125,9 @@ class FakeRouter:
         return self._canned("task_config") or JSONResponse(self.task_config | self._closed())
 
     async def _status(self, request: Request) -> Response:
-        return JSONResponse({"operator": self.operator} | self._closed())
+        answer = {"operator": self.operator} | self._closed()
+        await asyncio.to_thread(self.status_answers.wait)
+        return JSONResponse(answer)
 
     def _closed(self) -> dict[str, Any]:
         return {} if self.closed_at is None else {"closed_at": self.closed_at}

@@ -113,6 +113,21 @@ def test_an_end_that_is_heard_after_the_unit_was_taken_back(page, router) -> Non
     expect(page.get_by_label("In case you want to keep it")).to_have_value("x: precious")
 
 
+def test_an_end_is_not_forgotten_when_an_older_word_comes_later(page, router) -> None:
+    begin(page, router)
+    router.status_answers.clear()
+    with page.expect_response("**/status") as older:
+        with page.expect_request("**/status"):
+            router.tell("expired")
+        router.tell("expired", closed_at=CLOSED_AT)
+        expect(heading(page, "This task is closed")).to_be_visible()
+        router.status_answers.set()
+    older.value.finished()
+    expect(page.get_by_text(CLOSED)).to_be_visible()
+    expect(heading(page, "This task is closed")).to_be_visible()
+    expect(page.get_by_role("button", name="Next task")).to_be_hidden()
+
+
 def test_an_introduction_to_a_closed_task_is_offered_for_keeping(page, serve) -> None:
     router = serve(HTML, onboarding_html="<label>Quiz <input name=quiz></label>")
     router.offer({}, agent_id="onboarding_1", status="onboarding")

@@ -249,7 +249,7 @@ async function showEnd(how, reason = "") {
   const isOver = await saySince("closed");
   if (isOver && how === "expired") show("closed", { words: "over", fill: { reason, since: since() } });
   const hasMore = !isOver && how !== "over" && (await next.isThere());
-  if (hasMore && document.body.dataset.screen === "closed") show("closed", { words, also: ["more"], fill: { reason } });
+  if (hasMore && !closedAt && document.body.dataset.screen === "closed") show("closed", { words, also: ["more"], fill: { reason } });
 }
 
 /* Thank for an answer that has arrived, and go on as the task says: with the next unit, or the question. */
@@ -317,7 +317,10 @@ function since() {
 
 /* Say since when the run is over, if it is; tell whether. */
 async function saySince(screen) {
-  if (!closedAt && !isLost()) closedAt = (await getRouterStatus().catch(() => null))?.closed_at ?? null;
+  if (!closedAt && !isLost()) {
+    const told = (await getRouterStatus().catch(() => null))?.closed_at;
+    closedAt ??= told ?? null; // the end may have been heard meanwhile, and this answer be older
+  }
   if (closedAt && document.body.dataset.screen === screen) fillIn(screen, "since", since());
   return closedAt !== null;
 }
