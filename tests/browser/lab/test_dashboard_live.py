@@ -153,6 +153,7 @@ async def test_the_operator_lists_its_runs_and_opens_one_and_an_answer(jupyter_l
     screen = Screen(page, jupyter_lab, "listing")
     await screen.start("operator", WORK.format(workers=2, time=(0.0, 0.0)), "await run.completed()", units=5)
     listing = page.locator(".mnb").nth(1)
+    await listing.scroll_into_view_if_needed()  # what nobody sees is not filled
     await listing.get_by_role("button", name="listing").click()
     await expect(listing.locator(".mnb-hero")).to_contain_text("5 of 5")
     await listing.locator(".mnb-row").first.click()

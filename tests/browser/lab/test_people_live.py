@@ -92,6 +92,7 @@ async def test_only_workers_granted_by_a_dataframe_enter_others_hear_why(
     await page.bring_to_front()
     await run_cell(page, 4)
     workers = page.locator(".mnb").nth(1)
+    await workers.scroll_into_view_if_needed()
     await expect(workers.get_by_text("200 workers", exact=True).first).to_be_visible()
     await workers.get_by_role("searchbox").fill("worker 180")
     await expect(workers.get_by_role("grid").get_by_text("careful 1, score 180")).to_be_visible()
