@@ -7,6 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from mephisto_nb.architects.local import LocalArchitect
 from mephisto_nb.config.hydra_config import compose
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
@@ -47,6 +50,8 @@ async def launched(
     blueprint_args = {"task_source": source, **(args or {})}
     provider_args, task = {"signed_links": signed_links}, {**TASK, **(task or {})}
     config = compose(blueprint, blueprint_args=blueprint_args, provider_args=provider_args, task=task)
-    async with Operator(data_dir=data_dir) as operator:
-        yield await operator.launch_task_run(config, SharedTaskState(static_task_data=rows, **shared))
-        await operator.force_shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalArchitect, "closed_notice", 20.0)  # a page goes on asking for a while after the end
+        async with Operator(data_dir=data_dir) as operator:
+            yield await operator.launch_task_run(config, SharedTaskState(static_task_data=rows, **shared))
+            await operator.force_shutdown()

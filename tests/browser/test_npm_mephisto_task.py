@@ -60,9 +60,9 @@ async def test_an_answer_sent_during_30_seconds_offline_arrives_once(
         assert run.results().empty
         network.come_back()
         await expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
-    await run.completed()
-    assert run.results()["answer.label"].tolist() == ["happy"]
-    assert complaints == []
+        await run.completed()
+        assert run.results()["answer.label"].tolist() == ["happy"]
+        assert complaints == []
 
 
 async def test_a_double_click_on_submit_is_one_answer(run: TaskRun, page: Page) -> None:

@@ -16,25 +16,32 @@ from tests.browser.readings import Range, Reading, Shown
 
 FRAMES = ("units", "agents", "results", "events")
 FEE_RATE = 0.2
-#: Writes the frames of a finished run into a folder, as its user gets them; and since when, until when,
-#: and for how many seconds the kernel had work to do and the machine gave it no time for that.
+#: Shows what time it is for the kernel, and keeps for how many seconds of each tenth of a second it computed.
+CLOCK = """
+import asyncio, time
+import ipywidgets
+clock, computed = ipywidgets.Label(), []
+clock.add_class("kernel-clock")
+async def tick():
+    while True:
+        begin, before = time.time(), time.process_time()
+        await asyncio.sleep(0.1)
+        computed.append((begin, time.time(), time.process_time() - before))
+        clock.value = str(time.time())
+ticking = asyncio.create_task(tick())
+display(clock)
+"""
+#: Writes the frames of a finished run into a folder, as its user gets them, and what the kernel computed.
 KEEP_FRAMES = f"""
 import pandas as pd
-starved = []
-async def watch():
-    while True:
-        begin, computed = time.time(), time.process_time()
-        await asyncio.sleep(0.05)
-        late = time.time() - begin - 0.05 - (time.process_time() - computed)
-        if late > 0.3:
-            starved.append((begin, time.time(), late))
 async def keep_frames():
     await run.completed()
     frames = {{name: getattr(run, name)() for name in {FRAMES}}}
-    frames |= {{"starved": pd.DataFrame(starved, columns=["begin", "end", "seconds"]), "runs": operator.task_runs()}}
+    computing = pd.DataFrame(computed, columns=["begin", "end", "seconds"])
+    frames |= {{"computing": computing, "runs": operator.task_runs()}}
     for name, frame in frames.items():
         frame.to_pickle(f"{{folder}}/{{name}}.pickle")
-keeper, watcher = asyncio.create_task(keep_frames()), asyncio.create_task(watch())
+keeper = asyncio.create_task(keep_frames())
 """
 
 
@@ -136,9 +143,10 @@ class Truth:
         return Range(median(values), median(values)) if values else None
 
 
-def read_starved(folder: Path) -> list[tuple[float, float, float]]:
-    """Return since when, until when, and for how long, the kernel of a run that was kept had no time of the machine."""
-    return [(begin, end, late) for begin, end, late in pd.read_pickle(folder / "starved.pickle").to_numpy()]
+def seconds_computed(folder: Path, since: float, until: float) -> float:
+    """Return for how long the kernel of a run that was kept computed in this time, at most."""
+    computing = pd.read_pickle(folder / "computing.pickle")
+    return float(computing["seconds"][(computing["end"] > since) & (computing["begin"] < until)].sum())
 
 
 def read_truths(folder: Path) -> list[Truth]:
