@@ -24,6 +24,7 @@ from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.progress import Progress, Troubles
+from mephisto_nb.rules.run_state import stage_of
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import tell
 from mephisto_nb.utils.user_code import describe
@@ -180,10 +181,7 @@ class LiveRun:
             return "ended"
         if not self.is_driven:
             return "detached"
-        state = self.parts.engine.state
-        if state.is_complete:
-            return "done"
-        return "closing" if state.closing else "paused" if state.is_paused else "live"
+        return stage_of(self.parts.engine.state)
 
     @property
     def is_running(self) -> bool:

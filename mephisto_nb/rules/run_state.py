@@ -349,6 +349,13 @@ def _holds(unit: Unit) -> bool:
     return unit.status is UnitStatus.ASSIGNED or unit.status in UNIT_ANSWERED
 
 
+def stage_of(state: RunState) -> str:
+    """Return how far a run is that is driven: ``live``, ``paused``, ``closing``, or ``done``."""
+    if state.is_complete:
+        return "done"
+    return "closing" if state.closing else "paused" if state.is_paused else "live"
+
+
 def state_from_snapshot(snapshot: RunSnapshot, rules: RunRules) -> RunState:
     """Build the state of a run from its rows, as it was after the last step that was committed.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -271,3 +272,11 @@ async def test_the_clock_alone_makes_those_who_look_look_again(timed_operator: O
     one.close()
     clock.advance(20.0)
     assert len(told) == 4
+
+
+async def test_how_a_run_is_is_told_when_that_is_committed(operator: Operator) -> None:
+    run = await launch(operator, rows(1))
+    told, state = watch(run), parts_of(run).engine.state
+    before, state.steering = state.steering, replace(state.steering, paused_at=1.0)  # as a step does before its commit
+    assert told.state()["run"]["status"] == "live"
+    state.steering = before

@@ -15,7 +15,7 @@ from mephisto_nb._typing import JSON
 from mephisto_nb.model.changes import AddAgent, AddSubmission
 from mephisto_nb.model.records import Agent, RunPay
 from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, AgentStatus, UnitStatus
-from mephisto_nb.rules.run_state import RunState
+from mephisto_nb.rules.run_state import RunState, stage_of
 from mephisto_nb.rules.step import Step
 
 
@@ -268,7 +268,7 @@ class RunStatistics:
         self.extra_pay = math.fsum(state.payments.values())
         self.num_seen = len(state.worker_names)
         self.rules, self.steering, self.generator_done = state.rules, state.steering, state.generator_done
-        self.ended_at, self.opened_at = state.ended_at, state.opened_at
+        self.ended_at, self.opened_at, self.stage = state.ended_at, state.opened_at, stage_of(state)
         if state.steering.resumed_at != self._resumed_at:
             self._resumed_at = state.steering.resumed_at
             self.pace.restart(state.steering.resumed_at or state.opened_at)

@@ -352,7 +352,8 @@ class RunWatch:
             return Moment(self._run.clock.now(), status, self._statistics, None, errors, self._driver)
         if live.parts.tally.page_errors:
             errors = errors + live.parts.tally.page_errors
-        return Moment(live.parts.clock.now(), live.status, self._statistics, live, errors)
+        status = self._statistics.stage if live.is_running else live.status
+        return Moment(live.parts.clock.now(), status, self._statistics, live, errors)
 
     def _money(self, moment: Moment) -> JSONObject:
         minimum = minimum_hourly_pay_of(self._run.task_run.config)
