@@ -47,11 +47,12 @@ class Sample:
 async def readings(screen: Screen) -> list[Sample]:
     """Read the whole dashboard again and again while a run lasts."""
     found: list[Sample] = []
-    clock = await screen.page.locator(".kernel-clock").element_handle()  # found again when the notebook puts it away
+    await expect(screen.page.locator(".kernel-clock")).not_to_be_empty()
+    clock = await screen.page.locator(".kernel-clock").element_handle()  # read even while the notebook puts it away
     assert clock
     while not found or found[-1].shown.units != {"completed": 160}:
         await screen.view.evaluate(UNFOLD)
-        begin, heard = time.time(), float(await clock.text_content() or 0)
+        begin, heard = time.time(), float(await clock.text_content() or "nothing")
         words = await screen.view.evaluate(READ)
         if not words["state"]:
             # What is shown of a run that is over is put out anew for the saved notebook, and empty for a moment.
