@@ -96,6 +96,7 @@ class Operator:
         keep_words_of_frames()
         self._what_goes_on = lambda: "" if runs.is_closed else what_goes_on(runs.running())
         self._runs, self._faces = runs, dict[str, TaskRun]()
+        self._home = runs.writer.home
         self._display = OperatorDisplay(runs)
         people = People(runs.database, runs.writer, runs.clock, lambda people, topic: PeoplePanel(people, runs, topic))
         self._people, self.qualifications, self.workers = people, people.qualifications, people.workers

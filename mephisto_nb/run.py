@@ -45,6 +45,7 @@ class TaskRun:
 
     def __init__(self, frames: RunFrames) -> None:
         self._frames = frames
+        self._home = frames.writer.home
         self._display = RunDisplay(frames)
         self.review = RunReview([frames], ReviewPanel)
         self.payments = RunPayments(frames)

@@ -30,7 +30,6 @@ from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.progress import Progress
 from mephisto_nb.utils.logging import get_logger, set_mephisto_log_level, tell
-from mephisto_nb.utils.run_sync import own_loop
 
 logger = get_logger(__name__)
 
@@ -60,7 +59,6 @@ class Runs:
         self._frames: dict[str, RunFrames] = {}
         #: What crowds are being asked for now, by key (see `RunCrowd`).
         self._in_flight: set[str] = set()
-        self._loop: asyncio.AbstractEventLoop | None = None
         self.is_closed = False
         #: Called when a run is launched or taken up, and when the operator is closed.
         self.listeners: list[Callable[[], None]] = []
@@ -156,7 +154,7 @@ class Runs:
 
     async def wait_then_end(self) -> None:
         """Wait until every run has ended, then close (see `Operator.wait_for_runs_then_shutdown`)."""
-        own_loop(self._loop)
+        self.writer.home.enter()
         waiting = (tasks.run.completed() for tasks in self._tasks.values() if tasks.run.is_running)
         outcomes = await asyncio.gather(*waiting, return_exceptions=True)
         await self.end(force=any(isinstance(outcome, BaseException) for outcome in outcomes))
@@ -166,7 +164,7 @@ class Runs:
 
     async def end(self, *, force: bool) -> None:
         """End every run, gently or at once, then close. May be called twice."""
-        own_loop(self._loop)
+        self.writer.home.enter()
         if self.is_closed:
             return
         steered = {id_: RunSteering(id_, tasks.run) for id_, tasks in self._tasks.items()}
@@ -182,7 +180,7 @@ class Runs:
 
     async def detach(self) -> None:
         """Close, but leave the runs alive: their routers go on, and `reconnect` takes them up later."""
-        own_loop(self._loop)
+        self.writer.home.enter()
         for tasks in list(self._tasks.values()):
             if tasks.run.is_driven and not tasks.run.over.is_set():
                 await tasks.let_go()
@@ -206,7 +204,7 @@ class Runs:
     @property
     def is_usable(self) -> bool:
         """Whether these runs can be used from here: neither closed, nor on a loop that has ended."""
-        return not self.is_closed and not (self._loop is not None and self._loop.is_closed())
+        return not self.is_closed and not self.writer.home.has_ended
 
     # -- within ----------------------------------------------------------------------------------------------
 
@@ -214,7 +212,7 @@ class Runs:
         """Raise `ClosedError` if closed, `LoopError` if used on another loop than before; start what supervises."""
         if self.is_closed:
             raise ClosedError("This operator was shut down. Make a new one: operator = mephisto_nb.Operator().")
-        self._loop = own_loop(self._loop)
+        self.writer.home.settle()
         await self._supervisor.start()
 
     def _keep(self, tasks: RunTasks) -> RunFrames:

@@ -25,7 +25,7 @@ from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.garbage import no_collection
 from mephisto_nb.utils.ids import new_id
 from mephisto_nb.utils.logging import get_logger, tell
-from mephisto_nb.utils.run_sync import own_loop
+from mephisto_nb.utils.run_sync import HomeLoop
 
 T = TypeVar("T")
 
@@ -82,7 +82,7 @@ class RunEngine:
         self._messages: deque[Received] = deque()
         self._jobs = JobQueue()
         self._wake = asyncio.Event()
-        self.waiters, self._retry = Waiters(task_run_id), Retry(self._jobs.tell_at_once)
+        self.waiters, self._retry = Waiters(task_run_id, writer.home), Retry(self._jobs.tell_at_once)
         self._is_deciding = False
         self._clock_waits_for: int | None = None
         self._received_seq = self._committed_n = self._delivered_n = self._dropped_n = 0
@@ -394,11 +394,10 @@ class JobQueue:
 class Waiters:
     """Futures that are settled by a run's steps, or when the run is no longer driven."""
 
-    def __init__(self, task_run_id: str) -> None:
-        self._task_run_id = task_run_id
+    def __init__(self, task_run_id: str, home: HomeLoop) -> None:
+        self._task_run_id, self.home = task_run_id, home
         self._waiting: set[asyncio.Future[Any]] = set()
         self._conditions: dict[asyncio.Future[None], Callable[[RunState], bool]] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
 
     def future(self) -> asyncio.Future[Any]:
@@ -413,15 +412,11 @@ class Waiters:
         """
         if self._is_closed:
             raise ClosedError(f"Run {self._task_run_id} has ended, or is no longer driven from this kernel.")
-        self.check_loop()
+        self.home.enter()
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.add(future)
         future.add_done_callback(self._waiting.discard)
         return future
-
-    def check_loop(self) -> None:
-        """Raise `LoopError` on another event loop than that of the first future."""
-        self._loop = own_loop(self._loop)
 
     def watch(self, condition: Callable[[RunState], bool]) -> asyncio.Future[None]:
         """Make something that is settled when a committed step makes `condition` true."""

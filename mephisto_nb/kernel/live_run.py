@@ -239,7 +239,7 @@ class LiveRun:
         LoopError
             It is driven on another event loop.
         """
-        self.parts.engine.waiters.check_loop()
+        self.parts.writer.home.enter()
         await self.done.wait()
         self.raise_failure()
         if self.launch_failure is not None:

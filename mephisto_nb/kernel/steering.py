@@ -47,6 +47,7 @@ class RunSteering:
 
     def __init__(self, task_run_id: str, live: LiveRun | None, ended_at: float | None = None) -> None:
         self._task_run_id, self._live, self._ended_at = task_run_id, live, ended_at
+        self._home = live.parts.writer.home if live is not None else None
 
     async def pause_launching(self) -> None:
         """Hand nothing out until `resume_launching`; those who are at work go on, and may submit.

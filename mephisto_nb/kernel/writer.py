@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from mephisto_nb.errors import ClosedError, DatabaseError
 from mephisto_nb.model.changes import Changes
 from mephisto_nb.utils.logging import get_logger, tell
+from mephisto_nb.utils.run_sync import HomeLoop
 
 if TYPE_CHECKING:
     from mephisto_nb.ports.database import Database
@@ -79,6 +80,8 @@ class DatabaseWriter:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        #: The loop of all who write here: the operator's.
+        self.home = HomeLoop()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closed = False

@@ -73,6 +73,7 @@ class Qualifications:
 
     def __init__(self, acts: PeopleActs, open_panel: Callable[[], Panel]) -> None:
         self._acts, self._database, self._open_panel = acts, acts.database, open_panel
+        self._home = acts.home
         #: The requirements that were last asked about, to be given to ``SharedTaskState(qualifications=...)``.
         self.composed: list[Requirement] = []
 
@@ -342,6 +343,7 @@ class Workers:
 
     def __init__(self, acts: PeopleActs, open_panel: Callable[[], Panel]) -> None:
         self._acts, self._database, self._open_panel = acts, acts.database, open_panel
+        self._home = acts.home
 
     def __call__(self) -> Self:
         """Return the workers themselves, which show as a panel in a notebook."""

@@ -140,6 +140,7 @@ class Payments:
 
     def __init__(self, database: Database, writer: DatabaseWriter, clock: Clock) -> None:
         self._database, self._writer, self._clock = database, writer, clock
+        self._home = writer.home
 
     def __call__(self) -> pd.DataFrame:
         """Return one row a payment, of all runs and of none (columns: `frames.frames.payments_frame`)."""

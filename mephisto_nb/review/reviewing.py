@@ -239,6 +239,7 @@ class RunReview:
     def __init__(self, runs: Sequence[RunFrames], open_panel: OpenPanel) -> None:
         self._runs, self._open_panel = list(runs), open_panel
         self._reviewing = Reviewing(runs)
+        self._home = self._runs[0].writer.home if self._runs else None
 
     def __call__(self, answers: Units = None, *, order: str = "worker") -> Any:
         """Open a panel in which answers are reviewed, by keyboard alone if you like; its keys are listed in it.

@@ -17,7 +17,8 @@ from dataclasses import MISSING, fields
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
-from mephisto_nb.errors import NotAwaitedError, UnknownNameError, UnknownOptionError
+from mephisto_nb.errors import LoopError, NotAwaitedError, UnknownNameError, UnknownOptionError
+from mephisto_nb.utils.run_sync import HomeLoop
 
 C = TypeVar("C", bound=type)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -38,7 +39,8 @@ _HOLDERS = {
 def face(cls: C) -> C:
     """Make a class fit for a person's hands: its coroutines are `awaited`, and ``dir`` gives what they may type.
 
-    What goes on after an interrupt is said by the class's method ``_what_goes_on``, if it has one.
+    What goes on after an interrupt is said by the class's method ``_what_goes_on``, if it has one. Its ``_home`` is the
+    `HomeLoop` that its coroutines belong to: on another they raise `LoopError` before they do anything.
     """
     for name, function in list(vars(cls).items()):
         if not name.startswith("_") and inspect.iscoroutinefunction(function):
@@ -133,9 +135,10 @@ def _give_unawaited(function: Callable[..., Coroutine[Any, Any, Any]]) -> Callab
     @functools.wraps(function)
     def give(*args: Any, **kwargs: Any) -> Unawaited:
         _check_options(function, kwargs)
-        what_goes_on = getattr(args[0], "_what_goes_on", None) if args else None
+        holder = args[0] if args else next(iter(kwargs.values()), None)
+        what_goes_on = getattr(holder, "_what_goes_on", None)
         name = function.__qualname__.rpartition("<locals>.")[2]
-        return Unawaited(function(*args, **kwargs), name, what_goes_on)
+        return Unawaited(function(*args, **kwargs), name, what_goes_on, getattr(holder, "_home", None))
 
     return give
 
@@ -174,12 +177,18 @@ class Unawaited(Coroutine[Any, Any, Any]):
         What was called, as ``Operator.launch_task_run``.
     what_goes_on
         Says what goes on if it is interrupted.
+    home
+        The loop that it has to be awaited on; None: any.
     """
 
     def __init__(
-        self, work: Coroutine[Any, Any, Any], name: str, what_goes_on: Callable[[], str] | None = None
+        self,
+        work: Coroutine[Any, Any, Any],
+        name: str,
+        what_goes_on: Callable[[], str] | None = None,
+        home: HomeLoop | None = None,
     ) -> None:
-        self._work, self._name, self._what_goes_on = work, name, what_goes_on
+        self._work, self._name, self._what_goes_on, self._home = work, name, what_goes_on, home
         self._running: Coroutine[Any, Any, Any] | None = None
 
     def send(self, value: Any) -> Any:
@@ -204,6 +213,12 @@ class Unawaited(Coroutine[Any, Any, Any]):
         return self._running
 
     async def _quietly(self) -> Any:
+        if self._home is not None:
+            try:
+                self._home.enter(f"{self._name}()")
+            except LoopError:
+                self._work.close()
+                raise
         with quiet_interrupts(self._name, self._what_goes_on):
             return await self._work
 

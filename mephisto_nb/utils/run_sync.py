@@ -1,19 +1,22 @@
-"""Coroutines for those who cannot await: scripts, and plain functions inside a running loop."""
+"""Coroutines for those who cannot await: scripts, and plain functions inside a running loop; and whose loop it is."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import signal
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 import nest_asyncio2
 
 from mephisto_nb.errors import LoopError
 
+P = ParamSpec("P")
 T = TypeVar("T")
+Method: TypeAlias = Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]
 
 #: The loop that `run_sync` uses in scripts: kept from call to call, because an operator lives on its loop.
 _script_loops = threading.local()
@@ -59,21 +62,64 @@ def run_sync(work: Coroutine[Any, Any, T]) -> T:
         return loop.run_until_complete(task)
 
 
-def own_loop(known: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEventLoop:
-    """Return the running loop, which has to be the one that is `known` already.
+class HomeLoop:
+    """The event loop that an operator and all that belongs to it live on: runs, menus, and those who talk.
 
-    Raises
-    ------
-    LoopError
-        It is another.
+    It is the first that they are used on. As long as no run was launched or taken up there, one that has ended, or
+    stands still, is left for the next.
     """
-    loop = asyncio.get_running_loop()
-    if known is not None and known is not loop:
-        raise LoopError(
-            "This operator lives on another event loop. Use it on that one: always through `await` in one loop, "
-            "or always through run_sync()."
-        )
-    return loop
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = ""
+        self._is_settled = False
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether there is a loop, and it is closed."""
+        return self._loop is not None and self._loop.is_closed()
+
+    def enter(self, called: str = "") -> None:
+        """Let whoever calls do their work on the running loop. Called before anything is done.
+
+        Parameters
+        ----------
+        called
+            What was called, as ``Operator.shutdown``.
+
+        Raises
+        ------
+        LoopError
+            It is another loop than that of the operator.
+        """
+        running, known = asyncio.get_running_loop(), self._loop
+        if known is running:
+            return
+        if known is not None and (self._is_settled or known.is_running()):
+            raise LoopError(
+                f"This operator lives on another event loop, in the thread {self._thread!r}"
+                f"{' which has ended' if known.is_closed() else ''}; {called or 'this'} was called on a loop in the "
+                f"thread {threading.current_thread().name!r}, and nothing was done. Use the operator on its own loop: "
+                "always through `await` in one loop, or always through run_sync(). From another thread: "
+                "asyncio.run_coroutine_threadsafe(work(), loop), where work() awaits it."
+            )
+        self._loop, self._thread = running, threading.current_thread().name
+
+    def settle(self) -> None:
+        """Stay on the running loop for good: tasks live on it from now on. Raises `LoopError` as `enter` does."""
+        self.enter()
+        self._is_settled = True
+
+
+def at_home(work: Method[P, T]) -> Method[P, T]:
+    """Have a coroutine of an object raise `LoopError`, before it does anything, on another loop than its ``home``."""
+
+    @functools.wraps(work)
+    async def call(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        self.home.enter(work.__qualname__)
+        return await work(self, *args, **kwargs)
+
+    return call
 
 
 def _run_in_script(work: Coroutine[Any, Any, T]) -> T:

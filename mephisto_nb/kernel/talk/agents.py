@@ -23,6 +23,7 @@ from mephisto_nb.model.states import AGENT_ACTIVE
 from mephisto_nb.ports.task_runner import Bot, LiveAgent, Turn
 from mephisto_nb.utils.ids import new_id
 from mephisto_nb.utils.patience import Patience, patience
+from mephisto_nb.utils.run_sync import HomeLoop, at_home
 from mephisto_nb.utils.user_code import call
 
 if TYPE_CHECKING:
@@ -90,9 +91,11 @@ class RunningAgent:
         talk: Talk | None = None,
         seat: Seat | None = None,
         history: Sequence[Turn] = (),
+        home: HomeLoop | None = None,
     ) -> None:
         self.agent_id, self._seat = agent_id, seat or Seat()
         self._engine, self.pages, self.talk = engine, pages, talk or Talk()
+        self.home = home or HomeLoop()
         #: All that was said until now, in order.
         self.history: list[Turn] = list(history)
         self.has_left = False
@@ -134,6 +137,7 @@ class RunningAgent:
         waiting = self.talk.pending_actions
         return [heard.data for heard in waiting if heard.agent_id == self.agent_id and heard.kind == "worker"]
 
+    @at_home
     async def observe(self, data: JSONObject) -> None:
         """Send something to the worker's page; it is kept until the page has it."""
         self._said_count += 1
@@ -158,6 +162,7 @@ class RunningAgent:
 
         await wholly(say())  # the page may have heard it when its task's code is ended
 
+    @at_home
     async def get_live_update(self, timeout: float | None = None) -> JSONObject:
         """Return the next of the `pending_actions`, once there is one; raise `TimeoutError` after `timeout` seconds."""
         if self._bot is not None:
@@ -183,11 +188,13 @@ class RunningAgent:
         """Return what time it is for the run: it stands still while nobody can be served."""
         return self.pages.served_time()
 
+    @at_home
     async def once(self, function: Callable[..., Any], *args: Any) -> JSON:
         """Return what a function returns, and keep it: after a restart it is not called again."""
         self._call_count += 1
         return await self.keep(f"{self._call_count}", function, *args)
 
+    @at_home
     async def keep(self, name: str, function: Callable[..., Any], *args: Any, after: int = 0) -> JSON:
         """Return the same for a call that has a name; `after` is how many messages a program had got by then."""
         key = _key_of(self, name)
@@ -208,10 +215,12 @@ class RunningAgent:
         """Return how many messages a program had got when it was asked before a restart; 0: it was not."""
         return self.talk.asked_after.get(_key_of(self, name), 0)
 
+    @at_home
     async def record(self, sender: str, data: JSONObject) -> None:
         """Keep something of the agent's record that no page hears of."""
         await _write_down(self, _keep, sender=sender, data=data)
 
+    @at_home
     async def report(self, why: str, detail: JSONObject | None = None, *, of: str = "") -> None:
         """Leave a row in the event log, and a line for the researcher in `run.attention`."""
         what = partial(_report, agent_id=self.agent_id, why=why, detail=detail, of=of or why)
@@ -286,7 +295,7 @@ class BotAgent:
     def __init__(
         self, bot: Bot, recorder: Recorder, seat: Seat, history: list[Turn] | None = None, number: int | None = None
     ) -> None:
-        self._bot, self._recorder, self._seat = bot, recorder, seat
+        self._bot, self._recorder, self._seat, self.home = bot, recorder, seat, recorder.home
         self.agent_id = f"bot-{seat.name}" if number is None else f"bot-{number}-{seat.name}"
         self.history: list[Turn] = [] if history is None else history
         self.owes_answer = False
@@ -301,12 +310,14 @@ class BotAgent:
         """Whether it is to be asked now: it was sent something, and after a restart as much as it was then."""
         return self.owes_answer and self._told >= self._recorder.asked_after(self._name_of(self._calls + 1))
 
+    @at_home
     async def observe(self, data: JSONObject) -> None:
         """Add a message to its history."""
         self.history.append(Turn("operator", data))
         self._told += 1
         self.owes_answer = self.owes_answer or bool(data.get("text"))
 
+    @at_home
     async def get_live_update(self, timeout: float | None = None) -> JSONObject:
         """Return what it says when it is asked; raise `TimeoutError` if it says nothing."""
         return await self.begin(timeout)
@@ -321,11 +332,13 @@ class BotAgent:
         """Return what time it is for the run: it stands still while nobody can be served."""
         return self._recorder.time()
 
+    @at_home
     async def once(self, function: Callable[..., Any], *args: Any) -> JSON:
         """Return what a function returns, and keep it."""
         self._calls += 1
         return await self._recorder.keep(self._name_of(self._calls), function, *args)
 
+    @at_home
     async def report(self, why: str, detail: JSONObject | None = None, *, of: str = "") -> None:
         """Leave a row in the event log, and a line for the researcher in `run.attention`."""
         await self._recorder.report(why, detail, of=of)
@@ -351,6 +364,8 @@ class BotAgent:
 class Recorder(Protocol):
     """Whose record holds what a program says: a `RunningAgent`."""
 
+    home: HomeLoop
+
     async def keep(self, name: str, function: Callable[..., Any], *args: Any, after: int = 0) -> JSON:
         """Return what a function returns, and keep it under a name."""
 
@@ -369,6 +384,7 @@ class Group:
 
     def __init__(self, agents: Sequence[RunningAgent | BotAgent], talk: Talk) -> None:
         self._agents, self._talk = list(agents), talk
+        self.home = self._agents[0].home
         self._count = 0
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._is_closed = False
@@ -382,6 +398,7 @@ class Group:
     def __getitem__(self, seat: int) -> LiveAgent:
         return self._agents[seat]
 
+    @at_home
     async def observe(self, data: JSONObject, *, but: LiveAgent | None = None) -> None:
         """Send something to everybody, or to everybody but one; it is one message, whoever hears it."""
         self._count += 1
@@ -390,6 +407,7 @@ class Group:
         named = {"update_id": hashlib.sha256(own.encode()).hexdigest()[:32], **checked(data)}
         await asyncio.gather(*(agent.observe(named) for agent in self._agents if agent is not but))
 
+    @at_home
     async def get_live_update(self, timeout: float | None = None) -> tuple[LiveAgent, JSONObject]:
         """Wait for the next message of anybody."""
         try:
@@ -416,6 +434,7 @@ class Group:
             raise
         raise TimeoutError
 
+    @at_home
     async def close(self) -> None:
         """Ask nobody any more."""
         self._is_closed = True

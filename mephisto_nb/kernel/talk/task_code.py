@@ -185,7 +185,9 @@ class TaskCode(RunHelper):
         unit = step.state.units[agent.unit_id]
         place = step.state.assignments[unit.assignment_id].place_of(unit.unit_index)
         seat = Seat(self._name(place, data), _object(data))
-        running = RunningAgent(agent.agent_id, self._engine, self._pages, talk, seat, history)
+        running = RunningAgent(
+            agent.agent_id, self._engine, self._pages, talk, seat, history, self._engine.waiters.home
+        )
         self._enter(
             agent.agent_id, {agent.agent_id: running}, self._accompany_one(running, data), f"agent {agent.agent_id}"
         )
@@ -220,7 +222,9 @@ class TaskCode(RunHelper):
                 data = self._init_data(step, state.agents[agent_id])
                 beginnings = self._transcripts.count_starts(agent_id)
                 about = Seat(self._name(seat, data), _object(data), beginnings, understudy)
-                running[seat] = RunningAgent(agent_id, self._engine, self._pages, talk, about)
+                running[seat] = RunningAgent(
+                    agent_id, self._engine, self._pages, talk, about, home=self._engine.waiters.home
+                )
         agents: list[RunningAgent | BotAgent] = []
         first, shared = next(iter(running.values())), self._blueprint.get_init_data(assignment.shared, {})
         for seat, agent_id in enumerate(meeting.seats):
