@@ -9,9 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from mephisto_nb import Operator, TaskRun, run_sync
+from mephisto_nb import Operator, TaskRun
 from mephisto_nb.errors import LoopError
 from mephisto_nb.kernel.talk.agents import BotAgent, Group, RunningAgent, Seat
 from mephisto_nb.kernel.talk.talk import Talk
@@ -43,7 +41,7 @@ def call(function: Callable[..., Any]) -> Any:
     return function(*("anything" for one in parameters if one.default is one.empty and one.kind in kinds))
 
 
-def elsewhere(function: Callable[..., Any], run: Callable[[Any], Any] = asyncio.run) -> Any:
+def elsewhere(function: Callable[..., Any]) -> Any:
     """Return what a coroutine gives, or raises, on a loop of its own in another thread."""
     outcome: list[Any] = []
 
@@ -52,7 +50,7 @@ def elsewhere(function: Callable[..., Any], run: Callable[[Any], Any] = asyncio.
 
     def do() -> None:
         try:
-            outcome.append(run(wait()))
+            outcome.append(asyncio.run(wait()))
         except Exception as error:  # noqa: BLE001 - it is what the test looks at
             outcome.append(error)
 
@@ -62,12 +60,11 @@ def elsewhere(function: Callable[..., Any], run: Callable[[Any], Any] = asyncio.
     return outcome[0] if outcome else "it hangs"
 
 
-@pytest.mark.parametrize("way", [asyncio.run, run_sync], ids=["asyncio.run", "run_sync"])
-async def test_every_public_coroutine_knows_its_loop(operator: Operator, way: Callable[[Any], Any]) -> None:
+async def test_every_public_coroutine_knows_its_loop(operator: Operator) -> None:
     run = await launch(operator, rows(2))
     known = coroutines_of(*holders_of(operator, run))
     before = run.events()
-    said = {name: await asyncio.to_thread(elsewhere, function, way) for name, function in known.items()}
+    said = {name: await asyncio.to_thread(elsewhere, function) for name, function in known.items()}
     assert {name: repr(error) for name, error in said.items() if not isinstance(error, LoopError)} == {}
     assert all(name in str(error) for name, error in said.items())
     assert len(known) > 30
