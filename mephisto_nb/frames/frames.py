@@ -15,6 +15,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.frames.columns import MOST_COLUMNS, make_columns, typed_column, whole_text
 from mephisto_nb.frames.spreadsheets import Frame
 from mephisto_nb.kernel.live_run import own_data
+from mephisto_nb.kernel.talk.voices import HEARD_AS, without_mark
 from mephisto_nb.model.records import Event, TaskRun
 
 #: What pandas makes of text: a type of its own, or in older versions any object.
@@ -94,37 +95,39 @@ class _Conversation:
 
     def add(self, row: JSONObject) -> None:
         """Take in one row of the record."""
+        id_ = _known_id(row)
+        row = {**row, "data": without_mark(row["data"])}
         data, text = row["data"], row["data"].get("text")
         state = data.get("task_data")
         if row["sender"] == "operator" and isinstance(state, dict) and "agent_display_name" in state:
             self._names[row["agent_id"]] = str(state["agent_display_name"])
         if isinstance(text, str) and text:
             if row["sender"] == "worker":
-                self._say(row, text)
+                self._say(row, text, id_)
             elif row["sender"] == "operator":
-                self._hear(row, text)
+                self._hear(row, text, id_)
 
-    def _say(self, row: JSONObject, text: str) -> None:
+    def _say(self, row: JSONObject, text: str, id_: str | None) -> None:
         self._count += 1
         name = self._names.get(row["agent_id"])
         said = {**row, "text": text, "speaker": row["worker_name"], "shown_name": name, "role": "worker"}
-        self._add(said, text, name)
+        self._add(said, text, name, id_)
 
-    def _hear(self, row: JSONObject, text: str) -> None:
+    def _hear(self, row: JSONObject, text: str, id_: str | None) -> None:
         name = str(row["data"].get("id") or _TASK)
         role = "bot" if (name, text) in self._bot_words else "task"
         said = {**row, "text": text, "speaker": name, "shown_name": name, "role": role}
-        saying = self._find(row, name, text)
+        saying = self._find(row, name, text, id_)
         if saying is None:
-            saying = self._add({**said, **dict.fromkeys(_OWN)}, text, name)
+            saying = self._add({**said, **dict.fromkeys(_OWN)}, text, name, id_)
         saying.heard.add(row["agent_id"])
         saying.row["heard_by"] = [*saying.row["heard_by"], row["worker_name"]]
         as_told = {name: saying.row[name] for name in ("speaker", "shown_name")}
         self.everything.append({**said, **as_told, "heard_by": [row["worker_name"]]})
 
-    def _find(self, row: JSONObject, name: str, text: str) -> _Saying | None:
+    def _find(self, row: JSONObject, name: str, text: str, id_: str | None) -> _Saying | None:
         """Return what somebody hears in this row, if it was said, or heard by another, before."""
-        if (named := self._by_id.get((_id_of(row["data"]) or "", text))) is not None:
+        if (named := self._by_id.get((id_ or "", text))) is not None:
             return named
         for saying in self._by_words.get((name, text), ()):
             # What a worker says, the code may hand on whenever it likes. What it says itself to one after the other is
@@ -134,11 +137,11 @@ class _Conversation:
                 return saying
         return None
 
-    def _add(self, said: JSONObject, text: str, name: str | None) -> _Saying:
+    def _add(self, said: JSONObject, text: str, name: str | None, id_: str | None) -> _Saying:
         saying = _Saying({**said, "heard_by": []}, self._count)
         self.sayings.append(saying)
         self._by_words.setdefault((name, text), []).append(saying)
-        if id_ := _id_of(said["data"]):
+        if id_:
             self._by_id[id_, text] = saying
         if said["role"] == "worker":
             self.everything.append(dict(saying.row))
@@ -167,8 +170,10 @@ def _words_of_bots(rows: Sequence[JSONObject]) -> dict[str, set[tuple[str, str]]
     return words
 
 
-def _id_of(data: JSON) -> str | None:
-    update_id = data.get("update_id") if isinstance(data, dict) else None
+def _known_id(row: JSONObject) -> str | None:
+    """Return what the others know a message by: of a worker's, what it was called here, if it was."""
+    data = row["data"]
+    update_id = data.get(HEARD_AS, data.get("update_id")) if row["sender"] == "worker" else data.get("update_id")
     return update_id if isinstance(update_id, str) else None
 
 

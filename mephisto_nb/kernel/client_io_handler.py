@@ -245,6 +245,8 @@ class ClientIOHandler:
         packet_type = received.packet.packet_type
         if packet_type is PacketType.REGISTER_AGENT:
             self._register(step, received, prepared)
+        elif packet_type is PacketType.LIVE_UPDATE_TO_OPERATOR:
+            self._take_message(step, received)
         elif direct := _DIRECTIONS.get(packet_type):
             direct(self._pool, step, received)
         else:
@@ -278,6 +280,12 @@ class ClientIOHandler:
             self._pool.look_ahead(step, arrival)
         else:
             self._pool.register_agent(step, arrival)
+
+    def _take_message(self, step: Step, received: Received) -> None:
+        # Its task code finds it among the agent's `pending_actions` once the step is committed.
+        agent_id, data = received.packet.subject_id, received.packet.data
+        if agent_id in step.state.agents:
+            step.add_live_update(agent_id, "worker", self._agents.voices.recorded(agent_id, data), received.received_at)
 
     # -- one channel -----------------------------------------------------------------------------------------
 
@@ -413,12 +421,6 @@ def _submit_metadata(pool: WorkerPool, step: Step, received: Received) -> None:
         step.log("agent", agent_id, None, None, "feedback outside of a unit", "worker", data)
 
 
-def _act(pool: WorkerPool, step: Step, received: Received) -> None:
-    # Its task code finds it among the agent's `pending_actions` once the step is committed.
-    if received.packet.subject_id in step.state.agents:
-        step.add_live_update(received.packet.subject_id, "worker", received.packet.data, received.received_at)
-
-
 def _log_frontend_error(pool: WorkerPool, step: Step, received: Received) -> None:
     told = list(received.packet.data.items())[:20]
     report = {key[:_ERROR_KEY_LENGTH]: str(value)[:_ERROR_LENGTH] for key, value in told}
@@ -442,7 +444,6 @@ _DIRECTIONS: Mapping[PacketType, Callable[[WorkerPool, Step, Received], None]] =
     PacketType.SUBMIT_UNIT: _submit,
     PacketType.SUBMIT_ONBOARDING: _submit_onboarding,
     PacketType.SUBMIT_METADATA: _submit_metadata,
-    PacketType.LIVE_UPDATE_TO_OPERATOR: _act,
     PacketType.LOG_ERROR: _log_frontend_error,
     PacketType.RETURN_UNIT: _return,
     PacketType.AGENT_DISCONNECTED: _disconnect,

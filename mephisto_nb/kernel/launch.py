@@ -35,6 +35,7 @@ from mephisto_nb.kernel.steering import say_ended
 from mephisto_nb.kernel.talk.agents import AgentsAtWork
 from mephisto_nb.kernel.talk.talk import Transcripts
 from mephisto_nb.kernel.talk.task_code import TaskCode
+from mephisto_nb.kernel.talk.voices import Voices
 from mephisto_nb.kernel.task_launcher import Data, TaskLauncher
 from mephisto_nb.kernel.worker_pool import AgentData, WorkerPool
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread, wholly
@@ -409,13 +410,14 @@ class RunStarter:
     ) -> RunTasks:
         """Return the tasks of a run whose parts are all made, each complete; nothing of it is started."""
         run_id, directory, database = run.task_run_id, self._directory_of(run.task_run_id), self.database
-        plan.provider.take_run_secret(await in_thread(keep_run_secret, directory))
+        secret = await in_thread(keep_run_secret, directory)
+        plan.provider.take_run_secret(secret)
         function = async_hook_of(plan.shared_state)
         hook = None if function is None else CanDoUnitHook()
         engine = RunEngine(run_id, plan.make_rules(hook), database, self.writer, self.clock)
         await engine.load()
         runner, transcripts = plan.runner, Transcripts(run_id, database)
-        data, agents = AgentData(plan.blueprint, runner, transcripts), AgentsAtWork()
+        data, agents = AgentData(plan.blueprint, runner, transcripts), AgentsAtWork(Voices(secret))
         pool = WorkerPool(run_id, plan.provider, database, data, hook)
         architect = plan.make_architect(directory)
         link = ClientIOHandler(engine, pool, architect, self.clock, agents)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import os
 import re
 import secrets
@@ -118,6 +119,12 @@ def link_key(secret: str, name: str) -> str:
     # Surrogates may come out of JSON.
     digest = hmac.digest(secret.encode(), b"link:" + name.encode("utf-8", "surrogatepass"), hashlib.sha256)
     return base64.urlsafe_b64encode(digest[:_KEY_BYTES]).decode().rstrip("=")
+
+
+def message_id(secret: str, speaker: str, said: str) -> str:
+    """Return what others know a message by which `speaker` calls `said`: 32 hexadecimal digits."""
+    what = b"message:" + json.dumps([speaker, said]).encode()
+    return hmac.digest(secret.encode(), what, hashlib.sha256)[:_KEY_BYTES].hex()
 
 
 def matches(expected: str, given: object) -> bool:

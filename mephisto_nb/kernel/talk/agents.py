@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError, PartnerLeftError
 from mephisto_nb.kernel.talk.talk import Heard, Talk
+from mephisto_nb.kernel.talk.voices import Voices, as_heard
 from mephisto_nb.kernel.writer import wholly
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.states import AGENT_ACTIVE
@@ -56,13 +57,20 @@ _LONGEST_ID = 64
 class Seat:
     """What task code knows of somebody: their name, what their page shows, and how often they have begun before.
 
-    `understudy` is who goes on in the seat when they leave in the middle.
+    `understudy` is who goes on in the seat when they leave in the middle; `voices` gives what is said here its ids.
     """
 
     name: str = ""
     data: JSONObject = field(default_factory=dict)
     beginnings: int = 0
     understudy: Bot | None = None
+    voices: Voices | None = None
+
+    def as_heard(self, agent_id: str, data: JSONObject) -> JSONObject:
+        """Return what this one's page has sent as the others may hear it."""
+        said, state = _id_of(data), self.data.get("task_data", self.data)
+        known = said if said is None or self.voices is None else self.voices.id_of(agent_id, said)
+        return as_heard(data, self.name, known, state if isinstance(state, dict) else ())
 
 
 def _while_heard(pages: WayToPages, seconds: float | None) -> AbstractAsyncContextManager[Patience]:
@@ -211,6 +219,11 @@ class RunningAgent:
         await self.record("once", {"call": key[1], "value": value, **({"after": after} if after else {})})
         return value
 
+    def name_for_all(self, number: int) -> str:
+        """Return the id of what is the so-manieth thing that is said to all."""
+        own, voices = f"{self.agent_id}-all-{self.beginnings}-{number}", self._seat.voices
+        return hashlib.sha256(own.encode()).hexdigest()[:32] if voices is None else voices.id_of("", own)
+
     def asked_after(self, name: str) -> int:
         """Return how many messages a program had got when it was asked before a restart; 0: it was not."""
         return self.talk.asked_after.get(_key_of(self, name), 0)
@@ -259,10 +272,9 @@ class RunningAgent:
     def note_heard(self, heard: Heard) -> JSONObject:
         """Note that task code has heard a message, and return it as the others may hear it.
 
-        A page signs with its agent's id; whoever knows that may speak, and submit, as that worker.
+        A page signs with its agent's id, and may sign with anything: it is heard under this one's name alone.
         """
-        is_signed = heard.data.get("id") == self.agent_id
-        data = {**heard.data, "id": self.name} if is_signed else heard.data
+        data = self._seat.as_heard(self.agent_id, heard.data)
         self.history.append(Turn("worker", data))
         return data
 
@@ -402,9 +414,8 @@ class Group:
     async def observe(self, data: JSONObject, *, but: LiveAgent | None = None) -> None:
         """Send something to everybody, or to everybody but one; it is one message, whoever hears it."""
         self._count += 1
-        # The same after a restart; and no page gets to know another's agent by it.
-        own = f"{self._first.agent_id}-all-{self._first.beginnings}-{self._count}"
-        named = {"update_id": hashlib.sha256(own.encode()).hexdigest()[:32], **checked(data)}
+        # The same after a restart; no page gets to know another's agent by it, nor which one comes next.
+        named = {"update_id": self._first.name_for_all(self._count), **checked(data)}
         await asyncio.gather(*(agent.observe(named) for agent in self._agents if agent is not but))
 
     @at_home
@@ -466,9 +477,16 @@ class Group:
 
 
 class AgentsAtWork:
-    """The agents whose task code runs now, by id: where `ClientIOHandler` finds those whom messages are from."""
+    """The agents whose task code runs now, by id: where `ClientIOHandler` finds those whom messages are from.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    voices
+        Gives what they say its ids.
+    """
+
+    def __init__(self, voices: Voices) -> None:
+        self.voices = voices
         self._agents: dict[str, RunningAgent] = {}
 
     def get(self, agent_id: str) -> RunningAgent | None:

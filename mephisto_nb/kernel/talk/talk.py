@@ -17,6 +17,7 @@ from itertools import count
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ReplayError
+from mephisto_nb.kernel.talk.voices import without_mark
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import AddLiveUpdate
 from mephisto_nb.model.states import AGENT_ACTIVE
@@ -93,10 +94,10 @@ class Transcripts:
 
     def history(self, agent_id: str, step: Step | None = None) -> list[Turn]:
         """Return what was said to an agent's page and by it; with `step`, what that is about to commit as well."""
-        turns = [Turn(one.sender, one.data) for one in self._since_start(agent_id) if one.sender in SEEN]
+        turns = [Turn(one.sender, without_mark(one.data)) for one in self._since_start(agent_id) if one.sender in SEEN]
         new = step.changes.changes if step is not None else ()
         added = (one for one in new if isinstance(one, AddLiveUpdate) and one.agent_id == agent_id)
-        return turns + [Turn(one.sender, one.data) for one in added if one.sender in SEEN]
+        return turns + [Turn(one.sender, without_mark(one.data)) for one in added if one.sender in SEEN]
 
     def _since_start(self, agent_id: str) -> list[Entry]:
         turns = self._turns.get(agent_id, [])
@@ -353,10 +354,9 @@ def _let_go(waiting: asyncio.Future[None]) -> None:
 
 
 def _is_same(said: JSONObject, data: JSONObject) -> bool:
-    plain = json.loads(json.dumps(data))
-    if "update_id" not in plain:
-        said = {name: value for name, value in said.items() if name != "update_id"}
-    return bool(said == plain)
+    # What a message is called is no part of what was said; an earlier version may have called it otherwise.
+    now, then = ({**one, "update_id": None} for one in (json.loads(json.dumps(data)), said))
+    return bool(now == then)
 
 
 def _short(data: JSONObject) -> str:

@@ -184,7 +184,7 @@ class TaskCode(RunHelper):
             history = self._transcripts.history(agent.agent_id)
         unit = step.state.units[agent.unit_id]
         place = step.state.assignments[unit.assignment_id].place_of(unit.unit_index)
-        seat = Seat(self._name(place, data), _object(data))
+        seat = Seat(self._name(place, data), _object(data), voices=self._agents.voices)
         running = RunningAgent(
             agent.agent_id, self._engine, self._pages, talk, seat, history, self._engine.waiters.home
         )
@@ -221,7 +221,7 @@ class TaskCode(RunHelper):
             if agent_id is not None:
                 data = self._init_data(step, state.agents[agent_id])
                 beginnings = self._transcripts.count_starts(agent_id)
-                about = Seat(self._name(seat, data), _object(data), beginnings, understudy)
+                about = Seat(self._name(seat, data), _object(data), beginnings, understudy, self._agents.voices)
                 running[seat] = RunningAgent(
                     agent_id, self._engine, self._pages, talk, about, home=self._engine.waiters.home
                 )
