@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, cast
 from urllib.parse import urlsplit, urlunsplit
 
 from filelock import FileLock, Timeout
@@ -27,7 +27,8 @@ from mephisto_nb.architects.websocket_channel import WebSocketChannel
 from mephisto_nb.errors import ConfigError, LaunchError, NotFoundError, PortInUseError, RouterError
 from mephisto_nb.ports.architect import Architect, Channel, RouterPlan
 from mephisto_nb.utils.logging import get_logger
-from mephisto_nb.utils.proofs import Secret, write_private
+from mephisto_nb.utils.private_files import FILE, make_private_folder, open_private, write_private
+from mephisto_nb.utils.proofs import Secret
 
 #: Listening here is listening on every address of the machine.
 EVERYWHERE = "0.0.0.0"
@@ -53,8 +54,8 @@ logger = get_logger(__name__)
 START_TIMEOUT = 30.0
 #: How long it may take to end, once told to.
 _END_TIMEOUT = 10.0
-#: How long after a router's end its word on why it could not start may still be on its way, in seconds.
-_LAST_WORD = 1.0
+#: How many may stand at the door at which a router knocks once it is ready: it waits behind strangers.
+_AT_THE_DOOR = 64
 #: How many routers of runs that are over may go on at once.
 _NOTICES = 5
 
@@ -176,7 +177,7 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
 
     async def deploy(self, plan: RouterPlan) -> str:
         """Start the router and give its URL once it answers."""
-        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(self.directory)
         await self.shutdown()  # a run that is resumed: its last router may still say that the task is closed
         await asyncio.to_thread(_make_way, self.directory, self.args.port)
         # The state of an earlier router stays: the new one takes its port, so that the links of the run go on to work.
@@ -190,6 +191,7 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
                 f"The router of this run left nothing in {self.directory} to start it from. "
                 "Launch the task again with resume_incomplete_run=true."
             )
+        make_private_folder(self.directory)  # whoever else could write there would say where the router is
         if self._is_running():
             self._port = self._state()["port"]
             return self.url
@@ -278,19 +280,19 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
 
     def _is_running(self) -> bool:
         try:
-            with FileLock(self._path("router.lock"), blocking=False):
+            with FileLock(self._path("router.lock"), blocking=False, mode=FILE):
                 return False
         except Timeout:
             return self._path("router.json").exists()
 
     async def _start(self) -> str:
-        ready: asyncio.Future[JSONObject] = asyncio.get_running_loop().create_future()
-        async with _listening(ready) as port:
-            with self._path("router.log").open("ab") as log:
-                process = spawn(command(self.directory, port), log)
-            self._reaper = _reap(process, ready)
+        report = _Report(self._path(f".router_report-{secrets.token_hex(8)}.json"))
+        async with _listening(report) as port:
+            with open_private(self._path("router.log"), "ab") as log:
+                process = spawn([*command(self.directory, port), "--report", str(report.path)], log)
+            self._reaper = _reap(process, report)
             try:
-                answer = await asyncio.wait_for(ready, START_TIMEOUT)
+                answer = await asyncio.wait_for(report.found, START_TIMEOUT)
             except TimeoutError:
                 _kill(process)
                 raise LaunchError(f"The router did not answer in {START_TIMEOUT:g} s. {self._last_words()}") from None
@@ -314,7 +316,7 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
         # The lock proves that the process of router.json is this run's router, not a stranger with its number.
         _terminate(int(self._state()["pid"]))
         try:
-            with FileLock(self._path("router.lock"), timeout=_END_TIMEOUT):
+            with FileLock(self._path("router.lock"), timeout=_END_TIMEOUT, mode=FILE):
                 pass
         except Timeout as error:
             raise RouterError(f"The router in {self.directory} does not end.") from error
@@ -344,37 +346,61 @@ def _as_folder(url: str) -> str:
     return urlunsplit(parts._replace(path=path))
 
 
+class _Report:
+    """What a router says of its start, in a file of the run's directory, where nobody else can write.
+
+    Anybody on this machine can connect to a port and say that the router is ready, and where. So nothing that is said
+    there is read, and whoever comes, the router among them, only has the file looked for.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.found: asyncio.Future[JSONObject] = asyncio.get_running_loop().create_future()
+
+    def look(self) -> None:
+        """Read the report, if it is there: it is put there whole."""
+        if not self.found.done():
+            with contextlib.suppress(FileNotFoundError):
+                self.found.set_result(json.loads(self.path.read_bytes()))
+
+    def note_end(self) -> None:
+        """The router has ended: it has said all that it will say."""
+        self.look()
+        if not self.found.done():
+            self.found.set_result({"ready": False})
+
+
+class _Door(asyncio.Protocol):
+    """Has the report looked for when somebody connects, and sends them away unheard."""
+
+    def __init__(self, report: _Report) -> None:
+        self._report = report
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast(asyncio.Transport, transport).abort()
+        self._report.look()
+
+
 @contextlib.asynccontextmanager
-async def _listening(ready: asyncio.Future[JSONObject]) -> AsyncIterator[int]:
-    """Listen for the router's one line, at the port that is given; an end without one means that it died."""
-    writers: list[asyncio.StreamWriter] = []
-
-    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        line = await reader.readline()
-        _settle(ready, json.loads(line) if line else {"ready": False})
-
-    async with await asyncio.start_server(hear, "127.0.0.1", 0) as server:
+async def _listening(report: _Report) -> AsyncIterator[int]:
+    """Listen for the router's knock, at the port that is given; its report is taken away afterwards."""
+    loop = asyncio.get_running_loop()
+    async with await loop.create_server(lambda: _Door(report), "127.0.0.1", 0, backlog=_AT_THE_DOOR) as server:
         try:
             yield server.sockets[0].getsockname()[1]
         finally:
-            for writer in writers:  # of a router that was called off, too, which has said nothing yet
-                writer.close()
+            report.found.cancel()
+            report.path.unlink(missing_ok=True)
 
 
-def _settle(ready: asyncio.Future[JSONObject], answer: JSONObject) -> None:
-    if not ready.done():
-        ready.set_result(answer)
-
-
-def _reap(process: RouterProcess, ready: asyncio.Future[JSONObject]) -> threading.Thread:
+def _reap(process: RouterProcess, report: _Report) -> threading.Thread:
     """Wait for the process beside everything else, so that its end is noticed at once and leaves no zombie."""
     loop = asyncio.get_running_loop()
 
     def wait() -> None:
         process.wait()
         with contextlib.suppress(RuntimeError):  # the loop has ended long before the router
-            loop.call_soon_threadsafe(loop.call_later, _LAST_WORD, _settle, ready, {"ready": False})
+            loop.call_soon_threadsafe(report.note_end)
 
     # A daemon, because the router outlives the kernel.
     reaper = threading.Thread(target=wait, name="mephisto_nb-router", daemon=True)

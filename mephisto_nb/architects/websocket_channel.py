@@ -6,6 +6,7 @@ other, each numbered and acknowledged. The frames are described in `router.opera
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 
@@ -28,7 +29,8 @@ from mephisto_nb.ports.architect import (
 from mephisto_nb.utils import proofs
 from mephisto_nb.utils.proofs import Secret
 
-_OPEN_TIMEOUT = 10.0
+#: How long opening the link may take, and then, for what answers, to prove that it is the router (seconds).
+_OPEN_TIMEOUT, _PROOF_TIMEOUT = 10.0, 30.0
 
 
 class WebSocketChannel(Channel):
@@ -47,7 +49,14 @@ class WebSocketChannel(Channel):
             self._socket = await connect(self._url, max_size=None, open_timeout=_OPEN_TIMEOUT, proxy=None)
         except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
             raise RouterError(f"No router answers at {self._url}: {error}") from error
-        await self._prove(last_seq)
+        try:
+            async with asyncio.timeout(_PROOF_TIMEOUT):
+                await self._prove(last_seq)
+        except TimeoutError:
+            await self.close()
+            raise RouterError(
+                f"What answers at {self._url} did not prove in {_PROOF_TIMEOUT:g} s that it is the router."
+            ) from None
         welcome = await self._receive("welcome")
         self._presence = Presence(welcome.get("presence", {}))
         return int(welcome["last_n"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError, WorldError
-from mephisto_nb.utils.proofs import write_private
+from mephisto_nb.utils.private_files import close_file, make_folders, make_private_folder, write_private
 
 CONFIG_VARIABLE = "MEPHISTO_CONFIG"
 DATA_VARIABLE = "MEPHISTO_DATA_DIR"
@@ -151,12 +151,12 @@ def get_data_directory(explicit: str | os.PathLike[str] | None = None, *, create
     Parameters
     ----------
     create
-        Make the folder, closed to other users, if it is not there.
+        Make the folder, closed to other users, if it is not there; close it, and the configuration file, if they are.
 
     Raises
     ------
     ConfigError
-        The configuration file is broken, or names no path.
+        The configuration file is broken, or names no path; or the folder belongs to another user.
     WorldError
         The folder cannot be made.
     """
@@ -165,7 +165,9 @@ def get_data_directory(explicit: str | os.PathLike[str] | None = None, *, create
         raise ConfigError(f"core.main_data_directory in {get_config_path()} is {chosen!r}; it must be a path.")
     path = Path(chosen or "~/.mephisto/data").expanduser().absolute()
     if create:
-        _make_private(path)
+        make_private_folder(path)
+        with suppress(ConfigError):  # of root's, say, for everybody: only read
+            close_file(get_config_path())
     return path
 
 
@@ -173,7 +175,10 @@ def get_data_directory(explicit: str | os.PathLike[str] | None = None, *, create
 def _locked() -> Iterator[Path]:
     """Hold the lock beside the configuration file, and give the file's path."""
     path = get_config_path()
-    _make_private(path.parent)
+    try:
+        make_folders(path.parent)
+    except OSError as error:
+        raise WorldError(f"The folder {path.parent} cannot be made: {error}.") from error
     lock = FileLock(f"{path}.lock", timeout=_LOCK_PATIENCE, mode=0o600)
     try:
         lock.acquire()
@@ -211,16 +216,6 @@ def _sync_directory(directory: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _make_private(directory: Path) -> None:
-    """Make a folder, and those above it that are missing, for its owner alone."""
-    missing = [folder for folder in (directory, *directory.parents) if not folder.exists()]
-    try:
-        for folder in reversed(missing):
-            folder.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise WorldError(f"The folder {directory} cannot be made: {error}.") from error
 
 
 def _place(path: Path, error: Exception) -> str:

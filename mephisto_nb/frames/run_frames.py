@@ -30,7 +30,7 @@ from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.progress import Progress, no_progress
 from mephisto_nb.utils.logging import guard_tip, unguard_tip
-from mephisto_nb.utils.proofs import write_private
+from mephisto_nb.utils.private_files import write_private
 
 METADATA_COLUMNS = (
     "item_id", "task_run_id", "kind", "type", "worker_name", "worker_id", "unit_id", "agent_id", "at", "header", "text",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mimetypes
 import re
-import shutil
 import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from mephisto_nb.errors import WorldError
 from mephisto_nb.frames.frames import make_frame
 from mephisto_nb.kernel.live_run import describe_files
 from mephisto_nb.utils.logging import HARMFUL, get_logger
+from mephisto_nb.utils.private_files import copy_private, make_folders
 
 log = get_logger(__name__)
 
@@ -83,9 +83,9 @@ def save_files(files: pd.DataFrame, folder: Path) -> pd.DataFrame:
         inner = f"{safe_name(str(row['worker_name']))}-{row['agent_id']}"
         name = _free(safe_name(str(row["name"]), row["type"]), inner, taken)
         try:
-            (folder / inner).mkdir(parents=True, exist_ok=True)
+            make_folders(folder / inner)
             if Path(row["path"]).is_file():
-                shutil.copyfile(row["path"], folder / inner / name)
+                copy_private(Path(row["path"]), folder / inner / name)
                 saved.append(str(folder / inner / name))
                 continue
         except OSError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -22,6 +21,7 @@ from mephisto_nb.model.records import Event, TaskRun, Worker, WorkerFacts, crowd
 from mephisto_nb.model.task_run_args import MISSING, TaskRunArgs
 from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.progress import Progress
+from mephisto_nb.utils.private_files import copy_private, make_folders
 
 #: Tables that hold nothing that anybody has collected, and why they stay behind.
 _ABOUT_ITSELF = {
@@ -108,8 +108,8 @@ def _copy_files(copies: Iterable[tuple[Path, str]], home: Path) -> None:
     for source, name in copies:
         target = home / name
         try:
-            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            shutil.copyfile(source, target)
+            make_folders(target.parent)
+            copy_private(source, target)
         except OSError as error:
             raise WorldError(
                 f"{source} cannot be copied to {target}: {error}. Mend that, and import again: what is there stays."

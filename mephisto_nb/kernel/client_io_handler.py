@@ -51,6 +51,9 @@ logger = get_logger(__name__)
 _FRAME = 200
 #: How long to wait before a broken channel is opened again: the first time, and at most (seconds).
 _BACKOFF = (0.1, 10.0)
+#: How often in a row what answers may be a stranger before the run fails. One may have been quick to take the port of a
+#: router that has just died; the next look finds that it did.
+_REFUSALS = 3
 #: Of what a worker's page reports as an error, this many characters are kept.
 _ERROR_LENGTH, _ERROR_KEY_LENGTH = 4000, 100
 
@@ -117,18 +120,19 @@ class ClientIOHandler:
 
     async def run(self) -> None:
         """Keep a channel to the router open, for ever. Called once, as a task of the run."""
-        pause, self._is_running = _BACKOFF[0], True
+        pause, refusals, self._is_running = _BACKOFF[0], 0, True
         self._attendance.begin()
         self._arm()
         try:
             while True:
                 try:
                     channel = await self.launch_channels()
-                    pause = _BACKOFF[0]
+                    pause, refusals = _BACKOFF[0], 0
                     await self._serve(channel)
-                except LinkRefusedError:
-                    raise
                 except RouterError as error:
+                    refusals = refusals + 1 if isinstance(error, LinkRefusedError) else 0
+                    if refusals >= _REFUSALS:
+                        raise
                     logger.debug("the channel of run %s broke: %s", self._engine.task_run_id, error)
                     if self._channel is None:
                         self.trouble = f"The router cannot be reached; what workers send waits in it. {error}"

@@ -57,7 +57,8 @@ from mephisto_nb.rules.run_state import CanDoUnit, RunRules
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.ids import new_id
 from mephisto_nb.utils.logging import get_logger, warn_once
-from mephisto_nb.utils.proofs import Secret, write_private
+from mephisto_nb.utils.private_files import close_below, copy_private, make_private_folder, write_private
+from mephisto_nb.utils.proofs import Secret
 
 WRAPPER = "wrap_crowd_source.js"
 
@@ -149,9 +150,10 @@ class RunPlan:
         """Write what browsers load into the directory of a run that is locked; blocks."""
         site = directory / "site"
         shutil.rmtree(site, ignore_errors=True)
-        site.mkdir(mode=0o700)
+        make_private_folder(site)
         self.blueprint.build_site(site)
-        shutil.copyfile(self.provider.get_wrapper_js_path(), site / WRAPPER)
+        copy_private(self.provider.get_wrapper_js_path(), site / WRAPPER)
+        close_below(site)  # a blueprint may be anybody's, and need not know of modes
 
     def make_router_plan(self, task_run_id: str, directory: Path) -> RouterPlan:
         """Return what the architect has to serve."""
@@ -400,7 +402,8 @@ class RunStarter:
         )
         directory = self._directory_of(task_run_id)
         undo.callback(shutil.rmtree, directory, ignore_errors=True)
-        directory.mkdir(parents=True, mode=0o700)
+        make_private_folder(directory.parent)
+        directory.mkdir(mode=0o700)
         undo.push_async_callback(self.writer.call, self.database.runs.delete_run, task_run_id)
         await self.writer.call(self.database.runs.add_run, run)
         return run

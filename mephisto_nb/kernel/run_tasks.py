@@ -25,6 +25,7 @@ from mephisto_nb.rules.departures import leave_introductions
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger
 from mephisto_nb.utils.patience import end_all
+from mephisto_nb.utils.private_files import FILE, open_private
 
 if TYPE_CHECKING:
     from mephisto_nb.kernel.live_run import LiveRun
@@ -279,7 +280,7 @@ def take_lock(directory: Path, run: TaskRun) -> FileLock:
             f"Run {run.task_run_id} has no directory {directory} on this machine. Take it up on the machine, and with "
             "the data directory, that it was launched with."
         )
-    lock = FileLock(directory / _LOCK, blocking=False)
+    lock = FileLock(directory / _LOCK, blocking=False, mode=FILE)
     try:
         lock.acquire()
     except Timeout:
@@ -288,7 +289,8 @@ def take_lock(directory: Path, run: TaskRun) -> FileLock:
             f"workers send is taken in there. To look at it: operator.get_task_run({run.task_run_id!r}). "
             "To drive it from here, let go of it there first: await operator.detach() in that notebook."
         ) from None
-    (directory / _PID).write_text(f"{os.getpid()} {platform.node()}")
+    with open_private(directory / _PID, "w") as file:
+        file.write(f"{os.getpid()} {platform.node()}")
     return lock
 
 
@@ -297,7 +299,7 @@ def find_driver(directory: Path) -> str | None:
     if not (directory / _LOCK).exists():
         return None
     try:
-        with FileLock(directory / _LOCK, blocking=False):
+        with FileLock(directory / _LOCK, blocking=False, mode=FILE):
             return None
     except Timeout:
         return f"another kernel{_driver_in(directory)}"

@@ -52,6 +52,11 @@ signals:
 The log goes to standard error. File modes (0600, 0700) are set on POSIX systems only.
 """
 
+_REPORT_HELP = """\
+write that line to this file before connecting. Any program of the machine can connect; the one that started the
+router reads the file, in a folder that nobody else can write to, and takes every connection for a knock at the door
+"""
+
 _NOTIFY_HELP = """\
 connect to this TCP address at start, and send one line of JSON there once the router listens:
 {"ready": true, "port": ..., "pid": ...}, or, if it can't, {"ready": false, "error": ..., "message": ...}
@@ -70,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.umask(0o077)
     set_up_log()
     try:
-        notifier = Notifier(options.notify)
+        notifier = Notifier(options.notify, options.report)
     except OSError as error:
         log.error("No program listens at the address to notify: %s", error)
         return Exit.CONFIG
@@ -103,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("directory", metavar="DIRECTORY", type=Path, help="the run's directory")
     parser.add_argument("--notify", metavar="HOST:PORT", type=_address, help=_NOTIFY_HELP)
+    parser.add_argument("--report", metavar="FILE", type=Path, help=_REPORT_HELP)
     return parser
 
 

@@ -37,7 +37,7 @@ from mephisto_nb.router.operator.link import CurrentLink
 from mephisto_nb.router.operator.operator_socket import OperatorSocket
 from mephisto_nb.router.workers.worker_routes import WorkerRoutes
 from mephisto_nb.router.workers.worker_socket import WorkerEndpoint
-from mephisto_nb.utils.proofs import write_private
+from mephisto_nb.utils.private_files import FILE, make_private_folder, write_private
 
 if sys.platform != "win32":
     import resource
@@ -78,7 +78,7 @@ def run(directory: Path, notifier: Notifier) -> Exit:
     files = RunFiles(directory)
     config = read_config(files.config)
     allow_many_sockets()
-    lock = FileLock(files.lock, mode=0o600)
+    lock = FileLock(files.lock, mode=FILE)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -91,7 +91,7 @@ def run(directory: Path, notifier: Notifier) -> Exit:
 
 def _run_locked(config: RouterConfig, files: RunFiles, notifier: Notifier) -> Exit:
     claim(files.state)
-    files.uploads.mkdir(mode=0o700, exist_ok=True)
+    make_private_folder(files.uploads)
     remove_partial(files.uploads)
     # The port of an earlier router of this run is tried first, so that workers' pages find it again.
     listener = listen(config.host, config.port, preferred=_last_port(files.state))
@@ -306,13 +306,29 @@ def url_of(listener: socket.socket) -> str:
 
 
 class Notifier:
-    """Reports to the program that started the router, over a connection made right at the start, how that went.
+    """Reports to the program that started the router how that went: in a file, if it wants to be sure who speaks.
 
-    A connection that breaks without a line is a report too: the router has died.
+    Parameters
+    ----------
+    address
+        Where the program listens. Anybody on this machine may connect there; None: nobody waits.
+    file
+        Where the report is written before, in a folder of the program's own. Who listens reads it there, and takes
+        whoever connects for a knock at the door; None: the report goes over the connection alone.
+
+    Raises
+    ------
+    OSError
+        No program listens there. Without a file the connection is made here: one that breaks without a line is a
+        report too, that the router has died.
     """
 
-    def __init__(self, address: tuple[str, int] | None) -> None:
-        self._socket = None if address is None else socket.create_connection(address, timeout=_NOTIFY_SECONDS)
+    def __init__(self, address: tuple[str, int] | None, file: Path | None = None) -> None:
+        self._address, self._file = address, file
+        self._socket = self._connect() if file is None else None
+
+    def _connect(self) -> socket.socket | None:
+        return None if self._address is None else socket.create_connection(self._address, timeout=_NOTIFY_SECONDS)
 
     def ready(self, port: int) -> None:
         """Report that the router listens."""
@@ -323,15 +339,18 @@ class Notifier:
         self._report({"ready": False, "error": error, "message": message})
 
     def _report(self, line: JSONObject) -> None:
-        if self._socket is None:
-            return
         try:
-            self._socket.sendall(json.dumps(line).encode() + b"\n")
-        except OSError:
+            if self._file is not None:
+                write_private(self._file, json.dumps(line))
+                self._socket = self._connect()
+            if self._socket is not None:
+                self._socket.sendall(json.dumps(line).encode() + b"\n")
+        except OSError as error:
             # The other program has gone. The run goes on: its operator may still come, and if not, it ends.
-            pass
+            log.info("Nobody could be told how the start went: %s", error)
         finally:
-            self._socket.close()
+            if self._socket is not None:
+                self._socket.close()
             self._socket = None
 
 

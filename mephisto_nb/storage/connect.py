@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 from mephisto_nb.errors import ClosedError, ConfigError, ConflictError, DatabaseError, SchemaVersionError
 from mephisto_nb.utils.extras import needs
+from mephisto_nb.utils.private_files import FILE, make_private_database
 from mephisto_nb.utils.proofs import uses_wal
 
 #: How long SQLite waits for another process that is writing, in seconds.
@@ -208,12 +209,15 @@ def migrate(engine: Engine) -> None:
     ------
     SchemaVersionError
         It was written by a newer version of the package. Nothing is changed.
+    ConfigError
+        The file belongs to another user.
     """
     if engine.dialect.name != "sqlite":
         _migrate(engine, nullcontext())
         return
     path = str(engine.url.database)
-    alone = FileLock(f"{path}.migrating")
+    make_private_database(Path(path))
+    alone = FileLock(f"{path}.migrating", mode=FILE)
     if uses_wal(path):
         _migrate(engine, alone)
         return

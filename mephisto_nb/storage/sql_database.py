@@ -13,6 +13,7 @@ from mephisto_nb.storage.messages import SQLMessages
 from mephisto_nb.storage.people import SQLPeople
 from mephisto_nb.storage.reviews import SQLReviews
 from mephisto_nb.storage.runs import SQLRuns
+from mephisto_nb.utils.private_files import make_folders
 
 
 class SQLDatabase(Database):
@@ -23,7 +24,7 @@ class SQLDatabase(Database):
     Raises
     ------
     ConfigError
-        The URL cannot be read, or its driver is missing.
+        The URL cannot be read, its driver is missing, or its file belongs to another user.
     DatabaseError
         The database does not answer; `SchemaVersionError` where it was written by a newer version.
     """
@@ -73,5 +74,5 @@ class SQLDatabase(Database):
 def _open(connections: Connections) -> None:
     with told_plainly("Opening the database", connections.url):
         if connections.url.get_backend_name() == "sqlite":
-            Path(str(connections.url.database)).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folders(Path(str(connections.url.database)).absolute().parent)
         migrate(connections.writer)

@@ -1,4 +1,4 @@
-"""Secrets and private files: how they are kept, and shown to be known without being shown.
+"""Secrets: how they are kept, and shown to be known without being shown.
 
 A router and an operator show each other that they know the run's token, which itself never travels. Each side
 sends a random challenge, and answers the other's with an HMAC over it. The two sides sign under different names,
@@ -12,26 +12,9 @@ import base64
 import hashlib
 import hmac
 import json
-import os
 import re
 import secrets
-import tempfile
-from pathlib import Path
 from typing import TypeGuard
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that its owner alone may read (on POSIX), whole or not at all."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def uses_wal(path: str) -> bool:

@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 from mephisto_nb.errors import ClosedError, ConfigError, DatabaseError
 from mephisto_nb.router.inbox.writes import SCHEMA, SCHEMA_VERSION, Outgoing, Txn, agent_of
 from mephisto_nb.router.rules import KnownAgent
+from mephisto_nb.utils.private_files import make_private_database
 
 _MAX_BATCH = 500
 
@@ -103,10 +104,11 @@ class Store:
             It cannot be opened, belongs to another run, or was written by a newer version.
         """
         try:
+            make_private_database(path)
             # The connection is made here and used by the writer's thread alone from `start` on.
             store = cls(sqlite3.connect(path, isolation_level=None, check_same_thread=False), on_message)
             store._prepare(run_id)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise ConfigError(f"The router's database {path} cannot be opened: {error}.") from error
         return store
 
