@@ -28,7 +28,7 @@ logger = get_logger(__name__)
 FOLDER, FILE = 0o700, 0o600
 _OTHERS, _OTHERS_WRITE = 0o077, 0o022
 #: What SQLite, and this package, put beside a database.
-_BESIDE = ("", "-wal", "-shm", "-journal", ".migrating")
+_BESIDE = ("-wal", "-shm", "-journal", ".migrating")
 
 
 def make_private_folder(path: Path) -> None:
@@ -99,9 +99,9 @@ def make_private_database(path: Path) -> None:
     OSError
         It cannot be made.
     """
-    make_private_file(path)
     for ending in _BESIDE:
         close_file(path.with_name(path.name + ending))
+    make_private_file(path)
 
 
 def close_file(path: Path) -> None:
