@@ -101,7 +101,8 @@ def make_private_database(path: Path) -> None:
     """
     for ending in _BESIDE:
         close_file(path.with_name(path.name + ending))
-    make_private_file(path)
+    if not path.is_dir():  # of which SQLite says what is wrong
+        make_private_file(path)
 
 
 def close_file(path: Path) -> None:
@@ -122,7 +123,8 @@ def close_file(path: Path) -> None:
             f"The file {path} cannot be used: it belongs to another user ({_name_of(found)}), who could read "
             "or replace what is written there. Find out who put it there, and move it away; or name another folder."
         )
-    _close(path, found, stat.S_IMODE(found.st_mode) & ~_OTHERS)
+    if stat.S_ISREG(found.st_mode):
+        _close(path, found, stat.S_IMODE(found.st_mode) & ~_OTHERS)
 
 
 def close_folder(path: Path) -> None:

@@ -13,6 +13,8 @@ from mephisto_nb.config.hydra_config import compose
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
+from mephisto_nb.storage import sql_database
+from mephisto_nb.storage.connect import migrate
 from mephisto_nb.storage.sql_database import SQLDatabase
 from tests.importing.old_directory import OldDirectory, fill
 from tests.inside import parts_of
@@ -179,7 +181,8 @@ PLANTED = {"folder": plant_folder, "link": plant_link, "runs": plant_runs} | {
 
 
 @pytest.mark.parametrize("plant_something", PLANTED.values(), ids=PLANTED)
-def test_what_another_user_has_put_there_is_refused(data_dir, plant_something):
+def test_what_another_user_has_put_there_is_refused(data_dir, plant_something, monkeypatch):
+    monkeypatch.setattr(sql_database, "migrate", migrate)  # no copy of a migrated file
     plant_something(data_dir)
     before = sorted(data_dir.parent.rglob("*"))
     with pytest.raises(ConfigError, match=r"cannot be used.*\(nobody\).*(Name|name)"):
