@@ -236,10 +236,12 @@ def _wanted_of_folder(path: Path, found: os.stat_result) -> int:
 
 
 def _refuse_foreign_link(path: Path) -> None:
-    """Refuse a path that is a link of another user's, who decides where it leads to."""
-    if path.is_symlink() and not _is_ours(found := path.lstat()) and found.st_uid != 0:
+    """Refuse a path on which a link of another user's stands, who decides where it leads to."""
+    for place in (path, *path.absolute().parents):
+        if not place.is_symlink() or _is_ours(found := place.lstat()) or found.st_uid == 0:
+            continue
         raise ConfigError(
-            f"{path} cannot be used: it is a link of another user's ({_name_of(found)}), who decides where it "
+            f"{path} cannot be used: {place} is a link of another user's ({_name_of(found)}), who decides where it "
             "leads to. Name the place itself, or one of your own."
         )
 

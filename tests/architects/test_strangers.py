@@ -186,9 +186,9 @@ async def test_who_cannot_prove_to_be_the_router_learns_nothing(answer: str) -> 
 
 
 async def test_who_says_nothing_does_not_hold_the_kernel_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(websocket_channel, "_PROOF_TIMEOUT", 0.05)
+    monkeypatch.setattr(websocket_channel, "_OPEN_TIMEOUT", 0.5)
     async with impostor(None) as (url, _):
-        with pytest.raises(RouterError, match=r"did not prove in 0\.05 s"):
+        with pytest.raises(RouterError, match=r"did not prove in 0\.5 s"):
             await WebSocketChannel(url, "run", Secret(TOKEN)).connect(0)
 
 

@@ -111,8 +111,8 @@ async def test_nothing_of_a_run_can_be_read_by_others(data_dir, tmp_path):
     data_dir.chmod(0o777)  # whatever its owner does with it later
     assert (as_nobody(lambda: reach(data_dir)), open_below(data_dir)) == ([], [])
     await run.force_shutdown()
-    run.export(data_dir / "answers.csv")
-    run.export(data_dir / "answers.xlsx")
+    for ending in ("csv", "tsv", "json", "jsonl", "xlsx", "parquet", "feather"):
+        run.export(data_dir / f"answers.{ending}")
     run.metadata.files(data_dir / "uploads")
     assert (as_nobody(lambda: reach(data_dir)), open_below(data_dir)) == ([], [])
     assert len(list(data_dir.rglob("*"))) > 20
