@@ -29,6 +29,7 @@ from mephisto_nb.review.reviewing import OperatorReview
 from mephisto_nb.run import TaskRun
 from mephisto_nb.runs import Runs
 from mephisto_nb.utils.calling import face, known_options
+from mephisto_nb.utils.private_files import close_folder
 
 
 @face
@@ -42,8 +43,9 @@ class Operator:
     Parameters
     ----------
     data_dir
-        Where everything is kept. None: the environment's ``MEPHISTO_DATA_DIR``, ``core.main_data_directory`` of
-        ``~/.mephisto/config.yml``, or ``~/.mephisto/data``.
+        Where everything is kept: a folder of its own, which is closed to other users of the machine. None: the
+        environment's ``MEPHISTO_DATA_DIR``, ``core.main_data_directory`` of ``~/.mephisto/config.yml``, or
+        ``~/.mephisto/data``.
     database
         A database's URL; None: an SQLite file ``mephisto_nb.db`` in the data directory.
     clock
@@ -52,7 +54,7 @@ class Operator:
     Raises
     ------
     ConfigError
-        The database's URL cannot be used.
+        The database's URL cannot be used; or the data directory, or something in it, belongs to another user.
     DatabaseError
         The database cannot be opened, or (`SchemaVersionError`) was written by a newer version.
 
@@ -88,6 +90,7 @@ class Operator:
             known._runs.abandon()
         self = super().__new__(cls)
         runs_directory = get_data_directory(data_dir, create=True) / "runs"
+        close_folder(runs_directory)  # earlier versions left it open
         self._set_up(Runs(runs_directory, url, clock or SystemClock(), show_progress))
         cls._open[f"{directory} {url}"] = self
         return self

@@ -30,7 +30,6 @@ from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.progress import Progress
 from mephisto_nb.utils.logging import get_logger, set_mephisto_log_level, tell
-from mephisto_nb.utils.private_files import close_folder
 
 logger = get_logger(__name__)
 
@@ -52,7 +51,6 @@ class Runs:
 
     def __init__(self, directory: Path, url: str, clock: Clock, progress: Progress) -> None:
         self.directory, self.clock, self.progress, self._url = directory, clock, progress, url
-        close_folder(directory)  # of an earlier version, which left it open
         self.database = _open_database(url)
         self.writer = DatabaseWriter(self.database)
         self._supervisor = Supervisor()

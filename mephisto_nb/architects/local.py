@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.architects.websocket_channel import WebSocketChannel
-from mephisto_nb.errors import ConfigError, LaunchError, NotFoundError, PortInUseError, RouterError
+from mephisto_nb.errors import ConfigError, LaunchError, NotFoundError, PortInUseError, RouterError, WorldError
 from mephisto_nb.ports.architect import Architect, Channel, RouterPlan
 from mephisto_nb.utils.logging import get_logger
 from mephisto_nb.utils.private_files import FILE, make_private_folder, open_private, write_private
@@ -191,7 +191,10 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
                 f"The router of this run left nothing in {self.directory} to start it from. "
                 "Launch the task again with resume_incomplete_run=true."
             )
-        make_private_folder(self.directory)  # whoever else could write there would say where the router is
+        try:
+            make_private_folder(self.directory)  # whoever else could write there would say where the router is
+        except (ConfigError, WorldError) as error:
+            raise RouterError(str(error)) from error
         if self._is_running():
             self._port = self._state()["port"]
             return self.url

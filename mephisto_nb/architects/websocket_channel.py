@@ -29,8 +29,7 @@ from mephisto_nb.ports.architect import (
 from mephisto_nb.utils import proofs
 from mephisto_nb.utils.proofs import Secret
 
-#: How long opening the link may take, and then, for what answers, to prove that it is the router (seconds).
-_OPEN_TIMEOUT, _PROOF_TIMEOUT = 10.0, 30.0
+_OPEN_TIMEOUT = 10.0
 
 
 class WebSocketChannel(Channel):
@@ -49,14 +48,7 @@ class WebSocketChannel(Channel):
             self._socket = await connect(self._url, max_size=None, open_timeout=_OPEN_TIMEOUT, proxy=None)
         except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
             raise RouterError(f"No router answers at {self._url}: {error}") from error
-        try:
-            async with asyncio.timeout(_PROOF_TIMEOUT):
-                await self._prove(last_seq)
-        except TimeoutError:
-            await self.close()
-            raise RouterError(
-                f"What answers at {self._url} did not prove in {_PROOF_TIMEOUT:g} s that it is the router."
-            ) from None
+        await self._prove(last_seq)
         welcome = await self._receive("welcome")
         self._presence = Presence(welcome.get("presence", {}))
         return int(welcome["last_n"])
@@ -64,7 +56,7 @@ class WebSocketChannel(Channel):
     async def _prove(self, last_seq: int) -> None:
         challenge = proofs.new_challenge()
         await self._send({"type": "hello", "protocol": LINK_PROTOCOL, "challenge": challenge})
-        theirs = await self._receive("challenge")
+        theirs = await self._receive_in_time("challenge")
         expected = proofs.router_proof(self._token.reveal(), self._task_run_id, challenge)
         if not proofs.matches(expected, theirs.get("proof")) or not proofs.is_challenge(theirs.get("challenge")):
             await self.close()
@@ -115,6 +107,17 @@ class WebSocketChannel(Channel):
             await self._socket.send(json.dumps(frame, separators=(",", ":")))
         except ConnectionClosed as error:
             raise _broken(self._url, error) from error
+
+    async def _receive_in_time(self, wanted: str) -> JSONObject:
+        """Receive from somebody who has proved nothing yet, and may be anybody who had the port."""
+        try:
+            async with asyncio.timeout(_OPEN_TIMEOUT):
+                return await self._receive(wanted)
+        except TimeoutError:
+            await self.close()
+            raise RouterError(
+                f"What answers at {self._url} did not prove in {_OPEN_TIMEOUT:g} s that it is the router."
+            ) from None
 
     async def _receive(self, wanted: str | None = None) -> JSONObject:
         if self._socket is None:

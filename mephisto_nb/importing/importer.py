@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from mephisto_nb.model.records import Event, TaskRun, Worker, WorkerFacts, crowd
 from mephisto_nb.model.task_run_args import MISSING, TaskRunArgs
 from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.progress import Progress
-from mephisto_nb.utils.private_files import copy_private, make_folders
+from mephisto_nb.utils.private_files import close_below, make_private_folder
 
 #: Tables that hold nothing that anybody has collected, and why they stay behind.
 _ABOUT_ITSELF = {
@@ -88,7 +89,7 @@ class Importer:
             task = await self._writer.call(self._database.runs.get_or_create_task, old.run.task_name)
             about = (old.run.config["imported"]["requester"], old.run.provider_type)
             requester = await self._writer.call(self._database.people.get_or_create_requester, *about)
-            await in_thread(_copy_files, transfer.copies, self._runs_directory / old.run.task_run_id / "files")
+            await in_thread(_copy_for_owner, transfer.copies, self._runs_directory / old.run.task_run_id / "files")
             ids = {"task_id": task.task_id, "requester_id": requester.requester_id}
             await self._writer.commit(_with_ids(changes, ids))
         report.add(transfer.report, is_new=is_new)
@@ -103,13 +104,21 @@ def _with_ids(changes: c.Changes, ids: dict[str, str]) -> c.Changes:
     return changes
 
 
+def _copy_for_owner(copies: Sequence[tuple[Path, str]], home: Path) -> None:
+    """Copy files that workers sent, which are their owner's alone from the first moment. Raises `WorldError`."""
+    if copies:
+        make_private_folder(home)
+        _copy_files(copies, home)
+        close_below(home)
+
+
 def _copy_files(copies: Iterable[tuple[Path, str]], home: Path) -> None:
     """Copy files that workers sent. Raises `WorldError`."""
     for source, name in copies:
         target = home / name
         try:
-            make_folders(target.parent)
-            copy_private(source, target)
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            shutil.copyfile(source, target)
         except OSError as error:
             raise WorldError(
                 f"{source} cannot be copied to {target}: {error}. Mend that, and import again: what is there stays."

@@ -51,9 +51,8 @@ logger = get_logger(__name__)
 _FRAME = 200
 #: How long to wait before a broken channel is opened again: the first time, and at most (seconds).
 _BACKOFF = (0.1, 10.0)
-#: How often in a row what answers may be a stranger before the run fails. One may have been quick to take the port of a
-#: router that has just died; the next look finds that it did.
-_REFUSALS = 3
+#: How often in a row a stranger may answer in the router's place before that is told as a failure.
+_LOOKS = 3
 #: Of what a worker's page reports as an error, this many characters are kept.
 _ERROR_LENGTH, _ERROR_KEY_LENGTH = 4000, 100
 
@@ -120,19 +119,18 @@ class ClientIOHandler:
 
     async def run(self) -> None:
         """Keep a channel to the router open, for ever. Called once, as a task of the run."""
-        pause, refusals, self._is_running = _BACKOFF[0], 0, True
+        pause, self._is_running = _BACKOFF[0], True
         self._attendance.begin()
         self._arm()
         try:
             while True:
                 try:
                     channel = await self.launch_channels()
-                    pause, refusals = _BACKOFF[0], 0
+                    pause = _BACKOFF[0]
                     await self._serve(channel)
+                except LinkRefusedError:
+                    raise
                 except RouterError as error:
-                    refusals = refusals + 1 if isinstance(error, LinkRefusedError) else 0
-                    if refusals >= _REFUSALS:
-                        raise
                     logger.debug("the channel of run %s broke: %s", self._engine.task_run_id, error)
                     if self._channel is None:
                         self.trouble = f"The router cannot be reached; what workers send waits in it. {error}"
@@ -155,6 +153,11 @@ class ClientIOHandler:
         LinkRefusedError
             It is not this run's router.
         """
+        for _ in range(_LOOKS - 1):
+            # A router may die between the two, and a stranger take its port; the next look finds that it is dead.
+            with contextlib.suppress(LinkRefusedError):
+                await self._architect.revive()
+                return await self.add_channel(self._architect.get_channel())
         await self._architect.revive()
         return await self.add_channel(self._architect.get_channel())
 

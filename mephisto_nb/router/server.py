@@ -77,6 +77,7 @@ def run(directory: Path, notifier: Notifier) -> Exit:
     """
     files = RunFiles(directory)
     config = read_config(files.config)
+    make_private_folder(directory)
     allow_many_sockets()
     lock = FileLock(files.lock, mode=FILE)
     try:

@@ -28,7 +28,7 @@ logger = get_logger(__name__)
 FOLDER, FILE = 0o700, 0o600
 _OTHERS, _OTHERS_WRITE = 0o077, 0o022
 #: What SQLite, and this package, put beside a database.
-_BESIDE = ("", "-wal", "-shm", "-journal", ".migrating")
+_BESIDE = ("-wal", "-shm", "-journal", ".migrating")
 
 
 def make_private_folder(path: Path) -> None:
@@ -99,9 +99,10 @@ def make_private_database(path: Path) -> None:
     OSError
         It cannot be made.
     """
-    make_private_file(path)
     for ending in _BESIDE:
         close_file(path.with_name(path.name + ending))
+    if not path.is_dir():  # of which SQLite says what is wrong
+        make_private_file(path)
 
 
 def close_file(path: Path) -> None:
@@ -122,7 +123,8 @@ def close_file(path: Path) -> None:
             f"The file {path} cannot be used: it belongs to another user ({_name_of(found)}), who could read "
             "or replace what is written there. Find out who put it there, and move it away; or name another folder."
         )
-    _close(path, found, stat.S_IMODE(found.st_mode) & ~_OTHERS)
+    if stat.S_ISREG(found.st_mode):
+        _close(path, found, stat.S_IMODE(found.st_mode) & ~_OTHERS)
 
 
 def close_folder(path: Path) -> None:
@@ -234,10 +236,12 @@ def _wanted_of_folder(path: Path, found: os.stat_result) -> int:
 
 
 def _refuse_foreign_link(path: Path) -> None:
-    """Refuse a path that is a link of another user's, who decides where it leads to."""
-    if path.is_symlink() and not _is_ours(found := path.lstat()) and found.st_uid != 0:
+    """Refuse a path on which a link of another user's stands, who decides where it leads to."""
+    for place in (path, *path.absolute().parents):
+        if not place.is_symlink() or _is_ours(found := place.lstat()) or found.st_uid == 0:
+            continue
         raise ConfigError(
-            f"{path} cannot be used: it is a link of another user's ({_name_of(found)}), who decides where it "
+            f"{path} cannot be used: {place} is a link of another user's ({_name_of(found)}), who decides where it "
             "leads to. Name the place itself, or one of your own."
         )
 

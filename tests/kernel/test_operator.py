@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 
+from mephisto_nb.architects.websocket_channel import WebSocketChannel
 from mephisto_nb.errors import ClosedError, LoopError, NotFoundError, RouterError, RunFailedError
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.operator import Operator
+from mephisto_nb.ports.architect import Channel
 from mephisto_nb.providers.link import LinkProvider
 from mephisto_nb.run import TaskRun
 from mephisto_nb.testing.simulated_workers import simulate_workers
+from mephisto_nb.utils.proofs import Secret
 from tests.inside import frames_of, live_of, parts_of
 from tests.kernel.runs import crowd_of, end_routers, has_ended, kill, launch, router_pid, routers_in, rows, take
 
@@ -264,6 +267,24 @@ async def test_a_stranger_in_the_routers_place_is_not_trusted(operator: Operator
     with pytest.raises(RunFailedError):
         await operator.shutdown()
     assert tasks() == set()
+
+
+async def test_a_stranger_who_was_quick_to_take_a_port_ends_no_run(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await launch(operator, rows(1))
+    architect, strangers = parts_of(run).architect, [Secret("f" * 64), Secret("e" * 64)]
+    get_channel = architect.get_channel
+
+    def get_wrong_channel() -> Channel:
+        return WebSocketChannel(run.url, run.task_run_id, strangers.pop()) if strangers else get_channel()
+
+    monkeypatch.setattr(architect, "get_channel", get_wrong_channel)
+    await parts_of(run).link._channel.close()  # type: ignore[union-attr]
+    async with crowd_of(run.url) as worker:
+        await worker("ann").submit(await take(worker("ann")), {})
+    await run.completed()
+    assert strangers == []
 
 
 async def test_a_router_is_ended_though_the_crowd_cannot_be_tidied_up(
