@@ -26,6 +26,7 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.architects.websocket_channel import WebSocketChannel
 from mephisto_nb.errors import ConfigError, LaunchError, NotFoundError, PortInUseError, RouterError, WorldError
 from mephisto_nb.ports.architect import Architect, Channel, RouterPlan
+from mephisto_nb.utils.addresses import is_frame_source, read_address
 from mephisto_nb.utils.logging import get_logger
 from mephisto_nb.utils.private_files import FILE, make_private_folder, open_private, write_private
 from mephisto_nb.utils.proofs import Secret
@@ -75,6 +76,11 @@ class LocalArchitectArgs:
         How workers reach the router, where that differs: the address of a proxy or tunnel in front of it, which may
         show it in a folder (``https://lab.example/study/``). Without it, links name `hostname`; and where that is
         ``0.0.0.0``, the address by which this machine goes out.
+    addresses
+        Further addresses by which browsers may come, beside `url`, `hostname` and this machine's own: hosts
+        (``lab.example``), or whole addresses (``https://lab.example``). Requests to any other are refused.
+    frame_ancestors
+        Whose pages may show the task in a frame, as ``["https://lab.example"]``; without it, the crowd's alone.
     operator_absence_in_seconds
         How long a router without an operator goes on taking submissions before it ends itself.
     closed_notice_in_seconds
@@ -93,6 +99,8 @@ class LocalArchitectArgs:
     hostname: str = "127.0.0.1"
     port: int = 0
     url: str = ""
+    addresses: list[str] = field(default_factory=list)
+    frame_ancestors: list[str] = field(default_factory=list)
     operator_absence_in_seconds: float = 604800.0
     closed_notice_in_seconds: float = 259200.0
     limits: dict[str, int] = field(default_factory=dict)
@@ -159,6 +167,7 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
                 f"mephisto.architect.url is {self.args.url!r}, which is no whole address. Give it as workers' browsers "
                 "need it, as in https://lab.example/study/."
             )
+        _check_addresses(self.args)
         if ":" in self.args.hostname:
             raise ConfigError(
                 f"mephisto.architect.hostname is {self.args.hostname!r}, but a router listens on IPv4 addresses alone, "
@@ -273,11 +282,12 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
             "port": self.args.port,
             "task_config": plan.task_config,
             "content_security_policy": plan.content_security_policy,
-            "frame_ancestors": list(plan.frame_ancestors),
+            "frame_ancestors": [*plan.frame_ancestors, *self.args.frame_ancestors],
             "disconnect_after": plan.disconnect_after,
             "linked_files": dict(plan.linked_files),
             "operator_absence_in_seconds": self.args.operator_absence_in_seconds,
             "folder": "" if (folder := urlsplit(_as_folder(self.args.url)).path) == "/" else folder,
+            "addresses": [*filter(None, [self.args.url.strip(), self._own_address]), *self.args.addresses],
             "limits": dict(self.args.limits),
         }
 
@@ -446,6 +456,24 @@ def _kill(process: RouterProcess) -> None:
 def _terminate(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)  # on Windows: TerminateProcess
+
+
+def _check_addresses(args: LocalArchitectArgs) -> None:
+    for name, text in (("url", args.url), *(("addresses", one) for one in args.addresses)):
+        try:
+            if text:
+                read_address(text)
+        except ValueError as error:
+            raise ConfigError(
+                f"mephisto.architect.{name} holds {text!r}, which is no address ({error}). Name a host, as in "
+                "lab.example, or a whole address, as in https://lab.example."
+            ) from error
+    for text in args.frame_ancestors:
+        if not is_frame_source(text):
+            raise ConfigError(
+                f"mephisto.architect.frame_ancestors holds {text!r}, which names no pages. Give addresses, as in "
+                'frame_ancestors=["https://lab.example"].'
+            )
 
 
 def _check_port(host: str, port: int) -> None:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError, MissingValueError, UnknownKeyError
+from mephisto_nb.utils.addresses import read_address
 
 KIB, MIB = 1024, 1024 * 1024
 #: The version of the browser package ``mephisto-task`` whose protocol is served; it warns about any other.
@@ -121,6 +122,8 @@ class RouterConfig:
     operator_absence_in_seconds: float | None = None
     #: The folder of the address that workers use, as in ``/study/``; or '', where it has none.
     folder: str = ""
+    #: By which addresses browsers come, beside those that are this machine's own: hosts, or whole addresses.
+    addresses: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
 
 
@@ -196,6 +199,7 @@ def parse_config(raw: JSONObject) -> RouterConfig:
         linked_files=_get(raw, "linked_files", dict, {}),
         operator_absence_in_seconds=_seconds(raw, "operator_absence_in_seconds"),
         folder=_get(raw, "folder", str, ""),
+        addresses=tuple(_get(raw, "addresses", list, [])),
         limits=_limits(_get(raw, "limits", dict, {})),
     )
     _check(config)
@@ -214,6 +218,14 @@ def _check(config: RouterConfig) -> None:
             )
     if config.folder and not (config.folder.startswith("/") and config.folder.endswith("/")):
         raise ConfigError(f"router_config.json: 'folder' must have a slash at both ends, not {config.folder!r}.")
+    for address in config.addresses:
+        try:
+            read_address(address)
+        except (ValueError, AttributeError) as error:
+            raise ConfigError(
+                f"router_config.json: 'addresses' holds {address!r}, which is no address ({error}). Name a host, as in "
+                "lab.example, or a whole address, as in https://lab.example."
+            ) from error
     for text in (config.content_security_policy, *config.frame_ancestors):
         # These go into a header: a line break would start another one.
         if not isinstance(text, str) or not text.isascii() or not text.isprintable():

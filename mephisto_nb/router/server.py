@@ -27,6 +27,7 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConfigError, LaunchError, PortInUseError
 from mephisto_nb.router.config import MIB, RouterConfig, RunFiles, read_config
 from mephisto_nb.router.core import Exit, Router
+from mephisto_nb.router.http.addresses import Addresses, OurAddresses
 from mephisto_nb.router.http.answers import ERROR_HANDLERS, BelowFolder, security_headers
 from mephisto_nb.router.http.connections import Waiting, http_protocol, socket_protocol
 from mephisto_nb.router.http.pages import Pages
@@ -114,7 +115,7 @@ class _Server(uvicorn.Server):
         waiting = Waiting(config.limits, open_files())
         super().__init__(
             uvicorn.Config(
-                make_app(self._router, files),
+                OurAddresses(make_app(self._router, files), Addresses(config)),
                 http=http_protocol(waiting),  # type: ignore[arg-type]
                 ws=socket_protocol(waiting),  # type: ignore[arg-type]
                 ws_max_size=max(OPERATOR_FRAME, config.limits.socket_message),

@@ -106,6 +106,9 @@ async def test_workers_may_reach_the_router_by_another_address(directory: Path) 
         ({"server_source_path": "/old"}, "Remove the key"),
         ({"operator_absence_in_seconds": 0}, "must be more than 0 seconds"),
         ({"port": -1}, "mephisto.architect.port is -1"),
+        ({"addresses": ["a b"]}, "mephisto.architect.addresses holds 'a b'"),
+        ({"url": "https://:80/"}, "mephisto.architect.url holds"),
+        ({"frame_ancestors": ["a; script-src *"]}, "mephisto.architect.frame_ancestors holds"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(args: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -135,6 +138,14 @@ async def test_the_routers_limits_can_be_changed_and_a_wrong_one_is_named(direct
     assert json.loads((directory / "router_config.json").read_text())["limits"] == {"agent_stored": 7}
     with pytest.raises(LaunchError, match=r"unknown key 'agents_stored'\. Known keys: agent_stored, "):
         await architect(directory, limits={"agents_stored": 7}).deploy(RouterPlan("run", directory))
+
+
+async def test_the_router_knows_by_which_addresses_browsers_come(directory: Path) -> None:
+    one = architect(directory, url="https://lab.example/study", addresses=["a.example"], frame_ancestors=["*"])
+    await one.deploy(RouterPlan("run", directory))
+    written = json.loads((directory / "router_config.json").read_text())
+    assert written["addresses"] == ["https://lab.example/study", "a.example"]
+    assert written["frame_ancestors"] == ["*"]
 
 
 # What links say to those on other computers

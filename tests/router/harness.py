@@ -21,6 +21,8 @@ from mephisto_nb.utils import proofs
 from tests.router_forks import ForkedRouter, RouterForks
 
 TOKEN = "t" * 43
+#: What JSON that is not made by the client says of itself.
+AS_JSON = {"Content-Type": "application/json"}
 RUN_ID = "run1"
 PATIENCE = 10.0
 

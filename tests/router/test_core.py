@@ -139,6 +139,9 @@ async def test_without_a_patience_nobody_departs(clock):
     clock.advance(10**6)
 
 
+JSON = (b"content-type", b"application/json")
+
+
 async def ask(router, tmp_path, path, body, then):
     """Call the application directly: send `body`, then whatever the coroutine `then` gives. Give the status."""
     steps = [{"type": "http.request", "body": body, "more_body": False}]
@@ -150,7 +153,7 @@ async def ask(router, tmp_path, path, body, then):
     async def send(event):
         sent.append(event)
 
-    scope = {"type": "http", "method": "POST", "path": path, "headers": [], "query_string": b""}
+    scope = {"type": "http", "method": "POST", "path": path, "headers": [JSON], "query_string": b""}
     await make_app(router, RunFiles(tmp_path))(scope, receive, send)
     return sent[0]["status"]
 

@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from tests.router.harness import AS_JSON
+
 POSTS = ["/request_agent", "/submit_onboarding", "/submit_task", "/submit_metadata", "/return_unit", "/log_error"]
 
 
@@ -63,7 +65,7 @@ async def test_an_answer_of_nothing_is_an_empty_one(browser, operator, agent, fi
 
 async def test_a_number_beyond_json_is_refused(browser, agent):
     body = f'{{"USED_AGENT_ID":"{agent}","final_data":{{"x":1e999}}}}'
-    assert (await browser.post("/submit_task", data=body))[0] == 400
+    assert (await browser.post("/submit_task", data=body, headers=AS_JSON))[0] == 400
 
 
 @pytest.mark.parametrize(
@@ -75,7 +77,7 @@ async def test_a_large_body_is_refused(browser, path, size, chunked):
         for _ in range(0, size, 10_000):
             yield b" " * 10_000
 
-    code, answer = await browser.post(path, data=chunks() if chunked else b" " * size)
+    code, answer = await browser.post(path, data=chunks() if chunked else b" " * size, headers=AS_JSON)
     assert (code, answer["error"]["code"]) == (413, "too_large")
 
 

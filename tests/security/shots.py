@@ -155,7 +155,7 @@ class Gunner:
         if self._chance(0.05):
             kind = self._clean(self._text())
         method = method.upper() if self._chance(0.95) else self._pick(METHODS)
-        head = [f"{method} {self._path(path)} HTTP/1.1", "Host: router", *self._extras()]
+        head = [f"{method} {self._path(path)} HTTP/1.1", "Host: localhost", *self._extras()]
         if kind:
             head.append(f"Content-Type: {kind}")
         if body and self._chance(0.1):

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 PATIENCE = 15.0
+JSON = "Content-Type: application/json"
 
 
 def resident_bytes(pid):
@@ -17,7 +18,7 @@ def resident_bytes(pid):
 
 def request(method, path, *headers, body=b""):
     """Write a request head, and the body as it is given."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: router", *headers, "", ""]
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", *headers, "", ""]
     return "\r\n".join(lines).encode() + body
 
 

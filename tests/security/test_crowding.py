@@ -13,7 +13,7 @@ from websockets.asyncio.client import connect
 from mephisto_nb.router.config import Limits
 from mephisto_nb.router.http.connections import Waiting
 from tests.router.harness import Browser, close_code, shake_hands
-from tests.security.strangers import Stranger, request, resident_bytes, upgrade
+from tests.security.strangers import JSON, Stranger, request, resident_bytes, upgrade
 
 MIB = 1024 * 1024
 
@@ -61,7 +61,7 @@ async def test_thousands_of_nameless_sockets_leave_the_run_to_its_workers(start_
         assert resident_bytes(router.process.pid) - before < 64 * MIB
 
 
-HALF_A_BODY = request("POST", "/submit_task", "Content-Length: 1000", body=b"{")
+HALF_A_BODY = request("POST", "/submit_task", JSON, "Content-Length: 1000", body=b"{")
 PIPELINED = request("GET", "/is_alive") + HALF_A_BODY
 
 
@@ -177,7 +177,7 @@ async def test_a_stranger_who_waits_with_requests_can_be_outwaited(start_router,
     """Registrations may wait; those that are too many hear so at once, and a worker's answer still gets in."""
     router = start_router(limits={"pending_requests": 5})
     body = b'{"provider_data":{}}'
-    asking = request("POST", "/request_agent", f"Content-Length: {len(body)}", body=body)
+    asking = request("POST", "/request_agent", JSON, f"Content-Length: {len(body)}", body=body)
     async with crowd(router.line["port"], 12, asking) as strangers:
         refused = [asyncio.create_task(stranger.status()) for stranger in strangers[5:]]
         assert {await status for status in refused} == {429}

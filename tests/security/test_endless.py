@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from tests.inside import frames_of
-from tests.router.harness import Browser, close_code
+from tests.router.harness import AS_JSON, Browser, close_code
 from tests.security.strangers import Stranger, frame, request, upgrade
 
 MIB = 1024 * 1024
@@ -103,7 +103,7 @@ async def test_small_values_cannot_be_blown_up(router, session, grows_less_than)
     """A list takes twenty times the memory that its two brackets take on the wire."""
     body = b'{"USED_AGENT_ID":"nobody","final_data":{"x":[' + b"[]," * 600_000 + b"[]]}}"
     browser = Browser(router.address, session)
-    posts = (browser.post("/submit_task", data=io.BytesIO(body)) for _ in range(8))
+    posts = (browser.post("/submit_task", data=io.BytesIO(body), headers=AS_JSON) for _ in range(8))
     assert {code for code, _ in await asyncio.gather(*posts)} <= {400, 404, 413, 429}
     grows_less_than(80 * MIB)
 

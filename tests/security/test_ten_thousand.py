@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from tests.router.harness import Browser, shake_hands
-from tests.security.strangers import request, resident_bytes, upgrade
+from tests.security.strangers import JSON, request, resident_bytes, upgrade
 
 pytestmark = [pytest.mark.load, pytest.mark.timeout(300)]
 
@@ -94,9 +94,9 @@ async def work(operator, browser):
 OPENINGS = {
     "silent": b"",
     "half a head": b"POST /submit_task HTTP/1.1\r\nHost: x\r\n",
-    "half a body": request("POST", "/submit_task", "Content-Length: 1000", body=b"{"),
+    "half a body": request("POST", "/submit_task", JSON, "Content-Length: 1000", body=b"{"),
     "kept alive": request("GET", "/is_alive"),
-    "two at once": request("GET", "/is_alive") + request("POST", "/log_error", "Content-Length: 9", body=b"{"),
+    "two at once": request("GET", "/is_alive") + request("POST", "/log_error", JSON, "Content-Length: 9", body=b"{"),
     "sockets": upgrade(),
     "operators": upgrade("/operator"),
 }

@@ -125,8 +125,11 @@ def _with_slash_hash(directive: str) -> str:
 
 def security_headers(config: RouterConfig) -> list[tuple[str, str]]:
     """Return the headers of every answer."""
+    # What browsers that do not know the policy heed: nobody else's page may show ours, unless it was asked for.
+    framing = [] if config.frame_ancestors else [("X-Frame-Options", "SAMEORIGIN")]
     return [
         ("Content-Security-Policy", security_policy(config)),
+        *framing,
         ("X-Content-Type-Options", "nosniff"),
         ("Referrer-Policy", "no-referrer"),
         ("Permissions-Policy", _NO_DEVICES),

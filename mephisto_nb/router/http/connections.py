@@ -20,6 +20,7 @@ from websockets.http11 import Request as Handshake
 
 from mephisto_nb.router.config import KIB, Limits
 from mephisto_nb.router.deadlines import Deadline
+from mephisto_nb.router.http.addresses import TARGET
 
 try:
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as _Http
@@ -163,6 +164,12 @@ class HttpConnection(_Http):
             self._refuse(b"431 Request Header Fields Too Large")
         else:
             self._follow()
+
+    def on_headers_complete(self) -> None:
+        """Keep a target that is no path, whose host httptools leaves out; h11 keeps it in the path."""
+        if not self.url.startswith(b"/"):
+            self.scope[TARGET] = self.url  # type: ignore[literal-required]
+        super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Count the body out; where it comes in tiny chunks, what stands between them weighs more."""

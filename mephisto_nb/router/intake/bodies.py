@@ -187,6 +187,7 @@ class BodyReader:
         """
         limit = limit or self._limits.json_body
         _check_length(request, limit)
+        _check_type(request)
         body = bytearray()
         with self._readings.begin() as reading:
 
@@ -307,6 +308,13 @@ def agent_id_of(fields: JSONObject) -> str:
 def unknown_agent() -> Refused:
     """Make the error for an agent that this router does not know."""
     return Refused(404, "unknown_agent", "This task does not know you. Please reload the page.")
+
+
+def _check_type(request: Request) -> None:
+    """Refuse what does not say that it is JSON: of other types, pages of strangers may send without asking first."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise Refused(415, "not_json", "This is taken as JSON alone, with the header 'Content-Type: application/json'.")
 
 
 def _check_length(request: Request, limit: int) -> None:
