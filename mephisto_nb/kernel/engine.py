@@ -88,6 +88,11 @@ class RunEngine:
         self._received_seq = self._committed_n = self._delivered_n = self._dropped_n = 0
 
     @property
+    def delivered_n(self) -> int:
+        """The number of the last packet that the router has."""
+        return self._delivered_n
+
+    @property
     def trouble(self) -> str | None:
         """Why nothing can be stored, if so."""
         return self._retry.trouble
@@ -168,6 +173,11 @@ class RunEngine:
         self._jobs.append(Job(rule, future=future, retry=retry, look_up=look_up))
         self._wake.set()
         return await future
+
+    def do_soon(self, rule: Callable[[Step], object]) -> None:
+        """Apply a rule once it is its turn, and do not wait for it. What follows from nothing but a log is noted so."""
+        self._jobs.append(Job(rule))
+        self._wake.set()
 
     async def wait_until(self, condition: Callable[[RunState], bool]) -> None:
         """Wait until a step that is committed makes a condition true.

@@ -299,7 +299,7 @@ def _load_payments(connection: Connection, run: str) -> dict[str, float]:
 def _load_outbox(connection: Connection, run: str) -> list[tuple[int, Packet]]:
     o = t.outbox.c
     query = select(o.n, o.packet).where(o.task_run_id == run).order_by(o.n)
-    return [(n, Packet.from_dict(json.loads(packet))) for n, packet in connection.execute(query)]
+    return [(n, Packet.from_text(packet)) for n, packet in connection.execute(query)]
 
 
 # -- gates
