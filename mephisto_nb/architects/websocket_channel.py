@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import fields
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
@@ -23,6 +24,7 @@ from mephisto_nb.ports.architect import (
     Messages,
     Missed,
     Presence,
+    Standing,
     Synced,
 )
 from mephisto_nb.utils import proofs
@@ -51,6 +53,8 @@ class WebSocketChannel(Channel):
         await self._prove(last_seq)
         welcome = await self._receive("welcome")
         self._presence = Presence(welcome.get("presence", {}))
+        if "newest" in welcome:
+            self.standing = Standing(**{one.name: welcome[one.name] for one in fields(Standing)})
         return int(welcome["last_n"])
 
     async def _prove(self, last_seq: int) -> None:
@@ -62,7 +66,8 @@ class WebSocketChannel(Channel):
             await self.close()
             raise LinkRefusedError(f"What answers at {self._url} is not the router of run {self._task_run_id}.")
         proof = proofs.operator_proof(self._token.reveal(), self._task_run_id, theirs["challenge"])
-        await self._send({"type": "proof", "proof": proof, "last_seq": last_seq, "pieces": True})
+        known = {"last_seq": last_seq, "era": self.known.era, "received": max(last_seq, self.known.received)}
+        await self._send({"type": "proof", "proof": proof, "pieces": True, **known})
 
     async def incoming(self) -> AsyncIterator[Incoming]:
         """Return what the router sends, until the link breaks."""

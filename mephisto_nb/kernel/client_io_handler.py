@@ -10,11 +10,13 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import LinkRefusedError, RouterError
 from mephisto_nb.kernel.absence import Absence, Attendance
+from mephisto_nb.kernel.numbers import find_gaps, note_gaps
 from mephisto_nb.kernel.sending import Sender
 from mephisto_nb.model.changes import AddMetadata
 from mephisto_nb.model.packets import Packet, PacketType, Received
@@ -167,12 +169,17 @@ class ClientIOHandler:
     async def add_channel(self, channel: Channel) -> Channel:
         """Connect a channel; each side learns what the other has, and goes on from there."""
         last_seq = self._engine.committed_seq
+        channel.known = self._engine.known
         try:
             last_n = await channel.connect(last_seq)
-            await self._engine.agree(last_n)
+            was_replaced = await self._engine.agree(last_n)
         except BaseException:
             await channel.close()
             raise
+        if channel.standing is not None:
+            self._engine.era = channel.standing.era
+        if gaps := find_gaps(channel.standing, last_seq, was_replaced=was_replaced):
+            self._engine.do_soon(partial(note_gaps, gaps=gaps))
         self._engine.delivered(last_n)
         self._sender.go_on_from(last_n, last_seq)
         self._channel, self.away_since, self.trouble = channel, None, self._progress.stuck

@@ -361,6 +361,8 @@ def _write_link(connection: Connection, changes: c.Changes) -> None:
         values["last_n"] = packets[-1]["n"]
     if changes.last_seq is not None:
         values["last_seq"] = changes.last_seq
+        if changes.era is not None:
+            values["era"] = changes.era
     if values:
         _set_run(connection, run, **values)
     if changes.delivered_n is not None:

@@ -82,6 +82,7 @@ class SQLRuns(RunStore):
                 units=_load_units(connection, task_run_id),
                 agents=_load_agents(connection, task_run_id),
                 last_seq=row.last_seq,
+                era=row.era,
                 last_n=row.last_n,
                 outbox=_load_outbox(connection, task_run_id),
                 last_submission_at=_load_last_submission(connection, task_run_id),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from dataclasses import asdict
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -14,7 +15,7 @@ from mephisto_nb.model.packets import BAD_PROOF, LINK_PROTOCOL
 from mephisto_nb.router import codec
 from mephisto_nb.router.core import Router
 from mephisto_nb.router.http.connections import admit
-from mephisto_nb.router.inbox import writes
+from mephisto_nb.router.inbox import numbers, writes
 from mephisto_nb.router.operator import frames
 from mephisto_nb.router.operator.link import BAD_FRAME, STORE_FAILED, TOO_SLOW, OperatorLink
 from mephisto_nb.utils import proofs
@@ -92,11 +93,13 @@ class OperatorSocket:
 
     async def _serve(self, websocket: WebSocket, proof: JSONObject) -> None:
         router, last_seq = self._router, frames.whole(proof.get("last_seq"), "last_seq")
-        last_n = await router.store.run(lambda txn: writes.take_up(txn, last_seq))
+        era, received = proof.get("era"), frames.whole(proof.get("received", last_seq), "received")
+        era = era if isinstance(era, str) else None
+        standing = await router.store.run(lambda txn: numbers.agree(txn, last_seq, era, received))
         link = OperatorLink(websocket, self._fetch, last_seq, takes_pieces=proof.get("pieces") is True)
         # No socket may come or go between the list of who is present and the link that reports who comes and goes.
         router.link_opened(link)
-        welcome = {"type": "welcome", "last_n": last_n, "presence": router.hub.present()}
+        welcome = {"type": "welcome", "presence": router.hub.present(), **asdict(standing)}
         log.info("The operator is here.")
         try:
             await _send(websocket, welcome)
