@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import fields
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import LinkRefusedError, RouterError
-from mephisto_nb.model.packets import BAD_PROOF, LINK_PROTOCOL, Packet, Received
+from mephisto_nb.model.packets import BAD_PROOF, LARGEST_FRAME, LINK_PROTOCOL, SHARED_FRAME, Packet, Received
 from mephisto_nb.ports.architect import (
     Acknowledged,
     Ahead,
@@ -24,12 +25,14 @@ from mephisto_nb.ports.architect import (
     Messages,
     Missed,
     Presence,
+    Standing,
     Synced,
 )
 from mephisto_nb.utils import proofs
 from mephisto_nb.utils.proofs import Secret
 
 _OPEN_TIMEOUT = 10.0
+_MOST_TAKEN = 8 * LARGEST_FRAME
 
 
 class WebSocketChannel(Channel):
@@ -44,13 +47,15 @@ class WebSocketChannel(Channel):
     async def connect(self, last_seq: int) -> int:
         """Open the link, each side proving itself; give the number of the last effect that the router has."""
         try:
-            # Frames hold whole batches, whose size the router bounds; `proxy=None`: the router is ours.
-            self._socket = await connect(self._url, max_size=None, open_timeout=_OPEN_TIMEOUT, proxy=None)
+            # `proxy=None`: the router is ours. A router of an earlier version, which goes on, has larger frames.
+            self._socket = await connect(self._url, max_size=_MOST_TAKEN, open_timeout=_OPEN_TIMEOUT, proxy=None)
         except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
             raise RouterError(f"No router answers at {self._url}: {error}") from error
         await self._prove(last_seq)
         welcome = await self._receive("welcome")
         self._presence = Presence(welcome.get("presence", {}))
+        if "newest" in welcome:
+            self.standing = Standing(**{one.name: welcome[one.name] for one in fields(Standing)})
         return int(welcome["last_n"])
 
     async def _prove(self, last_seq: int) -> None:
@@ -62,23 +67,35 @@ class WebSocketChannel(Channel):
             await self.close()
             raise LinkRefusedError(f"What answers at {self._url} is not the router of run {self._task_run_id}.")
         proof = proofs.operator_proof(self._token.reveal(), self._task_run_id, theirs["challenge"])
-        await self._send({"type": "proof", "proof": proof, "last_seq": last_seq})
+        known = {"last_seq": last_seq, "era": self.known.era, "received": max(last_seq, self.known.received)}
+        await self._send({"type": "proof", "proof": proof, "pieces": True, **known})
 
     async def incoming(self) -> AsyncIterator[Incoming]:
         """Return what the router sends, until the link breaks."""
         if self._presence is not None:
             yield self._presence
+        pieces: list[str] = []
         while True:
-            if (incoming := _read(await self._receive())) is not None:
+            frame = await self._receive()
+            if frame.get("type") == "piece":
+                pieces.append(frame["text"])
+                if not frame["last"]:
+                    continue
+                frame = _parse("".join(pieces), self._url)
+                pieces.clear()
+            if (incoming := _read(frame)) is not None:
                 yield incoming
 
     async def send_effects(self, effects: Sequence[tuple[int, Packet]]) -> None:
         """Send numbered packets for workers."""
-        await self._send({"type": "effects", "effects": [[n, packet.to_dict()] for n, packet in effects]})
+        # The packets are JSON text already, made where it holds nothing up.
+        inner = ",".join(f"[{n},{packet.to_text()}]" for n, packet in effects)
+        await self._send_text(f'{{"type":"effects","effects":[{inner}]}}')
 
     async def send_ahead(self, after: str, packet: Packet) -> None:
         """Send a live update before it is committed; the same one follows among the effects."""
-        await self._send({"type": "ahead", "after": after, "packet": packet.to_dict()})
+        if len(text := packet.to_text()) < SHARED_FRAME:
+            await self._send_text(f'{{"type":"ahead","after":{json.dumps(after)},"packet":{text}}}')
 
     async def acknowledge(self, seq: int) -> None:
         """Tell the router that the effects of all messages up to `seq` are committed."""
@@ -101,10 +118,13 @@ class WebSocketChannel(Channel):
                 self._socket.transport.abort()
 
     async def _send(self, frame: JSONObject) -> None:
+        await self._send_text(json.dumps(frame, separators=(",", ":")))
+
+    async def _send_text(self, text: str) -> None:
         if self._socket is None:
             raise RouterError(f"The link to {self._url} is not open.")
         try:
-            await self._socket.send(json.dumps(frame, separators=(",", ":")))
+            await self._socket.send(text)
         except ConnectionClosed as error:
             raise _broken(self._url, error) from error
 
@@ -123,14 +143,22 @@ class WebSocketChannel(Channel):
         if self._socket is None:
             raise RouterError(f"The link to {self._url} is not open.")
         try:
-            frame: JSON = json.loads(await self._socket.recv())
+            frame = _parse(await self._socket.recv(), self._url)
         except ConnectionClosed as error:
             raise _broken(self._url, error) from error
-        except ValueError as error:
-            raise RouterError(f"What answers at {self._url} does not speak this protocol.") from error
-        if not isinstance(frame, dict) or (wanted is not None and frame.get("type") != wanted):
+        if wanted is not None and frame.get("type") != wanted:
             raise RouterError(f"What answers at {self._url} does not speak this protocol.")
         return frame
+
+
+def _parse(text: str | bytes, url: str) -> JSONObject:
+    try:
+        frame: JSON = json.loads(text)
+    except ValueError as error:
+        raise RouterError(f"What answers at {url} does not speak this protocol.") from error
+    if not isinstance(frame, dict):
+        raise RouterError(f"What answers at {url} does not speak this protocol.")
+    return frame
 
 
 def _broken(url: str, error: ConnectionClosed) -> RouterError:

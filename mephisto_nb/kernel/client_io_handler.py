@@ -10,12 +10,14 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import LinkRefusedError, RouterError
 from mephisto_nb.kernel.absence import Absence, Attendance
+from mephisto_nb.kernel.numbers import find_gaps, note_gaps
+from mephisto_nb.kernel.sending import Sender
 from mephisto_nb.model.changes import AddMetadata
 from mephisto_nb.model.packets import Packet, PacketType, Received
 from mephisto_nb.model.records import PAGE_ERROR, WorkerFacts
@@ -47,8 +49,6 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-#: How many packets go into one frame of a channel.
-_FRAME = 200
 #: How long to wait before a broken channel is opened again: the first time, and at most (seconds).
 _BACKOFF = (0.1, 10.0)
 #: How often in a row a stranger may answer in the router's place before that is told as a failure.
@@ -90,7 +90,7 @@ class ClientIOHandler:
     ) -> None:
         self._engine, self._pool, self._architect = engine, pool, architect
         self._clock, self._agents = clock, agents
-        self._sender = _Sender(engine)
+        self._sender, self._progress = Sender(engine), Progress(engine)
         self._channel: Channel | None = None
         self._timer: Timer | None = None
         self._is_running = False
@@ -119,14 +119,13 @@ class ClientIOHandler:
 
     async def run(self) -> None:
         """Keep a channel to the router open, for ever. Called once, as a task of the run."""
-        pause, self._is_running = _BACKOFF[0], True
+        pause, self._is_running = 0.0, True
         self._attendance.begin()
         self._arm()
         try:
             while True:
                 try:
                     channel = await self.launch_channels()
-                    pause = _BACKOFF[0]
                     await self._serve(channel)
                 except LinkRefusedError:
                     raise
@@ -134,14 +133,27 @@ class ClientIOHandler:
                     logger.debug("the channel of run %s broke: %s", self._engine.task_run_id, error)
                     if self._channel is None:
                         self.trouble = f"The router cannot be reached; what workers send waits in it. {error}"
-                        await asyncio.sleep(pause)
-                        pause = min(2 * pause, _BACKOFF[1])
+                    pause = self._pause_after(error, pause)
                 finally:
                     await self._disconnect()
+                if pause:
+                    await asyncio.sleep(pause)
         finally:
             self._is_running = False
             self._attendance.end()
             self._arm()
+
+    def _pause_after(self, error: RouterError, last: float) -> float:
+        """Return how long to wait before the next channel: longer each time, as long as nothing gets on by them."""
+        if self._channel is not None and self._progress.is_made():
+            return 0.0
+        self._progress.fruitless += self._channel is not None
+        if self._progress.fruitless > 1:
+            self._progress.stuck = self.trouble = (
+                f"The link to the router does not get on: it broke {self._progress.fruitless} times in a row before "
+                f"anything was through. What workers send waits in the router. {error}"
+            )
+        return min(2 * last, _BACKOFF[1]) or _BACKOFF[0]
 
     async def launch_channels(self) -> Channel:
         """Open the channel to the run's router: the architect finds it, and starts it if it is dead.
@@ -164,15 +176,20 @@ class ClientIOHandler:
     async def add_channel(self, channel: Channel) -> Channel:
         """Connect a channel; each side learns what the other has, and goes on from there."""
         last_seq = self._engine.committed_seq
+        channel.known = self._engine.known
         try:
             last_n = await channel.connect(last_seq)
-            await self._engine.agree(last_n)
+            was_replaced = await self._engine.agree(last_n)
         except BaseException:
             await channel.close()
             raise
+        if channel.standing is not None:
+            self._engine.era = channel.standing.era
+        if gaps := find_gaps(channel.standing, last_seq, was_replaced=was_replaced):
+            self._engine.do_soon(partial(note_gaps, gaps=gaps))
         self._engine.delivered(last_n)
         self._sender.go_on_from(last_n, last_seq)
-        self._channel, self.away_since, self.trouble = channel, None, None
+        self._channel, self.away_since, self.trouble = channel, None, self._progress.stuck
         tell(self.listeners)
         self._sender.request_sync()
         await _tell(self._news)
@@ -301,6 +318,8 @@ class ClientIOHandler:
         try:
             async for incoming in channel.incoming():
                 self._take(incoming)
+                if self._progress.stuck is not None and self._progress.is_made():
+                    self.trouble = None
                 if not isinstance(incoming, Ahead):
                     await _tell(self._news)
         finally:
@@ -325,6 +344,7 @@ class ClientIOHandler:
                 tell(self.listeners)
             case Synced(last_seq):
                 self._synced, self._num_synced = last_seq, self._num_synced + 1
+                self._progress.num_synced += 1
                 self._engine.clock_may_go_on(last_seq)
 
     async def _disconnect(self) -> None:
@@ -352,51 +372,27 @@ class ClientIOHandler:
         self._timer = None if when is None else self._clock.call_at(when, self._sender.request_sync)
 
 
-class _Sender:
-    """Sends by one channel after the other what is new in a run's outbox, and how much of its inbox was handled."""
+class Progress:
+    """Whether the channels of a run get anything through, be it that each breaks."""
 
     def __init__(self, engine: RunEngine) -> None:
         self._engine = engine
-        self._sent_n = self._acknowledged_seq = 0
-        self._sync_wanted = False
-        self._wake = asyncio.Event()
-        #: Whether the run is about to end: the router is told to take nothing more.
-        self.is_settling = False
+        self._before = (0, 0, 0)
+        #: How often the router has answered how far its inbox goes.
+        self.num_synced = 0
+        #: How many channels in a row broke before anything was through; and what is said of that, until something is.
+        self.fruitless = 0
+        self.stuck: str | None = None
 
-    def go_on_from(self, n: int, seq: int) -> None:
-        """Note what the router of a new channel has of our packets, and knows that we have of its messages."""
-        self._sent_n, self._acknowledged_seq = n, seq
-
-    def wake(self) -> None:
-        """Send what there is."""
-        self._wake.set()
-
-    def request_sync(self) -> None:
-        """Ask the router how far its inbox goes."""
-        self._sync_wanted = True
-        self._wake.set()
-
-    async def keep_sending(self, channel: Channel) -> None:
-        """Send what there is whenever there is more, until the channel breaks."""
-        try:
-            while True:
-                await self._wake.wait()
-                self._wake.clear()
-                await self._send_all(channel)
-        except RouterError:
-            await channel.close()  # the receiving side notices, and another channel is opened
-
-    async def _send_all(self, channel: Channel) -> None:
-        if self._sync_wanted:
-            self._sync_wanted = False
-            await channel.request_sync(last=self.is_settling)
-        while new := list(islice((item for item in self._engine.outbox if item[0] > self._sent_n), _FRAME)):
-            self._sent_n = new[-1][0]
-            await channel.send_effects(new)
-        last_seq = self._engine.committed_seq
-        if last_seq > self._acknowledged_seq:
-            self._acknowledged_seq = last_seq
-            await channel.acknowledge(last_seq)
+    def is_made(self) -> bool:
+        """Return whether something was through since this was asked last: that ends a row of channels that broke."""
+        # What the router answers in between is none while packets wait that it does not take.
+        answered = self._before[2] if self._engine.outbox else self.num_synced
+        now = (self._engine.committed_seq, self._engine.delivered_n, answered)
+        if now == self._before:
+            return False
+        self._before, self.fruitless, self.stuck = now, 0, None
+        return True
 
 
 async def _wait_for(news: asyncio.Condition, condition: Callable[[], bool]) -> None:

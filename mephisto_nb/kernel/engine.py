@@ -18,6 +18,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from mephisto_nb.errors import ClosedError, ConflictError, DatabaseError
 from mephisto_nb.kernel.writer import DatabaseWriter, Retry, in_thread
 from mephisto_nb.model.packets import Packet, PacketType, Received
+from mephisto_nb.ports.architect import Known
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.run_state import RunRules, RunState, state_from_snapshot
@@ -74,6 +75,9 @@ class RunEngine:
         self.outbox: deque[tuple[int, Packet]] = deque()
         #: The number of the last message whose effects are committed.
         self.committed_seq = 0
+        #: What the router calls its numbers now, and what it called them when that message came; None: not known.
+        self.era: str | None = None
+        self._committed_era: str | None = None
         #: Called with each step once it is committed.
         self.listeners: list[Callable[[Step], None]] = []
         self._database, self._writer, self._clock = database, writer, clock
@@ -88,6 +92,16 @@ class RunEngine:
         self._received_seq = self._committed_n = self._delivered_n = self._dropped_n = 0
 
     @property
+    def known(self) -> Known:
+        """What a router has to be told of its inbox beside `committed_seq`."""
+        return Known(self._committed_era, self._received_seq)
+
+    @property
+    def delivered_n(self) -> int:
+        """The number of the last packet that the router has."""
+        return self._delivered_n
+
+    @property
     def trouble(self) -> str | None:
         """Why nothing can be stored, if so."""
         return self._retry.trouble
@@ -99,6 +113,7 @@ class RunEngine:
         snapshot = await in_thread(self._database.runs.load_run, self.task_run_id)
         self.state = state_from_snapshot(snapshot, self.rules)
         self.committed_seq, self._committed_n = snapshot.last_seq, snapshot.last_n
+        self._committed_era = snapshot.era
         self._received_seq = max(self._received_seq, snapshot.last_seq)
         self.outbox = deque(item for item in snapshot.outbox if item[0] > self._delivered_n)
 
@@ -114,17 +129,19 @@ class RunEngine:
             self._wake.set()
         return new
 
-    async def agree(self, last_n: int) -> None:
+    async def agree(self, last_n: int) -> bool:
         """Agree with a router on numbers, where its database, or ours, was put back to what it was earlier.
 
         Packets that the router has forgotten, or that it would take for others that it had from us, are sent anew, and
-        so is the status of everybody; `last_n` is the number of the last packet that it has.
+        so is the status of everybody; `last_n` is the number of the last packet that it has. Returns whether that was
+        so.
         """
         had_n = self.outbox[0][0] - 1 if self.outbox else self._committed_n
         if had_n <= last_n <= self._committed_n:
-            return
+            return False
         waiting = [packet for _, packet in self.outbox]
         await self.do(partial(_send_anew, waiting=waiting, last_n=last_n), retry=True)
+        return True
 
     def delivered(self, n: int) -> None:
         """Forget the packets that the router has."""
@@ -168,6 +185,11 @@ class RunEngine:
         self._jobs.append(Job(rule, future=future, retry=retry, look_up=look_up))
         self._wake.set()
         return await future
+
+    def do_soon(self, rule: Callable[[Step], object]) -> None:
+        """Apply a rule once it is its turn, and do not wait for it. What follows from nothing but a log is noted so."""
+        self._jobs.append(Job(rule))
+        self._wake.set()
 
     async def wait_until(self, condition: Callable[[RunState], bool]) -> None:
         """Wait until a step that is committed makes a condition true.
@@ -253,13 +275,19 @@ class RunEngine:
             self._end_step(step)
         seqs = [job.received.seq for job in jobs if job.received is not None]
         if seqs:
-            step.changes.last_seq = self.state.last_seq = seqs[-1]
+            self._note_handled(step, seqs[-1])
         if self._delivered_n > self._dropped_n and step.changes:
             step.changes.delivered_n = self._delivered_n
         return step, results
 
+    def _note_handled(self, step: Step, seq: int) -> None:
+        step.changes.last_seq = self.state.last_seq = seq
+        if self.era != self._committed_era:
+            step.changes.era = self.era
+
     def _publish(self, step: Step) -> None:
         self._retry.reset()
+        self._committed_era = step.changes.era or self._committed_era
         self.committed_seq, self._committed_n = self.state.last_seq, self.state.last_n
         self._dropped_n = step.changes.delivered_n or self._dropped_n
         self.outbox.extend(enumerate(step.changes.packets, start=step.changes.first_n))
@@ -321,7 +349,7 @@ class RunEngine:
         step.log("run", self.task_run_id, None, None, why, "operator", {"seq": seq})
         if job.received is not None and self._handler is not None:
             self._handler.set_aside(step, job.received)
-            step.changes.last_seq = self.state.last_seq = job.received.seq
+            self._note_handled(step, job.received.seq)
         await self._retry.persist(lambda: self._writer.commit(step.changes))
         self._publish(step)
 

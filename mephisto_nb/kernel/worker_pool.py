@@ -17,13 +17,15 @@ from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.crowd_provider import CrowdProvider, Identity
 from mephisto_nb.ports.database import Database
-from mephisto_nb.ports.task_runner import TaskRunner
+from mephisto_nb.ports.task_runner import TaskRunner, Turn
 from mephisto_nb.rules.arrivals import Arrival, Held, Outcome, answer, arrive, look_ahead, release, tell_ahead
 from mephisto_nb.rules.departures import leave, pass_time
 from mephisto_nb.rules.eligibility import Refusal, RefusalCode
 from mephisto_nb.rules.gates.verdicts import Supply, hand_in
 from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.submissions import submit
+from mephisto_nb.rules.too_large import MOST_HISTORY, TOO_LARGE, note_left_out, page_size, take_back
+from mephisto_nb.utils.json_size import json_size
 from mephisto_nb.utils.logging import get_logger
 
 if TYPE_CHECKING:
@@ -36,6 +38,9 @@ _NOT_UNDERSTOOD = Refusal(
 _NO_INTRODUCTION = Refusal(
     RefusalCode.BAD_REGISTRATION, "This task has no introduction to hand in. Open the task's link again."
 )
+_TOO_LARGE = Refusal(RefusalCode.NO_AVAILABLE_UNITS, TOO_LARGE)
+#: How many units that are too large for a page are taken back at most for one that asks.
+_MOST_TAKEN_BACK = 20
 #: Why agents leave, as it stands in the event log; and who says so.
 _LEFT: Mapping[AgentStatus, tuple[str, str]] = {
     AgentStatus.RETURNED: ("the worker gave it back", "worker"),
@@ -83,6 +88,8 @@ class WorkerPool:
         self._task_run_id = task_run_id
         self._provider, self._database = provider, database
         self._data, self._can_do_unit = data, can_do_unit
+        #: How many units were taken back in a row for the page that is being answered.
+        self._taken_back = 0
 
     # -- workers ---------------------------------------------------------------------------------------------
 
@@ -163,10 +170,24 @@ class WorkerPool:
         data: JSON = None
         if isinstance(outcome, Agent):
             data = self._data.page_data(step, outcome)
+            if (size := page_size(data)) is not None:
+                self._answer_without(step, asked, outcome, size)
+                return
         elif isinstance(outcome, OnboardingAgent):
             introduction = step.state.rules.gates.introduction
             data = None if introduction is None else introduction.page_data
         answer(step, asked.request_id, outcome, data)
+
+    def _answer_without(self, step: Step, asked: Arrival | HeldArrival, agent: Agent, size: int) -> None:
+        """Answer a page whose work is too large to be sent: with another unit, if that is the reason for none."""
+        if isinstance(asked, Arrival) and take_back(step, agent, size) and self._taken_back < _MOST_TAKEN_BACK:
+            self._taken_back += 1
+            try:
+                self.answer(step, asked, arrive(step, asked))
+            finally:
+                self._taken_back -= 1
+        else:
+            answer(step, asked.request_id, _TOO_LARGE)
 
     def refuse(self, step: Step, request_id: str, reason: Refusal = _NOT_UNDERSTOOD) -> None:
         """Answer a page that waits for an agent that it gets none, and why: `reason`, or a failure of our side."""
@@ -221,4 +242,18 @@ class AgentData:
         data = self._blueprint.get_page_data(self.init_data(step, agent))
         if self._runner is None:
             return data
-        return self._runner.get_init_data(data, self._transcripts.history(agent.agent_id, step))
+        turns = self._transcripts.history(agent.agent_id, step)
+        shown = newest_turns(turns)
+        if len(shown) < len(turns):
+            note_left_out(step, agent, len(turns) - len(shown))
+        return self._runner.get_init_data(data, shown)
+
+
+def newest_turns(turns: Sequence[Turn], most: int = MOST_HISTORY) -> Sequence[Turn]:
+    """Return the newest of what was said that take no more than `most` bytes together."""
+    left = most
+    for place in range(len(turns) - 1, -1, -1):
+        left -= json_size(turns[place].data, left)
+        if left < 0:
+            return turns[place + 1 :]
+    return turns

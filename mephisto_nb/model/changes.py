@@ -301,7 +301,8 @@ Change: TypeAlias = (
 class Changes:
     """All that one step of one run commits in one transaction; without a run, what concerns none.
 
-    `last_seq` is the number of the last inbox message whose effect is in here (None: no message was handled).
+    `last_seq` is the number of the last inbox message whose effect is in here (None: no message was handled), and `era`
+    what the router calls its numbers now (None: as before).
     `packets` become rows of the outbox, numbered from `first_n`; those up to `delivered_n` are dropped from it,
     because the router has them.
     """
@@ -311,6 +312,7 @@ class Changes:
     events: list[Event] = field(default_factory=list)
     packets: list[Packet] = field(default_factory=list)
     last_seq: int | None = None
+    era: str | None = None
     first_n: int = 1
     delivered_n: int | None = None
 

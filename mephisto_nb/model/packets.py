@@ -7,6 +7,7 @@ until when (``since`` and ``until``, in epoch seconds) no page could reach it.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -38,8 +39,14 @@ class PacketType(StrEnum):
 #: What an operator's link to a router begins with, and the code that closes it where the run's token is not known.
 LINK_PROTOCOL = 1
 BAD_PROOF = 4401
+#: No frame of a link is larger (bytes), in either direction. So many bytes of packets share one, if there are several:
+#: whoever reads a frame does nothing else meanwhile.
+LARGEST_FRAME, SHARED_FRAME = 8 * 1024 * 1024, 1024 * 1024
 #: The subject of packets that concern no agent.
 SYSTEM_SUBJECT = "mephisto"
+
+
+_ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +56,30 @@ class Packet:
     packet_type: PacketType
     subject_id: str
     data: JSONObject = field(default_factory=dict)
+    _text: str | None = field(default=None, init=False, repr=False, compare=False)
+
+    def to_text(self) -> str:
+        """Return the packet as JSON text of ASCII alone, which is made once: it may be large.
+
+        Raises
+        ------
+        ValueError
+            It holds NaN or infinity, which are no JSON.
+        """
+        if self._text is None:
+            object.__setattr__(self, "_text", _ENCODE(self.to_dict()))
+        return self._text or ""
 
     def to_dict(self) -> JSONObject:
         """Return the packet as it travels."""
         return {"packet_type": self.packet_type.value, "subject_id": self.subject_id, "data": self.data}
+
+    @classmethod
+    def from_text(cls, text: str) -> Packet:
+        """Read what `to_text` made; raise `ValueError` where it is no packet."""
+        packet = cls.from_dict(json.loads(text))
+        object.__setattr__(packet, "_text", text)
+        return packet
 
     @classmethod
     def from_dict(cls, raw: JSONObject) -> Packet:

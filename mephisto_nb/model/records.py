@@ -281,6 +281,8 @@ class RunSnapshot:
     #: What is paid beside the units' own pay, by the payment's key; cancelled or failed, it is 0.
     payments: dict[str, float] = field(default_factory=dict)
     gates: StoredGates = field(default_factory=StoredGates)
+    #: What the router calls the numbers of which `last_seq` is one; None: nobody knows.
+    era: str | None = None
 
 
 @dataclass(slots=True)

@@ -59,11 +59,44 @@ class Missed:
 Incoming: TypeAlias = Messages | Acknowledged | Presence | Synced | Ahead | Missed
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What an operator knows of its router's inbox beside the number of the last message.
+
+    `era` is the name that the router gave to the numbers when that one came (None: there was none, or it is not known),
+    and `received` the last number that came at all, be it that its effect is not stored yet.
+    """
+
+    era: str | None = None
+    received: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a router had come when a channel opened.
+
+    `newest` is the number of the newest message that it ever took, and `acknowledged` of the last that it was told to
+    be stored; `missing` is how many that wait should be there and are not. `is_strange` says that it does not know the
+    numbers which it was told, and has given those that wait new ones. `era` is the name of its numbers from now on.
+    """
+
+    newest: int
+    acknowledged: int
+    missing: int = 0
+    is_strange: bool = False
+    era: str | None = None
+
+
 class Channel(ABC):
     """One connection to one router. A broken one stays broken: `Architect.get_channel` makes another.
 
     Used by `ClientIOHandler` alone. All methods raise `RouterError` when the connection breaks.
     """
+
+    #: What to tell the router of its inbox. Set before `connect`.
+    known: Known = Known()
+    #: How far the router had come, once `connect` has returned; None: it does not tell.
+    standing: Standing | None = None
 
     @abstractmethod
     async def connect(self, last_seq: int) -> int:

@@ -32,6 +32,9 @@ from mephisto_nb.model.records import (
 from mephisto_nb.model.reviews import KeptReview
 from mephisto_nb.model.states import PaymentStatus
 
+#: How much of a history is read at a time (bytes of JSON).
+HISTORY_PAGE = 4 * 1024 * 1024
+
 
 class Database(ABC):
     """Where everything is kept.
@@ -352,7 +355,18 @@ class MessageStore(ABC):
         """Return one row a turn of a live task, in the order in which they were recorded.
 
         With `agent_ids`, only theirs. Called for `frames.frames.messages_frame` and
-        `frames.run_frames.requests_frame`, and when a run with live tasks is taken up again.
+        `frames.run_frames.requests_frame`.
+        """
+
+    @abstractmethod
+    def read_history(
+        self, task_run_id: str, agent_ids: Sequence[str], *, after: int = 0, most: int = HISTORY_PAGE
+    ) -> list[JSONObject]:
+        """Return the next page of what some agents said and heard, behind the turn whose ``id`` is `after`.
+
+        Rows of ``id``, ``agent_id``, ``sender`` and ``data``, in the order in which they were recorded: at least one,
+        if there is any, and no more of them than take `most` bytes together. Called with a few hundred `agent_ids` at
+        most, page by page, when a run with live tasks is taken up again.
         """
 
     @abstractmethod

@@ -25,7 +25,8 @@ from starlette.routing import BaseRoute, WebSocketRoute
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConfigError, LaunchError, PortInUseError
-from mephisto_nb.router.config import MIB, RouterConfig, RunFiles, read_config
+from mephisto_nb.model.packets import LARGEST_FRAME
+from mephisto_nb.router.config import RouterConfig, RunFiles, read_config
 from mephisto_nb.router.core import Exit, Router
 from mephisto_nb.router.http.addresses import Addresses, OurAddresses
 from mephisto_nb.router.http.answers import ERROR_HANDLERS, BelowFolder, security_headers
@@ -43,8 +44,6 @@ from mephisto_nb.utils.private_files import FILE, make_private_folder, write_pri
 if sys.platform != "win32":
     import resource
 
-#: One frame of the operator; worker sockets have a much lower limit of their own.
-OPERATOR_FRAME = 64 * MIB
 _SHUTDOWN_SECONDS = 5
 #: Long enough for a kernel that is busy with a cell, short enough for a phone that has left the network.
 _PING_EVERY, _PONG_WITHIN = 20.0, 120.0
@@ -118,7 +117,8 @@ class _Server(uvicorn.Server):
                 OurAddresses(make_app(self._router, files), Addresses(config)),
                 http=http_protocol(waiting),  # type: ignore[arg-type]
                 ws=socket_protocol(waiting),  # type: ignore[arg-type]
-                ws_max_size=max(OPERATOR_FRAME, config.limits.socket_message),
+                # One frame of the operator; worker sockets have a much lower limit of their own.
+                ws_max_size=max(LARGEST_FRAME, config.limits.socket_message),
                 ws_ping_interval=_PING_EVERY,
                 ws_ping_timeout=_PONG_WITHIN,
                 h11_max_incomplete_event_size=config.limits.request_head,

@@ -353,7 +353,7 @@ def _set_run(connection: Connection, run: str | None, **values: object) -> None:
 def _write_link(connection: Connection, changes: c.Changes) -> None:
     run, values = changes.task_run_id, {}
     packets = [
-        {"task_run_id": run, "n": n, "packet": dump(packet.to_dict())}
+        {"task_run_id": run, "n": n, "packet": packet.to_text()}
         for n, packet in enumerate(changes.packets, start=changes.first_n)
     ]
     _insert(connection, t.outbox, packets)
@@ -361,6 +361,8 @@ def _write_link(connection: Connection, changes: c.Changes) -> None:
         values["last_n"] = packets[-1]["n"]
     if changes.last_seq is not None:
         values["last_seq"] = changes.last_seq
+        if changes.era is not None:
+            values["era"] = changes.era
     if values:
         _set_run(connection, run, **values)
     if changes.delivered_n is not None:

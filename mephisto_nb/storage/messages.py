@@ -1,17 +1,20 @@
-"""Messages in SQL: what was said beside answers. Stands alone because each part of the database has its own module."""
+"""Messages in SQL: what was said beside answers."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.ports.database import MessageStore
+from mephisto_nb.ports.database import HISTORY_PAGE, MessageStore
 from mephisto_nb.storage import tables as t
 from mephisto_nb.storage.connect import Connections
 from mephisto_nb.storage.tables import in_chunks
+
+#: Of how many turns it is looked up at a time how large they are.
+_LOOKED_UP = 1000
 
 
 class SQLMessages(MessageStore):
@@ -43,6 +46,27 @@ class SQLMessages(MessageStore):
             rows = [{**row, "data": json.loads(row["data"])} for row in found]
         return rows if len(queries) == 1 else sorted(rows, key=lambda row: row["id"])
 
+    def read_history(
+        self, task_run_id: str, agent_ids: Sequence[str], *, after: int = 0, most: int = HISTORY_PAGE
+    ) -> list[JSONObject]:
+        """Return the next page of what some agents said and heard."""
+        v, g = t.live_updates.c, t.agents.c
+        # The sizes first: a driver may fetch all that a query finds, however little of it is looked at.
+        sizes = (
+            select(v.id, func.length(v.data))
+            .join(t.agents, g.agent_id == v.agent_id)
+            .where(g.task_run_id == task_run_id, v.agent_id.in_(agent_ids), v.id > after)
+            .order_by(v.id)
+            .limit(_LOOKED_UP)
+        )
+        turns = select(v.id, v.agent_id, v.sender, v.data).order_by(v.id)
+        with self._connections.reading("Reading the history of conversations") as connection:
+            ids = _first_within(connection.execute(sizes).all(), most)
+            if not ids:
+                return []
+            page = turns.where(v.agent_id.in_(agent_ids), v.id > after, v.id <= ids[-1])
+            return [{**row, "data": json.loads(row["data"])} for row in connection.execute(page).mappings()]
+
     def read_metadata(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
         """Return one row for each thing that was sent beside an answer, in the order in which it came."""
         m, g = t.agent_metadata.c, t.agents.c
@@ -57,3 +81,14 @@ class SQLMessages(MessageStore):
         )
         with self._connections.reading("Reading what was sent beside answers") as connection:
             return [{**row, "data": json.loads(row["data"])} for row in connection.execute(query).mappings()]
+
+
+def _first_within(sizes: Iterable[Sequence[int]], most: int) -> list[int]:
+    """Return the first ids whose sizes are no more than `most` together, and at least one."""
+    found: list[int] = []
+    for id_, size in sizes:
+        most -= size
+        if found and most < 0:
+            break
+        found.append(id_)
+    return found

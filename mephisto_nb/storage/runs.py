@@ -82,6 +82,7 @@ class SQLRuns(RunStore):
                 units=_load_units(connection, task_run_id),
                 agents=_load_agents(connection, task_run_id),
                 last_seq=row.last_seq,
+                era=row.era,
                 last_n=row.last_n,
                 outbox=_load_outbox(connection, task_run_id),
                 last_submission_at=_load_last_submission(connection, task_run_id),
@@ -299,7 +300,7 @@ def _load_payments(connection: Connection, run: str) -> dict[str, float]:
 def _load_outbox(connection: Connection, run: str) -> list[tuple[int, Packet]]:
     o = t.outbox.c
     query = select(o.n, o.packet).where(o.task_run_id == run).order_by(o.n)
-    return [(n, Packet.from_dict(json.loads(packet))) for n, packet in connection.execute(query)]
+    return [(n, Packet.from_text(packet)) for n, packet in connection.execute(query)]
 
 
 # -- gates

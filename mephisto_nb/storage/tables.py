@@ -231,6 +231,8 @@ task_runs = Table(
     # How far the link to the router has come: messages handled, packets sent.
     Column("last_seq", BigInteger, nullable=False, server_default="0"),
     Column("last_n", BigInteger, nullable=False, server_default="0"),
+    # What the router calls the numbers that the last message has one of.
+    Column("era", Text),
 )
 
 assignments = Table(

@@ -10,7 +10,7 @@ from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.router.config import RouterConfig, RunFiles
 from mephisto_nb.router.core import Exit, Router
 from mephisto_nb.router.deadlines import Departures, Vigil
-from mephisto_nb.router.inbox import writes
+from mephisto_nb.router.inbox import numbers, writes
 from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.router.operator.link import CurrentLink
 from mephisto_nb.router.rules import KnownAgent
@@ -238,8 +238,8 @@ async def test_a_later_router_knows_when_the_last_one_was_here(tmp_path, router,
 async def test_answers_in_a_store_made_anew_are_not_taken_for_others(store):
     for n in range(3):
         await store.run(lambda txn, n=n: txn.post(writes.message_of(Packet(PacketType.SUBMIT_UNIT, "a1", {"n": n}))))
-    await store.run(lambda txn: writes.take_up(txn, 100))
+    await store.run(lambda txn: numbers.agree(txn, 100))
     rows = await store.run(lambda txn: writes.fetch(txn, 100, 10, 10_000))
     assert [(row.seq, json.loads(row.text)["data"]["n"]) for row in rows] == [(101, 0), (102, 1), (103, 2)]
-    await store.run(lambda txn: writes.take_up(txn, 102))
+    await store.run(lambda txn: numbers.agree(txn, 102))
     assert [row.seq for row in await store.run(lambda txn: writes.fetch(txn, 0, 10, 10_000))] == [103]

@@ -11,8 +11,9 @@ import asyncio
 import json
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 
 from mephisto_nb._typing import JSON, JSONObject
@@ -27,6 +28,8 @@ from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.rules.seating import seats_of
 from mephisto_nb.rules.step import Step
 
+#: Of how many agents the records are read together.
+_AT_A_TIME = 200
 #: Of an agent's record, these turns are for its page.
 SEEN = frozenset({"worker", "operator", "notice"})
 
@@ -57,12 +60,13 @@ class Transcripts:
 
     async def load(self, state: RunState) -> None:
         """Read the records of those who are at work, before anything new happens."""
-        wanted = _active_and_partners(state)
-        if wanted:
-            for row in await in_thread(
-                self._database.messages.read_live_updates, [self._task_run_id], agent_ids=wanted
-            ):
-                self._add(row["agent_id"], row["sender"], row["data"])
+        wanted, newest = _active_and_partners(state), 0
+        for start in range(0, len(wanted), _AT_A_TIME):
+            async for row in self._read(wanted[start : start + _AT_A_TIME]):
+                turn = Entry(row["id"], row["agent_id"], row["sender"], row["data"])
+                self._turns.setdefault(turn.agent_id, []).append(turn)
+                newest = max(newest, turn.order)
+        self._count = count(newest + 1)
 
     def follow(self, step: Step) -> None:
         """Add what a committed step says, and forget those who are done. Called by `TaskCode` for each step."""
@@ -98,6 +102,14 @@ class Transcripts:
         new = step.changes.changes if step is not None else ()
         added = (one for one in new if isinstance(one, AddLiveUpdate) and one.agent_id == agent_id)
         return turns + [Turn(one.sender, without_mark(one.data)) for one in added if one.sender in SEEN]
+
+    async def _read(self, agent_ids: Sequence[str]) -> AsyncIterator[JSONObject]:
+        """Yield the records of some agents page by page: all together may be more than can be held twice."""
+        read, last = partial(self._database.messages.read_history, self._task_run_id, agent_ids), 0
+        while page := await in_thread(read, after=last):
+            for row in page:
+                yield row
+            last = page[-1]["id"]
 
     def _since_start(self, agent_id: str) -> list[Entry]:
         turns = self._turns.get(agent_id, [])

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from mephisto_nb.errors import ClosedError, ConfigError, DatabaseError
+from mephisto_nb.router.inbox import numbers
 from mephisto_nb.router.inbox.writes import SCHEMA, SCHEMA_VERSION, Outgoing, Txn, agent_of
 from mephisto_nb.router.rules import KnownAgent
 from mephisto_nb.utils.private_files import make_private_database
@@ -163,13 +164,12 @@ class Store:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
             raise ConfigError(f"The router's database has schema {version}; this version knows {SCHEMA_VERSION}.")
-        self._db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        self._db.executescript(f"BEGIN; {SCHEMA} {numbers.SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
         self._db.execute("INSERT OR IGNORE INTO meta VALUES ('run_id', ?)", (run_id,))
         owner = self._db.execute("SELECT value FROM meta WHERE key = 'run_id'").fetchone()[0]
         if owner != run_id:
             raise ConfigError(f"The router's database belongs to run {owner!r}, not to run {run_id!r}.")
-        # Those who asked for an agent went away with the router that they asked; their pages ask again.
-        self._db.execute("DELETE FROM inbox WHERE packet_type = 'register_agent'")
+        numbers.open_era(self._db)
         self._db.execute("DELETE FROM meta WHERE key = 'closed'")  # a run that is over may be gone on with
         self._load()
 

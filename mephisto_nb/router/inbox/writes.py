@@ -254,30 +254,34 @@ def mark_linked(txn: Txn, agent_id: str) -> None:
 
 
 def withdraw(txn: Txn, seq: int) -> None:
-    """Delete a message whose sender has gone."""
-    txn.db.execute("DELETE FROM inbox WHERE seq = ?", (seq,))
+    """Delete a message whose sender has gone; its number is known to be missing."""
+    if txn.db.execute("DELETE FROM inbox WHERE seq = ?", (seq,)).rowcount:
+        txn.db.execute("INSERT OR IGNORE INTO withdrawn VALUES (?)", (seq,))
 
 
 def acknowledge(txn: Txn, seq: int) -> None:
     """Delete what the operator has."""
-    txn.db.execute("DELETE FROM inbox WHERE seq <= ?", (seq,))
+    for table in ("inbox", "withdrawn"):
+        txn.db.execute(f"DELETE FROM {table} WHERE seq <= ?", (seq,))
+    if seq > acknowledged(txn):
+        put_meta(txn, "acknowledged", str(seq))
 
 
-def take_up(txn: Txn, last_seq: int) -> int:
-    """Prepare for an operator who has everything up to `last_seq`; return the number of its last effect here."""
-    txn.db.execute("DELETE FROM meta WHERE key = 'closed'")
+def acknowledged(txn: Txn) -> int:
+    """Return the number up to which the operator has said that it has everything."""
+    row = txn.db.execute("SELECT value FROM meta WHERE key = 'acknowledged'").fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def newest_number(txn: Txn) -> int:
+    """Return the highest number that was ever given; 0 before the first."""
     row = txn.db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'inbox'").fetchone()
-    if row is None or row[0] < last_seq:
-        # This database is younger than the operator's memory of it: it was lost and made anew, or put back from a copy.
-        # What waits in it has numbers that the operator knows others by, and would throw away.
-        txn.db.execute("UPDATE inbox SET seq = seq + ?", (last_seq,))
-        txn.db.execute("DELETE FROM sqlite_sequence WHERE name = 'inbox'")
-        txn.db.execute(
-            "INSERT INTO sqlite_sequence SELECT 'inbox', max(?, coalesce(max(seq), 0)) FROM inbox", (last_seq,)
-        )
-    else:
-        acknowledge(txn, last_seq)
-    return last_n(txn)
+    return 0 if row is None else int(row[0])
+
+
+def put_meta(txn: Txn, key: str, value: str) -> None:
+    """Write what is known of the database as a whole."""
+    txn.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
 
 def stay(txn: Txn, now: float) -> None:

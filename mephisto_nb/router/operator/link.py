@@ -16,6 +16,7 @@ from typing import TypeAlias
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.model.packets import SHARED_FRAME
 from mephisto_nb.router import codec
 from mephisto_nb.router.inbox.writes import InboxRow
 from mephisto_nb.router.rules import BUSY_AFTER, operator_state
@@ -23,6 +24,10 @@ from mephisto_nb.router.rules import BUSY_AFTER, operator_state
 #: What may be sent to an operator and not yet acknowledged.
 WINDOW_MESSAGES = 500
 WINDOW_BYTES = 16 * 1024 * 1024
+
+#: A frame of more than so many characters is cut into pieces of as many, so that none has over `LARGEST_FRAME` bytes:
+#: a character of JSON text takes four of them at most, be it that it is written, or escaped once more.
+PIECE = 1024 * 1024
 
 #: Reads the messages after a number: at most so many, and of about so many bytes together.
 Fetch: TypeAlias = Callable[[int, int, int], Awaitable[list[InboxRow]]]
@@ -82,10 +87,12 @@ class OperatorLink:
         Reads messages.
     last_seq
         The last message that the operator has already.
+    takes_pieces
+        Whether the operator can put large frames together.
     """
 
-    def __init__(self, websocket: WebSocket, fetch: Fetch, last_seq: int) -> None:
-        self._websocket, self._fetch = websocket, fetch
+    def __init__(self, websocket: WebSocket, fetch: Fetch, last_seq: int, *, takes_pieces: bool = True) -> None:
+        self._websocket, self._fetch, self._takes_pieces = websocket, fetch, takes_pieces
         self._window = Window(last_seq)
         self._news = asyncio.Event()
         self._news.set()
@@ -194,7 +201,7 @@ class OperatorLink:
         messages, size = self._window.room()
         if not messages:
             return False
-        rows = await self._fetch(self._window.last_sent, messages, size)
+        rows = await self._fetch(self._window.last_sent, messages, min(size, SHARED_FRAME))
         if not rows:
             return False
         now = time.monotonic()
@@ -202,7 +209,7 @@ class OperatorLink:
             self._window.sent(row.seq, len(row.text), now)
         # The packets are JSON text already: they are put together, not read and written once more.
         inner = ",".join(f"[{row.seq},{row.received_at!r},{row.text}]" for row in rows)
-        await self._send(f'{{"type":"messages","messages":[{inner}]}}')
+        await self._send_whole(f'{{"type":"messages","messages":[{inner}]}}')
         return True
 
     async def _send_synced(self, *, caught_up: bool) -> None:
@@ -211,6 +218,15 @@ class OperatorLink:
         if self._sync_at is not None and (caught_up or self._window.last_sent >= self._sync_at):
             self._sync_at = None
             await self._send(codec.dump({"type": "synced", "last_seq": self._window.last_sent}))
+
+    async def _send_whole(self, text: str) -> None:
+        """Send a frame that may be larger than any may be: an answer that was taken has to arrive, however large."""
+        if len(text) <= PIECE or not self._takes_pieces:
+            await self._send(text)
+            return
+        for start in range(0, len(text), PIECE):
+            piece = {"type": "piece", "text": text[start : start + PIECE], "last": start + PIECE >= len(text)}
+            await self._send(codec.dump(piece))
 
     async def _send(self, text: str) -> None:
         await self._websocket.send_text(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from dataclasses import asdict
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -14,7 +15,7 @@ from mephisto_nb.model.packets import BAD_PROOF, LINK_PROTOCOL
 from mephisto_nb.router import codec
 from mephisto_nb.router.core import Router
 from mephisto_nb.router.http.connections import admit
-from mephisto_nb.router.inbox import writes
+from mephisto_nb.router.inbox import numbers, writes
 from mephisto_nb.router.operator import frames
 from mephisto_nb.router.operator.link import BAD_FRAME, STORE_FAILED, TOO_SLOW, OperatorLink
 from mephisto_nb.utils import proofs
@@ -47,9 +48,9 @@ class OperatorSocket:
         """Serve one connection until it ends."""
         await websocket.accept()
         try:
-            last_seq = await self._handshake(websocket)
+            proof = await self._handshake(websocket)
             admit(websocket.scope)
-            await self._serve(websocket, last_seq)
+            await self._serve(websocket, proof)
         except _Close as close:
             await _close(websocket, close.code, close.reason)
         except frames.BadFrame as error:
@@ -61,7 +62,7 @@ class OperatorSocket:
         except WebSocketDisconnect:
             pass
 
-    async def _handshake(self, websocket: WebSocket) -> int:
+    async def _handshake(self, websocket: WebSocket) -> JSONObject:
         if len(self._handshakes) >= HANDSHAKES:
             # The oldest is ended: otherwise strangers who only stand there would keep the operator out.
             self._handshakes.pop(next(iter(self._handshakes))).reschedule(0)
@@ -73,7 +74,7 @@ class OperatorSocket:
         finally:
             self._handshakes.pop(websocket, None)
 
-    async def _prove(self, websocket: WebSocket) -> int:
+    async def _prove(self, websocket: WebSocket) -> JSONObject:
         token, run_id = self._router.config.token, self._router.config.run_id
         hello = await _receive(websocket)
         if hello.get("type") != "hello" or hello.get("protocol") != LINK_PROTOCOL:
@@ -88,15 +89,17 @@ class OperatorSocket:
         if proof.get("type") != "proof" or not proofs.matches(expected, proof.get("proof")):
             log.warning("A stranger could not prove to be the operator.")
             raise _Close(BAD_PROOF, "wrong proof")
-        return frames.whole(proof.get("last_seq"), "last_seq")
+        return proof
 
-    async def _serve(self, websocket: WebSocket, last_seq: int) -> None:
-        router = self._router
-        last_n = await router.store.run(lambda txn: writes.take_up(txn, last_seq))
-        link = OperatorLink(websocket, self._fetch, last_seq)
+    async def _serve(self, websocket: WebSocket, proof: JSONObject) -> None:
+        router, last_seq = self._router, frames.whole(proof.get("last_seq"), "last_seq")
+        era, received = proof.get("era"), frames.whole(proof.get("received", last_seq), "received")
+        era = era if isinstance(era, str) else None
+        standing = await router.store.run(lambda txn: numbers.agree(txn, last_seq, era, received))
+        link = OperatorLink(websocket, self._fetch, last_seq, takes_pieces=proof.get("pieces") is True)
         # No socket may come or go between the list of who is present and the link that reports who comes and goes.
         router.link_opened(link)
-        welcome = {"type": "welcome", "last_n": last_n, "presence": router.hub.present()}
+        welcome = {"type": "welcome", "presence": router.hub.present(), **asdict(standing)}
         log.info("The operator is here.")
         try:
             await _send(websocket, welcome)

@@ -457,6 +457,21 @@ class MessagesContract(DatabaseFixtures):
             == []
         )
 
+    def test_a_history_is_read_in_pages_of_so_many_bytes(self, database: Database, run: SampleRun) -> None:
+        ann, ben = self._two_who_talk(run)
+        said = [(ann, "worker", "a" * 600), (ben, "operator", "b"), (ann, "once", "c"), (ann, "worker", "d" * 2000)]
+        run.commit(*(c.AddLiveUpdate(agent.agent_id, who, {"text": text}, 7.0) for agent, who, text in said))
+        both, pages, last = [ann.agent_id, ben.agent_id], [], 0
+        while page := database.messages.read_history(run.id, both, after=last, most=1000):
+            pages.append(page)
+            last = page[-1]["id"]
+        assert [len(page) for page in pages] == [3, 1]  # one that is too large comes alone
+        found = [(row["agent_id"], row["sender"], row["data"]["text"]) for page in pages for row in page]
+        assert found == [(agent.agent_id, who, text) for agent, who, text in said]
+        (row,) = database.messages.read_history(run.id, [ben.agent_id], most=1)
+        assert (row["sender"], row["data"]) == ("operator", {"text": "b"})
+        assert database.messages.read_history("another", both) == database.messages.read_history(run.id, []) == []
+
     def test_a_live_message_comes_back_with_where_and_by_whom(self, database: Database, run: SampleRun) -> None:
         _, ben = self._two_who_talk(run)
         run.commit(c.AddLiveUpdate(ben.agent_id, "worker", {"text": "Hello"}, 7.0))

@@ -1,0 +1,69 @@
+"""A unit whose page would get more than can be sent: it is taken back, and its worker gets another one.
+
+Stands alone because arrivals, the worker pool and the link to the router all have to say the same of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mephisto_nb._typing import JSON
+from mephisto_nb.model.packets import LARGEST_FRAME
+from mephisto_nb.model.records import Agent
+from mephisto_nb.model.states import AgentStatus
+from mephisto_nb.rules.departures import leave
+from mephisto_nb.utils.json_size import json_size
+
+if TYPE_CHECKING:
+    from mephisto_nb.rules.step import Step
+
+#: What a page may get when it is opened (bytes of JSON): the frame that carries it holds some more.
+MOST_FOR_A_PAGE = LARGEST_FRAME - 64 * 1024
+#: How much of that may be what was said before.
+MOST_HISTORY = LARGEST_FRAME // 2
+#: What a worker reads in the place of what could not be sent.
+TOO_LARGE = "This is too large to be sent to your browser. It is not your fault, and the researcher has been told."
+
+_REMEDY = (
+    "Put what is large (pictures, sound, video) into files of extra_source_dir, and their names into the data; then "
+    "launch the run anew"
+)
+
+
+def say_size(size: int) -> str:
+    """Return how large something is, and what is allowed."""
+    return f"it takes {size / 1e6:.1f} MB, and at most {LARGEST_FRAME / 1e6:.1f} MB can be sent at once"
+
+
+def page_size(data: JSON) -> int | None:
+    """Return about how many bytes a page's data takes where that is more than can be sent; None: it can."""
+    size = json_size(data, MOST_FOR_A_PAGE)
+    return json_size(data, 64 * MOST_FOR_A_PAGE) if size > MOST_FOR_A_PAGE else None
+
+
+def take_back(step: Step, agent: Agent, size: int) -> bool:
+    """Report that an agent's page cannot get its work; return whether its unit was taken back, so that nobody gets it.
+
+    Who had begun before keeps what they hold: their page shows it already.
+    """
+    unit = step.state.units[agent.unit_id]
+    name = step.state.worker_names.get(agent.worker_id, agent.worker_id)
+    is_fresh = agent.accepted_at == step.now
+    index = step.state.assignments[unit.assignment_id].index
+    what = f"Unit {unit.unit_id} (row {index}) cannot be sent to the page of worker {name!r}: {say_size(size)}"
+    taken_back = "It was taken back, and nobody gets it." if is_fresh else "The worker keeps it."
+    step.log("unit", unit.unit_id, None, None, "too large for a page", "operator", {"bytes": size})
+    step.failures.append((f"too large: {unit.unit_id}", f"{what}. {taken_back} {_REMEDY}."))
+    if is_fresh:
+        leave(step, agent.agent_id, AgentStatus.EXPIRED, "too large for a page", "operator", seat_is_taken_back=True)
+    return is_fresh
+
+
+def note_left_out(step: Step, agent: Agent, count: int) -> None:
+    """Report that a page which was loaded again gets the newest part alone of what was said."""
+    name = step.state.worker_names.get(agent.worker_id, agent.worker_id)
+    what = f"The page of worker {name!r} (unit {agent.unit_id}) was loaded again without the first {count:,} messages"
+    why = f"all of them take more than the {MOST_HISTORY / 1e6:.1f} MB that are sent"
+    step.failures.append(
+        (f"history of {agent.agent_id}", f"{what}: {why}. They are recorded, and nothing has to be done.")
+    )
