@@ -29,6 +29,7 @@ from mephisto_nb.blueprints.static_html.task_data import TaskRow, read_csv, read
 from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.ports.blueprint import Blueprint
+from mephisto_nb.utils.foreign import named_file, read_bytes
 from mephisto_nb.utils.logging import unguard_tip
 
 
@@ -153,12 +154,13 @@ def _folder_files(path: Path, task_source: str) -> dict[str, Path]:
 
 
 def _single_files(path: Path, task_source: str) -> dict[str, Path]:
+    named_file(path, "mephisto.blueprint.task_source")
     if not path.is_file():
         raise ConfigError(
             f"mephisto.blueprint.task_source is {task_source!r}, but there is no such file (looked for "
             f"{path.absolute()}). {_HOW}"
         )
-    styles = path.with_suffix(".css")
+    styles = named_file(path.with_suffix(".css"), "mephisto.blueprint.task_source")
     return {BUNDLE: path} | ({STYLES: styles} if styles.is_file() else {})
 
 
@@ -169,7 +171,7 @@ def _check(bundle: Path, task_source: str) -> None:
     if bundle.suffix in _SOURCES:
         raise ConfigError(f"{what}, a source file, which browsers cannot run. {_HOW}")
     try:
-        text = bundle.read_text(encoding="utf-8-sig", errors="replace")
+        text = read_bytes(bundle, what).decode("utf-8-sig", "replace")
     except OSError as error:
         raise ConfigError(f"{what}, which cannot be read: {error.strerror}. Correct the path or its rights.") from error
     if not text.strip():
@@ -227,7 +229,7 @@ def read_own_page(extra_source_dir: str | None, extra_sources: Sequence[str]) ->
     path = Path(extra_source_dir).expanduser() / "index.html"
     if not path.is_file():
         return None
-    html = path.read_text(encoding="utf-8-sig", errors="replace")
+    html = read_bytes(path, "mephisto.blueprint.extra_source_dir", root=path.parent).decode("utf-8-sig", "replace")
     if not _BUNDLE.search(html) or not _WRAPPER.search(html):
         return None
     left_out: list[str] = []
@@ -254,7 +256,7 @@ def build(
 ) -> None:
     """Write the page, and copy the bundle, the preview and the extra folder."""
     directory.mkdir(parents=True, exist_ok=True)
-    copy_files(extra.files, directory)
+    copy_files(extra.files, directory, root=extra.root)
     copy_files(bundle, directory, "task_source")
     # Over whatever the build made of its own: this page is the one that knows the crowd.
     shutil.copytree(_PAGE, directory / _FOLDER, dirs_exist_ok=True, ignore=shutil.ignore_patterns("index.html"))

@@ -28,6 +28,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.config import typed_config
+from mephisto_nb.config.foreign_settings import refuse_paths_elsewhere, watched_files
 from mephisto_nb.config.task_run_settings import (
     TaskRunSettings,
     check_config,
@@ -36,7 +37,7 @@ from mephisto_nb.config.task_run_settings import (
     settings_from_dict,
 )
 from mephisto_nb.config.typed_config import SECTIONS, DatabaseArgs, MephistoConfig, TaskConfig
-from mephisto_nb.errors import ConfigError, UnknownTypeError
+from mephisto_nb.errors import ConfigError, MephistoError, UnknownTypeError
 from mephisto_nb.utils.calling import known_options
 from mephisto_nb.utils.logging import get_logger, warn_once
 
@@ -143,9 +144,15 @@ def _compose_once(
     entries = [source.entry] if source.entry else [_GIVEN] if source.given is not None else []
     primary = {**layer, "defaults": [*entries, "_self_"]}
     try:
-        with _lock, _own_singletons(), _nodes(primary, source.given, types), _initialized(source.directory):
+        with (
+            _lock,
+            _own_singletons(),
+            _nodes(primary, source.given, types),
+            _initialized(source.directory),
+            watched_files(source.directory),
+        ):
             config = compose_with_hydra(_PRIMARY, overrides=list(overrides))
-    except MissingConfigException:
+    except (MissingConfigException, MephistoError):
         raise
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"The configuration is no valid YAML: {error}") from error
@@ -310,6 +317,8 @@ def compose(
     if task_dir is not None or "task_dir" not in composed:
         composed["task_dir"] = typed_config.literal(str(home))
     built = typed_config.build(composed, schema)
+    if source.directory is not None:
+        refuse_paths_elsewhere(built, home, _named("blueprint", layer, overrides))
     if task is not None and config is None:
         _tell_missing(built)
     return built
@@ -324,6 +333,12 @@ def _replaced(layer: Mapping[str, Any], overrides: Sequence[str]) -> set[str]:
     """Return the sections of which the caller chooses the plugin, whatever a file says."""
     chosen = {name for name, section in SECTIONS.items() if section.type_key in layer[name]}
     return chosen | {match[1] for override in overrides if (match := _CHOICE.fullmatch(override.strip()))}
+
+
+def _named(section: str, layer: Mapping[str, Any], overrides: Sequence[str]) -> set[str]:
+    """Return the settings of a section that the caller gives, whatever a file says."""
+    found = [match[2] for match in filter(None, map(_SETTING.match, overrides)) if match[1] == section]
+    return {*layer.get(section, {}), *found}
 
 
 def _leave_out_settings_of_others(

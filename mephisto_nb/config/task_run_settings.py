@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.config import typed_config
+from mephisto_nb.config.foreign_settings import refuse_environment
 from mephisto_nb.config.typed_config import SECTIONS, DatabaseArgs
 from mephisto_nb.errors import ConfigError, MephistoError, MissingValueError
 from mephisto_nb.model.task_run_args import MISSING, TaskRunArgs, check_task_run_args
@@ -92,6 +93,7 @@ def blueprint_args_of(config: DictConfig) -> Any:
         A setting of the blueprint cannot be resolved, or its own class refuses it.
     """
     try:
+        refuse_environment(config)
         return _plugin_args(config, "blueprint")
     except OmegaConfBaseException as error:
         raise _unresolved(error) from error
@@ -158,6 +160,7 @@ def _missing(values: Any, prefix: str = "") -> Iterator[str]:
 
 def _settings(config: DictConfig) -> TaskRunSettings:
     try:
+        refuse_environment(config)
         plain: Any = _jsonable(OmegaConf.to_container(config, resolve=True, enum_to_str=True))
         parts = {name: _plugin_args(config, name) for name in SECTIONS}
         task: Any = OmegaConf.to_object(config.mephisto.task)

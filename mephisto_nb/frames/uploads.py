@@ -14,6 +14,7 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import WorldError
 from mephisto_nb.frames.frames import make_frame
 from mephisto_nb.kernel.live_run import describe_files
+from mephisto_nb.utils.foreign import GIVEN_AWAY
 from mephisto_nb.utils.logging import HARMFUL, get_logger
 from mephisto_nb.utils.private_files import copy_private, make_folders
 
@@ -23,9 +24,8 @@ FILE_COLUMNS = (
     "task_run_id", "assignment_index", "unit_index", "worker_name", "sent_with", "field", "name", "type", "size",
     "path", "at", "unit_id", "agent_id", "worker_id",
 )  # fmt: skip
-#: What some system takes for something else within a name, and names that Windows has given away.
+#: What some system takes for something else within a name.
 _FORBIDDEN = re.compile(r'[/\\:*?"<>|]')
-_GIVEN_AWAY = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
 #: What browsers record in, of which `mimetypes` knows no ending.
 _RECORDED = {"audio/webm": ".webm", "video/webm": ".webm", "audio/mp4": ".m4a", "audio/ogg": ".ogg"}
 #: A name has 255 bytes at most, and a number may follow.
@@ -124,7 +124,7 @@ def safe_name(name: str, content_type: object = None) -> str:
     """
     last = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
     clean = _FORBIDDEN.sub("_", HARMFUL.sub("_", last)).strip(" .") or "file"
-    if _GIVEN_AWAY.fullmatch(clean):
+    if GIVEN_AWAY.fullmatch(clean):
         clean = f"_{clean}"
     stem, ending = _split(clean)
     if not ending and isinstance(content_type, str) and content_type != "application/octet-stream":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -22,6 +21,7 @@ from mephisto_nb.model.records import Event, TaskRun, Worker, WorkerFacts, crowd
 from mephisto_nb.model.task_run_args import MISSING, TaskRunArgs
 from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.progress import Progress
+from mephisto_nb.utils.foreign import below, copy_file
 from mephisto_nb.utils.private_files import close_below, make_private_folder
 
 #: Tables that hold nothing that anybody has collected, and why they stay behind.
@@ -57,8 +57,11 @@ class Importer:
         tables = await in_thread(_read_all, source)
         report = ImportReport(found=tables.counts)
         people = _People(tables, self._database, report)
-        await self._import_people(people)
+        new_people = await in_thread(people.make)
         runs = list(_runs_of(tables, people, source))
+        for old_run in runs:
+            await in_thread(RunTransfer(old_run, source.files).check, source.files)
+        await self._import_people(people, new_people)
         known = {run.task_run_id for run in await in_thread(self._database.runs.find_runs)}
         what = "Importing runs of Mephisto 1.x"
         try:
@@ -75,10 +78,9 @@ class Importer:
             report.leave_out("(files)", why.partition(":")[0])
         return report.to_frame()
 
-    async def _import_people(self, people: _People) -> None:
+    async def _import_people(self, people: _People, changes: c.Changes) -> None:
         for name, description in await in_thread(people.new_qualifications):
             await self._writer.call(self._database.people.create_qualification, name, description)
-        changes = await in_thread(people.make)
         if changes:
             await self._writer.commit(changes)
 
@@ -115,10 +117,11 @@ def _copy_for_owner(copies: Sequence[tuple[Path, str]], home: Path) -> None:
 def _copy_files(copies: Iterable[tuple[Path, str]], home: Path) -> None:
     """Copy files that workers sent. Raises `WorldError`."""
     for source, name in copies:
-        target = home / name
+        target = below(home, name, "An import of Mephisto 1.x")
         try:
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            shutil.copyfile(source, target)
+            target.unlink(missing_ok=True)  # of an import that came to no end
+            copy_file(source, target, "The data directory of Mephisto 1.x", root=source.parent)
         except OSError as error:
             raise WorldError(
                 f"{source} cannot be copied to {target}: {error}. Mend that, and import again: what is there stays."

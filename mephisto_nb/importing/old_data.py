@@ -20,6 +20,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import DatabaseError, DataFileError, NotFoundError, UsageError
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.ports.blueprint import Blueprint
+from mephisto_nb.utils.foreign import below, inside, named_file, read_bytes, refuse_special, why_no_name
 from mephisto_nb.utils.proofs import uses_wal
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -123,6 +124,8 @@ class OldDatabase:
         try:
             with closing(sqlite3.connect(self._uri(), uri=True, timeout=_PATIENCE, isolation_level=None)) as connection:
                 connection.execute("PRAGMA query_only=ON")
+                # Nothing that the file itself brings along is run with more rights than it has.
+                connection.execute("PRAGMA trusted_schema=OFF")
                 connection.execute("BEGIN")
                 yield connection
         except sqlite3.Error as error:
@@ -158,12 +161,12 @@ def _column(name: str) -> str:
 
 def _find_file(path: Path) -> Path:
     if path.is_file():
-        return path
+        return named_file(path, "The database of Mephisto 1.x")
     if not path.is_dir():
         raise NotFoundError(f"There is no {str(path)!r}. Give the data directory of Mephisto 1.x, or its database.db.")
     for place in (path, path / "data"):
         if (place / "database.db").is_file():
-            return place / "database.db"
+            return inside(place / "database.db", place, f"The data directory {str(place)!r} of Mephisto 1.x")
     raise NotFoundError(
         f"There is no database.db in {str(path)!r}. Give the folder that core.main_data_directory of Mephisto 1.x's "
         "config.yml names, or the file itself."
@@ -229,7 +232,49 @@ class OldFiles:
             homes = (self.root / "data" / "runs", self.root / "runs")
             runs = (run for home in homes if home.is_dir() for project in home.iterdir() for run in _folders(project))
             self._runs = {run.name: run for run in runs}
-        return self._runs.get(run_id)
+        found = self._runs.get(run_id)
+        return None if found is None else inside(found, self.root, self._name)
+
+    @property
+    def _name(self) -> str:
+        """What error messages call the directory."""
+        return f"The data directory {str(self.root)!r} of Mephisto 1.x"
+
+    def check(self, run_id: str, assignments: Iterable[str], agents: Iterable[tuple[str, str]]) -> None:
+        """Refuse a run whose ids or links lead out of its folder, before anything of it is read.
+
+        Parameters
+        ----------
+        assignments
+            Ids of assignments.
+        agents
+            The folders of agents: the id of an assignment, and that of an agent or ``onboarding_ID``.
+
+        Raises
+        ------
+        DataFileError
+            Naming what leads elsewhere.
+        """
+        self._refuse("a run", run_id)
+        run = self.run_directory(run_id) or self.root / run_id
+        for assignment in assignments:
+            self._refuse("an assignment", assignment)
+            inside(below(run, assignment, self._name) / "assign_data.json", run, self._name)
+        for parts in agents:
+            for part in parts:
+                self._refuse("an agent", part)
+            place = below(run, "/".join(parts), self._name)
+            if place.is_dir():
+                for name in (*_STATES, _META):
+                    inside(place / name, place, self._name)
+                uploads_in(place, self._name)
+
+    def _refuse(self, whose: str, id_: str | None) -> None:
+        if why := why_no_name(id_ or ""):
+            raise DataFileError(
+                f"{self._name} has {whose} with the id {id_!r}, which is refused: {why}. Nothing was imported; 1.x "
+                "itself makes no such ids, so somebody else has written there."
+            )
 
     def project_of(self, run_id: str) -> str | None:
         """Return the name of a run's project; None where it has none."""
@@ -258,8 +303,15 @@ class OldFiles:
         return self._read_state(run_id, f"onboarding/onboarding_{onboarding_id}")
 
     def _read_state(self, run_id: str, folder: str, *, is_expected: bool = False) -> OldAnswer | None:
-        run = self.run_directory(run_id)
-        place = None if run is None else run / folder
+        try:
+            run = self.run_directory(run_id)
+            place = None if run is None else below(run, folder, self._name)
+            return self._read_folder(run_id, folder, place, is_expected)
+        except DataFileError as error:
+            self._note(f"run {run_id}", f"is refused: {error}")
+            return None
+
+    def _read_folder(self, run_id: str, folder: str, place: Path | None, is_expected: bool) -> OldAnswer | None:
         if place is None or not place.is_dir():
             if is_expected:
                 self._note(f"run {run_id}" if place is None else str(place), "its folder is missing")
@@ -267,21 +319,23 @@ class OldFiles:
         names = [name for name in _STATES if (place / name).is_file()] or [*_STATES[: int(is_expected)]]
         state = self._read(run_id, f"{folder}/{names[0]}") if names else None
         meta = self._read(run_id, f"{folder}/{_META}") if (place / _META).is_file() else None
-        return _to_answer(state, meta if isinstance(meta, dict) else {}, place)
+        return _to_answer(state, meta if isinstance(meta, dict) else {}, uploads_in(place, self._name))
 
     def _read(self, run_id: str, name: str) -> JSON:
-        run = self.run_directory(run_id)
-        if run is None:
-            self._note(f"run {run_id}", "its folder is missing")
-            return None
         try:
-            text = (run / name).read_text(encoding="utf-8")
+            run = self.run_directory(run_id)
+            if run is None:
+                self._note(f"run {run_id}", "its folder is missing")
+                return None
+            text = read_bytes(below(run, name, self._name), self._name, root=run).decode()
             self.read += 1
             return json.loads(text)
+        except DataFileError as error:
+            self._note(f"run {run_id}", f"is refused: {error}")
         except FileNotFoundError:
-            self._note(str(run / name), "is missing")
+            self._note(f"{run}/{name}", "is missing")
         except (OSError, ValueError, RecursionError) as error:
-            self._note(str(run / name), f"cannot be read: {error}")
+            self._note(f"{run}/{name}", f"cannot be read: {error}")
         return None
 
     def _note(self, where: str, why: str) -> None:
@@ -289,7 +343,7 @@ class OldFiles:
             self.troubles.append((where, why))
 
 
-def _to_answer(read: JSON, meta: JSONObject, place: Path) -> OldAnswer:
+def _to_answer(read: JSON, meta: JSONObject, files: list[Path]) -> OldAnswer:
     has_state = isinstance(read, dict)
     state: JSONObject = read if isinstance(read, dict) else {}
     outputs, messages = state.get("outputs"), []
@@ -307,7 +361,7 @@ def _to_answer(read: JSON, meta: JSONObject, place: Path) -> OldAnswer:
         ended_at=_first_time(places, "task_end", "end_time"),
         messages=messages,
         metadata={name: said for name, said in meta.items() if name not in _TIMES and said},
-        files=_uploads(place),
+        files=files,
     )
 
 
@@ -316,11 +370,20 @@ def _first_time(places: list[Mapping[str, JSON]], *names: str) -> float | None:
     return next((moment for moment in found if moment), None)
 
 
-def _uploads(place: Path) -> list[Path]:
-    """Return the files that a worker sent; links are nobody's upload."""
+def uploads_in(place: Path, what: str) -> list[Path]:
+    """Return the files that a worker sent, from an agent's own folder.
+
+    Raises
+    ------
+    DataFileError
+        One is a link out of that folder; or a pipe, a socket or a device.
+    """
     folders = [place / "uploads", place]
     found = [file for folder in folders if folder.is_dir() for file in sorted(folder.iterdir())]
     own = {*_STATES, _META}
+    for file in found:
+        inside(file, place, what)
+        refuse_special(file, what)
     return [file for file in found if file.is_file() and not file.is_symlink() and file.name not in own]
 
 

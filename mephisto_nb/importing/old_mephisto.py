@@ -9,16 +9,16 @@ from hashlib import sha256
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.errors import NotFoundError
+from mephisto_nb.errors import ConfigError, NotFoundError
 from mephisto_nb.frames import frames, people_frames
 from mephisto_nb.frames.run_frames import metadata_frame
 from mephisto_nb.importing import old_data as t
 from mephisto_nb.importing.old_data import OldAnswer, OldDatabase, OldFiles, read_answer, to_seconds
 from mephisto_nb.model.states import AgentStatus, UnitStatus
 from mephisto_nb.ports.progress import Progress, no_progress
+from mephisto_nb.utils.foreign import load_yaml
 
 QUALIFICATION_COLUMNS = ("qualification_id", "qualification_name", "description")
 WORKER_COLUMNS = ("worker_id", "worker_name", "provider_type", "blocked", "units", "first_seen_at")
@@ -341,8 +341,8 @@ def parse_config(text: object) -> JSONObject:
     except ValueError:
         value = text
     try:
-        tree = yaml.safe_load(value) if isinstance(value, str) else value
-    except yaml.YAMLError:
+        tree = load_yaml(value) if isinstance(value, str) else value
+    except ConfigError:
         return {}
     if not isinstance(tree, dict):
         return {}

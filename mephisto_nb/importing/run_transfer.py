@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.frames.uploads import safe_name
 from mephisto_nb.importing import old_data as t
 from mephisto_nb.importing.old_data import OldAnswer, OldFiles, to_seconds
 from mephisto_nb.importing.old_mephisto import agent_status, message_key, unit_status
@@ -159,7 +160,8 @@ def digest(*about: object) -> str:
 
 def own_id(old_id: str, scope: str) -> str:
     """Keep an id that is random, and make one that is counted the scope's own."""
-    return old_id if old_id.isdigit() and int(old_id) >= _RANDOM else f"{old_id}-{scope}"
+    is_random = old_id.isascii() and old_id.isdecimal() and len(old_id) < 40 and int(old_id) >= _RANDOM
+    return old_id if is_random else f"{old_id}-{scope}"
 
 
 @dataclass(slots=True)
@@ -182,6 +184,12 @@ class RunTransfer:
     _paid_units: dict[str, Unit] = field(default_factory=dict)
     _rewards: dict[str, str] = field(default_factory=dict)
     _last_at: float = 0.0
+
+    def check(self, files: OldFiles) -> None:
+        """Raise `DataFileError` where an id of the run, or a link in its folder, leads elsewhere."""
+        named = [(one["assignment_id"], one["agent_id"]) for one in self.old.agents if one["assignment_id"]]
+        named += [("onboarding", f"onboarding_{one['onboarding_agent_id']}") for one in self.old.onboardings]
+        files.check(self.old.old_id, [one["assignment_id"] for one in self.old.assignments], named)
 
     def make(self) -> c.Changes:
         """Make the changes; reads the run's files."""
@@ -346,9 +354,11 @@ class RunTransfer:
     def _copy(self, agent_id: str, found: OldAnswer) -> list[JSONObject]:
         sent, taken = list[JSONObject](), set[str]()
         for file in found.files:
-            # One of a name may be in the agent's own folder, and another in that of its uploads.
-            name = f"{agent_id}/{file.name}" if file.name not in taken else f"{agent_id}/{len(taken)} {file.name}"
-            taken.add(file.name)
+            # One of a name may be in the agent's own folder, and another in that of its uploads; some systems make no
+            # difference between capital letters and others.
+            plain = safe_name(file.name)
+            name = f"{agent_id}/{plain}" if plain.casefold() not in taken else f"{agent_id}/{len(taken)} {plain}"
+            taken.add(name.rpartition("/")[2].casefold())
             self.copies.append((file, name))
             sent.append({"fieldname": "(files)", "filename": name})
         return sent

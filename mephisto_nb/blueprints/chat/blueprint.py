@@ -28,6 +28,7 @@ from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.model.task_run_args import PartnerRules
 from mephisto_nb.ports.task_runner import TaskRunner
+from mephisto_nb.utils.foreign import named_file
 from mephisto_nb.utils.user_code import is_async
 
 _PAGE = Path(__file__).parent / "page"
@@ -203,9 +204,10 @@ class ChatBlueprint(StaticHTMLBlueprint):
     def _build_own(self, directory: Path) -> None:
         if self.args.custom_source_dir and given(self.args.custom_source_dir):
             own = list_files(self.args.custom_source_dir, setting="custom_source_dir")
-            copy_files(own.files, directory, "custom_source_dir")
+            copy_files(own.files, directory, "custom_source_dir", own.root)
         shutil.copyfile(_PAGE / "bundle.html", directory / "index.html")
-        shutil.copyfile(Path(self.args.custom_source_bundle or "").expanduser(), directory / "bundle.js")
+        bundle = named_file(self.args.custom_source_bundle or "", "mephisto.blueprint.custom_source_bundle")
+        copy_files({"bundle.js": bundle}, directory, "custom_source_bundle")
         if not (directory / "notif.mp3").exists():
             (directory / "notif.mp3").write_bytes(_SILENCE)  # played at each turn; browsers look at what a file holds
 

@@ -17,11 +17,13 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprintArgs
 from mephisto_nb.blueprints.static_html.args import check_sources, given, remark
 from mephisto_nb.blueprints.static_html.bundles import check_eval
+from mephisto_nb.blueprints.static_html.extra_files import list_files
 from mephisto_nb.errors import ConfigError, PartnerLeftError
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.model.task_run_args import PartnerRules, WhenLeft, WhenWaited
 from mephisto_nb.ports.task_runner import Bot, LiveAgent, LiveAgents, TaskRunner, Turn
 from mephisto_nb.rules.gates.table import unit_gates
+from mephisto_nb.utils.foreign import named_file
 
 #: What is asked at the end where nothing else is.
 DEFAULT_FORM = (
@@ -186,12 +188,14 @@ def _check_bundle(args: ChatBlueprintArgs) -> None:
                 "here. Build them with the package bootstrap-chat, and set custom_source_bundle to the bundle."
             )
         return
-    bundle = Path(args.custom_source_bundle or "").expanduser()
+    bundle = named_file(args.custom_source_bundle or "", "mephisto.blueprint.custom_source_bundle")
     if not bundle.is_file():
         raise ConfigError(
             f"mephisto.blueprint.custom_source_bundle is {args.custom_source_bundle!r}, which is no file. "
             "Build it first."
         )
+    if folder is not None:
+        list_files(str(folder), setting="custom_source_dir")  # refuses what it must not publish, before a launch
     check_sources(args.extra_sources, "extra_sources")
     check_eval(args, bundle, "custom_source_bundle")
 

@@ -22,6 +22,7 @@ from mephisto_nb.blueprints.form.types import TYPES
 from mephisto_nb.blueprints.form.types._base import FieldType
 from mephisto_nb.blueprints.static_html.args import remark
 from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.utils.foreign import below, inside, read_bytes
 
 _TOKEN = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
 _PLAIN_TOKEN = re.compile(r"[A-Za-z_][\w.-]*")
@@ -77,7 +78,7 @@ def read_form_composer(
     ConfigError
         Naming the path to what cannot be used.
     DataFileError
-        An HTML insertion cannot be read.
+        An HTML insertion cannot be read, or leads out of the folder.
     """
     folder = folder or Path.cwd()
     whole, forms, rows = value if isinstance(value, list) else [value], [], []
@@ -93,7 +94,7 @@ def read_form_composer(
     if len(forms) == 1:
         rows = [{name: row[name] for name in row if name != VERSION} for row in rows]
     has_rows = isinstance(value, list) or any(rows)
-    scripts = str(folder / INSERTIONS) if any(map(_calls_scripts, forms)) else ""
+    scripts = str(inside(folder / INSERTIONS, folder, where)) if any(map(_calls_scripts, forms)) else ""
     return ReadForms(tuple(forms), rows if has_rows else None, scripts, tuple(signed))
 
 
@@ -101,9 +102,9 @@ def read_insertion(text: str, folder: Path, where: str) -> str:
     """Return the HTML of the file that a text is the name of; or the text, where it is none."""
     if not _INSERTION.fullmatch(text.strip()):
         return text
-    file = folder / text.strip()
+    file = below(folder, text.strip(), where)
     try:
-        return file.read_text(encoding="utf-8-sig")
+        return read_bytes(file, where, root=folder).decode("utf-8-sig").replace("\r\n", "\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DataFileError(
             f"{where} is {text!r}, an HTML insertion that cannot be read (looked for {file.absolute()}): {error}. "

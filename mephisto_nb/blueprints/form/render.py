@@ -21,6 +21,7 @@ from mephisto_nb.blueprints.form.types import FOLDER, read_beside, type_of
 from mephisto_nb.blueprints.form.types._base import as_text
 from mephisto_nb.blueprints.static_html.template import FIELD, look_up
 from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.utils.foreign import files_below, read_bytes
 
 PAGE = Path(__file__).parent / "page"
 #: The column under which the page of a row is handed its own form, where rows have different ones.
@@ -161,7 +162,9 @@ def check_insertions(forms: Sequence[Form], folder: str) -> None:
                 f"The form calls {', '.join(names)}, of {file}, which is not there ({where}). Put it into the folder "
                 "that insertions names, or take the call out."
             )
-        text = script.read_text(encoding="utf-8-sig")
+        text = read_bytes(script, f"mephisto.blueprint.insertions ({folder})", root=Path(folder).expanduser()).decode(
+            "utf-8-sig", "replace"
+        )
         for name in names:
             if not re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", text):
                 raise ConfigError(f"The form calls {name!r}, which {script} does not export. Correct the name.")
@@ -172,12 +175,13 @@ def copy_insertions(forms: Sequence[Form], folder: str, site: Path) -> None:
     if not any(_called(forms).values()):
         return
     target, source = site / _INSERTIONS, Path(folder).expanduser()
+    what = f"mephisto.blueprint.insertions ({folder})"
     try:
-        for script in sorted([*source.rglob("*.js"), *source.rglob("*.mjs")]):
+        for script in files_below(source, what, (".js", ".mjs")):
             copy = target / script.relative_to(source)
             copy.parent.mkdir(parents=True, exist_ok=True)
             up = "../" * len(copy.relative_to(site).parent.parts)
-            text = script.read_text(encoding="utf-8-sig")
+            text = read_bytes(script, what, root=source).decode("utf-8-sig")
             copy.write_text(_PACKAGES.sub(rf"\g<1>{up}{_HELPERS}\g<1>", text), encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DataFileError(f"mephisto.blueprint.insertions cannot be copied: {error}") from error

@@ -18,8 +18,6 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
-import yaml
-
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.blueprints.form.form_composer import (
     is_form_composer,
@@ -37,6 +35,7 @@ from mephisto_nb.blueprints.form.types._base import as_text, unwrapped
 from mephisto_nb.blueprints.static_html.args import remark
 from mephisto_nb.blueprints.static_html.task_data import read_text
 from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.utils.foreign import inside, load_yaml
 
 _CONSTRAINTS = {"ge": "min", "le": "max", "multiple_of": "step", "min_length": "min_length", "max_length": "max_length"}
 #: Constraints that a form has no word for. ``gt`` and ``lt`` of a whole number are the number beside.
@@ -277,7 +276,7 @@ def read_form_file(path: str) -> ReadForms:
 
 def _find(file: Path) -> Path:
     if file.is_dir():
-        found = [file / name for name in _CONFIGS if (file / name).is_file()]
+        found = [file / name for name in _CONFIGS if _is_file(file, name)]
         if not found:
             raise DataFileError(f"The folder {str(file)!r} holds none of {', '.join(_CONFIGS)}. Name the form's file.")
         return found[0]
@@ -288,11 +287,16 @@ def _find(file: Path) -> Path:
     return file
 
 
+def _is_file(folder: Path, name: str) -> bool:
+    """Return whether a folder has such a file. Raises `DataFileError` for a link out of the folder."""
+    return inside(folder / name, folder, f"The folder {str(folder)!r}").is_file()
+
+
 def _load(file: Path) -> Any:
     text = read_text(str(file), "form_source")
     try:
-        return json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError) as error:
+        return json.loads(text) if file.suffix == ".json" else load_yaml(text)
+    except (ValueError, RecursionError) as error:
         raise DataFileError(f"{file.name} is no valid {file.suffix[1:].upper()}: {error}. Mend that place.") from error
 
 
@@ -334,14 +338,14 @@ def _tell_of_values(name: str, sets: list[JSONObject], used: list[str], config: 
 
 
 def _token_sets(folder: Path) -> tuple[str, list[JSONObject]]:
-    if (folder / _TOKEN_SETS).is_file():
+    if _is_file(folder, _TOKEN_SETS):
         sets = _load(folder / _TOKEN_SETS)
         if not isinstance(sets, list) or not all(
             isinstance(one, Mapping) and isinstance(one.get("tokens_values"), Mapping) for one in sets
         ):
             raise ConfigError(f"{_TOKEN_SETS} must be a list of sets: [{{'tokens_values': {{'name': 'value'}}}}].")
         return _TOKEN_SETS, [dict(one["tokens_values"]) for one in sets]
-    if (folder / _SEPARATE_TOKENS).is_file():
+    if _is_file(folder, _SEPARATE_TOKENS):
         values = _load(folder / _SEPARATE_TOKENS)
         if not isinstance(values, Mapping) or not all(isinstance(one, list) and one for one in values.values()):
             raise ConfigError(f"{_SEPARATE_TOKENS} must be a mapping of tokens and lists: {{'name': ['a', 'b']}}.")

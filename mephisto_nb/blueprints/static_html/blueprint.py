@@ -41,6 +41,7 @@ from mephisto_nb.blueprints.static_html.template import (
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.shared_state import InitializationData, for_browsers
 from mephisto_nb.ports.blueprint import STRICT_CSP, Blueprint
+from mephisto_nb.utils.foreign import read_bytes
 from mephisto_nb.utils.logging import get_logger, warn_once
 
 logger = get_logger(__name__)
@@ -77,7 +78,9 @@ def read_scripts(extra: ExtraFiles, template: Template) -> list[str]:
     """Return the texts of those scripts of a template that lie in the extra folder."""
     names = (unquote(urlsplit(name).path).lstrip("/") for name in template.local_files)
     paths = [extra.files[name] for name in names if name in extra.files]
-    return [path.read_text(encoding="utf-8", errors="replace") for path in paths if path.suffix in (".js", ".mjs")]
+    scripts = (path for path in paths if path.suffix in (".js", ".mjs"))
+    what = "mephisto.blueprint.extra_source_dir"
+    return [read_bytes(path, what, root=extra.root).decode("utf-8", "replace") for path in scripts]
 
 
 def _is_ours(name: str) -> bool:
@@ -92,7 +95,7 @@ def build(
 ) -> None:
     """Write the page, the templates, by their names, with their scripts, the visitors' sample and the extra folder."""
     directory.mkdir(parents=True, exist_ok=True)
-    copy_files(extra.files, directory)
+    copy_files(extra.files, directory, root=extra.root)
     shutil.copytree(PAGE, directory / PAGE_FOLDER, dirs_exist_ok=True, ignore=shutil.ignore_patterns("index.html"))
     shutil.copyfile(PAGE / "index.html", directory / "index.html")
     for name, one in templates.items():

@@ -9,13 +9,15 @@ from typing import Protocol
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.blueprints.static_html.args import remark
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.utils.foreign import read_bytes
 
 _DEVELOPMENT = re.compile(r"\beval\([\"'].{0,200000}?sourceURL=webpack", re.DOTALL)
 
 
 def needs_eval(bundle: Path) -> bool:
     """Return whether a bundle was built for development, so that it runs text as code."""
-    return _DEVELOPMENT.search(bundle.read_text(encoding="utf-8-sig", errors="replace")) is not None
+    text = read_bytes(bundle, "mephisto.blueprint").decode("utf-8-sig", "replace")
+    return _DEVELOPMENT.search(text) is not None
 
 
 #: How the page names what it reports when its policy stopped something.

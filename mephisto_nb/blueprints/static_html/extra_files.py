@@ -11,7 +11,6 @@ import fnmatch
 import os
 import posixpath
 import re
-import shutil
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -24,6 +23,7 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.blueprints.static_html.args import given
 from mephisto_nb.blueprints.static_html.template import as_browsers_read
 from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.utils.foreign import Bound, copy_file, inside, refuse_special
 
 #: What no page loads, by its name, and what it is.
 _KINDS = {
@@ -189,8 +189,9 @@ def list_files(
         )
     named = {Path(one).expanduser().resolve() for one in settings if one and given(one)}
     files, left_out = dict[str, Path](), dict[str, str]()
+    what = f"mephisto.blueprint.{setting} ({folder!r})"
     try:
-        found = list(_walk(root, root, left_out, wanted))
+        found = list(_Walk(root, what, left_out, wanted).walk(root))
     except OSError as error:
         raise ConfigError(
             f"mephisto.blueprint.{setting} is {folder!r}, which cannot be read: {error.strerror} ({error.filename}). "
@@ -199,7 +200,7 @@ def list_files(
     for name, path in found:
         if path.resolve() in named:
             left_out[name] = "a file that a setting names"
-        elif is_ours(name.split("/")[0]):
+        elif is_ours(name.split("/")[0]) or is_ours(name.split("/")[0].casefold()):
             left_out[name.split("/")[0]] = "a name that the worker's page has itself; rename it where it is needed"
         elif not with_tables and name not in wanted and _is_one_of(name, _TABLES):
             left_out[name] = "a table or text that no page loads"
@@ -208,35 +209,41 @@ def list_files(
     return ExtraFiles(root, files, left_out)
 
 
-def _walk(folder: Path, root: Path, left_out: dict[str, str], wanted: Collection[str]) -> Iterator[tuple[str, Path]]:
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        path = Path(entry.path)
-        name = path.relative_to(root).as_posix()
-        if why := _why_not(path, name, root, wanted):
-            left_out[name] = why
-        elif entry.is_dir():
-            yield from _walk(path, root, left_out, wanted)
-        else:
-            yield name, path
+class _Walk:
+    """Goes through a folder, and notes what of it is `left_out`."""
 
+    def __init__(self, root: Path, what: str, left_out: dict[str, str], wanted: Collection[str]) -> None:
+        self._root, self._what, self._left_out, self._wanted = root, what, left_out, wanted
+        self._bound = Bound(what)
 
-def _why_not(path: Path, name: str, root: Path, wanted: Collection[str]) -> str:
-    """Say why a file or folder is not published; '' where it is."""
-    if path.is_symlink():
-        target = path.resolve()
-        if not target.is_relative_to(root.resolve()):
-            return "a link to elsewhere"
-        if target.is_dir():
-            return "a link to a folder"
-        parts = target.relative_to(root.resolve()).parts
-        if any(_kind_of(part) for part in parts):
-            return "a link to what is left out"
-    kind = _kind_of(path.name)
-    if kind and (kind == "hidden" or name not in wanted):
-        return kind
-    if path.is_dir():
-        return "this package's own data" if any((path / mark).exists() for mark in _OUR_MARKS) else ""
-    return "" if path.is_file() else "no file"
+    def walk(self, folder: Path) -> Iterator[tuple[str, Path]]:
+        """Return the files of a folder below the root. Raises `DataFileError` for what leads out of it."""
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+            path = Path(entry.path)
+            name = path.relative_to(self._root).as_posix()
+            self._bound.count(Path(name))
+            if why := self._why_not(path, name):
+                self._left_out[name] = why
+            elif entry.is_dir():
+                yield from self.walk(path)
+            else:
+                yield name, path
+
+    def _why_not(self, path: Path, name: str) -> str:
+        """Say why a file or folder is not published; '' where it is."""
+        kind = _kind_of(path.name)
+        if kind and (kind == "hidden" or name not in self._wanted):
+            return kind
+        if path.is_symlink():
+            target = inside(path, self._root, self._what)
+            if target.is_dir():
+                return "a link to a folder"
+            if any(_kind_of(part) for part in target.relative_to(self._root.resolve()).parts):
+                return "a link to what is left out"
+        if path.is_dir():
+            return "this package's own data" if any((path / mark).exists() for mark in _OUR_MARKS) else ""
+        refuse_special(path, self._what)
+        return "" if path.is_file() else "no file"
 
 
 def _kind_of(name: str) -> str:
@@ -248,12 +255,16 @@ def _is_one_of(name: str, patterns: Iterable[str]) -> bool:
     return any(fnmatch.fnmatchcase(lower, pattern.lower()) for pattern in patterns)
 
 
-def copy_files(files: Mapping[str, Path], directory: Path, setting: str = "extra_source_dir") -> None:
-    """Copy files into a site, by their names there. Raises `DataFileError`."""
+def copy_files(
+    files: Mapping[str, Path], directory: Path, setting: str = "extra_source_dir", root: Path | None = None
+) -> None:
+    """Copy files into a site, by their names there; none of them may lead out of `root`. Raises `DataFileError`."""
     try:
+        for name in files:
+            (directory / name).unlink(missing_ok=True)  # of what was written there before
         for name, path in files.items():
             (directory / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, directory / name)
+            copy_file(path, directory / name, f"mephisto.blueprint.{setting}", root=root)
     except OSError as error:
         raise DataFileError(f"mephisto.blueprint.{setting} cannot be copied: {error}") from error
 

@@ -23,6 +23,7 @@ from mephisto_nb.blueprints.static_html.csv_files import read_table
 from mephisto_nb.blueprints.static_html.template import is_blank
 from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.model.shared_state import InitializationData, NotJSONError, read_frame, to_json
+from mephisto_nb.utils.foreign import named_file, read_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,9 @@ class TaskRow:
 
 def read_text(path: str, key: str) -> str:
     """Read the text file that the setting `key` names: UTF-8, or UTF-16 as Excel and PowerShell write it."""
-    file = Path(path).expanduser()
+    file = named_file(path, f"mephisto.blueprint.{key}")
     try:
-        content = file.read_bytes()
+        content = read_bytes(file, f"mephisto.blueprint.{key}")
         _refuse_binary(content, path, key)
         return content.decode(_encoding(content)).replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:

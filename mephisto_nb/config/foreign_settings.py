@@ -1,0 +1,217 @@
+"""What a configuration from elsewhere may not say: to read files outside its folder, or the environment.
+
+The environment of a kernel holds passwords. What stands in the sections ``blueprint`` and ``task`` can be read by
+whoever opens the task's page, so nothing there may come from the environment, by whatever detour. A file may read it
+nowhere, but for the whole address of the database; a researcher in the notebook may, for what is not published.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.sources_registry import SourcesRegistry
+from hydra.plugins.config_source import ConfigResult
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import GrammarParseError, InterpolationResolutionError, OmegaConfBaseException
+from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
+from omegaconf.grammar_parser import parse
+
+from mephisto_nb.errors import ConfigError
+from mephisto_nb.model.task_run_args import MISSING
+from mephisto_nb.utils.foreign import inside, load_yaml, named_file, read_bytes
+
+#: Sections that the task's page is made of.
+PUBLISHED = ("blueprint", "task")
+#: Settings that name files or folders.
+_PATHS = re.compile(r"\w+_(source|dir|csv|json|jsonl|bundle|path|file|location|folder|review)|insertions")
+_WHOLE_VARIABLE = re.compile(r"\$\{\s*oc\.env\s*:[^{}]*\}")
+_MOST_TEXT = 10_000_000
+
+
+def resolvers_in(text: str) -> list[str]:
+    r"""Return the functions that a text of a configuration calls, those within what others are called with among them.
+
+    Examples
+    --------
+    >>> resolvers_in("${task_dir}/a"), resolvers_in("${oc.decode:${oc.env:HOME}}"), resolvers_in(r"\\${oc.env:HOME}")
+    ([], ['oc.decode', 'oc.env'], [])
+    """
+    if "${" not in text:
+        return []
+    try:
+        return list(_calls(parse(text)))
+    except GrammarParseError:
+        return []  # nothing is made of it but an error
+
+
+def _calls(node: Any) -> Iterator[str]:
+    if isinstance(node, OmegaConfGrammarParser.InterpolationResolverContext):
+        yield str(node.resolverName().getText())  # type: ignore[no-untyped-call]
+    for child in getattr(node, "getChildren", tuple)():
+        yield from _calls(child)
+
+
+def _texts(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Return all texts in plain data, keys among them, each with the path to it."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield (*path, str(key)), str(key)
+            yield from _texts(one, (*path, str(key)))
+    elif isinstance(value, list | tuple):
+        for index, one in enumerate(value):
+            yield from _texts(one, (*path, str(index)))
+
+
+def refuse_calls(tree: Any, where: str) -> None:
+    """Raise `ConfigError` where plain data from elsewhere calls a function, such as one that reads the environment."""
+    for path, text in _texts(tree):
+        calls = resolvers_in(text)
+        if calls and not (path[-3:] == ("mephisto", "database", "url") and _WHOLE_VARIABLE.fullmatch(text.strip())):
+            raise ConfigError(
+                f"{where} sets {'.'.join(path)} to {text!r}, which calls {calls[0]!r}: what comes from elsewhere must "
+                "not read this computer's environment, nor run functions. Write the value itself, or a reference such "
+                "as ${task_dir}; or give it in the notebook, by overrides=[...]."
+            )
+
+
+@contextmanager
+def watched_files(directory: Path | None) -> Iterator[None]:
+    """Have Hydra load no file that leads out of `directory`, is too large, or calls a function."""
+    if directory is None:
+        yield
+        return
+    what, root = f"The configuration in {str(directory)!r}", directory.resolve()
+
+    def check(source: Any, name: str) -> None:
+        if source.scheme() == "file" and Path(source.path).resolve() == root:
+            file = Path(source.path) / source._normalize_file_name(name)
+            text = read_bytes(inside(file, root, what), what, most=_MOST_TEXT).decode()
+            refuse_calls(load_yaml(text), f"The configuration file {file.name!r}")
+        elif name.startswith("/") or ".." in name.split("/"):
+            raise ConfigError(f"{what} names {name!r}, out of that folder. Put the file there, and name it so.")
+
+    # Hydra makes classes of its own of its modules: those it uses are asked of it.
+    sources: list[Any] = [SourcesRegistry.instance().resolve(scheme) for scheme in ("file", "pkg")]
+    own = [source.load_config for source in sources]
+    for source, load in zip(sources, own, strict=True):
+        source.load_config = _checking(check, load)
+    try:
+        yield
+    finally:
+        for source, load in zip(sources, own, strict=True):
+            source.load_config = load
+
+
+def _checking(check: Callable[[Any, str], None], load: Callable[[Any, str], ConfigResult]) -> Any:
+    def load_checked(source: Any, config_path: str) -> ConfigResult:
+        check(source, config_path)
+        return load(source, config_path)
+
+    return load_checked
+
+
+def refuse_paths_elsewhere(config: DictConfig, home: Path, given: Collection[str]) -> None:
+    """Refuse files of a configuration file that lie neither in its task's folder nor in the working directory.
+
+    Parameters
+    ----------
+    home
+        The task's folder.
+    given
+        Settings of the blueprint that the caller has named, whatever the file says.
+
+    Raises
+    ------
+    ConfigError
+        Naming the setting.
+    """
+    blueprint = config.mephisto.blueprint
+    for key in map(str, blueprint):
+        if key in given or not _PATHS.fullmatch(key):
+            continue
+        try:
+            value = blueprint[key]
+        except OmegaConfBaseException:
+            continue  # told at a launch, with all that is missing
+        if isinstance(value, str) and value.strip():
+            _refuse_elsewhere(key, value, home)
+
+
+def _refuse_elsewhere(key: str, value: str, home: Path) -> None:
+    what = f"mephisto.blueprint.{key}"
+    path = named_file(value, what).absolute()
+    here = Path.cwd()
+    # A folder that holds everything is nobody's task; what is written relative to it is found there all the same.
+    roots = [home, *([] if here in (Path.home(), Path(here.anchor)) else [here])]
+    real = path.resolve()
+    holding = [root for root in roots if real.is_relative_to(root.resolve())]
+    hidden = [part for root in holding[:1] for part in real.relative_to(root.resolve()).parts if part.startswith(".")]
+    if holding and not hidden:
+        return
+    found = f"which is hidden ({hidden[0]!r})" if hidden else f"which leads to {str(real)!r}, out of {str(home)!r}"
+    raise ConfigError(
+        f"The configuration file sets {what} to {value!r}, {found}: a file from elsewhere reads nothing but its task's "
+        "folder. Put it there; or, if you mean it, say so in the notebook: compose(config=..., "
+        f"blueprint_args={{{key!r}: {value!r}}}), or task_dir=<the folder that holds both>."
+    )
+
+
+def refuse_environment(config: DictConfig) -> None:
+    """Raise `ConfigError` where a published setting would hold what a function gives, at first hand or at second."""
+    tree: Any = OmegaConf.to_container(config, resolve=False)
+    calling = [(path, text) for path, text in _texts(tree) if resolvers_in(text)]
+    for path, text in calling:
+        if path[0] == "mephisto" and path[1] in PUBLISHED:
+            raise _published(".".join(path), text)
+    if not calling:
+        return
+    without, known = copy.deepcopy(config), set(_texts(tree))
+    _take_out_calls(without)
+    for name in PUBLISHED:
+        try:
+            found: Any = OmegaConf.to_container(without.mephisto[name], resolve=True)
+        except InterpolationResolutionError as error:
+            raise _published(str(error.full_key), f"another setting ({calling[0][1]!r})") from error
+        for path, text in _texts(found, ("mephisto", name)):
+            if _TAKEN_OUT in text or (text == MISSING and (path, text) not in known):
+                raise _published(".".join(path), f"another setting ({calling[0][1]!r})")
+
+
+#: What stands for the value of a setting that calls a function.
+_TAKEN_OUT = "\0taken out\0"
+
+
+def _take_out_calls(node: DictConfig | ListConfig) -> None:
+    """Let nothing be left of the values of settings that call functions."""
+    OmegaConf.set_readonly(node, False)
+    for key in list(node) if isinstance(node, DictConfig) else range(len(node)):
+        child: Any = node._get_node(key)
+        if isinstance(child, DictConfig | ListConfig) and not (child._is_interpolation() or child._is_missing()):
+            if not child._is_none():
+                _take_out_calls(child)
+        elif child is not None and isinstance(child._value(), str) and resolvers_in(child._value()):
+            try:
+                child._set_value(_TAKEN_OUT)
+            except OmegaConfBaseException:  # a number, or the like
+                child._set_value(MISSING)
+
+
+def _published(key: str, found: str) -> ConfigError:
+    return ConfigError(
+        f"{key} is made of {found}, which calls a function, as those that read the environment: whoever opens the "
+        "task's page can read these settings. Write the value itself; if the environment's is meant to be public, read "
+        f"it in the notebook and hand it over: compose(..., {_hand_over(key)})."
+    )
+
+
+def _hand_over(key: str) -> str:
+    section, _, name = key.removeprefix("mephisto.").partition(".")
+    argument = "task" if section == "task" else f"{section}_args"
+    return f"{argument}={{{name!r}: os.environ[...]}}"

@@ -1,0 +1,306 @@
+"""The gate for files and names from elsewhere: what leads out of its folder is refused by its name.
+
+Folders of tasks, forms, bundles and old data come from other people. Within such a folder, names in files and
+databases, and symbolic links, may lead anywhere on this computer. Whoever reads or copies any of it asks here first,
+reads what was looked at and not what has taken its place since, and reads no more than a bound.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.utils.logging import HARMFUL
+
+#: So many files and folders, and folders within folders, a folder from elsewhere has at most.
+MOST_FILES, DEEPEST = 100_000, 40
+#: So many bytes are read of one file that is read whole, and so many values a description holds, each counted as often
+#: as it is used: a few lines of YAML can stand for billions.
+MOST_BYTES, MOST_VALUES = 1_000_000_000, 2_000_000
+#: Names that Windows has given away.
+GIVEN_AWAY = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
+_KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+}
+
+
+def why_no_name(name: str) -> str:
+    r"""Say why a text is no name of one file within its folder, on any system; '' where it is one.
+
+    Examples
+    --------
+    >>> why_no_name("../a"), why_no_name("1234"), why_no_name("C:a"), why_no_name(".env")
+    ('it leads to another folder', '', 'it holds a colon, as drives of Windows do', 'it is hidden')
+    """
+    if not name or name.strip(" .") == "" or any(mark in name for mark in "/\\"):
+        return "it leads to another folder" if name else "it is empty"
+    if HARMFUL.search(name):
+        return "it holds control characters"
+    if ":" in name:
+        return "it holds a colon, as drives of Windows do"
+    if GIVEN_AWAY.fullmatch(name) or name != name.rstrip(" ."):
+        return "Windows takes it for something else"
+    return "it is hidden" if name.startswith(".") else ""
+
+
+def below(root: Path, name: str, what: str) -> Path:
+    """Return the path of what a text from elsewhere names below a folder: a file, or a file in a folder there.
+
+    Parameters
+    ----------
+    root
+        The folder.
+    name
+        The text; its parts are divided by ``/``.
+    what
+        What holds the text, for an error message.
+
+    Raises
+    ------
+    DataFileError
+        The text, or a link on the way, leads out of the folder; or to something hidden.
+    """
+    for part in name.split("/"):
+        if why := why_no_name(part):
+            raise DataFileError(
+                f"{what} names {name!r}, which is refused: {why}. What a file from elsewhere names has to lie below "
+                f"{str(root)!r}. Put it there, and name it as it is called there."
+            )
+    return inside(root / name, root, what)
+
+
+def inside(path: Path, root: Path, what: str) -> Path:
+    """Return where a path below a folder really leads, if that is below the folder, too.
+
+    Raises
+    ------
+    DataFileError
+        It leads elsewhere; or round in a circle.
+    """
+    try:
+        real, home = path.resolve(), root.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DataFileError(
+            f"{what} holds {_shown(path, root)!r}, which leads nowhere: {error}. Take it out."
+        ) from error
+    if not real.is_relative_to(home):
+        raise DataFileError(
+            f"{what} holds {_shown(path, root)!r}, which leads to {str(real)!r}, out of {str(home)!r}. It is refused, "
+            "so that nothing but that folder is read or published. Put the file itself there, or take the link out."
+        )
+    return real
+
+
+def _shown(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def refuse_special(path: Path, what: str) -> None:
+    """Raise `DataFileError` for what is there and no file or folder: a pipe, a socket, a device."""
+    try:
+        kind = stat.S_IFMT(path.stat().st_mode)
+    except (OSError, ValueError):
+        return  # that it is not there is said by whoever reads it
+    if kind not in (stat.S_IFREG, stat.S_IFDIR):
+        raise DataFileError(
+            f"{what} holds {path.name!r}, which is {_KINDS.get(kind, 'no file')}: nobody knows what it gives when it "
+            f"is read (looked at {str(path)!r}). Put a file there, or take it out."
+        )
+
+
+def named_file(path: str | os.PathLike[str], what: str) -> Path:
+    """Return the file that a setting names, where it is one, and no link that leads out of the folder it lies in.
+
+    What is not there is left for whoever reads it to tell.
+
+    Raises
+    ------
+    DataFileError
+        It is a link out of its folder; or a pipe, a socket or a device.
+    """
+    file = Path(path).expanduser()
+    _refuse_nul(file, what)
+    if file.is_symlink():
+        inside(file, file.parent, f"{what} is {str(path)!r}: {str(file.parent)!r}")
+    refuse_special(file, what)
+    return file
+
+
+def _refuse_nul(file: Path, what: str) -> None:
+    if "\0" in str(file):
+        raise DataFileError(f"{what} is {str(file)!r}, which is no path: it holds the character NUL. Correct it.")
+
+
+def read_bytes(path: Path, what: str, *, root: Path | None = None, most: int = MOST_BYTES) -> bytes:
+    """Read a file whole: the one that was looked at, and no link that has taken its place since.
+
+    Parameters
+    ----------
+    root
+        The folder that it may not lead out of. None: whoever calls has named the file.
+    most
+        More bytes are not read.
+
+    Raises
+    ------
+    DataFileError
+        It leads out of `root`, is no file, or is too large.
+    OSError
+        It cannot be read.
+    """
+    real = inside(path, root, what) if root is not None else path
+    with os.fdopen(_open(real, what, follow=root is None), "rb") as file:
+        if root is not None and inside(path, root, what) != real:
+            raise DataFileError(f"{what} holds {path.name!r}, which has changed while it was read. Try again.")
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise DataFileError(
+            f"{what} holds {path.name!r}, which has more than {most:,} bytes: it is not read whole. Make it smaller."
+        )
+    return content
+
+
+def _open(path: Path, what: str, *, follow: bool) -> int:
+    # A pipe that nobody writes to would be waited for without O_NONBLOCK; Windows has neither of these.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(path, flags | (0 if follow else getattr(os, "O_NOFOLLOW", 0)))
+    try:
+        kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
+        if kind == stat.S_IFDIR:
+            raise IsADirectoryError(21, "Is a directory", str(path))
+        if kind != stat.S_IFREG:
+            raise DataFileError(f"{what} holds {path.name!r}, which is {_KINDS.get(kind, 'no file')}. Take it out.")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def copy_file(source: Path, target: Path, what: str, *, root: Path | None = None) -> None:
+    """Copy a file, as `read_bytes` reads one, to a name that nothing has yet, neither with other capital letters.
+
+    Raises
+    ------
+    DataFileError
+        It leads out of `root`, or is no file; or the name is taken.
+    OSError
+        It cannot be read or written.
+    """
+    real = inside(source, root, what) if root is not None else source
+    descriptor = _open(real, what, follow=root is None)
+    try:
+        try:
+            target.open("xb").close()
+        except FileExistsError as error:
+            raise DataFileError(
+                f"{what} holds {source.name!r}, and another file of that name, at most with other capital letters: "
+                f"{str(target)!r} would be both. Rename one of them."
+            ) from error
+        shutil.copyfile(real, target)
+        was_changed = root is not None and inside(source, root, what) != real
+        if was_changed or not os.path.samestat(os.fstat(descriptor), os.stat(real)):
+            target.unlink()
+            raise DataFileError(f"{what} holds {source.name!r}, which has changed while it was copied. Try again.")
+    finally:
+        os.close(descriptor)
+
+
+def files_below(folder: Path, what: str, endings: Collection[str]) -> Iterator[Path]:
+    """Return the files of a folder whose names end so, without hidden ones, in order.
+
+    Raises
+    ------
+    DataFileError
+        One leads out of the folder, or is no file; or there are too many.
+    """
+    yield from _files_below(folder, folder, what, tuple(endings), Bound(what))
+
+
+def _files_below(folder: Path, root: Path, what: str, endings: tuple[str, ...], bound: Bound) -> Iterator[Path]:
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        path = Path(entry.path)
+        bound.count(path.relative_to(root))
+        if entry.name.startswith("."):
+            continue
+        if entry.is_symlink() and inside(path, root, what).is_dir():
+            continue  # all that is in there is found where it is
+        if entry.is_dir():
+            yield from _files_below(path, root, what, endings, bound)
+        elif entry.name.lower().endswith(endings):
+            refuse_special(path, what)
+            yield path
+
+
+class Bound:
+    """Counts what is in a folder from elsewhere. Raises `DataFileError` where that is more than anybody can mean."""
+
+    def __init__(self, what: str) -> None:
+        self._what, self._found = what, 0
+
+    def count(self, path: Path) -> None:
+        """Count one more file or folder, of this path below the folder."""
+        self._found += 1
+        if self._found > MOST_FILES or len(path.parts) > DEEPEST:
+            much = (
+                f"more than {MOST_FILES:,} files" if self._found > MOST_FILES else f"over {DEEPEST} folders in folders"
+            )
+            raise DataFileError(
+                f"{self._what} is a folder with {much} (at {path.as_posix()!r}). Set it to a folder that holds nothing "
+                "but what is needed."
+            )
+
+
+def load_yaml(text: str) -> Any:
+    """Read YAML as plain data, unless a few lines of it stand for more values than anybody can mean.
+
+    Raises
+    ------
+    ConfigError
+        It is no YAML, or describes too much, or itself.
+    """
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _count(node, {}, set())
+        return loader.construct_document(node)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"It is no valid YAML: {error or 'it is nested too deeply'}") from error
+    finally:
+        loader.dispose()
+
+
+def _count(node: yaml.Node, known: dict[int, int], open_: set[int]) -> int:
+    """Count the values of a description, those that are used several times as often as they are."""
+    if id(node) in known:
+        return known[id(node)]
+    if id(node) in open_:
+        raise ConfigError("It holds itself (an alias of YAML within what it stands for). Write the value out.")
+    open_.add(id(node))
+    inner = node.value if isinstance(node, yaml.SequenceNode) else []
+    if isinstance(node, yaml.MappingNode):
+        inner = [part for pair in node.value for part in pair]
+    total = 1 + sum(_count(one, known, open_) for one in inner)
+    open_.discard(id(node))
+    known[id(node)] = total
+    if total > MOST_VALUES:
+        raise ConfigError(
+            f"It stands for more than {MOST_VALUES:,} values, each alias of YAML counted as often as it is used. "
+            "Write out what is meant."
+        )
+    return total
