@@ -114,6 +114,14 @@ def test_a_place_from_which_others_can_take_it_away_is_told(tmp_path: Path, capl
     assert f"may write into {tmp_path}, and so take {tmp_path / 'data'} away" in caplog.text
 
 
+def test_a_database_beside_which_others_may_write_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make_private_database(tmp_path / "x.db")
+    assert not caplog.text
+    tmp_path.chmod(0o1777)
+    make_private_database(tmp_path / "x.db")
+    assert f"may write into the folder of the database {tmp_path / 'x.db'}" in caplog.text
+
+
 def test_a_file_system_without_modes_is_told_and_works(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
