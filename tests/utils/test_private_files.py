@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import stat
 from collections.abc import Iterator
@@ -22,8 +23,21 @@ from mephisto_nb.utils.private_files import (
     open_private,
     write_private,
 )
+from tests.source_tree import package
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX")
+
+#: Which modules write by themselves, and why others read nothing of it all the same.
+WRITERS = {
+    "utils.private_files": "how all others write",
+    "utils.foreign": "its copies go where all is closed from above, and is closed itself by who asked for them",
+    "blueprints": "a site is closed from above, and itself once it is built",
+    "importing.importer": "its copies go into a folder that is closed before, and are closed after",
+    "router.intake.multipart": "the router's umask, and a folder that is closed",
+    "frames.files": "a draft that was made private before",
+    "pages": "a temporary folder, which is private",
+}
+MAKING = {"write_text", "write_bytes", "makedirs", "copyfile", "copytree", "copy2", "touch"}
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +114,14 @@ def test_a_place_from_which_others_can_take_it_away_is_told(tmp_path: Path, capl
     assert f"may write into {tmp_path}, and so take {tmp_path / 'data'} away" in caplog.text
 
 
+def test_a_database_beside_which_others_may_write_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make_private_database(tmp_path / "x.db")
+    assert not caplog.text
+    tmp_path.chmod(0o1777)
+    make_private_database(tmp_path / "x.db")
+    assert f"may write into the folder of the database {tmp_path / 'x.db'}" in caplog.text
+
+
 def test_a_file_system_without_modes_is_told_and_works(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,3 +150,19 @@ def test_what_belongs_to_others_is_refused(tmp_path: Path, monkeypatch: pytest.M
     for refuse, path in ((make_private_folder, tmp_path), (make_private_file, tmp_path / "file")):
         with pytest.raises(ConfigError, match=r"cannot be used: it belongs to another user"):
             refuse(path)
+
+
+def writes_openly(call: ast.Call) -> bool:
+    """Return whether a call makes a file or a folder with the modes of the umask."""
+    name = ast.unparse(call.func).rpartition(".")[2]
+    texts = [one.value for one in call.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    if name in ("FileLock", "mkdir"):
+        return "mode" not in {one.arg for one in call.keywords}
+    return name in MAKING or (name == "open" and any(set("wax+") & set(text) for text in texts if len(text) <= 3))
+
+
+def test_nothing_is_written_but_by_what_makes_it_private() -> None:
+    modules = [one for one in package() if not one.is_testing]
+    allowed = tuple(f"mephisto_nb.{name}" for name in WRITERS)
+    calls = [(one, node) for one in modules if not one.name.startswith(allowed) for node in one.nodes]
+    assert [m.at(node) for m, node in calls if isinstance(node, ast.Call) and writes_openly(node)] == []
