@@ -36,6 +36,7 @@ from mephisto_nb.kernel.talk.agents import AgentsAtWork
 from mephisto_nb.kernel.talk.talk import Transcripts
 from mephisto_nb.kernel.talk.task_code import TaskCode
 from mephisto_nb.kernel.task_launcher import Data, TaskLauncher
+from mephisto_nb.kernel.watch import MachineWatch
 from mephisto_nb.kernel.worker_pool import AgentData, WorkerPool
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread, wholly
 from mephisto_nb.model.qualifications import Comparator, Requirement, make_requirement, requirement_from_dict
@@ -431,6 +432,7 @@ class RunStarter:
             note_created=tally.note_created,
         )
         undo.push_async_callback(launcher.shutdown)
+        watch = MachineWatch(directory, database, self.writer, self.supervisor, tally.note_failure)
         parts = RunParts(
             run=run,
             directory=directory,
@@ -445,10 +447,11 @@ class RunStarter:
             link=link,
             launcher=launcher,
             tally=tally,
+            watch=watch,
             progress=self.progress,
         )
         live = LiveRun(parts)
-        helpers: list[RunHelper] = []
+        helpers: list[RunHelper] = [watch]
         if plan.shared_state.on_unit_submitted is not None:
             helpers.append(SubmissionHooks(live, self.supervisor, plan.shared_state.on_unit_submitted))
         if function is not None and hook is not None:

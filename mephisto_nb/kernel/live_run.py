@@ -27,12 +27,14 @@ from mephisto_nb.ports.progress import Progress, Troubles
 from mephisto_nb.rules.run_state import stage_of
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import tell
+from mephisto_nb.utils.machine import Trouble
 from mephisto_nb.utils.user_code import describe
 
 if TYPE_CHECKING:
     from mephisto_nb.kernel.client_io_handler import ClientIOHandler
     from mephisto_nb.kernel.engine import RunEngine
     from mephisto_nb.kernel.task_launcher import TaskLauncher
+    from mephisto_nb.kernel.watch import MachineWatch
     from mephisto_nb.kernel.worker_pool import WorkerPool
 
 
@@ -130,6 +132,7 @@ class RunParts:
     link: ClientIOHandler
     launcher: TaskLauncher
     tally: RunTally
+    watch: MachineWatch
     progress: Progress
 
 
@@ -205,7 +208,13 @@ class LiveRun:
         found += self.parts.engine.state.gates.notices.values()
         troubles = (self.parts.engine.trouble, self.parts.link.trouble)
         found += [trouble for trouble in troubles if trouble and self.is_running]
+        found += map(str, self.machine_troubles)
         return found + self.parts.tally.noted.remarks
+
+    @property
+    def machine_troubles(self) -> tuple[Trouble, ...]:
+        """What is wrong with the files, disks and processes of the run, or was: the router's, and this kernel's."""
+        return (*self.parts.link.router_troubles, *self.parts.watch.troubles) if self.is_running else ()
 
     @property
     def progress(self) -> tuple[int, int, int]:

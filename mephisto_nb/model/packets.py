@@ -35,9 +35,10 @@ class PacketType(StrEnum):
     HEARTBEAT = "heartbeat"
 
 
-#: What an operator's link to a router begins with, and the code that closes it where the run's token is not known.
+#: What an operator's link to a router begins with, and the code that closes it where the run's token is not known;
+#: and the code where the router can store nothing.
 LINK_PROTOCOL = 1
-BAD_PROOF = 4401
+BAD_PROOF, STORE_FAILED = 4401, 4503
 #: The subject of packets that concern no agent.
 SYSTEM_SUBJECT = "mephisto"
 

@@ -10,14 +10,15 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import DatabaseError
-from mephisto_nb.model.packets import BAD_PROOF, LINK_PROTOCOL
+from mephisto_nb.model.packets import BAD_PROOF, LINK_PROTOCOL, STORE_FAILED
 from mephisto_nb.router import codec
 from mephisto_nb.router.core import Router
 from mephisto_nb.router.http.connections import admit
 from mephisto_nb.router.inbox import writes
 from mephisto_nb.router.operator import frames
-from mephisto_nb.router.operator.link import BAD_FRAME, STORE_FAILED, TOO_SLOW, OperatorLink
+from mephisto_nb.router.operator.link import BAD_FRAME, TOO_SLOW, OperatorLink, troubles_frame
 from mephisto_nb.utils import proofs
+from mephisto_nb.utils.machine import write_troubles
 
 #: How long a stranger may take to prove who he is, and how many may try at once.
 HANDSHAKE_SECONDS, HANDSHAKES = 10.0, 32
@@ -57,6 +58,7 @@ class OperatorSocket:
         except DatabaseError as error:
             # What was not committed is not acknowledged either: the operator sends it again.
             log.error("%s", error)
+            self._router.health.tell()
             await _close(websocket, STORE_FAILED, "the router's store failed")
         except WebSocketDisconnect:
             pass
@@ -92,11 +94,12 @@ class OperatorSocket:
 
     async def _serve(self, websocket: WebSocket, last_seq: int) -> None:
         router = self._router
-        last_n = await router.store.run(lambda txn: writes.take_up(txn, last_seq))
+        last_n = await self._take_up(websocket, last_seq)
         link = OperatorLink(websocket, self._fetch, last_seq)
         # No socket may come or go between the list of who is present and the link that reports who comes and goes.
         router.link_opened(link)
         welcome = {"type": "welcome", "last_n": last_n, "presence": router.hub.present()}
+        welcome["troubles"] = write_troubles(router.health.troubles)
         log.info("The operator is here.")
         try:
             await _send(websocket, welcome)
@@ -104,6 +107,15 @@ class OperatorSocket:
         finally:
             router.link_closed(link)
             log.info("An operator's link has ended.")
+
+    async def _take_up(self, websocket: WebSocket, last_seq: int) -> int:
+        router = self._router
+        try:
+            return await router.store.run(lambda txn: writes.take_up(txn, last_seq))
+        except DatabaseError:
+            # No link can be opened without the store; why, the operator hears all the same.
+            await websocket.send_text(troubles_frame(router.health.troubles))
+            raise
 
     async def _fetch(self, after: int, max_messages: int, max_bytes: int) -> list[writes.InboxRow]:
         return await self._router.store.run(lambda txn: writes.fetch(txn, after, max_messages, max_bytes))
