@@ -39,7 +39,7 @@ from mephisto_nb.rules.arrivals import Arrival
 from mephisto_nb.rules.eligibility import Refusal
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger, tell
-from mephisto_nb.utils.machine import Trouble
+from mephisto_nb.utils.machine import MachineTrouble
 from mephisto_nb.utils.patience import patience
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class ClientIOHandler:
         #: Why the router cannot be reached, if so.
         self.trouble: str | None = None
         #: What is wrong with the router, or was, as it has told.
-        self.router_troubles: tuple[Trouble, ...] = ()
+        self.router_troubles: tuple[MachineTrouble, ...] = ()
         #: When the kernel was last away, and what it caught up with.
         self.absence = Absence(begun=clock.now())
         state = engine.state
@@ -136,7 +136,9 @@ class ClientIOHandler:
                     raise
                 except RouterStoreError as error:
                     await self._disconnect()
-                    self._note_full_store(error)
+                    self.trouble = f"{error} What workers send is not taken; their pages keep it, and try again."
+                    if told := tuple(one for one in error.troubles if isinstance(one, MachineTrouble)):
+                        self._take(RouterTroubles(told))
                     await asyncio.sleep(max(pause, _STORE_PAUSE))
                     pause = min(2 * pause, _BACKOFF[1])
                 except RouterError as error:
@@ -325,12 +327,6 @@ class ClientIOHandler:
             case Synced(last_seq):
                 self._synced, self._num_synced = last_seq, self._num_synced + 1
                 self._engine.clock_may_go_on(last_seq)
-
-    def _note_full_store(self, error: RouterStoreError) -> None:
-        self.trouble = f"{error} What workers send is not taken; their pages keep it, and try again."
-        if error.troubles:
-            self.router_troubles = tuple(one for one in error.troubles if isinstance(one, Trouble))
-        tell(self.listeners)
 
     async def _disconnect(self) -> None:
         channel, self._channel = self._channel, None

@@ -432,7 +432,12 @@ class RunStarter:
             note_created=tally.note_created,
         )
         undo.push_async_callback(launcher.shutdown)
-        watch = MachineWatch(directory, database, self.writer, self.supervisor, tally.note_failure)
+        watch = MachineWatch(
+            directory,
+            database,
+            self.writer,
+            lambda look: self.supervisor.spawn(f"watch of run {run_id}", look, tally.note_failure),
+        )
         parts = RunParts(
             run=run,
             directory=directory,
@@ -451,7 +456,7 @@ class RunStarter:
             progress=self.progress,
         )
         live = LiveRun(parts)
-        helpers: list[RunHelper] = [watch]
+        helpers: list[RunHelper] = [_Watching(watch)]
         if plan.shared_state.on_unit_submitted is not None:
             helpers.append(SubmissionHooks(live, self.supervisor, plan.shared_state.on_unit_submitted))
         if function is not None and hook is not None:
@@ -466,6 +471,21 @@ class RunStarter:
 
     def _directory_of(self, task_run_id: str) -> Path:
         return self.directory / task_run_id
+
+
+class _Watching(RunHelper):
+    """Has the machine watched for as long as the run is driven."""
+
+    def __init__(self, watch: MachineWatch) -> None:
+        self._watch = watch
+
+    async def start(self) -> None:
+        """Begin."""
+        self._watch.begin()
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        self._watch.end()
 
 
 def keep_run_secret(directory: Path) -> Secret:

@@ -27,7 +27,7 @@ from mephisto_nb.ports.progress import Progress, Troubles
 from mephisto_nb.rules.run_state import stage_of
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import tell
-from mephisto_nb.utils.machine import Trouble
+from mephisto_nb.utils.machine import MachineTrouble
 from mephisto_nb.utils.user_code import describe
 
 if TYPE_CHECKING:
@@ -135,6 +135,11 @@ class RunParts:
     watch: MachineWatch
     progress: Progress
 
+    @property
+    def machine_troubles(self) -> tuple[MachineTrouble, ...]:
+        """What is wrong with the files, disks and processes of the run, or was: the router's, and this kernel's."""
+        return (*self.link.router_troubles, *self.watch.troubles)
+
 
 class LiveRun:
     """A run that this kernel drives, or drove until it ended.
@@ -208,13 +213,8 @@ class LiveRun:
         found += self.parts.engine.state.gates.notices.values()
         troubles = (self.parts.engine.trouble, self.parts.link.trouble)
         found += [trouble for trouble in troubles if trouble and self.is_running]
-        found += map(str, self.machine_troubles)
+        found += map(str, self.parts.machine_troubles if self.is_running else ())
         return found + self.parts.tally.noted.remarks
-
-    @property
-    def machine_troubles(self) -> tuple[Trouble, ...]:
-        """What is wrong with the files, disks and processes of the run, or was: the router's, and this kernel's."""
-        return (*self.parts.link.router_troubles, *self.parts.watch.troubles) if self.is_running else ()
 
     @property
     def progress(self) -> tuple[int, int, int]:

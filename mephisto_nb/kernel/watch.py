@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from mephisto_nb.errors import ClosedError, DatabaseError
-from mephisto_nb.kernel.run_tasks import RunHelper, Supervisor
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
 from mephisto_nb.ports.database import Database
 from mephisto_nb.utils.logging import get_logger, tell
-from mephisto_nb.utils.machine import Trouble, Troubles, say_few_files, say_little_room, say_missing
+from mephisto_nb.utils.machine import MachineTrouble, MachineTroubles, say_few_files, say_little_room, say_missing
 
 logger = get_logger(__name__)
 
@@ -23,7 +23,7 @@ logger = get_logger(__name__)
 LOOK_EVERY = 4.0
 
 
-class MachineWatch(RunHelper):
+class MachineWatch:
     """Looks after what one run stands on in this kernel.
 
     Parameters
@@ -32,10 +32,8 @@ class MachineWatch(RunHelper):
         The run's own directory.
     database, writer
         Where the run is kept; the writer's thread tries it out.
-    supervisor
-        The owner of its tasks.
-    on_failure
-        Called with what a look raised that nobody foresaw.
+    spawn
+        Starts a task beside the run.
     """
 
     def __init__(
@@ -43,28 +41,30 @@ class MachineWatch(RunHelper):
         directory: Path,
         database: Database,
         writer: DatabaseWriter,
-        supervisor: Supervisor,
-        on_failure: Callable[[Exception], None],
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
     ) -> None:
         self._directory, self._database, self._writer = directory, database, writer
-        self._supervisor, self._on_failure = supervisor, on_failure
-        self._own = Troubles()
-        self._told: tuple[Trouble, ...] = ()
+        self._spawn = spawn
+        self._own = MachineTroubles()
+        self._told: tuple[MachineTrouble, ...] = ()
         self._timer: asyncio.TimerHandle | None = None
         self._looking: asyncio.Task[None] | None = None
         #: Called when something else is wrong than before.
         self.listeners: list[Callable[[], None]] = []
 
     @property
-    def troubles(self) -> tuple[Trouble, ...]:
+    def troubles(self) -> tuple[MachineTrouble, ...]:
         """What is wrong on this machine, and what was."""
         return (*self._database.troubles, *self._own.all())
 
-    async def start(self) -> None:
+    def begin(self) -> None:
         """Begin to look."""
-        self._beat()
+        if self._looking is None or self._looking.done():
+            with contextlib.suppress(ClosedError):
+                self._looking = self._spawn(self.look())
+        self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY, self.begin)
 
-    def stop(self) -> None:
+    def end(self) -> None:
         """Look no longer."""
         if self._timer is not None:
             self._timer.cancel()
@@ -81,12 +81,6 @@ class MachineWatch(RunHelper):
         with contextlib.suppress(DatabaseError, ClosedError):  # the database tells of the one, the other is no trouble
             await self._writer.look_after()
         self._tell()
-
-    def _beat(self) -> None:
-        if self._looking is None or self._looking.done():
-            with contextlib.suppress(ClosedError):
-                self._looking = self._supervisor.spawn("the watch of a run", self.look(), self._on_failure)
-        self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY, self._beat)
 
     def _tell(self) -> None:
         now = self.troubles

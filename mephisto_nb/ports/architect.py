@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.model.packets import Packet, Received
-from mephisto_nb.utils.machine import Trouble
+from mephisto_nb.utils.machine import MachineTrouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Missed:
 class RouterTroubles:
     """All that is wrong with the router now: its store, its directory, its disk; and what was, and is mended."""
 
-    troubles: tuple[Trouble, ...] = ()
+    troubles: tuple[MachineTrouble, ...] = ()
 
 
 Incoming: TypeAlias = Messages | Acknowledged | Presence | Synced | Ahead | Missed | RouterTroubles

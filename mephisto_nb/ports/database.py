@@ -31,7 +31,7 @@ from mephisto_nb.model.records import (
 )
 from mephisto_nb.model.reviews import KeptReview
 from mephisto_nb.model.states import PaymentStatus
-from mephisto_nb.utils.machine import Trouble
+from mephisto_nb.utils.machine import MachineTrouble
 
 
 class Database(ABC):
@@ -69,7 +69,7 @@ class Database(ABC):
         """
 
     @property
-    def troubles(self) -> tuple[Trouble, ...]:
+    def troubles(self) -> tuple[MachineTrouble, ...]:
         """What is wrong with where this is kept, or was: none, unless a database can tell."""
         return ()
 

@@ -99,14 +99,19 @@ class Router:
     def start(self) -> None:
         """Start the timers: for an operator who never comes, and for agents who had a socket before a restart."""
         self.vigil.begin()
-        self.health.begin(self._unwritten.put_nowait)
+        self.health.begin()
         self._await_operator()
         for agent in self.store.mirror.agents.values():
             if agent.linked and agent.is_active:
                 self.departures.seen(agent.agent_id)
 
     async def run(self) -> None:
-        """Write down who has left, and when nobody could reach us, until cancelled."""
+        """Write down who has left, and when nobody could reach us, and look how we are, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.health.run())
+            group.create_task(self._write_all())
+
+    async def _write_all(self) -> None:
         while True:
             await (await self._unwritten.get())()
 

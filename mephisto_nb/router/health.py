@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from mephisto_nb.router.inbox.store import Store
-from mephisto_nb.utils.machine import Trouble, Troubles, say_few_files, say_little_room, say_missing
+from mephisto_nb.utils.machine import MachineTrouble, MachineTroubles, say_few_files, say_little_room, say_missing
 
 #: How often we look, how much time lies between two attempts to write at least, and from when on one hangs (seconds).
 LOOK_EVERY, WRITE_EVERY, HANGS_AFTER = 2.0, 4.0, 5.0
@@ -37,31 +37,40 @@ class Health:
         store: Store,
         directory: Path | None,
         probe: Callable[[], Awaitable[None]],
-        report: Callable[[tuple[Trouble, ...]], None],
+        report: Callable[[tuple[MachineTrouble, ...]], None],
     ) -> None:
         self._store, self._directory, self._probe, self._report = store, directory, probe, report
-        self._own = Troubles()
-        self._told: tuple[Trouble, ...] = ()
-        self._written = time.monotonic()
+        self._own = MachineTroubles()
+        self._told: tuple[MachineTrouble, ...] = ()
+        self._written = time.perf_counter()
+        self._is_due = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         #: Since when we look, if it is not done yet.
         self._looking_since: float | None = None
 
     @property
-    def troubles(self) -> tuple[Trouble, ...]:
+    def troubles(self) -> tuple[MachineTrouble, ...]:
         """What is wrong now, and what was."""
         return (*self._store.troubles.all(), *self._own.all())
 
-    def begin(self, call: Callable[[Callable[[], Awaitable[None]]], None]) -> None:
-        """Begin to look; `call` has somebody call what it is given, and await it."""
+    def begin(self) -> None:
+        """Begin to look, as often as `run` comes to it."""
         if self._looking_since is None:
-            self._looking_since = time.monotonic()
-            call(self.look)
-        elif time.monotonic() > self._looking_since + HANGS_AFTER:
+            self._looking_since = time.perf_counter()
+            self._is_due.set()
+        elif time.perf_counter() > self._looking_since + HANGS_AFTER:
             reason = "The router's disk does not answer: what workers send waits for it."
             self._own.note("router hangs", reason, "Look after the disk, or the network that it is reached by.")
             self.tell()
-        self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY, self.begin, call)
+        self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY, self.begin)
+
+    async def run(self) -> None:
+        """Look when it is time to, until cancelled."""
+        while True:
+            await self._is_due.wait()
+            self._is_due.clear()
+            await self.look()
+            self._looking_since = None
 
     def end(self) -> None:
         """Look no longer."""
@@ -72,10 +81,9 @@ class Health:
     async def look(self) -> None:
         """Look at everything, and report what has changed."""
         # Real time, whatever the loop's is: each attempt waits for the disk.
-        if time.monotonic() >= self._written + WRITE_EVERY:
-            self._written = time.monotonic()
+        if time.perf_counter() >= self._written + WRITE_EVERY:
+            self._written = time.perf_counter()
             await self._probe()
-        self._looking_since = None
         self._own.clear("router hangs")
         self._own.say("router files", say_few_files("The router"))
         if self._directory is not None:

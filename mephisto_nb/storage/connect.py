@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
@@ -17,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from mephisto_nb.errors import ClosedError, ConfigError, ConflictError, DatabaseError, SchemaVersionError
 from mephisto_nb.utils.extras import needs
 from mephisto_nb.utils.logging import get_logger
-from mephisto_nb.utils.machine import Troubles
+from mephisto_nb.utils.machine import MachineTroubles
 from mephisto_nb.utils.proofs import uses_wal
 from mephisto_nb.utils.sqlite_files import FileInPlace, put_back
 
@@ -48,7 +49,7 @@ class Connections:
         self.writer = make_engine(self.url, for_writing=True)
         self.reader = make_engine(self.url, for_writing=False)
         #: Why nothing can be stored in an SQLite file, if so; and what was mended.
-        self.troubles = Troubles()
+        self.troubles = MachineTroubles()
         self._place = _place_of(self.url)
         if self._place is not None:
             event.listen(self.writer, "connect", self._remember_place)
@@ -109,14 +110,14 @@ class Connections:
         """Put the file back to its path, if it is no longer there."""
         if self._place is None or self._place.look() is None:
             return
+        alone = FileLock(f"{self._place.path}.returning", mode=0o600)
         held = self.writer.raw_connection()
         try:
-            done = put_back(held.driver_connection, self._place, _read_marks)  # type: ignore[arg-type]
+            done = put_back(held.driver_connection, self._place, _read_marks, alone)  # type: ignore[arg-type]
         finally:
             held.close()
         # Readers may have opened whatever stood there meanwhile.
-        self._place.forget()
-        self.release()
+        self._dispose()
         self.troubles.remark(_FAILS, *done)
         logger.warning("%s", " ".join(done))
 
@@ -128,6 +129,12 @@ class Connections:
 
     def release(self) -> None:
         """Close all connections; reading and writing open new ones."""
+        # What was committed last must be found, too. Why it cannot, is among the troubles.
+        with contextlib.suppress(DatabaseError, SQLAlchemyError):
+            self._stay_in_place()
+        self._dispose()
+
+    def _dispose(self) -> None:
         self.writer.dispose()
         self.reader.dispose()
         if self._place is not None:

@@ -13,7 +13,7 @@ from mephisto_nb.storage.messages import SQLMessages
 from mephisto_nb.storage.people import SQLPeople
 from mephisto_nb.storage.reviews import SQLReviews
 from mephisto_nb.storage.runs import SQLRuns
-from mephisto_nb.utils.machine import Trouble
+from mephisto_nb.utils.machine import MachineTrouble
 
 
 class SQLDatabase(Database):
@@ -63,7 +63,7 @@ class SQLDatabase(Database):
         return None
 
     @property
-    def troubles(self) -> tuple[Trouble, ...]:
+    def troubles(self) -> tuple[MachineTrouble, ...]:
         """What is wrong with an SQLite file, or was."""
         return self.connections.troubles.all()
 

@@ -1,7 +1,7 @@
 """What a process can tell of the machine that it is on: its open files, the room on its disk; and troubles to tell of.
 
-A `Trouble` travels from the router to the kernel, and to whoever looks at a run. All of it works on every system: what
-one cannot tell counts as well.
+A `MachineTrouble` travels from the router to the kernel, and to whoever looks at a run. All of it works on every
+system: what one cannot tell counts as well.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MOST_PAST = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class MachineTrouble:
     """Something that is wrong with a file, a disk or a process, or was (`is_past`).
 
     `what` stays the same while it lasts. `since` is when it was first seen (epoch seconds), `reason` what was found and
@@ -52,7 +52,7 @@ class Trouble:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, raw: JSON) -> Trouble | None:
+    def from_dict(cls, raw: JSON) -> MachineTrouble | None:
         """Return the trouble that JSON tells of; None where that makes no sense."""
         try:
             return cls(
@@ -62,20 +62,20 @@ class Trouble:
             return None
 
 
-class Troubles:
+class MachineTroubles:
     """The troubles of one part: those that last, and the last few that are over. May be used from any thread."""
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now
-        self._lasting: dict[str, Trouble] = {}
-        self._past: tuple[Trouble, ...] = ()
+        self._lasting: dict[str, MachineTrouble] = {}
+        self._past: tuple[MachineTrouble, ...] = ()
 
     def note(self, what: str, reason: str, remedy: str) -> None:
         """Note that something is wrong, or still is."""
         known = self._lasting.get(what)
         since = self._now() if known is None else known.since
         # Replaced, not changed: others read it meanwhile.
-        self._lasting = {**self._lasting, what: Trouble(what, since, reason, remedy)}
+        self._lasting = {**self._lasting, what: MachineTrouble(what, since, reason, remedy)}
 
     def clear(self, what: str) -> None:
         """Note that something is well, or is so again."""
@@ -91,29 +91,29 @@ class Troubles:
 
     def remark(self, what: str, reason: str, remedy: str) -> None:
         """Note something that was wrong, is mended, and should be known of."""
-        self._past = (*self._past, Trouble(what, self._now(), reason, remedy, is_past=True))[-_MOST_PAST:]
+        self._past = (*self._past, MachineTrouble(what, self._now(), reason, remedy, is_past=True))[-_MOST_PAST:]
 
-    def recall(self, past: Iterable[Trouble]) -> None:
+    def recall(self, past: Iterable[MachineTrouble]) -> None:
         """Take over what an earlier process has mended."""
         self._past = (*past, *self._past)[-_MOST_PAST:]
 
     @property
-    def past(self) -> tuple[Trouble, ...]:
+    def past(self) -> tuple[MachineTrouble, ...]:
         """Those that are over."""
         return self._past
 
-    def all(self) -> tuple[Trouble, ...]:
+    def all(self) -> tuple[MachineTrouble, ...]:
         """Return those that last, and behind them those that are over."""
         return (*self._lasting.values(), *self._past)
 
 
-def read_troubles(raw: JSON) -> tuple[Trouble, ...]:
+def read_troubles(raw: JSON) -> tuple[MachineTrouble, ...]:
     """Return the troubles that a list of JSON tells of; what makes no sense is passed over."""
-    found = map(Trouble.from_dict, raw if isinstance(raw, list) else ())
+    found = map(MachineTrouble.from_dict, raw if isinstance(raw, list) else ())
     return tuple(filter(None, found))
 
 
-def write_troubles(troubles: Iterable[Trouble]) -> list[JSONObject]:
+def write_troubles(troubles: Iterable[MachineTrouble]) -> list[JSONObject]:
     """Return troubles as JSON."""
     return [trouble.to_dict() for trouble in troubles]
 

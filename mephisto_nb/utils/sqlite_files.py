@@ -12,10 +12,9 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TypeAlias
-
-from filelock import FileLock
 
 from mephisto_nb.errors import DatabaseError
 
@@ -76,8 +75,13 @@ class FileInPlace:
         return known is not None and _identity(_beside(self.path, suffix)) == known
 
 
-def put_back(db: sqlite3.Connection, place: FileInPlace, read_marks: ReadMarks) -> tuple[str, str]:
-    """Give the content of an open database its name again, and return what was done, and what to do about it.
+def put_back(
+    db: sqlite3.Connection,
+    place: FileInPlace,
+    read_marks: ReadMarks,
+    alone: AbstractContextManager[object] | None = None,
+) -> tuple[str, str]:
+    """Write the content of an open database to its path again; return what was done, and what to do about it.
 
     An older copy that stands there now is kept under another name. Where another process was first to put the same
     database back, nothing is written. In either case the caller has to close `db`, and to open the path anew.
@@ -90,31 +94,41 @@ def put_back(db: sqlite3.Connection, place: FileInPlace, read_marks: ReadMarks) 
         The file that it has open, which is not in its place.
     read_marks
         Says how far a database has come.
+    alone
+        Entered meanwhile, to keep out other processes that have it open as well.
 
     Raises
     ------
     DatabaseError
-        The directory is not there, or what stands there now has what this database has not. Nothing was changed.
-    sqlite3.Error, OSError
-        It could not be read or written.
+        The directory is not there, or what stands there now has what this database has not, or nothing can be written.
+        Nothing was changed.
     """
-    path = place.path
+    path, fate = place.path, place.look() or "removed"
     if not path.parent.is_dir():
         raise DatabaseError(
             f"The directory {path.parent} is not there any more: it was moved or removed. Put it back to where it was; "
             f"{path.name} is held open until then, and nothing new is taken."
         )
-    with FileLock(f"{path}.returning.lock", mode=0o600):
-        fate = place.look()
-        reason = f"{path} was {fate or 'removed'} while it was in use"
-        aside = None
-        if _identity(path) is not None and not place.has_own_main:
-            if _is_put_back(db, place, read_marks):
-                return f"{reason}, and another process has put it back. Nothing was lost.", _REMEDY
-            aside = path.with_name(f"{path.name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
-        _write_back(db, place, aside)
+    reason = f"{path} was {fate} while it was in use"
+    try:
+        with alone or nullcontext():
+            aside = None
+            if _identity(path) is not None and not place.has_own_main:
+                if _is_put_back(db, place, read_marks):
+                    return f"{reason}, and another process has put it back. Nothing was lost.", _REMEDY
+                aside = _free_name(path)
+            _write_back(db, place, aside)
+    except (sqlite3.Error, OSError) as error:
+        raise DatabaseError(f"{reason}, and cannot be put back: {error}. It is tried again.") from error
     kept = "" if aside is None else f" The file that had taken its place is kept as {aside.name}."
     return f"{reason}. Its content was put back, and nothing was lost.{kept}", _REMEDY
+
+
+def _free_name(path: Path) -> Path:
+    stem, number = f"{path.name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}", 1
+    while (aside := path.with_name(f"{stem}-{number}")).exists():
+        number += 1
+    return aside
 
 
 def holds_at_least(marks: Marks, others: Marks) -> bool:

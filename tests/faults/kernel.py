@@ -106,6 +106,8 @@ class Kernel:
                 self._endings.add(asyncio.create_task(self._end(how)))
             case {"do": "tell absence"} if self._run is not None:
                 self.tell("absence", text=str(parts_of(self._run).link.absence))
+            case {"do": "tell attention"} if self._run is not None:
+                self.tell("attention", text="\n".join(self._run.attention))
             case {"do": "detach"}:
                 self._is_leaving = True
                 if self._cell is not None:

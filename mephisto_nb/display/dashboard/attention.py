@@ -95,7 +95,8 @@ def _troubles(moment: Moment) -> Notices:
 
 def _machine(moment: Moment) -> Notices:
     """Name what is wrong with files, disks and processes, since when; and what was, and has been mended."""
-    for number, trouble in enumerate(moment.live.machine_troubles if moment.live is not None else ()):
+    run = moment.live
+    for number, trouble in enumerate(run.parts.machine_troubles if run is not None and run.is_running else ()):
         when = duration(max(0.0, moment.now - trouble.since))
         reason = f"{trouble.reason} ({when} ago.)" if trouble.is_past else f"{trouble.reason} (For {when}.)"
         key = f"{trouble.what} {number}" if trouble.is_past else trouble.what

@@ -23,7 +23,7 @@ from typing import Any, Generic, TypeVar
 from mephisto_nb.errors import ClosedError, ConfigError, DatabaseError
 from mephisto_nb.router.inbox.writes import SCHEMA, SCHEMA_VERSION, Outgoing, Txn, agent_of, read_marks
 from mephisto_nb.router.rules import KnownAgent
-from mephisto_nb.utils.machine import Troubles, read_troubles, write_troubles
+from mephisto_nb.utils.machine import MachineTroubles, read_troubles, write_troubles
 from mephisto_nb.utils.sqlite_files import FileInPlace, put_back
 
 _MAX_BATCH = 500
@@ -97,7 +97,7 @@ class Store:
     """
 
     def __init__(self, path: Path, on_message: Callable[[], None]) -> None:
-        self.mirror, self.troubles = Mirror(), Troubles()
+        self.mirror, self.troubles = Mirror(), MachineTroubles()
         #: When a router of this run was last here (epoch seconds), as far as is written; None: there was none.
         self.last_here: float | None = None
         self._place, self._on_message = FileInPlace(path), on_message
@@ -275,22 +275,17 @@ class Store:
 
     def _stay_in_place(self) -> DatabaseError | None:
         """Put the database back to its path, if it is no longer there; return why it could not be."""
-        fate = self._place.look()
-        if fate is None:
+        if self._place.look() is None:
             self._is_unsure = False
             return None
         try:
             done = put_back(self._db, self._place, read_marks)
             before, self._db = self._db, self._connect()
             before.close()
-        except (sqlite3.Error, OSError) as error:
-            moved = DatabaseError(
-                f"{self._place.path} was {fate} while it was in use, and cannot be put back: {error}."
-            )
-            moved.__cause__ = error
-            return moved
         except DatabaseError as error:
             return error
+        except sqlite3.Error as error:
+            return DatabaseError(f"{self._place.path} was put back, and cannot be opened: {error}.")
         self._is_unsure = False
         self.troubles.remark(STORE_FAILS, *done)
         with contextlib.suppress(sqlite3.Error):  # for an operator who comes when this router is gone

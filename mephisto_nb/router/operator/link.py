@@ -19,7 +19,7 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.router import codec
 from mephisto_nb.router.inbox.writes import InboxRow
 from mephisto_nb.router.rules import BUSY_AFTER, operator_state
-from mephisto_nb.utils.machine import Trouble, write_troubles
+from mephisto_nb.utils.machine import MachineTrouble, write_troubles
 
 #: What may be sent to an operator and not yet acknowledged.
 WINDOW_MESSAGES = 500
@@ -72,7 +72,7 @@ class Window:
         return now - self._flight[0][2] if self._flight else None
 
 
-def troubles_frame(troubles: tuple[Trouble, ...]) -> str:
+def troubles_frame(troubles: tuple[MachineTrouble, ...]) -> str:
     """Return the frame that tells what is wrong with the router."""
     return codec.dump({"type": "troubles", "troubles": write_troubles(troubles)})
 
@@ -97,7 +97,7 @@ class OperatorLink:
         self._news.set()
         self._presence: dict[str, bool] = {}
         self._missed: list[JSONObject] = []
-        self._troubles: tuple[Trouble, ...] | None = None
+        self._troubles: tuple[MachineTrouble, ...] | None = None
         self._is_going_ahead = False
         self._acknowledged: int | None = None
         self._finishing = self._replaced = False
@@ -137,7 +137,7 @@ class OperatorLink:
         self._missed.append({"type": "missed", "agent_id": agent_id, "update_id": update_id})
         self._news.set()
 
-    def report_troubles(self, troubles: tuple[Trouble, ...]) -> None:
+    def report_troubles(self, troubles: tuple[MachineTrouble, ...]) -> None:
         """Report all that is wrong with the router now."""
         self._troubles = troubles
         self._news.set()
@@ -266,7 +266,7 @@ class CurrentLink:
         if self.now is not None:
             self.now.report_presence(agent_id, present)
 
-    def report_troubles(self, troubles: tuple[Trouble, ...]) -> None:
+    def report_troubles(self, troubles: tuple[MachineTrouble, ...]) -> None:
         """Called when other things are wrong with the router than before."""
         if self.now is not None:
             self.now.report_troubles(troubles)
