@@ -213,7 +213,8 @@ class LiveRun:
         found += self.parts.engine.state.gates.notices.values()
         troubles = (self.parts.engine.trouble, self.parts.link.trouble)
         found += [trouble for trouble in troubles if trouble and self.is_running]
-        found += map(str, self.parts.machine_troubles if self.is_running else ())
+        # What is over stays known when the run has ended; what was wrong last may be mended by then.
+        found += [str(one) for one in self.parts.machine_troubles if self.is_running or one.is_past]
         return found + self.parts.tally.noted.remarks
 
     @property

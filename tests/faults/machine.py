@@ -52,7 +52,7 @@ class Machine:
         self._process: int | None = None
         self._pid = -1
         self._absence: asyncio.Future[str]
-        self._attention: asyncio.Future[str]
+        self._attention: asyncio.Future[str | None]
         self._asking = asyncio.Lock()
         #: Held while a database has no name: nobody could keep its content if its process were killed just then.
         self._inbox_lost, self._records_lost = asyncio.Lock(), asyncio.Lock()
@@ -110,14 +110,14 @@ class Machine:
         try:
             async with asyncio.timeout(_NAMED_WITHIN):
                 while not self.over.done() and self._generation == generation:
-                    if words in await self._ask_attention():
+                    if (told := await self._ask_attention()) is None or words in told:
                         return
                     await passes(0.1)
         except TimeoutError:
             raise MephistoError(f"{words!r} is not in run.attention after {_NAMED_WITHIN:g} s") from None
 
-    async def _ask_attention(self) -> str:
-        """Return what the run says; nothing, where the kernel does not answer at once."""
+    async def _ask_attention(self) -> str | None:
+        """Return what the run says; nothing, where the kernel does not answer at once, and None once it has ended."""
         async with self._asking:
             self._attention = asyncio.get_running_loop().create_future()
             self._command(do="tell attention")

@@ -96,7 +96,9 @@ def _troubles(moment: Moment) -> Notices:
 def _machine(moment: Moment) -> Notices:
     """Name what is wrong with files, disks and processes, since when; and what was, and has been mended."""
     run = moment.live
-    for number, trouble in enumerate(run.parts.machine_troubles if run is not None and run.is_running else ()):
+    for number, trouble in enumerate(run.parts.machine_troubles if run is not None else ()):
+        if run is None or not (run.is_running or trouble.is_past):
+            continue
         when = duration(max(0.0, moment.now - trouble.since))
         reason = f"{trouble.reason} ({when} ago.)" if trouble.is_past else f"{trouble.reason} (For {when}.)"
         key = f"{trouble.what} {number}" if trouble.is_past else trouble.what
