@@ -25,7 +25,8 @@
         ├── LaunchError              a run could not be started; nothing of it is left running
         │   └── PortInUseError
         ├── RouterError              the router does not answer, or is not ours
-        │   └── LinkRefusedError     the router refused the operator, or proved to be a stranger
+        │   ├── LinkRefusedError     the router refused the operator, or proved to be a stranger
+        │   └── RouterStoreError     the router is there, and can store nothing
         ├── RunBusyError             another kernel drives this run
         ├── RunFailedError           a run stopped working; the cause is chained
         └── PartnerLeftError         somebody who is spoken to, or waited for, has left
@@ -143,6 +144,14 @@ class RouterError(WorldError):
 
 class LinkRefusedError(RouterError):
     """The router refused the operator's proof, or could not prove that it is this run's router."""
+
+
+class RouterStoreError(RouterError):
+    """The router is there, and can store nothing: its disk is full, say. `troubles` are those that it told of."""
+
+    def __init__(self, message: str, troubles: tuple[object, ...] = ()) -> None:
+        super().__init__(message)
+        self.troubles = troubles
 
 
 class RunBusyError(WorldError):

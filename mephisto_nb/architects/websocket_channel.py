@@ -15,8 +15,16 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.errors import LinkRefusedError, RouterError
-from mephisto_nb.model.packets import BAD_PROOF, LARGEST_FRAME, LINK_PROTOCOL, SHARED_FRAME, Packet, Received
+from mephisto_nb.errors import LinkRefusedError, RouterError, RouterStoreError
+from mephisto_nb.model.packets import (
+    BAD_PROOF,
+    LARGEST_FRAME,
+    LINK_PROTOCOL,
+    SHARED_FRAME,
+    STORE_FAILED,
+    Packet,
+    Received,
+)
 from mephisto_nb.ports.architect import (
     Acknowledged,
     Ahead,
@@ -25,10 +33,12 @@ from mephisto_nb.ports.architect import (
     Messages,
     Missed,
     Presence,
+    RouterTroubles,
     Standing,
     Synced,
 )
 from mephisto_nb.utils import proofs
+from mephisto_nb.utils.machine import read_troubles
 from mephisto_nb.utils.proofs import Secret
 
 _OPEN_TIMEOUT = 10.0
@@ -42,7 +52,7 @@ class WebSocketChannel(Channel):
         self._url = url.replace("http", "ws", 1) + "/operator"
         self._task_run_id, self._token = task_run_id, token
         self._socket: ClientConnection | None = None
-        self._presence: Presence | None = None
+        self._at_first: list[Incoming] = []
 
     async def connect(self, last_seq: int) -> int:
         """Open the link, each side proving itself; give the number of the last effect that the router has."""
@@ -52,8 +62,9 @@ class WebSocketChannel(Channel):
         except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
             raise RouterError(f"No router answers at {self._url}: {error}") from error
         await self._prove(last_seq)
-        welcome = await self._receive("welcome")
-        self._presence = Presence(welcome.get("presence", {}))
+        welcome = await self._welcome()
+        troubles = RouterTroubles(read_troubles(welcome.get("troubles")))
+        self._at_first = [Presence(welcome.get("presence", {})), troubles]
         if "newest" in welcome:
             self.standing = Standing(**{one.name: welcome[one.name] for one in fields(Standing)})
         return int(welcome["last_n"])
@@ -70,10 +81,22 @@ class WebSocketChannel(Channel):
         known = {"last_seq": last_seq, "era": self.known.era, "received": max(last_seq, self.known.received)}
         await self._send({"type": "proof", "proof": proof, "pieces": True, **known})
 
+    async def _welcome(self) -> JSONObject:
+        frame, troubles = await self._receive(), RouterTroubles()
+        try:
+            while isinstance(told := _read(frame), RouterTroubles):
+                troubles = told
+                frame = await self._receive()
+        except RouterStoreError as error:
+            raise RouterStoreError(str(error), troubles.troubles) from error
+        if frame.get("type") != "welcome":
+            raise RouterError(f"What answers at {self._url} does not speak this protocol.")
+        return frame
+
     async def incoming(self) -> AsyncIterator[Incoming]:
         """Return what the router sends, until the link breaks."""
-        if self._presence is not None:
-            yield self._presence
+        for incoming in self._at_first:
+            yield incoming
         pieces: list[str] = []
         while True:
             frame = await self._receive()
@@ -83,8 +106,8 @@ class WebSocketChannel(Channel):
                     continue
                 frame = _parse("".join(pieces), self._url)
                 pieces.clear()
-            if (incoming := _read(frame)) is not None:
-                yield incoming
+            if (news := _read(frame)) is not None:
+                yield news
 
     async def send_effects(self, effects: Sequence[tuple[int, Packet]]) -> None:
         """Send numbered packets for workers."""
@@ -165,6 +188,8 @@ def _broken(url: str, error: ConnectionClosed) -> RouterError:
     code = error.rcvd.code if error.rcvd else None
     if code == BAD_PROOF:
         return LinkRefusedError(f"The router at {url} refused this operator: its token is not that of the run.")
+    if code == STORE_FAILED:
+        return RouterStoreError(f"The router at {url} is there, and can store nothing.")
     return RouterError(f"The link to {url} is broken (close code {code}).")
 
 
@@ -180,6 +205,8 @@ def _read(frame: JSONObject) -> Incoming | None:
             return Acknowledged(n)
         case {"type": "presence", "agents": agents}:
             return Presence(agents)
+        case {"type": "troubles", "troubles": troubles}:
+            return RouterTroubles(read_troubles(troubles))
         case {"type": "synced", "last_seq": last_seq}:
             return Synced(last_seq)
     return None  # a later router may say more than this operator understands

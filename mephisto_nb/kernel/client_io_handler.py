@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.errors import LinkRefusedError, RouterError
+from mephisto_nb.errors import LinkRefusedError, RouterError, RouterStoreError
 from mephisto_nb.kernel.absence import Absence, Attendance
 from mephisto_nb.kernel.numbers import find_gaps, note_gaps
 from mephisto_nb.kernel.sending import Sender
@@ -31,6 +31,7 @@ from mephisto_nb.ports.architect import (
     Messages,
     Missed,
     Presence,
+    RouterTroubles,
     Synced,
 )
 from mephisto_nb.ports.clock import Clock, Timer
@@ -40,6 +41,7 @@ from mephisto_nb.rules.arrivals import Arrival
 from mephisto_nb.rules.eligibility import Refusal
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger, tell
+from mephisto_nb.utils.machine import MachineTrouble
 from mephisto_nb.utils.patience import patience
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ logger = get_logger(__name__)
 _BACKOFF = (0.1, 10.0)
 #: How often in a row a stranger may answer in the router's place before that is told as a failure.
 _LOOKS = 3
+#: How long to wait at least before a router is asked again that could store nothing (seconds).
+_STORE_PAUSE = 1.0
 #: Of what a worker's page reports as an error, this many characters are kept.
 _ERROR_LENGTH, _ERROR_KEY_LENGTH = 4000, 100
 
@@ -98,6 +102,8 @@ class ClientIOHandler:
         self._synced, self._num_synced = 0, 0
         #: Why the router cannot be reached, if so.
         self.trouble: str | None = None
+        #: What is wrong with the router, or was, as it has told.
+        self.router_troubles: tuple[MachineTrouble, ...] = ()
         #: When the kernel was last away, and what it caught up with.
         self.absence = Absence(begun=clock.now())
         state = engine.state
@@ -129,6 +135,13 @@ class ClientIOHandler:
                     await self._serve(channel)
                 except LinkRefusedError:
                     raise
+                except RouterStoreError as error:
+                    await self._disconnect()
+                    self.trouble = f"{error} What workers send is not taken; their pages keep it, and try again."
+                    if told := tuple(one for one in error.troubles if isinstance(one, MachineTrouble)):
+                        self._take(RouterTroubles(told))
+                    await asyncio.sleep(max(pause, _STORE_PAUSE))
+                    pause = min(2 * pause, _BACKOFF[1])
                 except RouterError as error:
                     logger.debug("the channel of run %s broke: %s", self._engine.task_run_id, error)
                     if self._channel is None:
@@ -341,6 +354,9 @@ class ClientIOHandler:
             case Presence(agents):
                 self.present.update(agent for agent, here in agents.items() if here)
                 self.present.difference_update(agent for agent, here in agents.items() if not here)
+                tell(self.listeners)
+            case RouterTroubles(troubles):
+                self.router_troubles = troubles
                 tell(self.listeners)
             case Synced(last_seq):
                 self._synced, self._num_synced = last_seq, self._num_synced + 1

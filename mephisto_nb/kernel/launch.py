@@ -37,6 +37,7 @@ from mephisto_nb.kernel.talk.talk import Transcripts
 from mephisto_nb.kernel.talk.task_code import TaskCode
 from mephisto_nb.kernel.talk.voices import Voices
 from mephisto_nb.kernel.task_launcher import Data, TaskLauncher
+from mephisto_nb.kernel.watch import MachineWatch
 from mephisto_nb.kernel.worker_pool import AgentData, WorkerPool
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread, wholly
 from mephisto_nb.model.qualifications import Comparator, Requirement, make_requirement, requirement_from_dict
@@ -436,6 +437,12 @@ class RunStarter:
             note_created=tally.note_created,
         )
         undo.push_async_callback(launcher.shutdown)
+        watch = MachineWatch(
+            directory,
+            database,
+            self.writer,
+            lambda look: self.supervisor.spawn(f"watch of run {run_id}", look, tally.note_failure),
+        )
         parts = RunParts(
             run=run,
             directory=directory,
@@ -450,10 +457,11 @@ class RunStarter:
             link=link,
             launcher=launcher,
             tally=tally,
+            watch=watch,
             progress=self.progress,
         )
         live = LiveRun(parts)
-        helpers: list[RunHelper] = []
+        helpers: list[RunHelper] = [_Watching(watch)]
         if plan.shared_state.on_unit_submitted is not None:
             helpers.append(SubmissionHooks(live, self.supervisor, plan.shared_state.on_unit_submitted))
         if function is not None and hook is not None:
@@ -468,6 +476,21 @@ class RunStarter:
 
     def _directory_of(self, task_run_id: str) -> Path:
         return self.directory / task_run_id
+
+
+class _Watching(RunHelper):
+    """Has the machine watched for as long as the run is driven."""
+
+    def __init__(self, watch: MachineWatch) -> None:
+        self._watch = watch
+
+    async def start(self) -> None:
+        """Begin."""
+        self._watch.begin()
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        self._watch.end()
 
 
 def keep_run_secret(directory: Path) -> Secret:

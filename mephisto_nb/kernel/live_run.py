@@ -27,12 +27,14 @@ from mephisto_nb.ports.progress import Progress, Troubles
 from mephisto_nb.rules.run_state import stage_of
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import tell
+from mephisto_nb.utils.machine import MachineTrouble
 from mephisto_nb.utils.user_code import describe
 
 if TYPE_CHECKING:
     from mephisto_nb.kernel.client_io_handler import ClientIOHandler
     from mephisto_nb.kernel.engine import RunEngine
     from mephisto_nb.kernel.task_launcher import TaskLauncher
+    from mephisto_nb.kernel.watch import MachineWatch
     from mephisto_nb.kernel.worker_pool import WorkerPool
 
 
@@ -130,7 +132,13 @@ class RunParts:
     link: ClientIOHandler
     launcher: TaskLauncher
     tally: RunTally
+    watch: MachineWatch
     progress: Progress
+
+    @property
+    def machine_troubles(self) -> tuple[MachineTrouble, ...]:
+        """What is wrong with the files, disks and processes of the run, or was: the router's, and this kernel's."""
+        return (*self.link.router_troubles, *self.watch.troubles)
 
 
 class LiveRun:
@@ -205,6 +213,8 @@ class LiveRun:
         found += self.parts.engine.state.gates.notices.values()
         troubles = (self.parts.engine.trouble, self.parts.link.trouble)
         found += [trouble for trouble in troubles if trouble and self.is_running]
+        # What is over stays known when the run has ended; what was wrong last may be mended by then.
+        found += [str(one) for one in self.parts.machine_troubles if self.is_running or one.is_past]
         return found + self.parts.tally.noted.remarks
 
     @property

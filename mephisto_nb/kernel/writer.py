@@ -116,6 +116,10 @@ class DatabaseWriter:
         tell(self.call_listeners)
         return result
 
+    async def look_after(self) -> None:
+        """Have the database see whether it can be written: see `Database.stay_in_place`. It changes nothing."""
+        await self._put(self._database.stay_in_place)
+
     def close(self) -> None:
         """Write what is still waiting, and end the thread. May be called twice."""
         self._closed = True

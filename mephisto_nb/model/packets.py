@@ -36,9 +36,10 @@ class PacketType(StrEnum):
     HEARTBEAT = "heartbeat"
 
 
-#: What an operator's link to a router begins with, and the code that closes it where the run's token is not known.
+#: What an operator's link to a router begins with, and the code that closes it where the run's token is not known;
+#: and the code where the router can store nothing.
 LINK_PROTOCOL = 1
-BAD_PROOF = 4401
+BAD_PROOF, STORE_FAILED = 4401, 4503
 #: No frame of a link is larger (bytes), in either direction. So many bytes of packets share one, if there are several:
 #: whoever reads a frame does nothing else meanwhile.
 LARGEST_FRAME, SHARED_FRAME = 8 * 1024 * 1024, 1024 * 1024

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.model.packets import Packet, Received
+from mephisto_nb.utils.machine import MachineTrouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,14 @@ class Missed:
     update_id: str
 
 
-Incoming: TypeAlias = Messages | Acknowledged | Presence | Synced | Ahead | Missed
+@dataclass(frozen=True, slots=True)
+class RouterTroubles:
+    """All that is wrong with the router now: its store, its directory, its disk; and what was, and is mended."""
+
+    troubles: tuple[MachineTrouble, ...] = ()
+
+
+Incoming: TypeAlias = Messages | Acknowledged | Presence | Synced | Ahead | Missed | RouterTroubles
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,8 @@ class Channel(ABC):
         ------
         LinkRefusedError
             One side's proof was wrong: it is not this run's router, or not its operator.
+        RouterStoreError
+            The router is there, and cannot store anything.
         """
 
     @abstractmethod

@@ -31,6 +31,7 @@ from mephisto_nb.model.records import (
 )
 from mephisto_nb.model.reviews import KeptReview
 from mephisto_nb.model.states import PaymentStatus
+from mephisto_nb.utils.machine import MachineTrouble
 
 #: How much of a history is read at a time (bytes of JSON).
 HISTORY_PAGE = 4 * 1024 * 1024
@@ -68,6 +69,17 @@ class Database(ABC):
         list of Exception or None
             For each of `group`: None where it was committed, or why nothing of it was (`ConflictError` where a
             row was not in the state it should start from).
+        """
+
+    @property
+    def troubles(self) -> tuple[MachineTrouble, ...]:
+        """What is wrong with where this is kept, or was: none, unless a database can tell."""
+        return ()
+
+    def stay_in_place(self) -> None:  # noqa: B027 - a database that is a server has nothing to look after
+        """See to it that what was committed is found again; what is wrong is among the `troubles` from then on.
+
+        Called every few seconds by `MachineWatch`, in the writer's thread. Raises `DatabaseError`.
         """
 
     @abstractmethod

@@ -8,11 +8,13 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from enum import IntEnum
 from functools import partial
+from pathlib import Path
 
 from mephisto_nb.errors import DatabaseError
 from mephisto_nb.model.packets import SYSTEM_SUBJECT, Packet, PacketType
 from mephisto_nb.router.config import RouterConfig
 from mephisto_nb.router.deadlines import Deadline, Departures, Vigil
+from mephisto_nb.router.health import Health
 from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.router.inbox.writes import Effect, message_of, stay, tell_absences
 from mephisto_nb.router.intake.quota import DiskQuota
@@ -50,6 +52,8 @@ class Router:
         Called once, with the reason, when the process shall end.
     note_closed
         Called when the run is over, and this goes on only to say so.
+    directory
+        The run's directory, which is looked at now and then.
 
     Attributes
     ----------
@@ -61,6 +65,8 @@ class Router:
         Which agent has given no sign of life for too long.
     vigil
         Whether this process itself was there all the time.
+    health
+        What is wrong with the store, the directory and the process.
     live
         The live messages in both directions.
     """
@@ -72,6 +78,7 @@ class Router:
         link: CurrentLink,
         end: Callable[[Exit], None],
         note_closed: Callable[[], None] = lambda: None,
+        directory: Path | None = None,
     ) -> None:
         self.config, self.store, self.link = config, store, link
         self.hub = Hub(config.limits.sockets_per_agent, link.report_presence)
@@ -85,25 +92,33 @@ class Router:
         self._unwritten: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._absences: list[tuple[float, float]] = []
         self.vigil = Vigil(store.last_here, self._on_absence, self._on_beat)
+        self.health = Health(store, directory, self._write_now, link.report_troubles)
 
     # Life
 
     def start(self) -> None:
         """Start the timers: for an operator who never comes, and for agents who had a socket before a restart."""
         self.vigil.begin()
+        self.health.begin()
         self._await_operator()
         for agent in self.store.mirror.agents.values():
             if agent.linked and agent.is_active:
                 self.departures.seen(agent.agent_id)
 
     async def run(self) -> None:
-        """Write down who has left, and when nobody could reach us, until cancelled."""
+        """Write down who has left, and when nobody could reach us, and look how we are, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.health.run())
+            group.create_task(self._write_all())
+
+    async def _write_all(self) -> None:
         while True:
             await (await self._unwritten.get())()
 
     def stop(self) -> None:
         """Stop the timers, and send away the requests that wait for an agent."""
         self.vigil.end()
+        self.health.end()
         self._deadline.cancel()
         self.departures.close()
         self.registrations.stop()
@@ -114,6 +129,7 @@ class Router:
         self._is_finishing = True
         self.registrations.end_run()
         self.vigil.end()
+        self.health.end()
         self.hub.closed_at = time.time()
         for agent_id in self.hub.present():
             self.send_status(agent_id)
@@ -212,3 +228,6 @@ class Router:
             await self.store.run(lambda txn: stay(txn, now))
         except DatabaseError as error:
             log.error("That the router is here could not be saved: %s", error)
+
+    async def _write_now(self) -> None:
+        await self._write_beat(time.time())

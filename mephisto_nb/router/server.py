@@ -7,7 +7,6 @@ import contextlib
 import errno
 import json
 import logging
-import math
 import os
 import random
 import signal
@@ -39,6 +38,7 @@ from mephisto_nb.router.operator.link import CurrentLink
 from mephisto_nb.router.operator.operator_socket import OperatorSocket
 from mephisto_nb.router.workers.worker_routes import WorkerRoutes
 from mephisto_nb.router.workers.worker_socket import WorkerEndpoint
+from mephisto_nb.utils.machine import open_files
 from mephisto_nb.utils.private_files import FILE, make_private_folder, write_private
 
 if sys.platform != "win32":
@@ -110,7 +110,7 @@ class _Server(uvicorn.Server):
         link = CurrentLink()
         self._store = Store.open(files.store, config.run_id, on_message=link.wake)
         self._exit = Exit.DONE
-        self._router = Router(config, self._store, link, self._end, self._note_closed)
+        self._router = Router(config, self._store, link, self._end, self._note_closed, files.directory)
         waiting = Waiting(config.limits, open_files())
         super().__init__(
             uvicorn.Config(
@@ -365,14 +365,6 @@ def allow_many_sockets() -> None:
             # Where it is refused, fewer workers can be served; that is no reason to serve none.
             with contextlib.suppress(OSError, ValueError):
                 resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def open_files() -> float:
-    """Return how many files this process may have open; infinity where that is not known."""
-    if sys.platform == "win32":
-        return math.inf
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return math.inf if soft == resource.RLIM_INFINITY else soft
 
 
 def _listen(host: str, port: int) -> socket.socket:

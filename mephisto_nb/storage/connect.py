@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
@@ -16,11 +17,18 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 from mephisto_nb.errors import ClosedError, ConfigError, ConflictError, DatabaseError, SchemaVersionError
 from mephisto_nb.utils.extras import needs
+from mephisto_nb.utils.logging import get_logger
+from mephisto_nb.utils.machine import MachineTroubles
 from mephisto_nb.utils.private_files import FILE, make_private_database
 from mephisto_nb.utils.proofs import uses_wal
+from mephisto_nb.utils.sqlite_files import FileInPlace, put_back
 
 #: How long SQLite waits for another process that is writing, in seconds.
 BUSY_TIMEOUT = 30.0
+#: The key of what is told when nothing can be stored.
+_FAILS = "database"
+
+logger = get_logger(__name__)
 
 
 class Connections:
@@ -41,6 +49,11 @@ class Connections:
         self.url = parse_url(url)
         self.writer = make_engine(self.url, for_writing=True)
         self.reader = make_engine(self.url, for_writing=False)
+        #: Why nothing can be stored in an SQLite file, if so; and what was mended.
+        self.troubles = MachineTroubles()
+        self._place = _place_of(self.url)
+        if self._place is not None:
+            event.listen(self.writer, "connect", self._remember_place)
         self._is_closed = False
 
     @property
@@ -50,10 +63,19 @@ class Connections:
 
     @contextmanager
     def writing(self, what: str) -> Iterator[Connection]:
-        """Open a transaction that writes; `what` is for errors, which are ours (`told_plainly`)."""
+        """Open a transaction that writes; `what` is for errors, which are ours (`told_plainly`).
+
+        What it has written is in a file that has its name, or it raises `DatabaseError`.
+        """
         self._check_open(what)
-        with told_plainly(what, self.url), self.writer.begin() as connection:
-            yield connection
+        with told_plainly(what, self.url):
+            self._stay_in_place()
+            with self.writer.begin() as connection:
+                # Here nobody else can put the file back, and what follows is in it if it was put back before.
+                if self._place is not None and (fate := self._place.look()):
+                    raise DatabaseError(f"{what} failed: {self._place.path} was {fate} just now. Try again.")
+                yield connection
+            self._stay_in_place()
 
     @contextmanager
     def reading(self, what: str) -> Iterator[Connection]:
@@ -61,6 +83,44 @@ class Connections:
         self._check_open(what)
         with told_plainly(what, self.url), self.reader.connect() as connection:
             yield connection
+
+    def try_out(self) -> None:
+        """Write something small to an SQLite file, to know whether that can be done. Raises `DatabaseError`."""
+        if self._place is None or self._is_closed:
+            return
+        try:
+            with self.writing("Looking after the database") as connection:
+                # What it is already: nothing changes, but it has to be written.
+                version = connection.exec_driver_sql("PRAGMA user_version").scalar()
+                connection.exec_driver_sql(f"PRAGMA user_version = {int(version or 0)}")
+        except DatabaseError as error:
+            self.troubles.note(
+                _FAILS,
+                f"The database cannot be written: {str(error).rstrip('.')}.",
+                "Make it writable: the run goes on by itself. Workers' answers wait in the router until then.",
+            )
+            raise
+        self.troubles.clear(_FAILS)
+
+    def _remember_place(self, connection: Any, _record: object) -> None:
+        if self._place is not None:
+            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # opens what is beside the file, too
+            self._place.remember()
+
+    def _stay_in_place(self) -> None:
+        """Put the file back to its path, if it is no longer there."""
+        if self._place is None or self._place.look() is None:
+            return
+        alone = FileLock(f"{self._place.path}.returning", mode=0o600)
+        held = self.writer.raw_connection()
+        try:
+            done = put_back(held.driver_connection, self._place, _read_marks, alone)  # type: ignore[arg-type]
+        finally:
+            held.close()
+        # Readers may have opened whatever stood there meanwhile.
+        self._dispose()
+        self.troubles.remark(_FAILS, *done)
+        logger.warning("%s", " ".join(done))
 
     def _check_open(self, what: str) -> None:
         if self._is_closed:
@@ -70,13 +130,36 @@ class Connections:
 
     def release(self) -> None:
         """Close all connections; reading and writing open new ones."""
+        # What was committed last must be found, too. Why it cannot, is among the troubles.
+        with contextlib.suppress(DatabaseError, SQLAlchemyError):
+            self._stay_in_place()
+        self._dispose()
+
+    def _dispose(self) -> None:
         self.writer.dispose()
         self.reader.dispose()
+        if self._place is not None:
+            self._place.forget()
 
     def close(self) -> None:
         """Close all connections for good. May be called twice."""
         self._is_closed = True
         self.release()
+
+
+def _place_of(url: URL) -> FileInPlace | None:
+    path = str(url.database)
+    return None if url.get_backend_name() != "sqlite" or path.startswith("file:") else FileInPlace(Path(path))
+
+
+def _read_marks(db: sqlite3.Connection) -> dict[str, int]:
+    """Return numbers that only grow, by what they count: they say how far a database has come."""
+    marks = {f"seq {run}": seq for run, seq in db.execute("SELECT task_run_id, last_seq FROM task_runs")}
+    marks |= {f"n {run}": n for run, n in db.execute("SELECT task_run_id, last_n FROM task_runs")}
+    marks["events"] = db.execute("SELECT coalesce(max(event_id), 0) FROM events").fetchone()[0]
+    for table in ("submissions", "reviews", "payments", "workers"):
+        marks[table] = db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+    return marks
 
 
 def parse_url(url: str) -> URL:

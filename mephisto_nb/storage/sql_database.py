@@ -13,6 +13,7 @@ from mephisto_nb.storage.messages import SQLMessages
 from mephisto_nb.storage.people import SQLPeople
 from mephisto_nb.storage.reviews import SQLReviews
 from mephisto_nb.storage.runs import SQLRuns
+from mephisto_nb.utils.machine import MachineTrouble
 from mephisto_nb.utils.private_files import make_folders
 
 
@@ -61,6 +62,15 @@ class SQLDatabase(Database):
         except Exception as error:  # noqa: BLE001 - handed to whoever asked for this commit
             return error
         return None
+
+    @property
+    def troubles(self) -> tuple[MachineTrouble, ...]:
+        """What is wrong with an SQLite file, or was."""
+        return self.connections.troubles.all()
+
+    def stay_in_place(self) -> None:
+        """Put an SQLite file back to its path, if it is no longer there, and see whether it can be written."""
+        self.connections.try_out()
 
     def release(self) -> None:
         """Close all connections; reading and writing open new ones."""

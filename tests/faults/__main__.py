@@ -1,4 +1,4 @@
-"""``python -m tests.faults [--seeds 0-199] [-j 2]``: run seeds, tell which fail, and sum up."""
+"""``python -m tests.faults [--seeds 0-199] [-j 2] [--only FAULT,FAULT]``: run seeds, tell which fail, and sum up."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import contextlib
 import sys
 from collections import Counter
 
-from tests.faults.plan import MACHINE_FAULTS, PAGE_FAULTS, POSTGRESQL_FAULT, make_plan
+from tests.faults.plan import MACHINE_FAULTS, PAGE_FAULTS, POSTGRESQL_FAULT, Plan, make_plan
 from tests.faults.postgresql import PostgreSQL, postgresql_server
 from tests.faults.run import Outcome, run_plan
 from tests.faults.zygote import Zygote
@@ -28,13 +28,22 @@ def read_seeds(text: str) -> list[int]:
     return [seed for first, _, last in parts for seed in range(int(first), int(last or first) + 1)]
 
 
-async def run_seeds(seeds: list[int], at_once: int, zygote: Zygote, postgresql: PostgreSQL | None) -> list[Outcome]:
-    """Run seeds, so many at once, and tell of each that fails."""
+def read_faults(text: str) -> tuple[str, ...]:
+    """Read the names of faults of machines, with commas between them."""
+    faults = tuple(text.split(","))
+    if unknown := set(faults) - set(MACHINE_FAULTS):
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: there are {', '.join(MACHINE_FAULTS)}")
+    return faults
+
+
+async def run_plans(plans: list[Plan], at_once: int, zygote: Zygote, postgresql: PostgreSQL | None) -> list[Outcome]:
+    """Run plans, so many at once, and tell of each that fails."""
     room = asyncio.Semaphore(at_once)
 
-    async def one(seed: int) -> Outcome:
+    async def one(plan: Plan) -> Outcome:
+        seed = plan.seed
         async with room:
-            outcome = await run_plan(make_plan(seed), zygote, postgresql)
+            outcome = await run_plan(plan, zygote, postgresql)
         if outcome.seconds > _SLOW:
             say(f"seed {seed} took {outcome.seconds:.1f} s: {outcome.plan}")
         if outcome.problems:
@@ -44,7 +53,7 @@ async def run_seeds(seeds: list[int], at_once: int, zygote: Zygote, postgresql: 
             sys.stderr.write(outcome.log)
         return outcome
 
-    return await asyncio.gather(*map(one, seeds))
+    return await asyncio.gather(*map(one, plans))
 
 
 def summary(outcomes: list[Outcome]) -> str:
@@ -69,12 +78,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=read_seeds, default=read_seeds("0-199"), help="such as 0-199 or 3,17")
     parser.add_argument("-j", type=int, default=2, help="how many runs at once")
+    parser.add_argument("--only", type=read_faults, default=(), help="faults of machines, such as inbox_removed")
     options = parser.parse_args()
+    plans = [make_plan(seed, options.only) for seed in options.seeds]
     with contextlib.ExitStack() as stack:
         zygote = stack.enter_context(Zygote())
-        wants_server = any(make_plan(seed).postgresql for seed in options.seeds)
+        wants_server = any(plan.postgresql for plan in plans)
         postgresql = stack.enter_context(postgresql_server()) if wants_server else None
-        outcomes = asyncio.run(run_seeds(options.seeds, options.j, zygote, postgresql))
+        outcomes = asyncio.run(run_plans(plans, options.j, zygote, postgresql))
     say(summary(outcomes))
     sys.exit(any(outcome.problems for outcome in outcomes))
 

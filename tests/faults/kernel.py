@@ -26,7 +26,7 @@ from mephisto_nb.ports.task_runner import LiveAgent
 from mephisto_nb.run import TaskRun
 from mephisto_nb.storage import connect
 from tests.faults.faulty_link import LINK, FaultyLinkArchitect, passes
-from tests.inside import parts_of
+from tests.inside import live_of, parts_of
 from tests.kernel.runs import ABOUT, rows
 
 
@@ -106,6 +106,9 @@ class Kernel:
                 self._endings.add(asyncio.create_task(self._end(how)))
             case {"do": "tell absence"} if self._run is not None:
                 self.tell("absence", text=str(parts_of(self._run).link.absence))
+            case {"do": "tell attention"} if self._run is not None:
+                told = "\n".join(self._run.attention) if live_of(self._run).is_running else None
+                self.tell("attention", text=told)
             case {"do": "detach"}:
                 self._is_leaving = True
                 if self._cell is not None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from mephisto_nb.architects.local import LocalArchitect, LocalArchitectArgs
 from mephisto_nb.errors import MephistoError
+from tests.faults import lost_files
 from tests.faults.faulty_link import passes
 from tests.faults.plan import Fault, Plan
 from tests.faults.postgresql import PostgreSQL
@@ -24,6 +25,8 @@ from tests.kernel.runs import end_routers
 WEEKEND = 60 * 3600.0
 #: Room for a few bytes more than nothing: the least that a file may grow to on a full disk.
 _FULL = 512
+#: Within so many seconds `run.attention` has to name what is wrong with files.
+_NAMED_WITHIN = 10.0
 
 
 async def has_ended(process: int) -> None:
@@ -49,6 +52,10 @@ class Machine:
         self._process: int | None = None
         self._pid = -1
         self._absence: asyncio.Future[str]
+        self._attention: asyncio.Future[str | None]
+        self._asking = asyncio.Lock()
+        #: Held while a database has no name: nobody could keep its content if its process were killed just then.
+        self._inbox_lost, self._records_lost = asyncio.Lock(), asyncio.Lock()
         self._writer: asyncio.StreamWriter | None = None
         self._generation = 0
         #: How much later it is than the clock of this machine says.
@@ -97,6 +104,26 @@ class Machine:
         self._command(do="tell absence")
         return await self._absence
 
+    async def is_named(self, words: str) -> None:
+        """Wait until `run.attention` has these words; raise if it has not in time, while the same kernel drives it."""
+        generation = self._generation
+        try:
+            async with asyncio.timeout(_NAMED_WITHIN):
+                while not self.over.done() and self._generation == generation:
+                    if (told := await self._ask_attention()) is None or words in told:
+                        return
+                    await passes(0.1)
+        except TimeoutError:
+            raise MephistoError(f"{words!r} is not in run.attention after {_NAMED_WITHIN:g} s") from None
+
+    async def _ask_attention(self) -> str | None:
+        """Return what the run says; nothing, where the kernel does not answer at once, and None once it has ended."""
+        async with self._asking:
+            self._attention = asyncio.get_running_loop().create_future()
+            self._command(do="tell attention")
+            await asyncio.wait({self._attention}, timeout=1.0)
+            return self._attention.result() if self._attention.done() else ""
+
     async def close(self) -> None:
         """End whatever is left."""
         async with self._kernel:
@@ -117,6 +144,9 @@ class Machine:
             event = json.loads(line)
             if event["event"] == "running":
                 self.run_id, self.url = event["run_id"], event["url"]
+            elif event["event"] == "attention":
+                if not self._attention.done():
+                    self._attention.set_result(event["text"])
             elif event["event"] == "absence":
                 self._absence.set_result(event["text"])
             elif not self.over.done():
@@ -194,14 +224,14 @@ class Machine:
             await self._anew()
 
     async def kernel_killed(self, seconds: float) -> None:
-        async with self._kernel:
+        async with self._kernel, self._records_lost:
             await self._kill()
             await passes(seconds)
             await self._anew()
 
     async def kernel_long_gone(self, seconds: float) -> None:
         """Let nobody drive the run for a weekend, through which its router takes answers."""
-        async with self._kernel:
+        async with self._kernel, self._records_lost:
             await self._kill()
             await passes(seconds)
             self._later += WEEKEND
@@ -209,7 +239,7 @@ class Machine:
 
     async def machine_asleep(self, seconds: float) -> None:
         """Let a weekend pass in which neither the kernel nor the router can do anything."""
-        async with self._kernel:
+        async with self._kernel, self._inbox_lost:
             self._signal(signal.SIGSTOP)
             self._kill_router()
             await passes(seconds)
@@ -219,10 +249,11 @@ class Machine:
             self._signal(signal.SIGCONT)
 
     async def router_killed(self, seconds: float) -> None:
-        self._kill_router()
+        async with self._inbox_lost:
+            self._kill_router()
 
     async def both_killed(self, seconds: float) -> None:
-        async with self._kernel:
+        async with self._kernel, self._inbox_lost, self._records_lost:
             self._signal(signal.SIGKILL)
             self._kill_router()
             await self._gone()
@@ -264,6 +295,37 @@ class Machine:
     async def postgresql_restarted(self, seconds: float) -> None:
         assert self._postgresql is not None
         await asyncio.to_thread(self._postgresql.restart)
+
+    async def inbox_removed(self, seconds: float) -> None:
+        async with self._inbox_lost:
+            lost_files.remove(self.run_directory / "inbox.db", seconds)
+            await self.is_named("inbox.db was")
+
+    async def inbox_replaced(self, seconds: float) -> None:
+        async with self._inbox_lost:
+            await lost_files.restore(self.run_directory / "inbox.db", seconds)
+            await self.is_named("inbox.db was")
+
+    async def records_removed(self, seconds: float) -> None:
+        async with self._records_lost:
+            lost_files.remove(self.directory / "mephisto_nb.db", seconds)
+            await self.is_named("mephisto_nb.db was")
+
+    async def records_replaced(self, seconds: float) -> None:
+        async with self._records_lost:
+            await lost_files.restore(self.directory / "mephisto_nb.db", seconds)
+            await self.is_named("mephisto_nb.db was")
+
+    async def run_directory_moved(self, seconds: float) -> None:
+        """Move the run's directory away, until somebody is told, and back."""
+        async with self._inbox_lost:
+            elsewhere = self.directory / "elsewhere"
+            os.rename(self.run_directory, elsewhere)
+            try:
+                await self.is_named(f"{self.run_directory}, is not there any more")
+                await passes(seconds)
+            finally:
+                os.rename(elsewhere, self.run_directory)
 
     async def clock_jumps(self, seconds: float) -> None:
         async with self._kernel:

@@ -24,6 +24,11 @@ MACHINE_FAULTS = (
     "clock_jumps",
     "machine_asleep",
     "kernel_long_gone",
+    "inbox_removed",
+    "inbox_replaced",
+    "records_removed",
+    "records_replaced",
+    "run_directory_moved",
 )
 #: What happens only where the database is a server.
 POSTGRESQL_FAULT = "postgresql_restarted"
@@ -96,13 +101,13 @@ class Plan:
         return f"[{faults}] pages [{pages}] {self.ending} on {place}, {self.assignment_duration:g} s a unit"
 
 
-def make_plan(seed: int) -> Plan:
-    """Plan the run of a seed. Consecutive seeds go through all kinds of faults."""
+def make_plan(seed: int, only: tuple[str, ...] = ()) -> Plan:
+    """Plan the run of a seed. Consecutive seeds go through all kinds of faults of machines, or through some `only`."""
     chance = random.Random(f"plan {seed}")
-    postgresql = seed % _POSTGRESQL_EVERY == 7
-    kinds = _share(MACHINE_FAULTS, _AT_ONCE, seed)
+    postgresql = seed % _POSTGRESQL_EVERY == 7 and not only
+    kinds = _share(only or MACHINE_FAULTS, min(_AT_ONCE, len(only) or _AT_ONCE), seed)
     if postgresql:
-        of_files = ("kernel_disk_full", "database_locked")
+        of_files = ("kernel_disk_full", "database_locked", "records_removed", "records_replaced")
         kinds = [POSTGRESQL_FAULT, *(kind for kind in kinds if kind not in of_files)]
     first = chance.randint(1, 20)
     # Close to each other, so that one often begins before another is over.

@@ -93,6 +93,18 @@ def _troubles(moment: Moment) -> Notices:
         yield Notice("router", "error", reason, "It is tried again by itself. What workers send waits in the router.")
 
 
+def _machine(moment: Moment) -> Notices:
+    """Name what is wrong with files, disks and processes, since when; and what was, and has been mended."""
+    run = moment.live
+    for number, trouble in enumerate(run.parts.machine_troubles if run is not None else ()):
+        if run is None or not (run.is_running or trouble.is_past):
+            continue
+        when = duration(max(0.0, moment.now - trouble.since))
+        reason = f"{trouble.reason} ({when} ago.)" if trouble.is_past else f"{trouble.reason} (For {when}.)"
+        key = f"{trouble.what} {number}" if trouble.is_past else trouble.what
+        yield Notice(key, "warning" if trouble.is_past else "error", reason, trouble.remedy)
+
+
 def _detached(moment: Moment) -> Notices:
     if moment.status == "detached" and moment.driver is not None:
         reason = f"This run is driven by {moment.driver}: what workers send is taken in there, and can be read here."
@@ -295,8 +307,8 @@ def _price_of(moment: Moment, reward: float, fee_rate: float) -> float:
 
 
 _LOOKS = (
-    _failure, _troubles, _gates, _nobody_eligible, _lonely, _stuck, _page_errors, _own_code, _rates, _partners, _paused,
-    _detached, _absence, _ending, _remarks,
+    _failure, _troubles, _machine, _gates, _nobody_eligible, _lonely, _stuck, _page_errors, _own_code, _rates,
+    _partners, _paused, _detached, _absence, _ending, _remarks,
 )  # fmt: skip
 
 

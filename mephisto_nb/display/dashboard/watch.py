@@ -153,6 +153,7 @@ class RunWatch:
             parts = self._live.parts
             parts.engine.listeners.append(self._on_step)
             parts.link.listeners.append(self._tell)
+            parts.watch.listeners.append(self._tell)
             self._live.listeners.append(self._tell)
 
     # -- asking ----------------------------------------------------------------------------------------------
@@ -267,6 +268,7 @@ class RunWatch:
             parts = self._live.parts
             parts.engine.listeners.remove(self._on_step)
             parts.link.listeners.remove(self._tell)
+            parts.watch.listeners.remove(self._tell)
             self._live.listeners.remove(self._tell)
 
     # -- being told ------------------------------------------------------------------------------------------

@@ -1,12 +1,16 @@
 """The durable store: one SQLite database, one thread that writes, many waiting requests per COMMIT.
 
-A step handed to `Store.run` is done when its transaction is on the disk (``synchronous=FULL``), and not before.
-What a step changed is then mirrored in memory, on the loop, so that reading it never waits for the disk.
+A step handed to `Store.run` is done when its transaction is on the disk (``synchronous=FULL``), in a file that has its
+name, and not before. What a step changed is then mirrored in memory, on the loop, so that reading it never waits for
+the disk. What fails is told by `Store.troubles` until it is well again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
+import logging
 import queue
 import sqlite3
 import sys
@@ -18,11 +22,17 @@ from typing import Any, Generic, TypeVar
 
 from mephisto_nb.errors import ClosedError, ConfigError, DatabaseError
 from mephisto_nb.router.inbox import numbers
-from mephisto_nb.router.inbox.writes import SCHEMA, SCHEMA_VERSION, Outgoing, Txn, agent_of
+from mephisto_nb.router.inbox.writes import SCHEMA, SCHEMA_VERSION, Outgoing, Txn, agent_of, read_marks
 from mephisto_nb.router.rules import KnownAgent
+from mephisto_nb.utils.machine import MachineTroubles, read_troubles, write_troubles
 from mephisto_nb.utils.private_files import make_private_database
+from mephisto_nb.utils.sqlite_files import FileInPlace, put_back
 
 _MAX_BATCH = 500
+#: The key of what is told when nothing can be stored.
+STORE_FAILS = "router store"
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Step = Callable[[Txn], T]
@@ -65,6 +75,7 @@ class _QueuedStep(Generic[T]):
     txn: Txn | None = None
     result: T | None = None
     error: Exception | None = None
+    is_committed: bool = False
 
 
 class Store:
@@ -74,7 +85,7 @@ class Store:
 
     Parameters
     ----------
-    db
+    path
         The database; `open` prepares it.
     on_message
         Called on the loop after a commit that added messages to the inbox.
@@ -83,17 +94,22 @@ class Store:
     ----------
     mirror
         What is on the disk, for reading. Changed on the loop only, before the step's caller goes on.
+    troubles
+        Why nothing can be stored, if so; and what was mended.
     """
 
-    def __init__(self, db: sqlite3.Connection, on_message: Callable[[], None]) -> None:
-        self.mirror = Mirror()
+    def __init__(self, path: Path, on_message: Callable[[], None]) -> None:
+        self.mirror, self.troubles = Mirror(), MachineTroubles()
         #: When a router of this run was last here (epoch seconds), as far as is written; None: there was none.
         self.last_here: float | None = None
-        self._db, self._on_message = db, on_message
+        self._place, self._on_message = FileInPlace(path), on_message
+        self._db = self._connect()
         self._jobs: queue.SimpleQueue[_QueuedStep[Any] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="router-store", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
+        #: Whether something was committed into a file without a name, and said to have failed.
+        self._is_unsure = False
 
     @classmethod
     def open(cls, path: Path, run_id: str, on_message: Callable[[], None] = lambda: None) -> Store:
@@ -106,8 +122,7 @@ class Store:
         """
         try:
             make_private_database(path)
-            # The connection is made here and used by the writer's thread alone from `start` on.
-            store = cls(sqlite3.connect(path, isolation_level=None, check_same_thread=False), on_message)
+            store = cls(path, on_message)
             store._prepare(run_id)
         except (sqlite3.Error, OSError) as error:
             raise ConfigError(f"The router's database {path} cannot be opened: {error}.") from error
@@ -153,14 +168,21 @@ class Store:
         self._jobs.put(None)
         if self._thread.is_alive():
             await asyncio.to_thread(self._thread.join)
+            self._stay_in_place()  # what was acknowledged is found by the next router
         self._db.close()
 
-    def _prepare(self, run_id: str) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
+    def _connect(self) -> sqlite3.Connection:
+        # Made by whoever opens the store, and used by the writer's thread alone from `start` on.
+        db = sqlite3.connect(self._place.path, isolation_level=None, check_same_thread=False)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
         if sys.platform == "darwin":
             # There, fsync alone leaves the data in the drive's cache.
-            self._db.execute("PRAGMA fullfsync = 1")
+            db.execute("PRAGMA fullfsync = 1")
+        self._place.remember()
+        return db
+
+    def _prepare(self, run_id: str) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
             raise ConfigError(f"The router's database has schema {version}; this version knows {SCHEMA_VERSION}.")
@@ -182,6 +204,8 @@ class Store:
         self.mirror.follow(txn)
         here = self._db.execute("SELECT value FROM meta WHERE key = 'last_here'").fetchone()
         self.last_here = None if here is None else float(here[0])
+        told = self._db.execute("SELECT value FROM meta WHERE key = 'troubles'").fetchone()
+        self.troubles.recall(() if told is None else read_troubles(json.loads(told[0])))
         self.mirror.stored = dict(self._db.execute("SELECT owner, bytes FROM stored").fetchall())
 
     # The writer's thread
@@ -212,36 +236,94 @@ class Store:
         except Exception as error:  # noqa: BLE001 — what a step raises is its caller's; the thread has to live on
             if len(batch) == 1:
                 batch[0].error = error
+                self._note_failure(error)
                 return
             # One of them spoils it for all: each gets a transaction of its own.
             for job in batch:
                 self._commit([job])
 
     def _transaction(self, batch: list[_QueuedStep[Any]]) -> None:
+        moved = self._stay_in_place()
+        before = self._db.total_changes
         self._db.execute("BEGIN IMMEDIATE")
         try:
             for job in batch:
                 job.txn = Txn(self._db)
                 job.result = job.step(job.txn)
+            has_written = self._db.total_changes != before
+            if moved is not None and (has_written or self._is_unsure):
+                # Reading does no harm in a file without a name, unless it tells of what may vanish with it.
+                raise moved
             self._db.execute("COMMIT")
         except Exception:
             # After some errors, such as a full disk, SQLite has rolled back already.
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
+        for job in batch:
+            job.is_committed = True
+        if has_written:
+            # Its name may have been taken away since we looked: what is not sure to be found again is not acknowledged.
+            self._acknowledge(batch, self._stay_in_place())
+
+    def _acknowledge(self, batch: list[_QueuedStep[Any]], moved: DatabaseError | None) -> None:
+        self._is_unsure = moved is not None
+        if moved is None:
+            self.troubles.clear(STORE_FAILS)
+            return
+        self._note_failure(moved)
+        for job in batch:
+            job.error = moved
+
+    def _stay_in_place(self) -> DatabaseError | None:
+        """Put the database back to its path, if it is no longer there; return why it could not be."""
+        if self._place.look() is None:
+            self._is_unsure = False
+            return None
+        try:
+            done = put_back(self._db, self._place, read_marks)
+            before, self._db = self._db, self._connect()
+            before.close()
+        except DatabaseError as error:
+            return error
+        except sqlite3.Error as error:
+            return DatabaseError(f"{self._place.path} was put back, and cannot be opened: {error}.")
+        self._is_unsure = False
+        self.troubles.remark(STORE_FAILS, *done)
+        with contextlib.suppress(sqlite3.Error):  # for an operator who comes when this router is gone
+            told = json.dumps(write_troubles(self.troubles.past))
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('troubles', ?)", (told,))
+        log.warning("%s", " ".join(done))
+        return None
+
+    def _note_failure(self, error: Exception) -> None:
+        if isinstance(error, sqlite3.Error | DatabaseError):
+            reason = f"The router cannot store what workers send: {error}".rstrip(".")
+            remedy = f"{_remedy(error)} Workers are asked to try again, and their pages keep what they have.".lstrip()
+            self.troubles.note(STORE_FAILS, f"{reason}.", remedy)
 
     # On the loop
 
     def _deliver(self, batch: list[_QueuedStep[Any]]) -> None:
-        committed = [job.txn for job in batch if job.error is None and job.txn is not None]
+        committed = [job.txn for job in batch if job.is_committed and job.txn is not None]
         for txn in committed:
             self.mirror.follow(txn)
         for job in batch:
-            if job.error is None and job.on_commit is not None:
+            if job.is_committed and job.error is None and job.on_commit is not None:
                 job.on_commit(job.result)
             _resolve(job)
         if any(txn.added for txn in committed):
             self._on_message()
+
+
+def _remedy(error: Exception) -> str:
+    if isinstance(error, DatabaseError):
+        return ""  # it says so itself
+    if "full" in str(error):
+        return "Make room on its disk: it goes on by itself."
+    if "readonly" in str(error):
+        return "Let its directory be written to again: it goes on by itself."
+    return "The router's log says more. It goes on by itself once it can."
 
 
 def _resolve(job: _QueuedStep[Any]) -> None:

@@ -98,6 +98,18 @@ class Effect:
     text: str
 
 
+def read_marks(db: sqlite3.Connection) -> dict[str, int]:
+    """Return numbers that only grow, by what they count, for this run alone: they say how far its database has come."""
+    run_id = db.execute("SELECT value FROM meta WHERE key = 'run_id'").fetchone()[0]
+    marks = dict(db.execute("SELECT 'newest of ' || name, seq FROM sqlite_sequence").fetchall())
+    for table in ("agents", "stored", "answers", "seen_updates"):
+        marks[table] = db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+    marks["bytes"] = db.execute("SELECT coalesce(sum(bytes), 0) FROM stored").fetchone()[0]
+    last = db.execute("SELECT value FROM meta WHERE key = 'last_n'").fetchone()
+    marks["effects"] = 0 if last is None else int(last[0])
+    return {f"{run_id} {key}": number for key, number in marks.items()}
+
+
 class InboxRow(NamedTuple):
     """A message of the inbox, with its packet as text."""
 

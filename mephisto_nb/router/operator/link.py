@@ -20,6 +20,7 @@ from mephisto_nb.model.packets import SHARED_FRAME
 from mephisto_nb.router import codec
 from mephisto_nb.router.inbox.writes import InboxRow
 from mephisto_nb.router.rules import BUSY_AFTER, operator_state
+from mephisto_nb.utils.machine import MachineTrouble, write_troubles
 
 #: What may be sent to an operator and not yet acknowledged.
 WINDOW_MESSAGES = 500
@@ -32,8 +33,8 @@ PIECE = 1024 * 1024
 #: Reads the messages after a number: at most so many, and of about so many bytes together.
 Fetch: TypeAlias = Callable[[int, int, int], Awaitable[list[InboxRow]]]
 
-#: Why a link is closed by the router, but for `BAD_PROOF`.
-BAD_FRAME, TOO_SLOW, REPLACED, STORE_FAILED = 4400, 4408, 4409, 4503
+#: Why a link is closed by the router, but for `BAD_PROOF` and `STORE_FAILED`.
+BAD_FRAME, TOO_SLOW, REPLACED = 4400, 4408, 4409
 
 
 class Window:
@@ -76,6 +77,11 @@ class Window:
         return now - self._flight[0][2] if self._flight else None
 
 
+def troubles_frame(troubles: tuple[MachineTrouble, ...]) -> str:
+    """Return the frame that tells what is wrong with the router."""
+    return codec.dump({"type": "troubles", "troubles": write_troubles(troubles)})
+
+
 class OperatorLink:
     """What is sent to one operator: messages as the window allows, acknowledgements, presence.
 
@@ -98,6 +104,7 @@ class OperatorLink:
         self._news.set()
         self._presence: dict[str, bool] = {}
         self._missed: list[JSONObject] = []
+        self._troubles: tuple[MachineTrouble, ...] | None = None
         self._is_going_ahead = False
         self._acknowledged: int | None = None
         self._finishing = self._replaced = False
@@ -135,6 +142,11 @@ class OperatorLink:
     def report_missed(self, agent_id: str, update_id: str | None) -> None:
         """Report that a message which went ahead could not be written, so that its record is not waited for."""
         self._missed.append({"type": "missed", "agent_id": agent_id, "update_id": update_id})
+        self._news.set()
+
+    def report_troubles(self, troubles: tuple[MachineTrouble, ...]) -> None:
+        """Report all that is wrong with the router now."""
+        self._troubles = troubles
         self._news.set()
 
     def report_acknowledged(self, n: int) -> None:
@@ -188,6 +200,9 @@ class OperatorLink:
         if self._presence:
             presence, self._presence = self._presence, {}
             await self._send(codec.dump({"type": "presence", "agents": presence}))
+        if self._troubles is not None:
+            troubles, self._troubles = self._troubles, None
+            await self._send(troubles_frame(troubles))
         while self._missed:
             await self._send(codec.dump(self._missed.pop(0)))
         if self._acknowledged is not None:
@@ -266,6 +281,11 @@ class CurrentLink:
         """Called by the hub when an agent got its first socket, or lost its last one."""
         if self.now is not None:
             self.now.report_presence(agent_id, present)
+
+    def report_troubles(self, troubles: tuple[MachineTrouble, ...]) -> None:
+        """Called when other things are wrong with the router than before."""
+        if self.now is not None:
+            self.now.report_troubles(troubles)
 
     def has_sent(self, seq: int) -> bool:
         """Return whether message `seq` was sent to the operator who is connected now."""

@@ -11,14 +11,15 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import DatabaseError
-from mephisto_nb.model.packets import BAD_PROOF, LINK_PROTOCOL
+from mephisto_nb.model.packets import BAD_PROOF, LINK_PROTOCOL, STORE_FAILED
 from mephisto_nb.router import codec
 from mephisto_nb.router.core import Router
 from mephisto_nb.router.http.connections import admit
 from mephisto_nb.router.inbox import numbers, writes
 from mephisto_nb.router.operator import frames
-from mephisto_nb.router.operator.link import BAD_FRAME, STORE_FAILED, TOO_SLOW, OperatorLink
+from mephisto_nb.router.operator.link import BAD_FRAME, TOO_SLOW, OperatorLink, troubles_frame
 from mephisto_nb.utils import proofs
+from mephisto_nb.utils.machine import write_troubles
 
 #: How long a stranger may take to prove who he is, and how many may try at once.
 HANDSHAKE_SECONDS, HANDSHAKES = 10.0, 32
@@ -58,6 +59,7 @@ class OperatorSocket:
         except DatabaseError as error:
             # What was not committed is not acknowledged either: the operator sends it again.
             log.error("%s", error)
+            self._router.health.tell()
             await _close(websocket, STORE_FAILED, "the router's store failed")
         except WebSocketDisconnect:
             pass
@@ -93,13 +95,12 @@ class OperatorSocket:
 
     async def _serve(self, websocket: WebSocket, proof: JSONObject) -> None:
         router, last_seq = self._router, frames.whole(proof.get("last_seq"), "last_seq")
-        era, received = proof.get("era"), frames.whole(proof.get("received", last_seq), "received")
-        era = era if isinstance(era, str) else None
-        standing = await router.store.run(lambda txn: numbers.agree(txn, last_seq, era, received))
+        standing = await self._take_up(websocket, proof, last_seq)
         link = OperatorLink(websocket, self._fetch, last_seq, takes_pieces=proof.get("pieces") is True)
         # No socket may come or go between the list of who is present and the link that reports who comes and goes.
         router.link_opened(link)
         welcome = {"type": "welcome", "presence": router.hub.present(), **asdict(standing)}
+        welcome["troubles"] = write_troubles(router.health.troubles)
         log.info("The operator is here.")
         try:
             await _send(websocket, welcome)
@@ -107,6 +108,17 @@ class OperatorSocket:
         finally:
             router.link_closed(link)
             log.info("An operator's link has ended.")
+
+    async def _take_up(self, websocket: WebSocket, proof: JSONObject, last_seq: int) -> numbers.InboxStanding:
+        router, era = self._router, proof.get("era")
+        received = frames.whole(proof.get("received", last_seq), "received")
+        era = era if isinstance(era, str) else None
+        try:
+            return await router.store.run(lambda txn: numbers.agree(txn, last_seq, era, received))
+        except DatabaseError:
+            # No link can be opened without the store; why, the operator hears all the same.
+            await websocket.send_text(troubles_frame(router.health.troubles))
+            raise
 
     async def _fetch(self, after: int, max_messages: int, max_bytes: int) -> list[writes.InboxRow]:
         return await self._router.store.run(lambda txn: writes.fetch(txn, after, max_messages, max_bytes))

@@ -1,0 +1,94 @@
+"""What a kernel sees of its own machine while it drives a run: the database's file, the run's directory, the disk.
+
+It looks every few seconds, so that what fails is known although nobody comes just then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from mephisto_nb.errors import ClosedError, DatabaseError
+from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
+from mephisto_nb.ports.database import Database
+from mephisto_nb.utils.logging import get_logger, tell
+from mephisto_nb.utils.machine import MachineTrouble, MachineTroubles, say_few_files, say_little_room, say_missing
+
+logger = get_logger(__name__)
+
+#: How often we look (seconds).
+LOOK_EVERY = 4.0
+
+
+class MachineWatch:
+    """Looks after what one run stands on in this kernel.
+
+    Parameters
+    ----------
+    directory
+        The run's own directory.
+    database, writer
+        Where the run is kept; the writer's thread tries it out.
+    spawn
+        Starts a task beside the run.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        database: Database,
+        writer: DatabaseWriter,
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+    ) -> None:
+        self._directory, self._database, self._writer = directory, database, writer
+        self._spawn = spawn
+        self._own = MachineTroubles()
+        self._told: tuple[MachineTrouble, ...] = ()
+        self._timer: asyncio.TimerHandle | None = None
+        self._looking: asyncio.Task[None] | None = None
+        #: Called when something else is wrong than before.
+        self.listeners: list[Callable[[], None]] = []
+
+    @property
+    def troubles(self) -> tuple[MachineTrouble, ...]:
+        """What is wrong on this machine, and what was."""
+        return (*self._database.troubles, *self._own.all())
+
+    def begin(self) -> None:
+        """Begin to look."""
+        if self._looking is None or self._looking.done():
+            with contextlib.suppress(ClosedError):
+                self._looking = self._spawn(self.look())
+        self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY, self.begin)
+
+    def end(self) -> None:
+        """Look no longer."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
+
+    async def look(self) -> None:
+        """Look at everything once, and tell what has changed."""
+        self._own.say("kernel files", say_few_files("This kernel"))
+        self._own.say("kernel directory", await in_thread(say_missing, self._directory, "the run"))
+        self._own.say("kernel disk", await in_thread(say_little_room, self._directory, "the run"))
+        self._tell()
+        # Last, for it may take long: another process may be writing, or the disk not answer.
+        with contextlib.suppress(DatabaseError, ClosedError):  # the database tells of the one, the other is no trouble
+            await self._writer.look_after()
+        self._tell()
+
+    def _tell(self) -> None:
+        now = self.troubles
+        if now == self._told:
+            return
+        known = {(trouble.what, trouble.since) for trouble in self._told}
+        self._told = now
+        for trouble in now:
+            if (trouble.what, trouble.since) not in known:
+                logger.warning("%s", trouble)
+        tell(self.listeners)

@@ -1,0 +1,99 @@
+"""How the router is: it looks at itself every few seconds, and tells the operator what is wrong before anybody asks.
+
+A store that fails is found by writing to it, so that it is known although nobody sends anything just then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from mephisto_nb.router.inbox.store import Store
+from mephisto_nb.utils.machine import MachineTrouble, MachineTroubles, say_few_files, say_little_room, say_missing
+
+#: How often we look, how much time lies between two attempts to write at least, and from when on one hangs (seconds).
+LOOK_EVERY, WRITE_EVERY, HANGS_AFTER = 2.0, 4.0, 5.0
+
+
+class Health:
+    """Looks at the store, the run's directory, its disk, and at how many files may still be opened.
+
+    Parameters
+    ----------
+    store
+        The store, which notes by itself what fails in it.
+    directory
+        The run's directory; None: the router was made without one.
+    probe
+        Writes something small to the store. It raises nothing.
+    report
+        Called on the loop with all troubles, each time these have changed.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        directory: Path | None,
+        probe: Callable[[], Awaitable[None]],
+        report: Callable[[tuple[MachineTrouble, ...]], None],
+    ) -> None:
+        self._store, self._directory, self._probe, self._report = store, directory, probe, report
+        self._own = MachineTroubles()
+        self._told: tuple[MachineTrouble, ...] = ()
+        self._written = time.perf_counter()
+        self._is_due = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        #: Since when we look, if it is not done yet.
+        self._looking_since: float | None = None
+
+    @property
+    def troubles(self) -> tuple[MachineTrouble, ...]:
+        """What is wrong now, and what was."""
+        return (*self._store.troubles.all(), *self._own.all())
+
+    def begin(self) -> None:
+        """Begin to look, as often as `run` comes to it."""
+        if self._looking_since is None:
+            self._looking_since = time.perf_counter()
+            self._is_due.set()
+        elif time.perf_counter() > self._looking_since + HANGS_AFTER:
+            reason = "The router's disk does not answer: what workers send waits for it."
+            self._own.note("router hangs", reason, "Look after the disk, or the network that it is reached by.")
+            self.tell()
+        self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY, self.begin)
+
+    async def run(self) -> None:
+        """Look when it is time to, until cancelled."""
+        while True:
+            await self._is_due.wait()
+            self._is_due.clear()
+            await self.look()
+            self._looking_since = None
+
+    def end(self) -> None:
+        """Look no longer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def look(self) -> None:
+        """Look at everything, and report what has changed."""
+        # Real time, whatever the loop's is: each attempt waits for the disk.
+        if time.perf_counter() >= self._written + WRITE_EVERY:
+            self._written = time.perf_counter()
+            await self._probe()
+        self._own.clear("router hangs")
+        self._own.say("router files", say_few_files("The router"))
+        if self._directory is not None:
+            self._own.say("router directory", say_missing(self._directory, "the run"))
+            self._own.say("router disk", say_little_room(self._directory, "the router"))
+        self.tell()
+
+    def tell(self) -> None:
+        """Report the troubles, if they have changed."""
+        now = self.troubles
+        if now != self._told:
+            self._told = now
+            self._report(now)

@@ -1,0 +1,170 @@
+"""What a process can tell of the machine that it is on: its open files, the room on its disk; and troubles to tell of.
+
+A `MachineTrouble` travels from the router to the kernel, and to whoever looks at a run. All of it works on every
+system: what one cannot tell counts as well.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mephisto_nb._typing import JSON, JSONObject
+
+if sys.platform != "win32":
+    import resource
+
+#: From which share of the files that a process may have open there are too few left.
+_FEW_LEFT = 0.9
+#: Less room than this on a disk (bytes) is too little to go on with for long.
+DISK_NEARLY_FULL = 64 * 1024 * 1024
+#: So many troubles that are over are still told.
+_MOST_PAST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class MachineTrouble:
+    """Something that is wrong with a file, a disk or a process, or was (`is_past`).
+
+    `what` stays the same while it lasts. `since` is when it was first seen (epoch seconds), `reason` what was found and
+    `remedy` what to do: each one or more whole sentences.
+    """
+
+    what: str
+    since: float
+    reason: str
+    remedy: str
+    is_past: bool = False
+
+    def __str__(self) -> str:
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since))
+        return f"{self.reason} ({'At' if self.is_past else 'Since'} {when}.) {self.remedy}"
+
+    def to_dict(self) -> JSONObject:
+        """Return it as JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, raw: JSON) -> MachineTrouble | None:
+        """Return the trouble that JSON tells of; None where that makes no sense."""
+        try:
+            return cls(
+                str(raw["what"]), float(raw["since"]), str(raw["reason"]), str(raw["remedy"]), raw["is_past"] is True
+            )
+        except (TypeError, KeyError, ValueError, OverflowError):
+            return None
+
+
+class MachineTroubles:
+    """The troubles of one part: those that last, and the last few that are over. May be used from any thread."""
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self._lasting: dict[str, MachineTrouble] = {}
+        self._past: tuple[MachineTrouble, ...] = ()
+
+    def note(self, what: str, reason: str, remedy: str) -> None:
+        """Note that something is wrong, or still is."""
+        known = self._lasting.get(what)
+        since = self._now() if known is None else known.since
+        # Replaced, not changed: others read it meanwhile.
+        self._lasting = {**self._lasting, what: MachineTrouble(what, since, reason, remedy)}
+
+    def clear(self, what: str) -> None:
+        """Note that something is well, or is so again."""
+        if what in self._lasting:
+            self._lasting = {key: trouble for key, trouble in self._lasting.items() if key != what}
+
+    def say(self, what: str, words: tuple[str, str] | None) -> None:
+        """Note the reason and the remedy of what is wrong; or that nothing is, by None."""
+        if words is None:
+            self.clear(what)
+        else:
+            self.note(what, *words)
+
+    def remark(self, what: str, reason: str, remedy: str) -> None:
+        """Note something that was wrong, is mended, and should be known of."""
+        self._past = (*self._past, MachineTrouble(what, self._now(), reason, remedy, is_past=True))[-_MOST_PAST:]
+
+    def recall(self, past: Iterable[MachineTrouble]) -> None:
+        """Take over what an earlier process has mended."""
+        self._past = (*past, *self._past)[-_MOST_PAST:]
+
+    @property
+    def past(self) -> tuple[MachineTrouble, ...]:
+        """Those that are over."""
+        return self._past
+
+    def all(self) -> tuple[MachineTrouble, ...]:
+        """Return those that last, and behind them those that are over."""
+        return (*self._lasting.values(), *self._past)
+
+
+def read_troubles(raw: JSON) -> tuple[MachineTrouble, ...]:
+    """Return the troubles that a list of JSON tells of; what makes no sense is passed over."""
+    found = map(MachineTrouble.from_dict, raw if isinstance(raw, list) else ())
+    return tuple(filter(None, found))
+
+
+def write_troubles(troubles: Iterable[MachineTrouble]) -> list[JSONObject]:
+    """Return troubles as JSON."""
+    return [trouble.to_dict() for trouble in troubles]
+
+
+def open_files() -> float:
+    """Return how many files this process may have open; infinity where that is not known."""
+    if sys.platform == "win32":
+        return math.inf
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return math.inf if soft == resource.RLIM_INFINITY else soft
+
+
+def files_in_use() -> int:
+    """Return how many files, sockets included, this process has open; 0 where that cannot be told."""
+    for directory in ("/proc/self/fd", "/dev/fd"):
+        try:
+            return len(os.listdir(directory))
+        except OSError as error:
+            if error.errno in (errno.ENFILE, errno.EMFILE):
+                return sys.maxsize  # there is none left to look with
+    return 0
+
+
+def say_few_files(who: str) -> tuple[str, str] | None:
+    """Return what to say where a process has nearly as many files open as it may; None: there are enough left."""
+    most = open_files()
+    if math.isinf(most):
+        return None
+    used = files_in_use()
+    if used < _FEW_LEFT * most:
+        return None
+    has = "all" if used >= most else f"{used:,}"
+    reason = f"{who} has {has} of the {most:,.0f} files and connections open that it may have (ulimit -n)."
+    return reason, "Raise the limit before the start: ulimit -n 16384. Until then others may not get a connection."
+
+
+def say_little_room(directory: Path, whose: str, least: int = DISK_NEARLY_FULL) -> tuple[str, str] | None:
+    """Return what to say where a directory's disk has less than `least` bytes left; None: there is room, or no disk."""
+    try:
+        free = shutil.disk_usage(directory).free
+    except OSError:
+        return None  # told by whoever looks whether the directory is there
+    if free >= least:
+        return None
+    reason = f"The disk of {whose}, {directory}, is nearly full: {free / 1e6:,.1f} MB are left."
+    return reason, "Make room there, before nothing can be stored any more."
+
+
+def say_missing(directory: Path, whose: str) -> tuple[str, str] | None:
+    """Return what to say where a directory is not there; None: it is."""
+    if directory.is_dir():
+        return None
+    reason = f"The directory of {whose}, {directory}, is not there any more: it was moved or removed."
+    return reason, "Put it back to where it was. What is in it is held open until then, and nothing new is taken."

@@ -1,0 +1,238 @@
+"""SQLite files that keep their names: whether the file at a path is still the one that is open, and how it gets back.
+
+On POSIX systems a file that is open outlives its name. Whoever cleans a folder, synchronises it or copies an older
+state into it takes the name away, and the process goes on writing into a file that vanishes with it. `FileInPlace`
+notices, and `put_back` gives the content, which the open connection still has, its name again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TypeAlias
+
+from mephisto_nb.errors import DatabaseError
+
+#: What SQLite keeps beside a database in WAL mode: what is committed and not yet in the file, and an index to it.
+_SIDES = ("-wal", "-shm")
+
+#: Numbers that only grow, by what they count: of two states of a database they say which one holds more.
+Marks: TypeAlias = Mapping[str, int]
+ReadMarks: TypeAlias = Callable[[sqlite3.Connection], Marks]
+
+_REMEDY = "Keep programs that clean, synchronise or restore files out of this folder while a run lasts."
+
+
+class FileInPlace:
+    """Knows which file was opened, and looks whether its path still names it: three calls of `stat`.
+
+    Parameters
+    ----------
+    path
+        The database.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._known: dict[str, tuple[int, int] | None] = {}
+
+    def remember(self) -> None:
+        """Note what is at the path, which was opened just now."""
+        self._known = {"": _identity(self.path)}
+        self.look()
+
+    def forget(self) -> None:
+        """Note that it is not open any more, and that whatever is at the path next time is the right one."""
+        self._known = {}
+
+    def look(self) -> str | None:
+        """Return what has become of the file, as ``removed`` or ``replaced``; None: it is in its place, or not open."""
+        if not self._known:
+            return None
+        now = {suffix: _identity(_beside(self.path, suffix)) for suffix in ("", *_SIDES)}
+        for suffix, known in self._known.items():
+            if now[suffix] is None:
+                return "removed"
+            if now[suffix] != known:
+                return "replaced"
+        # Both come with the first transaction after the file was opened.
+        self._known |= {suffix: now[suffix] for suffix in _SIDES if now[suffix] is not None}
+        return None
+
+    @property
+    def has_own_main(self) -> bool:
+        """Whether the path itself names the open file: what was taken away is beside it."""
+        return self._known.get("") is not None and _identity(self.path) == self._known[""]
+
+    def is_own(self, suffix: str) -> bool:
+        """Return whether what is beside it, by this ending, belongs to the open file."""
+        known = self._known.get(suffix)
+        return known is not None and _identity(_beside(self.path, suffix)) == known
+
+
+def put_back(
+    db: sqlite3.Connection,
+    place: FileInPlace,
+    read_marks: ReadMarks,
+    alone: AbstractContextManager[object] | None = None,
+) -> tuple[str, str]:
+    """Write the content of an open database to its path again; return what was done, and what to do about it.
+
+    An older copy that stands there now is kept under another name. Where another process was first to put the same
+    database back, nothing is written. In either case the caller has to close `db`, and to open the path anew.
+
+    Parameters
+    ----------
+    db
+        The connection; in no transaction.
+    place
+        The file that it has open, which is not in its place.
+    read_marks
+        Says how far a database has come.
+    alone
+        Entered meanwhile, to keep out other processes that have it open as well.
+
+    Raises
+    ------
+    DatabaseError
+        The directory is not there, or what stands there now has what this database has not, or nothing can be written.
+        Nothing was changed.
+    """
+    path, fate = place.path, place.look() or "removed"
+    if not path.parent.is_dir():
+        raise DatabaseError(
+            f"The directory {path.parent} is not there any more: it was moved or removed. Put it back to where it was; "
+            f"{path.name} is held open until then, and nothing new is taken."
+        )
+    reason = f"{path} was {fate} while it was in use"
+    try:
+        with alone or nullcontext():
+            aside = None
+            if _identity(path) is not None and not place.has_own_main:
+                if _is_put_back(db, place, read_marks):
+                    return f"{reason}, and another process has put it back. Nothing was lost.", _REMEDY
+                aside = _free_name(path)
+            _write_back(db, place, aside)
+    except (sqlite3.Error, OSError) as error:
+        raise DatabaseError(f"{reason}, and cannot be put back: {error}. It is tried again.") from error
+    kept = "" if aside is None else f" The file that had taken its place is kept as {aside.name}."
+    return f"{reason}. Its content was put back, and nothing was lost.{kept}", _REMEDY
+
+
+def _free_name(path: Path) -> Path:
+    stem, number = f"{path.name}.replaced-{time.strftime('%Y%m%d-%H%M%S')}", 1
+    while (aside := path.with_name(f"{stem}-{number}")).exists():
+        number += 1
+    return aside
+
+
+def holds_at_least(marks: Marks, others: Marks) -> bool:
+    """Return whether a database with `marks` holds all that one with `others` does."""
+    return all(marks.get(key, -1) >= number for key, number in others.items())
+
+
+def _is_put_back(db: sqlite3.Connection, place: FileInPlace, read_marks: ReadMarks) -> bool:
+    """Return whether what stands at the path is this database, as another process has put it back; False: it is older.
+
+    Each time a database is put back it counts as one generation younger.
+    """
+    ours, theirs = (_generation(db), read_marks(db)), _read_other(place, read_marks)
+    if theirs is None:
+        return False  # no database, or one without what we know of: an empty one, or a copy that was not finished
+    if holds_at_least(theirs[1], ours[1]) and (theirs[0] > ours[0] or not holds_at_least(ours[1], theirs[1])):
+        return True
+    if holds_at_least(ours[1], theirs[1]):
+        return False
+    raise DatabaseError(
+        f"{place.path} was replaced while it was in use by a database that holds what this one does not. Move that one "
+        "away, and this one is put back in its place; until then nothing new is taken."
+    )
+
+
+def _read_other(place: FileInPlace, read_marks: ReadMarks) -> tuple[int, Marks] | None:
+    # Beside another's database, what was written beside ours would be taken for its own.
+    options = "?mode=ro&immutable=1" if any(map(place.is_own, _SIDES)) else "?mode=ro"
+    try:
+        with contextlib.closing(sqlite3.connect(place.path.absolute().as_uri() + options, uri=True)) as other:
+            return _generation(other), read_marks(other)
+    except (sqlite3.Error, ValueError, TypeError):
+        return None
+
+
+def _generation(db: sqlite3.Connection) -> int:
+    # A number in the head of the file which SQLite leaves to its users.
+    return int(db.execute("PRAGMA application_id").fetchone()[0])
+
+
+def _write_back(db: sqlite3.Connection, place: FileInPlace, aside: Path | None) -> None:
+    path = place.path
+    temporary = path.with_name(f".{path.name}.returning")
+    try:
+        while True:
+            before = _data_version(db)
+            temporary.unlink(missing_ok=True)
+            _copy(db, temporary)
+            # Whoever else has the nameless file open must commit nothing into it that is not copied.
+            db.execute("BEGIN IMMEDIATE")
+            if _data_version(db) == before:
+                break
+            db.execute("ROLLBACK")
+        if aside is not None:
+            os.replace(path, aside)
+        for suffix in _SIDES:
+            _take_away(place, suffix, aside)
+        os.replace(temporary, path)
+        _sync_directory(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def _take_away(place: FileInPlace, suffix: str, aside: Path | None) -> None:
+    side = _beside(place.path, suffix)
+    with contextlib.suppress(FileNotFoundError):
+        if aside is None or place.is_own(suffix):
+            side.unlink()  # its content is in the copy
+        else:
+            os.replace(side, _beside(aside, suffix))
+
+
+def _copy(db: sqlite3.Connection, target: Path) -> None:
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copy:
+        db.backup(copy)
+        copy.execute(f"PRAGMA application_id = {_generation(db) + 1}")
+    with open(target, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _data_version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _sync_directory(directory: Path) -> None:
+    if os.name != "posix":
+        return  # elsewhere a directory cannot be opened
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:  # it is not there, or cannot be reached
+        return None
+    return found.st_dev, found.st_ino
