@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from typing import NoReturn, TypeGuard
 
 from mephisto_nb._typing import JSON
+from mephisto_nb.router.shape import Bounds, Shape
 
 #: Ids are made by the operator or the router. Whatever looks otherwise is unknown, before it is looked up.
 _ID = re.compile(r"[!-~]{1,200}", re.ASCII)
-
-
-class Intricate(ValueError):
-    """JSON text that would take far more memory once it is read."""
+#: Beyond so many bytes of numbers, a text is read so that other threads can go on meanwhile.
+_GENTLY = 256 * 1024
 
 
 def is_id(value: object) -> TypeGuard[str]:
@@ -22,28 +20,23 @@ def is_id(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
-def parse(raw: bytes | str, max_depth: int, max_containers: float = math.inf) -> JSON:
-    """Read JSON text.
+def parse(raw: bytes | str, bounds: Bounds) -> JSON:
+    """Read JSON text; what is not as it may be is seen before it is read.
 
     Raises
     ------
     ValueError
-        It is no UTF-8, no JSON, holds NaN or Infinity, or nests deeper than `max_depth`.
+        It is no UTF-8, no JSON, holds NaN or Infinity, or nests too deeply.
     Intricate
-        It holds more than `max_containers` objects and lists. This is seen before it is read, so brackets in
-        strings count as well.
+        It is more intricate than `bounds` allow.
     """
+    shape = Shape(bounds)
+    shape.feed(raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogatepass"))
     text = raw.decode() if isinstance(raw, bytes) else raw
-    containers = text.count("[") + text.count("{")
-    if containers > max_containers:
-        raise Intricate("the JSON text holds too many objects and lists")
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        return _read_gently(text) if shape.plain > _GENTLY else json.loads(text, parse_constant=_no_constant)
     except RecursionError:
         raise ValueError("the JSON text nests too deeply") from None
-    if containers > max_depth and _is_deeper(value, max_depth):
-        raise ValueError("the JSON text nests too deeply")
-    return value
 
 
 def dump(value: JSON) -> str:
@@ -69,15 +62,15 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _is_deeper(value: JSON, depth: int) -> bool:
-    level = [value]
-    for _ in range(depth):
-        level = [inner for outer in level if isinstance(outer, dict | list) for inner in _containers(outer)]
-        if not level:
-            return False
-    return True
+class _GentleDecoder(json.JSONDecoder):
+    """Reads as the usual one does, but lets other threads go on meanwhile: numbers are what takes longest to read."""
+
+    def __init__(self) -> None:
+        super().__init__(parse_constant=_no_constant)
+        self.parse_object, self.parse_array = json.decoder.JSONObject, json.decoder.JSONArray  # type: ignore[attr-defined]
+        self.scan_once = json.scanner.py_make_scanner(self)  # type: ignore[attr-defined]
 
 
-def _containers(outer: JSON) -> list[JSON]:
-    values = outer.values() if isinstance(outer, dict) else outer
-    return [inner for inner in values if isinstance(inner, dict | list)]
+def _read_gently(text: str) -> JSON:
+    value: JSON = _GentleDecoder().decode(text)
+    return value

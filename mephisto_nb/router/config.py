@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError, MissingValueError, UnknownKeyError
+from mephisto_nb.router.shape import Bounds
 from mephisto_nb.utils.addresses import read_address
 
 KIB, MIB = 1024, 1024 * 1024
@@ -36,11 +37,19 @@ class Limits:
     files
         Files in one submission.
     fields
-        Text fields in one form.
+        Text fields in one form, those of the same name counted, too.
+    parts
+        Parts of one form, of every kind: file inputs that were not used are parts, too.
     json_depth
         How deep objects and lists may nest: less than any reader of the packet can stand.
     json_containers
         Objects and lists in one JSON text: in memory each takes twenty times its two brackets.
+    json_values, json_names, json_name
+        Values of every kind and names, and names alone, in one JSON text; and how long a name may be, in bytes.
+    small_values
+        Values and names of a body that strangers may send too, or which has named no agent.
+    message_values
+        Values and names of a message on a worker's socket.
     body_seconds, body_rate
         How long nothing of a body may come; and how many bytes of it have to come in a second, in the long run.
     connections
@@ -82,8 +91,14 @@ class Limits:
     bodies_held: int = 256 * MIB
     files: int = 50
     fields: int = 50
+    parts: int = 200
     json_depth: int = 100
-    json_containers: int = 500_000
+    json_containers: int = 200_000
+    json_values: int = 500_000
+    json_names: int = 100_000
+    json_name: int = 2000
+    small_values: int = 2000
+    message_values: int = 50_000
     body_seconds: int = 30
     body_rate: int = 4 * KIB
     connections: int = 8000
@@ -103,6 +118,22 @@ class Limits:
     errors_stored: int = 16 * MIB
     nameless_uploads: int = 1024 * MIB
     disk_free: int = 512 * MIB
+
+    @property
+    def shape(self) -> Bounds:
+        """How intricate the JSON text of a worker may be."""
+        depth, containers = self.json_depth, self.json_containers
+        return Bounds(depth, containers, self.json_values, self.json_names, self.json_name)
+
+    @property
+    def small_shape(self) -> Bounds:
+        """How intricate the JSON text of a stranger may be."""
+        return replace(self.shape, values=min(self.small_values, self.json_values))
+
+    @property
+    def message_shape(self) -> Bounds:
+        """How intricate a message on a worker's socket may be."""
+        return replace(self.shape, values=min(self.message_values, self.json_values))
 
 
 @dataclass(frozen=True, slots=True)

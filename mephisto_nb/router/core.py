@@ -17,6 +17,7 @@ from mephisto_nb.router.deadlines import Deadline, Departures, Vigil
 from mephisto_nb.router.health import Health
 from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.router.inbox.writes import Effect, message_of, stay, tell_absences
+from mephisto_nb.router.intake.desk import Desk
 from mephisto_nb.router.intake.quota import DiskQuota
 from mephisto_nb.router.operator.link import CurrentLink, OperatorLink
 from mephisto_nb.router.rules import InboxClosed
@@ -59,6 +60,8 @@ class Router:
     ----------
     hub, registrations
         Which worker is connected, and which waits for an agent.
+    desk
+        Where large texts are read and written.
     quota
         How much of the disk is taken.
     departures
@@ -83,6 +86,7 @@ class Router:
         self.config, self.store, self.link = config, store, link
         self.hub = Hub(config.limits.sockets_per_agent, link.report_presence)
         self.registrations = Registrations(config.limits.pending_requests)
+        self.desk = Desk()
         self.quota = DiskQuota(config.limits, store.mirror.stored)
         self.departures = Departures(config.disconnect_after, self._on_departure)
         self.live = LiveMessages(store, self.quota, link, self.hub)

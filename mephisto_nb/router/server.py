@@ -146,6 +146,7 @@ class _Server(uvicorn.Server):
             departures.cancel()
             await asyncio.gather(departures, return_exceptions=True)
             self._router.stop()
+            self._router.desk.close()
             await self._store.close()
         log.info("The router has ended (%s).", self._exit.name.lower())
         return self._exit
@@ -252,9 +253,9 @@ def _write(path: Path, text: str) -> None:
 def make_app(router: Router, files: RunFiles) -> Starlette:
     """Make the application that serves one run."""
     config, store = router.config, router.store
-    worker_endpoint = WorkerEndpoint(config, store, router.hub, router.live, router.departures)
+    worker_endpoint = WorkerEndpoint(config, store, router.hub, router.live, router.departures, router.desk)
     operator_socket = OperatorSocket(router)
-    bodies = BodyReader(config.limits, files.uploads, router.quota, store.agent)
+    bodies = BodyReader(config.limits, files.uploads, router.quota, store.agent, router.desk)
     routes: list[BaseRoute] = [
         WebSocketRoute("/", worker_endpoint.__call__),
         WebSocketRoute("/socket", worker_endpoint.__call__),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
@@ -21,6 +22,7 @@ from websockets.http11 import Request as Handshake
 from mephisto_nb.router.config import KIB, Limits
 from mephisto_nb.router.deadlines import Deadline
 from mephisto_nb.router.http.addresses import TARGET
+from mephisto_nb.router.rules import TokenBucket
 
 try:
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as _Http
@@ -34,6 +36,12 @@ _ADMIT = "mephisto_admit"
 #: One message of a socket of which it is not known for whom it speaks, and the pieces that any message may come in.
 _NAMELESS_MESSAGE = 64 * KIB
 _PIECES = 1024
+#: How many frames a socket may send in a second in the long run, and at once: of every kind, pings and pieces too.
+_FRAMES, _NAMELESS_FRAMES = (200.0, 4096.0), (2.0, 128.0)
+#: So many bytes of frames are looked at in one go.
+_AT_ONCE, _NAMELESS_AT_ONCE = 4096, 256
+#: How much more may come on a socket that was told to hang up (bytes).
+_IGNORED = 512 * 1024
 #: How long a browser may take to hang up once its socket was closed.
 _HANG_UP_SECONDS = 3.0
 
@@ -253,6 +261,10 @@ class SocketConnection(WebSocketsSansIOProtocol):
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self._waiting, self._limits = waiting, waiting.limits
         self.close_timeout = _HANG_UP_SECONDS
+        self._frames_left = TokenBucket(*_NAMELESS_FRAMES, time.monotonic())
+        self._is_cut_off = self._is_operator = False
+        self._unread, self._at_once = bytearray(), _NAMELESS_AT_ONCE
+        self._ignored, self._hang_up = 0, Deadline()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait until it is admitted."""
@@ -262,14 +274,41 @@ class SocketConnection(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._waiting.remove(self)
+        self._hang_up.cancel()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, a little at a time: thousands of frames may come at once, and each takes its time."""
+        if self._is_operator or not self.handshake_initiated:
+            super().data_received(data)
+            return
+        if not self._is_cut_off:
+            self._unread += data
+            self._read_on()
+        elif (ignored := self._ignored + len(data)) < _IGNORED:
+            self._ignored = ignored
+        else:
+            self.transport.abort()
+
+    async def receive(self) -> Any:
+        """Give the next message, and read on behind it."""
+        message = await super().receive()
+        self._read_on()
+        return message
+
+    def _read_on(self) -> None:
+        """Look at what has come, up to the next message: who speaks for nobody hears so before more is looked at."""
+        while self._unread and not self._is_cut_off and (self._is_operator or self.close_sent or not self.read_paused):
+            piece = bytes(self._unread[: self._at_once])
+            del self._unread[: self._at_once]
+            super().data_received(piece)
 
     def handle_connect(self, event: Handshake) -> None:
         """Bound what a stranger may send; more once they have named their agent, or shown to be the operator."""
         is_operator = event.path.partition("?")[0] == "/operator"
         largest = self.config.ws_max_size if is_operator else self._limits.socket_message
         self.conn.max_message_size = min(_NAMELESS_MESSAGE, largest)
-        self.app_state = {**self.app_state, _ADMIT: partial(self._admit, largest)}
+        self.app_state = {**self.app_state, _ADMIT: partial(self._admit, largest, is_operator)}
         super().handle_connect(event)
 
     async def send(self, message: Any) -> None:
@@ -278,23 +317,65 @@ class SocketConnection(WebSocketsSansIOProtocol):
         if self.close_sent and not self.disconnected:
             self._waiting.add(self, open_connections=len(self.connections))
 
+    def handle_text(self, event: Frame) -> None:
+        """Take a message of text."""
+        if self._may_send():
+            super().handle_text(event)
+
+    def handle_bytes(self, event: Frame) -> None:
+        """Take a message of bytes."""
+        if self._may_send():
+            super().handle_bytes(event)
+
     def handle_ping(self) -> None:
         """Answer a ping, unless the answers to earlier ones are not being read."""
-        if self.writable.is_set():
+        if self._may_send() and self.writable.is_set():
             super().handle_ping()
         else:
             self.conn.data_to_send()
 
+    def handle_pong(self, event: Frame) -> None:
+        """Take the answer to a ping."""
+        if self._may_send():
+            super().handle_pong(event)
+
     def handle_cont(self, event: Frame) -> None:
         """Take the next piece of a message."""
+        if not self._may_send():
+            return
         if len(self.frames) < _PIECES:
             super().handle_cont(event)
         elif not self.close_sent:
-            self.conn.fail(1009, "too many pieces")
-            self.handle_parser_exception()
+            self._cut_off(1009, "too many pieces")
 
-    def _admit(self, largest: int) -> None:
+    def _may_send(self) -> bool:
+        """Return whether one more frame may come; else cut the socket off."""
+        if self._is_operator or self._frames_left.take(time.monotonic()):
+            return True
+        if not self._is_cut_off:
+            self._cut_off(1008, "too many frames")
+        return False
+
+    def _cut_off(self, code: int, reason: str) -> None:
+        """Tell a socket to hang up, and look at nothing more of it."""
+        self._is_cut_off = True
+        self._unread.clear()
+        self.frames = []
+        if not self.close_sent:
+            self.close_sent = True
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+            self.conn.fail(code, reason)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+        # Whoever is still sending would not read why, were the connection gone at once.
+        self.transport.resume_reading()
+        self._hang_up.set(_HANG_UP_SECONDS, self.transport.abort)
+        self._waiting.add(self, open_connections=len(self.connections))
+
+    def _admit(self, largest: int, is_operator: bool) -> None:
         self.conn.max_message_size = largest
+        self._is_operator, self._at_once = is_operator, _AT_ONCE
+        if not is_operator:
+            self._frames_left = TokenBucket(*_FRAMES, time.monotonic())
         self._waiting.remove(self)
 
 

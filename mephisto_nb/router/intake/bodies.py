@@ -15,13 +15,19 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.router import codec
 from mephisto_nb.router.config import Limits
 from mephisto_nb.router.http.answers import Refused, bad_request, store_failed, too_large
+from mephisto_nb.router.intake.desk import Desk
 from mephisto_nb.router.intake.multipart import MultipartReader, Upload, name_files
+from mephisto_nb.router.intake.naming import Doorkeeper, Threshold, nobody, unknown_agent
 from mephisto_nb.router.intake.quota import NAMELESS, Claim, DiskQuota
 from mephisto_nb.router.rules import KnownAgent, SubmissionResult, judge_submission
+from mephisto_nb.router.shape import Bounds, Intricate
 
 #: Form fields whose text is JSON; and those that do not count where another is there: a page that appends an object to
 #: a form sends its name alone ("[object Object]"), and the JSON beside it.
 _JSON_FIELDS = ("final_string_data", "final_data", "metadata", "file_names")
+#: A JSON body of so few bytes that names nobody is read nevertheless; and where a body may name its agent first.
+_NAMELESS, _BEGINNING = 16 * 1024, 512
+_TOO_INTRICATE = "This cannot be taken: {}. A file could hold it."
 _OUTDONE_BY = {"final_data": "final_string_data"}
 
 
@@ -119,11 +125,12 @@ class SubmittedForm:
     """What a request holds: its fields, and the files that came with it.
 
     The files are removed again if `unwanted` is set, or if the request fails. `claim` is the room on the disk that
-    they take.
+    they take, and `size` how much text there is (bytes).
     """
 
     fields: JSONObject
     claim: Claim
+    size: int = 0
     uploads: list[Upload] = field(default_factory=list)
     unwanted: bool = False
 
@@ -168,24 +175,54 @@ class BodyReader:
         How much of the disk they may take.
     find_agent
         Returns an agent, or None where there is none of this id.
+    desk
+        Where large bodies are read.
     """
 
     def __init__(
-        self, limits: Limits, folder: Path, quota: DiskQuota, find_agent: Callable[[str], KnownAgent | None]
+        self,
+        limits: Limits,
+        folder: Path,
+        quota: DiskQuota,
+        find_agent: Callable[[str], KnownAgent | None],
+        desk: Desk,
     ) -> None:
         self._limits, self._folder = limits, folder
-        self._quota, self._find_agent = quota, find_agent
+        self._quota, self._find_agent, self._desk = quota, find_agent, desk
         self._readings = Readings(limits)
+        self._doorkeeper = Doorkeeper(lambda agent_id: codec.is_id(agent_id) and find_agent(agent_id) is not None)
 
-    async def json_object(self, request: Request, limit: int | None = None) -> JSONObject:
-        """Read a body that is one JSON object.
+    async def small_object(self, request: Request) -> JSONObject:
+        """Read a small body that is one JSON object, and may be a stranger's.
 
         Raises
         ------
         Refused
-            It is none, too large, or comes too slowly.
+            It is none, too large or intricate, or comes too slowly.
         """
-        limit = limit or self._limits.json_body
+        body = await self._whole(request, self._limits.small_body, lambda text: None)
+        return self._object(body, self._limits.small_shape)
+
+    async def json_object(self, request: Request, limit: int | None = None) -> tuple[JSONObject, int]:
+        """Read a body that is one JSON object, and names an agent of ours; return it, and how large it was (bytes).
+
+        Raises
+        ------
+        Refused
+            It is none, too large or intricate, comes too slowly, or names nobody whom we know.
+        """
+        keeper = self._doorkeeper
+        body = await self._whole(request, limit or self._limits.json_body, keeper.check_beginning)
+        try:
+            keeper.check_json(body)
+        except Refused:
+            if len(body) > _NAMELESS:
+                raise
+            # So little of it that it can be said what is wrong with it.
+            return self._object(body, self._limits.small_shape), len(body)
+        return await self._desk.do(partial(self._object, body, self._limits.shape), len(body)), len(body)
+
+    async def _whole(self, request: Request, limit: int, look: Callable[[bytearray], None]) -> bytes:
         _check_length(request, limit)
         _check_type(request)
         body = bytearray()
@@ -195,10 +232,13 @@ class BodyReader:
                 reading.hold(len(piece))
                 if reading.held > limit:
                     raise too_large(limit)
+                is_first = len(body) < _BEGINNING
                 body.extend(piece)
+                if is_first:
+                    look(body)
 
             await reading.each_piece(request, take)
-            return self._object(bytes(body))
+            return bytes(body)
 
     @asynccontextmanager
     async def form(self, request: Request, *, final: bool) -> AsyncIterator[SubmittedForm]:
@@ -213,7 +253,8 @@ class BodyReader:
                 async with self._multipart(request, claim, name) as form:
                     yield form
             else:
-                form = SubmittedForm(await self.json_object(request), claim)
+                fields, size = await self.json_object(request)
+                form = SubmittedForm(fields, claim, size)
                 name(form.agent_id())
                 yield form
 
@@ -228,9 +269,10 @@ class BodyReader:
         try:
             with self._readings.begin() as reading:
                 await self._feed(request, reader, reading, claim, name)
-                fields = self._json_fields(reader.fields)
+                size = sum(map(len, reader.fields.values()))
+                fields = await self._desk.do(partial(self._json_fields, reader.fields), size, claim.owner)
                 name_files(reader.uploads, fields.pop("file_names", None))
-                form = SubmittedForm(fields, claim, reader.uploads)
+                form = SubmittedForm(fields, claim, size, reader.uploads)
                 name(form.agent_id())
                 yield form
             kept = not form.unwanted
@@ -249,19 +291,24 @@ class BodyReader:
         name: Callable[[str], None],
     ) -> None:
         size = 0
+        threshold = Threshold(self._doorkeeper, reader.delimiter)
+
+        async def read(piece: bytes) -> None:
+            await reader.feed(piece)
+            if claim.owner == NAMELESS and "USED_AGENT_ID" in reader.fields:
+                name(agent_id_of(dict(reader.fields)))
+            claim.resize(reader.file_size + threshold.held)
+            reading.hold(reader.held + threshold.held - reading.held)
 
         async def take(piece: bytes) -> None:
             nonlocal size
             size += len(piece)
             if size > self._limits.upload_body:
                 raise too_large(self._limits.upload_body)
-            await reader.feed(piece)
-            if claim.owner == NAMELESS and "USED_AGENT_ID" in reader.fields:
-                name(agent_id_of(dict(reader.fields)))
-            claim.resize(reader.file_size)
-            reading.hold(reader.held - reading.held)
+            await read(threshold.take(piece))
 
         await reading.each_piece(request, take)
+        await read(threshold.end())
         await reader.keep()
 
     def _name(self, claim: Claim, agent_id: str, *, final: bool) -> None:
@@ -272,17 +319,19 @@ class BodyReader:
         if not final or judge_submission(agent) is SubmissionResult.TAKEN:
             claim.name(agent_id)
 
-    def _value(self, body: bytes | str) -> JSON:
+    # At the desk
+
+    def _value(self, body: bytes | str, shape: Bounds) -> JSON:
         try:
-            return codec.parse(body, self._limits.json_depth, self._limits.json_containers)
-        except codec.Intricate:
-            raise Refused(413, "too_intricate", "This holds too many objects and lists.") from None
+            return codec.parse(body, shape)
+        except Intricate as error:
+            raise Refused(413, "too_intricate", _TOO_INTRICATE.format(error)) from None
         except ValueError:
             # Not chained: the cause quotes what the worker wrote.
             raise bad_request("This is not valid JSON.") from None
 
-    def _object(self, body: bytes | str) -> JSONObject:
-        value = self._value(body)
+    def _object(self, body: bytes | str, shape: Bounds) -> JSONObject:
+        value = self._value(body, shape)
         if not isinstance(value, dict):
             raise bad_request("A JSON object is expected.")
         return value
@@ -291,7 +340,7 @@ class BodyReader:
         values: JSONObject = {name: text for name, text in fields.items() if _OUTDONE_BY.get(name) not in fields}
         for name in _JSON_FIELDS:
             if name in values:
-                values[name] = self._value(fields[name])
+                values[name] = self._value(fields[name], self._limits.shape)
         return values
 
 
@@ -299,15 +348,10 @@ def agent_id_of(fields: JSONObject) -> str:
     """Read ``USED_AGENT_ID``; raise `Refused` if it is missing or can't be an id."""
     value: JSON = fields.get("USED_AGENT_ID")
     if not isinstance(value, str):
-        raise bad_request("'USED_AGENT_ID' must be a string.")
+        raise nobody()
     if not codec.is_id(value):
         raise unknown_agent()
     return value
-
-
-def unknown_agent() -> Refused:
-    """Make the error for an agent that this router does not know."""
-    return Refused(404, "unknown_agent", "This task does not know you. Please reload the page.")
 
 
 def _check_type(request: Request) -> None:

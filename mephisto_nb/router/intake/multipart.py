@@ -13,8 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from multipart import (
+    MultipartError,
+    MultipartSegment,
+    PushMultipartParser,
+    parse_content_disposition,
+    parse_options_header,
+)
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.router.config import Limits
@@ -23,8 +28,11 @@ from mephisto_nb.utils.logging import HARMFUL
 
 #: A file that is still arriving; what is left of these after a crash is removed at the next start.
 PARTIAL = ".part"
-#: The heads of one part together.
-_PART_HEAD = 16 * 1024
+#: A line in the head of a part (bytes), and how many there may be.
+_HEAD_LINE, _HEAD_LINES = 4096, 8
+_LONGEST_BOUNDARY = 200
+#: The name of a field (characters).
+_LONGEST_FIELD = 1000
 _WRITE_AT = 256 * 1024
 _LONGEST_NAME = 255
 _MIMETYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,100}", re.ASCII)
@@ -83,6 +91,8 @@ class MultipartReader:
         The files.
     text_size, file_size
         How many bytes of text fields, and of files, have come.
+    delimiter
+        What stands between the parts.
     """
 
     def __init__(self, content_type: str, folder: Path, limits: Limits) -> None:
@@ -90,31 +100,18 @@ class MultipartReader:
         self.uploads: list[Upload] = []
         self._folder, self._limits = folder, limits
         self._part = _Part()
-        self._header: tuple[bytearray, bytearray] = (bytearray(), bytearray())
-        self._headers: dict[bytes, bytes] = {}
-        self._head_size = 0
+        self._parts = self._texts = 0
         self._full: list[tuple[Upload, bytes]] = []
         self.text_size = self.file_size = 0
-        self._ended = False
-        boundary = parse_options_header(content_type)[1].get(b"boundary")
+        boundary = parse_options_header(content_type)[1].get("boundary", "")
         if not boundary:
             raise bad_request("The form has no boundary.")
-        try:
-            self._parser = MultipartParser(
-                boundary,
-                {
-                    "on_part_begin": self._on_part_begin,
-                    "on_header_field": self._on_header_field,
-                    "on_header_value": self._on_header_value,
-                    "on_header_end": self._on_header_end,
-                    "on_headers_finished": self._on_headers_finished,
-                    "on_part_data": self._on_part_data,
-                    "on_part_end": self._on_part_end,
-                    "on_end": self._on_end,
-                },
-            )
-        except FormParserError:
-            raise bad_request("The form's boundary is not valid.") from None
+        if len(boundary) > _LONGEST_BOUNDARY or not boundary.isascii() or not boundary.isprintable():
+            raise bad_request("The form's boundary is not valid.")
+        self.delimiter = f"--{boundary}".encode()
+        self._parser = PushMultipartParser(
+            boundary, max_header_size=_HEAD_LINE, max_header_count=_HEAD_LINES, header_charset="latin-1"
+        )
 
     @property
     def held(self) -> int:
@@ -124,8 +121,14 @@ class MultipartReader:
     async def feed(self, chunk: bytes) -> None:
         """Take the next piece of the body; write what belongs to files."""
         try:
-            self._parser.write(chunk)
-        except FormParserError:
+            for event in self._parser.parse(chunk) if chunk else ():
+                if isinstance(event, MultipartSegment):
+                    self._begin_part(event)
+                elif event is None:
+                    self._end_part()
+                else:
+                    self._take(event)
+        except MultipartError:
             raise bad_request("The form is not valid multipart data.") from None
         full, self._full = self._full, []
         if full:
@@ -133,8 +136,10 @@ class MultipartReader:
 
     async def keep(self) -> None:
         """Check that the form is whole, and put its files on the disk for good."""
-        if not self._ended:
-            raise bad_request("The form ends too early.")
+        try:
+            self._parser.close()
+        except MultipartError:
+            raise bad_request("The form ends too early.") from None
         if self.uploads:
             await asyncio.to_thread(self._keep)
 
@@ -143,64 +148,49 @@ class MultipartReader:
         if self.uploads:
             await asyncio.to_thread(self._discard)
 
-    # What the parser calls
+    # What the parser finds
 
-    def _on_part_begin(self) -> None:
-        self._part, self._headers, self._head_size = _Part(), {}, 0
-
-    def _on_header_field(self, data: bytes, start: int, end: int) -> None:
-        self._extend_header(self._header[0], data[start:end])
-
-    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
-        self._extend_header(self._header[1], data[start:end])
-
-    def _extend_header(self, header: bytearray, data: bytes) -> None:
-        self._head_size += len(data)
-        if self._head_size > _PART_HEAD:
-            raise bad_request("A part of the form has too long a head.")
-        header.extend(data)
-
-    def _on_header_end(self) -> None:
-        name, value = self._header
-        self._headers[bytes(name).lower()] = bytes(value)
-        self._header = (bytearray(), bytearray())
-
-    def _on_headers_finished(self) -> None:
-        options = parse_options_header(self._headers.get(b"content-disposition"))[1]
-        if b"name" not in options:
+    def _begin_part(self, segment: MultipartSegment) -> None:
+        self._part = _Part()
+        self._count(self._parts, self._limits.parts, "parts")
+        self._parts += 1
+        # The parser takes a name that is missing for an empty one.
+        if not segment.name and parse_content_disposition(segment.header("Content-Disposition", ""))[1] is None:
             raise bad_request("A part of the form has no name.")
-        self._part.name = _label(_unescaped(options[b"name"]), is_path=False)
-        filename = options.get(b"filename")
-        if filename is None:
-            self._count(self.fields, self._limits.fields, "fields")
-        elif filename == b"":
+        self._part.name = _label(_decoded(segment.name or ""), is_path=False)
+        if len(self._part.name) > _LONGEST_FIELD:
+            raise bad_request("A field of the form has too long a name.")
+        if segment.filename is None:
+            self._count(self._texts, self._limits.fields, "fields")
+            self._texts += 1
+        elif segment.filename == "":
             # What browsers send for a file input that was not used.
             self._part.skipped = True
         else:
-            self._count(self.uploads, self._limits.files, "files")
-            mimetype = self._headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip()
-            self._part.upload = Upload(self._part.name, _label(_unescaped(filename), is_path=True), _mimetype(mimetype))
+            self._count(len(self.uploads), self._limits.files, "files")
+            name = _label(_decoded(segment.filename), is_path=True)
+            self._part.upload = Upload(self._part.name, name, _mimetype(segment.content_type or ""))
             self.uploads.append(self._part.upload)
 
-    def _count(self, items: dict[str, str] | list[Upload], limit: int, what: str) -> None:
-        if len(items) >= limit:
+    def _count(self, count: int, limit: int, what: str) -> None:
+        if count >= limit:
             raise Refused(413, "too_many", f"A form may hold {limit} {what} at most.")
 
-    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
+    def _take(self, data: bytes | bytearray) -> None:
         part = self._part
         if part.skipped:
             return
-        part.data.extend(data[start:end])
+        part.data.extend(data)
         if part.upload is None:
-            self.text_size += end - start
+            self.text_size += len(data)
             if self.text_size > self._limits.json_body:
                 raise too_large(self._limits.json_body)
             return
-        self.file_size += end - start
+        self.file_size += len(data)
         if len(part.data) >= _WRITE_AT:
             self._flush(part, part.upload)
 
-    def _on_part_end(self) -> None:
+    def _end_part(self) -> None:
         part = self._part
         if part.upload is not None:
             self._flush(part, part.upload)
@@ -209,9 +199,6 @@ class MultipartReader:
                 self.fields[part.name] = part.data.decode()
             except UnicodeDecodeError:
                 raise bad_request("A field of the form is not valid UTF-8.") from None
-
-    def _on_end(self) -> None:
-        self._ended = True
 
     def _flush(self, part: _Part, upload: Upload) -> None:
         upload.size += len(part.data)
@@ -258,10 +245,9 @@ def remove_partial(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _unescaped(raw: bytes) -> str:
-    """Decode a name, in which browsers write these three characters so, and no others."""
-    name = raw.decode("utf-8", "replace")
-    return name.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
+def _decoded(name: str) -> str:
+    # The parser would refuse what is no UTF-8.
+    return name.encode("latin-1").decode("utf-8", "replace")
 
 
 def _label(name: str, *, is_path: bool) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,7 +25,8 @@ from mephisto_nb.router.core import Router
 from mephisto_nb.router.http.answers import Refused, bad_request, json_answer, json_text
 from mephisto_nb.router.inbox import writes
 from mephisto_nb.router.inbox.writes import Message
-from mephisto_nb.router.intake.bodies import BodyReader, agent_id_of, unknown_agent
+from mephisto_nb.router.intake.bodies import BodyReader, agent_id_of
+from mephisto_nb.router.intake.naming import unknown_agent
 from mephisto_nb.router.rules import CLOSED_TEXT, InboxClosed, SubmissionResult, TokenBucket
 from mephisto_nb.router.workers.hub import Answer
 
@@ -63,7 +65,7 @@ class WorkerRoutes:
 
     async def request_agent(self, request: Request) -> Response:
         """Ask for an agent; the request stays open until the operator has answered."""
-        body = await self._bodies.json_object(request, self._router.config.limits.small_body)
+        body = await self._bodies.small_object(request)
         provider_data = _provider_data(body)
         request_id, answer = self._router.registrations.open()
         try:
@@ -83,7 +85,8 @@ class WorkerRoutes:
 
     async def submit_onboarding(self, request: Request) -> Response:
         """Hand in an onboarding; answered like `request_agent`."""
-        provider_data = _provider_data(await self._bodies.json_object(request))
+        body, size = await self._bodies.json_object(request)
+        provider_data = _provider_data(body)
         agent_id = agent_id_of(provider_data)
         agent = self._store.agent(agent_id)
         if agent is None:
@@ -96,8 +99,9 @@ class WorkerRoutes:
             data = {**rest, "onboarding_data": rest.get("onboarding_data"), "request_id": request_id}
             # Kept even if the browser no longer waits for the answer: it is work that was done.
             with self._router.quota.claim(agent_id) as claim:
-                message = claim.add(_message(PacketType.SUBMIT_ONBOARDING, agent_id, data))
-                digest = writes.digest_of(data["onboarding_data"])
+                work = partial(_sealed, PacketType.SUBMIT_ONBOARDING, agent_id, data, data["onboarding_data"])
+                message, digest = await self._router.desk.do(work, size, agent_id)
+                message = claim.add(message)
                 self._check_taken(
                     agent_id, await self._store.run(lambda txn: writes.hand_in(txn, agent_id, message, digest))
                 )
@@ -112,10 +116,12 @@ class WorkerRoutes:
             agent_id = form.agent_id()
             answer = form.answer()
             data, content = form.packet_data("final_data", answer), form.content(answer)
-            message = form.claim.add(_message(PacketType.SUBMIT_UNIT, agent_id, data))
-            told = {"final_data": codec.dump(content)[:_LONGEST_OTHER], "files": []}
-            other = _message(PacketType.SUBMIT_UNIT, agent_id, told)
-            digest = writes.digest_of(content)
+            desk = self._router.desk
+            work = partial(_sealed, PacketType.SUBMIT_UNIT, agent_id, data, content)
+            message, digest = await desk.do(work, form.size, agent_id)
+            message = form.claim.add(message)
+            told = {"final_data": (await desk.do(partial(codec.dump, content), form.size, agent_id))[:_LONGEST_OTHER]}
+            other = _message(PacketType.SUBMIT_UNIT, agent_id, {**told, "files": []})
             result = await self._store.run(lambda txn: writes.submit(txn, agent_id, message, digest, other))
             if result is SubmissionResult.DUPLICATE:
                 form.unwanted = True
@@ -129,14 +135,16 @@ class WorkerRoutes:
         async with self._bodies.form(request, final=False) as form:
             agent_id = form.agent_id()
             data = form.packet_data("metadata", form.object("metadata"))
-            message = form.claim.add(_message(PacketType.SUBMIT_METADATA, agent_id, data))
+            work = partial(_message, PacketType.SUBMIT_METADATA, agent_id, data)
+            message = form.claim.add(await self._router.desk.do(work, form.size, agent_id))
             await self._store.run(lambda txn: txn.post(message))
             form.claim.keep()
             return json_answer({"status": "Submitted metadata"})
 
     async def return_unit(self, request: Request) -> Response:
         """Return the task: its worker does not want to go on with it."""
-        agent_id = agent_id_of(await self._bodies.json_object(request, self._router.config.limits.small_body))
+        body, _ = await self._bodies.json_object(request, self._router.config.limits.small_body)
+        agent_id = agent_id_of(body)
         message = _message(PacketType.RETURN_UNIT, agent_id, {})
         result = await self._store.run(lambda txn: writes.return_unit(txn, agent_id, message))
         agent = self._store.agent(agent_id)
@@ -150,7 +158,7 @@ class WorkerRoutes:
         """Report an error of the page."""
         if not self._errors.take(time.monotonic()):
             raise _too_many_errors()
-        body = await self._bodies.json_object(request, self._router.config.limits.small_body)
+        body = await self._bodies.small_object(request)
         agent_id: JSON = body.get("USED_AGENT_ID")
         known = codec.is_id(agent_id) and self._store.agent(agent_id) is not None
         error = body.get("error_data")
@@ -204,6 +212,11 @@ def _message(packet_type: PacketType, subject_id: str, data: JSONObject) -> Mess
         return writes.message_of(Packet(packet_type, subject_id, data))
     except ValueError:
         raise bad_request("This holds a number that is too large.") from None
+
+
+def _sealed(packet_type: PacketType, subject_id: str, data: JSONObject, content: JSON) -> tuple[Message, bytes]:
+    """Return a message, and what tells its content from any other; raise `Refused` as `_message` does."""
+    return _message(packet_type, subject_id, data), writes.digest_of(content)
 
 
 async def _departure(receive: Receive) -> None:

@@ -7,6 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -20,6 +21,8 @@ from mephisto_nb.router.http.answers import Refused
 from mephisto_nb.router.http.connections import admit
 from mephisto_nb.router.inbox import writes
 from mephisto_nb.router.inbox.store import Store
+from mephisto_nb.router.intake.desk import Desk
+from mephisto_nb.router.intake.naming import Doorkeeper
 from mephisto_nb.router.rules import InboxClosed, KnownAgent, TokenBucket
 from mephisto_nb.router.workers.fast_path import LiveMessages
 from mephisto_nb.router.workers.hub import Hub, WorkerSocket
@@ -29,6 +32,8 @@ _MAX_QUEUED = 2000
 _BURST_SECONDS = 4
 #: Why a socket is closed: it broke a rule, it sent too much at once, or the router can't take it now.
 POLICY, TOO_BIG, TRY_LATER = 1008, 1009, 1013
+#: So many messages that name no agent of ours are passed over; then the socket is closed.
+_NONSENSE = 16
 _TOO_MANY, _NO_AGENT = "too many sockets", "no agent"
 #: Our own page says with this packet that it has a live update.
 ACK = "ack"
@@ -50,6 +55,8 @@ class _Connection(WorkerSocket):
         self._closing, self._reason = False, ""
         #: When it has to have named its agent.
         self.naming = Deadline()
+        #: How often it has named no agent of ours.
+        self.nonsense = 0
 
     def _queue_text(self, text: str) -> None:
         if self._frames.qsize() >= _MAX_QUEUED:
@@ -97,11 +104,15 @@ class WorkerEndpoint:
         Takes and sends live messages.
     departures
         Takes note of signs of life.
+    desk
+        Where large messages are read.
     """
 
     def __init__(
-        self, config: RouterConfig, store: Store, hub: Hub, live: LiveMessages, departures: Departures
+        self, config: RouterConfig, store: Store, hub: Hub, live: LiveMessages, departures: Departures, desk: Desk
     ) -> None:
+        self._desk = desk
+        self._doorkeeper = Doorkeeper(lambda agent_id: store.agent(agent_id) is not None)
         self._limits, self._is_absence_noted = config.limits, config.disconnect_after is not None
         self._store, self._hub, self._live, self._departures = store, hub, live, departures
         #: The sockets that have named no agent, the oldest first: where there are too many, the first is closed.
@@ -173,8 +184,14 @@ class WorkerEndpoint:
 
     async def _take(self, connection: _Connection, text: str) -> None:
         """Handle one packet. What makes no sense is passed over: it can't be answered in this protocol."""
+        if connection.agent_id is None and not self._doorkeeper.knows_subject(text):
+            connection.nonsense += 1
+            if connection.nonsense > _NONSENSE:
+                connection.turn_out(_NO_AGENT)
+            return
         try:
-            packet = codec.parse(text, self._limits.json_depth, self._limits.json_containers)
+            work = partial(codec.parse, text, self._limits.message_shape)
+            packet = await self._desk.do(work, len(text), connection.agent_id or "")
         except ValueError:
             return
         if not isinstance(packet, dict) or not isinstance(packet.get("packet_type"), str):

@@ -1,0 +1,128 @@
+"""Whose request it is, seen in its raw bytes: who names no agent of ours is refused before anything is read.
+
+What is seen here decides about nothing but that. The agent of a request is the one that is found when it is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from mephisto_nb.router.http.answers import Refused, bad_request
+
+_FIELD = b"USED_AGENT_ID"
+_IN_JSON = re.compile(rb'"USED_AGENT_ID"\s{0,8}:\s{0,8}"([^"\\]{0,200})"')
+_FIRST_IN_JSON = re.compile(rb'\s{0,8}\{\s{0,8}"USED_AGENT_ID"\s{0,8}:\s{0,8}"([^"\\]{0,200})"')
+_PACKET_SUBJECT = re.compile(r'"subject_id"\s{0,8}:\s{0,8}"([^"\\]{1,200})"')
+_IN_FORM = re.compile(rb'name="?USED_AGENT_ID"?[^\r\n]{0,200}\r\n(?:[^\r\n]{1,200}\r\n){0,4}\r\n([^\r\n]{0,200})\r\n--')
+#: So many names in one text are looked at: a page sends one, two at most.
+_LOOKED_AT = 8
+#: So much of a form is held until it has said whose it is; then it is read on in any case.
+_HELD = 256 * 1024
+#: How much of the last piece is looked at again with the next one.
+_OVERLAP = 2048
+#: A form of so few parts that names nobody is read nevertheless, to say what is wrong with it.
+_FEW_PARTS = 16
+
+
+def unknown_agent() -> Refused:
+    """Make the error for an agent that this router does not know."""
+    return Refused(404, "unknown_agent", "This task does not know you. Please reload the page.")
+
+
+def nobody() -> Refused:
+    """Make the error for a request that does not say whose it is."""
+    return bad_request("'USED_AGENT_ID' must be a string.")
+
+
+class Doorkeeper:
+    """Looks whether a text names an agent of ours.
+
+    Parameters
+    ----------
+    is_known
+        Returns whether there is an agent of this id.
+    """
+
+    def __init__(self, is_known: Callable[[str], bool]) -> None:
+        self._is_known = is_known
+
+    def check_beginning(self, text: bytes | bytearray) -> None:
+        """Refuse a JSON text that begins with the name of somebody whom nobody knows."""
+        found = _FIRST_IN_JSON.match(text)
+        if found is not None and not self._is_known(_decoded(found[1])):
+            raise unknown_agent()
+
+    def check_json(self, text: bytes | bytearray) -> None:
+        """Refuse a JSON text that names no agent of ours anywhere."""
+        names = [_decoded(found[1]) for found in islice(_IN_JSON.finditer(text), _LOOKED_AT)]
+        if not any(map(self._is_known, names)):
+            raise unknown_agent() if names else nobody()
+
+    def knows_subject(self, packet: str) -> bool:
+        """Return whether a packet of a socket, as JSON text, is about an agent of ours."""
+        found = islice(_PACKET_SUBJECT.finditer(packet), _LOOKED_AT)
+        return any(self._is_known(one[1]) for one in found)
+
+    def is_known_field(self, value: bytes) -> bool:
+        """Return whether a field of a form names an agent of ours."""
+        return self._is_known(_decoded(value))
+
+
+class Threshold:
+    """Holds the beginning of a form until it has named an agent of ours, or is so long that it has to be read.
+
+    Parameters
+    ----------
+    doorkeeper
+        Knows the agents.
+    delimiter
+        What stands between the parts of the form.
+    """
+
+    def __init__(self, doorkeeper: Doorkeeper, delimiter: bytes) -> None:
+        self._doorkeeper, self._delimiter = doorkeeper, delimiter
+        self._held = bytearray()
+        self._is_open = False
+
+    @property
+    def held(self) -> int:
+        """How many bytes are held."""
+        return len(self._held)
+
+    def take(self, piece: bytes) -> bytes:
+        """Take the next piece; return what may be read now. Raise `Refused` if the form names nobody whom we know."""
+        if self._is_open:
+            return piece
+        before = max(0, len(self._held) - _OVERLAP)
+        self._held += piece
+        for value in self._names(before):
+            if not self._doorkeeper.is_known_field(value):
+                raise unknown_agent()
+            self._is_open = True
+        self._is_open |= len(self._held) > _HELD
+        return self._release() if self._is_open else b""
+
+    def end(self) -> bytes:
+        """Return what is left to be read at the end of the form; raise `Refused` if it names nobody."""
+        if not self._is_open and self._held.count(self._delimiter) > _FEW_PARTS:
+            raise nobody()
+        self._is_open = True
+        return self._release()
+
+    def _release(self) -> bytes:
+        held, self._held = bytes(self._held), bytearray()
+        return held
+
+    def _names(self, start: int) -> Iterator[bytes]:
+        """Give whom the heads of parts name: not the same words within a part, which may be anything."""
+        for found in islice(_IN_FORM.finditer(self._held, start), _LOOKED_AT):
+            head = self._held.rfind(self._delimiter, 0, found.start())
+            if head >= 0 and self._held.find(b"\r\n\r\n", head, found.start()) < 0:
+                yield found[1]
+                return
+
+
+def _decoded(name: bytes | bytearray) -> str:
+    return bytes(name).decode("latin-1")
