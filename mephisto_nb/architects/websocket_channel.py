@@ -24,7 +24,7 @@ from mephisto_nb.ports.architect import (
     Messages,
     Missed,
     Presence,
-    Standing,
+    RouterStanding,
     Synced,
 )
 from mephisto_nb.utils import proofs
@@ -54,7 +54,7 @@ class WebSocketChannel(Channel):
         welcome = await self._receive("welcome")
         self._presence = Presence(welcome.get("presence", {}))
         if "newest" in welcome:
-            self.standing = Standing(**{one.name: welcome[one.name] for one in fields(Standing)})
+            self.standing = RouterStanding(**{one.name: welcome[one.name] for one in fields(RouterStanding)})
         return int(welcome["last_n"])
 
     async def _prove(self, last_seq: int) -> None:
