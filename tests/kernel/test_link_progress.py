@@ -80,6 +80,7 @@ async def test_a_router_that_stands_still_is_told(operator: Operator, monkeypatc
             changed.clear()
             await changed.wait()
 
+    await link.catch_up()
     os.kill(pid, signal.SIGSTOP)
     try:
         await asyncio.wait_for(until(True), 10)

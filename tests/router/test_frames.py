@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import socket
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from mephisto_nb.architects import websocket_channel
 from mephisto_nb.architects.websocket_channel import WebSocketChannel
+from mephisto_nb.errors import RouterError
 from mephisto_nb.model.packets import LARGEST_FRAME, SHARED_FRAME
 from mephisto_nb.ports.architect import Messages
 from mephisto_nb.utils.proofs import Secret
@@ -68,3 +71,13 @@ async def test_a_frame_of_an_operator_is_bounded(router, operator):
     assert await close_code(operator.socket) == 1009
     async with shake_hands(router.address) as again:
         await again.give_agent()
+
+
+@pytest.mark.slow
+async def test_a_router_that_never_says_a_word_is_given_up(monkeypatch):
+    monkeypatch.setattr(websocket_channel, "_OPEN_TIMEOUT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        channel = WebSocketChannel(f"http://127.0.0.1:{server.getsockname()[1]}", RUN_ID, Secret(TOKEN))
+        with pytest.raises(RouterError, match="has not answered for"):
+            await channel.connect(0)
+        await channel.close()
