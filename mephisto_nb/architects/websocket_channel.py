@@ -33,15 +33,16 @@ from mephisto_nb.ports.architect import (
     Messages,
     Missed,
     Presence,
+    RouterStanding,
     RouterTroubles,
-    Standing,
     Synced,
 )
 from mephisto_nb.utils import proofs
 from mephisto_nb.utils.machine import read_troubles
+from mephisto_nb.utils.patience import patience
 from mephisto_nb.utils.proofs import Secret
 
-_OPEN_TIMEOUT = 10.0
+_OPEN_TIMEOUT = 5.0
 _MOST_TAKEN = 8 * LARGEST_FRAME
 
 
@@ -57,16 +58,24 @@ class WebSocketChannel(Channel):
     async def connect(self, last_seq: int) -> int:
         """Open the link, each side proving itself; give the number of the last effect that the router has."""
         try:
+            # A process that stands still takes connections all the same, and never says a word.
+            async with patience(_OPEN_TIMEOUT):
+                return await self._connect(last_seq)
+        except TimeoutError as error:
+            raise RouterError(f"The router at {self._url} has not answered for {_OPEN_TIMEOUT:g} s.") from error
+
+    async def _connect(self, last_seq: int) -> int:
+        try:
             # `proxy=None`: the router is ours. A router of an earlier version, which goes on, has larger frames.
-            self._socket = await connect(self._url, max_size=_MOST_TAKEN, open_timeout=_OPEN_TIMEOUT, proxy=None)
-        except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
+            self._socket = await connect(self._url, max_size=_MOST_TAKEN, open_timeout=None, proxy=None)
+        except (OSError, InvalidHandshake, InvalidURI) as error:
             raise RouterError(f"No router answers at {self._url}: {error}") from error
         await self._prove(last_seq)
         welcome = await self._welcome()
         troubles = RouterTroubles(read_troubles(welcome.get("troubles")))
         self._at_first = [Presence(welcome.get("presence", {})), troubles]
         if "newest" in welcome:
-            self.standing = Standing(**{one.name: welcome[one.name] for one in fields(Standing)})
+            self.standing = RouterStanding(**{one.name: welcome[one.name] for one in fields(RouterStanding)})
         return int(welcome["last_n"])
 
     async def _prove(self, last_seq: int) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import LinkRefusedError, RouterError, RouterStoreError
 from mephisto_nb.kernel.absence import Absence, Attendance
+from mephisto_nb.kernel.link_progress import LinkProgress
 from mephisto_nb.kernel.numbers import find_gaps, note_gaps
 from mephisto_nb.kernel.sending import Sender
 from mephisto_nb.model.changes import AddMetadata
@@ -51,8 +52,6 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-#: How long to wait before a broken channel is opened again: the first time, and at most (seconds).
-_BACKOFF = (0.1, 10.0)
 #: How often in a row a stranger may answer in the router's place before that is told as a failure.
 _LOOKS = 3
 #: How long to wait at least before a router is asked again that could store nothing (seconds).
@@ -94,7 +93,8 @@ class ClientIOHandler:
     ) -> None:
         self._engine, self._pool, self._architect = engine, pool, architect
         self._clock, self._agents = clock, agents
-        self._sender, self._progress = Sender(engine), Progress(engine)
+        self._sender = Sender(engine)
+        self._progress = LinkProgress(engine, self._sender.request_sync)
         self._channel: Channel | None = None
         self._timer: Timer | None = None
         self._is_running = False
@@ -125,7 +125,7 @@ class ClientIOHandler:
 
     async def run(self) -> None:
         """Keep a channel to the router open, for ever. Called once, as a task of the run."""
-        pause, self._is_running = 0.0, True
+        self._is_running = True
         self._attendance.begin()
         self._arm()
         try:
@@ -140,33 +140,20 @@ class ClientIOHandler:
                     self.trouble = f"{error} What workers send is not taken; their pages keep it, and try again."
                     if told := tuple(one for one in error.troubles if isinstance(one, MachineTrouble)):
                         self._take(RouterTroubles(told))
-                    await asyncio.sleep(max(pause, _STORE_PAUSE))
-                    pause = min(2 * pause, _BACKOFF[1])
+                    pause = max(self._progress.pause_after(error, was_open=False), _STORE_PAUSE)
                 except RouterError as error:
                     logger.debug("the channel of run %s broke: %s", self._engine.task_run_id, error)
                     if self._channel is None:
                         self.trouble = f"The router cannot be reached; what workers send waits in it. {error}"
-                    pause = self._pause_after(error, pause)
+                    pause = self._progress.pause_after(error, was_open=self._channel is not None)
+                    self.trouble = self._progress.trouble or self.trouble
                 finally:
                     await self._disconnect()
-                if pause:
-                    await asyncio.sleep(pause)
+                await asyncio.sleep(pause)
         finally:
             self._is_running = False
             self._attendance.end()
             self._arm()
-
-    def _pause_after(self, error: RouterError, last: float) -> float:
-        """Return how long to wait before the next channel: longer each time, as long as nothing gets on by them."""
-        if self._channel is not None and self._progress.is_made():
-            return 0.0
-        self._progress.fruitless += self._channel is not None
-        if self._progress.fruitless > 1:
-            self._progress.stuck = self.trouble = (
-                f"The link to the router does not get on: it broke {self._progress.fruitless} times in a row before "
-                f"anything was through. What workers send waits in the router. {error}"
-            )
-        return min(2 * last, _BACKOFF[1]) or _BACKOFF[0]
 
     async def launch_channels(self) -> Channel:
         """Open the channel to the run's router: the architect finds it, and starts it if it is dead.
@@ -189,7 +176,7 @@ class ClientIOHandler:
     async def add_channel(self, channel: Channel) -> Channel:
         """Connect a channel; each side learns what the other has, and goes on from there."""
         last_seq = self._engine.committed_seq
-        channel.known = self._engine.known
+        channel.known = self._engine.numbers.known
         try:
             last_n = await channel.connect(last_seq)
             was_replaced = await self._engine.agree(last_n)
@@ -197,12 +184,12 @@ class ClientIOHandler:
             await channel.close()
             raise
         if channel.standing is not None:
-            self._engine.era = channel.standing.era
+            self._engine.numbers.era = channel.standing.era
         if gaps := find_gaps(channel.standing, last_seq, was_replaced=was_replaced):
             self._engine.do_soon(partial(note_gaps, gaps=gaps))
         self._engine.delivered(last_n)
         self._sender.go_on_from(last_n, last_seq)
-        self._channel, self.away_since, self.trouble = channel, None, self._progress.stuck
+        self._channel, self.away_since, self.trouble = channel, None, self._progress.trouble
         tell(self.listeners)
         self._sender.request_sync()
         await _tell(self._news)
@@ -281,7 +268,7 @@ class ClientIOHandler:
         """Direct one packet to the right place. Called by the engine, in the step that decides about it."""
         packet_type = received.packet.packet_type
         if packet_type is PacketType.REGISTER_AGENT:
-            self._register(step, received, prepared)
+            _register(self._pool, step, received, prepared)
         elif packet_type is PacketType.LIVE_UPDATE_TO_OPERATOR:
             self._take_message(step, received)
         elif direct := _DIRECTIONS.get(packet_type):
@@ -304,20 +291,6 @@ class ClientIOHandler:
         is_served(step)
         self._pool.pass_time(step)
 
-    def _register(self, step: Step, received: Received, prepared: Prepared) -> None:
-        request_id, identity = received.packet.subject_id, prepared.identities[received.seq]
-        if isinstance(identity, Refusal):
-            self._pool.refuse(step, request_id, identity)
-            return
-        facts = prepared.facts.get(identity.worker_name, WorkerFacts())
-        data = received.packet.data
-        is_simulated, only_looks = _says(data, "is_simulated"), _says(data, "only_looks")
-        arrival = Arrival(request_id, identity.worker_name, identity.registration_id, facts, is_simulated)
-        if only_looks:
-            self._pool.look_ahead(step, arrival)
-        else:
-            self._pool.register_agent(step, arrival)
-
     def _take_message(self, step: Step, received: Received) -> None:
         # Its task code finds it among the agent's `pending_actions` once the step is committed.
         agent_id, data = received.packet.subject_id, received.packet.data
@@ -328,16 +301,18 @@ class ClientIOHandler:
 
     async def _serve(self, channel: Channel) -> None:
         sender = asyncio.create_task(self._sender.keep_sending(channel), name="mephisto_nb-link-sender")
+        watch = asyncio.create_task(self._progress.watch(self._show_trouble), name="mephisto_nb-link-watch")
         try:
             async for incoming in channel.incoming():
                 self._take(incoming)
-                if self._progress.stuck is not None and self._progress.is_made():
-                    self.trouble = None
+                if self.trouble is not None and self._progress.is_made():
+                    self._show_trouble()
                 if not isinstance(incoming, Ahead):
                     await _tell(self._news)
         finally:
             sender.cancel()
-            await asyncio.wait({sender})
+            watch.cancel()
+            await asyncio.wait({sender, watch})
             if not sender.cancelled() and (error := sender.exception()):
                 raise error
 
@@ -360,7 +335,7 @@ class ClientIOHandler:
                 tell(self.listeners)
             case Synced(last_seq):
                 self._synced, self._num_synced = last_seq, self._num_synced + 1
-                self._progress.num_synced += 1
+                self._progress.note_answer()
                 self._engine.clock_may_go_on(last_seq)
 
     async def _disconnect(self) -> None:
@@ -372,6 +347,10 @@ class ClientIOHandler:
         tell(self.listeners)
         if channel is not None:
             await channel.close()
+
+    def _show_trouble(self) -> None:
+        self.trouble = self._progress.trouble
+        tell(self.listeners)
 
     # -- what is told ----------------------------------------------------------------------------------------
 
@@ -388,29 +367,6 @@ class ClientIOHandler:
         self._timer = None if when is None else self._clock.call_at(when, self._sender.request_sync)
 
 
-class Progress:
-    """Whether the channels of a run get anything through, be it that each breaks."""
-
-    def __init__(self, engine: RunEngine) -> None:
-        self._engine = engine
-        self._before = (0, 0, 0)
-        #: How often the router has answered how far its inbox goes.
-        self.num_synced = 0
-        #: How many channels in a row broke before anything was through; and what is said of that, until something is.
-        self.fruitless = 0
-        self.stuck: str | None = None
-
-    def is_made(self) -> bool:
-        """Return whether something was through since this was asked last: that ends a row of channels that broke."""
-        # What the router answers in between is none while packets wait that it does not take.
-        answered = self._before[2] if self._engine.outbox else self.num_synced
-        now = (self._engine.committed_seq, self._engine.delivered_n, answered)
-        if now == self._before:
-            return False
-        self._before, self.fruitless, self.stuck = now, 0, None
-        return True
-
-
 async def _wait_for(news: asyncio.Condition, condition: Callable[[], bool]) -> None:
     async with news:
         await news.wait_for(condition)
@@ -421,7 +377,22 @@ async def _tell(news: asyncio.Condition) -> None:
         news.notify_all()
 
 
-# Where packets go, other than registrations.
+# Where packets go.
+
+
+def _register(pool: WorkerPool, step: Step, received: Received, prepared: Prepared) -> None:
+    request_id, identity = received.packet.subject_id, prepared.identities[received.seq]
+    if isinstance(identity, Refusal):
+        pool.refuse(step, request_id, identity)
+        return
+    facts = prepared.facts.get(identity.worker_name, WorkerFacts())
+    data = received.packet.data
+    is_simulated, only_looks = _says(data, "is_simulated"), _says(data, "only_looks")
+    arrival = Arrival(request_id, identity.worker_name, identity.registration_id, facts, is_simulated)
+    if only_looks:
+        pool.look_ahead(step, arrival)
+    else:
+        pool.register_agent(step, arrival)
 
 
 def _submit(pool: WorkerPool, step: Step, received: Received) -> None:

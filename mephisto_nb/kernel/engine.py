@@ -16,9 +16,9 @@ from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from mephisto_nb.errors import ClosedError, ConflictError, DatabaseError
+from mephisto_nb.kernel.numbers import LinkNumbers
 from mephisto_nb.kernel.writer import DatabaseWriter, Retry, in_thread
 from mephisto_nb.model.packets import Packet, PacketType, Received
-from mephisto_nb.ports.architect import Known
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.run_state import RunRules, RunState, state_from_snapshot
@@ -75,9 +75,7 @@ class RunEngine:
         self.outbox: deque[tuple[int, Packet]] = deque()
         #: The number of the last message whose effects are committed.
         self.committed_seq = 0
-        #: What the router calls its numbers now, and what it called them when that message came; None: not known.
-        self.era: str | None = None
-        self._committed_era: str | None = None
+        self.numbers = LinkNumbers()
         #: Called with each step once it is committed.
         self.listeners: list[Callable[[Step], None]] = []
         self._database, self._writer, self._clock = database, writer, clock
@@ -89,17 +87,7 @@ class RunEngine:
         self.waiters, self._retry = Waiters(task_run_id, writer.home), Retry(self._jobs.tell_at_once)
         self._is_deciding = False
         self._clock_waits_for: int | None = None
-        self._received_seq = self._committed_n = self._delivered_n = self._dropped_n = 0
-
-    @property
-    def known(self) -> Known:
-        """What a router has to be told of its inbox beside `committed_seq`."""
-        return Known(self._committed_era, self._received_seq)
-
-    @property
-    def delivered_n(self) -> int:
-        """The number of the last packet that the router has."""
-        return self._delivered_n
+        self._committed_n = self._dropped_n = 0
 
     @property
     def trouble(self) -> str | None:
@@ -113,18 +101,18 @@ class RunEngine:
         snapshot = await in_thread(self._database.runs.load_run, self.task_run_id)
         self.state = state_from_snapshot(snapshot, self.rules)
         self.committed_seq, self._committed_n = snapshot.last_seq, snapshot.last_n
-        self._committed_era = snapshot.era
-        self._received_seq = max(self._received_seq, snapshot.last_seq)
-        self.outbox = deque(item for item in snapshot.outbox if item[0] > self._delivered_n)
+        self.numbers.committed_era = snapshot.era
+        self.numbers.received_seq = max(self.numbers.received_seq, snapshot.last_seq)
+        self.outbox = deque(item for item in snapshot.outbox if item[0] > self.numbers.delivered_n)
 
     def receive(self, received: Sequence[Received]) -> list[Received]:
         """Take in what the router sent, and return what of it is new; it is acknowledged once it is committed.
 
         After a broken link the router sends again what was not acknowledged, though some of it waits here.
         """
-        new = [message for message in received if message.seq > self._received_seq]
+        new = [message for message in received if message.seq > self.numbers.received_seq]
         if new:
-            self._received_seq = new[-1].seq
+            self.numbers.received_seq = new[-1].seq
             self._messages.extend(new)
             self._wake.set()
         return new
@@ -147,7 +135,7 @@ class RunEngine:
         """Forget the packets that the router has."""
         while self.outbox and self.outbox[0][0] <= n:
             self.outbox.popleft()
-        self._delivered_n = max(n, self._delivered_n)  # an old acknowledgement may come late
+        self.numbers.delivered_n = max(n, self.numbers.delivered_n)  # an old acknowledgement may come late
 
     def clock_may_go_on(self, last_seq: int) -> None:
         """Let the clock decide, once every message up to `last_seq` has been handled."""
@@ -240,19 +228,12 @@ class RunEngine:
             await job.find_out(self._retry)
         if self._messages:
             batch = [self._messages.popleft() for _ in range(min(_BATCH, len(self._messages)))]
-            jobs += await self._prepare(batch)
+            jobs += await _prepare(self._handler, self._retry, batch)
         if self._clock_waits_for is not None and self.state.last_seq >= self._clock_waits_for and not self._messages:
             self._clock_waits_for = None
             if self._handler is not None:
                 jobs.append(Job(self._handler.pass_time))
         return jobs
-
-    async def _prepare(self, received: Sequence[Received]) -> list[Job[Any]]:
-        handler = self._handler
-        if not received or handler is None:
-            return []
-        prepared = await self._retry.persist(lambda: handler.prepare(received))
-        return [_message_job(handler, one, prepared) for one in received]
 
     async def _attempt(self, jobs: Sequence[Job[Any]]) -> Exception | None:
         """Do some jobs in one step; return what went wrong."""
@@ -275,19 +256,14 @@ class RunEngine:
             self._end_step(step)
         seqs = [job.received.seq for job in jobs if job.received is not None]
         if seqs:
-            self._note_handled(step, seqs[-1])
-        if self._delivered_n > self._dropped_n and step.changes:
-            step.changes.delivered_n = self._delivered_n
+            self.numbers.note_handled(step, seqs[-1])
+        if self.numbers.delivered_n > self._dropped_n and step.changes:
+            step.changes.delivered_n = self.numbers.delivered_n
         return step, results
-
-    def _note_handled(self, step: Step, seq: int) -> None:
-        step.changes.last_seq = self.state.last_seq = seq
-        if self.era != self._committed_era:
-            step.changes.era = self.era
 
     def _publish(self, step: Step) -> None:
         self._retry.reset()
-        self._committed_era = step.changes.era or self._committed_era
+        self.numbers.committed_era = step.changes.era or self.numbers.committed_era
         self.committed_seq, self._committed_n = self.state.last_seq, self.state.last_n
         self._dropped_n = step.changes.delivered_n or self._dropped_n
         self.outbox.extend(enumerate(step.changes.packets, start=step.changes.first_n))
@@ -333,7 +309,7 @@ class RunEngine:
             return job
         if job.received.seq <= self.state.last_seq:
             return None
-        (again,) = await self._prepare([job.received])
+        (again,) = await _prepare(self._handler, self._retry, [job.received])
         again.conflicts = job.conflicts
         return again
 
@@ -349,7 +325,7 @@ class RunEngine:
         step.log("run", self.task_run_id, None, None, why, "operator", {"seq": seq})
         if job.received is not None and self._handler is not None:
             self._handler.set_aside(step, job.received)
-            self._note_handled(step, job.received.seq)
+            self.numbers.note_handled(step, job.received.seq)
         await self._retry.persist(lambda: self._writer.commit(step.changes))
         self._publish(step)
 
@@ -470,6 +446,13 @@ class Waiters:
         for future in list(self._waiting):
             if not future.done():
                 future.set_exception(ClosedError(f"Run {self._task_run_id} ended before this could be done."))
+
+
+async def _prepare(handler: MessageHandler | None, retry: Retry, received: Sequence[Received]) -> list[Job[Any]]:
+    if not received or handler is None:
+        return []
+    prepared = await retry.persist(lambda: handler.prepare(received))
+    return [_message_job(handler, one, prepared) for one in received]
 
 
 def _message_job(handler: MessageHandler, received: Received, prepared: Any) -> Job[None]:

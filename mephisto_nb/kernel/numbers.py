@@ -1,14 +1,12 @@
-"""What the numbers of a router and of its run say when they meet again, where they do not agree.
-
-Stands alone because it asks nobody: two standings go in, sentences come out.
-"""
+"""The numbers of a run and its router, and what it means where they do not agree when the two meet again."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from mephisto_nb.model.money import count
-from mephisto_nb.ports.architect import Standing
+from mephisto_nb.ports.architect import Known, RouterStanding
 from mephisto_nb.rules.step import Step
 
 _ASK = (
@@ -17,7 +15,33 @@ _ASK = (
 )
 
 
-def find_gaps(standing: Standing | None, last_seq: int, *, was_replaced: bool) -> list[str]:
+@dataclass(slots=True)
+class LinkNumbers:
+    """How far a run and its router have come with each other, beside what is committed.
+
+    `received_seq` is the number of the last message that came, and `delivered_n` of the last packet that the router
+    has. `era` is what the router calls its numbers now, and `committed_era` what it called them when the last message
+    came whose effect is stored; None: not known.
+    """
+
+    received_seq: int = 0
+    delivered_n: int = 0
+    era: str | None = None
+    committed_era: str | None = None
+
+    @property
+    def known(self) -> Known:
+        """What a router is told of its inbox, beside the number of the last message whose effect is stored."""
+        return Known(self.committed_era, self.received_seq)
+
+    def note_handled(self, step: Step, seq: int) -> None:
+        """Note in a step that it handles all messages up to `seq`."""
+        step.changes.last_seq = step.state.last_seq = seq
+        if self.era != self.committed_era:
+            step.changes.era = self.era
+
+
+def find_gaps(standing: RouterStanding | None, last_seq: int, *, was_replaced: bool) -> list[str]:
     """Return what may be lost, and what to do, as sentences; nothing where the numbers go on from each other.
 
     Parameters

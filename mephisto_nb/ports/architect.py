@@ -80,7 +80,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RouterStanding:
     """How far a router had come when a channel opened.
 
     `newest` is the number of the newest message that it ever took, and `acknowledged` of the last that it was told to
@@ -104,7 +104,7 @@ class Channel(ABC):
     #: What to tell the router of its inbox. Set before `connect`.
     known: Known = Known()
     #: How far the router had come, once `connect` has returned; None: it does not tell.
-    standing: Standing | None = None
+    standing: RouterStanding | None = None
 
     @abstractmethod
     async def connect(self, last_seq: int) -> int:

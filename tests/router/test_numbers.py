@@ -1,4 +1,4 @@
-"""Either side's database may be put back to an older copy: nothing acknowledged is silently taken for known."""
+"""Either side's database may be put back to an older copy: no message is silently taken for one that is known."""
 
 from __future__ import annotations
 

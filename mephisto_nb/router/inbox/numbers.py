@@ -94,7 +94,7 @@ def _missing(txn: Txn, newest: int, before: int) -> int:
 
 
 def _number_anew(txn: Txn, shift: int, era: str | None) -> None:
-    """Give all that waits numbers above `shift`, which is at least as high as any number here."""
+    """Number all that waits anew, above `shift`, which is at least as high as any number here."""
     db, newest = txn.db, newest_number(txn)
     for table in ("inbox", "withdrawn"):
         db.execute(f"UPDATE {table} SET seq = seq + ?", (shift,))

@@ -1,0 +1,95 @@
+"""Whether a run and its router get on: links that break before anything is through, and a router that is silent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from mephisto_nb.utils.patience import patience
+
+if TYPE_CHECKING:
+    from mephisto_nb.errors import RouterError
+    from mephisto_nb.kernel.engine import RunEngine
+
+#: How long to wait before a broken channel is opened again: the first time, and at most (seconds).
+_BACKOFF = (0.1, 10.0)
+#: How many links in a row may break before anything is through, until it is told.
+_FRUITLESS = 2
+#: How often the router is asked for a sign of life, and how long it may take over one until it is told (seconds).
+_EVERY, _WITHIN = 3.0, 5.0
+
+
+class LinkProgress:
+    """Follows what gets through by the channels of a run, one after the other.
+
+    Parameters
+    ----------
+    engine
+        The run.
+    ask
+        Asks the router how far its inbox goes.
+    """
+
+    def __init__(self, engine: RunEngine, ask: Callable[[], None]) -> None:
+        self._engine, self._ask = engine, ask
+        self._before = (0, 0, 0)
+        self._num_answers, self._answer = 0, asyncio.Event()
+        self._fruitless, self._pause = 0, 0.0
+        #: What is wrong with the link though it is open; None: it gets on.
+        self.trouble: str | None = None
+
+    def note_answer(self) -> None:
+        """Note that the router has said how far its inbox goes."""
+        self._num_answers += 1
+        self._answer.set()
+
+    def is_made(self) -> bool:
+        """Return whether something got through since this was asked last."""
+        # What the router answers in between is no progress while packets wait that it does not take.
+        answered = self._before[2] if self._engine.outbox else self._num_answers
+        now = (self._engine.committed_seq, self._engine.numbers.delivered_n, answered)
+        if now == self._before:
+            return False
+        self._before, self._fruitless, self._pause, self.trouble = now, 0, 0.0, None
+        return True
+
+    def pause_after(self, error: RouterError, *, was_open: bool) -> float:
+        """Return how long to wait before the next channel (seconds): longer each time that nothing got through."""
+        if was_open and self.is_made():
+            return 0.0
+        self._fruitless += was_open
+        if self._fruitless >= _FRUITLESS:
+            self.trouble = (
+                f"The link to the router does not get on: it broke {self._fruitless} times in a row before anything "
+                f"was through. What workers send waits in the router. {error}"
+            )
+        self._pause = min(2 * self._pause, _BACKOFF[1]) or _BACKOFF[0]
+        return self._pause
+
+    async def watch(self, tell: Callable[[], None]) -> None:
+        """Ask the router for signs of life for as long as one channel is open, and call `tell` when `trouble` changes.
+
+        A kernel that stood still itself, and a router that takes in much at once, are not taken for a silent one.
+        """
+        while True:
+            self._answer.clear()
+            self._ask()
+            try:
+                async with patience(_WITHIN):
+                    await self._answer.wait()
+            except TimeoutError:
+                if self.is_made():
+                    continue
+                self.trouble = (
+                    f"The router has not answered for {_WITHIN:g} s, though the link to it is open: its process stands "
+                    "still, or its disk does. Workers cannot be served meanwhile."
+                )
+                tell()
+                await self._answer.wait()
+                self.trouble = None
+                tell()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_EVERY):
+                    await asyncio.Event().wait()

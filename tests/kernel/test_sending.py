@@ -1,0 +1,124 @@
+"""What goes out to the router: frames of a bounded size, and no packet that holds up those behind it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mephisto_nb.kernel.sending import LARGEST_PACKET, next_frame, stand_in
+from mephisto_nb.kernel.worker_pool import newest_turns
+from mephisto_nb.model.packets import LARGEST_FRAME, SHARED_FRAME, Packet, PacketType
+from mephisto_nb.operator import Operator
+from mephisto_nb.ports.task_runner import Turn
+from mephisto_nb.rules.too_large import MOST_FOR_A_PAGE
+from mephisto_nb.run import TaskRun
+from mephisto_nb.utils.json_size import json_size
+from tests.inside import parts_of
+from tests.kernel.runs import crowd_of, launch
+
+MB = 1_000_000
+
+
+def packet(size: int, kind: PacketType = PacketType.AGENT_DETAILS) -> Packet:
+    return Packet(kind, "r", {"request_id": "r", "data": "x" * size})
+
+
+def frames(outbox: list[tuple[int, Packet]]) -> list[list[int]]:
+    """Return the numbers that go out, frame by frame."""
+    found: list[list[int]] = []
+    while frame := next_frame(outbox, found[-1][-1] if found else 0):
+        found.append([n for n, _ in frame])
+    return found
+
+
+def test_a_frame_ends_before_it_gets_too_large() -> None:
+    sizes = [10, SHARED_FRAME // 2, SHARED_FRAME // 2, 10, 3 * SHARED_FRAME, 10, 10]
+    assert frames(list(enumerate(map(packet, sizes), start=1))) == [[1, 2], [3, 4], [5], [6, 7]]
+
+
+def test_many_small_packets_share_frames() -> None:
+    assert [len(frame) for frame in frames(list(enumerate([packet(10)] * 450, start=1)))] == [200, 200, 50]
+
+
+@pytest.mark.parametrize("kind", [PacketType.AGENT_DETAILS, PacketType.LIVE_UPDATE_TO_CLIENT])
+def test_what_stands_in_for_a_packet_is_small(kind: PacketType) -> None:
+    small = stand_in(packet(2 * LARGEST_FRAME, kind))
+    assert len(small.to_text()) < 1000
+    assert (small.packet_type, small.subject_id, small.data["request_id"]) == (kind, "r", "r")
+    assert "too large" in str(small.data)
+
+
+def test_a_packet_is_read_as_it_was_written() -> None:
+    written = packet(5)
+    read = Packet.from_text(written.to_text())
+    assert (read, read.to_text()) == (written, written.to_text())
+    assert json.loads(written.to_text()) == written.to_dict()
+
+
+@pytest.mark.parametrize("value", ["x" * 50, "é" * 50, '"\\\n' * 9, {"a": [1, None, {"b": "c"}]}, [["x"] * 9] * 9])
+def test_sizes_are_those_of_the_text_or_near_them(value: Any) -> None:
+    text = json.dumps(value, separators=(",", ":"))
+    assert len(text) * 0.9 <= json_size(value, 10**6) <= len(text) * 2 + 60
+    assert json_size([value] * 1000, 100) < 50 * len(text) + 200_000  # no more is counted than has to be
+
+
+def test_of_a_long_history_the_newest_is_kept() -> None:
+    turns = [Turn("worker", {"text": "x" * size}) for size in (5, 400, 400, 100)]
+    assert newest_turns(turns, most=700) == turns[2:]
+    assert newest_turns(turns, most=10) == []
+    assert newest_turns(turns, most=5000) == turns
+
+
+async def _is_told(run: TaskRun, what: str) -> str:
+    """Wait until the researcher is told of something; return it."""
+    await parts_of(run).engine.wait_until(lambda _: any(what in line for line in run.attention))
+    return next(line for line in run.attention if what in line)
+
+
+async def test_a_unit_too_large_for_a_page_is_set_aside(operator: Operator) -> None:
+    data = [{"text": "small"}, {"pic": "A" * (LARGEST_FRAME + MB)}, {"text": "small, too"}]
+    run = await launch(operator, data)
+    async with crowd_of(run.url) as worker:
+        got = [await worker(name).register() for name in ("ann", "bob", "cem")]
+    assert [details["init_task_data"] for details in got] == [data[0], data[2], None]
+    told = await _is_told(run, "cannot be sent")
+    assert all(what in told for what in ("row 1", "'bob'", "9.4 MB", "nobody gets it", "extra_source_dir"))
+    assert run.units().status.to_list() == ["assigned", "expired", "assigned"]
+    assert got[2]["failure_reason"]
+
+
+async def test_a_unit_that_just_fits_reaches_its_page(operator: Operator) -> None:
+    data = [{"pic": "A" * (MOST_FOR_A_PAGE - 100)}]
+    run = await launch(operator, data)
+    async with crowd_of(run.url) as worker:
+        assert (await worker("ann").register())["init_task_data"] == data[0]
+    assert run.attention == []
+
+
+async def test_an_effect_too_large_to_send_lets_others_pass(operator: Operator) -> None:
+    run = await launch(operator, [{"text": "a"}])
+    engine = parts_of(run).engine
+    async with crowd_of(run.url) as worker:
+        agent_id = (await worker("ann").register())["agent_id"]
+        said = {"update_id": "u1", "picture": "A" * LARGEST_PACKET}
+        await engine.do(lambda step: step.send(PacketType.LIVE_UPDATE_TO_CLIENT, agent_id, said))
+        told = await _is_told(run, "was not sent")
+        assert "'ann'" in told
+        assert "8.4 MB" in told
+        assert (await worker("bob").register())["failure_reason"]  # served, though there is no unit left
+    await parts_of(run).link.settle(10.0)
+    assert not engine.outbox
+
+
+async def test_many_large_rows_at_once_reach_their_pages(make_operator: Callable[..., Operator]) -> None:
+    data = [{"pic": f"{n:03d}" + "A" * MB} for n in range(24)]
+    run = await launch(make_operator(), data)
+    engine = parts_of(run).engine
+    async with crowd_of(run.url) as worker:
+        details = [(await worker(f"w{n}").register()) for n in range(24)]
+    assert sorted(one["init_task_data"]["pic"][:3] for one in details) == [row["pic"][:3] for row in data]
+    await parts_of(run).link.settle(10.0)
+    assert not engine.outbox
