@@ -6,6 +6,9 @@
   const STATUS = isOnboarding ? "onboarding" : "in task";
   const WORDS = "This is a preview: nothing is sent or stored.";
 
+  /* What speaks to others whatever a policy says. Nothing can bring it back: frames within have no scripts. */
+  for (const name of ["RTCPeerConnection", "webkitRTCPeerConnection", "mozRTCPeerConnection", "WebTransport"]) delete window[name];
+
   // -- the files of the site
 
   const blobs = new Map();
@@ -304,6 +307,15 @@
     }
     panel.replaceChildren(...parts);
   }
+
+  /* What the page would have loaded from other sites, of which somebody who looks has to know. */
+  const untaken = new Set();
+  document.addEventListener("securitypolicyviolation", ({ blockedURI: address }) => {
+    if (!/^https?:/.test(address) || address.startsWith(base) || untaken.has(address)) return;
+    untaken.add(address);
+    say("Nothing is loaded from other sites here.", "In a run the page would load the following, if its policy lets it. "
+      + "To have it here, too: mephisto.task.preview_sources=['https://...'].", [...untaken].join("\n"));
+  });
 
   function showSubmission({ final_data: data = {} }) {
     say(WORDS, "A worker would have sent the following. preview(...).row({...}) gives it as a row of results().",
