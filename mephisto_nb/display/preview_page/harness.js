@@ -308,6 +308,16 @@
     panel.replaceChildren(...parts);
   }
 
+  /* A link would take the page away, and show that nothing may take its place. */
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[href], area[href]");
+    if (!link || event.defaultPrevented) return;
+    event.preventDefault();
+    const address = link.getAttribute("href");
+    if (address.startsWith("#")) document.getElementById(address.slice(1))?.scrollIntoView();
+    else say("Links to other pages lead nowhere here.", "In a run this one would lead to:", address);
+  });
+
   /* What the page would have loaded from other sites, of which somebody who looks has to know. */
   const untaken = new Set();
   document.addEventListener("securitypolicyviolation", ({ blockedURI: address }) => {
@@ -323,7 +333,7 @@
   }
 
   function showError({ error_data: error }) {
-    if (error?.error_type === "file" && leftOut.length > 0) return; // the preview says that files were left out
+    if (error?.error_type === "file" && leftOut.length + untaken.size > 0) return; // it is said already what is not loaded
     say("The page reports an error.", "In a run you would read it among run.events().",
       error?.text ?? JSON.stringify(error));
   }
