@@ -31,6 +31,8 @@ PUBLISHED = ("blueprint", "task")
 _PATHS = re.compile(r"\w+_(source|dir|csv|json|jsonl|bundle|path|file|location|folder|review)|insertions")
 _WHOLE_VARIABLE = re.compile(r"\$\{\s*oc\.env\s*:[^{}]*\}")
 _MOST_TEXT = 10_000_000
+#: What opens a way out of a preview.
+_OWN = "preview_sources"
 
 
 def resolvers_in(text: str) -> list[str]:
@@ -72,6 +74,8 @@ def _texts(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
 def refuse_calls(tree: Any, where: str) -> None:
     """Raise `ConfigError` where plain data from elsewhere calls a function, such as one that reads the environment."""
     for path, text in _texts(tree):
+        if _OWN in path:
+            raise ConfigError(f"{where} sets {_OWN}, which only you can, in the notebook: compose(..., task={{...}}).")
         calls = resolvers_in(text)
         if calls and not (path[-3:] == ("mephisto", "database", "url") and _WHOLE_VARIABLE.fullmatch(text.strip())):
             raise ConfigError(

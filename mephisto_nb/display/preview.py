@@ -12,7 +12,8 @@ import mimetypes
 import posixpath
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from html import escape
 from html.parser import HTMLParser
 from importlib.resources import files as package_files
@@ -21,9 +22,11 @@ from urllib.parse import unquote, urlsplit
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
 from omegaconf import DictConfig
 
 from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.config.task_run_settings import resolve_config
 from mephisto_nb.kernel.launch import read_launch_input
 from mephisto_nb.model.shared_state import SharedTaskState, for_browsers
 from mephisto_nb.pages import UnitPage, make_page
@@ -61,6 +64,46 @@ def _own(name: str, sources: list[str], nonce: str) -> list[str]:
     return [word for source in sources for word in (own if source == "'self'" else [source])]
 
 
+def closed_policy(policy: str, sources: Sequence[str], scripts: Iterable[str]) -> str:
+    """Return what keeps a page from asking anybody for anything, whatever it runs: it holds beside `inline_policy`.
+
+    A script can read its nonce, and load others by it: here only the scripts that are in the page may run, known by
+    what they are, and those that the page makes up itself. No frame within has any of them.
+
+    Parameters
+    ----------
+    policy
+        The one that the page is served with.
+    sources
+        Addresses of other sites that the page may load from all the same.
+    scripts
+        The texts of the page's own scripts.
+    """
+    hosts = "".join(f" {source}" for source in sources)
+    words = next((words for words in map(str.split, policy.split(";")) if words[:1] == ["script-src"]), [])
+    if "'unsafe-inline'" in words:
+        own = ["'unsafe-inline'"]
+    else:
+        own = [f"'sha256-{base64.b64encode(sha256(one.encode()).digest()).decode()}'" for one in scripts]
+    may_eval = ["'unsafe-eval'"] if "'unsafe-eval'" in words else []
+    return (
+        f"default-src 'none'; script-src {' '.join([*dict.fromkeys(own), *may_eval, 'blob:'])}{hosts}; "
+        f"style-src 'unsafe-inline' blob: data:{hosts}; img-src blob: data:{hosts}; media-src blob: data:{hosts}; "
+        f"font-src blob: data:{hosts}; worker-src blob:; connect-src 'none'; frame-src 'none'; object-src 'none'; "
+        f"form-action 'none'; base-uri {BASE}"
+    )
+
+
+#: What the frame of a page may do; that of an answer, see `answer.js`, may less.
+_SANDBOX = "allow-scripts allow-forms allow-modals"
+
+
+def in_frame(document: str, title: str) -> str:
+    """Return a document that shows another one in a frame of its own, which cannot be sent to any address."""
+    shown = {"document": Markup(_as_code(document)), "sandbox": Markup(_as_code(_SANDBOX))}
+    return _templates.get_template("outer.html").render(title=title, **shown)
+
+
 #: An address that leads nowhere: what the page asks of it, `harness.js` answers.
 BASE = "https://preview.invalid/"
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".json": "application/json"}
@@ -69,7 +112,12 @@ _IMPORT = re.compile(r"""(\b(?:im|ex)port\b[\s\w$*{},]*?(?:\bfrom\s*|\(\s*|\s*))
 
 
 def make_document(
-    files: Mapping[str, bytes], policy: str, told: Mapping[str, Any], nonce: str, filled: JSONObject | None = None
+    files: Mapping[str, bytes],
+    policy: str,
+    told: Mapping[str, Any],
+    nonce: str,
+    filled: JSONObject | None = None,
+    sources: Sequence[str] = (),
 ) -> str:
     """Return a document that shows the site's ``index.html`` without asking anybody for anything.
 
@@ -85,6 +133,8 @@ def make_document(
         What marks the scripts and styles that are the site's own.
     filled
         What stands in the fields of the page, by their names; nothing in it can be changed or sent then.
+    sources
+        Addresses of other sites that it may load from.
     """
     mine = {**files, "wrap_crowd_source.js": _read("wrap_crowd_source.js").encode()}
     texts = {name: _text(name, content) for name, content in mine.items()}
@@ -92,12 +142,14 @@ def make_document(
     page = files["index.html"].decode()
     data = _as_code({"base": BASE, "site": site, "nonce": nonce, "is_filled": filled is not None, **told})
     fill = "" if filled is None else f"{_read('fill.js')}({_as_code(filled)}, {_as_code(nonce)});"
-    head = (
-        f'<base href="{BASE}"><meta http-equiv="Content-Security-Policy" '
-        f'content="{escape(inline_policy(policy, nonce))}">'
+    inliner = _Inliner(page, {name: text for name, (text, content) in texts.items() if content is None}, nonce)
+    policies = (inline_policy(policy, nonce), closed_policy(policy, sources, inliner.scripts))
+    # The policies come after our own script, which stands before all that is the page's.
+    return inliner.put(
+        f'<base href="{BASE}"><meta http-equiv="x-dns-prefetch-control" content="off">'
         f'<script nonce="{nonce}">{_read("harness.js")}({data});{fill}document.currentScript.remove();</script>'
+        + "".join(f'<meta http-equiv="Content-Security-Policy" content="{escape(one)}">' for one in policies)
     )
-    return _Inliner(page, {name: text for name, (text, content) in texts.items() if content is None}, nonce).put(head)
 
 
 def _as_code(value: JSON) -> str:
@@ -145,6 +197,9 @@ class _Inliner(HTMLParser):
         self._late: list[str] = []
         self._script: tuple[int, dict[str, str | None]] | None = None
         self._head = self._end = -1
+        self._is_begun = False
+        #: What the scripts are, as a browser reads them.
+        self.scripts: list[str] = []
         self.feed(page)
         self.close()
 
@@ -161,8 +216,9 @@ class _Inliner(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values, start = dict(attrs), self._offset()
         after = start + len(self.get_starttag_text() or "")
-        if tag == "head" or (tag == "html" and self._head < 0):
-            self._head = after
+        if not self._is_begun and tag in ("head", "html"):
+            self._head = after  # before anything of the page is read
+        self._is_begun |= tag != "html"
         if tag == "script" and self._text_of(values.get("src")) is not None:
             self._script = start, values
         sheet = self._text_of(values.get("href")) if values.get("rel") == "stylesheet" else None
@@ -170,7 +226,8 @@ class _Inliner(HTMLParser):
             self._cuts.append((start, after, f'<style nonce="{self._nonce}">{sheet}</style>'))
 
     def handle_decl(self, decl: str) -> None:
-        self._head = max(self._head, self._offset() + len(decl) + 3)
+        if not self._is_begun and self._head < 0:
+            self._head = self._offset() + len(decl) + 3
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "body":
@@ -181,6 +238,7 @@ class _Inliner(HTMLParser):
             stop = self._page.index(">", self._offset()) + 1
             code = re.sub(r"<(?=/script|!--)", r"\\x3c", self._text_of(values["src"]) or "", flags=re.IGNORECASE)
             kind = ' type="module"' if values.get("type") == "module" else ""
+            self.scripts.append(re.sub("\r\n?", "\n", code).replace("\0", "\ufffd"))
             script = f'<script nonce="{self._nonce}"{kind}>{code}</script>'
             is_late = not kind and ("defer" in values or "async" in values)
             self._late += [script] if is_late else []
@@ -212,8 +270,8 @@ class Preview:
     ``mnb.preview(config, shared_state)``, or ``Preview(page, height=900)`` for a higher one
     """
 
-    def __init__(self, page: UnitPage, height: int = _HEIGHT) -> None:
-        self._page, self._height = page, height
+    def __init__(self, page: UnitPage, height: int = _HEIGHT, sources: Sequence[str] = ()) -> None:
+        self._page, self._height, self._sources = page, height, sources
 
     def row(self, answer: JSON) -> pd.DataFrame:
         """Return the row of `results()` that an answer would become: its ``input.NAME`` and ``answer.NAME`` columns.
@@ -233,16 +291,18 @@ class Preview:
             "is_onboarding": self._page.is_onboarding,
             "left_out": list(self._page.left_out),
         }
-        return make_document(self._page.files, self._page.policy, told, secrets.token_hex(12))
+        return make_document(self._page.files, self._page.policy, told, secrets.token_hex(12), sources=self._sources)
 
     def __repr__(self) -> str:
         told = "".join(f"; {remark}" for remark in self._page.remarks)
         return f"<Preview of {self._page.title!r}; a notebook shows it{told}>"
 
     def _repr_html_(self) -> str:
+        title = self._page.title or "a task"
         return _templates.get_template("frame.html").render(
-            title=self._page.title or "a task",
-            document=self.document(),
+            title=title,
+            document=in_frame(self.document(), f"Preview of {title}"),
+            sandbox=_SANDBOX,
             height=self._height,
             is_live=self._page.runner is not None,
             left_out=self._page.left_out,
@@ -259,6 +319,9 @@ def preview(
     height: int = _HEIGHT,
 ) -> Preview:
     """Show the page that a worker would see, filled with a row of data. Nothing is launched, written or sent.
+
+    The page loads nothing from other sites, whatever it holds, but from those that ``mephisto.task.preview_sources``
+    names.
 
     What is filled in can be sent, but goes nowhere: the preview then says what would have been sent.
 
@@ -296,4 +359,5 @@ def preview(
     [['Rain.', 'grim']]
     """
     settings, state = read_launch_input(config, shared_state)
-    return Preview(make_page(settings, state, row), height)
+    page = make_page(settings, state, row)
+    return Preview(page, height, resolve_config(settings).task.preview_sources)

@@ -294,7 +294,7 @@ def describe(run: RunFrames, pages: AnsweredPages | None, answers: Answers, unit
     if not rows:
         raise ConfigError("This answer is not in the database any more.")
     row, record = rows[0], answers.record(known["worker_id"])
-    page, no_page = (None, "") if pages is None else _page(pages, row)
+    page, no_page = (None, "") if pages is None else _page(run, pages, row)
     crowd = find_crowd(run.task_run.provider_type)
     cost = row["pay_amount"] * (1 + (crowd.FEE_RATE if crowd else 0.0))
     found: JSONObject = {
@@ -333,7 +333,7 @@ def plain_values(value: Any) -> JSON:
     return None if isinstance(number, float) and not math.isfinite(number) else for_browsers(number)
 
 
-def _page(pages: AnsweredPages, row: JSONObject) -> tuple[str | None, str]:
+def _page(run: RunFrames, pages: AnsweredPages, row: JSONObject) -> tuple[str | None, str]:
     if len(json.dumps(row["data"])) > _LONGEST:
         return None, "The answer is too long to be filled into its page."
     try:
@@ -341,7 +341,8 @@ def _page(pages: AnsweredPages, row: JSONObject) -> tuple[str | None, str]:
         if found is None:
             return None, "This kind of page cannot be shown filled in. What was sent stands below."
         page = found.page
-        return make_document(page.files, page.policy, found.told, secrets.token_hex(12), found.values), ""
+        sources = run.task_run.config["mephisto"]["task"].get("preview_sources", [])
+        return make_document(page.files, page.policy, found.told, secrets.token_hex(12), found.values, sources), ""
     except MephistoError as error:
         return None, f"The page cannot be shown: {error}"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -102,6 +103,11 @@ class TaskRunArgs:
         go beyond it by its own ``maximum_bonus=``. 0: there are none.
     submission_timeout
         How long a worker whose live task has ended may take to press "submit".
+    preview_sources
+        Addresses of other sites that a page may load pictures, scripts and the like from when it is shown in a notebook
+        (`preview`, and the review of answers), such as ``https://example.org/pictures/``. None without this, so that
+        no page tells anybody anything when you look at it; on workers' pages it changes nothing. A configuration file
+        cannot set it.
     post_install_script
         Refused unless empty: nothing is installed at launch.
     force_rebuild
@@ -125,6 +131,7 @@ class TaskRunArgs:
     minimum_hourly_pay: float = MINIMUM_HOURLY_PAY
     maximum_bonus: float = MAXIMUM_BONUS
     submission_timeout: float = 600
+    preview_sources: list[str] = field(default_factory=list)
     post_install_script: str = ""
     force_rebuild: bool = False
     resume_incomplete_run: bool = False
@@ -153,6 +160,9 @@ _NOT_NEGATIVE = (
 )
 
 
+_SOURCE = re.compile(r"https?://[A-Za-z0-9.*-]+(:\d+)?(/[^\s;,'\"?#]*)?")
+
+
 def check_task_run_args(args: TaskRunArgs) -> None:
     """Raise `ConfigError` for a value that no run could follow."""
     if not args.task_name.strip():
@@ -163,6 +173,12 @@ def check_task_run_args(args: TaskRunArgs) -> None:
     for name in _NOT_NEGATIVE:
         if not getattr(args, name) >= 0:
             raise ConfigError(f"mephisto.task.{name} is {getattr(args, name)!r}; it must be 0 or more.")
+    for source in args.preview_sources:
+        if not _SOURCE.fullmatch(source):
+            raise ConfigError(
+                f"mephisto.task.preview_sources holds {source!r}, which is not an address to load from. Give the start "
+                "of the addresses, such as 'https://example.org/pictures/'."
+            )
     if args.post_install_script:
         raise ConfigError(
             f"mephisto.task.post_install_script is {args.post_install_script!r}, but nothing is installed at launch. "

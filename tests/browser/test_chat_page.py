@@ -77,7 +77,7 @@ async def test_a_preview_looks_like_the_page_with_a_line_and_the_form(
     )
     assert len(repr(talks)) < 100
     await page.set_content(talks._repr_html_())
-    frame = page.frame_locator("iframe")
+    frame = page.frame_locator("iframe").frame_locator("iframe")
     await expect(frame.locator("#talk-log .other")).to_contain_text("Ben")
     await expect(frame.get_by_text("Sunday")).to_be_visible()
     await write(frame, "Hello yourself")

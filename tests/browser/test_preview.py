@@ -23,7 +23,7 @@ class Mood:
 
 
 def frame_of(page: Page) -> FrameLocator:
-    return page.frame_locator("iframe[title^='Preview of']").last
+    return page.frame_locator(".mephisto-preview iframe").last.frame_locator("iframe")
 
 
 async def send(frame: FrameLocator, mood: str) -> None:

@@ -68,7 +68,7 @@ def panel(stage: Stage) -> Locator:
 
 
 def frame(stage: Stage) -> FrameLocator:
-    return stage.page.frame_locator("iframe.mnb-page")
+    return stage.page.frame_locator("iframe.mnb-page").frame_locator("iframe")
 
 
 async def at(stage: Stage, place: int, total: int) -> None:

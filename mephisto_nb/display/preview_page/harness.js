@@ -6,6 +6,9 @@
   const STATUS = isOnboarding ? "onboarding" : "in task";
   const WORDS = "This is a preview: nothing is sent or stored.";
 
+  /* What speaks to others whatever a policy says. Nothing can bring it back: frames within have no scripts. */
+  for (const name of ["RTCPeerConnection", "webkitRTCPeerConnection", "mozRTCPeerConnection", "WebTransport"]) delete window[name];
+
   // -- the files of the site
 
   const blobs = new Map();
@@ -305,13 +308,32 @@
     panel.replaceChildren(...parts);
   }
 
+  /* A link would take the page away, and show that nothing may take its place. */
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[href], area[href]");
+    if (!link || event.defaultPrevented) return;
+    event.preventDefault();
+    const address = link.getAttribute("href");
+    if (address.startsWith("#")) document.getElementById(address.slice(1))?.scrollIntoView();
+    else say("Links to other pages lead nowhere here.", "In a run this one would lead to:", address);
+  });
+
+  /* What the page would have loaded from other sites, of which somebody who looks has to know. */
+  const untaken = new Set();
+  document.addEventListener("securitypolicyviolation", ({ blockedURI: address }) => {
+    if (!/^https?:/.test(address) || address.startsWith(base) || untaken.has(address)) return;
+    untaken.add(address);
+    say("Nothing is loaded from other sites here.", "In a run the page would load the following, if its policy lets it. "
+      + "To have it here, too: mephisto.task.preview_sources=['https://...'].", [...untaken].join("\n"));
+  });
+
   function showSubmission({ final_data: data = {} }) {
     say(WORDS, "A worker would have sent the following. preview(...).row({...}) gives it as a row of results().",
       JSON.stringify(data, null, 2));
   }
 
   function showError({ error_data: error }) {
-    if (error?.error_type === "file" && leftOut.length > 0) return; // the preview says that files were left out
+    if (error?.error_type === "file" && leftOut.length + untaken.size > 0) return; // it is said already what is not loaded
     say("The page reports an error.", "In a run you would read it among run.events().",
       error?.text ?? JSON.stringify(error));
   }

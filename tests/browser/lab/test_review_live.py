@@ -53,7 +53,9 @@ async def test_forty_answers_are_reviewed_by_keyboard_alone(jupyter_lab: Lab, pa
     await expect(panel.get_by_text("review: 40 waiting")).to_be_visible()
     await expect(answer.get_by_text(re.compile(r"^Answer \d+ of 40, "))).to_be_visible()
     await answer.focus()
-    await expect(page.frame_locator("iframe.mnb-page").get_by_label("Why")).to_have_value(re.compile("onerror"))
+    await expect(page.frame_locator("iframe.mnb-page").frame_locator("iframe").get_by_label("Why")).to_have_value(
+        re.compile("onerror")
+    )
     await take_pictures(page, shots / "review-lab")
     waiting = 40
     for keys in ["a", "b0.05", "b0.05", "b0.05", "xcopies", "r", "u", *"a" * 35]:

@@ -5,11 +5,26 @@ import { make } from "./dom.js";
 import { foreign } from "./grid.js";
 import { plain } from "./words.js";
 
+/* A page may send the frame that it is in elsewhere, unless the document around it forbids that: this is that document.
+It hands on what it is told, see `outer.html` of the preview. */
+const around = (page) => `<!doctype html><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="frame-src 'none'; object-src 'none'">
+<style>:root { color-scheme: light dark; } html, body { margin: 0; height: 100%; overflow: hidden; } iframe { display: block; width: 100%; height: 100%; border: 0; }</style>
+<body><script>
+  const frame = document.body.appendChild(document.createElement("iframe"));
+  frame.sandbox = "allow-scripts";
+  frame.tabIndex = -1;
+  frame.srcdoc = ${JSON.stringify(page).replaceAll("<", "\\u003c")};
+  addEventListener("message", ({ source, data }) => {
+    if (source === parent) frame.contentWindow.postMessage(data, "*");
+  });
+</script>`;
+
 /** A frame of no origin: what runs in it reaches neither this page, nor cookies, nor the kernel, nor any window. */
 function pageOf({ page, worker_name: worker }) {
   return make("iframe", {
     class: "mnb-page", sandbox: "allow-scripts", referrerpolicy: "no-referrer", tabindex: -1,
-    title: `The page as ${plain(worker).slice(0, 80)} saw it`, srcdoc: page,
+    title: `The page as ${plain(worker).slice(0, 80)} saw it`, srcdoc: around(page),
   });
 }
 
