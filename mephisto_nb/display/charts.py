@@ -136,7 +136,7 @@ def answers(results: pd.DataFrame, question: str) -> Any:
     with needs("charts"):
         import altair as alt
 
-    counts = results[question].map(lambda value: plain(value)[:40], na_action="ignore").value_counts()
+    counts = results[question].map(lambda value: plain(str(value)[:40]), na_action="ignore").value_counts()
     rows = pd.DataFrame({"choice": counts.index.astype(str), "answers": counts.to_numpy()})
     name = _name(question)
     title = f"{name}: {rows['choice'].iloc[0]} leads with {rows['answers'].iloc[0] / counts.sum():.0%}"

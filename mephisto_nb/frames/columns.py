@@ -13,10 +13,12 @@ import numpy as np
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.model.answers import MOST_FIELDS, REST, joined
 
 #: So many fields of answers have columns of their own; the rarest ones beyond them stand together in another.
-MOST_COLUMNS = 2000
-REST = "(more)"
+MOST_COLUMNS = MOST_FIELDS
+#: An object of more values, or of more objects within each other, is one value.
+_MOST_INNER, _DEEPEST = 1000, 20
 #: Beside a column of times: what is none, and so would be missing.
 AS_SENT = " (as sent)"
 #: What times of a day are called, which are of no type of pandas's.
@@ -36,7 +38,11 @@ def whole_text(value: JSON) -> JSON:
 
 
 def make_columns(
-    prefix: str, values: Sequence[JSONObject], most: int | None = None, times: Mapping[str, str] | None = None
+    prefix: str,
+    values: Sequence[JSONObject],
+    most: int | None = None,
+    times: Mapping[str, str] | None = None,
+    others: Sequence[tuple[JSONObject, str | None]] | None = None,
 ) -> pd.DataFrame:
     """Make a column of each field of objects, which are a row each; of a field within a field, ``outer.inner``.
 
@@ -54,17 +60,23 @@ def make_columns(
     times
         Fields that hold days and times as text, and what they become: ``date``, ``time``, or a type such as
         ``datetime64[us, UTC]``. What is none is in a column of its own, whose name ends in `AS_SENT`.
+    others
+        What else there is in each row, which goes to `REST`: an object, and JSON text that nobody reads each time.
     """
     flat = [_flat(value) for value in values]
     places = dict.fromkeys(place for row in flat for place in row)
-    rest: list[JSONObject | None] | None = None
+    rest = [dict(own) for own, _ in others] if others is not None else [JSONObject() for _ in values]
     if most is not None and len(places) > most:
         # One worker's made-up fields must not cost the memory of as many columns for everybody.
         counts = Counter(place for row in flat for place in row)
         places = dict.fromkeys(place for place, _ in counts.most_common(most))
-        others = _name([place for place in counts if place not in places])
-        rest = [{others[place]: row[place] for place in row if place in others} or None for row in flat]
-    names = _name(list(places), taken=[] if rest is None else [REST])
+        rare = _name([place for place in counts if place not in places], taken={name for row in rest for name in row})
+        for row, found in zip(flat, rest, strict=True):
+            found |= {rare[place]: row[place] for place in row if place in rare}
+    unread = [text for _, text in others] if others is not None else [None] * len(values)
+    left = [joined(*row) for row in zip(rest, unread, strict=True)]
+    has_rest = any(one is not None for one in left)
+    names = _name(list(places), taken=[REST] if has_rest else [])
     columns: dict[str, pd.Series[Any]] = {}
     for place, name in names.items():
         said = [row.get(place) for row in flat]
@@ -73,8 +85,8 @@ def make_columns(
         columns[f"{prefix}.{name}"] = column
         for other in as_sent:
             columns[f"{prefix}.{_free(name + AS_SENT, names.values())}"] = other
-    if rest is not None:
-        columns[f"{prefix}.{REST}"] = pd.Series(rest, dtype=object)
+    if has_rest:
+        columns[f"{prefix}.{REST}"] = pd.Series(left, dtype=object)
     return pd.DataFrame(columns, index=range(len(values)))
 
 
@@ -86,10 +98,26 @@ def _flat(value: JSONObject) -> dict[_Place, JSON]:
 
 def _places_in(value: JSONObject, outer: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], JSON]]:
     for name, item in value.items():
-        if isinstance(item, dict) and item:
+        if isinstance(item, dict) and item and (outer or _is_small(item)):
             yield from _places_in(item, (*outer, name))
         else:
             yield (*outer, name), item
+
+
+def _is_small(value: JSONObject) -> bool:
+    """Return whether an object holds few enough values, and objects within each other, to have columns for them."""
+    level, count = [value], 0
+    for _ in range(_DEEPEST):
+        inner = []
+        for one in level:
+            count += len(one)
+            if count > _MOST_INNER:
+                return False
+            inner += [item for item in one.values() if isinstance(item, dict) and item]
+        if not inner:
+            return True
+        level = inner
+    return False
 
 
 def _name(places: Sequence[_Place], taken: Iterable[str] = ()) -> dict[_Place, str]:

@@ -16,6 +16,7 @@ from mephisto_nb.frames.columns import MOST_COLUMNS, make_columns, typed_column,
 from mephisto_nb.frames.spreadsheets import Frame
 from mephisto_nb.kernel.live_run import own_data
 from mephisto_nb.kernel.talk.voices import HEARD_AS, without_mark
+from mephisto_nb.model.answers import Asked, split
 from mephisto_nb.model.records import Event, TaskRun
 
 #: What pandas makes of text: a type of its own, or in older versions any object.
@@ -366,15 +367,18 @@ def results_frame(
     answer: Answer,
     input_times: Mapping[str, str] | None = None,
     answer_times: Mapping[str, str] | None = None,
+    asked: Asked = None,
 ) -> pd.DataFrame:
     """Make a frame of answers: one row a submission, in the order of the data.
 
     Columns
     -------
     `RESULT_COLUMNS`, then ``input.NAME`` for each field of the data, then ``answer.NAME`` for each field of the
-    answer (nested objects as ``answer.outer.inner``, or as ``answer.outer["inner"]`` where a field is called
-    ``outer.inner`` itself; a file as the path it is stored under). Of the latter there are `MOST_COLUMNS`, for the
-    fields that most answers have; what else an answer has is a dict in ``answer.(more)``.
+    answer that its page asks for (nested objects as ``answer.outer.inner``, or as ``answer.outer["inner"]`` where a
+    field is called ``outer.inner`` itself; a file as the path it is stored under). What else was sent is a dict in
+    ``answer.(more)``; of an answer of more than 256 KiB, it is JSON text, as is a list or object of which there is more
+    than 1 MiB. Where nobody can tell what the page asks for (`asked` is None), the `MOST_COLUMNS` fields that most
+    answers have are taken for it.
 
     Whole numbers and truth values are ``Int64`` and ``boolean`` where some answers lack them. Days and times that the
     page asked for as such, or that the data held as such, are timestamps, and times of day `datetime.time`; what else
@@ -387,7 +391,10 @@ def results_frame(
     for name, derive in DERIVED_COLUMNS.items():
         frame[name] = derive(frame)
     given = make_columns("input", [inputs(row["shared"], own_data(row)) for row in rows], times=input_times)
-    answered = make_columns("answer", [answer(row["data"]) for row in rows], MOST_COLUMNS, answer_times)
+    parts = [split(row["data"], asked) for row in rows]
+    others = [(other, row.get("rest")) for (_, other), row in zip(parts, rows, strict=True)]
+    most = MOST_COLUMNS + len(asked or ())
+    answered = make_columns("answer", [answer(own) for own, _ in parts], most, answer_times, others)
     return Frame(pd.concat([frame, given, answered], axis="columns"))
 
 

@@ -23,6 +23,7 @@ from mephisto_nb.frames.uploads import files_frame, save_files
 from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.live_run import LiveRun, describe_files, read_answers, with_files
 from mephisto_nb.kernel.writer import DatabaseWriter
+from mephisto_nb.model.answers import Asked
 from mephisto_nb.model.records import PAGE_ERROR, RunSnapshot, TaskRun
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.clock import Clock
@@ -326,7 +327,8 @@ class RunFrames:
         for row in rows:
             row["data"] = with_files(self.directory, row["data"], row["files"])
         times = self.blueprint.get_input_times(), self._answer_times()
-        results = frames.results_frame(rows, self.blueprint.get_inputs, self.blueprint.get_answer, *times)
+        made_of = (self.blueprint.get_inputs, self.blueprint.get_answer, *times)
+        results = frames.results_frame(rows, *made_of, self._asked())
         if results.empty:
             nothing = make_columns("answer", [dict.fromkeys(self._answer_names())], times=times[1]).iloc[:0]
             results = results.assign(**{str(name): column for name, column in nothing.items()})
@@ -338,6 +340,12 @@ class RunFrames:
             return self.blueprint.get_answer_names()
         except UsageError:
             return []  # a file of the page is gone since the launch
+
+    def _asked(self) -> Asked:
+        try:
+            return self.blueprint.get_asked_fields()
+        except UsageError:
+            return None  # a file of the page is gone since the launch
 
     def _answer_times(self) -> dict[str, str]:
         try:

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import DatabaseError, DataFileError, NotFoundError, UsageError
+from mephisto_nb.model.answers import EVERYTHING
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.utils.foreign import below, inside, named_file, read_bytes, refuse_special, why_no_name
@@ -432,6 +433,10 @@ class ImportedBlueprint(Blueprint[None]):
             Always.
         """
         raise UsageError("An imported run has no page. Make a configuration of its task's YAML: compose(...).")
+
+    def get_asked_fields(self) -> frozenset[str] | None:
+        """Return that all was asked for: who took it over has named what stands beside the answer."""
+        return EVERYTHING
 
     def get_answer(self, data: JSON) -> JSONObject:
         """Return what was submitted by its own fields, and what was kept beside it in ``(NAME)``."""

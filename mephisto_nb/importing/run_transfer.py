@@ -20,6 +20,7 @@ from mephisto_nb.importing import old_data as t
 from mephisto_nb.importing.old_data import OldAnswer, OldFiles, to_seconds
 from mephisto_nb.importing.old_mephisto import agent_status, message_key, unit_status
 from mephisto_nb.model import changes as c
+from mephisto_nb.model.answers import EVERYTHING
 from mephisto_nb.model.records import Agent, Assignment, Event, Payment, Submission, TaskRun, Unit
 from mephisto_nb.model.reviews import Review
 from mephisto_nb.model.states import (
@@ -339,7 +340,9 @@ class RunTransfer:
         files: list[JSONObject] = []
         if is_answer:
             files = self._copy(agent_id, found)
-            self._changes.append(c.AddSubmission(Submission(agent_id, found.outputs, found.ended_at, files)))
+            self._changes.append(
+                c.AddSubmission(Submission(agent_id, found.outputs, found.ended_at, files, EVERYTHING))
+            )
         elif found.outputs:
             self.report.remark("agents", "who left, whose unfinished answer is kept beside (unfinished)")
             metadata["unfinished"] = found.outputs

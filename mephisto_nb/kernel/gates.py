@@ -21,6 +21,7 @@ from mephisto_nb.errors import ClosedError, ConfigError, DatabaseError, DataFile
 from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.run_tasks import OnFailure, RunHelper, Supervisor
 from mephisto_nb.kernel.writer import Retry, in_thread
+from mephisto_nb.model.answers import whole
 from mephisto_nb.model.gates import GateFinding, GateRow
 from mephisto_nb.model.records import Agent, Worker, WorkerFacts
 from mephisto_nb.model.shared_state import InitializationData, NotJSONError, read_frame, to_json
@@ -433,7 +434,11 @@ class GateWorker(RunHelper):
         found = await in_thread(
             self._database.runs.read_results, [state.task_run_id], agent_ids=[agent_id, *before]
         )  # fmt: skip
-        sent = {row["agent_id"]: row["data"] for row in found}
+        # Of the others, no more than is read each time.
+        sent = {
+            row["agent_id"]: whole(row["data"], row["rest"]) if row["agent_id"] == agent_id else row["data"]
+            for row in found
+        }
         return SentAnswer(
             data=sent[agent_id],
             answer=read(sent[agent_id]),

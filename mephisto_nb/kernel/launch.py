@@ -139,6 +139,7 @@ class RunPlan:
             page_knows_its_end=self.blueprint.PAGE_KNOWS_ITS_END,
             serves_again=self.provider.SERVES_AGAIN,
             has_own_links=self.provider.has_own_links,
+            asked=self.blueprint.get_asked_fields(),
         )
 
     @property

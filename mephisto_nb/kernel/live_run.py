@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ClosedError, ConfigError, RunFailedError
 from mephisto_nb.kernel.writer import DatabaseWriter
+from mephisto_nb.model.answers import StoredFile, whole
 from mephisto_nb.model.changes import AddAgent
 from mephisto_nb.model.records import AS_LAUNCHED, PAGE_ERROR, Event, Steering, TaskRun, own_data_of
 from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
@@ -41,9 +43,10 @@ if TYPE_CHECKING:
 def read_answers(
     database: Database, task_run_id: str, blueprint: Blueprint[Any], directory: Path, agent_ids: Sequence[str]
 ) -> list[JSONObject]:
-    """Read a few answers, as rows with ``inputs``, ``answer`` and the ``paths`` of files."""
+    """Read a few answers, whole, as rows with ``inputs``, ``answer`` and the ``paths`` of files."""
     rows = database.runs.read_results([task_run_id], agent_ids=agent_ids)
     for row in rows:
+        row["data"] = whole(row["data"], row.pop("rest", None))
         row["inputs"] = blueprint.get_inputs(row["shared"], own_data(row))
         row["paths"] = [str(directory / "files" / file["filename"]) for file in row["files"]]
         row["answer"] = blueprint.get_answer(with_files(directory, row["data"], row["files"]))
@@ -59,17 +62,24 @@ def with_files(directory: Path, data: JSON, sent: list[JSONObject]) -> JSON:
     """Return an answer in which each file that was sent stands as the path of where it is stored.
 
     What else was sent under a file's name stands before the files, in a list; but for their own names, which pages of
-    Mephisto 1.x send there.
+    Mephisto 1.x send there. What a worker writes is text, though it looks like a file, or a list of files, of ours.
     """
-    if not sent or not isinstance(data, dict):
+    if not isinstance(data, dict):
+        return data
+    data = {**data, _LISTED: json.dumps(data[_LISTED])} if isinstance(data.get(_LISTED), dict | list) else data
+    if not sent:
         return data
     found: JSONObject = {}
     for name, files in _by_field(sent).items():
         said, own = data.get(name), {file.get("originalname") for file in files}
         others = [one for one in (said if isinstance(said, list) else [said]) if not _is_of_files(one, own)]
-        values = [*others, *(str(directory / "files" / file["filename"]) for file in files)]
+        values = [*others, *(StoredFile(directory / "files" / file["filename"]) for file in files)]
         found[name] = values[0] if len(values) == 1 else values
     return {**data, **found}
+
+
+#: Where Mephisto 1.x lists, in an answer itself, which files came with it.
+_LISTED = "filesByFields"
 
 
 def _by_field(sent: list[JSONObject]) -> dict[str, list[JSONObject]]:

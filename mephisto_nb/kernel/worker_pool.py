@@ -201,7 +201,8 @@ class WorkerPool:
 
     def complete_agent(self, step: Step, agent_id: str, data: JSONObject, received_at: float) -> None:
         """Keep an agent's answer, and note that it has completed its unit."""
-        submit(step, Submission(agent_id, data.get("final_data"), received_at, data.get("files", [])))
+        asked = step.state.rules.asked
+        submit(step, Submission(agent_id, data.get("final_data"), received_at, data.get("files", []), asked))
 
     def handle_updated_agent_status(self, step: Step, agent_id: str, status: AgentStatus) -> None:
         """Let an agent go that has given its unit back, or whose page is gone; its unit is offered again."""

@@ -203,13 +203,15 @@ class Agent:
 class Submission:
     """What an agent sent: the answer, the files that came with it, and when the router received it.
 
-    `received_at` is None only where nobody knows: of an answer that was imported.
+    `received_at` is None only where nobody knows: of an answer that was imported. `asked` names the fields that its
+    page asks for; None: nobody can tell.
     """
 
     agent_id: str
     data: JSON
     received_at: float | None
     files: list[JSONObject] = field(default_factory=list)
+    asked: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

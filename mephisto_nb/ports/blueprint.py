@@ -183,6 +183,14 @@ class Blueprint(ABC, Generic[Args]):
         """Return the columns that answers are known to have before there are any. Called for frames without answers."""
         return []
 
+    def get_asked_fields(self) -> frozenset[str] | None:
+        """Return the names of the fields of an answer that the page asks for; None: nobody can tell.
+
+        These alone have columns, and are questions of agreement, review and charts; what else a page sends stands in
+        one column. Called when a run begins, and when frames are built.
+        """
+        return None
+
     def get_answer_times(self) -> dict[str, str]:
         """Return which columns of answers hold days and times. Called when frames are built.
 

@@ -11,6 +11,7 @@ import pandas as pd
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.frames.frames import typed
+from mephisto_nb.model.answers import REST
 from mephisto_nb.model.states import UNIT_REVIEWED, UnitStatus
 from mephisto_nb.rules.gates.table import names_of_accuracy
 
@@ -20,7 +21,8 @@ MOST_CHOICES = 10
 
 def closed_questions(results: pd.DataFrame) -> list[str]:
     """Return the columns of the answers that are choices: the same few values come again and again."""
-    return [name for name in results.columns if name.startswith("answer.") and _is_closed(results[name].dropna())]
+    asked = [name for name in results.columns if name.startswith("answer.") and name != f"answer.{REST}"]
+    return [name for name in asked if _is_closed(results[name].dropna())]
 
 
 def _is_closed(values: pd.Series[Any]) -> bool:

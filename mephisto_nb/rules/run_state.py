@@ -99,6 +99,8 @@ class RunRules:
     serves_again: bool = False
     #: Whether each worker comes by a link that nobody else has, so that they are the same person on any device.
     has_own_links: bool = False
+    #: The fields that the page asks for; None: nobody can tell.
+    asked: frozenset[str] | None = None
 
     def steered(self, steering: Steering) -> RunRules:
         """Return these rules with the limits that were changed since the launch."""

@@ -18,6 +18,7 @@ from sqlalchemy.sql.base import Executable
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConflictError
 from mephisto_nb.model import changes as c
+from mephisto_nb.model.answers import pack
 from mephisto_nb.model.gates import ONBOARDING_PREFIX
 from mephisto_nb.model.records import Agent, Event, Submission, TaskRun, Unit
 from mephisto_nb.model.reviews import Review
@@ -205,7 +206,7 @@ def _change_pay(connection: Connection, run: str | None, found: list[c.ChangePay
 def _submission_row(submission: Submission) -> JSONObject:
     return {
         "agent_id": submission.agent_id,
-        "data": dump(submission.data),
+        "data": pack(submission.data, submission.asked, dump),
         "files": dump(submission.files),
         "received_at": t.NOBODY_KNOWS if submission.received_at is None else submission.received_at,
     }

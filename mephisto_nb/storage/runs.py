@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, null
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import NotFoundError
+from mephisto_nb.model.answers import REST, unpack
 from mephisto_nb.model.gates import (
     GateRow,
     GateUnit,
@@ -170,8 +171,9 @@ class SQLRuns(RunStore):
         with self._connections.reading("Reading results") as connection:
             rows = [dict(row) for row in connection.execute(query).mappings()]
         for row in rows:
-            for name in ("shared", "unit_data", "data", "files"):
+            for name in ("shared", "unit_data", "files"):
                 row[name] = json.loads(row[name])
+            row["data"], row["rest"] = unpack(row["data"])
         return rows
 
     def read_gates(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
@@ -182,8 +184,10 @@ class SQLRuns(RunStore):
         for row in rows:
             row["gate"] = row["gate"] or Gate.ONBOARDING.value
             row["passed"] = None if row["passed"] is None else bool(row["passed"])
-            for name in ("answer", "row", "detail"):
+            for name in ("row", "detail"):
                 row[name] = None if row[name] is None else json.loads(row[name])
+            data, rest = (None, None) if row["answer"] is None else unpack(row["answer"])
+            row["answer"] = data if rest is None else {**(data or {}), REST: rest}
         rows = [one for row in rows for one in _by_finding(row)]
         return sorted(rows, key=lambda row: (row["started_at"], row["agent_id"], row["gate"]))
 

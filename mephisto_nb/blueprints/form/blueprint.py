@@ -251,6 +251,10 @@ class FormBlueprint(StaticHTMLBlueprint):
         typed = {one.name: type_of(one).typed_answer(one, answer[one.name]) for one in form.fields()}
         return {**sent, **typed, PROBLEMS: said or None, **self._unchecked(form, answer)}
 
+    def get_asked_fields(self) -> frozenset[str] | None:
+        """Return the names of the fields of all forms, and what tells which form it was."""
+        return frozenset({VERSION, *(one.name for form in self.forms for one in form.fields())})
+
     def get_answer_times(self) -> dict[str, str]:
         """Return the fields that are days in each form that has them."""
         kinds = [(one.name, one.type) for form in self.forms for one in form.fields()]

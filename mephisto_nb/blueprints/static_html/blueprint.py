@@ -260,6 +260,12 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         """Return the names of the inputs, or those that every answer has."""
         return list(self.get_answer({})) or list(dict.fromkeys(self._template.names))
 
+    def get_asked_fields(self) -> frozenset[str] | None:
+        """Return the names of the inputs and buttons; None where rows or scripts may make others."""
+        names = frozenset(self._template.asked)
+        may_have_others = self._template.has_scripts or self._template.inserted or any("${" in name for name in names)
+        return None if may_have_others or not names else names
+
     def get_answer_times(self) -> dict[str, str]:
         """Return the inputs of days and times of day, by their names."""
         return dict(self._template.times)

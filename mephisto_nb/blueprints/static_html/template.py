@@ -100,6 +100,8 @@ class Template:
         What was left out of it, and what to do where it is needed.
     times
         What becomes of the answers of inputs of days and times: `Blueprint.get_answer_times`.
+    asked
+        The names of all inputs and buttons, also of those that not every answer has.
     """
 
     html: str
@@ -116,6 +118,7 @@ class Template:
     takes_files: bool = False
     remarks: list[str] = field(default_factory=list)
     times: dict[str, str] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
 
 
 def read_template(source: str, name: str, script_prefix: str, script_sources: list[str]) -> Template:
@@ -274,6 +277,8 @@ class _Reader(HTMLParser):
         if name in RESERVED_NAMES:
             self._refuse(f"an input is named {name!r}, a name that the upload itself uses. Give it another name.")
         self._template.collects |= bool(name)
+        if name:
+            self._template.asked.append(name)
 
     def _note_times(self, name: str, tag: str, kind: str) -> None:
         """Note an input of days or times; of several inputs of one name, the answer is no time."""

@@ -12,6 +12,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.blueprints.form.model import Field
 from mephisto_nb.blueprints.form.types._base import Check, FieldType, Node, Rule, read_preset, short
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.model.answers import StoredFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,12 @@ class FileType(FieldType[FileField]):
         return "Please choose a file."
 
     def has_shape(self, field: FileField, value: Any) -> bool:
-        """Return whether this is a name, or a list of names."""
-        if isinstance(value, list):
-            return all(isinstance(one, str) for one in value)
-        return super().has_shape(field, value)
+        """Return whether this is a file that was sent, or a list of them: a worker may write any name."""
+        return all(isinstance(one, StoredFile) for one in (value if isinstance(value, list) else [value]))
 
     def example(self, field: FileField) -> JSON:
         """Return the name under which a file is kept."""
-        return field.value or "files/0123abcd"
+        return StoredFile(field.value or "files/0123abcd")
 
     def from_python(self, annotation: Any) -> JSONObject | None:
         """Read ``bytes`` and ``Path``."""
