@@ -270,7 +270,7 @@ class ClientIOHandler:
         if packet_type is PacketType.REGISTER_AGENT:
             _register(self._pool, step, received, prepared)
         elif packet_type is PacketType.LIVE_UPDATE_TO_OPERATOR:
-            self._take_message(step, received)
+            _take_message(self._agents, step, received)
         elif direct := _DIRECTIONS.get(packet_type):
             direct(self._pool, step, received)
         else:
@@ -290,12 +290,6 @@ class ClientIOHandler:
             kernel_was_away(step, since, until)
         is_served(step)
         self._pool.pass_time(step)
-
-    def _take_message(self, step: Step, received: Received) -> None:
-        # Its task code finds it among the agent's `pending_actions` once the step is committed.
-        agent_id, data = received.packet.subject_id, received.packet.data
-        if agent_id in step.state.agents:
-            step.add_live_update(agent_id, "worker", self._agents.voices.recorded(agent_id, data), received.received_at)
 
     # -- one channel -----------------------------------------------------------------------------------------
 
@@ -393,6 +387,13 @@ def _register(pool: WorkerPool, step: Step, received: Received, prepared: Prepar
         pool.look_ahead(step, arrival)
     else:
         pool.register_agent(step, arrival)
+
+
+def _take_message(agents: AgentsAtWork, step: Step, received: Received) -> None:
+    # Its task code finds it among the agent's `pending_actions` once the step is committed.
+    agent_id, data = received.packet.subject_id, received.packet.data
+    if agent_id in step.state.agents:
+        step.add_live_update(agent_id, "worker", agents.voices.recorded(agent_id, data), received.received_at)
 
 
 def _submit(pool: WorkerPool, step: Step, received: Received) -> None:

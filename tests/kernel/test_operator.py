@@ -260,6 +260,7 @@ async def test_a_stranger_in_the_routers_place_is_not_trusted(operator: Operator
         await take(worker("ann"))
     config = parts_of(run).directory / "router_config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"token": "f" * 64}))
+    await parts_of(run).link.catch_up()
     await parts_of(run).link._channel.close()  # type: ignore[union-attr]
     with pytest.raises(RunFailedError, match="stopped working"):
         await run.completed()
@@ -280,6 +281,7 @@ async def test_a_stranger_who_was_quick_to_take_a_port_ends_no_run(
         return WebSocketChannel(run.url, run.task_run_id, strangers.pop()) if strangers else get_channel()
 
     monkeypatch.setattr(architect, "get_channel", get_wrong_channel)
+    await parts_of(run).link.catch_up()
     await parts_of(run).link._channel.close()  # type: ignore[union-attr]
     async with crowd_of(run.url) as worker:
         await worker("ann").submit(await take(worker("ann")), {})
