@@ -305,7 +305,7 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
                 process = spawn([*command(self.directory, port), "--report", str(report.path)], log)
             self._reaper = _reap(process, report)
             try:
-                answer = await asyncio.wait_for(report.found, START_TIMEOUT)
+                answer = await report.wait(START_TIMEOUT)
             except TimeoutError:
                 _kill(process)
                 raise LaunchError(f"The router did not answer in {START_TIMEOUT:g} s. {self._last_words()}") from None
@@ -369,6 +369,15 @@ class _Report:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.found: asyncio.Future[JSONObject] = asyncio.get_running_loop().create_future()
+
+    async def wait(self, timeout: float) -> JSONObject:
+        """Return the report; raise `TimeoutError` if there is none by then, whether or not anybody knocked."""
+        done, _ = await asyncio.wait([self.found], timeout=timeout)
+        if not done:
+            self.look()
+        if not self.found.done():
+            raise TimeoutError
+        return self.found.result()
 
     def look(self) -> None:
         """Read the report, if it is there: it is put there whole."""

@@ -18,7 +18,13 @@ from filelock import FileLock, Timeout
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError, WorldError
-from mephisto_nb.utils.private_files import close_file, make_folders, make_private_folder, write_private
+from mephisto_nb.utils.private_files import (
+    close_file,
+    make_folders,
+    make_private_folder,
+    warn_of_open_parents,
+    write_private,
+)
 
 CONFIG_VARIABLE = "MEPHISTO_CONFIG"
 DATA_VARIABLE = "MEPHISTO_DATA_DIR"
@@ -166,6 +172,7 @@ def get_data_directory(explicit: str | os.PathLike[str] | None = None, *, create
     path = Path(chosen or "~/.mephisto/data").expanduser().absolute()
     if create:
         make_private_folder(path)
+        warn_of_open_parents(path)
         with suppress(ConfigError):  # of root's, say, for everybody: only read
             close_file(get_config_path())
     return path

@@ -54,7 +54,6 @@ def make_private_folder(path: Path) -> None:
         return
     if _is_ours(found):
         _close(path, found, _wanted_of_folder(path.resolve(), found))
-        _warn_of_open_parents(path.resolve())
     elif found.st_uid != 0 or (found.st_mode & _OTHERS_WRITE and not found.st_mode & stat.S_ISVTX):
         raise ConfigError(
             f"The folder {path} cannot be used: it belongs to another user ({_name_of(found)}), who could "
@@ -211,6 +210,22 @@ def write_private(path: Path, text: str) -> None:
         raise
 
 
+def warn_of_open_parents(path: Path) -> None:
+    """Warn if others may take away a folder that is closed itself, because they may write into one above it."""
+    if sys.platform == "win32":
+        return
+    for folder in path.resolve().parents:
+        mode = folder.stat().st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            logger.warning(
+                "Every user of this machine may write into %s, and so take %s away. Nobody else can read what is in "
+                "it; but keep it where others cannot write.",
+                folder,
+                path,
+            )
+            return
+
+
 def _is_ours(found: os.stat_result) -> bool:
     return sys.platform == "win32" or found.st_uid == os.geteuid()
 
@@ -250,19 +265,6 @@ def _refuse_foreign_link(path: Path) -> None:
             f"{path} cannot be used: {place} is a link of another user's ({_name_of(found)}), who decides where it "
             "leads to. Name the place itself, or one of your own."
         )
-
-
-def _warn_of_open_parents(path: Path) -> None:
-    for folder in path.parents:
-        mode = folder.stat().st_mode
-        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-            logger.warning(
-                "Every user of this machine may write into %s, and so take %s away. Nobody else can read what is in "
-                "it; but keep it where others cannot write.",
-                folder,
-                path,
-            )
-            return
 
 
 def _name_of(found: os.stat_result) -> str:

@@ -131,6 +131,16 @@ async def test_a_strangers_word_alone_starts_no_run(architect: LocalArchitect, m
         await architect.deploy(RouterPlan("run", architect.directory))
 
 
+async def test_a_report_counts_though_nobody_knocks(architect: LocalArchitect, monkeypatch: pytest.MonkeyPatch) -> None:
+    def report(command: list[str], log: IO[bytes]) -> Silent:
+        Path(command[command.index("--report") + 1]).write_text('{"ready": true, "port": 4242, "pid": 1}')
+        return Silent()
+
+    monkeypatch.setattr(local, "spawn", report)
+    monkeypatch.setattr(local, "START_TIMEOUT", 0.01)
+    assert await architect.deploy(RouterPlan("run", architect.directory)) == "http://127.0.0.1:4242"
+
+
 async def test_no_report_is_left_behind(architect: LocalArchitect) -> None:
     await architect.deploy(RouterPlan("run", architect.directory))
     assert [path.name for path in architect.directory.iterdir() if "report" in path.name] == []

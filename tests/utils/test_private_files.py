@@ -21,6 +21,7 @@ from mephisto_nb.utils.private_files import (
     make_private_file,
     make_private_folder,
     open_private,
+    warn_of_open_parents,
     write_private,
 )
 from tests.source_tree import package
@@ -108,9 +109,10 @@ def test_a_folder_like_tmp_stays_as_it_is(tmp_path: Path) -> None:
 
 def test_a_place_from_which_others_can_take_it_away_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     make_private_folder(tmp_path / "data")
+    warn_of_open_parents(tmp_path / "data")
     assert not caplog.text
     tmp_path.chmod(0o777)
-    make_private_folder(tmp_path / "data")
+    warn_of_open_parents(tmp_path / "data")
     assert f"may write into {tmp_path}, and so take {tmp_path / 'data'} away" in caplog.text
 
 
