@@ -45,11 +45,13 @@ class FileInPlace:
         self._known: dict[str, tuple[int, int] | None] = {}
         self._written: tuple[int, int] | None = None
 
-    def remember(self) -> None:
-        """Note what is at the path, which was opened just now."""
-        self._known = {"": _identity(self.path)}
+    def remember(self, db: sqlite3.Connection) -> None:
+        """Note what is at the path, which `db` has opened just now."""
+        has_sides = db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+        db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # opens what is beside it, too
+        suffixes = ("", *_SIDES) if has_sides else ("",)
+        self._known = {suffix: _identity(_beside(self.path, suffix)) for suffix in suffixes}
         self.wrote()
-        self.look()
 
     def wrote(self) -> None:
         """Note that whatever has been written to the file until now was written by its owner."""
@@ -72,7 +74,7 @@ class FileInPlace:
                 return "replaced"
         if self._is_alone and self._written != _last_written(self.path):
             return "overwritten"
-        # Both come with the first transaction after the file was opened.
+        # They come where the file is brought to WAL mode while it is open.
         self._known |= {suffix: now[suffix] for suffix in _SIDES if now[suffix] is not None}
         return None
 

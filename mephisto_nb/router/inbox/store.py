@@ -177,7 +177,7 @@ class Store:
         if sys.platform == "darwin":
             # There, fsync alone leaves the data in the drive's cache.
             db.execute("PRAGMA fullfsync = 1")
-        self._place.remember()
+        self._place.remember(db)
         return db
 
     def _prepare(self, run_id: str) -> None:
