@@ -104,8 +104,7 @@ class Connections:
 
     def _remember_place(self, connection: Any, _record: object) -> None:
         if self._place is not None:
-            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # opens what is beside the file, too
-            self._place.remember()
+            self._place.remember(connection)
 
     def _stay_in_place(self) -> None:
         """Put the file back to its path, if it is no longer there."""
@@ -119,6 +118,7 @@ class Connections:
             held.close()
         # Readers may have opened whatever stood there meanwhile.
         self._dispose()
+        self.writer.raw_connection().close()  # opened at once, to know which file is ours
         self.troubles.remark(_FAILS, *done)
         logger.warning("%s", " ".join(done))
 

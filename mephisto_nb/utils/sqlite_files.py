@@ -35,23 +35,35 @@ class FileInPlace:
     ----------
     path
         The database.
+    is_alone
+        Whether nobody else may write to it: then it is noticed, too, that somebody has written over it.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, is_alone: bool = False) -> None:
+        # Elsewhere nobody can write to a file that SQLite has open, and times of files change later than the files.
+        self.path, self._is_alone = path, is_alone and os.name == "posix"
         self._known: dict[str, tuple[int, int] | None] = {}
+        self._written: tuple[int, int] | None = None
 
-    def remember(self) -> None:
-        """Note what is at the path, which was opened just now."""
-        self._known = {"": _identity(self.path)}
-        self.look()
+    def remember(self, db: sqlite3.Connection) -> None:
+        """Note what is at the path, which `db` has opened just now."""
+        has_sides = db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+        db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # opens what is beside it, too
+        suffixes = ("", *_SIDES) if has_sides else ("",)
+        self._known = {suffix: _identity(_beside(self.path, suffix)) for suffix in suffixes}
+        self.wrote()
+
+    def wrote(self) -> None:
+        """Note that whatever has been written to the file until now was written by its owner."""
+        if self._is_alone:
+            self._written = _last_written(self.path)
 
     def forget(self) -> None:
         """Note that it is not open any more, and that whatever is at the path next time is the right one."""
         self._known = {}
 
     def look(self) -> str | None:
-        """Return what has become of the file, as ``removed`` or ``replaced``; None: it is in its place, or not open."""
+        """Return what became of the file: ``removed``, ``replaced`` or ``overwritten``; None: nothing."""
         if not self._known:
             return None
         now = {suffix: _identity(_beside(self.path, suffix)) for suffix in ("", *_SIDES)}
@@ -60,7 +72,9 @@ class FileInPlace:
                 return "removed"
             if now[suffix] != known:
                 return "replaced"
-        # Both come with the first transaction after the file was opened.
+        if self._is_alone and self._written != _last_written(self.path):
+            return "overwritten"
+        # They come where the file is brought to WAL mode while it is open.
         self._known |= {suffix: now[suffix] for suffix in _SIDES if now[suffix] is not None}
         return None
 
@@ -113,7 +127,10 @@ def put_back(
     try:
         with alone or nullcontext():
             aside = None
-            if _identity(path) is not None and not place.has_own_main:
+            if fate == "overwritten":
+                _check_whole(db, path)
+                aside = _free_name(path)
+            elif _identity(path) is not None and not place.has_own_main:
                 if _is_put_back(db, place, read_marks):
                     return f"{reason}, and another process has put it back. Nothing was lost.", _REMEDY
                 aside = _free_name(path)
@@ -122,6 +139,17 @@ def put_back(
         raise DatabaseError(f"{reason}, and cannot be put back: {error}. It is tried again.") from error
     kept = "" if aside is None else f" The file that had taken its place is kept as {aside.name}."
     return f"{reason}. Its content was put back, and nothing was lost.{kept}", _REMEDY
+
+
+def _check_whole(db: sqlite3.Connection, path: Path) -> None:
+    """Raise `DatabaseError` unless all that was in a database can still be read by its open connection."""
+    with contextlib.suppress(sqlite3.DatabaseError):
+        if db.execute("PRAGMA quick_check(1)").fetchone() == ("ok",):
+            return
+    raise DatabaseError(
+        f"{path} was overwritten while it was in use, and is damaged: nothing new is taken. What the notebook has is "
+        "safe. To go on, end the process named in router.json, move this file away, and take the run up again."
+    )
 
 
 def _free_name(path: Path) -> Path:
@@ -228,6 +256,14 @@ def _sync_directory(directory: Path) -> None:
 
 def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
+
+
+def _last_written(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -102,7 +102,7 @@ class Store:
         self.mirror, self.troubles = Mirror(), MachineTroubles()
         #: When a router of this run was last here (epoch seconds), as far as is written; None: there was none.
         self.last_here: float | None = None
-        self._place, self._on_message = FileInPlace(path), on_message
+        self._place, self._on_message = FileInPlace(path, is_alone=True), on_message
         self._db = self._connect()
         self._jobs: queue.SimpleQueue[_QueuedStep[Any] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="router-store", daemon=True)
@@ -124,6 +124,7 @@ class Store:
             make_private_database(path)
             store = cls(path, on_message)
             store._prepare(run_id)
+            store._place.wrote()
         except (sqlite3.Error, OSError) as error:
             raise ConfigError(f"The router's database {path} cannot be opened: {error}.") from error
         return store
@@ -179,7 +180,7 @@ class Store:
         if sys.platform == "darwin":
             # There, fsync alone leaves the data in the drive's cache.
             db.execute("PRAGMA fullfsync = 1")
-        self._place.remember()
+        self._place.remember(db)
         return db
 
     def _prepare(self, run_id: str) -> None:
@@ -263,6 +264,8 @@ class Store:
         for job in batch:
             job.is_committed = True
         if has_written:
+            if moved is None:
+                self._place.wrote()
             # Its name may have been taken away since we looked: what is not sure to be found again is not acknowledged.
             self._acknowledge(batch, self._stay_in_place())
 
@@ -293,6 +296,7 @@ class Store:
         with contextlib.suppress(sqlite3.Error):  # for an operator who comes when this router is gone
             told = json.dumps(write_troubles(self.troubles.past))
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('troubles', ?)", (told,))
+            self._place.wrote()
         log.warning("%s", " ".join(done))
         return None
 

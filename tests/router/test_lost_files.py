@@ -1,0 +1,236 @@
+"""Whoever cleans, moves or synchronises a run's folder takes files away that are open: nothing of that is silent."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sqlite3
+
+import pytest
+
+from mephisto_nb.errors import DatabaseError
+from mephisto_nb.model.packets import Packet, PacketType
+from mephisto_nb.model.states import AgentStatus
+from mephisto_nb.router.health import Health
+from mephisto_nb.router.inbox import writes
+from mephisto_nb.router.inbox.store import Store
+from mephisto_nb.router.rules import KnownAgent
+from tests.router.harness import Browser, shake_hands
+from tests.router.test_store import empty_disk, fill_disk
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="elsewhere a file that is open cannot be taken away")
+
+FILES = ("", "-wal", "-shm")
+
+
+@pytest.fixture
+async def store(tmp_path):
+    store = Store.open(tmp_path / "inbox.db", "run1")
+    store.start()
+    await store.run(lambda txn: txn.put(KnownAgent("a1", AgentStatus.IN_TASK)))
+    yield store
+    await store.close()
+
+
+def message(text):
+    return writes.message_of(Packet(PacketType.SUBMIT_METADATA, "a1", {"text": text}))
+
+
+async def post(store, text):
+    await store.run(lambda txn: txn.post(message(text)))
+
+
+def take_away(path, suffixes=FILES):
+    for suffix in suffixes:
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def copy_of(path, name="earlier"):
+    copy = path.with_name(name)
+    source, target = sqlite3.connect(path), sqlite3.connect(copy)
+    with contextlib.closing(source), contextlib.closing(target):
+        source.backup(target)
+    return copy
+
+
+def texts_after_a_kill(path):
+    """Return what a router that is started next finds: what is at the path now, and nothing that is only open."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        rows = database.execute("SELECT packet ->> '$.data.text' FROM inbox ORDER BY seq").fetchall()
+    return [text for (text,) in rows]
+
+
+@pytest.mark.parametrize("suffixes", [FILES, ("",), ("-wal", "-shm"), ("-wal",), ("-shm",)])
+async def test_what_is_acknowledged_is_found_after_files_are_removed(store, tmp_path, suffixes):
+    await post(store, "before")
+    take_away(tmp_path / "inbox.db", suffixes)
+    await post(store, "after")
+    assert texts_after_a_kill(tmp_path / "inbox.db") == ["before", "after"]
+    (told,) = store.troubles.all()
+    assert told.is_past
+    assert "inbox.db was removed while it was in use" in told.reason
+
+
+@pytest.mark.parametrize("beside", [(), ("-wal", "-shm")])
+async def test_an_older_copy_makes_place_and_is_kept(store, tmp_path, beside):
+    await post(store, "before the copy")
+    copy = copy_of(tmp_path / "inbox.db")
+    await post(store, "after the copy")
+    take_away(tmp_path / "inbox.db", beside)
+    os.replace(copy, tmp_path / "inbox.db")
+    await post(store, "in its place again")
+    assert texts_after_a_kill(tmp_path / "inbox.db") == ["before the copy", "after the copy", "in its place again"]
+    (kept,) = tmp_path.glob("inbox.db.replaced-*-1")
+    assert texts_after_a_kill(kept) == ["before the copy"]
+    assert kept.name in store.troubles.all()[0].reason
+
+
+@pytest.mark.parametrize("content", [b"", b"no database at all" * 100])
+async def test_what_is_no_database_makes_place(store, tmp_path, content):
+    await post(store, "before")
+    take_away(tmp_path / "inbox.db")
+    (tmp_path / "inbox.db").write_bytes(content)
+    await post(store, "after")
+    assert texts_after_a_kill(tmp_path / "inbox.db") == ["before", "after"]
+
+
+async def test_what_is_written_over_a_database_is_undone(store, tmp_path):
+    await post(store, "before the copy")
+    copy = copy_of(tmp_path / "inbox.db")
+    await post(store, "after the copy")
+    shutil.copyfile(copy, tmp_path / "inbox.db")
+    await post(store, "whole again")
+    assert texts_after_a_kill(tmp_path / "inbox.db") == ["before the copy", "after the copy", "whole again"]
+    assert "was overwritten" in store.troubles.all()[0].reason
+
+
+async def test_nothing_is_acknowledged_over_what_is_damaged(store, tmp_path):
+    copy = copy_of(tmp_path / "inbox.db")
+    await asyncio.gather(*(post(store, "x" * 9000) for _ in range(1200)))  # more than stays beside the file
+    shutil.copyfile(copy, tmp_path / "inbox.db")
+    with pytest.raises(DatabaseError):
+        await post(store, "lost, were it taken")
+    assert any(not told.is_past for told in store.troubles.all())
+
+
+async def test_another_database_is_left_alone_and_refused(store, tmp_path):
+    await post(store, "ours")
+    take_away(tmp_path / "inbox.db")
+    other = Store.open(tmp_path / "inbox.db", "another run")
+    with pytest.raises(DatabaseError, match="Move that one away"):
+        await post(store, "not taken")
+    assert store.troubles.all()[0].reason.startswith("The router cannot store what workers send")
+    await other.close()
+    take_away(tmp_path / "inbox.db")
+    await post(store, "taken again")
+    assert texts_after_a_kill(tmp_path / "inbox.db") == ["ours", "taken again"]
+    assert [told.is_past for told in store.troubles.all()] == [True]
+
+
+async def test_without_its_folder_nothing_is_taken_and_all_can_be_read(store, tmp_path):
+    folder, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    folder.mkdir()
+    moved = Store.open(folder / "inbox.db", "run1")
+    moved.start()
+    await post(moved, "before")
+    os.rename(folder, elsewhere)
+    with pytest.raises(DatabaseError, match="was moved or removed"):
+        await post(moved, "not taken")
+    assert len(await moved.run(lambda txn: writes.fetch(txn, 0, 10, 10_000))) == 1
+    os.rename(elsewhere, folder)
+    await post(moved, "after")
+    assert texts_after_a_kill(folder / "inbox.db") == ["before", "after"]
+    assert moved.troubles.all() == ()
+    await moved.close()
+
+
+async def test_what_vanishes_while_it_is_committed_is_put_back(store, tmp_path):
+    def post_and_lose(txn):
+        txn.post(message("just in time"))
+        take_away(tmp_path / "inbox.db")
+
+    await store.run(post_and_lose)
+    assert texts_after_a_kill(tmp_path / "inbox.db") == ["just in time"]
+
+
+async def test_a_repetition_is_not_acknowledged_where_the_first_was_not(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    store = Store.open(folder / "inbox.db", "run1")
+    store.start()
+    await store.run(lambda txn: txn.put(KnownAgent("a1", AgentStatus.IN_TASK)))
+
+    def submit_and_lose(txn):
+        result = writes.submit(txn, "a1", message("answer"), b"digest")
+        if folder.exists():
+            os.rename(folder, tmp_path / "elsewhere")
+        return result
+
+    for _ in range(2):  # the second would only say that it has the answer
+        with pytest.raises(DatabaseError):
+            await store.run(submit_and_lose)
+    os.rename(tmp_path / "elsewhere", folder)
+    await store.close()
+    assert texts_after_a_kill(folder / "inbox.db") == ["answer"]
+
+
+async def test_what_was_mended_is_known_to_the_next_router(store, tmp_path):
+    take_away(tmp_path / "inbox.db")
+    await post(store, "after")
+    again = Store.open(tmp_path / "inbox.db", "run1")
+    assert again.troubles.all() == store.troubles.all()
+    await again.close()
+
+
+async def test_a_store_that_fails_is_told_though_nobody_writes(store, tmp_path):
+    told = []
+
+    async def probe():
+        with contextlib.suppress(DatabaseError):
+            await post(store, "x" * 100_000)
+
+    health = Health(store, tmp_path, probe, told.append)
+    health._written = -1000.0
+    await store.run(fill_disk)
+    await health.look()
+    assert "cannot store what workers send" in told[-1][0].reason
+    await store.run(empty_disk)
+    health._written = -1000.0
+    await health.look()
+    assert not [one for one in told[-1] if one.what == "router store"]
+
+
+async def test_a_disk_that_does_not_answer_is_told(store, tmp_path):
+    told = []
+    health = Health(store, tmp_path, lambda: asyncio.sleep(0), told.append)
+    health.begin()
+    health._looking_since -= 100.0
+    health.begin()
+    health.end()
+    assert "does not answer" in told[-1][-1].reason
+
+
+async def test_the_operator_hears_what_is_wrong_and_when_it_is_mended(start_router, tmp_path, session):
+    router = start_router()
+    async with shake_hands(router.address) as operator:
+        assert not [told for told in operator.welcome["troubles"] if told["what"] == "router store"]
+        browser, agent_id = Browser(router.address, session), await operator.give_agent()
+        take_away(tmp_path / "inbox.db")
+        assert (await browser.submit(agent_id, mood="grim"))[0] == 200
+        (told,) = [one for one in (await operator.next_of("troubles"))["troubles"] if one["what"] == "router store"]
+        assert "inbox.db was removed" in told["reason"]
+    assert texts_after_a_kill(tmp_path / "inbox.db") == [None]
+
+
+async def test_an_operator_who_cannot_be_taken_in_hears_why(start_router, tmp_path, session):
+    router = start_router()
+    async with shake_hands(router.address) as operator:
+        await Browser(router.address, session).submit(await operator.give_agent(), mood="grim")
+        seq = (await operator.next_of("messages"))["messages"][-1][0]
+    os.rename(tmp_path, tmp_path.with_name("away"))
+    try:
+        async with shake_hands(router.address, last_seq=seq) as operator:
+            assert operator.welcome["type"] == "troubles"
+            assert "is not there any more" in str(operator.welcome["troubles"])
+    finally:
+        os.rename(tmp_path.with_name("away"), tmp_path)

@@ -1,0 +1,174 @@
+"""The file of an SQLite database is taken away, replaced or moved while it is open: nothing committed is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mephisto_nb.errors import DatabaseError
+from mephisto_nb.storage.sql_database import SQLDatabase
+from mephisto_nb.testing.contracts._samples import SampleRun, make_event
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="elsewhere a file that is open cannot be taken away")
+
+
+def file_of(url: str) -> Path:
+    return Path(url.removeprefix("sqlite:///"))
+
+
+@pytest.fixture
+def database(migrated_sqlite_url: str) -> Iterator[SQLDatabase]:
+    database = SQLDatabase(migrated_sqlite_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def run(database: SQLDatabase) -> SampleRun:
+    return SampleRun(database)
+
+
+def take_away(path: Path, *suffixes: str) -> None:
+    for suffix in suffixes or ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def found_after_a_kill(path: Path) -> list[str]:
+    """Return what another process finds at the path."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        return [why for (why,) in database.execute("SELECT why FROM events ORDER BY event_id")]
+
+
+def copy_of(path: Path) -> Path:
+    copy = path.with_name("earlier")
+    source, target = sqlite3.connect(path), sqlite3.connect(copy)
+    with contextlib.closing(source), contextlib.closing(target):
+        source.backup(target)
+    return copy
+
+
+def set_read_only(database: SQLDatabase, on: int) -> None:
+    with contextlib.closing(database.connections.writer.raw_connection()) as connection:
+        connection.cursor().execute(f"PRAGMA query_only = {on}")
+
+
+@pytest.mark.parametrize("suffixes", [(), ("",), ("-wal", "-shm"), ("-wal",), ("-shm",)])
+def test_what_is_committed_is_found(
+    database: SQLDatabase, run: SampleRun, migrated_sqlite_url: str, suffixes: tuple[str, ...]
+) -> None:
+    path = file_of(migrated_sqlite_url)
+    run.commit(events=[make_event("before")])
+    take_away(path, *suffixes)
+    run.commit(events=[make_event("after")])
+    assert found_after_a_kill(path) == ["before", "after"]
+    assert [event.why for event in database.runs.read_events([run.id])] == ["before", "after"]
+    (told,) = database.troubles
+    assert told.is_past
+    assert "was removed while it was in use" in told.reason
+
+
+def test_an_older_copy_makes_place_and_is_kept(database: SQLDatabase, run: SampleRun, migrated_sqlite_url: str) -> None:
+    path = file_of(migrated_sqlite_url)
+    run.commit(events=[make_event("before the copy")])
+    copy = copy_of(path)
+    run.commit(events=[make_event("after the copy")])
+    os.replace(copy, path)
+    database.stay_in_place()
+    assert found_after_a_kill(path) == ["before the copy", "after the copy"]
+    (kept,) = path.parent.glob(f"{path.name}.replaced-*-1")
+    assert found_after_a_kill(kept) == ["before the copy"]
+    assert kept.name in database.troubles[0].reason
+
+
+def test_a_second_operator_of_the_same_file_goes_on(
+    database: SQLDatabase, run: SampleRun, migrated_sqlite_url: str
+) -> None:
+    path = file_of(migrated_sqlite_url)
+    other = SQLDatabase(migrated_sqlite_url)
+    others_run = SampleRun(other)
+    take_away(path)
+    for turn in range(3):
+        run.commit(events=[make_event(f"ours {turn}")])
+        others_run.commit(events=[make_event(f"theirs {turn}")])
+    assert found_after_a_kill(path) == [f"{whose} {turn}" for turn in range(3) for whose in ("ours", "theirs")]
+    assert not list(path.parent.glob("*.replaced-*"))
+    other.close()
+
+
+def test_an_operator_who_begins_anew_there_gets_the_old_one(
+    database: SQLDatabase, run: SampleRun, migrated_sqlite_url: str
+) -> None:
+    path = file_of(migrated_sqlite_url)
+    run.commit(events=[make_event("before")])
+    take_away(path)
+    newcomer = SQLDatabase(migrated_sqlite_url)
+    database.stay_in_place()
+    newcomers_run = SampleRun(newcomer)
+    newcomers_run.commit(events=[make_event("after")])
+    assert found_after_a_kill(path) == ["before", "after"]
+    newcomer.close()
+
+
+def test_a_database_with_work_of_its_own_is_left_alone(
+    database: SQLDatabase, run: SampleRun, migrated_sqlite_url: str
+) -> None:
+    path = file_of(migrated_sqlite_url)
+    run.commit(events=[make_event("ours")])
+    take_away(path)
+    other = SQLDatabase(migrated_sqlite_url)
+    SampleRun(other).commit(events=[make_event("theirs")])
+    assert "Move that one away" in str(run.refusal(events=[make_event("not taken")]))
+    assert found_after_a_kill(path) == ["theirs"]
+    other.close()
+    take_away(path)
+    run.commit(events=[make_event("taken again")])
+    assert found_after_a_kill(path) == ["ours", "taken again"]
+
+
+def test_without_its_folder_nothing_is_committed(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    database = SQLDatabase(f"sqlite:///{folder / 'runs.db'}")
+    run = SampleRun(database)
+    os.rename(folder, elsewhere)
+    assert "was moved or removed" in str(run.refusal(events=[make_event("not taken")]))
+    with pytest.raises(DatabaseError):
+        database.stay_in_place()
+    assert "cannot be written" in database.troubles[0].reason
+    os.rename(elsewhere, folder)
+    run.commit(events=[make_event("after")])
+    database.stay_in_place()
+    assert database.troubles == ()
+    database.close()
+    assert found_after_a_kill(folder / "runs.db") == ["after"]
+
+
+@pytest.mark.parametrize("end", ["close", "release"])
+def test_what_was_committed_last_is_put_back_at_the_end(
+    database: SQLDatabase, run: SampleRun, migrated_sqlite_url: str, end: str
+) -> None:
+    run.commit(events=[make_event("last")])
+    take_away(file_of(migrated_sqlite_url))
+    getattr(database, end)()
+    assert found_after_a_kill(file_of(migrated_sqlite_url)) == ["last"]
+
+
+def test_what_cannot_be_written_is_told_though_nobody_writes(database: SQLDatabase, run: SampleRun) -> None:
+    set_read_only(database, 1)
+    with pytest.raises(DatabaseError):
+        database.stay_in_place()
+    assert "cannot be written" in database.troubles[0].reason
+    set_read_only(database, 0)
+    database.stay_in_place()
+    assert database.troubles == ()
+
+
+def test_a_server_has_no_file_to_look_after(postgresql_url: str) -> None:
+    database = SQLDatabase(postgresql_url)
+    database.stay_in_place()
+    assert database.troubles == ()
+    database.close()
