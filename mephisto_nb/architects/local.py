@@ -87,6 +87,9 @@ class LocalArchitectArgs:
         For how long the router goes on once the run is over, to say that the task is closed to whoever still comes, and
         to give those their answer to keep whose page was open. A launch at its `port` ends it; and of the runs of one
         data directory, so do the routers of the five that ended last alone.
+    worker_share
+        Which part of what all workers together may store, have open and be served with at the router one of them may
+        have, over all units, introductions and returns: a tenth, or up to 1, which bounds nobody.
     limits
         What the router takes, where its own limits do not fit, by name: ``{"agent_stored": 2_000_000_000}`` lets
         each worker store 2 GB. All of them: `mephisto_nb.router.config.Limits`.
@@ -103,6 +106,7 @@ class LocalArchitectArgs:
     frame_ancestors: list[str] = field(default_factory=list)
     operator_absence_in_seconds: float = 604800.0
     closed_notice_in_seconds: float = 259200.0
+    worker_share: float = 0.1
     limits: dict[str, int] = field(default_factory=dict)
     server_type: str = "node"
     server_source_path: str = ""
@@ -162,6 +166,11 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
             raise ConfigError("mephisto.architect.operator_absence_in_seconds must be more than 0 seconds.")
         if not self.args.closed_notice_in_seconds >= 0:
             raise ConfigError("mephisto.architect.closed_notice_in_seconds must be 0 seconds or more.")
+        if not 0 < self.args.worker_share <= 1:
+            raise ConfigError(
+                f"mephisto.architect.worker_share is {self.args.worker_share!r}: it is more than 0, and 1 at most, as "
+                "in 0.1 for a tenth."
+            )
         if self.args.url and urlsplit(self.args.url.strip()).scheme not in ("http", "https"):
             raise ConfigError(
                 f"mephisto.architect.url is {self.args.url!r}, which is no whole address. Give it as workers' browsers "
@@ -288,6 +297,7 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
             "operator_absence_in_seconds": self.args.operator_absence_in_seconds,
             "folder": "" if (folder := urlsplit(_as_folder(self.args.url)).path) == "/" else folder,
             "addresses": [*filter(None, [self.args.url.strip(), self._own_address]), *self.args.addresses],
+            "worker_share": self.args.worker_share,
             "limits": dict(self.args.limits),
         }
 

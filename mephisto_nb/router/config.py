@@ -32,6 +32,8 @@ class Limits:
         A body of ``/request_agent`` or ``/log_error``, which strangers may send too.
     upload_body
         One multipart body, files included.
+    bodies
+        Bodies of workers that are being read at the same time, as far as one worker may have a share of them.
     bodies_held
         All bodies that are being read, together, as far as they are held in memory.
     files
@@ -88,6 +90,7 @@ class Limits:
     json_body: int = 10 * MIB
     small_body: int = 64 * KIB
     upload_body: int = 100 * MIB
+    bodies: int = 200
     bodies_held: int = 256 * MIB
     files: int = 50
     fields: int = 50
@@ -155,6 +158,8 @@ class RouterConfig:
     folder: str = ""
     #: By which addresses browsers come, beside those that are this machine's own: hosts, or whole addresses.
     addresses: tuple[str, ...] = ()
+    #: Which part of what `limits` allow to all one worker may have, over all of the worker's agents; 1 bounds nobody.
+    worker_share: float = 1.0
     limits: Limits = field(default_factory=Limits)
 
 
@@ -230,6 +235,7 @@ def parse_config(raw: JSONObject) -> RouterConfig:
         linked_files=_get(raw, "linked_files", dict, {}),
         operator_absence_in_seconds=_seconds(raw, "operator_absence_in_seconds"),
         folder=_get(raw, "folder", str, ""),
+        worker_share=_share(raw),
         addresses=tuple(_get(raw, "addresses", list, [])),
         limits=_limits(_get(raw, "limits", dict, {})),
     )
@@ -293,6 +299,13 @@ def _seconds(raw: JSONObject, key: str) -> float | None:
         return None
     if not _is_number(value) or value <= 0:
         raise ConfigError(f"router_config.json: {key!r} must be null or a positive number of seconds, not {value!r}.")
+    return float(value)
+
+
+def _share(raw: JSONObject) -> float:
+    value = raw.get("worker_share", 1.0)
+    if not _is_number(value) or not 0 < value <= 1:
+        raise ConfigError(f"router_config.json: 'worker_share' must be more than 0, and 1 at most, not {value!r}.")
     return float(value)
 
 

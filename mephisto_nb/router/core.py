@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from enum import IntEnum
@@ -19,6 +20,7 @@ from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.router.inbox.writes import Effect, message_of, stay, tell_absences
 from mephisto_nb.router.intake.desk import Desk
 from mephisto_nb.router.intake.quota import DiskQuota
+from mephisto_nb.router.intake.shares import Shares
 from mephisto_nb.router.operator.link import CurrentLink, OperatorLink
 from mephisto_nb.router.rules import InboxClosed
 from mephisto_nb.router.workers.fast_path import LiveMessages
@@ -55,11 +57,15 @@ class Router:
         Called when the run is over, and this goes on only to say so.
     directory
         The run's directory, which is looked at now and then.
+    room
+        How much the disk has left for what workers send (bytes).
 
     Attributes
     ----------
     hub, registrations
         Which worker is connected, and which waits for an agent.
+    shares
+        What one person may have of all.
     desk
         Where large texts are read and written.
     quota
@@ -82,12 +88,14 @@ class Router:
         end: Callable[[Exit], None],
         note_closed: Callable[[], None] = lambda: None,
         directory: Path | None = None,
+        room: float = math.inf,
     ) -> None:
         self.config, self.store, self.link = config, store, link
-        self.hub = Hub(config.limits.sockets_per_agent, link.report_presence)
-        self.registrations = Registrations(config.limits.pending_requests)
-        self.desk = Desk()
-        self.quota = DiskQuota(config.limits, store.mirror.stored)
+        self.shares = Shares(config.worker_share, config.limits, self._person_of, time.monotonic)
+        self.hub = Hub(config.limits.sockets_per_agent, link.report_presence, self.shares, config.limits.sockets)
+        self.registrations = Registrations(config.limits.pending_requests, self.shares)
+        self.desk = Desk(self.shares.spent)
+        self.quota = DiskQuota(config.limits, store.mirror.stored, self.shares, room)
         self.departures = Departures(config.disconnect_after, self._on_departure)
         self.live = LiveMessages(store, self.quota, link, self.hub)
         self._end, self._note_closed = end, note_closed
@@ -140,6 +148,10 @@ class Router:
         if linger > 0:
             self._note_closed()
         self._deadline.set(linger, lambda: self._end(Exit.DONE))
+
+    def _person_of(self, agent_id: str) -> str:
+        agent = self.store.agent(agent_id)
+        return f"worker {agent.person}" if agent is not None and agent.person else f"agent {agent_id}"
 
     # The operator
 

@@ -22,12 +22,13 @@ CLOSED_TEXT: Mapping[AgentStatus, str] = {
 
 @dataclass(frozen=True, slots=True)
 class KnownAgent:
-    """What the router knows of an agent: `linked` says that it once had a socket."""
+    """What the router knows of an agent: `linked` says that it once had a socket, `person` whose it is."""
 
     agent_id: str
     status: AgentStatus
     submitted: bool = False
     linked: bool = False
+    person: str = ""
 
     @property
     def is_active(self) -> bool:

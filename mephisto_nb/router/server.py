@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import random
+import shutil
 import signal
 import socket
 import sys
@@ -110,7 +111,8 @@ class _Server(uvicorn.Server):
         link = CurrentLink()
         self._store = Store.open(files.store, config.run_id, on_message=link.wake)
         self._exit = Exit.DONE
-        self._router = Router(config, self._store, link, self._end, self._note_closed, files.directory)
+        room = float(shutil.disk_usage(files.directory).free - config.limits.disk_free)
+        self._router = Router(config, self._store, link, self._end, self._note_closed, files.directory, room)
         waiting = Waiting(config.limits, open_files())
         super().__init__(
             uvicorn.Config(
@@ -253,9 +255,11 @@ def _write(path: Path, text: str) -> None:
 def make_app(router: Router, files: RunFiles) -> Starlette:
     """Make the application that serves one run."""
     config, store = router.config, router.store
-    worker_endpoint = WorkerEndpoint(config, store, router.hub, router.live, router.departures, router.desk)
+    worker_endpoint = WorkerEndpoint(
+        config, store, router.hub, router.live, router.departures, router.desk, router.shares
+    )
     operator_socket = OperatorSocket(router)
-    bodies = BodyReader(config.limits, files.uploads, router.quota, store.agent, router.desk)
+    bodies = BodyReader(config.limits, files.uploads, router.quota, store.agent, router.desk, router.shares)
     routes: list[BaseRoute] = [
         WebSocketRoute("/", worker_endpoint.__call__),
         WebSocketRoute("/socket", worker_endpoint.__call__),

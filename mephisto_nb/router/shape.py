@@ -158,7 +158,7 @@ class Shape:
 
 
 def _long_strings(parts: list[bytes], inside: int, begun: int, limit: float) -> Iterator[bytes]:
-    """Give what follows each string that is longer than a name may be, as far as it has come to its end."""
+    """Yield what follows each string that is longer than a name may be, as far as it has come to its end."""
     for index in range(1 - inside, len(parts) - 1, 2):
         if len(parts[index]) + (begun if index == 0 else 0) > limit:
             yield parts[index + 1]

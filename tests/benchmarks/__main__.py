@@ -20,6 +20,7 @@ from tests.benchmarks import (
     people_bench,
     restart_bench,
     reviewing_bench,
+    strangers_bench,
     worker_bench,
 )
 from tests.benchmarks.harness import HEADER, Figure
@@ -37,6 +38,7 @@ BENCHMARKS = {
     "observing": observing_bench.observing,
     "people": people_bench.people,
     "crowd": worker_bench.crowd,
+    "strangers": strangers_bench.strangers,
     "dashboard": dashboard_bench.dashboard,
 }
 

@@ -291,7 +291,7 @@ class SocketConnection(WebSocketsSansIOProtocol):
             self.transport.abort()
 
     async def receive(self) -> Any:
-        """Give the next message, and read on behind it."""
+        """Return the next message, and read on behind it."""
         message = await super().receive()
         self._read_on()
         return message

@@ -22,7 +22,7 @@ from typing import Any, Generic, TypeVar
 
 from mephisto_nb.errors import ClosedError, ConfigError, DatabaseError
 from mephisto_nb.router.inbox import numbers
-from mephisto_nb.router.inbox.writes import SCHEMA, SCHEMA_VERSION, Outgoing, Txn, agent_of, read_marks
+from mephisto_nb.router.inbox.writes import SCHEMA, SCHEMA_VERSION, UPGRADES, Outgoing, Txn, agent_of, read_marks
 from mephisto_nb.router.rules import KnownAgent
 from mephisto_nb.utils.machine import MachineTroubles, read_troubles, write_troubles
 from mephisto_nb.utils.private_files import make_private_database
@@ -187,7 +187,10 @@ class Store:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
             raise ConfigError(f"The router's database has schema {version}; this version knows {SCHEMA_VERSION}.")
-        self._db.executescript(f"BEGIN; {SCHEMA} {numbers.SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        # A new database has none, and is at 0.
+        upgrades = " ".join(UPGRADES[step] for step in range(version, SCHEMA_VERSION) if version)
+        schema = f"{SCHEMA} {numbers.SCHEMA} {upgrades}"
+        self._db.executescript(f"BEGIN; {schema} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
         self._db.execute("INSERT OR IGNORE INTO meta VALUES ('run_id', ?)", (run_id,))
         owner = self._db.execute("SELECT value FROM meta WHERE key = 'run_id'").fetchone()[0]
         if owner != run_id:
@@ -198,7 +201,7 @@ class Store:
 
     def _load(self) -> None:
         txn = Txn(self._db)
-        rows = self._db.execute("SELECT agent_id, status, submitted, linked FROM agents")
+        rows = self._db.execute("SELECT agent_id, status, submitted, linked, person FROM agents")
         txn.agents = [agent_of(row) for row in rows]
         rows = self._db.execute("SELECT id, agent_id, update_id, packet FROM outbox ORDER BY id")
         txn.outgoing = [Outgoing(*row) for row in rows]

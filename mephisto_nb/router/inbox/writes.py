@@ -28,7 +28,7 @@ from mephisto_nb.router.rules import (
     next_status,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # AUTOINCREMENT: a number is never given twice, even after the row with the highest one was deleted. The
 # operator relies on it, for it throws away what it thinks it has seen.
@@ -44,7 +44,8 @@ CREATE TABLE IF NOT EXISTS agents (
     agent_id TEXT PRIMARY KEY,
     status TEXT NOT NULL,
     submitted INTEGER NOT NULL,
-    linked INTEGER NOT NULL
+    linked INTEGER NOT NULL,
+    person TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS outbox (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -60,6 +61,8 @@ CREATE TABLE IF NOT EXISTS seen_updates (
     PRIMARY KEY (agent_id, digest)
 ) WITHOUT ROWID;
 """
+#: What brings the tables of an earlier version to the next one.
+UPGRADES = {1: "ALTER TABLE agents ADD COLUMN person TEXT NOT NULL DEFAULT '';"}
 #: So many answers after the first one are told of, of one agent.
 _MOST_OTHERS = 10
 _COUNT_STORED = "INSERT INTO stored VALUES (?, ?) ON CONFLICT (owner) DO UPDATE SET bytes = bytes + excluded.bytes"
@@ -132,14 +135,14 @@ class Txn:
 
     def agent(self, agent_id: str) -> KnownAgent | None:
         """Read an agent."""
-        query = "SELECT agent_id, status, submitted, linked FROM agents WHERE agent_id = ?"
+        query = "SELECT agent_id, status, submitted, linked, person FROM agents WHERE agent_id = ?"
         row = self.db.execute(query, (agent_id,)).fetchone()
         return None if row is None else agent_of(row)
 
     def put(self, agent: KnownAgent) -> None:
         """Write an agent."""
-        values = (agent.agent_id, agent.status.value, agent.submitted, agent.linked)
-        self.db.execute("INSERT OR REPLACE INTO agents VALUES (?, ?, ?, ?)", values)
+        values = (agent.agent_id, agent.status.value, agent.submitted, agent.linked, agent.person)
+        self.db.execute("INSERT OR REPLACE INTO agents VALUES (?, ?, ?, ?, ?)", values)
         self.agents.append(agent)
 
     def post(self, message: Message) -> int:
@@ -164,7 +167,7 @@ class Txn:
 
 def agent_of(row: Sequence[JSON]) -> KnownAgent:
     """Read a row of the table of agents."""
-    return KnownAgent(row[0], AgentStatus(row[1]), bool(row[2]), bool(row[3]))
+    return KnownAgent(row[0], AgentStatus(row[1]), bool(row[2]), bool(row[3]), row[4])
 
 
 def message_of(packet: Packet) -> Message:
@@ -357,7 +360,10 @@ def _apply(txn: Txn, effect: Effect) -> None:
     elif (
         data.get("agent_id") is not None
     ):  # AGENT_DETAILS: who was let in; a refusal names no agent, and changes nothing
-        _set_status(txn, data["agent_id"], AgentStatus(data["status"]))
+        person = data.get("worker_id")
+        _set_status(
+            txn, data["agent_id"], AgentStatus(data["status"]), person=person if isinstance(person, str) else ""
+        )
         _drop_repeated(txn, data["agent_id"], data.get("init_task_data"))
 
 
@@ -373,10 +379,9 @@ def _drop_repeated(txn: Txn, agent_id: str, init_data: JSON) -> None:
     txn.dropped.append((agent_id, ids))
 
 
-def _set_status(txn: Txn, agent_id: str, named: AgentStatus) -> None:
-    agent = txn.agent(agent_id)
-    status = next_status(None if agent is None else agent.status, named)
-    txn.put(KnownAgent(agent_id, status) if agent is None else replace(agent, status=status))
+def _set_status(txn: Txn, agent_id: str, named: AgentStatus, person: str = "") -> None:
+    agent = txn.agent(agent_id) or KnownAgent(agent_id, named)
+    txn.put(replace(agent, status=next_status(agent.status, named), person=person or agent.person))
 
 
 def _send(txn: Txn, agent_id: str, update_id: str, text: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from mephisto_nb.router.intake.desk import Desk
 from mephisto_nb.router.intake.multipart import MultipartReader, Upload, name_files
 from mephisto_nb.router.intake.naming import Doorkeeper, Threshold, nobody, unknown_agent
 from mephisto_nb.router.intake.quota import NAMELESS, Claim, DiskQuota
+from mephisto_nb.router.intake.shares import Shares
 from mephisto_nb.router.rules import KnownAgent, SubmissionResult, judge_submission
 from mephisto_nb.router.shape import Bounds, Intricate
 
@@ -26,7 +27,7 @@ from mephisto_nb.router.shape import Bounds, Intricate
 #: a form sends its name alone ("[object Object]"), and the JSON beside it.
 _JSON_FIELDS = ("final_string_data", "final_data", "metadata", "file_names")
 #: A JSON body of so few bytes that names nobody is read nevertheless; and where a body may name its agent first.
-_NAMELESS, _BEGINNING = 16 * 1024, 512
+_NAMELESS, _BEGINNING = 4 * 1024, 512
 _TOO_INTRICATE = "This cannot be taken: {}. A file could hold it."
 _OUTDONE_BY = {"final_data": "final_string_data"}
 
@@ -177,6 +178,8 @@ class BodyReader:
         Returns an agent, or None where there is none of this id.
     desk
         Where large bodies are read.
+    shares
+        What one person may have.
     """
 
     def __init__(
@@ -186,7 +189,9 @@ class BodyReader:
         quota: DiskQuota,
         find_agent: Callable[[str], KnownAgent | None],
         desk: Desk,
+        shares: Shares,
     ) -> None:
+        self._shares = shares
         self._limits, self._folder = limits, folder
         self._quota, self._find_agent, self._desk = quota, find_agent, desk
         self._readings = Readings(limits)
@@ -247,8 +252,8 @@ class BodyReader:
         The form has named an agent of ours. If it is the `final` answer, of which there is only one, then there need
         be no room for another that will be thrown away.
         """
-        with self._quota.claim() as claim:
-            name = partial(self._name, claim, final=final)
+        with self._quota.claim() as claim, ExitStack() as stack:
+            name = partial(self._name, claim, stack, final=final)
             if request.headers.get("content-type", "").lower().lstrip().startswith("multipart/form-data"):
                 async with self._multipart(request, claim, name) as form:
                     yield form
@@ -311,11 +316,16 @@ class BodyReader:
         await read(threshold.end())
         await reader.keep()
 
-    def _name(self, claim: Claim, agent_id: str, *, final: bool) -> None:
+    def _name(self, claim: Claim, stack: ExitStack, agent_id: str, *, final: bool) -> None:
         # At once: who names no agent of ours need not send the rest, and what was sent is out of memory.
         agent = self._find_agent(agent_id)
         if agent is None:
             raise unknown_agent()
+        if claim.sender != agent_id:
+            claim.sender = agent_id
+            self._shares.check(agent_id)
+            stack.close()  # of another one whom the form named first
+            stack.enter_context(self._shares.body(agent_id))
         if not final or judge_submission(agent) is SubmissionResult.TAKEN:
             claim.name(agent_id)
 

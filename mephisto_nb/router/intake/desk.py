@@ -44,8 +44,6 @@ class Desk:
         who
             For which agent; '' where that is not known.
         """
-        if size <= _LARGE:
-            return work()
         seconds = 0.0
 
         def timed() -> T:
@@ -57,6 +55,8 @@ class Desk:
                 seconds = time.thread_time() - started
 
         try:
+            if size <= _LARGE:
+                return timed()
             return await asyncio.get_running_loop().run_in_executor(self._thread, timed)
         finally:
             self._spent(who, seconds)

@@ -116,7 +116,7 @@ class Threshold:
         return held
 
     def _names(self, start: int) -> Iterator[bytes]:
-        """Give whom the heads of parts name: not the same words within a part, which may be anything."""
+        """Yield whom the heads of parts name: not the same words within a part, which may be anything."""
         for found in islice(_IN_FORM.finditer(self._held, start), _LOOKED_AT):
             head = self._held.rfind(self._delimiter, 0, found.start())
             if head >= 0 and self._held.find(b"\r\n\r\n", head, found.start()) < 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
@@ -9,9 +11,12 @@ from mephisto_nb.model.packets import SYSTEM_SUBJECT
 from mephisto_nb.router.config import MIB, Limits
 from mephisto_nb.router.http.answers import Refused, disk_full
 from mephisto_nb.router.inbox.writes import Message
+from mephisto_nb.router.intake.shares import Shares
 
 #: Whose claim it is while the browser has not named its agent.
 NAMELESS = ""
+#: For so many answers of full size there is room in any case, as far as the limits allow.
+_ANSWERS = 40
 #: What a message takes beside its text.
 _OVERHEAD = 256
 
@@ -28,11 +33,24 @@ class DiskQuota:
         How much there may be.
     stored
         What is on the disk already, by agent.
+    shares
+        Whose an agent is, and how much of all a person may have.
+    room
+        How much there is for all, where the disk has less than the limits allow (bytes).
     """
 
-    def __init__(self, limits: Limits, stored: Mapping[str, int]) -> None:
-        self._limits, self._taken = limits, dict(stored)
+    def __init__(
+        self, limits: Limits, stored: Mapping[str, int], shares: Shares | None = None, room: float = math.inf
+    ) -> None:
+        self._limits, self._taken, self._shares = limits, dict(stored), shares
         self._total = sum(stored.values())
+        # An answer of usual size has its place on a small disk, too.
+        least = min(limits.run_stored, _ANSWERS * limits.json_body)
+        self._all = int(max(least, min(limits.run_stored, self._total + room)))
+        self._persons: Counter[str] = Counter()
+        self._person: dict[str, str] = {}
+        for owner in stored:
+            self._person_of(owner)
 
     @contextmanager
     def claim(self, owner: str = NAMELESS) -> Generator[Claim, None, None]:
@@ -46,29 +64,53 @@ class DiskQuota:
     def take(self, owner: str, size: int) -> None:
         """Take `size` bytes more (or fewer, if negative); raise `Refused` if there is no room."""
         taken = self._taken.get(owner, 0) + size
-        if size > 0 and taken > self._room_of(owner):
-            raise self._no_room(owner)
-        if size > 0 and self._total + size > self._limits.run_stored:
-            raise disk_full()
+        person = self._person_of(owner)
+        if size > 0:
+            self._check(owner, person, size)
         self._total += size
         self._taken[owner] = taken
+        if person:
+            self._persons[person] += size
         if not taken:
             del self._taken[owner]
+
+    def _check(self, owner: str, person: str, size: int) -> None:
+        if self._taken.get(owner, 0) + size > self._room_of(owner):
+            raise self._no_room(owner)
+        if self._total + size > self._limits.run_stored:
+            raise disk_full()
+        share = self._all if self._shares is None else self._shares.of(self._all)
+        if person and self._persons[person] + size > share:
+            raise self._no_room(owner, share)
+
+    def _person_of(self, owner: str) -> str:
+        """Return whose an agent is, '' for those who are none; the operator may have said it only now."""
+        if self._shares is None or owner in (NAMELESS, SYSTEM_SUBJECT):
+            return ""
+        person = self._shares.person_of(owner)
+        before = self._person.get(owner)
+        if before != person:
+            self._person[owner] = person
+            if before is not None:
+                self._persons[before] -= self._taken.get(owner, 0)
+            self._persons[person] += self._taken.get(owner, 0)
+        return person
 
     def _room_of(self, owner: str) -> int:
         rooms = {NAMELESS: self._limits.nameless_uploads, SYSTEM_SUBJECT: self._limits.errors_stored}
         return rooms.get(owner, self._limits.agent_stored)
 
-    def _no_room(self, owner: str) -> Refused:
+    def _no_room(self, owner: str, room: int | None = None) -> Refused:
         if owner == NAMELESS:
             return Refused(429, "busy", "Too much is being sent at the moment. Please try again.", retry_after=10)
         if owner == SYSTEM_SUBJECT:
             return Refused(429, "busy", "Too many errors were reported.", retry_after=60)
-        most = max(1, self._limits.agent_stored // MIB)
+        most = max(1, (room or self._limits.agent_stored) // MIB)
+        whose = "one worker" if room else "one task"
         return Refused(
             413,
             "quota",
-            f"Together with what you have sent before, this is more than the {most:,} MB that one task may hold. "
+            f"Together with what you have sent before, this is more than the {most:,} MB that {whose} may hold. "
             "Please send less, smaller files for instance, or ask whoever sent you the link.",
         )
 
@@ -82,6 +124,8 @@ class Claim:
 
     def __init__(self, quota: DiskQuota, owner: str) -> None:
         self._quota, self.owner, self._size = quota, owner, 0
+        #: The agent that has named itself, also where nothing will be stored.
+        self.sender = owner
 
     def resize(self, size: int) -> None:
         """Claim `size` bytes in all, no matter what was claimed before; raise `Refused` if there is no room."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
@@ -16,6 +17,7 @@ from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.router import codec
 from mephisto_nb.router.http.answers import Refused, run_over
 from mephisto_nb.router.inbox.writes import Effect, Outgoing
+from mephisto_nb.router.intake.shares import Shares
 from mephisto_nb.router.rules import TokenBucket
 
 #: A live update counts as delivered when a heartbeat comes this much later on the same socket, in seconds.
@@ -41,6 +43,8 @@ class WorkerSocket:
     ----------
     agent_id
         The agent that it speaks for, once it has said so.
+    person
+        Whose that agent is, as far as it is counted.
     sent
         The live updates that went out here and are not confirmed: their ids, and when.
     ahead
@@ -51,6 +55,7 @@ class WorkerSocket:
 
     def __init__(self, queue: Callable[[str], None], close: Callable[[int], None], bucket: TokenBucket) -> None:
         self.agent_id: str | None = None
+        self.person: str | None = None
         self.sent: dict[int, float] = {}
         self.ahead: set[str] = set()
         self.newest_update: str | None = None
@@ -67,8 +72,16 @@ class WorkerSocket:
 class Hub:
     """The open sockets of all agents, in the order in which they were bound: the last one is the newest."""
 
-    def __init__(self, per_agent: int, on_presence: Callable[[str, bool], None]) -> None:
+    def __init__(
+        self,
+        per_agent: int,
+        on_presence: Callable[[str, bool], None],
+        shares: Shares | None = None,
+        of_all: int = 0,
+    ) -> None:
         self._per_agent, self._on_presence = per_agent, on_presence
+        self._shares, self._of_all = shares, of_all
+        self._by_person: dict[str, list[WorkerSocket]] = {}
         self._sockets: dict[str, list[WorkerSocket]] = {}
         self.open_sockets = 0
         #: When the run was over (epoch seconds); None: it is not.
@@ -93,10 +106,28 @@ class Hub:
         if len(sockets) > self._per_agent:
             sockets[0].close(1008)
             self.unbind(sockets[0])
+        self._count(socket)
+
+    def _count(self, socket: WorkerSocket) -> None:
+        """Close a person's oldest socket where there are too many, over all of the person's agents."""
+        if self._shares is None or socket.agent_id is None or socket.person is not None:
+            return
+        socket.person = self._shares.person_of(socket.agent_id)
+        others = self._by_person.setdefault(socket.person, [])
+        others.append(socket)
+        if len(others) > self._shares.of(self._of_all):
+            oldest = others[0]
+            oldest.close(1008)
+            self.unbind(oldest)
 
     def unbind(self, socket: WorkerSocket) -> str | None:
         """Forget a socket; return the agent whose last one it was."""
         agent_id, socket.agent_id = socket.agent_id, None
+        person, socket.person = socket.person, None
+        if person is not None:
+            self._by_person[person].remove(socket)
+            if not self._by_person[person]:
+                del self._by_person[person]
         socket.sent.clear()
         socket.ahead.clear()
         socket.newest_update = None
@@ -168,30 +199,41 @@ class Registrations:
     again, because this process ends).
     """
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, limit: int, shares: Shares | None = None) -> None:
+        self._limit, self._of_one = limit, limit if shares is None else shares.of(limit)
         self._waiting: dict[str, Answer] = {}
+        #: Whose each of them is, as they say themselves; the operator knows better, but only later.
+        self._by_whom: dict[str, str] = {}
+        self._counts: Counter[str] = Counter()
         self._stopped = False
         self.is_over = False
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def open(self) -> tuple[str, Answer]:
+    def open(self, whom: str = "") -> tuple[str, Answer]:
         """Begin to wait; return the id of the request, and what will hold its answer.
+
+        Parameters
+        ----------
+        whom
+            Who waits, as far as is known; '' where it is not.
 
         Raises
         ------
         Refused
-            Too many are waiting already, or the router is about to end.
+            Too many are waiting already, of all or of this one, or the router is about to end.
         """
         if self._stopped:
             raise _stopping()
-        if len(self._waiting) >= self._limit:
+        if len(self._waiting) >= self._limit or (whom and self._counts[whom] >= self._of_one):
             raise Refused(429, "busy", "Too many people are waiting at the moment. Please try again.", retry_after=10)
         request_id = secrets.token_hex(16)
         answer: Answer = asyncio.get_running_loop().create_future()
         self._waiting[request_id] = answer
+        if whom:
+            self._by_whom[request_id] = whom
+            self._counts[whom] += 1
         if self.is_over:
             answer.set_result(codec.dump(run_over(request_id)))
         return request_id, answer
@@ -205,6 +247,11 @@ class Registrations:
     def close(self, request_id: str) -> None:
         """Wait no longer."""
         self._waiting.pop(request_id, None)
+        whom = self._by_whom.pop(request_id, None)
+        if whom is not None:
+            self._counts[whom] -= 1
+            if not self._counts[whom]:
+                del self._counts[whom]
 
     def go_on(self) -> None:
         """Let people ask again: an operator goes on with the run."""

@@ -67,7 +67,7 @@ class WorkerRoutes:
         """Ask for an agent; the request stays open until the operator has answered."""
         body = await self._bodies.small_object(request)
         provider_data = _provider_data(body)
-        request_id, answer = self._router.registrations.open()
+        request_id, answer = self._router.registrations.open(_whom(provider_data))
         try:
             if answer.done():
                 return json_text(await answer)
@@ -88,12 +88,13 @@ class WorkerRoutes:
         body, size = await self._bodies.json_object(request)
         provider_data = _provider_data(body)
         agent_id = agent_id_of(provider_data)
+        self._router.shares.check(agent_id)
         agent = self._store.agent(agent_id)
         if agent is None:
             raise unknown_agent()
         if agent.status in CLOSED_TEXT:
             raise _closed(agent.status)
-        request_id, answer = self._router.registrations.open()
+        request_id, answer = self._router.registrations.open(self._router.shares.person_of(agent_id))
         try:
             rest = {key: value for key, value in provider_data.items() if key != "USED_AGENT_ID"}
             data = {**rest, "onboarding_data": rest.get("onboarding_data"), "request_id": request_id}
@@ -161,6 +162,8 @@ class WorkerRoutes:
         body = await self._bodies.small_object(request)
         agent_id: JSON = body.get("USED_AGENT_ID")
         known = codec.is_id(agent_id) and self._store.agent(agent_id) is not None
+        if known:
+            self._router.shares.check(agent_id)
         error = body.get("error_data")
         data = error if isinstance(error, dict) else {"error_data": error}
         subject = agent_id if known else SYSTEM_SUBJECT
@@ -222,6 +225,15 @@ def _sealed(packet_type: PacketType, subject_id: str, data: JSONObject, content:
 async def _departure(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _whom(provider_data: JSONObject) -> str:
+    """Return what tells those who ask for a unit apart, whatever crowd they are of: all but the number of the visit."""
+    name = provider_data.get("worker_name")
+    if isinstance(name, str):
+        return f"asks as {name}"
+    rest = {key: value for key, value in provider_data.items() if key != "agent_registration_id"}
+    return f"asks with {writes.digest_of(rest).hex()}" if rest else ""
 
 
 def _provider_data(body: JSONObject) -> JSONObject:

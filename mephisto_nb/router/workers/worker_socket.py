@@ -23,6 +23,7 @@ from mephisto_nb.router.inbox import writes
 from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.router.intake.desk import Desk
 from mephisto_nb.router.intake.naming import Doorkeeper
+from mephisto_nb.router.intake.shares import Shares
 from mephisto_nb.router.rules import InboxClosed, KnownAgent, TokenBucket
 from mephisto_nb.router.workers.fast_path import LiveMessages
 from mephisto_nb.router.workers.hub import Hub, WorkerSocket
@@ -106,12 +107,21 @@ class WorkerEndpoint:
         Takes note of signs of life.
     desk
         Where large messages are read.
+    shares
+        What one person may have.
     """
 
     def __init__(
-        self, config: RouterConfig, store: Store, hub: Hub, live: LiveMessages, departures: Departures, desk: Desk
+        self,
+        config: RouterConfig,
+        store: Store,
+        hub: Hub,
+        live: LiveMessages,
+        departures: Departures,
+        desk: Desk,
+        shares: Shares,
     ) -> None:
-        self._desk = desk
+        self._desk, self._shares = desk, shares
         self._doorkeeper = Doorkeeper(lambda agent_id: store.agent(agent_id) is not None)
         self._limits, self._is_absence_noted = config.limits, config.disconnect_after is not None
         self._store, self._hub, self._live, self._departures = store, hub, live, departures
@@ -167,6 +177,8 @@ class WorkerEndpoint:
             text = message.get("text")
             if text is None or not connection.bucket.take(time.monotonic()):
                 return POLICY
+            if connection.agent_id is not None and not self._shares.may_speak(connection.agent_id):
+                return POLICY
             # Characters first: counting bytes costs a copy.
             if len(text) > largest or len(text.encode("utf-8", "replace")) > largest:
                 return TOO_BIG
@@ -203,6 +215,7 @@ class WorkerEndpoint:
         if connection.agent_id != agent.agent_id:
             await self._bind(connection, agent)
         self._departures.seen(agent.agent_id)
+        self._shares.check(agent.agent_id)
         await handler(connection, agent, packet)
 
     async def _bind(self, connection: _Connection, agent: KnownAgent) -> None:
