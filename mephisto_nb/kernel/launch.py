@@ -322,7 +322,7 @@ class RunStarter:
 
     async def reconnect(self, task_run_id: str, shared_state: SharedTaskState | None) -> RunTasks:
         """Take up a run that another kernel left behind: same router, same URL, same agents."""
-        run = (await in_thread(self.database.runs.load_run, task_run_id)).run
+        run = await in_thread(_find_run, self.database, task_run_id)
         if run.ended_at is not None:
             raise NotFoundError(say_ended(task_run_id))
         given = shared_state or SharedTaskState()
@@ -463,6 +463,14 @@ class RunStarter:
 
     def _directory_of(self, task_run_id: str) -> Path:
         return self.directory / task_run_id
+
+
+def _find_run(database: Database, task_run_id: str) -> TaskRun:
+    """Return the record of a run alone; raise `NotFoundError` where there is none."""
+    for run in database.runs.find_runs():
+        if run.task_run_id == task_run_id:
+            return run
+    return database.runs.load_run(task_run_id).run  # which says that there is none
 
 
 def keep_run_secret(directory: Path) -> Secret:

@@ -11,6 +11,7 @@ import sys
 from dataclasses import replace
 
 from tests.benchmarks import (
+    bulk_bench,
     chat_bench,
     dashboard_bench,
     frames_bench,
@@ -38,6 +39,7 @@ BENCHMARKS = {
     "people": people_bench.people,
     "crowd": worker_bench.crowd,
     "dashboard": dashboard_bench.dashboard,
+    "bulk": bulk_bench.bulk,
 }
 
 
