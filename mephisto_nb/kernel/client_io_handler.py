@@ -262,6 +262,8 @@ class ClientIOHandler:
             if message.packet.packet_type is PacketType.REGISTER_AGENT
         }
         names = sorted({found.worker_name for found in identities.values() if isinstance(found, Identity)})
+        if names:
+            await self._pool.fetch_data(self._engine.state, len(names))
         return Prepared(identities, await self._pool.read_facts(names) if names else {})
 
     def handle(self, step: Step, received: Received, prepared: Prepared) -> None:

@@ -34,6 +34,9 @@ logger = get_logger(__name__)
 
 #: How many messages one step handles at most.
 _BATCH = 500
+#: How many of them at most say who comes: each may get a row of a megabyte, and what is decided together is written
+#: together, before any of it is sent.
+_ARRIVALS = 64
 #: How often a step is tried again that another writer came before.
 CONFLICTS = 3
 
@@ -227,7 +230,7 @@ class RunEngine:
         for job in jobs:
             await job.find_out(self._retry)
         if self._messages:
-            batch = [self._messages.popleft() for _ in range(min(_BATCH, len(self._messages)))]
+            batch = _next_batch(self._messages)
             jobs += await _prepare(self._handler, self._retry, batch)
         if self._clock_waits_for is not None and self.state.last_seq >= self._clock_waits_for and not self._messages:
             self._clock_waits_for = None
@@ -446,6 +449,15 @@ class Waiters:
         for future in list(self._waiting):
             if not future.done():
                 future.set_exception(ClosedError(f"Run {self._task_run_id} ended before this could be done."))
+
+
+def _next_batch(messages: deque[Received]) -> list[Received]:
+    batch: list[Received] = []
+    arrivals = 0
+    while messages and len(batch) < _BATCH and arrivals < _ARRIVALS:
+        arrivals += messages[0].packet.packet_type is PacketType.REGISTER_AGENT
+        batch.append(messages.popleft())
+    return batch
 
 
 async def _prepare(handler: MessageHandler | None, retry: Retry, received: Sequence[Received]) -> list[Job[Any]]:

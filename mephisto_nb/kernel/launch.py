@@ -327,7 +327,7 @@ class RunStarter:
 
     async def reconnect(self, task_run_id: str, shared_state: SharedTaskState | None) -> RunTasks:
         """Take up a run that another kernel left behind: same router, same URL, same agents."""
-        run = (await in_thread(self.database.runs.load_run, task_run_id)).run
+        run = await in_thread(_find_run, self.database, task_run_id)
         if run.ended_at is not None:
             raise NotFoundError(say_ended(task_run_id))
         given = shared_state or SharedTaskState()
@@ -492,6 +492,14 @@ class _Watching(RunHelper):
     def stop(self) -> None:
         """Watch no longer."""
         self._watch.end()
+
+
+def _find_run(database: Database, task_run_id: str) -> TaskRun:
+    """Return the record of a run alone; raise `NotFoundError` where there is none."""
+    for run in database.runs.find_runs():
+        if run.task_run_id == task_run_id:
+            return run
+    return database.runs.load_run(task_run_id).run  # which says that there is none
 
 
 def keep_run_secret(directory: Path) -> Secret:

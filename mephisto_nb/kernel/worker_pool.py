@@ -7,6 +7,7 @@ get, if any, is decided by `rules.arrivals`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mephisto_nb._typing import JSON, JSONObject
@@ -22,6 +23,8 @@ from mephisto_nb.rules.arrivals import Arrival, Held, Outcome, answer, arrive, l
 from mephisto_nb.rules.departures import leave, pass_time
 from mephisto_nb.rules.eligibility import Refusal, RefusalCode
 from mephisto_nb.rules.gates.verdicts import Supply, hand_in
+from mephisto_nb.rules.run_state import RunState
+from mephisto_nb.rules.seating import on_offer
 from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.submissions import submit
 from mephisto_nb.rules.too_large import MOST_HISTORY, TOO_LARGE, note_left_out, page_size, take_back
@@ -116,6 +119,11 @@ class WorkerPool:
         return await in_thread(
             self._database.people.get_worker_facts, self._task_run_id, provider_type, list(worker_names)
         )
+
+    async def fetch_data(self, state: RunState, count: int) -> None:
+        """Have the data of the next assignments at hand, which so many who come may get."""
+        some = [state.assignments[assignment_id] for assignment_id, _ in islice(on_offer(state), count)]
+        await in_thread(self._database.runs.fetch_data, some)
 
     async def look_up(self, worker_name: str) -> WorkerFacts:
         """Return what is known of one worker."""

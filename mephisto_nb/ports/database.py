@@ -19,6 +19,7 @@ from mephisto_nb.model.changes import Changes
 from mephisto_nb.model.people import Act, ActOutcome
 from mephisto_nb.model.records import (
     Agent,
+    Assignment,
     Event,
     Qualification,
     Requester,
@@ -130,6 +131,12 @@ class RunStore(ABC):
         ------
         NotFoundError
             There is no such run.
+        """
+
+    def fetch_data(self, assignments: Sequence[Assignment]) -> None:  # noqa: B027 - most have read all that there is
+        """Read the data of some assignments before it is asked for, where `load_run` left it where it was.
+
+        What it left may be asked for at any time, and blocks then. Called before workers get these assignments.
         """
 
     @abstractmethod

@@ -44,7 +44,7 @@ def rules_for(state: RunState, assignment_id: str) -> PartnerRules | None:
 def seats_of(state: RunState, assignment_id: str) -> list[Unit]:
     """Return the seats of an assignment, in order."""
     found = state.rooms.seats.get(assignment_id, [])
-    return found[: len(state.assignments[assignment_id].unit_data)] if found else []
+    return found[: state.assignments[assignment_id].num_parts] if found else []
 
 
 def on_offer(state: RunState) -> Iterator[tuple[str, list[str]]]:

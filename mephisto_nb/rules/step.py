@@ -222,7 +222,7 @@ def add_unit_again(step: Step, unit: Unit) -> Unit:
     of_assignment = (one for one in step.state.units.values() if one.assignment_id == unit.assignment_id)
     taken = {one.unit_index for one in of_assignment}
     assignment = step.state.assignments[unit.assignment_id]
-    indexes = count(assignment.place_of(unit.unit_index), max(1, len(assignment.unit_data)))
+    indexes = count(assignment.place_of(unit.unit_index), max(1, assignment.num_parts))
     index = next(index for index in indexes if index not in taken)
     again = Unit(step.new_id(), unit.assignment_id, index, step.state.rules.pay_amount)
     step.add_assignments([], [again])

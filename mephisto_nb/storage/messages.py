@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.ports.database import HISTORY_PAGE, MessageStore
@@ -13,8 +13,8 @@ from mephisto_nb.storage import tables as t
 from mephisto_nb.storage.connect import Connections
 from mephisto_nb.storage.tables import in_chunks
 
-#: Of how many turns it is looked up at a time how large they are.
-_LOOKED_UP = 1000
+#: So many turns make a page at most, and so many are read by one query.
+_LOOKED_UP, _AT_A_TIME = 1000, 8
 
 
 class SQLMessages(MessageStore):
@@ -51,21 +51,26 @@ class SQLMessages(MessageStore):
     ) -> list[JSONObject]:
         """Return the next page of what some agents said and heard."""
         v, g = t.live_updates.c, t.agents.c
-        # The sizes first: a driver may fetch all that a query finds, however little of it is looked at.
-        sizes = (
-            select(v.id, func.length(v.data))
+        # The ids first, which are in an index: to sort turns is to read them all, however few are wanted.
+        ids = (
+            select(v.id)
             .join(t.agents, g.agent_id == v.agent_id)
             .where(g.task_run_id == task_run_id, v.agent_id.in_(agent_ids), v.id > after)
             .order_by(v.id)
             .limit(_LOOKED_UP)
         )
         turns = select(v.id, v.agent_id, v.sender, v.data).order_by(v.id)
+        found: list[JSONObject] = []
         with self._connections.reading("Reading the history of conversations") as connection:
-            ids = _first_within(connection.execute(sizes).all(), most)
-            if not ids:
-                return []
-            page = turns.where(v.agent_id.in_(agent_ids), v.id > after, v.id <= ids[-1])
-            return [{**row, "data": json.loads(row["data"])} for row in connection.execute(page).mappings()]
+            wanted = connection.execute(ids).scalars().all()
+            for start in range(0, len(wanted), _AT_A_TIME):
+                page = turns.where(v.id.in_(wanted[start : start + _AT_A_TIME]))
+                for row in connection.execute(page).mappings():
+                    most -= len(row["data"])
+                    if found and most < 0:
+                        return found
+                    found.append({**row, "data": json.loads(row["data"])})
+        return found
 
     def read_metadata(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
         """Return one row for each thing that was sent beside an answer, in the order in which it came."""
@@ -81,14 +86,3 @@ class SQLMessages(MessageStore):
         )
         with self._connections.reading("Reading what was sent beside answers") as connection:
             return [{**row, "data": json.loads(row["data"])} for row in connection.execute(query).mappings()]
-
-
-def _first_within(sizes: Iterable[Sequence[int]], most: int) -> list[int]:
-    """Return the first ids whose sizes are no more than `most` together, and at least one."""
-    found: list[int] = []
-    for id_, size in sizes:
-        most -= size
-        if found and most < 0:
-            break
-        found.append(id_)
-    return found

@@ -29,6 +29,7 @@ from mephisto_nb.ports.database import RunStore
 from mephisto_nb.storage import tables as t
 from mephisto_nb.storage.apply import run_row
 from mephisto_nb.storage.connect import Connections
+from mephisto_nb.storage.large_rows import LargeRows, StoredAssignment, are_large
 from mephisto_nb.storage.tables import fetch_rows, find_or_add
 from mephisto_nb.utils.ids import new_id
 
@@ -77,10 +78,15 @@ class SQLRuns(RunStore):
             row = connection.execute(_select_runs().where(t.task_runs.c.task_run_id == task_run_id)).first()
             if row is None:
                 raise NotFoundError(f"There is no task run {task_run_id!r} in this database.")
+            units = _load_units(connection, task_run_id)
+            if are_large(connection, task_run_id):
+                assignments = _find_assignments(connection, task_run_id, units, LargeRows(self._connections))
+            else:
+                assignments = _load_assignments(connection, task_run_id)
             return RunSnapshot(
                 run=_to_run(row),
-                assignments=_load_assignments(connection, task_run_id),
-                units=_load_units(connection, task_run_id),
+                assignments=assignments,
+                units=units,
                 agents=_load_agents(connection, task_run_id),
                 last_seq=row.last_seq,
                 era=row.era,
@@ -91,6 +97,12 @@ class SQLRuns(RunStore):
                 payments=_load_payments(connection, task_run_id),
                 gates=_load_gates(connection, task_run_id),
             )
+
+    def fetch_data(self, assignments: Sequence[Assignment]) -> None:
+        """Read the data of some assignments before it is asked for, where it was not read with their run."""
+        stored = [one for one in assignments if isinstance(one, StoredAssignment)]
+        for rows in {id(one.rows): one.rows for one in stored}.values():
+            rows.prefetch([one.assignment_id for one in stored if one.rows is rows])
 
     def find_runs(self, *, task_name: str | None = None, live: bool | None = None) -> list[TaskRun]:
         """Return the runs, newest first."""
@@ -254,6 +266,20 @@ def _load_assignments(connection: Connection, run: str) -> list[Assignment]:
     return [
         Assignment(id_, run, index, json.loads(shared), json.loads(unit_data))
         for id_, index, shared, unit_data in connection.execute(query)
+    ]
+
+
+def _find_assignments(connection: Connection, run: str, units: list[Unit], rows: LargeRows) -> list[Assignment]:
+    """Return the assignments of a run without their data, which is read when it is needed."""
+    highest: dict[str, int] = {}
+    for unit in units:
+        highest[unit.assignment_id] = max(unit.unit_index, highest.get(unit.assignment_id, 0))
+    a = t.assignments.c
+    query = select(a.assignment_id, a.assignment_index).where(a.task_run_id == run).order_by(a.assignment_index)
+    # Where a unit has a higher index, it may be a part of its own, or an extra one: the data knows.
+    return [
+        StoredAssignment(id_, run, index, rows, None if highest.get(id_, 0) else 1)
+        for id_, index in connection.execute(query)
     ]
 
 

@@ -11,6 +11,7 @@ import sys
 from dataclasses import replace
 
 from tests.benchmarks import (
+    bulk_bench,
     chat_bench,
     dashboard_bench,
     frames_bench,
@@ -40,6 +41,7 @@ BENCHMARKS = {
     "crowd": worker_bench.crowd,
     "strangers": strangers_bench.strangers,
     "dashboard": dashboard_bench.dashboard,
+    "bulk": bulk_bench.bulk,
 }
 
 

@@ -176,7 +176,7 @@ class Moment:
         if not unit.is_real:
             return names_by_index().get(unit.unit_index, "extra")
         assignment = state.assignments[unit.assignment_id]
-        several = len(assignment.unit_data) > 1 or unit.unit_index
+        several = assignment.num_parts > 1 or unit.unit_index
         return f"#{assignment.index}, unit {unit.unit_index}" if several else f"#{assignment.index}"
 
 

@@ -121,7 +121,6 @@ class Store:
             It cannot be opened, belongs to another run, or was written by a newer version.
         """
         try:
-            make_private_database(path)
             store = cls(path, on_message)
             store._prepare(run_id)
             store._place.wrote()
@@ -174,6 +173,7 @@ class Store:
 
     def _connect(self) -> sqlite3.Connection:
         # Made by whoever opens the store, and used by the writer's thread alone from `start` on.
+        make_private_database(self._place.path)
         db = sqlite3.connect(self._place.path, isolation_level=None, check_same_thread=False)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
