@@ -36,12 +36,16 @@ from __future__ import annotations
 
 import linecache
 import os
+import re
 import site
 import sys
 import sysconfig
 import traceback
 
 _RED, _PLAIN = "\x1b[1;31m", "\x1b[0m"
+#: C0 and C1 controls, line separators, lone surrogates, and marks that turn text around: "photo\\u202egnp.exe" is no
+#: picture.
+HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _LIBRARIES = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
 #: Where code is that is not the reader's own.
 _FOREIGN = (*_LIBRARIES, *site.getsitepackages(), os.path.dirname(__file__), "<frozen")
@@ -176,7 +180,7 @@ class PartnerLeftError(WorldError):
 
 def folded(error: BaseException, words: str) -> list[str]:
     """Return what a notebook shows of an error: words on what to do, and the lines of the reader's own code."""
-    lines = [f"{_RED}{type(error).__name__}{_PLAIN}: {words}", *_own_lines(error)]
+    lines = [f"{_RED}{type(error).__name__}{_PLAIN}: {_without_controls(words)}", *_own_lines(error)]
     cause = error.__cause__
     while cause is not None:
         lines += [f"because of {_name(cause)}", *_own_lines(cause)]
@@ -186,7 +190,12 @@ def folded(error: BaseException, words: str) -> list[str]:
 
 
 def _name(error: BaseException) -> str:
-    return f"{_RED}{type(error).__name__}{_PLAIN}: {error}"
+    return f"{_RED}{type(error).__name__}{_PLAIN}: {_without_controls(str(error))}"
+
+
+def _without_controls(words: str) -> str:
+    """Write control characters as escapes: words of strangers must not colour a notebook, or write links into it."""
+    return HARMFUL.sub(lambda found: found[0] if found[0] == "\n" else repr(found[0])[1:-1], words)
 
 
 def _own_lines(error: BaseException) -> list[str]:

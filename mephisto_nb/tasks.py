@@ -105,7 +105,7 @@ class FormTask:
         row = self.example().to_html(index=False, escape=True)
         return (
             f"{shown._repr_html_()}<p>An answer to it is a row of <code>results()</code>, such as this one, which was "
-            f'made up:</p><div style="overflow-x: auto">{row}</div>'
+            f'made up:</p><div class="mathjax_ignore tex2jax_ignore" style="overflow-x: auto">{row}</div>'
         )
 
 

@@ -30,7 +30,7 @@ from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.utils.foreign import named_file, read_bytes
-from mephisto_nb.utils.logging import unguard_tip
+from mephisto_nb.utils.logging import unguard_formula
 
 
 @dataclass(slots=True)
@@ -288,7 +288,7 @@ def read_tips(path: str) -> list[JSONObject]:
                 f"mephisto.blueprint.tips_location is {path!r}, whose {row.label} has no column 'text'. "
                 "It needs the columns header and text."
             )
-        tips.append({name: unguard_tip(row.value.get(name) or "") for name in ("header", "text")})
+        tips.append({name: unguard_formula(row.value.get(name) or "") for name in ("header", "text")})
     return tips
 
 

@@ -18,12 +18,10 @@ from mephisto_nb.errors import ConfigError, WorldError
 from mephisto_nb.frames.columns import typed_column, whole_text
 from mephisto_nb.frames.spreadsheets import is_days, write_workbook
 from mephisto_nb.utils.extras import needs
-from mephisto_nb.utils.logging import get_logger
+from mephisto_nb.utils.logging import get_logger, guard_formula
 
 log = get_logger(__name__)
 
-#: What makes a spreadsheet read a cell as a formula. Excel also takes the wide forms of the first four.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 #: What begins so and is none: a number, or a phone number.
 _NUMBER = re.compile(r"\s*[+-]?[\d\s.,/()-]*")
 #: The column of a CSV file for spreadsheets that names, in a JSON list, the columns whose text got an apostrophe.
@@ -228,7 +226,7 @@ def _cell(value: JSON) -> JSON:
 
 
 def _neutral(value: JSON) -> JSON:
-    return f"'{value}" if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA_STARTS) else value
+    return guard_formula(value) if isinstance(value, str) else value
 
 
 def _runs(value: JSON) -> bool:

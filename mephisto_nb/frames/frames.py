@@ -61,9 +61,9 @@ def typed(frame: pd.DataFrame, **others: str) -> pd.DataFrame:
         Types of columns that are not, or otherwise, known here.
     """
     if len(frame):
-        return frame
+        return Frame(frame)
     untold = [name for name in frame.columns if frame[name].dtype == object or name in others]
-    return frame.astype({name: others.get(name) or _HOLDS.get(name) or TEXT for name in untold})
+    return Frame(frame).astype({name: others.get(name) or _HOLDS.get(name) or TEXT for name in untold})
 
 
 #: Who says what the task's code signs with no name.
@@ -246,7 +246,7 @@ def make_frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str], tim
     for name in columns:
         if _HOLDS.get(name) == "int64" and frame[name].dtype != "int64" and len(frame):
             frame[name] = frame[name].astype("Int64")  # with gaps; floats would be numbers of another type
-    return Frame(typed(frame))
+    return typed(frame)
 
 
 def units_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:

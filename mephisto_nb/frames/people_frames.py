@@ -66,7 +66,7 @@ def _of_tuples(rows: Rows, columns: Sequence[str]) -> pd.DataFrame:
 def _with_times(frame: pd.DataFrame, *names: str) -> pd.DataFrame:
     for name in names:
         frame[name] = pd.to_datetime(frame[name].astype("float64"), unit="s", utc=True).dt.as_unit("us")
-    return Frame(typed(frame))
+    return typed(frame)
 
 
 def qualifications_frame(rows: Sequence[JSONObject]) -> pd.DataFrame:
@@ -97,7 +97,7 @@ def wide_grants_frame(held: Held) -> pd.DataFrame:
     columns: dict[str, Any] = {"worker_id": list(held)}
     for name in names:
         columns[f"qualification.{name}"] = pd.array([values.get(name) for values in held.values()], dtype="Int64")
-    return pd.DataFrame(columns)
+    return Frame(columns)
 
 
 def workers_frame(

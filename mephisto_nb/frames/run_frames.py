@@ -30,7 +30,7 @@ from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.progress import Progress, no_progress
-from mephisto_nb.utils.logging import guard_tip, unguard_tip
+from mephisto_nb.utils.logging import guard_formula, unguard_formula
 from mephisto_nb.utils.private_files import write_private
 
 METADATA_COLUMNS = (
@@ -177,9 +177,10 @@ def add_tips(path: Path, metadata: pd.DataFrame, item_ids: Sequence[str]) -> lis
     every = [(tip.get("header") or "", tip.get("text") or "") for tip in [*known, *new]]
     distinct: list[JSONObject] = [{"header": header, "text": words} for header, words in dict.fromkeys(every)]
     text = io.StringIO()
-    writer = csv.DictWriter(text, ["header", "text"], lineterminator="\n")
+    # With this end of line both its characters are quoted wherever a worker has written one of them.
+    writer = csv.DictWriter(text, ["header", "text"], lineterminator="\r\n")
     writer.writeheader()
-    writer.writerows({name: guard_tip(one[name]) for name in one} for one in distinct)
+    writer.writerows({name: guard_formula(one[name]) for name in one} for one in distinct)
     try:
         _replace(path.resolve(), text.getvalue())  # a link to a file elsewhere stays a link
     except OSError as error:
@@ -189,11 +190,15 @@ def add_tips(path: Path, metadata: pd.DataFrame, item_ids: Sequence[str]) -> lis
 
 def _read_tips(path: Path) -> list[dict[str, str]]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")  # as it is: the ends of lines within a tip are its own
         # The standard library's reader has a limit for the length of a value, which a tip may go beyond.
-        rows = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False) if text.strip() else pd.DataFrame()
+        rows = (
+            pd.read_csv(io.StringIO(text, newline=""), dtype=str, keep_default_na=False)
+            if text.strip()
+            else pd.DataFrame()
+        )
         return [
-            {name: unguard_tip(row.get(name, "")) for name in ("header", "text")} for row in rows.to_dict("records")
+            {name: unguard_formula(row.get(name, "")) for name in ("header", "text")} for row in rows.to_dict("records")
         ]
     except FileNotFoundError:
         return []

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from mephisto_nb.config.whole_frame import ShownFrame
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.frames.columns import whole_text
 from mephisto_nb.utils.extras import needs
@@ -39,8 +40,8 @@ class _EveryFrame(type(pd.DataFrame)):  # type: ignore[misc]
         return isinstance(one, pd.DataFrame)
 
 
-class Frame(pd.DataFrame, metaclass=_EveryFrame):
-    """A DataFrame like any other, whose `to_excel` writes what Excel can hold: see `write_workbook`."""
+class Frame(ShownFrame, metaclass=_EveryFrame):
+    """A `ShownFrame` whose `to_excel` writes what Excel can hold: see `write_workbook`."""
 
     @property
     def _constructor(self) -> Callable[..., Frame]:

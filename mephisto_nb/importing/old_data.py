@@ -231,7 +231,8 @@ class OldFiles:
         """Return the folder of a run, whatever project it is of."""
         if self._runs is None:
             homes = (self.root / "data" / "runs", self.root / "runs")
-            runs = (run for home in homes if home.is_dir() for project in home.iterdir() for run in _folders(project))
+            projects = (inside(one, self.root, self._name) for home in homes if home.is_dir() for one in home.iterdir())
+            runs = (run for project in projects for run in _folders(project))
             self._runs = {run.name: run for run in runs}
         found = self._runs.get(run_id)
         return None if found is None else inside(found, self.root, self._name)

@@ -14,6 +14,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError, NotFoundError
 from mephisto_nb.frames import frames, people_frames
 from mephisto_nb.frames.run_frames import metadata_frame
+from mephisto_nb.frames.spreadsheets import Frame
 from mephisto_nb.importing import old_data as t
 from mephisto_nb.importing.old_data import OldAnswer, OldDatabase, OldFiles, read_answer, to_seconds
 from mephisto_nb.model.states import AgentStatus, UnitStatus
@@ -118,7 +119,7 @@ class OldMephisto:
 
     def qualifications(self) -> pd.DataFrame:
         """Return one row a qualification."""
-        return pd.DataFrame(self.read("qualifications"), columns=list(QUALIFICATION_COLUMNS))
+        return Frame(self.read("qualifications"), columns=list(QUALIFICATION_COLUMNS))
 
     def grants(self) -> pd.DataFrame:
         """Return one row a grant: what a worker holds, its ``value``, and when it became that."""
@@ -198,7 +199,7 @@ class OldMephisto:
 
     def troubles(self) -> pd.DataFrame:
         """Return one row a file that could not be read so far: ``where``, and ``why``."""
-        return pd.DataFrame(self.files.troubles, columns=list(TROUBLE_COLUMNS))
+        return Frame(self.files.troubles, columns=list(TROUBLE_COLUMNS))
 
     # -- rows, for the import --------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.frames.spreadsheets import Frame
 from mephisto_nb.frames.uploads import safe_name
 from mephisto_nb.importing import old_data as t
 from mephisto_nb.importing.old_data import OldAnswer, OldFiles, to_seconds
@@ -78,7 +79,7 @@ class ImportReport:
             told += [f"{count:,} {what}" for what, count in said.items()]
             numbers = (found, self.imported[table], self.already_there[table], left.total(), told)
             rows.append((table, *numbers))
-        return pd.DataFrame(rows, columns=list(REPORT_COLUMNS))
+        return Frame(rows, columns=list(REPORT_COLUMNS))
 
 
 #: Units whose workers 1.x has paid, and of what status a unit is that its crowd may have paid without it.

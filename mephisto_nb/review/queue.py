@@ -11,6 +11,7 @@ import pandas as pd
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.frames.frames import typed
+from mephisto_nb.frames.spreadsheets import Frame
 from mephisto_nb.model.answers import REST
 from mephisto_nb.model.states import UNIT_REVIEWED, UnitStatus
 from mephisto_nb.rules.gates.table import names_of_accuracy
@@ -138,7 +139,7 @@ def worker_records(
     frame[counts] = frame[counts].fillna(0).astype("int64")
     frame["approval_rate"] = (frame["accepted"] / frame["decided"]).where(frame["decided"] > 0)
     frame["notes"] = [notes if isinstance(notes, list) else [] for notes in frame["notes"]]
-    return frame[list(RECORD_COLUMNS)].sort_values("worker_name", ignore_index=True)
+    return Frame(frame[list(RECORD_COLUMNS)].sort_values("worker_name", ignore_index=True))
 
 
 def gold_accuracy(gates: Sequence[JSONObject]) -> dict[str, float]:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import WeakMethod
 
+from mephisto_nb.errors import HARMFUL as HARMFUL
 from mephisto_nb.errors import ConfigError
 
 ROOT = "mephisto_nb"
@@ -29,9 +30,6 @@ LEVELS = {
     "critical": logging.CRITICAL,
 }
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-#: C0 and C1 controls, line separators, lone surrogates, and marks that turn text around: "photo\\u202egnp.exe" is no
-#: picture.
-HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def neutralise(text: str, *, keep: str = "") -> str:
@@ -50,21 +48,25 @@ def neutralise(text: str, *, keep: str = "") -> str:
     return HARMFUL.sub(lambda match: match[0] if match[0] in keep else _escape(match[0]), text)
 
 
-#: What makes a spreadsheet read a cell as a formula, with blanks before it or not.
-_FORMULA = re.compile("(?= *[-=+@\\t\\r\\n\uff1d\uff0b\uff0d\uff20])")
+#: What makes a spreadsheet read a cell as a formula: these, or the wide forms of the first four, behind whatever is not
+#: seen at the beginning of a cell, quotation marks among it.
+_FORMULA = re.compile("[\\s\x00-\x1f\"'\xad\u180e\u200b-\u200f\u2060\ufeff]*[-=+@\uff1d\uff0b\uff0d\uff20]|[\\t\\r\\n]")
 
 
-def guard_tip(text: str) -> str:
-    """Return a tip as a cell that no spreadsheet runs: an apostrophe stands before what would be a formula."""
+def guard_formula(text: str) -> str:
+    """Return a text as a cell that no spreadsheet runs: an apostrophe stands before what would be a formula.
+
+    One stands, too, before a text that is a guarded one by itself, so that `unguard_formula` gives back any text.
+    """
     return f"'{text}" if _FORMULA.match(text) else text
 
 
-def unguard_tip(cell: str) -> str:
-    """Return the tip of a cell that `guard_tip` made.
+def unguard_formula(cell: str) -> str:
+    """Return the text of a cell that `guard_formula` made.
 
     Examples
     --------
-    >>> guard_tip("=1+1"), unguard_tip(guard_tip("=1+1")), unguard_tip("'tis so")
+    >>> guard_formula("=1+1"), unguard_formula(guard_formula("=1+1")), unguard_formula("'tis so")
     ("'=1+1", '=1+1', "'tis so")
     """
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell[1:]) else cell
