@@ -58,7 +58,7 @@ def draw_charts(results: pd.DataFrame) -> Any:
         words = f"{count(len(results), 'answer')} so far; charts begin with {FEWEST}."
         nothing = pd.DataFrame({"words": ["No answers yet." if results.empty else words]})
         return _dressed(alt.Chart(nothing).mark_text(color=GREY, fontSize=14).encode(text="words"))
-    questions = closed_questions(results)[:MOST_QUESTIONS]
+    questions = _most_answered(results, closed_questions(results))
     charts = [answers(results, name) for name in questions]
     if results["duration_in_seconds"].notna().any():  # what was imported may have no times
         charts.insert(0, time_per_unit(results))
@@ -71,6 +71,13 @@ def draw_charts(results: pd.DataFrame) -> Any:
         nothing = pd.DataFrame({"words": [f"{count(len(results), 'answer')} of unknown times, without choices."]})
         return _dressed(alt.Chart(nothing).mark_text(color=GREY, fontSize=14).encode(text="words"))
     return _dressed(alt.concat(*charts, columns=2, spacing=34))
+
+
+def _most_answered(results: pd.DataFrame, questions: list[str]) -> list[str]:
+    """Return the few questions that most answers have, in their order: what somebody made up displaces none."""
+    counts = {name: len(results[name].dropna()) for name in questions}
+    chosen = sorted(questions, key=lambda name: -counts[name])[:MOST_QUESTIONS]
+    return [name for name in questions if name in chosen]
 
 
 def completion(results: pd.DataFrame) -> Any:

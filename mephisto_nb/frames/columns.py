@@ -13,10 +13,12 @@ import numpy as np
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.model.answers import MOST_FIELDS, REST, joined
+from mephisto_nb.model.answers import MOST_FIELDS, REST, Unread, joined
 
 #: So many fields of answers have columns of their own; the rarest ones beyond them stand together in another.
 MOST_COLUMNS = MOST_FIELDS
+#: Of fields that a single answer has, so many have columns, once there are enough answers to tell.
+_MOST_LONELY, _ENOUGH = 20, 10
 #: An object of more values, or of more objects within each other, is one value.
 _MOST_INNER, _DEEPEST = 1000, 20
 #: Beside a column of times: what is none, and so would be missing.
@@ -42,7 +44,7 @@ def make_columns(
     values: Sequence[JSONObject],
     most: int | None = None,
     times: Mapping[str, str] | None = None,
-    others: Sequence[tuple[JSONObject, str | None]] | None = None,
+    others: Sequence[tuple[JSONObject, Unread | None]] | None = None,
 ) -> pd.DataFrame:
     """Make a column of each field of objects, which are a row each; of a field within a field, ``outer.inner``.
 
@@ -61,15 +63,15 @@ def make_columns(
         Fields that hold days and times as text, and what they become: ``date``, ``time``, or a type such as
         ``datetime64[us, UTC]``. What is none is in a column of its own, whose name ends in `AS_SENT`.
     others
-        What else there is in each row, which goes to `REST`: an object, and JSON text that nobody reads each time.
+        What else there is in each row, which goes to `REST`: an object, and what is read only when asked for.
     """
     flat = [_flat(value) for value in values]
     places = dict.fromkeys(place for row in flat for place in row)
     rest = [dict(own) for own, _ in others] if others is not None else [JSONObject() for _ in values]
-    if most is not None and len(places) > most:
+    if most is not None and len(places) > min(most, _MOST_LONELY):
         # One worker's made-up fields must not cost the memory of as many columns for everybody.
         counts = Counter(place for row in flat for place in row)
-        places = dict.fromkeys(place for place, _ in counts.most_common(most))
+        places = _kept(counts, most, may_be_lonely=len(values) < _ENOUGH)
         rare = _name([place for place in counts if place not in places], taken={name for row in rest for name in row})
         for row, found in zip(flat, rest, strict=True):
             found |= {rare[place]: row[place] for place in row if place in rare}
@@ -88,6 +90,14 @@ def make_columns(
     if has_rest:
         columns[f"{prefix}.{REST}"] = pd.Series(left, dtype=object)
     return pd.DataFrame(columns, index=range(len(values)))
+
+
+def _kept(counts: Counter[_Place], most: int, *, may_be_lonely: bool) -> dict[_Place, None]:
+    """Return the places that most rows have, and of those that a single one has only a few, but where rows are few."""
+    common = [place for place, _ in counts.most_common(most)]
+    lonely = [place for place in common if counts[place] == 1]
+    left_out = set() if may_be_lonely else set(lonely[_MOST_LONELY:])
+    return dict.fromkeys(place for place in common if place not in left_out)
 
 
 def _flat(value: JSONObject) -> dict[_Place, JSON]:

@@ -181,7 +181,7 @@ def _records(frame: pd.DataFrame) -> list[dict[str, JSON]]:
 
 def _plain(value: JSON) -> JSON:
     """Return what JSON can hold: no NaN, times as text, and numpy's numbers as Python's."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
@@ -221,7 +221,7 @@ def _table(columns: list[list[Any]], names: list[Any]) -> pd.DataFrame:
 
 
 def _cell(value: JSON) -> JSON:
-    plain = json.dumps(_plain(value), ensure_ascii=False) if isinstance(value, dict | list) else _plain(value)
+    plain = json.dumps(_plain(value), ensure_ascii=False) if isinstance(value, Mapping | list) else _plain(value)
     return whole_text(plain)
 
 

@@ -376,9 +376,9 @@ def results_frame(
     `RESULT_COLUMNS`, then ``input.NAME`` for each field of the data, then ``answer.NAME`` for each field of the
     answer that its page asks for (nested objects as ``answer.outer.inner``, or as ``answer.outer["inner"]`` where a
     field is called ``outer.inner`` itself; a file as the path it is stored under). What else was sent is a dict in
-    ``answer.(more)``; of an answer of more than 256 KiB, it is JSON text, as is a list or object of which there is more
-    than 1 MiB. Where nobody can tell what the page asks for (`asked` is None), the `MOST_COLUMNS` fields that most
-    answers have are taken for it.
+    ``answer.(more)``. Of an answer of more than 256 KiB that is read only when asked for anything (``dict(...)``), and
+    has texts of more than 1 MiB, and lists and objects of more than 256 KiB, as well. Where nobody can tell what the
+    page asks for (`asked` is None), the `MOST_COLUMNS` fields that most answers have are taken for it.
 
     Whole numbers and truth values are ``Int64`` and ``boolean`` where some answers lack them. Days and times that the
     page asked for as such, or that the data held as such, are timestamps, and times of day `datetime.time`; what else

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import DatabaseError, DataFileError, NotFoundError, UsageError
-from mephisto_nb.model.answers import EVERYTHING
+from mephisto_nb.model.answers import EVERYTHING, is_named_by_us
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.utils.foreign import below, inside, named_file, read_bytes, refuse_special, why_no_name
@@ -352,6 +352,7 @@ def _to_answer(read: JSON, meta: JSONObject, files: list[Path]) -> OldAnswer:
     if isinstance(outputs, dict) and isinstance(outputs.get("messages"), list):
         messages = [one if isinstance(one, dict) else {"text": one} for one in outputs["messages"]]
         outputs = {name: value for name, value in outputs.items() if name != "messages"}
+    outputs = _as_sent(outputs)
     # Where times are has changed from version to version.
     inside = [state.get("metadata"), state.get("times"), state]
     places: list[Mapping[str, JSON]] = [meta, *(one for one in inside if isinstance(one, dict))]
@@ -365,6 +366,17 @@ def _to_answer(read: JSON, meta: JSONObject, files: list[Path]) -> OldAnswer:
         metadata={name: said for name, said in meta.items() if name not in _TIMES and said},
         files=files,
     )
+
+
+def _as_sent(outputs: JSON) -> JSON:
+    """Return what a worker sent, where no field is called like what the import itself puts beside it: ``(files)``."""
+    if not isinstance(outputs, dict):
+        return outputs
+    own = {f"sent {name}" if is_named_by_us(name) else name: value for name, value in outputs.items()}
+    last = own.get("final_submission")
+    if isinstance(last, dict):
+        own["final_submission"] = {f"sent {name}" if is_named_by_us(name) else name: last[name] for name in last}
+    return own
 
 
 def _first_time(places: list[Mapping[str, JSON]], *names: str) -> float | None:

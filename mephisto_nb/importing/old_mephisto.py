@@ -17,6 +17,7 @@ from mephisto_nb.frames.run_frames import metadata_frame
 from mephisto_nb.frames.spreadsheets import Frame
 from mephisto_nb.importing import old_data as t
 from mephisto_nb.importing.old_data import OldAnswer, OldDatabase, OldFiles, read_answer, to_seconds
+from mephisto_nb.model.answers import EVERYTHING
 from mephisto_nb.model.states import AgentStatus, UnitStatus
 from mephisto_nb.ports.progress import Progress, no_progress
 from mephisto_nb.utils.foreign import load_yaml
@@ -148,7 +149,7 @@ class OldMephisto:
         Files that workers sent stand as their paths in ``answer.(files)``. What could not be read is in `troubles`.
         """
         rows = list(self._answers(task_run_id))
-        return frames.results_frame(rows, lambda shared, own: {**shared, **own}, read_answer)
+        return frames.results_frame(rows, lambda shared, own: {**shared, **own}, read_answer, asked=EVERYTHING)
 
     def messages(self, task_run_id: str | None = None) -> pd.DataFrame:
         """Return one row a message of a chat, in the order in which they were said, each once.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -40,6 +41,7 @@ from mephisto_nb.ports.crowd_provider import Identity
 from mephisto_nb.rules.absence import is_served, kernel_was_away, router_was_away
 from mephisto_nb.rules.arrivals import Arrival
 from mephisto_nb.rules.eligibility import Refusal
+from mephisto_nb.rules.shares import is_heard
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger, tell
 from mephisto_nb.utils.machine import MachineTrouble
@@ -393,9 +395,12 @@ def _register(pool: WorkerPool, step: Step, received: Received, prepared: Prepar
 
 def _take_message(agents: AgentsAtWork, step: Step, received: Received) -> None:
     # Its task code finds it among the agent's `pending_actions` once the step is committed.
-    agent_id, data = received.packet.subject_id, received.packet.data
-    if agent_id in step.state.agents:
-        step.add_live_update(agent_id, "worker", agents.voices.recorded(agent_id, data), received.received_at)
+    agent_id, data, at = received.packet.subject_id, received.packet.data, received.received_at
+    agent = step.state.agents.get(agent_id)
+    if agent is not None and is_heard(step, agent, len(json.dumps(data)), at):
+        step.add_live_update(agent_id, "worker", agents.voices.recorded(agent_id, data), at)
+    elif agent is not None:
+        agents.missed(agent_id, data.get("update_id"))
 
 
 def _submit(pool: WorkerPool, step: Step, received: Received) -> None:

@@ -55,6 +55,7 @@ from mephisto_nb.rules.departures import expire_open
 from mephisto_nb.rules.gates._base import GateRules
 from mephisto_nb.rules.gates.table import check_settings, noted_settings, open_gates
 from mephisto_nb.rules.run_state import CanDoUnit, RunRules
+from mephisto_nb.rules.shares import PART
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.ids import new_id
 from mephisto_nb.utils.logging import get_logger, warn_once
@@ -130,6 +131,7 @@ class RunPlan:
             lifetime=task.task_lifetime_in_seconds,
             patience=task.no_submission_patience,
             allowed_concurrent=task.allowed_concurrent,
+            part_of_open=PART,
             maximum_units_per_worker=task.maximum_units_per_worker,
             max_num_concurrent_units=task.max_num_concurrent_units,
             requirements=self.requirements,

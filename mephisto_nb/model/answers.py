@@ -7,7 +7,8 @@ nobody reads, until somebody does.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cached_property
 from typing import TypeAlias
 
 from mephisto_nb._typing import JSON, JSONObject
@@ -43,8 +44,8 @@ class StoredFile(str):
 REST = "(more)"
 #: Where nobody can tell what a page asks for, so many fields are taken for its questions.
 MOST_FIELDS = 200
-#: From so many characters of JSON on an answer is a big one; and so much of lists and objects is read of one.
-_BIG, _MOST_NESTED = 256 * 1024, 1024 * 1024
+#: From so many characters of JSON on an answer is a big one; so much text, and lists and objects, is read of one.
+_BIG, _MOST_TEXT, _MOST_NESTED = 256 * 1024, 1024 * 1024, 256 * 1024
 
 
 def is_named_by_us(name: str) -> bool:
@@ -65,44 +66,96 @@ def split(data: JSON, asked: Asked) -> tuple[JSON, JSONObject]:
     return own, {name: value for name, value in data.items() if name not in own}
 
 
-def pack(data: JSON, asked: Asked, dump: Callable[[JSON], str]) -> str:
-    """Return an answer as text: of a big one, what is read each time on the first line, and the rest on a second."""
+def pack(data: JSON, asked: Asked, dump: Callable[[JSON], str]) -> tuple[str, str | None]:
+    """Return an answer as text, and of a big one what is set aside (else None): what is read only when asked for.
+
+    Then the text tells on a second line how long the rest is.
+    """
     text = dump(data)
-    if len(text) < _BIG or not isinstance(data, dict | list):
-        return text
-    own, room = JSONObject(), _MOST_NESTED
-    for name, value in data.items() if isinstance(data, dict) else ():
-        is_own = _is_own(name, asked) and (asked is not None or len(own) < MOST_FIELDS)
-        if is_own and isinstance(value, dict | list):
-            room -= (size := len(dump(value)))
-            is_own, room = room >= 0, room if room >= 0 else room + size
-        if is_own:
-            own[name] = value
-    if isinstance(data, list):
-        return f"null\n{text}"
-    rest = {name: value for name, value in data.items() if name not in own}
-    return f"{dump(own)}\n{dump(rest)}" if rest else text
+    if len(text) < _BIG:
+        return text, None
+    own, rest = _divide(data, asked, dump) if isinstance(data, dict) else (None, data)
+    aside = dump(rest)
+    return (f"{dump(own)}\n{len(aside)}", aside) if rest != {} else (text, None)
 
 
-def unpack(text: str) -> tuple[JSON, str | None]:
-    """Return what is read of an answer each time, and the text of the rest; None: there is none."""
-    read, _, rest = text.partition("\n")
-    return json.loads(read), rest or None
+def _divide(data: JSONObject, asked: Asked, dump: Callable[[JSON], str]) -> tuple[JSONObject, JSONObject]:
+    own, room, nested_room = JSONObject(), _MOST_TEXT, _MOST_NESTED
+    for name, value in data.items():
+        if not _is_own(name, asked) or (asked is None and len(own) == MOST_FIELDS):
+            continue
+        size = len(value) if isinstance(value, str) else len(dump(value))
+        if isinstance(value, dict | list) and size <= nested_room:
+            own[name], nested_room = value, nested_room - size
+        elif not isinstance(value, dict | list) and size <= room:
+            own[name], room = value, room - size
+    return own, {name: value for name, value in data.items() if name not in own}
 
 
-def whole(data: JSON, rest: str | None) -> JSON:
-    """Return an answer as it was sent; of a big one its own fields come first."""
+def unpack(text: str, load: Callable[[], str]) -> tuple[JSON, Unread | None]:
+    """Return what is read of an answer each time, and the rest, which `load` gives; None: there is none."""
+    read, _, size = text.partition("\n")
+    return json.loads(read), Unread(int(size), load) if size else None
+
+
+class Unread(Mapping[str, JSON]):
+    """What was set aside of a big answer, by its fields; it is read when somebody asks it for anything.
+
+    Parameters
+    ----------
+    size
+        How long it is, in characters of JSON.
+    load
+        Gives it as text.
+    beside
+        Fields that stand beside it.
+    """
+
+    def __init__(self, size: int, load: Callable[[], str], beside: JSONObject | None = None) -> None:
+        self._size, self._load, self._beside = size, load, beside or {}
+
+    def read(self) -> JSON:
+        """Return what was set aside, as it was sent."""
+        return json.loads(self._load())
+
+    def and_(self, beside: JSONObject) -> Unread:
+        """Return it with other fields beside it."""
+        return Unread(self._size, self._load, {**self._beside, **beside})
+
+    @cached_property
+    def _fields(self) -> JSONObject:
+        found = self.read()
+        return {**self._beside, **(found if isinstance(found, dict) else {"answer": found})}
+
+    def __getitem__(self, name: str) -> JSON:
+        return self._fields[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __repr__(self) -> str:
+        return f"<{self._size:,} characters of JSON, read when asked for: dict(...)>"
+
+    def __reduce__(self) -> tuple[type[dict[str, JSON]], tuple[JSONObject]]:
+        return dict, (self._fields,)
+
+
+def whole(data: JSON, rest: Unread | None) -> JSON:
+    """Return an answer as it was sent; of a big one, what is read each time comes first."""
     if rest is None:
         return data
-    others = json.loads(rest)
+    others = rest.read()
     return {**data, **others} if isinstance(data, dict) and isinstance(others, dict) else others
 
 
-def joined(own: JSONObject, rest: str | None) -> JSON:
-    """Return what else was sent as one value: an object, or with the unread rest of a big answer, JSON text."""
+def joined(own: JSONObject, rest: Unread | None) -> Mapping[str, JSON] | None:
+    """Return what else was sent as one value; None: nothing was."""
     if rest is None:
         return own or None
-    return rest if not own else f"{json.dumps(own)[:-1]}, {rest[1:]}"
+    return rest.and_(own) if own else rest
 
 
 def _is_own(name: str, asked: Asked) -> bool:

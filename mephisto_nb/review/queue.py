@@ -68,6 +68,8 @@ def agreement_by_answer(results: pd.DataFrame, questions: list[str]) -> pd.DataF
         codes = pd.Series(pd.factorize(results[question])[0], index=results.index)
         said = codes >= 0
         items = results.loc[said, "assignment_id"]
+        if items.is_unique:
+            continue  # nobody else has answered it
         of_item = items.groupby(items).transform("size")
         same = codes[said].groupby([items, codes[said]]).transform("size")
         shares[question] = ((same - 1) / (of_item - 1)).where(of_item > 1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mephisto_nb.model.qualifications import Comparator, Requirement
 from mephisto_nb.model.states import UnitStatus
+from mephisto_nb.rules.shares import most_at_once
 
 if TYPE_CHECKING:
     from mephisto_nb.model.records import WorkerFacts
@@ -58,7 +59,8 @@ def check_worker(state: RunState, worker_id: str | None, facts: WorkerFacts) -> 
     if worker_id is None:
         return None
     holding = len(state.active_agents.get(worker_id, ()))
-    if rules.allowed_concurrent and holding >= rules.allowed_concurrent:
+    most = most_at_once(state)
+    if most is not None and holding >= most:
         return Refusal(RefusalCode.TOO_MANY_CONCURRENT, _too_many(holding))
     done = state.units_of_worker[worker_id] + facts.units_elsewhere
     if rules.maximum_units_per_worker and done >= rules.maximum_units_per_worker:

@@ -27,6 +27,7 @@ from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, UN
 from mephisto_nb.model.task_run_args import PartnerRules
 from mephisto_nb.rules.gates._base import NO_GATES, GateRules
 from mephisto_nb.rules.gates.state import GateBook, gate_of
+from mephisto_nb.rules.shares import Hearing
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,8 @@ class RunRules:
     lifetime: float = 0.0
     patience: float = 0.0
     allowed_concurrent: int = 0
+    #: Where that is 0: one person holds such a part of the open units at once, as 10 for a tenth; 0: any number.
+    part_of_open: int = 0
     maximum_units_per_worker: int = 0
     max_num_concurrent_units: int = 0
     requirements: tuple[Requirement, ...] = ()
@@ -163,6 +166,8 @@ class RunState:
     units_of_worker: Counter[str] = field(default_factory=Counter)
     #: How many units a worker has given back, or left in another way of their own.
     left_by_worker: Counter[str] = field(default_factory=Counter)
+    #: What each worker may still say; it begins anew when the run is read.
+    hearing: dict[str, Hearing] = field(default_factory=dict)
     counts: Counter[UnitStatus] = field(default_factory=Counter)
     pay: PayCounts = field(default_factory=PayCounts)
     rooms: Rooms = field(default_factory=Rooms)

@@ -203,17 +203,26 @@ def _change_pay(connection: Connection, run: str | None, found: list[c.ChangePay
 # -- what they said
 
 
-def _submission_row(submission: Submission) -> JSONObject:
+def _submission_row(submission: Submission, text: str) -> JSONObject:
     return {
         "agent_id": submission.agent_id,
-        "data": pack(submission.data, submission.asked, dump),
+        "data": text,
         "files": dump(submission.files),
         "received_at": t.NOBODY_KNOWS if submission.received_at is None else submission.received_at,
     }
 
 
 def _add_submissions(connection: Connection, run: str | None, found: list[c.AddSubmission]) -> None:
-    _insert(connection, t.submissions, (_submission_row(add.submission) for add in found))
+    texts = [pack(add.submission.data, add.submission.asked, dump) for add in found]
+    both = list(zip((add.submission for add in found), texts, strict=True))
+    _insert(connection, t.submissions, (_submission_row(submission, text) for submission, (text, _) in both))
+    aside = [(submission, rest) for submission, (_, rest) in both if rest is not None]
+    if aside:
+        rows = (
+            {"agent_id": one.agent_id, "sender": t.SET_ASIDE, "data": rest, "at": one.received_at or t.NOBODY_KNOWS}
+            for one, rest in aside
+        )
+        _insert(connection, t.live_updates, rows)
 
 
 def _add_metadata(connection: Connection, run: str | None, found: list[c.AddMetadata]) -> None:

@@ -37,7 +37,7 @@ class SQLMessages(MessageStore):
             .join(t.units, u.unit_id == g.unit_id)
             .join(t.assignments, a.assignment_id == u.assignment_id)
             .join(t.workers, t.workers.c.worker_id == g.worker_id)
-            .where(g.task_run_id.in_(task_run_ids))
+            .where(g.task_run_id.in_(task_run_ids), v.sender != t.SET_ASIDE)
             .order_by(v.id)
         )  # fmt: skip
         queries = [query] if agent_ids is None else [query.where(v.agent_id.in_(some)) for some in in_chunks(agent_ids)]

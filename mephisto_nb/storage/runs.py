@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, null, select
@@ -185,8 +186,14 @@ class SQLRuns(RunStore):
         for row in rows:
             for name in ("shared", "unit_data", "files"):
                 row[name] = json.loads(row[name])
-            row["data"], row["rest"] = unpack(row["data"])
+            row["data"], row["rest"] = unpack(row["data"], partial(self._read_set_aside, row["agent_id"]))
         return rows
+
+    def _read_set_aside(self, agent_id: str) -> str:
+        v = t.live_updates.c
+        query = select(v.data).where(v.agent_id == agent_id, v.sender == t.SET_ASIDE)
+        with self._connections.reading("Reading the rest of an answer") as connection:
+            return str(connection.execute(query).scalar_one())
 
     def read_gates(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
         """Return one row for each time that somebody was looked at, in the order in which they began."""
@@ -198,7 +205,8 @@ class SQLRuns(RunStore):
             row["passed"] = None if row["passed"] is None else bool(row["passed"])
             for name in ("row", "detail"):
                 row[name] = None if row[name] is None else json.loads(row[name])
-            data, rest = (None, None) if row["answer"] is None else unpack(row["answer"])
+            load = partial(self._read_set_aside, row["agent_id"])
+            data, rest = (None, None) if row["answer"] is None else unpack(row["answer"], load)
             row["answer"] = data if rest is None else {**(data or {}), REST: rest}
         rows = [one for row in rows for one in _by_finding(row)]
         return sorted(rows, key=lambda row: (row["started_at"], row["agent_id"], row["gate"]))

@@ -325,6 +325,9 @@ live_updates = Table(
     Column("at", Float, nullable=False),
 )
 
+#: Who "says" what was set aside of a big answer: a row of its own, so that it is read only when somebody asks for it.
+SET_ASIDE = "set aside"
+
 qualifications = Table(
     "qualifications",
     metadata,

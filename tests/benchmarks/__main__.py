@@ -11,6 +11,7 @@ import sys
 from dataclasses import replace
 
 from tests.benchmarks import (
+    big_answers_bench,
     bulk_bench,
     chat_bench,
     dashboard_bench,
@@ -35,6 +36,7 @@ BENCHMARKS = {
     "live": live_bench.live_messages,
     "chats": chat_bench.chats,
     "frames": frames_bench.results,
+    "big": big_answers_bench.big_answers,
     "reviewing": reviewing_bench.reviewing,
     "observing": observing_bench.observing,
     "people": people_bench.people,

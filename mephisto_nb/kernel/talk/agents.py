@@ -49,6 +49,8 @@ class WayToPages(Protocol):
         """Return the time of the run, which stands still while nobody can be served."""
 
 
+#: So many messages of a conversation go ahead of their record at once.
+_MOST_AHEAD = 100
 #: Names of messages longer than this are not taken over from pages.
 _LONGEST_ID = 64
 
@@ -252,7 +254,7 @@ class RunningAgent:
     def put_ahead(self, after: str, data: JSONObject) -> None:
         """Add what is not recorded yet to the pending actions, if the message before it was the last to come."""
         update_id = _id_of(data)
-        if self._heard != after or update_id is None:
+        if self._heard != after or update_id is None or self.talk.num_ahead >= _MOST_AHEAD:
             return
         self._heard = update_id
         self.talk.put_ahead(Heard(self.agent_id, "worker", data), update_id)
@@ -506,7 +508,7 @@ class AgentsAtWork:
         if found := self._agents.get(packet.subject_id):
             found.put_ahead(after, packet.data)
 
-    def missed(self, agent_id: str, update_id: str) -> None:
+    def missed(self, agent_id: str, update_id: str | None) -> None:
         """Wait no longer for the record of a message that came ahead: the router could not keep it."""
         if found := self._agents.get(agent_id):
             found.wait_no_longer(update_id)

@@ -211,6 +211,11 @@ class Talk:
         self._ahead[heard.agent_id, update_id] = heard, asyncio.get_running_loop().create_future()
         self._hand_over(heard)
 
+    @property
+    def num_ahead(self) -> int:
+        """How many messages went ahead of their record, which is not there yet."""
+        return len(self._ahead)
+
     def is_known(self, agent_id: str, update_id: str | None) -> bool:
         """Note that a message is recorded; return whether it was heard ahead of that."""
         heard, waiting = self._ahead.pop((agent_id, update_id or ""), (None, None))

@@ -1,0 +1,62 @@
+"""One person takes a share of a run, however they come: of its open units, and of what its code hears."""
+
+from __future__ import annotations
+
+from mephisto_nb.model.packets import PacketType
+from mephisto_nb.model.records import Agent
+from mephisto_nb.rules.eligibility import Refusal, RefusalCode
+from mephisto_nb.rules.shares import CHARACTERS_AT_ONCE, MESSAGES_AT_ONCE, TOO_OFTEN, Hearing, is_heard
+from tests.rules.rehearsal import Rehearsal
+
+
+def held(run: Rehearsal, name: str, tries: int) -> int:
+    """Return how many units somebody gets who asks so often, with a registration each."""
+    return sum(isinstance(run.ask(name, f"r{number}"), Agent) for number in range(tries))
+
+
+def test_one_person_holds_a_tenth_of_the_open_units() -> None:
+    run = Rehearsal(*[1] * 60, part_of_open=10)
+    assert held(run, "eve", 60) == 6
+    assert run.refuse("eve", registration="once more").code == RefusalCode.TOO_MANY_CONCURRENT
+    assert held(run, "ann", 1) == 1
+
+
+def test_in_a_small_run_one_person_does_a_unit_after_the_other() -> None:
+    run = Rehearsal(1, 1, 1, part_of_open=10)
+    for number in range(3):
+        agent = run.take("ann", f"r{number}")
+        assert isinstance(run.ask("ann", "another"), Refusal)
+        run.submit(agent)
+
+
+def test_what_the_researcher_allows_comes_first() -> None:
+    assert held(Rehearsal(*[1] * 20, part_of_open=10, allowed_concurrent=5), "ann", 20) == 5
+
+
+def test_a_flood_is_heard_in_part_and_told_of_once() -> None:
+    run = Rehearsal(1, 1)
+    eve, ann = run.take("eve"), run.take("ann")
+    step = run.step()
+    heard = [is_heard(step, eve, 10, step.now) for _ in range(3000)]
+    assert sum(heard) == MESSAGES_AT_ONCE
+    assert is_heard(step, ann, 10, step.now)
+    told = [one for one in step.changes.packets if one.packet_type is PacketType.LIVE_UPDATE_TO_CLIENT]
+    assert [(one.subject_id, one.data["text"]) for one in told] == [(eve.agent_id, TOO_OFTEN)]
+    assert len(step.failures) == 1
+
+
+def test_messages_are_counted_by_their_length_too() -> None:
+    hearing = Hearing(0.0)
+    assert [hearing.hears(int(CHARACTERS_AT_ONCE), 0.0), hearing.hears(10, 0.0), hearing.hears(10, 1.0)] == [
+        True,
+        False,
+        True,
+    ]
+
+
+def test_a_clock_that_goes_back_gives_nobody_more() -> None:
+    hearing = Hearing(1000.0)
+    for _ in range(int(MESSAGES_AT_ONCE)):
+        assert hearing.hears(1, 1000.0)
+    assert not hearing.hears(1, 0.0)
+    assert not hearing.hears(1, 1000.0)
