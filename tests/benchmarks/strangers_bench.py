@@ -73,6 +73,13 @@ KINDS: dict[str, Callable[[], bytes]] = {
 }
 
 
+async def pause(seconds: float) -> None:
+    """Keep to the rate that is measured."""
+    over = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_later(seconds, over.set_result, None)
+    await over
+
+
 async def attack(kind: str, port: int, seconds: float) -> int:
     """Send one kind again and again over several links, at so many bytes a second; return how many were sent."""
     data, sent, end = KINDS[kind](), 0, time.monotonic() + seconds
@@ -87,7 +94,7 @@ async def attack(kind: str, port: int, seconds: float) -> int:
                 try:
                     for start in range(0, len(data), 65536):
                         piece = data[start : start + 65536]
-                        await asyncio.sleep(max(0.0, sent / RATE - (time.monotonic() - began)))
+                        await pause(max(0.0, sent / RATE - (time.monotonic() - began)))
                         if listening.done() or time.monotonic() > end:
                             break
                         writer.write(piece)
@@ -137,7 +144,7 @@ async def measure(kind: str) -> tuple[float, float, float]:
                 command = [sys.executable, "-m", "tests.benchmarks.strangers_bench", kind, str(router.line["port"])]
                 # What the worker and the pings cost themselves, in the same time, is not for the strangers.
                 before, watching = spent(process), asyncio.create_task(watch(router.address, agent, stop))
-                await asyncio.sleep(SECONDS / 2)
+                await pause(SECONDS / 2)
                 own = 2 * (spent(process) - before)
                 stop.set()
                 await watching

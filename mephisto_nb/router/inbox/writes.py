@@ -252,13 +252,27 @@ def _is_news(txn: Txn, agent_id: str, told: str) -> bool:
     return txn.db.execute("INSERT OR IGNORE INTO seen_updates VALUES (?, ?)", (agent_id, digest)).rowcount > 0
 
 
-def report(txn: Txn, message: Message, most: int) -> bool:
-    """Take an error report, unless `most` of them wait for the operator already; strangers may send them too."""
+def tell(txn: Txn, agent_id: str, message: Message, digest: bytes) -> SubmissionResult:
+    """Take what a worker says about a task, once; return what became of it. `digest` tells it from anything else."""
+    if not _is_news(txn, agent_id, f"said\0{digest.hex()}"):
+        return SubmissionResult.DUPLICATE
+    txn.post(message)
+    return SubmissionResult.TAKEN
+
+
+def report(txn: Txn, message: Message, most: int, agent_id: str = "", digest: bytes = b"") -> SubmissionResult:
+    """Take an error report, unless `most` of them wait for the operator already; return what became of it.
+
+    Strangers may send them, too. Of an agent the same report, which `digest` tells from others, is taken once.
+    """
     query = "SELECT count(*) FROM (SELECT 1 FROM inbox WHERE packet_type = ? LIMIT ?)"
     waiting = txn.db.execute(query, (message.packet_type.value, most)).fetchone()[0]
-    if waiting < most:
-        txn.post(message)
-    return bool(waiting < most)
+    if waiting >= most:
+        return SubmissionResult.CLOSED
+    if agent_id and not _is_news(txn, agent_id, f"report\0{digest.hex()}"):
+        return SubmissionResult.DUPLICATE
+    txn.post(message)
+    return SubmissionResult.TAKEN
 
 
 def mark_linked(txn: Txn, agent_id: str) -> None:

@@ -135,10 +135,15 @@ class WorkerRoutes:
         """Hand in what a worker says about a task, such as an opinion of it."""
         async with self._bodies.form(request, final=False) as form:
             agent_id = form.agent_id()
-            data = form.packet_data("metadata", form.object("metadata"))
-            work = partial(_message, PacketType.SUBMIT_METADATA, agent_id, data)
-            message = form.claim.add(await self._router.desk.do(work, form.size, agent_id))
-            await self._store.run(lambda txn: txn.post(message))
+            said = form.object("metadata")
+            data, content = form.packet_data("metadata", said), form.content(said)
+            work = partial(_sealed, PacketType.SUBMIT_METADATA, agent_id, data, content)
+            message, digest = await self._router.desk.do(work, form.size, agent_id)
+            message = form.claim.add(message)
+            result = await self._store.run(lambda txn: writes.tell(txn, agent_id, message, digest))
+            if result is SubmissionResult.DUPLICATE:  # its page did not hear that it was taken
+                form.unwanted = True
+                return json_answer({"status": "Submitted metadata", "duplicate": True})
             form.claim.keep()
             return json_answer({"status": "Submitted metadata"})
 
@@ -169,10 +174,14 @@ class WorkerRoutes:
         subject = agent_id if known else SYSTEM_SUBJECT
         most = self._router.config.limits.errors_kept
         with self._router.quota.claim(subject) as claim:
-            message = claim.add(_message(PacketType.LOG_ERROR, subject, data))
-            if not await self._store.run(lambda txn: writes.report(txn, message, most)):
+            whose = subject if known else ""
+            message, digest = _sealed(PacketType.LOG_ERROR, subject, data, data)
+            message = claim.add(message)
+            result = await self._store.run(lambda txn: writes.report(txn, message, most, whose, digest))
+            if result is SubmissionResult.CLOSED:
                 raise _too_many_errors()
-            claim.keep()
+            if result is SubmissionResult.TAKEN:
+                claim.keep()
         return json_answer({"status": "Error log sent!"})
 
     async def _answer(self, request: Request, answer: Answer, seq: int | None) -> Response:

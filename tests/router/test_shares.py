@@ -1,0 +1,165 @@
+"""One person has one share of what the router keeps and does, over all agents, introductions and returns."""
+
+import asyncio
+import contextlib
+import sqlite3
+
+import pytest
+
+from mephisto_nb.errors import ConfigError
+from mephisto_nb.router.config import Limits, parse_config
+from mephisto_nb.router.http.answers import Refused
+from mephisto_nb.router.inbox.store import Store
+from mephisto_nb.router.intake.quota import DiskQuota
+from mephisto_nb.router.intake.shares import Shares
+from mephisto_nb.router.workers.hub import Hub, Registrations, WorkerSocket
+from tests.router.harness import RUN_ID, TOKEN, Browser, close_code, shake_hands
+
+PEOPLE = {"a1": "ann", "a2": "ann", "b1": "bob"}
+KIB = 1024
+#: A run of one megabyte, of which one worker may have a tenth.
+TENTH = {"worker_share": 0.1, "limits": {"run_stored": 1000 * KIB, "disk_free": 1}}
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def shares(share=0.1, clock=None, **limits):
+    return Shares(share, Limits(**limits), PEOPLE.__getitem__, clock or Clock())
+
+
+def test_what_is_stored_counts_over_all_agents_of_a_person():
+    quota = DiskQuota(Limits(run_stored=1000), {"a1": 60}, shares(run_stored=1000))
+    quota.take("a2", 40)
+    with pytest.raises(Refused, match="413 quota"):
+        quota.take("a1", 1)
+    quota.take("b1", 100)
+
+
+def test_whose_an_agent_is_may_be_told_later():
+    people = {"x": "agent x", "y": "ann"}
+    quota = DiskQuota(Limits(run_stored=1000), {"x": 60}, Shares(0.1, Limits(), people.__getitem__, Clock()))
+    quota.take("y", 60)
+    people["x"] = "ann"
+    with pytest.raises(Refused, match="413 quota"):
+        quota.take("x", 1)
+
+
+def test_a_small_disk_is_shared_as_a_small_run_is():
+    limits = Limits(json_body=10)
+    quota = DiskQuota(limits, {}, Shares(0.1, limits, PEOPLE.__getitem__, Clock()), room=1000)
+    with pytest.raises(Refused, match="413 quota"):
+        quota.take("a1", 101)
+
+
+def test_time_is_given_back_as_it_passes():
+    clock = Clock()
+    one = shares(clock=clock)
+    one.check("a1")
+    one.spent("a2", 10.0)
+    with pytest.raises(Refused, match="429 busy"):
+        one.check("a1")
+    one.check("b1")
+    clock.now = 200.0
+    one.check("a1")
+
+
+def test_bodies_that_are_read_count_until_they_are_read():
+    one = shares(bodies=10, share=0.8)
+    with contextlib.ExitStack() as stack:
+        for agent in ("a1", "a2") * 4:
+            stack.enter_context(one.body(agent))
+        with pytest.raises(Refused, match="429 busy"), one.body("a2"):
+            pass
+        with one.body("b1"):
+            pass
+    with one.body("a1"):
+        pass
+
+
+def test_what_is_said_counts_over_all_sockets():
+    one = shares(messages_per_second=1)
+    assert [one.may_speak(agent) for agent in ("a1", "a2") * 5] == [True] * 8 + [False] * 2
+    assert one.may_speak("b1")
+
+
+async def test_sockets_count_over_all_agents_of_a_person():
+    closed, hub = [], Hub(100, lambda *_: None, shares(), of_all=80)
+    sockets = [WorkerSocket(print, lambda code, n=n: closed.append(n), None) for n in range(10)]
+    for number, socket in enumerate(sockets):
+        hub.bind(socket, ("a1", "a2")[number % 2])
+        hub.bind(socket, ("a1", "a2")[number % 2])  # a second word counts no more
+    assert closed == [0, 1]
+    for socket in sockets:
+        hub.unbind(socket)
+    assert hub.present() == {}
+
+
+async def test_those_who_ask_count_as_they_call_themselves():
+    waiting = Registrations(80, shares())
+    ids = [waiting.open("ann")[0] for _ in range(8)]
+    with pytest.raises(Refused, match="429 busy"):
+        waiting.open("ann")
+    waiting.open("bob")
+    waiting.close(ids[0])
+    waiting.open("ann")
+
+
+async def store_of(browser, operator, agent, size):
+    said = {"text": "x" * size}
+    return (await browser.post("/submit_metadata", {"USED_AGENT_ID": agent, "metadata": said}))[0]
+
+
+async def test_no_worker_fills_more_than_a_tenth(start_router, session):
+    router = start_router(**TENTH)
+    browser = Browser(router.address, session)
+    async with shake_hands(router.address) as operator:
+        agents = [await operator.give_agent(worker_id="ann") for _ in range(6)]
+        await operator.effect("update_agent_status", agents[0], {"status": "returned"})
+        codes = [await store_of(browser, operator, agent, 30 * KIB + n) for n, agent in enumerate(agents)]
+        assert codes == [200] * 3 + [413] * 3
+        bob = await operator.give_agent(worker_id="bob")
+        assert await store_of(browser, operator, bob, 30 * KIB) == 200
+    await router.terminate()
+    again = start_router(**TENTH)
+    async with shake_hands(again.address) as operator:
+        new = await operator.give_agent(worker_id="ann")
+        assert await store_of(Browser(again.address, session), operator, new, 30 * KIB) == 413
+
+
+async def test_no_worker_speaks_for_all(start_router, session):
+    router = start_router(worker_share=0.1, limits={"messages_per_second": 5})
+    browser = Browser(router.address, session)
+    async with shake_hands(router.address) as operator:
+        agents = [await operator.give_agent(worker_id="ann") for _ in range(4)]
+        for number, agent in enumerate(agents):
+            async with browser.socket(agent) as page:
+                for text in range(15):
+                    await page.send("mephisto_bound_live_update", agent, {"update_id": f"{number} {text}"})
+                if number == 3:
+                    assert await close_code(page.socket) == 1008
+
+
+@pytest.mark.parametrize("share", [0, -1, 1.1, "a tenth", None, True])
+def test_a_share_that_is_none_is_refused(share):
+    with pytest.raises(ConfigError, match="worker_share"):
+        parse_config({"run_id": RUN_ID, "token": TOKEN, "worker_share": share})
+
+
+def test_a_database_of_the_first_schema_is_taken_up(tmp_path):
+    with sqlite3.connect(tmp_path / "inbox.db") as db:
+        db.executescript(
+            "CREATE TABLE agents (agent_id TEXT PRIMARY KEY, status TEXT NOT NULL, submitted INTEGER NOT NULL, "
+            "linked INTEGER NOT NULL) WITHOUT ROWID; INSERT INTO agents VALUES ('a', 'in task', 0, 1); "
+            "PRAGMA user_version = 1;"
+        )
+    db.close()
+    for _ in range(2):
+        store = Store.open(tmp_path / "inbox.db", "run1")
+        agent = store.agent("a")
+        assert (agent.linked, agent.person) == (True, "")
+        asyncio.run(store.close())

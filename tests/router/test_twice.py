@@ -1,0 +1,86 @@
+"""What is sent twice, because its page did not hear that it had come, has one effect: on every route and socket."""
+
+import aiohttp
+import pytest
+
+from tests.router.harness import Browser, shake_hands
+
+
+def form(agent, **fields):
+    form = aiohttp.FormData({"USED_AGENT_ID": agent, **fields}, default_to_multipart=True)
+    form.add_field("photo", b"meow", filename="cat.png", content_type="image/png")
+    return form
+
+
+def as_json(**fields):
+    return lambda agent: {"json": {"USED_AGENT_ID": agent, **fields}}
+
+
+def as_form(**fields):
+    return lambda agent: {"data": form(agent, **fields)}
+
+
+TIP = {"type": "tips", "tips": [{"header": "h", "text": "t"}]}
+FEEDBACK = {"type": "feedback", "feedback": {"data": [{"question": "q", "text": "t"}]}}
+#: A route, what is sent, what the operator hears of, and the two answers.
+SENT = {
+    "an answer": ("/submit_task", as_json(final_data={"x": 1}), "submit_unit", (200, 200)),
+    "an answer with a file": ("/submit_task", as_form(final_string_data='{"x":1}'), "submit_unit", (200, 200)),
+    "a tip": ("/submit_metadata", as_json(metadata=TIP), "submit_metadata", (200, 200)),
+    "feedback": ("/submit_metadata", as_json(metadata=FEEDBACK), "submit_metadata", (200, 200)),
+    "the quality of sound": ("/submit_metadata", as_json(metadata={"volume": 5}), "submit_metadata", (200, 200)),
+    "a file": ("/submit_metadata", as_form(metadata='{"a":"b"}'), "submit_metadata", (200, 200)),
+    "a return": ("/return_unit", as_json(), "return_unit", (200, 409)),
+    "an error": ("/log_error", as_json(error_data={"message": "m"}), "log_error", (200, 200)),
+}
+
+
+@pytest.mark.parametrize(("path", "made", "kind", "codes"), SENT.values(), ids=SENT)
+async def test_what_is_sent_twice_has_one_effect(router, browser, operator, agent, path, made, kind, codes):
+    before = len(list((router.directory / "files").iterdir()))
+    first, second = await browser.post(path, **made(agent)), await browser.post(path, **made(agent))
+    assert (first[0], second[0]) == codes
+    assert second[1].get("duplicate") is (None if kind == "log_error" else True)
+    # Another agent's message is the end of what is to be heard.
+    await browser.post("/return_unit", {"USED_AGENT_ID": await operator.give_agent()})
+    heard = [(await operator.message())[1] for _ in range(2)]
+    assert [packet["packet_type"] for packet in heard] == [kind, "return_unit"]
+    assert heard[0]["subject_id"] == agent
+    files = len(list((router.directory / "files").iterdir())) - before
+    assert files == (1 if "data" in made(agent) else 0)
+
+
+async def test_what_is_said_anew_is_heard_anew(browser, operator, agent):
+    for text in ("one", "two", "one"):
+        await browser.post("/submit_metadata", {"USED_AGENT_ID": agent, "metadata": {"text": text}})
+    said = [(await operator.message("submit_metadata"))[1]["data"]["metadata"]["text"] for _ in range(2)]
+    assert said == ["one", "two"]
+
+
+async def test_the_same_tip_of_two_agents_is_heard_twice(browser, operator):
+    agents = [await operator.give_agent(), await operator.give_agent()]
+    for agent in agents:
+        await browser.post("/submit_metadata", {"USED_AGENT_ID": agent, "metadata": TIP})
+    assert [(await operator.message("submit_metadata"))[1]["subject_id"] for _ in agents] == agents
+
+
+async def test_a_live_message_that_is_sent_twice_is_heard_once(browser, operator, agent):
+    async with browser.socket(agent) as page:
+        for text, name in (("a", "u1"), ("a", "u1"), ("b", "u2")):
+            await page.send("mephisto_bound_live_update", agent, {"update_id": name, "text": text})
+        kind = "mephisto_bound_live_update"
+        heard = [(await operator.message(kind))[1]["data"]["text"] for _ in range(2)]
+    assert heard == ["a", "b"]
+
+
+async def test_it_is_known_after_a_restart(start_router, session):
+    async with shake_hands((router := start_router()).address) as operator:
+        agent = await operator.give_agent()
+        sent = {"USED_AGENT_ID": agent, "metadata": TIP}
+        assert await Browser(router.address, session).post("/submit_metadata", sent) == (200, {"status": TAKEN})
+    await router.terminate()
+    again = Browser(start_router().address, session)
+    assert await again.post("/submit_metadata", sent) == (200, {"status": TAKEN, "duplicate": True})
+
+
+TAKEN = "Submitted metadata"
