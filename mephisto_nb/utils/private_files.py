@@ -44,17 +44,17 @@ def make_private_folder(path: Path) -> None:
     WorldError
         It cannot be made.
     """
-    _refuse_foreign_link(path)
     try:
+        _refuse_foreign_link(path)
         make_folders(path)
+        found = path.stat()
     except OSError as error:
         raise WorldError(f"The folder {path} cannot be made: {error}.") from error
-    found = path.stat()
     if sys.platform == "win32":
         return
     if _is_ours(found):
         _close(path, found, _wanted_of_folder(path.resolve(), found))
-    elif found.st_uid != 0 or (found.st_mode & _OTHERS_WRITE and not found.st_mode & stat.S_ISVTX):
+    elif not _can_be_lent(path, found):
         raise ConfigError(
             f"The folder {path} cannot be used: it belongs to another user ({_name_of(found)}), who could "
             "read or replace all that is written there. Name a folder of your own, which may be a new one inside it."
@@ -224,6 +224,12 @@ def warn_of_open_parents(path: Path) -> None:
                 path,
             )
             return
+
+
+def _can_be_lent(path: Path, found: os.stat_result) -> bool:
+    """Return whether a folder that is not ours is as safe: root's, and nobody can take away what is another's."""
+    others_may_replace = found.st_mode & _OTHERS_WRITE and not found.st_mode & stat.S_ISVTX
+    return found.st_uid == 0 and not others_may_replace and os.access(path, os.W_OK | os.X_OK)
 
 
 def _is_ours(found: os.stat_result) -> bool:

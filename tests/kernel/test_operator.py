@@ -280,11 +280,11 @@ async def test_a_stranger_who_was_quick_to_take_a_port_ends_no_run(
     def get_wrong_channel() -> Channel:
         return WebSocketChannel(run.url, run.task_run_id, strangers.pop()) if strangers else get_channel()
 
-    monkeypatch.setattr(architect, "get_channel", get_wrong_channel)
-    await parts_of(run).link.catch_up()
-    await parts_of(run).link._channel.close()  # type: ignore[union-attr]
     async with crowd_of(run.url) as worker:
-        await worker("ann").submit(await take(worker("ann")), {})
+        agent = await take(worker("ann"))
+        monkeypatch.setattr(architect, "get_channel", get_wrong_channel)
+        await parts_of(run).link._channel.close()  # type: ignore[union-attr]
+        await worker("ann").submit(agent, {})
     await run.completed()
     assert strangers == []
 
