@@ -28,7 +28,7 @@ def test_files_that_are_open_are_counted(tmp_path: Path) -> None:
     assert machine.open_files() > before
 
 
-@pytest.mark.parametrize(("used", "most", "is_told"), [(89, 100, False), (90, 100, True), (10**6, math.inf, False)])
+@pytest.mark.parametrize(("used", "most", "is_told"), [(79, 100, False), (90, 100, True), (10**6, math.inf, False)])
 def test_a_process_with_few_files_left_says_so(
     monkeypatch: pytest.MonkeyPatch, used: int, most: float, *, is_told: bool
 ) -> None:
