@@ -104,7 +104,7 @@ class Router:
         self._unwritten: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._absences: list[tuple[float, float]] = []
         self.vigil = Vigil(store.last_here, self._on_absence, self._on_beat)
-        self.health = Health(store, directory, self._write_now, link.report_troubles)
+        self.health = Health(store, directory, config.limits, self._write_now, link.report_troubles)
 
     # Life
 

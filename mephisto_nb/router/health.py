@@ -10,11 +10,22 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from mephisto_nb.router.config import Limits
 from mephisto_nb.router.inbox.store import Store
-from mephisto_nb.utils.machine import MachineTrouble, MachineTroubles, say_few_files, say_little_room, say_missing
+from mephisto_nb.utils.machine import (
+    DISK_NEARLY_FULL,
+    MachineTrouble,
+    MachineTroubles,
+    say_few_files,
+    say_little_room,
+    say_missing,
+)
 
 #: How often we look, how much time lies between two attempts to write at least, and from when on one hangs (seconds).
 LOOK_EVERY, WRITE_EVERY, HANGS_AFTER = 2.0, 4.0, 5.0
+
+#: With fewer files than these (RLIMIT_NOFILE) a router serves a few dozen workers, and shuts out the others.
+FEWEST_FILES = 1024
 
 
 class Health:
@@ -26,6 +37,8 @@ class Health:
         The store, which notes by itself what fails in it.
     directory
         The run's directory; None: the router was made without one.
+    limits
+        How much room on the disk is kept free of uploads.
     probe
         Writes something small to the store. It raises nothing.
     report
@@ -36,10 +49,12 @@ class Health:
         self,
         store: Store,
         directory: Path | None,
+        limits: Limits,
         probe: Callable[[], Awaitable[None]],
         report: Callable[[tuple[MachineTrouble, ...]], None],
     ) -> None:
-        self._store, self._directory, self._probe, self._report = store, directory, probe, report
+        self._store, self._directory, self._limits = store, directory, limits
+        self._probe, self._report = probe, report
         self._own = MachineTroubles()
         self._told: tuple[MachineTrouble, ...] = ()
         self._written = time.perf_counter()
@@ -85,10 +100,11 @@ class Health:
             self._written = time.perf_counter()
             await self._probe()
         self._own.clear("router hangs")
-        self._own.say("router files", say_few_files("The router"))
+        self._own.say("router files", say_few_files("The router", FEWEST_FILES))
         if self._directory is not None:
             self._own.say("router directory", say_missing(self._directory, "the run"))
-            self._own.say("router disk", say_little_room(self._directory, "the router"))
+            least = max(DISK_NEARLY_FULL, self._limits.disk_free)
+            self._own.say("router disk", say_little_room(self._directory, "the router", least))
         self.tell()
 
     def tell(self) -> None:

@@ -21,8 +21,8 @@ from mephisto_nb._typing import JSON, JSONObject
 if sys.platform != "win32":
     import resource
 
-#: From which share of the files that a process may have open there are too few left.
-_FEW_LEFT = 0.9
+#: From which share of the files that a process may have open there are too few left; a server shuts out people there.
+_FEW_LEFT = 0.8
 #: Less room than this on a disk (bytes) is too little to go on with for long.
 DISK_NEARLY_FULL = 64 * 1024 * 1024
 #: So many troubles that are over are still told.
@@ -137,13 +137,16 @@ def files_in_use() -> int:
     return 0
 
 
-def say_few_files(who: str) -> tuple[str, str] | None:
-    """Return what to say where a process has nearly as many files open as it may; None: there are enough left."""
+def say_few_files(who: str, fewest: int = 0) -> tuple[str, str] | None:
+    """Return what to say where a process has nearly as many files open as it may, or may have less than `fewest`.
+
+    None: there are enough left.
+    """
     most = open_files()
     if math.isinf(most):
         return None
     used = files_in_use()
-    if used < _FEW_LEFT * most:
+    if used < _FEW_LEFT * most and most >= fewest:
         return None
     has = "all" if used >= most else f"{used:,}"
     reason = f"{who} has {has} of the {most:,.0f} files and connections open that it may have (ulimit -n)."
@@ -151,7 +154,10 @@ def say_few_files(who: str) -> tuple[str, str] | None:
 
 
 def say_little_room(directory: Path, whose: str, least: int = DISK_NEARLY_FULL) -> tuple[str, str] | None:
-    """Return what to say where a directory's disk has less than `least` bytes left; None: there is room, or no disk."""
+    """Return what to say where a directory's disk has less than `least` bytes left.
+
+    None: there is room, or no directory.
+    """
     try:
         free = shutil.disk_usage(directory).free
     except OSError:
@@ -159,7 +165,7 @@ def say_little_room(directory: Path, whose: str, least: int = DISK_NEARLY_FULL) 
     if free >= least:
         return None
     reason = f"The disk of {whose}, {directory}, is nearly full: {free / 1e6:,.1f} MB are left."
-    return reason, "Make room there, before nothing can be stored any more."
+    return reason, "Make room there: files that workers upload are refused first, and then all that they send."
 
 
 def say_missing(directory: Path, whose: str) -> tuple[str, str] | None:

@@ -18,6 +18,7 @@ from mephisto_nb.kernel.live_run import RunTally
 from mephisto_nb.model.packets import PacketType
 from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.rules.steering import change_limits, launch_more, pause
+from mephisto_nb.utils.machine import MachineTrouble
 from tests.rules.rehearsal import Rehearsal, facts_of
 
 HOSTILE = "<script>alert(1)</script>"
@@ -39,7 +40,8 @@ class FakeRun:
 
     def __post_init__(self) -> None:
         link = SimpleNamespace(trouble=None, away_since=None, absence=Absence())
-        self.parts = SimpleNamespace(tally=self.tally, engine=SimpleNamespace(trouble=None), link=link)
+        engine = SimpleNamespace(trouble=None)
+        self.parts = SimpleNamespace(tally=self.tally, engine=engine, link=link, machine_troubles=())
 
 
 class Scene:
@@ -273,6 +275,16 @@ def test_a_live_run_shows_that_database_or_router_do_not_answer() -> None:
     assert scene.notices()["router"]["reason"] == "The router cannot be reached."
     scene.live.done.set()
     assert list(scene.notices()) == ["absence"]
+
+
+def test_what_is_wrong_with_a_machine_is_an_error_until_it_is_over() -> None:
+    scene = Scene(1)
+    full = MachineTrouble("router store", -60.0, "The disk is full.", "Make room.")
+    removed = MachineTrouble("router store", -3600.0, "inbox.db was removed.", "Keep it.", is_past=True)
+    scene.live.parts.machine_troubles = (full, removed)
+    lasting, over = scene.notices()["router store"], scene.notices()["router store 1"]
+    assert (lasting["severity"], lasting["reason"]) == ("error", "The disk is full. (For 1 min.)")
+    assert (over["severity"], over["reason"]) == ("warning", "inbox.db was removed. (1 h ago.)")
 
 
 def test_only_a_kernel_that_was_there_is_told_to_let_no_cell_block_it() -> None:

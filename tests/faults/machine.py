@@ -318,7 +318,7 @@ class Machine:
 
     async def run_directory_moved(self, seconds: float) -> None:
         """Move the run's directory away, until somebody is told, and back."""
-        async with self._inbox_lost:
+        async with self._kernel, self._inbox_lost:  # no kernel takes up a run without it
             elsewhere = self.directory / "elsewhere"
             os.rename(self.run_directory, elsewhere)
             try:

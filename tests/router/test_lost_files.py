@@ -11,10 +11,12 @@ import pytest
 from mephisto_nb.errors import DatabaseError
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.states import AgentStatus
+from mephisto_nb.router.config import Limits
 from mephisto_nb.router.health import Health
 from mephisto_nb.router.inbox import writes
 from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.router.rules import KnownAgent
+from mephisto_nb.utils import machine
 from tests.router.harness import Browser, shake_hands
 from tests.router.test_store import empty_disk, fill_disk
 
@@ -189,7 +191,7 @@ async def test_a_store_that_fails_is_told_though_nobody_writes(store, tmp_path):
         with contextlib.suppress(DatabaseError):
             await post(store, "x" * 100_000)
 
-    health = Health(store, tmp_path, probe, told.append)
+    health = Health(store, tmp_path, Limits(), probe, told.append)
     health._written = -1000.0
     await store.run(fill_disk)
     await health.look()
@@ -200,9 +202,18 @@ async def test_a_store_that_fails_is_told_though_nobody_writes(store, tmp_path):
     assert not [one for one in told[-1] if one.what == "router store"]
 
 
+async def test_too_few_files_and_too_little_room_are_told(store, tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(machine, "open_files", lambda: 256.0)
+    health = Health(store, tmp_path, Limits(disk_free=10**18), lambda: asyncio.sleep(0), told.append)
+    await health.look()
+    assert {one.what for one in told[-1]} == {"router files", "router disk"}
+    monkeypatch.undo()
+
+
 async def test_a_disk_that_does_not_answer_is_told(store, tmp_path):
     told = []
-    health = Health(store, tmp_path, lambda: asyncio.sleep(0), told.append)
+    health = Health(store, tmp_path, Limits(), lambda: asyncio.sleep(0), told.append)
     health.begin()
     health._looking_since -= 100.0
     health.begin()

@@ -1,0 +1,102 @@
+"""What fails on a machine is told where the researcher looks, though nobody comes just then; and so is its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from mephisto_nb.operator import Operator
+from mephisto_nb.run import TaskRun
+from mephisto_nb.utils import machine
+from tests.inside import parts_of, watch
+from tests.kernel.runs import crowd_of, launch, rows, take
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="elsewhere a file that is open cannot be taken away")
+
+#: So long may pass before something is told.
+TOLD_WITHIN = 10.0
+
+
+def take_away(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink()
+
+
+@asynccontextmanager
+async def told_in_time(run: TaskRun, condition: Callable[[str], bool]) -> AsyncIterator[None]:
+    """After what is done inside, wait until `run.attention` is as it should be."""
+    news, parts = asyncio.Event(), parts_of(run)
+    for listeners in (parts.link.listeners, parts.watch.listeners):
+        listeners.append(news.set)
+    yield
+    async with asyncio.timeout(TOLD_WITHIN):
+        while not condition("\n".join(run.attention)):
+            await news.wait()
+            news.clear()
+
+
+async def test_a_database_that_is_removed_is_told_and_put_back(operator: Operator, data_dir: Path) -> None:
+    run = await launch(operator, rows(1))
+    async with told_in_time(run, lambda told: "mephisto_nb.db was removed while it was in use" in told):
+        take_away(data_dir / "mephisto_nb.db")
+    assert (data_dir / "mephisto_nb.db").exists()
+    await run.force_shutdown()
+    assert "mephisto_nb.db was removed" in "\n".join(run.attention)
+
+
+async def test_an_inbox_that_is_removed_is_told_and_put_back(operator: Operator) -> None:
+    run = await launch(operator, rows(1))
+    inbox = parts_of(run).directory / "inbox.db"
+    async with crowd_of(run.url) as worker:
+        agent_id = await take(worker("ann"))
+        async with told_in_time(run, lambda told: "inbox.db was removed while it was in use" in told):
+            take_away(inbox)
+        await worker("ann").submit(agent_id, {"mood": "grim"})
+    assert inbox.exists()
+    await run.completed()
+    assert run.results()["answer.mood"].tolist() == ["grim"]
+
+
+async def test_a_folder_that_is_moved_is_told_until_it_is_back(operator: Operator, tmp_path: Path) -> None:
+    run = await launch(operator, rows(1))
+    folder, elsewhere = parts_of(run).directory, tmp_path / "elsewhere"
+    words = f"{folder}, is not there any more"
+    async with crowd_of(run.url) as worker:
+        agent_id = await take(worker("ann"))
+        async with told_in_time(run, lambda told: words in told):
+            os.rename(folder, elsewhere)
+        async with told_in_time(run, lambda told: not told):
+            os.rename(elsewhere, folder)
+        await worker("ann").submit(agent_id, {"mood": "grim"})
+    await run.completed()
+    assert run.results()["answer.mood"].tolist() == ["grim"]
+
+
+async def test_the_dashboard_names_what_is_wrong_and_what_to_do(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await launch(operator, rows(1))
+    monkeypatch.setattr(machine, "open_files", lambda: 10.0)
+    await parts_of(run).watch.look()
+    dashboard = watch(run)
+    await dashboard.load()
+    (notice,) = [one for one in dashboard.state()["attention"] if one["key"] == "kernel files"]
+    assert "has all of the 10 files and connections open" in notice["reason"]
+    assert notice["remedy"].startswith("Raise the limit")
+    assert notice["severity"] == "error"
+    dashboard.close()
+
+
+async def test_each_trouble_is_logged_once(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = await launch(operator, rows(1))
+    monkeypatch.setattr(machine, "open_files", lambda: 10.0)
+    for _ in range(3):
+        await parts_of(run).watch.look()
+    assert sum("files and connections open" in record.message for record in caplog.records) == 1
