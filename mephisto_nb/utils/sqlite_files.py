@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from mephisto_nb.errors import DatabaseError
+from mephisto_nb.utils.private_files import make_private_database
 
 #: What SQLite keeps beside a database in WAL mode: what is committed and not yet in the file, and an index to it.
 _SIDES = ("-wal", "-shm")
@@ -232,12 +233,15 @@ def _take_away(place: FileInPlace, suffix: str, aside: Path | None) -> None:
 
 
 def _copy(db: sqlite3.Connection, target: Path) -> None:
-    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    make_private_database(target)
     with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copy:
         db.backup(copy)
         copy.execute(f"PRAGMA application_id = {_generation(db) + 1}")
-    with open(target, "rb+") as file:
-        os.fsync(file.fileno())
+    descriptor = os.open(target, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _data_version(db: sqlite3.Connection) -> int:
