@@ -7,7 +7,6 @@ to the database and note in its `Txn` what the loop must know once the transacti
 from __future__ import annotations
 
 import hashlib
-import json
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
@@ -170,14 +169,20 @@ def agent_of(row: Sequence[JSON]) -> KnownAgent:
     return KnownAgent(row[0], AgentStatus(row[1]), bool(row[2]), bool(row[3]), row[4])
 
 
-def message_of(packet: Packet) -> Message:
-    """Make a message of a packet that comes in now; raise `ValueError` if it holds a number that JSON does not know."""
-    return Message(packet.packet_type, codec.dump(packet.to_dict()), time.time())
+def message_of(packet: Packet, *, gently: bool = False) -> Message:
+    """Make a message of a packet that comes in now; raise `ValueError` if it holds a number that JSON does not know.
+
+    `gently` is for what is heavy, see `codec.Text`.
+    """
+    return Message(packet.packet_type, codec.dump(packet.to_dict(), gently=gently), time.time())
 
 
-def digest_of(answer: JSON) -> bytes:
-    """Return what tells an answer from any other: the same for what is sent twice, in whatever order its keys come."""
-    text = json.dumps(answer, sort_keys=True, separators=(",", ":"))
+def digest_of(answer: JSON, *, gently: bool = False) -> bytes:
+    """Return what tells an answer from any other: the same for what is sent twice, in whatever order its keys come.
+
+    `gently` is for what is heavy, see `codec.Text`.
+    """
+    text = codec.write(codec.SORTED, answer, gently=gently)
     return hashlib.sha256(text.encode()).digest()
 
 

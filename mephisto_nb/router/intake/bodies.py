@@ -126,12 +126,14 @@ class SubmittedForm:
     """What a request holds: its fields, and the files that came with it.
 
     The files are removed again if `unwanted` is set, or if the request fails. `claim` is the room on the disk that
-    they take, and `size` how much text there is (bytes).
+    they take, `size` how much text there is (bytes), and `is_heavy` whether that takes
+    long to write.
     """
 
     fields: JSONObject
     claim: Claim
     size: int = 0
+    is_heavy: bool = False
     uploads: list[Upload] = field(default_factory=list)
     unwanted: bool = False
 
@@ -206,10 +208,10 @@ class BodyReader:
             It is none, too large or intricate, or comes too slowly.
         """
         body = await self._whole(request, self._limits.small_body, lambda text: None)
-        return self._object(body, self._limits.small_shape)
+        return self._object(body, self._limits.small_shape)[0]
 
-    async def json_object(self, request: Request, limit: int | None = None) -> tuple[JSONObject, int]:
-        """Read a body that is one JSON object, and names an agent of ours; return it, and how large it was (bytes).
+    async def json_object(self, request: Request, limit: int | None = None) -> tuple[JSONObject, codec.Text]:
+        """Read a body that is one JSON object, and names an agent of ours; return it, and what else is known of it.
 
         Raises
         ------
@@ -224,8 +226,8 @@ class BodyReader:
             if len(body) > _NAMELESS:
                 raise
             # So little of it that it can be said what is wrong with it.
-            return self._object(body, self._limits.small_shape), len(body)
-        return await self._desk.do(partial(self._object, body, self._limits.shape), len(body)), len(body)
+            return self._object(body, self._limits.small_shape)
+        return await self._desk.do(partial(self._object, body, self._limits.shape), len(body))
 
     async def _whole(self, request: Request, limit: int, look: Callable[[bytearray], None]) -> bytes:
         _check_length(request, limit)
@@ -258,8 +260,8 @@ class BodyReader:
                 async with self._multipart(request, claim, name) as form:
                     yield form
             else:
-                fields, size = await self.json_object(request)
-                form = SubmittedForm(fields, claim, size)
+                fields, text = await self.json_object(request)
+                form = SubmittedForm(fields, claim, text.size, text.is_heavy)
                 name(form.agent_id())
                 yield form
 
@@ -275,9 +277,10 @@ class BodyReader:
             with self._readings.begin() as reading:
                 await self._feed(request, reader, reading, claim, name)
                 size = sum(map(len, reader.fields.values()))
-                fields = await self._desk.do(partial(self._json_fields, reader.fields), size, claim.owner)
+                work = partial(self._json_fields, reader.fields)
+                fields, is_heavy = await self._desk.do(work, size, claim.owner)
                 name_files(reader.uploads, fields.pop("file_names", None))
-                form = SubmittedForm(fields, claim, size, reader.uploads)
+                form = SubmittedForm(fields, claim, size, is_heavy, reader.uploads)
                 name(form.agent_id())
                 yield form
             kept = not form.unwanted
@@ -331,27 +334,29 @@ class BodyReader:
 
     # At the desk
 
-    def _value(self, body: bytes | str, shape: Bounds) -> JSON:
+    def _read(self, body: bytes | str, shape: Bounds) -> codec.Text:
         try:
-            return codec.parse(body, shape)
+            return codec.read(body, shape)
         except Intricate as error:
             raise Refused(413, "too_intricate", _TOO_INTRICATE.format(error)) from None
         except ValueError:
             # Not chained: the cause quotes what the worker wrote.
             raise bad_request("This is not valid JSON.") from None
 
-    def _object(self, body: bytes | str, shape: Bounds) -> JSONObject:
-        value = self._value(body, shape)
-        if not isinstance(value, dict):
+    def _object(self, body: bytes | str, shape: Bounds) -> tuple[JSONObject, codec.Text]:
+        text = self._read(body, shape)
+        if not isinstance(text.value, dict):
             raise bad_request("A JSON object is expected.")
-        return value
+        return text.value, text
 
-    def _json_fields(self, fields: dict[str, str]) -> JSONObject:
+    def _json_fields(self, fields: dict[str, str]) -> tuple[JSONObject, bool]:
+        is_heavy = False
         values: JSONObject = {name: text for name, text in fields.items() if _OUTDONE_BY.get(name) not in fields}
         for name in _JSON_FIELDS:
             if name in values:
-                values[name] = self._value(fields[name], self._limits.shape)
-        return values
+                text = self._read(fields[name], self._limits.shape)
+                values[name], is_heavy = text.value, is_heavy or text.is_heavy
+        return values, is_heavy
 
 
 def agent_id_of(fields: JSONObject) -> str:

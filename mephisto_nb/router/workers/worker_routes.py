@@ -33,6 +33,7 @@ from mephisto_nb.router.workers.hub import Answer
 _BURST_SECONDS = 10
 #: How much is told of an answer that comes after the one that counts.
 _LONGEST_OTHER = 4000
+_WRITTEN_AGAIN = 48 * 1024
 #: Why a second answer, which is another than the first, is not taken.
 ALREADY_SENT = "already_sent"
 _ALREADY_SENT_TEXT = (
@@ -85,7 +86,7 @@ class WorkerRoutes:
 
     async def submit_onboarding(self, request: Request) -> Response:
         """Hand in an onboarding; answered like `request_agent`."""
-        body, size = await self._bodies.json_object(request)
+        body, text = await self._bodies.json_object(request)
         provider_data = _provider_data(body)
         agent_id = agent_id_of(provider_data)
         self._router.shares.check(agent_id)
@@ -100,8 +101,9 @@ class WorkerRoutes:
             data = {**rest, "onboarding_data": rest.get("onboarding_data"), "request_id": request_id}
             # Kept even if the browser no longer waits for the answer: it is work that was done.
             with self._router.quota.claim(agent_id) as claim:
-                work = partial(_sealed, PacketType.SUBMIT_ONBOARDING, agent_id, data, data["onboarding_data"])
-                message, digest = await self._router.desk.do(work, size, agent_id)
+                content, kind = data["onboarding_data"], PacketType.SUBMIT_ONBOARDING
+                work = partial(_sealed, kind, agent_id, data, content, gently=text.is_heavy)
+                message, digest = await self._router.desk.do(work, text.size, agent_id)
                 message = claim.add(message)
                 self._check_taken(
                     agent_id, await self._store.run(lambda txn: writes.hand_in(txn, agent_id, message, digest))
@@ -117,12 +119,10 @@ class WorkerRoutes:
             agent_id = form.agent_id()
             answer = form.answer()
             data, content = form.packet_data("final_data", answer), form.content(answer)
-            desk = self._router.desk
-            work = partial(_sealed, PacketType.SUBMIT_UNIT, agent_id, data, content)
-            message, digest = await desk.do(work, form.size, agent_id)
+            work = partial(_sealed, PacketType.SUBMIT_UNIT, agent_id, data, content, gently=form.is_heavy)
+            message, digest = await self._router.desk.do(work, form.size, agent_id)
             message = form.claim.add(message)
-            told = {"final_data": (await desk.do(partial(codec.dump, content), form.size, agent_id))[:_LONGEST_OTHER]}
-            other = _message(PacketType.SUBMIT_UNIT, agent_id, {**told, "files": []})
+            other = _message(PacketType.SUBMIT_UNIT, agent_id, _told_of_other(message, content))
             result = await self._store.run(lambda txn: writes.submit(txn, agent_id, message, digest, other))
             if result is SubmissionResult.DUPLICATE:
                 form.unwanted = True
@@ -137,7 +137,7 @@ class WorkerRoutes:
             agent_id = form.agent_id()
             said = form.object("metadata")
             data, content = form.packet_data("metadata", said), form.content(said)
-            work = partial(_sealed, PacketType.SUBMIT_METADATA, agent_id, data, content)
+            work = partial(_sealed, PacketType.SUBMIT_METADATA, agent_id, data, content, gently=form.is_heavy)
             message, digest = await self._router.desk.do(work, form.size, agent_id)
             message = form.claim.add(message)
             result = await self._store.run(lambda txn: writes.tell(txn, agent_id, message, digest))
@@ -218,17 +218,28 @@ class WorkerRoutes:
             raise _closed(agent.status if agent else None)
 
 
-def _message(packet_type: PacketType, subject_id: str, data: JSONObject) -> Message:
+def _message(packet_type: PacketType, subject_id: str, data: JSONObject, *, gently: bool = False) -> Message:
     """Return a message for the operator; raise `Refused` if it holds a number that JSON does not know."""
     try:
-        return writes.message_of(Packet(packet_type, subject_id, data))
+        return writes.message_of(Packet(packet_type, subject_id, data), gently=gently)
     except ValueError:
         raise bad_request("This holds a number that is too large.") from None
 
 
-def _sealed(packet_type: PacketType, subject_id: str, data: JSONObject, content: JSON) -> tuple[Message, bytes]:
+def _sealed(
+    packet_type: PacketType, subject_id: str, data: JSONObject, content: JSON, *, gently: bool = False
+) -> tuple[Message, bytes]:
     """Return a message, and what tells its content from any other; raise `Refused` as `_message` does."""
-    return _message(packet_type, subject_id, data), writes.digest_of(content)
+    message = _message(packet_type, subject_id, data, gently=gently)
+    return message, writes.digest_of(content, gently=gently)
+
+
+def _told_of_other(message: Message, content: JSON) -> JSONObject:
+    """Return what is told of an answer that comes after the one that counts: its beginning."""
+    # Of a long one the beginning is taken from the text that there is: to write it once more takes its time.
+    is_long = len(message.text) > _WRITTEN_AGAIN
+    text = message.text if is_long else codec.dump(content)
+    return {"final_data": text[:_LONGEST_OTHER], "files": []}
 
 
 async def _departure(receive: Receive) -> None:
