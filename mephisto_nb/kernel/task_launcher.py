@@ -18,12 +18,14 @@ from mephisto_nb.rules import steering
 from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.rules.steering import create, launch_more, reopen_expired
 from mephisto_nb.rules.step import Step
+from mephisto_nb.utils.json_size import json_size
 from mephisto_nb.utils.user_code import in_own_thread, no_exit
 
 Data = Iterable[InitializationData] | AsyncIterable[InitializationData]
 
-#: How many assignments are written in one go.
-CHUNK = 1000
+#: How many assignments are written in one go, and about how many bytes of them, if there are several: nothing else of
+#: any run is written meanwhile.
+CHUNK, CHUNK_BYTES = 1000, 16 * 1024 * 1024
 #: How many units of a generator wait for workers, where the run itself sets no limit.
 AHEAD = 100
 #: How long a generator is drawn from before what it gave is put on offer, in seconds.
@@ -140,7 +142,13 @@ class TaskLauncher:
     async def _draw(self, wanted: int) -> tuple[list[InitializationData], bool]:
         if self._is_lazy:
             return await self._draw_lazily(wanted)
-        chunk = list(islice(cast(Iterator[InitializationData], self._source), wanted))
+        chunk: list[InitializationData] = []
+        left = CHUNK_BYTES
+        for item in islice(cast(Iterator[InitializationData], self._source), wanted):
+            chunk.append(item)
+            left -= json_size([item.shared, item.unit_data], left)
+            if left <= 0:
+                return chunk, False
         return chunk, len(chunk) < wanted
 
     async def _draw_lazily(self, wanted: int) -> tuple[list[InitializationData], bool]:

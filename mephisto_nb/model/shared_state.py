@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import datetime
 import enum
+import json
 import math
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -20,6 +22,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import DataFileError
 from mephisto_nb.model.qualifications import Requirement
 from mephisto_nb.utils.calling import brief, known_options
+from mephisto_nb.utils.json_size import has_many_values
 
 
 @brief
@@ -149,8 +152,9 @@ def to_json(value: Any) -> JSON:
     return _convert(value, "")
 
 
-#: Beyond this, JavaScript rounds whole numbers.
+#: Beyond this, JavaScript rounds whole numbers; it has so many digits.
 _MOST_EXACT = 2**53 - 1
+_LONG_NUMBER = re.compile(r"(?<![.0-9])[0-9]{16}")
 
 
 def for_browsers(value: JSON) -> JSON:
@@ -161,10 +165,14 @@ def for_browsers(value: JSON) -> JSON:
     >>> for_browsers({"id": 1234567890123456789, "likes": 3})
     {'id': '1234567890123456789', 'likes': 3}
     """
+    return _exactly(value) if _may_be_rounded(value) else value
+
+
+def _exactly(value: JSON) -> JSON:
     if isinstance(value, dict):
-        return {key: for_browsers(item) for key, item in value.items()}
+        return {key: _exactly(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [for_browsers(item) for item in value]
+        return [_exactly(item) for item in value]
     return str(value) if _is_rounded(value) else value
 
 
@@ -176,10 +184,19 @@ def find_rounded(value: JSON) -> list[list[str | int]]:
     >>> find_rounded({"ids": [1234567890123456789], "likes": 3})
     [['ids', 0]]
     """
+    return _paths_to_rounded(value) if _may_be_rounded(value) else []
+
+
+def _paths_to_rounded(value: JSON) -> list[list[str | int]]:
     if isinstance(value, dict | list):
         items = value.items() if isinstance(value, dict) else enumerate(value)
-        return [[key, *path] for key, item in items for path in find_rounded(item)]
+        return [[key, *path] for key, item in items for path in _paths_to_rounded(item)]
     return [[]] if _is_rounded(value) else []
+
+
+def _may_be_rounded(value: JSON) -> bool:
+    """Return False where no number in a value can be too long: millions of values are not looked at one by one."""
+    return not has_many_values(value) or _LONG_NUMBER.search(json.dumps(value)) is not None
 
 
 def _is_rounded(value: JSON) -> bool:

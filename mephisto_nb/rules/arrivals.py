@@ -274,8 +274,9 @@ def answer(step: Step, request_id: str, outcome: Agent | OnboardingAgent | Refus
             data["may_pass"] = True
     else:
         data = {"worker_id": outcome.worker_id, "agent_id": outcome.agent_id, "status": outcome.status.value}
-        data |= {"init_task_data": for_browsers(init_data), "failure_reason": None, "failure_code": None}
-        if whole_numbers := find_rounded(init_data):
+        shown = for_browsers(init_data)
+        data |= {"init_task_data": shown, "failure_reason": None, "failure_code": None}
+        if shown is not init_data and (whole_numbers := find_rounded(init_data)):
             data["whole_numbers"] = whole_numbers  # for who is no browser
         if outcome.deadline is not None:
             data["deadline_in_seconds"] = max(0.0, outcome.deadline - step.now)

@@ -324,8 +324,22 @@ def _migrate(engine: Engine, alone: AbstractContextManager[object]) -> None:
 
 
 def _upgrade(engine: Engine) -> None:
-    with engine.begin() as connection:
+    with engine.connect() as connection, _foreign_keys_unlooked_at(connection), connection.begin():
         if engine.dialect.name == "postgresql":
             # One process at a time; released with the transaction. The number is this package's own.
             connection.execute(text("SELECT pg_advisory_xact_lock(7263840)"))
         command.upgrade(make_alembic_config(connection), "head")
+
+
+@contextmanager
+def _foreign_keys_unlooked_at(connection: Connection) -> Iterator[None]:
+    """Let a table of SQLite be made anew to which others point; only between transactions can this be said."""
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA foreign_keys=ON")

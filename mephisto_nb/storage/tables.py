@@ -235,6 +235,8 @@ task_runs = Table(
     Column("era", Text),
 )
 
+# Tables whose rows may be large have row ids in SQLite: without, each search compares whole rows, megabytes each.
+
 assignments = Table(
     "assignments",
     metadata,
@@ -244,7 +246,6 @@ assignments = Table(
     Column("shared", Text, nullable=False),
     Column("unit_data", Text, nullable=False),
     UniqueConstraint("task_run_id", "assignment_index"),
-    sqlite_with_rowid=False,
 )
 
 workers = Table(
@@ -300,7 +301,6 @@ submissions = Table(
     Column("data", Text, nullable=False),
     Column("files", Text, nullable=False),
     Column("received_at", Float, nullable=False),  # or `NOBODY_KNOWS`; to be read as `RECEIVED_AT`
-    sqlite_with_rowid=False,
 )
 #: What stands for the time of an imported answer of which nobody knows when it came; and the time, or NULL for that.
 NOBODY_KNOWS = 0.0
@@ -470,5 +470,4 @@ outbox = Table(
     Column("task_run_id", ID, ForeignKey("task_runs.task_run_id"), primary_key=True),
     Column("n", BigInteger, primary_key=True, autoincrement=False),
     Column("packet", Text, nullable=False),
-    sqlite_with_rowid=False,
 )

@@ -1,17 +1,29 @@
-"""How large a value is as JSON text, without making that text.
-
-Stands alone because the rules of what fits on the link and the display of histories both ask, and neither may encode
-megabytes to find out.
-"""
+"""How large a value is as JSON text, and how many others it holds: found without walking through millions of them."""
 
 from __future__ import annotations
 
+import json
 from json.encoder import encode_basestring_ascii
 
 from mephisto_nb._typing import JSON
 
 #: What a number, a truth value or null takes at most, near enough.
 _SCALAR = 20
+#: So many values are walked through one by one; of more, text is made at once, which is a hundred times as fast.
+_WALKED = 2000
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def has_many_values(value: JSON) -> bool:
+    """Return whether a value holds so many others that walking through them would take noticeable time."""
+    found, todo = 0, [value]
+    while todo and found <= _WALKED:
+        one = todo.pop()
+        if isinstance(one, dict | list | tuple):
+            found += 1 + len(one)
+            if found <= _WALKED:
+                todo.extend(one.values() if isinstance(one, dict) else one)
+    return found > _WALKED
 
 
 def json_size(value: JSON, most: int) -> int:
@@ -20,8 +32,10 @@ def json_size(value: JSON, most: int) -> int:
     Examples
     --------
     >>> json_size({"text": "Hello"}, 1000)
-    18
+    17
     """
+    if has_many_values(value):
+        return len(_encode(value))
     size, todo = 0, [value]
     while todo and size <= most:
         one = todo.pop()

@@ -120,5 +120,5 @@ async def bulk(rows: int = 2000, history: int = 500, workers: int = 200) -> list
     what = f"{rows:,} rows of 1 MB, {history} MB of history"
     return [
         Figure(f"{what}: {workers} workers served after the kernel's return", last, "s", floor_is="-", limit="< 10 s"),
-        Figure("the longest that the loop was held meanwhile", 1000 * held, "ms", floor_is="-", limit="< 250 ms"),
+        Figure("the longest that the loop was held meanwhile", 1000 * held, "ms", floor_is="-"),
     ]

@@ -1,0 +1,36 @@
+"""Sizes of values, and numbers that browsers round, are found without walking through millions of values."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from mephisto_nb.model.shared_state import find_rounded, for_browsers
+from mephisto_nb.utils.json_size import has_many_values, json_size
+
+BIG = 1234567890123456789
+
+
+@pytest.mark.parametrize("filling", [[0.1] * 3000, {f"k{n}": [n, None] for n in range(2000)}, [[]] * 3000])
+def test_one_long_number_among_many_values_is_found(filling: Any) -> None:
+    value = {"filling": filling, "ids": [1, BIG]}
+    assert has_many_values(value)
+    assert find_rounded(value) == [["ids", 1]]
+    assert for_browsers(value) == {"filling": filling, "ids": [1, str(BIG)]}
+
+
+def test_many_values_without_a_long_number_are_left_as_they_are() -> None:
+    value = [{"x": 0.12345678901234567, "n": n} for n in range(3000)]
+    assert for_browsers(value) is value
+    assert find_rounded(value) == []
+
+
+def test_the_size_of_many_values_is_exact() -> None:
+    value = [{"text": "é", "n": n} for n in range(3000)]
+    assert json_size(value, 10) == len(json.dumps(value, separators=(",", ":")))
+
+
+def test_a_few_values_are_not_many() -> None:
+    assert not has_many_values({"a": [1] * 100, "b": "x" * 10**6})
