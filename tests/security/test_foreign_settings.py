@@ -1,4 +1,4 @@
-"""Configurations of other people: nothing of the environment reaches a page, and no file outside their folder is read."""
+"""Configurations of other people: nothing of the environment reaches a page, no file outside their folder is read."""
 
 from __future__ import annotations
 
@@ -55,18 +55,18 @@ def compose(home: Path, text: str, **options: Any) -> Any:
 # The environment
 
 CALLS = [
-    "${oc.env:MY_SECRET}", "${oc.env:NOT_THERE,${oc.env:MY_SECRET}}", "a ${oc.env:MY_SECRET} b", "${ oc.env : MY_SECRET }",
-    "${oc.decode:'${oc.env:MY_SECRET}'}", "${oc.${num_tasks}:MY_SECRET}", "${mine:MY_SECRET}", "${hydra:runtime.cwd}",
+    "${oc.env:MY_SECRET}", "${oc.env:NOT_THERE,${oc.env:MY_SECRET}}", "a ${oc.env:MY_SECRET} b",
+    "${ oc.env : MY_SECRET }", "${oc.decode:'${oc.env:MY_SECRET}'}", "${oc.${num_tasks}:MY_SECRET}", "${mine:MY_SECRET}", "${hydra:runtime.cwd}",
     "${oc.create:{a: 1}}", "${oc.dict.values:mephisto}", "${oc.select:mephisto.task.task_name}",
     "${task_dir[${oc.env:MY_SECRET}]}",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("key", ["task_title", "task_html"])
+@pytest.mark.parametrize("key", ["task_title", "preview_html"])
 def test_a_file_calls_no_function(home: Path, call: str, key: str) -> None:
     section = "task" if key == "task_title" else "blueprint"
-    with pytest.raises(ConfigError, match="example.yaml.*which calls") as told:
+    with pytest.raises(ConfigError, match=r"example\.yaml.*which calls") as told:
         compose(home, f"{SECTION}num_tasks: 3\n".replace(f"  {section}: {{", f'  {section}: {{{key}: "{call}", ', 1))
     assert f"mephisto.{section}.{key}" in str(told.value)
     assert SECRET not in str(told.value)
@@ -84,7 +84,7 @@ def test_a_file_calls_no_function(home: Path, call: str, key: str) -> None:
     ],
 )
 def test_a_file_calls_no_function_anywhere(home: Path, text: str) -> None:
-    with pytest.raises(ConfigError, match="which calls 'oc.env'"):
+    with pytest.raises(ConfigError, match=r"which calls 'oc\.env'"):
         compose(home, text)
 
 
@@ -94,7 +94,8 @@ def test_a_file_may_take_the_whole_address_of_the_database_from_the_environment(
 
 
 def test_references_within_a_file_are_followed(home: Path) -> None:
-    text = "mephisto:\n  task: {task_title: 'In ${.task_name}', task_description: '${num_tasks} of ${task_dir}'}\nnum_tasks: 3\n"
+    about = "{task_title: 'In ${.task_name}', task_description: '${num_tasks} of ${task_dir}'}"
+    text = f"mephisto:\n  task: {about}\nnum_tasks: 3\n"
     task = {"task_name": "a", "task_tags": "", "task_reward": 0.1}
     settings = resolve_config(compose(home, text, blueprint="mock", task=task))
     assert (settings.task.task_title, settings.task.task_description) == ("In a", f"3 of {home}")
@@ -186,7 +187,8 @@ def test_a_file_may_name_what_is_in_its_folder_or_where_the_notebook_is(
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "rows.csv").write_text("text\nSun\n")
     monkeypatch.chdir(tmp_path / "here")
-    text = "mephisto:\n  blueprint: {_blueprint_type: static_html, task_source: '${task_dir}/page.html', data_csv: rows.csv}\n"
+    named = "task_source: '${task_dir}/page.html', data_csv: rows.csv"
+    text = f"mephisto:\n  blueprint: {{_blueprint_type: static_html, {named}}}\n"
     assert compose(home, text).mephisto.blueprint.data_csv == "rows.csv"
 
 
