@@ -56,7 +56,9 @@ def compose(home: Path, text: str, **options: Any) -> Any:
 
 CALLS = [
     "${oc.env:MY_SECRET}", "${oc.env:NOT_THERE,${oc.env:MY_SECRET}}", "a ${oc.env:MY_SECRET} b",
-    "${ oc.env : MY_SECRET }", "${oc.decode:'${oc.env:MY_SECRET}'}", "${oc.${num_tasks}:MY_SECRET}", "${mine:MY_SECRET}", "${hydra:runtime.cwd}",
+    "${ oc.env : MY_SECRET }",
+    "${oc.decode:'${oc.env:MY_SECRET}'}", "${oc.${num_tasks}:MY_SECRET}",
+    "${mine:MY_SECRET}", "${hydra:runtime.cwd}",
     "${oc.create:{a: 1}}", "${oc.dict.values:mephisto}", "${oc.select:mephisto.task.task_name}",
     "${task_dir[${oc.env:MY_SECRET}]}",
 ]  # fmt: skip
