@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pandas as pd
@@ -23,31 +24,55 @@ class ShownFrame(pd.DataFrame):
     something else. Control characters are written as escapes: they would colour a terminal, or turn text around.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        _let_others_be_text()
+        super().__init__(*args, **kwargs)
+
     @property
     def _constructor(self) -> Any:
         return ShownFrame
 
     def __repr__(self) -> str:
-        return neutralise(super().__repr__(), keep="\n" + _DIRECTIONS)
+        return _without_controls(super().__repr__())
 
     def _repr_html_(self) -> str | None:
-        _let_all_frames_be_text()
         with pd.option_context("display.html.use_mathjax", False):
             html = super()._repr_html_()  # type: ignore[misc]
-        return None if html is None else neutralise(html, keep="\n\t" + _DIRECTIONS)
+        return None if html is None else _without_controls(html)
+
+
+def _without_controls(text: str) -> str:
+    return neutralise(text, keep="\n\t" + _DIRECTIONS)
 
 
 _told: list[bool] = []
 
 
-def _let_all_frames_be_text() -> None:
-    """Let this kernel's other frames show no formulas, either: texts go from one to the next, by a merge or a count.
+def _let_others_be_text() -> None:
+    """Let the kernel show no formulas and controls of other frames, either: texts go from one to the next, by a merge.
 
-    Done once, when the first of ours is shown, so that whoever sets pandas' option back keeps it.
+    Done once, when the first of ours is made, so that whoever sets pandas' option back keeps it.
     """
-    if not _told:
-        _told.append(True)
-        pd.set_option("display.html.use_mathjax", False)
+    if _told:
+        return
+    _told.append(True)
+    pd.set_option("display.html.use_mathjax", False)
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    if shell is not None:
+        formatters = shell.display_formatter.formatters
+        for kind in (pd.Series, pd.DataFrame, pd.Index):
+            formatters["text/plain"].type_printers.setdefault(kind, _print)
+        formatters["text/html"].type_printers.setdefault(pd.DataFrame, _draw)
+
+
+def _print(shown: object, printer: Any, cycle: bool) -> None:
+    printer.text(_without_controls(repr(shown)))
+
+
+def _draw(frame: Any) -> str | None:
+    html = frame._repr_html_()
+    return None if html is None else _without_controls(html)
 
 
 class WholeFrame(ShownFrame):

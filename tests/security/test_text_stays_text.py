@@ -98,7 +98,6 @@ def test_a_shown_frame_is_a_frame_like_any_other(tmp_path: Path) -> None:
 def test_whoever_sets_the_option_of_pandas_back_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mephisto_nb.config.whole_frame._told", [])
     frame = frame_of(["a"])
-    frame._repr_html_()  # type: ignore[operator]
     assert pd.get_option("display.html.use_mathjax") is False
     with pd.option_context("display.html.use_mathjax", True):
         assert IGNORED.search(frame._repr_html_())  # type: ignore[operator]

