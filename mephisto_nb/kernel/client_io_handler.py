@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import LinkRefusedError, RouterError
-from mephisto_nb.kernel.absence import Absence, Attendance
+from mephisto_nb.kernel.absence import Absence, Attendance, describe_jump
 from mephisto_nb.model.changes import AddMetadata
 from mephisto_nb.model.packets import Packet, PacketType, Received
 from mephisto_nb.model.records import PAGE_ERROR, WorkerFacts
@@ -101,7 +101,10 @@ class ClientIOHandler:
         #: When the kernel was last away, and what it caught up with.
         self.absence = Absence(begun=clock.now())
         state = engine.state
-        self._attendance = Attendance(clock, self._sender.request_sync, state.service.served_until or state.quiet_since)
+        served_until = state.service.served_until or state.quiet_since
+        self._attendance = Attendance(clock, self._sender.request_sync, served_until, self._clock_was_set)
+        #: What to know of the computer's clock, if it was set.
+        self.clock_trouble: str | None = None
         #: Called when a channel opens or breaks, or a page comes or goes.
         self.listeners: list[Callable[[], None]] = []
         #: Which agents' pages are connected.
@@ -201,6 +204,10 @@ class ClientIOHandler:
             self._sender.request_sync()
             await _wait_for(self._news, lambda before=before: self._num_synced > before)  # type: ignore[misc]
             await self._engine.handled(self._synced)
+
+    def _clock_was_set(self, seconds: float) -> None:
+        self.clock_trouble = describe_jump(seconds, self._clock.now())
+        tell(self.listeners)
 
     def served_time(self) -> float:
         """Return the time of the run, in seconds: that of the clock, but it stands still while nobody is served."""

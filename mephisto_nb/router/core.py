@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from enum import IntEnum
 from functools import partial
@@ -20,6 +19,7 @@ from mephisto_nb.router.operator.link import CurrentLink, OperatorLink
 from mephisto_nb.router.rules import InboxClosed
 from mephisto_nb.router.workers.fast_path import LiveMessages
 from mephisto_nb.router.workers.hub import Hub, Registrations
+from mephisto_nb.utils import steady_time
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class Router:
         self._is_finishing = True
         self.registrations.end_run()
         self.vigil.end()
-        self.hub.closed_at = time.time()
+        self.hub.closed_at = steady_time.now()
         for agent_id in self.hub.present():
             self.send_status(agent_id)
         if linger > 0:

@@ -8,6 +8,8 @@ Stands alone because the rules of an answer, and of a late one, lean on seats an
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mephisto_nb.model.records import Agent, Submission, Unit
 from mephisto_nb.model.states import AGENT_ACTIVE, AgentStatus, UnitStatus
 from mephisto_nb.rules import seating
@@ -23,6 +25,9 @@ def submit(step: Step, submission: Submission) -> None:
     if agent is None:
         step.log("agent", submission.agent_id, None, None, "an answer of nobody in this run was set aside", "router")
         return
+    if submission.received_at is not None and submission.received_at < agent.accepted_at:
+        # The router's clock may be another computer's; nobody has sent an answer before they had its unit.
+        submission = replace(submission, received_at=agent.accepted_at)
     if agent.submitted_at is not None:
         why = "a second answer was set aside"
         step.log("agent", agent.agent_id, None, None, why, "router", {"answer": submission.data})

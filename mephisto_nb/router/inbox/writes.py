@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -27,6 +26,7 @@ from mephisto_nb.router.rules import (
     judge_submission,
     next_status,
 )
+from mephisto_nb.utils import steady_time
 
 SCHEMA_VERSION = 1
 
@@ -157,7 +157,7 @@ def agent_of(row: Sequence[JSON]) -> KnownAgent:
 
 def message_of(packet: Packet) -> Message:
     """Make a message of a packet that comes in now; raise `ValueError` if it holds a number that JSON does not know."""
-    return Message(packet.packet_type, codec.dump(packet.to_dict()), time.time())
+    return Message(packet.packet_type, codec.dump(packet.to_dict()), steady_time.now())
 
 
 def digest_of(answer: JSON) -> bytes:
