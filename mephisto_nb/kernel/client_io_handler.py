@@ -11,6 +11,7 @@ import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +38,8 @@ from mephisto_nb.ports.crowd_provider import Identity
 from mephisto_nb.rules.absence import is_served, kernel_was_away, router_was_away
 from mephisto_nb.rules.arrivals import Arrival
 from mephisto_nb.rules.eligibility import Refusal
-from mephisto_nb.rules.shares import is_heard
 from mephisto_nb.rules.step import Step
+from mephisto_nb.rules.submissions import is_heard
 from mephisto_nb.utils.logging import get_logger, tell
 from mephisto_nb.utils.patience import patience
 
@@ -102,7 +103,7 @@ class ClientIOHandler:
         self.absence = Absence(begun=clock.now())
         state = engine.state
         served_until = state.service.served_until or state.quiet_since
-        self._attendance = Attendance(clock, self._sender.request_sync, served_until, self._clock_was_set)
+        self._attendance = Attendance(clock, self._sender.request_sync, served_until, partial(_name_jump, self, clock))
         #: What to know of the computer's clock, if it was set.
         self.clock_trouble: str | None = None
         #: Called when a channel opens or breaks, or a page comes or goes.
@@ -205,10 +206,6 @@ class ClientIOHandler:
             await _wait_for(self._news, lambda before=before: self._num_synced > before)  # type: ignore[misc]
             await self._engine.handled(self._synced)
 
-    def _clock_was_set(self, seconds: float) -> None:
-        self.clock_trouble = describe_jump(seconds, self._clock.now())
-        tell(self.listeners)
-
     def served_time(self) -> float:
         """Return the time of the run, in seconds: that of the clock, but it stands still while nobody is served."""
         away_until = self._engine.state.service.away_until
@@ -255,7 +252,7 @@ class ClientIOHandler:
         if packet_type is PacketType.REGISTER_AGENT:
             self._register(step, received, prepared)
         elif packet_type is PacketType.LIVE_UPDATE_TO_OPERATOR:
-            self._take_message(step, received)
+            _take_message(self._agents, step, received)
         elif direct := _DIRECTIONS.get(packet_type):
             direct(self._pool, step, received)
         else:
@@ -289,15 +286,6 @@ class ClientIOHandler:
             self._pool.look_ahead(step, arrival)
         else:
             self._pool.register_agent(step, arrival)
-
-    def _take_message(self, step: Step, received: Received) -> None:
-        # Its task code finds it among the agent's `pending_actions` once the step is committed.
-        agent_id, data, at = received.packet.subject_id, received.packet.data, received.received_at
-        agent = step.state.agents.get(agent_id)
-        if agent is not None and is_heard(step, agent, len(json.dumps(data)), at):
-            step.add_live_update(agent_id, "worker", self._agents.voices.recorded(agent_id, data), at)
-        elif agent is not None:
-            self._agents.missed(agent_id, data.get("update_id"))
 
     # -- one channel -----------------------------------------------------------------------------------------
 
@@ -415,6 +403,21 @@ async def _tell(news: asyncio.Condition) -> None:
 
 
 # Where packets go, other than registrations.
+
+
+def _name_jump(link: ClientIOHandler, clock: Clock, seconds: float) -> None:
+    link.clock_trouble = describe_jump(seconds, clock.now())
+    tell(link.listeners)
+
+
+def _take_message(agents: AgentsAtWork, step: Step, received: Received) -> None:
+    # Its task code finds it among the agent's `pending_actions` once the step is committed.
+    agent_id, data, at = received.packet.subject_id, received.packet.data, received.received_at
+    agent = step.state.agents.get(agent_id)
+    if agent is not None and is_heard(step, agent, len(json.dumps(data)), at):
+        step.add_live_update(agent_id, "worker", agents.voices.recorded(agent_id, data), at)
+    elif agent is not None:
+        agents.missed(agent_id, data.get("update_id"))
 
 
 def _submit(pool: WorkerPool, step: Step, received: Received) -> None:
