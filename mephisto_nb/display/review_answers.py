@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -240,13 +241,36 @@ class Answers:
     def _passing(self, queue: pd.DataFrame, filter_: str) -> set[str]:
         columns = [name for name in self.results.columns if name not in queue.columns or name == "unit_id"]
         whole = queue.assign(status=queue["unit_id"].map(self._status)).merge(self.results[columns], on="unit_id")
+        told, meant = _by_exact_names(filter_, whole)
         try:
-            passing = whole.eval(filter_, engine="python", local_dict={}, global_dict={})
+            passing = meant.eval(told, engine="python", local_dict={}, global_dict={})
         except Exception as error:  # whatever somebody types
             raise ConfigError(f"The filter {filter_!r} cannot be understood: {error}. {_HOW}") from error
         if not (isinstance(passing, pd.Series) and passing.index.equals(whole.index) and _is_truth(passing)):
             raise ConfigError(f"The filter {filter_!r} says nothing: it is neither true nor false of an answer. {_HOW}")
         return set(whole.loc[passing.fillna(False).astype(bool), "unit_id"])
+
+
+#: A text between quotes, or a name between backticks.
+_QUOTED = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|`([^`]*)`""")
+
+
+def _by_exact_names(filter_: str, whole: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """Return a filter, and the columns that it may name, each called so that it can be taken for no other.
+
+    To pandas, ```answer.a.b``` and ```answer.a_DOT_b``` are one name, and the second may be a worker's own.
+    """
+    plain = [name for name in whole.columns if name.isidentifier()]
+    named: dict[str, str] = {}
+
+    def rename(found: re.Match[str]) -> str:
+        name = found[2]
+        if name is None or name not in whole.columns or name in plain:
+            return found[0]
+        return named.setdefault(name, f"column_{len(named)}_")
+
+    told = _QUOTED.sub(rename, filter_)
+    return told, whole[[*plain, *named]].rename(columns=named)
 
 
 def _is_truth(values: pd.Series[Any]) -> bool:

@@ -197,10 +197,16 @@ def _number_for_workers(results: pd.DataFrame) -> pd.Series[Any]:
     return number * is_work
 
 
+def _seconds_taken(results: pd.DataFrame) -> pd.Series[Any]:
+    """Return how long each answer took; two computers' clocks may say that it came before its unit was taken."""
+    taken: pd.Series[Any] = (results["submitted_at"] - results["accepted_at"]).dt.total_seconds()
+    return taken.clip(lower=0)
+
+
 #: Columns of `results_frame` that are worked out of its others: one line here is one column more. Each function gets
 #: the frame of all columns that are stored, and of derived ones above it; it has no rows where there are no answers.
 DERIVED_COLUMNS: dict[str, Callable[[pd.DataFrame], pd.Series[Any]]] = {
-    "duration_in_seconds": lambda results: (results["submitted_at"] - results["accepted_at"]).dt.total_seconds(),
+    "duration_in_seconds": _seconds_taken,
     "worker_unit_number": _number_for_workers,
 }
 RESULT_COLUMNS = (

@@ -185,7 +185,7 @@ def _work_by_worker(rows: Rows, minimums: Mapping[str, float]) -> dict[str, _Wor
         elif unit != UnitStatus.REJECTED.value:
             work.earned += pay
         if submitted_at is not None:
-            work.seconds.append(submitted_at - accepted_at)
+            work.seconds.append(max(0.0, submitted_at - accepted_at))
     return found
 
 

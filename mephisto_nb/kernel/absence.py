@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 
 from mephisto_nb.model.money import count
 from mephisto_nb.model.packets import PacketType, Received
-from mephisto_nb.ports.clock import Clock, Timer
+from mephisto_nb.ports.clock import Clock, Timer, offset_of
+from mephisto_nb.utils.steady_time import JumpWatch
 
 #: Messages that waited for less (seconds) were handled as they came; pages call a kernel busy from here on, too.
 _NOTICED = 2.0
@@ -33,10 +36,19 @@ class Attendance:
         Called when there is an absence to take, and every half minute.
     served_until
         When a kernel was last there, as far as is known.
+    on_jump
+        Called with by how many seconds the computer's clock was set, within a few seconds of that.
     """
 
-    def __init__(self, clock: Clock, look: Callable[[], None], served_until: float) -> None:
-        self._clock, self._look = clock, look
+    def __init__(
+        self,
+        clock: Clock,
+        look: Callable[[], None],
+        served_until: float,
+        on_jump: Callable[[float], None] = lambda seconds: None,
+    ) -> None:
+        self._clock, self._look, self._on_jump = clock, look, on_jump
+        self._jumps = JumpWatch(partial(offset_of, clock))
         self._timer: Timer | None = None
         self._looked, self._last = clock.now(), served_until
         self._absences: list[tuple[float, float]] = []
@@ -64,6 +76,8 @@ class Attendance:
 
     def _beat(self) -> None:
         self._notice()
+        if (jump := self._jumps.look()) is not None:
+            self._on_jump(jump)
         now = self._clock.now()
         if self._absences or not self._looked <= now < self._looked + _ROUND:
             self._looked = now
@@ -116,3 +130,14 @@ class Absence:
         what = f"{count(answers, 'answer')} and {count(arrivals, 'arrival')}"
         verb = "was" if answers + arrivals == 1 else "were"
         return f"The kernel was away for {self.until - self.since:.0f} s; {what} {verb} caught up."
+
+
+def describe_jump(seconds: float, at: float) -> str:
+    """Say that the computer's clock was set, by how much, and what that does to a run."""
+    days, way = abs(seconds) / 86_400, "forward" if seconds > 0 else "back"
+    by = f"{days:.1f} days" if days >= 1 else f"{abs(seconds):.0f} s"
+    moment = datetime.fromtimestamp(at, tz=UTC)
+    return (
+        f"The clock of this computer was set {way} by {by} at {moment:%Y-%m-%d %H:%M:%S} UTC, by the time that the run "
+        "goes by. Nothing ends early or late by that. If nobody meant to, set the computer's clock right."
+    )

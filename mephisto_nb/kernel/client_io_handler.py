@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import LinkRefusedError, RouterError, RouterStoreError
-from mephisto_nb.kernel.absence import Absence, Attendance
+from mephisto_nb.kernel.absence import Absence, Attendance, describe_jump
 from mephisto_nb.kernel.link_progress import LinkProgress
 from mephisto_nb.kernel.numbers import find_gaps, note_gaps
 from mephisto_nb.kernel.sending import Sender
@@ -41,8 +41,8 @@ from mephisto_nb.ports.crowd_provider import Identity
 from mephisto_nb.rules.absence import is_served, kernel_was_away, router_was_away
 from mephisto_nb.rules.arrivals import Arrival
 from mephisto_nb.rules.eligibility import Refusal
-from mephisto_nb.rules.shares import is_heard
 from mephisto_nb.rules.step import Step
+from mephisto_nb.rules.submissions import is_heard
 from mephisto_nb.utils.logging import get_logger, tell
 from mephisto_nb.utils.machine import MachineTrouble
 from mephisto_nb.utils.patience import patience
@@ -109,7 +109,10 @@ class ClientIOHandler:
         #: When the kernel was last away, and what it caught up with.
         self.absence = Absence(begun=clock.now())
         state = engine.state
-        self._attendance = Attendance(clock, self._sender.request_sync, state.service.served_until or state.quiet_since)
+        served_until = state.service.served_until or state.quiet_since
+        self._attendance = Attendance(clock, self._sender.request_sync, served_until, partial(_name_jump, self, clock))
+        #: What to know of the computer's clock, if it was set.
+        self.clock_trouble: str | None = None
         #: Called when a channel opens or breaks, or a page comes or goes.
         self.listeners: list[Callable[[], None]] = []
         #: Which agents' pages are connected.
@@ -401,6 +404,11 @@ def _take_message(agents: AgentsAtWork, step: Step, received: Received) -> None:
         step.add_live_update(agent_id, "worker", agents.voices.recorded(agent_id, data), at)
     elif agent is not None:
         agents.missed(agent_id, data.get("update_id"))
+
+
+def _name_jump(link: ClientIOHandler, clock: Clock, seconds: float) -> None:
+    link.clock_trouble = describe_jump(seconds, clock.now())
+    tell(link.listeners)
 
 
 def _submit(pool: WorkerPool, step: Step, received: Received) -> None:

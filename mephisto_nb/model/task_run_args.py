@@ -86,7 +86,8 @@ class TaskRunArgs:
         A run in which nothing was submitted for this long is shut down. 0: never. Of this, and of the lifetime, time in
         which nobody could be served (the kernel or the router was away, busy or asleep) is no part.
     allowed_concurrent
-        How many units one worker may hold at once. 0: a tenth of the open units of the run, and one at least.
+        How many units one worker may hold at once. 0: a tenth of the open units, and one at least; two of a run
+        of fewer than ten units.
     maximum_units_per_worker
         How many units of the task one worker may do. 0: any number.
     next_unit_by_itself

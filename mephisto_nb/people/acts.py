@@ -463,8 +463,7 @@ class PeopleActs:
         self.database = database
         #: Called, on the loop, after each act, and whenever a run or a decision here has changed people.
         self.listeners: list[Callable[[], None]] = []
-        self._writer, self._clock = writer, clock
-        self.home = writer.home
+        self._writer, self._clock, self.home = writer, clock, writer.home
         self._done: deque[ActOutcome] = deque(maxlen=_KEPT)
         self._turn = asyncio.Lock()
         writer.listeners.append(self._take_in)

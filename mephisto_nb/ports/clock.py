@@ -6,9 +6,10 @@ Stands alone because whoever needs the time needs no other port.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Protocol
+
+from mephisto_nb.utils.steady_time import SteadyTime
 
 
 class Timer(Protocol):
@@ -29,12 +30,31 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The real time."""
+    """The real time, as it would be if nobody had set the computer's clock since this was made.
+
+    Parameters
+    ----------
+    time
+        What it goes by.
+    """
+
+    def __init__(self, time: SteadyTime | None = None) -> None:
+        self._time = time or SteadyTime()
 
     def now(self) -> float:
         """Return the time as seconds since the epoch."""
-        return time.time()
+        return self._time.now()
+
+    def wall_offset(self) -> float:
+        """Return by how many seconds the computer's clock is ahead of this one, because somebody has set it."""
+        return self._time.offset()
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         """Call `callback` in the running loop at `when` (epoch seconds)."""
         return asyncio.get_running_loop().call_later(max(0.0, when - self.now()), callback)
+
+
+def offset_of(clock: Clock) -> float:
+    """Return by how many seconds the computer's clock is ahead of this one; 0 where a clock cannot tell."""
+    tell = getattr(clock, "wall_offset", None)
+    return 0.0 if tell is None else float(tell())

@@ -25,6 +25,7 @@ from mephisto_nb.router.operator.link import CurrentLink, OperatorLink
 from mephisto_nb.router.rules import InboxClosed
 from mephisto_nb.router.workers.fast_path import LiveMessages
 from mephisto_nb.router.workers.hub import Hub, Registrations
+from mephisto_nb.utils import steady_time
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +143,7 @@ class Router:
         self.registrations.end_run()
         self.vigil.end()
         self.health.end()
-        self.hub.closed_at = time.time()
+        self.hub.closed_at = steady_time.now()
         for agent_id in self.hub.present():
             self.send_status(agent_id)
         if linger > 0:
@@ -246,4 +247,4 @@ class Router:
             log.error("That the router is here could not be saved: %s", error)
 
     async def _write_now(self) -> None:
-        await self._write_beat(time.time())
+        await self._write_beat(steady_time.now())

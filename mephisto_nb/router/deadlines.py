@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
+
+from mephisto_nb.utils import steady_time
 
 
 class Deadline:
@@ -97,7 +98,7 @@ class Vigil:
     write
         Called with the time, now and then, so that the next router knows.
     now
-        Tells the time (epoch seconds): that of the wall, which goes on while the machine sleeps.
+        Tells the time (epoch seconds), which goes on while the machine sleeps, and which nobody sets.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class Vigil:
         last: float | None,
         report: Callable[[float, float], None],
         write: Callable[[float], None],
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float] = steady_time.now,
     ) -> None:
         self._last, self._report, self._write, self._now = last, report, write, now
         self._written = 0.0

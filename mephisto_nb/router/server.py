@@ -13,7 +13,6 @@ import shutil
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -39,6 +38,7 @@ from mephisto_nb.router.operator.link import CurrentLink
 from mephisto_nb.router.operator.operator_socket import OperatorSocket
 from mephisto_nb.router.workers.worker_routes import WorkerRoutes
 from mephisto_nb.router.workers.worker_socket import WorkerEndpoint
+from mephisto_nb.utils import steady_time
 from mephisto_nb.utils.machine import open_files
 from mephisto_nb.utils.private_files import FILE, make_private_folder, write_private
 
@@ -180,7 +180,7 @@ class _Server(uvicorn.Server):
         """Note in ``router.json`` that we only say that the task is closed; and end once that is no longer ours."""
         state = self._read_state()
         if state is not None:
-            _write(self._files.state, json.dumps({"closed_at": time.time(), **state}))
+            _write(self._files.state, json.dumps({"closed_at": steady_time.now(), **state}))
         self._look_for_state()
 
     def _look_for_state(self) -> None:

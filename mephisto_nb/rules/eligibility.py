@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mephisto_nb.model.qualifications import Comparator, Requirement
 from mephisto_nb.model.states import UnitStatus
-from mephisto_nb.rules.shares import most_at_once
+from mephisto_nb.rules.shares import OF_SMALL, OPEN
 
 if TYPE_CHECKING:
     from mephisto_nb.model.records import WorkerFacts
@@ -75,6 +75,16 @@ def check_worker(state: RunState, worker_id: str | None, facts: WorkerFacts) -> 
             "If that is a mistake, please tell whoever sent you the link.",
         )
     return None
+
+
+def most_at_once(state: RunState) -> int | None:
+    """Return how many units one person may hold at once; None: any number."""
+    rules = state.rules
+    if rules.allowed_concurrent or not rules.part_of_open:
+        return rules.allowed_concurrent or None
+    if sum(state.counts.values()) < rules.part_of_open:
+        return OF_SMALL
+    return max(1, sum(state.counts[status] for status in OPEN) // rules.part_of_open)
 
 
 def paused() -> Refusal:

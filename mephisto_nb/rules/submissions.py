@@ -1,4 +1,4 @@
-"""A worker's answer comes in.
+"""A worker's answer comes in, or a message of their page.
 
 Whatever the router has received counts: its sender was told so. Where the worker's time was over by then, but
 nobody had been able to tell them, their work finds a place all the same.
@@ -8,10 +8,15 @@ Stands alone because the rules of an answer, and of a late one, lean on seats an
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.model.packets import PacketType
 from mephisto_nb.model.records import Agent, Submission, Unit
 from mephisto_nb.model.states import AGENT_ACTIVE, AgentStatus, UnitStatus
 from mephisto_nb.rules import seating
 from mephisto_nb.rules.gates.verdicts import look_at
+from mephisto_nb.rules.shares import Hearing
 from mephisto_nb.rules.step import Step, add_unit_again
 
 _SECOND_ANSWER = "Pages have sent a second answer for one unit, which was set aside: the first one counts."
@@ -23,6 +28,9 @@ def submit(step: Step, submission: Submission) -> None:
     if agent is None:
         step.log("agent", submission.agent_id, None, None, "an answer of nobody in this run was set aside", "router")
         return
+    if submission.received_at is not None and submission.received_at < agent.accepted_at:
+        # The router's clock may be another computer's; nobody has sent an answer before they had its unit.
+        submission = replace(submission, received_at=agent.accepted_at)
     if agent.submitted_at is not None:
         why = "a second answer was set aside"
         step.log("agent", agent.agent_id, None, None, why, "router", {"answer": submission.data})
@@ -56,3 +64,25 @@ def _place_for_late(step: Step, agent: Agent) -> Unit:
     agent.unit_id = extra.unit_id
     step.change_unit(extra, UnitStatus.EXPIRED, "made for a late answer, whose unit another worker has", "operator")
     return extra
+
+
+TOO_OFTEN = "You are sending more than can be read. What you send now is not heard; please wait for a moment."
+_TOLD = (
+    "A worker's page sends messages faster than 20 a second for long, or more than they hold; what goes beyond that is "
+    "not heard. Look for 'too many messages' in run.events(): it says who that is."
+)
+
+
+def is_heard(step: Step, agent: Agent, size: int, at: float) -> bool:
+    """Return whether a message of an agent's page is heard; of the first that is not, the page and the log are told."""
+    hearing = step.state.hearing.setdefault(agent.worker_id, Hearing(at))
+    if hearing.hears(size, at):
+        return True
+    if hearing.unheard == 1:
+        step.log("agent", agent.agent_id, None, None, "too many messages were not heard", "operator")
+        step.failures.append(("messages that are not heard", _TOLD))
+        if agent.status in AGENT_ACTIVE:
+            data: JSONObject = {"update_id": step.new_id(), "text": TOO_OFTEN, "id": "", "notice": "too often"}
+            step.add_live_update(agent.agent_id, "notice", data, step.now)
+            step.send(PacketType.LIVE_UPDATE_TO_CLIENT, agent.agent_id, data)
+    return False

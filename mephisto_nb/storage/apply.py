@@ -6,7 +6,6 @@ one in `_ORDER`.
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
@@ -24,6 +23,7 @@ from mephisto_nb.model.records import Agent, Event, Submission, TaskRun, Unit
 from mephisto_nb.model.reviews import Review
 from mephisto_nb.storage import tables as t
 from mephisto_nb.storage.tables import INSERT, BulkInsert, dump, find_or_add, in_chunks, make_storable
+from mephisto_nb.utils import steady_time
 from mephisto_nb.utils.ids import new_id
 
 _ADD_ASSIGNMENTS = BulkInsert(t.assignments, "assignment_id", "task_run_id", "assignment_index", "shared", "unit_data")
@@ -282,7 +282,7 @@ def _grant(connection: Connection, name: str, worker_id: str, value: int, at: fl
     qualification = find_or_add(connection, t.qualifications, {"qualification_name": name}, made)
     g = t.granted_qualifications
     key = {"worker_id": worker_id, "qualification_id": qualification.qualification_id}
-    new = {"value": value, "granted_at": time.time() if at is None else at}
+    new = {"value": value, "granted_at": steady_time.now() if at is None else at}
     if find_or_add(connection, g, key, new).value != value:
         ours = g.c.worker_id == worker_id, g.c.qualification_id == qualification.qualification_id
         connection.execute(update(g).where(*ours).values(**new))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -22,6 +21,7 @@ from mephisto_nb.storage import tables as t
 from mephisto_nb.storage.apply import write_events
 from mephisto_nb.storage.connect import Connections
 from mephisto_nb.storage.tables import INSERT, dump, fetch_rows, find_or_add, in_chunks, make_key, make_storable
+from mephisto_nb.utils import steady_time
 from mephisto_nb.utils.ids import new_id
 
 #: How often an act is tried again.
@@ -72,17 +72,17 @@ class SQLPeople(PeopleStore):
     def foresee(self, act: Act) -> ActOutcome:
         """Return what an act would do now."""
         with self._connections.reading("Looking at what would change") as connection:
-            return weigh(act, _meet(connection, act, lock=False), time.time(), new_id)
+            return weigh(act, _meet(connection, act, lock=False), steady_time.now(), new_id)
 
     def perform(self, act: Act, at: float | None = None) -> ActOutcome:
         """Do an act, whole or not at all; again where a step of a run has made the same worker at the same moment."""
         for _ in range(_RETRIES):
             try:
-                return self._perform(act, time.time() if at is None else at)
+                return self._perform(act, steady_time.now() if at is None else at)
             except ConflictError as error:
                 if not isinstance(error.__cause__, IntegrityError):
                     raise
-        return self._perform(act, time.time() if at is None else at)
+        return self._perform(act, steady_time.now() if at is None else at)
 
     def _perform(self, act: Act, at: float) -> ActOutcome:
         with self._connections.writing(_DOING[act.kind]) as connection:

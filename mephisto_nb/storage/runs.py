@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from functools import partial
@@ -32,6 +31,7 @@ from mephisto_nb.storage.apply import run_row
 from mephisto_nb.storage.connect import Connections
 from mephisto_nb.storage.large_rows import LargeRows, StoredAssignment, are_large
 from mephisto_nb.storage.tables import fetch_rows, find_or_add
+from mephisto_nb.utils import steady_time
 from mephisto_nb.utils.ids import new_id
 
 #: Tables with rows of one run, each before those that its rows point at.
@@ -53,7 +53,7 @@ class SQLRuns(RunStore):
     def get_or_create_task(self, name: str) -> Task:
         """Find the task of this name, or make it."""
         with self._connections.writing("Storing a task") as connection:
-            new = {"task_id": new_id(), "created_at": time.time()}
+            new = {"task_id": new_id(), "created_at": steady_time.now()}
             row = find_or_add(connection, t.tasks, {"task_name": name}, new)
         return Task(row.task_id, row.task_name)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mephisto_nb.ports.clock import Timer
+from mephisto_nb.utils import steady_time
 
 
 @dataclass(order=True)
@@ -41,7 +41,8 @@ class FakeClock:
     """
 
     def __init__(self, now: float | None = None) -> None:
-        self._now = time.time() if now is None else now
+        self._now = steady_time.now() if now is None else now
+        self._wall_offset = 0.0
         self._timers: list[_FakeTimer] = []
         self._numbers = itertools.count()
 
@@ -64,6 +65,14 @@ class FakeClock:
         """
         self._now += seconds
         self.advance(0.0)
+
+    def set_wall(self, seconds: float) -> None:
+        """Set the computer's clock so far ahead of this one, as somebody does who sets it; no time passes."""
+        self._wall_offset = seconds
+
+    def wall_offset(self) -> float:
+        """Return by how many seconds the computer's clock is ahead of this one."""
+        return self._wall_offset
 
     def advance(self, seconds: float) -> None:
         """Let time pass, and call what is due on the way, each at its own time."""

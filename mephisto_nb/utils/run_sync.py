@@ -112,11 +112,11 @@ class HomeLoop:
 
 
 def at_home(work: Method[P, T]) -> Method[P, T]:
-    """Have a coroutine of an object raise `LoopError`, before it does anything, on another loop than its ``home``."""
+    """Have a coroutine of an object raise `LoopError`, before it does anything, on another loop than its ``_home``."""
 
     @functools.wraps(work)
     async def call(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        self.home.enter(work.__qualname__)
+        self._home.enter(work.__qualname__)
         return await work(self, *args, **kwargs)
 
     return call

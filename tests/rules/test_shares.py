@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from mephisto_nb.model.packets import PacketType
 from mephisto_nb.model.records import Agent
-from mephisto_nb.rules.eligibility import Refusal, RefusalCode
-from mephisto_nb.rules.shares import CHARACTERS_AT_ONCE, MESSAGES_AT_ONCE, TOO_OFTEN, Hearing, is_heard
+from mephisto_nb.rules.eligibility import RefusalCode
+from mephisto_nb.rules.shares import CHARACTERS_AT_ONCE, MESSAGES_AT_ONCE, Hearing
+from mephisto_nb.rules.submissions import TOO_OFTEN, is_heard
 from tests.rules.rehearsal import Rehearsal
 
 
@@ -21,11 +22,16 @@ def test_one_person_holds_a_tenth_of_the_open_units() -> None:
     assert held(run, "ann", 1) == 1
 
 
-def test_in_a_small_run_one_person_does_a_unit_after_the_other() -> None:
+def test_of_a_small_run_one_person_holds_two() -> None:
     run = Rehearsal(1, 1, 1, part_of_open=10)
-    for number in range(3):
+    assert held(run, "ann", 3) == 2
+
+
+def test_the_last_open_units_are_done_one_after_the_other() -> None:
+    run = Rehearsal(*[1] * 12, part_of_open=10)
+    for number in range(12):
         agent = run.take("ann", f"r{number}")
-        assert isinstance(run.ask("ann", "another"), Refusal)
+        assert run.refuse("ann", registration="another").code == RefusalCode.TOO_MANY_CONCURRENT
         run.submit(agent)
 
 

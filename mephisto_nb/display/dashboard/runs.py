@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping
 
 from mephisto_nb._typing import JSONObject
@@ -15,6 +14,7 @@ from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.records import RunPay, TaskRun
 from mephisto_nb.model.states import UNIT_ANSWERED
 from mephisto_nb.runs import Runs
+from mephisto_nb.utils import steady_time
 from mephisto_nb.utils.logging import tell
 
 
@@ -63,7 +63,7 @@ class RunList:
         rows = sorted([*own, *stored, *left], key=_place)
         rows = [{**row, "driver": drivers.get(row["id"]) if row["status"] == "left" else None} for row in rows]
         sums = {name: _sum([row[name] for row in rows]) for name in ("spent", "whole_cost")}
-        return {"v": 1, "now": time.time(), "closed": self._runs.is_closed, "runs": rows, **sums}
+        return {"v": 1, "now": steady_time.now(), "closed": self._runs.is_closed, "runs": rows, **sums}
 
     async def load(self) -> None:
         """Read all runs from the database, in a thread: a few queries, however many runs there are.

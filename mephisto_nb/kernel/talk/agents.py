@@ -105,7 +105,7 @@ class RunningAgent:
     ) -> None:
         self.agent_id, self._seat = agent_id, seat or Seat()
         self._engine, self.pages, self.talk = engine, pages, talk or Talk()
-        self.home = home or HomeLoop()
+        self._home = home or HomeLoop()
         #: All that was said until now, in order.
         self.history: list[Turn] = list(history)
         self.has_left = False
@@ -221,11 +221,6 @@ class RunningAgent:
         await self.record("once", {"call": key[1], "value": value, **({"after": after} if after else {})})
         return value
 
-    def name_for_all(self, number: int) -> str:
-        """Return the id of what is the so-manieth thing that is said to all."""
-        own, voices = f"{self.agent_id}-all-{self.beginnings}-{number}", self._seat.voices
-        return hashlib.sha256(own.encode()).hexdigest()[:32] if voices is None else voices.id_of("", own)
-
     def asked_after(self, name: str) -> int:
         """Return how many messages a program had got when it was asked before a restart; 0: it was not."""
         return self.talk.asked_after.get(_key_of(self, name), 0)
@@ -309,7 +304,7 @@ class BotAgent:
     def __init__(
         self, bot: Bot, recorder: Recorder, seat: Seat, history: list[Turn] | None = None, number: int | None = None
     ) -> None:
-        self._bot, self._recorder, self._seat, self.home = bot, recorder, seat, recorder.home
+        self._bot, self._recorder, self._seat, self._home = bot, recorder, seat, recorder._home
         self.agent_id = f"bot-{seat.name}" if number is None else f"bot-{number}-{seat.name}"
         self.history: list[Turn] = [] if history is None else history
         self.owes_answer = False
@@ -378,7 +373,7 @@ class BotAgent:
 class Recorder(Protocol):
     """Whose record holds what a program says: a `RunningAgent`."""
 
-    home: HomeLoop
+    _home: HomeLoop
 
     async def keep(self, name: str, function: Callable[..., Any], *args: Any, after: int = 0) -> JSON:
         """Return what a function returns, and keep it under a name."""
@@ -398,7 +393,7 @@ class Group:
 
     def __init__(self, agents: Sequence[RunningAgent | BotAgent], talk: Talk) -> None:
         self._agents, self._talk = list(agents), talk
-        self.home = self._agents[0].home
+        self._home = self._agents[0]._home
         self._count = 0
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._is_closed = False
@@ -417,7 +412,7 @@ class Group:
         """Send something to everybody, or to everybody but one; it is one message, whoever hears it."""
         self._count += 1
         # The same after a restart; no page gets to know another's agent by it, nor which one comes next.
-        named = {"update_id": self._first.name_for_all(self._count), **checked(data)}
+        named = {"update_id": _name_for_all(self._first, self._count), **checked(data)}
         await asyncio.gather(*(agent.observe(named) for agent in self._agents if agent is not but))
 
     @at_home
@@ -517,6 +512,12 @@ class AgentsAtWork:
         """Wait no longer for the record of any message that came ahead; it comes by the next channel."""
         for agent in self._agents.values():
             agent.wait_no_longer()
+
+
+def _name_for_all(agent: RunningAgent, number: int) -> str:
+    """Return the id of a thing that is said to all, of whom this is the first; `number` counts these things."""
+    own, voices = f"{agent.agent_id}-all-{agent.beginnings}-{number}", agent._seat.voices
+    return hashlib.sha256(own.encode()).hexdigest()[:32] if voices is None else voices.id_of("", own)
 
 
 def _key_of(agent: RunningAgent, name: str) -> tuple[str, str]:

@@ -21,7 +21,7 @@ _STATE = "task_data"
 
 
 class Voices:
-    """Gives messages the ids that other browsers get: nobody can choose one, or foresee it.
+    """Names messages by the ids that other browsers get: nobody can choose one, or foresee it.
 
     Parameters
     ----------

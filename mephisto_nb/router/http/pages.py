@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import mimetypes
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.router.config import MEPHISTO_TASK_VERSION, RouterConfig, RunFiles
 from mephisto_nb.router.http.answers import SLASH_HASH, SLASH_SCRIPT, Refused, json_answer, json_text, security_policy
-from mephisto_nb.utils import proofs
+from mephisto_nb.utils import proofs, steady_time
 
 _OPENAPI = Path(__file__).parents[1] / "openapi.json"
 _STORED_NAME = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -106,7 +105,7 @@ class Pages:
 
     async def timestamp(self, request: Request) -> Response:
         """Answer with the router's time, in milliseconds."""
-        return json_answer({"timestamp": int(time.time() * 1000)})
+        return json_answer({"timestamp": int(steady_time.now() * 1000)})
 
     async def status(self, request: Request) -> Response:
         """Answer how the operator is, and since when the run is over, if it is."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from mephisto_nb.router.rules import (
     judge_submission,
     next_status,
 )
+from mephisto_nb.utils import steady_time
 
 SCHEMA_VERSION = 2
 
@@ -174,7 +174,7 @@ def message_of(packet: Packet, *, gently: bool = False) -> Message:
 
     `gently` is for what is heavy, see `codec.Text`.
     """
-    return Message(packet.packet_type, codec.dump(packet.to_dict(), gently=gently), time.time())
+    return Message(packet.packet_type, codec.dump(packet.to_dict(), gently=gently), steady_time.now())
 
 
 def digest_of(answer: JSON, *, gently: bool = False) -> bytes:

@@ -27,6 +27,7 @@ from mephisto_nb.router.intake.shares import Shares
 from mephisto_nb.router.rules import InboxClosed, KnownAgent, TokenBucket
 from mephisto_nb.router.workers.fast_path import LiveMessages
 from mephisto_nb.router.workers.hub import Hub, WorkerSocket
+from mephisto_nb.utils import steady_time
 
 #: A socket that does not read is closed when so many frames wait for it; the outbox keeps what matters.
 _MAX_QUEUED = 2000
@@ -284,4 +285,4 @@ def _ping_of(client_timestamp: JSON) -> int:
     """Return the time of a ping (milliseconds), by the clock that it will be compared with: the browser's own."""
     said = isinstance(client_timestamp, int | float) and not isinstance(client_timestamp, bool)
     is_time = said and math.isfinite(client_timestamp) and 0 < client_timestamp < 1e11
-    return int(((client_timestamp if is_time else time.time()) + _AHEAD_SECONDS) * 1000)
+    return int(((client_timestamp if is_time else steady_time.now()) + _AHEAD_SECONDS) * 1000)
