@@ -50,7 +50,7 @@ class FileInPlace:
         has_sides = db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
         db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # opens what is beside it, too
         suffixes = ("", *_SIDES) if has_sides else ("",)
-        self._known = {suffix: _identity(_beside(self.path, suffix)) for suffix in suffixes}
+        self._known = {suffix: identity_of(_beside(self.path, suffix)) for suffix in suffixes}
         self.wrote()
 
     def wrote(self) -> None:
@@ -66,7 +66,7 @@ class FileInPlace:
         """Return what became of the file: ``removed``, ``replaced`` or ``overwritten``; None: nothing."""
         if not self._known:
             return None
-        now = {suffix: _identity(_beside(self.path, suffix)) for suffix in ("", *_SIDES)}
+        now = {suffix: identity_of(_beside(self.path, suffix)) for suffix in ("", *_SIDES)}
         for suffix, known in self._known.items():
             if now[suffix] is None:
                 return "removed"
@@ -81,12 +81,12 @@ class FileInPlace:
     @property
     def has_own_main(self) -> bool:
         """Whether the path itself names the open file: what was taken away is beside it."""
-        return self._known.get("") is not None and _identity(self.path) == self._known[""]
+        return self._known.get("") is not None and identity_of(self.path) == self._known[""]
 
     def is_own(self, suffix: str) -> bool:
         """Return whether what is beside it, by this ending, belongs to the open file."""
         known = self._known.get(suffix)
-        return known is not None and _identity(_beside(self.path, suffix)) == known
+        return known is not None and identity_of(_beside(self.path, suffix)) == known
 
 
 def put_back(
@@ -130,7 +130,7 @@ def put_back(
             if fate == "overwritten":
                 _check_whole(db, path)
                 aside = _free_name(path)
-            elif _identity(path) is not None and not place.has_own_main:
+            elif identity_of(path) is not None and not place.has_own_main:
                 if _is_put_back(db, place, read_marks):
                     return f"{reason}, and another process has put it back. Nothing was lost.", _REMEDY
                 aside = _free_name(path)
@@ -266,7 +266,8 @@ def _last_written(path: Path) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_size
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def identity_of(path: Path) -> tuple[int, int] | None:
+    """Return what tells the file at a path from any other; None where there is none, or it cannot be reached."""
     try:
         found = os.stat(path)
     except OSError:  # it is not there, or cannot be reached
