@@ -120,8 +120,8 @@ def put_back(
     path, fate = place.path, place.look() or "removed"
     if not path.parent.is_dir():
         raise DatabaseError(
-            f"The directory {path.parent} is not there any more: it was moved or removed. Put it back to where it was; "
-            f"{path.name} is held open until then, and nothing new is taken."
+            f"The directory {path.parent} is not there any more: it was moved or removed. Put it back to where it was; or, "
+            f"where it was removed, make an empty one: {path.name}, which is held open, is written into it again."
         )
     reason = f"{path} was {fate} while it was in use"
     try:
