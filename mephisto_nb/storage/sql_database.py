@@ -85,3 +85,4 @@ def _open(connections: Connections) -> None:
         if connections.url.get_backend_name() == "sqlite":
             Path(str(connections.url.database)).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         migrate(connections.writer)
+        connections.wrote()

@@ -35,13 +35,10 @@ class FileInPlace:
     ----------
     path
         The database.
-    is_alone
-        Whether nobody else may write to it: then it is noticed, too, that somebody has written over it.
     """
 
-    def __init__(self, path: Path, *, is_alone: bool = False) -> None:
-        # Elsewhere nobody can write to a file that SQLite has open, and times of files change later than the files.
-        self.path, self._is_alone = path, is_alone and os.name == "posix"
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self._known: dict[str, tuple[int, int] | None] = {}
         self._written: tuple[int, int] | None = None
 
@@ -54,9 +51,8 @@ class FileInPlace:
         self.wrote()
 
     def wrote(self) -> None:
-        """Note that whatever has been written to the file until now was written by its owner."""
-        if self._is_alone:
-            self._written = _last_written(self.path)
+        """Note that whatever has been written to the file until now was written by those whose it is."""
+        self._written = _last_written(self.path)
 
     def forget(self) -> None:
         """Note that it is not open any more, and that whatever is at the path next time is the right one."""
@@ -72,7 +68,8 @@ class FileInPlace:
                 return "removed"
             if now[suffix] != known:
                 return "replaced"
-        if self._is_alone and self._written != _last_written(self.path):
+        # Elsewhere nobody can write over a file that SQLite has open, and its time changes later than the file.
+        if os.name == "posix" and self._written != _last_written(self.path):
             return "overwritten"
         # They come where the file is brought to WAL mode while it is open.
         self._known |= {suffix: now[suffix] for suffix in _SIDES if now[suffix] is not None}
@@ -120,8 +117,8 @@ def put_back(
     path, fate = place.path, place.look() or "removed"
     if not path.parent.is_dir():
         raise DatabaseError(
-            f"The directory {path.parent} is not there any more: it was moved or removed. Put it back to where it was; or, "
-            f"where it was removed, make an empty one: {path.name}, which is held open, is written into it again."
+            f"The directory {path.parent} is not there any more: it was moved or removed. Put it back to where it was; "
+            f"or, if it was removed, make an empty one: {path.name}, which is held open, is written into it again."
         )
     reason = f"{path} was {fate} while it was in use"
     try:
@@ -147,8 +144,8 @@ def _check_whole(db: sqlite3.Connection, path: Path) -> None:
         if db.execute("PRAGMA quick_check(1)").fetchone() == ("ok",):
             return
     raise DatabaseError(
-        f"{path} was overwritten while it was in use, and is damaged: nothing new is taken. What the notebook has is "
-        "safe. To go on, end the process named in router.json, move this file away, and take the run up again."
+        f"{path} was overwritten while it was in use, and is damaged: nothing new is taken. "
+        "To go on, let no process have it open any more, and put a whole one in its place, or move an inbox.db away."
     )
 
 
