@@ -30,7 +30,7 @@ from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.gates import GateWorker, Judges, RowSource, source_of
 from mephisto_nb.kernel.hooks import SubmissionHooks
 from mephisto_nb.kernel.live_run import LiveRun, RunParts, RunTally
-from mephisto_nb.kernel.run_tasks import RunHelper, RunTasks, Supervisor, take_lock
+from mephisto_nb.kernel.run_tasks import PID_FILE, RunHelper, RunTasks, Supervisor, take_lock
 from mephisto_nb.kernel.steering import say_ended
 from mephisto_nb.kernel.talk.agents import AgentsAtWork
 from mephisto_nb.kernel.talk.talk import Transcripts
@@ -442,6 +442,8 @@ class RunStarter:
         undo.push_async_callback(launcher.shutdown)
         watch = MachineWatch(
             directory,
+            lock,
+            (_SECRET_FILE, PID_FILE),
             database,
             self.writer,
             lambda look: self.supervisor.spawn(f"watch of run {run_id}", look, tally.note_failure),

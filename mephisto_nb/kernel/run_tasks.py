@@ -37,7 +37,7 @@ ROUTER_TIMEOUT, END_TIMEOUT = 10.0, 10.0
 
 OnFailure = Callable[[Exception], None]
 
-_LOCK, _PID = "operator.lock", "operator.pid"
+_LOCK, PID_FILE = "operator.lock", "operator.pid"
 
 
 class RunHelper:
@@ -289,7 +289,7 @@ def take_lock(directory: Path, run: TaskRun) -> FileLock:
             f"workers send is taken in there. To look at it: operator.get_task_run({run.task_run_id!r}). "
             "To drive it from here, let go of it there first: await operator.detach() in that notebook."
         ) from None
-    with open_private(directory / _PID, "w") as file:
+    with open_private(directory / PID_FILE, "w") as file:
         file.write(f"{os.getpid()} {platform.node()}")
     return lock
 
@@ -308,9 +308,9 @@ def find_driver(directory: Path) -> str | None:
 def _driver_in(directory: Path) -> str:
     """Return which process took the lock last, on which machine if it was another, and when; '' if it is not known."""
     with contextlib.suppress(OSError, ValueError):
-        pid, _, host = (directory / _PID).read_text().partition(" ")
+        pid, _, host = (directory / PID_FILE).read_text().partition(" ")
         on = f" on {host}" if host not in ("", platform.node()) else ""
-        since = datetime.fromtimestamp((directory / _PID).stat().st_mtime)
+        since = datetime.fromtimestamp((directory / PID_FILE).stat().st_mtime)
         return f" (pid {int(pid)}{on}, since {since:%Y-%m-%d %H:%M})"
     return ""
 

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from mephisto_nb.errors import ClosedError, DatabaseError
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
 from mephisto_nb.ports.database import Database
 from mephisto_nb.utils.logging import get_logger, tell
 from mephisto_nb.utils.machine import MachineTrouble, MachineTroubles, say_few_files, say_little_room, say_missing
+from mephisto_nb.utils.private_files import write_private
+from mephisto_nb.utils.sqlite_files import identity_of
 
 logger = get_logger(__name__)
 
@@ -30,6 +34,10 @@ class MachineWatch:
     ----------
     directory
         The run's own directory.
+    lock
+        The run's lock, held: without it another kernel would take up the run as well.
+    kept
+        The names of small files there that are written again when they are gone.
     database, writer
         Where the run is kept; the writer's thread tries it out.
     spawn
@@ -39,12 +47,16 @@ class MachineWatch:
     def __init__(
         self,
         directory: Path,
+        lock: FileLock,
+        kept: Sequence[str],
         database: Database,
         writer: DatabaseWriter,
         spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
     ) -> None:
         self._directory, self._database, self._writer = directory, database, writer
         self._spawn = spawn
+        self._locks, self._locked = [lock], identity_of(Path(lock.lock_file))
+        self._kept = {path: path.read_text() for path in (directory / name for name in kept) if path.exists()}
         self._own = MachineTroubles()
         self._told: tuple[MachineTrouble, ...] = ()
         self._timer: asyncio.TimerHandle | None = None
@@ -70,17 +82,48 @@ class MachineWatch:
             self._timer.cancel()
         if self._looking is not None:
             self._looking.cancel()
+        for lock in self._locks[1:]:  # the first is another's
+            lock.release()
+        del self._locks[1:]
 
     async def look(self) -> None:
         """Look at everything once, and tell what has changed."""
         self._own.say("kernel files", say_few_files("This kernel"))
-        self._own.say("kernel directory", await in_thread(say_missing, self._directory, "the run"))
+        missing = await in_thread(say_missing, self._directory, "the run")
+        self._own.say("kernel directory", missing)
+        if missing is None:
+            self._own.say("kernel lock", self._look_at_lock())
+            await in_thread(self._restore)
         self._own.say("kernel disk", await in_thread(say_little_room, self._directory, "the run"))
         self._tell()
         # Last, for it may take long: another process may be writing, or the disk not answer.
         with contextlib.suppress(DatabaseError, ClosedError):  # the database tells of the one, the other is no trouble
             await self._writer.look_after()
         self._tell()
+
+    def _look_at_lock(self) -> tuple[str, str] | None:
+        path = Path(self._locks[0].lock_file)
+        if not self._locks[0].is_locked or identity_of(path) == self._locked:
+            return None
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            reason = "Another kernel drives this run as well, since the lock of this one was removed."
+            return reason, "Let go of it in one of the two: await operator.detach()."
+        except OSError:
+            return None  # a disk that is full is told by itself
+        self._locks.append(lock)
+        self._locked = identity_of(path)
+        logger.warning("%s was taken away, and is held again.", path)
+        return None
+
+    def _restore(self) -> None:
+        for path, text in self._kept.items():
+            if not path.exists():
+                with contextlib.suppress(OSError):
+                    write_private(path, text)
+                    logger.warning("%s was taken away, and is written again.", path)
 
     def _tell(self) -> None:
         now = self.troubles

@@ -9,12 +9,12 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from enum import IntEnum
 from functools import partial
-from pathlib import Path
 
 from mephisto_nb.errors import DatabaseError
 from mephisto_nb.model.packets import SYSTEM_SUBJECT, Packet, PacketType
 from mephisto_nb.router.config import RouterConfig
 from mephisto_nb.router.deadlines import Deadline, Departures, Vigil
+from mephisto_nb.router.folder import RunFolder
 from mephisto_nb.router.health import Health
 from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.router.inbox.writes import Effect, message_of, stay, tell_absences
@@ -56,8 +56,8 @@ class Router:
         Called once, with the reason, when the process shall end.
     note_closed
         Called when the run is over, and this goes on only to say so.
-    directory
-        The run's directory, which is looked at now and then.
+    folder
+        The run's directory, which is looked after.
     room
         How much the disk has left for what workers send (bytes).
 
@@ -88,7 +88,7 @@ class Router:
         link: CurrentLink,
         end: Callable[[Exit], None],
         note_closed: Callable[[], None] = lambda: None,
-        directory: Path | None = None,
+        folder: RunFolder | None = None,
         room: float = math.inf,
     ) -> None:
         self.config, self.store, self.link = config, store, link
@@ -105,7 +105,7 @@ class Router:
         self._unwritten: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._absences: list[tuple[float, float]] = []
         self.vigil = Vigil(store.last_here, self._on_absence, self._on_beat)
-        self.health = Health(store, directory, config.limits, self._write_now, link.report_troubles)
+        self.health = Health(store, folder, config.limits, self._write_now, link.report_troubles)
 
     # Life
 

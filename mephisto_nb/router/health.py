@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 from mephisto_nb.router.config import Limits
+from mephisto_nb.router.folder import RunFolder
 from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.utils.machine import (
     DISK_NEARLY_FULL,
@@ -18,7 +18,6 @@ from mephisto_nb.utils.machine import (
     MachineTroubles,
     say_few_files,
     say_little_room,
-    say_missing,
 )
 
 #: How often we look, how much time lies between two attempts to write at least, and from when on one hangs (seconds).
@@ -35,7 +34,7 @@ class Health:
     ----------
     store
         The store, which notes by itself what fails in it.
-    directory
+    folder
         The run's directory; None: the router was made without one.
     limits
         How much room on the disk is kept free of uploads.
@@ -48,12 +47,12 @@ class Health:
     def __init__(
         self,
         store: Store,
-        directory: Path | None,
+        folder: RunFolder | None,
         limits: Limits,
         probe: Callable[[], Awaitable[None]],
         report: Callable[[tuple[MachineTrouble, ...]], None],
     ) -> None:
-        self._store, self._directory, self._limits = store, directory, limits
+        self._store, self._folder, self._limits = store, folder, limits
         self._probe, self._report = probe, report
         self._own = MachineTroubles()
         self._told: tuple[MachineTrouble, ...] = ()
@@ -101,10 +100,10 @@ class Health:
             await self._probe()
         self._own.clear("router hangs")
         self._own.say("router files", say_few_files("The router", FEWEST_FILES))
-        if self._directory is not None:
-            self._own.say("router directory", say_missing(self._directory, "the run"))
+        if self._folder is not None:
+            self._own.say("router directory", self._folder.tend())
             least = max(DISK_NEARLY_FULL, self._limits.disk_free)
-            self._own.say("router disk", say_little_room(self._directory, "the router", least))
+            self._own.say("router disk", say_little_room(self._folder.files.directory, "the router", least))
         self.tell()
 
     def tell(self) -> None:

@@ -27,6 +27,7 @@ from mephisto_nb.errors import ConfigError, LaunchError, PortInUseError
 from mephisto_nb.model.packets import LARGEST_FRAME
 from mephisto_nb.router.config import RouterConfig, RunFiles, read_config
 from mephisto_nb.router.core import Exit, Router
+from mephisto_nb.router.folder import RunFolder
 from mephisto_nb.router.http.addresses import Addresses, OurAddresses
 from mephisto_nb.router.http.answers import ERROR_HANDLERS, BelowFolder, security_headers
 from mephisto_nb.router.http.connections import Waiting, http_protocol, socket_protocol
@@ -85,20 +86,22 @@ def run(directory: Path, notifier: Notifier) -> Exit:
         lock.acquire(timeout=0)
     except Timeout:
         raise LockedError(f"Another router serves {directory} already.") from None
+    folder = RunFolder(files, lock)
     try:
-        return _run_locked(config, files, notifier)
+        return _run_locked(config, folder, notifier)
     finally:
-        lock.release()
+        folder.release()
 
 
-def _run_locked(config: RouterConfig, files: RunFiles, notifier: Notifier) -> Exit:
+def _run_locked(config: RouterConfig, folder: RunFolder, notifier: Notifier) -> Exit:
+    files = folder.files
     claim(files.state)
     make_private_folder(files.uploads)
     remove_partial(files.uploads)
     # The port of an earlier router of this run is tried first, so that workers' pages find it again.
     listener = listen(config.host, config.port, preferred=_last_port(files.state))
     with contextlib.closing(listener):
-        server = _Server(config, files, listener, notifier)
+        server = _Server(config, folder, listener, notifier)
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
             return runner.run(server.serve_run())
 
@@ -106,13 +109,14 @@ def _run_locked(config: RouterConfig, files: RunFiles, notifier: Notifier) -> Ex
 class _Server(uvicorn.Server):
     """uvicorn, with our signals, and with a line to the log and to `Notifier` once it listens."""
 
-    def __init__(self, config: RouterConfig, files: RunFiles, listener: socket.socket, notifier: Notifier) -> None:
-        self._run_config, self._files, self._listener, self._notifier = config, files, listener, notifier
+    def __init__(self, config: RouterConfig, folder: RunFolder, listener: socket.socket, notifier: Notifier) -> None:
+        self._run_config, self._folder, self._listener, self._notifier = config, folder, listener, notifier
+        self._files = files = folder.files
         link = CurrentLink()
         self._store = Store.open(files.store, config.run_id, on_message=link.wake)
         self._exit = Exit.DONE
         room = float(shutil.disk_usage(files.directory).free - config.limits.disk_free)
-        self._router = Router(config, self._store, link, self._end, self._note_closed, files.directory, room)
+        self._router = Router(config, self._store, link, self._end, self._note_closed, folder, room)
         waiting = Waiting(config.limits, open_files())
         super().__init__(
             uvicorn.Config(
@@ -170,7 +174,7 @@ class _Server(uvicorn.Server):
     def _announce(self) -> None:
         url, port = url_of(self._listener), self._listener.getsockname()[1]
         state = {"run_id": self._run_config.run_id, "pid": os.getpid(), "port": port, "url": url}
-        _write(self._files.state, json.dumps(state))
+        self._folder.announce(state)
         log.info("The router of run %s listens on %s.", self._run_config.run_id, url)
         if not url.startswith(("http://127.", "http://[::1]")):
             log.info("It can be reached from other machines.")
@@ -180,7 +184,7 @@ class _Server(uvicorn.Server):
         """Note in ``router.json`` that we only say that the task is closed; and end once that is no longer ours."""
         state = self._read_state()
         if state is not None:
-            _write(self._files.state, json.dumps({"closed_at": steady_time.now(), **state}))
+            self._folder.leave({"closed_at": steady_time.now(), **state})
         self._look_for_state()
 
     def _look_for_state(self) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
@@ -27,6 +29,8 @@ from mephisto_nb.utils.sqlite_files import FileInPlace, put_back
 BUSY_TIMEOUT = 30.0
 #: The key of what is told when nothing can be stored.
 _FAILS = "database"
+#: How long after a commit of another process what it has committed is written to the file itself (seconds).
+_OTHERS_WRITE = 60.0
 
 logger = get_logger(__name__)
 
@@ -52,6 +56,9 @@ class Connections:
         #: Why nothing can be stored in an SQLite file, if so; and what was mended.
         self.troubles = MachineTroubles()
         self._place = _place_of(self.url)
+        #: What tells that other processes have committed something, and when that was last seen (monotonic seconds).
+        self._version: int | None = None
+        self._others_wrote = -math.inf
         if self._place is not None:
             event.listen(self.writer, "connect", self._remember_place)
         self._is_closed = False
@@ -72,9 +79,10 @@ class Connections:
             self._stay_in_place()
             with self.writer.begin() as connection:
                 # Here nobody else can put the file back, and what follows is in it if it was put back before.
-                if self._place is not None and (fate := self._place.look()):
+                if self._place is not None and (fate := self._fate(connection)):
                     raise DatabaseError(f"{what} failed: {self._place.path} was {fate} just now. Try again.")
                 yield connection
+            self.wrote()
             self._stay_in_place()
 
     @contextmanager
@@ -105,11 +113,33 @@ class Connections:
     def _remember_place(self, connection: Any, _record: object) -> None:
         if self._place is not None:
             self._place.remember(connection)
+            self._version = connection.execute("PRAGMA data_version").fetchone()[0]
+
+    def wrote(self) -> None:
+        """Note that what was written to an SQLite file until now was written by those whose it is."""
+        if self._place is not None:
+            self._place.wrote()
+
+    def _fate(self, connection: Connection) -> str | None:
+        """Return what has become of the file, to which others may write as well: soon after a commit of theirs."""
+        if self._place is None:
+            return None
+        version = connection.exec_driver_sql("PRAGMA data_version").scalar()
+        if version != self._version:
+            self._version, self._others_wrote = version, time.monotonic()
+        fate = self._place.look()
+        if fate == "overwritten" and time.monotonic() < self._others_wrote + _OTHERS_WRITE:
+            self._place.wrote()
+            return None
+        return fate
 
     def _stay_in_place(self) -> None:
         """Put the file back to its path, if it is no longer there."""
         if self._place is None or self._place.look() is None:
             return
+        with self.writer.connect() as connection:
+            if self._fate(connection) is None:
+                return
         alone = FileLock(f"{self._place.path}.returning", mode=0o600)
         held = self.writer.raw_connection()
         try:

@@ -86,3 +86,4 @@ def _open(connections: Connections) -> None:
         if connections.url.get_backend_name() == "sqlite":
             make_folders(Path(str(connections.url.database)).absolute().parent)
         migrate(connections.writer)
+        connections.wrote()

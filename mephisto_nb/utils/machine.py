@@ -173,4 +173,7 @@ def say_missing(directory: Path, whose: str) -> tuple[str, str] | None:
     if directory.is_dir():
         return None
     reason = f"The directory of {whose}, {directory}, is not there any more: it was moved or removed."
-    return reason, "Put it back to where it was. What is in it is held open until then, and nothing new is taken."
+    remedy = (
+        "Put it back to where it was; or, where it was removed, make an empty one: databases are written into it again."
+    )
+    return reason, f"{remedy} Until then nothing new is taken."

@@ -36,13 +36,10 @@ class FileInPlace:
     ----------
     path
         The database.
-    is_alone
-        Whether nobody else may write to it: then it is noticed, too, that somebody has written over it.
     """
 
-    def __init__(self, path: Path, *, is_alone: bool = False) -> None:
-        # Elsewhere nobody can write to a file that SQLite has open, and times of files change later than the files.
-        self.path, self._is_alone = path, is_alone and os.name == "posix"
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self._known: dict[str, tuple[int, int] | None] = {}
         self._written: tuple[int, int] | None = None
 
@@ -51,13 +48,12 @@ class FileInPlace:
         has_sides = db.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
         db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # opens what is beside it, too
         suffixes = ("", *_SIDES) if has_sides else ("",)
-        self._known = {suffix: _identity(_beside(self.path, suffix)) for suffix in suffixes}
+        self._known = {suffix: identity_of(_beside(self.path, suffix)) for suffix in suffixes}
         self.wrote()
 
     def wrote(self) -> None:
-        """Note that whatever has been written to the file until now was written by its owner."""
-        if self._is_alone:
-            self._written = _last_written(self.path)
+        """Note that whatever has been written to the file until now was written by those whose it is."""
+        self._written = _last_written(self.path)
 
     def forget(self) -> None:
         """Note that it is not open any more, and that whatever is at the path next time is the right one."""
@@ -67,13 +63,14 @@ class FileInPlace:
         """Return what became of the file: ``removed``, ``replaced`` or ``overwritten``; None: nothing."""
         if not self._known:
             return None
-        now = {suffix: _identity(_beside(self.path, suffix)) for suffix in ("", *_SIDES)}
+        now = {suffix: identity_of(_beside(self.path, suffix)) for suffix in ("", *_SIDES)}
         for suffix, known in self._known.items():
             if now[suffix] is None:
                 return "removed"
             if now[suffix] != known:
                 return "replaced"
-        if self._is_alone and self._written != _last_written(self.path):
+        # Elsewhere nobody can write over a file that SQLite has open, and its time changes later than the file.
+        if os.name == "posix" and self._written != _last_written(self.path):
             return "overwritten"
         # They come where the file is brought to WAL mode while it is open.
         self._known |= {suffix: now[suffix] for suffix in _SIDES if now[suffix] is not None}
@@ -82,12 +79,12 @@ class FileInPlace:
     @property
     def has_own_main(self) -> bool:
         """Whether the path itself names the open file: what was taken away is beside it."""
-        return self._known.get("") is not None and _identity(self.path) == self._known[""]
+        return self._known.get("") is not None and identity_of(self.path) == self._known[""]
 
     def is_own(self, suffix: str) -> bool:
         """Return whether what is beside it, by this ending, belongs to the open file."""
         known = self._known.get(suffix)
-        return known is not None and _identity(_beside(self.path, suffix)) == known
+        return known is not None and identity_of(_beside(self.path, suffix)) == known
 
 
 def put_back(
@@ -122,7 +119,7 @@ def put_back(
     if not path.parent.is_dir():
         raise DatabaseError(
             f"The directory {path.parent} is not there any more: it was moved or removed. Put it back to where it was; "
-            f"{path.name} is held open until then, and nothing new is taken."
+            f"or, if it was removed, make an empty one: {path.name}, which is held open, is written into it again."
         )
     reason = f"{path} was {fate} while it was in use"
     try:
@@ -131,7 +128,7 @@ def put_back(
             if fate == "overwritten":
                 _check_whole(db, path)
                 aside = _free_name(path)
-            elif _identity(path) is not None and not place.has_own_main:
+            elif identity_of(path) is not None and not place.has_own_main:
                 if _is_put_back(db, place, read_marks):
                     return f"{reason}, and another process has put it back. Nothing was lost.", _REMEDY
                 aside = _free_name(path)
@@ -148,8 +145,8 @@ def _check_whole(db: sqlite3.Connection, path: Path) -> None:
         if db.execute("PRAGMA quick_check(1)").fetchone() == ("ok",):
             return
     raise DatabaseError(
-        f"{path} was overwritten while it was in use, and is damaged: nothing new is taken. What the notebook has is "
-        "safe. To go on, end the process named in router.json, move this file away, and take the run up again."
+        f"{path} was overwritten while it was in use, and is damaged: nothing new is taken. "
+        "To go on, let no process have it open any more, and put a whole one in its place, or move an inbox.db away."
     )
 
 
@@ -270,7 +267,8 @@ def _last_written(path: Path) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_size
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def identity_of(path: Path) -> tuple[int, int] | None:
+    """Return what tells the file at a path from any other; None where there is none, or it cannot be reached."""
     try:
         found = os.stat(path)
     except OSError:  # it is not there, or cannot be reached

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from mephisto_nb.kernel.run_tasks import find_driver
 from mephisto_nb.operator import Operator
 from mephisto_nb.run import TaskRun
 from mephisto_nb.utils import machine
@@ -72,6 +74,31 @@ async def test_a_folder_that_is_moved_is_told_until_it_is_back(operator: Operato
             os.rename(folder, elsewhere)
         async with told_in_time(run, lambda told: not told):
             os.rename(elsewhere, folder)
+        await worker("ann").submit(agent_id, {"mood": "grim"})
+    await run.completed()
+    assert run.results()["answer.mood"].tolist() == ["grim"]
+
+
+async def test_a_folder_that_was_emptied_gets_back_what_a_kernel_needs(operator: Operator) -> None:
+    run = await launch(operator, rows(1))
+    folder = parts_of(run).directory
+    secret = (folder / "link_secret").read_text()
+    for name in ("link_secret", "operator.lock", "operator.pid"):
+        (folder / name).unlink()
+    await parts_of(run).watch.look()
+    assert (folder / "link_secret").read_text() == secret
+    assert f"pid {os.getpid()}" in str(find_driver(folder))
+
+
+async def test_a_folder_that_was_removed_may_be_made_again(operator: Operator) -> None:
+    run = await launch(operator, rows(1))
+    folder = parts_of(run).directory
+    async with crowd_of(run.url) as worker:
+        agent_id = await take(worker("ann"))
+        async with told_in_time(run, lambda told: f"{folder}, is not there any more" in told):
+            shutil.rmtree(folder)
+        async with told_in_time(run, lambda told: f"{folder}, is not there any more" not in told):
+            folder.mkdir()
         await worker("ann").submit(agent_id, {"mood": "grim"})
     await run.completed()
     assert run.results()["answer.mood"].tolist() == ["grim"]

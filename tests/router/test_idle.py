@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from websockets.asyncio.client import ClientConnection, connect
 
 from mephisto_nb.architects.websocket_channel import WebSocketChannel
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.ports.architect import Acknowledged, Messages
 from mephisto_nb.router.config import RunFiles, read_config
+from mephisto_nb.router.folder import RunFolder
 from mephisto_nb.router.server import Notifier, _Server, listen
 from mephisto_nb.utils.proofs import Secret
 from tests.router.harness import RUN_ID, TOKEN, write_config
@@ -69,7 +71,7 @@ def _server(directory: Path) -> Iterator[tuple[_Server, str]]:
     config, files = read_config(directory / "router_config.json"), RunFiles(directory)
     with contextlib.closing(listen(config.host, config.port, preferred=0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        yield _Server(config, files, listener, Notifier(None)), url
+        yield _Server(config, RunFolder(files, FileLock(files.lock)), listener, Notifier(None)), url
 
 
 async def _beat(page: ClientConnection) -> None:

@@ -2,22 +2,25 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import sqlite3
 
 import pytest
+from filelock import FileLock, Timeout
 
 from mephisto_nb.errors import DatabaseError
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.states import AgentStatus
-from mephisto_nb.router.config import Limits
+from mephisto_nb.router.config import Limits, RunFiles, read_config
+from mephisto_nb.router.folder import RunFolder
 from mephisto_nb.router.health import Health
 from mephisto_nb.router.inbox import writes
 from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.router.rules import KnownAgent
 from mephisto_nb.utils import machine
-from tests.router.harness import Browser, shake_hands
+from tests.router.harness import RUN_ID, Browser, shake_hands, write_config
 from tests.router.test_store import empty_disk, fill_disk
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="elsewhere a file that is open cannot be taken away")
@@ -191,7 +194,7 @@ async def test_a_store_that_fails_is_told_though_nobody_writes(store, tmp_path):
         with contextlib.suppress(DatabaseError):
             await post(store, "x" * 100_000)
 
-    health = Health(store, tmp_path, Limits(), probe, told.append)
+    health = Health(store, None, Limits(), probe, told.append)
     health._written = -1000.0
     await store.run(fill_disk)
     await health.look()
@@ -202,10 +205,52 @@ async def test_a_store_that_fails_is_told_though_nobody_writes(store, tmp_path):
     assert not [one for one in told[-1] if one.what == "router store"]
 
 
-async def test_too_few_files_and_too_little_room_are_told(store, tmp_path, monkeypatch):
+@pytest.fixture
+def folder(tmp_path):
+    write_config(tmp_path)
+    lock = FileLock(tmp_path / "router.lock")
+    lock.acquire()
+    folder = RunFolder(RunFiles(tmp_path), lock)
+    folder.announce({"pid": os.getpid()})
+    yield folder
+    folder.release()
+
+
+def test_a_folder_that_was_emptied_gets_back_what_a_router_needs(folder, tmp_path):
+    for path in (tmp_path / "router.lock", tmp_path / "router.json", tmp_path / "router_config.json"):
+        path.unlink()
+    assert folder.tend() is None
+    assert read_config(tmp_path / "router_config.json").run_id == RUN_ID
+    assert json.loads((tmp_path / "router.json").read_text()) == {"pid": os.getpid()}
+    assert (tmp_path / "files").is_dir()
+    with pytest.raises(Timeout):
+        FileLock(tmp_path / "router.lock").acquire(timeout=0)
+
+
+def test_a_page_that_is_gone_is_told(folder, tmp_path):
+    shutil.rmtree(tmp_path / "site")
+    assert str(tmp_path / "site") in folder.tend()[0]
+    (tmp_path / "site").mkdir()
+    assert folder.tend() is None
+
+
+def test_a_second_router_of_the_same_folder_is_told(folder, tmp_path):
+    (tmp_path / "router.lock").unlink()
+    with FileLock(tmp_path / "router.lock").acquire(timeout=0):
+        assert "Another router serves" in folder.tend()[0]
+
+
+def test_the_state_of_a_router_that_may_end_is_not_put_back(folder, tmp_path):
+    folder.leave({"pid": os.getpid(), "closed_at": 1.0})
+    (tmp_path / "router.json").unlink()
+    folder.tend()
+    assert not (tmp_path / "router.json").exists()
+
+
+async def test_too_few_files_and_too_little_room_are_told(store, folder, monkeypatch):
     told = []
     monkeypatch.setattr(machine, "open_files", lambda: 256.0)
-    health = Health(store, tmp_path, Limits(disk_free=10**18), lambda: asyncio.sleep(0), told.append)
+    health = Health(store, folder, Limits(disk_free=10**18), lambda: asyncio.sleep(0), told.append)
     await health.look()
     assert {one.what for one in told[-1]} == {"router files", "router disk"}
     monkeypatch.undo()
@@ -213,7 +258,7 @@ async def test_too_few_files_and_too_little_room_are_told(store, tmp_path, monke
 
 async def test_a_disk_that_does_not_answer_is_told(store, tmp_path):
     told = []
-    health = Health(store, tmp_path, Limits(), lambda: asyncio.sleep(0), told.append)
+    health = Health(store, None, Limits(), lambda: asyncio.sleep(0), told.append)
     health.begin()
     health._looking_since -= 100.0
     health.begin()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,6 +84,32 @@ def test_an_older_copy_makes_place_and_is_kept(database: SQLDatabase, run: Sampl
     (kept,) = path.parent.glob(f"{path.name}.replaced-*-1")
     assert found_after_a_kill(kept) == ["before the copy"]
     assert kept.name in database.troubles[0].reason
+
+
+def test_what_is_written_over_a_database_is_undone(
+    database: SQLDatabase, run: SampleRun, migrated_sqlite_url: str
+) -> None:
+    path = file_of(migrated_sqlite_url)
+    copy = copy_of(path)
+    run.commit(events=[make_event("after the copy")])
+    shutil.copyfile(copy, path)
+    run.commit(events=[make_event("whole again")])
+    assert found_after_a_kill(path) == ["after the copy", "whole again"]
+    assert "was overwritten" in database.troubles[0].reason
+
+
+def test_what_another_operator_writes_is_no_harm(
+    database: SQLDatabase, run: SampleRun, migrated_sqlite_url: str
+) -> None:
+    other = SQLDatabase(migrated_sqlite_url)
+    for turn in range(3):
+        SampleRun(other).commit(events=[make_event(f"theirs {turn}")])
+        with contextlib.closing(other.connections.writer.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        run.commit(events=[make_event(f"ours {turn}")])
+    other.close()
+    database.stay_in_place()
+    assert database.troubles == ()
 
 
 def test_a_second_operator_of_the_same_file_goes_on(

@@ -102,7 +102,7 @@ class Store:
         self.mirror, self.troubles = Mirror(), MachineTroubles()
         #: When a router of this run was last here (epoch seconds), as far as is written; None: there was none.
         self.last_here: float | None = None
-        self._place, self._on_message = FileInPlace(path, is_alone=True), on_message
+        self._place, self._on_message = FileInPlace(path), on_message
         self._db = self._connect()
         self._jobs: queue.SimpleQueue[_QueuedStep[Any] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="router-store", daemon=True)

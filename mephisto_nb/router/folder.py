@@ -1,0 +1,108 @@
+"""The run's directory beside the store: what a router puts back there when somebody has cleaned it, and what it cannot.
+
+Without its lock a living router would be taken for a dead one, and a second one would be started beside it; without
+``router.json`` nobody would find it; without ``router_config.json`` it could not be started again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from mephisto_nb._typing import JSONObject
+from mephisto_nb.errors import ConfigError
+from mephisto_nb.router.config import RunFiles
+from mephisto_nb.utils.machine import say_missing
+from mephisto_nb.utils.private_files import write_private
+from mephisto_nb.utils.sqlite_files import identity_of
+
+log = logging.getLogger(__name__)
+
+
+class RunFolder:
+    """Keeps the directory of one run as its router needs it.
+
+    Parameters
+    ----------
+    files
+        The files of the directory.
+    lock
+        The router's lock, held.
+
+    Raises
+    ------
+    ConfigError
+        The configuration cannot be read.
+    """
+
+    def __init__(self, files: RunFiles, lock: FileLock) -> None:
+        self.files = files
+        self._locks, self._locked = [lock], identity_of(files.lock)
+        try:
+            self._config = files.config.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"The router's configuration {files.config} cannot be read: {error}.") from error
+        self._state: str | None = None
+
+    def announce(self, state: JSONObject) -> None:
+        """Write where the router is found, and keep it there. Raises `ConfigError`."""
+        self._state = json.dumps(state)
+        self._write(self.files.state, self._state)
+
+    def leave(self, state: JSONObject) -> None:
+        """Write it for the last time: who removes it from now on wants the router to end. Raises `ConfigError`."""
+        self._state = None
+        self._write(self.files.state, json.dumps(state))
+
+    def tend(self) -> tuple[str, str] | None:
+        """Put back what is missing; return what to say of what cannot be put back, as its reason and its remedy."""
+        if missing := say_missing(self.files.directory, "the run"):
+            return missing
+        found = self._look_at_lock()
+        with contextlib.suppress(ConfigError, OSError):  # a disk that is full is told by itself
+            self.files.uploads.mkdir(mode=0o700, exist_ok=True)
+            self._restore(self.files.config, self._config)
+            if self._state is not None:
+                self._restore(self.files.state, self._state)
+        if found is None and not self.files.site.is_dir():
+            reason = f"The page of the run, {self.files.site}, is not there any more: it was moved or removed."
+            return reason, "Put it back to where it was. Pages that are open go on; who comes now gets none."
+        return found
+
+    def release(self) -> None:
+        """Let go of the lock."""
+        for lock in self._locks:
+            lock.release()
+
+    def _look_at_lock(self) -> tuple[str, str] | None:
+        if self._locked is not None and identity_of(self.files.lock) == self._locked:
+            return None
+        lock = FileLock(self.files.lock, mode=0o600)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            reason = f"Another router serves {self.files.directory} as well, since the lock of this one was removed."
+            return reason, f"End this one, whose process is {os.getpid()}. Nothing of what it has acknowledged is lost."
+        except OSError:
+            return None
+        self._locks.append(lock)
+        self._locked = identity_of(self.files.lock)
+        log.warning("%s was taken away, and is held again.", self.files.lock)
+        return None
+
+    def _restore(self, path: Path, text: str) -> None:
+        if not path.exists():
+            self._write(path, text)
+            log.warning("%s was taken away, and is written again.", path)
+
+    @staticmethod
+    def _write(path: Path, text: str) -> None:
+        try:
+            write_private(path, text)
+        except OSError as error:
+            raise ConfigError(f"The router cannot write {path}: {error}.") from error
