@@ -190,15 +190,16 @@ def is_of_a_kind(module: Module) -> bool:
     return f"{module.name}.".startswith(tuple(f"{PACKAGE}.{folder}." for folder in OF_A_KIND))
 
 
-def test_there_are_at_most_176_modules_beside_those_of_a_kind() -> None:
+def test_there_are_at_most_179_modules_beside_those_of_a_kind() -> None:
     """Count the gates, actions, blueprints, types of fields, providers and architects apart.
 
     With what belongs to them there were 220 modules when this was written, which was the budget of the whole. One more
     of a kind breaks no rule, as long as its folder has room (see below). Rooms that were missing were added since: of
-    waiting and absence three, of calls and settings three, of what comes out three, and the last version of the schema.
+    waiting and absence three, of calls and settings three, of what comes out three, of what comes from elsewhere three,
+    and the last version of the schema.
     """
     found = [module for module in package() if not is_of_a_kind(module)]
-    assert len(found) <= 176, f"{len(found)} modules"
+    assert len(found) <= 179, f"{len(found)} modules"
 
 
 def test_no_folder_has_over_20_modules() -> None:
