@@ -190,7 +190,7 @@ def is_of_a_kind(module: Module) -> bool:
     return f"{module.name}.".startswith(tuple(f"{PACKAGE}.{folder}." for folder in OF_A_KIND))
 
 
-def test_there_are_at_most_190_modules_beside_those_of_a_kind() -> None:
+def test_there_are_at_most_205_modules_beside_those_of_a_kind() -> None:
     """Count the gates, actions, blueprints, types of fields, providers and architects apart.
 
     With what belongs to them there were 220 modules when this was written, which was the budget of the whole. One more
@@ -199,7 +199,7 @@ def test_there_are_at_most_190_modules_beside_those_of_a_kind() -> None:
     and what looks after files, disks and processes five.
     """
     found = [module for module in package() if not is_of_a_kind(module)]
-    assert len(found) <= 190, f"{len(found)} modules"
+    assert len(found) <= 205, f"{len(found)} modules"
 
 
 def test_no_folder_has_over_20_modules() -> None:

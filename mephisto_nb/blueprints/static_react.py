@@ -50,7 +50,7 @@ class StaticReactBlueprintArgs:
         tells it by ``isPreview``.
     extra_source_dir
         A folder of pictures and other files, copied beside the page: ``cat.png`` in it is ``src="cat.png"``. Whoever
-        has the address can read them; what is hidden, code, databases and links to elsewhere are left out. An
+        has the address can read them; what is hidden, code and databases are left out, links out of it refused. An
         ``index.html`` in it that loads ``wrap_crowd_source.js`` and ``bundle.js`` is the page itself.
     data_csv, data_json, data_jsonl
         A file of rows: CSV with a header line (all values are text), a JSON list of objects, or one JSON object

@@ -23,7 +23,8 @@ from omegaconf.grammar_parser import parse
 
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.task_run_args import MISSING
-from mephisto_nb.utils.foreign import inside, load_yaml, named_file, read_bytes
+from mephisto_nb.model.yaml_text import load_yaml
+from mephisto_nb.utils.foreign import inside, named_file, read_bytes
 
 #: Sections that the task's page is made of.
 PUBLISHED = ("blueprint", "task")

@@ -65,7 +65,8 @@ class DatabaseArgs:
         "sqlite" or "postgresql". Mephisto 1.x's "singleton" and "local" mean "sqlite".
     url
         The database's address, such as ``postgresql://user@host/name``; None: a file in the data directory.
-        It is never stored with a run. Write a password as ``${oc.env:NAME}``, so that the environment holds it.
+        It is never stored with a run. Write a password as ``${oc.env:NAME}`` in `overrides`, so that the environment
+        holds it; in a file, the whole address may be such a variable.
     """
 
     _database_type: str = "sqlite"

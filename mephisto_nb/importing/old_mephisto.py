@@ -19,8 +19,8 @@ from mephisto_nb.importing import old_data as t
 from mephisto_nb.importing.old_data import OldAnswer, OldDatabase, OldFiles, read_answer, to_seconds
 from mephisto_nb.model.answers import EVERYTHING
 from mephisto_nb.model.states import AgentStatus, UnitStatus
+from mephisto_nb.model.yaml_text import load_yaml
 from mephisto_nb.ports.progress import Progress, no_progress
-from mephisto_nb.utils.foreign import load_yaml
 
 QUALIFICATION_COLUMNS = ("qualification_id", "qualification_name", "description")
 WORKER_COLUMNS = ("worker_id", "worker_name", "provider_type", "blocked", "units", "first_seen_at")

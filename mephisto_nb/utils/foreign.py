@@ -13,18 +13,14 @@ import shutil
 import stat
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.errors import DataFileError
 from mephisto_nb.utils.logging import HARMFUL
 
 #: So many files and folders, and folders within folders, a folder from elsewhere has at most.
 MOST_FILES, DEEPEST = 100_000, 40
-#: So many bytes are read of one file that is read whole, and so many values a description holds, each counted as often
-#: as it is used: a few lines of YAML can stand for billions.
-MOST_BYTES, MOST_VALUES = 1_000_000_000, 2_000_000
+#: So many bytes are read of one file that is read whole.
+MOST_BYTES = 1_000_000_000
 #: Names that Windows has given away.
 GIVEN_AWAY = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
 _KINDS = {
@@ -260,47 +256,3 @@ class Bound:
                 f"{self._what} is a folder with {much} (at {path.as_posix()!r}). Set it to a folder that holds nothing "
                 "but what is needed."
             )
-
-
-def load_yaml(text: str) -> Any:
-    """Read YAML as plain data, unless a few lines of it stand for more values than anybody can mean.
-
-    Raises
-    ------
-    ConfigError
-        It is no YAML, or describes too much, or itself.
-    """
-    loader = yaml.SafeLoader(text)
-    try:
-        node = loader.get_single_node()
-        if node is None:
-            return None
-        _count(node, {}, set())
-        return loader.construct_document(node)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        if isinstance(error, ConfigError):
-            raise
-        raise ConfigError(f"It is no valid YAML: {error or 'it is nested too deeply'}") from error
-    finally:
-        loader.dispose()
-
-
-def _count(node: yaml.Node, known: dict[int, int], open_: set[int]) -> int:
-    """Count the values of a description, those that are used several times as often as they are."""
-    if id(node) in known:
-        return known[id(node)]
-    if id(node) in open_:
-        raise ConfigError("It holds itself (an alias of YAML within what it stands for). Write the value out.")
-    open_.add(id(node))
-    inner = node.value if isinstance(node, yaml.SequenceNode) else []
-    if isinstance(node, yaml.MappingNode):
-        inner = [part for pair in node.value for part in pair]
-    total = 1 + sum(_count(one, known, open_) for one in inner)
-    open_.discard(id(node))
-    known[id(node)] = total
-    if total > MOST_VALUES:
-        raise ConfigError(
-            f"It stands for more than {MOST_VALUES:,} values, each alias of YAML counted as often as it is used. "
-            "Write out what is meant."
-        )
-    return total

@@ -15,8 +15,9 @@ from mephisto_nb.blueprints.static_html.extra_files import copy_files, list_file
 from mephisto_nb.config.registry import get_blueprint_from_type
 from mephisto_nb.config.task_run_settings import resolve_config
 from mephisto_nb.errors import ConfigError, DataFileError, MephistoError
+from mephisto_nb.model.yaml_text import load_yaml
 from mephisto_nb.utils import foreign
-from mephisto_nb.utils.foreign import below, load_yaml, read_bytes, why_no_name
+from mephisto_nb.utils.foreign import below, read_bytes, why_no_name
 
 SECRET = "sesame"
 ABOUT = {"task_name": "a", "task_title": "A", "task_description": "", "task_tags": "", "task_reward": 0.1}

@@ -90,7 +90,7 @@ def test_a_file_calls_no_function_anywhere(home: Path, text: str) -> None:
         compose(home, text)
 
 
-def test_a_file_may_take_the_whole_address_of_the_database_from_the_environment(home: Path) -> None:
+def test_the_whole_address_of_the_database_may_be_a_variable(home: Path) -> None:
     config = compose(home, "mephisto: {database: {url: '${oc.env:MY_SECRET}'}}\n", blueprint="mock", task=TASK)
     assert resolve_config(config).database.url == SECRET
 
@@ -128,7 +128,7 @@ def test_nor_at_second_hand(override: str) -> None:
     assert SECRET not in str(told.value)
 
 
-def test_a_researcher_may_use_the_environment_for_what_is_not_published() -> None:
+def test_a_researcher_may_use_variables_that_stay_unpublished() -> None:
     settings = resolve_config(mnb.compose("mock", task=TASK, overrides=[ADDRESS]))
     assert settings.database.url == f"postgresql://lab:{SECRET}@host/name"
     assert SECRET not in str(settings.as_dict())
@@ -183,7 +183,7 @@ def test_a_file_names_none_outside_its_folder(
         compose(home, text)
 
 
-def test_a_file_may_name_what_is_in_its_folder_or_where_the_notebook_is(
+def test_a_file_names_what_is_in_its_folder_or_the_notebooks(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "here").mkdir()

@@ -35,7 +35,8 @@ from mephisto_nb.blueprints.form.types._base import as_text, unwrapped
 from mephisto_nb.blueprints.static_html.args import remark
 from mephisto_nb.blueprints.static_html.task_data import read_text
 from mephisto_nb.errors import ConfigError, DataFileError
-from mephisto_nb.utils.foreign import inside, load_yaml
+from mephisto_nb.model.yaml_text import load_yaml
+from mephisto_nb.utils.foreign import inside
 
 _CONSTRAINTS = {"ge": "min", "le": "max", "multiple_of": "step", "min_length": "min_length", "max_length": "max_length"}
 #: Constraints that a form has no word for. ``gt`` and ``lt`` of a whole number are the number beside.

@@ -40,7 +40,7 @@ class StaticHTMLBlueprintArgs:
     extra_source_dir
         A folder of pictures, scripts and style sheets, copied beside the page: ``cat.png`` in it is ``src="cat.png"``.
         Whoever has the address can read them. What is hidden (its name begins with a dot), code, notebooks, databases,
-        links to elsewhere, the data directory and the files that settings name are left out.
+        the data directory and the files that settings name are left out; links that lead out of the folder are refused.
     extra_script_sources
         Addresses that ``<script src=...>`` and ``<link rel="stylesheet" href=...>`` may load from, such as
         ``https://example.org/lib/``. None without this.
