@@ -105,7 +105,7 @@ class MachineWatch:
         path = Path(self._locks[0].lock_file)
         if not self._locks[0].is_locked or identity_of(path) == self._locked:
             return None
-        lock = FileLock(path)
+        lock = FileLock(path, mode=0o600)
         try:
             lock.acquire(timeout=0)
         except Timeout:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from mephisto_nb.router.inbox.writes import Txn, acknowledge, acknowledged, last_n, newest_number, put_meta
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS eras (first INTEGER NOT NULL, era TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS eras (era TEXT PRIMARY KEY, first INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS withdrawn (seq INTEGER PRIMARY KEY);
 """
 
@@ -47,7 +47,7 @@ def open_era(db: sqlite3.Connection) -> None:
     # Those who asked for an agent went away with the router that they asked; their pages ask again.
     db.execute("INSERT OR IGNORE INTO withdrawn SELECT seq FROM inbox WHERE packet_type = 'register_agent'")
     db.execute("DELETE FROM inbox WHERE packet_type = 'register_agent'")
-    db.execute("INSERT INTO eras VALUES (?, ?)", (newest + 1, secrets.token_hex(16)))
+    db.execute("INSERT INTO eras (first, era) VALUES (?, ?)", (newest + 1, secrets.token_hex(16)))
 
 
 def agree(txn: Txn, last_seq: int, era: str | None = None, received: int = 0) -> InboxStanding:
@@ -105,4 +105,4 @@ def _number_anew(txn: Txn, shift: int, era: str | None) -> None:
     db.execute("DELETE FROM eras")
     # Until the operator has taken something of the new era in, it comes again with the old one.
     eras = [(shift + 1, secrets.token_hex(16)), *([] if era is None else [(0, era)])]
-    db.executemany("INSERT INTO eras VALUES (?, ?)", eras)
+    db.executemany("INSERT INTO eras (first, era) VALUES (?, ?)", eras)
