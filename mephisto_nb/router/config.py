@@ -96,7 +96,7 @@ class Limits:
     fields: int = 50
     parts: int = 200
     json_depth: int = 100
-    json_containers: int = 200_000
+    json_containers: int = 100_000
     json_values: int = 500_000
     json_names: int = 100_000
     json_name: int = 2000

@@ -163,3 +163,15 @@ def test_a_database_of_the_first_schema_is_taken_up(tmp_path):
         agent = store.agent("a")
         assert (agent.linked, agent.person) == (True, "")
         asyncio.run(store.close())
+
+
+async def test_who_keeps_the_router_at_work_has_to_wait(start_router, session):
+    """A worker whose texts take long to read is asked to wait; another one is not."""
+    router = start_router(worker_share=0.001)
+    browser = Browser(router.address, session)
+    async with shake_hands(router.address) as operator:
+        anns = [await operator.give_agent(worker_id="ann") for _ in range(20)]
+        numbers = {"x": [index / 7 for index in range(20_000)]}
+        codes = [(await browser.submit(agent, **numbers))[0] for agent in anns]
+        assert (codes[0], codes[-1]) == (200, 429)
+        assert (await browser.submit(await operator.give_agent(worker_id="bob"), mood="calm"))[0] == 200

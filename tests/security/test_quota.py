@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 
 import aiohttp
 import pytest
@@ -10,13 +11,19 @@ from tests.router.harness import Browser, close_code, shake_hands
 from tests.security.strangers import Stranger, request
 
 KIB = 1024
+#: Each of what is said is another thing: the same would be taken once.
+NUMBERS = itertools.count()
 LIMITS = {"agent_stored": 300 * KIB, "run_stored": 1000 * KIB, "errors_stored": 20 * KIB, "nameless_uploads": 150 * KIB,
           "disk_free": 1}  # fmt: skip
 
 
 def upload_of(agent, size, *, files_first=False):
     form = aiohttp.FormData()
-    fields = [("USED_AGENT_ID", agent, {}), ("final_string_data", "{}", {}), ("metadata", "{}", {})]
+    fields = [
+        ("USED_AGENT_ID", agent, {}),
+        ("final_string_data", "{}", {}),
+        ("metadata", f'{{"n":{next(NUMBERS)}}}', {}),
+    ]
     files = [("film", bytes(size), {"filename": "film.mp4"})]
     for name, value, more in files + fields if files_first else fields + files:
         form.add_field(name, value, **more)
@@ -62,8 +69,8 @@ async def test_what_one_agent_stores_is_bounded_and_the_others_go_on(site, opera
 
 async def test_answers_without_files_count_as_well(site, operator):
     agent = await operator.give_agent()
-    send = [site.browser.post("/submit_metadata", {"USED_AGENT_ID": agent, "metadata": {"x": "ü" * 40_000}})
-            for _ in range(5)]  # fmt: skip
+    send = [site.browser.post("/submit_metadata", {"USED_AGENT_ID": agent, "metadata": {"x": "ü" * 40_000, "n": n}})
+            for n in range(5)]  # fmt: skip
     assert [(await one)[0] for one in send] == [200, 200, 200, 413, 413]
 
 

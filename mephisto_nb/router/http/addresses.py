@@ -142,5 +142,8 @@ def _authority(target: str) -> str:
 
 def _foreign() -> Refused:
     return Refused(
-        403, "foreign_page", "This was sent by a page of another address, and only the task's own may do so."
+        403,
+        "foreign_page",
+        "This was sent by a page of another address, and only the task's own may do so. (Whoever runs the task: where "
+        "that page is the task's, mephisto.architect.url or mephisto.architect.addresses has to name its address.)",
     )

@@ -37,7 +37,7 @@ _ADMIT = "mephisto_admit"
 _NAMELESS_MESSAGE = 64 * KIB
 _PIECES = 1024
 #: How many frames a socket may send in a second in the long run, and at once: of every kind, pings and pieces too.
-_FRAMES, _NAMELESS_FRAMES = (200.0, 4096.0), (2.0, 128.0)
+_FRAMES, _NAMELESS_FRAMES, _NAMELESS_SIGNALS = (200.0, 4096.0), (2.0, 512.0), (2.0, 64.0)
 #: So many bytes of frames are looked at in one go.
 _AT_ONCE, _NAMELESS_AT_ONCE = 4096, 256
 #: How much more may come on a socket that was told to hang up (bytes).
@@ -262,6 +262,8 @@ class SocketConnection(WebSocketsSansIOProtocol):
         self._waiting, self._limits = waiting, waiting.limits
         self.close_timeout = _HANG_UP_SECONDS
         self._frames_left = TokenBucket(*_NAMELESS_FRAMES, time.monotonic())
+        #: Those that are no message: pings, their answers, and further pieces.
+        self._signals_left = TokenBucket(*_NAMELESS_SIGNALS, time.monotonic())
         self._is_cut_off = self._is_operator = False
         self._unread, self._at_once = bytearray(), _NAMELESS_AT_ONCE
         self._ignored, self._hang_up = 0, Deadline()
@@ -319,38 +321,38 @@ class SocketConnection(WebSocketsSansIOProtocol):
 
     def handle_text(self, event: Frame) -> None:
         """Take a message of text."""
-        if self._may_send():
+        if self._may_send(self._frames_left):
             super().handle_text(event)
 
     def handle_bytes(self, event: Frame) -> None:
         """Take a message of bytes."""
-        if self._may_send():
+        if self._may_send(self._frames_left):
             super().handle_bytes(event)
 
     def handle_ping(self) -> None:
         """Answer a ping, unless the answers to earlier ones are not being read."""
-        if self._may_send() and self.writable.is_set():
+        if self._may_send(self._signals_left) and self.writable.is_set():
             super().handle_ping()
         else:
             self.conn.data_to_send()
 
     def handle_pong(self, event: Frame) -> None:
         """Take the answer to a ping."""
-        if self._may_send():
+        if self._may_send(self._signals_left):
             super().handle_pong(event)
 
     def handle_cont(self, event: Frame) -> None:
         """Take the next piece of a message."""
-        if not self._may_send():
+        if not self._may_send(self._signals_left):
             return
         if len(self.frames) < _PIECES:
             super().handle_cont(event)
         elif not self.close_sent:
             self._cut_off(1009, "too many pieces")
 
-    def _may_send(self) -> bool:
+    def _may_send(self, left: TokenBucket) -> bool:
         """Return whether one more frame may come; else cut the socket off."""
-        if self._is_operator or self._frames_left.take(time.monotonic()):
+        if self._is_operator or left.take(time.monotonic()):
             return True
         if not self._is_cut_off:
             self._cut_off(1008, "too many frames")
@@ -376,6 +378,7 @@ class SocketConnection(WebSocketsSansIOProtocol):
         self._is_operator, self._at_once = is_operator, _AT_ONCE
         if not is_operator:
             self._frames_left = TokenBucket(*_FRAMES, time.monotonic())
+            self._signals_left = TokenBucket(*_FRAMES, time.monotonic())
         self._waiting.remove(self)
 
 

@@ -221,13 +221,14 @@ class BodyReader:
         keeper = self._doorkeeper
         body = await self._whole(request, limit or self._limits.json_body, keeper.check_beginning)
         try:
-            keeper.check_json(body)
+            who = keeper.check_json(body)
         except Refused:
             if len(body) > _NAMELESS:
                 raise
             # So little of it that it can be said what is wrong with it.
             return self._object(body, self._limits.small_shape)
-        return await self._desk.do(partial(self._object, body, self._limits.shape), len(body))
+        self._shares.check(who)
+        return await self._desk.do(partial(self._object, body, self._limits.shape), len(body), who)
 
     async def _whole(self, request: Request, limit: int, look: Callable[[bytearray], None]) -> bytes:
         _check_length(request, limit)
@@ -262,7 +263,7 @@ class BodyReader:
             else:
                 fields, text = await self.json_object(request)
                 form = SubmittedForm(fields, claim, text.size, text.is_heavy)
-                name(form.agent_id())
+                name(form.agent_id(), is_read=True)  # what that took is spent already
                 yield form
 
     @asynccontextmanager
@@ -278,7 +279,7 @@ class BodyReader:
                 await self._feed(request, reader, reading, claim, name)
                 size = sum(map(len, reader.fields.values()))
                 work = partial(self._json_fields, reader.fields)
-                fields, is_heavy = await self._desk.do(work, size, claim.owner)
+                fields, is_heavy = await self._desk.do(work, size, claim.sender)
                 name_files(reader.uploads, fields.pop("file_names", None))
                 form = SubmittedForm(fields, claim, size, is_heavy, reader.uploads)
                 name(form.agent_id())
@@ -319,14 +320,15 @@ class BodyReader:
         await read(threshold.end())
         await reader.keep()
 
-    def _name(self, claim: Claim, stack: ExitStack, agent_id: str, *, final: bool) -> None:
+    def _name(self, claim: Claim, stack: ExitStack, agent_id: str, *, final: bool, is_read: bool = False) -> None:
         # At once: who names no agent of ours need not send the rest, and what was sent is out of memory.
         agent = self._find_agent(agent_id)
         if agent is None:
             raise unknown_agent()
         if claim.sender != agent_id:
             claim.sender = agent_id
-            self._shares.check(agent_id)
+            if not is_read:
+                self._shares.check(agent_id)
             stack.close()  # of another one whom the form named first
             stack.enter_context(self._shares.body(agent_id))
         if not final or judge_submission(agent) is SubmissionResult.TAKEN:

@@ -54,11 +54,13 @@ class Doorkeeper:
         if found is not None and not self._is_known(_decoded(found[1])):
             raise unknown_agent()
 
-    def check_json(self, text: bytes | bytearray) -> None:
-        """Refuse a JSON text that names no agent of ours anywhere."""
+    def check_json(self, text: bytes | bytearray) -> str:
+        """Return the agent of ours that a JSON text names; raise `Refused` where it names none anywhere."""
         names = [_decoded(found[1]) for found in islice(_IN_JSON.finditer(text), _LOOKED_AT)]
-        if not any(map(self._is_known, names)):
+        known = next(filter(self._is_known, names), None)
+        if known is None:
             raise unknown_agent() if names else nobody()
+        return known
 
     def knows_subject(self, packet: str) -> bool:
         """Return whether a packet of a socket, as JSON text, is about an agent of ours."""

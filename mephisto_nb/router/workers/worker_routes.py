@@ -89,7 +89,6 @@ class WorkerRoutes:
         body, text = await self._bodies.json_object(request)
         provider_data = _provider_data(body)
         agent_id = agent_id_of(provider_data)
-        self._router.shares.check(agent_id)
         agent = self._store.agent(agent_id)
         if agent is None:
             raise unknown_agent()

@@ -197,7 +197,9 @@ class WorkerEndpoint:
 
     async def _take(self, connection: _Connection, text: str) -> None:
         """Handle one packet. What makes no sense is passed over: it can't be answered in this protocol."""
-        if connection.agent_id is None and not self._doorkeeper.knows_subject(text):
+        if connection.agent_id is not None:
+            self._shares.check(connection.agent_id)
+        elif not self._doorkeeper.knows_subject(text):
             connection.nonsense += 1
             if connection.nonsense > _NONSENSE:
                 connection.turn_out(_NO_AGENT)
@@ -216,7 +218,6 @@ class WorkerEndpoint:
         if connection.agent_id != agent.agent_id:
             await self._bind(connection, agent)
         self._departures.seen(agent.agent_id)
-        self._shares.check(agent.agent_id)
         await handler(connection, agent, packet)
 
     async def _bind(self, connection: _Connection, agent: KnownAgent) -> None:
