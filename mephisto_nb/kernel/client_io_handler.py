@@ -95,7 +95,7 @@ class ClientIOHandler:
     ) -> None:
         self._engine, self._pool, self._architect = engine, pool, architect
         self._clock, self._agents = clock, agents
-        self._sender = Sender(engine)
+        self._sender = Sender(engine, pool.complete)
         self._progress = LinkProgress(engine, self._sender.request_sync)
         self._channel: Channel | None = None
         self._timer: Timer | None = None

@@ -36,7 +36,7 @@ logger = get_logger(__name__)
 _BATCH = 500
 #: How many of them at most say who comes: each may get a row of a megabyte, and what is decided together is written
 #: together, before any of it is sent.
-_ARRIVALS = 64
+_ARRIVALS = 32
 #: How often a step is tried again that another writer came before.
 CONFLICTS = 3
 

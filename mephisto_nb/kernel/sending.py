@@ -7,15 +7,18 @@ and the researcher is told. Nothing is sent for ever.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import RouterError
 from mephisto_nb.model.packets import LARGEST_FRAME, SHARED_FRAME, Packet, PacketType
+from mephisto_nb.rules.arrivals import MADE_ANEW
 from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.too_large import TOO_LARGE, say_size
+from mephisto_nb.utils.ids import new_id
 
 if TYPE_CHECKING:
     from mephisto_nb.kernel.engine import RunEngine
@@ -65,10 +68,18 @@ def _is_small(value: JSON) -> bool:
 
 
 class Sender:
-    """Sends by one channel after the other what is new in a run's outbox, and how much of its inbox was handled."""
+    """Sends by one channel after the other what is new in a run's outbox, and how much of its inbox was handled.
 
-    def __init__(self, engine: RunEngine) -> None:
-        self._engine = engine
+    Parameters
+    ----------
+    engine
+        The run.
+    complete
+        Makes a packet whole of which a part was not stored.
+    """
+
+    def __init__(self, engine: RunEngine, complete: Callable[[Step, Packet], Packet]) -> None:
+        self._engine, self._complete = engine, complete
         self._sent_n = self._acknowledged_seq = 0
         self._reported: set[int] = set()
         self._sync_wanted = False
@@ -103,13 +114,22 @@ class Sender:
         if self._sync_wanted:
             self._sync_wanted = False
             await channel.request_sync(last=self.is_settling)
-        while frame := next_frame(self._engine.outbox, self._sent_n):
+        while frame := next_frame(self._whole(), self._sent_n):
             self._sent_n = frame[-1][0]
             await channel.send_effects([(n, self._sendable(n, packet)) for n, packet in frame])
         last_seq = self._engine.committed_seq
         if last_seq > self._acknowledged_seq:
             self._acknowledged_seq = last_seq
             await channel.acknowledge(last_seq)
+
+    def _whole(self) -> Iterator[tuple[int, Packet]]:
+        """Return what is still to be sent, each packet whole; those of an earlier kernel are as they were stored."""
+        for n, packet in self._engine.outbox:
+            if n <= self._sent_n:
+                continue
+            if MADE_ANEW in packet.data:
+                packet = self._complete(Step(self._engine.state, time.time(), new_id), packet)
+            yield n, packet
 
     def _sendable(self, n: int, packet: Packet) -> Packet:
         size = len(packet.to_text())

@@ -13,13 +13,25 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.gates import HeldArrival, OnboardingAgent
+from mephisto_nb.model.packets import Packet
 from mephisto_nb.model.records import Agent, Submission, WorkerFacts
+from mephisto_nb.model.shared_state import for_browsers
 from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.crowd_provider import CrowdProvider, Identity
 from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.task_runner import TaskRunner, Turn
-from mephisto_nb.rules.arrivals import Arrival, Held, Outcome, answer, arrive, look_ahead, release, tell_ahead
+from mephisto_nb.rules.arrivals import (
+    MADE_ANEW,
+    Arrival,
+    Held,
+    Outcome,
+    answer,
+    arrive,
+    look_ahead,
+    release,
+    tell_ahead,
+)
 from mephisto_nb.rules.departures import leave, pass_time
 from mephisto_nb.rules.eligibility import Refusal, RefusalCode
 from mephisto_nb.rules.gates.verdicts import Supply, hand_in
@@ -185,6 +197,15 @@ class WorkerPool:
             introduction = step.state.rules.gates.introduction
             data = None if introduction is None else introduction.page_data
         answer(step, asked.request_id, outcome, data)
+
+    def complete(self, step: Step, packet: Packet) -> Packet:
+        """Return an answer to a page with the work that was left out of it when it was stored."""
+        agent = step.state.agents.get(str(packet.data.get(MADE_ANEW)))
+        if agent is None or agent.unit_id not in step.state.units:
+            return packet
+        left = {key: value for key, value in packet.data.items() if key != MADE_ANEW}
+        data = {**left, "init_task_data": for_browsers(self._data.page_data(step, agent))}
+        return Packet(packet.packet_type, packet.subject_id, data)
 
     def _answer_without(self, step: Step, asked: Arrival | HeldArrival, agent: Agent, size: int) -> None:
         """Answer a page whose work is too large to be sent: with another unit, if that is the reason for none."""

@@ -57,6 +57,8 @@ class Packet:
     packet_type: PacketType
     subject_id: str
     data: JSONObject = field(default_factory=dict)
+    #: What the database keeps of `data`, where the rest can be found there again; None: all of it.
+    kept: JSONObject | None = field(default=None, repr=False, compare=False)
     _text: str | None = field(default=None, init=False, repr=False, compare=False)
 
     def to_text(self) -> str:
@@ -70,6 +72,10 @@ class Packet:
         if self._text is None:
             object.__setattr__(self, "_text", _ENCODE(self.to_dict()))
         return self._text or ""
+
+    def to_stored_text(self) -> str:
+        """Return what the database keeps of the packet until the router has it, as JSON text."""
+        return self.to_text() if self.kept is None else Packet(self.packet_type, self.subject_id, self.kept).to_text()
 
     def to_dict(self) -> JSONObject:
         """Return the packet as it travels."""

@@ -19,9 +19,16 @@ from mephisto_nb.rules.gates.state import MOST_HELD, GateJob, GateJobKind, gate_
 from mephisto_nb.rules.gates.steps import add_gate_unit, hold, let_go
 from mephisto_nb.rules.gates.verdicts import Supply
 from mephisto_nb.rules.seating import begin, on_offer, room_of
+from mephisto_nb.utils.json_size import surely_fits
 
 if TYPE_CHECKING:
     from mephisto_nb.rules.step import Step
+
+
+#: What a page gets is written down a second time until it has it, unless it may be larger than this (bytes).
+_KEPT_TWICE = 64 * 1024
+#: Under this name stands whose work is left out of an answer as it is stored: it is made anew should it be sent later.
+MADE_ANEW = "made_anew_for"
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +289,11 @@ def answer(step: Step, request_id: str, outcome: Agent | OnboardingAgent | Refus
             data["deadline_in_seconds"] = max(0.0, outcome.deadline - step.now)
         if isinstance(outcome, Agent) and (room := room_of(step, outcome)) is not None:
             data["waiting_room"] = room
-    step.send(PacketType.AGENT_DETAILS, request_id, {"request_id": request_id, **data})
+    data = {"request_id": request_id, **data}
+    kept = None
+    if isinstance(outcome, Agent) and not surely_fits(init_data, _KEPT_TWICE):
+        kept = {**data, "init_task_data": None, MADE_ANEW: outcome.agent_id}
+    step.send(PacketType.AGENT_DETAILS, request_id, data, kept)
 
 
 def tell_ahead(step: Step, request_id: str, refusal: Refusal | None) -> None:

@@ -186,9 +186,9 @@ class Step:
 
     # -- what others hear of it ------------------------------------------------------------------------------
 
-    def send(self, packet_type: PacketType, subject_id: str, data: JSONObject) -> None:
-        """Send a packet to a worker's page, once the step is committed."""
-        self.changes.packets.append(Packet(packet_type, subject_id, data))
+    def send(self, packet_type: PacketType, subject_id: str, data: JSONObject, kept: JSONObject | None = None) -> None:
+        """Send a packet to a worker's page, once the step is committed; `kept` is what is stored of it (None: all)."""
+        self.changes.packets.append(Packet(packet_type, subject_id, data, kept))
         self.state.last_n += 1
 
     def send_status(self, agent: Agent) -> None:

@@ -12,7 +12,7 @@ from mephisto_nb.model.packets import LARGEST_FRAME
 from mephisto_nb.model.records import Agent
 from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.rules.departures import leave
-from mephisto_nb.utils.json_size import json_size
+from mephisto_nb.utils.json_size import json_size, surely_fits
 
 if TYPE_CHECKING:
     from mephisto_nb.rules.step import Step
@@ -37,6 +37,8 @@ def say_size(size: int) -> str:
 
 def page_size(data: JSON) -> int | None:
     """Return about how many bytes a page's data takes where that is more than can be sent; None: it can."""
+    if surely_fits(data, MOST_FOR_A_PAGE):
+        return None
     size = json_size(data, MOST_FOR_A_PAGE)
     return json_size(data, 64 * MOST_FOR_A_PAGE) if size > MOST_FOR_A_PAGE else None
 

@@ -363,7 +363,7 @@ def _set_run(connection: Connection, run: str | None, **values: object) -> None:
 def _write_link(connection: Connection, changes: c.Changes) -> None:
     run, values = changes.task_run_id, {}
     packets = [
-        {"task_run_id": run, "n": n, "packet": packet.to_text()}
+        {"task_run_id": run, "n": n, "packet": packet.to_stored_text()}
         for n, packet in enumerate(changes.packets, start=changes.first_n)
     ]
     _insert(connection, t.outbox, packets)

@@ -26,6 +26,36 @@ def has_many_values(value: JSON) -> bool:
     return found > _WALKED
 
 
+def surely_fits(value: JSON, most: int) -> bool:
+    """Return whether a value takes no more than `most` bytes as JSON, whatever its texts are; False: it may not.
+
+    Cheap: no text is looked at.
+    """
+    size, found, todo = 0, 0, [value]
+    while todo and found <= _WALKED and size <= most:
+        one = todo.pop()
+        if isinstance(one, str):
+            size += _longest(one)
+        elif isinstance(one, dict):
+            found += len(one)
+            size += 2 + sum(_longest(key) + 2 for key in one) if found <= _WALKED else 0
+            todo.extend(one.values() if found <= _WALKED else ())
+        elif isinstance(one, list | tuple):
+            found += len(one)
+            size += 2 + len(one)
+            todo.extend(one if found <= _WALKED else ())
+        elif isinstance(one, int) and abs(one) >= 10**_SCALAR:
+            return False
+        else:
+            size += 2 * _SCALAR
+    return found <= _WALKED and size <= most
+
+
+def _longest(text: str) -> int:
+    """Return how many bytes a text takes at most: each character escaped, those beyond U+FFFF as two."""
+    return 2 + len(text) * (6 if text.isascii() else 12)
+
+
 def json_size(value: JSON, most: int) -> int:
     """Return about how many bytes a value takes as compact JSON of ASCII; counting ends once that is over `most`.
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
 import pytest
 
 from mephisto_nb.kernel import task_launcher
 from mephisto_nb.operator import Operator
+from mephisto_nb.ports.architect import Channel
+from mephisto_nb.rules.arrivals import MADE_ANEW
 from mephisto_nb.storage import large_rows
 from tests.benchmarks.bulk_bench import bulk
 from tests.inside import parts_of
-from tests.kernel.runs import launch
+from tests.kernel.runs import crowd_of, launch
 
 
 @pytest.mark.slow
@@ -26,3 +31,24 @@ async def test_large_rows_are_written_a_few_at_a_time(operator: Operator, monkey
     assert len(run.units()) == 10
     written = run.events().query("why == 'created'").groupby("at").size()
     assert written.max() == 3
+
+
+async def test_large_work_is_made_anew_for_a_page_that_waited(make_operator: Callable[..., Operator]) -> None:
+    data = [{"text": f"{n}" + "x" * 100_000} for n in range(3)]
+    operator = make_operator()
+    run = await launch(operator, data)
+    async with crowd_of(run.url) as worker:
+        coming = asyncio.create_task(worker("ann").register())
+        parts_of(run).link._sender._send_all = _nothing_is_sent  # type: ignore[method-assign]
+        await parts_of(run).engine.wait_until(lambda state: bool(state.agents))
+        ((_, packet),) = parts_of(run).database.runs.load_run(run.task_run_id).outbox[-1:]
+        assert len(packet.to_text()) < 1000  # the row is in the database once
+        await operator.detach()
+        await make_operator().reconnect(run.task_run_id)
+        details = await coming
+    assert details["init_task_data"] == data[0]
+    assert MADE_ANEW not in details
+
+
+async def _nothing_is_sent(channel: Channel) -> None:
+    """Send nothing, as a kernel that is killed at the wrong moment."""

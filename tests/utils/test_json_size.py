@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mephisto_nb.model.shared_state import find_rounded, for_browsers
-from mephisto_nb.utils.json_size import has_many_values, json_size
+from mephisto_nb.utils.json_size import has_many_values, json_size, surely_fits
 
 BIG = 1234567890123456789
 
@@ -30,6 +30,14 @@ def test_many_values_without_a_long_number_are_left_as_they_are() -> None:
 def test_the_size_of_many_values_is_exact() -> None:
     value = [{"text": "é", "n": n} for n in range(3000)]
     assert json_size(value, 10) == len(json.dumps(value, separators=(",", ":")))
+
+
+@pytest.mark.parametrize("value", ["\x01" * 90, "\N{CAT}" * 90, {'"' * 90: 1}, [10**90], [-1e-300] * 25, ["x"] * 99])
+def test_what_surely_fits_takes_no_more(value: Any) -> None:
+    size = len(json.dumps(value, separators=(",", ":")))
+    assert not surely_fits(value, size - 1)
+    assert surely_fits("x" * 1000, 7000)
+    assert not surely_fits([1] * 10**5, 10**9)  # too many to look at
 
 
 def test_a_few_values_are_not_many() -> None:
