@@ -41,7 +41,7 @@ def resolvers_in(text: str) -> list[str]:
 
     Examples
     --------
-    >>> resolvers_in("${task_dir}/a"), resolvers_in("${oc.decode:${oc.env:HOME}}"), resolvers_in(r"\\${oc.env:HOME}")
+    >>> resolvers_in("${task_dir}/a"), resolvers_in("${oc.decode:${oc.env:HOME}}"), resolvers_in(r"\${oc.env:HOME}")
     ([], ['oc.decode', 'oc.env'], [])
     """
     if "${" not in text:

@@ -107,6 +107,8 @@ def in_frame(document: str, title: str) -> str:
 #: An address that leads nowhere: what the page asks of it, `harness.js` answers.
 BASE = "https://preview.invalid/"
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".json": "application/json"}
+#: What a style sheet loads.
+_ADDRESS = re.compile(r"""url\(\s*(["']?)([^"')]+)\1\s*\)""")
 #: ``import ... from "./x.js"``, ``export ... from "./x.js"`` and ``import("./x.js")``.
 _IMPORT = re.compile(r"""(\b(?:im|ex)port\b[\s\w$*{},]*?(?:\bfrom\s*|\(\s*|\s*))(["'])(\.{1,2}/[^"'\n]+)\2""")
 
@@ -137,7 +139,7 @@ def make_document(
         Addresses of other sites that it may load from.
     """
     mine = {**files, "wrap_crowd_source.js": _read("wrap_crowd_source.js").encode()}
-    texts = {name: _text(name, content) for name, content in mine.items()}
+    texts = {name: _text(name, content, mine) for name, content in mine.items()}
     site = {name: [_kind(name), text, content is None] for name, (text, content) in texts.items()}
     page = files["index.html"].decode()
     data = _as_code({"base": BASE, "site": site, "nonce": nonce, "is_filled": filled is not None, **told})
@@ -168,13 +170,28 @@ def _kind(name: str) -> str:
     return _TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
-def _text(name: str, content: bytes) -> tuple[str, bytes | None]:
+def _text(name: str, content: bytes, files: Mapping[str, bytes]) -> tuple[str, bytes | None]:
     """Return a file as text; or, with its bytes, as base64."""
     try:
         text = content.decode()
     except UnicodeDecodeError:
         return base64.b64encode(content).decode(), content
+    if _kind(name) == "text/css":
+        return _with_pictures(name, text, files), None
     return (_with_whole_imports(name, text) if _kind(name) == "text/javascript" else text), None
+
+
+def _with_pictures(name: str, sheet: str, files: Mapping[str, bytes]) -> str:
+    # Nothing can be loaded by a style sheet that has no address.
+    def inline(found: re.Match[str]) -> str:
+        parts = urlsplit(found[2].strip())
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(name), unquote(parts.path)))
+        content = None if parts.scheme or parts.netloc else files.get(path.lstrip("/"))
+        if content is None:
+            return found[0]
+        return f'url("data:{_kind(path)};base64,{base64.b64encode(content).decode()}")'
+
+    return _ADDRESS.sub(inline, sheet)
 
 
 def _with_whole_imports(name: str, script: str) -> str:

@@ -104,6 +104,8 @@ class OldDatabase:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.file = _find_file(Path(path).expanduser())
+        for ending in ("-wal", "-shm", "-journal"):  # SQLite would read them, and may write there
+            named_file(f"{self.file}{ending}", "A file of the database of Mephisto 1.x")
         with self.reading() as connection:
             self.tables = _tables_of(connection)
         missing = sorted(_ALWAYS - set(self.tables))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Mapping
+from hashlib import sha256
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +134,28 @@ def test_scripts_and_styles_are_put_into_the_page_in_their_order() -> None:
     assert '<style nonce="n">b {}</style>' in document
     assert '<script nonce="n">"\\x3c/script>"</script><script>inline()</script>' in document
     assert document.endswith('<b>y</b><script nonce="n">late()</script></body></html>')
+
+
+def test_pictures_of_style_sheets_are_written_into_them() -> None:
+    sheet = b"b { background: url(../cat.png), url('https://a.org/x.png'), url(no.png) }"
+    document = make_document({"index.html": b"", "x/a.css": sheet, "cat.png": b"png"}, "", TOLD, "n")
+    assert "url(\\\"data:image/png;base64,cG5n\\\"), url('https://a.org/x.png'), url(no.png)" in document
+
+
+def test_only_scripts_of_the_page_run_whatever_their_nonce() -> None:
+    page = b'<script src="a.js"></script>'
+    document = make_document({"index.html": page, "a.js": b"1\r\n2"}, "script-src 'self' https://a.org", TOLD, "n")
+    closed = unescape(re.findall(r'content="([^"]*)"', document)[-1])
+    (scripts,) = re.findall("script-src ([^;]*)", closed)
+    digest = b64encode(sha256(b"1\n2").digest()).decode()
+    assert scripts == f"'sha256-{digest}' blob:"
+    assert closed.startswith("default-src 'none'; ")
+
+
+def test_nothing_of_a_page_stands_before_its_policy() -> None:
+    page = b"<script>first()</script><!doctype html><html><head><script>second()</script><!doctype html>"
+    document = make_document({"index.html": page}, "", TOLD, "n")
+    assert document.rindex("http-equiv") < document.index("<script>first()")
 
 
 def test_imports_are_written_out_whole() -> None:

@@ -179,6 +179,16 @@ def test_a_database_that_is_a_link_out_of_its_directory_is_refused(theirs: Their
         OldMephisto(tmp_path / "other")
 
 
+@posix
+@pytest.mark.parametrize("ending", ["-wal", "-shm", "-journal"])
+def test_what_lies_beside_a_database_leads_nowhere_else(theirs: Theirs, outside: Path, ending: str) -> None:
+    before = snapshot(outside)
+    (theirs.home.root / f"database.db{ending}").symlink_to(outside / "secret.txt")
+    with pytest.raises(DataFileError, match=f"database.db{ending}.*is refused"):
+        OldMephisto(theirs.home.root)
+    assert snapshot(outside) == before
+
+
 async def test_a_stored_configuration_reads_no_environment(operator: Operator, outside: Path, tmp_path: Path) -> None:
     home = OldDirectory(tmp_path / "theirs")
     home.add_run("moods", config={"task": {"task_title": "${oc.env:MY_SECRET}", "task_tags": "${oc.decode:x}"}})
