@@ -21,9 +21,8 @@ from mephisto_nb.frames.columns import make_columns, whole_text
 from mephisto_nb.frames.frames import make_frame
 from mephisto_nb.frames.uploads import files_frame, save_files
 from mephisto_nb.kernel.engine import RunEngine
-from mephisto_nb.kernel.live_run import LiveRun, describe_files, read_answers, with_files
+from mephisto_nb.kernel.live_run import LiveRun, asked_of, describe_files, read_answers, with_files
 from mephisto_nb.kernel.writer import DatabaseWriter
-from mephisto_nb.model.answers import Asked
 from mephisto_nb.model.records import PAGE_ERROR, RunSnapshot, TaskRun
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.clock import Clock
@@ -333,7 +332,7 @@ class RunFrames:
             row["data"] = with_files(self.directory, row["data"], row["files"])
         times = self.blueprint.get_input_times(), self._answer_times()
         made_of = (self.blueprint.get_inputs, self.blueprint.get_answer, *times)
-        results = frames.results_frame(rows, *made_of, self._asked())
+        results = frames.results_frame(rows, *made_of, asked_of(self.blueprint))
         if results.empty:
             nothing = make_columns("answer", [dict.fromkeys(self._answer_names())], times=times[1]).iloc[:0]
             results = results.assign(**{str(name): column for name, column in nothing.items()})
@@ -345,12 +344,6 @@ class RunFrames:
             return self.blueprint.get_answer_names()
         except UsageError:
             return []  # a file of the page is gone since the launch
-
-    def _asked(self) -> Asked:
-        try:
-            return self.blueprint.get_asked_fields()
-        except UsageError:
-            return None  # a file of the page is gone since the launch
 
     def _answer_times(self) -> dict[str, str]:
         try:

@@ -29,7 +29,7 @@ from mephisto_nb.kernel.client_io_handler import ClientIOHandler
 from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.gates import GateWorker, Judges, RowSource, source_of
 from mephisto_nb.kernel.hooks import SubmissionHooks
-from mephisto_nb.kernel.live_run import LiveRun, RunParts, RunTally
+from mephisto_nb.kernel.live_run import LiveRun, RunParts, RunTally, asked_of
 from mephisto_nb.kernel.run_tasks import PID_FILE, RunHelper, RunTasks, Supervisor, take_lock
 from mephisto_nb.kernel.steering import say_ended
 from mephisto_nb.kernel.talk.agents import AgentsAtWork
@@ -141,7 +141,7 @@ class RunPlan:
             page_knows_its_end=self.blueprint.PAGE_KNOWS_ITS_END,
             serves_again=self.provider.SERVES_AGAIN,
             has_own_links=self.provider.has_own_links,
-            asked=self.blueprint.get_asked_fields(),
+            asked=asked_of(self.blueprint),
         )
 
     @property

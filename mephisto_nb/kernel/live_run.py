@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.errors import ClosedError, ConfigError, RunFailedError
+from mephisto_nb.errors import ClosedError, ConfigError, RunFailedError, UsageError
 from mephisto_nb.kernel.writer import DatabaseWriter
-from mephisto_nb.model.answers import StoredFile, whole
+from mephisto_nb.model.answers import REST, StoredFile, split, whole
 from mephisto_nb.model.changes import AddAgent
 from mephisto_nb.model.records import AS_LAUNCHED, PAGE_ERROR, Event, Steering, TaskRun, own_data_of
 from mephisto_nb.model.states import UNIT_ANSWERED, UnitStatus
@@ -44,13 +44,22 @@ def read_answers(
     database: Database, task_run_id: str, blueprint: Blueprint[Any], directory: Path, agent_ids: Sequence[str]
 ) -> list[JSONObject]:
     """Read a few answers, whole, as rows with ``inputs``, ``answer`` and the ``paths`` of files."""
-    rows = database.runs.read_results([task_run_id], agent_ids=agent_ids)
+    rows, asked = database.runs.read_results([task_run_id], agent_ids=agent_ids), asked_of(blueprint)
     for row in rows:
         row["data"] = whole(row["data"], row.pop("rest", None))
         row["inputs"] = blueprint.get_inputs(row["shared"], own_data(row))
         row["paths"] = [str(directory / "files" / file["filename"]) for file in row["files"]]
-        row["answer"] = blueprint.get_answer(with_files(directory, row["data"], row["files"]))
+        own, others = split(with_files(directory, row["data"], row["files"]), asked)
+        row["answer"] = {**blueprint.get_answer(own), **({REST: others} if others else {})}
     return rows
+
+
+def asked_of(blueprint: Blueprint[Any]) -> frozenset[str] | None:
+    """Return the names of the fields that a task's page asks for; None: nobody can tell."""
+    try:
+        return blueprint.get_asked_fields()
+    except UsageError:
+        return None  # a file of the page is gone since the launch
 
 
 def own_data(row: JSONObject) -> JSONObject:
