@@ -28,7 +28,8 @@ files in DIRECTORY:
   router_config.json  read at start: run_id, token, host, port (0: any), task_config,
                       content_security_policy, frame_ancestors, disconnect_after (seconds or
                       null), operator_absence_in_seconds (seconds or null), folder (of the
-                      address that workers use, such as /study/), limits
+                      address that workers use, such as /study/), addresses (by which browsers come
+                      beside this machine's own), worker_share (of all that limits allow), limits
   router.json         written once the router listens: run_id, pid, port, url. With port 0 the
                       port in an earlier router.json is tried first
   router.lock         locked while the router lives: one router per directory
