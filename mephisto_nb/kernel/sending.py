@@ -117,6 +117,7 @@ class Sender:
         while frame := next_frame(self._whole(), self._sent_n):
             self._sent_n = frame[-1][0]
             await channel.send_effects([(n, self._sendable(n, packet)) for n, packet in frame])
+            await asyncio.sleep(0)  # a channel that has room does not wait: let others have their turn
         last_seq = self._engine.committed_seq
         if last_seq > self._acknowledged_seq:
             self._acknowledged_seq = last_seq
