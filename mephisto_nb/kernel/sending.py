@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import RouterError
 from mephisto_nb.model.packets import LARGEST_FRAME, SHARED_FRAME, Packet, PacketType
+from mephisto_nb.model.records import Agent
 from mephisto_nb.rules.arrivals import MADE_ANEW
 from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.too_large import TOO_LARGE, say_size
@@ -32,6 +33,8 @@ _AROUND, _EACH = 1024, 32
 LARGEST_PACKET = LARGEST_FRAME - _AROUND
 #: Of a live message that is too large, this much of each value is kept (characters), and so many values.
 _KEPT, _MOST_KEPT = 200, 20
+
+_REMEDY = "Send less at once, or put what is large into files of extra_source_dir."
 
 
 def next_frame(outbox: Iterable[tuple[int, Packet]], sent_n: int) -> list[tuple[int, Packet]]:
@@ -117,6 +120,7 @@ class Sender:
         while frame := next_frame(self._whole(), self._sent_n):
             self._sent_n = frame[-1][0]
             await channel.send_effects([(n, self._sendable(n, packet)) for n, packet in frame])
+            await asyncio.sleep(0)  # a channel that has room does not wait: let others have their turn
         last_seq = self._engine.committed_seq
         if last_seq > self._acknowledged_seq:
             self._acknowledged_seq = last_seq
@@ -143,12 +147,14 @@ class Sender:
 
 def _report(step: Step, packet: Packet, size: int) -> None:
     """Tell the researcher that something was not sent, to whom, and what to do."""
-    agent_id = packet.data.get("agent_id") or packet.subject_id
-    agent = step.state.agents.get(str(agent_id))
-    who = f"the page of request {packet.subject_id}"
+    agent_id = str(packet.data.get("agent_id") or packet.subject_id)
+    agent = step.state.agents.get(agent_id) or step.state.gates.onboarding.get(agent_id)
+    who = f"the page of {agent_id}"
     if agent is not None:
         name = step.state.worker_names.get(agent.worker_id, agent.worker_id)
-        who = f"the page of worker {name!r} (agent {agent.agent_id}, unit {agent.unit_id})"
+        at = f"unit {agent.unit_id}" if isinstance(agent, Agent) else "at the introduction"
+        who = f"the page of worker {name!r} ({at})"
     why = f"{packet.packet_type.value} to {who} was not sent: {say_size(size)}"
-    step.log("agent", str(agent_id), None, None, "not sent: too large", "operator", {"bytes": size, "why": why})
-    step.failures.append((f"not sent to {agent_id}", f"{why}. Send less at once, or put it into a file."))
+    step.log("agent", agent_id, None, None, "not sent: too large", "operator", {"bytes": size, "why": why})
+    # Of one kind the latest is shown, with how many there were: an introduction is too large for everybody.
+    step.failures.append((f"not sent: {packet.packet_type.value}", f"{why}. {_REMEDY}"))

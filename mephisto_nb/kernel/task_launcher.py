@@ -83,9 +83,14 @@ class TaskLauncher:
         while self._skip > 0:
             skipped, is_last = await self._draw(self._skip)
             self._skip = 0 if is_last else self._skip - len(skipped)
-        chunk, is_last = await self._draw(_num_wanted(self._engine.state) if self._is_lazy else CHUNK)
-        await self._engine.do(partial(_create, data=chunk, is_last=is_last), retry=True)
-        self._note_created(self._engine.state.num_assignments, self._total)
+        wanted = _num_wanted(self._engine.state) if self._is_lazy else CHUNK
+        while True:  # large ones in several steps: who comes meanwhile does not wait until all are written
+            chunk, is_last = await self._draw(wanted)
+            await self._engine.do(partial(_create, data=chunk, is_last=is_last), retry=True)
+            self._note_created(self._engine.state.num_assignments, self._total)
+            wanted -= len(chunk)
+            if self._is_lazy or is_last or wanted <= 0:
+                return
 
     def get_assignments_are_all_created(self) -> bool:
         """Return whether there is no data left to create assignments from."""

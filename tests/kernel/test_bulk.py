@@ -27,8 +27,7 @@ async def test_a_crowd_is_served_from_large_rows_after_a_return(monkeypatch: pyt
 async def test_large_rows_are_written_a_few_at_a_time(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(task_launcher, "CHUNK_BYTES", 25_000)
     run = await launch(operator, [{"text": "x" * 10_000} for _ in range(10)])
-    await parts_of(run).engine.wait_until(lambda state: state.generator_done)
-    assert len(run.units()) == 10
+    assert len(run.units()) == 10  # all are there when the launch returns: nobody is sent away for want of them
     written = run.events().query("why == 'created'").groupby("at").size()
     assert written.max() == 3
 

@@ -122,3 +122,14 @@ async def test_many_large_rows_at_once_reach_their_pages(make_operator: Callable
     assert sorted(one["init_task_data"]["pic"][:3] for one in details) == [row["pic"][:3] for row in data]
     await parts_of(run).link.settle(10.0)
     assert not engine.outbox
+
+
+async def test_an_introduction_too_large_is_told_once(operator: Operator) -> None:
+    shared = {"onboarding_data": {"text": "A" * (LARGEST_FRAME + MB)}, "validate_onboarding": lambda data: True}
+    run = await launch(operator, [{"text": "a"}], blueprint={"onboarding_qualification": "q"}, shared=shared)
+    async with crowd_of(run.url) as worker:
+        got = [await worker(name).register() for name in ("ann", "bob")]
+    assert all("too large" in details["failure_reason"] for details in got)
+    told = await _is_told(run, "(2 times)")
+    assert "'bob' (at the introduction)" in told
+    assert len(run.attention) == 1
