@@ -32,6 +32,12 @@ class ShownFrame(pd.DataFrame):
     def _constructor(self) -> Any:
         return ShownFrame
 
+    @property
+    def style(self) -> Any:
+        """A styled table, as pandas makes it, in which names of columns are no HTML, either."""
+        styled = super().style
+        return styled.format_index(escape="html", axis=0).format_index(escape="html", axis=1)
+
     def __repr__(self) -> str:
         return _without_controls(super().__repr__())
 
@@ -56,7 +62,8 @@ def _let_others_be_text() -> None:
     if _told:
         return
     _told.append(True)
-    pd.set_option("display.html.use_mathjax", False)
+    # A styled table would hold texts as HTML, scripts among it, and formulas.
+    pd.set_option("display.html.use_mathjax", False, "styler.html.mathjax", False, "styler.format.escape", "html")
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     if shell is not None:

@@ -295,6 +295,7 @@ def _to_run(run: JSONObject, task_name: str, about: JSONObject) -> TaskRun:
     given = config.get("task")
     defaults = {name: "" if value == MISSING else value for name, value in asdict(TaskRunArgs()).items()}
     task = {**defaults, "task_reward": 0.0, **(given if isinstance(given, dict) else {}), "task_name": task_name}
+    task["preview_sources"] = []  # which a researcher alone says, and not what comes from elsewhere
     created_at = to_seconds(run["creation_date"]) or 0.0
     imported = {"from": "Mephisto 1.x", "sandbox": bool(run["sandbox"]), "was_live": not run["is_completed"], **about}
     return TaskRun(

@@ -270,7 +270,8 @@ class OldFiles:
             place = below(run, "/".join(parts), self._name)
             if place.is_dir():
                 for name in (*_STATES, _META):
-                    inside(place / name, place, self._name)
+                    if (place / name).is_symlink():
+                        inside(place / name, place, self._name)
                 uploads_in(place, self._name)
 
     def _refuse(self, whose: str, id_: str | None) -> None:
@@ -397,8 +398,9 @@ def uploads_in(place: Path, what: str) -> list[Path]:
     folders = [place / "uploads", place]
     found = [file for folder in folders if folder.is_dir() for file in sorted(folder.iterdir())]
     own = {*_STATES, _META}
-    for file in found:
-        inside(file, place, what)
+    for file in (place / "uploads", *found):
+        if file.is_symlink():
+            inside(file, place, what)
         refuse_special(file, what)
     return [file for file in found if file.is_file() and not file.is_symlink() and file.name not in own]
 

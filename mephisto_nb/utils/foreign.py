@@ -230,7 +230,9 @@ def _files_below(folder: Path, root: Path, what: str, endings: tuple[str, ...], 
         bound.count(path.relative_to(root))
         if entry.name.startswith("."):
             continue
-        if entry.is_symlink() and inside(path, root, what).is_dir():
+        # A folder may be a link of another kind, as on Windows.
+        is_folder = (entry.is_symlink() or entry.is_dir()) and inside(path, root, what).is_dir()
+        if entry.is_symlink() and is_folder:
             continue  # all that is in there is found where it is
         if entry.is_dir():
             yield from _files_below(path, root, what, endings, bound)

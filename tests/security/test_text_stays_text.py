@@ -70,6 +70,13 @@ def test_a_table_shows_a_text_as_it_was_written(text: str) -> None:
     assert not HARMFUL.search(html.replace("\n", "").translate(dict.fromkeys(map(ord, LEFT_TO_RIGHT))))
 
 
+@pytest.mark.parametrize("text", WHOLE)
+def test_a_styled_table_holds_no_markup_of_strangers(text: str) -> None:
+    html = frame_of([text]).rename(columns={"worker_name": text}).style.to_html()
+    assert "tex2jax_ignore" in html
+    assert not re.search("<(?!/?(?:table|thead|tbody|tr|th|td|style)\\b)", html)
+
+
 @pytest.mark.parametrize("text", EVERYTHING)
 def test_a_printed_table_holds_no_control_characters(text: str) -> None:
     shown = repr(frame_of([text]))
