@@ -42,6 +42,8 @@ class StoredFile(str):
 
 #: What the column is called that holds what else was sent.
 REST = "(more)"
+#: Beside a column of times, or of files: what was sent in their place, and is none.
+AS_SENT = " (as sent)"
 #: Where nobody can tell what a page asks for, so many fields are taken for its questions.
 MOST_FIELDS = 200
 #: From so many characters of JSON on an answer is a big one; so much text, and lists and objects, is read of one.
