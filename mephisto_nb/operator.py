@@ -29,10 +29,6 @@ from mephisto_nb.review.reviewing import OperatorReview
 from mephisto_nb.run import TaskRun
 from mephisto_nb.runs import Runs
 from mephisto_nb.utils.calling import face, known_options
-from mephisto_nb.utils.steady_time import shared_time
-
-#: In a data directory: by which time its runs go.
-_CLOCK = "clock.json"
 
 
 @face
@@ -92,8 +88,7 @@ class Operator:
             known._runs.abandon()
         self = super().__new__(cls)
         runs_directory = get_data_directory(data_dir, create=True) / "runs"
-        clock = clock or SystemClock(shared_time(runs_directory.parent / _CLOCK))
-        self._set_up(Runs(runs_directory, url, clock, show_progress))
+        self._set_up(Runs(runs_directory, url, clock or SystemClock(), show_progress))
         cls._open[f"{directory} {url}"] = self
         return self
 

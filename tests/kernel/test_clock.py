@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
 from mephisto_nb import Operator
@@ -14,8 +11,7 @@ from mephisto_nb.ports.clock import SystemClock
 from mephisto_nb.router.deadlines import Vigil
 from mephisto_nb.rules.submissions import submit
 from mephisto_nb.testing.fake_clock import FakeClock
-from mephisto_nb.utils import steady_time
-from mephisto_nb.utils.steady_time import JUMP, JumpWatch, SteadyTime, shared_time
+from mephisto_nb.utils.steady_time import JUMP, JumpWatch, SteadyTime
 from tests.inside import live_of, parts_of, watch
 from tests.kernel.runs import crowd_of, launch, rows, take
 from tests.rules.rehearsal import Rehearsal
@@ -104,15 +100,3 @@ def test_small_corrections_are_no_jump() -> None:
     watch_ = JumpWatch(lambda: wrong[0])
     wrong[0] = JUMP / 2
     assert watch_.look() is None
-
-
-def test_kernels_after_each_other_go_by_one_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    boot = tmp_path / "boot_id"
-    boot.write_text("first\n")
-    monkeypatch.setattr(steady_time, "_BOOT_ID", boot)
-    first = shared_time(tmp_path / "clock.json")
-    kept = json.loads((tmp_path / "clock.json").read_text())
-    (tmp_path / "clock.json").write_text(json.dumps({**kept, "origin": kept["origin"] - MONTH}))
-    assert shared_time(tmp_path / "clock.json").now() == pytest.approx(first.now() - MONTH, abs=5)
-    boot.write_text("second\n")
-    assert shared_time(tmp_path / "clock.json").now() == pytest.approx(first.now(), abs=5)
