@@ -87,12 +87,13 @@ async def test_a_run_goes_on_and_says_that_the_clock_was_set(
     assert set(run.agents()["status"]) == {"completed"}
 
 
-@pytest.mark.parametrize("early", [0.001, MONTH])
-def test_no_answer_came_before_its_unit_was_taken(early: float) -> None:
+@pytest.mark.parametrize(("by", "took"), [(-0.001, 0.0), (-MONTH, 0.0), (30.0, 30.0), (MONTH, 60.0)])
+def test_no_answer_came_before_its_unit_or_after_it_was_read(by: float, took: float) -> None:
     run = Rehearsal(1)
     agent = run.take("ann")
-    submit(run.step(), Submission(agent.agent_id, {}, agent.accepted_at - early))
-    assert agent.submitted_at == agent.accepted_at
+    run.now += 60
+    submit(run.step(), Submission(agent.agent_id, {}, agent.accepted_at + by))
+    assert agent.submitted_at == agent.accepted_at + took
 
 
 def test_small_corrections_are_no_jump() -> None:
