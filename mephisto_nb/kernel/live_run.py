@@ -222,7 +222,7 @@ class LiveRun:
             found.append(f"on_unit_submitted failed {len(self.failed_hooks)} times: {self.failed_hooks[-1]!r}")
         found += self.parts.tally.troubles
         found += self.parts.engine.state.gates.notices.values()
-        troubles = (self.parts.engine.trouble, self.parts.link.trouble, self.parts.link.clock_trouble)
+        troubles = (self.parts.engine.trouble, self.parts.link.trouble)
         found += [trouble for trouble in troubles if trouble and self.is_running]
         return found + self.parts.tally.noted.remarks
 

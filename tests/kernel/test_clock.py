@@ -77,7 +77,7 @@ async def test_a_run_goes_on_and_says_that_the_clock_was_set(
         clock.advance(5)
         said = next(one for one in run.attention if "clock of this computer" in one)
         assert describe_jump(jump, clock.now())[:60] == said[:60]
-        assert said in str(watch(run).state()["attention"])
+        assert said.partition(". ")[0] in str(watch(run).state()["attention"])
         clock.set_wall(0.0)
         clock.advance(5)
         await worker("ann").submit(agent_id, {"mood": "glad"})
