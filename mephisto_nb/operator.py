@@ -30,10 +30,6 @@ from mephisto_nb.run import TaskRun
 from mephisto_nb.runs import Runs
 from mephisto_nb.utils.calling import face, known_options
 from mephisto_nb.utils.private_files import close_folder
-from mephisto_nb.utils.steady_time import shared_time
-
-#: In a data directory: by which time its runs go.
-_CLOCK = "clock.json"
 
 
 @face
@@ -95,8 +91,7 @@ class Operator:
         self = super().__new__(cls)
         runs_directory = get_data_directory(data_dir, create=True) / "runs"
         close_folder(runs_directory)  # earlier versions left it open
-        clock = clock or SystemClock(shared_time(runs_directory.parent / _CLOCK))
-        self._set_up(Runs(runs_directory, url, clock, show_progress))
+        self._set_up(Runs(runs_directory, url, clock or SystemClock(), show_progress))
         cls._open[f"{directory} {url}"] = self
         return self
 

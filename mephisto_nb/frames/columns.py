@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.model.answers import MOST_FIELDS, REST, Unread, joined
+from mephisto_nb.model.answers import AS_SENT, MOST_FIELDS, REST, Unread, joined
 
 #: So many fields of answers have columns of their own; the rarest ones beyond them stand together in another.
 MOST_COLUMNS = MOST_FIELDS
@@ -21,8 +21,6 @@ MOST_COLUMNS = MOST_FIELDS
 _MOST_LONELY, _ENOUGH = 20, 10
 #: An object of more values, or of more objects within each other, is one value.
 _MOST_INNER, _DEEPEST = 1000, 20
-#: Beside a column of times: what is none, and so would be missing.
-AS_SENT = " (as sent)"
 #: What times of a day are called, which are of no type of pandas's.
 OF_DAY = "time"
 #: Up to here a float holds every whole number.

@@ -383,7 +383,7 @@ def results_frame(
     answer that its page asks for (nested objects as ``answer.outer.inner``, or as ``answer.outer["inner"]`` where a
     field is called ``outer.inner`` itself; a file as the path it is stored under). What else was sent is a dict in
     ``answer.(more)``. Of an answer of more than 256 KiB that is read only when asked for anything (``dict(...)``), and
-    has texts of more than 1 MiB, and lists and objects of more than 256 KiB, as well. Where nobody can tell what the
+    has texts of more than 5 MiB, and lists and objects of more than 256 KiB, as well. Where nobody can tell what the
     page asks for (`asked` is None), the `MOST_COLUMNS` fields that most answers have are taken for it.
 
     Whole numbers and truth values are ``Int64`` and ``boolean`` where some answers lack them. Days and times that the

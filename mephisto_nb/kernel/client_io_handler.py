@@ -88,10 +88,18 @@ class ClientIOHandler:
         What time it is.
     agents
         Who hears live messages at once.
+    note
+        Called with what the researcher should know, and what that is of.
     """
 
     def __init__(
-        self, engine: RunEngine, pool: WorkerPool, architect: Architect[Any], clock: Clock, agents: AgentsAtWork
+        self,
+        engine: RunEngine,
+        pool: WorkerPool,
+        architect: Architect[Any],
+        clock: Clock,
+        agents: AgentsAtWork,
+        note: Callable[[str, str], None] = lambda trouble, of: None,
     ) -> None:
         self._engine, self._pool, self._architect = engine, pool, architect
         self._clock, self._agents = clock, agents
@@ -110,9 +118,9 @@ class ClientIOHandler:
         self.absence = Absence(begun=clock.now())
         state = engine.state
         served_until = state.service.served_until or state.quiet_since
-        self._attendance = Attendance(clock, self._sender.request_sync, served_until, partial(_name_jump, self, clock))
-        #: What to know of the computer's clock, if it was set.
-        self.clock_trouble: str | None = None
+        self._attendance = Attendance(
+            clock, self._sender.request_sync, served_until, partial(_name_jump, self, clock, note)
+        )
         #: Called when a channel opens or breaks, or a page comes or goes.
         self.listeners: list[Callable[[], None]] = []
         #: Which agents' pages are connected.
@@ -406,8 +414,8 @@ def _take_message(agents: AgentsAtWork, step: Step, received: Received) -> None:
         agents.missed(agent_id, data.get("update_id"))
 
 
-def _name_jump(link: ClientIOHandler, clock: Clock, seconds: float) -> None:
-    link.clock_trouble = describe_jump(seconds, clock.now())
+def _name_jump(link: ClientIOHandler, clock: Clock, note: Callable[[str, str], None], seconds: float) -> None:
+    note(describe_jump(seconds, clock.now()), "the computer's clock")
     tell(link.listeners)
 
 

@@ -436,7 +436,7 @@ class GateWorker(RunHelper):
         )  # fmt: skip
         # Of the others, no more than is read each time.
         sent = {
-            row["agent_id"]: whole(row["data"], row["rest"]) if row["agent_id"] == agent_id else row["data"]
+            row["agent_id"]: whole(row["data"], row.get("rest")) if row["agent_id"] == agent_id else row["data"]
             for row in found
         }
         return SentAnswer(

@@ -427,8 +427,8 @@ class RunStarter:
         data, agents = AgentData(plan.blueprint, runner, transcripts), AgentsAtWork(Voices(secret))
         pool = WorkerPool(run_id, plan.provider, database, data, hook)
         architect = plan.make_architect(directory)
-        link = ClientIOHandler(engine, pool, architect, self.clock, agents)
         tally = RunTally(self.clock.now(), plan.blueprint.explain_page_error, plan.blueprint.troubles)
+        link = ClientIOHandler(engine, pool, architect, self.clock, agents, tally.noted.note)
         await in_thread(tally.recall, database.runs.read_events([run_id], why=PAGE_ERROR))
         engine.listeners.append(tally.note)
         launcher = TaskLauncher(

@@ -230,7 +230,7 @@ class LiveRun:
             found.append(f"on_unit_submitted failed {len(self.failed_hooks)} times: {self.failed_hooks[-1]!r}")
         found += self.parts.tally.troubles
         found += self.parts.engine.state.gates.notices.values()
-        troubles = (self.parts.engine.trouble, self.parts.link.trouble, self.parts.link.clock_trouble)
+        troubles = (self.parts.engine.trouble, self.parts.link.trouble)
         found += [trouble for trouble in troubles if trouble and self.is_running]
         # What is over stays known when the run has ended; what was wrong last may be mended by then.
         found += [str(one) for one in self.parts.machine_troubles if self.is_running or one.is_past]

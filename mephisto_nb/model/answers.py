@@ -42,10 +42,12 @@ class StoredFile(str):
 
 #: What the column is called that holds what else was sent.
 REST = "(more)"
+#: Beside a column of times, or of files: what was sent in their place, and is none.
+AS_SENT = " (as sent)"
 #: Where nobody can tell what a page asks for, so many fields are taken for its questions.
 MOST_FIELDS = 200
 #: From so many characters of JSON on an answer is a big one; so much text, and lists and objects, is read of one.
-_BIG, _MOST_TEXT, _MOST_NESTED = 256 * 1024, 1024 * 1024, 256 * 1024
+_BIG, _MOST_TEXT, _MOST_NESTED = 256 * 1024, 5 * 1024 * 1024, 256 * 1024
 
 
 def is_named_by_us(name: str) -> bool:

@@ -28,9 +28,11 @@ def submit(step: Step, submission: Submission) -> None:
     if agent is None:
         step.log("agent", submission.agent_id, None, None, "an answer of nobody in this run was set aside", "router")
         return
-    if submission.received_at is not None and submission.received_at < agent.accepted_at:
-        # The router's clock may be another computer's; nobody has sent an answer before they had its unit.
-        submission = replace(submission, received_at=agent.accepted_at)
+    if submission.received_at is not None:
+        # The router's clock may be another computer's, or begin at a time that was set wrong: nobody has sent an answer
+        # before they had its unit, nor after it was read.
+        received_at = max(agent.accepted_at, min(submission.received_at, step.now))
+        submission = replace(submission, received_at=received_at)
     if agent.submitted_at is not None:
         why = "a second answer was set aside"
         step.log("agent", agent.agent_id, None, None, why, "router", {"answer": submission.data})

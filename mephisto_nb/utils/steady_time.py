@@ -7,17 +7,10 @@ are counted from there; how far the wall has gone away from that is told to whoe
 
 from __future__ import annotations
 
-import contextlib
-import json
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-from mephisto_nb.utils.private_files import write_private
-
-#: What tells one start of a computer from another.
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 #: By how much the wall has to go away at once to be called a jump (seconds): time servers correct it by less.
 JUMP = 5.0
 
@@ -38,8 +31,6 @@ class SteadyTime:
     ----------
     wall, steady
         What time it is on the wall (epoch seconds), and how many seconds have passed since some moment.
-    origin
-        What time it was at that moment; None: as the wall says now.
 
     Examples
     --------
@@ -50,18 +41,13 @@ class SteadyTime:
     (1002.0, 86398.0)
     """
 
-    def __init__(
-        self,
-        wall: Callable[[], float] = time.time,
-        steady: Callable[[], float] = uptime,
-        origin: float | None = None,
-    ) -> None:
+    def __init__(self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = uptime) -> None:
         self._wall, self._steady = wall, steady
-        self.origin = wall() - steady() if origin is None else origin
+        self._origin = wall() - steady()
 
     def now(self) -> float:
         """Return the time as seconds since the epoch; it never goes back."""
-        return self.origin + self._steady()
+        return self._origin + self._steady()
 
     def offset(self) -> float:
         """Return by how many seconds the wall is ahead of this."""
@@ -85,30 +71,6 @@ class JumpWatch:
         last, self._last = self._last, self._offset()
         jump = self._last - last
         return jump if abs(jump) >= JUMP else None
-
-
-def shared_time(path: Path) -> SteadyTime:
-    """Return the time that all processes go by which share a file, until the computer is started anew.
-
-    Where it cannot be told whether it was, or the file cannot be written, the wall is read anew.
-    """
-    boot = _read(_BOOT_ID).strip()
-    with contextlib.suppress(ValueError, TypeError, KeyError):
-        kept = json.loads(_read(path))
-        if boot and kept["boot"] == boot:
-            return SteadyTime(origin=float(kept["origin"]))
-    found = SteadyTime()
-    if boot:
-        with contextlib.suppress(OSError):
-            write_private(path, json.dumps({"boot": boot, "origin": found.origin}))
-    return found
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except (OSError, ValueError):
-        return ""
 
 
 _TIME = SteadyTime()

@@ -69,7 +69,7 @@ def test_no_field_of_an_answer_is_a_column_of_ours(kind: str, sent: dict[str, An
     assert list(both.columns[: len(ours)]) == ours
     pd.testing.assert_frame_equal(both[ours], alone[ours])
     assert both["answer.mood"].iloc[1] == "glad"
-    assert set(both.columns) - set(alone.columns) <= {"answer.(more)", "answer.photo"}
+    assert set(both.columns) - set(alone.columns) <= {"answer.(more)", "answer.photo", "answer.photo (as sent)"}
     if kind == "form":
         problem = both[f"answer.{PROBLEMS}"].iloc[0]
         assert problem is None or problem != sent.get(PROBLEMS)
@@ -89,6 +89,17 @@ def test_only_the_servers_record_makes_a_file(sent: Any) -> None:
 def test_a_text_in_the_place_of_a_file_is_told_as_no_answer(text: Any) -> None:
     results = results_of("form", {"mood": "glad", "photo": text})
     assert "photo: This is no answer" in results[f"answer.{PROBLEMS}"].iloc[0]
+
+
+@pytest.mark.parametrize("text", ["/etc/passwd", "run/files/0a1b"])
+def test_a_text_in_the_place_of_a_pages_file_stands_apart(text: str) -> None:
+    (row,) = results_of("page", {"photo": text}).to_dict("records")
+    assert (row["answer.photo"], row["answer.photo (as sent)"]) == (None, [text])
+    told = with_files(DIRECTORY, {"photo": text}, [STORED])
+    assert BLUEPRINTS["page"].get_answer(told) == {
+        "photo": str(DIRECTORY / "files" / "0a1b"),
+        "photo (as sent)": [text],
+    }
 
 
 def test_a_file_that_was_sent_is_an_answer() -> None:

@@ -240,7 +240,7 @@ class FormBlueprint(StaticHTMLBlueprint):
 
     def get_answer(self, data: JSON) -> JSONObject:
         """Return one column a field, in the form's order, what else was sent, and what is wrong with it."""
-        sent = super().get_answer(data)
+        sent = self._read_answer(data)
         try:
             form = _form_of(self.forms, sent.pop(VERSION, None), sent) if len(self.forms) > 1 else self.forms[0]
         except DataFileError:
@@ -253,7 +253,8 @@ class FormBlueprint(StaticHTMLBlueprint):
 
     def get_asked_fields(self) -> frozenset[str] | None:
         """Return the names of the fields of all forms, and what tells which form it was."""
-        return frozenset({VERSION, *(one.name for form in self.forms for one in form.fields())})
+        names = frozenset(one.name for form in self.forms for one in form.fields())
+        return names | {VERSION} if len(self.forms) > 1 else names
 
     def get_answer_times(self) -> dict[str, str]:
         """Return the fields that are days in each form that has them."""

@@ -39,6 +39,7 @@ from mephisto_nb.blueprints.static_html.template import (
     read_template,
 )
 from mephisto_nb.errors import ConfigError
+from mephisto_nb.model.answers import AS_SENT, StoredFile
 from mephisto_nb.model.shared_state import InitializationData, for_browsers
 from mephisto_nb.ports.blueprint import STRICT_CSP, Blueprint
 from mephisto_nb.utils.foreign import read_bytes
@@ -243,7 +244,20 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
         return policy
 
     def get_answer(self, data: JSON) -> JSONObject:
-        """Return one column an input; a file input's column lists the names under which its files are kept."""
+        """Return one column an input; that of a file input has the files that are kept here, and nothing else.
+
+        What somebody wrote in their place is in ``NAME (as sent)``.
+        """
+        answer = self._read_answer(data)
+        for name in set(self._template.files) - set(self._template.names):
+            sent = _listed(answer.get(name)) if answer.get(name) is not None else []
+            kept = [one for one in sent if isinstance(one, StoredFile)]
+            if len(kept) < len(sent):
+                answer[f"{name}{AS_SENT}"] = [one for one in sent if not isinstance(one, StoredFile)]
+                answer[name] = kept if len(kept) > 1 else kept[0] if kept else None
+        return answer
+
+    def _read_answer(self, data: JSON) -> JSONObject:
         if not isinstance(data, dict):
             return {"answer": data}
         uploads = data.get("filesByFields")

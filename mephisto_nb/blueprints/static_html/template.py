@@ -102,6 +102,8 @@ class Template:
         What becomes of the answers of inputs of days and times: `Blueprint.get_answer_times`.
     asked
         The names of all inputs and buttons, also of those that not every answer has.
+    files
+        The names of its inputs for files.
     """
 
     html: str
@@ -119,6 +121,7 @@ class Template:
     remarks: list[str] = field(default_factory=list)
     times: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
 
 
 def read_template(source: str, name: str, script_prefix: str, script_sources: list[str]) -> Template:
@@ -206,7 +209,9 @@ class _Reader(HTMLParser):
             if values.get("name") and tag != "button" and values.get("type") not in _NOT_ALWAYS_SENT:
                 self._note_times(values["name"] or "", tag, values.get("type") or "")
                 self._template.names.append(values["name"] or "")
-        self._template.takes_files |= tag == "input" and values.get("type") in _OF_FILES
+        if tag == "input" and values.get("type") in _OF_FILES:
+            self._template.takes_files = True
+            self._template.files.append(values.get("name") or "")
         self._in_form |= tag == "form"
         if tag == "button" and not self._in_form and not values.keys() & {"type", "name", "form"}:
             self._template.idle_buttons.append(self.getpos()[0])

@@ -85,8 +85,6 @@ def _troubles(moment: Moment) -> Notices:
     engine, link = run.parts.engine, run.parts.link
     if engine.trouble is not None:
         yield Notice("database", "error", engine.trouble, "Make the database reachable: the run goes on by itself.")
-    if link.clock_trouble is not None:
-        yield Notice("clock", "warning", link.clock_trouble, "Set the computer's clock right if it is wrong.")
     if link.trouble is not None:
         yield Notice("router", "error", link.trouble, "It is tried again by itself. The router's log says more.")
     elif moment.away_since is not None:
