@@ -242,8 +242,10 @@ def make_engine(url: URL, *, for_writing: bool) -> Engine:
 
 
 def _sqlite_engine(url: URL, *, for_writing: bool) -> Engine:
+    # Absolute: a notebook may change its directory, and connections that are opened later mean the same file.
+    path = str(url.database)
     engine = create_engine(
-        url,
+        url if path.startswith("file:") else url.set(database=str(Path(path).absolute())),
         pool_size=1 if for_writing else 4,
         max_overflow=0 if for_writing else 8,
         hide_parameters=True,  # workers' answers belong in no traceback

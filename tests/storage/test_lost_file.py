@@ -112,6 +112,20 @@ def test_what_another_operator_writes_is_no_harm(
     assert database.troubles == ()
 
 
+def test_a_notebook_that_changes_its_directory_keeps_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    database = SQLDatabase("sqlite:///runs.db")
+    run = SampleRun(database)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    database.release()
+    run.commit(events=[make_event("after")])
+    assert database.troubles == ()
+    assert found_after_a_kill(tmp_path / "runs.db") == ["after"]
+    assert not list((tmp_path / "elsewhere").iterdir())
+    database.close()
+
+
 def test_a_second_operator_of_the_same_file_goes_on(
     database: SQLDatabase, run: SampleRun, migrated_sqlite_url: str
 ) -> None:
