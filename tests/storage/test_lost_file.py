@@ -86,16 +86,16 @@ def test_an_older_copy_makes_place_and_is_kept(database: SQLDatabase, run: Sampl
     assert kept.name in database.troubles[0].reason
 
 
-def test_what_is_written_over_a_database_is_undone(
-    database: SQLDatabase, run: SampleRun, migrated_sqlite_url: str
-) -> None:
-    path = file_of(migrated_sqlite_url)
+def test_what_is_written_over_a_database_is_undone(sqlite_url: str) -> None:
+    database, path = SQLDatabase(sqlite_url), file_of(sqlite_url)
+    run = SampleRun(database)
     copy = copy_of(path)
     run.commit(events=[make_event("after the copy")])
     shutil.copyfile(copy, path)
     run.commit(events=[make_event("whole again")])
     assert found_after_a_kill(path) == ["after the copy", "whole again"]
     assert "was overwritten" in database.troubles[0].reason
+    database.close()
 
 
 def test_what_another_operator_writes_is_no_harm(
