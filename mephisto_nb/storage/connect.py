@@ -113,7 +113,7 @@ class Connections:
     def _remember_place(self, connection: Any, _record: object) -> None:
         if self._place is not None:
             self._place.remember(connection)
-            self._version = connection.execute("PRAGMA data_version").fetchone()[0]
+            self._version = None  # it is a connection's own
 
     def wrote(self) -> None:
         """Note that what was written to an SQLite file until now was written by those whose it is."""
@@ -125,8 +125,9 @@ class Connections:
         if self._place is None:
             return None
         version = connection.exec_driver_sql("PRAGMA data_version").scalar()
-        if version != self._version:
-            self._version, self._others_wrote = version, time.monotonic()
+        if self._version not in (None, version):
+            self._others_wrote = time.monotonic()
+        self._version = version
         fate = self._place.look()
         if fate == "overwritten" and time.monotonic() < self._others_wrote + _OTHERS_WRITE:
             self._place.wrote()
@@ -243,8 +244,10 @@ def make_engine(url: URL, *, for_writing: bool) -> Engine:
 
 
 def _sqlite_engine(url: URL, *, for_writing: bool) -> Engine:
+    # Absolute: a notebook may change its directory, and connections that are opened later mean the same file.
+    path = str(url.database)
     engine = create_engine(
-        url,
+        url if path.startswith("file:") else url.set(database=str(Path(path).absolute())),
         pool_size=1 if for_writing else 4,
         max_overflow=0 if for_writing else 8,
         hide_parameters=True,  # workers' answers belong in no traceback

@@ -22,6 +22,9 @@ from mephisto_nb.utils.private_files import make_private_database
 #: What SQLite keeps beside a database in WAL mode: what is committed and not yet in the file, and an index to it.
 _SIDES = ("-wal", "-shm")
 
+#: Elsewhere nobody can write over a file that SQLite has open, and the file's time changes later than the file.
+_HAS_TIMES = os.name == "posix"
+
 #: Numbers that only grow, by what they count: of two states of a database they say which one holds more.
 Marks: TypeAlias = Mapping[str, int]
 ReadMarks: TypeAlias = Callable[[sqlite3.Connection], Marks]
@@ -39,7 +42,9 @@ class FileInPlace:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        #: Absolute: a notebook may change its directory.
+        self.path = path.absolute()
+        self._paths = {suffix: f"{self.path}{suffix}" for suffix in ("", *_SIDES)}
         self._known: dict[str, tuple[int, int] | None] = {}
         self._written: tuple[int, int] | None = None
 
@@ -53,7 +58,7 @@ class FileInPlace:
 
     def wrote(self) -> None:
         """Note that whatever has been written to the file until now was written by those whose it is."""
-        self._written = _last_written(self.path)
+        self._written = _written(_stat(self._paths[""]))
 
     def forget(self) -> None:
         """Note that it is not open any more, and that whatever is at the path next time is the right one."""
@@ -63,17 +68,18 @@ class FileInPlace:
         """Return what became of the file: ``removed``, ``replaced`` or ``overwritten``; None: nothing."""
         if not self._known:
             return None
-        now = {suffix: identity_of(_beside(self.path, suffix)) for suffix in ("", *_SIDES)}
-        for suffix, known in self._known.items():
-            if now[suffix] is None:
+        for suffix, path in self._paths.items():
+            found = _stat(path)
+            now = found and (found.st_dev, found.st_ino)
+            if suffix not in self._known:
+                if now is not None:  # it comes where the file is brought to WAL mode while it is open
+                    self._known[suffix] = now
+            elif now is None:
                 return "removed"
-            if now[suffix] != known:
+            elif now != self._known[suffix]:
                 return "replaced"
-        # Elsewhere nobody can write over a file that SQLite has open, and its time changes later than the file.
-        if os.name == "posix" and self._written != _last_written(self.path):
-            return "overwritten"
-        # They come where the file is brought to WAL mode while it is open.
-        self._known |= {suffix: now[suffix] for suffix in _SIDES if now[suffix] is not None}
+            elif not suffix and _HAS_TIMES and self._written != _written(found):
+                return "overwritten"
         return None
 
     @property
@@ -259,18 +265,18 @@ def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-def _last_written(path: Path) -> tuple[int, int] | None:
+def _stat(path: str) -> os.stat_result | None:
     try:
-        found = os.stat(path)
-    except OSError:
+        return os.stat(path)
+    except OSError:  # it is not there, or cannot be reached
         return None
-    return found.st_mtime_ns, found.st_size
+
+
+def _written(found: os.stat_result | None) -> tuple[int, int] | None:
+    return found and (found.st_mtime_ns, found.st_size)
 
 
 def identity_of(path: Path) -> tuple[int, int] | None:
     """Return what tells the file at a path from any other; None where there is none, or it cannot be reached."""
-    try:
-        found = os.stat(path)
-    except OSError:  # it is not there, or cannot be reached
-        return None
-    return found.st_dev, found.st_ino
+    found = _stat(str(path))
+    return found and (found.st_dev, found.st_ino)

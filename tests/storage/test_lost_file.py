@@ -86,16 +86,16 @@ def test_an_older_copy_makes_place_and_is_kept(database: SQLDatabase, run: Sampl
     assert kept.name in database.troubles[0].reason
 
 
-def test_what_is_written_over_a_database_is_undone(
-    database: SQLDatabase, run: SampleRun, migrated_sqlite_url: str
-) -> None:
-    path = file_of(migrated_sqlite_url)
+def test_what_is_written_over_a_database_is_undone(sqlite_url: str) -> None:
+    database, path = SQLDatabase(sqlite_url), file_of(sqlite_url)
+    run = SampleRun(database)
     copy = copy_of(path)
     run.commit(events=[make_event("after the copy")])
     shutil.copyfile(copy, path)
     run.commit(events=[make_event("whole again")])
     assert found_after_a_kill(path) == ["after the copy", "whole again"]
     assert "was overwritten" in database.troubles[0].reason
+    database.close()
 
 
 def test_what_another_operator_writes_is_no_harm(
@@ -110,6 +110,20 @@ def test_what_another_operator_writes_is_no_harm(
     other.close()
     database.stay_in_place()
     assert database.troubles == ()
+
+
+def test_a_notebook_that_changes_its_directory_keeps_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    database = SQLDatabase("sqlite:///runs.db")
+    run = SampleRun(database)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    database.release()
+    run.commit(events=[make_event("after")])
+    assert database.troubles == ()
+    assert found_after_a_kill(tmp_path / "runs.db") == ["after"]
+    assert not list((tmp_path / "elsewhere").iterdir())
+    database.close()
 
 
 def test_a_second_operator_of_the_same_file_goes_on(
