@@ -116,11 +116,9 @@ class ClientIOHandler:
         self.router_troubles: tuple[MachineTrouble, ...] = ()
         #: When the kernel was last away, and what it caught up with.
         self.absence = Absence(begun=clock.now())
-        state = engine.state
-        served_until = state.service.served_until or state.quiet_since
-        self._attendance = Attendance(
-            clock, self._sender.request_sync, served_until, partial(_name_jump, self, clock, note)
-        )
+        served_until = engine.state.service.served_until or engine.state.quiet_since
+        name_jump = partial(_name_jump, self, clock, note)
+        self._attendance = Attendance(clock, self._sender.request_sync, served_until, name_jump)
         #: Called when a channel opens or breaks, or a page comes or goes.
         self.listeners: list[Callable[[], None]] = []
         #: Which agents' pages are connected.
@@ -310,12 +308,14 @@ class ClientIOHandler:
 
     async def _serve(self, channel: Channel) -> None:
         sender = asyncio.create_task(self._sender.keep_sending(channel), name="mephisto_nb-link-sender")
-        watch = asyncio.create_task(self._progress.watch(self._show_trouble), name="mephisto_nb-link-watch")
+        watch = asyncio.create_task(
+            self._progress.watch(partial(_show_trouble, self, self._progress)), name="mephisto_nb-link-watch"
+        )
         try:
             async for incoming in channel.incoming():
                 self._take(incoming)
                 if self.trouble is not None and self._progress.is_made():
-                    self._show_trouble()
+                    _show_trouble(self, self._progress)
                 if not isinstance(incoming, Ahead):
                     await _tell(self._news)
         finally:
@@ -356,10 +356,6 @@ class ClientIOHandler:
         tell(self.listeners)
         if channel is not None:
             await channel.close()
-
-    def _show_trouble(self) -> None:
-        self.trouble = self._progress.trouble
-        tell(self.listeners)
 
     # -- what is told ----------------------------------------------------------------------------------------
 
@@ -412,6 +408,11 @@ def _take_message(agents: AgentsAtWork, step: Step, received: Received) -> None:
         step.add_live_update(agent_id, "worker", agents.voices.recorded(agent_id, data), at)
     elif agent is not None:
         agents.missed(agent_id, data.get("update_id"))
+
+
+def _show_trouble(link: ClientIOHandler, progress: LinkProgress) -> None:
+    link.trouble = progress.trouble
+    tell(link.listeners)
 
 
 def _name_jump(link: ClientIOHandler, clock: Clock, note: Callable[[str, str], None], seconds: float) -> None:
