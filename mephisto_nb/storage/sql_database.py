@@ -14,6 +14,7 @@ from mephisto_nb.storage.people import SQLPeople
 from mephisto_nb.storage.reviews import SQLReviews
 from mephisto_nb.storage.runs import SQLRuns
 from mephisto_nb.utils.machine import MachineTrouble
+from mephisto_nb.utils.sqlite_files import finish_put_back
 
 
 class SQLDatabase(Database):
@@ -83,6 +84,8 @@ class SQLDatabase(Database):
 def _open(connections: Connections) -> None:
     with told_plainly("Opening the database", connections.url):
         if connections.url.get_backend_name() == "sqlite":
-            Path(str(connections.url.database)).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path = Path(str(connections.url.database))
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            finish_put_back(path)
         migrate(connections.writer)
         connections.wrote()

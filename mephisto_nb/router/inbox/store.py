@@ -24,7 +24,7 @@ from mephisto_nb.errors import ClosedError, ConfigError, DatabaseError
 from mephisto_nb.router.inbox.writes import SCHEMA, SCHEMA_VERSION, Outgoing, Txn, agent_of, read_marks
 from mephisto_nb.router.rules import KnownAgent
 from mephisto_nb.utils.machine import MachineTroubles, read_troubles, write_troubles
-from mephisto_nb.utils.sqlite_files import FileInPlace, put_back
+from mephisto_nb.utils.sqlite_files import FileInPlace, finish_put_back, put_back
 
 _MAX_BATCH = 500
 #: The key of what is told when nothing can be stored.
@@ -119,10 +119,11 @@ class Store:
             It cannot be opened, belongs to another run, or was written by a newer version.
         """
         try:
+            finish_put_back(path)
             store = cls(path, on_message)
             store._prepare(run_id)
             store._place.wrote()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise ConfigError(f"The router's database {path} cannot be opened: {error}.") from error
         return store
 
