@@ -315,7 +315,7 @@ class ClientIOHandler:
             async for incoming in channel.incoming():
                 self._take(incoming)
                 if self.trouble is not None and self._progress.is_made():
-                    _show_trouble(self, self._progress)
+                    show()
                 if not isinstance(incoming, Ahead):
                     await _tell(self._news)
         finally:

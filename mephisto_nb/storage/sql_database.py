@@ -15,6 +15,7 @@ from mephisto_nb.storage.reviews import SQLReviews
 from mephisto_nb.storage.runs import SQLRuns
 from mephisto_nb.utils.machine import MachineTrouble
 from mephisto_nb.utils.private_files import make_folders
+from mephisto_nb.utils.sqlite_files import finish_put_back
 
 
 class SQLDatabase(Database):
@@ -84,6 +85,8 @@ class SQLDatabase(Database):
 def _open(connections: Connections) -> None:
     with told_plainly("Opening the database", connections.url):
         if connections.url.get_backend_name() == "sqlite":
-            make_folders(Path(str(connections.url.database)).absolute().parent)
+            path = Path(str(connections.url.database))
+            make_folders(path.absolute().parent)
+            finish_put_back(path)
         migrate(connections.writer)
         connections.wrote()

@@ -163,6 +163,30 @@ def _free_name(path: Path) -> Path:
     return aside
 
 
+def finish_put_back(path: Path) -> None:
+    """Name a database that was written back, and whose process was killed just then. Called before one is opened.
+
+    Raises
+    ------
+    OSError
+        It cannot be named.
+    """
+    copy = _copy_beside(path)
+    if path.exists() or not copy.exists():
+        return
+    try:
+        with contextlib.closing(sqlite3.connect(copy)) as db:
+            # The generation is written last: without it, the copy is not whole.
+            is_whole = _generation(db) > 0 and db.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+    except sqlite3.Error:
+        return
+    if not is_whole:
+        return
+    for suffix in _SIDES:
+        _beside(path, suffix).unlink(missing_ok=True)
+    os.replace(copy, path)
+
+
 def holds_at_least(marks: Marks, others: Marks) -> bool:
     """Return whether a database with `marks` holds all that one with `others` does."""
     return all(marks.get(key, -1) >= number for key, number in others.items())
@@ -203,7 +227,7 @@ def _generation(db: sqlite3.Connection) -> int:
 
 def _write_back(db: sqlite3.Connection, place: FileInPlace, aside: Path | None) -> None:
     path = place.path
-    temporary = path.with_name(f".{path.name}.returning")
+    temporary = _copy_beside(path)
     try:
         while True:
             before = _data_version(db)
@@ -259,6 +283,10 @@ def _sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _copy_beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.returning")
 
 
 def _beside(path: Path, suffix: str) -> Path:

@@ -126,6 +126,19 @@ def test_a_notebook_that_changes_its_directory_keeps_its_file(tmp_path: Path, mo
     database.close()
 
 
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_what_was_put_back_but_for_its_name_gets_it(sqlite_url: str, *, is_whole: bool) -> None:
+    database, path = SQLDatabase(sqlite_url), file_of(sqlite_url)
+    SampleRun(database).commit(events=[make_event("before the kill")])
+    database.close()
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        file.execute(f"PRAGMA application_id = {int(is_whole)}")
+    os.replace(path, path.with_name(f".{path.name}.returning"))
+    database = SQLDatabase(sqlite_url)
+    database.close()
+    assert found_after_a_kill(path) == (["before the kill"] if is_whole else [])
+
+
 def test_a_second_operator_of_the_same_file_goes_on(
     database: SQLDatabase, run: SampleRun, migrated_sqlite_url: str
 ) -> None:

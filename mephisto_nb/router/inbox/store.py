@@ -26,7 +26,7 @@ from mephisto_nb.router.inbox.writes import SCHEMA, SCHEMA_VERSION, UPGRADES, Ou
 from mephisto_nb.router.rules import KnownAgent
 from mephisto_nb.utils.machine import MachineTroubles, read_troubles, write_troubles
 from mephisto_nb.utils.private_files import make_private_database
-from mephisto_nb.utils.sqlite_files import FileInPlace, put_back
+from mephisto_nb.utils.sqlite_files import FileInPlace, finish_put_back, put_back
 
 _MAX_BATCH = 500
 #: The key of what is told when nothing can be stored.
@@ -121,6 +121,7 @@ class Store:
             It cannot be opened, belongs to another run, or was written by a newer version.
         """
         try:
+            finish_put_back(path)
             store = cls(path, on_message)
             store._prepare(run_id)
             store._place.wrote()
