@@ -308,9 +308,8 @@ class ClientIOHandler:
 
     async def _serve(self, channel: Channel) -> None:
         sender = asyncio.create_task(self._sender.keep_sending(channel), name="mephisto_nb-link-sender")
-        watch = asyncio.create_task(
-            self._progress.watch(partial(_show_trouble, self, self._progress)), name="mephisto_nb-link-watch"
-        )
+        show = partial(_show_trouble, self, self._progress)
+        watch = asyncio.create_task(self._progress.watch(show), name="mephisto_nb-link-watch")
         try:
             async for incoming in channel.incoming():
                 self._take(incoming)
