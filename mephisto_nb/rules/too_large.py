@@ -55,7 +55,8 @@ def take_back(step: Step, agent: Agent, size: int) -> bool:
     what = f"Unit {unit.unit_id} (row {index}) cannot be sent to the page of worker {name!r}: {say_size(size)}"
     taken_back = "It was taken back, and nobody gets it." if is_fresh else "The worker keeps it."
     step.log("unit", unit.unit_id, None, None, "too large for a page", "operator", {"bytes": size})
-    step.failures.append((f"too large: {unit.unit_id}", f"{what}. {taken_back} {_REMEDY}."))
+    # Of all such units the latest is shown, with how many there are: other troubles need room, too.
+    step.failures.append(("a unit too large for a page", f"{what}. {taken_back} {_REMEDY}. run.events() has each."))
     if is_fresh:
         leave(step, agent.agent_id, AgentStatus.EXPIRED, "too large for a page", "operator", seat_is_taken_back=True)
     return is_fresh
