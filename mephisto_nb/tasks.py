@@ -101,7 +101,8 @@ class FormTask:
 
     def _repr_html_(self) -> str:
         title = self.config.mephisto.task.get("task_title")
-        shown = Preview(page_of(self._blueprint, self.form.title or str(title or ""), self._first_row))
+        page = page_of(self._blueprint, self.form.title or str(title or ""), self._first_row)
+        shown = Preview(page, sources=self.config.mephisto.task.preview_sources)
         row = self.example().to_html(index=False, escape=True)
         return (
             f"{shown._repr_html_()}<p>An answer to it is a row of <code>results()</code>, such as this one, which was "
@@ -221,7 +222,8 @@ class ChatTask:
         task = self.config.mephisto.task
         title, description = str(task.get("task_title") or ""), str(task.get("task_description") or "")
         try:
-            return Preview(page_of(self._blueprint, title, 0, description))._repr_html_()
+            page = page_of(self._blueprint, title, 0, description)
+            return Preview(page, sources=task.preview_sources)._repr_html_()
         except ConfigError:  # the rows come one by one, and none may be taken from them
             return f"<p>{escape(repr(self))}</p>"
 
