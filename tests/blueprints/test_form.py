@@ -16,6 +16,7 @@ from mephisto_nb.blueprints.form.render import fill_form, render_form
 from mephisto_nb.blueprints.form.sources import read_types
 from mephisto_nb.blueprints.form.spec import read_spec, to_spec
 from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.model.answers import StoredFile
 from mephisto_nb.tasks import form_task
 from tests.blueprints.forms import read_fields
 
@@ -133,7 +134,7 @@ def test_what_cannot_be_is_refused_with_the_path_to_it(spec: Any, told: str) -> 
         ({"type": "checkbox", "options": ["a", "b"], "min_length": 2}, ["a"], "Please choose at least 2 of these.",
          ["a", "b"]),
         ({"type": "select", "options": ["a"]}, "z", "Please choose from what is offered.", "a"),
-        ({"type": "file", "required": True}, None, "Please choose a file.", "files/1"),
+        ({"type": "file", "required": True}, None, "Please choose a file.", StoredFile("files/1")),
     ],
 )  # fmt: skip
 def test_each_kind_of_bad_answer_has_its_words(field: Any, bad: Any, told: str, good: Any) -> None:

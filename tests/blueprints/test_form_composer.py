@@ -11,6 +11,7 @@ import pytest
 from mephisto_nb.blueprints.form.checks import find_problems
 from mephisto_nb.blueprints.form.sources import read_form_file
 from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.model.answers import StoredFile
 from tests.blueprints.forms import EVERY_FIELD, choices, composed, read_composed
 
 GOOD = {
@@ -22,7 +23,7 @@ GOOD = {
     "kids": "none",
     "country": "iran",
     "languages": ["en", "es"],
-    "photo": "files/1",
+    "photo": StoredFile("files/1"),
     "version": "2",
 }
 

@@ -164,7 +164,7 @@ async def test_errors_of_an_earlier_kernel_are_counted_once_loaded(make_operator
         await parts_of(run).engine.wait_until(lambda state: bool(parts_of(run).tally.page_errors))
         await operator.detach()
         again = await make_operator().reconnect(run.task_run_id)
-        await worker("ann").post("/log_error", report)
+        await worker("ann").post("/log_error", {**report, "error_data": {"message": "y"}})
         await parts_of(again).engine.wait_until(lambda state: bool(parts_of(again).tally.page_errors))
     now = watch(again)
     assert now.state()["rates"]["page_errors"] == 1

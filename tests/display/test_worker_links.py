@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from mephisto_nb.display.actions import act, preview
 from mephisto_nb.display.actions._base import DrivenRun
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.kernel.steering import RunSteering
+from mephisto_nb.utils.run_sync import HomeLoop
 
 
 class LinkedRun:
@@ -19,6 +21,7 @@ class LinkedRun:
 
     def __init__(self, has_own_links: bool = True) -> None:
         self.has_own_links = has_own_links
+        self.parts = SimpleNamespace(writer=SimpleNamespace(home=HomeLoop()))
 
     def get_worker_url(self, name: str) -> str:
         return f"{self.url}?w={name}"
