@@ -37,8 +37,14 @@ class LinkProgress:
         self._before = (0, 0, 0)
         self._num_answers, self._answer = 0, asyncio.Event()
         self._fruitless, self._pause = 0, 0.0
-        #: What is wrong with the link though it is open; None: it gets on.
-        self.trouble: str | None = None
+        self._broken: str | None = None
+        #: Why nothing can be sent, though the link is open.
+        self.unsent: str | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the link though it is open; None: it gets on."""
+        return self._broken or self.unsent
 
     def note_answer(self) -> None:
         """Note that the router has said how far its inbox goes."""
@@ -52,7 +58,7 @@ class LinkProgress:
         now = (self._engine.committed_seq, self._engine.numbers.delivered_n, answered)
         if now == self._before:
             return False
-        self._before, self._fruitless, self._pause, self.trouble = now, 0, 0.0, None
+        self._before, self._fruitless, self._pause, self._broken = now, 0, 0.0, None
         return True
 
     def pause_after(self, error: RouterError, *, was_open: bool) -> float:
@@ -61,7 +67,7 @@ class LinkProgress:
             return 0.0
         self._fruitless += was_open
         if self._fruitless >= _FRUITLESS:
-            self.trouble = (
+            self._broken = (
                 f"The link to the router does not get on: it broke {self._fruitless} times in a row before anything "
                 f"was through. What workers send waits in the router. {error}"
             )
@@ -82,13 +88,13 @@ class LinkProgress:
             except TimeoutError:
                 if self.is_made():
                     continue
-                self.trouble = (
+                self._broken = (
                     f"The router has not answered for {_WITHIN:g} s, though the link to it is open: its process stands "
                     "still, or its disk does. Workers cannot be served meanwhile."
                 )
                 tell()
                 await self._answer.wait()
-                self.trouble = None
+                self._broken = None
                 tell()
             with suppress(TimeoutError):
                 async with asyncio.timeout(_EVERY):
