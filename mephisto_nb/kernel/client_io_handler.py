@@ -200,6 +200,7 @@ class ClientIOHandler:
             self._engine.do_soon(partial(note_gaps, gaps=gaps))
         self._engine.delivered(last_n)
         self._sender.go_on_from(last_n, last_seq)
+        self._progress.note_open()
         self._channel, self.away_since, self.trouble = channel, None, self._progress.trouble
         tell(self.listeners)
         self._sender.request_sync()
