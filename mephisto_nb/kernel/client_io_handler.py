@@ -103,7 +103,7 @@ class ClientIOHandler:
     ) -> None:
         self._engine, self._pool, self._architect = engine, pool, architect
         self._clock, self._agents = clock, agents
-        self._sender = Sender(engine, pool.complete)
+        self._sender = Sender(engine, pool, clock, lambda why: _show_unsent(self, self._progress, why))
         self._progress = LinkProgress(engine, self._sender.request_sync)
         self._channel: Channel | None = None
         self._timer: Timer | None = None
@@ -200,6 +200,7 @@ class ClientIOHandler:
             self._engine.do_soon(partial(note_gaps, gaps=gaps))
         self._engine.delivered(last_n)
         self._sender.go_on_from(last_n, last_seq)
+        self._progress.note_open()
         self._channel, self.away_since, self.trouble = channel, None, self._progress.trouble
         tell(self.listeners)
         self._sender.request_sync()
@@ -412,6 +413,12 @@ def _take_message(agents: AgentsAtWork, step: Step, received: Received) -> None:
 def _show_trouble(link: ClientIOHandler, progress: LinkProgress) -> None:
     link.trouble = progress.trouble
     tell(link.listeners)
+
+
+def _show_unsent(link: ClientIOHandler, progress: LinkProgress, why: str | None) -> None:
+    if progress.unsent != why:
+        progress.unsent = why
+        _show_trouble(link, progress)
 
 
 def _name_jump(link: ClientIOHandler, clock: Clock, note: Callable[[str, str], None], seconds: float) -> None:
