@@ -7,7 +7,6 @@ and the researcher is told. Nothing is sent for ever.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from mephisto_nb.model.records import Agent
 from mephisto_nb.rules.arrivals import MADE_ANEW
 from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.too_large import TOO_LARGE, say_size
+from mephisto_nb.utils import steady_time
 from mephisto_nb.utils.ids import new_id
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Sender:
             if n <= self._sent_n:
                 continue
             if MADE_ANEW in packet.data:
-                packet = self._complete(Step(self._engine.state, time.time(), new_id), packet)
+                packet = self._complete(Step(self._engine.state, steady_time.now(), new_id), packet)
             yield n, packet
 
     def _sendable(self, n: int, packet: Packet) -> Packet:
