@@ -10,13 +10,13 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import LinkRefusedError, RouterError, RouterStoreError
-from mephisto_nb.kernel.absence import Absence, Attendance, describe_jump
+from mephisto_nb.kernel.absence import Absence, Attendance, ClockCheck, describe_jump, last_served
 from mephisto_nb.kernel.link_progress import LinkProgress
 from mephisto_nb.kernel.numbers import find_gaps, note_gaps
 from mephisto_nb.kernel.sending import Sender
@@ -38,7 +38,7 @@ from mephisto_nb.ports.architect import (
 )
 from mephisto_nb.ports.clock import Clock, Timer
 from mephisto_nb.ports.crowd_provider import Identity
-from mephisto_nb.rules.absence import is_served, kernel_was_away, router_was_away
+from mephisto_nb.rules.absence import is_served, router_was_away
 from mephisto_nb.rules.arrivals import Arrival
 from mephisto_nb.rules.eligibility import Refusal
 from mephisto_nb.rules.step import Step
@@ -107,18 +107,17 @@ class ClientIOHandler:
         self._progress = LinkProgress(engine, self._sender.request_sync)
         self._channel: Channel | None = None
         self._timer: Timer | None = None
-        self._is_running = False
         self._news = asyncio.Condition()
-        self._synced, self._num_synced = 0, 0
+        self._is_running, self._synced, self._num_synced = False, 0, 0
         #: Why the router cannot be reached, if so.
         self.trouble: str | None = None
         #: What is wrong with the router, or was, as it has told.
         self.router_troubles: tuple[MachineTrouble, ...] = ()
         #: When the kernel was last away, and what it caught up with.
         self.absence = Absence(begun=clock.now())
-        served_until = engine.state.service.served_until or engine.state.quiet_since
         name_jump = partial(_name_jump, self, clock, note)
-        self._attendance = Attendance(clock, self._sender.request_sync, served_until, name_jump)
+        self._attendance = Attendance(clock, self._sender.request_sync, last_served(engine.state), name_jump)
+        self._clocks = ClockCheck(engine, clock)
         #: Called when a channel opens or breaks, or a page comes or goes.
         self.listeners: list[Callable[[], None]] = []
         #: Which agents' pages are connected.
@@ -186,7 +185,7 @@ class ClientIOHandler:
 
     async def add_channel(self, channel: Channel) -> Channel:
         """Connect a channel; each side learns what the other has, and goes on from there."""
-        last_seq = self._engine.committed_seq
+        last_seq, asked_at = self._engine.committed_seq, self._clock.now()
         channel.known = self._engine.numbers.known
         try:
             last_n = await channel.connect(last_seq)
@@ -198,6 +197,7 @@ class ClientIOHandler:
             self._engine.numbers.era = channel.standing.era
         if gaps := find_gaps(channel.standing, last_seq, was_replaced=was_replaced):
             self._engine.do_soon(partial(note_gaps, gaps=gaps))
+        self._clocks.compare(channel.standing, asked_at, self.away_since)
         self._engine.delivered(last_n)
         self._sender.go_on_from(last_n, last_seq)
         self._progress.note_open()
@@ -280,16 +280,18 @@ class ClientIOHandler:
 
     def handle(self, step: Step, received: Received, prepared: Prepared) -> None:
         """Direct one packet to the right place. Called by the engine, in the step that decides about it."""
-        packet_type = received.packet.packet_type
-        if packet_type is PacketType.REGISTER_AGENT:
+        # The router's clock may be ahead: nothing came later than now.
+        received = replace(received, received_at=min(received.received_at, step.now))
+        if (packet_type := received.packet.packet_type) is PacketType.REGISTER_AGENT:
             _register(self._pool, step, received, prepared)
+        elif packet_type is PacketType.ROUTER_AWAY:
+            _note_absence(self._attendance, step, received.packet.data)
         elif packet_type is PacketType.LIVE_UPDATE_TO_OPERATOR:
             _take_message(self._agents, step, received)
         elif direct := _DIRECTIONS.get(packet_type):
             direct(self._pool, step, received)
         else:
-            why = f"a packet {packet_type.value!r} has no meaning"
-            step.log("run", self._engine.task_run_id, None, None, why, "router")
+            _log_unknown(step, packet_type)
 
     def set_aside(self, step: Step, received: Received) -> None:
         """Answer a page that waits for an agent that it gets none. Called by the engine for a packet that fails."""
@@ -300,8 +302,7 @@ class ClientIOHandler:
 
     def pass_time(self, step: Step) -> None:
         """Have the pool look whose time is over. Called by the engine, once the router has nothing older."""
-        for since, until in self._attendance.take_absences():
-            kernel_was_away(step, since, until)
+        self._attendance.note_absences(step)
         is_served(step)
         self._pool.pass_time(step)
 
@@ -400,6 +401,11 @@ def _register(pool: WorkerPool, step: Step, received: Received, prepared: Prepar
         pool.register_agent(step, arrival)
 
 
+def _log_unknown(step: Step, packet_type: PacketType) -> None:
+    why = f"a packet {packet_type.value!r} has no meaning"
+    step.log("run", step.state.task_run_id, None, None, why, "router")
+
+
 def _take_message(agents: AgentsAtWork, step: Step, received: Received) -> None:
     # Its task code finds it among the agent's `pending_actions` once the step is committed.
     agent_id, data, at = received.packet.subject_id, received.packet.data, received.received_at
@@ -453,8 +459,10 @@ def _return(pool: WorkerPool, step: Step, received: Received) -> None:
     pool.handle_updated_agent_status(step, received.packet.subject_id, AgentStatus.RETURNED)
 
 
-def _note_absence(pool: WorkerPool, step: Step, received: Received) -> None:
-    router_was_away(step, received.packet.data["since"], received.packet.data["until"])
+def _note_absence(attendance: Attendance, step: Step, told: JSONObject) -> None:
+    if any(since < told["since"] for since, _ in attendance.absences):
+        attendance.note_absences(step)  # what is older counts first
+    router_was_away(step, told["since"], told["until"])
 
 
 def _disconnect(pool: WorkerPool, step: Step, received: Received) -> None:
@@ -468,7 +476,6 @@ _DIRECTIONS: Mapping[PacketType, Callable[[WorkerPool, Step, Received], None]] =
     PacketType.LOG_ERROR: _log_frontend_error,
     PacketType.RETURN_UNIT: _return,
     PacketType.AGENT_DISCONNECTED: _disconnect,
-    PacketType.ROUTER_AWAY: _note_absence,
 }
 
 

@@ -23,8 +23,9 @@ def load_yaml(text: str) -> Any:
     ConfigError
         It is no YAML, or describes too much, or itself.
     """
-    loader = yaml.SafeLoader(text)
+    loader = None
     try:
+        loader = yaml.SafeLoader(text)  # it reads what it is given already
         node = loader.get_single_node()
         if node is None:
             return None
@@ -35,7 +36,8 @@ def load_yaml(text: str) -> Any:
             raise
         raise ConfigError(f"It is no valid YAML: {error or 'it is nested too deeply'}") from error
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
 
 
 def _count(node: yaml.Node, known: dict[int, int], open_: set[int]) -> int:

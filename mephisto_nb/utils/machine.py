@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.utils import steady_time
 
 if sys.platform != "win32":
     import resource
@@ -65,7 +66,7 @@ class MachineTrouble:
 class MachineTroubles:
     """The troubles of one part: those that last, and the last few that are over. May be used from any thread."""
 
-    def __init__(self, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, now: Callable[[], float] = steady_time.now) -> None:
         self._now = now
         self._lasting: dict[str, MachineTrouble] = {}
         self._past: tuple[MachineTrouble, ...] = ()

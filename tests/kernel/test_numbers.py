@@ -59,7 +59,7 @@ async def test_answers_taken_by_an_inbox_put_back_are_kept(
     make_operator: Callable[..., Operator], tmp_path: Path, is_copy: bool
 ) -> None:
     operator = make_operator()
-    run = await launch(operator, rows(6), allowed_concurrent=0)
+    run = await launch(operator, rows(6))
     inbox, engine = parts_of(run).directory / "inbox.db", parts_of(run).engine
     async with crowd_of(run.url) as worker:
         ids = {name: await take(worker(name)) for name in "abcdef"}
@@ -80,7 +80,7 @@ async def test_answers_taken_by_an_inbox_put_back_are_kept(
 
 async def test_a_run_put_back_to_an_older_copy_is_told(make_operator: Callable[..., Operator], tmp_path: Path) -> None:
     operator = make_operator()
-    run = await launch(operator, rows(3), allowed_concurrent=0)
+    run = await launch(operator, rows(3))
     parts = parts_of(run)
     async with crowd_of(run.url) as worker:
         ids = {name: await take(worker(name)) for name in "abc"}

@@ -296,8 +296,9 @@ def test_a_file_that_is_too_large_is_not_read_whole(home: Path) -> None:
         "[" * 100_000,
         "!!python/object/apply:os.system [id]",
         "!!python/name:os.system",
+        "a: \x07",
     ],
-    ids=["billion", "itself", "deep", "call", "name"],
+    ids=["billion", "itself", "deep", "call", "name", "bell"],
 )
 def test_a_description_that_is_a_trap_is_refused(text: str) -> None:
     with pytest.raises(ConfigError):
