@@ -103,7 +103,7 @@ def watched_files(directory: Path | None) -> Iterator[None]:
         if source.scheme() == "file" and Path(source.path).resolve() == root:
             file = Path(source.path) / source._normalize_file_name(name)
             text = read_bytes(inside(file, root, what), what, most=_MOST_TEXT).decode()
-            refuse_calls(load_yaml(text, with_dates=False), f"The configuration file {file.name!r}")
+            refuse_calls(load_yaml(text), f"The configuration file {file.name!r}")
         elif name.startswith("/") or ".." in name.split("/"):
             raise ConfigError(f"{what} names {name!r}, out of that folder. Put the file there, and name it so.")
 

@@ -176,9 +176,7 @@ def test_imports_are_written_out_whole() -> None:
     assert 'from(\\"./no.js\\")' in document
 
 
-@pytest.mark.parametrize(
-    "piece", ["url(", 'url("', "url('", "url( ", "import ", 'import "./', "import  ", "import{"]
-)
+@pytest.mark.parametrize("piece", ["url(", 'url("', "url('", "url( ", "import ", 'import "./', "import  ", "import{"])
 def test_odd_files_are_read_in_no_time(piece: str) -> None:
     many = {f"x.{kind}": (piece * 40_000 + " " * 40_000).encode() for kind in ("css", "js")}
     begun = time.process_time()
