@@ -68,7 +68,7 @@ def _let_others_be_text() -> None:
     shell = ipython.get_ipython() if ipython is not None else None
     if shell is not None:
         formatters = shell.display_formatter.formatters
-        for kind in (pd.Series, pd.DataFrame, pd.Index):
+        for kind in (pd.Series, pd.DataFrame, pd.Index, pd.api.extensions.ExtensionArray):
             formatters["text/plain"].type_printers.setdefault(kind, _print)
         formatters["text/html"].type_printers.setdefault(pd.DataFrame, _draw)
 

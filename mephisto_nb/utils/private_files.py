@@ -191,7 +191,7 @@ def copy_private(source: Path, target: Path) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that its owner alone may read (on POSIX), whole or not at all.
+    """Write a file that its owner alone may read (on POSIX), whole or not at all; ends of lines stay as they are.
 
     Raises
     ------
@@ -200,7 +200,7 @@ def write_private(path: Path, text: str) -> None:
     """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import logging
 import pickle
@@ -135,6 +136,11 @@ def test_no_cell_of_a_file_for_a_spreadsheet_is_a_formula(tmp_path: Path, suffix
 def test_a_guarded_text_can_be_had_back(text: str) -> None:
     assert unguard_formula(guard_formula(text)) == text
     assert guard_formula(text) == text or text in FORMULAS or text.startswith("\t")
+
+
+def test_any_text_whatever_it_begins_with_can_be_had_back() -> None:
+    texts = ["".join(one) for size in range(6) for one in itertools.product("'\"\t\n=a", repeat=size)]
+    assert [text for text in texts if unguard_formula(guard_formula(text)) != text] == []
 
 
 def test_tips_are_no_formulas_and_can_be_read_again(tmp_path: Path) -> None:
