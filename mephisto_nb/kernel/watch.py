@@ -18,7 +18,7 @@ from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
 from mephisto_nb.ports.database import Database
 from mephisto_nb.utils.logging import get_logger, tell
 from mephisto_nb.utils.machine import MachineTrouble, MachineTroubles, say_few_files, say_little_room, say_missing
-from mephisto_nb.utils.private_files import write_private
+from mephisto_nb.utils.private_files import restore_private
 from mephisto_nb.utils.sqlite_files import identity_of
 
 logger = get_logger(__name__)
@@ -37,7 +37,7 @@ class MachineWatch:
     lock
         The run's lock, held: without it another kernel would take up the run as well.
     kept
-        The names of small files there that are written again when they are gone.
+        The names of small files there that are written again when they are gone, or hold something else.
     database, writer
         Where the run is kept; the writer's thread tries it out.
     spawn
@@ -120,10 +120,9 @@ class MachineWatch:
 
     def _restore(self) -> None:
         for path, text in self._kept.items():
-            if not path.exists():
-                with contextlib.suppress(OSError):
-                    write_private(path, text)
-                    logger.warning("%s was taken away, and is written again.", path)
+            with contextlib.suppress(OSError):
+                if restore_private(path, text):
+                    logger.warning("%s was taken away or replaced, and is written again.", path)
 
     def _tell(self) -> None:
         now = self.troubles

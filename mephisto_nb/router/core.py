@@ -105,7 +105,9 @@ class Router:
         self._unwritten: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._absences: list[tuple[float, float]] = []
         self.vigil = Vigil(store.last_here, self._on_absence, self._on_beat)
-        self.health = Health(store, folder, config.limits, self._write_now, link.report_troubles)
+        self.health = Health(
+            store, folder, config.limits, self._write_now, link.report_troubles, lambda: self._end(Exit.LOCKED)
+        )
 
     # Life
 
@@ -126,7 +128,11 @@ class Router:
 
     async def _write_all(self) -> None:
         while True:
-            await (await self._unwritten.get())()
+            write = await self._unwritten.get()
+            try:
+                await write()
+            except Exception:  # what comes after it is written nevertheless
+                log.exception("Something could not be written down.")
 
     def stop(self) -> None:
         """Stop the timers, and send away the requests that wait for an agent."""
@@ -146,9 +152,9 @@ class Router:
         self.hub.closed_at = steady_time.now()
         for agent_id in self.hub.present():
             self.send_status(agent_id)
+        self._deadline.set(linger, lambda: self._end(Exit.DONE))
         if linger > 0:
             self._note_closed()
-        self._deadline.set(linger, lambda: self._end(Exit.DONE))
 
     def _person_of(self, agent_id: str) -> str:
         agent = self.store.agent(agent_id)

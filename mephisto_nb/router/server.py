@@ -40,7 +40,7 @@ from mephisto_nb.router.operator.operator_socket import OperatorSocket
 from mephisto_nb.router.workers.worker_routes import WorkerRoutes
 from mephisto_nb.router.workers.worker_socket import WorkerEndpoint
 from mephisto_nb.utils import steady_time
-from mephisto_nb.utils.machine import open_files
+from mephisto_nb.utils.machine import birth_of, open_files
 from mephisto_nb.utils.private_files import FILE, make_private_folder, write_private
 
 if sys.platform != "win32":
@@ -145,6 +145,7 @@ class _Server(uvicorn.Server):
         self._store.start()
         self._router.start()
         departures = asyncio.create_task(self._router.run())
+        departures.add_done_callback(self._on_watch_end)
         try:
             with _signals(self._on_signal):
                 await self.serve(sockets=[self._listener])
@@ -173,7 +174,7 @@ class _Server(uvicorn.Server):
 
     def _announce(self) -> None:
         url, port = url_of(self._listener), self._listener.getsockname()[1]
-        state = {"run_id": self._run_config.run_id, "pid": os.getpid(), "port": port, "url": url}
+        state = {"run_id": self._run_config.run_id, **_who(), "port": port, "url": url}
         self._folder.announce(state)
         log.info("The router of run %s listens on %s.", self._run_config.run_id, url)
         if not url.startswith(("http://127.", "http://[::1]")):
@@ -184,7 +185,10 @@ class _Server(uvicorn.Server):
         """Note in ``router.json`` that we only say that the task is closed; and end once that is no longer ours."""
         state = self._read_state()
         if state is not None:
-            self._folder.leave({"closed_at": steady_time.now(), **state})
+            try:
+                self._folder.leave({"closed_at": steady_time.now(), **state})
+            except ConfigError as error:
+                log.error("That the run is over could not be written down: %s", error)
         self._look_for_state()
 
     def _look_for_state(self) -> None:
@@ -204,6 +208,12 @@ class _Server(uvicorn.Server):
         log.info("The router ends: %s.", reason.name.lower().replace("_", " "))
         self._exit = reason
         self.should_exit = True
+
+    def _on_watch_end(self, task: asyncio.Task[None]) -> None:
+        # Nobody would notice who leaves, nor what fails: one that is started again does.
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("The router cannot look after its run any more.", exc_info=error)
+            self._end(Exit.CRASHED)
 
     def _on_signal(self) -> None:
         # A second signal is a person who does not want to wait.
@@ -226,6 +236,11 @@ def _signals(handler: Callable[[], None]) -> Generator[None, None, None]:
             signal.signal(sig, previous)
 
 
+def _who() -> JSONObject:
+    """Return what tells this process from every other: its number alone may be a stranger's later."""
+    return {"pid": os.getpid(), "born": birth_of(os.getpid())}
+
+
 def claim(state: Path) -> None:
     """Put this process in the place of an earlier router in ``router.json``, whose port is kept.
 
@@ -238,7 +253,7 @@ def claim(state: Path) -> None:
         return
     if isinstance(earlier, dict):
         earlier.pop("closed_at", None)
-        _write(state, json.dumps({**earlier, "pid": os.getpid()}))
+        _write(state, json.dumps({**earlier, **_who()}))
 
 
 def _last_port(state: Path) -> int | None:

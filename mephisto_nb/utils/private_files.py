@@ -210,6 +210,24 @@ def write_private(path: Path, text: str) -> None:
         raise
 
 
+def restore_private(path: Path, text: str) -> bool:
+    """Write a file again that is not there, or holds another text; return whether it had to be.
+
+    Raises
+    ------
+    OSError
+        It can be neither read nor written.
+    """
+    try:
+        found = path.read_bytes()
+    except FileNotFoundError:
+        found = None
+    if found == text.encode():
+        return False
+    write_private(path, text)
+    return True
+
+
 def warn_of_open_parents(path: Path) -> None:
     """Warn if others may take away a folder that is closed itself, because they may write into one above it."""
     if sys.platform == "win32":

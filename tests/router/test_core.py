@@ -1,10 +1,12 @@
 """The router without a process around it: its timers, on a clock of ours, and requests that break off."""
 
 import asyncio
+import contextlib
 import json
 
 import pytest
 
+from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.router.config import RouterConfig, RunFiles
@@ -116,6 +118,34 @@ async def test_a_finished_run_does_not_wait_for_the_operator(router, clock, ends
     assert ends == []
     clock.advance(1)
     assert ends == [Exit.DONE]
+
+
+async def test_a_run_ends_though_its_end_cannot_be_noted(store, clock, ends):
+    def fail():
+        raise ConfigError("The router cannot write router.json: No space left on device.")
+
+    router = Router(RouterConfig("run1", "t" * 43), store, CurrentLink(), ends.append, fail)
+    with contextlib.suppress(ConfigError):
+        router.finish(linger=300)
+    clock.advance(300)
+    assert ends == [Exit.DONE]
+
+
+async def test_what_cannot_be_written_keeps_nothing_else_back(router):
+    written = asyncio.Event()
+
+    async def fail():
+        raise RuntimeError("a mistake of ours")
+
+    async def write():
+        written.set()
+
+    router._unwritten.put_nowait(fail)
+    router._unwritten.put_nowait(write)
+    running = asyncio.create_task(router.run())
+    await written.wait()
+    assert not running.done()
+    running.cancel()
 
 
 async def test_signs_of_life_put_a_departure_off(clock):

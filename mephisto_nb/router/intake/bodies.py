@@ -20,7 +20,7 @@ from mephisto_nb.router.intake.multipart import MultipartReader, Upload, name_fi
 from mephisto_nb.router.intake.naming import Doorkeeper, Threshold, nobody, unknown_agent
 from mephisto_nb.router.intake.quota import NAMELESS, Claim, DiskQuota
 from mephisto_nb.router.intake.shares import Shares
-from mephisto_nb.router.rules import KnownAgent, SubmissionResult, judge_submission
+from mephisto_nb.router.rules import KnownAgent, SubmissionResult, UnsureError, judge_submission
 from mephisto_nb.router.shape import Bounds, Intricate
 
 #: Form fields whose text is JSON; and those that do not count where another is there: a page that appends an object to
@@ -285,6 +285,10 @@ class BodyReader:
                 name(form.agent_id())
                 yield form
             kept = not form.unwanted
+        except UnsureError as unsure:
+            # The answer may be found again later, and names these files; what is sent again is then a repetition.
+            kept = unsure.result is SubmissionResult.TAKEN
+            raise
         except OSError as error:
             raise store_failed() from error
         finally:
