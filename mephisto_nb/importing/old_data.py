@@ -22,7 +22,7 @@ from mephisto_nb.model.answers import EVERYTHING, is_named_by_us
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.utils.foreign import below, inside, named_file, read_bytes, refuse_special, why_no_name
-from mephisto_nb.utils.proofs import uses_wal
+from mephisto_nb.utils.sqlite_heads import uses_wal
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "projects": ("project_id", "project_name", "creation_date"),
@@ -140,7 +140,7 @@ class OldDatabase:
     def _uri(self) -> str:
         # A reader of a file in WAL mode makes a file beside it unless somebody has it open; immutable makes none.
         write_ahead = Path(f"{self.file}-wal")
-        is_quiet = uses_wal(str(self.file)) and not (write_ahead.exists() and write_ahead.stat().st_size)
+        is_quiet = uses_wal(self.file) and not (write_ahead.exists() and write_ahead.stat().st_size)
         return f"file:{quote(str(self.file.resolve()))}?mode=ro{'&immutable=1' if is_quiet else ''}"
 
     def read(self, connection: sqlite3.Connection, table: str, columns: Sequence[str]) -> Rows:

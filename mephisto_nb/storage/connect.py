@@ -22,8 +22,8 @@ from mephisto_nb.utils.extras import needs
 from mephisto_nb.utils.logging import get_logger
 from mephisto_nb.utils.machine import MachineTroubles
 from mephisto_nb.utils.private_files import FILE, make_private_database
-from mephisto_nb.utils.proofs import uses_wal
-from mephisto_nb.utils.sqlite_files import FileInPlace, put_back
+from mephisto_nb.utils.sqlite_files import FileInPlace, holds_at_least, put_back
+from mephisto_nb.utils.sqlite_heads import count_in_file, uses_wal
 
 #: How long SQLite waits for another process that is writing, in seconds.
 BUSY_TIMEOUT = 30.0
@@ -31,6 +31,8 @@ BUSY_TIMEOUT = 30.0
 _FAILS = "database"
 #: How long after a commit of another process what it has committed is written to the file itself (seconds).
 _OTHERS_WRITE = 60.0
+#: Commits are counted from 0 to this, and then from 0 again.
+_MOST_COUNTED = 2**31
 
 logger = get_logger(__name__)
 
@@ -59,6 +61,9 @@ class Connections:
         #: What tells that other processes have committed something, and when that was last seen (monotonic seconds).
         self._version: int | None = None
         self._others_wrote = -math.inf
+        #: How many commits the file itself held when it was last ours, and how far it had come then.
+        self._count: int | None = None
+        self._marks: dict[str, int] | None = None
         if self._place is not None:
             event.listen(self.writer, "connect", self._remember_place)
         self._is_closed = False
@@ -81,6 +86,7 @@ class Connections:
                 # Here nobody else can put the file back, and what follows is in it if it was put back before.
                 if self._place is not None and (fate := self._fate(connection)):
                     raise DatabaseError(f"{what} failed: {self._place.path} was {fate} just now. Try again.")
+                self._count_commit(connection)
                 yield connection
             self.wrote()
             self._stay_in_place()
@@ -97,10 +103,8 @@ class Connections:
         if self._place is None or self._is_closed:
             return
         try:
-            with self.writing("Looking after the database") as connection:
-                # What it is already: nothing changes, but it has to be written.
-                version = connection.exec_driver_sql("PRAGMA user_version").scalar()
-                connection.exec_driver_sql(f"PRAGMA user_version = {int(version or 0)}")
+            with self.writing("Looking after the database"):
+                pass  # that it was committed is written
         except DatabaseError as error:
             self.troubles.note(
                 _FAILS,
@@ -113,26 +117,46 @@ class Connections:
     def _remember_place(self, connection: Any, _record: object) -> None:
         if self._place is not None:
             self._place.remember(connection)
-            self._version = None  # it is a connection's own
+            self._version = connection.execute("PRAGMA data_version").fetchone()[0]  # it is a connection's own
+            self._count = self._marks = None
+
+    def _count_commit(self, connection: Connection) -> None:
+        """Let the head of an SQLite file say that it has come further, which an older state of it does not."""
+        if self._place is not None:
+            count = connection.exec_driver_sql("PRAGMA user_version").scalar() or 0
+            connection.exec_driver_sql(f"PRAGMA user_version = {(count + 1) % _MOST_COUNTED}")
 
     def wrote(self) -> None:
-        """Note that what was written to an SQLite file until now was written by those whose it is."""
-        if self._place is not None:
-            self._place.wrote()
+        """Note that what was written to an SQLite file until now was written by those whose it is.
+
+        Where the file has come less far than before, it was not, and nothing is noted.
+        """
+        if self._place is not None and (self._marks is None or self._place.look() == "overwritten"):
+            with self.writer.connect() as connection:
+                if self._marks is None:
+                    self._version = _data_version(connection)  # it may have been brought to WAL mode since
+                self._take(self._place, connection)
+
+    def _take(self, place: FileInPlace, connection: Connection) -> bool:
+        """Note that the file is as it should be, and how far it has come; return False if it has come less far."""
+        count = count_in_file(place.path)
+        if count is None or (self._count is not None and _is_earlier(count, self._count)):
+            return False
+        self._count, self._marks = count, _marks_of(connection)
+        place.wrote()
+        return True
 
     def _fate(self, connection: Connection) -> str | None:
         """Return what has become of the file, to which others may write as well: soon after a commit of theirs."""
         if self._place is None:
             return None
-        version = connection.exec_driver_sql("PRAGMA data_version").scalar()
-        if self._version not in (None, version):
+        version = _data_version(connection)
+        if self._version != version:
             self._others_wrote = time.monotonic()
         self._version = version
         fate = self._place.look()
-        if fate == "overwritten" and time.monotonic() < self._others_wrote + _OTHERS_WRITE:
-            self._place.wrote()
-            return None
-        return fate
+        is_recent = time.monotonic() < self._others_wrote + _OTHERS_WRITE
+        return None if fate == "overwritten" and is_recent and self._take(self._place, connection) else fate
 
     def _stay_in_place(self) -> None:
         """Put the file back to its path, if it is no longer there. Raises `DatabaseError`."""
@@ -142,8 +166,11 @@ class Connections:
 
     def _put_back(self, place: FileInPlace) -> None:
         with self.writer.connect() as connection:
-            if self._fate(connection) is None:
+            fate = self._fate(connection)
+            if fate is None:
                 return
+            if fate == "overwritten":
+                self._check_complete(place, connection)
         alone = FileLock(f"{place.path}.returning", mode=0o600)
         held = self.writer.raw_connection()
         try:
@@ -155,6 +182,16 @@ class Connections:
         self.writer.raw_connection().close()  # opened at once, to know which file is ours
         self.troubles.remark(_FAILS, *done)
         logger.warning("%s", " ".join(done))
+
+    def _check_complete(self, place: FileInPlace, connection: Connection) -> None:
+        """Raise `DatabaseError` if what is beside an overwritten file does not hold all that the file held."""
+        if self._marks is None or holds_at_least(_marks_of(connection), self._marks):
+            return
+        raise DatabaseError(
+            f"{place.path} was overwritten by an earlier state of it while it was in use, and not all that it held "
+            "since is there any more: nothing new is taken. To go on, let no process have it open any more, and put a "
+            "newer copy in its place, or go on with what is there."
+        )
 
     def _check_open(self, what: str) -> None:
         if self._is_closed:
@@ -186,14 +223,28 @@ def _place_of(url: URL) -> FileInPlace | None:
     return None if url.get_backend_name() != "sqlite" or path.startswith("file:") else FileInPlace(Path(path))
 
 
+def _is_earlier(count: int, known: int) -> bool:
+    return (count - known) % _MOST_COUNTED > _MOST_COUNTED // 2
+
+
 def _read_marks(db: sqlite3.Connection) -> dict[str, int]:
     """Return numbers that only grow, by what they count: they say how far a database has come."""
     marks = {f"seq {run}": seq for run, seq in db.execute("SELECT task_run_id, last_seq FROM task_runs")}
     marks |= {f"n {run}": n for run, n in db.execute("SELECT task_run_id, last_n FROM task_runs")}
-    marks["events"] = db.execute("SELECT coalesce(max(event_id), 0) FROM events").fetchone()[0]
-    for table in ("submissions", "reviews", "payments", "workers"):
+    for table, number in (("events", "event_id"), ("live_updates", "id"), ("agent_metadata", "id")):
+        marks[table] = db.execute(f"SELECT coalesce(max({number}), 0) FROM {table}").fetchone()[0]
+    for table in ("submissions", "reviews", "payments", "workers", "tasks", "requesters", "units", "agents"):
         marks[table] = db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
     return marks
+
+
+def _data_version(connection: Connection) -> int:
+    """Return a number that is another one whenever somebody else has committed."""
+    return int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
+
+
+def _marks_of(connection: Connection) -> dict[str, int]:
+    return _read_marks(connection.connection.driver_connection)  # type: ignore[arg-type]
 
 
 def parse_url(url: str) -> URL:
@@ -337,7 +388,7 @@ def migrate(engine: Engine) -> None:
     path = str(engine.url.database)
     make_private_database(Path(path))
     alone = FileLock(f"{path}.migrating", mode=FILE)
-    if uses_wal(path):
+    if uses_wal(Path(path)):
         _migrate(engine, alone)
         return
     with alone:

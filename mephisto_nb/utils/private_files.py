@@ -7,6 +7,7 @@ closed; and refused where it belongs to somebody else, who could read whatever w
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
@@ -85,7 +86,9 @@ def make_private_file(path: Path) -> None:
         It cannot be made.
     """
     close_file(path)
-    os.close(os.open(path, os.O_RDONLY | os.O_CREAT, FILE))
+    # One that is there is not opened: to close it would drop the locks that this process has on it.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, FILE))
 
 
 def make_private_database(path: Path) -> None:

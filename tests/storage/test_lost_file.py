@@ -6,6 +6,8 @@ import contextlib
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +53,19 @@ def copy_of(path: Path) -> Path:
     with contextlib.closing(source), contextlib.closing(target):
         source.backup(target)
     return copy
+
+
+def checkpoint(database: SQLDatabase) -> None:
+    """Write to the file what is beside it, as SQLite does by itself from time to time."""
+    with contextlib.closing(database.connections.writer.raw_connection()) as connection:
+        connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    database.connections.wrote()
+
+
+def forget_pages(database: SQLDatabase) -> None:
+    """Have nothing of the file in memory, as little of a large one is."""
+    with contextlib.closing(database.connections.writer.raw_connection()) as connection:
+        connection.cursor().execute("PRAGMA shrink_memory")
 
 
 def set_read_only(database: SQLDatabase, on: int) -> None:
@@ -110,6 +125,56 @@ def test_what_another_operator_writes_is_no_harm(
     other.close()
     database.stay_in_place()
     assert database.troubles == ()
+
+
+@pytest.fixture
+def overwritten(database: SQLDatabase, run: SampleRun, migrated_sqlite_url: str) -> Iterator[SQLDatabase]:
+    """Another operator of a file that was written over by a state of it before its last event."""
+    path = file_of(migrated_sqlite_url)
+    other = SQLDatabase(migrated_sqlite_url)
+    checkpoint(database)
+    shutil.copyfile(path, path.with_name("old"))
+    run.commit(events=[make_event("acknowledged")])
+    checkpoint(database)
+    for one in (other, database):
+        one.stay_in_place()
+    checkpoint(database)
+    shutil.copyfile(path.with_name("old"), path)
+    yield other
+    other.close()
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_an_older_state_is_undone_though_others_write(
+    database: SQLDatabase, overwritten: SQLDatabase, run: SampleRun, migrated_sqlite_url: str, *, is_first: bool
+) -> None:
+    for one in (database, overwritten) if is_first else (overwritten, database):
+        with contextlib.suppress(DatabaseError):  # who has it in memory puts it back
+            one.stay_in_place()
+    run.commit(events=[make_event("after")])
+    assert found_after_a_kill(file_of(migrated_sqlite_url)) == ["acknowledged", "after"]
+
+
+def test_what_an_older_state_has_lost_is_told(
+    database: SQLDatabase, overwritten: SQLDatabase, run: SampleRun, migrated_sqlite_url: str
+) -> None:
+    for one in (database, overwritten):
+        forget_pages(one)
+        with pytest.raises(DatabaseError):
+            one.stay_in_place()
+        assert "overwritten by an earlier state" in one.troubles[0].reason
+    assert "nothing new is taken" in str(run.refusal(events=[make_event("not taken")]))
+    assert not list(file_of(migrated_sqlite_url).parent.glob("*.replaced-*"))
+
+
+@pytest.mark.slow
+def test_a_second_opening_keeps_the_locks_of_the_first(sqlite_url: str) -> None:
+    databases, path = [SQLDatabase(sqlite_url) for _ in range(2)], file_of(sqlite_url)
+    read = f"import sqlite3; db = sqlite3.connect({str(path)!r}); db.execute('SELECT * FROM tasks'); db.close()"
+    subprocess.run([sys.executable, "-c", read], check=True)
+    assert path.with_name(f"{path.name}-wal").exists()  # the last to close takes it away
+    for database in databases:
+        database.close()
 
 
 def test_a_notebook_that_changes_its_directory_keeps_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
