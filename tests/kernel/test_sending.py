@@ -19,11 +19,12 @@ from mephisto_nb.model.shared_state import find_rounded, for_browsers
 from mephisto_nb.operator import Operator
 from mephisto_nb.ports.task_runner import Turn
 from mephisto_nb.rules.arrivals import MADE_ANEW
-from mephisto_nb.rules.too_large import MOST_FOR_A_PAGE, TOO_LARGE, page_size
+from mephisto_nb.rules.too_large import MOST_FOR_A_PAGE, TOO_LARGE, note_left_out, page_size
 from mephisto_nb.run import TaskRun
 from mephisto_nb.utils.json_size import json_size
 from tests.inside import parts_of
 from tests.kernel.runs import crowd_of, launch
+from tests.rules.rehearsal import Rehearsal
 
 MB = 1_000_000
 
@@ -97,6 +98,15 @@ def test_of_a_long_history_the_newest_is_kept() -> None:
     assert newest_turns(turns, most=700) == turns[2:]
     assert newest_turns(turns, most=10) == []
     assert newest_turns(turns, most=5000) == turns
+
+
+def test_pages_that_get_less_of_a_history_share_one_line() -> None:
+    run = Rehearsal(1, 1)
+    agents = [run.take(name) for name in ("ann", "bob")]
+    step = run.step()
+    for agent in agents:
+        note_left_out(step, agent, 3)
+    assert len({of for of, _ in step.failures}) == 1
 
 
 async def _is_told(run: TaskRun, what: str) -> str:
