@@ -237,7 +237,7 @@ class Sender:
             size = len(packet.to_text())
         except DatabaseError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a blueprint's code, or a task's
             logger.exception("a packet could not be made")
             why = f"it could not be made: {error!r}"
             self._report(n, partial(_report, packet=packet, why=why, detail=None))

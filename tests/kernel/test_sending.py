@@ -175,6 +175,16 @@ async def test_a_unit_too_large_after_a_gate_is_set_aside(operator: Operator, ga
     assert run.units().status.to_list() == ["expired", "assigned"]
 
 
+async def test_a_gold_row_too_large_for_a_page_is_told(operator: Operator) -> None:
+    golds = [{"pic": "A" * (LARGEST_FRAME + MB), "label": "cat"}, {"pic": "small", "label": "dog"}]
+    shared = {"golds": golds, "gold_answer": "label"}
+    run = await launch(operator, [{"text": "a"}], blueprint={"min_golds": 1}, shared=shared)
+    async with crowd_of(run.url) as worker:
+        got = [await worker("ann").register() for _ in range(2)]
+    assert "nobody gets it" in await _is_told(run, "cannot be sent")
+    assert (got[0]["failure_reason"], got[1]["init_task_data"]) == (TOO_LARGE, {"pic": "small"})
+
+
 async def test_what_was_not_seen_to_be_too_large_gives_its_unit_back(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
