@@ -18,7 +18,7 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import LinkRefusedError, RouterError, RouterStoreError
 from mephisto_nb.kernel.absence import Absence, Attendance, ClockCheck, describe_jump, last_served
 from mephisto_nb.kernel.link_progress import LinkProgress
-from mephisto_nb.kernel.numbers import find_gaps, note_gaps
+from mephisto_nb.kernel.numbers import note_gaps
 from mephisto_nb.kernel.sending import Sender
 from mephisto_nb.model.changes import AddMetadata
 from mephisto_nb.model.packets import Packet, PacketType, Received
@@ -193,9 +193,7 @@ class ClientIOHandler:
         except BaseException:
             await channel.close()
             raise
-        if channel.standing is not None:
-            self._engine.numbers.era = channel.standing.era
-        if gaps := find_gaps(channel.standing, last_seq, was_replaced=was_replaced):
+        if gaps := self._engine.numbers.meet(channel.standing, last_seq, was_replaced=was_replaced):
             self._engine.do_soon(partial(note_gaps, gaps=gaps))
         self._clocks.compare(channel.standing, asked_at, self.away_since)
         self._engine.delivered(last_n)

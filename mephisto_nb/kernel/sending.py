@@ -206,6 +206,8 @@ class Sender:
         except DatabaseError:  # one row may be damaged, and those before it are not
             del some[1:]
             await self._pool.fetch_left_out(self._engine.state, [packet for _, packet in some])
+        except Exception:
+            logger.exception("rows could not be read ahead")  # each is tried by itself now
         size = 0
         for n, packet in some:
             try:
@@ -237,7 +239,7 @@ class Sender:
             size = len(packet.to_text())
         except DatabaseError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a blueprint's code, or a task's
             logger.exception("a packet could not be made")
             why = f"it could not be made: {error!r}"
             self._report(n, partial(_report, packet=packet, why=why, detail=None))

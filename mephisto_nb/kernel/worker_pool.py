@@ -216,7 +216,7 @@ class WorkerPool:
     def _answer_without(self, step: Step, asked: Arrival, agent: Agent, size: int) -> None:
         """Answer a page whose work is too large to be sent: with another unit, if that is the reason for none."""
         was_taken_back = take_back(step, agent, size, is_new=agent.accepted_at == step.now)
-        # A row of a gate is fetched for the worker, who would be given the same one again, for ever.
+        # A gate's rows come by jobs, one at a time: whoever gives them may have too large ones for ever.
         is_other = step.state.units[agent.unit_id].is_real
         if was_taken_back and is_other and self._taken_back < _MOST_TAKEN_BACK:
             self._taken_back += 1

@@ -19,11 +19,12 @@ from mephisto_nb.model.shared_state import find_rounded, for_browsers
 from mephisto_nb.operator import Operator
 from mephisto_nb.ports.task_runner import Turn
 from mephisto_nb.rules.arrivals import MADE_ANEW
-from mephisto_nb.rules.too_large import MOST_FOR_A_PAGE, TOO_LARGE, page_size
+from mephisto_nb.rules.too_large import MOST_FOR_A_PAGE, TOO_LARGE, note_left_out, page_size
 from mephisto_nb.run import TaskRun
 from mephisto_nb.utils.json_size import json_size
 from tests.inside import parts_of
 from tests.kernel.runs import crowd_of, launch
+from tests.rules.rehearsal import Rehearsal
 
 MB = 1_000_000
 
@@ -99,6 +100,15 @@ def test_of_a_long_history_the_newest_is_kept() -> None:
     assert newest_turns(turns, most=5000) == turns
 
 
+def test_pages_that_get_less_of_a_history_share_one_line() -> None:
+    run = Rehearsal(1, 1)
+    agents = [run.take(name) for name in ("ann", "bob")]
+    step = run.step()
+    for agent in agents:
+        note_left_out(step, agent, 3)
+    assert len({of for of, _ in step.failures}) == 1
+
+
 async def _is_told(run: TaskRun, what: str) -> str:
     """Wait until the researcher is told of something; return it."""
     await parts_of(run).engine.wait_until(lambda _: any(what in line for line in run.attention))
@@ -163,6 +173,16 @@ async def test_a_unit_too_large_after_a_gate_is_set_aside(operator: Operator, ga
     assert got["init_task_data"] == data[1]
     assert "nobody gets it" in await _is_told(run, "cannot be sent")
     assert run.units().status.to_list() == ["expired", "assigned"]
+
+
+async def test_a_gold_row_too_large_for_a_page_is_told(operator: Operator) -> None:
+    golds = [{"pic": "A" * (LARGEST_FRAME + MB), "label": "cat"}, {"pic": "small", "label": "dog"}]
+    shared = {"golds": golds, "gold_answer": "label"}
+    run = await launch(operator, [{"text": "a"}], blueprint={"min_golds": 1}, shared=shared)
+    async with crowd_of(run.url) as worker:
+        got = [await worker("ann").register() for _ in range(2)]
+    assert "nobody gets it" in await _is_told(run, "cannot be sent")
+    assert (got[0]["failure_reason"], got[1]["init_task_data"]) == (TOO_LARGE, {"pic": "small"})
 
 
 async def test_what_was_not_seen_to_be_too_large_gives_its_unit_back(
