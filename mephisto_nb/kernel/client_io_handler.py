@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -41,8 +40,9 @@ from mephisto_nb.ports.crowd_provider import Identity
 from mephisto_nb.rules.absence import is_served, router_was_away
 from mephisto_nb.rules.arrivals import Arrival
 from mephisto_nb.rules.eligibility import Refusal
+from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.rules.step import Step
-from mephisto_nb.rules.submissions import is_heard
+from mephisto_nb.rules.submissions import hears_ahead, is_heard
 from mephisto_nb.utils.logging import get_logger, tell
 from mephisto_nb.utils.machine import MachineTrouble
 from mephisto_nb.utils.patience import patience
@@ -326,8 +326,8 @@ class ClientIOHandler:
 
     def _take(self, incoming: Incoming) -> None:
         match incoming:
-            case Ahead(after, packet):
-                self._agents.heard_ahead(after, packet)
+            case Ahead():
+                _hear_ahead(self._agents, self._engine.state, incoming, self._clock.now())
             case Missed(agent_id, update_id):
                 self._agents.missed(agent_id, update_id)
             case Messages(received):
@@ -408,10 +408,15 @@ def _take_message(agents: AgentsAtWork, step: Step, received: Received) -> None:
     # Its task code finds it among the agent's `pending_actions` once the step is committed.
     agent_id, data, at = received.packet.subject_id, received.packet.data, received.received_at
     agent = step.state.agents.get(agent_id)
-    if agent is not None and is_heard(step, agent, len(json.dumps(data)), at):
+    if agent is not None and is_heard(step, agent, data, at):
         step.add_live_update(agent_id, "worker", agents.voices.recorded(agent_id, data), at)
     elif agent is not None:
         agents.missed(agent_id, data.get("update_id"))
+
+
+def _hear_ahead(agents: AgentsAtWork, state: RunState, ahead: Ahead, now: float) -> None:
+    # It counts for what its worker may say from now on: nothing is heard that will not be recorded.
+    agents.heard_ahead(ahead.after, ahead.packet, partial(hears_ahead, state, ahead.packet, now))
 
 
 def _show_trouble(link: ClientIOHandler, progress: LinkProgress) -> None:

@@ -38,7 +38,7 @@ from mephisto_nb.rules.gates.verdicts import Supply, hand_in
 from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.rules.seating import on_offer
 from mephisto_nb.rules.step import Step
-from mephisto_nb.rules.submissions import submit
+from mephisto_nb.rules.submissions import submit, tell_unheard
 from mephisto_nb.rules.too_large import MOST_HISTORY, TOO_LARGE, note_left_out, page_size, take_back
 from mephisto_nb.utils.json_size import json_size
 from mephisto_nb.utils.logging import get_logger
@@ -257,6 +257,7 @@ class WorkerPool:
     def pass_time(self, step: Step) -> None:
         """Let agents go whose time is over; and offer nothing more once the run's own time is."""
         pass_time(step)
+        tell_unheard(step)
 
 
 class AgentData:
