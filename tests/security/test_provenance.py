@@ -46,6 +46,12 @@ def page() -> StaticHTMLBlueprint:
     return StaticHTMLBlueprint(StaticHTMLBlueprintArgs(task_html=html), SharedTaskState(static_task_data=[{}]))
 
 
+def scripted() -> StaticHTMLBlueprint:
+    """Make a page of which nobody can tell what it asks for."""
+    html = "<input name=mood><input name=photo type=file><input name=day type=date><script>1</script>"
+    return StaticHTMLBlueprint(StaticHTMLBlueprintArgs(task_html=html), SharedTaskState(static_task_data=[{}]))
+
+
 BLUEPRINTS = {"form": form(), "page": page()}
 
 
@@ -100,6 +106,17 @@ def test_a_text_in_the_place_of_a_pages_file_stands_apart(text: str) -> None:
         "photo": str(DIRECTORY / "files" / "0a1b"),
         "photo (as sent)": [text],
     }
+
+
+@settings(max_examples=60, deadline=None)
+@given(sent=ANSWERS)
+def test_what_was_sent_for_something_else_is_said_by_us_alone(sent: dict[str, Any]) -> None:
+    blueprint, forged = scripted(), {"photo (as sent)": "forged", "day (as sent)": "forged"}
+    row = {"shared": {}, "unit_data": [{}], "unit_index": 0, "data": {**sent, **forged, "day": "soon", "photo": "x"}}
+    made_of = (blueprint.get_inputs, blueprint.get_answer, {}, blueprint.get_answer_times())
+    (found,) = frames.results_frame([row], *made_of, blueprint.get_asked_fields()).to_dict("records")
+    assert (found["answer.photo (as sent)"], found["answer.day (as sent)"]) == (["x"], "soon")
+    assert found["answer.(more)"].items() >= forged.items()
 
 
 def test_a_file_that_was_sent_is_an_answer() -> None:
