@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import DatabaseError, DataFileError, NotFoundError, UsageError
-from mephisto_nb.model.answers import EVERYTHING, is_named_by_us
+from mephisto_nb.model.answers import EVERYTHING, is_in_parentheses
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.utils.foreign import below, inside, named_file, read_bytes, refuse_special, why_no_name
@@ -396,10 +396,10 @@ def _as_sent(outputs: JSON) -> JSON:
     """Return what a worker sent, where no field is called like what the import itself puts beside it: ``(files)``."""
     if not isinstance(outputs, dict):
         return outputs
-    own = {f"sent {name}" if is_named_by_us(name) else name: value for name, value in outputs.items()}
+    own = {f"sent {name}" if is_in_parentheses(name) else name: value for name, value in outputs.items()}
     last = own.get("final_submission")
     if isinstance(last, dict):
-        own["final_submission"] = {f"sent {name}" if is_named_by_us(name) else name: last[name] for name in last}
+        own["final_submission"] = {f"sent {name}" if is_in_parentheses(name) else name: last[name] for name in last}
     return own
 
 

@@ -40,6 +40,17 @@ def test_a_preview_shows_the_chosen_row_and_the_resulting_answer() -> None:
     assert '"init_task_data": {"text": "Rain"}' in mnb.preview(config(), frame, row=frame.iloc[1]).document()
 
 
+def test_a_row_of_a_preview_is_that_of_the_results() -> None:
+    shown = mnb.preview(config(HTML + "<input type=file name=photo multiple>"), state("Sun"))
+    (row,) = shown.row({"mood": "grim", "photo": ["a.png", "b.png"], "made up": 1}).to_dict("records")
+    assert row == {
+        "input.text": "Sun",
+        "answer.mood": "grim",
+        "answer.photo": ["a.png", "b.png"],
+        "answer.(more)": {"made up": 1},
+    }
+
+
 def test_what_a_launch_would_refuse_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"\$\{text\}"):
         mnb.preview(config(), mnb.SharedTaskState(static_task_data=[{"txt": 1}]))

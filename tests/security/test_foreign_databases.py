@@ -185,7 +185,7 @@ async def test_an_upload_behind_a_folder_that_was_swapped_is_not_copied(
 
 
 @posix
-def test_a_project_that_leads_elsewhere_keeps_no_other_from_being_read(theirs: Theirs, outside: Path) -> None:
+def test_a_project_that_leads_elsewhere_stops_no_other(theirs: Theirs, outside: Path) -> None:
     expected = OldMephisto(theirs.home.root).results()
     (theirs.folder.parent.parent / "another").symlink_to(outside)
     old = OldMephisto(theirs.home.root)

@@ -10,9 +10,11 @@ import pickle
 import re
 from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from IPython.core.formatters import DisplayFormatter
 
 from mephisto_nb.config.whole_frame import ShownFrame, WholeFrame
 from mephisto_nb.errors import HARMFUL, ConfigError
@@ -110,6 +112,18 @@ def test_whoever_sets_the_option_of_pandas_back_keeps_it(monkeypatch: pytest.Mon
     with pd.option_context("display.html.use_mathjax", True):
         assert IGNORED.search(frame._repr_html_())  # type: ignore[operator]
         assert not IGNORED.search(pd.DataFrame({"a": [1]})._repr_html_())  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("dtype", ["str", "string", "category", "object"])
+def test_an_array_steers_no_terminal_either(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = SimpleNamespace(display_formatter=DisplayFormatter())
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    monkeypatch.setattr("mephisto_nb.config.whole_frame._told", [])
+    column = frame_of(["\x1b[31mred"])["answer.mood"].astype(dtype)
+    for shown in (column, column.unique(), column.array, column.to_frame(), pd.Index(column)):
+        text = shell.display_formatter.format(shown)[0]["text/plain"]
+        assert not HARMFUL.search(text.replace("\n", ""))
+        assert "red" in text
 
 
 # Files
