@@ -95,7 +95,7 @@ class Router:
         self.shares = Shares(config.worker_share, config.limits, self._person_of, time.monotonic)
         self.hub = Hub(config.limits.sockets_per_agent, link.report_presence, self.shares, config.limits.sockets)
         self.registrations = Registrations(config.limits.pending_requests, self.shares)
-        self.desk = Desk(self.shares.spent)
+        self.desk = Desk(self.shares.spent, self.shares.person_of)
         self.quota = DiskQuota(config.limits, store.mirror.stored, self.shares, room)
         self.departures = Departures(config.disconnect_after, self._on_departure)
         self.live = LiveMessages(store, self.quota, link, self.hub)

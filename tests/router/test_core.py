@@ -218,6 +218,25 @@ async def test_too_many_who_wait_are_sent_away(store, tmp_path):
     assert await ask(router, tmp_path, "/request_agent", b'{"provider_data": {}}', asyncio.Event().wait) == 429
 
 
+async def test_who_gives_way_has_asked_for_nothing(router, store, tmp_path):
+    router.registrations._limit = 1
+    waits = asyncio.Event()
+
+    async def wait():
+        waits.set()
+        return await asyncio.Event().wait()
+
+    async def leave():
+        return {"type": "http.disconnect"}
+
+    asks = b'{"provider_data": {"worker_name": "%s"}}'
+    first = asyncio.create_task(ask(router, tmp_path, "/request_agent", asks % b"ann", wait))
+    await waits.wait()
+    assert await ask(router, tmp_path, "/request_agent", asks % b"bob", leave) == 204
+    assert await first == 429
+    assert await store.run(lambda txn: writes.fetch(txn, 0, 10, 1000)) == []
+
+
 async def test_a_time_in_which_nobody_could_reach_us_is_told_once(clock):
     wall, told, written = [1000.0], [], []
     vigil = Vigil(400.0, lambda *absence: told.append(absence), written.append, lambda: wall[0])
