@@ -350,7 +350,12 @@ def _ask_to_end(lock: Path, read_state: Callable[[], JSONObject]) -> None:
     asked, until = None, time.monotonic() + _END_TIMEOUT
     while True:
         # An earlier state may have been copied over router.json; the router soon puts its own there again.
-        pid = _living(read_state())
+        try:
+            pid = _living(read_state())
+        except RouterError:
+            if asked is None:
+                raise
+            pid = None  # its directory is being removed; it ends nevertheless
         if pid is not None and pid != asked:
             asked = pid
             _terminate(pid)
