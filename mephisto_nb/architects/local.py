@@ -217,13 +217,14 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
             make_private_folder(self.directory)  # whoever else could write there would say where the router is
         except (ConfigError, WorldError) as error:
             raise RouterError(str(error)) from error
-        if self._is_running():
-            self._port = self._state()["port"]
-            return self.url
-        try:
-            return await self._start()
-        except LaunchError as error:
-            raise RouterError(str(error)) from error
+        if not self._is_running():
+            try:
+                return await self._start()
+            except LaunchError as error:
+                if not self._is_running():  # one whose lock was removed has taken it again
+                    raise RouterError(str(error)) from error
+        self._port = self._state()["port"]
+        return self.url
 
     async def shutdown(self) -> None:
         """End the router at once, if it still runs."""
