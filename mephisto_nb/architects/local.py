@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -217,13 +217,14 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
             make_private_folder(self.directory)  # whoever else could write there would say where the router is
         except (ConfigError, WorldError) as error:
             raise RouterError(str(error)) from error
-        if self._is_running():
-            self._port = self._state()["port"]
-            return self.url
-        try:
-            return await self._start()
-        except LaunchError as error:
-            raise RouterError(str(error)) from error
+        if not self._is_running():
+            try:
+                return await self._start()
+            except LaunchError as error:
+                if not self._is_running():  # one whose lock was removed has taken it again
+                    raise RouterError(str(error)) from error
+        self._port = self._state()["port"]
+        return self.url
 
     async def shutdown(self) -> None:
         """End the router at once, if it still runs."""
@@ -340,25 +341,31 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
     def _end(self) -> None:
         if not self._is_running():
             return
-        self._ask_to_end()
+        _ask_to_end(self._path("router.lock"), self._state)
         if self._reaper is not None:
             self._reaper.join(_END_TIMEOUT)
 
-    def _ask_to_end(self) -> None:
-        """Send SIGTERM to the router, and wait until it has let go of its lock."""
-        asked, until = None, time.monotonic() + _END_TIMEOUT
-        while True:
-            # An earlier state may have been copied over router.json; the router soon puts its own there again.
-            pid = _living(self._state())
-            if pid is not None and pid != asked:
-                asked = pid
-                _terminate(pid)
-            try:
-                with FileLock(self._path("router.lock"), timeout=_LOOK_AGAIN, mode=FILE):
-                    return
-            except Timeout as error:
-                if time.monotonic() > until:
-                    raise RouterError(f"The router in {self.directory} does not end.") from error
+
+def _ask_to_end(lock: Path, read_state: Callable[[], JSONObject]) -> None:
+    """Send SIGTERM to the router that holds a lock, and wait until it has let go of it."""
+    asked, until = None, time.monotonic() + _END_TIMEOUT
+    while True:
+        # An earlier state may have been copied over router.json; the router soon puts its own there again.
+        try:
+            pid = _living(read_state())
+        except RouterError:
+            if asked is None:
+                raise
+            pid = None  # its directory is being removed; it ends nevertheless
+        if pid is not None and pid != asked:
+            asked = pid
+            _terminate(pid)
+        try:
+            with FileLock(lock, timeout=_LOOK_AGAIN, mode=FILE):
+                return
+        except Timeout as error:
+            if time.monotonic() > until:
+                raise RouterError(f"The router in {lock.parent} does not end.") from error
 
 
 def _living(state: JSONObject) -> int | None:

@@ -101,8 +101,10 @@ class MachineWatch:
         missing = await in_thread(say_missing, self._directory, "the run")
         self._own.say("kernel directory", missing)
         if missing is None:
-            self._own.say("kernel lock", self._look_at_lock())
-            await in_thread(self._restore)
+            other = self._look_at_lock()
+            self._own.say("kernel lock", other)
+            if other is None:  # else what is there is that other one's
+                await in_thread(self._restore)
         self._own.say("kernel disk", await in_thread(say_little_room, self._directory, "the run"))
         self._tell()
 

@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -55,6 +56,8 @@ _OPEN_FILES = 16_384
 #: take the port of a router that has died, even one that tries to reach it, and then it cannot come back there.
 _OWN_PORTS, _TRIES = range(20_000, 32_000), 20
 _NOTIFY_SECONDS = 5.0
+#: For so long a router that has let go of its lock may take to end (seconds).
+_ENDING = 2.0
 #: How often a router whose run is over looks whether its directory is still there (seconds).
 _LOOK_EVERY = 60.0
 
@@ -82,15 +85,42 @@ def run(directory: Path, notifier: Notifier) -> Exit:
     make_private_folder(directory)
     allow_many_sockets()
     lock = FileLock(files.lock, mode=FILE)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise LockedError(f"Another router serves {directory} already.") from None
+    _take(lock, files)
     folder = RunFolder(files, lock)
     try:
         return _run_locked(config, folder, notifier)
     finally:
         folder.release()
+
+
+def _take(lock: FileLock, files: RunFiles) -> None:
+    """Take the lock of a directory, unless another router lives that has lost it: workers are where that one is.
+
+    Raises
+    ------
+    LockedError
+        There is another router.
+    """
+    for _ in range(_TRIES):
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise LockedError(f"Another router serves {files.directory} already.") from None
+        if not _lives(files.state):
+            return
+        lock.release()  # it takes it again, or it is about to end
+        time.sleep(_ENDING / _TRIES)
+    raise LockedError(f"Another router serves {files.directory} already, and takes its lock again, which was removed.")
+
+
+def _lives(state: Path) -> bool:
+    """Return whether another process is alive that is the router of ``router.json`` for sure."""
+    try:
+        found = json.loads(state.read_bytes())
+        pid, born = found["pid"], found["born"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return isinstance(pid, int) and pid not in (0, os.getpid()) and born is not None and birth_of(pid) == born
 
 
 def _run_locked(config: RouterConfig, folder: RunFolder, notifier: Notifier) -> Exit:

@@ -28,6 +28,8 @@ if sys.platform != "win32":
 _FEW_LEFT = 0.8
 #: Less room than this on a disk (bytes) is too little to go on with for long.
 DISK_NEARLY_FULL = 64 * 1024 * 1024
+#: The states of processes that have ended, and whose parent has not asked yet how.
+_ENDED = ("Z", "X", "x")
 #: What `failure_of_folder` says of a directory that was moved or removed.
 GONE = "gone"
 #: So many troubles that are over are still told.
@@ -132,12 +134,15 @@ def birth_of(pid: int) -> str | None:
         if sys.platform == "linux":
             boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
             # Behind the name of the program, which may hold anything; the start is counted from the machine's own.
-            return f"{boot} {Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[19]}"
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            return None if fields[0] in _ENDED else f"{boot} {fields[19]}"
         if sys.platform == "win32":
             return None
-        asked, plainly = ["ps", "-o", "lstart=", "-p", str(pid)], {**os.environ, "LC_ALL": "C", "TZ": "UTC0"}
+        asked = ["ps", "-o", "stat=", "-o", "lstart=", "-p", str(pid)]
+        plainly = {**os.environ, "LC_ALL": "C", "TZ": "UTC0"}
         told = subprocess.run(asked, capture_output=True, text=True, timeout=5, env=plainly)
-        return told.stdout.strip() or None
+        state, _, start = told.stdout.strip().partition(" ")
+        return None if state[:1] in _ENDED else start.strip() or None
     except (OSError, IndexError, UnicodeDecodeError, subprocess.SubprocessError):
         return None
 

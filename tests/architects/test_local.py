@@ -168,6 +168,15 @@ async def test_a_stranger_named_in_an_old_state_is_left_alone(directory: Path, m
     assert asked == [ours["pid"]]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a lock that is held cannot be taken away")
+async def test_a_router_that_has_lost_its_lock_is_found_again(directory: Path) -> None:
+    url = await architect(directory).deploy(RouterPlan("run", directory))
+    pid = pid_in(directory)
+    (directory / "router.lock").unlink()
+    assert (await architect(directory).revive(), pid_in(directory)) == (url, pid)
+    assert len(routers_in(directory)) == 1
+
+
 # What links say to those on other computers
 
 

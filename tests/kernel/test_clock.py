@@ -67,7 +67,7 @@ async def test_a_kernel_names_the_jump_with_its_next_beat(jump: float) -> None:
 @JUMPS
 async def test_a_router_was_not_away_when_the_wall_was_set(jump: float) -> None:
     wall, away = Wall(), list[tuple[float, float]]()
-    vigil = Vigil(wall.time.now(), lambda *absence: away.append(absence), lambda now: None, wall.time.now)
+    vigil = Vigil(wall.time.now(), lambda *absence: away.append(absence), wall.time.now)
     for wrong in (0.0, jump, jump, 0.0):
         wall.wrong, wall.passed = wrong, wall.passed + 2
         vigil.look()

@@ -135,6 +135,16 @@ def test_who_drives_a_run_is_read_whatever_the_locale(tmp_path: Path) -> None:
         assert "on b\xfccherei" in str(find_driver(tmp_path))
 
 
+async def test_files_of_an_earlier_state_are_written_over(operator: Operator) -> None:
+    run = await launch(operator, rows(1))
+    folder, names = parts_of(run).directory, ("link_secret", "operator.pid")
+    right = [(folder / name).read_text() for name in names]
+    for name in names:
+        (folder / name).write_text("4242 elsewhere")
+    await parts_of(run).watch.look()
+    assert [(folder / name).read_text() for name in names] == right
+
+
 async def test_a_folder_that_was_removed_may_be_made_again(operator: Operator) -> None:
     run = await launch(operator, rows(1))
     folder = parts_of(run).directory

@@ -48,6 +48,15 @@ async def test_a_directory_has_one_router(router):
     assert await second.ended() == 4
 
 
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a lock that is held cannot be taken away")
+async def test_a_router_that_has_lost_its_lock_is_still_the_one(start_router, tmp_path):
+    start_router()
+    (tmp_path / "router.lock").unlink()
+    second = RouterProcess(tmp_path)
+    assert second.line["error"] == "locked"
+    assert await second.ended() == 4
+
+
 def test_a_router_that_starts_again_names_itself_before_it_listens(tmp_path):
     state = tmp_path / "router.json"
     state.write_text(json.dumps({"run_id": RUN_ID, "pid": 1, "port": 8080, "url": "http://127.0.0.1:8080"}))
