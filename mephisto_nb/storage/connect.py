@@ -217,7 +217,7 @@ class Connections:
 
 def _place_of(url: URL) -> FileInPlace | None:
     path = str(url.database)
-    return None if url.get_backend_name() != "sqlite" or path.startswith("file:") else FileInPlace(Path(path))
+    return FileInPlace(Path(path)) if url.get_backend_name() == "sqlite" else None
 
 
 def _is_earlier(count: int, known: int) -> bool:
@@ -241,6 +241,8 @@ def _data_version(connection: Connection) -> int:
 
 
 def _marks_of(connection: Connection) -> dict[str, int]:
+    if not inspect(connection).has_table("task_runs"):
+        return {}  # what could not be brought to today's schema is closed as it is
     return _read_marks(connection.connection.driver_connection)  # type: ignore[arg-type]
 
 
@@ -250,7 +252,7 @@ def parse_url(url: str) -> URL:
     Raises
     ------
     ConfigError
-        It is not a URL, or not one of SQLite or PostgreSQL.
+        It is not a URL, or not one of SQLite or PostgreSQL; or it says how SQLite opens its file.
     """
     try:
         parsed = make_url(url)
@@ -262,6 +264,12 @@ def parse_url(url: str) -> URL:
     backend = parsed.get_backend_name()
     if backend == "postgresql":
         return parsed.set(drivername="postgresql+psycopg")
+    if backend == "sqlite" and (parsed.query or str(parsed.database).startswith("file:")):
+        # Elsewhere the file would be neither closed to others nor looked after.
+        raise ConfigError(
+            f"The database URL {parsed.render_as_string(hide_password=True)!r} says how SQLite opens its file, which "
+            "mephisto_nb decides itself. Use sqlite:///FILE, with the plain path and nothing behind it."
+        )
     if backend == "sqlite" and parsed.database and parsed.database != ":memory:":
         return parsed.set(drivername="sqlite")
     shown = parsed.render_as_string(hide_password=True)
@@ -298,7 +306,7 @@ def _sqlite_engine(url: URL, *, for_writing: bool) -> Engine:
     # Absolute: a notebook may change its directory, and connections that are opened later mean the same file.
     path = str(url.database)
     engine = create_engine(
-        url if path.startswith("file:") else url.set(database=str(Path(path).absolute())),
+        url.set(database=str(Path(path).absolute())),
         pool_size=1 if for_writing else 4,
         max_overflow=0 if for_writing else 8,
         hide_parameters=True,  # workers' answers belong in no traceback

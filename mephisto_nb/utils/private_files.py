@@ -105,10 +105,10 @@ def make_private_database(path: Path) -> None:
         close_file(path.with_name(path.name + ending))
     if not path.is_dir():  # of which SQLite says what is wrong
         make_private_file(path)
-    if sys.platform != "win32" and path.resolve().parent.stat().st_mode & stat.S_IWOTH:
+    if sys.platform != "win32" and path.resolve().parent.stat().st_mode & _OTHERS_WRITE:
         logger.warning(
-            "Every user of this machine may write into the folder of the database %s: what they put beside it could be "
-            "taken for a part of it. Keep it in a folder of your own.",
+            "Other users of this machine may write into the folder of the database %s: what they put beside it could "
+            "be taken for a part of it. Keep it in a folder of your own.",
             path,
         )
 

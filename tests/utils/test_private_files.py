@@ -116,10 +116,13 @@ def test_a_place_from_which_others_can_take_it_away_is_told(tmp_path: Path, capl
     assert f"may write into {tmp_path}, and so take {tmp_path / 'data'} away" in caplog.text
 
 
-def test_a_database_beside_which_others_may_write_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("mode", [0o1777, 0o770])
+def test_a_database_beside_which_others_may_write_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int
+) -> None:
     make_private_database(tmp_path / "x.db")
     assert not caplog.text
-    tmp_path.chmod(0o1777)
+    tmp_path.chmod(mode)
     make_private_database(tmp_path / "x.db")
     assert f"may write into the folder of the database {tmp_path / 'x.db'}" in caplog.text
 
