@@ -168,7 +168,7 @@ class Connections:
                 return
             if fate == "overwritten":
                 self._check_complete(self._place, connection)
-        alone = FileLock(f"{self._place.path}.returning", mode=0o600)
+        alone = returning_lock(self._place.path)
         held = self.writer.raw_connection()
         try:
             done = put_back(held.driver_connection, self._place, _read_marks, alone)  # type: ignore[arg-type]
@@ -218,6 +218,11 @@ class Connections:
 def _place_of(url: URL) -> FileInPlace | None:
     path = str(url.database)
     return FileInPlace(Path(path)) if url.get_backend_name() == "sqlite" else None
+
+
+def returning_lock(path: Path) -> FileLock:
+    """Return what is held while a database is put back to its path."""
+    return FileLock(f"{path}.returning", mode=FILE)
 
 
 def _is_earlier(count: int, known: int) -> bool:

@@ -16,11 +16,9 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TypeAlias
 
-from filelock import FileLock
-
 from mephisto_nb.errors import ConfigError, DatabaseError
 from mephisto_nb.utils.logging import get_logger
-from mephisto_nb.utils.private_files import FILE, close_file, make_private_database
+from mephisto_nb.utils.private_files import close_file, make_private_database
 
 logger = get_logger(__name__)
 
@@ -168,10 +166,11 @@ def _free_name(path: Path) -> Path:
     return aside
 
 
-def finish_put_back(path: Path) -> None:
+def finish_put_back(path: Path, alone: AbstractContextManager[object] | None = None) -> None:
     """Name a database that was written back, and whose process was killed just then. Called before one is opened.
 
     Where there is one of this name it stays, and what was written back is kept under another: it never returns.
+    `alone` is entered meanwhile, as in `put_back`: another process may be writing it.
 
     Raises
     ------
@@ -181,7 +180,7 @@ def finish_put_back(path: Path) -> None:
     copy = _copy_beside(path)
     if not copy.exists():
         return
-    with FileLock(f"{path}.returning", mode=FILE):  # not while another process writes it
+    with alone or nullcontext():
         if not copy.exists():
             return
         is_whole, is_there = _is_whole(copy), path.exists()
