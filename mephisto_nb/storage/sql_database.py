@@ -66,11 +66,11 @@ class SQLDatabase(Database):
 
     @property
     def troubles(self) -> tuple[MachineTrouble, ...]:
-        """What is wrong with an SQLite file, or was."""
+        """What is wrong with an SQLite file or a server, or was."""
         return self.connections.troubles.all()
 
     def stay_in_place(self) -> None:
-        """Put an SQLite file back to its path, if it is no longer there, and see whether it can be written."""
+        """Put an SQLite file back to its path, if it is no longer there; see whether it, or a server, can be used."""
         self.connections.try_out()
 
     def release(self) -> None:

@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from mephisto_nb.errors import DatabaseError
 from mephisto_nb.storage.sql_database import SQLDatabase
 from mephisto_nb.testing.contracts._samples import SampleRun, make_event
+from tests.storage.conftest import PostgreSQLServer
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="elsewhere a file that is open cannot be taken away")
 
@@ -320,6 +322,20 @@ def test_what_cannot_be_written_is_told_though_nobody_writes(database: SQLDataba
 
 def test_a_server_has_no_file_to_look_after(postgresql_url: str) -> None:
     database = SQLDatabase(postgresql_url)
+    database.stay_in_place()
+    assert database.troubles == ()
+    database.close()
+
+
+@pytest.mark.postgresql
+def test_a_server_that_fails_is_told_though_nobody_writes(postgresql_server: PostgreSQLServer) -> None:
+    url = postgresql_server.create()
+    database = SQLDatabase(url)
+    moved = postgresql_server.rename(url, "away")
+    with pytest.raises(DatabaseError):
+        database.stay_in_place()
+    assert "The database cannot be used" in database.troubles[0].reason
+    postgresql_server.rename(moved, str(make_url(url).database))
     database.stay_in_place()
     assert database.troubles == ()
     database.close()
