@@ -520,7 +520,7 @@ def _check_addresses(args: LocalArchitectArgs) -> None:
         if not is_frame_source(text):
             raise ConfigError(
                 f"mephisto.architect.frame_ancestors holds {text!r}, which names no pages. Give addresses, as in "
-                'frame_ancestors=["https://lab.example"].'
+                'frame_ancestors=["https://lab.example"]; names in other alphabets as browsers send them, with xn--.'
             )
 
 

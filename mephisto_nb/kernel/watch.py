@@ -25,6 +25,8 @@ logger = get_logger(__name__)
 
 #: How often we look (seconds).
 LOOK_EVERY = 4.0
+#: How long the database may take to answer before that is told (seconds).
+_PATIENCE = 4.0
 
 
 class MachineWatch:
@@ -111,8 +113,21 @@ class MachineWatch:
     async def try_database(self) -> None:
         """See once whether the database can be written, and tell what has changed."""
         with contextlib.suppress(DatabaseError, ClosedError):  # the database tells of the one, the other is no trouble
-            await self._writer.look_after()
+            await self._look_at_database()
         self._tell()
+
+    async def _look_at_database(self) -> None:
+        looking = asyncio.ensure_future(self._writer.look_after())
+        try:
+            if not (await asyncio.wait({looking}, timeout=_PATIENCE))[0]:
+                reason = f"The database has not answered for {_PATIENCE:g} seconds: nothing new is stored."
+                remedy = "Look whether a program keeps it, and after its disk or server: the run goes on by itself."
+                self._own.note("database answers", reason, remedy)
+                self._tell()
+            await looking
+        finally:
+            looking.cancel()
+            self._own.clear("database answers")
 
     def _look_at_lock(self) -> tuple[str, str] | None:
         path = Path(self._locks[0].lock_file)

@@ -87,7 +87,8 @@ class TaskRunArgs:
         which nobody could be served (the kernel or the router was away, busy or asleep) is no part.
     allowed_concurrent
         How many units one worker may hold at once. 0: a tenth of the open units, and one at least; two of a run
-        of fewer than ten units.
+        of fewer than ten units. Who has a link of their own finds on each page the unit that they hold, unless this
+        says that they may hold more.
     maximum_units_per_worker
         How many units of the task one worker may do. 0: any number.
     next_unit_by_itself

@@ -77,7 +77,7 @@ class Database(ABC):
         """What is wrong with where this is kept, or was: none, unless a database can tell."""
         return ()
 
-    def stay_in_place(self) -> None:  # noqa: B027 - a database that is a server has nothing to look after
+    def stay_in_place(self) -> None:  # noqa: B027 - a database may have nothing to look after
         """See to it that what was committed is found again; what is wrong is among the `troubles` from then on.
 
         Called every few seconds by `MachineWatch`, in the writer's thread. Raises `DatabaseError`.

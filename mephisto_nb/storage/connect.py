@@ -31,6 +31,14 @@ BUSY_TIMEOUT = 30.0
 _FAILS = "database"
 #: How long after a commit of another process what it has committed is written to the file itself (seconds).
 _OTHERS_WRITE = 60.0
+#: When a server that does not answer is given up: settings of libpq, in seconds (the last: milliseconds).
+_SERVER_PATIENCE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
 #: Commits are counted from 0 to this, and then from 0 again.
 _MOST_COUNTED = 2**31
 
@@ -55,7 +63,7 @@ class Connections:
         self.url = parse_url(url)
         self.writer = make_engine(self.url, for_writing=True)
         self.reader = make_engine(self.url, for_writing=False)
-        #: Why nothing can be stored in an SQLite file, if so; and what was mended.
+        #: Why nothing can be stored, if so; and what was mended.
         self.troubles = MachineTroubles()
         self._place = _place_of(self.url)
         #: What tells that other processes have committed something, and when that was last seen (monotonic seconds).
@@ -99,17 +107,21 @@ class Connections:
             yield connection
 
     def try_out(self) -> None:
-        """Write something small to an SQLite file, to know whether that can be done. Raises `DatabaseError`."""
-        if self._place is None or self._is_closed:
+        """See whether an SQLite file can be written, or a server answers. Raises `DatabaseError`."""
+        if self._is_closed:
             return
         try:
-            with self.writing("Looking after the database"):
-                pass  # that it was committed is written
+            with self.writing("Looking after the database") as connection:
+                if self._place is None:
+                    connection.exec_driver_sql("SELECT 1")  # to a file it is written that there was a commit
         except DatabaseError as error:
+            verb, remedy = ("used", "Look after the server, and the network that it is reached by")
+            if self._place is not None:
+                verb, remedy = "written", "Make it writable"
             self.troubles.note(
                 _FAILS,
-                f"The database cannot be written: {str(error).rstrip('.')}.",
-                "Make it writable: the run goes on by itself. Workers' answers wait in the router until then.",
+                f"The database cannot be {verb}: {str(error).rstrip('.')}.",
+                f"{remedy}: the run goes on by itself. Workers' answers wait in the router until then.",
             )
             raise
         self.troubles.clear(_FAILS)
@@ -171,7 +183,7 @@ class Connections:
                 return
             if fate == "overwritten":
                 self._check_complete(place, connection)
-        alone = FileLock(f"{place.path}.returning", mode=0o600)
+        alone = returning_lock(place.path)
         held = self.writer.raw_connection()
         try:
             done = put_back(held.driver_connection, place, _read_marks, alone)  # type: ignore[arg-type]
@@ -220,7 +232,12 @@ class Connections:
 
 def _place_of(url: URL) -> FileInPlace | None:
     path = str(url.database)
-    return None if url.get_backend_name() != "sqlite" or path.startswith("file:") else FileInPlace(Path(path))
+    return FileInPlace(Path(path)) if url.get_backend_name() == "sqlite" else None
+
+
+def returning_lock(path: Path) -> FileLock:
+    """Return what is held while a database is put back to its path."""
+    return FileLock(f"{path}.returning", mode=FILE)
 
 
 def _is_earlier(count: int, known: int) -> bool:
@@ -244,6 +261,8 @@ def _data_version(connection: Connection) -> int:
 
 
 def _marks_of(connection: Connection) -> dict[str, int]:
+    if not inspect(connection).has_table("task_runs"):
+        return {}  # what could not be brought to today's schema is closed as it is
     return _read_marks(connection.connection.driver_connection)  # type: ignore[arg-type]
 
 
@@ -253,7 +272,7 @@ def parse_url(url: str) -> URL:
     Raises
     ------
     ConfigError
-        It is not a URL, or not one of SQLite or PostgreSQL.
+        It is not a URL, or not one of SQLite or PostgreSQL; or it says how SQLite opens its file.
     """
     try:
         parsed = make_url(url)
@@ -265,6 +284,12 @@ def parse_url(url: str) -> URL:
     backend = parsed.get_backend_name()
     if backend == "postgresql":
         return parsed.set(drivername="postgresql+psycopg")
+    if backend == "sqlite" and (parsed.query or str(parsed.database).startswith("file:")):
+        # Elsewhere the file would be neither closed to others nor looked after.
+        raise ConfigError(
+            f"The database URL {parsed.render_as_string(hide_password=True)!r} says how SQLite opens its file, which "
+            "mephisto_nb decides itself. Use sqlite:///FILE, with the plain path and nothing behind it."
+        )
     if backend == "sqlite" and parsed.database and parsed.database != ":memory:":
         return parsed.set(drivername="sqlite")
     shown = parsed.render_as_string(hide_password=True)
@@ -292,6 +317,7 @@ def make_engine(url: URL, *, for_writing: bool) -> Engine:
         pool_size=1 if for_writing else 4,
         max_overflow=0 if for_writing else 8,
         pool_pre_ping=True,
+        connect_args={name: value for name, value in _SERVER_PATIENCE.items() if name not in url.query},
         # What several queries read together has to be of one moment; SQLite knows nothing else.
         isolation_level="READ COMMITTED" if for_writing else "REPEATABLE READ",
     )
@@ -301,7 +327,7 @@ def _sqlite_engine(url: URL, *, for_writing: bool) -> Engine:
     # Absolute: a notebook may change its directory, and connections that are opened later mean the same file.
     path = str(url.database)
     engine = create_engine(
-        url if path.startswith("file:") else url.set(database=str(Path(path).absolute())),
+        url.set(database=str(Path(path).absolute())),
         pool_size=1 if for_writing else 4,
         max_overflow=0 if for_writing else 8,
         hide_parameters=True,  # workers' answers belong in no traceback

@@ -55,7 +55,7 @@ class SQLMessages(MessageStore):
         ids = (
             select(v.id)
             .join(t.agents, g.agent_id == v.agent_id)
-            .where(g.task_run_id == task_run_id, v.agent_id.in_(agent_ids), v.id > after)
+            .where(g.task_run_id == task_run_id, v.agent_id.in_(agent_ids), v.id > after, v.sender != t.SET_ASIDE)
             .order_by(v.id)
             .limit(_LOOKED_UP)
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from mephisto_nb.model.changes import Changes
 from mephisto_nb.ports.database import Database
 from mephisto_nb.storage.apply import apply_changes
-from mephisto_nb.storage.connect import Connections, migrate, told_plainly
+from mephisto_nb.storage.connect import Connections, migrate, returning_lock, told_plainly
 from mephisto_nb.storage.messages import SQLMessages
 from mephisto_nb.storage.people import SQLPeople
 from mephisto_nb.storage.reviews import SQLReviews
@@ -66,11 +66,11 @@ class SQLDatabase(Database):
 
     @property
     def troubles(self) -> tuple[MachineTrouble, ...]:
-        """What is wrong with an SQLite file, or was."""
+        """What is wrong with an SQLite file or a server, or was."""
         return self.connections.troubles.all()
 
     def stay_in_place(self) -> None:
-        """Put an SQLite file back to its path, if it is no longer there, and see whether it can be written."""
+        """Put an SQLite file back to its path, if it is no longer there; see whether it, or a server, can be used."""
         self.connections.try_out()
 
     def release(self) -> None:
@@ -87,6 +87,6 @@ def _open(connections: Connections) -> None:
         if connections.url.get_backend_name() == "sqlite":
             path = Path(str(connections.url.database))
             make_folders(path.absolute().parent)
-            finish_put_back(path)
+            finish_put_back(path, returning_lock(path))
         migrate(connections.writer)
         connections.wrote()

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?", re.ASCII)
+#: Letters which an older rule for names in other alphabets, the one that Python knows, replaces or leaves out.
+_READ_OTHERWISE = frozenset("ß\u1e9eς\u200c\u200d")
 _PORT = re.compile(r":[0-9]{1,5}", re.ASCII)
 _SCHEMES = {"http": 80, "https": 443}
 #: What may show a page in a frame, as the header Content-Security-Policy spells it.
@@ -67,6 +69,8 @@ def read_host(text: str) -> Place:
 def read_address(text: str) -> Place:
     """Read a host, or a whole address such as ``https://lab.example/study/``, of which the path makes no difference.
 
+    It may be written in any alphabet.
+
     Raises
     ------
     ValueError
@@ -74,11 +78,24 @@ def read_address(text: str) -> Place:
     """
     scheme, mark, rest = text.strip().partition("://")
     if not mark:
-        return read_host(text.strip())
+        return read_host(_as_sent(text.strip()))
     if scheme.lower() not in _SCHEMES:
         raise ValueError("an address begins with http:// or https://")
-    place = read_host(re.split(r"[/?#]", rest, maxsplit=1)[0])
+    place = read_host(_as_sent(re.split(r"[/?#]", rest, maxsplit=1)[0]))
     return Place(place.host, place.port, scheme.lower())
+
+
+def _as_sent(host: str) -> str:
+    """Return a host as browsers send it: in ASCII."""
+    if host.isascii():
+        return host
+    if not _READ_OTHERWISE.isdisjoint(host):
+        raise ValueError("write this name as your browser sends it, which begins with xn--")
+    try:
+        name, colon, port = host.partition(":")
+        return name.encode("idna").decode() + colon + port
+    except UnicodeError:
+        raise ValueError("this is no name of a host") from None
 
 
 def read_origin(text: str) -> Place:
@@ -89,7 +106,7 @@ def read_origin(text: str) -> Place:
     ValueError
         It names no page: ``null``, say, as of a page in a sandbox.
     """
-    if "://" not in text or text.count("/") > 2:
+    if "://" not in text or text.count("/") > 2 or not text.isascii():
         raise ValueError("this is no origin")
     return read_address(text)
 

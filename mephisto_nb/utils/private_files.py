@@ -21,6 +21,7 @@ from mephisto_nb.errors import ConfigError, WorldError
 from mephisto_nb.utils.logging import get_logger
 
 if sys.platform != "win32":
+    import grp
     import pwd
 
 logger = get_logger(__name__)
@@ -105,10 +106,10 @@ def make_private_database(path: Path) -> None:
         close_file(path.with_name(path.name + ending))
     if not path.is_dir():  # of which SQLite says what is wrong
         make_private_file(path)
-    if sys.platform != "win32" and path.resolve().parent.stat().st_mode & stat.S_IWOTH:
+    if _others_may_write(path.resolve().parent.stat()):
         logger.warning(
-            "Every user of this machine may write into the folder of the database %s: what they put beside it could be "
-            "taken for a part of it. Keep it in a folder of your own.",
+            "Other users of this machine may write into the folder of the database %s: what they put beside it could "
+            "be taken for a part of it. Keep it in a folder of your own.",
             path,
         )
 
@@ -233,18 +234,33 @@ def restore_private(path: Path, text: str) -> bool:
 
 def warn_of_open_parents(path: Path) -> None:
     """Warn if others may take away a folder that is closed itself, because they may write into one above it."""
-    if sys.platform == "win32":
-        return
     for folder in path.resolve().parents:
-        mode = folder.stat().st_mode
-        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        found = folder.stat()
+        if _others_may_write(found) and not found.st_mode & stat.S_ISVTX:
             logger.warning(
-                "Every user of this machine may write into %s, and so take %s away. Nobody else can read what is in "
+                "Other users of this machine may write into %s, and so take %s away. Nobody else can read what is in "
                 "it; but keep it where others cannot write.",
                 folder,
                 path,
             )
             return
+
+
+def _others_may_write(found: os.stat_result) -> bool:
+    if sys.platform == "win32":
+        return False
+    return bool(found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and _has_others(found.st_gid)))
+
+
+def _has_others(group: int) -> bool:
+    """Return whether a group may be more people than we are: many systems give everybody one of their own."""
+    if sys.platform == "win32":
+        return False
+    try:
+        known, we = grp.getgrgid(group), pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return True
+    return known.gr_name != we or not set(known.gr_mem) <= {we}
 
 
 def _can_be_lent(path: Path, found: os.stat_result) -> bool:

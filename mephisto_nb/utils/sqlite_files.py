@@ -17,8 +17,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 from mephisto_nb.errors import ConfigError, DatabaseError
+from mephisto_nb.utils.logging import get_logger
 from mephisto_nb.utils.machine import GONE, failure_of_folder
-from mephisto_nb.utils.private_files import make_private_database
+from mephisto_nb.utils.private_files import close_file, make_private_database
+
+logger = get_logger(__name__)
 
 #: What SQLite keeps beside a database in WAL mode: what is committed and not yet in the file, and an index to it.
 _SIDES = ("-wal", "-shm")
@@ -181,8 +184,11 @@ def _free_name(path: Path) -> Path:
     return aside
 
 
-def finish_put_back(path: Path) -> None:
+def finish_put_back(path: Path, alone: AbstractContextManager[object] | None = None) -> None:
     """Name a database that was written back, and whose process was killed just then. Called before one is opened.
+
+    Where there is one of this name it stays, and what was written back is kept under another: it never returns.
+    `alone` is entered meanwhile, as in `put_back`: another process may be writing it.
 
     Raises
     ------
@@ -190,19 +196,32 @@ def finish_put_back(path: Path) -> None:
         It cannot be named.
     """
     copy = _copy_beside(path)
-    if path.exists() or not copy.exists():
+    if not copy.exists():
         return
+    with alone or nullcontext():
+        if not copy.exists():
+            return
+        is_whole, is_there = _is_whole(copy), path.exists()
+        if is_whole and is_there:
+            kept = _free_name(path)
+            os.replace(copy, kept)
+            logger.warning("What a process that was killed had written back beside %s is kept as %s.", path, kept.name)
+        elif is_whole:
+            for suffix in _SIDES:
+                _beside(path, suffix).unlink(missing_ok=True)
+            os.replace(copy, path)
+        elif is_there:
+            for suffix in ("", "-journal", *_SIDES):
+                _beside(copy, suffix).unlink(missing_ok=True)
+
+
+def _is_whole(copy: Path) -> bool:
     try:
         with contextlib.closing(sqlite3.connect(copy)) as db:
             # The generation is written last: without it, the copy is not whole.
-            is_whole = _generation(db) > 0 and db.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+            return _generation(db) > 0 and db.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
     except sqlite3.Error:
-        return
-    if not is_whole:
-        return
-    for suffix in _SIDES:
-        _beside(path, suffix).unlink(missing_ok=True)
-    os.replace(copy, path)
+        return False
 
 
 def holds_at_least(marks: Marks, others: Marks) -> bool:
@@ -258,6 +277,7 @@ def _write_back(db: sqlite3.Connection, place: FileInPlace, aside: Path | None) 
             db.execute("ROLLBACK")
         if aside is not None:
             os.replace(path, aside)
+            _close_ours(aside)
         for suffix in _SIDES:
             _take_away(place, suffix, aside)
         os.replace(temporary, path)
@@ -275,6 +295,12 @@ def _take_away(place: FileInPlace, suffix: str, aside: Path | None) -> None:
             side.unlink()  # its content is in the copy
         else:
             os.replace(side, _beside(aside, suffix))
+            _close_ours(_beside(aside, suffix))
+
+
+def _close_ours(path: Path) -> None:
+    with contextlib.suppress(ConfigError):  # another user's, who has it anyway
+        close_file(path)
 
 
 def _copy(db: sqlite3.Connection, target: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -172,6 +173,20 @@ async def test_the_dashboard_names_what_is_wrong_and_what_to_do(
     assert notice["remedy"].startswith("Raise the limit")
     assert notice["severity"] == "error"
     dashboard.close()
+
+
+async def test_a_database_that_does_not_answer_is_told_until_it_does(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOOK_EVERY", "_PATIENCE"):
+        monkeypatch.setattr(watch_module, name, 0.05)
+    run = await launch(operator, rows(1))
+    answers = threading.Event()
+    async with told_in_time(run, lambda told: "The database has not answered" in told):
+        hanging = asyncio.ensure_future(parts_of(run).watch._writer.call(answers.wait))
+    async with told_in_time(run, lambda told: not told):
+        answers.set()
+        await hanging
 
 
 async def test_each_trouble_is_logged_once(

@@ -179,3 +179,19 @@ def test_addresses_that_are_none_are_refused(addresses):
 
 def test_the_request_of_a_stranger_is_that_of_a_browser():
     assert b"Host: localhost" in request("GET", "/")
+
+
+@pytest.mark.parametrize("text", ["https://München.example:8443/x", "https://xn--mnchen-3ya.example:8443"])
+def test_an_address_in_another_alphabet_is_meant_as_browsers_send_it(text):
+    assert read_address(text) == read_origin("https://xn--mnchen-3ya.example:8443")
+
+
+@pytest.mark.parametrize(("text", "words"), [("straße.example", "xn--"), ("é.exa mple", "name"), ("é..x", "name")])
+def test_a_name_that_cannot_be_sent_is_refused(text, words):
+    with pytest.raises(ValueError, match=words):
+        read_address(text)
+
+
+def test_a_page_is_named_as_browsers_name_it():
+    with pytest.raises(ValueError, match="no origin"):
+        read_origin("https://münchen.example")

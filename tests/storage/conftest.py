@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, create_engine, text
+from sqlalchemy import URL, create_engine, make_url, text
 
 from mephisto_nb.storage import sql_database
 from mephisto_nb.storage.connect import migrate
@@ -36,6 +36,13 @@ class PostgreSQLServer:
         """Make an empty database, and give its URL."""
         name = f"test_{next(self._numbers)}"
         self._run(f"CREATE DATABASE {name}")
+        return self._url(name).render_as_string(hide_password=False)
+
+    def rename(self, url: str, name: str) -> str:
+        """Take a database away from whoever uses it, to another name; give its URL."""
+        before = str(make_url(url).database)
+        self._run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{before}'")
+        self._run(f"ALTER DATABASE {before} RENAME TO {name}")
         return self._url(name).render_as_string(hide_password=False)
 
     def empty_shared(self) -> None:

@@ -47,6 +47,15 @@ def test_a_url_of_no_database_is_refused_with_the_right_form(url: str) -> None:
     assert "Use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME." in str(refusal)
 
 
+@pytest.mark.parametrize("ending", ["file:{}?uri=true", "file:{}", "{}?mode=ro", "{}?uri=true"])
+def test_a_url_that_says_how_to_open_a_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "Use sqlite:///FILE, with the plain path" in str(_refusal("sqlite:///" + ending.format(tmp_path / "x.db")))
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("url", "driver"),
     [

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 
 from mephisto_nb.errors import DatabaseError
 from mephisto_nb.storage.sql_database import SQLDatabase
 from mephisto_nb.testing.contracts._samples import SampleRun, make_event
+from tests.storage.conftest import PostgreSQLServer
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="elsewhere a file that is open cannot be taken away")
 
@@ -117,6 +119,22 @@ def test_an_older_copy_makes_place_and_is_kept(database: SQLDatabase, run: Sampl
     (kept,) = path.parent.glob(f"{path.name}.replaced-*-1")
     assert found_after_a_kill(kept) == ["before the copy"]
     assert kept.name in database.troubles[0].reason
+
+
+def test_what_is_kept_of_a_stranger_is_closed_too(
+    database: SQLDatabase, run: SampleRun, migrated_sqlite_url: str
+) -> None:
+    path = file_of(migrated_sqlite_url)
+    copy = copy_of(path)
+    take_away(path, "-wal", "-shm")
+    for name in (copy, path.with_name(f"{path.name}-wal")):
+        name.touch()
+        name.chmod(0o644)
+    os.replace(copy, path)
+    database.stay_in_place()
+    kept = list(path.parent.glob("*.replaced-*"))
+    assert len(kept) >= 2
+    assert {one.stat().st_mode & 0o777 for one in kept} == {0o600}
 
 
 def test_what_is_written_over_a_database_is_undone(sqlite_url: str) -> None:
@@ -222,6 +240,22 @@ def test_what_was_put_back_but_for_its_name_gets_it(sqlite_url: str, *, is_whole
     assert found_after_a_kill(path) == (["before the kill"] if is_whole else [])
 
 
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_what_was_put_back_beside_another_never_returns(sqlite_url: str, *, is_whole: bool) -> None:
+    database, path = SQLDatabase(sqlite_url), file_of(sqlite_url)
+    SampleRun(database).commit(events=[make_event("before the kill")])
+    database.close()
+    copy = copy_of(path)
+    with contextlib.closing(sqlite3.connect(copy)) as file:
+        file.execute(f"PRAGMA application_id = {int(is_whole)}")
+    os.replace(copy, path.with_name(f".{path.name}.returning"))
+    SQLDatabase(sqlite_url).close()
+    take_away(path)
+    SQLDatabase(sqlite_url).close()
+    assert found_after_a_kill(path) == []
+    assert [found_after_a_kill(kept) for kept in path.parent.glob("*.replaced-*")] == [["before the kill"]] * is_whole
+
+
 def test_a_second_operator_of_the_same_file_goes_on(
     database: SQLDatabase, run: SampleRun, migrated_sqlite_url: str
 ) -> None:
@@ -306,6 +340,20 @@ def test_what_cannot_be_written_is_told_though_nobody_writes(database: SQLDataba
 
 def test_a_server_has_no_file_to_look_after(postgresql_url: str) -> None:
     database = SQLDatabase(postgresql_url)
+    database.stay_in_place()
+    assert database.troubles == ()
+    database.close()
+
+
+@pytest.mark.postgresql
+def test_a_server_that_fails_is_told_though_nobody_writes(postgresql_server: PostgreSQLServer) -> None:
+    url = postgresql_server.create()
+    database = SQLDatabase(url)
+    moved = postgresql_server.rename(url, "away")
+    with pytest.raises(DatabaseError):
+        database.stay_in_place()
+    assert "The database cannot be used" in database.troubles[0].reason
+    postgresql_server.rename(moved, str(make_url(url).database))
     database.stay_in_place()
     assert database.troubles == ()
     database.close()

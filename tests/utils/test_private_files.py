@@ -6,6 +6,7 @@ import ast
 import functools
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,10 @@ from mephisto_nb.utils.private_files import (
     write_private,
 )
 from tests.source_tree import package
+
+if sys.platform != "win32":
+    import grp
+    import pwd
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX")
 
@@ -114,21 +119,40 @@ def test_a_folder_like_tmp_stays_as_it_is(tmp_path: Path) -> None:
     assert mode_of(folder) == 0o1777
 
 
-def test_a_place_from_which_others_can_take_it_away_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("mode", [0o777, 0o770])
+def test_a_place_from_which_others_can_take_it_away_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    monkeypatch.setattr(grp, "getgrgid", lambda _: grp.struct_group(("a lab", "x", 100, ["ann"])))
     make_private_folder(tmp_path / "data")
     warn_of_open_parents(tmp_path / "data")
     assert not caplog.text
-    tmp_path.chmod(0o777)
+    tmp_path.chmod(mode)
     warn_of_open_parents(tmp_path / "data")
     assert f"may write into {tmp_path}, and so take {tmp_path / 'data'} away" in caplog.text
 
 
-def test_a_database_beside_which_others_may_write_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("mode", [0o1777, 0o770, 0o775])
+def test_a_database_beside_which_others_may_write_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    monkeypatch.setattr(grp, "getgrgid", lambda _: grp.struct_group(("a lab", "x", 100, ["ann"])))
     make_private_database(tmp_path / "x.db")
     assert not caplog.text
-    tmp_path.chmod(0o1777)
+    tmp_path.chmod(mode)
     make_private_database(tmp_path / "x.db")
     assert f"may write into the folder of the database {tmp_path / 'x.db'}" in caplog.text
+
+
+def test_a_group_of_one_is_nobody_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    we = pwd.getpwuid(os.geteuid()).pw_name
+    monkeypatch.setattr(grp, "getgrgid", lambda _: grp.struct_group((we, "x", 100, [])))
+    tmp_path.chmod(0o770)
+    make_private_database(tmp_path / "x.db")
+    warn_of_open_parents(tmp_path / "data")
+    assert not caplog.text
 
 
 def test_a_file_system_without_modes_is_told_and_works(

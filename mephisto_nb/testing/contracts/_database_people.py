@@ -11,7 +11,7 @@ from mephisto_nb.errors import ConflictError
 from mephisto_nb.model import changes as c
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.people import Act, ActKind, WorkerKey
-from mephisto_nb.model.records import LINK, Agent, RunPay, Worker, WorkerFacts
+from mephisto_nb.model.records import LINK, Agent, RunPay, Submission, Worker, WorkerFacts
 from mephisto_nb.model.states import PaymentKind, PaymentStatus, UnitStatus
 from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.people import undo_of
@@ -473,6 +473,17 @@ class MessagesContract(DatabaseFixtures):
         (row,) = database.messages.read_history(run.id, [ben.agent_id], most=1)
         assert (row["sender"], row["data"]) == ("operator", {"text": "b"})
         assert database.messages.read_history("another", both) == database.messages.read_history(run.id, []) == []
+
+    def test_what_was_set_aside_of_a_big_answer_is_no_message(self, database: Database, run: SampleRun) -> None:
+        ann, _ = self._two_who_talk(run)
+        run.commit(c.AddLiveUpdate(ann.agent_id, "worker", {"text": "Hello"}, 7.0))
+        big = Submission(ann.agent_id, {"mood": "grim", "more": "x" * 300_000}, 8.0, asked=frozenset({"mood"}))
+        run.commit(c.AddSubmission(big))
+        for rows in (
+            database.messages.read_live_updates([run.id]),
+            database.messages.read_history(run.id, [ann.agent_id]),
+        ):
+            assert [row["data"] for row in rows] == [{"text": "Hello"}]
 
     def test_a_live_message_comes_back_with_where_and_by_whom(self, database: Database, run: SampleRun) -> None:
         _, ben = self._two_who_talk(run)
