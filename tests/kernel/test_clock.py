@@ -22,6 +22,8 @@ from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.submissions import submit
 from mephisto_nb.testing.fake_clock import FakeClock
+from mephisto_nb.utils import steady_time
+from mephisto_nb.utils.machine import MachineTroubles
 from mephisto_nb.utils.steady_time import JUMP, JumpWatch, SteadyTime
 from tests.inside import live_of, parts_of, watch
 from tests.kernel.runs import crowd_of, launch, rows, take
@@ -62,6 +64,21 @@ async def test_a_kernel_names_the_jump_with_its_next_beat(jump: float) -> None:
     assert named == [jump, -jump]
     assert attendance.take_absences() == []
     attendance.end()
+
+
+async def test_a_kernel_names_a_jump_from_before_its_run() -> None:
+    clock, named = FakeClock(1000.0), list[float]()
+    clock.set_wall(-MONTH)
+    attendance = Attendance(clock, lambda: None, 1000.0, named.append)
+    attendance.begin()
+    clock.advance(5)
+    assert named == [-MONTH]
+    attendance.end()
+
+
+def test_all_clocks_of_a_process_say_the_same() -> None:
+    before = steady_time.now()
+    assert before <= SystemClock().now() <= MachineTroubles()._now() <= steady_time.now()
 
 
 @JUMPS
