@@ -32,6 +32,9 @@ _BEAT, _LATE = 2.0, 3.0
 #: How often it has the run's deadlines looked at though none is due, so that it is stored that it was there (seconds).
 _ROUND = 30.0
 
+#: From how far on the computer's clock was set before anybody watched (seconds): less may be what two clocks differ by
+#: in months.
+_SET_BEFORE = 60.0
 #: That a kernel was there is stored this often, and may be stored late (seconds): what it was not there for is told
 #: by nobody up to here.
 _UNTOLD = 60.0
@@ -71,7 +74,9 @@ class Attendance:
         self._absences: list[tuple[float, float]] = []
 
     def begin(self) -> None:
-        """Begin to watch."""
+        """Begin to watch, and say so if the computer's clock was set since this process began."""
+        if abs(ahead := offset_of(self._clock)) >= _SET_BEFORE:
+            self._on_jump(ahead)
         self._beat()
 
     def end(self) -> None:

@@ -61,7 +61,11 @@ class LiveAgent(Protocol):
         """All that was said until now, in order, also what an earlier kernel recorded."""
 
     async def observe(self, data: JSONObject) -> None:
-        """Send something to the worker's page. It is kept until the page has it. Who has left hears nothing."""
+        """Send something to the worker's page. It is kept until the page has it. Who has left hears nothing.
+
+        A worker's message may be handed on as it was heard: by its ``update_id`` it is known, so leave that in it. Of
+        somebody else's, the page gets nothing that it would take for the task's own word.
+        """
 
     async def get_live_update(self, timeout: float | None = None) -> JSONObject:
         """Wait for the next message from the worker's page.

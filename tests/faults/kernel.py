@@ -31,8 +31,9 @@ from tests.kernel.runs import ABOUT, rows
 
 
 class JumpingClock(SystemClock):
-    """The real time, plus what somebody has set it wrong by."""
+    """The real time, plus what somebody has set it wrong by; a weekend that it jumps over, the router does not see."""
 
+    is_of_computer = False
     offset = 0.0
 
     def now(self) -> float:

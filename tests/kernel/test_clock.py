@@ -22,9 +22,11 @@ from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.submissions import submit
 from mephisto_nb.testing.fake_clock import FakeClock
+from mephisto_nb.utils import steady_time
+from mephisto_nb.utils.machine import MachineTroubles
 from mephisto_nb.utils.steady_time import JUMP, JumpWatch, SteadyTime
 from tests.inside import live_of, parts_of, watch
-from tests.kernel.runs import crowd_of, launch, rows, take
+from tests.kernel.runs import crowd_of, kill, launch, router_pid, rows, take
 from tests.rules.rehearsal import Rehearsal
 
 MONTH = 30 * 86_400.0
@@ -62,6 +64,21 @@ async def test_a_kernel_names_the_jump_with_its_next_beat(jump: float) -> None:
     assert named == [jump, -jump]
     assert attendance.take_absences() == []
     attendance.end()
+
+
+async def test_a_kernel_names_a_jump_from_before_its_run() -> None:
+    clock, named = FakeClock(1000.0), list[float]()
+    clock.set_wall(-MONTH)
+    attendance = Attendance(clock, lambda: None, 1000.0, named.append)
+    attendance.begin()
+    clock.advance(5)
+    assert named == [-MONTH]
+    attendance.end()
+
+
+def test_all_clocks_of_a_process_say_the_same() -> None:
+    before = steady_time.now()
+    assert before <= SystemClock().now() <= MachineTroubles()._now() <= steady_time.now()
 
 
 @JUMPS
@@ -185,14 +202,19 @@ def test_nobody_is_timed_out_by_a_clock_wrong_at_the_start(
     )
 
 
+@pytest.mark.parametrize("anew", [False, True], ids=["router goes on", "router begins anew"])
 @JUMPS
-async def test_a_kernel_begun_with_a_wrong_clock_names_it(make_operator: Callable[..., Operator], jump: float) -> None:
+async def test_a_kernel_begun_with_a_wrong_clock_names_it(
+    make_operator: Callable[..., Operator], jump: float, anew: bool
+) -> None:
     operator = make_operator()
     run = await launch(operator, rows(1))
     async with crowd_of(run.url) as worker:
         await take(worker("ann"))
         for wrong in (jump, 0.0):
             await operator.detach()
+            if anew:
+                await kill(router_pid(run))
             clock = SystemClock(SteadyTime(lambda wrong=wrong: time.time() + wrong))  # type: ignore[misc]
             operator = make_operator(clock=clock)
             run = await operator.reconnect(run.task_run_id)

@@ -24,6 +24,7 @@ class Engine:
         self.recorded: list[JSONObject] = []
         self.rows: list[tuple[str, JSONObject]] = []
         self.told: list[str] = []
+        self.sent: Callable[[JSONObject], object] = lambda data: None
         self.open = asyncio.Event()
         self.open.set()
 
@@ -36,6 +37,7 @@ class Engine:
         self.rows += [("heard", note) for note in said["notes"]]
         self.rows.append((said.get("sender", "operator"), said["data"]))
         self.recorded.append(said["data"])
+        self.sent(said.get("sent", {}))
 
     def rows_of(self, agent: RunningAgent) -> list[tuple[str, JSONObject]]:
         """Return the record as a database would: what the page sent is there before all that came of it."""

@@ -9,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mephisto_nb.frames.frames import choose_sayings
-from mephisto_nb.kernel.talk.agents import Seat
+from mephisto_nb.kernel.talk.agents import RunningAgent, Seat
+from mephisto_nb.kernel.talk.talk import Talk
 from mephisto_nb.kernel.talk.voices import Voices, without_mark
+from mephisto_nb.ports.task_runner import Turn
 from mephisto_nb.utils.proofs import Secret
+from tests.kernel.test_live_agents import Ahead, Engine
 
 VOICES = Voices(Secret("0" * 64))
 SEAT = Seat("Person 1", {"topic": "rain", "task_data": {"topic": "rain"}}, voices=VOICES)
@@ -66,3 +69,42 @@ def test_a_worker_who_repeats_a_message_by_its_id_does_not_own_it(forged: str) -
         ("Referee", "task", ["eve", "bob"]),
         ("eve", "worker", []),
     ]
+
+
+@pytest.mark.parametrize("data", [{"status": "ready"}, {"notice": "x"}, {"waiting_room": {}}, {"task_data": [1]}])
+async def test_task_code_hears_all_and_other_pages_no_word_of_the_task(data: dict[str, Any]) -> None:
+    engine, talk = Engine(), Talk()
+    eve, bob = (RunningAgent(name, engine, Ahead(), talk, SEAT) for name in ("eve", "bob"))  # type: ignore[arg-type]
+    eve.put({**data, "text": "Hi", "update_id": "a"})
+    assert eve.pending_actions[0].items() >= data.items()
+    heard = await eve.get_live_update()
+    assert heard == {**data, "text": "Hi", "update_id": VOICES.id_of("eve", "a"), "id": "Person 1"}
+    await bob.observe({**heard, "more": 1})
+    state = {"task_data": {}} if "task_data" in data else {}
+    assert engine.recorded == [{"text": "Hi", "update_id": heard["update_id"], "id": "Person 1", "more": 1, **state}]
+
+
+async def test_a_word_is_known_in_another_talk_too() -> None:
+    engine = Engine()
+    eve, bob = (RunningAgent(name, engine, Ahead(), Talk(), SEAT) for name in ("eve", "bob"))  # type: ignore[arg-type]
+    eve.put({"status": "ready", "task_data": {"topic": "sun"}, "update_id": "a"})
+    await bob.observe(await eve.get_live_update())
+    await bob.observe({"status": "of the task", "update_id": VOICES.id_of("", "a")})
+    assert [(one.get("status"), one.get("task_data")) for one in engine.recorded] == [(None, {}), ("of the task", None)]
+
+
+async def test_a_page_knows_the_echo_of_its_own_word() -> None:
+    engine, talk, seen = Engine(), Talk(), list[Any]()
+    eve = RunningAgent("eve", engine, Ahead(), talk, SEAT)  # type: ignore[arg-type]
+    engine.sent = seen.append
+    eve.put({"text": "Hi", "update_id": "a"})
+    await eve.observe(await eve.get_live_update())
+    assert [one["update_id"] for one in engine.recorded] == [VOICES.id_of("eve", "a")]
+    assert [one["update_id"] for one in seen] == ["a"]
+
+
+def test_the_history_of_a_restart_is_as_it_was_heard() -> None:
+    before = [Turn("worker", {"text": "Hi", "id": "secret", "update_id": "a"}), Turn("operator", {"text": "Hello"})]
+    eve = RunningAgent("eve", Engine(), Ahead(), Talk(), SEAT, before)  # type: ignore[arg-type]
+    assert eve.history[0].data == {"text": "Hi", "id": "Person 1", "update_id": VOICES.id_of("eve", "a")}
+    assert eve.history[1:] == before[1:]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError, PartnerLeftError
 from mephisto_nb.kernel.talk.talk import Heard, Talk
-from mephisto_nb.kernel.talk.voices import Voices, as_heard
+from mephisto_nb.kernel.talk.voices import Spoken, Voices, as_heard, as_said, whose_word
 from mephisto_nb.kernel.writer import wholly
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.states import AGENT_ACTIVE
@@ -69,10 +69,26 @@ class Seat:
     voices: Voices | None = None
 
     def as_heard(self, agent_id: str, data: JSONObject) -> JSONObject:
-        """Return what this one's page has sent as the others may hear it."""
-        said, state = _id_of(data), self.data.get("task_data", self.data)
-        known = said if said is None or self.voices is None else self.voices.id_of(agent_id, said)
-        return as_heard(data, self.name, known, state if isinstance(state, dict) else ())
+        """Return what this one's page has sent as other pages may hear it."""
+        return as_heard(data, self.name, self._id_of(agent_id, data), self.given)
+
+    def as_said(self, agent_id: str, data: JSONObject, talk: Talk) -> JSONObject:
+        """Return what this one's page has sent as the task's code hears it, and note in the talk whose word it is."""
+        known, said = self._id_of(agent_id, data), _id_of(data)
+        if known is None or said is None:
+            return self.as_heard(agent_id, data)
+        talk.spoken[known] = Spoken(agent_id, said, self.given)
+        return as_said(data, self.name, known)
+
+    @property
+    def given(self) -> frozenset[str]:
+        """Names of what the page was handed to work on, which no worker changes for another."""
+        state = self.data.get("task_data", self.data)
+        return frozenset(state if isinstance(state, dict) else ())
+
+    def _id_of(self, agent_id: str, data: JSONObject) -> str | None:
+        said = _id_of(data)
+        return said if said is None or self.voices is None else self.voices.id_of(agent_id, said)
 
 
 def _while_heard(pages: WayToPages, seconds: float | None) -> AbstractAsyncContextManager[Patience]:
@@ -107,7 +123,10 @@ class RunningAgent:
         self._engine, self.pages, self.talk = engine, pages, talk or Talk()
         self._home = home or HomeLoop()
         #: All that was said until now, in order.
-        self.history: list[Turn] = list(history)
+        self.history: list[Turn] = [
+            Turn("worker", self._seat.as_said(agent_id, one.data, self.talk)) if one.sender == "worker" else one
+            for one in history
+        ]
         self.has_left = False
         self._bot: BotAgent | None = None
         #: The ids of the messages that were heard, and said, last; how many were said, and functions called.
@@ -144,14 +163,16 @@ class RunningAgent:
     @property
     def pending_actions(self) -> list[JSONObject]:
         """What the worker's page has sent and `get_live_update` has not returned yet, oldest first."""
-        waiting = self.talk.pending_actions
-        return [heard.data for heard in waiting if heard.agent_id == self.agent_id and heard.kind == "worker"]
+        own = [one for one in self.talk.pending_actions if one.agent_id == self.agent_id and one.kind == "worker"]
+        return [self._seat.as_said(self.agent_id, heard.data, self.talk) for heard in own]
 
     @at_home
     async def observe(self, data: JSONObject) -> None:
         """Send something to the worker's page; it is kept until the page has it."""
         self._said_count += 1
         data = checked(data)
+        spoken = whose_word(self.talk.spoken, _id_of(data), self._seat.voices, self._seat.given)
+        data = data if spoken is None else spoken.handed_on(data, self.agent_id)
         if self.talk.say_again(self.agent_id, data):
             self.history.append(Turn("operator", data))
             return
@@ -163,12 +184,13 @@ class RunningAgent:
             return
         # The same after a restart, so that a page that heard it ahead of its record drops it when it is said again.
         data = _with_id(data, f"{self.agent_id}-{self._seat.beginnings}-{self._said_count}")
-        after, self.last_said = self.last_said, _id_of(data)
+        sent = data if spoken is None else _with_id(spoken.sent(data, self.agent_id), str(data["update_id"]))
+        after, self.last_said = self.last_said, _id_of(sent)
 
         async def say() -> None:
             if after is not None:
-                await self.pages.send_live_update(after, Packet(PacketType.LIVE_UPDATE_TO_CLIENT, self.agent_id, data))
-            await _write_down(self, _send, data=data)
+                await self.pages.send_live_update(after, Packet(PacketType.LIVE_UPDATE_TO_CLIENT, self.agent_id, sent))
+            await _write_down(self, _send, data=data, sent=sent)
 
         await wholly(say())  # the page may have heard it when its task's code is ended
 
@@ -270,11 +292,8 @@ class RunningAgent:
             self._bot.owes_answer = bool(self.history) and self.history[-1].sender == "operator"
 
     def note_heard(self, heard: Heard) -> JSONObject:
-        """Note that task code has heard a message, and return it as the others may hear it.
-
-        A page signs with its agent's id, and may sign with anything: it is heard under this one's name alone.
-        """
-        data = self._seat.as_heard(self.agent_id, heard.data)
+        """Note that task code has heard a message, and return it: under this one's name, whatever its page signs by."""
+        data = self._seat.as_said(self.agent_id, heard.data, self.talk)
         self.history.append(Turn("worker", data))
         return data
 
@@ -552,10 +571,10 @@ def _id_of(data: JSONObject) -> str | None:
     return update_id if isinstance(update_id, str) else None
 
 
-def _send(step: Step, agent_id: str, data: JSONObject, notes: Sequence[JSONObject]) -> None:
+def _send(step: Step, agent_id: str, data: JSONObject, sent: JSONObject, notes: Sequence[JSONObject]) -> None:
     _keep(step, agent_id, "operator", data, notes)
     if step.state.agents[agent_id].status in AGENT_ACTIVE:
-        step.send(PacketType.LIVE_UPDATE_TO_CLIENT, agent_id, data)
+        step.send(PacketType.LIVE_UPDATE_TO_CLIENT, agent_id, sent)
 
 
 def _keep(step: Step, agent_id: str, sender: str, data: JSONObject, notes: Sequence[JSONObject]) -> None:

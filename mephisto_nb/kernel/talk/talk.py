@@ -18,7 +18,7 @@ from itertools import count
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ReplayError
-from mephisto_nb.kernel.talk.voices import without_mark
+from mephisto_nb.kernel.talk.voices import Spoken, without_mark
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import AddLiveUpdate
 from mephisto_nb.model.states import AGENT_ACTIVE
@@ -167,6 +167,8 @@ class Talk:
     kept: dict[tuple[str, str], JSON] = field(default_factory=dict)
     asked_after: dict[tuple[str, str], int] = field(default_factory=dict)
     taken: dict[str, int] = field(default_factory=dict)
+    #: Whose word the messages are that were heard, by the ids that they have here.
+    spoken: dict[str, Spoken] = field(default_factory=dict)
     _waiters: list[_Waiter] = field(default_factory=list)
     #: What was heard ahead of its record, and what to wait for until it is there.
     _ahead: dict[tuple[str, str], tuple[Heard, asyncio.Future[None]]] = field(default_factory=dict)

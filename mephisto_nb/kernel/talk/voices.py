@@ -7,7 +7,8 @@ is over, whose turn it is.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.utils.proofs import Secret, message_id
@@ -33,8 +34,17 @@ class Voices:
         self._secret = secret
 
     def id_of(self, speaker: str, said: str) -> str:
-        """Return the id of what `speaker` calls `said`: 32 hexadecimal digits."""
-        return message_id(self._secret.reveal(), speaker, said)
+        """Return the id of what `speaker` calls `said`: 32 hexadecimal digits. The task itself has no name ("")."""
+        own = message_id(self._secret.reveal(), speaker, said)
+        return self._marked(own) if speaker else own
+
+    def is_of_worker(self, update_id: str) -> bool:
+        """Return whether an id is that of a worker's word, whoever it is, and however long ago."""
+        return update_id == self._marked(update_id)
+
+    def _marked(self, update_id: str) -> str:
+        begin = update_id[:16]
+        return begin + message_id(self._secret.reveal(), "a worker's word", begin)[:16]
 
     def recorded(self, agent_id: str, data: JSONObject) -> JSONObject:
         """Return a message of a worker's page with what the others know it by."""
@@ -44,7 +54,7 @@ class Voices:
 
 
 def as_heard(data: JSONObject, name: str, update_id: str | None, given: Collection[str] = ()) -> JSONObject:
-    """Return a worker's message as anybody may hear it.
+    """Return a worker's message as any page may hear it.
 
     Parameters
     ----------
@@ -57,10 +67,65 @@ def as_heard(data: JSONObject, name: str, update_id: str | None, given: Collecti
     given
         Names of what pages were handed to work on, which no worker changes for another.
     """
+    return _own_words(as_said(data, name, update_id), given)
+
+
+def as_said(data: JSONObject, name: str, update_id: str | None) -> JSONObject:
+    """Return a worker's message as the task's code hears it: all that was said, under the name and the id it has here.
+
+    `Spoken` keeps other pages from taking it for more than that, whom the code hands it on to. It knows the message by
+    its id, so one that has none is heard as by anybody.
+    """
+    return {**without_mark(data), "id": name, **({} if update_id is None else {"update_id": update_id})}
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Whose word a message is that the task's code has heard.
+
+    `said` is what their own page calls it; `given` are names of what pages were handed to work on.
+    """
+
+    agent_id: str
+    said: str
+    given: frozenset[str] = frozenset()
+
+    def handed_on(self, data: JSONObject, agent_id: str) -> JSONObject:
+        """Return what is handed on to an agent, the message or what was made of it, as its page may hear it."""
+        return data if agent_id == self.agent_id else _own_words(data, self.given)
+
+    def sent(self, data: JSONObject, agent_id: str) -> JSONObject:
+        """Return what is sent to an agent's page: its own word it knows by its own name of it, and drops it."""
+        return {**data, "update_id": self.said} if agent_id == self.agent_id else data
+
+
+def whose_word(
+    spoken: Mapping[str, Spoken], update_id: str | None, voices: Voices | None, given: frozenset[str]
+) -> Spoken | None:
+    """Return whose word a message is that is handed on; None: it is the task's own.
+
+    Parameters
+    ----------
+    spoken
+        What was heard in the same talk, by its id.
+    update_id
+        What the message is called.
+    voices
+        Knows the words of workers by their ids, in whichever talk they were heard.
+    given
+        Names of what the page was handed to work on that it is handed on to.
+    """
+    found = spoken.get(update_id or "")
+    if found is None and update_id is not None and voices is not None and voices.is_of_worker(update_id):
+        return Spoken("", update_id, given)
+    return found
+
+
+def _own_words(data: JSONObject, given: Collection[str]) -> JSONObject:
     heard = {key: value for key, value in data.items() if key not in _OF_THE_TASK}
     if _STATE in heard:
         heard[_STATE] = _own_state(heard[_STATE], given)
-    return {**heard, "id": name, **({} if update_id is None else {"update_id": update_id})}
+    return heard
 
 
 def without_mark(data: JSONObject) -> JSONObject:
