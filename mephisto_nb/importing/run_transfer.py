@@ -356,12 +356,6 @@ class RunTransfer:
             said = {**message, "update_id": message_key(message)}
             self._changes.append(c.AddLiveUpdate(agent_id, "operator", said, said_at))
 
-    @property
-    def root(self) -> Path:
-        """The folder of the run in Mephisto 1.x, which no file to copy may lead out of."""
-        found = self.files.run_directory(self.old.old_id) if self.files is not None else None
-        return found or Path()  # then there is nothing to copy
-
     def _copy(self, agent_id: str, found: OldAnswer) -> list[JSONObject]:
         sent, taken = list[JSONObject](), set[str]()
         for file in found.files:
