@@ -29,7 +29,7 @@ from mephisto_nb.blueprints.static_html.task_data import TaskRow, read_csv, read
 from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.ports.blueprint import Blueprint
-from mephisto_nb.utils.foreign import named_file, read_bytes
+from mephisto_nb.utils.foreign import as_path, named_file, read_bytes
 from mephisto_nb.utils.logging import unguard_formula
 
 
@@ -130,7 +130,7 @@ def find_bundle(task_source: str) -> dict[str, Path]:
     ConfigError
         There is no bundle; it is empty; or it is not built.
     """
-    path = Path(task_source).expanduser()
+    path = as_path(task_source, "mephisto.blueprint.task_source")
     files = _folder_files(path, task_source) if path.is_dir() else _single_files(path, task_source)
     _check(files[BUNDLE], task_source)
     return files
@@ -226,7 +226,7 @@ def read_own_page(extra_source_dir: str | None, extra_sources: Sequence[str]) ->
     """Read ``index.html`` of the extra folder, as Mephisto 1.x does; None: there is none that would load the task."""
     if not extra_source_dir or not given(extra_source_dir):
         return None
-    path = Path(extra_source_dir).expanduser() / "index.html"
+    path = as_path(extra_source_dir, "mephisto.blueprint.extra_source_dir") / "index.html"
     if not path.is_file():
         return None
     html = read_bytes(path, "mephisto.blueprint.extra_source_dir", root=path.parent).decode("utf-8-sig", "replace")

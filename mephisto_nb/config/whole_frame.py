@@ -54,7 +54,7 @@ def _without_controls(text: str) -> str:
 #: What pandas prints; of arrays, a kind that prints itself goes before the others.
 _PRINTED = (
     *(pd.Series, pd.DataFrame, pd.Index, pd.api.extensions.ExtensionArray),
-    *(pd.Categorical, pd.arrays.SparseArray, pd.arrays.IntervalArray),
+    *(pd.Categorical, pd.arrays.SparseArray),
 )
 _told: list[bool] = []
 

@@ -222,6 +222,18 @@ def _with_whole_imports(name: str, script: str) -> str:
     return _IMPORT.sub(whole, script)
 
 
+#: So many comments may be left open, as by texts in scripts.
+_MOST_OPEN = 100
+
+
+def _without_open_end(page: str) -> str:
+    """Return a page up to where its tags and comments end: beyond, the parser would look for an end again and again."""
+    whole = page[: page.rfind(">") + 1]
+    if whole.count("<!--") - whole.count("-->") <= _MOST_OPEN:
+        return whole
+    return whole[: whole.find("<!--", whole.rfind("-->") + 3)]
+
+
 class _Inliner(HTMLParser):
     """Writes style sheets and scripts of the site into its page."""
 
@@ -237,7 +249,7 @@ class _Inliner(HTMLParser):
         self._room = _Room(3 * MOST_BYTES)  # each file once, its pictures with it
         #: What the scripts are, as a browser reads them.
         self.scripts: list[str] = []
-        self.feed(page)
+        self.feed(_without_open_end(page))
         self.close()
 
     def put(self, head: str) -> str:

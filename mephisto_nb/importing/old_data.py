@@ -288,8 +288,7 @@ class OldFiles:
             place = below(run, "/".join(parts), self._name)
             if place.is_dir():
                 for name in (*_STATES, _META):
-                    if (place / name).is_symlink():
-                        inside(place / name, place, self._name)
+                    inside(place / name, place, self._name)
                 uploads_in(place, self._name)
 
     def _refuse(self, whose: str, id_: str | None) -> None:

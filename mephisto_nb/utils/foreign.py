@@ -7,6 +7,7 @@ reads what was looked at and not what has taken its place since, and reads no mo
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -21,6 +22,8 @@ from mephisto_nb.utils.logging import HARMFUL
 MOST_FILES, DEEPEST = 100_000, 40
 #: So many bytes are read of one file that is read whole.
 MOST_BYTES = 1_000_000_000
+#: So many characters of what is no path are shown.
+_SHOWN = 200
 #: Names that Windows has given away.
 GIVEN_AWAY = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
 _KINDS = {
@@ -143,23 +146,29 @@ def named_file(path: str | os.PathLike[str], what: str) -> Path:
     DataFileError
         It is no path; a link out of its folder; or a pipe, a socket or a device.
     """
-    try:
-        file = Path(path).expanduser()
-        _refuse_nul(file, what)
-        is_link = stat.S_ISLNK(file.lstat().st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return file
-    except (OSError, RuntimeError, ValueError) as error:
-        raise DataFileError(f"{what} is {str(path)!r}, which cannot be looked up: {error}. Correct it.") from error
-    if is_link:
+    file = as_path(path, what)
+    if file.is_symlink():
         inside(file, file.parent, f"{what} is {str(path)!r}: {str(file.parent)!r}", may_be_hidden=True)
     refuse_special(file, what)
     return file
 
 
-def _refuse_nul(file: Path, what: str) -> None:
-    if "\0" in str(file):
-        raise DataFileError(f"{what} is {str(file)!r}, which is no path: it holds the character NUL. Correct it.")
+def as_path(path: str | os.PathLike[str], what: str) -> Path:
+    """Return what a setting names as a path, whether it is there or not.
+
+    Raises
+    ------
+    DataFileError
+        No file can be called so on this computer, or nobody with the name behind ``~`` has a home here.
+    """
+    try:
+        file = Path(path).expanduser()
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            file.lstat()
+    except (OSError, RuntimeError, ValueError) as error:
+        shown = f"{str(path)[:_SHOWN]!r}{' ...' if len(str(path)) > _SHOWN else ''}"
+        raise DataFileError(f"{what} is {shown}, which cannot be looked up: {error}. Correct it.") from error
+    return file
 
 
 def read_bytes(path: Path, what: str, *, root: Path | None = None, most: int = MOST_BYTES) -> bytes:

@@ -195,6 +195,15 @@ def test_odd_files_are_read_in_no_time(piece: str) -> None:
     assert time.process_time() - begun < 2
 
 
+@pytest.mark.parametrize("piece", ["<a ", "<!--", "<!-- > ", "</", "<script", "<a b='", "<?", "<"])
+def test_a_page_without_an_end_is_read_in_no_time(piece: str) -> None:
+    page = "<script src=a.js></script><p>" + piece * 20_000
+    begun = time.process_time()
+    document = make_document({"index.html": page.encode(), "a.js": b"mine()"}, "", TOLD, "n")
+    assert time.process_time() - begun < 2
+    assert '<script nonce="n">mine()</script>' in document
+
+
 def test_what_is_mentioned_often_fills_no_memory() -> None:
     sheet, picture = b".a { background: url(p.png) }\n" * 2000, b"x" * 30_000
     page = b"<link rel=stylesheet href=a.css><script src=a.js></script>" * 2000

@@ -207,6 +207,27 @@ def test_what_is_no_path_is_told(home: Path, path: str) -> None:
         compose(home, f'mephisto:\n  blueprint: {{_blueprint_type: static_html, data_csv: "{path}"}}\n')
 
 
+@pytest.mark.parametrize("path", ["~nobody-here/x", "x" * 300])
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [
+        ("static_html", "task_source"), ("static_html", "extra_source_dir"), ("static_react_task", "task_source"),
+        ("static_react_task", "extra_source_dir"), ("form", "form_source"), ("chat", "custom_source_dir"),
+        ("chat", "custom_source_bundle"),
+    ],
+)  # fmt: skip
+def test_a_researcher_is_told_what_is_no_path(tmp_path: Path, kind: str, key: str, path: str) -> None:
+    (tmp_path / "bundle.js").write_text("1")
+    about: dict[str, dict[str, Any]] = {
+        "static_html": {} if key == "task_source" else {"task_html": "<p>${text}</p><input name=a>"},
+        "static_react_task": {"task_source": str(tmp_path / "bundle.js")},
+        "chat": {"units_per_assignment": 2},
+    }
+    config = mnb.compose(kind, task=TASK, blueprint_args=about.get(kind, {}) | {key: path})
+    with pytest.raises(ConfigError, match=rf"mephisto\.blueprint\.{key} is .*cannot be looked up"):
+        mnb.preview(config, mnb.SharedTaskState(static_task_data=[{"text": "Rain"}]))
+
+
 def test_a_home_that_is_a_link_is_nobodys_task(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "me").symlink_to(tmp_path / "outside")
     monkeypatch.setenv("HOME", str(tmp_path / "me"))

@@ -10,7 +10,6 @@ import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from mephisto_nb._typing import JSON, JSONObject
@@ -23,7 +22,7 @@ from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.model.task_run_args import PartnerRules, WhenLeft, WhenWaited
 from mephisto_nb.ports.task_runner import Bot, LiveAgent, LiveAgents, TaskRunner, Turn
 from mephisto_nb.rules.gates.table import unit_gates
-from mephisto_nb.utils.foreign import named_file
+from mephisto_nb.utils.foreign import as_path, named_file
 
 #: What is asked at the end where nothing else is.
 DEFAULT_FORM = (
@@ -175,7 +174,8 @@ def check_chat_args(args: ChatBlueprintArgs, shared_state: SharedTaskState) -> N
 
 
 def _check_bundle(args: ChatBlueprintArgs) -> None:
-    folder = Path(args.custom_source_dir or "").expanduser() if given(args.custom_source_dir) else None
+    what = "mephisto.blueprint.custom_source_dir"
+    folder = as_path(args.custom_source_dir or "", what) if given(args.custom_source_dir) else None
     if folder is not None and not folder.is_dir():
         raise ConfigError(
             f"mephisto.blueprint.custom_source_dir is {args.custom_source_dir!r}, which is not a folder (looked for "

@@ -21,7 +21,7 @@ from mephisto_nb.blueprints.form.types import FOLDER, read_beside, type_of
 from mephisto_nb.blueprints.form.types._base import as_text
 from mephisto_nb.blueprints.static_html.template import FIELD, look_up
 from mephisto_nb.errors import ConfigError, DataFileError
-from mephisto_nb.utils.foreign import files_below, read_bytes
+from mephisto_nb.utils.foreign import as_path, files_below, read_bytes
 
 PAGE = Path(__file__).parent / "page"
 #: The column under which the page of a row is handed its own form, where rows have different ones.
@@ -153,9 +153,9 @@ def _value_of(row: Mapping[str, Any], path: str, *, is_html: bool) -> str:
 def check_insertions(forms: Sequence[Form], folder: str) -> None:
     """Raise `ConfigError` where a form calls a function that no file has."""
     for file, names in _called(forms).items():
-        script = Path(folder).expanduser() / file
         if not names:
             continue
+        script = as_path(folder, "mephisto.blueprint.insertions") / file
         if not folder or not script.is_file():
             where = f"looked for {script.absolute()}" if folder else "mephisto.blueprint.insertions is not set"
             raise ConfigError(

@@ -36,7 +36,7 @@ from mephisto_nb.blueprints.static_html.args import remark
 from mephisto_nb.blueprints.static_html.task_data import read_text
 from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.model.yaml_text import load_yaml
-from mephisto_nb.utils.foreign import inside
+from mephisto_nb.utils.foreign import as_path, inside
 
 _CONSTRAINTS = {"ge": "min", "le": "max", "multiple_of": "step", "min_length": "min_length", "max_length": "max_length"}
 #: Constraints that a form has no word for. ``gt`` and ``lt`` of a whole number are the number beside.
@@ -260,7 +260,7 @@ def read_form_file(path: str) -> ReadForms:
     ConfigError
         What it holds is no form, or does not fit what lies beside it.
     """
-    file = _find(Path(path).expanduser())
+    file = _find(as_path(path, "mephisto.blueprint.form_source"))
     value = _load(file)
     refuse_annotator(value, file.name)
     if not is_form_composer(value):

@@ -23,7 +23,7 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.blueprints.static_html.args import given
 from mephisto_nb.blueprints.static_html.template import as_browsers_read
 from mephisto_nb.errors import ConfigError, DataFileError
-from mephisto_nb.utils.foreign import Bound, copy_file, inside, refuse_special
+from mephisto_nb.utils.foreign import Bound, as_path, copy_file, inside, refuse_special
 
 #: What no page loads, by its name, and what it is.
 _KINDS = {
@@ -176,7 +176,7 @@ def list_files(
     """
     if not folder or not given(folder):
         return ExtraFiles()
-    root = Path(folder).expanduser()
+    root = as_path(folder, f"mephisto.blueprint.{setting}")
     if not root.is_dir():
         raise ConfigError(
             f"mephisto.blueprint.{setting} is {folder!r}, which is not a folder (looked for "
@@ -187,7 +187,7 @@ def list_files(
             f"mephisto.blueprint.{setting} is {folder!r}, which is {root.resolve()}: all that is in "
             "it would be published. Make a folder of what workers' pages load, and set it to that."
         )
-    named = {Path(one).expanduser().resolve() for one in settings if one and given(one)}
+    named = {as_path(one, "A setting of mephisto.blueprint").resolve() for one in settings if one and given(one)}
     files, left_out = dict[str, Path](), dict[str, str]()
     what = f"mephisto.blueprint.{setting} ({folder!r})"
     try:
