@@ -29,7 +29,7 @@ from mephisto_nb.errors import ConfigError, LaunchError, NotFoundError, PortInUs
 from mephisto_nb.ports.architect import Architect, Channel, RouterPlan
 from mephisto_nb.utils.addresses import is_frame_source, read_address
 from mephisto_nb.utils.logging import get_logger
-from mephisto_nb.utils.machine import birth_of
+from mephisto_nb.utils.machine import is_proven_alive
 from mephisto_nb.utils.private_files import FILE, make_private_folder, open_private, write_private
 from mephisto_nb.utils.proofs import Secret
 
@@ -217,14 +217,13 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
             make_private_folder(self.directory)  # whoever else could write there would say where the router is
         except (ConfigError, WorldError) as error:
             raise RouterError(str(error)) from error
-        if not self._is_running():
-            try:
-                return await self._start()
-            except LaunchError as error:
-                if not self._is_running():  # one whose lock was removed has taken it again
-                    raise RouterError(str(error)) from error
-        self._port = self._state()["port"]
-        return self.url
+        if self._is_running():
+            self._port = self._state()["port"]
+            return self.url
+        try:
+            return await self._start()
+        except LaunchError as error:
+            raise RouterError(str(error)) from error
 
     async def shutdown(self) -> None:
         """End the router at once, if it still runs."""
@@ -309,9 +308,12 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
     def _is_running(self) -> bool:
         try:
             with FileLock(self._path("router.lock"), blocking=False, mode=FILE):
-                return False
+                pass
         except Timeout:
             return self._path("router.json").exists()
+        with contextlib.suppress(RouterError):
+            return is_proven_alive(self._state())  # one whose lock was removed takes it again soon
+        return False
 
     async def _start(self) -> str:
         report = _Report(self._path(f".router_report-{secrets.token_hex(8)}.json"))
@@ -370,10 +372,9 @@ def _ask_to_end(lock: Path, read_state: Callable[[], JSONObject]) -> None:
 
 def _living(state: JSONObject) -> int | None:
     """Return the process that ``router.json`` names; None: it has ended, and its number may be a stranger's."""
-    pid, born = state.get("pid"), state.get("born")
-    if not isinstance(pid, int) or pid <= 0:  # 0 would be all the processes that were started with this one
-        return None
-    return pid if born is None or birth_of(pid) == born else None
+    pid = state.get("pid")
+    is_known = state.get("born") is not None  # elsewhere than on POSIX systems a number is all there is
+    return pid if isinstance(pid, int) and pid > 0 and (not is_known or is_proven_alive(state)) else None
 
 
 def _notices_beside(directory: Path) -> list[_Notice]:

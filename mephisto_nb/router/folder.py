@@ -96,7 +96,12 @@ class RunFolder:
         return None
 
     def release(self) -> None:
-        """Let go of the lock."""
+        """Let go of the lock, and say before that this process is about to end: nobody need wait for it."""
+        with self._writing, contextlib.suppress(OSError, ValueError):
+            state = json.loads(self.files.state.read_bytes())
+            if isinstance(state, dict) and state.get("pid") == os.getpid():
+                write_private(self.files.state, json.dumps({**state, "born": ""}))
+        self._state = None
         for lock in self._locks:
             lock.release()
 

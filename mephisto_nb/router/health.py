@@ -62,7 +62,8 @@ class Health:
         self._probe, self._report, self._give_way = probe, report, give_way
         self._own = MachineTroubles()
         self._told: tuple[MachineTrouble, ...] = ()
-        self._written = time.perf_counter()
+        #: At the first look: the next router has to know that this one was here, however short its life.
+        self._written = time.perf_counter() - WRITE_EVERY
         self._is_due = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         #: Since when we look, if it is not done yet.

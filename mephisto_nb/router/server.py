@@ -13,7 +13,6 @@ import shutil
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -41,7 +40,7 @@ from mephisto_nb.router.operator.operator_socket import OperatorSocket
 from mephisto_nb.router.workers.worker_routes import WorkerRoutes
 from mephisto_nb.router.workers.worker_socket import WorkerEndpoint
 from mephisto_nb.utils import steady_time
-from mephisto_nb.utils.machine import birth_of, open_files
+from mephisto_nb.utils.machine import birth_of, is_proven_alive, open_files
 from mephisto_nb.utils.private_files import FILE, make_private_folder, write_private
 
 if sys.platform != "win32":
@@ -56,8 +55,6 @@ _OPEN_FILES = 16_384
 #: take the port of a router that has died, even one that tries to reach it, and then it cannot come back there.
 _OWN_PORTS, _TRIES = range(20_000, 32_000), 20
 _NOTIFY_SECONDS = 5.0
-#: For so long a router that has let go of its lock may take to end (seconds).
-_ENDING = 2.0
 #: How often a router whose run is over looks whether its directory is still there (seconds).
 _LOOK_EVERY = 60.0
 
@@ -101,26 +98,16 @@ def _take(lock: FileLock, files: RunFiles) -> None:
     LockedError
         There is another router.
     """
-    for _ in range(_TRIES):
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise LockedError(f"Another router serves {files.directory} already.") from None
-        if not _lives(files.state):
-            return
-        lock.release()  # it takes it again, or it is about to end
-        time.sleep(_ENDING / _TRIES)
-    raise LockedError(f"Another router serves {files.directory} already, and takes its lock again, which was removed.")
-
-
-def _lives(state: Path) -> bool:
-    """Return whether another process is alive that is the router of ``router.json`` for sure."""
     try:
-        found = json.loads(state.read_bytes())
-        pid, born = found["pid"], found["born"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    return isinstance(pid, int) and pid not in (0, os.getpid()) and born is not None and birth_of(pid) == born
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise LockedError(f"Another router serves {files.directory} already.") from None
+    found = _read_json(files.state)
+    if is_proven_alive(found) and found.get("pid") != os.getpid():
+        lock.release()
+        raise LockedError(
+            f"Another router serves {files.directory} already. Its lock was removed, and it takes it again."
+        )
 
 
 def _run_locked(config: RouterConfig, folder: RunFolder, notifier: Notifier) -> Exit:
@@ -228,11 +215,8 @@ class _Server(uvicorn.Server):
             asyncio.get_running_loop().call_later(_LOOK_EVERY, self._look_for_state)
 
     def _read_state(self) -> JSONObject | None:
-        try:
-            state: JSONObject = json.loads(self._files.state.read_bytes())
-        except (OSError, ValueError):
-            return None
-        return state if isinstance(state, dict) and state.get("pid") == os.getpid() else None
+        state = _read_json(self._files.state)
+        return state if state.get("pid") == os.getpid() else None
 
     def _end(self, reason: Exit) -> None:
         log.info("The router ends: %s.", reason.name.lower().replace("_", " "))
@@ -271,26 +255,27 @@ def _who() -> JSONObject:
     return {"pid": os.getpid(), "born": birth_of(os.getpid())}
 
 
+def _read_json(path: Path) -> JSONObject:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def claim(state: Path) -> None:
     """Put this process in the place of an earlier router in ``router.json``, whose port is kept.
 
     An architect that finds the lock held takes the process named there for the router. The number of a dead one may
     belong to a stranger by now.
     """
-    try:
-        earlier = json.loads(state.read_bytes())
-    except (OSError, ValueError):
-        return
-    if isinstance(earlier, dict):
+    if earlier := _read_json(state):
         earlier.pop("closed_at", None)
         _write(state, json.dumps({**earlier, **_who()}))
 
 
 def _last_port(state: Path) -> int | None:
-    try:
-        port = json.loads(state.read_bytes())["port"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    port = _read_json(state).get("port")
     return port if isinstance(port, int) and 0 < port < 65536 else None
 
 

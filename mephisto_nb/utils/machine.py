@@ -147,6 +147,13 @@ def birth_of(pid: int) -> str | None:
         return None
 
 
+def is_proven_alive(who: JSONObject) -> bool:
+    """Return whether a process is alive for sure, of which a file names the number (`pid`) and its birth (`born`)."""
+    pid, born = who.get("pid"), who.get("born")
+    # 0 would be all the processes that were started with this one.
+    return isinstance(pid, int) and pid > 0 and bool(born) and birth_of(pid) == born
+
+
 def open_files() -> float:
     """Return how many files this process may have open; infinity where that is not known."""
     if sys.platform == "win32":
