@@ -23,7 +23,8 @@ from mephisto_nb.errors import ConfigError, UsageError
 from mephisto_nb.frames.frames import results_frame
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.launch import make_plan
-from mephisto_nb.kernel.live_run import own_data
+from mephisto_nb.kernel.live_run import asked_of, own_data
+from mephisto_nb.model.answers import StoredFile
 from mephisto_nb.model.shared_state import NotJSONError, SharedTaskState, for_browsers, to_json
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.task_runner import TaskRunner
@@ -101,10 +102,19 @@ class UnitPage:
 
 def row_of(blueprint: Blueprint[Any], shared: JSONObject, unit_data: JSONObject, answer: JSON) -> pd.DataFrame:
     """Return the ``input.NAME`` and ``answer.NAME`` columns of what an answer to a unit becomes."""
+    if isinstance(answer, dict):  # of a file whoever asks knows the name alone
+        files = [name for name in blueprint.get_file_fields() if name in answer]
+        answer = {**answer, **{name: _as_stored(answer[name]) for name in files}}
     sent = {"shared": shared, "unit_data": [unit_data], "unit_index": 0, "data": answer}
     times = blueprint.get_input_times(), blueprint.get_answer_times()
-    frame = results_frame([sent], blueprint.get_inputs, blueprint.get_answer, *times)
+    frame = results_frame([sent], blueprint.get_inputs, blueprint.get_answer, *times, asked_of(blueprint))
     return frame.filter(regex=r"^(input|answer)\.")
+
+
+def _as_stored(value: JSON) -> JSON:
+    if isinstance(value, list):
+        return [_as_stored(one) for one in value]
+    return StoredFile(value) if isinstance(value, str) and value else value
 
 
 def read_files(site: Path) -> tuple[dict[str, bytes], tuple[str, ...]]:

@@ -13,7 +13,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +29,7 @@ from mephisto_nb.errors import ConfigError, LaunchError, NotFoundError, PortInUs
 from mephisto_nb.ports.architect import Architect, Channel, RouterPlan
 from mephisto_nb.utils.addresses import is_frame_source, read_address
 from mephisto_nb.utils.logging import get_logger
+from mephisto_nb.utils.machine import birth_of
 from mephisto_nb.utils.private_files import FILE, make_private_folder, open_private, write_private
 from mephisto_nb.utils.proofs import Secret
 
@@ -55,6 +57,8 @@ logger = get_logger(__name__)
 START_TIMEOUT = 30.0
 #: How long it may take to end, once told to.
 _END_TIMEOUT = 10.0
+#: How often it is looked meanwhile who the router says that it is.
+_LOOK_AGAIN = 0.5
 #: How many may stand at the door at which a router knocks once it is ready: it waits behind strangers.
 _AT_THE_DOOR = 64
 #: How many routers of runs that are over may go on at once.
@@ -213,13 +217,14 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
             make_private_folder(self.directory)  # whoever else could write there would say where the router is
         except (ConfigError, WorldError) as error:
             raise RouterError(str(error)) from error
-        if self._is_running():
-            self._port = self._state()["port"]
-            return self.url
-        try:
-            return await self._start()
-        except LaunchError as error:
-            raise RouterError(str(error)) from error
+        if not self._is_running():
+            try:
+                return await self._start()
+            except LaunchError as error:
+                if not self._is_running():  # one whose lock was removed has taken it again
+                    raise RouterError(str(error)) from error
+        self._port = self._state()["port"]
+        return self.url
 
     async def shutdown(self) -> None:
         """End the router at once, if it still runs."""
@@ -336,15 +341,39 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
     def _end(self) -> None:
         if not self._is_running():
             return
-        # The lock proves that the process of router.json is this run's router, not a stranger with its number.
-        _terminate(int(self._state()["pid"]))
-        try:
-            with FileLock(self._path("router.lock"), timeout=_END_TIMEOUT, mode=FILE):
-                pass
-        except Timeout as error:
-            raise RouterError(f"The router in {self.directory} does not end.") from error
+        _ask_to_end(self._path("router.lock"), self._state)
         if self._reaper is not None:
             self._reaper.join(_END_TIMEOUT)
+
+
+def _ask_to_end(lock: Path, read_state: Callable[[], JSONObject]) -> None:
+    """Send SIGTERM to the router that holds a lock, and wait until it has let go of it."""
+    asked, until = None, time.monotonic() + _END_TIMEOUT
+    while True:
+        # An earlier state may have been copied over router.json; the router soon puts its own there again.
+        try:
+            pid = _living(read_state())
+        except RouterError:
+            if asked is None:
+                raise
+            pid = None  # its directory is being removed; it ends nevertheless
+        if pid is not None and pid != asked:
+            asked = pid
+            _terminate(pid)
+        try:
+            with FileLock(lock, timeout=_LOOK_AGAIN, mode=FILE):
+                return
+        except Timeout as error:
+            if time.monotonic() > until:
+                raise RouterError(f"The router in {lock.parent} does not end.") from error
+
+
+def _living(state: JSONObject) -> int | None:
+    """Return the process that ``router.json`` names; None: it has ended, and its number may be a stranger's."""
+    pid, born = state.get("pid"), state.get("born")
+    if not isinstance(pid, int) or pid <= 0:  # 0 would be all the processes that were started with this one
+        return None
+    return pid if born is None or birth_of(pid) == born else None
 
 
 def _notices_beside(directory: Path) -> list[_Notice]:

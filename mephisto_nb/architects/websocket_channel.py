@@ -75,7 +75,9 @@ class WebSocketChannel(Channel):
         troubles = RouterTroubles(read_troubles(welcome.get("troubles")))
         self._at_first = [Presence(welcome.get("presence", {})), troubles]
         if "newest" in welcome:
-            self.standing = RouterStanding(**{one.name: welcome[one.name] for one in fields(RouterStanding)})
+            self.standing = RouterStanding(
+                **{one.name: welcome[one.name] for one in fields(RouterStanding) if one.name in welcome}
+            )
         return int(welcome["last_n"])
 
     async def _prove(self, last_seq: int) -> None:

@@ -17,7 +17,12 @@ from typing import Any
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import GrammarParseError, InterpolationResolutionError, OmegaConfBaseException
+from omegaconf.errors import (
+    GrammarParseError,
+    InterpolationResolutionError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
 from omegaconf.grammar_parser import parse
 
@@ -143,18 +148,27 @@ def refuse_paths_elsewhere(config: DictConfig, home: Path, given: Collection[str
             continue
         try:
             value = blueprint[key]
-        except OmegaConfBaseException:
+        except MissingMandatoryValue:
             continue  # told at a launch, with all that is missing
+        except OmegaConfBaseException as error:
+            said = blueprint._get_node(key)._value()
+            raise ConfigError(
+                f"The configuration file sets mephisto.blueprint.{key} to {said!r}, and nobody knows yet what that "
+                f"refers to: a file from elsewhere has to say which file it means. Write it out, or give it in the "
+                f"notebook: compose(config=..., blueprint_args={{{key!r}: ...}})."
+            ) from error
         if isinstance(value, str) and value.strip():
             _refuse_elsewhere(key, value, home)
+            if blueprint._get_node(key)._is_interpolation():
+                blueprint[key] = value  # what it refers to may change, and lead out of the folder then
 
 
 def _refuse_elsewhere(key: str, value: str, home: Path) -> None:
     what = f"mephisto.blueprint.{key}"
     path = named_file(value, what).absolute()
-    here = Path.cwd()
+    here, homes = Path.cwd(), (Path.home(), Path.home().resolve())
     # A folder that holds everything is nobody's task; what is written relative to it is found there all the same.
-    roots = [home, *([] if here in (Path.home(), Path(here.anchor)) else [here])]
+    roots = [home, *([] if here in (*homes, Path(here.anchor)) else [here])]
     real = path.resolve()
     holding = [root for root in roots if real.is_relative_to(root.resolve())]
     hidden = [part for root in holding[:1] for part in real.relative_to(root.resolve()).parts if part.startswith(".")]

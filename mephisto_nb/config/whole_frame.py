@@ -51,6 +51,11 @@ def _without_controls(text: str) -> str:
     return neutralise(text, keep="\n\t" + _DIRECTIONS)
 
 
+#: What pandas prints; of arrays, a kind that prints itself goes before the others.
+_PRINTED = (
+    *(pd.Series, pd.DataFrame, pd.Index, pd.api.extensions.ExtensionArray),
+    *(pd.Categorical, pd.arrays.SparseArray, pd.arrays.IntervalArray),
+)
 _told: list[bool] = []
 
 
@@ -68,7 +73,7 @@ def _let_others_be_text() -> None:
     shell = ipython.get_ipython() if ipython is not None else None
     if shell is not None:
         formatters = shell.display_formatter.formatters
-        for kind in (pd.Series, pd.DataFrame, pd.Index):
+        for kind in _PRINTED:
             formatters["text/plain"].type_printers.setdefault(kind, _print)
         formatters["text/html"].type_printers.setdefault(pd.DataFrame, _draw)
 

@@ -29,7 +29,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.config.task_run_settings import resolve_config
 from mephisto_nb.kernel.launch import read_launch_input
 from mephisto_nb.model.shared_state import SharedTaskState, for_browsers
-from mephisto_nb.pages import UnitPage, make_page
+from mephisto_nb.pages import MOST_BYTES, UnitPage, make_page
 from mephisto_nb.utils.calling import known_options
 
 _CODE = ("script-src", "script-src-elem", "style-src", "style-src-elem")
@@ -108,9 +108,11 @@ def in_frame(document: str, title: str) -> str:
 BASE = "https://preview.invalid/"
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".json": "application/json"}
 #: What a style sheet loads.
-_ADDRESS = re.compile(r"""url\(\s*(["']?)([^"')]+)\1\s*\)""")
-#: ``import ... from "./x.js"``, ``export ... from "./x.js"`` and ``import("./x.js")``.
-_IMPORT = re.compile(r"""(\b(?:im|ex)port\b[\s\w$*{},]*?(?:\bfrom\s*|\(\s*|\s*))(["'])(\.{1,2}/[^"'\n]+)\2""")
+_ADDRESS = re.compile(r"""url\(\s*+(?:"([^"\n]{1,2000})"|'([^'\n]{1,2000})'|([^"'()\s]{1,2000}+))\s*+\)""")
+#: ``import ... from "./x.js"``, ``export ... from "./x.js"`` and ``import("./x.js")``; nothing is read twice for it.
+_IMPORT = re.compile(
+    r"""(\b(?:im|ex)port\b(?:(?!\b(?:im|ex)port\b)[\s\w$*{},])*+(?:\(\s*+)?)(["'])(\.{1,2}/[^"'\n]{1,2000})\2"""
+)
 
 
 def make_document(
@@ -139,9 +141,10 @@ def make_document(
         Addresses of other sites that it may load from.
     """
     mine = {**files, "wrap_crowd_source.js": _read("wrap_crowd_source.js").encode()}
-    texts = {name: _text(name, content, mine) for name, content in mine.items()}
+    room = _Room(MOST_BYTES)
+    texts = {name: _text(name, content, mine, room) for name, content in mine.items()}
     site = {name: [_kind(name), text, content is None] for name, (text, content) in texts.items()}
-    page = files["index.html"].decode()
+    page = files["index.html"].decode().removeprefix("\ufeff")
     data = _as_code({"base": BASE, "site": site, "nonce": nonce, "is_filled": filled is not None, **told})
     fill = "" if filled is None else f"{_read('fill.js')}({_as_code(filled)}, {_as_code(nonce)});"
     inliner = _Inliner(page, {name: text for name, (text, content) in texts.items() if content is None}, nonce)
@@ -170,24 +173,40 @@ def _kind(name: str) -> str:
     return _TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
-def _text(name: str, content: bytes, files: Mapping[str, bytes]) -> tuple[str, bytes | None]:
+class _Room:
+    """Counts the characters that are written into a document: what is mentioned often may not fill the memory."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    def has(self, size: int) -> bool:
+        """Take so many characters, where they are left."""
+        is_left = size <= self._left
+        self._left -= size if is_left else 0
+        return is_left
+
+
+def _text(name: str, content: bytes, files: Mapping[str, bytes], room: _Room) -> tuple[str, bytes | None]:
     """Return a file as text; or, with its bytes, as base64."""
     try:
         text = content.decode()
     except UnicodeDecodeError:
         return base64.b64encode(content).decode(), content
     if _kind(name) == "text/css":
-        return _with_pictures(name, text, files), None
+        return _with_pictures(name, text, files, room), None
     return (_with_whole_imports(name, text) if _kind(name) == "text/javascript" else text), None
 
 
-def _with_pictures(name: str, sheet: str, files: Mapping[str, bytes]) -> str:
+def _with_pictures(name: str, sheet: str, files: Mapping[str, bytes], room: _Room) -> str:
     # Nothing can be loaded by a style sheet that has no address.
     def inline(found: re.Match[str]) -> str:
-        parts = urlsplit(found[2].strip())
+        try:
+            parts = urlsplit((found[1] or found[2] or found[3]).strip())
+        except ValueError:  # no address
+            return found[0]
         path = posixpath.normpath(posixpath.join(posixpath.dirname(name), unquote(parts.path)))
         content = None if parts.scheme or parts.netloc else files.get(path.lstrip("/"))
-        if content is None:
+        if content is None or not room.has(len(content) * 4 // 3):
             return found[0]
         return f'url("data:{_kind(path)};base64,{base64.b64encode(content).decode()}")'
 
@@ -213,38 +232,41 @@ class _Inliner(HTMLParser):
         self._cuts: list[tuple[int, int, str]] = []
         self._late: list[str] = []
         self._script: tuple[int, dict[str, str | None]] | None = None
-        self._head = self._end = -1
-        self._is_begun = False
+        self._end = -1
+        self._doctype, self._is_begun = "", False
+        self._room = _Room(3 * MOST_BYTES)  # each file once, its pictures with it
         #: What the scripts are, as a browser reads them.
         self.scripts: list[str] = []
         self.feed(page)
         self.close()
 
     def put(self, head: str) -> str:
-        """Return the page with `head` before all that it has in its own."""
+        """Return the page behind `head`: a browser takes what begins a page, if it comes later, for part of the head.
+
+        Nothing of the page says where `head` stands. A browser may read what is before a ``<head>`` otherwise than we.
+        """
         end = self._end if self._end >= 0 else len(self._page)
-        cuts = sorted([*self._cuts, (max(self._head, 0), max(self._head, 0), head), (end, end, "".join(self._late))])
+        cuts = sorted([*self._cuts, (end, end, "".join(self._late))])
         pieces, at = [], 0
         for start, stop, text in cuts:
             pieces += [self._page[at:start], text]
             at = stop
-        return "".join([*pieces, self._page[at:]])
+        return "".join([self._doctype, head, *pieces, self._page[at:]])
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values, start = dict(attrs), self._offset()
         after = start + len(self.get_starttag_text() or "")
-        if not self._is_begun and tag in ("head", "html"):
-            self._head = after  # before anything of the page is read
-        self._is_begun |= tag != "html"
-        if tag == "script" and self._text_of(values.get("src")) is not None:
+        self._is_begun = True
+        code = self._text_of(values.get("src")) if tag == "script" else None
+        if code is not None and self._room.has(len(code)):
             self._script = start, values
-        sheet = self._text_of(values.get("href")) if values.get("rel") == "stylesheet" else None
-        if tag == "link" and sheet is not None:
+        sheet = self._text_of(values.get("href")) if tag == "link" and values.get("rel") == "stylesheet" else None
+        if sheet is not None and self._room.has(len(sheet)):
             self._cuts.append((start, after, f'<style nonce="{self._nonce}">{sheet}</style>'))
 
     def handle_decl(self, decl: str) -> None:
-        if not self._is_begun and self._head < 0:
-            self._head = self._offset() + len(decl) + 3
+        if not self._is_begun and decl.lower().startswith("doctype"):
+            self._doctype = "<!doctype html>"  # else the page would be laid out as those of old
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "body":
@@ -263,7 +285,10 @@ class _Inliner(HTMLParser):
 
     def _text_of(self, address: str | None) -> str | None:
         """Return the text of a file of the site, which its page calls by `address`."""
-        parts = urlsplit(address or "")
+        try:
+            parts = urlsplit(address or "")
+        except ValueError:  # no address
+            return None
         path = posixpath.normpath(unquote(parts.path).lstrip("/")) if parts.path else ""
         return None if parts.scheme or parts.netloc else self._texts.get(path)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import itertools
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -13,12 +12,14 @@ import numpy as np
 import pandas as pd
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.model.answers import AS_SENT, MOST_FIELDS, REST, Unread, joined
+from mephisto_nb.model.answers import AS_SENT, MOST_FIELDS, REST, Asked, Unread, free_name, joined
 
 #: So many fields of answers have columns of their own; the rarest ones beyond them stand together in another.
 MOST_COLUMNS = MOST_FIELDS
 #: Of fields that a single answer has, so many have columns, once there are enough answers to tell.
 _MOST_LONELY, _ENOUGH = 20, 10
+#: So many fields that a page asks for have columns, where it asks for no more, and fields within them.
+_MOST_ASKED = 2_000
 #: An object of more values, or of more objects within each other, is one value.
 _MOST_INNER, _DEEPEST = 1000, 20
 #: What times of a day are called, which are of no type of pandas's.
@@ -43,6 +44,7 @@ def make_columns(
     most: int | None = None,
     times: Mapping[str, str] | None = None,
     others: Sequence[tuple[JSONObject, Unread | None]] | None = None,
+    asked: Asked = None,
 ) -> pd.DataFrame:
     """Make a column of each field of objects, which are a row each; of a field within a field, ``outer.inner``.
 
@@ -62,6 +64,8 @@ def make_columns(
         ``datetime64[us, UTC]``. What is none is in a column of its own, whose name ends in `AS_SENT`.
     others
         What else there is in each row, which goes to `REST`: an object, and what is read only when asked for.
+    asked
+        Fields that have columns however few objects have them.
     """
     flat = [_flat(value) for value in values]
     places = dict.fromkeys(place for row in flat for place in row)
@@ -69,7 +73,7 @@ def make_columns(
     if most is not None and len(places) > min(most, _MOST_LONELY):
         # One worker's made-up fields must not cost the memory of as many columns for everybody.
         counts = Counter(place for row in flat for place in row)
-        places = _kept(counts, most, may_be_lonely=len(values) < _ENOUGH)
+        places = _kept(counts, most, () if asked is None else asked, may_be_lonely=len(values) < _ENOUGH)
         rare = _name([place for place in counts if place not in places], taken={name for row in rest for name in row})
         for row, found in zip(flat, rest, strict=True):
             found |= {rare[place]: row[place] for place in row if place in rare}
@@ -84,18 +88,27 @@ def make_columns(
         column, *as_sent = [typed_column(said)] if kind is None else as_times(said, kind)
         columns[f"{prefix}.{name}"] = column
         for other in as_sent:
-            columns[f"{prefix}.{_free(name + AS_SENT, names.values())}"] = other
+            columns[f"{prefix}.{free_name(name + AS_SENT, names.values())}"] = other
     if has_rest:
         columns[f"{prefix}.{REST}"] = pd.Series(left, dtype=object)
     return pd.DataFrame(columns, index=range(len(values)))
 
 
-def _kept(counts: Counter[_Place], most: int, *, may_be_lonely: bool) -> dict[_Place, None]:
-    """Return the places that most rows have, and of those that a single one has only a few, but where rows are few."""
-    common = [place for place, _ in counts.most_common(most)]
-    lonely = [place for place in common if counts[place] == 1]
-    left_out = set() if may_be_lonely else set(lonely[_MOST_LONELY:])
-    return dict.fromkeys(place for place in common if place not in left_out)
+def _kept(counts: Counter[_Place], most: int, asked: Collection[str], *, may_be_lonely: bool) -> dict[_Place, None]:
+    """Return the places that are asked for, and of others those that most rows have.
+
+    Of those that a single row has there are only a few, but where rows are few: within what is asked for, too, for a
+    worker may send an object in the place of a text.
+    """
+    common = [place for place, _ in counts.most_common()]
+    own = [place for place in common if isinstance(place, str) and place in asked]
+    inner: list[_Place] = [place for place in common if not isinstance(place, str) and place[0] in asked]
+    others = [place for place in common if (place if isinstance(place, str) else place[0]) not in asked][:most]
+    for places, most_lonely in ((inner, most), (others, _MOST_LONELY)):
+        lonely = set([] if may_be_lonely else [place for place in places if counts[place] == 1][most_lonely:])
+        places[:] = [place for place in places if place not in lonely]
+    kept = {*[*own, *inner][: max(_MOST_ASKED, len(asked))], *others}
+    return dict.fromkeys(place for place in common if place in kept)
 
 
 def _flat(value: JSONObject) -> dict[_Place, JSON]:
@@ -136,14 +149,9 @@ def _name(places: Sequence[_Place], taken: Iterable[str] = ()) -> dict[_Place, s
         name = ".".join(parts)
         if name in used:
             name = parts[0] + "".join(f'["{part}"]' for part in parts[1:])
-        names[place] = _free(name, used)
+        names[place] = free_name(name, used)
         used.add(names[place])
     return {place: names[place] for place in places}
-
-
-def _free(name: str, used: Collection[str]) -> str:
-    numbered = (f"{name} ({number})" for number in itertools.count(2))
-    return next(one for one in itertools.chain([name], numbered) if one not in used)
 
 
 def typed_column(values: Sequence[JSON]) -> pd.Series[Any]:

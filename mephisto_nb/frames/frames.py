@@ -400,7 +400,7 @@ def results_frame(
     parts = [split(row["data"], asked) for row in rows]
     others = [(other, row.get("rest")) for (_, other), row in zip(parts, rows, strict=True)]
     most = MOST_COLUMNS + len(asked or ())
-    answered = make_columns("answer", [answer(own) for own, _ in parts], most, answer_times, others)
+    answered = make_columns("answer", [answer(own) for own, _ in parts], most, answer_times, others, asked)
     return Frame(pd.concat([frame, given, answered], axis="columns"))
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pandas as pd
 from mephisto_nb.config.whole_frame import ShownFrame
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.frames.columns import whole_text
+from mephisto_nb.model.answers import Unread
 from mephisto_nb.utils.extras import needs
 from mephisto_nb.utils.logging import get_logger
 
@@ -41,7 +43,10 @@ class _EveryFrame(type(pd.DataFrame)):  # type: ignore[misc]
 
 
 class Frame(ShownFrame, metaclass=_EveryFrame):
-    """A `ShownFrame` whose `to_excel` writes what Excel can hold: see `write_workbook`."""
+    """A `ShownFrame` whose `to_excel` writes what Excel can hold: see `write_workbook`.
+
+    What becomes a file or plain data (`to_csv`, `to_dict` ...) has all of big answers: what was set aside is read then.
+    """
 
     @property
     def _constructor(self) -> Callable[..., Frame]:
@@ -55,6 +60,44 @@ class Frame(ShownFrame, metaclass=_EveryFrame):
         options = {name: kwargs.pop(name) for name in ("engine", "engine_kwargs", "storage_options") if name in kwargs}
         with needs("excel"), pd.ExcelWriter(excel_writer, **options) as writer:
             _write_sheet(self, writer, *args, **kwargs)
+
+
+#: pandas's own ways out of a frame that would write what was set aside as if it were nothing, or no value.
+_WAYS_OUT = (
+    *("to_csv", "to_json", "to_dict", "to_parquet", "to_feather", "to_orc", "to_pickle", "to_records", "to_xml"),
+    *("to_sql", "to_hdf", "to_stata", "to_clipboard"),
+)
+
+
+def _reading_first(name: str) -> Callable[..., Any]:
+    write: Callable[..., Any] = getattr(pd.DataFrame, name)
+
+    @functools.wraps(write)
+    def write_whole(self: Frame, *args: Any, **kwargs: Any) -> Any:
+        return write(_with_all_read(self), *args, **kwargs)
+
+    return write_whole
+
+
+def _with_all_read(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame in whose cells nothing waits to be read; this one, where nothing does."""
+    unread = [
+        index
+        for index, dtype in enumerate(frame.dtypes)
+        if pd.api.types.is_object_dtype(dtype) and any(isinstance(value, Unread) for value in frame.iloc[:, index])
+    ]
+    if not unread:
+        return frame
+    read = pd.DataFrame(frame.copy(deep=False))
+    for index in unread:
+        values = [dict(value) if isinstance(value, Unread) else value for value in read.iloc[:, index]]
+        read.isetitem(index, pd.Series(values, dtype=object).array)
+    return read
+
+
+for _name in _WAYS_OUT:
+    if hasattr(pd.DataFrame, _name):
+        setattr(Frame, _name, _reading_first(_name))
 
 
 def write_workbook(frame: pd.DataFrame, path: Path) -> None:
@@ -173,8 +216,9 @@ def is_days(column: pd.Series[Any]) -> bool:
 
 
 def _cell(value: Any, changed: _Changed, is_escaped: bool, where: str) -> Any:
-    if isinstance(value, dict | list):
-        value = json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, Mapping | list):
+        # What was set aside of a big answer is read here.
+        value = json.dumps(dict(value) if isinstance(value, Mapping) else value, ensure_ascii=False, default=str)
     if isinstance(value, str):
         return _text(value, changed, is_escaped, where)
     if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):

@@ -91,7 +91,8 @@ class Importer:
             task = await self._writer.call(self._database.runs.get_or_create_task, old.run.task_name)
             about = (old.run.config["imported"]["requester"], old.run.provider_type)
             requester = await self._writer.call(self._database.people.get_or_create_requester, *about)
-            await in_thread(_copy_for_owner, transfer.copies, self._runs_directory / old.run.task_run_id / "files")
+            home = self._runs_directory / old.run.task_run_id / "files"
+            await in_thread(_copy_for_owner, transfer.copies, home, source.files.root)
             ids = {"task_id": task.task_id, "requester_id": requester.requester_id}
             await self._writer.commit(_with_ids(changes, ids))
         report.add(transfer.report, is_new=is_new)
@@ -106,22 +107,22 @@ def _with_ids(changes: c.Changes, ids: dict[str, str]) -> c.Changes:
     return changes
 
 
-def _copy_for_owner(copies: Sequence[tuple[Path, str]], home: Path) -> None:
+def _copy_for_owner(copies: Sequence[tuple[Path, str]], home: Path, root: Path) -> None:
     """Copy files that workers sent, which are their owner's alone from the first moment. Raises `WorldError`."""
     if copies:
         make_private_folder(home)
-        _copy_files(copies, home)
+        _copy_files(copies, home, root)
         close_below(home)
 
 
-def _copy_files(copies: Iterable[tuple[Path, str]], home: Path) -> None:
-    """Copy files that workers sent. Raises `WorldError`."""
+def _copy_files(copies: Iterable[tuple[Path, str]], home: Path, root: Path) -> None:
+    """Copy files that workers sent, none of which may lead out of `root`. Raises `WorldError`."""
     for source, name in copies:
         target = below(home, name, "An import of Mephisto 1.x")
         try:
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             target.unlink(missing_ok=True)  # of an import that came to no end
-            copy_file(source, target, "The data directory of Mephisto 1.x", root=source.parent)
+            copy_file(source, target, "The data directory of Mephisto 1.x", root=root)
         except OSError as error:
             raise WorldError(
                 f"{source} cannot be copied to {target}: {error}. Mend that, and import again: what is there stays."

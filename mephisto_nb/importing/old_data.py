@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import DatabaseError, DataFileError, NotFoundError, UsageError
-from mephisto_nb.model.answers import EVERYTHING, is_named_by_us
+from mephisto_nb.model.answers import EVERYTHING, is_in_parentheses
 from mephisto_nb.model.shared_state import InitializationData
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.utils.foreign import below, inside, named_file, read_bytes, refuse_special, why_no_name
@@ -228,16 +228,32 @@ class OldFiles:
     troubles: list[tuple[str, str]] = field(default_factory=list)
     read: int = 0
     _runs: dict[str, Path] | None = None
+    #: Why a project's folder is not looked into.
+    _refused: DataFileError | None = None
 
     def run_directory(self, run_id: str) -> Path | None:
-        """Return the folder of a run, whatever project it is of."""
+        """Return the folder of a run, whatever project it is of.
+
+        Raises
+        ------
+        DataFileError
+            It leads out of the directory; or it is not there, but a project that may hold it leads elsewhere.
+        """
         if self._runs is None:
             homes = (self.root / "data" / "runs", self.root / "runs")
-            projects = (inside(one, self.root, self._name) for home in homes if home.is_dir() for one in home.iterdir())
-            runs = (run for project in projects for run in _folders(project))
-            self._runs = {run.name: run for run in runs}
+            projects = (project for home in homes if home.is_dir() for project in home.iterdir())
+            self._runs = {run.name: run for project in projects for run in self._runs_of(project)}
         found = self._runs.get(run_id)
+        if found is None and self._refused is not None:
+            raise self._refused
         return None if found is None else inside(found, self.root, self._name)
+
+    def _runs_of(self, project: Path) -> list[Path]:
+        try:
+            return _folders(inside(project, self.root, self._name))
+        except DataFileError as error:
+            self._refused = error
+            return []
 
     @property
     def _name(self) -> str:
@@ -261,6 +277,8 @@ class OldFiles:
         """
         self._refuse("a run", run_id)
         run = self.run_directory(run_id) or self.root / run_id
+        if self._refused is not None:
+            raise self._refused
         for assignment in assignments:
             self._refuse("an assignment", assignment)
             inside(below(run, assignment, self._name) / "assign_data.json", run, self._name)
@@ -282,8 +300,11 @@ class OldFiles:
             )
 
     def project_of(self, run_id: str) -> str | None:
-        """Return the name of a run's project; None where it has none."""
-        directory = self.run_directory(run_id)
+        """Return the name of a run's project; None where it has none, or its folder is refused."""
+        try:
+            directory = self.run_directory(run_id)
+        except DataFileError:
+            return None
         return None if directory is None or directory.parent.name == "NO_PROJECT" else directory.parent.name
 
     def read_assignment(self, run_id: str, assignment_id: str) -> tuple[JSONObject, list[JSONObject]] | None:
@@ -375,10 +396,10 @@ def _as_sent(outputs: JSON) -> JSON:
     """Return what a worker sent, where no field is called like what the import itself puts beside it: ``(files)``."""
     if not isinstance(outputs, dict):
         return outputs
-    own = {f"sent {name}" if is_named_by_us(name) else name: value for name, value in outputs.items()}
+    own = {f"sent {name}" if is_in_parentheses(name) else name: value for name, value in outputs.items()}
     last = own.get("final_submission")
     if isinstance(last, dict):
-        own["final_submission"] = {f"sent {name}" if is_named_by_us(name) else name: last[name] for name in last}
+        own["final_submission"] = {f"sent {name}" if is_in_parentheses(name) else name: last[name] for name in last}
     return own
 
 
@@ -399,8 +420,7 @@ def uploads_in(place: Path, what: str) -> list[Path]:
     found = [file for folder in folders if folder.is_dir() for file in sorted(folder.iterdir())]
     own = {*_STATES, _META}
     for file in (place / "uploads", *found):
-        if file.is_symlink():
-            inside(file, place, what)
+        inside(file, place, what)  # whatever kind of link Windows has
         refuse_special(file, what)
     return [file for file in found if file.is_file() and not file.is_symlink() and file.name not in own]
 

@@ -5,6 +5,7 @@ Payments are made up as today's: 1.x noted bonuses alone, and its crowds paid wh
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -361,8 +362,10 @@ class RunTransfer:
             # One of a name may be in the agent's own folder, and another in that of its uploads; some systems make no
             # difference between capital letters and others.
             plain = safe_name(file.name)
-            name = f"{agent_id}/{plain}" if plain.casefold() not in taken else f"{agent_id}/{len(taken)} {plain}"
-            taken.add(name.rpartition("/")[2].casefold())
+            numbered = (f"{number} {plain}" for number in itertools.count(len(taken)))
+            own = next(one for one in itertools.chain([plain], numbered) if one.casefold() not in taken)
+            taken.add(own.casefold())
+            name = f"{agent_id}/{own}"
             self.copies.append((file, name))
             sent.append({"fieldname": "(files)", "filename": name})
         return sent

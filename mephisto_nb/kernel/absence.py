@@ -11,11 +11,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from mephisto_nb.model.money import count
 from mephisto_nb.model.packets import PacketType, Received
-from mephisto_nb.ports.clock import Clock, Timer, offset_of
-from mephisto_nb.utils.steady_time import JumpWatch
+from mephisto_nb.ports.architect import RouterStanding
+from mephisto_nb.ports.clock import Clock, Timer, is_of_computer, offset_of
+from mephisto_nb.rules.absence import kernel_was_away, put_off_work, router_was_away, take_up
+from mephisto_nb.rules.run_state import RunState
+from mephisto_nb.rules.step import Step
+from mephisto_nb.utils.steady_time import JUMP, JumpWatch, say_seconds
+
+if TYPE_CHECKING:
+    from mephisto_nb.kernel.engine import RunEngine
 
 #: Messages that waited for less (seconds) were handled as they came; pages call a kernel busy from here on, too.
 _NOTICED = 2.0
@@ -23,6 +31,15 @@ _NOTICED = 2.0
 _BEAT, _LATE = 2.0, 3.0
 #: How often it has the run's deadlines looked at though none is due, so that it is stored that it was there (seconds).
 _ROUND = 30.0
+
+#: That a kernel was there is stored this often, and may be stored late (seconds): what it was not there for is told
+#: by nobody up to here.
+_UNTOLD = 60.0
+_DIFFER = (
+    "One of the two was started while the clock of its computer was wrong. Nobody's time ends early by that, and what "
+    "the router tells the times of goes by the kernel's clock. If that one is right, nothing needs to be done; if not, "
+    "set the computer's clock right, and restart the kernel."
+)
 
 
 class Attendance:
@@ -68,6 +85,11 @@ class Attendance:
         found, self._absences = self.absences, []
         return found
 
+    def note_absences(self, step: Step) -> None:
+        """Have the deadlines of a run stand still for what `take_absences` returns."""
+        for since, until in self.take_absences():
+            kernel_was_away(step, since, until)
+
     @property
     def absences(self) -> list[tuple[float, float]]:
         """What `take_absences` would return."""
@@ -89,6 +111,69 @@ class Attendance:
         if now - self._last > _BEAT + _LATE:
             self._absences.append((self._last, now))
         self._last = now
+
+
+def last_served(state: RunState) -> float:
+    """Return when a kernel last drove a run, by its own clock, as far as is known."""
+    return state.service.served_until or state.quiet_since
+
+
+class ClockCheck:
+    """Compares this kernel's clock with its router's when a channel opens: either may have been wrong when it began.
+
+    How long no kernel was there the router's process knows best if it went on meanwhile: it has counted the seconds. So
+    nobody is timed out by what the clock says beyond that.
+
+    Parameters
+    ----------
+    engine
+        The run.
+    clock
+        What time it is here.
+    """
+
+    def __init__(self, engine: RunEngine, clock: Clock) -> None:
+        self._engine, self._clock = engine, clock
+        self._served_until = last_served(engine.state)
+        self._ahead, self._is_first = 0.0, True
+        engine.do_soon(take_up)
+
+    def compare(self, standing: RouterStanding | None, asked_at: float, away_since: float | None) -> None:
+        """Have the run take note of what differs.
+
+        Parameters
+        ----------
+        standing
+            What the router has told.
+        asked_at
+            When the channel began to open: the router has looked at its clock since.
+        away_since
+            Since when there was no channel.
+        """
+        if standing is None or standing.now is None or not is_of_computer(self._clock):
+            return
+        now = self._clock.now()
+        ahead = standing.now - min(max(standing.now, asked_at), now)
+        ahead = ahead if abs(ahead) >= JUMP else 0.0
+        is_new, self._ahead = abs(ahead - self._ahead) >= JUMP, ahead
+        if self._is_first:
+            self._is_first = False
+            gap = now - self._served_until
+            known = standing.silent_for if standing.silent_for is not None else (0.0 if ahead else gap)
+            if gap - known > _UNTOLD:
+                self._engine.do_soon(partial(put_off_work, since=now - (gap - known), until=now))
+        elif is_new and away_since is not None:
+            self._engine.do_soon(partial(router_was_away, since=away_since, until=now))
+        if is_new and ahead:
+            self._engine.do_soon(partial(_note_difference, seconds=ahead))
+
+
+def _note_difference(step: Step, seconds: float) -> None:
+    way = "ahead of" if seconds > 0 else "behind"
+    what = f"The router's clock is {say_seconds(abs(seconds))} {way} this kernel's"
+    why = "the clocks of router and kernel differ"
+    step.log("run", step.state.task_run_id, None, None, why, "router", {"seconds": seconds})
+    step.failures.append((why, f"{what}. {_DIFFER}"))
 
 
 @dataclass(slots=True)
@@ -134,8 +219,7 @@ class Absence:
 
 def describe_jump(seconds: float, at: float) -> str:
     """Say that the computer's clock was set, by how much, and what that does to a run."""
-    days, way = abs(seconds) / 86_400, "forward" if seconds > 0 else "back"
-    by = f"{days:.1f} days" if days >= 1 else f"{abs(seconds):.0f} s"
+    by, way = say_seconds(abs(seconds)), "forward" if seconds > 0 else "back"
     moment = datetime.fromtimestamp(at, tz=UTC)
     return (
         f"The clock of this computer was set {way} by {by} at {moment:%Y-%m-%d %H:%M:%S} UTC, by the time that the run "

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from mephisto_nb.errors import ClosedError
 from mephisto_nb.kernel.run_tasks import OnFailure, RunHelper, Supervisor
 from mephisto_nb.kernel.writer import Retry, in_thread
-from mephisto_nb.model.gates import HeldArrival
 from mephisto_nb.model.records import Assignment, Unit, Worker, WorkerFacts
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.ports.database import Database
@@ -75,7 +74,7 @@ class CanDoUnitHook:
         """Begin a decision. Called by `WorkerPool`."""
         self._questions = []
 
-    def puts_off(self, step: Step, asked: Arrival | HeldArrival) -> bool:
+    def puts_off(self, step: Step, asked: Arrival) -> bool:
         """Put a decision off that had too few answers to give anything; return whether it was."""
         of_worker = [(worker, unit) for worker, unit in self._questions if worker.worker_name == asked.worker_name]
         questions = list({unit.unit_id: (worker, unit) for worker, unit in of_worker}.values())

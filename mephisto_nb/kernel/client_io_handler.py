@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import LinkRefusedError, RouterError, RouterStoreError
-from mephisto_nb.kernel.absence import Absence, Attendance, describe_jump
+from mephisto_nb.kernel.absence import Absence, Attendance, ClockCheck, describe_jump, last_served
 from mephisto_nb.kernel.link_progress import LinkProgress
-from mephisto_nb.kernel.numbers import find_gaps, note_gaps
+from mephisto_nb.kernel.numbers import note_gaps
 from mephisto_nb.kernel.sending import Sender
 from mephisto_nb.model.changes import AddMetadata
 from mephisto_nb.model.packets import Packet, PacketType, Received
@@ -38,11 +37,12 @@ from mephisto_nb.ports.architect import (
 )
 from mephisto_nb.ports.clock import Clock, Timer
 from mephisto_nb.ports.crowd_provider import Identity
-from mephisto_nb.rules.absence import is_served, kernel_was_away, router_was_away
+from mephisto_nb.rules.absence import is_served, router_was_away
 from mephisto_nb.rules.arrivals import Arrival
 from mephisto_nb.rules.eligibility import Refusal
+from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.rules.step import Step
-from mephisto_nb.rules.submissions import is_heard
+from mephisto_nb.rules.submissions import hears_ahead, is_heard
 from mephisto_nb.utils.logging import get_logger, tell
 from mephisto_nb.utils.machine import MachineTrouble
 from mephisto_nb.utils.patience import patience
@@ -103,22 +103,21 @@ class ClientIOHandler:
     ) -> None:
         self._engine, self._pool, self._architect = engine, pool, architect
         self._clock, self._agents = clock, agents
-        self._sender = Sender(engine, pool.complete)
+        self._sender = Sender(engine, pool, clock, lambda why: _show_unsent(self, self._progress, why))
         self._progress = LinkProgress(engine, self._sender.request_sync)
         self._channel: Channel | None = None
         self._timer: Timer | None = None
-        self._is_running = False
         self._news = asyncio.Condition()
-        self._synced, self._num_synced = 0, 0
+        self._is_running, self._synced, self._num_synced = False, 0, 0
         #: Why the router cannot be reached, if so.
         self.trouble: str | None = None
         #: What is wrong with the router, or was, as it has told.
         self.router_troubles: tuple[MachineTrouble, ...] = ()
         #: When the kernel was last away, and what it caught up with.
         self.absence = Absence(begun=clock.now())
-        served_until = engine.state.service.served_until or engine.state.quiet_since
         name_jump = partial(_name_jump, self, clock, note)
-        self._attendance = Attendance(clock, self._sender.request_sync, served_until, name_jump)
+        self._attendance = Attendance(clock, self._sender.request_sync, last_served(engine.state), name_jump)
+        self._clocks = ClockCheck(engine, clock)
         #: Called when a channel opens or breaks, or a page comes or goes.
         self.listeners: list[Callable[[], None]] = []
         #: Which agents' pages are connected.
@@ -186,7 +185,7 @@ class ClientIOHandler:
 
     async def add_channel(self, channel: Channel) -> Channel:
         """Connect a channel; each side learns what the other has, and goes on from there."""
-        last_seq = self._engine.committed_seq
+        last_seq, asked_at = self._engine.committed_seq, self._clock.now()
         channel.known = self._engine.numbers.known
         try:
             last_n = await channel.connect(last_seq)
@@ -194,12 +193,12 @@ class ClientIOHandler:
         except BaseException:
             await channel.close()
             raise
-        if channel.standing is not None:
-            self._engine.numbers.era = channel.standing.era
-        if gaps := find_gaps(channel.standing, last_seq, was_replaced=was_replaced):
+        if gaps := self._engine.numbers.meet(channel.standing, last_seq, was_replaced=was_replaced):
             self._engine.do_soon(partial(note_gaps, gaps=gaps))
+        self._clocks.compare(channel.standing, asked_at, self.away_since)
         self._engine.delivered(last_n)
         self._sender.go_on_from(last_n, last_seq)
+        self._progress.note_open()
         self._channel, self.away_since, self.trouble = channel, None, self._progress.trouble
         tell(self.listeners)
         self._sender.request_sync()
@@ -279,16 +278,18 @@ class ClientIOHandler:
 
     def handle(self, step: Step, received: Received, prepared: Prepared) -> None:
         """Direct one packet to the right place. Called by the engine, in the step that decides about it."""
-        packet_type = received.packet.packet_type
-        if packet_type is PacketType.REGISTER_AGENT:
+        # The router's clock may be ahead: nothing came later than now.
+        received = replace(received, received_at=min(received.received_at, step.now))
+        if (packet_type := received.packet.packet_type) is PacketType.REGISTER_AGENT:
             _register(self._pool, step, received, prepared)
+        elif packet_type is PacketType.ROUTER_AWAY:
+            _note_absence(self._attendance, step, received.packet.data)
         elif packet_type is PacketType.LIVE_UPDATE_TO_OPERATOR:
             _take_message(self._agents, step, received)
         elif direct := _DIRECTIONS.get(packet_type):
             direct(self._pool, step, received)
         else:
-            why = f"a packet {packet_type.value!r} has no meaning"
-            step.log("run", self._engine.task_run_id, None, None, why, "router")
+            _log_unknown(step, packet_type)
 
     def set_aside(self, step: Step, received: Received) -> None:
         """Answer a page that waits for an agent that it gets none. Called by the engine for a packet that fails."""
@@ -299,8 +300,7 @@ class ClientIOHandler:
 
     def pass_time(self, step: Step) -> None:
         """Have the pool look whose time is over. Called by the engine, once the router has nothing older."""
-        for since, until in self._attendance.take_absences():
-            kernel_was_away(step, since, until)
+        self._attendance.note_absences(step)
         is_served(step)
         self._pool.pass_time(step)
 
@@ -326,8 +326,8 @@ class ClientIOHandler:
 
     def _take(self, incoming: Incoming) -> None:
         match incoming:
-            case Ahead(after, packet):
-                self._agents.heard_ahead(after, packet)
+            case Ahead():
+                _hear_ahead(self._agents, self._engine.state, incoming, self._clock.now())
             case Missed(agent_id, update_id):
                 self._agents.missed(agent_id, update_id)
             case Messages(received):
@@ -399,19 +399,35 @@ def _register(pool: WorkerPool, step: Step, received: Received, prepared: Prepar
         pool.register_agent(step, arrival)
 
 
+def _log_unknown(step: Step, packet_type: PacketType) -> None:
+    why = f"a packet {packet_type.value!r} has no meaning"
+    step.log("run", step.state.task_run_id, None, None, why, "router")
+
+
 def _take_message(agents: AgentsAtWork, step: Step, received: Received) -> None:
     # Its task code finds it among the agent's `pending_actions` once the step is committed.
     agent_id, data, at = received.packet.subject_id, received.packet.data, received.received_at
     agent = step.state.agents.get(agent_id)
-    if agent is not None and is_heard(step, agent, len(json.dumps(data)), at):
+    if agent is not None and is_heard(step, agent, data, at):
         step.add_live_update(agent_id, "worker", agents.voices.recorded(agent_id, data), at)
     elif agent is not None:
         agents.missed(agent_id, data.get("update_id"))
 
 
+def _hear_ahead(agents: AgentsAtWork, state: RunState, ahead: Ahead, now: float) -> None:
+    # It counts for what its worker may say from now on: nothing is heard that will not be recorded.
+    agents.heard_ahead(ahead.after, ahead.packet, partial(hears_ahead, state, ahead.packet, now))
+
+
 def _show_trouble(link: ClientIOHandler, progress: LinkProgress) -> None:
     link.trouble = progress.trouble
     tell(link.listeners)
+
+
+def _show_unsent(link: ClientIOHandler, progress: LinkProgress, why: str | None) -> None:
+    if progress.unsent != why:
+        progress.unsent = why
+        _show_trouble(link, progress)
 
 
 def _name_jump(link: ClientIOHandler, clock: Clock, note: Callable[[str, str], None], seconds: float) -> None:
@@ -446,8 +462,10 @@ def _return(pool: WorkerPool, step: Step, received: Received) -> None:
     pool.handle_updated_agent_status(step, received.packet.subject_id, AgentStatus.RETURNED)
 
 
-def _note_absence(pool: WorkerPool, step: Step, received: Received) -> None:
-    router_was_away(step, received.packet.data["since"], received.packet.data["until"])
+def _note_absence(attendance: Attendance, step: Step, told: JSONObject) -> None:
+    if any(since < told["since"] for since, _ in attendance.absences):
+        attendance.note_absences(step)  # what is older counts first
+    router_was_away(step, told["since"], told["until"])
 
 
 def _disconnect(pool: WorkerPool, step: Step, received: Received) -> None:
@@ -461,7 +479,6 @@ _DIRECTIONS: Mapping[PacketType, Callable[[WorkerPool, Step, Received], None]] =
     PacketType.LOG_ERROR: _log_frontend_error,
     PacketType.RETURN_UNIT: _return,
     PacketType.AGENT_DISCONNECTED: _disconnect,
-    PacketType.ROUTER_AWAY: _note_absence,
 }
 
 

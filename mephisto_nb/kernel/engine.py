@@ -475,7 +475,7 @@ def _send_anew(step: Step, waiting: Sequence[Packet], last_n: int) -> None:
     if last_n > step.state.last_n:
         step.state.last_n, step.changes.first_n = last_n, last_n + 1
         for packet in waiting:
-            step.send(packet.packet_type, packet.subject_id, packet.data)
+            step.send(packet.packet_type, packet.subject_id, packet.data, packet.kept)
     for agent in step.state.agents.values():
         step.send_status(agent)
     for newcomer in step.state.gates.at_onboarding():

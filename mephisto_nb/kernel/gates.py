@@ -431,14 +431,7 @@ class GateWorker(RunHelper):
         unit = state.units[agent.unit_id]
         kept = state.gates.units.get(unit.unit_id)
         before = earlier_answers(state, agent) if kept is None and self._judges.need_others else []
-        found = await in_thread(
-            self._database.runs.read_results, [state.task_run_id], agent_ids=[agent_id, *before]
-        )  # fmt: skip
-        # Of the others, no more than is read each time.
-        sent = {
-            row["agent_id"]: whole(row["data"], row.get("rest")) if row["agent_id"] == agent_id else row["data"]
-            for row in found
-        }
+        sent = await in_thread(self._read_answers, agent_id, before)
         return SentAnswer(
             data=sent[agent_id],
             answer=read(sent[agent_id]),
@@ -446,6 +439,14 @@ class GateWorker(RunHelper):
             seconds=(agent.submitted_at or 0.0) - agent.accepted_at,
             others=[read(sent[id_]) for id_ in before if id_ in sent],
         )
+
+    def _read_answers(self, agent_id: str, others: list[str]) -> dict[str, Any]:
+        """Return answers by agent: one whole, which may be large, and of others no more than is read each time."""
+        run_ids, agent_ids = [self._engine.state.task_run_id], [agent_id, *others]
+        return {
+            row["agent_id"]: whole(row["data"], row.get("rest")) if row["agent_id"] == agent_id else row["data"]
+            for row in self._database.runs.read_results(run_ids, agent_ids=agent_ids)
+        }
 
     async def _fetch(self, worker: Worker, gate: Gate) -> _Conclusion:
         facts = await self._pages.look_up(worker.worker_name)

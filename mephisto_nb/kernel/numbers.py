@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mephisto_nb.model.money import count
 from mephisto_nb.ports.architect import Known, RouterStanding
@@ -28,11 +28,25 @@ class LinkNumbers:
     delivered_n: int = 0
     era: str | None = None
     committed_era: str | None = None
+    _told: tuple[bool, int, int] | None = field(default=None, init=False, repr=False)
 
     @property
     def known(self) -> Known:
         """What a router is told of its inbox, beside the number of the last message whose effect is stored."""
         return Known(self.committed_era, self.received_seq)
+
+    def meet(self, standing: RouterStanding | None, last_seq: int, *, was_replaced: bool) -> list[str]:
+        """Note how far the router of a new channel is, and return what `find_gaps` does, unless it was found before.
+
+        A link may break and be opened again many times until the next message makes the two agree.
+        """
+        gaps = find_gaps(standing, last_seq, was_replaced=was_replaced)
+        if standing is None:
+            return gaps
+        self.era = standing.era
+        found = (standing.is_strange, standing.missing, standing.acknowledged)
+        is_known, self._told = found == self._told and not was_replaced, found if gaps else None
+        return [] if is_known else gaps
 
     def note_handled(self, step: Step, seq: int) -> None:
         """Note in a step that it handles all messages up to `seq`."""

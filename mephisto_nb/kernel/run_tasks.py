@@ -114,7 +114,8 @@ class RunTasks:
         self.run.let_go()
 
     def abandon(self) -> None:
-        """Note that the loop has ended that drove the run."""
+        """Note that the loop has ended that drove the run: nothing can be stopped any more that was on it."""
+        self.run.parts.watch.release()
         self._lock.release()
         self.run.is_driven = False
 
@@ -289,7 +290,7 @@ def take_lock(directory: Path, run: TaskRun) -> FileLock:
             f"workers send is taken in there. To look at it: operator.get_task_run({run.task_run_id!r}). "
             "To drive it from here, let go of it there first: await operator.detach() in that notebook."
         ) from None
-    with open_private(directory / PID_FILE, "w") as file:
+    with open_private(directory / PID_FILE, "w", encoding="utf-8", errors="replace") as file:
         file.write(f"{os.getpid()} {platform.node()}")
     return lock
 
@@ -308,7 +309,7 @@ def find_driver(directory: Path) -> str | None:
 def _driver_in(directory: Path) -> str:
     """Return which process took the lock last, on which machine if it was another, and when; '' if it is not known."""
     with contextlib.suppress(OSError, ValueError):
-        pid, _, host = (directory / PID_FILE).read_text().partition(" ")
+        pid, _, host = (directory / PID_FILE).read_text("utf-8").partition(" ")
         on = f" on {host}" if host not in ("", platform.node()) else ""
         since = datetime.fromtimestamp((directory / PID_FILE).stat().st_mtime)
         return f" (pid {int(pid)}{on}, since {since:%Y-%m-%d %H:%M})"

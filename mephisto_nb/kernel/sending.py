@@ -7,23 +7,30 @@ and the researcher is told. Nothing is sent for ever.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.errors import RouterError
+from mephisto_nb.errors import DatabaseError, RouterError
+from mephisto_nb.kernel.writer import FIRST, MOST
 from mephisto_nb.model.packets import LARGEST_FRAME, SHARED_FRAME, Packet, PacketType
 from mephisto_nb.model.records import Agent
 from mephisto_nb.rules.arrivals import MADE_ANEW
 from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.too_large import TOO_LARGE, say_size
 from mephisto_nb.utils.ids import new_id
+from mephisto_nb.utils.logging import get_logger
 
 if TYPE_CHECKING:
     from mephisto_nb.kernel.engine import RunEngine
+    from mephisto_nb.kernel.worker_pool import WorkerPool
     from mephisto_nb.ports.architect import Channel
+    from mephisto_nb.ports.clock import Clock
+
+logger = get_logger(__name__)
 
 #: How many packets go into one frame at most.
 _MOST = 200
@@ -33,6 +40,10 @@ _AROUND, _EACH = 1024, 32
 LARGEST_PACKET = LARGEST_FRAME - _AROUND
 #: Of a live message that is too large, this much of each value is kept (characters), and so many values.
 _KEPT, _MOST_KEPT = 200, 20
+#: For how many packets at once the rows are read that were not stored with them.
+_READ_AHEAD = 20
+#: What a worker reads in the place of what could not be made.
+_FAILED = "Something went wrong on our side. It is not your fault, and the researcher has been told."
 
 _REMEDY = "Send less at once, or put what is large into files of extra_source_dir."
 
@@ -54,16 +65,20 @@ def next_frame(outbox: Iterable[tuple[int, Packet]], sent_n: int) -> list[tuple[
     return frame
 
 
-def stand_in(packet: Packet) -> Packet:
-    """Return what is sent in the place of a packet that is too large: whoever waits for it waits no longer."""
+def stand_in(packet: Packet, why: str = TOO_LARGE, code: str = "too_large") -> Packet:
+    """Return what is sent in the place of a packet that cannot be: whoever waits for it waits no longer.
+
+    `why` is what the worker reads, and `code` what a program does.
+    """
     if packet.packet_type is PacketType.AGENT_DETAILS:
         nothing: JSONObject = dict.fromkeys(("worker_id", "agent_id", "status", "init_task_data"))
-        refusal = {"failure_reason": TOO_LARGE, "failure_code": "too_large"}
+        refusal = {"failure_reason": why, "failure_code": code}
         return Packet(packet.packet_type, packet.subject_id, {"request_id": packet.subject_id, **nothing, **refusal})
     small = {
         key: value for key, value in list(packet.data.items())[:_MOST_KEPT] if len(key) <= _KEPT and _is_small(value)
     }
-    return Packet(packet.packet_type, packet.subject_id, {"text": TOO_LARGE, **small, "left_out": True})
+    small.pop("id", None)  # it says what it is, and this is something else
+    return Packet(packet.packet_type, packet.subject_id, {**small, "text": why, "left_out": True})
 
 
 def _is_small(value: JSON) -> bool:
@@ -77,13 +92,23 @@ class Sender:
     ----------
     engine
         The run.
-    complete
+    pool
         Makes a packet whole of which a part was not stored.
+    clock
+        What time it is.
+    tell
+        Called with why nothing can be sent though there is a channel; None: it can again.
     """
 
-    def __init__(self, engine: RunEngine, complete: Callable[[Step, Packet], Packet]) -> None:
-        self._engine, self._complete = engine, complete
+    def __init__(
+        self, engine: RunEngine, pool: WorkerPool, clock: Clock, tell: Callable[[str | None], None] = lambda why: None
+    ) -> None:
+        self._engine, self._pool, self._clock, self._tell = engine, pool, clock, tell
         self._sent_n = self._acknowledged_seq = 0
+        #: What is sent in the place of packets that come next in the outbox, by their numbers.
+        self._made: dict[int, Packet] = {}
+        self._pause = 0.0
+        self._again: asyncio.TimerHandle | None = None
         self._reported: set[int] = set()
         self._sync_wanted = False
         self._wake = asyncio.Event()
@@ -93,6 +118,7 @@ class Sender:
     def go_on_from(self, n: int, seq: int) -> None:
         """Note what the router of a new channel has of our packets, and knows that we have of its messages."""
         self._sent_n, self._acknowledged_seq = n, seq
+        self._made.clear()  # their numbers may be others' now
 
     def wake(self) -> None:
         """Send what there is."""
@@ -104,48 +130,141 @@ class Sender:
         self._wake.set()
 
     async def keep_sending(self, channel: Channel) -> None:
-        """Send what there is whenever there is more, until the channel breaks."""
+        """Send what there is whenever there is more, until the channel breaks.
+
+        However it ends, the channel is closed with it: the receiving side notices, and another one is opened.
+
+        Raises
+        ------
+        RouterError
+            Something failed that nobody has foreseen.
+        """
         try:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
                 await self._send_all(channel)
         except RouterError:
-            await channel.close()  # the receiving side notices, and another channel is opened
+            await channel.close()
+        except Exception as error:
+            logger.exception("nothing more can be sent by this channel of run %s", self._engine.task_run_id)
+            with suppress(Exception):
+                await channel.close()
+            raise RouterError(f"Sending to the router has failed: {error!r}.") from error
 
     async def _send_all(self, channel: Channel) -> None:
         if self._sync_wanted:
             self._sync_wanted = False
             await channel.request_sync(last=self.is_settling)
-        while frame := next_frame(self._whole(), self._sent_n):
-            self._sent_n = frame[-1][0]
-            await channel.send_effects([(n, self._sendable(n, packet)) for n, packet in frame])
-            await asyncio.sleep(0)  # a channel that has room does not wait: let others have their turn
+        try:
+            await self._send_effects(channel)
+        except DatabaseError as error:
+            self._wait(error)  # and meanwhile the rest goes on: the router is asked for signs of life, say
         last_seq = self._engine.committed_seq
         if last_seq > self._acknowledged_seq:
             self._acknowledged_seq = last_seq
             await channel.acknowledge(last_seq)
 
-    def _whole(self) -> Iterator[tuple[int, Packet]]:
-        """Return what is still to be sent, each packet whole; those of an earlier kernel are as they were stored."""
+    async def _send_effects(self, channel: Channel) -> None:
+        while True:
+            while frame := next_frame(self._ready(), self._sent_n):
+                self._sent_n = frame[-1][0]
+                for n, _ in frame:
+                    self._made.pop(n, None)
+                await channel.send_effects(frame)
+                await asyncio.sleep(0)  # a channel that has room does not wait: let others have their turn
+            if not await self._make_some():
+                break
+        self._pause = 0.0
+        self._tell(None)
+
+    def _ready(self) -> Iterator[tuple[int, Packet]]:
+        """Return what is still to be sent, as far as it is whole; what an earlier kernel stored may not be."""
         for n, packet in self._engine.outbox:
             if n <= self._sent_n:
                 continue
-            if MADE_ANEW in packet.data:
-                packet = self._complete(Step(self._engine.state, time.time(), new_id), packet)
-            yield n, packet
+            if n not in self._made and MADE_ANEW in packet.data:
+                return
+            yield n, self._made.get(n) or self._sendable(n, packet)
+
+    async def _make_some(self) -> bool:
+        """Make the next packets whole of which a part is elsewhere, as many as share a frame; return False at the end.
+
+        Raises
+        ------
+        DatabaseError
+            What they need cannot be read now.
+        """
+        waiting = (item for item in self._engine.outbox if item[0] > self._sent_n)
+        some = [
+            item for item in islice(waiting, _READ_AHEAD) if MADE_ANEW in item[1].data and item[0] not in self._made
+        ]
+        if not some:
+            return False
+        try:
+            await self._pool.fetch_left_out(self._engine.state, [packet for _, packet in some])
+        except DatabaseError:  # one row may be damaged, and those before it are not
+            del some[1:]
+            await self._pool.fetch_left_out(self._engine.state, [packet for _, packet in some])
+        except Exception:
+            logger.exception("rows could not be read ahead")  # each is tried by itself now
+        size = 0
+        for n, packet in some:
+            try:
+                self._made[n] = self._sendable(n, packet)
+            except DatabaseError:
+                if size == 0:
+                    raise
+                break
+            size += len(self._made[n].to_text())
+            if size > SHARED_FRAME:
+                break
+        self._pause = 0.0
+        return True
+
+    def _wait(self, error: DatabaseError) -> None:
+        """Try again later what could not be read: nothing is left out because of a disk that does not answer."""
+        self._pause = min(MOST, 2 * self._pause) or FIRST
+        if self._again is not None:
+            self._again.cancel()
+        self._again = asyncio.get_running_loop().call_later(self._pause, self.wake)
+        logger.warning("what a page waits for cannot be read: %s", error)
+        self._tell(f"What workers' pages wait for cannot be read, so nothing is sent to them until it can. {error}")
 
     def _sendable(self, n: int, packet: Packet) -> Packet:
-        size = len(packet.to_text())
+        """Return a packet whole, or what is sent in its place: none may hold up those behind it for ever."""
+        try:
+            if MADE_ANEW in packet.data:
+                packet = self._pool.complete(Step(self._engine.state, self._clock.now(), new_id), packet)
+            size = len(packet.to_text())
+        except DatabaseError:
+            raise
+        except (Exception, SystemExit) as error:  # a blueprint's code, or a task's
+            logger.exception("a packet could not be made")
+            why = f"it could not be made: {error!r}"
+            self._report(n, partial(_report, packet=packet, why=why, detail=None))
+            self._made[n] = stand_in(packet, _FAILED, "not_made")
+            return self._made[n]
         if size <= LARGEST_PACKET:
             return packet
+        self._report(n, partial(self._report_size, packet=packet, size=size))
+        self._made[n] = stand_in(packet)
+        return self._made[n]
+
+    def _report(self, n: int, rule: Callable[[Step], None]) -> None:
         if n not in self._reported:  # it is sent again after a break
             self._reported.add(n)
-            self._engine.do_soon(partial(_report, packet=packet, size=size))
-        return stand_in(packet)
+            self._engine.do_soon(rule)
+
+    def _report_size(self, step: Step, packet: Packet, size: int) -> None:
+        agent = step.state.agents.get(str(packet.data.get("agent_id")))
+        if packet.packet_type is PacketType.AGENT_DETAILS and agent is not None:
+            self._pool.set_aside(step, agent, size)
+        else:
+            _report(step, packet, f"{say_size(size)}. {_REMEDY}", {"bytes": size})
 
 
-def _report(step: Step, packet: Packet, size: int) -> None:
+def _report(step: Step, packet: Packet, why: str, detail: JSONObject | None) -> None:
     """Tell the researcher that something was not sent, to whom, and what to do."""
     agent_id = str(packet.data.get("agent_id") or packet.subject_id)
     agent = step.state.agents.get(agent_id) or step.state.gates.onboarding.get(agent_id)
@@ -154,7 +273,8 @@ def _report(step: Step, packet: Packet, size: int) -> None:
         name = step.state.worker_names.get(agent.worker_id, agent.worker_id)
         at = f"unit {agent.unit_id}" if isinstance(agent, Agent) else "at the introduction"
         who = f"the page of worker {name!r} ({at})"
-    why = f"{packet.packet_type.value} to {who} was not sent: {say_size(size)}"
-    step.log("agent", agent_id, None, None, "not sent: too large", "operator", {"bytes": size, "why": why})
+    told = f"{packet.packet_type.value} to {who} was not sent: {why}"
+    what = "not sent" if detail is None else "not sent: too large"
+    step.log("agent", agent_id, None, None, what, "operator", {**(detail or {}), "why": told})
     # Of one kind the latest is shown, with how many there were: an introduction is too large for everybody.
-    step.failures.append((f"not sent: {packet.packet_type.value}", f"{why}. {_REMEDY}"))
+    step.failures.append((f"not sent: {packet.packet_type.value}", told))

@@ -18,7 +18,7 @@ from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
 from mephisto_nb.ports.database import Database
 from mephisto_nb.utils.logging import get_logger, tell
 from mephisto_nb.utils.machine import MachineTrouble, MachineTroubles, say_few_files, say_little_room, say_missing
-from mephisto_nb.utils.private_files import write_private
+from mephisto_nb.utils.private_files import restore_private
 from mephisto_nb.utils.sqlite_files import identity_of
 
 logger = get_logger(__name__)
@@ -39,7 +39,7 @@ class MachineWatch:
     lock
         The run's lock, held: without it another kernel would take up the run as well.
     kept
-        The names of small files there that are written again when they are gone.
+        The names of small files there that are written again when they are gone, or hold something else.
     database, writer
         Where the run is kept; the writer's thread tries it out.
     spawn
@@ -58,11 +58,14 @@ class MachineWatch:
         self._directory, self._database, self._writer = directory, database, writer
         self._spawn = spawn
         self._locks, self._locked = [lock], identity_of(Path(lock.lock_file))
-        self._kept = {path: path.read_text() for path in (directory / name for name in kept) if path.exists()}
+        self._kept = {
+            path: path.read_text("utf-8", "replace") for path in (directory / name for name in kept) if path.exists()
+        }
         self._own = MachineTroubles()
         self._told: tuple[MachineTrouble, ...] = ()
         self._timer: asyncio.TimerHandle | None = None
-        self._looking: asyncio.Task[None] | None = None
+        #: What is being done now, of `look` and `try_database`.
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         #: Called when something else is wrong than before.
         self.listeners: list[Callable[[], None]] = []
 
@@ -73,32 +76,42 @@ class MachineWatch:
 
     def begin(self) -> None:
         """Begin to look."""
-        if self._looking is None or self._looking.done():
-            with contextlib.suppress(ClosedError):
-                self._looking = self._spawn(self.look())
+        # Two tasks: the database may take long (another process is writing, say), and the rest is looked at meanwhile.
+        for name, work in (("look", self.look), ("database", self.try_database)):
+            if name not in self._tasks or self._tasks[name].done():
+                with contextlib.suppress(ClosedError):
+                    self._tasks[name] = self._spawn(work())
         self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY, self.begin)
 
     def end(self) -> None:
         """Look no longer."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._looking is not None:
-            self._looking.cancel()
+        for task in self._tasks.values():
+            task.cancel()
+        self.release()
+
+    def release(self) -> None:
+        """Let go of the locks that were taken again here. Called alone once the loop has ended."""
         for lock in self._locks[1:]:  # the first is another's
             lock.release()
         del self._locks[1:]
 
     async def look(self) -> None:
-        """Look at everything once, and tell what has changed."""
+        """Look once at everything but the database, and tell what has changed."""
         self._own.say("kernel files", say_few_files("This kernel"))
         missing = await in_thread(say_missing, self._directory, "the run")
         self._own.say("kernel directory", missing)
         if missing is None:
-            self._own.say("kernel lock", self._look_at_lock())
-            await in_thread(self._restore)
+            other = self._look_at_lock()
+            self._own.say("kernel lock", other)
+            if other is None:  # else what is there is that other one's
+                await in_thread(self._restore)
         self._own.say("kernel disk", await in_thread(say_little_room, self._directory, "the run"))
         self._tell()
-        # Last, for it may take long: another process may be writing, or the disk not answer.
+
+    async def try_database(self) -> None:
+        """See once whether the database can be written, and tell what has changed."""
         with contextlib.suppress(DatabaseError, ClosedError):  # the database tells of the one, the other is no trouble
             await self._look_at_database()
         self._tell()
@@ -135,10 +148,9 @@ class MachineWatch:
 
     def _restore(self) -> None:
         for path, text in self._kept.items():
-            if not path.exists():
-                with contextlib.suppress(OSError):
-                    write_private(path, text)
-                    logger.warning("%s was taken away, and is written again.", path)
+            with contextlib.suppress(OSError):
+                if restore_private(path, text):
+                    logger.warning("%s was taken away or replaced, and is written again.", path)
 
     def _tell(self) -> None:
         now = self.troubles

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.kernel.writer import in_thread
-from mephisto_nb.model.gates import HeldArrival, OnboardingAgent
+from mephisto_nb.model.gates import OnboardingAgent
 from mephisto_nb.model.packets import Packet
 from mephisto_nb.model.records import Agent, Submission, WorkerFacts
 from mephisto_nb.model.shared_state import for_browsers
@@ -38,7 +38,7 @@ from mephisto_nb.rules.gates.verdicts import Supply, hand_in
 from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.rules.seating import on_offer
 from mephisto_nb.rules.step import Step
-from mephisto_nb.rules.submissions import submit
+from mephisto_nb.rules.submissions import submit, tell_unheard
 from mephisto_nb.rules.too_large import MOST_HISTORY, TOO_LARGE, note_left_out, page_size, take_back
 from mephisto_nb.utils.json_size import json_size
 from mephisto_nb.utils.logging import get_logger
@@ -71,7 +71,7 @@ class AskedLater(Protocol):
     def begin(self) -> None:
         """Begin a decision."""
 
-    def puts_off(self, step: Step, asked: Arrival | HeldArrival) -> bool:
+    def puts_off(self, step: Step, asked: Arrival) -> bool:
         """Put off a decision that came to nothing because too little is known; return whether it was."""
 
 
@@ -137,6 +137,12 @@ class WorkerPool:
         some = [state.assignments[assignment_id] for assignment_id, _ in islice(on_offer(state), count)]
         await in_thread(self._database.runs.fetch_data, some)
 
+    async def fetch_left_out(self, state: RunState, packets: Sequence[Packet]) -> None:
+        """Have the data at hand that was left out of some answers when they were stored; see `complete`."""
+        agents = [agent for one in packets if (agent := state.agents.get(str(one.data.get(MADE_ANEW)))) is not None]
+        units = [unit for one in agents if (unit := state.units.get(one.unit_id)) is not None]
+        await in_thread(self._database.runs.fetch_data, [state.assignments[unit.assignment_id] for unit in units])
+
     async def look_up(self, worker_name: str) -> WorkerFacts:
         """Return what is known of one worker."""
         return (await self.read_facts([worker_name])).get(worker_name, WorkerFacts())
@@ -169,8 +175,8 @@ class WorkerPool:
         """Decide about the pages of a worker that wait, and answer those that wait no longer; `supply` is used up."""
         if self._can_do_unit is not None:
             self._can_do_unit.begin()
-        for held, outcome in release(step, worker_id, facts, supply):
-            self.answer(step, held, outcome)
+        for arrival, outcome in release(step, worker_id, facts, supply):
+            self.answer(step, arrival, outcome)
 
     def register_agent_from_onboarding(self, step: Step, agent_id: str, data: JSONObject, received_at: float) -> None:
         """Keep what a worker handed in at the end of the introduction; once it is judged they get their unit."""
@@ -180,7 +186,7 @@ class WorkerPool:
         if not hand_in(step, agent_id, data.get("onboarding_data"), received_at, request_id, registration_id):
             answer(step, request_id, _NO_INTRODUCTION)
 
-    def answer(self, step: Step, asked: Arrival | HeldArrival, outcome: Outcome) -> None:
+    def answer(self, step: Step, asked: Arrival, outcome: Outcome) -> None:
         """Answer a page that asked for work, unless it has to wait."""
         if isinstance(outcome, Held):
             return
@@ -207,9 +213,12 @@ class WorkerPool:
         data = {**left, "init_task_data": for_browsers(self._data.page_data(step, agent))}
         return Packet(packet.packet_type, packet.subject_id, data)
 
-    def _answer_without(self, step: Step, asked: Arrival | HeldArrival, agent: Agent, size: int) -> None:
+    def _answer_without(self, step: Step, asked: Arrival, agent: Agent, size: int) -> None:
         """Answer a page whose work is too large to be sent: with another unit, if that is the reason for none."""
-        if isinstance(asked, Arrival) and take_back(step, agent, size) and self._taken_back < _MOST_TAKEN_BACK:
+        was_taken_back = take_back(step, agent, size, is_new=agent.accepted_at == step.now)
+        # A gate's rows come by jobs, one at a time: whoever gives them may have too large ones for ever.
+        is_other = step.state.units[agent.unit_id].is_real
+        if was_taken_back and is_other and self._taken_back < _MOST_TAKEN_BACK:
             self._taken_back += 1
             try:
                 self.answer(step, asked, arrive(step, asked))
@@ -217,6 +226,13 @@ class WorkerPool:
                 self._taken_back -= 1
         else:
             answer(step, asked.request_id, _TOO_LARGE)
+
+    def set_aside(self, step: Step, agent: Agent, size: int) -> None:
+        """Take the unit back of an agent whose page's answer was too large when it was to be sent.
+
+        Who has done something keeps it: their page shows it already.
+        """
+        take_back(step, agent, size, is_new=not self._data.has_begun(agent))
 
     def refuse(self, step: Step, request_id: str, reason: Refusal = _NOT_UNDERSTOOD) -> None:
         """Answer a page that waits for an agent that it gets none, and why: `reason`, or a failure of our side."""
@@ -241,6 +257,7 @@ class WorkerPool:
     def pass_time(self, step: Step) -> None:
         """Let agents go whose time is over; and offer nothing more once the run's own time is."""
         pass_time(step)
+        tell_unheard(step)
 
 
 class AgentData:
@@ -277,6 +294,10 @@ class AgentData:
         if len(shown) < len(turns):
             note_left_out(step, agent, len(turns) - len(shown))
         return self._runner.get_init_data(data, shown)
+
+    def has_begun(self, agent: Agent) -> bool:
+        """Return whether something was said to an agent's page, or by it."""
+        return bool(self._transcripts.history(agent.agent_id))
 
 
 def newest_turns(turns: Sequence[Turn], most: int = MOST_HISTORY) -> Sequence[Turn]:

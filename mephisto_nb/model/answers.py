@@ -6,6 +6,7 @@ nobody reads, until somebody does.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
@@ -51,8 +52,19 @@ _BIG, _MOST_TEXT, _MOST_NESTED = 256 * 1024, 5 * 1024 * 1024, 256 * 1024
 
 
 def is_named_by_us(name: str) -> bool:
-    """Return whether a field is called as we call columns of our own: in parentheses. A page that asks may do so."""
+    """Return whether a field is called as we call columns of our own. A page that asks for it may do so."""
+    return is_in_parentheses(name) or name.endswith(AS_SENT)
+
+
+def is_in_parentheses(name: str) -> bool:
+    """Return whether a field is called as we call what we put beside an answer."""
     return name.startswith("(") and name.endswith(")")
+
+
+def free_name(name: str, used: Collection[str]) -> str:
+    """Return a name that nothing has yet: this one, or it with a number."""
+    numbered = (f"{name} ({number})" for number in itertools.count(2))
+    return next(one for one in itertools.chain([name], numbered) if one not in used)
 
 
 def split(data: JSON, asked: Asked) -> tuple[JSON, JSONObject]:
@@ -137,6 +149,10 @@ class Unread(Mapping[str, JSON]):
 
     def __len__(self) -> int:
         return len(self._fields)
+
+    def toDict(self) -> JSONObject:
+        """Return all of it."""
+        return dict(self)
 
     def __repr__(self) -> str:
         return f"<{self._size:,} characters of JSON, read when asked for: dict(...)>"

@@ -23,8 +23,9 @@ def load_yaml(text: str) -> Any:
     ConfigError
         It is no YAML, or describes too much, or itself.
     """
-    loader = yaml.SafeLoader(text)
+    loader = None
     try:
+        loader = yaml.SafeLoader(text)  # it reads what it is given already
         node = loader.get_single_node()
         if node is None:
             return None
@@ -35,16 +36,21 @@ def load_yaml(text: str) -> Any:
             raise
         raise ConfigError(f"It is no valid YAML: {error or 'it is nested too deeply'}") from error
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
 
 
 def _count(node: yaml.Node, known: dict[int, int], open_: set[int]) -> int:
-    """Count the values of a description, those that are used several times as often as they are."""
+    """Count the values of a description, those that are used several times as often as they are; days become text.
+
+    A name may look like a day that there never was, as 2024-02-30, and JSON has no days.
+    """
     if id(node) in known:
         return known[id(node)]
     if id(node) in open_:
         raise ConfigError("It holds itself (an alias of YAML within what it stands for). Write the value out.")
     open_.add(id(node))
+    node.tag = "tag:yaml.org,2002:str" if node.tag == "tag:yaml.org,2002:timestamp" else node.tag
     inner = node.value if isinstance(node, yaml.SequenceNode) else []
     if isinstance(node, yaml.MappingNode):
         inner = [part for pair in node.value for part in pair]

@@ -86,6 +86,8 @@ class RouterStanding:
     `newest` is the number of the newest message that it ever took, and `acknowledged` of the last that it was told to
     be stored; `missing` is how many that wait should be there and are not. `is_strange` says that it does not know the
     numbers which it was told, and has given those that wait new ones. `era` is the name of its numbers from now on.
+    `now` is what time it is by the router's clock (epoch seconds; None: it does not tell), and `silent_for` how many
+    seconds ago it last heard of an operator, or another process was there in its place (None: not known).
     """
 
     newest: int
@@ -93,6 +95,8 @@ class RouterStanding:
     missing: int = 0
     is_strange: bool = False
     era: str | None = None
+    now: float | None = None
+    silent_for: float | None = None
 
 
 class Channel(ABC):

@@ -191,6 +191,10 @@ class Blueprint(ABC, Generic[Args]):
         """
         return None
 
+    def get_file_fields(self) -> list[str]:
+        """Return the names of the fields of an answer that are files, as an example of an answer is made of them."""
+        return []
+
     def get_answer_times(self) -> dict[str, str]:
         """Return which columns of answers hold days and times. Called when frames are built.
 

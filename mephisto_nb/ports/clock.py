@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from mephisto_nb.utils.steady_time import SteadyTime
+from mephisto_nb.utils.steady_time import OF_PROCESS, SteadyTime
 
 
 class Timer(Protocol):
@@ -30,16 +30,18 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The real time, as it would be if nobody had set the computer's clock since this was made.
+    """The real time, as it would be if nobody had set the computer's clock since this process began.
 
     Parameters
     ----------
     time
-        What it goes by.
+        What it goes by; None: the time of this process, as all else in it.
     """
 
+    is_of_computer = True
+
     def __init__(self, time: SteadyTime | None = None) -> None:
-        self._time = time or SteadyTime()
+        self._time = time or OF_PROCESS
 
     def now(self) -> float:
         """Return the time as seconds since the epoch."""
@@ -58,3 +60,8 @@ def offset_of(clock: Clock) -> float:
     """Return by how many seconds the computer's clock is ahead of this one; 0 where a clock cannot tell."""
     tell = getattr(clock, "wall_offset", None)
     return 0.0 if tell is None else float(tell())
+
+
+def is_of_computer(clock: Clock) -> bool:
+    """Return whether a clock goes by that of the computer, as a router's does; not if it is advanced by hand."""
+    return bool(getattr(clock, "is_of_computer", False))

@@ -30,8 +30,9 @@ files in DIRECTORY:
                       null), operator_absence_in_seconds (seconds or null), folder (of the
                       address that workers use, such as /study/), addresses (by which browsers come
                       beside this machine's own), worker_share (of all that limits allow), limits
-  router.json         written once the router listens: run_id, pid, port, url. With port 0 the
-                      port in an earlier router.json is tried first
+  router.json         written once the router listens: run_id, pid, born (which tells the process
+                      from others of its number; or null), port, url. With port 0 the port in an
+                      earlier router.json is tried first
   router.lock         locked while the router lives: one router per directory
   inbox.db            SQLite: messages for the operator, agents, messages for workers
   site/               the files that workers' browsers may read; index.html is the page

@@ -95,7 +95,7 @@ class Router:
         self.shares = Shares(config.worker_share, config.limits, self._person_of, time.monotonic)
         self.hub = Hub(config.limits.sockets_per_agent, link.report_presence, self.shares, config.limits.sockets)
         self.registrations = Registrations(config.limits.pending_requests, self.shares)
-        self.desk = Desk(self.shares.spent)
+        self.desk = Desk(self.shares.spent, self.shares.person_of)
         self.quota = DiskQuota(config.limits, store.mirror.stored, self.shares, room)
         self.departures = Departures(config.disconnect_after, self._on_departure)
         self.live = LiveMessages(store, self.quota, link, self.hub)
@@ -104,8 +104,10 @@ class Router:
         self._is_finishing = False
         self._unwritten: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._absences: list[tuple[float, float]] = []
-        self.vigil = Vigil(store.last_here, self._on_absence, self._on_beat)
-        self.health = Health(store, folder, config.limits, self._write_now, link.report_troubles)
+        self.vigil = Vigil(store.last_here, self._on_absence)
+        self.health = Health(
+            store, folder, config.limits, self._write_now, link.report_troubles, lambda: self._end(Exit.LOCKED)
+        )
 
     # Life
 
@@ -126,7 +128,11 @@ class Router:
 
     async def _write_all(self) -> None:
         while True:
-            await (await self._unwritten.get())()
+            write = await self._unwritten.get()
+            try:
+                await write()
+            except Exception:  # what comes after it is written nevertheless
+                log.exception("Something could not be written down.")
 
     def stop(self) -> None:
         """Stop the timers, and send away the requests that wait for an agent."""
@@ -146,9 +152,9 @@ class Router:
         self.hub.closed_at = steady_time.now()
         for agent_id in self.hub.present():
             self.send_status(agent_id)
+        self._deadline.set(linger, lambda: self._end(Exit.DONE))
         if linger > 0:
             self._note_closed()
-        self._deadline.set(linger, lambda: self._end(Exit.DONE))
 
     def _person_of(self, agent_id: str) -> str:
         agent = self.store.agent(agent_id)
@@ -210,9 +216,6 @@ class Router:
         self._absences.append((since, until))
         self._unwritten.put_nowait(self.write_absences)
 
-    def _on_beat(self, now: float) -> None:
-        self._unwritten.put_nowait(partial(self._write_beat, now))
-
     async def _write_departure(self, agent_id: str) -> None:
         message = message_of(Packet(PacketType.AGENT_DISCONNECTED, agent_id, {}))
         try:
@@ -240,11 +243,10 @@ class Router:
             log.error("That nobody could reach the router could not be saved, and is tried again later: %s", error)
             self._absences = absences + self._absences
 
-    async def _write_beat(self, now: float) -> None:
+    async def _write_now(self) -> None:
+        """Write down that the router is here, for the next one; and so find out whether anything can be written."""
+        now = steady_time.now()
         try:
             await self.store.run(lambda txn: stay(txn, now))
         except DatabaseError as error:
             log.error("That the router is here could not be saved: %s", error)
-
-    async def _write_now(self) -> None:
-        await self._write_beat(steady_time.now())

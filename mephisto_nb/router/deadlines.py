@@ -82,8 +82,8 @@ class Departures:
         self._report(agent_id)
 
 
-#: How often we look whether we stood still, and by how much we may be late; how often it is written that we are here.
-_BEAT, _LATE, _WRITTEN_EVERY = 2.0, 3.0, 20.0
+#: How often we look whether we stood still, and by how much we may be late.
+_BEAT, _LATE = 2.0, 3.0
 
 
 class Vigil:
@@ -95,8 +95,6 @@ class Vigil:
         When a router of this run was last here (epoch seconds), as far as is written; None: there was none.
     report
         Called with since when and until when nobody could.
-    write
-        Called with the time, now and then, so that the next router knows.
     now
         Tells the time (epoch seconds), which goes on while the machine sleeps, and which nobody sets.
     """
@@ -105,11 +103,9 @@ class Vigil:
         self,
         last: float | None,
         report: Callable[[float, float], None],
-        write: Callable[[float], None],
         now: Callable[[], float] = steady_time.now,
     ) -> None:
-        self._last, self._report, self._write, self._now = last, report, write, now
-        self._written = 0.0
+        self._last, self._report, self._now = last, report, now
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
@@ -132,8 +128,4 @@ class Vigil:
 
     def _beat(self) -> None:
         self.look()
-        now = self._now()
-        if not self._written <= now < self._written + _WRITTEN_EVERY:
-            self._written = now
-            self._write(now)
         self._timer = asyncio.get_running_loop().call_later(_BEAT, self._beat)

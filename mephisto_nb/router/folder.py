@@ -10,6 +10,7 @@ import contextlib
 import json
 import logging
 import os
+import threading
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -18,8 +19,11 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.router.config import RunFiles
 from mephisto_nb.utils.machine import say_missing
-from mephisto_nb.utils.private_files import write_private
+from mephisto_nb.utils.private_files import restore_private, write_private
 from mephisto_nb.utils.sqlite_files import identity_of
+
+#: After so many looks in a row that find another router, this one gives way.
+_LOOKS = 2
 
 log = logging.getLogger(__name__)
 
@@ -48,31 +52,48 @@ class RunFolder:
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"The router's configuration {files.config} cannot be read: {error}.") from error
         self._state: str | None = None
+        #: One at a time decides what ``router.json`` says; it is looked after beside the loop.
+        self._writing = threading.Lock()
+        self._seen_another = 0
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether another router has the lock of this directory, and keeps it: this one is not needed any more."""
+        return self._seen_another >= _LOOKS
 
     def announce(self, state: JSONObject) -> None:
         """Write where the router is found, and keep it there. Raises `ConfigError`."""
-        self._state = json.dumps(state)
-        self._write(self.files.state, self._state)
+        with self._writing:
+            self._state = json.dumps(state)
+            self._write(self.files.state, self._state)
 
     def leave(self, state: JSONObject) -> None:
         """Write it for the last time: who removes it from now on wants the router to end. Raises `ConfigError`."""
-        self._state = None
-        self._write(self.files.state, json.dumps(state))
+        with self._writing:
+            self._state = None
+            self._write(self.files.state, json.dumps(state))
 
     def tend(self) -> tuple[str, str] | None:
-        """Put back what is missing; return what to say of what cannot be put back, as its reason and its remedy."""
+        """Put back what is missing, or was replaced; return what to say of the rest, as its reason and its remedy.
+
+        May be called in any thread, by one at a time.
+        """
         if missing := say_missing(self.files.directory, "the run"):
             return missing
         found = self._look_at_lock()
+        self._seen_another = self._seen_another + 1 if found else 0
+        if found:
+            return found  # what is there is that other one's
         with contextlib.suppress(ConfigError, OSError):  # a disk that is full is told by itself
             self.files.uploads.mkdir(mode=0o700, exist_ok=True)
             self._restore(self.files.config, self._config)
-            if self._state is not None:
-                self._restore(self.files.state, self._state)
-        if found is None and not self.files.site.is_dir():
+            with self._writing:
+                if self._state is not None:
+                    self._restore(self.files.state, self._state)
+        if not os.path.isdir(self.files.site):
             reason = f"The page of the run, {self.files.site}, is not there any more: it was moved or removed."
             return reason, "Put it back to where it was. Pages that are open go on; who comes now gets none."
-        return found
+        return None
 
     def release(self) -> None:
         """Let go of the lock."""
@@ -82,12 +103,15 @@ class RunFolder:
     def _look_at_lock(self) -> tuple[str, str] | None:
         if self._locked is not None and identity_of(self.files.lock) == self._locked:
             return None
-        lock = FileLock(self.files.lock, mode=0o600)
+        lock = FileLock(self.files.lock, mode=0o600, thread_local=False)  # another thread lets go of it
         try:
             lock.acquire(timeout=0)
         except Timeout:
             reason = f"Another router serves {self.files.directory} as well, since the lock of this one was removed."
-            return reason, f"End this one, whose process is {os.getpid()}. Nothing of what it has acknowledged is lost."
+            return reason, (
+                f"This one, whose process is {os.getpid()}, ends by itself in a few seconds. Nothing of what it has "
+                "acknowledged is lost."
+            )
         except OSError:
             return None
         self._locks.append(lock)
@@ -96,9 +120,9 @@ class RunFolder:
         return None
 
     def _restore(self, path: Path, text: str) -> None:
-        if not path.exists():
-            self._write(path, text)
-            log.warning("%s was taken away, and is written again.", path)
+        # A file of an earlier state of this folder names a process that may be a stranger's by now.
+        if restore_private(path, text):
+            log.warning("%s was taken away or replaced, and is written again.", path)
 
     @staticmethod
     def _write(path: Path, text: str) -> None:

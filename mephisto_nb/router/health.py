@@ -6,6 +6,7 @@ A store that fails is found by writing to it, so that it is known although nobod
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 
@@ -26,6 +27,8 @@ LOOK_EVERY, WRITE_EVERY, HANGS_AFTER = 2.0, 4.0, 5.0
 #: With fewer files than these (RLIMIT_NOFILE) a router serves a few dozen workers, and shuts out the others.
 FEWEST_FILES = 1024
 
+log = logging.getLogger(__name__)
+
 
 class Health:
     """Looks at the store, the run's directory, its disk, and at how many files may still be opened.
@@ -42,6 +45,8 @@ class Health:
         Writes something small to the store. It raises nothing.
     report
         Called on the loop with all troubles, each time these have changed.
+    give_way
+        Called on the loop when another router has the lock of the directory.
     """
 
     def __init__(
@@ -51,9 +56,10 @@ class Health:
         limits: Limits,
         probe: Callable[[], Awaitable[None]],
         report: Callable[[tuple[MachineTrouble, ...]], None],
+        give_way: Callable[[], None] = lambda: None,
     ) -> None:
         self._store, self._folder, self._limits = store, folder, limits
-        self._probe, self._report = probe, report
+        self._probe, self._report, self._give_way = probe, report, give_way
         self._own = MachineTroubles()
         self._told: tuple[MachineTrouble, ...] = ()
         self._written = time.perf_counter()
@@ -83,7 +89,14 @@ class Health:
         while True:
             await self._is_due.wait()
             self._is_due.clear()
-            await self.look()
+            try:
+                await self.look()
+                self._own.clear("router looks")
+            except Exception as error:  # a look that fails is told, and is not the last one
+                log.exception("The router could not look after itself.")
+                reason = f"The router could not look after itself: {error or type(error).__name__}".rstrip(".")
+                self._own.note("router looks", f"{reason}.", "Its log says more. It looks again in a few seconds.")
+                self.tell()
             self._looking_since = None
 
     def end(self) -> None:
@@ -101,10 +114,13 @@ class Health:
         self._own.clear("router hangs")
         self._own.say("router files", say_few_files("The router", FEWEST_FILES))
         if self._folder is not None:
-            self._own.say("router directory", self._folder.tend())
-            least = max(DISK_NEARLY_FULL, self._limits.disk_free)
-            self._own.say("router disk", say_little_room(self._folder.files.directory, "the router", least))
+            # Beside the loop: a disk that does not answer must not keep everybody waiting.
+            self._own.say("router directory", await asyncio.to_thread(self._folder.tend))
+            least, directory = max(DISK_NEARLY_FULL, self._limits.disk_free), self._folder.files.directory
+            self._own.say("router disk", await asyncio.to_thread(say_little_room, directory, "the router", least))
         self.tell()
+        if self._folder is not None and self._folder.is_lost:
+            self._give_way()
 
     def tell(self) -> None:
         """Report the troubles, if they have changed."""

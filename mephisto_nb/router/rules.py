@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mephisto_nb.errors import DatabaseError
 from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_ANSWERED, AGENT_LEFT, AgentStatus
 
 #: A message that waits longer than this for the operator means that the kernel is busy, in seconds.
@@ -52,6 +53,20 @@ class SubmissionResult(StrEnum):
     OTHER = "other"
     CLOSED = "closed"
     UNKNOWN = "unknown"
+
+
+class UnsureError(DatabaseError):
+    """A step was committed into a file that has lost its name: it may be found again later, or may not.
+
+    Attributes
+    ----------
+    result
+        What the step returned. It is not to be told to a worker as done, but what it needs is to be kept.
+    """
+
+    def __init__(self, message: str, result: object = None) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 class InboxClosed(Exception):

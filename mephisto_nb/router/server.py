@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -40,7 +41,7 @@ from mephisto_nb.router.operator.operator_socket import OperatorSocket
 from mephisto_nb.router.workers.worker_routes import WorkerRoutes
 from mephisto_nb.router.workers.worker_socket import WorkerEndpoint
 from mephisto_nb.utils import steady_time
-from mephisto_nb.utils.machine import open_files
+from mephisto_nb.utils.machine import birth_of, open_files
 from mephisto_nb.utils.private_files import FILE, make_private_folder, write_private
 
 if sys.platform != "win32":
@@ -55,6 +56,8 @@ _OPEN_FILES = 16_384
 #: take the port of a router that has died, even one that tries to reach it, and then it cannot come back there.
 _OWN_PORTS, _TRIES = range(20_000, 32_000), 20
 _NOTIFY_SECONDS = 5.0
+#: For so long a router that has let go of its lock may take to end (seconds).
+_ENDING = 2.0
 #: How often a router whose run is over looks whether its directory is still there (seconds).
 _LOOK_EVERY = 60.0
 
@@ -82,15 +85,42 @@ def run(directory: Path, notifier: Notifier) -> Exit:
     make_private_folder(directory)
     allow_many_sockets()
     lock = FileLock(files.lock, mode=FILE)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise LockedError(f"Another router serves {directory} already.") from None
+    _take(lock, files)
     folder = RunFolder(files, lock)
     try:
         return _run_locked(config, folder, notifier)
     finally:
         folder.release()
+
+
+def _take(lock: FileLock, files: RunFiles) -> None:
+    """Take the lock of a directory, unless another router lives that has lost it: workers are where that one is.
+
+    Raises
+    ------
+    LockedError
+        There is another router.
+    """
+    for _ in range(_TRIES):
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise LockedError(f"Another router serves {files.directory} already.") from None
+        if not _lives(files.state):
+            return
+        lock.release()  # it takes it again, or it is about to end
+        time.sleep(_ENDING / _TRIES)
+    raise LockedError(f"Another router serves {files.directory} already, and takes its lock again, which was removed.")
+
+
+def _lives(state: Path) -> bool:
+    """Return whether another process is alive that is the router of ``router.json`` for sure."""
+    try:
+        found = json.loads(state.read_bytes())
+        pid, born = found["pid"], found["born"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return isinstance(pid, int) and pid not in (0, os.getpid()) and born is not None and birth_of(pid) == born
 
 
 def _run_locked(config: RouterConfig, folder: RunFolder, notifier: Notifier) -> Exit:
@@ -145,6 +175,7 @@ class _Server(uvicorn.Server):
         self._store.start()
         self._router.start()
         departures = asyncio.create_task(self._router.run())
+        departures.add_done_callback(self._on_watch_end)
         try:
             with _signals(self._on_signal):
                 await self.serve(sockets=[self._listener])
@@ -173,7 +204,7 @@ class _Server(uvicorn.Server):
 
     def _announce(self) -> None:
         url, port = url_of(self._listener), self._listener.getsockname()[1]
-        state = {"run_id": self._run_config.run_id, "pid": os.getpid(), "port": port, "url": url}
+        state = {"run_id": self._run_config.run_id, **_who(), "port": port, "url": url}
         self._folder.announce(state)
         log.info("The router of run %s listens on %s.", self._run_config.run_id, url)
         if not url.startswith(("http://127.", "http://[::1]")):
@@ -184,7 +215,10 @@ class _Server(uvicorn.Server):
         """Note in ``router.json`` that we only say that the task is closed; and end once that is no longer ours."""
         state = self._read_state()
         if state is not None:
-            self._folder.leave({"closed_at": steady_time.now(), **state})
+            try:
+                self._folder.leave({"closed_at": steady_time.now(), **state})
+            except ConfigError as error:
+                log.error("That the run is over could not be written down: %s", error)
         self._look_for_state()
 
     def _look_for_state(self) -> None:
@@ -204,6 +238,12 @@ class _Server(uvicorn.Server):
         log.info("The router ends: %s.", reason.name.lower().replace("_", " "))
         self._exit = reason
         self.should_exit = True
+
+    def _on_watch_end(self, task: asyncio.Task[None]) -> None:
+        # Nobody would notice who leaves, nor what fails: one that is started again does.
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("The router cannot look after its run any more.", exc_info=error)
+            self._end(Exit.CRASHED)
 
     def _on_signal(self) -> None:
         # A second signal is a person who does not want to wait.
@@ -226,6 +266,11 @@ def _signals(handler: Callable[[], None]) -> Generator[None, None, None]:
             signal.signal(sig, previous)
 
 
+def _who() -> JSONObject:
+    """Return what tells this process from every other: its number alone may be a stranger's later."""
+    return {"pid": os.getpid(), "born": birth_of(os.getpid())}
+
+
 def claim(state: Path) -> None:
     """Put this process in the place of an earlier router in ``router.json``, whose port is kept.
 
@@ -238,7 +283,7 @@ def claim(state: Path) -> None:
         return
     if isinstance(earlier, dict):
         earlier.pop("closed_at", None)
-        _write(state, json.dumps({**earlier, "pid": os.getpid()}))
+        _write(state, json.dumps({**earlier, **_who()}))
 
 
 def _last_port(state: Path) -> int | None:

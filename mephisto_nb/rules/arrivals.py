@@ -257,19 +257,19 @@ def _take(step: Step, unit: Unit, worker: Worker, arrival: Arrival) -> Agent:
 
 def release(
     step: Step, worker_id: str, facts: WorkerFacts, supply: Supply | None = None
-) -> list[tuple[HeldArrival, Outcome]]:
+) -> list[tuple[Arrival, Outcome]]:
     """Decide about the pages of a worker that wait; return the answer to each that waits no longer."""
     book = step.state.gates
     if book.being_judged(worker_id):
         return []
-    decided: list[tuple[HeldArrival, Outcome]] = []
+    decided: list[tuple[HeldArrival, Arrival, Outcome]] = []
     for held in list(book.held.get(worker_id, {}).values()):
         arrival = Arrival(held.request_id, held.worker_name, held.registration_id, facts, is_simulated=True)
         outcome = arrive(step, arrival, supply)
         if not isinstance(outcome, Held):
-            decided.append((held, outcome))
-    let_go(step, [held for held, _ in decided])
-    return decided
+            decided.append((held, arrival, outcome))
+    let_go(step, [held for held, _, _ in decided])
+    return [(arrival, outcome) for _, arrival, outcome in decided]
 
 
 def answer(step: Step, request_id: str, outcome: Agent | OnboardingAgent | Refusal, init_data: JSON = None) -> None:

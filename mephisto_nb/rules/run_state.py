@@ -296,7 +296,7 @@ class RunState:
     def quiet_since(self) -> float:
         """When something was last submitted, or work last put on offer: patience counts from here."""
         times = (self.last_submission_at, self.steering.resumed_at, self.service.quiet_since)
-        return max(self.opened_at, *(time or 0.0 for time in times))
+        return max(opening_of(self), *(time or 0.0 for time in times))
 
     def next_created(self) -> Unit | None:
         """Return the next unit to launch."""
@@ -333,6 +333,11 @@ class RunState:
         if self.closing is None:
             times += [end[0] for end in (ends_by_itself(self),) if end is not None]
         return min(times, default=None)
+
+
+def opening_of(state: RunState) -> float:
+    """Return when a run was opened, by the clock that it goes by now: it may have been set back since."""
+    return state.opened_at + min(0.0, state.service.away)
 
 
 def patience_ends(state: RunState) -> float | None:

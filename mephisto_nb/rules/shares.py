@@ -6,7 +6,7 @@ work, and what of a worker is heard, lean on it, and neither on the other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mephisto_nb.model.states import UnitStatus
 
@@ -29,17 +29,43 @@ class Hearing:
     characters: float = CHARACTERS_AT_ONCE
     #: How many messages were not heard since this one had sent too many.
     unheard: int = 0
+    #: Which messages were heard ahead of their record: by whom, and what they are called. They are counted already.
+    ahead: set[tuple[str, str]] = field(default_factory=set)
 
     def hears(self, size: int, now: float) -> bool:
         """Return whether a message of so many characters is heard, at a time (seconds); one that goes back is none."""
+        if self._takes(size, now):
+            return True
+        self.unheard += 1
+        return False
+
+    def hears_ahead(self, agent_id: str, update_id: str, size: int, now: float) -> bool:
+        """Return whether a message is heard before it is recorded: if so, it will be recorded, whatever comes between.
+
+        One that is not heard is no flood yet: it may be in time when its record comes.
+        """
+        is_heard = self._takes(size, now)
+        if is_heard:
+            self.ahead.add((agent_id, update_id))
+        return is_heard
+
+    def end_flood(self, now: float) -> int:
+        """Return how many messages were not heard, once a flood is over, and count anew; 0: it goes on."""
+        self._fill(now)
+        if self.messages <= MESSAGES_AT_ONCE / 2 or self.characters <= CHARACTERS_AT_ONCE / 2:
+            return 0
+        unheard, self.unheard = self.unheard, 0
+        return unheard
+
+    def _takes(self, size: int, now: float) -> bool:
+        self._fill(now)
+        if self.messages < 1 or self.characters < min(size, CHARACTERS_AT_ONCE):
+            return False
+        self.messages, self.characters = self.messages - 1, self.characters - size
+        return True
+
+    def _fill(self, now: float) -> None:
         passed = max(0.0, now - self.at)
         self.at = max(self.at, now)
         self.messages = min(MESSAGES_AT_ONCE, self.messages + passed * MESSAGES_A_SECOND)
         self.characters = min(CHARACTERS_AT_ONCE, self.characters + passed * CHARACTERS_A_SECOND)
-        if self.messages < 1 or self.characters < min(size, CHARACTERS_AT_ONCE):
-            self.unheard += 1
-            return False
-        self.messages, self.characters = self.messages - 1, self.characters - size
-        if self.messages > MESSAGES_AT_ONCE / 2 and self.characters > CHARACTERS_AT_ONCE / 2:
-            self.unheard = 0  # a flood that goes on is told of once
-        return True

@@ -8,14 +8,17 @@ Stands alone because the rules of an answer, and of a late one, lean on seats an
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.model.packets import PacketType
+from mephisto_nb.model.money import count
+from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.records import Agent, Submission, Unit
 from mephisto_nb.model.states import AGENT_ACTIVE, AgentStatus, UnitStatus
 from mephisto_nb.rules import seating
 from mephisto_nb.rules.gates.verdicts import look_at
+from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.rules.shares import Hearing
 from mephisto_nb.rules.step import Step, add_unit_again
 
@@ -69,22 +72,52 @@ def _place_for_late(step: Step, agent: Agent) -> Unit:
 
 
 TOO_OFTEN = "You are sending more than can be read. What you send now is not heard; please wait for a moment."
+SAY_AGAIN = "{} of yours came faster than can be read, so nobody has heard them. Please say again what matters."
 _TOLD = (
     "A worker's page sends messages faster than 20 a second for long, or more than they hold; what goes beyond that is "
-    "not heard. Look for 'too many messages' in run.events(): it says who that is."
+    "not heard. Look for 'too many messages' in run.events(): it says who that is, and how many these were."
 )
 
 
-def is_heard(step: Step, agent: Agent, size: int, at: float) -> bool:
+def hears_ahead(state: RunState, packet: Packet, now: float) -> bool:
+    """Return whether a message of an agent's page is heard before it is recorded; then it is certain to be."""
+    agent, update_id = state.agents.get(packet.subject_id), packet.data.get("update_id")
+    if agent is None or not isinstance(update_id, str):
+        return False
+    hearing = state.hearing.setdefault(agent.worker_id, Hearing(now))
+    return hearing.hears_ahead(agent.agent_id, update_id, len(json.dumps(packet.data)), now)
+
+
+def is_heard(step: Step, agent: Agent, data: JSONObject, at: float) -> bool:
     """Return whether a message of an agent's page is heard; of the first that is not, the page and the log are told."""
-    hearing = step.state.hearing.setdefault(agent.worker_id, Hearing(at))
-    if hearing.hears(size, at):
+    hearing, update_id = step.state.hearing.setdefault(agent.worker_id, Hearing(at)), data.get("update_id")
+    if isinstance(update_id, str) and (agent.agent_id, update_id) in hearing.ahead:
+        hearing.ahead.discard((agent.agent_id, update_id))
+        return True
+    if hearing.hears(len(json.dumps(data)), at):
         return True
     if hearing.unheard == 1:
         step.log("agent", agent.agent_id, None, None, "too many messages were not heard", "operator")
         step.failures.append(("messages that are not heard", _TOLD))
-        if agent.status in AGENT_ACTIVE:
-            data: JSONObject = {"update_id": step.new_id(), "text": TOO_OFTEN, "id": "", "notice": "too often"}
-            step.add_live_update(agent.agent_id, "notice", data, step.now)
-            step.send(PacketType.LIVE_UPDATE_TO_CLIENT, agent.agent_id, data)
+        _tell_page(step, agent, TOO_OFTEN)
     return False
+
+
+def tell_unheard(step: Step) -> None:
+    """Tell the pages of those whose flood is over, and the log, how many of their messages were not heard.
+
+    The router had taken them: the pages take them for received until they hear otherwise.
+    """
+    for worker_id, hearing in step.state.hearing.items():
+        if hearing.unheard and (unheard := hearing.end_flood(step.now)):
+            why = "too many messages: this many were not heard"
+            step.log("worker", worker_id, None, None, why, "operator", {"messages": unheard})
+            for agent_id in step.state.active_agents.get(worker_id, ()):
+                _tell_page(step, step.state.agents[agent_id], SAY_AGAIN.format(count(unheard, "message")))
+
+
+def _tell_page(step: Step, agent: Agent, text: str) -> None:
+    if agent.status in AGENT_ACTIVE:
+        data: JSONObject = {"update_id": step.new_id(), "text": text, "id": "", "notice": "too often"}
+        step.add_live_update(agent.agent_id, "notice", data, step.now)
+        step.send(PacketType.LIVE_UPDATE_TO_CLIENT, agent.agent_id, data)

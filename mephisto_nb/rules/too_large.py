@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from mephisto_nb._typing import JSON
 from mephisto_nb.model.packets import LARGEST_FRAME
 from mephisto_nb.model.records import Agent
-from mephisto_nb.model.states import AgentStatus
+from mephisto_nb.model.shared_state import find_rounded
+from mephisto_nb.model.states import AGENT_ACTIVE, AgentStatus
 from mephisto_nb.rules.departures import leave
 from mephisto_nb.utils.json_size import json_size, surely_fits
 
@@ -40,26 +41,29 @@ def page_size(data: JSON) -> int | None:
     if surely_fits(data, MOST_FOR_A_PAGE):
         return None
     size = json_size(data, MOST_FOR_A_PAGE)
+    if size <= MOST_FOR_A_PAGE and (rounded := find_rounded(data)):
+        size += 2 * len(rounded) + json_size(rounded, MOST_FOR_A_PAGE)  # these numbers are text, and it is told where
+        return size if size > MOST_FOR_A_PAGE else None
     return json_size(data, 64 * MOST_FOR_A_PAGE) if size > MOST_FOR_A_PAGE else None
 
 
-def take_back(step: Step, agent: Agent, size: int) -> bool:
+def take_back(step: Step, agent: Agent, size: int, *, is_new: bool) -> bool:
     """Report that an agent's page cannot get its work; return whether its unit was taken back, so that nobody gets it.
 
-    Who had begun before keeps what they hold: their page shows it already.
+    Who had begun before (not `is_new`) keeps what they hold: their page shows it already.
     """
     unit = step.state.units[agent.unit_id]
     name = step.state.worker_names.get(agent.worker_id, agent.worker_id)
-    is_fresh = agent.accepted_at == step.now
+    is_taken_back = is_new and agent.status in AGENT_ACTIVE
     index = step.state.assignments[unit.assignment_id].index
     what = f"Unit {unit.unit_id} (row {index}) cannot be sent to the page of worker {name!r}: {say_size(size)}"
-    taken_back = "It was taken back, and nobody gets it." if is_fresh else "The worker keeps it."
+    taken_back = "It was taken back, and nobody gets it." if is_taken_back else "The worker keeps it."
     step.log("unit", unit.unit_id, None, None, "too large for a page", "operator", {"bytes": size})
     # Of all such units the latest is shown, with how many there are: other troubles need room, too.
     step.failures.append(("a unit too large for a page", f"{what}. {taken_back} {_REMEDY}. run.events() has each."))
-    if is_fresh:
+    if is_taken_back:
         leave(step, agent.agent_id, AgentStatus.EXPIRED, "too large for a page", "operator", seat_is_taken_back=True)
-    return is_fresh
+    return is_taken_back
 
 
 def note_left_out(step: Step, agent: Agent, count: int) -> None:
@@ -68,5 +72,6 @@ def note_left_out(step: Step, agent: Agent, count: int) -> None:
     what = f"The page of worker {name!r} (unit {agent.unit_id}) was loaded again without the first {count:,} messages"
     why = f"all of them take more than the {MOST_HISTORY / 1e6:.1f} MB that are sent"
     step.failures.append(
-        (f"history of {agent.agent_id}", f"{what}: {why}. They are recorded, and nothing has to be done.")
+        # Of all such pages the latest is shown, with how many there are.
+        ("a history too long for a page", f"{what}: {why}. They are recorded, and nothing has to be done.")
     )

@@ -174,19 +174,22 @@ class Connections:
         return None if fate == "overwritten" and is_recent and self._take(self._place, connection) else fate
 
     def _stay_in_place(self) -> None:
-        """Put the file back to its path, if it is no longer there."""
-        if self._place is None or self._place.look() is None:
-            return
+        """Put the file back to its path, if it is no longer there. Raises `DatabaseError`."""
+        if self._place is not None and self._place.look() is not None:
+            with told_plainly(f"Putting {self._place.path} back", self.url):
+                self._put_back(self._place)
+
+    def _put_back(self, place: FileInPlace) -> None:
         with self.writer.connect() as connection:
             fate = self._fate(connection)
             if fate is None:
                 return
             if fate == "overwritten":
-                self._check_complete(self._place, connection)
-        alone = returning_lock(self._place.path)
+                self._check_complete(place, connection)
+        alone = returning_lock(place.path)
         held = self.writer.raw_connection()
         try:
-            done = put_back(held.driver_connection, self._place, _read_marks, alone)  # type: ignore[arg-type]
+            done = put_back(held.driver_connection, place, _read_marks, alone)  # type: ignore[arg-type]
         finally:
             held.close()
         # Readers may have opened whatever stood there meanwhile.
@@ -215,7 +218,7 @@ class Connections:
     def release(self) -> None:
         """Close all connections; reading and writing open new ones."""
         # What was committed last must be found, too. Why it cannot, is among the troubles.
-        with contextlib.suppress(DatabaseError, SQLAlchemyError):
+        with contextlib.suppress(DatabaseError):
             self._stay_in_place()
         self._dispose()
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import stat
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from mephisto_nb.errors import DataFileError
 from mephisto_nb.utils.logging import HARMFUL
@@ -59,7 +59,7 @@ def below(root: Path, name: str, what: str) -> Path:
     root
         The folder.
     name
-        The text; its parts are divided by ``/``.
+        The text; its parts are divided by ``/``, and ``.`` is none.
     what
         What holds the text, for an error message.
 
@@ -68,7 +68,7 @@ def below(root: Path, name: str, what: str) -> Path:
     DataFileError
         The text, or a link on the way, leads out of the folder; or to something hidden.
     """
-    for part in name.split("/"):
+    for part in [part for part in name.split("/") if part != "."] or [name]:
         if why := why_no_name(part):
             raise DataFileError(
                 f"{what} names {name!r}, which is refused: {why}. What a file from elsewhere names has to lie below "
@@ -77,16 +77,27 @@ def below(root: Path, name: str, what: str) -> Path:
     return inside(root / name, root, what)
 
 
-def inside(path: Path, root: Path, what: str) -> Path:
+def inside(path: Path, root: Path, what: str, *, may_be_hidden: bool = False) -> Path:
     """Return where a path below a folder really leads, if that is below the folder, too.
+
+    Parameters
+    ----------
+    path, root
+        The path, and the folder.
+    what
+        What is read, for an error message.
+    may_be_hidden
+        It may lead to something hidden: whoever calls decides what becomes of it.
 
     Raises
     ------
     DataFileError
-        It leads elsewhere; or round in a circle.
+        It leads elsewhere, to something hidden by another name, or round in a circle.
     """
     try:
         real, home = path.resolve(), root.resolve()
+        if real.is_symlink():  # Python 3.13 and later leave a circle as it is
+            raise RuntimeError(f"{str(real)!r} is a link that leads round in a circle")
     except (OSError, RuntimeError, ValueError) as error:
         raise DataFileError(
             f"{what} holds {_shown(path, root)!r}, which leads nowhere: {error}. Take it out."
@@ -95,6 +106,12 @@ def inside(path: Path, root: Path, what: str) -> Path:
         raise DataFileError(
             f"{what} holds {_shown(path, root)!r}, which leads to {str(real)!r}, out of {str(home)!r}. It is refused, "
             "so that nothing but that folder is read or published. Put the file itself there, or take the link out."
+        )
+    hidden = [part for part in real.relative_to(home).parts if part.startswith(".") and part not in path.parts]
+    if hidden and not may_be_hidden:
+        raise DataFileError(
+            f"{what} holds {_shown(path, root)!r}, which leads to what is hidden: {hidden[0]!r}. It is refused, for "
+            "such files hold passwords. Put the file itself there, or take the link out."
         )
     return real
 
@@ -124,12 +141,18 @@ def named_file(path: str | os.PathLike[str], what: str) -> Path:
     Raises
     ------
     DataFileError
-        It is a link out of its folder; or a pipe, a socket or a device.
+        It is no path; a link out of its folder; or a pipe, a socket or a device.
     """
-    file = Path(path).expanduser()
-    _refuse_nul(file, what)
-    if file.is_symlink():
-        inside(file, file.parent, f"{what} is {str(path)!r}: {str(file.parent)!r}")
+    try:
+        file = Path(path).expanduser()
+        _refuse_nul(file, what)
+        is_link = stat.S_ISLNK(file.lstat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return file
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DataFileError(f"{what} is {str(path)!r}, which cannot be looked up: {error}. Correct it.") from error
+    if is_link:
+        inside(file, file.parent, f"{what} is {str(path)!r}: {str(file.parent)!r}", may_be_hidden=True)
     refuse_special(file, what)
     return file
 
@@ -198,19 +221,40 @@ def copy_file(source: Path, target: Path, what: str, *, root: Path | None = None
     descriptor = _open(real, what, follow=root is None)
     try:
         try:
-            target.open("xb").close()
+            copy = target.open("xb")
         except FileExistsError as error:
             raise DataFileError(
                 f"{what} holds {source.name!r}, and another file of that name, at most with other capital letters: "
                 f"{str(target)!r} would be both. Rename one of them."
             ) from error
-        shutil.copyfile(real, target)
-        was_changed = root is not None and inside(source, root, what) != real
-        if was_changed or not os.path.samestat(os.fstat(descriptor), os.stat(real)):
+        try:
+            with copy, os.fdopen(descriptor, "rb", closefd=False) as file:
+                _copy(file, copy, os.fstat(descriptor).st_size)
+            if root is not None and inside(source, root, what) != real:
+                raise _Changed
+        except _Changed as error:
             target.unlink()
-            raise DataFileError(f"{what} holds {source.name!r}, which has changed while it was copied. Try again.")
+            raise DataFileError(
+                f"{what} holds {source.name!r}, which has changed while it was copied. Try again."
+            ) from error
+        except BaseException:
+            target.unlink()
+            raise
     finally:
         os.close(descriptor)
+
+
+class _Changed(Exception):
+    """What was looked at is another, or has grown."""
+
+
+def _copy(file: BinaryIO, target: BinaryIO, size: int) -> None:
+    # What is written to all the while would fill the disk.
+    while size > 0 and (piece := file.read(min(size, 1024 * 1024))):
+        target.write(piece)
+        size -= len(piece)
+    if size or file.read(1):
+        raise _Changed
 
 
 def files_below(folder: Path, what: str, endings: Collection[str]) -> Iterator[Path]:

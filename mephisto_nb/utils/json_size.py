@@ -70,19 +70,15 @@ def json_size(value: JSON, most: int) -> int:
     while todo and size <= most:
         one = todo.pop()
         if isinstance(one, str):
-            size += _text_size(one)
+            size += len(encode_basestring_ascii(one))
         elif isinstance(one, dict):
-            size += 2 + sum(_text_size(key) + 2 for key in one)
+            size += 2 + sum(len(encode_basestring_ascii(key)) + 2 for key in one)
             todo.extend(one.values())
         elif isinstance(one, list | tuple):
             size += 2 + len(one)
             todo.extend(one)
+        elif isinstance(one, int):
+            size += max(_SCALAR, one.bit_length() // 3 + 2)
         else:
-            size += _SCALAR
+            size += 2 * _SCALAR if isinstance(one, float) else _SCALAR
     return size
-
-
-def _text_size(text: str) -> int:
-    if text.isascii():
-        return len(text) + 2 + text.count('"') + text.count("\\") + text.count("\n")
-    return len(encode_basestring_ascii(text))

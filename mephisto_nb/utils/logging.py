@@ -50,7 +50,9 @@ def neutralise(text: str, *, keep: str = "") -> str:
 
 #: What makes a spreadsheet read a cell as a formula: these, or the wide forms of the first four, behind whatever is not
 #: seen at the beginning of a cell, quotation marks among it.
-_FORMULA = re.compile("[\\s\x00-\x1f\"'\xad\u180e\u200b-\u200f\u2060\ufeff]*[-=+@\uff1d\uff0b\uff0d\uff20]|[\\t\\r\\n]")
+_FORMULA = re.compile(
+    "[\\s\x00-\x1f\"'\xad\u180e\u200b-\u200f\u2060\ufeff]*[-=+@\uff1d\uff0b\uff0d\uff20]|'*[\\t\\r\\n]"
+)
 
 
 def guard_formula(text: str) -> str:

@@ -10,6 +10,8 @@ import errno
 import math
 import os
 import shutil
+import stat
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -17,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mephisto_nb._typing import JSON, JSONObject
+from mephisto_nb.utils import steady_time
 
 if sys.platform != "win32":
     import resource
@@ -25,6 +28,10 @@ if sys.platform != "win32":
 _FEW_LEFT = 0.8
 #: Less room than this on a disk (bytes) is too little to go on with for long.
 DISK_NEARLY_FULL = 64 * 1024 * 1024
+#: The states of processes that have ended, and whose parent has not asked yet how.
+_ENDED = ("Z", "X", "x")
+#: What `failure_of_folder` says of a directory that was moved or removed.
+GONE = "gone"
 #: So many troubles that are over are still told.
 _MOST_PAST = 5
 
@@ -65,7 +72,7 @@ class MachineTrouble:
 class MachineTroubles:
     """The troubles of one part: those that last, and the last few that are over. May be used from any thread."""
 
-    def __init__(self, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, now: Callable[[], float] = steady_time.now) -> None:
         self._now = now
         self._lasting: dict[str, MachineTrouble] = {}
         self._past: tuple[MachineTrouble, ...] = ()
@@ -118,6 +125,28 @@ def write_troubles(troubles: Iterable[MachineTrouble]) -> list[JSONObject]:
     return [trouble.to_dict() for trouble in troubles]
 
 
+def birth_of(pid: int) -> str | None:
+    """Return what tells a process from every other that has, or had, its number; None: it is not there, or not known.
+
+    Systems give the number of a process that has ended to another one.
+    """
+    try:
+        if sys.platform == "linux":
+            boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+            # Behind the name of the program, which may hold anything; the start is counted from the machine's own.
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            return None if fields[0] in _ENDED else f"{boot} {fields[19]}"
+        if sys.platform == "win32":
+            return None
+        asked = ["ps", "-o", "stat=", "-o", "lstart=", "-p", str(pid)]
+        plainly = {**os.environ, "LC_ALL": "C", "TZ": "UTC0"}
+        told = subprocess.run(asked, capture_output=True, text=True, timeout=5, env=plainly)
+        state, _, start = told.stdout.strip().partition(" ")
+        return None if state[:1] in _ENDED else start.strip() or None
+    except (OSError, IndexError, UnicodeDecodeError, subprocess.SubprocessError):
+        return None
+
+
 def open_files() -> float:
     """Return how many files this process may have open; infinity where that is not known."""
     if sys.platform == "win32":
@@ -168,10 +197,29 @@ def say_little_room(directory: Path, whose: str, least: int = DISK_NEARLY_FULL) 
     return reason, "Make room there: files that workers upload are refused first, and then all that they send."
 
 
+def failure_of_folder(directory: Path) -> str | None:
+    """Return why a directory cannot be used: `GONE`, or what the system says; None: it is there.
+
+    A disk that fails, and a network that is away, are no reason to think that somebody has removed it.
+    """
+    try:
+        found = os.stat(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return GONE
+    except OSError as error:
+        return error.strerror or str(error)
+    return None if stat.S_ISDIR(found.st_mode) else GONE
+
+
 def say_missing(directory: Path, whose: str) -> tuple[str, str] | None:
-    """Return what to say where a directory is not there; None: it is."""
-    if directory.is_dir():
+    """Return what to say where a directory is not there, or cannot be looked into; None: all is well."""
+    failure = failure_of_folder(directory)
+    if failure is None:
         return None
+    if failure != GONE:
+        reason = f"The directory of {whose}, {directory}, cannot be looked into: {failure}."
+        remedy = "Look after its disk, or the network that it is reached by, and after who may open it."
+        return reason, f"{remedy} Until then nothing new is taken; then it goes on by itself."
     reason = f"The directory of {whose}, {directory}, is not there any more: it was moved or removed."
     remedy = (
         "Put it back to where it was; or, where it was removed, make an empty one: databases are written into it again."

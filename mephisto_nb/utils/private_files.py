@@ -195,7 +195,7 @@ def copy_private(source: Path, target: Path) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that its owner alone may read (on POSIX), whole or not at all.
+    """Write a file that its owner alone may read (on POSIX), whole or not at all; ends of lines stay as they are.
 
     Raises
     ------
@@ -204,7 +204,7 @@ def write_private(path: Path, text: str) -> None:
     """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -212,6 +212,24 @@ def write_private(path: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def restore_private(path: Path, text: str) -> bool:
+    """Write a file again that is not there, or holds another text; return whether it had to be.
+
+    Raises
+    ------
+    OSError
+        It can be neither read nor written.
+    """
+    try:
+        found = path.read_bytes()
+    except FileNotFoundError:
+        found = None
+    if found == text.encode():
+        return False
+    write_private(path, text)
+    return True
 
 
 def warn_of_open_parents(path: Path) -> None:

@@ -76,8 +76,8 @@ class HomeLoop:
 
     @property
     def has_ended(self) -> bool:
-        """Whether there is a loop, and it is closed."""
-        return self._loop is not None and self._loop.is_closed()
+        """Whether there is a loop to stay on for good, and it is closed; any other is left for the next."""
+        return self._loop is not None and self._is_settled and self._loop.is_closed()
 
     def enter(self, called: str = "") -> None:
         """Let whoever calls do their work on the running loop. Called before anything is done.

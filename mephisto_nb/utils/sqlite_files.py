@@ -18,6 +18,7 @@ from typing import TypeAlias
 
 from mephisto_nb.errors import ConfigError, DatabaseError
 from mephisto_nb.utils.logging import get_logger
+from mephisto_nb.utils.machine import GONE, failure_of_folder
 from mephisto_nb.utils.private_files import close_file, make_private_database
 
 logger = get_logger(__name__)
@@ -60,8 +61,13 @@ class FileInPlace:
         self.wrote()
 
     def wrote(self) -> None:
-        """Note that whatever has been written to the file until now was written by those whose it is."""
-        self._written = _written(_stat(self._paths[""]))
+        """Note that whatever has been written to the file until now was written by those whose it is.
+
+        Nothing is noted while its path does not name it: what is there then is another's, or nothing.
+        """
+        found = _stat(self._paths[""])
+        if found is not None and (found.st_dev, found.st_ino) == self._known.get(""):
+            self._written = _written(found)
 
     def forget(self) -> None:
         """Note that it is not open any more, and that whatever is at the path next time is the right one."""
@@ -125,11 +131,7 @@ def put_back(
         Nothing was changed.
     """
     path, fate = place.path, place.look() or "removed"
-    if not path.parent.is_dir():
-        raise DatabaseError(
-            f"The directory {path.parent} is not there any more: it was moved or removed. Put it back to where it was; "
-            f"or, if it was removed, make an empty one: {path.name}, which is held open, is written into it again."
-        )
+    _check_folder(path)
     reason = f"{path} was {fate} while it was in use"
     try:
         with alone or nullcontext():
@@ -139,13 +141,29 @@ def put_back(
                 aside = _free_name(path)
             elif identity_of(path) is not None and not place.has_own_main:
                 if _is_put_back(db, place, read_marks):
-                    return f"{reason}, and another process has put it back. Nothing was lost.", _REMEDY
+                    return f"{reason}, and has been put back. Nothing was lost.", _REMEDY
                 aside = _free_name(path)
             _write_back(db, place, aside)
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, ConfigError) as error:
         raise DatabaseError(f"{reason}, and cannot be put back: {error}. It is tried again.") from error
     kept = "" if aside is None else f" The file that had taken its place is kept as {aside.name}."
     return f"{reason}. Its content was put back, and nothing was lost.{kept}", _REMEDY
+
+
+def _check_folder(path: Path) -> None:
+    """Raise `DatabaseError` if the directory of a database is not there, or cannot be looked into."""
+    failure = failure_of_folder(path.parent)
+    if failure is None:
+        return
+    if failure == GONE:
+        raise DatabaseError(
+            f"The directory {path.parent} is not there any more: it was moved or removed. Put it back to where it was; "
+            f"or, if it was removed, make an empty one: {path.name}, which is held open, is written into it again."
+        )
+    raise DatabaseError(
+        f"The directory {path.parent} cannot be looked into: {failure}. Look after its disk, or the network that it is "
+        "reached by, and after who may open it; then it goes on by itself."
+    )
 
 
 def _check_whole(db: sqlite3.Connection, path: Path) -> None:

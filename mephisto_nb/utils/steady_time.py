@@ -24,6 +24,11 @@ def uptime() -> float:
     return time.monotonic()
 
 
+def say_seconds(seconds: float) -> str:
+    """Return how long a time is, as ``30.0 days`` or ``55 s``."""
+    return f"{seconds / 86_400:.1f} days" if seconds >= 86_400 else f"{seconds:.0f} s"
+
+
 class SteadyTime:
     """Counts on from what the wall said once.
 
@@ -73,6 +78,6 @@ class JumpWatch:
         return jump if abs(jump) >= JUMP else None
 
 
-_TIME = SteadyTime()
-#: The time of this process, which begins with the wall at its start.
-now = _TIME.now
+#: The time of this process, which begins with the wall at its start: all that is stored goes by this one.
+OF_PROCESS = SteadyTime()
+now = OF_PROCESS.now

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mephisto_nb.architects import local
 from mephisto_nb.architects.local import LocalArchitect, LocalArchitectArgs
 from mephisto_nb.errors import ConfigError, LaunchError, LinkRefusedError, NotFoundError, PortInUseError, RouterError
 from mephisto_nb.ports.architect import Presence, RouterPlan
@@ -146,6 +148,33 @@ async def test_the_router_knows_by_which_addresses_browsers_come(directory: Path
     written = json.loads((directory / "router_config.json").read_text())
     assert written["addresses"] == ["https://lab.example/study", "a.example"]
     assert written["frame_ancestors"] == ["*"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a process is known by its number alone")
+async def test_a_stranger_named_in_an_old_state_is_left_alone(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = architect(directory)
+    await one.deploy(RouterPlan("run", directory))
+    ours = one._state()
+    asked: list[int] = []
+
+    def terminate(pid: int, real: Callable[[int], None] = local._terminate) -> None:
+        asked.append(pid)
+        if pid == ours["pid"]:
+            real(pid)
+
+    monkeypatch.setattr(local, "_terminate", terminate)
+    (directory / "router.json").write_text(json.dumps({**ours, "pid": os.getpid()}))
+    await one.shutdown()  # the router says soon who it is
+    assert asked == [ours["pid"]]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a lock that is held cannot be taken away")
+async def test_a_router_that_has_lost_its_lock_is_found_again(directory: Path) -> None:
+    url = await architect(directory).deploy(RouterPlan("run", directory))
+    pid = pid_in(directory)
+    (directory / "router.lock").unlink()
+    assert (await architect(directory).revive(), pid_in(directory)) == (url, pid)
+    assert len(routers_in(directory)) == 1
 
 
 # What links say to those on other computers

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import socket
 import threading
 from pathlib import Path
 from typing import Any, Self
 
+import multipart
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -145,11 +147,13 @@ class FakeRouter:
         if request.headers["content-type"].startswith("application/json"):
             self.submissions.append(await request.json())
         else:
-            async with request.form() as form:
-                files = [(k, v.filename, await v.read()) for k, v in form.multi_items() if not isinstance(v, str)]
-                answer = json.loads(str(form["final_string_data"]))
-                sent = {"USED_AGENT_ID": form["USED_AGENT_ID"], "final_data": answer, "files": files}
-                self.submissions.append({**sent, "names": json.loads(str(form["file_names"]))})
+            _, options = multipart.parse_options_header(request.headers["content-type"])
+            parts = list(multipart.MultipartParser(io.BytesIO(await request.body()), options["boundary"]))
+            files = [(part.name, part.filename, part.raw) for part in parts if part.filename is not None]
+            form = {part.name: part.value for part in parts if part.filename is None}
+            answer = json.loads(form["final_string_data"])
+            sent = {"USED_AGENT_ID": form["USED_AGENT_ID"], "final_data": answer, "files": files}
+            self.submissions.append({**sent, "names": json.loads(form["file_names"])})
         return JSONResponse({"status": "Submitted!"})
 
     async def _submit_onboarding(self, request: Request) -> Response:

@@ -12,6 +12,7 @@ import pytest
 
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBlueprintArgs
 from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.kernel.live_run import with_files
 from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
 from tests.blueprints.tasks import HTML, task
 
@@ -144,14 +145,20 @@ def test_the_task_configuration_reaches_the_page() -> None:
 
 def test_uploads_become_columns_of_the_answer() -> None:
     uploaded = {"fieldname": "photo", "originalname": "cat.png", "filename": "0a1b"}
-    data = {"mood": "good", "files": [uploaded], "filesByFields": {"photo": [uploaded]}}
-    assert task(ROWS).get_answer(data) == {"mood": "good", "photo": ["0a1b"]}
+    told = with_files(Path("run"), {"mood": "good"}, [uploaded])
+    assert task(ROWS).get_answer(told) == {"mood": "good", "photo": str(Path("run/files/0a1b"))}
 
 
 def test_a_file_and_a_text_of_one_name_are_both_in_its_column() -> None:
     uploaded = {"fieldname": "photo", "originalname": "cat.png", "filename": "0a1b"}
-    data = {"photo": "of last year", "filesByFields": {"photo": [uploaded]}}
-    assert task(ROWS).get_answer(data) == {"photo": ["of last year", "0a1b"]}
+    told = with_files(Path("run"), {"photo": "of last year"}, [uploaded])
+    assert task(ROWS).get_answer(told) == {"photo": ["of last year", str(Path("run/files/0a1b"))]}
+    page = task(ROWS, "<p>${text}</p><input type=file name=photo><input name='photo (as sent)'>")
+    assert page.get_answer({**told, "photo (as sent)": "asked"}) == {
+        "photo": str(Path("run/files/0a1b")),
+        "photo (as sent)": "asked",
+        "photo (as sent) (2)": ["of last year"],
+    }
 
 
 @pytest.mark.parametrize(

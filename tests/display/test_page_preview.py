@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from base64 import b64encode
 from collections.abc import Mapping
 from hashlib import sha256
@@ -37,6 +38,17 @@ def test_a_preview_shows_the_chosen_row_and_the_resulting_answer() -> None:
     assert repr(shown) == "<Preview of 'Moods'; a notebook shows it>"
     frame = pd.DataFrame({"text": ["Sun", "Rain"]})
     assert '"init_task_data": {"text": "Rain"}' in mnb.preview(config(), frame, row=frame.iloc[1]).document()
+
+
+def test_a_row_of_a_preview_is_that_of_the_results() -> None:
+    shown = mnb.preview(config(HTML + "<input type=file name=photo multiple>"), state("Sun"))
+    (row,) = shown.row({"mood": "grim", "photo": ["a.png", "b.png"], "made up": 1}).to_dict("records")
+    assert row == {
+        "input.text": "Sun",
+        "answer.mood": "grim",
+        "answer.photo": ["a.png", "b.png"],
+        "answer.(more)": {"made up": 1},
+    }
 
 
 def test_what_a_launch_would_refuse_is_refused() -> None:
@@ -130,16 +142,18 @@ def test_scripts_and_styles_are_put_into_the_page_in_their_order() -> None:
     )
     files = {"index.html": page.encode(), "a.css": b"b {}", "late.js": b"late()", "early.js": b'"</script>"'}
     document = make_document(files, "script-src 'self'", TOLD, "n")
-    assert document.startswith('<!doctype html><html><head><base href="https://preview.invalid/"><meta http-equiv=')
+    assert document.startswith('<!doctype html><base href="https://preview.invalid/"><meta http-equiv=')
     assert '<style nonce="n">b {}</style>' in document
     assert '<script nonce="n">"\\x3c/script>"</script><script>inline()</script>' in document
     assert document.endswith('<b>y</b><script nonce="n">late()</script></body></html>')
 
 
 def test_pictures_of_style_sheets_are_written_into_them() -> None:
-    sheet = b"b { background: url(../cat.png), url('https://a.org/x.png'), url(no.png) }"
-    document = make_document({"index.html": b"", "x/a.css": sheet, "cat.png": b"png"}, "", TOLD, "n")
+    sheet = b"b { background: url(../cat.png), url('https://a.org/x.png'), url(no.png), url( '../a cat (1).png' ) }"
+    pictures = {"cat.png": b"png", "a cat (1).png": b"png"}
+    document = make_document({"index.html": b"", "x/a.css": sheet, **pictures}, "", TOLD, "n")
     assert "url(\\\"data:image/png;base64,cG5n\\\"), url('https://a.org/x.png'), url(no.png)" in document
+    assert document.count("base64,cG5n") == 2
 
 
 def test_only_scripts_of_the_page_run_whatever_their_nonce() -> None:
@@ -152,10 +166,16 @@ def test_only_scripts_of_the_page_run_whatever_their_nonce() -> None:
     assert closed.startswith("default-src 'none'; ")
 
 
-def test_nothing_of_a_page_stands_before_its_policy() -> None:
-    page = b"<script>first()</script><!doctype html><html><head><script>second()</script><!doctype html>"
-    document = make_document({"index.html": page}, "", TOLD, "n")
-    assert document.rindex("http-equiv") < document.index("<script>first()")
+@pytest.mark.parametrize(
+    "begin",
+    ["", "x", "<!doctype html>x<html><head>", "<!--><img src=x>--><head>", "</p><head>", "<?x?><head>", "\ufeff"],
+)
+def test_nothing_of_a_page_stands_before_its_policy(begin: str) -> None:
+    page = f"{begin}<script>first()</script><!doctype html><html><head><script>second()</script><!doctype html>"
+    document = make_document({"index.html": page.encode()}, "", TOLD, "n")
+    ours = document.removeprefix("<!doctype html>")
+    assert ours.startswith("<base href=")
+    assert ours.rpartition("http-equiv")[2].partition('">')[2] == page.removeprefix("\ufeff")
 
 
 def test_imports_are_written_out_whole() -> None:
@@ -165,6 +185,21 @@ def test_imports_are_written_out_whole() -> None:
     for path in ("x/a.js", "b.js", "x/c/d.js"):
         assert f"{base}/{path}" in document
     assert 'from(\\"./no.js\\")' in document
+
+
+@pytest.mark.parametrize("piece", ["url(", 'url("', "url('", "url( ", "import ", 'import "./', "import  ", "import{"])
+def test_odd_files_are_read_in_no_time(piece: str) -> None:
+    many = {f"x.{kind}": (piece * 40_000 + " " * 40_000).encode() for kind in ("css", "js")}
+    begun = time.process_time()
+    make_document({"index.html": b"", **many}, "", TOLD, "n")
+    assert time.process_time() - begun < 2
+
+
+def test_what_is_mentioned_often_fills_no_memory() -> None:
+    sheet, picture = b".a { background: url(p.png) }\n" * 2000, b"x" * 30_000
+    page = b"<link rel=stylesheet href=a.css><script src=a.js></script>" * 2000
+    files = {"index.html": page, "a.css": sheet, "p.png": picture, "a.js": b"//" + b"x" * 30_000}
+    assert len(make_document(files, "", TOLD, "n")) < 50_000_000
 
 
 def test_a_page_that_calls_functions_is_handed_what_a_run_hands_it(tmp_path: Path) -> None:

@@ -124,6 +124,8 @@ class Kernel:
             blueprint_args=self._order["blueprint"],
             provider_args={"signed_links": False},  # the crowd lives in another process, and knows the URL alone
             task={
+                # Whoever drops out comes again before their unit is free: what one may hold is tested elsewhere.
+                "allowed_concurrent": 1000,
                 **ABOUT,
                 "task_reward": 0.1,
                 "no_submission_patience": 12 * 3600,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from mephisto_nb.frames.columns import make_columns
+from mephisto_nb.frames.files import write_frame
+from mephisto_nb.frames.spreadsheets import Frame
 from mephisto_nb.model.answers import EVERYTHING, StoredFile, Unread, pack, split, unpack, whole
 from mephisto_nb.review.queue import closed_questions
 
@@ -25,6 +28,12 @@ def test_only_what_the_page_asks_is_an_answers_own() -> None:
 
 def test_where_nobody_can_tell_parentheses_are_ours_alone() -> None:
     assert split({"mood": "glad", "(problems)": None}, None) == ({"mood": "glad"}, {"(problems)": None})
+
+
+def test_where_nobody_can_tell_what_was_sent_instead_is_ours() -> None:
+    sent = {"day": "2026-01-31", "day (as sent)": "forged"}
+    assert split(sent, None) == ({"day": "2026-01-31"}, {"day (as sent)": "forged"})
+    assert split(sent, frozenset(sent)) == (sent, {})
 
 
 @pytest.mark.parametrize("asked", [ASKED, None, EVERYTHING], ids=["asked", "unknown", "everything"])
@@ -79,3 +88,59 @@ def test_of_many_answers_one_has_few_columns_of_its_own() -> None:
 def test_what_nobody_asked_for_is_no_question() -> None:
     results = pd.DataFrame({"answer.mood": ["glad", "glad", "grim"], "answer.(more)": ["x", "x", "x"]})
     assert closed_questions(results) == ["answer.mood"]
+
+
+def test_fields_that_a_page_asks_for_have_columns() -> None:
+    asked = frozenset(f"q{number}" for number in range(60))
+    frame = make_columns("answer", [{f"q{number}": True} for number in range(40)], most=200, asked=asked)
+    assert list(frame) == [f"answer.q{number}" for number in range(40)]
+    objects: list[dict[str, Any]] = [{"q1": {f"item {number}": 1}} for number in range(40)]
+    assert len(make_columns("answer", objects, most=200, asked=asked).columns) == 40
+
+
+def test_of_what_is_made_up_within_a_question_few_have_columns() -> None:
+    answers: list[dict[str, Any]] = [{"mood": {f"{n} {k}": k for k in range(500)}} for n in range(10)]
+    assert len(make_columns("answer", answers, most=200, asked=ASKED).columns) == 200 + 1
+
+
+def test_what_was_taken_over_keeps_two_thousand_columns() -> None:
+    answers: list[dict[str, Any]] = [{f"q{number}": number for number in range(2500)} for _ in range(12)]
+    assert len(make_columns("answer", answers, most=200, asked=EVERYTHING).columns) == 2000 + 1
+
+
+BIG = json.dumps({"essay": "long", "n": 1})
+
+
+def big_frame() -> Frame:
+    unread = [Unread(len(BIG), lambda: BIG), None]
+    return Frame({"a": [1, 2], "answer.(more)": pd.Series(unread, dtype=object)})
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "json", "jsonl", "xlsx", "parquet", "feather"])
+def test_a_file_has_all_of_a_big_answer(tmp_path: Path, suffix: str) -> None:
+    file = write_frame(big_frame(), tmp_path / f"a.{suffix}")
+    read: Any = {"xlsx": pd.read_excel, "parquet": pd.read_parquet, "feather": pd.read_feather}.get(suffix)
+    text = file.read_text() if read is None else str(read(file)["answer.(more)"][0])
+    assert "essay" in text
+    assert "read when asked for" not in text
+
+
+def test_pandas_own_ways_out_have_all_of_a_big_answer(tmp_path: Path) -> None:
+    frame, said = big_frame(), json.loads(BIG)
+    assert frame.to_dict("records")[0]["answer.(more)"] == said
+    assert frame.to_records()[0]["answer.(more)"] == said
+    assert str(said) in frame.to_csv()
+    for one in (frame, pd.DataFrame(frame)):
+        assert json.loads(one.to_json(orient="records"))[0]["answer.(more)"] == said
+    assert json.loads(frame["answer.(more)"].to_json())["0"] == said
+    for name in ("pickle", "parquet", "feather"):
+        getattr(frame, f"to_{name}")(tmp_path / name)
+        assert getattr(pd, f"read_{name}")(tmp_path / name)["answer.(more)"][0] == said
+    frame.to_excel(tmp_path / "a.xlsx")
+    assert json.loads(pd.read_excel(tmp_path / "a.xlsx")["answer.(more)"][0]) == said
+
+
+def test_a_frame_of_a_frame_reads_nothing() -> None:
+    unread = Unread(1_000, lambda: pytest.fail("It was read."))
+    frame = Frame({"a": pd.Series([unread], dtype=object), "b": [1]})
+    assert frame.merge(pd.DataFrame({"b": [1]}))["a"][0] is unread

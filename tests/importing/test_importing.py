@@ -153,9 +153,10 @@ async def test_two_files_of_one_name_are_both_copied(operator: Operator, tmp_pat
     run.answer(assignment, agent, {}, {})
     home.write(run.id, f"{assignment}/{agent}/a.txt", "first")
     home.write(run.id, f"{assignment}/{agent}/uploads/a.txt", "second")
+    home.write(run.id, f"{assignment}/{agent}/1 a.txt", "third")
     await operator.import_mephisto(home.root)
     (files,) = run_of(operator, "moods").results()["answer.(files)"]
-    assert sorted(Path(file).read_text(encoding="utf-8") for file in files) == ["first", "second"]
+    assert sorted(Path(file).read_text(encoding="utf-8") for file in files) == ["first", "second", "third"]
 
 
 async def test_pay_of_1x_is_not_undone_to_be_paid_again(operator: Operator, old: OldDirectory) -> None:
@@ -382,7 +383,7 @@ async def test_a_file_that_cannot_be_copied_is_told_and_the_bar_ends(
 
     shown: list[tuple[int, int]] = []
     kept, runs = operator._runs, tmp_path / "runs"
-    monkeypatch.setattr("shutil.copyfile", full)
+    monkeypatch.setattr("mephisto_nb.utils.foreign._copy", full)
     with pytest.raises(WorldError, match="no space left"):
         await Importer(kept.database, kept.writer, runs, lambda *now: shown.append(now[1:])).import_mephisto(old.root)
     assert shown[-1] == (3, 3)

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.kernel.talk.agents import BotAgent, Group, RunningAgent, Seat
+from mephisto_nb.kernel.talk.agents import AgentsAtWork, BotAgent, Group, RunningAgent, Seat
 from mephisto_nb.kernel.talk.talk import Entry, Talk
+from mephisto_nb.kernel.talk.voices import Voices
 from mephisto_nb.model.packets import Packet
 from mephisto_nb.ports.task_runner import Bot, Turn
+from mephisto_nb.utils.proofs import Secret
 
 
 class Engine:
@@ -193,6 +195,30 @@ async def test_a_record_that_never_comes_holds_up_nobody(
     assert len(engine.recorded) == 1
     agent.put({"update_id": "b"})  # the page has sent it again
     assert await heard(agent) == ["a", "b"]
+
+
+async def test_records_that_never_come_leave_room_ahead(agent: RunningAgent) -> None:
+    agent.put({"update_id": "0"})
+    for number in range(120):
+        agent.put_ahead(str(number), {"update_id": str(number + 1)})
+        agent.wait_no_longer(str(number + 1))
+    assert (agent.talk.num_ahead, len(await heard(agent))) == (0, 121)
+
+
+async def test_what_will_not_be_recorded_is_not_heard_ahead(agent: RunningAgent) -> None:
+    agent.put({"update_id": "a"})
+    agent.put_ahead("a", {"update_id": "b"}, lambda: False)
+    agent.put_ahead("b", {"update_id": "c"})
+    assert await heard(agent) == ["a"]
+
+
+async def test_a_message_without_a_name_lets_go_of_no_other(agent: RunningAgent) -> None:
+    agents = AgentsAtWork(Voices(Secret("x")))
+    agents.add({"agent": agent})
+    agent.put({"update_id": "a"})
+    agent.put_ahead("a", {"update_id": "b"})
+    agents.missed("agent", None)
+    assert agent.talk.num_ahead == 1
 
 
 async def test_nobody_hears_by_which_id_another_may_speak(engine: Engine, ahead: Ahead) -> None:

@@ -95,3 +95,15 @@ def test_a_script_may_use_one_loop_after_the_other_until_it_launches(data_dir: P
         runner.run(create("c"))
         assert sorted(operator.qualifications.frame()["qualification_name"]) == ["a", "b", "c"]
         runner.run(operator.shutdown())
+
+
+def test_an_operator_made_again_after_asyncio_run_is_the_same(data_dir: Path) -> None:
+    operator = Operator(data_dir=data_dir)
+
+    async def create(name: str) -> None:
+        await operator.qualifications.create(name)
+
+    asyncio.run(create("reads well"))
+    assert Operator(data_dir=data_dir) is operator
+    asyncio.run(create("writes well"))
+    asyncio.run(operator.force_shutdown())

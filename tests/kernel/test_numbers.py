@@ -6,16 +6,20 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mephisto_nb.kernel.numbers import find_gaps
+from mephisto_nb.kernel.engine import _send_anew
+from mephisto_nb.kernel.numbers import LinkNumbers, find_gaps
+from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.operator import Operator
 from mephisto_nb.ports.architect import RouterStanding
 from mephisto_nb.run import TaskRun
 from tests.inside import parts_of
 from tests.kernel.runs import crowd_of, kill, launch, router_pid, rows, take
+from tests.rules.rehearsal import Rehearsal
 
 
 @pytest.mark.parametrize(
@@ -34,6 +38,22 @@ def test_numbers_that_do_not_go_on_are_told_once(standing: RouterStanding | None
     assert [told in gap for gap in found] == ([True] if told else [])
     assert all(". " in gap for gap in found)  # what was found, and then what to do
     assert len(find_gaps(standing, 5, was_replaced=True)) == 1
+
+
+def test_what_was_told_is_not_told_at_each_new_link() -> None:
+    numbers, standing = LinkNumbers(), RouterStanding(newest=9, acknowledged=8, era="e")
+    assert [len(numbers.meet(standing, last_seq, was_replaced=False)) for last_seq in (5, 5, 6)] == [1, 0, 0]
+    assert len(numbers.meet(replace(standing, acknowledged=9), 6, was_replaced=False)) == 1  # that is another gap
+    assert numbers.meet(standing, 9, was_replaced=False) == []
+    assert len(numbers.meet(standing, 5, was_replaced=False)) == 1  # and this is anew
+    assert numbers.era == "e"
+
+
+def test_what_is_sent_anew_is_stored_as_it_was() -> None:
+    step = Rehearsal(1).step()
+    waiting = Packet(PacketType.AGENT_DETAILS, "r", {"init_task_data": "x" * 100_000}, kept={"made_anew_for": "a"})
+    _send_anew(step, [waiting], last_n=9)
+    assert (step.changes.first_n, step.changes.packets[0].kept) == (10, waiting.kept)
 
 
 async def _told(run: TaskRun, what: str) -> bool:
@@ -59,7 +79,7 @@ async def test_answers_taken_by_an_inbox_put_back_are_kept(
     make_operator: Callable[..., Operator], tmp_path: Path, is_copy: bool
 ) -> None:
     operator = make_operator()
-    run = await launch(operator, rows(6), allowed_concurrent=0)
+    run = await launch(operator, rows(6))
     inbox, engine = parts_of(run).directory / "inbox.db", parts_of(run).engine
     async with crowd_of(run.url) as worker:
         ids = {name: await take(worker(name)) for name in "abcdef"}
@@ -80,7 +100,7 @@ async def test_answers_taken_by_an_inbox_put_back_are_kept(
 
 async def test_a_run_put_back_to_an_older_copy_is_told(make_operator: Callable[..., Operator], tmp_path: Path) -> None:
     operator = make_operator()
-    run = await launch(operator, rows(3), allowed_concurrent=0)
+    run = await launch(operator, rows(3))
     parts = parts_of(run)
     async with crowd_of(run.url) as worker:
         ids = {name: await take(worker(name)) for name in "abc"}

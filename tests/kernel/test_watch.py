@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
-from mephisto_nb.kernel import watch as kernel_watch
+from mephisto_nb.kernel import watch as watch_module
 from mephisto_nb.kernel.run_tasks import find_driver
 from mephisto_nb.operator import Operator
 from mephisto_nb.run import TaskRun
@@ -92,6 +95,57 @@ async def test_a_folder_that_was_emptied_gets_back_what_a_kernel_needs(operator:
     assert f"pid {os.getpid()}" in str(find_driver(folder))
 
 
+async def test_a_lock_taken_again_is_given_back_with_its_loop(operator: Operator) -> None:
+    run = await launch(operator, rows(1))
+    folder, tasks = parts_of(run).directory, operator._runs._tasks[run.task_run_id]
+    (folder / "operator.lock").unlink()
+    await parts_of(run).watch.look()
+    assert find_driver(folder) is not None
+    tasks.abandon()
+    assert find_driver(folder) is None
+
+
+async def test_a_database_that_takes_long_holds_up_no_look(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = await launch(operator, rows(1))
+    parts, is_tried = parts_of(run), asyncio.Event()
+
+    async def wait_for_the_disk() -> None:
+        is_tried.set()
+        await asyncio.Event().wait()
+
+    parts.watch.end()
+    monkeypatch.setattr(parts.writer, "look_after", wait_for_the_disk)
+    monkeypatch.setattr(watch_module, "LOOK_EVERY", 0.01)
+    parts.watch.begin()
+    await is_tried.wait()
+    async with told_in_time(run, lambda told: "has all of the 10 files and connections open" in told):
+        monkeypatch.setattr(machine, "open_files", lambda: 10.0)
+
+
+@pytest.mark.slow
+def test_who_drives_a_run_is_read_whatever_the_locale(tmp_path: Path) -> None:
+    program = (
+        "import platform, types; from pathlib import Path; from mephisto_nb.kernel import run_tasks\n"
+        f"folder = Path({str(tmp_path)!r}); platform.node = lambda: 'b' + chr(252) + 'cherei'\n"
+        "lock = run_tasks.take_lock(folder, types.SimpleNamespace())"
+    )
+    settings = {**os.environ, "LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0"}
+    subprocess.run([sys.executable, "-X", "utf8=0", "-c", program], check=True, env=settings)
+    assert (tmp_path / "operator.pid").read_text("utf-8").endswith(" b\xfccherei")
+    with FileLock(tmp_path / "operator.lock"):
+        assert "on b\xfccherei" in str(find_driver(tmp_path))
+
+
+async def test_files_of_an_earlier_state_are_written_over(operator: Operator) -> None:
+    run = await launch(operator, rows(1))
+    folder, names = parts_of(run).directory, ("link_secret", "operator.pid")
+    right = [(folder / name).read_text() for name in names]
+    for name in names:
+        (folder / name).write_text("4242 elsewhere")
+    await parts_of(run).watch.look()
+    assert [(folder / name).read_text() for name in names] == right
+
+
 async def test_a_folder_that_was_removed_may_be_made_again(operator: Operator) -> None:
     run = await launch(operator, rows(1))
     folder = parts_of(run).directory
@@ -125,7 +179,7 @@ async def test_a_database_that_does_not_answer_is_told_until_it_does(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("LOOK_EVERY", "_PATIENCE"):
-        monkeypatch.setattr(kernel_watch, name, 0.05)
+        monkeypatch.setattr(watch_module, name, 0.05)
     run = await launch(operator, rows(1))
     answers = threading.Event()
     async with told_in_time(run, lambda told: "The database has not answered" in told):

@@ -1,15 +1,18 @@
 """The router without a process around it: its timers, on a clock of ours, and requests that break off."""
 
 import asyncio
+import contextlib
 import json
 
 import pytest
 
+from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.router.config import RouterConfig, RunFiles
 from mephisto_nb.router.core import Exit, Router
 from mephisto_nb.router.deadlines import Departures, Vigil
+from mephisto_nb.router.health import WRITE_EVERY
 from mephisto_nb.router.inbox import numbers, writes
 from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.router.operator.link import CurrentLink
@@ -118,6 +121,34 @@ async def test_a_finished_run_does_not_wait_for_the_operator(router, clock, ends
     assert ends == [Exit.DONE]
 
 
+async def test_a_run_ends_though_its_end_cannot_be_noted(store, clock, ends):
+    def fail():
+        raise ConfigError("The router cannot write router.json: No space left on device.")
+
+    router = Router(RouterConfig("run1", "t" * 43), store, CurrentLink(), ends.append, fail)
+    with contextlib.suppress(ConfigError):
+        router.finish(linger=300)
+    clock.advance(300)
+    assert ends == [Exit.DONE]
+
+
+async def test_what_cannot_be_written_keeps_nothing_else_back(router):
+    written = asyncio.Event()
+
+    async def fail():
+        raise RuntimeError("a mistake of ours")
+
+    async def write():
+        written.set()
+
+    router._unwritten.put_nowait(fail)
+    router._unwritten.put_nowait(write)
+    running = asyncio.create_task(router.run())
+    await written.wait()
+    assert not running.done()
+    running.cancel()
+
+
 async def test_signs_of_life_put_a_departure_off(clock):
     gone = []
     departures = Departures(10, gone.append)
@@ -188,19 +219,37 @@ async def test_too_many_who_wait_are_sent_away(store, tmp_path):
     assert await ask(router, tmp_path, "/request_agent", b'{"provider_data": {}}', asyncio.Event().wait) == 429
 
 
+async def test_who_gives_way_has_asked_for_nothing(router, store, tmp_path):
+    router.registrations._limit = 1
+    waits = asyncio.Event()
+
+    async def wait():
+        waits.set()
+        return await asyncio.Event().wait()
+
+    async def leave():
+        return {"type": "http.disconnect"}
+
+    asks = b'{"provider_data": {"worker_name": "%s"}}'
+    first = asyncio.create_task(ask(router, tmp_path, "/request_agent", asks % b"ann", wait))
+    await waits.wait()
+    assert await ask(router, tmp_path, "/request_agent", asks % b"bob", leave) == 204
+    assert await first == 429
+    assert await store.run(lambda txn: writes.fetch(txn, 0, 10, 1000)) == []
+
+
 async def test_a_time_in_which_nobody_could_reach_us_is_told_once(clock):
-    wall, told, written = [1000.0], [], []
-    vigil = Vigil(400.0, lambda *absence: told.append(absence), written.append, lambda: wall[0])
+    wall, told = [1000.0], []
+    vigil = Vigil(400.0, lambda *absence: told.append(absence), lambda: wall[0])
     vigil.begin()
     for wall[0] in (1002.0, 1004.0, 5000.0, 5002.0):
         clock.advance(2)
     assert told == [(400.0, 1000.0), (1004.0, 5000.0)]
-    assert written == [1000.0, 5000.0]
 
 
 async def test_the_first_router_of_a_run_was_never_away(clock):
     told = []
-    Vigil(None, lambda *absence: told.append(absence), lambda now: None).begin()
+    Vigil(None, lambda *absence: told.append(absence)).begin()
     clock.advance(2)
     assert told == []
 
@@ -215,7 +264,7 @@ async def test_who_could_not_reach_us_has_not_left(router, store, clock):
     (row,) = await store.run(lambda txn: writes.fetch(txn, 0, 10, 10_000))
     assert json.loads(row.text)["packet_type"] == PacketType.ROUTER_AWAY
     clock.advance(9)
-    assert router._unwritten.qsize() == 2  # the absence, and that it is here: no departure
+    assert router._unwritten.qsize() == 1  # the absence, and no departure
 
 
 async def test_an_absence_is_told_once_though_the_router_is_killed_next(tmp_path, router, store):
@@ -226,10 +275,10 @@ async def test_an_absence_is_told_once_though_the_router_is_killed_next(tmp_path
     again._db.close()
 
 
-async def test_a_later_router_knows_when_the_last_one_was_here(tmp_path, router, store, clock):
-    router.start()
-    written = await router._unwritten.get()
-    await written()
+async def test_a_later_router_knows_when_the_last_one_was_here(tmp_path, router, store):
+    router.vigil.look()
+    router.health._written -= WRITE_EVERY
+    await router.health.look()
     again = Store.open(tmp_path / "inbox.db", "run1")
     assert again.last_here == pytest.approx(router.vigil._last)
     again._db.close()

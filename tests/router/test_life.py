@@ -15,6 +15,7 @@ from mephisto_nb.router import server
 from mephisto_nb.router.__main__ import main
 from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.router.server import Notifier, listen
+from mephisto_nb.utils.machine import birth_of
 from tests.router.harness import RUN_ID, TOKEN, Browser, RouterProcess, shake_hands, write_config
 
 pytestmark = pytest.mark.usefixtures("routers_by_command")
@@ -24,7 +25,8 @@ def test_it_tells_when_and_where_it_listens(router):
     state = json.loads((router.directory / "router.json").read_text())
     port = router.line["port"]
     assert router.line == {"ready": True, "port": port, "pid": router.process.pid}
-    assert state == {"run_id": RUN_ID, "pid": router.process.pid, "port": port, "url": f"http://127.0.0.1:{port}"}
+    who = {"pid": router.process.pid, "born": birth_of(router.process.pid)}
+    assert state == {"run_id": RUN_ID, **who, "port": port, "url": f"http://127.0.0.1:{port}"}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX")
@@ -42,6 +44,15 @@ async def test_a_port_in_use_is_told(start_router):
 
 async def test_a_directory_has_one_router(router):
     second = RouterProcess(router.directory)
+    assert second.line["error"] == "locked"
+    assert await second.ended() == 4
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a lock that is held cannot be taken away")
+async def test_a_router_that_has_lost_its_lock_is_still_the_one(start_router, tmp_path):
+    start_router()
+    (tmp_path / "router.lock").unlink()
+    second = RouterProcess(tmp_path)
     assert second.line["error"] == "locked"
     assert await second.ended() == 4
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import sqlite3
 
 import pytest
 from filelock import FileLock, Timeout
+from starlette.requests import Request
 
 from mephisto_nb.errors import DatabaseError
 from mephisto_nb.model.packets import Packet, PacketType
@@ -16,9 +18,14 @@ from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.router.config import Limits, RunFiles, read_config
 from mephisto_nb.router.folder import RunFolder
 from mephisto_nb.router.health import Health
+from mephisto_nb.router.inbox import store as store_module
 from mephisto_nb.router.inbox import writes
 from mephisto_nb.router.inbox.store import Store
-from mephisto_nb.router.rules import KnownAgent
+from mephisto_nb.router.intake.bodies import BodyReader
+from mephisto_nb.router.intake.desk import Desk
+from mephisto_nb.router.intake.quota import DiskQuota
+from mephisto_nb.router.intake.shares import Shares
+from mephisto_nb.router.rules import KnownAgent, SubmissionResult, UnsureError
 from mephisto_nb.utils import machine
 from tests.router.harness import RUN_ID, Browser, shake_hands, write_config
 from tests.router.test_store import empty_disk, fill_disk
@@ -179,6 +186,112 @@ async def test_a_repetition_is_not_acknowledged_where_the_first_was_not(tmp_path
     assert texts_after_a_kill(folder / "inbox.db") == ["answer"]
 
 
+@pytest.fixture
+def unreachable(tmp_path, monkeypatch):
+    """Let the system say of every path below `tmp_path` that its disk fails, until `undo` is called."""
+    real = os.stat
+
+    def stat(path, **options):
+        if str(path).startswith(str(tmp_path)):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return real(path, **options)
+
+    return lambda: monkeypatch.setattr(os, "stat", stat), monkeypatch.undo
+
+
+async def test_a_disk_that_fails_is_told_and_waited_for(store, tmp_path, unreachable):
+    fail, undo = unreachable
+    fail()
+    with pytest.raises(DatabaseError, match="cannot be looked into: Input/output error"):
+        await post(store, "not taken")
+    assert "cannot be looked into" in store.troubles.all()[0].reason
+    undo()
+    await post(store, "taken")
+    assert texts_after_a_kill(tmp_path / "inbox.db") == ["taken"]
+
+
+async def test_a_look_that_fails_is_told_and_not_the_last(store, monkeypatch):
+    told, looks = [], iter([OSError("no more files"), None])
+    health = Health(store, None, Limits(), lambda: asyncio.sleep(0), told.append)
+
+    async def look():
+        if failure := next(looks, None):
+            raise failure
+
+    monkeypatch.setattr(health, "look", look)
+    running = asyncio.create_task(health.run())
+    for _ in range(2):
+        health.begin()
+        while health._looking_since is not None:
+            await asyncio.sleep(0)
+        health.end()
+    assert "could not look after itself: no more files" in told[0][0].reason
+    assert health.troubles == ()
+    running.cancel()
+
+
+async def test_what_is_committed_is_not_done_again(store, tmp_path, monkeypatch):
+    failures = iter([OSError(errno.EMFILE, "Too many open files")])
+
+    def make(path, real=store_module.make_private_database):
+        if failure := next(failures, None):
+            raise failure
+        real(path)
+
+    monkeypatch.setattr(store_module, "make_private_database", make)
+
+    def post_and_lose(txn):
+        txn.post(message("once"))
+        (tmp_path / "inbox.db").unlink(missing_ok=True)
+
+    done = await asyncio.gather(post(store, "first"), store.run(post_and_lose), return_exceptions=True)
+    assert isinstance(done[1], UnsureError)
+    await store.run(lambda txn: None)
+    assert sorted(texts_after_a_kill(tmp_path / "inbox.db")) == ["first", "once"]
+
+
+async def test_what_follows_is_done_once_it_is_sure(tmp_path):
+    folder, elsewhere, acted = tmp_path / "run", tmp_path / "elsewhere", []
+    folder.mkdir()
+    store = Store.open(folder / "inbox.db", "run1")
+    store.start()
+
+    def post_and_lose(txn):
+        txn.post(message("answer"))
+        os.rename(folder, elsewhere)
+        return "done"
+
+    with pytest.raises(UnsureError) as caught:
+        await store.run(post_and_lose, acted.append)
+    assert (caught.value.result, acted) == ("done", [])
+    os.rename(elsewhere, folder)
+    await store.run(lambda txn: None)
+    assert acted == ["done"]
+    assert store.troubles.past == ()  # nothing was overwritten: it came back as it was
+    await store.close()
+
+
+FORM = (
+    b'--b\r\nContent-Disposition: form-data; name="USED_AGENT_ID"\r\n\r\na1\r\n'
+    b'--b\r\nContent-Disposition: form-data; name="photo"; filename="cat.png"\r\n\r\nmeow\r\n--b--\r\n'
+)
+
+
+@pytest.mark.parametrize(("result", "kept"), [(SubmissionResult.TAKEN, 1), (SubmissionResult.DUPLICATE, 0)])
+async def test_files_stay_with_an_answer_that_may_come_back(store, tmp_path, result, kept):
+    parts = [{"type": "http.request", "body": FORM}]
+    headers = [(b"content-type", b"multipart/form-data; boundary=b")]
+    request = Request({"type": "http", "method": "POST", "headers": headers}, lambda: asyncio.sleep(0, parts.pop()))
+    limits, folder = Limits(), tmp_path / "files"
+    folder.mkdir()
+    shares = Shares(1, limits, str, lambda: 0.0)
+    reader = BodyReader(limits, folder, DiskQuota(limits, {}), store.agent, Desk(), shares)
+    with pytest.raises(UnsureError):
+        async with reader.form(request, final=True):
+            raise UnsureError("It was committed into a file that has no name.", result)
+    assert len(list(folder.iterdir())) == kept
+
+
 async def test_what_was_mended_is_known_to_the_next_router(store, tmp_path):
     take_away(tmp_path / "inbox.db")
     await post(store, "after")
@@ -225,6 +338,27 @@ def test_a_folder_that_was_emptied_gets_back_what_a_router_needs(folder, tmp_pat
     assert (tmp_path / "files").is_dir()
     with pytest.raises(Timeout):
         FileLock(tmp_path / "router.lock").acquire(timeout=0)
+
+
+@pytest.mark.parametrize("name", ["router.json", "router_config.json"])
+def test_a_file_of_an_earlier_state_is_written_over(folder, tmp_path, name):
+    right = (tmp_path / name).read_text()
+    (tmp_path / name).write_text('{"pid": 4242}')
+    assert folder.tend() is None
+    assert (tmp_path / name).read_text() == right
+
+
+async def test_a_router_without_its_lock_gives_way(store, folder, tmp_path):
+    ended = []
+    health = Health(store, folder, Limits(), lambda: asyncio.sleep(0), lambda told: None, lambda: ended.append(True))
+    (tmp_path / "router.lock").unlink()
+    (tmp_path / "router.json").write_text("another's")
+    with FileLock(tmp_path / "router.lock").acquire(timeout=0):
+        await health.look()
+        assert not ended
+        await health.look()
+    assert ended
+    assert (tmp_path / "router.json").read_text() == "another's"
 
 
 def test_a_page_that_is_gone_is_told(folder, tmp_path):

@@ -2,14 +2,19 @@
 
 import asyncio
 import contextlib
+import json
 import sqlite3
+import threading
 
 import pytest
+from starlette.requests import Request
 
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.router.config import Limits, parse_config
 from mephisto_nb.router.http.answers import Refused
 from mephisto_nb.router.inbox.store import Store
+from mephisto_nb.router.intake.bodies import BodyReader
+from mephisto_nb.router.intake.desk import Desk, _Line
 from mephisto_nb.router.intake.quota import DiskQuota
 from mephisto_nb.router.intake.shares import Shares
 from mephisto_nb.router.workers.hub import Hub, Registrations, WorkerSocket
@@ -107,6 +112,91 @@ async def test_those_who_ask_count_as_they_call_themselves():
     waiting.open("bob")
     waiting.close(ids[0])
     waiting.open("ann")
+
+
+async def test_a_stranger_who_waits_longest_gives_way():
+    waiting = Registrations(3, shares())
+    _, known = waiting.open("worker ann", is_known=True)
+    answers = [waiting.open(f"asks as {name}")[1] for name in ("bob", "cid", "dan")]
+    assert [waiting.has_given_way(answer) for answer in (known, *answers)] == [False, True, False, False]
+    with pytest.raises(Refused, match="429 busy"):
+        await answers[0]
+    assert len(waiting) == 3
+
+
+async def test_those_who_have_an_agent_give_way_to_nobody():
+    waiting = Registrations(1, shares())
+    waiting.open("worker ann", is_known=True)
+    with pytest.raises(Refused, match="429 busy"):
+        waiting.open("asks as bob")
+
+
+async def served_of(*wanted, first=("ann", 1000)):
+    """Return in which order a desk serves persons, who come with so much while it is at work for the first."""
+    line, served = _Line(), []
+
+    async def serve(person, size):
+        await line.wait(person, size)
+        served.append(person)
+        line.go_on()
+
+    await line.wait(*first)
+    tasks = [asyncio.create_task(serve(*one)) for one in wanted]
+    await asyncio.sleep(0)
+    tasks[-1].cancel()  # who goes away holds up nobody
+    line.go_on()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return served
+
+
+async def test_little_passes_much_at_the_desk():
+    assert await served_of(("ann", 1000), ("ann", 1000), ("bob", 60), ("cid", 60), ("gone", 1)) == [
+        "bob",
+        "cid",
+        "ann",
+        "ann",
+    ]
+
+
+async def test_much_is_not_passed_for_ever():
+    served = await served_of(("dan", 500), *[("bob", 60)] * 20, ("gone", 1))
+    assert served.index("dan") == 8
+
+
+async def test_what_waits_at_the_desk_is_counted_before_it_is_done():
+    share, may_end = shares(), threading.Event()
+    desk = Desk(share.spent, share.person_of)
+    work = asyncio.create_task(desk.do(may_end.wait, 11 * KIB * KIB, "a1"))
+    await asyncio.sleep(0)
+    with pytest.raises(Refused, match="429 busy"):
+        share.check("a2")
+    share.check("b1")
+    may_end.set()
+    await work
+    share.check("a2")  # it took less than was thought
+    desk.close()
+
+
+async def test_what_waits_at_the_desk_is_held_and_counted(tmp_path):
+    people, limits = shares(), Limits()
+    desk, may_end = Desk(people.spent, people.person_of), threading.Event()
+    reader = BodyReader(limits, tmp_path, DiskQuota(limits, {}), lambda agent: agent, desk, people)
+    busy = asyncio.create_task(desk.do(may_end.wait, 64 * KIB))
+    text = json.dumps({"USED_AGENT_ID": "a1", "final_data": "x" * 64 * KIB}).encode()
+    parts = [{"type": "http.request", "body": text}]
+
+    async def receive():
+        return parts.pop()
+
+    headers = [(b"content-type", b"application/json")]
+    reading = asyncio.create_task(reader.json_object(Request({"type": "http", "headers": headers}, receive)))
+    while not desk._line._waiting:
+        await asyncio.sleep(0)
+    assert (reader._readings._held, people._bodies["ann"]) == (len(text), 1)
+    may_end.set()
+    await asyncio.gather(busy, reading)
+    assert (reader._readings._held, people._bodies["ann"]) == (0, 0)
+    desk.close()
 
 
 async def store_of(browser, operator, agent, size):

@@ -1,8 +1,13 @@
 """What is sent twice, because its page did not hear that it had come, has one effect: on every route and socket."""
 
+import json
+
 import aiohttp
 import pytest
 
+from mephisto_nb.model.packets import Packet, PacketType
+from mephisto_nb.router.inbox import writes
+from mephisto_nb.router.workers.worker_routes import _told_of_other
 from tests.router.harness import Browser, shake_hands
 
 
@@ -48,6 +53,14 @@ async def test_what_is_sent_twice_has_one_effect(router, browser, operator, agen
     assert heard[0]["subject_id"] == agent
     files = len(list((router.directory / "files").iterdir())) - before
     assert files == (1 if "data" in made(agent) else 0)
+
+
+@pytest.mark.parametrize("length", [10, 100_000])
+def test_of_another_answer_only_the_answer_is_told(length):
+    answer = {"x": "y" * length}
+    packet = Packet(PacketType.SUBMIT_UNIT, "a1", {"final_data": answer, "files": []})
+    told = _told_of_other(writes.message_of(packet), answer)
+    assert told == {"final_data": json.dumps(answer, separators=(",", ":"))[:4000], "files": []}
 
 
 async def test_what_is_said_anew_is_heard_anew(browser, operator, agent):

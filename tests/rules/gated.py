@@ -8,11 +8,11 @@ from typing import Any
 
 from mephisto_nb._typing import JSON
 from mephisto_nb.model.changes import AddPayment
-from mephisto_nb.model.gates import GateFinding, GateRow, HeldArrival, OnboardingAgent
+from mephisto_nb.model.gates import GateFinding, GateRow, OnboardingAgent
 from mephisto_nb.model.records import Agent, Worker, WorkerFacts
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.model.states import Gate, PaymentKind
-from mephisto_nb.rules.arrivals import Held, Outcome, release
+from mephisto_nb.rules.arrivals import Arrival, Held, Outcome, release
 from mephisto_nb.rules.eligibility import Refusal
 from mephisto_nb.rules.gates._base import GateRules
 from mephisto_nb.rules.gates.state import GateJob, GateJobKind
@@ -105,14 +105,14 @@ class Gated(Rehearsal):
         decided = {held.request_id: outcome for held, outcome in self.run_jobs()}
         return decided.get(request)
 
-    def run_jobs(self) -> list[tuple[HeldArrival, Outcome]]:
+    def run_jobs(self) -> list[tuple[Arrival, Outcome]]:
         """Run all jobs; give which pages were answered, and what."""
         decided = []
         while self.jobs:
             decided += self.run(self.jobs.pop(0))
         return decided
 
-    def run(self, job: GateJob) -> list[tuple[HeldArrival, Outcome]]:
+    def run(self, job: GateJob) -> list[tuple[Arrival, Outcome]]:
         """Run one job."""
         name = self.state.worker_names[job.worker_id]
         facts, supply, step = self.facts(name), Supply(), self.step()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from mephisto_nb.model.packets import PacketType
+from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.records import Agent
 from mephisto_nb.rules.eligibility import RefusalCode
 from mephisto_nb.rules.shares import CHARACTERS_AT_ONCE, MESSAGES_AT_ONCE, Hearing
-from mephisto_nb.rules.submissions import TOO_OFTEN, is_heard
+from mephisto_nb.rules.submissions import SAY_AGAIN, TOO_OFTEN, hears_ahead, is_heard, tell_unheard
 from tests.rules.rehearsal import Rehearsal
 
 
@@ -43,12 +43,39 @@ def test_a_flood_is_heard_in_part_and_told_of_once() -> None:
     run = Rehearsal(1, 1)
     eve, ann = run.take("eve"), run.take("ann")
     step = run.step()
-    heard = [is_heard(step, eve, 10, step.now) for _ in range(3000)]
+    heard = [is_heard(step, eve, {"text": "no"}, step.now) for _ in range(3000)]
     assert sum(heard) == MESSAGES_AT_ONCE
-    assert is_heard(step, ann, 10, step.now)
+    assert is_heard(step, ann, {"text": "no"}, step.now)
     told = [one for one in step.changes.packets if one.packet_type is PacketType.LIVE_UPDATE_TO_CLIENT]
     assert [(one.subject_id, one.data["text"]) for one in told] == [(eve.agent_id, TOO_OFTEN)]
     assert len(step.failures) == 1
+
+
+def test_a_page_is_told_how_much_of_a_flood_nobody_heard() -> None:
+    run = Rehearsal(1)
+    eve = run.take("eve")
+    for _ in range(1003):
+        is_heard(run.step(), eve, {"text": "no"}, run.now)
+    tell_unheard(run.step())
+    assert not run.last.changes
+    run.now += 60
+    tell_unheard(run.step())
+    assert [one.data["text"] for one in run.last.changes.packets] == [SAY_AGAIN.format("3 messages")]
+    assert [one.detail for one in run.last.changes.events] == [{"messages": 3}]
+    tell_unheard(run.step())
+    assert not run.last.changes
+
+
+def test_what_is_heard_ahead_is_recorded_whatever_comes_between() -> None:
+    run = Rehearsal(1, 1, allowed_concurrent=2)
+    eve, again = run.take("eve", "a"), run.take("eve", "b")
+    ahead, late = ({"update_id": name} for name in ("ahead", "late"))
+    live = PacketType.LIVE_UPDATE_TO_OPERATOR
+    assert hears_ahead(run.state, Packet(live, eve.agent_id, ahead), run.now)
+    flood = [is_heard(run.step(), again, {"update_id": str(number)}, run.now) for number in range(1100)]
+    assert sum(flood) == MESSAGES_AT_ONCE - 1
+    assert not hears_ahead(run.state, Packet(live, eve.agent_id, late), run.now)
+    assert [is_heard(run.step(), eve, data, run.now) for data in (ahead, ahead, late)] == [True, False, False]
 
 
 def test_messages_are_counted_by_their_length_too() -> None:

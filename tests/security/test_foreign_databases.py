@@ -6,10 +6,12 @@ import os
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mephisto_nb.errors import DataFileError, MephistoError
+from mephisto_nb.importing import importer
 from mephisto_nb.importing.old_mephisto import OldMephisto
 from mephisto_nb.operator import Operator
 from tests.importing.conftest import data_dir, make_operator, operator
@@ -161,6 +163,36 @@ async def test_a_link_that_leads_elsewhere_is_refused_by_name(
     LINKS[link](theirs, outside)
     told = await refused_or_left_out(operator, theirs, outside, tmp_path)
     assert SECRET not in told
+
+
+@posix
+async def test_an_upload_behind_a_folder_that_was_swapped_is_not_copied(
+    operator: Operator, theirs: Theirs, outside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows a folder may be such a link without being told apart from others."""
+    (theirs.agents_folder / "photo.png").write_text("mine")
+    (outside / "photo.png").write_text(SECRET)
+    own = importer.copy_file
+
+    def swap_and_copy(source: Path, *rest: Any, **options: Any) -> None:
+        _replace(theirs.agents_folder, outside)
+        own(source, *rest, **options)
+
+    monkeypatch.setattr(importer, "copy_file", swap_and_copy)
+    with pytest.raises(DataFileError, match="is refused"):
+        await operator.import_mephisto(theirs.home.root)
+    assert not [one for one in tmp_path.rglob("files/**/*.png") if one.read_text() == SECRET]
+
+
+@posix
+def test_a_project_that_leads_elsewhere_stops_no_other(theirs: Theirs, outside: Path) -> None:
+    expected = OldMephisto(theirs.home.root).results()
+    (theirs.folder.parent.parent / "another").symlink_to(outside)
+    old = OldMephisto(theirs.home.root)
+    assert old.results().equals(expected)
+    assert old.troubles().empty
+    assert old.files.project_of(str(theirs.run.id)) is None
+    assert old.files.project_of("9") is None
 
 
 async def refused_or_left_out(operator: Operator, theirs: Theirs, outside: Path, tmp_path: Path) -> str:

@@ -252,6 +252,63 @@ def test_what_was_looked_at_is_what_is_copied(home: Path, secret: Path, tmp_path
     assert SECRET not in "".join(file.read_text() for file in (tmp_path / "site").rglob("*") if file.is_file())
 
 
+@posix
+def test_nothing_hidden_is_read_by_another_name(home: Path, secret: Path) -> None:
+    (home / ".env").write_text(SECRET)
+    (home / "a.js").symlink_to(".env")
+    for look in (
+        lambda: list(foreign.files_below(home, "The folder", (".js",))),
+        lambda: read_bytes(home / "a.js", "The folder", root=home),
+        lambda: below(home, "a.js", "The folder"),
+        lambda: foreign.copy_file(home / "a.js", secret / "a.js", "The folder", root=home),
+    ):
+        with pytest.raises(DataFileError, match=r"a\.js', which leads to what is hidden: '\.env'"):
+            look()
+    assert foreign.inside(home / ".env", home, "The folder").read_text() == SECRET  # somebody has named it so
+
+
+@posix
+def test_a_circle_leads_nowhere(home: Path) -> None:
+    (home / "a.png").symlink_to("b.png")
+    (home / "b.png").symlink_to("a.png")
+    with pytest.raises(DataFileError, match="leads nowhere"):
+        foreign.inside(home / "a.png", home, "The folder")
+
+
+@posix
+def test_a_file_that_another_takes_the_place_of_is_not_copied(
+    home: Path, secret: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = os.open
+
+    def swap(path: Any, *rest: Any) -> int:
+        descriptor = own(path, *rest)
+        os.replace(secret / "secret.txt", path)
+        return descriptor
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", swap)
+        foreign.copy_file(home / "cat.png", tmp_path / "copy.png", "The folder", root=home)
+    assert (tmp_path / "copy.png").read_bytes() == b"png"  # as it was when it was looked at
+
+
+@pytest.mark.parametrize("written", [b"png and more", b""])
+def test_a_file_that_changes_while_it_is_copied_is_refused(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: bytes
+) -> None:
+    own = foreign._copy
+
+    def change(*args: Any) -> None:
+        (home / "cat.png").write_bytes(written)
+        own(*args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(foreign, "_copy", change)
+        with pytest.raises(DataFileError, match="has changed while it was copied"):
+            foreign.copy_file(home / "cat.png", tmp_path / "copy.png", "The folder", root=home)
+    assert not (tmp_path / "copy.png").exists()
+
+
 def test_two_files_do_not_take_one_place(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "cat.png"
     foreign.copy_file(home / "cat.png", target, "The folder")
@@ -296,8 +353,9 @@ def test_a_file_that_is_too_large_is_not_read_whole(home: Path) -> None:
         "[" * 100_000,
         "!!python/object/apply:os.system [id]",
         "!!python/name:os.system",
+        "a: \x07",
     ],
-    ids=["billion", "itself", "deep", "call", "name"],
+    ids=["billion", "itself", "deep", "call", "name", "bell"],
 )
 def test_a_description_that_is_a_trap_is_refused(text: str) -> None:
     with pytest.raises(ConfigError):
@@ -305,4 +363,4 @@ def test_a_description_that_is_a_trap_is_refused(text: str) -> None:
 
 
 def test_what_a_file_names_lies_below_its_folder(home: Path) -> None:
-    assert below(home, "cat.png", "x") == (home / "cat.png").resolve()
+    assert below(home, "cat.png", "x") == below(home, "./cat.png", "x") == (home / "cat.png").resolve()

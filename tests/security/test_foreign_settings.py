@@ -183,6 +183,44 @@ def test_a_file_names_none_outside_its_folder(
         compose(home, text)
 
 
+@pytest.mark.parametrize("path", ["OUTSIDE/rows.csv${mephisto.task.task_tags}", "${mephisto.task.task_tags}"])
+def test_a_file_refers_to_no_path_that_is_not_known_yet(home: Path, tmp_path: Path, path: str) -> None:
+    named = f"{{_blueprint_type: static_html, data_csv: '{path}'}}".replace("OUTSIDE", str(tmp_path / "outside"))
+    with pytest.raises(ConfigError, match=r"mephisto\.blueprint\.data_csv .*nobody knows yet"):
+        compose(home, f"mephisto:\n  blueprint: {named}\n  task: {{task_tags: '???'}}\n")
+
+
+def test_a_path_of_a_file_stays_what_it_was_when_it_was_looked_at(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home)
+    path = f"${{mephisto.task.task_tags}}{tmp_path / 'outside' / 'rows.csv'}"
+    named = f"{{_blueprint_type: static_html, data_csv: '{path}'}}"
+    config = compose(home, f"mephisto:\n  blueprint: {named}\n  task: {{task_tags: .}}\n")
+    config.mephisto.task.task_tags = ""
+    assert config.mephisto.blueprint.data_csv == f".{tmp_path / 'outside' / 'rows.csv'}"
+
+
+@pytest.mark.parametrize("path", ["~nobody-here/rows.csv", "x" * 300, "a\\0b"])
+def test_what_is_no_path_is_told(home: Path, path: str) -> None:
+    with pytest.raises(ConfigError, match=r"mephisto\.blueprint\.data_csv is .*Correct it"):
+        compose(home, f'mephisto:\n  blueprint: {{_blueprint_type: static_html, data_csv: "{path}"}}\n')
+
+
+def test_a_home_that_is_a_link_is_nobodys_task(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "me").symlink_to(tmp_path / "outside")
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "me"))
+    monkeypatch.chdir(tmp_path / "outside")
+    with pytest.raises(ConfigError, match="which leads to"):
+        compose(home, "mephisto:\n  blueprint: {_blueprint_type: static_html, data_csv: rows.csv}\n")
+
+
+def test_a_text_may_look_like_a_day(home: Path) -> None:
+    config = compose(home, SECTION.replace("task_name: a", "task_name: 2024-02-30"))
+    assert config.mephisto.task.task_name == "2024-02-30"
+
+
 def test_a_file_names_what_is_in_its_folder_or_the_notebooks(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

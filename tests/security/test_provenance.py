@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from mephisto_nb import SharedTaskState
 from mephisto_nb.blueprints.form.blueprint import PROBLEMS, UNCHECKED, FormBlueprint, FormBlueprintArgs
 from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBlueprintArgs
+from mephisto_nb.display.dashboard.moment import _preview, preview_of
 from mephisto_nb.display.review_answers import _by_exact_names
 from mephisto_nb.frames import frames
 from mephisto_nb.kernel.live_run import describe_files, with_files
@@ -43,6 +45,12 @@ def form() -> FormBlueprint:
 
 def page() -> StaticHTMLBlueprint:
     html = "<input name=mood><input name=photo type=file>"
+    return StaticHTMLBlueprint(StaticHTMLBlueprintArgs(task_html=html), SharedTaskState(static_task_data=[{}]))
+
+
+def scripted() -> StaticHTMLBlueprint:
+    """Make a page of which nobody can tell what it asks for."""
+    html = "<input name=mood><input name=photo type=file><input name=day type=date><script>1</script>"
     return StaticHTMLBlueprint(StaticHTMLBlueprintArgs(task_html=html), SharedTaskState(static_task_data=[{}]))
 
 
@@ -100,6 +108,24 @@ def test_a_text_in_the_place_of_a_pages_file_stands_apart(text: str) -> None:
         "photo": str(DIRECTORY / "files" / "0a1b"),
         "photo (as sent)": [text],
     }
+
+
+@settings(max_examples=60, deadline=None)
+@given(sent=ANSWERS)
+def test_what_was_sent_for_something_else_is_said_by_us_alone(sent: dict[str, Any]) -> None:
+    blueprint, forged = scripted(), {"photo (as sent)": "forged", "day (as sent)": "forged"}
+    row = {"shared": {}, "unit_data": [{}], "unit_index": 0, "data": {**sent, **forged, "day": "soon", "photo": "x"}}
+    made_of = (blueprint.get_inputs, blueprint.get_answer, {}, blueprint.get_answer_times())
+    (found,) = frames.results_frame([row], *made_of, blueprint.get_asked_fields()).to_dict("records")
+    assert (found["answer.photo (as sent)"], found["answer.day (as sent)"]) == (["x"], "soon")
+    assert found["answer.(more)"].items() >= forged.items()
+
+
+def test_the_dashboard_tells_made_up_fields_from_those_of_the_page() -> None:
+    answer: Any = SimpleNamespace(preview=None, data={"mood": "glad", "photo (as sent)": "forged", "paid": "yes"})
+    assert _preview(answer, BLUEPRINTS["page"]) == preview_of(
+        {"mood": "glad", "(more)": {"photo (as sent)": "forged", "paid": "yes"}}
+    )
 
 
 def test_a_file_that_was_sent_is_an_answer() -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import logging
 import pickle
 import re
 from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from IPython.core.formatters import DisplayFormatter
 
 from mephisto_nb.config.whole_frame import ShownFrame, WholeFrame
 from mephisto_nb.errors import HARMFUL, ConfigError
@@ -111,6 +114,18 @@ def test_whoever_sets_the_option_of_pandas_back_keeps_it(monkeypatch: pytest.Mon
         assert not IGNORED.search(pd.DataFrame({"a": [1]})._repr_html_())  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("dtype", ["str", "string", "category", "object"])
+def test_an_array_steers_no_terminal_either(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = SimpleNamespace(display_formatter=DisplayFormatter())
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    monkeypatch.setattr("mephisto_nb.config.whole_frame._told", [])
+    column = frame_of(["\x1b[31mred"])["answer.mood"].astype(dtype)
+    for shown in (column, column.unique(), column.array, column.to_frame(), pd.Index(column)):
+        text = shell.display_formatter.format(shown)[0]["text/plain"]
+        assert not HARMFUL.search(text.replace("\n", ""))
+        assert "red" in text
+
+
 # Files
 
 SEEN = re.compile('[^\\s\x00-\x1f"\xad\u180e\u200b-\u200f\u2060\ufeff]')
@@ -135,6 +150,11 @@ def test_no_cell_of_a_file_for_a_spreadsheet_is_a_formula(tmp_path: Path, suffix
 def test_a_guarded_text_can_be_had_back(text: str) -> None:
     assert unguard_formula(guard_formula(text)) == text
     assert guard_formula(text) == text or text in FORMULAS or text.startswith("\t")
+
+
+def test_any_text_whatever_it_begins_with_can_be_had_back() -> None:
+    texts = ["".join(one) for size in range(6) for one in itertools.product("'\"\t\n=a", repeat=size)]
+    assert [text for text in texts if unguard_formula(guard_formula(text)) != text] == []
 
 
 def test_tips_are_no_formulas_and_can_be_read_again(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import sqlite3
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url
@@ -88,6 +90,22 @@ def test_what_is_committed_is_found(
     (told,) = database.troubles
     assert told.is_past
     assert "was removed while it was in use" in told.reason
+
+
+def test_a_disk_that_fails_is_told_plainly(
+    database: SQLDatabase, run: SampleRun, migrated_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, real = str(file_of(migrated_sqlite_url).parent), os.stat
+
+    def stat(path: Any, **options: Any) -> os.stat_result:
+        if str(path).startswith(folder):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return real(path, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+    with pytest.raises(DatabaseError, match="cannot be looked into: Input/output error"):
+        run.commit(events=[make_event("not taken")])
+    database.close()  # what has happened is among the troubles
 
 
 def test_an_older_copy_makes_place_and_is_kept(database: SQLDatabase, run: SampleRun, migrated_sqlite_url: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from mephisto_nb.utils import machine
 from mephisto_nb.utils.machine import (
     MachineTrouble,
     MachineTroubles,
+    birth_of,
     read_troubles,
     say_few_files,
     say_little_room,
@@ -52,6 +55,15 @@ def test_a_directory_that_is_gone_is_said(tmp_path: Path) -> None:
     reason, _ = say_missing(tmp_path / "gone", "the run") or ("", "")
     assert str(tmp_path / "gone") in reason
     assert say_little_room(tmp_path / "gone", "the run") is None  # one trouble is told once
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere it is not known")
+def test_a_process_is_told_from_others_of_its_number() -> None:
+    assert birth_of(os.getpid()) == birth_of(os.getpid()) is not None
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        assert birth_of(other.pid) not in (None, birth_of(os.getpid()))
+    assert birth_of(other.pid) is None
 
 
 def test_a_trouble_keeps_its_beginning_and_goes_when_it_is_over() -> None:

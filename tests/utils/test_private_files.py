@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import stat
 import sys
@@ -70,6 +71,12 @@ def test_what_is_made_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> 
     assert {mode_of(path) for path in tmp_path.rglob("*") if path.is_dir()} == {0o700}
     assert {mode_of(path) for path in tmp_path.rglob("*") if path.is_file()} == {0o600}
     assert (tmp_path / "copy").read_text() == "x"
+
+
+def test_ends_of_lines_stay_as_they_are_on_any_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fdopen", functools.partial(os.fdopen, newline="\r\n"))
+    write_private(tmp_path / "text", "a\r\nb\n")
+    assert (tmp_path / "text").read_bytes() == b"a\r\nb\n"
 
 
 def test_what_is_there_is_closed_and_keeps_its_content(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from mephisto_nb.blueprints.static_html import StaticHTMLBlueprint, StaticHTMLBl
 from mephisto_nb.blueprints.static_html.args import given
 from mephisto_nb.blueprints.static_html.template import Template, check_row, columns_of, read_template
 from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.model.answers import StoredFile
 from mephisto_nb.model.shared_state import InitializationData, SharedTaskState
 from mephisto_nb.utils.logging import get_logger
 
@@ -240,7 +241,7 @@ class FormBlueprint(StaticHTMLBlueprint):
 
     def get_answer(self, data: JSON) -> JSONObject:
         """Return one column a field, in the form's order, what else was sent, and what is wrong with it."""
-        sent = self._read_answer(data)
+        sent = dict(data) if isinstance(data, dict) else {"answer": data}
         try:
             form = _form_of(self.forms, sent.pop(VERSION, None), sent) if len(self.forms) > 1 else self.forms[0]
         except DataFileError:
@@ -255,6 +256,11 @@ class FormBlueprint(StaticHTMLBlueprint):
         """Return the names of the fields of all forms, and what tells which form it was."""
         names = frozenset(one.name for form in self.forms for one in form.fields())
         return names | {VERSION} if len(self.forms) > 1 else names
+
+    def get_file_fields(self) -> list[str]:
+        """Return the names of the fields that are files."""
+        fields = (one for form in self.forms for one in form.fields())
+        return [one.name for one in fields if isinstance(type_of(one).example(one), StoredFile)]
 
     def get_answer_times(self) -> dict[str, str]:
         """Return the fields that are days in each form that has them."""

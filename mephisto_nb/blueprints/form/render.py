@@ -182,7 +182,7 @@ def copy_insertions(forms: Sequence[Form], folder: str, site: Path) -> None:
             copy.parent.mkdir(parents=True, exist_ok=True)
             up = "../" * len(copy.relative_to(site).parent.parts)
             text = read_bytes(script, what, root=source).decode("utf-8-sig")
-            copy.write_text(_PACKAGES.sub(rf"\g<1>{up}{_HELPERS}\g<1>", text), encoding="utf-8")
+            copy.write_bytes(_PACKAGES.sub(rf"\g<1>{up}{_HELPERS}\g<1>", text).encode())
     except (OSError, UnicodeDecodeError) as error:
         raise DataFileError(f"mephisto.blueprint.insertions cannot be copied: {error}") from error
     shutil.copyfile(PAGE / _HELPERS, site / _HELPERS)

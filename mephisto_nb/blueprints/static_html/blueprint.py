@@ -39,7 +39,7 @@ from mephisto_nb.blueprints.static_html.template import (
     read_template,
 )
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.model.answers import AS_SENT, StoredFile
+from mephisto_nb.model.answers import AS_SENT, StoredFile, free_name
 from mephisto_nb.model.shared_state import InitializationData, for_browsers
 from mephisto_nb.ports.blueprint import STRICT_CSP, Blueprint
 from mephisto_nb.utils.foreign import read_bytes
@@ -248,27 +248,21 @@ class StaticHTMLBlueprint(Blueprint[StaticHTMLBlueprintArgs]):
 
         What somebody wrote in their place is in ``NAME (as sent)``.
         """
-        answer = self._read_answer(data)
-        for name in set(self._template.files) - set(self._template.names):
+        if not isinstance(data, dict):
+            return {"answer": data}
+        answer, names = dict(data), set(self._template.names)
+        for name in dict.fromkeys(one for one in self._template.files if one not in names):
             sent = _listed(answer.get(name)) if answer.get(name) is not None else []
             kept = [one for one in sent if isinstance(one, StoredFile)]
             if len(kept) < len(sent):
-                answer[f"{name}{AS_SENT}"] = [one for one in sent if not isinstance(one, StoredFile)]
+                apart = free_name(f"{name}{AS_SENT}", {*names, *answer})  # a page may ask for what is called so
+                answer[apart] = [one for one in sent if not isinstance(one, StoredFile)]
                 answer[name] = kept if len(kept) > 1 else kept[0] if kept else None
         return answer
 
-    def _read_answer(self, data: JSON) -> JSONObject:
-        if not isinstance(data, dict):
-            return {"answer": data}
-        uploads = data.get("filesByFields")
-        if not isinstance(uploads, dict):
-            return dict(data)  # an input may be called "files"
-        answer = {key: value for key, value in data.items() if key not in ("files", "filesByFields")}
-        for name, files in uploads.items():
-            listed = files if isinstance(files, list) else [files]
-            kept = [file.get("filename") for file in listed if isinstance(file, dict)]
-            answer[name] = [*_listed(answer[name]), *kept] if name in answer else kept
-        return answer
+    def get_file_fields(self) -> list[str]:
+        """Return the names of the inputs for files."""
+        return list(dict.fromkeys(self._template.files))
 
     def get_answer_names(self) -> list[str]:
         """Return the names of the inputs, or those that every answer has."""

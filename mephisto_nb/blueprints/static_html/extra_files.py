@@ -235,7 +235,7 @@ class _Walk:
         if kind and (kind == "hidden" or name not in self._wanted):
             return kind
         if path.is_symlink() or path.is_dir():  # a folder may be a link of another kind, as on Windows
-            target = inside(path, self._root, self._what)
+            target = inside(path, self._root, self._what, may_be_hidden=True)
             if path.is_symlink() and target.is_dir():
                 return "a link to a folder"
             if any(_kind_of(part) for part in target.relative_to(self._root.resolve()).parts):

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.config.registry import get_crowd_provider_from_type
 from mephisto_nb.display.dashboard.statistics import Answer, RunningMedian, RunStatistics
 from mephisto_nb.errors import UnknownTypeError
+from mephisto_nb.kernel.live_run import asked_of
+from mephisto_nb.model.answers import REST, split
 from mephisto_nb.model.records import Agent
 from mephisto_nb.model.states import (
     AGENT_LEFT,
@@ -30,6 +32,7 @@ from mephisto_nb.utils.logging import get_logger, warn_once
 
 if TYPE_CHECKING:
     from mephisto_nb.kernel.live_run import LiveRun
+    from mephisto_nb.ports.blueprint import Blueprint
 
 logger = get_logger(__name__)
 
@@ -213,8 +216,8 @@ def describe_people(moment: Moment) -> JSONObject:
     }
 
 
-def describe_newest(moment: Moment, get_answer: Callable[[JSON], JSONObject]) -> list[JSONObject]:
-    """List the newest answers, the newest first; `get_answer` turns what was sent into columns."""
+def describe_newest(moment: Moment, blueprint: Blueprint[Any]) -> list[JSONObject]:
+    """List the newest answers, the newest first, each as the columns that `blueprint` makes of it."""
     return [
         {
             "agent_id": answer.agent.agent_id,
@@ -222,7 +225,7 @@ def describe_newest(moment: Moment, get_answer: Callable[[JSON], JSONObject]) ->
             "unit": moment.label_of(answer.agent.unit_id),
             "at": answer.agent.submitted_at,
             "seconds": (answer.agent.submitted_at or 0.0) - answer.agent.accepted_at,
-            "preview": _preview(answer, get_answer),
+            "preview": _preview(answer, blueprint),
         }
         for answer in moment.statistics.newest
     ]
@@ -233,14 +236,15 @@ def _present(moment: Moment) -> set[str] | None:
     return live.parts.link.present if live is not None and live.parts.link.is_connected else None
 
 
-def _preview(answer: Answer, get_answer: Callable[[JSON], JSONObject]) -> str:
+def _preview(answer: Answer, blueprint: Blueprint[Any]) -> str:
     if answer.preview is None:
         if answer.data is None:
             return ""
         try:
-            answer.preview = preview_of(get_answer(answer.data))
+            own, others = split(answer.data, asked_of(blueprint))
+            answer.preview = preview_of({**blueprint.get_answer(own), **({REST: others} if others else {})})
         except Exception as error:  # noqa: BLE001 - a blueprint's own function, which was not made for this answer
-            name = getattr(get_answer, "__qualname__", repr(get_answer))
+            name = getattr(blueprint.get_answer, "__qualname__", repr(blueprint))
             warn_once(logger, f"{name} raised {type(error).__name__} for an answer, which is previewed as it came")
             answer.preview = preview_of(answer.data)
         answer.data = None

@@ -193,7 +193,7 @@ class RunWatch:
             "pace": _describe_pace(moment),
             "money": money,
             "people": describe_people(moment),
-            "newest": describe_newest(moment, self._run.blueprint.get_answer),
+            "newest": describe_newest(moment, self._run.blueprint),
             "attention": describe_attention(moment, money),
             "limits": limits_of(self._statistics.rules),
             "rates": _describe_rates(moment),

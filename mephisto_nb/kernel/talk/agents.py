@@ -246,10 +246,13 @@ class RunningAgent:
         self._heard = update_id
         self.talk.put(Heard(self.agent_id, "worker", data))
 
-    def put_ahead(self, after: str, data: JSONObject) -> None:
-        """Add what is not recorded yet to the pending actions, if the message before it was the last to come."""
+    def put_ahead(self, after: str, data: JSONObject, is_sure: Callable[[], bool] = lambda: True) -> None:
+        """Add what is not recorded yet to the pending actions, if the message before it was the last to come.
+
+        `is_sure` is asked at last, and once: whether it will be recorded.
+        """
         update_id = _id_of(data)
-        if self._heard != after or update_id is None or self.talk.num_ahead >= _MOST_AHEAD:
+        if self._heard != after or update_id is None or self.talk.num_ahead >= _MOST_AHEAD or not is_sure():
             return
         self._heard = update_id
         self.talk.put_ahead(Heard(self.agent_id, "worker", data), update_id)
@@ -498,14 +501,14 @@ class AgentsAtWork:
         """Remove an agent, if it is there. Called by `TaskCode` when its code has ended."""
         self._agents.pop(agent_id, None)
 
-    def heard_ahead(self, after: str, packet: Packet) -> None:
-        """Hand on a message before it is recorded, if the one called `after` came last."""
+    def heard_ahead(self, after: str, packet: Packet, is_sure: Callable[[], bool] = lambda: True) -> None:
+        """Hand on a message before it is recorded, if the one called `after` came last, and it will be (`is_sure`)."""
         if found := self._agents.get(packet.subject_id):
-            found.put_ahead(after, packet.data)
+            found.put_ahead(after, packet.data, is_sure)
 
     def missed(self, agent_id: str, update_id: str | None) -> None:
         """Wait no longer for the record of a message that came ahead: the router could not keep it."""
-        if found := self._agents.get(agent_id):
+        if update_id is not None and (found := self._agents.get(agent_id)):
             found.wait_no_longer(update_id)
 
     def link_lost(self) -> None:

@@ -213,8 +213,8 @@ class Talk:
 
     @property
     def num_ahead(self) -> int:
-        """How many messages went ahead of their record, which is not there yet."""
-        return len(self._ahead)
+        """How many messages went ahead of their record, which is not there yet, and is waited for."""
+        return sum(not waiting.done() for _, waiting in self._ahead.values())
 
     def is_known(self, agent_id: str, update_id: str | None) -> bool:
         """Note that a message is recorded; return whether it was heard ahead of that."""

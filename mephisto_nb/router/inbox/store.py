@@ -23,7 +23,7 @@ from typing import Any, Generic, TypeVar
 from mephisto_nb.errors import ClosedError, ConfigError, DatabaseError
 from mephisto_nb.router.inbox import numbers
 from mephisto_nb.router.inbox.writes import SCHEMA, SCHEMA_VERSION, UPGRADES, Outgoing, Txn, agent_of, read_marks
-from mephisto_nb.router.rules import KnownAgent
+from mephisto_nb.router.rules import KnownAgent, UnsureError
 from mephisto_nb.utils.machine import MachineTroubles, read_troubles, write_troubles
 from mephisto_nb.utils.private_files import make_private_database
 from mephisto_nb.utils.sqlite_files import FileInPlace, finish_put_back, put_back
@@ -108,8 +108,9 @@ class Store:
         self._thread = threading.Thread(target=self._work, name="router-store", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
-        #: Whether something was committed into a file without a name, and said to have failed.
-        self._is_unsure = False
+        #: What was committed into a file without a name, and said to have failed. The writer's thread's own.
+        self._unsure: list[_QueuedStep[Any]] = []
+        self._settled: list[_QueuedStep[Any]] = []
 
     @classmethod
     def open(cls, path: Path, run_id: str, on_message: Callable[[], None] = lambda: None) -> Store:
@@ -142,12 +143,15 @@ class Store:
         step
             What to do.
         on_commit
-            Called on the loop with the result, even if the caller was cancelled meanwhile.
+            Called on the loop with the result, even if the caller was cancelled meanwhile; and, after an
+            `UnsureError`, as soon as it is sure.
 
         Raises
         ------
         DatabaseError
             It could not be committed (the disk is full, say); nothing of the step remains.
+        UnsureError
+            It was committed, and the file has lost its name meanwhile: the step may come back with it.
         InboxClosed
             The step posts a message, and the run is over.
         """
@@ -175,13 +179,16 @@ class Store:
     def _connect(self) -> sqlite3.Connection:
         # Made by whoever opens the store, and used by the writer's thread alone from `start` on.
         make_private_database(self._place.path)
-        db = sqlite3.connect(self._place.path, isolation_level=None, check_same_thread=False)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        if sys.platform == "darwin":
-            # There, fsync alone leaves the data in the drive's cache.
-            db.execute("PRAGMA fullfsync = 1")
-        self._place.remember(db)
+        with contextlib.ExitStack() as stack:
+            db = sqlite3.connect(self._place.path, isolation_level=None, check_same_thread=False)
+            stack.callback(db.close)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            if sys.platform == "darwin":
+                # There, fsync alone leaves the data in the drive's cache.
+                db.execute("PRAGMA fullfsync = 1")
+            self._place.remember(db)
+            stack.pop_all()
         return db
 
     def _prepare(self, run_id: str) -> None:
@@ -219,8 +226,9 @@ class Store:
         while (job := self._jobs.get()) is not None:
             batch = [job, *self._more()]
             self._commit(batch)
+            settled, self._settled = self._settled, []
             if self._loop is not None:
-                self._loop.call_soon_threadsafe(self._deliver, batch)
+                self._loop.call_soon_threadsafe(self._deliver, batch, settled)
 
     def _more(self) -> list[_QueuedStep[Any]]:
         batch: list[_QueuedStep[Any]] = []
@@ -239,6 +247,9 @@ class Store:
         try:
             self._transaction(batch)
         except Exception as error:  # noqa: BLE001 — what a step raises is its caller's; the thread has to live on
+            if batch[0].is_committed:  # to do it again would do it twice
+                self._be_unsure(batch, error)
+                return
             if len(batch) == 1:
                 batch[0].error = error
                 self._note_failure(error)
@@ -256,7 +267,7 @@ class Store:
                 job.txn = Txn(self._db)
                 job.result = job.step(job.txn)
             has_written = self._db.total_changes != before
-            if moved is not None and (has_written or self._is_unsure):
+            if moved is not None and (has_written or self._unsure):
                 # Reading does no harm in a file without a name, unless it tells of what may vanish with it.
                 raise moved
             self._db.execute("COMMIT")
@@ -274,18 +285,23 @@ class Store:
             self._acknowledge(batch, self._stay_in_place())
 
     def _acknowledge(self, batch: list[_QueuedStep[Any]], moved: DatabaseError | None) -> None:
-        self._is_unsure = moved is not None
         if moved is None:
             self.troubles.clear(STORE_FAILS)
-            return
-        self._note_failure(moved)
+        else:
+            self._be_unsure(batch, moved)
+
+    def _be_unsure(self, batch: list[_QueuedStep[Any]], error: Exception) -> None:
+        """Acknowledge nothing of what was committed, until the file is found in its place again."""
+        self._unsure += batch
         for job in batch:
-            job.error = moved
+            job.error = UnsureError(str(error), job.result)
+            job.error.__cause__ = error
+        self._note_failure(error if isinstance(error, DatabaseError | sqlite3.Error) else DatabaseError(str(error)))
 
     def _stay_in_place(self) -> DatabaseError | None:
         """Put the database back to its path, if it is no longer there; return why it could not be."""
         if self._place.look() is None:
-            self._is_unsure = False
+            self._be_sure()
             return None
         try:
             done = put_back(self._db, self._place, read_marks)
@@ -293,9 +309,9 @@ class Store:
             before.close()
         except DatabaseError as error:
             return error
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError, ConfigError) as error:
             return DatabaseError(f"{self._place.path} was put back, and cannot be opened: {error}.")
-        self._is_unsure = False
+        self._be_sure()
         self.troubles.remark(STORE_FAILS, *done)
         with contextlib.suppress(sqlite3.Error):  # for an operator who comes when this router is gone
             told = json.dumps(write_troubles(self.troubles.past))
@@ -303,6 +319,10 @@ class Store:
             self._place.wrote()
         log.warning("%s", " ".join(done))
         return None
+
+    def _be_sure(self) -> None:
+        self._settled += self._unsure
+        self._unsure = []
 
     def _note_failure(self, error: Exception) -> None:
         if isinstance(error, sqlite3.Error | DatabaseError):
@@ -312,16 +332,23 @@ class Store:
 
     # On the loop
 
-    def _deliver(self, batch: list[_QueuedStep[Any]]) -> None:
+    def _deliver(self, batch: list[_QueuedStep[Any]], settled: list[_QueuedStep[Any]]) -> None:
         committed = [job.txn for job in batch if job.is_committed and job.txn is not None]
         for txn in committed:
             self.mirror.follow(txn)
+        for job in settled:  # their callers have gone on; what follows from them is still to be done
+            _act(job)
         for job in batch:
-            if job.is_committed and job.error is None and job.on_commit is not None:
-                job.on_commit(job.result)
+            if job.is_committed and job.error is None:
+                _act(job)
             _resolve(job)
         if any(txn.added for txn in committed):
             self._on_message()
+
+
+def _act(job: _QueuedStep[Any]) -> None:
+    if job.on_commit is not None:
+        job.on_commit(job.result)
 
 
 def _remedy(error: Exception) -> str:

@@ -20,7 +20,7 @@ from mephisto_nb.router.intake.multipart import MultipartReader, Upload, name_fi
 from mephisto_nb.router.intake.naming import Doorkeeper, Threshold, nobody, unknown_agent
 from mephisto_nb.router.intake.quota import NAMELESS, Claim, DiskQuota
 from mephisto_nb.router.intake.shares import Shares
-from mephisto_nb.router.rules import KnownAgent, SubmissionResult, judge_submission
+from mephisto_nb.router.rules import KnownAgent, SubmissionResult, UnsureError, judge_submission
 from mephisto_nb.router.shape import Bounds, Intricate
 
 #: Form fields whose text is JSON; and those that do not count where another is there: a page that appends an object to
@@ -207,7 +207,8 @@ class BodyReader:
         Refused
             It is none, too large or intricate, or comes too slowly.
         """
-        body = await self._whole(request, self._limits.small_body, lambda text: None)
+        with self._readings.begin() as reading:
+            body = await self._whole(request, self._limits.small_body, lambda text: None, reading)
         return self._object(body, self._limits.small_shape)[0]
 
     async def json_object(self, request: Request, limit: int | None = None) -> tuple[JSONObject, codec.Text]:
@@ -219,34 +220,36 @@ class BodyReader:
             It is none, too large or intricate, comes too slowly, or names nobody whom we know.
         """
         keeper = self._doorkeeper
-        body = await self._whole(request, limit or self._limits.json_body, keeper.check_beginning)
-        try:
-            who = keeper.check_json(body)
-        except Refused:
-            if len(body) > _NAMELESS:
-                raise
-            # So little of it that it can be said what is wrong with it.
-            return self._object(body, self._limits.small_shape)
-        self._shares.check(who)
-        return await self._desk.do(partial(self._object, body, self._limits.shape), len(body), who)
+        # What waits at the desk is in memory as what is on its way is.
+        with self._readings.begin() as reading:
+            body = await self._whole(request, limit or self._limits.json_body, keeper.check_beginning, reading)
+            try:
+                who = keeper.check_json(body)
+            except Refused:
+                if len(body) > _NAMELESS:
+                    raise
+                # So little of it that it can be said what is wrong with it.
+                return self._object(body, self._limits.small_shape)
+            self._shares.check(who)
+            with self._shares.body(who):
+                return await self._desk.do(partial(self._object, body, self._limits.shape), len(body), who)
 
-    async def _whole(self, request: Request, limit: int, look: Callable[[bytearray], None]) -> bytes:
+    async def _whole(self, request: Request, limit: int, look: Callable[[bytearray], None], reading: Reading) -> bytes:
         _check_length(request, limit)
         _check_type(request)
         body = bytearray()
-        with self._readings.begin() as reading:
 
-            async def take(piece: bytes) -> None:
-                reading.hold(len(piece))
-                if reading.held > limit:
-                    raise too_large(limit)
-                is_first = len(body) < _BEGINNING
-                body.extend(piece)
-                if is_first:
-                    look(body)
+        async def take(piece: bytes) -> None:
+            reading.hold(len(piece))
+            if reading.held > limit:
+                raise too_large(limit)
+            is_first = len(body) < _BEGINNING
+            body.extend(piece)
+            if is_first:
+                look(body)
 
-            await reading.each_piece(request, take)
-            return bytes(body)
+        await reading.each_piece(request, take)
+        return bytes(body)
 
     @asynccontextmanager
     async def form(self, request: Request, *, final: bool) -> AsyncIterator[SubmittedForm]:
@@ -285,6 +288,10 @@ class BodyReader:
                 name(form.agent_id())
                 yield form
             kept = not form.unwanted
+        except UnsureError as unsure:
+            # The answer may be found again later, and names these files; what is sent again is then a repetition.
+            kept = unsure.result is SubmissionResult.TAKEN
+            raise
         except OSError as error:
             raise store_failed() from error
         finally:

@@ -12,6 +12,7 @@ from mephisto_nb.router.config import MIB, Limits
 from mephisto_nb.router.http.answers import Refused, disk_full
 from mephisto_nb.router.inbox.writes import Message
 from mephisto_nb.router.intake.shares import Shares
+from mephisto_nb.router.rules import SubmissionResult, UnsureError
 
 #: Whose claim it is while the browser has not named its agent.
 NAMELESS = ""
@@ -58,6 +59,10 @@ class DiskQuota:
         claim = Claim(self, owner)
         try:
             yield claim
+        except UnsureError as unsure:
+            if unsure.result is SubmissionResult.TAKEN:
+                claim.keep()  # it counts with its message, which may be found again
+            raise
         finally:
             claim.end()
 

@@ -18,7 +18,7 @@ from mephisto_nb.router.http.connections import admit
 from mephisto_nb.router.inbox import numbers, writes
 from mephisto_nb.router.operator import frames
 from mephisto_nb.router.operator.link import BAD_FRAME, TOO_SLOW, OperatorLink, troubles_frame
-from mephisto_nb.utils import proofs
+from mephisto_nb.utils import proofs, steady_time
 from mephisto_nb.utils.machine import write_troubles
 
 #: How long a stranger may take to prove who he is, and how many may try at once.
@@ -44,6 +44,8 @@ class OperatorSocket:
         self._router = router
         #: When each handshake that is under way has to be done, the oldest first.
         self._handshakes: dict[WebSocket, asyncio.Timeout] = {}
+        #: When an operator last said something; None: none has yet.
+        self._heard_at: float | None = None
 
     async def __call__(self, websocket: WebSocket) -> None:
         """Serve one connection until it ends."""
@@ -100,6 +102,11 @@ class OperatorSocket:
         # No socket may come or go between the list of who is present and the link that reports who comes and goes.
         router.link_opened(link)
         welcome = {"type": "welcome", "presence": router.hub.present(), **asdict(standing)}
+        # By these a kernel knows whether its clock was set wrong when it began, or ours.
+        now, heard_at = steady_time.now(), self._heard_at
+        if heard_at is None:
+            heard_at = router.store.last_here  # of the process before nobody knows more
+        welcome |= {"now": now, "silent_for": None if heard_at is None else max(0.0, now - heard_at)}
         welcome["troubles"] = write_troubles(router.health.troubles)
         log.info("The operator is here.")
         try:
@@ -146,6 +153,7 @@ class OperatorSocket:
         try:
             while True:
                 frame = frames.read_frame(await _receive_text(websocket))
+                self._heard_at = steady_time.now()
                 if not isinstance(frame, frames.AheadFrame):
                     await unapplied.put(frame)
                 elif frame.update is not None:

@@ -205,35 +205,42 @@ class Registrations:
         #: Whose each of them is, as they say themselves; the operator knows better, but only later.
         self._by_whom: dict[str, str] = {}
         self._counts: Counter[str] = Counter()
+        #: Those who hold an agent already; of the others each may call itself anything.
+        self._known: set[str] = set()
         self._stopped = False
         self.is_over = False
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def open(self, whom: str = "") -> tuple[str, Answer]:
+    def open(self, whom: str = "", *, is_known: bool = False) -> tuple[str, Answer]:
         """Begin to wait; return the id of the request, and what will hold its answer.
 
         Parameters
         ----------
         whom
             Who waits, as far as is known; '' where it is not.
+        is_known
+            Whether that is sure. Of the others, the one that waits longest gives way where there are too many.
 
         Raises
         ------
         Refused
-            Too many are waiting already, of all or of this one, or the router is about to end.
+            Too many of this one are waiting already, or of all, and nobody gives way; or the router is about to end.
         """
         if self._stopped:
             raise _stopping()
-        if len(self._waiting) >= self._limit or (whom and self._counts[whom] >= self._of_one):
-            raise Refused(429, "busy", "Too many people are waiting at the moment. Please try again.", retry_after=10)
+        is_too_much = bool(whom) and self._counts[whom] >= self._of_one
+        if is_too_much or (len(self._waiting) >= self._limit and not self._make_way()):
+            raise _crowded()
         request_id = secrets.token_hex(16)
         answer: Answer = asyncio.get_running_loop().create_future()
         self._waiting[request_id] = answer
         if whom:
             self._by_whom[request_id] = whom
             self._counts[whom] += 1
+        if is_known:
+            self._known.add(request_id)
         if self.is_over:
             answer.set_result(codec.dump(run_over(request_id)))
         return request_id, answer
@@ -247,11 +254,29 @@ class Registrations:
     def close(self, request_id: str) -> None:
         """Wait no longer."""
         self._waiting.pop(request_id, None)
+        self._known.discard(request_id)
         whom = self._by_whom.pop(request_id, None)
         if whom is not None:
             self._counts[whom] -= 1
             if not self._counts[whom]:
                 del self._counts[whom]
+
+    def _make_way(self) -> bool:
+        """Send away who waits longest of those who could be anybody; return whether there was one."""
+        oldest = next((request_id for request_id in self._waiting if request_id not in self._known), None)
+        if oldest is None:
+            return False
+        answer = self._waiting[oldest]
+        if not answer.done():
+            answer.set_exception(_GaveWay(*_CROWDED, retry_after=10))
+            answer.exception()  # looked at: nobody may be there any more to do so
+        self.close(oldest)
+        return True
+
+    @staticmethod
+    def has_given_way(answer: Answer) -> bool:
+        """Return whether a request was sent away for others: what it has asked for is not wanted any more."""
+        return answer.done() and not answer.cancelled() and isinstance(answer.exception(), _GaveWay)
 
     def go_on(self) -> None:
         """Let people ask again: an operator goes on with the run."""
@@ -269,6 +294,17 @@ class Registrations:
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(_stopping())
+
+
+class _GaveWay(Refused):
+    """A request that was sent away, because others came."""
+
+
+_CROWDED = 429, "busy", "Too many people are waiting at the moment. Please try again."
+
+
+def _crowded() -> Refused:
+    return Refused(*_CROWDED, retry_after=10)
 
 
 def _stopping() -> Refused:

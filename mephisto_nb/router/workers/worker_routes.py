@@ -34,6 +34,7 @@ _BURST_SECONDS = 10
 #: How much is told of an answer that comes after the one that counts.
 _LONGEST_OTHER = 4000
 _WRITTEN_AGAIN = 48 * 1024
+_ANSWER = '"final_data":'
 #: Why a second answer, which is another than the first, is not taken.
 ALREADY_SENT = "already_sent"
 _ALREADY_SENT_TEXT = (
@@ -94,7 +95,7 @@ class WorkerRoutes:
             raise unknown_agent()
         if agent.status in CLOSED_TEXT:
             raise _closed(agent.status)
-        request_id, answer = self._router.registrations.open(self._router.shares.person_of(agent_id))
+        request_id, answer = self._router.registrations.open(self._router.shares.person_of(agent_id), is_known=True)
         try:
             rest = {key: value for key, value in provider_data.items() if key != "USED_AGENT_ID"}
             data = {**rest, "onboarding_data": rest.get("onboarding_data"), "request_id": request_id}
@@ -121,7 +122,7 @@ class WorkerRoutes:
             work = partial(_sealed, PacketType.SUBMIT_UNIT, agent_id, data, content, gently=form.is_heavy)
             message, digest = await self._router.desk.do(work, form.size, agent_id)
             message = form.claim.add(message)
-            other = _message(PacketType.SUBMIT_UNIT, agent_id, _told_of_other(message, content))
+            other = _message(PacketType.SUBMIT_UNIT, agent_id, _told_of_other(message, answer))
             result = await self._store.run(lambda txn: writes.submit(txn, agent_id, message, digest, other))
             if result is SubmissionResult.DUPLICATE:
                 form.unwanted = True
@@ -190,6 +191,8 @@ class WorkerRoutes:
             either: set[asyncio.Future[str] | asyncio.Future[None]] = {answer, leaving}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if answer.done():
+                if seq is not None and self._router.registrations.has_given_way(answer):
+                    await self._withdraw(seq)
                 return json_text(await answer)
             if seq is not None:
                 await self._withdraw(seq)
@@ -233,11 +236,14 @@ def _sealed(
     return message, writes.digest_of(content, gently=gently)
 
 
-def _told_of_other(message: Message, content: JSON) -> JSONObject:
+def _told_of_other(message: Message, answer: JSON) -> JSONObject:
     """Return what is told of an answer that comes after the one that counts: its beginning."""
-    # Of a long one the beginning is taken from the text that there is: to write it once more takes its time.
-    is_long = len(message.text) > _WRITTEN_AGAIN
-    text = message.text if is_long else codec.dump(content)
+    if len(message.text) > _WRITTEN_AGAIN:
+        # It is taken from the text that there is: to write it once more takes its time. Before it come two ids.
+        start = message.text.index(_ANSWER) + len(_ANSWER)
+        text = message.text[start : start + _LONGEST_OTHER]
+    else:
+        text = codec.dump(answer)
     return {"final_data": text[:_LONGEST_OTHER], "files": []}
 
 
