@@ -154,7 +154,10 @@ class Connections:
         count = count_in_file(place.path)
         if count is None or (self._count is not None and _is_earlier(count, self._count)):
             return False
-        self._count, self._marks = count, _marks_of(connection)
+        marks = _marks_of(connection)
+        if marks is None:
+            return False
+        self._count, self._marks = count, marks
         place.wrote()
         return True
 
@@ -197,8 +200,9 @@ class Connections:
 
     def _check_complete(self, place: FileInPlace, connection: Connection) -> None:
         """Raise `DatabaseError` if what is beside an overwritten file does not hold all that the file held."""
-        if self._marks is None or holds_at_least(_marks_of(connection), self._marks):
-            return
+        marks = _marks_of(connection)
+        if marks is None or self._marks is None or holds_at_least(marks, self._marks):
+            return  # of one that is damaged, who puts it back says more
         raise DatabaseError(
             f"{place.path} was overwritten by an earlier state of it while it was in use, and not all that it held "
             "since is there any more: nothing new is taken. To go on, let no process have it open any more, and put a "
@@ -260,10 +264,14 @@ def _data_version(connection: Connection) -> int:
     return int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
 
 
-def _marks_of(connection: Connection) -> dict[str, int]:
-    if not inspect(connection).has_table("task_runs"):
-        return {}  # what could not be brought to today's schema is closed as it is
-    return _read_marks(connection.connection.driver_connection)  # type: ignore[arg-type]
+def _marks_of(connection: Connection) -> dict[str, int] | None:
+    """Return how far a database has come; None: it is damaged, or cannot be read just now."""
+    try:
+        if not inspect(connection).has_table("task_runs"):
+            return {}  # what could not be brought to today's schema is closed as it is
+        return _read_marks(connection.connection.driver_connection)  # type: ignore[arg-type]
+    except (sqlite3.DatabaseError, SQLAlchemyError):
+        return None
 
 
 def parse_url(url: str) -> URL:

@@ -203,6 +203,18 @@ def test_what_an_older_state_has_lost_is_told(
     assert not list(file_of(migrated_sqlite_url).parent.glob("*.replaced-*"))
 
 
+def test_a_file_that_is_damaged_in_place_is_told(
+    database: SQLDatabase, overwritten: SQLDatabase, migrated_sqlite_url: str
+) -> None:
+    path = file_of(migrated_sqlite_url)
+    path.write_bytes(path.read_bytes()[:4096] + bytes(path.stat().st_size - 4096))
+    for one in (database, overwritten):
+        forget_pages(one)
+        with pytest.raises(DatabaseError):
+            one.stay_in_place()
+        assert "is damaged: nothing new is taken" in one.troubles[0].reason
+
+
 @pytest.mark.slow
 def test_a_second_opening_keeps_the_locks_of_the_first(sqlite_url: str) -> None:
     databases, path = [SQLDatabase(sqlite_url) for _ in range(2)], file_of(sqlite_url)
