@@ -45,12 +45,13 @@ def test_where_nobody_can_tell_what_was_sent_instead_is_ours() -> None:
         {"mood": list(range(200_000))},
         {"mood": "x" * 3_000_000},
         {"mood": "line\n" * 100_000, "(note)": '"'},
+        {"mood": '"' * 1_000_000},
         list(range(200_000)),
         "x" * 3_000_000,
         {"mood": "glad"},
         None,
     ],
-    ids=["nested", "fields", "list", "text", "lines", "a list", "a text", "small", "nothing"],
+    ids=["nested", "fields", "list", "text", "lines", "marks", "a list", "a text", "small", "nothing"],
 )
 def test_nothing_of_an_answer_is_lost(data: Any, asked: frozenset[str] | None) -> None:
     text, aside = pack(data, asked, json.dumps)
@@ -58,6 +59,12 @@ def test_nothing_of_an_answer_is_lost(data: Any, asked: frozenset[str] | None) -
     assert whole(read, rest) == data
     assert len(text) < 4_000_000
     assert (rest is None) == (aside is None)
+
+
+def test_of_one_length_a_text_of_marks_is_set_aside() -> None:
+    plain, marks = ({"mood": sign * 1_000_000} for sign in ("x", '"'))
+    assert pack(plain, frozenset(["mood"]), json.dumps)[1] is None
+    assert pack(marks, frozenset(["mood"]), json.dumps) == ("{}\n2000012", json.dumps(marks))
 
 
 def test_what_was_set_aside_is_read_when_somebody_asks() -> None:
