@@ -47,8 +47,8 @@ REST = "(more)"
 AS_SENT = " (as sent)"
 #: Where nobody can tell what a page asks for, so many fields are taken for its questions.
 MOST_FIELDS = 200
-#: From so many characters of JSON on an answer is a big one; so much text is read of one, and so much of lists, objects
-#: and of what JSON writes in several characters.
+#: From so many characters of JSON on an answer is a big one; so much text, and lists and objects, is read of one. Each
+#: is counted as JSON writes it: a mark may take two characters, and a letter that is not ASCII takes six.
 _BIG, _MOST_TEXT, _MOST_NESTED = 256 * 1024, 5 * 1024 * 1024, 256 * 1024
 
 
@@ -99,11 +99,11 @@ def _divide(data: JSONObject, asked: Asked, dump: Callable[[JSON], str]) -> tupl
     for name, value in data.items():
         if not _is_own(name, asked) or (asked is None and len(own) == MOST_FIELDS):
             continue
-        size, text = len(dump(value)), value if isinstance(value, str) else None
-        # Marks that JSON writes in several characters take as long to read as what is nested.
-        nested = size if isinstance(value, dict | list) else 0 if text is None else size - len(text) - 2
-        if nested <= nested_room and size - nested <= room:
-            own[name], nested_room, room = value, nested_room - nested, room - (size - nested)
+        size = len(dump(value))
+        if isinstance(value, dict | list) and size <= nested_room:
+            own[name], nested_room = value, nested_room - size
+        elif not isinstance(value, dict | list) and size <= room:
+            own[name], room = value, room - size
     return own, {name: value for name, value in data.items() if name not in own}
 
 

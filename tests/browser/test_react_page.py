@@ -144,7 +144,8 @@ async def test_an_answer_of_5_mb_double_clicked_in_two_tabs_is_one_row(
         await send(other)
         await parts_of(run).engine.wait_until(lambda _: not run.results().empty)
         (row,) = run.results().to_dict("records")
-        assert len(row["answer.text"].encode()) == 5 * MB
+        # Of letters that JSON writes with six characters each, it is too long to be read each time.
+        assert len(row["answer.(more)"]["text"].encode()) == 5 * MB
 
 
 async def test_an_answer_that_is_too_long_is_told_and_may_be_shortened(run: TaskRun, page: Page) -> None:
