@@ -96,7 +96,7 @@ async def test_a_blueprint_that_cannot_read_answers_is_named_once(operator: Oper
         raise KeyError("mood")
 
     run = stored_run(operator, [said(0, "ann", "glad"), said(0, "bob", "grim")])
-    frames_of(run).blueprint = SimpleNamespace(get_answer=cannot_read)  # type: ignore[assignment]
+    frames_of(run).blueprint = SimpleNamespace(get_answer=cannot_read, get_asked_fields=lambda: None)  # type: ignore[assignment]
     await watch(run).load()
     assert [one["preview"] for one in watch(run).state()["newest"]] == ["tone: grim", "tone: glad"]
     (record,) = caplog.records
