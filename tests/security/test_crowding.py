@@ -174,13 +174,17 @@ async def test_strangers_at_the_operators_door_do_not_keep_the_operator_out(rout
 
 
 async def test_a_stranger_who_waits_with_requests_can_be_outwaited(start_router, session):
-    """Registrations may wait; those that are too many hear so at once, and a worker's answer still gets in."""
+    """Registrations may wait; those that are too many, the oldest, hear so, and a worker's answer still gets in."""
     router = start_router(limits={"pending_requests": 5})
     body = b'{"provider_data":{}}'
     asking = request("POST", "/request_agent", JSON, f"Content-Length: {len(body)}", body=body)
     async with crowd(router.line["port"], 12, asking) as strangers:
-        refused = [asyncio.create_task(stranger.status()) for stranger in strangers[5:]]
-        assert {await status for status in refused} == {429}
+        statuses = [asyncio.create_task(stranger.status()) for stranger in strangers]
+        refused = {await status for _, status in zip(range(7), asyncio.as_completed(statuses), strict=False)}
         async with shake_hands(router.address) as operator:
             agent = await operator.give_agent()
         assert (await Browser(router.address, session).submit(agent))[0] == 200
+        for status in statuses:
+            status.cancel()
+        await asyncio.gather(*statuses, return_exceptions=True)
+    assert refused == {429}
