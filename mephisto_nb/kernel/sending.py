@@ -155,7 +155,7 @@ class Sender:
     async def _send_all(self, channel: Channel) -> None:
         if self._sync_wanted:
             self._sync_wanted = False
-            await channel.request_sync(last=self.is_settling)
+            await channel.request_sync(self._engine.numbers.committed_n, last=self.is_settling)
         try:
             await self._send_effects(channel)
         except DatabaseError as error:

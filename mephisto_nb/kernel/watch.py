@@ -133,6 +133,8 @@ class MachineWatch:
         path = Path(self._locks[0].lock_file)
         if not self._locks[0].is_locked or identity_of(path) == self._locked:
             return None
+        if not path.parent.is_dir():
+            return None  # moved just now: a lock would make it anew, and nobody could move it back
         lock = FileLock(path, mode=0o600)
         try:
             lock.acquire(timeout=0)

@@ -146,8 +146,11 @@ class Channel(ABC):
         """Tell the router that the effects of all messages up to `seq` are committed."""
 
     @abstractmethod
-    async def request_sync(self, *, last: bool = False) -> None:
-        """Ask how far the inbox goes now; `Synced` is the answer. After the `last` one nothing more comes into it."""
+    async def request_sync(self, newest_n: int, *, last: bool = False) -> None:
+        """Ask how far the inbox goes now; `Synced` is the answer. After the `last` one nothing more comes into it.
+
+        `newest_n` is the number of the newest packet that there is for workers: with it the router knows everybody.
+        """
 
     @abstractmethod
     async def finish(self, linger: float) -> None:

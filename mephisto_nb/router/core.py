@@ -19,6 +19,7 @@ from mephisto_nb.router.health import Health
 from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.router.inbox.writes import Effect, message_of, stay, tell_absences
 from mephisto_nb.router.intake.desk import Desk
+from mephisto_nb.router.intake.naming import Roll
 from mephisto_nb.router.intake.quota import DiskQuota
 from mephisto_nb.router.intake.shares import Shares
 from mephisto_nb.router.operator.link import CurrentLink, OperatorLink
@@ -65,6 +66,8 @@ class Router:
     ----------
     hub, registrations
         Which worker is connected, and which waits for an agent.
+    roll
+        Who is known here.
     shares
         What one person may have of all.
     desk
@@ -93,6 +96,7 @@ class Router:
     ) -> None:
         self.config, self.store, self.link = config, store, link
         self.shares = Shares(config.worker_share, config.limits, self._person_of, time.monotonic)
+        self.roll = Roll(store.agent)
         self.hub = Hub(config.limits.sockets_per_agent, link.report_presence, self.shares, config.limits.sockets)
         self.registrations = Registrations(config.limits.pending_requests, self.shares)
         self.desk = Desk(self.shares.spent, self.shares.person_of)

@@ -108,6 +108,8 @@ class RunFolder:
     def _look_at_lock(self) -> tuple[str, str] | None:
         if self._locked is not None and identity_of(self.files.lock) == self._locked:
             return None
+        if not self.files.directory.is_dir():
+            return None  # moved just now: a lock would make it anew, and nobody could move it back
         lock = FileLock(self.files.lock, mode=0o600, thread_local=False)  # another thread lets go of it
         try:
             lock.acquire(timeout=0)

@@ -290,10 +290,10 @@ def make_app(router: Router, files: RunFiles) -> Starlette:
     """Make the application that serves one run."""
     config, store = router.config, router.store
     worker_endpoint = WorkerEndpoint(
-        config, store, router.hub, router.live, router.departures, router.desk, router.shares
+        config, store, router.roll, router.hub, router.live, router.departures, router.desk, router.shares
     )
     operator_socket = OperatorSocket(router)
-    bodies = BodyReader(config.limits, files.uploads, router.quota, store.agent, router.desk, router.shares)
+    bodies = BodyReader(config.limits, files.uploads, router.quota, router.roll, router.desk, router.shares)
     routes: list[BaseRoute] = [
         WebSocketRoute("/", worker_endpoint.__call__),
         WebSocketRoute("/socket", worker_endpoint.__call__),

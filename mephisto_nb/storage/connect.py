@@ -192,6 +192,8 @@ class Connections:
             done = put_back(held.driver_connection, place, _read_marks, alone)  # type: ignore[arg-type]
         finally:
             held.close()
+        if done is None:
+            return
         # Readers may have opened whatever stood there meanwhile.
         self._dispose()
         self.writer.raw_connection().close()  # opened at once, to know which file is ours

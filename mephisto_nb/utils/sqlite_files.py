@@ -107,11 +107,12 @@ def put_back(
     place: FileInPlace,
     read_marks: ReadMarks,
     alone: AbstractContextManager[object] | None = None,
-) -> tuple[str, str]:
+) -> tuple[str, str] | None:
     """Write the content of an open database to its path again; return what was done, and what to do about it.
 
     An older copy that stands there now is kept under another name. Where another process was first to put the same
-    database back, nothing is written. In either case the caller has to close `db`, and to open the path anew.
+    database back, nothing is written. In either case the caller has to close `db`, and to open the path anew. None is
+    returned where somebody has put the file itself back meanwhile, with its folder, say: `db` may be used on.
 
     Parameters
     ----------
@@ -130,8 +131,10 @@ def put_back(
         The directory is not there, or what stands there now has what this database has not, or nothing can be written.
         Nothing was changed.
     """
-    path, fate = place.path, place.look() or "removed"
+    path = place.path
     _check_folder(path)
+    if (fate := place.look()) is None:
+        return None
     reason = f"{path} was {fate} while it was in use"
     try:
         with alone or nullcontext():

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import sqlite3
 from pathlib import Path
-
-from tests.faults.faulty_link import passes
 
 #: Which files of a database somebody takes away: all, or some of them.
 _TAKEN = (("", "-wal", "-shm"), ("",), ("-wal", "-shm"), ("-wal",))
@@ -35,10 +32,3 @@ def replace(database: Path, copy: Path, chance: float) -> None:
         for suffix in ("-wal", "-shm"):
             database.with_name(database.name + suffix).unlink(missing_ok=True)
     os.replace(copy, database)
-
-
-async def restore(database: Path, seconds: float) -> None:
-    """Copy a database, let some time pass in which it changes, and put the copy in its place."""
-    copy = await asyncio.to_thread(copy_of, database)
-    await passes(seconds)
-    replace(database, copy, seconds)

@@ -14,6 +14,7 @@ from typing import Any
 
 from mephisto_nb.architects.local import LocalArchitect, LocalArchitectArgs
 from mephisto_nb.errors import MephistoError
+from mephisto_nb.testing.page_client import PageClient
 from tests.faults import lost_files
 from tests.faults.faulty_link import passes
 from tests.faults.plan import Fault, Plan
@@ -56,6 +57,8 @@ class Machine:
         self._asking = asyncio.Lock()
         #: Held while a database has no name: nobody could keep its content if its process were killed just then.
         self._inbox_lost, self._records_lost = asyncio.Lock(), asyncio.Lock()
+        #: Held while no kernel has the records open: what is taken away then, nobody can put back.
+        self._records_shut = asyncio.Lock()
         self._writer: asyncio.StreamWriter | None = None
         self._generation = 0
         #: How much later it is than the clock of this machine says.
@@ -115,6 +118,15 @@ class Machine:
                     await passes(0.1)
         except TimeoutError:
             raise MephistoError(f"{words!r} is not in run.attention after {_NAMED_WITHIN:g} s") from None
+
+    async def _is_served(self) -> None:
+        """Wait until a router has the inbox open: what is taken away while none has, nobody can put back."""
+        async with PageClient() as page:
+            while not self.over.done():
+                with contextlib.suppress(ConnectionError):
+                    await page.get(f"{self.url}/is_alive")
+                    return
+                await passes(0.05)
 
     async def _ask_attention(self) -> str | None:
         """Return what the run says; nothing, where the kernel does not answer at once, and None once it has ended."""
@@ -217,7 +229,7 @@ class Machine:
             self._signal(signal.SIGINT)
 
     async def kernel_restarted(self, seconds: float) -> None:
-        async with self._kernel:
+        async with self._kernel, self._records_shut:
             self._command(do="detach")
             await self._gone()
             await passes(seconds)
@@ -298,22 +310,30 @@ class Machine:
 
     async def inbox_removed(self, seconds: float) -> None:
         async with self._inbox_lost:
+            await self._is_served()
             lost_files.remove(self.run_directory / "inbox.db", seconds)
             await self.is_named("inbox.db was")
 
     async def inbox_replaced(self, seconds: float) -> None:
         async with self._inbox_lost:
-            await lost_files.restore(self.run_directory / "inbox.db", seconds)
+            copy = await asyncio.to_thread(lost_files.copy_of, self.run_directory / "inbox.db")
+            await passes(seconds)
+            await self._is_served()
+            lost_files.replace(self.run_directory / "inbox.db", copy, seconds)
             await self.is_named("inbox.db was")
 
     async def records_removed(self, seconds: float) -> None:
         async with self._records_lost:
-            lost_files.remove(self.directory / "mephisto_nb.db", seconds)
+            async with self._records_shut:
+                lost_files.remove(self.directory / "mephisto_nb.db", seconds)
             await self.is_named("mephisto_nb.db was")
 
     async def records_replaced(self, seconds: float) -> None:
         async with self._records_lost:
-            await lost_files.restore(self.directory / "mephisto_nb.db", seconds)
+            copy = await asyncio.to_thread(lost_files.copy_of, self.directory / "mephisto_nb.db")
+            await passes(seconds)
+            async with self._records_shut:
+                lost_files.replace(self.directory / "mephisto_nb.db", copy, seconds)
             await self.is_named("mephisto_nb.db was")
 
     async def run_directory_moved(self, seconds: float) -> None:

@@ -41,10 +41,13 @@ async def told_in_time(run: TaskRun, condition: Callable[[str], bool]) -> AsyncI
     for listeners in (parts.link.listeners, parts.watch.listeners):
         listeners.append(news.set)
     yield
-    async with asyncio.timeout(TOLD_WITHIN):
-        while not condition("\n".join(run.attention)):
-            await news.wait()
-            news.clear()
+    try:
+        async with asyncio.timeout(TOLD_WITHIN):
+            while not condition("\n".join(run.attention)):
+                await news.wait()
+                news.clear()
+    except TimeoutError:
+        pytest.fail(f"after {TOLD_WITHIN:g} s, run.attention says: {run.attention}")
 
 
 async def test_a_database_that_is_removed_is_told_and_put_back(operator: Operator, data_dir: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 
+import aiohttp
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
@@ -170,6 +171,27 @@ async def test_after_its_last_sync_a_router_takes_nothing_new(router, operator, 
     status, packet = await browser.request_agent()
     assert (status, packet["data"]["failure_code"]) == (200, "run_over")
     assert (await browser.submit(agent_id, a=1))[1]["duplicate"]  # what was received stays received
+
+
+async def test_whom_a_new_router_does_not_know_is_asked_to_wait(start_router, session):
+    router = start_router()  # with a database that holds nobody, or an older copy: it cannot tell
+    browser = Browser(router.address, session)
+
+    async def codes():
+        form = aiohttp.FormData({"USED_AGENT_ID": "a1", "final_data": "{}"}, default_to_multipart=True)
+        found = [await browser.submit("a1"), await browser.post("/submit_task", data=form)]
+        return [(status, body["error"]["code"]) for status, body in found]
+
+    wait, unknown = (503, "starting"), (404, "unknown_agent")
+    assert await codes() == [wait, wait]
+    async with shake_hands(router.address) as operator:
+        await operator.send({"type": "sync", "n": 2})
+        await operator.next_of("synced")
+        await operator.give_agent("a0")
+        assert await codes() == [wait, wait]  # it may be with the next one
+        await operator.give_agent("a2")
+        assert await codes() == [unknown, unknown]
+    assert await codes() == [unknown, unknown]
 
 
 async def test_a_new_operator_opens_the_inbox_again(router, browser):

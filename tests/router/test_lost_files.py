@@ -23,10 +23,11 @@ from mephisto_nb.router.inbox import writes
 from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.router.intake.bodies import BodyReader
 from mephisto_nb.router.intake.desk import Desk
+from mephisto_nb.router.intake.naming import Roll
 from mephisto_nb.router.intake.quota import DiskQuota
 from mephisto_nb.router.intake.shares import Shares
 from mephisto_nb.router.rules import KnownAgent, SubmissionResult, UnsureError
-from mephisto_nb.utils import machine
+from mephisto_nb.utils import machine, sqlite_files
 from tests.router.harness import RUN_ID, Browser, shake_hands, write_config
 from tests.router.test_store import empty_disk, fill_disk
 
@@ -165,6 +166,19 @@ async def test_what_vanishes_while_it_is_committed_is_put_back(store, tmp_path):
     assert texts_after_a_kill(tmp_path / "inbox.db") == ["just in time"]
 
 
+async def test_a_folder_that_comes_back_just_then_is_no_loss(tmp_path, monkeypatch):
+    folder, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    folder.mkdir()
+    store = Store.open(folder / "inbox.db", "run1")
+    store.start()
+    os.rename(folder, elsewhere)
+    monkeypatch.setattr(sqlite_files, "_check_folder", lambda path: os.rename(elsewhere, folder))
+    await post(store, "in its place")
+    assert store.troubles.all() == ()
+    await store.close()
+    assert texts_after_a_kill(folder / "inbox.db") == ["in its place"]
+
+
 async def test_a_repetition_is_not_acknowledged_where_the_first_was_not(tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
@@ -285,7 +299,7 @@ async def test_files_stay_with_an_answer_that_may_come_back(store, tmp_path, res
     limits, folder = Limits(), tmp_path / "files"
     folder.mkdir()
     shares = Shares(1, limits, str, lambda: 0.0)
-    reader = BodyReader(limits, folder, DiskQuota(limits, {}), store.agent, Desk(), shares)
+    reader = BodyReader(limits, folder, DiskQuota(limits, {}), Roll(store.agent), Desk(), shares)
     with pytest.raises(UnsureError):
         async with reader.form(request, final=True):
             raise UnsureError("It was committed into a file that has no name.", result)

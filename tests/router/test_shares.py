@@ -15,6 +15,7 @@ from mephisto_nb.router.http.answers import Refused
 from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.router.intake.bodies import BodyReader
 from mephisto_nb.router.intake.desk import Desk, _Line
+from mephisto_nb.router.intake.naming import Roll
 from mephisto_nb.router.intake.quota import DiskQuota
 from mephisto_nb.router.intake.shares import Shares
 from mephisto_nb.router.workers.hub import Hub, Registrations, WorkerSocket
@@ -180,7 +181,7 @@ async def test_what_waits_at_the_desk_is_counted_before_it_is_done():
 async def test_what_waits_at_the_desk_is_held_and_counted(tmp_path):
     people, limits = shares(), Limits()
     desk, may_end = Desk(people.spent, people.person_of), threading.Event()
-    reader = BodyReader(limits, tmp_path, DiskQuota(limits, {}), lambda agent: agent, desk, people)
+    reader = BodyReader(limits, tmp_path, DiskQuota(limits, {}), Roll(lambda agent: agent), desk, people)
     busy = asyncio.create_task(desk.do(may_end.wait, 64 * KIB))
     text = json.dumps({"USED_AGENT_ID": "a1", "final_data": "x" * 64 * KIB}).encode()
     parts = [{"type": "http.request", "body": text}]

@@ -304,7 +304,9 @@ class Store:
             self._be_sure()
             return None
         try:
-            done = put_back(self._db, self._place, read_marks)
+            if (done := put_back(self._db, self._place, read_marks)) is None:
+                self._be_sure()
+                return None
             before, self._db = self._db, self._connect()
             before.close()
         except DatabaseError as error:

@@ -17,10 +17,10 @@ from mephisto_nb.router.config import Limits
 from mephisto_nb.router.http.answers import Refused, bad_request, store_failed, too_large
 from mephisto_nb.router.intake.desk import Desk
 from mephisto_nb.router.intake.multipart import MultipartReader, Upload, name_files
-from mephisto_nb.router.intake.naming import Doorkeeper, Threshold, nobody, unknown_agent
+from mephisto_nb.router.intake.naming import Doorkeeper, Roll, Threshold, nobody, unknown_agent
 from mephisto_nb.router.intake.quota import NAMELESS, Claim, DiskQuota
 from mephisto_nb.router.intake.shares import Shares
-from mephisto_nb.router.rules import KnownAgent, SubmissionResult, UnsureError, judge_submission
+from mephisto_nb.router.rules import SubmissionResult, UnsureError, judge_submission
 from mephisto_nb.router.shape import Bounds, Intricate
 
 #: Form fields whose text is JSON; and those that do not count where another is there: a page that appends an object to
@@ -176,8 +176,8 @@ class BodyReader:
         Where files go.
     quota
         How much of the disk they may take.
-    find_agent
-        Returns an agent, or None where there is none of this id.
+    roll
+        Who is known.
     desk
         Where large bodies are read.
     shares
@@ -189,15 +189,15 @@ class BodyReader:
         limits: Limits,
         folder: Path,
         quota: DiskQuota,
-        find_agent: Callable[[str], KnownAgent | None],
+        roll: Roll,
         desk: Desk,
         shares: Shares,
     ) -> None:
         self._shares = shares
         self._limits, self._folder = limits, folder
-        self._quota, self._find_agent, self._desk = quota, find_agent, desk
+        self._quota, self._roll, self._desk = quota, roll, desk
         self._readings = Readings(limits)
-        self._doorkeeper = Doorkeeper(lambda agent_id: codec.is_id(agent_id) and find_agent(agent_id) is not None)
+        self._doorkeeper = Doorkeeper(roll)
 
     async def small_object(self, request: Request) -> JSONObject:
         """Read a small body that is one JSON object, and may be a stranger's.
@@ -329,9 +329,9 @@ class BodyReader:
 
     def _name(self, claim: Claim, stack: ExitStack, agent_id: str, *, final: bool, is_read: bool = False) -> None:
         # At once: who names no agent of ours need not send the rest, and what was sent is out of memory.
-        agent = self._find_agent(agent_id)
+        agent = self._roll.find(agent_id)
         if agent is None:
-            raise unknown_agent()
+            raise self._roll.unknown()
         if claim.sender != agent_id:
             claim.sender = agent_id
             if not is_read:

@@ -9,7 +9,9 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import islice
 
+from mephisto_nb.router import codec
 from mephisto_nb.router.http.answers import Refused, bad_request
+from mephisto_nb.router.rules import KnownAgent
 
 _FIELD = b"USED_AGENT_ID"
 _IN_JSON = re.compile(rb'"USED_AGENT_ID"\s{0,8}:\s{0,8}"([^"\\]{0,200})"')
@@ -36,36 +38,76 @@ def nobody() -> Refused:
     return bad_request("'USED_AGENT_ID' must be a string.")
 
 
+class Roll:
+    """Who is known here. The database of a router that has just begun may have been emptied, or be an older copy.
+
+    So whom it does not know then is asked to wait, until the operator has sent all that it has to say.
+
+    Parameters
+    ----------
+    find
+        Returns an agent, or None where there is none of this id.
+    """
+
+    def __init__(self, find: Callable[[str], KnownAgent | None]) -> None:
+        self.find = find
+        self._is_complete = False
+        #: The number of the effect with which all is said; None: the operator has not named it yet.
+        self._complete_with: int | None = None
+
+    def is_told(self, last_n: int, newest_n: int | None = None) -> None:
+        """Note that the operator's effects up to `last_n` are applied, of `newest_n` that it has, if it says so."""
+        if newest_n is not None:
+            self._complete_with = newest_n
+        if self._complete_with is not None and last_n >= self._complete_with:
+            self._is_complete = True
+
+    def knows(self, agent_id: str) -> bool:
+        """Return whether there is an agent of this id."""
+        return codec.is_id(agent_id) and self.find(agent_id) is not None
+
+    def unknown(self) -> Refused:
+        """Make the error for an agent that is not found here."""
+        if self._is_complete:
+            return unknown_agent()
+        text = "This task is just starting again. Please try again in a moment."
+        return Refused(503, "starting", text, retry_after=2)
+
+
 class Doorkeeper:
     """Looks whether a text names an agent of ours.
 
     Parameters
     ----------
-    is_known
-        Returns whether there is an agent of this id.
+    roll
+        Who is known.
     """
 
-    def __init__(self, is_known: Callable[[str], bool]) -> None:
-        self._is_known = is_known
+    def __init__(self, roll: Roll) -> None:
+        self._roll, self._is_known = roll, roll.knows
 
     def check_beginning(self, text: bytes | bytearray) -> None:
         """Refuse a JSON text that begins with the name of somebody whom nobody knows."""
         found = _FIRST_IN_JSON.match(text)
         if found is not None and not self._is_known(_decoded(found[1])):
-            raise unknown_agent()
+            raise self.unknown()
 
     def check_json(self, text: bytes | bytearray) -> str:
         """Return the agent of ours that a JSON text names; raise `Refused` where it names none anywhere."""
         names = [_decoded(found[1]) for found in islice(_IN_JSON.finditer(text), _LOOKED_AT)]
         known = next(filter(self._is_known, names), None)
         if known is None:
-            raise unknown_agent() if names else nobody()
+            raise self.unknown() if names else nobody()
         return known
 
     def knows_subject(self, packet: str) -> bool:
         """Return whether a packet of a socket, as JSON text, is about an agent of ours."""
         found = islice(_PACKET_SUBJECT.finditer(packet), _LOOKED_AT)
         return any(self._is_known(one[1]) for one in found)
+
+    def unknown(self) -> Refused:
+        """Make the error for somebody who is not known."""
+        return self._roll.unknown()
 
     def is_known_field(self, value: bytes) -> bool:
         """Return whether a field of a form names an agent of ours."""
@@ -101,7 +143,7 @@ class Threshold:
         self._held += piece
         for value in self._names(before):
             if not self._doorkeeper.is_known_field(value):
-                raise unknown_agent()
+                raise self._doorkeeper.unknown()
             self._is_open = True
         self._is_open |= len(self._held) > _HELD
         return self._release() if self._is_open else b""

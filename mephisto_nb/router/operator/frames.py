@@ -61,10 +61,12 @@ class FinishFrame:
 class SyncFrame:
     """The operator wants to know when it has been sent all that is in the inbox now.
 
-    `last`: the run is over, and nothing more shall come into the inbox, until another link is opened.
+    `last`: the run is over, and nothing more shall come into the inbox, until another link is opened. `newest_n` is the
+    number of the last effect that it has to send; an operator of an earlier version does not say it.
     """
 
     last: bool = False
+    newest_n: int = 0
 
 
 def read_object(text: str) -> JSONObject:
@@ -100,7 +102,7 @@ def read_frame(text: str) -> Frame:
     if kind == "ahead":
         return _ahead(frame)
     if kind == "sync":
-        return SyncFrame(last=frame.get("last") is True)
+        return SyncFrame(last=frame.get("last") is True, newest_n=whole(frame.get("n", 0), "n"))
     if kind == "finish":
         return FinishFrame(_linger(frame.get("linger")))
     raise BadFrame("unknown type of frame")

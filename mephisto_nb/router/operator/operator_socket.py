@@ -177,11 +177,13 @@ class OperatorSocket:
             await router.store.run(
                 lambda txn: writes.apply_effects(txn, effects.effects, effects.last_n), on_commit=router.act
             )
+            router.roll.is_told(frame.last_n)
             link.report_acknowledged(frame.last_n)
         elif isinstance(frame, frames.SyncFrame):
             if frame.last:
                 router.registrations.end_run()
             await router.write_absences()
+            router.roll.is_told(await router.store.run(writes.last_n), frame.newest_n)
             link.sync(await router.store.run(writes.close_inbox if frame.last else writes.newest))
         elif isinstance(frame, frames.FinishFrame):
             link.report_finishing()

@@ -26,7 +26,6 @@ from mephisto_nb.router.http.answers import Refused, bad_request, json_answer, j
 from mephisto_nb.router.inbox import writes
 from mephisto_nb.router.inbox.writes import Message
 from mephisto_nb.router.intake.bodies import BodyReader, agent_id_of
-from mephisto_nb.router.intake.naming import unknown_agent
 from mephisto_nb.router.rules import CLOSED_TEXT, InboxClosed, SubmissionResult, TokenBucket
 from mephisto_nb.router.workers.hub import Answer
 
@@ -92,7 +91,7 @@ class WorkerRoutes:
         agent_id = agent_id_of(provider_data)
         agent = self._store.agent(agent_id)
         if agent is None:
-            raise unknown_agent()
+            raise self._router.roll.unknown()
         if agent.status in CLOSED_TEXT:
             raise _closed(agent.status)
         request_id, answer = self._router.registrations.open(self._router.shares.person_of(agent_id), is_known=True)
@@ -212,7 +211,7 @@ class WorkerRoutes:
     def _check_taken(self, agent_id: str, result: SubmissionResult) -> None:
         """Raise `Refused` if the agent is unknown, or its task is closed."""
         if result is SubmissionResult.UNKNOWN:
-            raise unknown_agent()
+            raise self._router.roll.unknown()
         if result is SubmissionResult.OTHER:
             raise Refused(409, ALREADY_SENT, _ALREADY_SENT_TEXT, duplicate=True)
         if result is SubmissionResult.CLOSED:

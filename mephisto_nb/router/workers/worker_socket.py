@@ -22,7 +22,7 @@ from mephisto_nb.router.http.connections import admit
 from mephisto_nb.router.inbox import writes
 from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.router.intake.desk import Desk
-from mephisto_nb.router.intake.naming import Doorkeeper
+from mephisto_nb.router.intake.naming import Doorkeeper, Roll
 from mephisto_nb.router.intake.shares import Shares
 from mephisto_nb.router.rules import InboxClosed, KnownAgent, TokenBucket
 from mephisto_nb.router.workers.fast_path import LiveMessages
@@ -100,6 +100,8 @@ class WorkerEndpoint:
         How much they may send, and for how long an agent may be away.
     store
         What is known of agents and their unconfirmed updates.
+    roll
+        Which agents are known.
     hub
         Where each socket is bound to its agent.
     live
@@ -116,6 +118,7 @@ class WorkerEndpoint:
         self,
         config: RouterConfig,
         store: Store,
+        roll: Roll,
         hub: Hub,
         live: LiveMessages,
         departures: Departures,
@@ -123,7 +126,7 @@ class WorkerEndpoint:
         shares: Shares,
     ) -> None:
         self._desk, self._shares = desk, shares
-        self._doorkeeper = Doorkeeper(lambda agent_id: store.agent(agent_id) is not None)
+        self._doorkeeper = Doorkeeper(roll)
         self._limits, self._is_absence_noted = config.limits, config.disconnect_after is not None
         self._store, self._hub, self._live, self._departures = store, hub, live, departures
         #: The sockets that have named no agent, the oldest first: where there are too many, the first is closed.
