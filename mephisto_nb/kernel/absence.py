@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -53,7 +53,7 @@ class Attendance:
     clock
         What time it is.
     look
-        Called when there is an absence to take, and every half minute.
+        Called when there is an absence to note, and every half minute.
     served_until
         When a kernel was last there, as far as is known.
     on_jump
@@ -85,21 +85,20 @@ class Attendance:
             self._timer.cancel()
             self._timer = None
 
-    def take_absences(self) -> list[tuple[float, float]]:
-        """Return since when, and until when, nobody was there, oldest first; each once."""
-        found, self._absences = self.absences, []
-        return found
-
     def note_absences(self, step: Step) -> None:
-        """Have the deadlines of a run stand still for what `take_absences` returns."""
-        for since, until in self.take_absences():
+        """Have the deadlines of a run stand still for the `absences`, once for each, however often it is called."""
+        for since, until in self.absences:
             kernel_was_away(step, since, until)
 
     @property
     def absences(self) -> list[tuple[float, float]]:
-        """What `take_absences` would return."""
+        """Since when, and until when, nobody was there, oldest first: what is not stored of the run yet."""
         self._notice()
         return self._absences
+
+    def are_stored(self, until: float) -> None:
+        """Forget the absences up to a time, once a step is stored that notes them: one that fails is made again."""
+        self._absences = [one for one in self._absences if one[1] > until]
 
     def _beat(self) -> None:
         self._notice()
@@ -140,8 +139,20 @@ class ClockCheck:
     def __init__(self, engine: RunEngine, clock: Clock) -> None:
         self._engine, self._clock = engine, clock
         self._served_until = last_served(engine.state)
-        self._ahead, self._is_first = 0.0, True
+        self._ahead, self._newest, self._is_first = 0.0, 0, True
         engine.do_soon(take_up)
+
+    def by_ours(self, received: Sequence[Received]) -> Sequence[Received]:
+        """Return messages with their times by this kernel's clock, if the router's is known to differ from it.
+
+        What waited when the channel opened may have come to an earlier router, by another clock, and stays as it is.
+        """
+        if not self._ahead:
+            return received
+        return [
+            one if one.seq <= self._newest else replace(one, received_at=one.received_at - self._ahead)
+            for one in received
+        ]
 
     def compare(self, standing: RouterStanding | None, asked_at: float, away_since: float | None) -> None:
         """Have the run take note of what differs.
@@ -160,7 +171,7 @@ class ClockCheck:
         now = self._clock.now()
         ahead = standing.now - min(max(standing.now, asked_at), now)
         ahead = ahead if abs(ahead) >= JUMP else 0.0
-        is_new, self._ahead = abs(ahead - self._ahead) >= JUMP, ahead
+        is_new, self._ahead, self._newest = abs(ahead - self._ahead) >= JUMP, ahead, standing.newest
         if self._is_first:
             self._is_first = False
             gap = now - self._served_until

@@ -42,7 +42,7 @@ from mephisto_nb.rules.arrivals import Arrival
 from mephisto_nb.rules.eligibility import Refusal
 from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.rules.step import Step
-from mephisto_nb.rules.submissions import hears_ahead, is_heard
+from mephisto_nb.rules.submissions import hears_ahead, is_heard, is_not_recorded
 from mephisto_nb.utils.logging import get_logger, tell
 from mephisto_nb.utils.machine import MachineTrouble
 from mephisto_nb.utils.patience import patience
@@ -307,8 +307,9 @@ class ClientIOHandler:
     # -- one channel -----------------------------------------------------------------------------------------
 
     async def _serve(self, channel: Channel) -> None:
+        show: Callable[[], None] = partial(_show_trouble, self, self._progress)
+        why: BaseException | None = None
         sender = asyncio.create_task(self._sender.keep_sending(channel), name="mephisto_nb-link-sender")
-        show = partial(_show_trouble, self, self._progress)
         watch = asyncio.create_task(self._progress.watch(show), name="mephisto_nb-link-watch")
         try:
             async for incoming in channel.incoming():
@@ -317,21 +318,21 @@ class ClientIOHandler:
                     show()
                 if not isinstance(incoming, Ahead):
                     await _tell(self._news)
+        except RouterError as error:
+            why = error
         finally:
-            sender.cancel()
-            watch.cancel()
-            await asyncio.wait({sender, watch})
-            if not sender.cancelled() and (error := sender.exception()):
-                raise error
+            failure = await _end(sender, watch)
+        if (why := failure or why) is not None:  # as sending fails, the channel is closed
+            raise why
 
     def _take(self, incoming: Incoming) -> None:
         match incoming:
             case Ahead():
                 _hear_ahead(self._agents, self._engine.state, incoming, self._clock.now())
-            case Missed(agent_id, update_id):
-                self._agents.missed(agent_id, update_id)
+            case Missed():
+                _miss(self._agents, self._engine.state, incoming)
             case Messages(received):
-                self.absence.note(self._engine.receive(received), self._clock.now())
+                self.absence.note(self._engine.receive(self._clocks.by_ours(received)), self._clock.now())
             case Acknowledged(n):
                 self._engine.delivered(n)
             case Presence(agents):
@@ -350,8 +351,7 @@ class ClientIOHandler:
         channel, self._channel = self._channel, None
         self.present.clear()
         self._agents.link_lost()
-        if self.away_since is None:
-            self.away_since = self._clock.now()
+        self.away_since = self.away_since or self._clock.now()
         tell(self.listeners)
         if channel is not None:
             await channel.close()
@@ -359,6 +359,7 @@ class ClientIOHandler:
     # -- what is told ----------------------------------------------------------------------------------------
 
     def _on_step(self, step: Step) -> None:
+        self._attendance.are_stored(step.state.service.away_until)
         self._arm()
         self._sender.wake()
 
@@ -417,6 +418,19 @@ def _take_message(agents: AgentsAtWork, step: Step, received: Received) -> None:
 def _hear_ahead(agents: AgentsAtWork, state: RunState, ahead: Ahead, now: float) -> None:
     # It counts for what its worker may say from now on: nothing is heard that will not be recorded.
     agents.heard_ahead(ahead.after, ahead.packet, partial(hears_ahead, state, ahead.packet, now))
+
+
+def _miss(agents: AgentsAtWork, state: RunState, missed: Missed) -> None:
+    agents.missed(missed.agent_id, missed.update_id)
+    is_not_recorded(state, missed.agent_id, missed.update_id)
+
+
+async def _end(sender: asyncio.Task[None], watch: asyncio.Task[None]) -> BaseException | None:
+    """End what goes on beside a channel; return why sending has failed, if it has."""
+    sender.cancel()
+    watch.cancel()
+    await asyncio.wait({sender, watch})
+    return None if sender.cancelled() else sender.exception()
 
 
 def _show_trouble(link: ClientIOHandler, progress: LinkProgress) -> None:

@@ -90,7 +90,7 @@ class RunEngine:
         self.waiters, self._retry = Waiters(task_run_id, writer.home), Retry(self._jobs.tell_at_once)
         self._is_deciding = False
         self._clock_waits_for: int | None = None
-        self._dropped_n = 0
+        self._committed_n = self._dropped_n = 0
 
     @property
     def trouble(self) -> str | None:
@@ -103,7 +103,7 @@ class RunEngine:
         """Read the run from the database. Called before anything else, and after a step that failed."""
         snapshot = await in_thread(self._database.runs.load_run, self.task_run_id)
         self.state = state_from_snapshot(snapshot, self.rules)
-        self.committed_seq, self.numbers.committed_n = snapshot.last_seq, snapshot.last_n
+        self.committed_seq, self._committed_n = snapshot.last_seq, snapshot.last_n
         self.numbers.committed_era = snapshot.era
         self.numbers.received_seq = max(self.numbers.received_seq, snapshot.last_seq)
         self.outbox = deque(item for item in snapshot.outbox if item[0] > self.numbers.delivered_n)
@@ -127,8 +127,8 @@ class RunEngine:
         so is the status of everybody; `last_n` is the number of the last packet that it has. Returns whether that was
         so.
         """
-        had_n = self.outbox[0][0] - 1 if self.outbox else self.numbers.committed_n
-        if had_n <= last_n <= self.numbers.committed_n:
+        had_n = self.outbox[0][0] - 1 if self.outbox else self._committed_n
+        if had_n <= last_n <= self._committed_n:
             return False
         waiting = [packet for _, packet in self.outbox]
         await self.do(partial(_send_anew, waiting=waiting, last_n=last_n), retry=True)
@@ -267,7 +267,7 @@ class RunEngine:
     def _publish(self, step: Step) -> None:
         self._retry.reset()
         self.numbers.committed_era = step.changes.era or self.numbers.committed_era
-        self.committed_seq, self.numbers.committed_n = self.state.last_seq, self.state.last_n
+        self.committed_seq, self._committed_n = self.state.last_seq, self.state.last_n
         self._dropped_n = step.changes.delivered_n or self._dropped_n
         self.outbox.extend(enumerate(step.changes.packets, start=step.changes.first_n))
         tell(self.listeners, step)

@@ -19,14 +19,13 @@ _ASK = (
 class LinkNumbers:
     """How far a run and its router have come with each other, beside what is committed.
 
-    `received_seq` is the number of the last message that came, `committed_n` of the newest packet for workers that is
-    stored, and `delivered_n` of the last one that the router has. `era` is what the router calls its numbers now, and
-    `committed_era` what it called them when the last message came whose effect is stored; None: not known.
+    `received_seq` is the number of the last message that came, and `delivered_n` of the last packet that the router
+    has. `era` is what the router calls its numbers now, and `committed_era` what it called them when the last message
+    came whose effect is stored; None: not known.
     """
 
     received_seq: int = 0
     delivered_n: int = 0
-    committed_n: int = 0
     era: str | None = None
     committed_era: str | None = None
     _told: tuple[bool, int, int] | None = field(default=None, init=False, repr=False)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mephisto_nb.kernel.engine import RunEngine
     from mephisto_nb.kernel.worker_pool import WorkerPool
     from mephisto_nb.ports.architect import Channel
-    from mephisto_nb.ports.clock import Clock
+    from mephisto_nb.ports.clock import Clock, Timer
 
 logger = get_logger(__name__)
 
@@ -42,6 +42,8 @@ LARGEST_PACKET = LARGEST_FRAME - _AROUND
 _KEPT, _MOST_KEPT = 200, 20
 #: For how many packets at once the rows are read that were not stored with them.
 _READ_AHEAD = 20
+#: A packet whose row cannot be read for so long (seconds), while others can, is given up.
+_LOST_AFTER = 60.0
 #: What a worker reads in the place of what could not be made.
 _FAILED = "Something went wrong on our side. It is not your fault, and the researcher has been told."
 
@@ -107,8 +109,13 @@ class Sender:
         self._sent_n = self._acknowledged_seq = 0
         #: What is sent in the place of packets that come next in the outbox, by their numbers.
         self._made: dict[int, Packet] = {}
-        self._pause = 0.0
-        self._again: asyncio.TimerHandle | None = None
+        #: Whether we wait until what could not be read is tried again, for how long, and what wakes us then.
+        self._is_waiting, self._pause = False, 0.0
+        self._again: Timer | None = None
+        #: What was logged of it: not at each try.
+        self._warned = ""
+        #: The packet that cannot be made because of what the database says, and since when.
+        self._unread: tuple[int, float] | None = None
         self._reported: set[int] = set()
         self._sync_wanted = False
         self._wake = asyncio.Event()
@@ -155,11 +162,13 @@ class Sender:
     async def _send_all(self, channel: Channel) -> None:
         if self._sync_wanted:
             self._sync_wanted = False
-            await channel.request_sync(self._engine.numbers.committed_n, last=self.is_settling)
-        try:
-            await self._send_effects(channel)
-        except DatabaseError as error:
-            self._wait(error)  # and meanwhile the rest goes on: the router is asked for signs of life, say
+            outbox = self._engine.outbox
+            await channel.request_sync(outbox[-1][0] if outbox else 0, last=self.is_settling)
+        if not self._is_waiting:
+            try:
+                await self._send_effects(channel)
+            except DatabaseError as error:
+                self._wait(error)  # and meanwhile the rest goes on: the router is asked for signs of life, say
         last_seq = self._engine.committed_seq
         if last_seq > self._acknowledged_seq:
             self._acknowledged_seq = last_seq
@@ -175,7 +184,7 @@ class Sender:
                 await asyncio.sleep(0)  # a channel that has room does not wait: let others have their turn
             if not await self._make_some():
                 break
-        self._pause = 0.0
+        self._pause, self._unread, self._warned = 0.0, None, ""
         self._tell(None)
 
     def _ready(self) -> Iterator[tuple[int, Packet]]:
@@ -204,8 +213,8 @@ class Sender:
         try:
             await self._pool.fetch_left_out(self._engine.state, [packet for _, packet in some])
         except DatabaseError:  # one row may be damaged, and those before it are not
-            del some[1:]
-            await self._pool.fetch_left_out(self._engine.state, [packet for _, packet in some])
+            await self._make_first(*some[0])
+            return True
         except Exception:
             logger.exception("rows could not be read ahead")  # each is tried by itself now
         size = 0
@@ -214,12 +223,34 @@ class Sender:
                 self._made[n] = self._sendable(n, packet)
             except DatabaseError:
                 if size == 0:
-                    raise
+                    await self._make_first(n, packet)
                 break
             size += len(self._made[n].to_text())
             if size > SHARED_FRAME:
                 break
-        self._pause = 0.0
+        return True
+
+    async def _make_first(self, n: int, packet: Packet) -> None:
+        """Make the next packet whole, or what is sent in its place where its row alone cannot be read, for good."""
+        try:
+            await self._pool.fetch_left_out(self._engine.state, [packet])
+            self._made[n] = self._sendable(n, packet)
+        except DatabaseError as error:
+            if not await self._is_lost(n):
+                raise
+            self._give_up(n, packet, f"its row cannot be read, while others can: {error}")
+
+    async def _is_lost(self, n: int) -> bool:
+        """Return whether a packet could not be read for long, though the database gives what else it is asked for."""
+        now = self._clock.now()
+        if self._unread is None or self._unread[0] != n:
+            self._unread = n, now
+        if now < self._unread[1] + _LOST_AFTER:
+            return False
+        try:
+            await self._pool.read_facts(list(islice(self._engine.state.worker_names.values(), 1)))
+        except DatabaseError:
+            return False
         return True
 
     def _wait(self, error: DatabaseError) -> None:
@@ -227,9 +258,15 @@ class Sender:
         self._pause = min(MOST, 2 * self._pause) or FIRST
         if self._again is not None:
             self._again.cancel()
-        self._again = asyncio.get_running_loop().call_later(self._pause, self.wake)
-        logger.warning("what a page waits for cannot be read: %s", error)
+        self._is_waiting, self._again = True, self._clock.call_at(self._clock.now() + self._pause, self._try_again)
+        if self._warned != str(error):
+            self._warned = str(error)
+            logger.warning("what a page waits for cannot be read: %s", error)
         self._tell(f"What workers' pages wait for cannot be read, so nothing is sent to them until it can. {error}")
+
+    def _try_again(self) -> None:
+        self._is_waiting = False
+        self.wake()
 
     def _sendable(self, n: int, packet: Packet) -> Packet:
         """Return a packet whole, or what is sent in its place: none may hold up those behind it for ever."""
@@ -241,20 +278,29 @@ class Sender:
             raise
         except (Exception, SystemExit) as error:  # a blueprint's code, or a task's
             logger.exception("a packet could not be made")
-            why = f"it could not be made: {error!r}"
-            self._report(n, partial(_report, packet=packet, why=why, detail=None))
-            self._made[n] = stand_in(packet, _FAILED, "not_made")
-            return self._made[n]
+            return self._give_up(n, packet, f"it could not be made: {error!r}")
         if size <= LARGEST_PACKET:
             return packet
         self._report(n, partial(self._report_size, packet=packet, size=size))
         self._made[n] = stand_in(packet)
         return self._made[n]
 
+    def _give_up(self, n: int, packet: Packet, why: str) -> Packet:
+        """Return what is sent in the place of a packet that cannot be made, and report it."""
+        self._report(n, partial(self._report_unmade, packet=packet, why=why))
+        self._made[n] = stand_in(packet, _FAILED, "not_made")
+        return self._made[n]
+
     def _report(self, n: int, rule: Callable[[Step], None]) -> None:
         if n not in self._reported:  # it is sent again after a break
             self._reported.add(n)
             self._engine.do_soon(rule)
+
+    def _report_unmade(self, step: Step, packet: Packet, why: str) -> None:
+        _report(step, packet, why, None)
+        agent = step.state.agents.get(str(packet.data.get("agent_id")))
+        if packet.packet_type is PacketType.AGENT_DETAILS and agent is not None:
+            self._pool.set_aside_unmade(step, agent)
 
     def _report_size(self, step: Step, packet: Packet, size: int) -> None:
         agent = step.state.agents.get(str(packet.data.get("agent_id")))

@@ -39,7 +39,7 @@ from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.rules.seating import on_offer
 from mephisto_nb.rules.step import Step
 from mephisto_nb.rules.submissions import submit, tell_unheard
-from mephisto_nb.rules.too_large import MOST_HISTORY, TOO_LARGE, note_left_out, page_size, take_back
+from mephisto_nb.rules.too_large import MOST_HISTORY, TOO_LARGE, note_left_out, page_size, take_back, take_back_unmade
 from mephisto_nb.utils.json_size import json_size
 from mephisto_nb.utils.logging import get_logger
 
@@ -233,6 +233,10 @@ class WorkerPool:
         Who has done something keeps it: their page shows it already.
         """
         take_back(step, agent, size, is_new=not self._data.has_begun(agent))
+
+    def set_aside_unmade(self, step: Step, agent: Agent) -> None:
+        """Take the unit back of an agent whose page could not be made, as `set_aside` does."""
+        take_back_unmade(step, agent, "its page could not be made", is_new=not self._data.has_begun(agent))
 
     def refuse(self, step: Step, request_id: str, reason: Refusal = _NOT_UNDERSTOOD) -> None:
         """Answer a page that waits for an agent that it gets none, and why: `reason`, or a failure of our side."""

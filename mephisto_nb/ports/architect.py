@@ -149,7 +149,8 @@ class Channel(ABC):
     async def request_sync(self, newest_n: int, *, last: bool = False) -> None:
         """Ask how far the inbox goes now; `Synced` is the answer. After the `last` one nothing more comes into it.
 
-        `newest_n` is the number of the newest packet that there is for workers: with it the router knows everybody.
+        `newest_n` is the number of the newest packet that waits for the router, 0 where none does: with that one it
+        knows everybody.
         """
 
     @abstractmethod

@@ -88,6 +88,12 @@ def hears_ahead(state: RunState, packet: Packet, now: float) -> bool:
     return hearing.hears_ahead(agent.agent_id, update_id, len(json.dumps(packet.data)), now)
 
 
+def is_not_recorded(state: RunState, agent_id: str, update_id: str) -> None:
+    """Note that a message that may have been heard ahead will not be recorded by this name: the router has lost it."""
+    if (agent := state.agents.get(agent_id)) is not None and agent.worker_id in state.hearing:
+        state.hearing[agent.worker_id].ahead.discard((agent_id, update_id))
+
+
 def is_heard(step: Step, agent: Agent, data: JSONObject, at: float) -> bool:
     """Return whether a message of an agent's page is heard; of the first that is not, the page and the log are told."""
     hearing, update_id = step.state.hearing.setdefault(agent.worker_id, Hearing(at)), data.get("update_id")

@@ -1,4 +1,4 @@
-"""A unit whose page would get more than can be sent: it is taken back, and its worker gets another one.
+"""A unit whose page would get more than can be sent, or cannot be made: it is taken back.
 
 Stands alone because arrivals, the worker pool and the link to the router all have to say the same of it.
 """
@@ -57,13 +57,22 @@ def take_back(step: Step, agent: Agent, size: int, *, is_new: bool) -> bool:
     is_taken_back = is_new and agent.status in AGENT_ACTIVE
     index = step.state.assignments[unit.assignment_id].index
     what = f"Unit {unit.unit_id} (row {index}) cannot be sent to the page of worker {name!r}: {say_size(size)}"
-    taken_back = "It was taken back, and nobody gets it." if is_taken_back else "The worker keeps it."
+    if is_taken_back:
+        taken_back = "It was taken back, and nobody gets it."
+    else:
+        taken_back = "The worker keeps it." if agent.status in AGENT_ACTIVE else "The worker has left it."
     step.log("unit", unit.unit_id, None, None, "too large for a page", "operator", {"bytes": size})
     # Of all such units the latest is shown, with how many there are: other troubles need room, too.
     step.failures.append(("a unit too large for a page", f"{what}. {taken_back} {_REMEDY}. run.events() has each."))
     if is_taken_back:
         leave(step, agent.agent_id, AgentStatus.EXPIRED, "too large for a page", "operator", seat_is_taken_back=True)
     return is_taken_back
+
+
+def take_back_unmade(step: Step, agent: Agent, why: str, *, is_new: bool) -> None:
+    """Take back a unit whose page cannot be made, of who has not begun: it could not be made for them later, either."""
+    if is_new and agent.status in AGENT_ACTIVE:
+        leave(step, agent.agent_id, AgentStatus.EXPIRED, why, "operator", seat_is_taken_back=True)
 
 
 def note_left_out(step: Step, agent: Agent, count: int) -> None:

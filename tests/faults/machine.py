@@ -61,6 +61,8 @@ class Machine:
         self._records_shut = asyncio.Lock()
         self._writer: asyncio.StreamWriter | None = None
         self._generation = 0
+        #: Which kernel drives the run; None: the last one has been told to go, which takes as long as its task code.
+        self._driver: int | None = None
         #: How much later it is than the clock of this machine says.
         self._later = 0.0
         self._kernel = asyncio.Lock()
@@ -71,6 +73,7 @@ class Machine:
     async def start(self) -> None:
         """Start a kernel: it launches the run, or takes it up again."""
         self._generation += 1
+        self._driver = self._generation
         socket = self.directory / f"k{self._generation}"
         order = {
             "socket": str(socket),
@@ -109,10 +112,10 @@ class Machine:
 
     async def is_named(self, words: str) -> None:
         """Wait until `run.attention` has these words; raise if it has not in time, while the same kernel drives it."""
-        generation = self._generation
+        kernel = self._driver
         try:
             async with asyncio.timeout(_NAMED_WITHIN):
-                while not self.over.done() and self._generation == generation:
+                while kernel is not None and self._driver == kernel and not self.over.done():
                     if (told := await self._ask_attention()) is None or words in told:
                         return
                     await passes(0.1)
@@ -230,6 +233,7 @@ class Machine:
 
     async def kernel_restarted(self, seconds: float) -> None:
         async with self._kernel, self._records_shut:
+            self._driver = None
             self._command(do="detach")
             await self._gone()
             await passes(seconds)

@@ -62,7 +62,7 @@ async def test_a_kernel_names_the_jump_with_its_next_beat(jump: float) -> None:
     clock.set_wall(0.0)
     clock.advance(5)
     assert named == [jump, -jump]
-    assert attendance.take_absences() == []
+    assert attendance.absences == []
     attendance.end()
 
 
@@ -242,3 +242,26 @@ async def test_a_message_stamped_in_the_future_mutes_nobody(operator: Operator) 
     engine.receive([Received(seq, time.time() + MONTH, packet)])
     await engine.handled(seq)
     assert [one.at <= time.time() for one in engine.state.hearing.values()] == [True]
+
+
+@pytest.mark.parametrize("ahead", [3600.0, -3600.0])
+async def test_what_a_wrong_router_receives_has_the_kernels_time(ahead: float) -> None:
+    computer, now = Computer(), 1e9
+    check = ClockCheck(computer, SystemClock(computer))  # type: ignore[arg-type]
+    check.compare(RouterStanding(7, 0, now=now + ahead), now, now)
+    waited, new = (Received(seq, now + ahead, Packet(PacketType.SUBMIT_UNIT, "a", {})) for seq in (7, 8))
+    assert [one.received_at for one in check.by_ours([waited, new])] == [now + ahead, now]
+
+
+def test_an_absence_is_noted_again_where_a_step_fails() -> None:
+    clock, run = FakeClock(1000.0), Rehearsal(1)
+    attendance = Attendance(clock, lambda: None, 1000.0)
+    clock.advance(100)
+    for _ in range(2):  # the first is undone, and made again
+        run.state.service = replace(run.state.service, away_until=1000.0, away=0.0)
+        run.now = clock.now()
+        for _ in range(2):
+            attendance.note_absences(run.step())
+        assert run.state.service.away_until == 1100.0
+    attendance.are_stored(1100.0)
+    assert attendance.absences == []

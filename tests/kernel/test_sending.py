@@ -225,6 +225,28 @@ async def test_what_cannot_be_read_now_is_told_and_sent_later(
     assert run.attention == []
 
 
+async def test_a_row_that_is_lost_for_good_lets_others_pass(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "FIRST", 0.01)
+    monkeypatch.setattr(sending, "_LOST_AFTER", 0.02)
+    run = await launch(operator, [{"text": "a"}, {"text": "b"}])
+    reads = parts_of(run).database.runs
+
+    def fail(assignments: Any) -> None:
+        raise DatabaseError("database disk image is malformed")
+
+    async with crowd_of(run.url) as worker:
+        ann = (await worker("ann").register())["agent_id"]
+        with monkeypatch.context() as disk:
+            disk.setattr(reads, "fetch_data", fail)
+            await _ask_anew(run, ann)
+            told = await _is_told(run, "its row cannot be read, while others can")
+            await parts_of(run).link.settle(10.0)
+    assert "'ann'" in told
+    assert run.units().status.to_list()[0] == "expired"
+
+
 async def test_what_cannot_be_made_lets_others_pass(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     run = await launch(operator, [{"text": "a"}, {"text": "b"}])
     blueprint = parts_of(run).blueprint
@@ -234,6 +256,7 @@ async def test_what_cannot_be_made_lets_others_pass(operator: Operator, monkeypa
             code.setattr(blueprint, "get_page_data", lambda data: {"score": float("nan")})
             await _ask_anew(run, ann)
             assert "'ann'" in await _is_told(run, "could not be made")
+            assert run.units().status.to_list()[0] == "expired"  # and ann is not held by it
         assert (await worker("bob").register())["agent_id"]
     await parts_of(run).link.settle(10.0)
 

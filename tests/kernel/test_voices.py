@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from mephisto_nb.frames.frames import choose_sayings
 from mephisto_nb.kernel.talk.agents import RunningAgent, Seat
-from mephisto_nb.kernel.talk.talk import Talk
-from mephisto_nb.kernel.talk.voices import Voices, without_mark
+from mephisto_nb.kernel.talk.talk import Talk, Transcripts
+from mephisto_nb.kernel.talk.voices import HEARD_AS, Voices, without_mark
 from mephisto_nb.ports.task_runner import Turn
 from mephisto_nb.utils.proofs import Secret
 from tests.kernel.test_live_agents import Ahead, Engine
+from tests.rules.rehearsal import Rehearsal
 
 VOICES = Voices(Secret("0" * 64))
 SEAT = Seat("Person 1", {"topic": "rain", "task_data": {"topic": "rain"}}, voices=VOICES)
@@ -101,6 +102,16 @@ async def test_a_page_knows_the_echo_of_its_own_word() -> None:
     await eve.observe(await eve.get_live_update())
     assert [one["update_id"] for one in engine.recorded] == [VOICES.id_of("eve", "a")]
     assert [one["update_id"] for one in seen] == ["a"]
+
+
+def test_a_page_loaded_again_shows_its_own_word_once() -> None:
+    transcripts, run = Transcripts("run", None), Rehearsal(1)  # type: ignore[arg-type]
+    said = VOICES.recorded("eve", {"text": "Hi", "update_id": "a"})
+    step = run.step()
+    for sender, data in (("worker", said), ("operator", {"text": "Hi", "update_id": said[HEARD_AS]})):
+        step.add_live_update("eve", sender, data, 1.0)
+    for history in (transcripts.history("eve", step), transcripts.follow(step) or transcripts.history("eve")):
+        assert history == [Turn("worker", {"text": "Hi", "update_id": "a"})]
 
 
 def test_the_history_of_a_restart_is_as_it_was_heard() -> None:

@@ -18,7 +18,7 @@ from itertools import count
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ReplayError
-from mephisto_nb.kernel.talk.voices import Spoken, without_mark
+from mephisto_nb.kernel.talk.voices import HEARD_AS, Spoken, without_mark
 from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.changes import AddLiveUpdate
 from mephisto_nb.model.states import AGENT_ACTIVE
@@ -98,10 +98,17 @@ class Transcripts:
 
     def history(self, agent_id: str, step: Step | None = None) -> list[Turn]:
         """Return what was said to an agent's page and by it; with `step`, what that is about to commit as well."""
-        turns = [Turn(one.sender, without_mark(one.data)) for one in self._since_start(agent_id) if one.sender in SEEN]
         new = step.changes.changes if step is not None else ()
-        added = (one for one in new if isinstance(one, AddLiveUpdate) and one.agent_id == agent_id)
-        return turns + [Turn(one.sender, without_mark(one.data)) for one in added if one.sender in SEEN]
+        added = [one for one in new if isinstance(one, AddLiveUpdate) and one.agent_id == agent_id]
+        all_said: list[Entry | AddLiveUpdate] = [*self._since_start(agent_id), *added]
+        said = [(one.sender, one.data) for one in all_said if one.sender in SEEN]
+        own = {data[HEARD_AS] for sender, data in said if sender == "worker" and HEARD_AS in data}
+        # A page that was sent its own word back dropped it, so it is not shown twice later.
+        return [
+            Turn(sender, without_mark(data))
+            for sender, data in said
+            if sender == "worker" or data.get("update_id") not in own
+        ]
 
     async def _read(self, agent_ids: Sequence[str]) -> AsyncIterator[JSONObject]:
         """Yield the records of some agents page by page: all together may be more than can be held twice."""

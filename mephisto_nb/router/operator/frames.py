@@ -62,7 +62,7 @@ class SyncFrame:
     """The operator wants to know when it has been sent all that is in the inbox now.
 
     `last`: the run is over, and nothing more shall come into the inbox, until another link is opened. `newest_n` is the
-    number of the last effect that it has to send; an operator of an earlier version does not say it.
+    number of the last effect that it has to send, 0 where it has none, or is of an earlier version and does not say it.
     """
 
     last: bool = False
