@@ -64,7 +64,8 @@ class LiveAgent(Protocol):
         """Send something to the worker's page. It is kept until the page has it. Who has left hears nothing.
 
         A worker's message may be handed on as it was heard: by its ``update_id`` it is known, so leave that in it. Of
-        somebody else's, the page gets nothing that it would take for the task's own word.
+        somebody else's, the page gets nothing that it would take for the task's own word, such as a ``task_data`` that
+        says that the task is done. What you build anew of the parts of such a ``task_data`` is your code's own word.
         """
 
     async def get_live_update(self, timeout: float | None = None) -> JSONObject:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -83,6 +85,32 @@ async def test_task_code_hears_all_and_other_pages_no_word_of_the_task(data: dic
     await bob.observe({**heard, "more": 1})
     state = {"task_data": {}} if "task_data" in data else {}
     assert engine.recorded == [{"text": "Hi", "update_id": heard["update_id"], "id": "Person 1", "more": 1, **state}]
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda heard: {**heard, "update_id": "own"},
+        lambda heard: {key: value for key, value in heard.items() if key != "update_id"},
+        lambda heard: copy.deepcopy({**heard, "update_id": "own"}),
+        lambda heard: {"text": heard["text"], **{key: heard[key] for key in heard.keys() - {"id", "update_id"}}},
+    ],
+    ids=["under an id of its own", "without an id", "as a deep copy", "built anew"],
+)
+@pytest.mark.parametrize(
+    "data", [{"status": "returned"}, {"notice": "The talk is over"}, {"task_data": {"task_done": True, "topic": "sun"}}]
+)
+async def test_what_code_builds_of_a_message_is_no_word_of_the_task(
+    build: Callable[[dict[str, Any]], dict[str, Any]], data: dict[str, Any]
+) -> None:
+    engine, talk = Engine(), Talk()
+    eve, bob = (RunningAgent(name, engine, Ahead(), talk, SEAT) for name in ("eve", "bob"))  # type: ignore[arg-type]
+    eve.put({**data, "text": "Hi", "update_id": "a"})
+    await bob.observe(build(await eve.get_live_update()))
+    (said,) = engine.recorded
+    assert said["text"] == "Hi"
+    assert not {"status", "notice"} & said.keys()
+    assert said.get("task_data", {}) == {}
 
 
 async def test_a_word_is_known_in_another_talk_too() -> None:

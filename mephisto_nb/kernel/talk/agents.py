@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError, PartnerLeftError
 from mephisto_nb.kernel.talk.talk import Heard, Talk
-from mephisto_nb.kernel.talk.voices import Spoken, Voices, as_heard, as_said, whose_word
+from mephisto_nb.kernel.talk.voices import Spoken, Voices, as_heard, as_said, whose_word, without_claims
 from mephisto_nb.kernel.writer import wholly
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.states import AGENT_ACTIVE
@@ -172,7 +172,7 @@ class RunningAgent:
         self._said_count += 1
         data = checked(data)
         spoken = whose_word(self.talk.spoken, _id_of(data), self._seat.voices, self._seat.given)
-        data = data if spoken is None else spoken.handed_on(data, self.agent_id)
+        data = without_claims(data, self._seat.given) if spoken is None else spoken.handed_on(data, self.agent_id)
         if self.talk.say_again(self.agent_id, data):
             self.history.append(Turn("operator", data))
             return

@@ -19,6 +19,7 @@ HEARD_AS = "heard_as"
 _OF_THE_TASK = frozenset({HEARD_AS, "notice", "status", "waiting_room"})
 _OF_THE_STATE = frozenset({"agent_display_name", "live_update_requested", "task_done"})
 _STATE = "task_data"
+_CLAIMED = (*_OF_THE_TASK, _STATE)
 
 
 class Voices:
@@ -74,9 +75,45 @@ def as_said(data: JSONObject, name: str, update_id: str | None) -> JSONObject:
     """Return a worker's message as the task's code hears it: all that was said, under the name and the id it has here.
 
     `Spoken` keeps other pages from taking it for more than that, whom the code hands it on to. It knows the message by
-    its id, so one that has none is heard as by anybody.
+    its id; what the code makes of one under an id of its own, `without_claims` knows by the values.
     """
-    return {**without_mark(data), "id": name, **({} if update_id is None else {"update_id": update_id})}
+    heard = {**without_mark(data), "id": name, **({} if update_id is None else {"update_id": update_id})}
+    # A number or a truth value cannot be known again, so it is not heard there at all.
+    claims = {key: _claim(heard[key]) for key in _CLAIMED if isinstance(heard.get(key), str | list | dict)}
+    return {key: claims.get(key, value) for key, value in heard.items() if key in claims or key not in _CLAIMED}
+
+
+class _Claim:
+    """A value that a worker has given where pages look for the word of the task. It is what it was otherwise."""
+
+
+class _ClaimedText(_Claim, str):
+    pass
+
+
+class _ClaimedList(_Claim, list[JSON]):
+    pass
+
+
+class _ClaimedMap(_Claim, dict[str, JSON]):
+    pass
+
+
+def _claim(value: JSON) -> JSON:
+    kind = _ClaimedText if isinstance(value, str) else _ClaimedList if isinstance(value, list) else _ClaimedMap
+    return kind(value)
+
+
+def without_claims(data: JSONObject, given: Collection[str]) -> JSONObject:
+    """Return what the task's code says without what it has taken over from a worker's message as if it were its own.
+
+    A copy of such a value is known as well, but not what was made of it (of a text, or key by key of a dictionary).
+    """
+    claims = [key for key in _CLAIMED if isinstance(data.get(key), _Claim)]
+    if not claims:
+        return data
+    said = {key: value for key, value in data.items() if key not in claims}
+    return {**said, _STATE: _own_state(data[_STATE], given)} if _STATE in claims else said
 
 
 @dataclass(frozen=True, slots=True)
