@@ -108,6 +108,8 @@ class Router:
         self._is_finishing = False
         self._unwritten: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._absences: list[tuple[float, float]] = []
+        #: Held while they are written: until then nobody knows whether they are.
+        self._telling = asyncio.Lock()
         self.vigil = Vigil(store.last_here, self._on_absence)
         self.health = Health(
             store, folder, config.limits, self._write_now, link.report_troubles, lambda: self._end(Exit.LOCKED)
@@ -234,6 +236,10 @@ class Router:
         Deadlines stand still for such a time; whoever decides about one has to know of it first.
         """
         self.vigil.look()
+        async with self._telling:
+            await self._write_absences()
+
+    async def _write_absences(self) -> None:
         absences, self._absences = self._absences, []
         told = [{"since": since, "until": until} for since, until in absences]
         messages = [message_of(Packet(PacketType.ROUTER_AWAY, SYSTEM_SUBJECT, data)) for data in told]
@@ -248,7 +254,13 @@ class Router:
             self._absences = absences + self._absences
 
     async def _write_now(self) -> None:
-        """Write down that the router is here, for the next one; and so find out whether anything can be written."""
+        """Write down that the router is here, for the next one; and so find out whether anything can be written.
+
+        Not before it is written when nobody could reach it: the next one could no longer tell.
+        """
+        await self.write_absences()
+        if self._absences:
+            return
         now = steady_time.now()
         try:
             await self.store.run(lambda txn: stay(txn, now))
