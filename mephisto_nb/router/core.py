@@ -132,6 +132,10 @@ class Router:
             group.create_task(self.health.run())
             group.create_task(self._write_all())
 
+    def write_later(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Have `run` write something down, after what is to be written already. What it raises goes to the log."""
+        self._unwritten.put_nowait(write)
+
     async def _write_all(self) -> None:
         while True:
             write = await self._unwritten.get()
@@ -214,13 +218,13 @@ class Router:
         if self.vigil.look():
             self.departures.seen(agent_id)  # nobody could give a sign of life until now
         else:
-            self._unwritten.put_nowait(partial(self._write_departure, agent_id))
+            self.write_later(partial(self._write_departure, agent_id))
 
     def _on_absence(self, since: float, until: float) -> None:
         log.info("Nobody could reach the router for %.0f seconds.", until - since)
         self.departures.begin_anew()
         self._absences.append((since, until))
-        self._unwritten.put_nowait(self.write_absences)
+        self.write_later(self.write_absences)
 
     async def _write_departure(self, agent_id: str) -> None:
         message = message_of(Packet(PacketType.AGENT_DISCONNECTED, agent_id, {}))

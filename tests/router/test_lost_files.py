@@ -15,7 +15,8 @@ from starlette.requests import Request
 from mephisto_nb.errors import DatabaseError
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.states import AgentStatus
-from mephisto_nb.router.config import Limits, RunFiles, read_config
+from mephisto_nb.router.config import Limits, RouterConfig, RunFiles, read_config
+from mephisto_nb.router.core import Router
 from mephisto_nb.router.folder import RunFolder
 from mephisto_nb.router.health import Health
 from mephisto_nb.router.inbox import store as store_module
@@ -26,9 +27,12 @@ from mephisto_nb.router.intake.desk import Desk
 from mephisto_nb.router.intake.naming import Roll
 from mephisto_nb.router.intake.quota import DiskQuota
 from mephisto_nb.router.intake.shares import Shares
+from mephisto_nb.router.operator.link import CurrentLink
 from mephisto_nb.router.rules import KnownAgent, SubmissionResult, UnsureError
+from mephisto_nb.router.workers.fast_path import LiveMessages
 from mephisto_nb.utils import machine, sqlite_files
 from tests.router.harness import RUN_ID, Browser, shake_hands, write_config
+from tests.router.test_core import ask
 from tests.router.test_store import empty_disk, fill_disk
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="elsewhere a file that is open cannot be taken away")
@@ -283,6 +287,41 @@ async def test_what_follows_is_done_once_it_is_sure(tmp_path):
     assert acted == ["done"]
     assert store.troubles.past == ()  # nothing was overwritten: it came back as it was
     await store.close()
+
+
+async def test_who_was_asked_to_try_again_has_asked_for_nothing(tmp_path, monkeypatch):
+    folder, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    folder.mkdir()
+    store = Store.open(folder / "inbox.db", "run1")
+    store.start()
+    router = Router(RouterConfig("run1", "t" * 43), store, CurrentLink(), lambda reason: None)
+
+    def post_and_lose(txn, message, real=writes.Txn.post):
+        os.rename(folder, elsewhere)
+        return real(txn, message)
+
+    monkeypatch.setattr(writes.Txn, "post", post_and_lose)
+    assert await ask(router, folder, "/request_agent", b'{"provider_data": {}}', asyncio.Event().wait) == 503
+    os.rename(elsewhere, folder)
+    running = asyncio.create_task(router.run())
+    await store.run(lambda txn: None)
+    assert await store.run(lambda txn: writes.fetch(txn, 0, 10, 10_000)) == []
+    running.cancel()
+    await store.close()
+
+
+async def test_a_live_message_that_may_come_back_counts_once(store, monkeypatch):
+    async def be_unsure(step, real=store.run):
+        raise UnsureError("It was committed into a file that has no name.", await real(step))
+
+    monkeypatch.setattr(store, "run", be_unsure)
+    quota, taken = DiskQuota(Limits(), {}), []
+    live = LiveMessages(store, quota, CurrentLink(), None)
+    for _ in range(2):
+        with pytest.raises(UnsureError):
+            await live.take("a1", "u1", message("hello"))
+        taken.append(quota._taken.get("a1"))
+    assert taken[0] == taken[1] > 0
 
 
 FORM = (
