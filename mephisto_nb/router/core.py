@@ -54,9 +54,9 @@ class Router:
     link
         The operator's link; `store` wakes it.
     end
-        Called once, with the reason, when the process shall end.
+        Called with the reason when the process shall end; it may be called again, before the process has ended.
     note_closed
-        Called when the run is over, and this goes on only to say so.
+        Called in `run`, with since when it is (epoch seconds), once the run is over and this goes on only to say so.
     folder
         The run's directory, which is looked after.
     room
@@ -90,7 +90,7 @@ class Router:
         store: Store,
         link: CurrentLink,
         end: Callable[[Exit], None],
-        note_closed: Callable[[], None] = lambda: None,
+        note_closed: Callable[[float], Awaitable[None]] | None = None,
         folder: RunFolder | None = None,
         room: float = math.inf,
     ) -> None:
@@ -159,12 +159,12 @@ class Router:
         self.registrations.end_run()
         self.vigil.end()
         self.health.end()
-        self.hub.closed_at = steady_time.now()
+        self.hub.closed_at = closed_at = steady_time.now()
         for agent_id in self.hub.present():
             self.send_status(agent_id)
         self._deadline.set(linger, lambda: self._end(Exit.DONE))
-        if linger > 0:
-            self._note_closed()
+        if linger > 0 and self._note_closed is not None:
+            self.write_later(partial(self._note_closed, closed_at))
 
     def _person_of(self, agent_id: str) -> str:
         agent = self.store.agent(agent_id)

@@ -1,12 +1,11 @@
 """The router without a process around it: its timers, on a clock of ours, and requests that break off."""
 
 import asyncio
-import contextlib
 import json
 
 import pytest
 
-from mephisto_nb.errors import ConfigError, DatabaseError
+from mephisto_nb.errors import DatabaseError
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.router.config import RouterConfig, RunFiles
@@ -121,14 +120,19 @@ async def test_a_finished_run_does_not_wait_for_the_operator(router, clock, ends
 
 
 async def test_a_run_ends_though_its_end_cannot_be_noted(store, clock, ends):
-    def fail():
-        raise ConfigError("The router cannot write router.json: No space left on device.")
+    tried = asyncio.Event()
+
+    async def fail(closed_at):
+        tried.set()
+        raise OSError("No space left on device")
 
     router = Router(RouterConfig("run1", "t" * 43), store, CurrentLink(), ends.append, fail)
-    with contextlib.suppress(ConfigError):
-        router.finish(linger=300)
+    running = asyncio.create_task(router.run())
+    router.finish(linger=300)
+    await tried.wait()
     clock.advance(300)
-    assert ends == [Exit.DONE]
+    assert (ends, running.done()) == ([Exit.DONE], False)
+    running.cancel()
 
 
 async def test_what_cannot_be_written_keeps_nothing_else_back(router):

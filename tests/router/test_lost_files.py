@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import socket
 import sqlite3
 
 import pytest
@@ -29,6 +30,7 @@ from mephisto_nb.router.intake.quota import DiskQuota
 from mephisto_nb.router.intake.shares import Shares
 from mephisto_nb.router.operator.link import CurrentLink
 from mephisto_nb.router.rules import KnownAgent, SubmissionResult, UnsureError
+from mephisto_nb.router.server import Notifier, _Server
 from mephisto_nb.router.workers.fast_path import LiveMessages
 from mephisto_nb.utils import machine, sqlite_files
 from tests.router.harness import RUN_ID, Browser, shake_hands, write_config
@@ -428,10 +430,36 @@ def test_a_second_router_of_the_same_folder_is_told(folder, tmp_path):
 
 
 def test_the_state_of_a_router_that_may_end_is_not_put_back(folder, tmp_path):
-    folder.leave({"pid": os.getpid(), "closed_at": 1.0})
+    folder.leave(1.0)
     (tmp_path / "router.json").unlink()
     folder.tend()
     assert not (tmp_path / "router.json").exists()
+
+
+def test_a_run_that_ends_without_its_state_still_says_so(folder, tmp_path):
+    (tmp_path / "router.json").unlink()
+    folder.leave(1.0)
+    assert json.loads((tmp_path / "router.json").read_text()) == {"closed_at": 1.0, "pid": os.getpid()}
+
+
+def test_the_state_of_another_router_stays_at_the_end(folder, tmp_path):
+    state = json.dumps({"pid": os.getppid(), "born": machine.birth_of(os.getppid())})
+    (tmp_path / "router.json").write_text(state)
+    folder.leave(1.0)
+    assert (tmp_path / "router.json").read_text() == state
+
+
+async def test_the_end_of_a_run_does_not_wait_for_the_directory(folder, tmp_path):
+    config, files = read_config(tmp_path / "router_config.json"), RunFiles(tmp_path)
+    with socket.socket() as listener:
+        router = _Server(config, folder, listener, Notifier(None))
+    with folder._writing:  # as long as its disk does not answer
+        noting = asyncio.create_task(router._note_closed(1.0))
+        await asyncio.sleep(0)
+        assert not noting.done()
+    await noting
+    assert json.loads(files.state.read_text())["closed_at"] == 1.0
+    await router._store.close()
 
 
 async def test_too_few_files_and_too_little_room_are_told(store, folder, monkeypatch):
