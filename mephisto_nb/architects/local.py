@@ -349,25 +349,40 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
 
 
 def _ask_to_end(lock: Path, read_state: Callable[[], JSONObject]) -> None:
-    """Send SIGTERM to the router that holds a lock, and wait until it has let go of it."""
-    asked, until = None, time.monotonic() + _END_TIMEOUT
+    """Send SIGTERM to the router that holds a lock, and wait until it has let go of it, and has not only lost it."""
+    asked: JSONObject = {}
+    until = time.monotonic() + _END_TIMEOUT
     while True:
         # An earlier state may have been copied over router.json; the router soon puts its own there again.
         try:
-            pid = _living(read_state())
+            state = read_state()
         except RouterError:
-            if asked is None:
+            if not asked:
                 raise
-            pid = None  # its directory is being removed; it ends nevertheless
-        if pid is not None and pid != asked:
-            asked = pid
+            state = asked  # its directory is being removed; it ends nevertheless
+        pid = _living(state)
+        if pid is not None and pid != asked.get("pid"):
+            asked = state
             _terminate(pid)
         try:
             with FileLock(lock, timeout=_LOOK_AGAIN, mode=FILE):
+                pass
+        except Timeout:
+            pass
+        else:
+            if not is_proven_alive(_latest(asked, read_state)):
                 return
-        except Timeout as error:
-            if time.monotonic() > until:
-                raise RouterError(f"The router in {lock.parent} does not end.") from error
+            threading.Event().wait(_LOOK_AGAIN)  # its lock was removed; nobody tells of the end of a process
+        if time.monotonic() > until:
+            raise RouterError(f"The router in {lock.parent} does not end.")
+
+
+def _latest(asked: JSONObject, read_state: Callable[[], JSONObject]) -> JSONObject:
+    """Return what a router says of itself now, which at its end is that nobody need wait for it."""
+    with contextlib.suppress(RouterError):
+        state = read_state()
+        return state if state.get("pid") == asked.get("pid") else asked
+    return asked
 
 
 def _living(state: JSONObject) -> int | None:

@@ -35,7 +35,8 @@ class Limits:
     bodies
         Bodies of workers that are being read at the same time, as far as one worker may have a share of them.
     bodies_held
-        All bodies that are being read, together, as far as they are held in memory.
+        All bodies that are on their way or wait to be read, together, as far as they are held in memory. Beyond it, the
+        largest that is still on its way gives way; for those of up to `small_body` there is a quarter more.
     files
         Files in one submission.
     fields

@@ -54,9 +54,9 @@ class Router:
     link
         The operator's link; `store` wakes it.
     end
-        Called once, with the reason, when the process shall end.
+        Called with the reason when the process shall end; it may be called again, before the process has ended.
     note_closed
-        Called when the run is over, and this goes on only to say so.
+        Called in `run`, with since when it is (epoch seconds), once the run is over and this goes on only to say so.
     folder
         The run's directory, which is looked after.
     room
@@ -90,7 +90,7 @@ class Router:
         store: Store,
         link: CurrentLink,
         end: Callable[[Exit], None],
-        note_closed: Callable[[], None] = lambda: None,
+        note_closed: Callable[[float], Awaitable[None]] | None = None,
         folder: RunFolder | None = None,
         room: float = math.inf,
     ) -> None:
@@ -108,6 +108,8 @@ class Router:
         self._is_finishing = False
         self._unwritten: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._absences: list[tuple[float, float]] = []
+        #: Held while they are written: until then nobody knows whether they are.
+        self._telling = asyncio.Lock()
         self.vigil = Vigil(store.last_here, self._on_absence)
         self.health = Health(
             store, folder, config.limits, self._write_now, link.report_troubles, lambda: self._end(Exit.LOCKED)
@@ -129,6 +131,10 @@ class Router:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.health.run())
             group.create_task(self._write_all())
+
+    def write_later(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Have `run` write something down, after what is to be written already. What it raises goes to the log."""
+        self._unwritten.put_nowait(write)
 
     async def _write_all(self) -> None:
         while True:
@@ -153,12 +159,12 @@ class Router:
         self.registrations.end_run()
         self.vigil.end()
         self.health.end()
-        self.hub.closed_at = steady_time.now()
+        self.hub.closed_at = closed_at = steady_time.now()
         for agent_id in self.hub.present():
             self.send_status(agent_id)
         self._deadline.set(linger, lambda: self._end(Exit.DONE))
-        if linger > 0:
-            self._note_closed()
+        if linger > 0 and self._note_closed is not None:
+            self.write_later(partial(self._note_closed, closed_at))
 
     def _person_of(self, agent_id: str) -> str:
         agent = self.store.agent(agent_id)
@@ -212,13 +218,13 @@ class Router:
         if self.vigil.look():
             self.departures.seen(agent_id)  # nobody could give a sign of life until now
         else:
-            self._unwritten.put_nowait(partial(self._write_departure, agent_id))
+            self.write_later(partial(self._write_departure, agent_id))
 
     def _on_absence(self, since: float, until: float) -> None:
         log.info("Nobody could reach the router for %.0f seconds.", until - since)
         self.departures.begin_anew()
         self._absences.append((since, until))
-        self._unwritten.put_nowait(self.write_absences)
+        self.write_later(self.write_absences)
 
     async def _write_departure(self, agent_id: str) -> None:
         message = message_of(Packet(PacketType.AGENT_DISCONNECTED, agent_id, {}))
@@ -234,6 +240,10 @@ class Router:
         Deadlines stand still for such a time; whoever decides about one has to know of it first.
         """
         self.vigil.look()
+        async with self._telling:
+            await self._write_absences()
+
+    async def _write_absences(self) -> None:
         absences, self._absences = self._absences, []
         told = [{"since": since, "until": until} for since, until in absences]
         messages = [message_of(Packet(PacketType.ROUTER_AWAY, SYSTEM_SUBJECT, data)) for data in told]
@@ -248,7 +258,13 @@ class Router:
             self._absences = absences + self._absences
 
     async def _write_now(self) -> None:
-        """Write down that the router is here, for the next one; and so find out whether anything can be written."""
+        """Write down that the router is here, for the next one; and so find out whether anything can be written.
+
+        Not before it is written when nobody could reach it: the next one could no longer tell.
+        """
+        await self.write_absences()
+        if self._absences:
+            return
         now = steady_time.now()
         try:
             await self.store.run(lambda txn: stay(txn, now))

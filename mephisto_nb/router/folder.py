@@ -18,8 +18,8 @@ from filelock import FileLock, Timeout
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.router.config import RunFiles
-from mephisto_nb.utils.machine import say_missing
-from mephisto_nb.utils.private_files import restore_private, write_private
+from mephisto_nb.utils.machine import is_proven_alive, say_missing
+from mephisto_nb.utils.private_files import FILE, FOLDER, restore_private, write_private
 from mephisto_nb.utils.sqlite_files import identity_of
 
 #: After so many looks in a row that find another router, this one gives way.
@@ -51,7 +51,9 @@ class RunFolder:
             self._config = files.config.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"The router's configuration {files.config} cannot be read: {error}.") from error
-        self._state: str | None = None
+        #: What ``router.json`` says of this router, and whether it is put back where it is missing.
+        self._state: JSONObject = {}
+        self._is_kept = False
         #: One at a time decides what ``router.json`` says; it is looked after beside the loop.
         self._writing = threading.Lock()
         self._seen_another = 0
@@ -64,14 +66,19 @@ class RunFolder:
     def announce(self, state: JSONObject) -> None:
         """Write where the router is found, and keep it there. Raises `ConfigError`."""
         with self._writing:
-            self._state = json.dumps(state)
-            self._write(self.files.state, self._state)
+            self._state, self._is_kept = state, True
+            write_state(self.files.state, state)
 
-    def leave(self, state: JSONObject) -> None:
-        """Write it for the last time: who removes it from now on wants the router to end. Raises `ConfigError`."""
+    def leave(self, closed_at: float) -> None:
+        """Write since when the run is over, and keep it there no longer: who removes it now wants the router to end.
+
+        What another router has written stays. May be called in any thread. Raises `ConfigError`.
+        """
         with self._writing:
-            self._state = None
-            self._write(self.files.state, json.dumps(state))
+            self._is_kept = False
+            if not names_another(self.files.state):
+                self._state = {"closed_at": closed_at, **self._state}
+                write_state(self.files.state, self._state)
 
     def tend(self) -> tuple[str, str] | None:
         """Put back what is missing, or was replaced; return what to say of the rest, as its reason and its remedy.
@@ -85,11 +92,11 @@ class RunFolder:
         if found:
             return found  # what is there is that other one's
         with contextlib.suppress(ConfigError, OSError):  # a disk that is full is told by itself
-            self.files.uploads.mkdir(mode=0o700, exist_ok=True)
+            self.files.uploads.mkdir(mode=FOLDER, exist_ok=True)
             self._restore(self.files.config, self._config)
             with self._writing:
-                if self._state is not None:
-                    self._restore(self.files.state, self._state)
+                if self._is_kept:
+                    self._restore(self.files.state, json.dumps(self._state))
         if not os.path.isdir(self.files.site):
             reason = f"The page of the run, {self.files.site}, is not there any more: it was moved or removed."
             return reason, "Put it back to where it was. Pages that are open go on; who comes now gets none."
@@ -97,11 +104,11 @@ class RunFolder:
 
     def release(self) -> None:
         """Let go of the lock, and say before that this process is about to end: nobody need wait for it."""
-        with self._writing, contextlib.suppress(OSError, ValueError):
-            state = json.loads(self.files.state.read_bytes())
-            if isinstance(state, dict) and state.get("pid") == os.getpid():
-                write_private(self.files.state, json.dumps({**state, "born": ""}))
-        self._state = None
+        with self._writing, contextlib.suppress(ConfigError):
+            self._is_kept = False
+            state = read_state(self.files.state)
+            if state.get("pid") == os.getpid():
+                write_state(self.files.state, {**state, "born": ""})
         for lock in self._locks:
             lock.release()
 
@@ -110,7 +117,7 @@ class RunFolder:
             return None
         if not self.files.directory.is_dir():
             return None  # moved just now: a lock would make it anew, and nobody could move it back
-        lock = FileLock(self.files.lock, mode=0o600, thread_local=False)  # another thread lets go of it
+        lock = FileLock(self.files.lock, mode=FILE, thread_local=False)  # another thread lets go of it
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -131,9 +138,25 @@ class RunFolder:
         if restore_private(path, text):
             log.warning("%s was taken away or replaced, and is written again.", path)
 
-    @staticmethod
-    def _write(path: Path, text: str) -> None:
-        try:
-            write_private(path, text)
-        except OSError as error:
-            raise ConfigError(f"The router cannot write {path}: {error}.") from error
+
+def read_state(path: Path) -> JSONObject:
+    """Return what a ``router.json`` says; nothing where there is none, or none that makes sense."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write_state(path: Path, state: JSONObject) -> None:
+    """Write a ``router.json``. Raises `ConfigError`."""
+    try:
+        write_private(path, json.dumps(state))
+    except OSError as error:
+        raise ConfigError(f"The router cannot write {path}: {error}.") from error
+
+
+def names_another(path: Path) -> bool:
+    """Return whether a ``router.json`` names another process, which lives for sure."""
+    found = read_state(path)
+    return found.get("pid") != os.getpid() and is_proven_alive(found)

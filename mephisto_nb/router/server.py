@@ -27,7 +27,7 @@ from mephisto_nb.errors import ConfigError, LaunchError, PortInUseError
 from mephisto_nb.model.packets import LARGEST_FRAME
 from mephisto_nb.router.config import RouterConfig, RunFiles, read_config
 from mephisto_nb.router.core import Exit, Router
-from mephisto_nb.router.folder import RunFolder
+from mephisto_nb.router.folder import RunFolder, names_another, read_state, write_state
 from mephisto_nb.router.http.addresses import Addresses, OurAddresses
 from mephisto_nb.router.http.answers import ERROR_HANDLERS, BelowFolder, security_headers
 from mephisto_nb.router.http.connections import Waiting, http_protocol, socket_protocol
@@ -39,8 +39,7 @@ from mephisto_nb.router.operator.link import CurrentLink
 from mephisto_nb.router.operator.operator_socket import OperatorSocket
 from mephisto_nb.router.workers.worker_routes import WorkerRoutes
 from mephisto_nb.router.workers.worker_socket import WorkerEndpoint
-from mephisto_nb.utils import steady_time
-from mephisto_nb.utils.machine import birth_of, is_proven_alive, open_files
+from mephisto_nb.utils.machine import birth_of, open_files
 from mephisto_nb.utils.private_files import FILE, make_private_folder, write_private
 
 if sys.platform != "win32":
@@ -102,8 +101,7 @@ def _take(lock: FileLock, files: RunFiles) -> None:
         lock.acquire(timeout=0)
     except Timeout:
         raise LockedError(f"Another router serves {files.directory} already.") from None
-    found = _read_json(files.state)
-    if is_proven_alive(found) and found.get("pid") != os.getpid():
+    if names_another(files.state):
         lock.release()
         raise LockedError(
             f"Another router serves {files.directory} already. Its lock was removed, and it takes it again."
@@ -198,25 +196,20 @@ class _Server(uvicorn.Server):
             log.info("It can be reached from other machines.")
         self._notifier.ready(port)
 
-    def _note_closed(self) -> None:
+    async def _note_closed(self, closed_at: float) -> None:
         """Note in ``router.json`` that we only say that the task is closed; and end once that is no longer ours."""
-        state = self._read_state()
-        if state is not None:
-            try:
-                self._folder.leave({"closed_at": steady_time.now(), **state})
-            except ConfigError as error:
-                log.error("That the run is over could not be written down: %s", error)
+        try:
+            # Beside the loop: whoever looks after the directory may have to wait for its disk.
+            await asyncio.to_thread(self._folder.leave, closed_at)
+        except ConfigError as error:
+            log.error("That the run is over could not be written down: %s", error)
         self._look_for_state()
 
     def _look_for_state(self) -> None:
-        if self._read_state() is None:
+        if read_state(self._files.state).get("pid") != os.getpid():
             self._end(Exit.DONE)  # the run's directory was removed, or given to another router
         else:
             asyncio.get_running_loop().call_later(_LOOK_EVERY, self._look_for_state)
-
-    def _read_state(self) -> JSONObject | None:
-        state = _read_json(self._files.state)
-        return state if state.get("pid") == os.getpid() else None
 
     def _end(self, reason: Exit) -> None:
         log.info("The router ends: %s.", reason.name.lower().replace("_", " "))
@@ -255,35 +248,20 @@ def _who() -> JSONObject:
     return {"pid": os.getpid(), "born": birth_of(os.getpid())}
 
 
-def _read_json(path: Path) -> JSONObject:
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def claim(state: Path) -> None:
     """Put this process in the place of an earlier router in ``router.json``, whose port is kept.
 
     An architect that finds the lock held takes the process named there for the router. The number of a dead one may
     belong to a stranger by now.
     """
-    if earlier := _read_json(state):
+    if earlier := read_state(state):
         earlier.pop("closed_at", None)
-        _write(state, json.dumps({**earlier, **_who()}))
+        write_state(state, {**earlier, **_who()})
 
 
 def _last_port(state: Path) -> int | None:
-    port = _read_json(state).get("port")
+    port = read_state(state).get("port")
     return port if isinstance(port, int) and 0 < port < 65536 else None
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        write_private(path, text)
-    except OSError as error:
-        raise ConfigError(f"The router cannot write {path}: {error}.") from error
 
 
 def make_app(router: Router, files: RunFiles) -> Starlette:

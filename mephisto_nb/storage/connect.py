@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from alembic import command
 from alembic.config import Config
@@ -22,7 +22,7 @@ from mephisto_nb.utils.extras import needs
 from mephisto_nb.utils.logging import get_logger
 from mephisto_nb.utils.machine import MachineTroubles
 from mephisto_nb.utils.private_files import FILE, make_private_database
-from mephisto_nb.utils.sqlite_files import FileInPlace, holds_at_least, put_back
+from mephisto_nb.utils.sqlite_files import FileInPlace, data_version, holds_at_least, put_back
 from mephisto_nb.utils.sqlite_heads import count_in_file, uses_wal
 
 #: How long SQLite waits for another process that is writing, in seconds.
@@ -85,7 +85,9 @@ class Connections:
     def writing(self, what: str) -> Iterator[Connection]:
         """Open a transaction that writes; `what` is for errors, which are ours (`told_plainly`).
 
-        What it has written is in a file that has its name, or it raises `DatabaseError`.
+        What it has written is in a file that has its name, or it raises `DatabaseError`. That is no proof that nothing
+        was stored: a commit may be found again with its file, or have reached a server that could not say so. So what
+        is written again after an error has to be something that may be there already.
         """
         self._check_open(what)
         with told_plainly(what, self.url):
@@ -129,7 +131,7 @@ class Connections:
     def _remember_place(self, connection: Any, _record: object) -> None:
         if self._place is not None:
             self._place.remember(connection)
-            self._version = connection.execute("PRAGMA data_version").fetchone()[0]  # it is a connection's own
+            self._version = data_version(connection)
             self._count = self._marks = None
 
     def _count_commit(self, connection: Connection) -> None:
@@ -145,8 +147,9 @@ class Connections:
         """
         if self._place is not None and (self._marks is None or self._place.look() == "overwritten"):
             with self.writer.connect() as connection:
+                connection.begin()  # nobody else writes meanwhile
                 if self._marks is None:
-                    self._version = _data_version(connection)  # it may have been brought to WAL mode since
+                    self._version = data_version(_driver_of(connection))  # it may have been brought to WAL mode since
                 self._take(self._place, connection)
 
     def _take(self, place: FileInPlace, connection: Connection) -> bool:
@@ -165,7 +168,7 @@ class Connections:
         """Return what has become of the file, to which others may write as well: soon after a commit of theirs."""
         if self._place is None:
             return None
-        version = _data_version(connection)
+        version = data_version(_driver_of(connection))
         if self._version != version:
             self._others_wrote = time.monotonic()
         self._version = version
@@ -181,6 +184,7 @@ class Connections:
 
     def _put_back(self, place: FileInPlace) -> None:
         with self.writer.connect() as connection:
+            connection.begin()  # nobody else writes meanwhile
             fate = self._fate(connection)
             if fate is None:
                 return
@@ -261,9 +265,8 @@ def _read_marks(db: sqlite3.Connection) -> dict[str, int]:
     return marks
 
 
-def _data_version(connection: Connection) -> int:
-    """Return a number that is another one whenever somebody else has committed."""
-    return int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
+def _driver_of(connection: Connection) -> sqlite3.Connection:
+    return cast(sqlite3.Connection, connection.connection.driver_connection)
 
 
 def _marks_of(connection: Connection) -> dict[str, int] | None:
@@ -271,7 +274,7 @@ def _marks_of(connection: Connection) -> dict[str, int] | None:
     try:
         if not inspect(connection).has_table("task_runs"):
             return {}  # what could not be brought to today's schema is closed as it is
-        return _read_marks(connection.connection.driver_connection)  # type: ignore[arg-type]
+        return _read_marks(_driver_of(connection))
     except (sqlite3.DatabaseError, SQLAlchemyError):
         return None
 

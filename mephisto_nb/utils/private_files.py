@@ -87,9 +87,10 @@ def make_private_file(path: Path) -> None:
         It cannot be made.
     """
     close_file(path)
-    # One that is there is not opened: to close it would drop the locks that this process has on it.
+    # One that is there is not opened: to close it would drop the locks that this process has on it. A link counts as
+    # there though its file is missing; so that is made where the link leads to.
     with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, FILE))
+        os.close(os.open(os.path.realpath(path), os.O_RDONLY | os.O_CREAT | os.O_EXCL, FILE))
 
 
 def make_private_database(path: Path) -> None:

@@ -270,12 +270,12 @@ def _write_back(db: sqlite3.Connection, place: FileInPlace, aside: Path | None) 
     temporary = _copy_beside(path)
     try:
         while True:
-            before = _data_version(db)
+            before = data_version(db)
             temporary.unlink(missing_ok=True)
             _copy(db, temporary)
             # Whoever else has the nameless file open must commit nothing into it that is not copied.
             db.execute("BEGIN IMMEDIATE")
-            if _data_version(db) == before:
+            if data_version(db) == before:
                 break
             db.execute("ROLLBACK")
         if aside is not None:
@@ -318,7 +318,8 @@ def _copy(db: sqlite3.Connection, target: Path) -> None:
         os.close(descriptor)
 
 
-def _data_version(db: sqlite3.Connection) -> int:
+def data_version(db: sqlite3.Connection) -> int:
+    """Return a number that is another one whenever another connection has committed; it is a connection's own."""
     return int(db.execute("PRAGMA data_version").fetchone()[0])
 
 

@@ -177,6 +177,20 @@ async def test_a_router_that_has_lost_its_lock_is_found_again(directory: Path) -
     assert len(routers_in(directory)) == 1
 
 
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a lock that is held cannot be taken away")
+async def test_a_router_that_has_lost_its_lock_is_waited_for(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    await architect(directory).deploy(RouterPlan("run", directory))
+    pid, ends = pid_in(directory), iter([lambda pid: None, local._terminate])
+    (directory / "router.lock").unlink()
+    monkeypatch.setattr(local, "_terminate", lambda pid: next(ends)(pid))
+    monkeypatch.setattr(local, "_END_TIMEOUT", 0.1)
+    with pytest.raises(RouterError, match="does not end"):
+        await architect(directory).shutdown()
+    monkeypatch.setattr(local, "_END_TIMEOUT", 10.0)
+    await architect(directory).shutdown()
+    await has_ended(pid)
+
+
 # What links say to those on other computers
 
 

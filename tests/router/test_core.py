@@ -1,12 +1,11 @@
 """The router without a process around it: its timers, on a clock of ours, and requests that break off."""
 
 import asyncio
-import contextlib
 import json
 
 import pytest
 
-from mephisto_nb.errors import ConfigError
+from mephisto_nb.errors import DatabaseError
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.router.config import RouterConfig, RunFiles
@@ -121,14 +120,19 @@ async def test_a_finished_run_does_not_wait_for_the_operator(router, clock, ends
 
 
 async def test_a_run_ends_though_its_end_cannot_be_noted(store, clock, ends):
-    def fail():
-        raise ConfigError("The router cannot write router.json: No space left on device.")
+    tried = asyncio.Event()
+
+    async def fail(closed_at):
+        tried.set()
+        raise OSError("No space left on device")
 
     router = Router(RouterConfig("run1", "t" * 43), store, CurrentLink(), ends.append, fail)
-    with contextlib.suppress(ConfigError):
-        router.finish(linger=300)
+    running = asyncio.create_task(router.run())
+    router.finish(linger=300)
+    await tried.wait()
     clock.advance(300)
-    assert ends == [Exit.DONE]
+    assert (ends, running.done()) == ([Exit.DONE], False)
+    running.cancel()
 
 
 async def test_what_cannot_be_written_keeps_nothing_else_back(router):
@@ -271,6 +275,34 @@ async def test_an_absence_is_told_once_though_the_router_is_killed_next(tmp_path
     await router.write_absences()
     again = Store.open(tmp_path / "inbox.db", "run1")
     assert again.last_here == router.vigil._last
+    again._db.close()
+
+
+async def test_an_absence_is_told_before_that_we_are_here_again(router, store, monkeypatch):
+    failures = iter([DatabaseError("the disk is full")])
+
+    async def run(step, real=store.run):
+        if failure := next(failures, None):
+            await asyncio.sleep(0)
+            raise failure
+        return await real(step)
+
+    monkeypatch.setattr(store, "run", run)
+    router.vigil._last = 1000.0
+    await asyncio.gather(router.write_absences(), router.health.look())
+    rows = await store.run(lambda txn: writes.fetch(txn, 0, 10, 10_000))
+    assert [json.loads(row.text)["data"]["since"] for row in rows] == [1000.0]
+
+
+async def test_an_absence_that_nobody_was_told_of_is_not_over(tmp_path, router, monkeypatch):
+    def post(*_):
+        raise DatabaseError("the disk is full")
+
+    monkeypatch.setattr(writes.Txn, "post", post)
+    router.vigil._last = 1000.0
+    await router.health.look()
+    again = Store.open(tmp_path / "inbox.db", "run1")
+    assert again.last_here is None
     again._db.close()
 
 

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import socket
 import sqlite3
 
 import pytest
@@ -15,7 +16,8 @@ from starlette.requests import Request
 from mephisto_nb.errors import DatabaseError
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.states import AgentStatus
-from mephisto_nb.router.config import Limits, RunFiles, read_config
+from mephisto_nb.router.config import Limits, RouterConfig, RunFiles, read_config
+from mephisto_nb.router.core import Router
 from mephisto_nb.router.folder import RunFolder
 from mephisto_nb.router.health import Health
 from mephisto_nb.router.inbox import store as store_module
@@ -26,9 +28,13 @@ from mephisto_nb.router.intake.desk import Desk
 from mephisto_nb.router.intake.naming import Roll
 from mephisto_nb.router.intake.quota import DiskQuota
 from mephisto_nb.router.intake.shares import Shares
+from mephisto_nb.router.operator.link import CurrentLink
 from mephisto_nb.router.rules import KnownAgent, SubmissionResult, UnsureError
+from mephisto_nb.router.server import Notifier, _Server
+from mephisto_nb.router.workers.fast_path import LiveMessages
 from mephisto_nb.utils import machine, sqlite_files
 from tests.router.harness import RUN_ID, Browser, shake_hands, write_config
+from tests.router.test_core import ask
 from tests.router.test_store import empty_disk, fill_disk
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="elsewhere a file that is open cannot be taken away")
@@ -285,6 +291,41 @@ async def test_what_follows_is_done_once_it_is_sure(tmp_path):
     await store.close()
 
 
+async def test_who_was_asked_to_try_again_has_asked_for_nothing(tmp_path, monkeypatch):
+    folder, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    folder.mkdir()
+    store = Store.open(folder / "inbox.db", "run1")
+    store.start()
+    router = Router(RouterConfig("run1", "t" * 43), store, CurrentLink(), lambda reason: None)
+
+    def post_and_lose(txn, message, real=writes.Txn.post):
+        os.rename(folder, elsewhere)
+        return real(txn, message)
+
+    monkeypatch.setattr(writes.Txn, "post", post_and_lose)
+    assert await ask(router, folder, "/request_agent", b'{"provider_data": {}}', asyncio.Event().wait) == 503
+    os.rename(elsewhere, folder)
+    running = asyncio.create_task(router.run())
+    await store.run(lambda txn: None)
+    assert await store.run(lambda txn: writes.fetch(txn, 0, 10, 10_000)) == []
+    running.cancel()
+    await store.close()
+
+
+async def test_a_live_message_that_may_come_back_counts_once(store, monkeypatch):
+    async def be_unsure(step, real=store.run):
+        raise UnsureError("It was committed into a file that has no name.", await real(step))
+
+    monkeypatch.setattr(store, "run", be_unsure)
+    quota, taken = DiskQuota(Limits(), {}), []
+    live = LiveMessages(store, quota, CurrentLink(), None)
+    for _ in range(2):
+        with pytest.raises(UnsureError):
+            await live.take("a1", "u1", message("hello"))
+        taken.append(quota._taken.get("a1"))
+    assert taken[0] == taken[1] > 0
+
+
 FORM = (
     b'--b\r\nContent-Disposition: form-data; name="USED_AGENT_ID"\r\n\r\na1\r\n'
     b'--b\r\nContent-Disposition: form-data; name="photo"; filename="cat.png"\r\n\r\nmeow\r\n--b--\r\n'
@@ -389,10 +430,36 @@ def test_a_second_router_of_the_same_folder_is_told(folder, tmp_path):
 
 
 def test_the_state_of_a_router_that_may_end_is_not_put_back(folder, tmp_path):
-    folder.leave({"pid": os.getpid(), "closed_at": 1.0})
+    folder.leave(1.0)
     (tmp_path / "router.json").unlink()
     folder.tend()
     assert not (tmp_path / "router.json").exists()
+
+
+def test_a_run_that_ends_without_its_state_still_says_so(folder, tmp_path):
+    (tmp_path / "router.json").unlink()
+    folder.leave(1.0)
+    assert json.loads((tmp_path / "router.json").read_text()) == {"closed_at": 1.0, "pid": os.getpid()}
+
+
+def test_the_state_of_another_router_stays_at_the_end(folder, tmp_path):
+    state = json.dumps({"pid": os.getppid(), "born": machine.birth_of(os.getppid())})
+    (tmp_path / "router.json").write_text(state)
+    folder.leave(1.0)
+    assert (tmp_path / "router.json").read_text() == state
+
+
+async def test_the_end_of_a_run_does_not_wait_for_the_directory(folder, tmp_path):
+    config, files = read_config(tmp_path / "router_config.json"), RunFiles(tmp_path)
+    with socket.socket() as listener:
+        router = _Server(config, folder, listener, Notifier(None))
+    with folder._writing:  # as long as its disk does not answer
+        noting = asyncio.create_task(router._note_closed(1.0))
+        await asyncio.sleep(0)
+        assert not noting.done()
+    await noting
+    assert json.loads(files.state.read_text())["closed_at"] == 1.0
+    await router._store.close()
 
 
 async def test_too_few_files_and_too_little_room_are_told(store, folder, monkeypatch):

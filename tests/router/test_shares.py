@@ -5,6 +5,7 @@ import contextlib
 import json
 import sqlite3
 import threading
+from types import SimpleNamespace
 
 import pytest
 from starlette.requests import Request
@@ -13,7 +14,7 @@ from mephisto_nb.errors import ConfigError
 from mephisto_nb.router.config import Limits, parse_config
 from mephisto_nb.router.http.answers import Refused
 from mephisto_nb.router.inbox.store import Store
-from mephisto_nb.router.intake.bodies import BodyReader
+from mephisto_nb.router.intake.bodies import BodyReader, Readings
 from mephisto_nb.router.intake.desk import Desk, _Line
 from mephisto_nb.router.intake.naming import Roll
 from mephisto_nb.router.intake.quota import DiskQuota
@@ -24,6 +25,7 @@ from tests.router.harness import RUN_ID, TOKEN, Browser, close_code, shake_hands
 PEOPLE = {"a1": "ann", "a2": "ann", "b1": "bob"}
 KIB = 1024
 #: A run of one megabyte, of which one worker may have a tenth.
+FORM = b'--b\r\nContent-Disposition: form-data; name="final_data"\r\n\r\n"%s"\r\n--b--\r\n'
 TENTH = {"worker_share": 0.1, "limits": {"run_stored": 1000 * KIB, "disk_free": 1}}
 
 
@@ -176,6 +178,41 @@ async def test_what_waits_at_the_desk_is_counted_before_it_is_done():
     await work
     share.check("a2")  # it took less than was thought
     desk.close()
+
+
+async def test_who_names_no_agent_has_nothing_done_for_it(tmp_path):
+    people, limits, desk = shares(), Limits(), Desk()
+    reader = BodyReader(limits, tmp_path, DiskQuota(limits, {}), Roll(lambda agent: agent), desk, people)
+    parts = [{"type": "http.request", "body": FORM % (b"x" * 64 * KIB)}]
+    headers = [(b"content-type", b"multipart/form-data; boundary=b")]
+    request = Request({"type": "http", "headers": headers}, lambda: asyncio.sleep(0, parts.pop()))
+    with pytest.raises(Refused, match="400 bad_request"):
+        async with reader.form(request, final=False):
+            pytest.fail("It was read.")
+    assert desk._thread._threads == set()
+
+
+async def test_what_waits_to_be_read_keeps_nothing_small_out():
+    readings = Readings(Limits(bodies_held=100 * KIB, small_body=KIB))
+
+    async def stream():
+        yield b"x" * 100 * KIB
+
+    with readings.begin() as whole, readings.begin() as small:
+        await whole.each_piece(SimpleNamespace(stream=stream), lambda piece: asyncio.sleep(0, whole.hold(len(piece))))
+        small.hold(KIB)
+        with readings.begin() as large, pytest.raises(Refused, match="429 busy"):
+            large.hold(KIB + 1)
+        whole.hold(1)
+
+
+def test_even_small_bodies_are_held_in_bounded_memory():
+    readings = Readings(Limits(bodies_held=100 * KIB, small_body=2 * KIB))
+    with contextlib.ExitStack() as stack:
+        for _ in range(124):
+            stack.enter_context(readings.begin()).hold(KIB)
+        with readings.begin() as reading, pytest.raises(Refused, match="429 busy"):
+            reading.hold(2 * KIB)
 
 
 async def test_what_waits_at_the_desk_is_held_and_counted(tmp_path):

@@ -79,6 +79,12 @@ def test_ends_of_lines_stay_as_they_are_on_any_system(tmp_path: Path, monkeypatc
     assert (tmp_path / "text").read_bytes() == b"a\r\nb\n"
 
 
+def test_what_a_link_leads_to_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    (tmp_path / "x.db").symlink_to("elsewhere.db")
+    make_private_database(tmp_path / "x.db")
+    assert mode_of(tmp_path / "elsewhere.db") == 0o600
+
+
 def test_what_is_there_is_closed_and_keeps_its_content(tmp_path: Path) -> None:
     for name in ("file", "log", "x.db", "x.db-wal"):
         (tmp_path / name).write_text("x")

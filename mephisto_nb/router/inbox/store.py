@@ -149,7 +149,8 @@ class Store:
         Raises
         ------
         DatabaseError
-            It could not be committed (the disk is full, say); nothing of the step remains.
+            It could not be committed (the disk is full, say); nothing of the step remains, unless it is an
+            `UnsureError`.
         UnsureError
             It was committed, and the file has lost its name meanwhile: the step may come back with it.
         InboxClosed

@@ -235,12 +235,12 @@ def return_unit(txn: Txn, agent_id: str, message: Message) -> SubmissionResult:
     return result
 
 
-def live_update(txn: Txn, agent_id: str, update_id: str | None, message: Message) -> bool:
-    """Take a worker's live update; `False` if one with its `update_id` came before."""
+def live_update(txn: Txn, agent_id: str, update_id: str | None, message: Message) -> SubmissionResult:
+    """Take a worker's live update, once; return what became of it. One without `update_id` is like no other."""
     if update_id is not None and not _is_news(txn, agent_id, update_id):
-        return False
+        return SubmissionResult.DUPLICATE
     txn.post(message)
-    return True
+    return SubmissionResult.TAKEN
 
 
 def _is_told_of(txn: Txn, agent_id: str, digest: bytes) -> bool:

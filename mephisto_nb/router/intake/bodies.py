@@ -28,6 +28,8 @@ from mephisto_nb.router.shape import Bounds, Intricate
 _JSON_FIELDS = ("final_string_data", "final_data", "metadata", "file_names")
 #: A JSON body of so few bytes that names nobody is read nevertheless; and where a body may name its agent first.
 _NAMELESS, _BEGINNING = 4 * 1024, 512
+#: How much more than all bodies may hold there is for small ones, as a part of it.
+_FOR_SMALL = 1 / 4
 _TOO_INTRICATE = "This cannot be taken: {}. A file could hold it."
 _OUTDONE_BY = {"final_data": "final_string_data"}
 
@@ -56,6 +58,7 @@ class Reading:
             started = clock.time()
             piece = await self._next(anext(pieces, None), left)
             if piece is None:
+                self._readings.note_whole(self)
                 return
             earned = left - (clock.time() - started) + len(piece) / self._limits.body_rate
             left = min(float(self._limits.body_seconds), earned)
@@ -93,7 +96,9 @@ class Reading:
 class Readings:
     """All bodies that are on their way.
 
-    Where they hold too much, the largest gives way: who sends much and slowly cannot keep the others from sending.
+    Where they hold too much, the largest gives way: who sends much and slowly cannot keep the others from sending. One
+    that is whole has been waited for, and goes on; who brings something small while such ones wait to be read need not
+    wait for them.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -115,10 +120,17 @@ class Readings:
     def note(self, size: int) -> None:
         """Note that `size` more bytes are in memory; make the largest give way if that is too much."""
         self._held += size
-        if self._held > self._limits.bodies_held and self._open:
-            largest = max(self._open, key=lambda reading: reading.held)
+        over = self._held - self._limits.bodies_held
+        if over <= 0 or not self._open:
+            return
+        largest = max(self._open, key=lambda reading: reading.held)
+        if largest.held > self._limits.small_body or over > self._limits.bodies_held * _FOR_SMALL:
             self._open.discard(largest)
             largest.give_way()
+
+    def note_whole(self, reading: Reading) -> None:
+        """Note that all of a body has come: it counts, and is not asked to give way any more."""
+        self._open.discard(reading)
 
 
 @dataclass(slots=True)
@@ -280,13 +292,12 @@ class BodyReader:
         try:
             with self._readings.begin() as reading:
                 await self._feed(request, reader, reading, claim, name)
+                name(agent_id_of(dict(reader.fields)))  # before anything is read: that takes time, which is somebody's
                 size = sum(map(len, reader.fields.values()))
                 work = partial(self._json_fields, reader.fields)
                 fields, is_heavy = await self._desk.do(work, size, claim.sender)
                 name_files(reader.uploads, fields.pop("file_names", None))
-                form = SubmittedForm(fields, claim, size, is_heavy, reader.uploads)
-                name(form.agent_id())
-                yield form
+                yield (form := SubmittedForm(fields, claim, size, is_heavy, reader.uploads))
             kept = not form.unwanted
         except UnsureError as unsure:
             # The answer may be found again later, and names these files; what is sent again is then a repetition.

@@ -90,14 +90,14 @@ class Doorkeeper:
         """Refuse a JSON text that begins with the name of somebody whom nobody knows."""
         found = _FIRST_IN_JSON.match(text)
         if found is not None and not self._is_known(_decoded(found[1])):
-            raise self.unknown()
+            raise self._roll.unknown()
 
     def check_json(self, text: bytes | bytearray) -> str:
         """Return the agent of ours that a JSON text names; raise `Refused` where it names none anywhere."""
         names = [_decoded(found[1]) for found in islice(_IN_JSON.finditer(text), _LOOKED_AT)]
         known = next(filter(self._is_known, names), None)
         if known is None:
-            raise self.unknown() if names else nobody()
+            raise self._roll.unknown() if names else nobody()
         return known
 
     def knows_subject(self, packet: str) -> bool:
@@ -105,13 +105,10 @@ class Doorkeeper:
         found = islice(_PACKET_SUBJECT.finditer(packet), _LOOKED_AT)
         return any(self._is_known(one[1]) for one in found)
 
-    def unknown(self) -> Refused:
-        """Make the error for somebody who is not known."""
-        return self._roll.unknown()
-
-    def is_known_field(self, value: bytes) -> bool:
-        """Return whether a field of a form names an agent of ours."""
-        return self._is_known(_decoded(value))
+    def check_field(self, value: bytes) -> None:
+        """Refuse a field of a form that does not name an agent of ours."""
+        if not self._is_known(_decoded(value)):
+            raise self._roll.unknown()
 
 
 class Threshold:
@@ -142,8 +139,7 @@ class Threshold:
         before = max(0, len(self._held) - _OVERLAP)
         self._held += piece
         for value in self._names(before):
-            if not self._doorkeeper.is_known_field(value):
-                raise self._doorkeeper.unknown()
+            self._doorkeeper.check_field(value)
             self._is_open = True
         self._is_open |= len(self._held) > _HELD
         return self._release() if self._is_open else b""

@@ -19,7 +19,7 @@ from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.router.inbox.writes import Effect, Message
 from mephisto_nb.router.intake.quota import DiskQuota
 from mephisto_nb.router.operator.link import CurrentLink
-from mephisto_nb.router.rules import InboxClosed
+from mephisto_nb.router.rules import InboxClosed, SubmissionResult
 from mephisto_nb.router.workers.hub import Hub
 
 #: So many messages of one agent are remembered; its later ones do not go ahead.
@@ -102,12 +102,12 @@ class LiveMessages:
             if link is not None and before is not None:
                 await link.send_ahead(before, message.text)
             try:
-                is_new = await self._store.run(lambda txn: writes.live_update(txn, agent_id, update_id, message))
+                result = await self._store.run(lambda txn: writes.live_update(txn, agent_id, update_id, message))
             except (DatabaseError, InboxClosed):
                 if link is not None and before is not None:
                     link.report_missed(agent_id, update_id)
                 raise
-            if is_new:
+            if result is SubmissionResult.TAKEN:
                 claim.keep()
 
     def send(self, agent_id: str) -> None:

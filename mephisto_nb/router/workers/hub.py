@@ -251,6 +251,10 @@ class Registrations:
         if waiting is not None and not waiting.done():
             waiting.set_result(packet)
 
+    def is_waiting(self, request_id: str) -> bool:
+        """Return whether a request still waits."""
+        return request_id in self._waiting
+
     def close(self, request_id: str) -> None:
         """Wait no longer."""
         self._waiting.pop(request_id, None)

@@ -75,7 +75,7 @@ class WorkerRoutes:
             data = {"provider_data": provider_data, "request_id": request_id}
             message = _message(PacketType.REGISTER_AGENT, request_id, data)
             try:
-                seq = await self._store.run(lambda txn: txn.post(message))
+                seq = await self._store.run(lambda txn: txn.post(message), partial(self._on_request, request_id))
             except (DatabaseError, InboxClosed):
                 if answer.done():  # the run came to its end meanwhile
                     return json_text(await answer)
@@ -198,6 +198,11 @@ class WorkerRoutes:
             return Response(status_code=204)
         finally:
             leaving.cancel()
+
+    def _on_request(self, request_id: str, seq: int) -> None:
+        """Take a request back that is sure to be in the inbox only when nobody waits for its answer any more."""
+        if not self._router.registrations.is_waiting(request_id):
+            self._router.write_later(partial(self._withdraw, seq))
 
     async def _withdraw(self, seq: int) -> None:
         """Delete a request for an agent whose browser has gone, unless it was sent to the operator already."""
