@@ -96,7 +96,7 @@ class Router:
     ) -> None:
         self.config, self.store, self.link = config, store, link
         self.shares = Shares(config.worker_share, config.limits, self._person_of, time.monotonic)
-        self.roll = Roll(store.agent)
+        self.roll = Roll(store.agent, is_complete=folder is None or folder.is_new)
         self.hub = Hub(config.limits.sockets_per_agent, link.report_presence, self.shares, config.limits.sockets)
         self.registrations = Registrations(config.limits.pending_requests, self.shares)
         self.desk = Desk(self.shares.spent, self.shares.person_of)

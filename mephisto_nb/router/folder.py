@@ -47,6 +47,8 @@ class RunFolder:
     def __init__(self, files: RunFiles, lock: FileLock) -> None:
         self.files = files
         self._locks, self._locked = [lock], identity_of(files.lock)
+        #: Whether no router was here before.
+        self.is_new = not files.state.exists()
         try:
             self._config = files.config.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:

@@ -173,8 +173,12 @@ async def test_after_its_last_sync_a_router_takes_nothing_new(router, operator, 
     assert (await browser.submit(agent_id, a=1))[1]["duplicate"]  # what was received stays received
 
 
-async def test_whom_a_new_router_does_not_know_is_asked_to_wait(start_router, session):
-    router = start_router()  # with a database that holds nobody, or an older copy: it cannot tell
+async def test_whom_the_next_router_does_not_know_is_asked_to_wait(start_router, session):
+    router = start_router()
+    assert (await Browser(router.address, session).submit("a1"))[0] == 404
+    router.kill()
+    (router.directory / "inbox.db").unlink()
+    router = start_router()
     browser = Browser(router.address, session)
 
     async def codes():

@@ -89,7 +89,7 @@ async def test_below_its_folder_a_router_serves_the_same(start_router, session):
     for path in ("", "/user/ann/study"):
         assert await (await browser.get(f"{path}/is_alive")).json() == {"status": "Alive!"}
         assert await (await browser.get(f"{path}/bundle.js?v=1")).text() == "let a = 1"
-        assert (await browser.submit("nobody"))[0] == 503  # nobody has told this router yet whom it should know
+        assert (await browser.submit("nobody"))[0] == 404
     assert (await browser.get("/user/ann/study")).content_type == "text/html"
     assert (await browser.get("/user/ann/studying/bundle.js")).status == 404
     async with connect(f"ws://{browser.address}/user/ann/study/") as socket:

@@ -53,7 +53,6 @@ def site(start_router, session):
 @pytest.fixture
 async def operator(site):
     async with shake_hands(site.router.address) as operator:
-        await operator.forget_the_past()  # from then on it is known who is nobody
         yield operator
 
 

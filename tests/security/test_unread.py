@@ -9,9 +9,6 @@ import pytest
 from tests.router.harness import AS_JSON, close_code
 from tests.security.strangers import JSON, Stranger, frame, request, upgrade
 
-#: A router that has heard of no operator yet cannot tell who is nobody.
-pytestmark = pytest.mark.usefixtures("operator")
-
 FORM = "Content-Type: multipart/form-data; boundary=B"
 HEADS = b'--B\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n'
 STRANGER = HEADS % (b"USED_AGENT_ID", b"nobody")

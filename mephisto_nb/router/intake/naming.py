@@ -39,7 +39,7 @@ def nobody() -> Refused:
 
 
 class Roll:
-    """Who is known here. The database of a router that has just begun may have been emptied, or be an older copy.
+    """Who is known here. The database that a router takes over may have been emptied, or be an older copy.
 
     So whom it does not know then is asked to wait, until the operator has sent all that it has to say.
 
@@ -47,11 +47,13 @@ class Roll:
     ----------
     find
         Returns an agent, or None where there is none of this id.
+    is_complete
+        Whether nobody can be missing: no router was here before.
     """
 
-    def __init__(self, find: Callable[[str], KnownAgent | None]) -> None:
+    def __init__(self, find: Callable[[str], KnownAgent | None], *, is_complete: bool = True) -> None:
         self.find = find
-        self._is_complete = False
+        self._is_complete = is_complete
         #: The number of the effect with which all is said; None: the operator has not named it yet.
         self._complete_with: int | None = None
 
