@@ -175,7 +175,8 @@ async def test_after_its_last_sync_a_router_takes_nothing_new(router, operator, 
 
 async def test_whom_the_next_router_does_not_know_is_asked_to_wait(start_router, session):
     router = start_router()
-    assert (await Browser(router.address, session).submit("a1"))[0] == 404
+    async with aiohttp.ClientSession() as before:
+        assert (await Browser(router.address, before).submit("a1"))[0] == 404
     router.kill()
     (router.directory / "inbox.db").unlink()
     router = start_router()
