@@ -22,11 +22,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from mephisto_nb.architects.local import RouterProcess, spawn
+from mephisto_nb.architects.local import ROUTER_COMMAND, RouterProcess, spawn
 
 _ROOT = Path(__file__).resolve().parent.parent
 #: How a router is started by itself.
-_COMMAND = [sys.executable, "-m", "mephisto_nb.router"]
+_COMMAND = list(ROUTER_COMMAND)
 #: The exit code of a router that outlives the process that it was forked from.
 _NOBODY_KNOWS = 255
 _FIRST_DESCRIPTOR, _DESCRIPTORS = 3, 4096

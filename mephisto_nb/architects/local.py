@@ -485,9 +485,21 @@ def _reap(process: RouterProcess, report: _Report) -> threading.Thread:
     return reaper
 
 
+#: Starts a router as ``python -m mephisto_nb.router`` does, but for the folder that one happens to be in: whatever
+#: others have put there by the name of a module must not be run, nor a notebook's own random.py. Our own place comes
+#: last.
+ROUTER_COMMAND = (
+    sys.executable,
+    "-P",
+    "-c",
+    f"import runpy, sys; sys.path.append({str(Path(__file__).resolve().parents[2])!r}); "
+    "runpy.run_module('mephisto_nb.router', run_name='__main__', alter_sys=True)",
+)
+
+
 def command(directory: Path, notify_port: int) -> list[str]:
     """Return the command that starts a router."""
-    return [sys.executable, "-m", "mephisto_nb.router", str(directory), "--notify", f"127.0.0.1:{notify_port}"]
+    return [*ROUTER_COMMAND, str(directory), "--notify", f"127.0.0.1:{notify_port}"]
 
 
 class RouterProcess(Protocol):

@@ -49,6 +49,17 @@ async def test_a_router_runs_until_ended_and_may_be_ended_twice(directory: Path)
     assert routers_in(directory) == []
 
 
+@pytest.mark.parametrize("name", ["sqlite3", "random", "sitecustomize", "uvicorn", "mephisto_nb"])
+async def test_nothing_in_the_folder_one_is_in_is_run(
+    directory: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    here = tmp_path_factory.mktemp("here")
+    (here / f"{name}.py").write_text(f"open({str(here / 'was run')!r}, 'w').close()")
+    monkeypatch.chdir(here)
+    await architect(directory).deploy(RouterPlan("run", directory))
+    assert not (here / "was run").exists()
+
+
 async def test_a_router_is_found_again_and_revived_at_its_old_address(directory: Path) -> None:
     url = await architect(directory).deploy(RouterPlan("run", directory))
     pid = pid_in(directory)
