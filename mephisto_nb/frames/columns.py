@@ -48,8 +48,9 @@ def make_columns(
 ) -> pd.DataFrame:
     """Make a column of each field of objects, which are a row each; of a field within a field, ``outer.inner``.
 
-    Of two fields whose columns would have one name, as of ``{"a.b": 1, "a": {"b": 2}}``, the outer one has it, and the
-    inner one is called ``a["b"]``.
+    Of two fields whose columns would have one name, as of ``{"a.b": 1, "a": {"b": 2}}``, it is that of the field which
+    is asked for, or else of the one that more objects have, or else of the outer one; the other one is called
+    ``a["b"]``.
 
     Parameters
     ----------
@@ -68,19 +69,20 @@ def make_columns(
         Fields that have columns however few objects have them.
     """
     flat = [_flat(value) for value in values]
-    places = dict.fromkeys(place for row in flat for place in row)
+    counts = Counter(place for row in flat for place in row)
+    places = dict.fromkeys(counts)
     rest = [dict(own) for own, _ in others] if others is not None else [JSONObject() for _ in values]
     if most is not None and len(places) > min(most, _MOST_LONELY):
         # One worker's made-up fields must not cost the memory of as many columns for everybody.
-        counts = Counter(place for row in flat for place in row)
         places = _kept(counts, most, () if asked is None else asked, may_be_lonely=len(values) < _ENOUGH)
-        rare = _name([place for place in counts if place not in places], taken={name for row in rest for name in row})
+        rare = [place for place in counts if place not in places]
+        rare_names = _name(rare, counts, taken={name for row in rest for name in row})
         for row, found in zip(flat, rest, strict=True):
-            found |= {rare[place]: row[place] for place in row if place in rare}
+            found |= {rare_names[place]: row[place] for place in row if place in rare_names}
     unread = [text for _, text in others] if others is not None else [None] * len(values)
     left = [joined(*row) for row in zip(rest, unread, strict=True)]
     has_rest = any(one is not None for one in left)
-    names = _name(list(places), taken=[REST] if has_rest else [])
+    names = _name(list(places), counts, asked or (), taken=[REST] if has_rest else [])
     columns: dict[str, pd.Series[Any]] = {}
     for place, name in names.items():
         said = [row.get(place) for row in flat]
@@ -141,10 +143,21 @@ def _is_small(value: JSONObject) -> bool:
     return False
 
 
-def _name(places: Sequence[_Place], taken: Iterable[str] = ()) -> dict[_Place, str]:
-    """Return a name for each place, in their order; the outer ones choose theirs first."""
+def _name(
+    places: Sequence[_Place], counts: Mapping[_Place, int], asked: Collection[str] = (), taken: Iterable[str] = ()
+) -> dict[_Place, str]:
+    """Return a name for each place, in their order: who makes up a field must not take the name of everybody's.
+
+    Those that are asked for choose theirs first, then those that are called just so, that most rows have, outer ones.
+    """
+
+    def rank(place: _Place) -> tuple[bool, bool, int, int]:
+        parts = (place,) if isinstance(place, str) else place
+        is_repaired = any(whole_text(part) != part for part in parts)
+        return parts[0] not in asked, is_repaired, -counts[place], len(parts)
+
     used, names = set(taken), dict[_Place, str]()
-    for place in sorted(places, key=lambda one: 1 if isinstance(one, str) else len(one)):
+    for place in sorted(places, key=rank):
         parts = [str(whole_text(part)) for part in ((place,) if isinstance(place, str) else place)]
         name = ".".join(parts)
         if name in used:

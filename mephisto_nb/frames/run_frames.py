@@ -41,6 +41,8 @@ REQUEST_COLUMNS = (
     "answered_at", "seconds",
 )  # fmt: skip
 
+#: What a page sends at once is so many items at most; the rest is one more.
+_MOST_ITEMS = 100
 #: The kinds that have names; anything else that a page sends is 'other'.
 KINDS = ("tips", "feedback", "worker_opinion")
 
@@ -68,7 +70,10 @@ def _items(row: JSONObject, path_of: Callable[[str], str]) -> Iterator[JSONObjec
     sent = row["data"]["metadata"] if "metadata" in row["data"] else row["data"]
     files = [path_of(file["filename"]) for file in row["data"].get("files") or []]
     owner = {name: row[name] for name in ("task_run_id", "worker_name", "worker_id", "unit_id", "agent_id")}
-    for number, (type_, data) in enumerate(_by_type(sent)):
+    found = _by_type(sent)
+    if len(found) > _MOST_ITEMS:
+        found[_MOST_ITEMS:] = [("", [data for _, data in found[_MOST_ITEMS:]])]
+    for number, (type_, data) in enumerate(found):
         said = data if isinstance(data, dict) else {"text": data}
         yield {
             **owner,

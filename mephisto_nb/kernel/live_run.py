@@ -28,7 +28,7 @@ from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.progress import Progress, Troubles
 from mephisto_nb.rules.run_state import stage_of
 from mephisto_nb.rules.step import Step
-from mephisto_nb.utils.logging import tell
+from mephisto_nb.utils.logging import neutralise, tell
 from mephisto_nb.utils.machine import MachineTrouble
 from mephisto_nb.utils.user_code import describe
 
@@ -313,6 +313,10 @@ class LiveRun:
         tell(self.listeners)
 
 
+#: How many different troubles that pages report are shown.
+_MOST_REPORTED = 8
+
+
 @dataclass(slots=True)
 class RunTally:
     """Counts, since this kernel took the run up at `since` (epoch seconds), what only steps show.
@@ -320,12 +324,14 @@ class RunTally:
     `turned_away` are the workers who were refused since a unit was last taken, the latest last, with the code of the
     reason. Those are no longer among them whose reason may have passed: because there was nothing on offer, more has
     been put on offer, or limits have changed. `page_errors` are reports by agent. `explain` knows what to say of
-    an error (see `Blueprint.explain_page_error`), and `noted` is where troubles are noted.
+    an error (see `Blueprint.explain_page_error`). Troubles are noted in `noted`, and those that pages report in
+    `reported`: anybody can have pages report anything, and so must push nothing else out.
     """
 
     since: float
     explain: Callable[[JSONObject], str | None] = lambda report: None
     noted: Troubles = field(default_factory=Troubles)
+    reported: Troubles = field(default_factory=lambda: Troubles(_MOST_REPORTED))
     turned_away: OrderedDict[str, str] = field(default_factory=OrderedDict)
     page_errors: Counter[str] = field(default_factory=Counter)
     last_arrival_at: float | None = None
@@ -337,7 +343,7 @@ class RunTally:
     @property
     def troubles(self) -> list[str]:
         """What the researcher should know of pages, and of their own code; of what fails again and again, how often."""
-        return self.noted.texts()
+        return [*self.noted.texts(), *self.reported.texts()]
 
     def note_created(self, count: int, total: int | None) -> None:
         """Take note of how many assignments there are, of how many. Called by the `TaskLauncher`."""
@@ -380,7 +386,7 @@ class RunTally:
 
     def _explain(self, reports: Iterable[JSONObject]) -> None:
         for trouble in filter(None, map(self.explain, reports)):
-            self.noted.note(trouble)
+            self.reported.note(neutralise(trouble))
 
     def _remember(self, worker_name: str, code: str) -> None:
         self.turned_away[worker_name] = code

@@ -30,9 +30,15 @@ class Troubles:
     """What the researcher should know of a run's pages, and of their own code; shown by `run.attention`.
 
     Of what happens again and again the latest is kept, and how often it happened.
+
+    Parameters
+    ----------
+    most
+        How many different ones are kept.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _TROUBLES) -> None:
+        self._most = most
         #: By what each is of: the latest, and how often there was one.
         self._found: dict[str, tuple[str, int]] = {}
         #: What looked wrong before the launch, and was no reason to refuse it.
@@ -46,7 +52,7 @@ class Troubles:
         self._seen.pop(of, None)
         self._seen[of] = None
         self._found[of] = trouble, self._found.get(of, ("", 0))[1] + 1
-        if len(self._found) > _TROUBLES:  # pages can be made to report anything
+        if len(self._found) > self._most:  # pages can be made to report anything
             longest_ago = next(iter(self._seen))
             del self._found[longest_ago], self._seen[longest_ago]
 

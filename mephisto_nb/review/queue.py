@@ -20,6 +20,10 @@ from mephisto_nb.rules.gates.table import names_of_accuracy
 MOST_CHOICES = 10
 
 
+#: Up to this share of the answers to a choice may be something else.
+_ODD = 0.2
+
+
 def closed_questions(results: pd.DataFrame) -> list[str]:
     """Return the columns of the answers that are choices: the same few values come again and again."""
     asked = [name for name in results.columns if name.startswith("answer.") and name != f"answer.{REST}"]
@@ -27,10 +31,15 @@ def closed_questions(results: pd.DataFrame) -> list[str]:
 
 
 def _is_closed(values: pd.Series[Any]) -> bool:
-    if values.empty or not values.map(lambda value: isinstance(value, Hashable)).all():
+    choices = values[values.map(lambda value: isinstance(value, Hashable))]
+    if choices.empty or len(choices) < len(values) * (1 - _ODD):
         return False
-    different = values.nunique()
-    return different <= MOST_CHOICES and (different < len(values) or len(values) < 3)
+    counts = choices.value_counts()
+    if len(counts) <= MOST_CHOICES:
+        return len(counts) < len(choices) or len(values) < 3
+    # One worker who writes what is no choice must not make it another question for everybody.
+    again = counts[counts > 1]
+    return len(again) <= MOST_CHOICES and int(again.sum()) >= len(values) * (1 - _ODD)
 
 
 #: So many answers to one item, the first in the frame, are compared with each other.
@@ -51,6 +60,12 @@ def agreement_by_question(results: pd.DataFrame, questions: list[str]) -> dict[s
     return shares
 
 
+def _codes(answers: pd.Series[Any]) -> pd.Series[int]:
+    """Return a number for each answer, the same for the same ones; -1: there is none. What is no choice is alone."""
+    alone = answers.map(lambda value: value if isinstance(value, Hashable) else object())
+    return pd.Series(pd.factorize(alone)[0], index=answers.index)
+
+
 def agreement_by_answer(results: pd.DataFrame, questions: list[str]) -> pd.DataFrame:
     """Say how far each answer agrees with the others to the same item.
 
@@ -65,7 +80,7 @@ def agreement_by_answer(results: pd.DataFrame, questions: list[str]) -> pd.DataF
     """
     shares, others = pd.DataFrame(index=results.index), pd.DataFrame(index=results.index)
     for question in questions:
-        codes = pd.Series(pd.factorize(results[question])[0], index=results.index)
+        codes = _codes(results[question])
         said = codes >= 0
         items = results.loc[said, "assignment_id"]
         if items.is_unique:
@@ -183,7 +198,7 @@ def always_same(results: pd.DataFrame, questions: list[str]) -> set[str]:
     """
     if not questions or results.empty:
         return set()
-    codes = pd.DataFrame({question: pd.factorize(results[question])[0] for question in questions}, index=results.index)
+    codes = pd.DataFrame({question: _codes(results[question]) for question in questions}, index=results.index)
     unusual = codes.apply(lambda column: column.map(column.value_counts(normalize=True)) < _USUAL).any(axis="columns")
     workers = results["worker_id"]
     alike = (codes.groupby(workers).nunique() <= 1).all(axis="columns")

@@ -29,7 +29,7 @@ def count(value: dict[str, Any]) -> int:
         ({"a.b": {"c": 1}, "a": {"b.c": 2, "b": {"c": 3}}}, ["answer.a.b.c", 'answer.a["b.c"]', 'answer.a["b"]["c"]']),
         ({'a["b"]': 1, "a.b": 2, "a": {"b": 3}}, ['answer.a["b"]', "answer.a.b", 'answer.a["b"] (2)']),
         ({"Photo": 1, "photo": 2}, ["answer.Photo", "answer.photo"]),
-        ({"\ud800": 1, "?": 2}, ["answer.?", "answer.? (2)"]),
+        ({"\ud800": 1, "?": 2}, ["answer.? (2)", "answer.?"]),
     ],
 )
 def test_fields_whose_names_would_meet_are_two_columns(value: dict[str, Any], names: list[str]) -> None:
@@ -108,3 +108,22 @@ def test_times_come_back_in_their_zone(kind: str) -> None:
     pd.testing.assert_series_equal(
         make_columns("input", texts, times={"at": kind})["input.at"], given.rename("input.at")
     )
+
+
+@pytest.mark.parametrize(
+    ("honest", "made_up", "asked", "column"),
+    [
+        ({"trust": {"score": 1}}, {"trust.score": 99}, None, "answer.trust.score"),
+        ({"trust.score": 1}, {"trust": {"score": 99}}, None, "answer.trust.score"),
+        ({"agree?": 1}, {"agree\ud800": 99}, None, "answer.agree?"),
+        ({"a": {"b": 1}}, {"a.b": 99}, ["a"], "answer.a.b"),
+    ],
+)
+@pytest.mark.parametrize("comes", ["first", "last"])
+def test_a_made_up_field_takes_nobodys_column(
+    honest: dict[str, Any], made_up: dict[str, Any], asked: Any, column: str, comes: str
+) -> None:
+    rows = [honest] if asked else [honest, honest, honest]
+    rows = [made_up, *rows] if comes == "first" else [*rows, made_up]
+    found = make_columns("answer", rows, asked=asked)[column]
+    assert found.dropna().tolist() == [1] * (len(rows) - 1)

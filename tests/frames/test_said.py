@@ -162,3 +162,9 @@ def test_a_tip_of_any_length_is_read_again_and_none_is_a_formula(tmp_path: Path)
         accepted = add_tips(path, metadata, [item_id])
     assert accepted == read_tips(str(path)) == [{"header": "+1", "text": text} for text in texts]
     assert path.read_text().splitlines()[1] == "'+1,'=HYPERLINK(1)"
+
+
+def test_of_a_flood_of_items_there_are_a_hundred_rows() -> None:
+    found = frame(sent({"tips": [{"text": f"tip {n}"} for n in range(1000)]}))
+    assert len(found) == 101
+    assert (found["kind"].iloc[-1], len(found["data"].iloc[-1])) == ("other", 900)

@@ -54,6 +54,16 @@ def test_free_text_is_no_closed_question() -> None:
     assert closed_questions(frame) == []
 
 
+@pytest.mark.parametrize("odd", [[["good"]], [{"a": 1}], [f"text {n}" for n in range(12)]], ids=str)
+def test_what_is_no_choice_spoils_no_question(odd: list[Any]) -> None:
+    honest = [(f"i{n % 25}", f"w{n // 25}", ("good", "bad")[n % 25 % 2]) for n in range(50)]
+    frame = results(*honest, *((f"i{n}", "eve", said) for n, said in enumerate(odd)))
+    assert closed_questions(frame) == ["answer.tone"]
+    found = agreement_by_answer(frame, ["answer.tone"])["agreement"]
+    assert found.iloc[49] == 1.0  # eve has answered other items
+    assert found.iloc[50:].tolist() == [0.0] * len(odd)
+
+
 CLICKING = [*((f"i{n}", "ann", "glad") for n in range(5)), *((f"i{n}", "bob", tone) for n, tone in enumerate("xyxyx"))]
 
 

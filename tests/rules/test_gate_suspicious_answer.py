@@ -9,7 +9,12 @@ import pytest
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.rules.gates._base import GateSetup, SentAnswer
-from mephisto_nb.rules.gates.suspicious_answer import SuspiciousAnswerCheck, SuspiciousAnswerSettings
+from mephisto_nb.rules.gates.suspicious_answer import (
+    _MOST_GIVEN,
+    SuspiciousAnswerCheck,
+    SuspiciousAnswerSettings,
+    _smoothed,
+)
 
 POEM = "Tiger, tiger, burning bright\nIn the forests of the night"
 BOTH = {"copied_from": ["row", "others"]}
@@ -64,3 +69,13 @@ def test_settings_that_would_look_at_nothing_are_refused(settings: dict[str, Any
     setup = GateSetup(SuspiciousAnswerSettings(**settings), SharedTaskState())
     with pytest.raises(ConfigError, match=mend):
         SuspiciousAnswerCheck.check_setup(setup)
+
+
+def test_of_an_endless_answer_the_beginning_is_looked_at() -> None:
+    endless = {"words": [f"{POEM} {n}" for n in range(10_000)], "more": "x" * 10**7}
+    assert look(BOTH, {"quote": POEM, **endless}, row={"poem": POEM}).detail == {"copied": {"quote": "row"}}
+    assert sum(map(len, _smoothed(endless, _MOST_GIVEN))) <= _MOST_GIVEN
+
+
+def test_no_text_is_found_that_spans_two_others() -> None:
+    assert look(BOTH, {"why": "x" * 40 + " " + "y" * 40}, row={"a": "x" * 40, "b": "y" * 40}).passed is True

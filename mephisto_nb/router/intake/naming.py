@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import islice
+from typing import Any
 
 from mephisto_nb.router import codec
 from mephisto_nb.router.http.answers import Refused, bad_request
 from mephisto_nb.router.rules import KnownAgent
 
-_FIELD = b"USED_AGENT_ID"
-_IN_JSON = re.compile(rb'"USED_AGENT_ID"\s{0,8}:\s{0,8}"([^"\\]{0,200})"')
+_IN_JSON, _SUBJECT, _FIELD = b'"USED_AGENT_ID"', '"subject_id"', b"USED_AGENT_ID"
+#: What follows these, with whom they name.
+_JSON_VALUE = re.compile(rb'\s{0,8}:\s{0,8}"([^"\\]{0,200})"')
+_SUBJECT_VALUE = re.compile(r'\s{0,8}:\s{0,8}"([^"\\]{1,200})"')
+_FIELD_VALUE = re.compile(rb'"?[^\r\n]{0,200}\r\n(?:[^\r\n]{1,200}\r\n){0,4}\r\n([^\r\n]{0,200})\r\n--')
+_BEFORE_FIELD = (b"name=", b'name="')
 _FIRST_IN_JSON = re.compile(rb'\s{0,8}\{\s{0,8}"USED_AGENT_ID"\s{0,8}:\s{0,8}"([^"\\]{0,200})"')
-_PACKET_SUBJECT = re.compile(r'"subject_id"\s{0,8}:\s{0,8}"([^"\\]{1,200})"')
-_IN_FORM = re.compile(rb'name="?USED_AGENT_ID"?[^\r\n]{0,200}\r\n(?:[^\r\n]{1,200}\r\n){0,4}\r\n([^\r\n]{0,200})\r\n--')
-#: So many names in one text are looked at: a page sends one, two at most.
+#: So many places in one text are looked at where a name may be: a page sends one, two at most.
 _LOOKED_AT = 8
 #: So much of a form is held until it has said whose it is; then it is read on in any case.
 _HELD = 256 * 1024
@@ -96,7 +98,7 @@ class Doorkeeper:
 
     def check_json(self, text: bytes | bytearray) -> str:
         """Return the agent of ours that a JSON text names; raise `Refused` where it names none anywhere."""
-        names = [_decoded(found[1]) for found in islice(_IN_JSON.finditer(text), _LOOKED_AT)]
+        names = [_decoded(found[1]) for _, found in _behind(_IN_JSON, text, _JSON_VALUE)]
         known = next(filter(self._is_known, names), None)
         if known is None:
             raise self._roll.unknown() if names else nobody()
@@ -104,8 +106,7 @@ class Doorkeeper:
 
     def knows_subject(self, packet: str) -> bool:
         """Return whether a packet of a socket, as JSON text, is about an agent of ours."""
-        found = islice(_PACKET_SUBJECT.finditer(packet), _LOOKED_AT)
-        return any(self._is_known(one[1]) for one in found)
+        return any(self._is_known(found[1]) for _, found in _behind(_SUBJECT, packet, _SUBJECT_VALUE))
 
     def check_field(self, value: bytes) -> None:
         """Refuse a field of a form that does not name an agent of ours."""
@@ -159,11 +160,26 @@ class Threshold:
 
     def _names(self, start: int) -> Iterator[bytes]:
         """Yield whom the heads of parts name: not the same words within a part, which may be anything."""
-        for found in islice(_IN_FORM.finditer(self._held, start), _LOOKED_AT):
-            head = self._held.rfind(self._delimiter, 0, found.start())
-            if head >= 0 and self._held.find(b"\r\n\r\n", head, found.start()) < 0:
+        for at, found in _behind(_FIELD, self._held, _FIELD_VALUE, start):
+            head = self._held.rfind(self._delimiter, 0, at)
+            is_name = self._held.endswith(_BEFORE_FIELD, 0, at)
+            if is_name and head >= 0 and self._held.find(b"\r\n\r\n", head, at) < 0:
                 yield found[1]
                 return
+
+
+def _behind(mark: Any, text: Any, value: re.Pattern[Any], start: int = 0) -> Iterator[tuple[int, re.Match[Any]]]:
+    """Yield where a mark stands in a text, and what follows it, in few places: what is looked at costs whoever reads.
+
+    The places count whether anything follows or not: a text may be made of what nearly does.
+    """
+    for _ in range(_LOOKED_AT):
+        at = text.find(mark, start)
+        if at < 0:
+            return
+        if found := value.match(text, at + len(mark)):
+            yield at, found
+        start = at + 1
 
 
 def _decoded(name: bytes | bytearray) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError
@@ -17,6 +18,9 @@ from mephisto_nb.model.gates import GateFinding
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.rules.gates._base import AnswerCheck, GateSetup, SentAnswer
 
+#: What is looked at: so many characters of an answer, of its row and of the others' answers, so many texts of each,
+#: and of those that are long enough so many a field. What goes beyond that is not found: no answer may cost minutes.
+_MOST_GIVEN, _MOST_KNOWN, _MOST_LOOKED_AT, _MOST_TEXTS = 128 * 1024, 512 * 1024, 10_000, 200
 #: Where an answer may be copied from.
 ROW, OTHERS = "row", "others"
 
@@ -39,6 +43,9 @@ class SuspiciousAnswerSettings:
     copied_characters
         A text of fewer characters than this is never called copied: short answers are the same by chance, and so is a
         choice from a list.
+
+    Of an answer the first 131,072 characters are looked at, and 200 texts a field; of its row, and of the others'
+    answers, the first 524,288 characters.
     """
 
     maximum_seconds: float | None = None
@@ -97,21 +104,30 @@ class SuspiciousAnswerCheck(AnswerCheck[SuspiciousAnswerSettings]):
 
     def _copied(self, sent: SentAnswer) -> JSONObject:
         """Return from where each field is copied that is."""
-        texts = {ROW: list(texts_in(sent.row)), OTHERS: list(texts_in(list(sent.others or ())))}
-        sources = {name: [smooth(text) for text in texts[name]] for name in self.settings.copied_from}
+        known = {ROW: sent.row, OTHERS: list(sent.others or ())}
+        # A smoothed text holds no line break, so none is found that ends in one and goes on in the next.
+        sources = {name: "\n".join(_smoothed(known[name], _MOST_KNOWN)) for name in self.settings.copied_from}
         copied: JSONObject = {}
+        left = _MOST_GIVEN
         for name, value in sent.answer.items():
-            if self.settings.copied_fields and name not in self.settings.copied_fields:
+            if left <= 0 or (self.settings.copied_fields and name not in self.settings.copied_fields):
                 continue
-            given = [text for one in texts_in(value) if len(text := smooth(one)) >= self.settings.copied_characters]
-            source = next((name for name, known in sources.items() if _is_part(given, known)), None)
+            texts = list(_smoothed(value, left))
+            left -= sum(map(len, texts))
+            given = [text for text in texts if len(text) >= max(1, self.settings.copied_characters)][:_MOST_TEXTS]
+            source = next((name for name, text in sources.items() if any(one in text for one in given)), None)
             if source is not None:
                 copied[name] = source
         return copied
 
 
-def _is_part(given: list[str], known: list[str]) -> bool:
-    return any(one and one in text for one in given for text in known)
+def _smoothed(value: JSON, most: int) -> Iterator[str]:
+    """Yield the texts in a value, smoothed, up to so many characters: a longer one is looked at up to there."""
+    for text in islice(texts_in(value), _MOST_LOOKED_AT):
+        yield smooth(text[:most])
+        most -= len(text)
+        if most <= 0:
+            return
 
 
 def texts_in(value: JSON) -> Iterator[str]:
