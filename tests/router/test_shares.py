@@ -11,7 +11,9 @@ import pytest
 from starlette.requests import Request
 
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.router.config import Limits, parse_config
+from mephisto_nb.model.states import AgentStatus
+from mephisto_nb.router import codec
+from mephisto_nb.router.config import Limits, RouterConfig, parse_config
 from mephisto_nb.router.http.answers import Refused
 from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.router.intake.bodies import BodyReader, Readings
@@ -19,7 +21,9 @@ from mephisto_nb.router.intake.desk import Desk, _Line
 from mephisto_nb.router.intake.naming import Roll
 from mephisto_nb.router.intake.quota import DiskQuota
 from mephisto_nb.router.intake.shares import Shares
+from mephisto_nb.router.rules import KnownAgent
 from mephisto_nb.router.workers.hub import Hub, Registrations, WorkerSocket
+from mephisto_nb.router.workers.worker_socket import WorkerEndpoint, _Connection
 from tests.router.harness import RUN_ID, TOKEN, Browser, close_code, shake_hands
 
 PEOPLE = {"a1": "ann", "a2": "ann", "b1": "bob"}
@@ -234,6 +238,30 @@ async def test_what_waits_at_the_desk_is_held_and_counted(tmp_path):
     may_end.set()
     await asyncio.gather(busy, reading)
     assert (reader._readings._held, people._bodies["ann"]) == (0, 0)
+    desk.close()
+
+
+@pytest.mark.parametrize(("numbers", "is_beside"), [(10_000, True), (10, False)])
+async def test_a_large_message_is_read_and_written_at_the_desk(monkeypatch, numbers, is_beside):
+    places, taken, write = [], [], codec.dump
+
+    def noted(value, *, gently=False):
+        places.append(threading.current_thread() is not threading.main_thread())
+        return write(value, gently=gently)
+
+    monkeypatch.setattr(codec, "dump", noted)
+    agent, desk, config = KnownAgent("a1", AgentStatus.IN_TASK), Desk(), RouterConfig(RUN_ID, TOKEN)
+    live = SimpleNamespace(take=lambda *said: asyncio.sleep(0, taken.append(said)))
+    store, departures = SimpleNamespace(agent=lambda _: agent), SimpleNamespace(seen=lambda _: None)
+    endpoint = WorkerEndpoint(config, store, Roll(store.agent), None, live, departures, desk, shares())
+    connection = _Connection(None, None)
+    connection.agent_id = "a1"
+    data = {"update_id": "u", "x": [index / 7 for index in range(numbers)]}
+    packet = {"packet_type": "mephisto_bound_live_update", "subject_id": "a1", "data": data}
+    await endpoint._take(connection, json.dumps(packet))
+    assert places == [is_beside]
+    ((agent_id, update_id, message),) = taken
+    assert (agent_id, update_id, json.loads(message.text)) == ("a1", "u", packet)
     desk.close()
 
 
