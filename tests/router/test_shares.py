@@ -23,6 +23,7 @@ from mephisto_nb.router.intake.quota import DiskQuota
 from mephisto_nb.router.intake.shares import Shares
 from mephisto_nb.router.rules import KnownAgent
 from mephisto_nb.router.workers.hub import Hub, Registrations, WorkerSocket
+from mephisto_nb.router.workers.worker_routes import _whom
 from mephisto_nb.router.workers.worker_socket import WorkerEndpoint, _Connection
 from tests.router.harness import RUN_ID, TOKEN, Browser, close_code, shake_hands
 
@@ -111,14 +112,30 @@ async def test_sockets_count_over_all_agents_of_a_person():
     assert hub.present() == {}
 
 
-async def test_those_who_ask_count_as_they_call_themselves():
+async def test_of_those_who_ask_by_one_name_the_oldest_gives_way():
     waiting = Registrations(80, shares())
-    ids = [waiting.open("ann")[0] for _ in range(8)]
+    answers = [waiting.open(name)[1] for name in ["bob", *["ann"] * 10]]
+    assert [waiting.has_given_way(answer) for answer in answers] == [False, True, True, *[False] * 8]
+    assert len(waiting) == 9
+
+
+async def test_who_has_an_agent_and_asks_too_often_is_refused():
+    waiting = Registrations(80, shares())
+    ids = [waiting.open("ann", is_known=True)[0] for _ in range(8)]
     with pytest.raises(Refused, match="429 busy"):
-        waiting.open("ann")
-    waiting.open("bob")
+        waiting.open("ann", is_known=True)
+    waiting.open("bob", is_known=True)
     waiting.close(ids[0])
-    waiting.open("ann")
+    waiting.open("ann", is_known=True)
+
+
+def test_who_lacks_the_key_of_a_name_is_not_counted_as_its_owner():
+    ann = {"worker_name": "ann", "worker_key": "secret", "agent_registration_id": "1"}
+    others = [{**ann, "worker_key": key} for key in ("guessed", None, 7, ["secret"])] + [{"worker_name": "ann"}]
+    assert _whom(ann) == _whom({**ann, "agent_registration_id": "2"})
+    assert _whom(ann) not in [_whom(other) for other in others]
+    assert "secret" not in _whom(ann)
+    assert _whom({}) == ""
 
 
 async def test_a_stranger_who_waits_longest_gives_way():

@@ -257,10 +257,13 @@ async def _departure(receive: Receive) -> None:
 
 
 def _whom(provider_data: JSONObject) -> str:
-    """Return what tells those who ask for a unit apart, whatever crowd they are of: all but the number of the visit."""
+    """Return what tells those who ask for a unit apart, whatever crowd they are of: all but the number of the visit.
+
+    A name is anybody's to say, but not its key: who has another, or none, is not counted as its owner.
+    """
     name = provider_data.get("worker_name")
     if isinstance(name, str):
-        return f"asks as {name}"
+        return f"asks as {writes.digest_of([name, provider_data.get('worker_key')]).hex()}"
     rest = {key: value for key, value in provider_data.items() if key != "agent_registration_id"}
     return f"asks with {writes.digest_of(rest).hex()}" if rest else ""
 
