@@ -100,6 +100,32 @@ def test_what_is_said_counts_over_all_sockets():
     assert one.may_speak("b1")
 
 
+def test_reports_of_errors_count_over_all_agents_of_a_person():
+    clock = Clock()
+    one = shares(share=0.5, clock=clock, errors_per_second=2)
+    assert [one.may_report(agent) for agent in ("a1", "a2") * 6] == [True] * 10 + [False] * 2
+    assert one.may_report("b1")
+    clock.now = 1.0
+    assert [one.may_report("a1"), one.may_report("a2")] == [True, False]
+
+
+def test_what_strangers_report_has_room_again_as_time_passes():
+    clock = Clock()
+    quota = DiskQuota(Limits(errors_stored=2400), {"mephisto": 10**6}, now=clock)
+    for hours in (0, 2, 26):  # all had been taken before this began
+        clock.now = hours * 3600.0
+        quota.take("mephisto", 100 * min(hours, 24))
+        with pytest.raises(Refused, match="429 busy"):
+            quota.take("mephisto", 1)
+
+
+def test_room_for_a_report_that_is_not_taken_is_given_back():
+    quota = DiskQuota(Limits(errors_stored=100), {}, now=Clock())
+    for _ in range(3):
+        with quota.claim("mephisto") as claim:
+            claim.resize(100)
+
+
 async def test_sockets_count_over_all_agents_of_a_person():
     closed, hub = [], Hub(100, lambda *_: None, shares(), of_all=80)
     sockets = [WorkerSocket(print, lambda code, n=n: closed.append(n), None) for n in range(10)]
@@ -302,6 +328,35 @@ async def test_no_worker_fills_more_than_a_tenth(start_router, session):
     async with shake_hands(again.address) as operator:
         new = await operator.give_agent(worker_id="ann")
         assert await store_of(Browser(again.address, session), operator, new, 30 * KIB) == 413
+
+
+async def report(browser, agent, number, size=1):
+    said = {"error_data": {"text": f"{number} " + "x" * size}, **({"USED_AGENT_ID": agent} if agent else {})}
+    return (await browser.post("/log_error", said))[0]
+
+
+async def test_no_worker_takes_all_reports_of_errors(start_router, session):
+    browser = Browser(start_router(worker_share=0.5, limits={"errors_per_second": 1}).address, session)
+    async with shake_hands(browser.address) as operator:
+        anns = [await operator.give_agent(worker_id="ann") for _ in range(2)]
+        bob = await operator.give_agent(worker_id="bob")
+        codes = [await report(browser, anns[number % 2], number) for number in range(12)]
+        assert (codes[:8], codes[-1]) == ([200] * 8, 429)
+        assert [await report(browser, None, number) for number in range(12)][-1] == 429  # nor do strangers
+        assert [await report(browser, bob, number) for number in range(5)] == [200] * 5
+
+
+async def test_no_worker_fills_the_reports_that_wait(start_router, session):
+    limits = {"errors_per_second": 1000, "errors_kept": 10}
+    browser = Browser(start_router(worker_share=0.1, limits=limits).address, session)
+    async with shake_hands(browser.address) as operator:
+        anns = [await operator.give_agent(worker_id="ann") for _ in range(2)]
+        bob = await operator.give_agent(worker_id="bob")
+        assert [await report(browser, anns[number % 2], number) for number in range(9)] == [200] * 8 + [429]
+        assert [await report(browser, None, number) for number in range(11)] == [200] * 10 + [429]
+        assert await report(browser, bob, 1) == 200
+        await operator.forget_the_past()
+        assert [await report(browser, agent, "new") for agent in (anns[0], None)] == [200, 200]
 
 
 async def test_no_worker_speaks_for_all(start_router, session):
