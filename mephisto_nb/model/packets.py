@@ -45,6 +45,10 @@ BAD_PROOF, STORE_FAILED = 4401, 4503
 LARGEST_FRAME, SHARED_FRAME = 8 * 1024 * 1024, 1024 * 1024
 #: The subject of packets that concern no agent.
 SYSTEM_SUBJECT = "mephisto"
+#: What is kept of an error that a page reports: so many items, and so many characters of each name and each text.
+_REPORT_ITEMS, _REPORT_NAME, _REPORT_TEXT = 20, 100, 4000
+#: So many characters are kept of all texts of a report whose sender is unknown.
+STRANGERS_REPORT = 4000
 
 
 _ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
@@ -104,3 +108,19 @@ class Received:
     seq: int
     received_at: float
     packet: Packet
+
+
+def cut_report(told: JSONObject, most: int = _REPORT_ITEMS * _REPORT_TEXT) -> JSONObject:
+    """Return what is kept of an error that a page reports, as texts; of all of them together `most` characters.
+
+    Examples
+    --------
+    >>> cut_report({"message": "x is not defined", "line": 7})
+    {'message': 'x is not defined', 'line': '7'}
+    """
+    report: JSONObject = {}
+    for name, value in list(told.items())[:_REPORT_ITEMS]:
+        text = str(value)[: min(_REPORT_TEXT, most)]
+        report[name[:_REPORT_NAME]] = text
+        most -= len(text)
+    return report

@@ -56,11 +56,6 @@ def read(raw: bytes | str, bounds: Bounds) -> Text:
     return Text(value, len(raw), is_heavy)
 
 
-def parse(raw: bytes | str, bounds: Bounds) -> JSON:
-    """Return the value of JSON text; raise what `read` raises."""
-    return read(raw, bounds).value
-
-
 def dump(value: JSON, *, gently: bool = False) -> str:
     """Write JSON text that is valid UTF-8.
 

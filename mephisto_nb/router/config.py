@@ -74,14 +74,15 @@ class Limits:
     pending_requests
         Workers who wait for an agent at the same time.
     errors_per_second
-        Error reports of all browsers together; ten seconds' worth may come at once.
+        Error reports of all those who are no agent; of each worker, as many as one may have a share of. Ten seconds'
+        worth may come at once.
     errors_kept
-        Error reports that wait for the operator.
+        Error reports that wait for the operator, counted likewise.
     agent_stored, run_stored
         What one agent, and all together, may store in the course of a run: answers, files, live messages, error
         reports.
     errors_stored
-        Error reports of those who are no agent, in the course of a run.
+        Error reports of those who are no agent, in the course of a day.
     nameless_uploads
         Files that are being sent by browsers which have not yet said for which agent.
     disk_free

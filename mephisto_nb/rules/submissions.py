@@ -8,7 +8,6 @@ Stands alone because the rules of an answer, and of a late one, lean on seats an
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 from mephisto_nb._typing import JSONObject
@@ -21,6 +20,7 @@ from mephisto_nb.rules.gates.verdicts import look_at
 from mephisto_nb.rules.run_state import RunState
 from mephisto_nb.rules.shares import Hearing
 from mephisto_nb.rules.step import Step, add_unit_again
+from mephisto_nb.utils.json_size import rough_size
 
 _SECOND_ANSWER = "Pages have sent a second answer for one unit, which was set aside: the first one counts."
 
@@ -85,7 +85,7 @@ def hears_ahead(state: RunState, packet: Packet, now: float) -> bool:
     if agent is None or not isinstance(update_id, str):
         return False
     hearing = state.hearing.setdefault(agent.worker_id, Hearing(now))
-    return hearing.hears_ahead(agent.agent_id, update_id, len(json.dumps(packet.data)), now)
+    return hearing.hears_ahead(agent.agent_id, update_id, rough_size(packet.data), now)
 
 
 def is_not_recorded(state: RunState, agent_id: str, update_id: str) -> None:
@@ -100,7 +100,7 @@ def is_heard(step: Step, agent: Agent, data: JSONObject, at: float) -> bool:
     if isinstance(update_id, str) and (agent.agent_id, update_id) in hearing.ahead:
         hearing.ahead.discard((agent.agent_id, update_id))
         return True
-    if hearing.hears(len(json.dumps(data)), at):
+    if hearing.hears(rough_size(data), at):
         return True
     if hearing.unheard == 1:
         step.log("agent", agent.agent_id, None, None, "too many messages were not heard", "operator")

@@ -82,3 +82,32 @@ def json_size(value: JSON, most: int) -> int:
         else:
             size += 2 * _SCALAR if isinstance(one, float) else _SCALAR
     return size
+
+
+def rough_size(value: JSON) -> int:
+    """Return how many characters a value takes as JSON, near enough to share them out; nothing is written for it.
+
+    Characters that JSON escapes count as one, and each number with a fraction as a long one.
+
+    Examples
+    --------
+    >>> rough_size({"text": "Hello"})
+    19
+    """
+    size, todo = 0, [value]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, str):
+            size += 2 + len(one)
+        elif isinstance(one, dict):
+            size += 2 + 6 * len(one) + sum(map(len, one))
+            todo.extend(one.values())
+        elif isinstance(one, list | tuple):
+            others = [item for item in one if not isinstance(item, float)]
+            size += 2 + 2 * len(one) + _SCALAR * (len(one) - len(others))
+            todo.extend(others)
+        elif isinstance(one, float):
+            size += _SCALAR
+        else:
+            size += 5 if one is None else 2 + one.bit_length() * 3 // 10
+    return size

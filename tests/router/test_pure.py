@@ -105,12 +105,12 @@ def test_presence_is_told_for_the_first_and_the_last_socket():
 @pytest.mark.parametrize("text", ["NaN", "-Infinity", "[" * 99999, "[" * 11 + "]" * 11, '{"a":' * 11 + "1" + "}" * 11])
 def test_json_that_others_could_not_read_is_refused(text):
     with pytest.raises(ValueError, match="JSON"):
-        codec.parse(text, Bounds(depth=10))
+        codec.read(text, Bounds(depth=10))
 
 
 def test_many_brackets_are_not_depth():
-    assert codec.parse("[" * 10 + "]" * 10, Bounds(depth=10)) is not None
-    assert len(codec.parse("[" + ",".join(["[]"] * 1000) + "]", Bounds(depth=2))) == 1000
+    assert codec.read("[" * 10 + "]" * 10, Bounds(depth=10)).value is not None
+    assert len(codec.read("[" + ",".join(["[]"] * 1000) + "]", Bounds(depth=2)).value) == 1000
 
 
 @pytest.mark.parametrize("value", ["plain", "é\N{CAT}", "\ud800", {"\udfff": ["\x00"]}, 10**300])

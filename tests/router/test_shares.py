@@ -11,7 +11,9 @@ import pytest
 from starlette.requests import Request
 
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.router.config import Limits, parse_config
+from mephisto_nb.model.states import AgentStatus
+from mephisto_nb.router import codec
+from mephisto_nb.router.config import Limits, RouterConfig, parse_config
 from mephisto_nb.router.http.answers import Refused
 from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.router.intake.bodies import BodyReader, Readings
@@ -19,7 +21,10 @@ from mephisto_nb.router.intake.desk import Desk, _Line
 from mephisto_nb.router.intake.naming import Roll
 from mephisto_nb.router.intake.quota import DiskQuota
 from mephisto_nb.router.intake.shares import Shares
+from mephisto_nb.router.rules import KnownAgent
 from mephisto_nb.router.workers.hub import Hub, Registrations, WorkerSocket
+from mephisto_nb.router.workers.worker_routes import _whom
+from mephisto_nb.router.workers.worker_socket import WorkerEndpoint, _Connection
 from tests.router.harness import RUN_ID, TOKEN, Browser, close_code, shake_hands
 
 PEOPLE = {"a1": "ann", "a2": "ann", "b1": "bob"}
@@ -95,6 +100,32 @@ def test_what_is_said_counts_over_all_sockets():
     assert one.may_speak("b1")
 
 
+def test_reports_of_errors_count_over_all_agents_of_a_person():
+    clock = Clock()
+    one = shares(share=0.5, clock=clock, errors_per_second=2)
+    assert [one.may_report(agent) for agent in ("a1", "a2") * 6] == [True] * 10 + [False] * 2
+    assert one.may_report("b1")
+    clock.now = 1.0
+    assert [one.may_report("a1"), one.may_report("a2")] == [True, False]
+
+
+def test_what_strangers_report_has_room_again_as_time_passes():
+    clock = Clock()
+    quota = DiskQuota(Limits(errors_stored=2400), {"mephisto": 10**6}, now=clock)
+    for hours in (0, 2, 26):  # all had been taken before this began
+        clock.now = hours * 3600.0
+        quota.take("mephisto", 100 * min(hours, 24))
+        with pytest.raises(Refused, match="429 busy"):
+            quota.take("mephisto", 1)
+
+
+def test_room_for_a_report_that_is_not_taken_is_given_back():
+    quota = DiskQuota(Limits(errors_stored=100), {}, now=Clock())
+    for _ in range(3):
+        with quota.claim("mephisto") as claim:
+            claim.resize(100)
+
+
 async def test_sockets_count_over_all_agents_of_a_person():
     closed, hub = [], Hub(100, lambda *_: None, shares(), of_all=80)
     sockets = [WorkerSocket(print, lambda code, n=n: closed.append(n), None) for n in range(10)]
@@ -107,14 +138,30 @@ async def test_sockets_count_over_all_agents_of_a_person():
     assert hub.present() == {}
 
 
-async def test_those_who_ask_count_as_they_call_themselves():
+async def test_of_those_who_ask_by_one_name_the_oldest_gives_way():
     waiting = Registrations(80, shares())
-    ids = [waiting.open("ann")[0] for _ in range(8)]
+    answers = [waiting.open(name)[1] for name in ["bob", *["ann"] * 10]]
+    assert [waiting.has_given_way(answer) for answer in answers] == [False, True, True, *[False] * 8]
+    assert len(waiting) == 9
+
+
+async def test_who_has_an_agent_and_asks_too_often_is_refused():
+    waiting = Registrations(80, shares())
+    ids = [waiting.open("ann", is_known=True)[0] for _ in range(8)]
     with pytest.raises(Refused, match="429 busy"):
-        waiting.open("ann")
-    waiting.open("bob")
+        waiting.open("ann", is_known=True)
+    waiting.open("bob", is_known=True)
     waiting.close(ids[0])
-    waiting.open("ann")
+    waiting.open("ann", is_known=True)
+
+
+def test_who_lacks_the_key_of_a_name_is_not_counted_as_its_owner():
+    ann = {"worker_name": "ann", "worker_key": "secret", "agent_registration_id": "1"}
+    others = [{**ann, "worker_key": key} for key in ("guessed", None, 7, ["secret"])] + [{"worker_name": "ann"}]
+    assert _whom(ann) == _whom({**ann, "agent_registration_id": "2"})
+    assert _whom(ann) not in [_whom(other) for other in others]
+    assert "secret" not in _whom(ann)
+    assert _whom({}) == ""
 
 
 async def test_a_stranger_who_waits_longest_gives_way():
@@ -237,6 +284,30 @@ async def test_what_waits_at_the_desk_is_held_and_counted(tmp_path):
     desk.close()
 
 
+@pytest.mark.parametrize(("numbers", "is_beside"), [(10_000, True), (10, False)])
+async def test_a_large_message_is_read_and_written_at_the_desk(monkeypatch, numbers, is_beside):
+    places, taken, write = [], [], codec.dump
+
+    def noted(value, *, gently=False):
+        places.append(threading.current_thread() is not threading.main_thread())
+        return write(value, gently=gently)
+
+    monkeypatch.setattr(codec, "dump", noted)
+    agent, desk, config = KnownAgent("a1", AgentStatus.IN_TASK), Desk(), RouterConfig(RUN_ID, TOKEN)
+    live = SimpleNamespace(take=lambda *said: asyncio.sleep(0, taken.append(said)))
+    store, departures = SimpleNamespace(agent=lambda _: agent), SimpleNamespace(seen=lambda _: None)
+    endpoint = WorkerEndpoint(config, store, Roll(store.agent), None, live, departures, desk, shares())
+    connection = _Connection(None, None)
+    connection.agent_id = "a1"
+    data = {"update_id": "u", "x": [index / 7 for index in range(numbers)]}
+    packet = {"packet_type": "mephisto_bound_live_update", "subject_id": "a1", "data": data}
+    await endpoint._take(connection, json.dumps(packet))
+    assert places == [is_beside]
+    ((agent_id, update_id, message),) = taken
+    assert (agent_id, update_id, json.loads(message.text)) == ("a1", "u", packet)
+    desk.close()
+
+
 async def store_of(browser, operator, agent, size):
     said = {"text": "x" * size}
     return (await browser.post("/submit_metadata", {"USED_AGENT_ID": agent, "metadata": said}))[0]
@@ -257,6 +328,35 @@ async def test_no_worker_fills_more_than_a_tenth(start_router, session):
     async with shake_hands(again.address) as operator:
         new = await operator.give_agent(worker_id="ann")
         assert await store_of(Browser(again.address, session), operator, new, 30 * KIB) == 413
+
+
+async def report(browser, agent, number, size=1):
+    said = {"error_data": {"text": f"{number} " + "x" * size}, **({"USED_AGENT_ID": agent} if agent else {})}
+    return (await browser.post("/log_error", said))[0]
+
+
+async def test_no_worker_takes_all_reports_of_errors(start_router, session):
+    browser = Browser(start_router(worker_share=0.5, limits={"errors_per_second": 1}).address, session)
+    async with shake_hands(browser.address) as operator:
+        anns = [await operator.give_agent(worker_id="ann") for _ in range(2)]
+        bob = await operator.give_agent(worker_id="bob")
+        codes = [await report(browser, anns[number % 2], number) for number in range(12)]
+        assert (codes[:8], codes[-1]) == ([200] * 8, 429)
+        assert [await report(browser, None, number) for number in range(12)][-1] == 429  # nor do strangers
+        assert [await report(browser, bob, number) for number in range(5)] == [200] * 5
+
+
+async def test_no_worker_fills_the_reports_that_wait(start_router, session):
+    limits = {"errors_per_second": 1000, "errors_kept": 10}
+    browser = Browser(start_router(worker_share=0.1, limits=limits).address, session)
+    async with shake_hands(browser.address) as operator:
+        anns = [await operator.give_agent(worker_id="ann") for _ in range(2)]
+        bob = await operator.give_agent(worker_id="bob")
+        assert [await report(browser, anns[number % 2], number) for number in range(9)] == [200] * 8 + [429]
+        assert [await report(browser, None, number) for number in range(11)] == [200] * 10 + [429]
+        assert await report(browser, bob, 1) == 200
+        await operator.forget_the_past()
+        assert [await report(browser, agent, "new") for agent in (anns[0], None)] == [200, 200]
 
 
 async def test_no_worker_speaks_for_all(start_router, session):

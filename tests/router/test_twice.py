@@ -1,5 +1,6 @@
 """What is sent twice, because its page did not hear that it had come, has one effect: on every route and socket."""
 
+import asyncio
 import json
 
 import aiohttp
@@ -7,6 +8,9 @@ import pytest
 
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.router.inbox import writes
+from mephisto_nb.router.inbox.store import Store
+from mephisto_nb.router.inbox.writes import Txn
+from mephisto_nb.router.rules import SubmissionResult
 from mephisto_nb.router.workers.worker_routes import _told_of_other
 from tests.router.harness import Browser, shake_hands
 
@@ -61,6 +65,27 @@ def test_of_another_answer_only_the_answer_is_told(length):
     packet = Packet(PacketType.SUBMIT_UNIT, "a1", {"final_data": answer, "files": []})
     told = _told_of_other(writes.message_of(packet), answer)
     assert told == {"final_data": json.dumps(answer, separators=(",", ":"))[:4000], "files": []}
+
+
+async def test_a_report_of_a_stranger_that_is_sent_twice_is_heard_once(browser, operator):
+    for text in ("one", "two", "one", "three"):
+        assert (await browser.post("/log_error", {"error_data": {"text": text}}))[0] == 200
+    heard = [(await operator.message("log_error"))[1]["data"]["text"] for _ in range(3)]
+    assert heard == ["one", "two", "three"]
+
+
+def test_of_reports_so_many_are_remembered(tmp_path):
+    store = Store.open(tmp_path / "inbox.db", "run1")
+    txn = Txn(store._db)
+    said = writes.message_of(Packet(PacketType.LOG_ERROR, "mephisto", {}))
+    for number in range(9):
+        writes.report(txn, said, most=3, digest=bytes([number]))
+        writes.acknowledge(txn, number + 1)
+    remembered = [bytes([number]) for number in (6, 7, 8)]
+    assert [row[0] for row in store._db.execute("SELECT digest FROM reports")] == remembered
+    results = [writes.report(txn, said, most=3, digest=digest) for digest in (*remembered, b"new")]
+    assert results == [SubmissionResult.DUPLICATE] * 3 + [SubmissionResult.TAKEN]
+    asyncio.run(store.close())
 
 
 async def test_what_is_said_anew_is_heard_anew(browser, operator, agent):

@@ -5,6 +5,7 @@ import json
 import aiohttp
 import pytest
 
+from mephisto_nb.router.intake.multipart import Upload, name_files
 from tests.router.harness import TOKEN
 
 AUTHORISED = {"Authorization": f"Bearer {TOKEN}"}
@@ -50,8 +51,23 @@ async def labels(browser, operator, agent, files, told=None):
 
 async def test_the_page_says_how_fields_and_files_are_called(browser, operator, agent):
     names = [("100%22", 'a"%22.png'), ("x" * 300, "b.png"), ("two\nlines", "c.png")]
-    files = [(str(number), "x", b"") for number in range(3)]
+    # As browsers write these fields.
+    files = [("100%22", "x", b""), ("x" * 300, "x", b""), ("two%0D%0Alines", "x", b"")]
     assert await labels(browser, operator, agent, files, named(names)) == names
+
+
+@pytest.mark.parametrize("field", ["x" * 5000, "photo (as sent)", "(more)", "photo\x1b", "pho\nto", "", "photo "])
+def test_a_field_keeps_its_name_but_for_how_that_is_spelt(field):
+    uploads = [Upload("photo", "cat.png", "image/png")]
+    name_files(uploads, {"files": [{"field": field, "name": "dog.png"}]})
+    assert (uploads[0].fieldname, uploads[0].originalname) == ("photo", "cat.png")
+
+
+@pytest.mark.parametrize("char", ["\x1b", "\x00", "\u202e", "\ud800", "\t"])
+def test_the_spelling_of_a_field_is_a_harmless_label(char):
+    uploads = [Upload("a\ufffdb", "cat.png", "image/png")]
+    name_files(uploads, {"files": [{"field": f"a{char}b", "name": "dog.png"}]})
+    assert (uploads[0].fieldname, uploads[0].originalname) == ("a\ufffdb", "dog.png")
 
 
 async def test_without_that_quotes_are_read_as_browsers_write_them(browser, operator, agent):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
+
 from mephisto_nb.model.packets import Packet, PacketType
 from mephisto_nb.model.records import Agent
 from mephisto_nb.rules.eligibility import RefusalCode
@@ -85,6 +89,19 @@ def test_messages_are_counted_by_their_length_too() -> None:
         False,
         True,
     ]
+
+
+def test_the_length_of_a_message_is_found_without_writing_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Rehearsal(1)
+    eve = run.take("eve")
+    step, large = run.step(), {"update_id": "u", "x": [0.1234567890123456] * 50_000}
+    monkeypatch.setattr(json.JSONEncoder, "encode", None)
+    heard = [is_heard(step, eve, large, step.now)]
+    heard += [hears_ahead(run.state, Packet(PacketType.LIVE_UPDATE_TO_OPERATOR, eve.agent_id, large), run.now)]
+    before = step.state.hearing[eve.worker_id].characters
+    monkeypatch.undo()
+    assert heard == [True, True]
+    assert 0.5 <= (CHARACTERS_AT_ONCE - before) / (2 * len(json.dumps(large))) <= 1.5
 
 
 def test_a_clock_that_goes_back_gives_nobody_more() -> None:

@@ -171,10 +171,21 @@ async def test_live_messages_count_and_the_socket_is_closed(site, operator):
 
 async def test_error_reports_of_those_who_are_no_agent_are_few(site, operator):
     agent = await operator.give_agent()
-    report = {"error_data": {"text": "x" * 8 * KIB}}
-    codes = [(await site.browser.post("/log_error", report))[0] for _ in range(4)]
-    assert codes == [200, 200, 429, 429]
-    assert (await site.browser.post("/log_error", {**report, "USED_AGENT_ID": agent}))[0] == 200
+    reports = [{"error_data": {"text": f"{number}" + "x" * 8 * KIB}} for number in range(5)]
+    assert [(await site.browser.post("/log_error", report))[0] for report in reports] == [200] * 4 + [429]
+    assert (await site.browser.post("/log_error", {**reports[0], "USED_AGENT_ID": agent}))[0] == 200
+
+
+async def test_of_an_error_report_no_more_is_stored_than_is_kept(site, operator):
+    agent = await operator.give_agent()
+    large = {**{f"key {number}": [7, "x" * 500] for number in range(70)}, "n" * 300: "text"}
+    for sender in ({"USED_AGENT_ID": agent}, {}):
+        assert (await site.browser.post("/log_error", {"error_data": large, **sender}))[0] == 200
+    reports = [(await operator.message("log_error"))[1]["data"] for _ in range(2)]
+    text = str(large["key 0"])
+    assert reports[0] == {f"key {number}": text for number in range(20)}
+    assert list(reports[1]) == list(reports[0])
+    assert "".join(reports[1].values()) == (text * 20)[:4000]
 
 
 async def test_uploads_leave_room_on_the_disk_for_answers(start_router, session):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mephisto_nb.model.shared_state import find_rounded, for_browsers
-from mephisto_nb.utils.json_size import has_many_values, json_size, surely_fits
+from mephisto_nb.utils.json_size import has_many_values, json_size, rough_size, surely_fits
 
 BIG = 1234567890123456789
 
@@ -42,3 +42,18 @@ def test_what_surely_fits_takes_no_more(value: Any) -> None:
 
 def test_a_few_values_are_not_many() -> None:
     assert not has_many_values({"a": [1] * 100, "b": "x" * 10**6})
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x" * 1000, "\N{CAT}" * 1000, [0.12345678901234567] * 5000, [1234567890123456789] * 5000, [10**4000] * 9,
+     {f"k{n}": {"text": "x" * n, "is": True} for n in range(300)}, [[]] * 5000, {"n" * 5000: None}],
+)  # fmt: skip
+def test_a_rough_size_is_near_the_right_one(value: Any) -> None:
+    size = len(json.dumps(value, ensure_ascii=False))
+    assert size * 0.8 <= rough_size(value) <= size * 2
+
+
+def test_a_rough_size_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mephisto_nb.utils.json_size._encode", None)
+    assert 100_000 <= rough_size([0.1] * 10_000) <= 300_000

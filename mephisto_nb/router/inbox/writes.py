@@ -59,6 +59,12 @@ CREATE TABLE IF NOT EXISTS seen_updates (
     digest BLOB NOT NULL,
     PRIMARY KEY (agent_id, digest)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS reports (
+    person TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (person, seq)
+) WITHOUT ROWID;
 """
 #: What brings the tables of an earlier version to the next one.
 UPGRADES = {1: "ALTER TABLE agents ADD COLUMN person TEXT NOT NULL DEFAULT '';"}
@@ -265,19 +271,28 @@ def tell(txn: Txn, agent_id: str, message: Message, digest: bytes) -> Submission
     return SubmissionResult.TAKEN
 
 
-def report(txn: Txn, message: Message, most: int, agent_id: str = "", digest: bytes = b"") -> SubmissionResult:
-    """Take an error report, unless `most` of them wait for the operator already; return what became of it.
+def report(
+    txn: Txn, message: Message, most: int, person: str = "", agent_id: str = "", digest: bytes = b""
+) -> SubmissionResult:
+    """Take an error report, unless `most` of the same person wait for the operator already; return what became of it.
 
-    Strangers may send them, too. Of an agent the same report, which `digest` tells from others, is taken once.
+    Strangers may send them, too, and count as one person, ''. The same report, which `digest` tells from others, is
+    taken once: of an agent in any case, of strangers as long as it is among their last ones.
     """
-    query = "SELECT count(*) FROM (SELECT 1 FROM inbox WHERE packet_type = ? LIMIT ?)"
-    waiting = txn.db.execute(query, (message.packet_type.value, most)).fetchone()[0]
-    if waiting >= most:
+    waiting = "SELECT count(*) FROM reports JOIN inbox USING (seq) WHERE person = ?"
+    if txn.db.execute(waiting, (person,)).fetchone()[0] >= most:
         return SubmissionResult.CLOSED
-    if agent_id and not _is_news(txn, agent_id, f"report\0{digest.hex()}"):
+    if not (_is_news(txn, agent_id, f"report\0{digest.hex()}") if agent_id else _is_new_of_strangers(txn, digest)):
         return SubmissionResult.DUPLICATE
-    txn.post(message)
+    txn.db.execute("INSERT INTO reports VALUES (?, ?, ?)", (person, txn.post(message), digest))
+    older = "SELECT seq FROM reports WHERE person = ? ORDER BY seq DESC LIMIT 1 OFFSET ?"
+    txn.db.execute(f"DELETE FROM reports WHERE person = ? AND seq <= ({older})", (person, person, most))
     return SubmissionResult.TAKEN
+
+
+def _is_new_of_strangers(txn: Txn, digest: bytes) -> bool:
+    """Return whether a report is none of the last ones of strangers."""
+    return txn.db.execute("SELECT 1 FROM reports WHERE person = '' AND digest = ?", (digest,)).fetchone() is None
 
 
 def mark_linked(txn: Txn, agent_id: str) -> None:

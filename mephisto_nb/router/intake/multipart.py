@@ -35,6 +35,8 @@ _LONGEST_BOUNDARY = 200
 _LONGEST_FIELD = 1000
 _WRITE_AT = 256 * 1024
 _LONGEST_NAME = 255
+#: What is harmful in a name, but for line ends: the field of an answer may have them, and its files belong to it.
+_BESIDE_LINES = re.compile(rf"(?![\r\n]){HARMFUL.pattern}")
 _MIMETYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,100}", re.ASCII)
 
 
@@ -275,11 +277,23 @@ def name_files(uploads: Sequence[Upload], told: JSON) -> None:
     uploads
         The files of a form.
     told
-        ``{"files": [{"field": ..., "name": ...}]}``, one for each file; anything else is left alone.
+        ``{"files": [{"field": ..., "name": ...}]}``, one for each file; anything else is left alone, and so is a file
+        whose field the form calls by another name.
     """
     listed = told.get("files") if isinstance(told, dict) else None
     if not isinstance(listed, list) or len(listed) != len(uploads):
         return
     for upload, one in zip(uploads, listed, strict=True):
-        if isinstance(one, dict) and isinstance(one.get("field"), str) and isinstance(one.get("name"), str):
-            upload.fieldname, upload.originalname = one["field"], _label(one["name"], is_path=True)
+        if not isinstance(one, dict) or not isinstance(one.get("field"), str) or not isinstance(one.get("name"), str):
+            continue
+        if len(one["field"]) <= _LONGEST_FIELD and _as_in_a_form(one["field"]) == upload.fieldname:
+            upload.fieldname = _BESIDE_LINES.sub("\N{REPLACEMENT CHARACTER}", one["field"])
+            upload.originalname = _label(one["name"], is_path=True)
+
+
+def _as_in_a_form(field_name: str) -> str:
+    """Return what becomes of a field's name on its way in a form, which spells line ends and quotes otherwise."""
+    name = re.sub(r"\r\n?|\n", "\r\n", field_name)
+    for written, meant in (("%0D", "\r"), ("%0A", "\n"), ("%22", '"')):
+        name = name.replace(written, meant)
+    return _label(name, is_path=False)

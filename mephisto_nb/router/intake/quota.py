@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 
 from mephisto_nb.model.packets import SYSTEM_SUBJECT
@@ -20,13 +21,16 @@ NAMELESS = ""
 _ANSWERS = 40
 #: What a message takes beside its text.
 _OVERHEAD = 256
+#: In what time strangers get all their room again (seconds).
+_DAY = 86_400.0
 
 
 class DiskQuota:
     """Counts what is stored and what is about to be, by agent, for the whole run.
 
     What an agent has stored counts for ever: also after the operator has fetched it, for then it takes the place
-    elsewhere.
+    elsewhere. What strangers have reported counts less and less: it is bounded by the day, so that nobody takes all the
+    room that there will be.
 
     Parameters
     ----------
@@ -38,10 +42,17 @@ class DiskQuota:
         Whose an agent is, and how much of all a person may have.
     room
         How much there is for all, where the disk has less than the limits allow (bytes).
+    now
+        Tells the time (seconds), and never goes back.
     """
 
     def __init__(
-        self, limits: Limits, stored: Mapping[str, int], shares: Shares | None = None, room: float = math.inf
+        self,
+        limits: Limits,
+        stored: Mapping[str, int],
+        shares: Shares | None = None,
+        room: float = math.inf,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limits, self._taken, self._shares = limits, dict(stored), shares
         self._total = sum(stored.values())
@@ -50,6 +61,8 @@ class DiskQuota:
         self._all = int(max(least, min(limits.run_stored, self._total + room)))
         self._persons: Counter[str] = Counter()
         self._person: dict[str, str] = {}
+        self._now, self._at = now, now()
+        self._reported = float(min(stored.get(SYSTEM_SUBJECT, 0), limits.errors_stored))
         for owner in stored:
             self._person_of(owner)
 
@@ -72,6 +85,8 @@ class DiskQuota:
         person = self._person_of(owner)
         if size > 0:
             self._check(owner, person, size)
+        if owner == SYSTEM_SUBJECT:
+            self._reported = max(0.0, self._of_late() + size)
         self._total += size
         self._taken[owner] = taken
         if person:
@@ -80,7 +95,8 @@ class DiskQuota:
             del self._taken[owner]
 
     def _check(self, owner: str, person: str, size: int) -> None:
-        if self._taken.get(owner, 0) + size > self._room_of(owner):
+        counted = self._of_late() if owner == SYSTEM_SUBJECT else self._taken.get(owner, 0)
+        if counted + size > self._room_of(owner):
             raise self._no_room(owner)
         if self._total + size > self._limits.run_stored:
             raise disk_full()
@@ -100,6 +116,12 @@ class DiskQuota:
                 self._persons[before] -= self._taken.get(owner, 0)
             self._persons[person] += self._taken.get(owner, 0)
         return person
+
+    def _of_late(self) -> float:
+        """Return how much of what strangers have reported still counts (bytes)."""
+        before, self._at = self._at, self._now()
+        self._reported = max(0.0, self._reported - (self._at - before) * self._limits.errors_stored / _DAY)
+        return self._reported
 
     def _room_of(self, owner: str) -> int:
         rooms = {NAMELESS: self._limits.nameless_uploads, SYSTEM_SUBJECT: self._limits.errors_stored}

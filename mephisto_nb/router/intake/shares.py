@@ -16,6 +16,8 @@ from mephisto_nb.router.rules import TokenBucket
 
 #: For how long a person may take more than a share of the router's time (seconds of work, at a share of one).
 _BURST = 20.0
+#: So many seconds' worth of error reports may come at once.
+REPORT_SECONDS = 10
 #: What a request, or a message, takes beside the reading of its text (seconds).
 _EACH = 0.0005
 #: So few of anything a person may always have.
@@ -42,6 +44,7 @@ class Shares:
         self._bodies: Counter[str] = Counter()
         self._work: dict[str, tuple[float, float]] = {}
         self._talk: dict[str, TokenBucket] = {}
+        self._reports: dict[str, TokenBucket] = {}
 
     def of(self, all_of_them: int) -> int:
         """Return how many of so many one person may have."""
@@ -75,13 +78,20 @@ class Shares:
 
     def may_speak(self, agent_id: str) -> bool:
         """Count a message on a socket; return whether its person may say so much, over all sockets."""
-        if self._share >= 1:
-            return True
-        person, rate = self.person_of(agent_id), 2.0 * self._limits.messages_per_second
-        if person not in self._talk:
+        rate = 2.0 * self._limits.messages_per_second
+        return self._share >= 1 or self._take(self._talk, agent_id, rate, 4 * rate)
+
+    def may_report(self, agent_id: str) -> bool:
+        """Count an error report; return whether its person may send so many, over all agents."""
+        rate = self._share * self._limits.errors_per_second
+        return self._take(self._reports, agent_id, rate, max(_ALWAYS, rate * REPORT_SECONDS))
+
+    def _take(self, buckets: dict[str, TokenBucket], agent_id: str, rate: float, burst: float) -> bool:
+        person = self.person_of(agent_id)
+        if person not in buckets:
             self._tidy()
-            self._talk[person] = TokenBucket(rate, 4 * rate, self._now())
-        return self._talk[person].take(self._now())
+            buckets[person] = TokenBucket(rate, burst, self._now())
+        return buckets[person].take(self._now())
 
     def _left(self, person: str) -> float:
         left, at = self._work.get(person, (_BURST * self._share, self._now()))
@@ -94,10 +104,11 @@ class Shares:
 
     def _tidy(self) -> None:
         """Forget persons for whom nothing was done for long, now and then."""
-        if len(self._work) < 2 * self._limits.sockets and len(self._talk) < 2 * self._limits.sockets:
+        if max(len(self._work), len(self._talk), len(self._reports)) < 2 * self._limits.sockets:
             return
         self._work = {one: work for one, work in self._work.items() if self._left(one) < _BURST * self._share}
         self._talk.clear()
+        self._reports.clear()
 
 
 def _busy() -> Refused:

@@ -221,7 +221,8 @@ class Registrations:
         whom
             Who waits, as far as is known; '' where it is not.
         is_known
-            Whether that is sure. Of the others, the one that waits longest gives way where there are too many.
+            Whether that is sure. Of the others, the one that waits longest gives way where there are too many, of one
+            or of all: who comes last may be who they all say they are.
 
         Raises
         ------
@@ -231,7 +232,9 @@ class Registrations:
         if self._stopped:
             raise _stopping()
         is_too_much = bool(whom) and self._counts[whom] >= self._of_one
-        if is_too_much or (len(self._waiting) >= self._limit and not self._make_way()):
+        if is_too_much and (is_known or not self._make_way(whom)):
+            raise _crowded()
+        if len(self._waiting) >= self._limit and not self._make_way():
             raise _crowded()
         request_id = secrets.token_hex(16)
         answer: Answer = asyncio.get_running_loop().create_future()
@@ -265,9 +268,10 @@ class Registrations:
             if not self._counts[whom]:
                 del self._counts[whom]
 
-    def _make_way(self) -> bool:
-        """Send away who waits longest of those who could be anybody; return whether there was one."""
-        oldest = next((request_id for request_id in self._waiting if request_id not in self._known), None)
+    def _make_way(self, whom: str = "") -> bool:
+        """Send away who waits longest of those who could be anybody, or say they are one; return whether one did."""
+        waiting = (one for one in self._waiting if not whom or self._by_whom.get(one) == whom)
+        oldest = next((request_id for request_id in waiting if request_id not in self._known), None)
         if oldest is None:
             return False
         answer = self._waiting[oldest]

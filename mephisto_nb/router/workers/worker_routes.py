@@ -18,7 +18,7 @@ from starlette.types import Receive
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import DatabaseError
-from mephisto_nb.model.packets import SYSTEM_SUBJECT, Packet, PacketType
+from mephisto_nb.model.packets import STRANGERS_REPORT, SYSTEM_SUBJECT, Packet, PacketType, cut_report
 from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.router import codec
 from mephisto_nb.router.core import Router
@@ -26,10 +26,10 @@ from mephisto_nb.router.http.answers import Refused, bad_request, json_answer, j
 from mephisto_nb.router.inbox import writes
 from mephisto_nb.router.inbox.writes import Message
 from mephisto_nb.router.intake.bodies import BodyReader, agent_id_of
+from mephisto_nb.router.intake.shares import REPORT_SECONDS
 from mephisto_nb.router.rules import CLOSED_TEXT, InboxClosed, SubmissionResult, TokenBucket
 from mephisto_nb.router.workers.hub import Answer
 
-_BURST_SECONDS = 10
 #: How much is told of an answer that comes after the one that counts.
 _LONGEST_OTHER = 4000
 _WRITTEN_AGAIN = 48 * 1024
@@ -50,7 +50,8 @@ class WorkerRoutes:
     def __init__(self, router: Router, bodies: BodyReader) -> None:
         self._router, self._store, self._bodies = router, router.store, bodies
         rate = router.config.limits.errors_per_second
-        self._errors = TokenBucket(rate, rate * _BURST_SECONDS, time.monotonic())
+        #: What those have left who are no agent.
+        self._errors = TokenBucket(rate, rate * REPORT_SECONDS, time.monotonic())
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -161,27 +162,35 @@ class WorkerRoutes:
 
     async def log_error(self, request: Request) -> Response:
         """Report an error of the page."""
-        if not self._errors.take(time.monotonic()):
-            raise _too_many_errors()
         body = await self._bodies.small_object(request)
-        agent_id: JSON = body.get("USED_AGENT_ID")
-        known = codec.is_id(agent_id) and self._store.agent(agent_id) is not None
-        if known:
-            self._router.shares.check(agent_id)
+        router, named = self._router, body.get("USED_AGENT_ID")
+        agent_id = named if codec.is_id(named) and self._store.agent(named) is not None else ""
+        self._check_may_report(agent_id)
         error = body.get("error_data")
-        data = error if isinstance(error, dict) else {"error_data": error}
-        subject = agent_id if known else SYSTEM_SUBJECT
-        most = self._router.config.limits.errors_kept
-        with self._router.quota.claim(subject) as claim:
-            whose = subject if known else ""
+        told = error if isinstance(error, dict) else {"error_data": error}
+        # What would not be kept takes nobody's room.
+        data = cut_report(told) if agent_id else cut_report(told, STRANGERS_REPORT)
+        most, person = router.config.limits.errors_kept, ""
+        if agent_id:
+            most, person = router.shares.of(most), router.shares.person_of(agent_id)
+        subject = agent_id or SYSTEM_SUBJECT
+        with router.quota.claim(subject) as claim:
             message, digest = _sealed(PacketType.LOG_ERROR, subject, data, data)
             message = claim.add(message)
-            result = await self._store.run(lambda txn: writes.report(txn, message, most, whose, digest))
+            result = await self._store.run(lambda txn: writes.report(txn, message, most, person, agent_id, digest))
             if result is SubmissionResult.CLOSED:
                 raise _too_many_errors()
             if result is SubmissionResult.TAKEN:
                 claim.keep()
         return json_answer({"status": "Error log sent!"})
+
+    def _check_may_report(self, agent_id: str) -> None:
+        """Raise `Refused` if an agent's person, or those who are no agent, have reported enough for now."""
+        if agent_id:
+            self._router.shares.check(agent_id)
+        may = self._router.shares.may_report(agent_id) if agent_id else self._errors.take(time.monotonic())
+        if not may:
+            raise _too_many_errors()
 
     async def _answer(self, request: Request, answer: Answer, seq: int | None) -> Response:
         """Wait for the operator's answer, or for the browser to go away."""
@@ -257,10 +266,13 @@ async def _departure(receive: Receive) -> None:
 
 
 def _whom(provider_data: JSONObject) -> str:
-    """Return what tells those who ask for a unit apart, whatever crowd they are of: all but the number of the visit."""
+    """Return what tells those who ask for a unit apart, whatever crowd they are of: all but the number of the visit.
+
+    A name is anybody's to say, but not its key: who has another, or none, is not counted as its owner.
+    """
     name = provider_data.get("worker_name")
     if isinstance(name, str):
-        return f"asks as {name}"
+        return f"asks as {writes.digest_of([name, provider_data.get('worker_key')]).hex()}"
     rest = {key: value for key, value in provider_data.items() if key != "agent_registration_id"}
     return f"asks with {writes.digest_of(rest).hex()}" if rest else ""
 

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import NamedTuple
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -91,6 +92,14 @@ class _Connection(WorkerSocket):
             pass
 
 
+class _Said(NamedTuple):
+    """A packet of a browser, how long its text was, and whether it takes long to write (see `codec.Text`)."""
+
+    packet: JSONObject
+    size: int
+    is_heavy: bool
+
+
 class WorkerEndpoint:
     """Serves workers' sockets.
 
@@ -109,7 +118,7 @@ class WorkerEndpoint:
     departures
         Takes note of signs of life.
     desk
-        Where large messages are read.
+        Where large messages are read and written.
     shares
         What one person may have.
     """
@@ -131,7 +140,7 @@ class WorkerEndpoint:
         self._store, self._hub, self._live, self._departures = store, hub, live, departures
         #: The sockets that have named no agent, the oldest first: where there are too many, the first is closed.
         self._nameless: dict[_Connection, None] = {}
-        self._handlers: dict[JSON, Callable[[_Connection, KnownAgent, JSONObject], Awaitable[None]]] = {
+        self._handlers: dict[JSON, Callable[[_Connection, KnownAgent, _Said], Awaitable[None]]] = {
             PacketType.ALIVE.value: self._on_alive,
             PacketType.HEARTBEAT.value: self._on_heartbeat,
             PacketType.LIVE_UPDATE_TO_OPERATOR.value: self._on_live_update,
@@ -208,8 +217,8 @@ class WorkerEndpoint:
                 connection.turn_out(_NO_AGENT)
             return
         try:
-            work = partial(codec.parse, text, self._limits.message_shape)
-            packet = await self._desk.do(work, len(text), connection.agent_id or "")
+            work = partial(codec.read, text, self._limits.message_shape)
+            packet, size, is_heavy = await self._desk.do(work, len(text), connection.agent_id or "")
         except ValueError:
             return
         if not isinstance(packet, dict) or not isinstance(packet.get("packet_type"), str):
@@ -221,7 +230,7 @@ class WorkerEndpoint:
         if connection.agent_id != agent.agent_id:
             await self._bind(connection, agent)
         self._departures.seen(agent.agent_id)
-        await handler(connection, agent, packet)
+        await handler(connection, agent, _Said(packet, size, is_heavy))
 
     async def _bind(self, connection: _Connection, agent: KnownAgent) -> None:
         self._leave(connection)
@@ -240,16 +249,16 @@ class WorkerEndpoint:
         # An older socket of the same agent, if there is one, takes over what this one had not confirmed.
         self._live.send(agent_id)
 
-    async def _on_alive(self, connection: _Connection, agent: KnownAgent, packet: JSONObject) -> None:
+    async def _on_alive(self, connection: _Connection, agent: KnownAgent, said: _Said) -> None:
         self._hub.bind(connection, agent.agent_id)
         connection.queue(self._hub.status_text(agent.agent_id, agent.status))
-        if "client_timestamp" in packet:
+        if "client_timestamp" in said.packet:
             # The npm package sends its first heartbeat half a second later: until then a break would find it undated.
-            self._ping(connection, agent, packet)
+            self._ping(connection, agent, said.packet)
         self._live.send(agent.agent_id)
 
-    async def _on_heartbeat(self, connection: _Connection, agent: KnownAgent, packet: JSONObject) -> None:
-        self._ping(connection, agent, packet)
+    async def _on_heartbeat(self, connection: _Connection, agent: KnownAgent, said: _Said) -> None:
+        self._ping(connection, agent, said.packet)
         self._live.send(agent.agent_id)  # where this is the first that is heard of a socket
         await self._forget(connection, agent, connection.confirmed(asyncio.get_running_loop().time()))
 
@@ -257,20 +266,22 @@ class WorkerEndpoint:
         data = {"last_mephisto_ping": _ping_of(packet.get("client_timestamp")), "status": agent.status.value}
         connection.queue(codec.dump(Packet(PacketType.HEARTBEAT, agent.agent_id, data).to_dict()))
 
-    async def _on_live_update(self, connection: _Connection, agent: KnownAgent, packet: JSONObject) -> None:
-        data = packet.get("data")
+    async def _on_live_update(self, connection: _Connection, agent: KnownAgent, said: _Said) -> None:
+        data = said.packet.get("data")
         if not isinstance(data, dict):
             return
         update_id = data.get("update_id")
         key = update_id if isinstance(update_id, str) else None
+        packet = Packet(PacketType.LIVE_UPDATE_TO_OPERATOR, agent.agent_id, data)
         try:
-            message = writes.message_of(Packet(PacketType.LIVE_UPDATE_TO_OPERATOR, agent.agent_id, data))
+            work = partial(writes.message_of, packet, gently=said.is_heavy)
+            message = await self._desk.do(work, said.size, agent.agent_id)
         except ValueError:
             return
         await self._live.take(agent.agent_id, key, message)
 
-    async def _on_ack(self, connection: _Connection, agent: KnownAgent, packet: JSONObject) -> None:
-        data = packet.get("data")
+    async def _on_ack(self, connection: _Connection, agent: KnownAgent, said: _Said) -> None:
+        data = said.packet.get("data")
         update_id = data.get("update_id") if isinstance(data, dict) else None
         waiting = self._store.mirror.outbox.get(agent.agent_id, {})
         ids = {outgoing.id for outgoing in waiting.values() if outgoing.update_id == update_id}
