@@ -8,6 +8,7 @@ nowhere, but for the whole address of the database; a researcher in the notebook
 from __future__ import annotations
 
 import copy
+import io
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.sources_registry import SourcesRegistry
-from hydra.plugins.config_source import ConfigResult
+from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import (
     GrammarParseError,
@@ -29,7 +30,7 @@ from omegaconf.grammar_parser import parse
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.task_run_args import MISSING
 from mephisto_nb.model.yaml_text import load_yaml
-from mephisto_nb.utils.foreign import inside, named_file, read_bytes
+from mephisto_nb.utils.foreign import named_file, read_bytes
 
 #: Sections that the task's page is made of.
 PUBLISHED = ("blueprint", "task")
@@ -37,6 +38,8 @@ PUBLISHED = ("blueprint", "task")
 _PATHS = re.compile(r"\w+_(source|dir|csv|json|jsonl|bundle|path|file|location|folder|review)|insertions")
 _WHOLE_VARIABLE = re.compile(r"\$\{\s*oc\.env\s*:[^{}]*\}")
 _MOST_TEXT = 10_000_000
+#: So many characters Hydra reads at the beginning of a file for its package.
+_HEADER = 512
 #: What opens a way out of a preview.
 _OWN = "preview_sources"
 
@@ -77,6 +80,17 @@ def _texts(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
             yield from _texts(one, (*path, str(index)))
 
 
+def escaped(text: str) -> str:
+    r"""Return what stands for a text in a configuration, so that ``${...}`` in it refers to nothing.
+
+    Examples
+    --------
+    >>> print(escaped("${task_dir}"), escaped(r"a\${b}"))
+    \${task_dir} a\\\${b}
+    """
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+
+
 def refuse_calls(tree: Any, where: str) -> None:
     """Raise `ConfigError` where plain data from elsewhere calls a function, such as one that reads the environment."""
     for path, text in _texts(tree):
@@ -99,19 +113,21 @@ def watched_files(directory: Path | None) -> Iterator[None]:
         return
     what, root = f"The configuration in {str(directory)!r}", directory.resolve()
 
-    def check(source: Any, name: str) -> None:
+    def read(source: Any, name: str) -> str | None:
         if source.scheme() == "file" and Path(source.path).resolve() == root:
             file = Path(source.path) / source._normalize_file_name(name)
-            text = read_bytes(inside(file, root, what), what, most=_MOST_TEXT).decode()
+            text = read_bytes(file, what, root=root, most=_MOST_TEXT).decode()
             refuse_calls(load_yaml(text), f"The configuration file {file.name!r}")
-        elif name.startswith("/") or ".." in name.split("/"):
+            return text
+        if name.startswith("/") or ".." in name.split("/"):
             raise ConfigError(f"{what} names {name!r}, out of that folder. Put the file there, and name it so.")
+        return None
 
     # Hydra makes classes of its own of its modules: those it uses are asked of it.
     sources: list[Any] = [SourcesRegistry.instance().resolve(scheme) for scheme in ("file", "pkg")]
     own = [source.load_config for source in sources]
     for source, load in zip(sources, own, strict=True):
-        source.load_config = _checking(check, load)
+        source.load_config = _checking(read, load)
     try:
         yield
     finally:
@@ -119,10 +135,18 @@ def watched_files(directory: Path | None) -> Iterator[None]:
             source.load_config = load
 
 
-def _checking(check: Callable[[Any, str], None], load: Callable[[Any, str], ConfigResult]) -> Any:
+def _checking(read: Callable[[Any, str], str | None], load: Callable[[Any, str], ConfigResult]) -> Any:
     def load_checked(source: Any, config_path: str) -> ConfigResult:
-        check(source, config_path)
-        return load(source, config_path)
+        text = read(source, config_path)
+        if text is None:
+            return load(source, config_path)
+        # The text that was looked at: the file may hold another one by now.
+        return ConfigResult(
+            provider=source.provider,
+            path=f"file://{source.path}",
+            config=OmegaConf.load(io.StringIO(text)),
+            header=ConfigSource._get_header_dict(text[:_HEADER]),
+        )
 
     return load_checked
 
@@ -159,8 +183,16 @@ def refuse_paths_elsewhere(config: DictConfig, home: Path, given: Collection[str
             ) from error
         if isinstance(value, str) and value.strip():
             _refuse_elsewhere(key, value, home)
-            if blueprint._get_node(key)._is_interpolation():
-                blueprint[key] = value  # what it refers to may change, and lead out of the folder then
+            _settle(blueprint, key, value)
+
+
+def _settle(node: DictConfig, key: str, value: str) -> None:
+    """Let a setting be the text that was judged: what it refers to may change, and lead elsewhere then."""
+    node[key] = escaped(value)
+    if node[key] != value:
+        raise ConfigError(
+            f"The configuration file sets {key} to {value!r}, which cannot be kept as it is. Write it out."
+        )
 
 
 def _refuse_elsewhere(key: str, value: str, home: Path) -> None:

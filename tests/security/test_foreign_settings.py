@@ -11,6 +11,7 @@ import pytest
 from omegaconf import OmegaConf
 
 import mephisto_nb as mnb
+from mephisto_nb.config import foreign_settings
 from mephisto_nb.config.foreign_settings import resolvers_in
 from mephisto_nb.config.task_run_settings import resolve_config
 from mephisto_nb.errors import ConfigError
@@ -201,6 +202,16 @@ def test_a_path_of_a_file_stays_what_it_was_when_it_was_looked_at(
     assert config.mephisto.blueprint.data_csv == f".{tmp_path / 'outside' / 'rows.csv'}"
 
 
+def test_a_path_that_was_judged_as_text_refers_to_nothing(home: Path) -> None:
+    for marks in ("\\", "\\" * 3):
+        path = f"${{task_dir}}/{marks}${{mephisto.task.task_tags}}"
+        named = f"{{_blueprint_type: static_html, data_csv: '{path}'}}"
+        config = compose(home, f"mephisto:\n  blueprint: {named}\n  task: {{task_tags: '../outside/rows.csv'}}\n")
+        found = config.mephisto.blueprint.data_csv
+        assert found.startswith(f"{home}/")
+        assert found.endswith("${mephisto.task.task_tags}")
+
+
 @pytest.mark.parametrize("path", ["~nobody-here/rows.csv", "x" * 300, "a\\0b"])
 def test_what_is_no_path_is_told(home: Path, path: str) -> None:
     with pytest.raises(ConfigError, match=r"mephisto\.blueprint\.data_csv is .*Correct it"):
@@ -235,6 +246,18 @@ def test_a_home_that_is_a_link_is_nobodys_task(home: Path, tmp_path: Path, monke
     monkeypatch.chdir(tmp_path / "outside")
     with pytest.raises(ConfigError, match="which leads to"):
         compose(home, "mephisto:\n  blueprint: {_blueprint_type: static_html, data_csv: rows.csv}\n")
+
+
+def test_the_text_that_was_checked_is_the_one_that_is_used(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = foreign_settings.refuse_calls
+
+    def change(*args: Any) -> None:
+        own(*args)
+        file = home / "hydra_configs" / "conf" / "example.yaml"
+        file.write_text(f"#@package _global_\n{SECTION}  log_level: '${{oc.env:MY_SECRET}}'\n")
+
+    monkeypatch.setattr(foreign_settings, "refuse_calls", change)
+    assert compose(home, SECTION).mephisto.log_level == "info"
 
 
 def test_a_text_may_look_like_a_day(home: Path) -> None:
