@@ -92,8 +92,7 @@ class Importer:
             about = (old.run.config["imported"]["requester"], old.run.provider_type)
             requester = await self._writer.call(self._database.people.get_or_create_requester, *about)
             home = self._runs_directory / old.run.task_run_id / "files"
-            root = await in_thread(source.files.run_directory, old.old_id) or source.files.root
-            await in_thread(_copy_for_owner, transfer.copies, home, root)
+            await in_thread(_copy_for_owner, transfer.copies, home, source.files.root)
             ids = {"task_id": task.task_id, "requester_id": requester.requester_id}
             await self._writer.commit(_with_ids(changes, ids))
         report.add(transfer.report, is_new=is_new)

@@ -352,7 +352,7 @@ class OldFiles:
             if run is None:
                 self._note(f"run {run_id}", "its folder is missing")
                 return None
-            text = read_bytes(below(run, name, self._name), self._name, root=run).decode()
+            text = read_bytes(below(run, name, self._name), self._name, root=self.root).decode()
             self.read += 1
             return json.loads(text)
         except DataFileError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -281,15 +282,63 @@ def test_a_file_that_another_takes_the_place_of_is_not_copied(
 ) -> None:
     own = os.open
 
-    def swap(path: Any, *rest: Any) -> int:
-        descriptor = own(path, *rest)
-        os.replace(secret / "secret.txt", path)
+    def swap(path: Any, *rest: Any, **options: Any) -> int:
+        descriptor = own(path, *rest, **options)
+        if str(path).endswith("cat.png"):
+            os.replace(secret / "secret.txt", home / "cat.png")
         return descriptor
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "open", swap)
         foreign.copy_file(home / "cat.png", tmp_path / "copy.png", "The folder", root=home)
     assert (tmp_path / "copy.png").read_bytes() == b"png"  # as it was when it was looked at
+
+
+@posix
+@pytest.mark.parametrize("opened", ["pictures", "cat.png"])
+def test_a_folder_that_becomes_a_link_meanwhile_is_not_followed(
+    home: Path, secret: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: str
+) -> None:
+    (home / "pictures").mkdir()
+    (home / "cat.png").rename(home / "pictures" / "cat.png")
+    (secret / "cat.png").write_text(SECRET)
+    (home / "link").symlink_to(secret)
+    own = os.open
+
+    def exchange(one: str, other: str) -> None:
+        os.replace(home / one, home / "aside")
+        os.replace(home / other, home / one)
+        os.replace(home / "aside", home / other)
+
+    def while_exchanged(path: Any, *rest: Any, **options: Any) -> int:
+        if not str(path).endswith(opened):
+            return own(path, *rest, **options)
+        exchange("pictures", "link")
+        try:
+            return own(path, *rest, **options)
+        finally:
+            exchange("pictures", "link")
+
+    for read in (
+        lambda: read_bytes(home / "pictures" / "cat.png", "The folder", root=home),
+        lambda: foreign.copy_file(home / "pictures" / "cat.png", tmp_path / "copy.png", "The folder", root=home),
+    ):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "open", while_exchanged)
+            with contextlib.suppress(DataFileError):
+                assert read() in (b"png", None)
+    assert not (tmp_path / "copy.png").exists() or (tmp_path / "copy.png").read_bytes() == b"png"
+
+
+@posix
+def test_what_is_hidden_stays_so_below_a_hidden_folder(tmp_path: Path) -> None:
+    home = tmp_path / ".git" / "theirs"
+    (home / ".git").mkdir(parents=True)
+    (home / ".git" / "config").write_text(SECRET)
+    (home / "a.js").symlink_to(".git/config")
+    with pytest.raises(DataFileError, match="leads to what is hidden"):
+        read_bytes(home / "a.js", "The folder", root=home)
+    assert read_bytes(home / ".git" / "config", "The folder", root=home).decode() == SECRET
 
 
 @pytest.mark.parametrize("written", [b"png and more", b""])
