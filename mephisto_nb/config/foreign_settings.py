@@ -30,7 +30,7 @@ from omegaconf.grammar_parser import parse
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.task_run_args import MISSING
 from mephisto_nb.model.yaml_text import load_yaml
-from mephisto_nb.utils.foreign import named_file, read_bytes
+from mephisto_nb.utils.foreign import keep_below, named_file, read_bytes
 
 #: Sections that the task's page is made of.
 PUBLISHED = ("blueprint", "task")
@@ -182,12 +182,13 @@ def refuse_paths_elsewhere(config: DictConfig, home: Path, given: Collection[str
                 f"notebook: compose(config=..., blueprint_args={{{key!r}: ...}})."
             ) from error
         if isinstance(value, str) and value.strip():
-            _refuse_elsewhere(key, value, home)
-            _settle(blueprint, key, value)
+            real, root = _refuse_elsewhere(key, value, home)
+            keep_below(real, root)
+            _settle(blueprint, key, str(real))
 
 
 def _settle(node: DictConfig, key: str, value: str) -> None:
-    """Let a setting be the text that was judged: what it refers to may change, and lead elsewhere then."""
+    """Let a setting be the path that was judged: what it refers to may change, and lead elsewhere then."""
     node[key] = escaped(value)
     if node[key] != value:
         raise ConfigError(
@@ -195,7 +196,8 @@ def _settle(node: DictConfig, key: str, value: str) -> None:
         )
 
 
-def _refuse_elsewhere(key: str, value: str, home: Path) -> None:
+def _refuse_elsewhere(key: str, value: str, home: Path) -> tuple[Path, Path]:
+    """Return where a path leads, and the folder which it lies in, if a file from elsewhere may name it."""
     what = f"mephisto.blueprint.{key}"
     path = named_file(value, what).absolute()
     here, homes = Path.cwd(), (Path.home(), Path.home().resolve())
@@ -205,7 +207,7 @@ def _refuse_elsewhere(key: str, value: str, home: Path) -> None:
     holding = [root for root in roots if real.is_relative_to(root.resolve())]
     hidden = [part for root in holding[:1] for part in real.relative_to(root.resolve()).parts if part.startswith(".")]
     if holding and not hidden:
-        return
+        return real, holding[0].resolve()
     found = f"which is hidden ({hidden[0]!r})" if hidden else f"which leads to {str(real)!r}, out of {str(home)!r}"
     raise ConfigError(
         f"The configuration file sets {what} to {value!r}, {found}: a file from elsewhere reads nothing but its task's "

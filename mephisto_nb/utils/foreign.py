@@ -36,6 +36,22 @@ _KINDS = {
 }
 
 
+#: Paths that configurations from elsewhere have named, each with the folder which it may not lead out of.
+_KEPT: dict[Path, Path] = {}
+
+
+def keep_below(path: Path, root: Path) -> None:
+    """Let nobody read this path, or what is below it, where it leads out of a folder by then; both are as they resolve.
+
+    It is remembered here, since a setting is a text by the time it is read.
+    """
+    _KEPT[path] = root
+
+
+def _kept_below(path: Path) -> Path | None:
+    return next((_KEPT[one] for one in (path, *path.parents) if one in _KEPT), None)
+
+
 def why_no_name(name: str) -> str:
     r"""Say why a text is no name of one file within its folder, on any system; '' where it is one.
 
@@ -124,7 +140,9 @@ def inside(path: Path, root: Path, what: str, *, may_be_hidden: bool = False) ->
 def _parts_below(path: Path, *roots: Path) -> tuple[str, ...]:
     """Return the names by which somebody has named what lies below a folder; what the folder is called is not theirs."""
     whole = path.absolute()
-    return next((whole.relative_to(root.absolute()).parts for root in roots if whole.is_relative_to(root.absolute())), ())
+    return next(
+        (whole.relative_to(root.absolute()).parts for root in roots if whole.is_relative_to(root.absolute())), ()
+    )
 
 
 def _shown(path: Path, root: Path) -> str:
@@ -167,7 +185,8 @@ def as_path(path: str | os.PathLike[str], what: str) -> Path:
     Raises
     ------
     DataFileError
-        No file can be called so on this computer, or nobody with the name behind ``~`` has a home here.
+        No file can be called so on this computer, or nobody with the name behind ``~`` has a home here; or it has been
+        named by a configuration from elsewhere, and leads out of its folder by now.
     """
     try:
         file = Path(path).expanduser()
@@ -176,6 +195,8 @@ def as_path(path: str | os.PathLike[str], what: str) -> Path:
     except (OSError, RuntimeError, ValueError) as error:
         shown = f"{str(path)[:_SHOWN]!r}{' ...' if len(str(path)) > _SHOWN else ''}"
         raise DataFileError(f"{what} is {shown}, which cannot be looked up: {error}. Correct it.") from error
+    if kept := _kept_below(file):
+        inside(file, kept, what)
     return file
 
 
@@ -207,20 +228,22 @@ def read_bytes(path: Path, what: str, *, root: Path | None = None, most: int = M
 
 def _open(path: Path, what: str, root: Path | None) -> int:
     """Open a file: the one that was looked at below `root`, whatever becomes of links and folders meanwhile."""
-    if root is None:
+    roots = [one for one in (root, _kept_below(root or path)) if one is not None]
+    if not roots:
         return _open_file(path, path, what)
-    real, home = inside(path, root, what), root.resolve()
+    real, home = [inside(path, one, what) for one in roots][-1], roots[-1].resolve()
+    changed = f"{what} holds {path.name!r}, which has changed while it was read. Try again."
     try:
         if _OPENS_BELOW and real != home:
             return _open_below(real, home, what)
         descriptor = _open_file(real, real, what, _NO_LINK)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR):
-            raise DataFileError(f"{what} holds {path.name!r}, which has changed while it was read. Try again.") from error
+            raise DataFileError(changed) from error
         raise
-    if inside(path, root, what) != real:
+    if path.resolve() != real:
         os.close(descriptor)
-        raise DataFileError(f"{what} holds {path.name!r}, which has changed while it was read. Try again.")
+        raise DataFileError(changed)
     return descriptor
 
 

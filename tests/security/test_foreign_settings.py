@@ -14,7 +14,7 @@ import mephisto_nb as mnb
 from mephisto_nb.config import foreign_settings
 from mephisto_nb.config.foreign_settings import resolvers_in
 from mephisto_nb.config.task_run_settings import resolve_config
-from mephisto_nb.errors import ConfigError
+from mephisto_nb.errors import ConfigError, DataFileError
 
 SECRET = "sesame"
 TASK = {"task_name": "a", "task_title": "A", "task_description": "", "task_tags": "", "task_reward": 0.1}
@@ -199,7 +199,7 @@ def test_a_path_of_a_file_stays_what_it_was_when_it_was_looked_at(
     named = f"{{_blueprint_type: static_html, data_csv: '{path}'}}"
     config = compose(home, f"mephisto:\n  blueprint: {named}\n  task: {{task_tags: .}}\n")
     config.mephisto.task.task_tags = ""
-    assert config.mephisto.blueprint.data_csv == f".{tmp_path / 'outside' / 'rows.csv'}"
+    assert config.mephisto.blueprint.data_csv == f"{home}{tmp_path / 'outside' / 'rows.csv'}"
 
 
 def test_a_path_that_was_judged_as_text_refers_to_nothing(home: Path) -> None:
@@ -210,6 +210,24 @@ def test_a_path_that_was_judged_as_text_refers_to_nothing(home: Path) -> None:
         found = config.mephisto.blueprint.data_csv
         assert found.startswith(f"{home}/")
         assert found.endswith("${mephisto.task.task_tags}")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows makes links for administrators alone")
+@pytest.mark.parametrize("setting", ["data_csv", "extra_source_dir", "task_source", "preview_source"])
+def test_a_path_of_a_file_leads_nowhere_else_when_it_is_read(home: Path, tmp_path: Path, setting: str) -> None:
+    (home / "data").mkdir()
+    for name in ("rows.csv", "page.html"):
+        (home / "data" / name).write_text("text\nRain\n<input name=a>")
+        (tmp_path / "outside" / name).write_text(f"text\n{SECRET}\n<input name=a>")
+    name = {"data_csv": "/rows.csv", "extra_source_dir": ""}.get(setting, "/page.html")
+    html = "" if setting == "task_source" else r"task_html: '<p>\${text}</p><input name=a>', "
+    named = f"{{_blueprint_type: static_html, {html}{setting}: '${{task_dir}}/data{name}'}}"
+    config = compose(home, f"mephisto:\n  blueprint: {named}\n", task=TASK)
+    (home / "data").rename(home / "before")
+    (home / "data").symlink_to(tmp_path / "outside")
+    rows = None if setting == "data_csv" else [{"text": "Rain"}]
+    with pytest.raises(DataFileError, match=rf"mephisto\.blueprint\.{setting} .*leads to .*, out of"):
+        mnb.preview(config, mnb.SharedTaskState(static_task_data=rows)).document()
 
 
 @pytest.mark.parametrize("path", ["~nobody-here/rows.csv", "x" * 300, "a\\0b"])
@@ -273,7 +291,7 @@ def test_a_file_names_what_is_in_its_folder_or_the_notebooks(
     monkeypatch.chdir(tmp_path / "here")
     named = "task_source: '${task_dir}/page.html', data_csv: rows.csv"
     text = f"mephisto:\n  blueprint: {{_blueprint_type: static_html, {named}}}\n"
-    assert compose(home, text).mephisto.blueprint.data_csv == "rows.csv"
+    assert compose(home, text).mephisto.blueprint.data_csv == str(tmp_path / "here" / "rows.csv")
 
 
 def test_a_researcher_may_name_any_file_in_the_notebook(home: Path, tmp_path: Path) -> None:
