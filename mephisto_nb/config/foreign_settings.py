@@ -30,7 +30,7 @@ from omegaconf.grammar_parser import parse
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.task_run_args import MISSING
 from mephisto_nb.model.yaml_text import load_yaml
-from mephisto_nb.utils.foreign import keep_below, named_file, read_bytes
+from mephisto_nb.utils.foreign import holds_everything, keep_below, named_file, read_bytes
 
 #: Sections that the task's page is made of.
 PUBLISHED = ("blueprint", "task")
@@ -200,9 +200,9 @@ def _refuse_elsewhere(key: str, value: str, home: Path) -> tuple[Path, Path]:
     """Return where a path leads, and the folder which it lies in, if a file from elsewhere may name it."""
     what = f"mephisto.blueprint.{key}"
     path = named_file(value, what).absolute()
-    here, homes = Path.cwd(), (Path.home(), Path.home().resolve())
+    here = Path.cwd()
     # A folder that holds everything is nobody's task; what is written relative to it is found there all the same.
-    roots = [home, *([] if here in (*homes, Path(here.anchor)) else [here])]
+    roots = [home, *([] if holds_everything(here) else [here])]
     real = path.resolve()
     holding = [root for root in roots if real.is_relative_to(root.resolve())]
     hidden = [part for root in holding[:1] for part in real.relative_to(root.resolve()).parts if part.startswith(".")]

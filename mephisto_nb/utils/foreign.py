@@ -138,11 +138,15 @@ def inside(path: Path, root: Path, what: str, *, may_be_hidden: bool = False) ->
 
 
 def _parts_below(path: Path, *roots: Path) -> tuple[str, ...]:
-    """Return the names by which somebody has named what lies below a folder; what the folder is called is not theirs."""
-    whole = path.absolute()
-    return next(
-        (whole.relative_to(root.absolute()).parts for root in roots if whole.is_relative_to(root.absolute())), ()
-    )
+    """Return the names by which somebody has named what lies below a folder, without those of the folder."""
+    whole, places = path.absolute(), [root.absolute() for root in roots]
+    return next((whole.relative_to(place).parts for place in places if whole.is_relative_to(place)), ())
+
+
+def holds_everything(folder: Path) -> bool:
+    """Return whether a folder is nobody's task: the home folder, or that of the whole disk."""
+    real = folder.resolve()
+    return real in (Path.home().resolve(), Path(real.anchor))
 
 
 def _shown(path: Path, root: Path) -> str:

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 import mephisto_nb as mnb
+from mephisto_nb.blueprints.form.sources import read_form
 from mephisto_nb.blueprints.static_html.extra_files import copy_files, list_files
 from mephisto_nb.config.registry import get_blueprint_from_type
 from mephisto_nb.config.task_run_settings import resolve_config
 from mephisto_nb.errors import ConfigError, DataFileError, MephistoError
+from mephisto_nb.importing.importer import _copy_for_owner
 from mephisto_nb.model.yaml_text import load_yaml
 from mephisto_nb.utils import foreign
 from mephisto_nb.utils.foreign import below, read_bytes, why_no_name
@@ -413,3 +415,51 @@ def test_a_description_that_is_a_trap_is_refused(text: str) -> None:
 
 def test_what_a_file_names_lies_below_its_folder(home: Path) -> None:
     assert below(home, "cat.png", "x") == below(home, "./cat.png", "x") == (home / "cat.png").resolve()
+
+
+# What nobody can mean
+
+
+@pytest.mark.parametrize("mark", ["mephisto_nb.db", "link_secret", "imported_run"])
+@pytest.mark.parametrize("below_it", ["", "runs", "runs/1/files"])
+def test_a_folder_of_ours_is_nobodys_extra_folder(tmp_path: Path, mark: str, below_it: str) -> None:
+    (tmp_path / "data" / below_it).mkdir(parents=True)
+    (tmp_path / "data" / mark).write_text("")
+    (tmp_path / "data" / below_it / "face.png").write_text("a face")
+    with pytest.raises(ConfigError, match="where this package keeps its data"):
+        list_files(str(tmp_path / "data" / below_it))
+    assert list_files(str(tmp_path)).files == {}
+
+
+def test_the_folder_of_an_imported_run_bears_a_mark(home: Path, tmp_path: Path) -> None:
+    files = tmp_path / "ours" / "files"
+    _copy_for_owner([(home / "cat.png", "1/cat.png")], files, home)
+    assert (files / "1" / "cat.png").read_bytes() == b"png"
+    assert list_files(str(tmp_path)).left_out["ours"] == "this package's own data"
+
+
+def test_files_of_ours_are_published_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "extra" / "inner").mkdir(parents=True)
+    for name in ("router_config.json", "mephisto_nb.db.migrating", "inner/router.json", "inner/cat.png"):
+        (tmp_path / "extra" / name).write_text(SECRET)
+    wanted = ("router_config.json", "inner/router.json")
+    assert list(list_files(str(tmp_path / "extra"), wanted=wanted).files) == ["inner/cat.png"]
+
+
+@pytest.mark.parametrize("part", [{"help": "diary.html"}, {"triggers": {"onClick": "look"}}])
+def test_a_form_gets_nothing_of_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: dict[str, Any]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "diary.html").write_text(SECRET)
+    field = {"name": "mood", "type": "input", "label": "Mood", "validators": {"required": True}}
+
+    def form(field: dict[str, Any]) -> Any:
+        rows = [{"fields": [field]}]
+        return {"form": {"title": "A", "sections": [{"title": "S", "fieldsets": [{"rows": rows}]}]}}
+
+    assert read_form(form(field)).forms
+    with pytest.raises(DataFileError, match="so nothing is taken from there"):
+        read_form(form({**field, **part}))
