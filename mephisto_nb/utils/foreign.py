@@ -328,8 +328,12 @@ class _Changed(Exception):
 def _copy(file: BinaryIO, target: BinaryIO, size: int) -> None:
     # What is written to all the while would fill the disk.
     while size > 0 and (piece := file.read(min(size, 1024 * 1024))):
-        target.write(piece)
+        if piece.count(0) == len(piece):
+            target.seek(len(piece), os.SEEK_CUR)  # a file with holes is a small one, and so is its copy
+        else:
+            target.write(piece)
         size -= len(piece)
+    target.truncate()
     if size or file.read(1):
         raise _Changed
 

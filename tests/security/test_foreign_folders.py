@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 import mephisto_nb as mnb
 from mephisto_nb.blueprints.form.sources import read_form
+from mephisto_nb.blueprints.static_html import extra_files
 from mephisto_nb.blueprints.static_html.extra_files import copy_files, list_files
 from mephisto_nb.config.registry import get_blueprint_from_type
 from mephisto_nb.config.task_run_settings import resolve_config
@@ -429,6 +431,26 @@ def test_a_folder_of_ours_is_nobodys_extra_folder(tmp_path: Path, mark: str, bel
     with pytest.raises(ConfigError, match="where this package keeps its data"):
         list_files(str(tmp_path / "data" / below_it))
     assert list_files(str(tmp_path)).files == {}
+
+
+def test_what_would_fill_the_disk_is_not_copied(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = list_files(str(home)).files
+    for name, value, why in (("_MOST_COPIED", 20, "more than any page loads"), ("_LEFT_FREE", 10**18, "has no room")):
+        with monkeypatch.context() as patched:
+            patched.setattr(extra_files, name, value)
+            with pytest.raises(DataFileError, match=rf"{why}\. The largest is '[a-z.]+'"):
+                copy_files(found, tmp_path / "site")
+    assert not (tmp_path / "site").exists()
+
+
+def test_a_file_with_holes_is_copied_with_them(tmp_path: Path) -> None:
+    with (tmp_path / "film.mp4").open("wb") as file:
+        file.write(b"head")
+        file.truncate(40_000_000)
+    foreign.copy_file(tmp_path / "film.mp4", tmp_path / "copy.mp4", "The folder")
+    assert (tmp_path / "copy.mp4").read_bytes() == (tmp_path / "film.mp4").read_bytes()
+    if sys.platform == "linux":
+        assert (tmp_path / "copy.mp4").stat().st_blocks * 512 <= 4_000_000
 
 
 def test_the_folder_of_an_imported_run_bears_a_mark(home: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import fnmatch
 import os
 import posixpath
 import re
+import shutil
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -50,6 +51,8 @@ _OURS = "this package's own data"
 _NEVER = ("hidden", _OURS)
 #: From how many files, or bytes, on somebody may have meant another folder.
 _MANY, _LARGE = 2_000, 500_000_000
+#: So many bytes are copied at most, and left free on the disk.
+_MOST_COPIED, _LEFT_FREE = 20_000_000_000, 512_000_000
 _NAMED = 5
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 #: What is an address as it stands, but not of the file of that name.
@@ -268,6 +271,7 @@ def copy_files(
 ) -> None:
     """Copy files into a site, by their names there; none of them may lead out of `root`. Raises `DataFileError`."""
     try:
+        _refuse_too_large(files, directory, setting)
         for name in files:
             (directory / name).unlink(missing_ok=True)  # of what was written there before
         for name, path in files.items():
@@ -275,6 +279,20 @@ def copy_files(
             copy_file(path, directory / name, f"mephisto.blueprint.{setting}", root=root)
     except OSError as error:
         raise DataFileError(f"mephisto.blueprint.{setting} cannot be copied: {error}") from error
+
+
+def _refuse_too_large(files: Mapping[str, Path], directory: Path, setting: str) -> None:
+    """Raise `DataFileError` where files would fill the disk, or are more than anybody can mean."""
+    sizes = {name: path.stat().st_size for name, path in files.items()}
+    place = next(folder for folder in (directory, *directory.absolute().parents) if folder.is_dir())
+    room = shutil.disk_usage(place).free - _LEFT_FREE
+    if sum(sizes.values()) > min(room, _MOST_COPIED):
+        largest = max(sizes, key=lambda name: sizes[name])
+        why = "that is more than any page loads" if room > _MOST_COPIED else f"the disk of {str(place)!r} has no room"
+        raise DataFileError(
+            f"mephisto.blueprint.{setting} holds {sum(sizes.values()) / 1e6:,.1f} MB, which would be copied: {why}. "
+            f"The largest is {largest!r} ({sizes[largest] / 1e6:,.1f} MB). Take out what no page loads, or make room."
+        )
 
 
 def _composed(name: str) -> str:
