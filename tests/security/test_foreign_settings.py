@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from mephisto_nb.config import foreign_settings
 from mephisto_nb.config.foreign_settings import resolvers_in
 from mephisto_nb.config.task_run_settings import resolve_config
 from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.frames.run_frames import MetadataFrames
 from mephisto_nb.utils import logging
 
 SECRET = "sesame"
@@ -372,3 +374,15 @@ def test_a_few_lines_do_not_stand_for_many_settings(home: Path) -> None:
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 5)]
     with pytest.raises(ConfigError, match="stands for more than 50,000 values"):
         compose(home, "\n".join(lines))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows makes links for administrators alone")
+def test_tips_are_written_to_no_file_elsewhere(home: Path, tmp_path: Path) -> None:
+    (home / "data").mkdir()
+    setting = "tips_location: '${task_dir}/data/rows.csv', _blueprint_type"
+    config = compose(home, SECTION.replace("_blueprint_type", setting))
+    (home / "data").rmdir()
+    (home / "data").symlink_to(tmp_path / "outside")
+    blueprint = SimpleNamespace(args=config.mephisto.blueprint)
+    with pytest.raises(DataFileError, match=r"tips_location .*leads to .*, out of"):
+        MetadataFrames(SimpleNamespace(blueprint=blueprint)).accept_tips(["1"])
