@@ -8,6 +8,7 @@ nowhere, but for the whole address of the database; a researcher in the notebook
 from __future__ import annotations
 
 import copy
+import io
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra._internal.sources_registry import SourcesRegistry
-from hydra.plugins.config_source import ConfigResult
+from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import (
     GrammarParseError,
@@ -28,8 +29,9 @@ from omegaconf.grammar_parser import parse
 
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.task_run_args import MISSING
-from mephisto_nb.model.yaml_text import load_yaml
-from mephisto_nb.utils.foreign import inside, named_file, read_bytes
+from mephisto_nb.model.yaml_text import MOST_SETTINGS, load_yaml
+from mephisto_nb.utils.addresses import read_address
+from mephisto_nb.utils.foreign import holds_everything, keep_below, named_file, read_bytes
 
 #: Sections that the task's page is made of.
 PUBLISHED = ("blueprint", "task")
@@ -37,8 +39,12 @@ PUBLISHED = ("blueprint", "task")
 _PATHS = re.compile(r"\w+_(source|dir|csv|json|jsonl|bundle|path|file|location|folder|review)|insertions")
 _WHOLE_VARIABLE = re.compile(r"\$\{\s*oc\.env\s*:[^{}]*\}")
 _MOST_TEXT = 10_000_000
-#: What opens a way out of a preview.
-_OWN = "preview_sources"
+#: So many characters Hydra reads at the beginning of a file for its package.
+_HEADER = 512
+#: What opens a way out of a preview, or lets scripts of other hosts run on a worker's page; and how you set it.
+_OWN = {"preview_sources": "task", "extra_script_sources": "blueprint_args", "extra_sources": "blueprint_args"}
+#: Settings of an architect that name hosts: where workers' links lead, and who may show or ask for the page.
+_HOSTS = ("url", "addresses", "frame_ancestors")
 
 
 def resolvers_in(text: str) -> list[str]:
@@ -77,11 +83,24 @@ def _texts(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
             yield from _texts(one, (*path, str(index)))
 
 
+def escaped(text: str) -> str:
+    r"""Return what stands for a text in a configuration, so that ``${...}`` in it refers to nothing.
+
+    Examples
+    --------
+    >>> print(escaped("${task_dir}"), escaped(r"a\${b}"))
+    \${task_dir} a\\\${b}
+    """
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+
+
 def refuse_calls(tree: Any, where: str) -> None:
     """Raise `ConfigError` where plain data from elsewhere calls a function, such as one that reads the environment."""
     for path, text in _texts(tree):
-        if _OWN in path:
-            raise ConfigError(f"{where} sets {_OWN}, which only you can, in the notebook: compose(..., task={{...}}).")
+        if own := next((one for one in path if one in _OWN), None):
+            raise ConfigError(
+                f"{where} sets {own}, which only you can, in the notebook: compose(..., {_OWN[own]}={{{own!r}: ...}})."
+            )
         calls = resolvers_in(text)
         if calls and not (path[-3:] == ("mephisto", "database", "url") and _WHOLE_VARIABLE.fullmatch(text.strip())):
             raise ConfigError(
@@ -99,19 +118,21 @@ def watched_files(directory: Path | None) -> Iterator[None]:
         return
     what, root = f"The configuration in {str(directory)!r}", directory.resolve()
 
-    def check(source: Any, name: str) -> None:
+    def read(source: Any, name: str) -> str | None:
         if source.scheme() == "file" and Path(source.path).resolve() == root:
             file = Path(source.path) / source._normalize_file_name(name)
-            text = read_bytes(inside(file, root, what), what, most=_MOST_TEXT).decode()
-            refuse_calls(load_yaml(text), f"The configuration file {file.name!r}")
-        elif name.startswith("/") or ".." in name.split("/"):
+            text = read_bytes(file, what, root=root, most=_MOST_TEXT).decode()
+            refuse_calls(load_yaml(text, MOST_SETTINGS), f"The configuration file {file.name!r}")
+            return text
+        if name.startswith("/") or ".." in name.split("/"):
             raise ConfigError(f"{what} names {name!r}, out of that folder. Put the file there, and name it so.")
+        return None
 
     # Hydra makes classes of its own of its modules: those it uses are asked of it.
     sources: list[Any] = [SourcesRegistry.instance().resolve(scheme) for scheme in ("file", "pkg")]
     own = [source.load_config for source in sources]
     for source, load in zip(sources, own, strict=True):
-        source.load_config = _checking(check, load)
+        source.load_config = _checking(read, load)
     try:
         yield
     finally:
@@ -119,10 +140,18 @@ def watched_files(directory: Path | None) -> Iterator[None]:
             source.load_config = load
 
 
-def _checking(check: Callable[[Any, str], None], load: Callable[[Any, str], ConfigResult]) -> Any:
+def _checking(read: Callable[[Any, str], str | None], load: Callable[[Any, str], ConfigResult]) -> Any:
     def load_checked(source: Any, config_path: str) -> ConfigResult:
-        check(source, config_path)
-        return load(source, config_path)
+        text = read(source, config_path)
+        if text is None:
+            return load(source, config_path)
+        # The text that was looked at: the file may hold another one by now.
+        return ConfigResult(
+            provider=source.provider,
+            path=f"file://{source.path}",
+            config=OmegaConf.load(io.StringIO(text)),
+            header=ConfigSource._get_header_dict(text[:_HEADER]),
+        )
 
     return load_checked
 
@@ -151,29 +180,106 @@ def refuse_paths_elsewhere(config: DictConfig, home: Path, given: Collection[str
         except MissingMandatoryValue:
             continue  # told at a launch, with all that is missing
         except OmegaConfBaseException as error:
-            said = blueprint._get_node(key)._value()
-            raise ConfigError(
-                f"The configuration file sets mephisto.blueprint.{key} to {said!r}, and nobody knows yet what that "
-                f"refers to: a file from elsewhere has to say which file it means. Write it out, or give it in the "
-                f"notebook: compose(config=..., blueprint_args={{{key!r}: ...}})."
-            ) from error
+            raise _unknown_yet("blueprint", key, blueprint, error) from error
         if isinstance(value, str) and value.strip():
-            _refuse_elsewhere(key, value, home)
-            if blueprint._get_node(key)._is_interpolation():
-                blueprint[key] = value  # what it refers to may change, and lead out of the folder then
+            real, root = _refuse_elsewhere(key, value, home)
+            keep_below(real, root)
+            _settle(blueprint, key, str(real))
 
 
-def _refuse_elsewhere(key: str, value: str, home: Path) -> None:
+def _unknown_yet(section: str, key: str, node: DictConfig, error: OmegaConfBaseException) -> ConfigError:
+    said: Any = OmegaConf.to_container(node, resolve=False)
+    return ConfigError(
+        f"The configuration file sets mephisto.{section}.{key} to {said[key]!r}, and nobody knows yet what that refers "
+        f"to ({str(error).splitlines()[0]}): a file from elsewhere has to say what it means. Write it out, or give it "
+        f"in the notebook: compose(config=..., {section}_args={{{key!r}: ...}})."
+    )
+
+
+def judge_hosts(config: DictConfig, given: Mapping[str, Collection[str]]) -> list[str]:
+    """Refuse a configuration file that leads workers to another host; return what else it opens that you should know.
+
+    Parameters
+    ----------
+    given
+        Settings of the sections ``architect`` and ``provider`` that the caller has named, whatever the file says.
+
+    Raises
+    ------
+    ConfigError
+        Naming the setting.
+    """
+    remarks = list[str]()
+    for section, key in (*(("architect", host) for host in (*_HOSTS, "hostname")), ("provider", "signed_links")):
+        node = config.mephisto[section]
+        if key not in node or key in given[section]:
+            continue
+        value = _settled(node, section, key)
+        empty = () if key == "hostname" else ("", "None")  # no name at all is every address that there is
+        texts = [str(one) for one in (value if isinstance(value, list) else [value])]
+        if section == "architect" and (others := [one for one in texts if one not in empty and not _is_here(one)]):
+            if key in _HOSTS:
+                raise ConfigError(
+                    f"The configuration file sets mephisto.architect.{key} to {value!r}, which names another host "
+                    f"({others[0]!r}): workers' links, and what they type, could go there. If you mean it, say so in "
+                    f"the notebook: compose(config=..., architect_args={{{key!r}: {value!r}}})."
+                )
+            remarks.append(f"lets others than this computer ask the router (mephisto.architect.{key} is {value!r})")
+        elif value is False:
+            remarks.append("lets everybody come under any name (mephisto.provider.signed_links is false)")
+    return remarks
+
+
+def _settled(node: DictConfig, section: str, key: str) -> Any:
+    """Return what a setting is, and let it stay that, whatever becomes of what it refers to."""
+    try:
+        if OmegaConf.is_missing(node, key):
+            return None
+        value: Any = node[key]
+        if isinstance(value, ListConfig | DictConfig):
+            value = OmegaConf.to_container(value, resolve=True)
+    except OmegaConfBaseException as error:
+        raise _unknown_yet(section, key, node, error) from error
+    if isinstance(value, str):
+        node[key] = escaped(value)
+    elif isinstance(value, list):
+        node[key] = [escaped(one) if isinstance(one, str) else one for one in value]
+    else:
+        node[key] = value
+    return value
+
+
+def _is_here(address: str) -> bool:
+    """Return whether an address, or who may show a page in a frame, is of this computer alone."""
+    if address.strip() in ("'self'", "'none'"):
+        return True
+    try:
+        return read_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _settle(node: DictConfig, key: str, value: str) -> None:
+    """Let a setting be the path that was judged: what it refers to may change, and lead elsewhere then."""
+    node[key] = escaped(value)
+    if node[key] != value:
+        raise ConfigError(
+            f"The configuration file sets {key} to {value!r}, which cannot be kept as it is. Write it out."
+        )
+
+
+def _refuse_elsewhere(key: str, value: str, home: Path) -> tuple[Path, Path]:
+    """Return where a path leads, and the folder which it lies in, if a file from elsewhere may name it."""
     what = f"mephisto.blueprint.{key}"
     path = named_file(value, what).absolute()
-    here, homes = Path.cwd(), (Path.home(), Path.home().resolve())
+    here = Path.cwd()
     # A folder that holds everything is nobody's task; what is written relative to it is found there all the same.
-    roots = [home, *([] if here in (*homes, Path(here.anchor)) else [here])]
+    roots = [home, *([] if holds_everything(here) else [here])]
     real = path.resolve()
     holding = [root for root in roots if real.is_relative_to(root.resolve())]
     hidden = [part for root in holding[:1] for part in real.relative_to(root.resolve()).parts if part.startswith(".")]
     if holding and not hidden:
-        return
+        return real, holding[0].resolve()
     found = f"which is hidden ({hidden[0]!r})" if hidden else f"which leads to {str(real)!r}, out of {str(home)!r}"
     raise ConfigError(
         f"The configuration file sets {what} to {value!r}, {found}: a file from elsewhere reads nothing but its task's "

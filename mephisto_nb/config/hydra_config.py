@@ -28,7 +28,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.config import typed_config
-from mephisto_nb.config.foreign_settings import refuse_paths_elsewhere, watched_files
+from mephisto_nb.config.foreign_settings import judge_hosts, refuse_paths_elsewhere, watched_files
 from mephisto_nb.config.task_run_settings import (
     TaskRunSettings,
     check_config,
@@ -318,10 +318,21 @@ def compose(
         composed["task_dir"] = typed_config.literal(str(home))
     built = typed_config.build(composed, schema)
     if source.directory is not None:
-        refuse_paths_elsewhere(built, home, _named("blueprint", layer, overrides))
+        _judge_file(built, home, {name: _named(name, layer, overrides) for name in SECTIONS})
     if task is not None and config is None:
         _tell_missing(built)
     return built
+
+
+def _judge_file(built: DictConfig, home: Path, given: Mapping[str, Collection[str]]) -> None:
+    """Refuse what a configuration file may not decide, and say what it opens; what is `given` is the caller's own."""
+    refuse_paths_elsewhere(built, home, given["blueprint"])
+    for remark in judge_hosts(built, given):
+        warn_once(
+            _logger,
+            f"The configuration file {remark}. To close that, or to say that you mean it, set it in the notebook: "
+            "compose(config=..., architect_args={'hostname': ...}, provider_args={'signed_links': ...}).",
+        )
 
 
 #: Overrides that choose a plugin, or take the file's choice away, and those that set one of its settings.

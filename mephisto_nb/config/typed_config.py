@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import re
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -23,7 +22,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from mephisto_nb.config import registry
-from mephisto_nb.config.foreign_settings import refuse_calls
+from mephisto_nb.config.foreign_settings import escaped, refuse_calls
 from mephisto_nb.errors import ConfigError, MissingValueError, UnknownKeyError, folded
 from mephisto_nb.model.records import LINK
 from mephisto_nb.model.task_run_args import MISSING, TaskRunArgs
@@ -167,7 +166,7 @@ def literal(value: Any, where: str = "") -> Any:
         case Enum():
             return value.name
         case str():
-            return re.sub(r"(\\*)\$\{", r"\1\1\\${", value)
+            return escaped(value)
         case DictConfig() | ListConfig():
             refuse_calls(OmegaConf.to_container(value, resolve=False), where)
             return literal(OmegaConf.to_container(value, resolve=True), where)

@@ -29,6 +29,7 @@ from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.progress import Progress, no_progress
+from mephisto_nb.utils.foreign import as_path
 from mephisto_nb.utils.logging import guard_formula, unguard_formula
 from mephisto_nb.utils.private_files import write_private
 
@@ -469,6 +470,6 @@ class MetadataFrames:
                 "Accepted tips have no file to go to. Name one, as in run.metadata.accept_tips(ids, 'tips.csv'), and "
                 "launch the next run with mephisto.blueprint.tips_location=tips.csv."
             )
-        file = Path(place).expanduser()
+        file = as_path(place, "mephisto.blueprint.tips_location")
         add_tips(file, self(), list(item_ids))
         return file

@@ -22,7 +22,7 @@ from mephisto_nb.model.task_run_args import MISSING, TaskRunArgs
 from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.progress import Progress
 from mephisto_nb.utils.foreign import below, copy_file
-from mephisto_nb.utils.private_files import close_below, make_private_folder
+from mephisto_nb.utils.private_files import IMPORTED, close_below, make_private_folder, write_private
 
 #: Tables that hold nothing that anybody has collected, and why they stay behind.
 _ABOUT_ITSELF = {
@@ -92,8 +92,7 @@ class Importer:
             about = (old.run.config["imported"]["requester"], old.run.provider_type)
             requester = await self._writer.call(self._database.people.get_or_create_requester, *about)
             home = self._runs_directory / old.run.task_run_id / "files"
-            root = await in_thread(source.files.run_directory, old.old_id) or source.files.root
-            await in_thread(_copy_for_owner, transfer.copies, home, root)
+            await in_thread(_copy_for_owner, transfer.copies, home, source.files.root)
             ids = {"task_id": task.task_id, "requester_id": requester.requester_id}
             await self._writer.commit(_with_ids(changes, ids))
         report.add(transfer.report, is_new=is_new)
@@ -112,6 +111,7 @@ def _copy_for_owner(copies: Sequence[tuple[Path, str]], home: Path, root: Path) 
     """Copy files that workers sent, which are their owner's alone from the first moment. Raises `WorldError`."""
     if copies:
         make_private_folder(home)
+        write_private(home.parent / IMPORTED, "Files that workers sent, of a run of Mephisto 1.x.\n")
         _copy_files(copies, home, root)
         close_below(home)
 

@@ -82,6 +82,8 @@ UNIT_OF_AGENT: Mapping[str, str] = {
 _ALWAYS = {"tasks", "task_runs", "assignments", "units", "agents", "workers"}
 #: How long to wait for 1.x's own process, should it be writing (seconds).
 _PATIENCE = 30.0
+#: So many bytes one value has, and so many characters the values of a table: a default makes long rows of a short file.
+_LONGEST, _MOST_TEXT = 50_000_000, 300_000_000
 
 Rows = list[dict[str, Any]]
 
@@ -123,14 +125,22 @@ class OldDatabase:
         ------
         DatabaseError
             It cannot be read.
+        DataFileError
+            A value in it is longer than any that Mephisto 1.x has written.
         """
         try:
             with closing(sqlite3.connect(self._uri(), uri=True, timeout=_PATIENCE, isolation_level=None)) as connection:
+                connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
                 connection.execute("PRAGMA query_only=ON")
                 # Nothing that the file itself brings along is run with more rights than it has.
                 connection.execute("PRAGMA trusted_schema=OFF")
                 connection.execute("BEGIN")
                 yield connection
+        except sqlite3.DataError as error:
+            raise DataFileError(
+                f"{str(self.file)!r} holds a value that is too long ({error}): more than {_LONGEST:,} bytes. Mephisto "
+                "1.x writes none, so somebody else has written there; take it out."
+            ) from error
         except sqlite3.Error as error:
             raise DatabaseError(
                 f"{str(self.file)!r} cannot be read: {error}. If Mephisto 1.x is writing there, wait for it; if it was "
@@ -144,17 +154,37 @@ class OldDatabase:
         return f"file:{quote(str(self.file.resolve()))}?mode=ro{'&immutable=1' if is_quiet else ''}"
 
     def read(self, connection: sqlite3.Connection, table: str, columns: Sequence[str]) -> Rows:
-        """Return one dict a row; ids as strings, and None for columns or tables that this version lacks."""
+        """Return one dict a row; ids as strings, and None for columns or tables that this version lacks.
+
+        Raises
+        ------
+        DataFileError
+            The table holds more text than anybody has written.
+        """
         known = self.tables.get(table)
         if known is None:
             return []
         wanted = [_column(name) if name in known else f"NULL AS {name}" for name in columns]
         found = connection.execute(f"SELECT {', '.join(wanted)} FROM {table} ORDER BY rowid")
-        return [dict(zip(columns, row, strict=True)) for row in found]
+        rows, size = list[dict[str, Any]](), 0
+        for row in found:
+            size += sum(len(value) for value in row if isinstance(value, str | bytes))
+            if size > _MOST_TEXT:
+                raise DataFileError(
+                    f"The table {table!r} of {str(self.file)!r} holds more than {_MOST_TEXT:,} characters, which "
+                    "Mephisto 1.x does not write there: somebody else has. Take them out; no more of it is read."
+                )
+            rows.append(dict(zip(columns, row, strict=True)))
+        return rows
 
     def count(self, connection: sqlite3.Connection, table: str) -> int:
         """Count the rows of a table."""
-        return int(connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0])
+        return int(connection.execute(f"SELECT count(*) FROM {_quoted(table)}").fetchone()[0])
+
+
+def _quoted(name: str) -> str:
+    """Return the name of a table, which may hold anything, as SQL."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _column(name: str) -> str:
@@ -179,7 +209,7 @@ def _find_file(path: Path) -> Path:
 def _tables_of(connection: sqlite3.Connection) -> dict[str, set[str]]:
     names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     own = [name for name in names if not name.startswith("sqlite_")]
-    return {name: {row[1] for row in connection.execute(f'PRAGMA table_info("{name}")')} for name in own}
+    return {name: {row[1] for row in connection.execute(f"PRAGMA table_info({_quoted(name)})")} for name in own}
 
 
 def to_seconds(moment: object) -> float | None:
@@ -352,7 +382,7 @@ class OldFiles:
             if run is None:
                 self._note(f"run {run_id}", "its folder is missing")
                 return None
-            text = read_bytes(below(run, name, self._name), self._name, root=run).decode()
+            text = read_bytes(below(run, name, self._name), self._name, root=self.root).decode()
             self.read += 1
             return json.loads(text)
         except DataFileError as error:

@@ -19,7 +19,7 @@ from mephisto_nb.importing import old_data as t
 from mephisto_nb.importing.old_data import OldAnswer, OldDatabase, OldFiles, read_answer, to_seconds
 from mephisto_nb.model.answers import EVERYTHING
 from mephisto_nb.model.states import AgentStatus, UnitStatus
-from mephisto_nb.model.yaml_text import load_yaml
+from mephisto_nb.model.yaml_text import MOST_SETTINGS, load_yaml
 from mephisto_nb.ports.progress import Progress, no_progress
 
 QUALIFICATION_COLUMNS = ("qualification_id", "qualification_name", "description")
@@ -343,7 +343,7 @@ def parse_config(text: object) -> JSONObject:
     except ValueError:
         value = text
     try:
-        tree = load_yaml(value) if isinstance(value, str) else value
+        tree = load_yaml(value, MOST_SETTINGS) if isinstance(value, str) else value
     except ConfigError:
         return {}
     if not isinstance(tree, dict):

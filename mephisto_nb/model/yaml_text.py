@@ -13,10 +13,17 @@ from mephisto_nb.errors import ConfigError
 
 #: So many values a description holds at most, each counted as often as it is used: a few lines can stand for billions.
 MOST_VALUES = 2_000_000
+#: So many a configuration holds: much is done with each of its values.
+MOST_SETTINGS = 50_000
 
 
-def load_yaml(text: str) -> Any:
+def load_yaml(text: str, most: int = MOST_VALUES) -> Any:
     """Read YAML as plain data, unless a few lines of it stand for more values than anybody can mean.
+
+    Parameters
+    ----------
+    most
+        So many values it may hold.
 
     Raises
     ------
@@ -29,7 +36,7 @@ def load_yaml(text: str) -> Any:
         node = loader.get_single_node()
         if node is None:
             return None
-        _count(node, {}, set())
+        _count(node, most, {}, set())
         return loader.construct_document(node)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         if isinstance(error, ConfigError):
@@ -40,7 +47,7 @@ def load_yaml(text: str) -> Any:
             loader.dispose()
 
 
-def _count(node: yaml.Node, known: dict[int, int], open_: set[int]) -> int:
+def _count(node: yaml.Node, most: int, known: dict[int, int], open_: set[int]) -> int:
     """Count the values of a description, those that are used several times as often as they are; days become text.
 
     A name may look like a day that there never was, as 2024-02-30, and JSON has no days.
@@ -54,12 +61,12 @@ def _count(node: yaml.Node, known: dict[int, int], open_: set[int]) -> int:
     inner = node.value if isinstance(node, yaml.SequenceNode) else []
     if isinstance(node, yaml.MappingNode):
         inner = [part for pair in node.value for part in pair]
-    total = 1 + sum(_count(one, known, open_) for one in inner)
+    total = 1 + sum(_count(one, most, known, open_) for one in inner)
     open_.discard(id(node))
     known[id(node)] = total
-    if total > MOST_VALUES:
+    if total > most:
         raise ConfigError(
-            f"It stands for more than {MOST_VALUES:,} values, each alias of YAML counted as often as it is used. "
+            f"It stands for more than {most:,} values, each alias of YAML counted as often as it is used. "
             "Write out what is meant."
         )
     return total

@@ -8,6 +8,7 @@ reads what was looked at and not what has taken its place since, and reads no mo
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import stat
@@ -33,6 +34,22 @@ _KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFDIR: "a folder",
 }
+
+
+#: Paths that configurations from elsewhere have named, each with the folder which it may not lead out of.
+_KEPT: dict[Path, Path] = {}
+
+
+def keep_below(path: Path, root: Path) -> None:
+    """Let nobody read this path, or what is below it, where it leads out of a folder by then; both are as they resolve.
+
+    It is remembered here, since a setting is a text by the time it is read.
+    """
+    _KEPT[path] = root
+
+
+def _kept_below(path: Path) -> Path | None:
+    return next((_KEPT[one] for one in (path, *path.parents) if one in _KEPT), None)
 
 
 def why_no_name(name: str) -> str:
@@ -110,13 +127,26 @@ def inside(path: Path, root: Path, what: str, *, may_be_hidden: bool = False) ->
             f"{what} holds {_shown(path, root)!r}, which leads to {str(real)!r}, out of {str(home)!r}. It is refused, "
             "so that nothing but that folder is read or published. Put the file itself there, or take the link out."
         )
-    hidden = [part for part in real.relative_to(home).parts if part.startswith(".") and part not in path.parts]
+    named = _parts_below(path, root, home)
+    hidden = [part for part in real.relative_to(home).parts if part.startswith(".") and part not in named]
     if hidden and not may_be_hidden:
         raise DataFileError(
             f"{what} holds {_shown(path, root)!r}, which leads to what is hidden: {hidden[0]!r}. It is refused, for "
             "such files hold passwords. Put the file itself there, or take the link out."
         )
     return real
+
+
+def _parts_below(path: Path, *roots: Path) -> tuple[str, ...]:
+    """Return the names by which somebody has named what lies below a folder, without those of the folder."""
+    whole, places = path.absolute(), [root.absolute() for root in roots]
+    return next((whole.relative_to(place).parts for place in places if whole.is_relative_to(place)), ())
+
+
+def holds_everything(folder: Path) -> bool:
+    """Return whether a folder is nobody's task: the home folder, or that of the whole disk."""
+    real = folder.resolve()
+    return real in (Path.home().resolve(), Path(real.anchor))
 
 
 def _shown(path: Path, root: Path) -> str:
@@ -159,7 +189,8 @@ def as_path(path: str | os.PathLike[str], what: str) -> Path:
     Raises
     ------
     DataFileError
-        No file can be called so on this computer, or nobody with the name behind ``~`` has a home here.
+        No file can be called so on this computer, or nobody with the name behind ``~`` has a home here; or it has been
+        named by a configuration from elsewhere, and leads out of its folder by now.
     """
     try:
         file = Path(path).expanduser()
@@ -168,6 +199,8 @@ def as_path(path: str | os.PathLike[str], what: str) -> Path:
     except (OSError, RuntimeError, ValueError) as error:
         shown = f"{str(path)[:_SHOWN]!r}{' ...' if len(str(path)) > _SHOWN else ''}"
         raise DataFileError(f"{what} is {shown}, which cannot be looked up: {error}. Correct it.") from error
+    if kept := _kept_below(file):
+        inside(file, kept, what)
     return file
 
 
@@ -188,10 +221,7 @@ def read_bytes(path: Path, what: str, *, root: Path | None = None, most: int = M
     OSError
         It cannot be read.
     """
-    real = inside(path, root, what) if root is not None else path
-    with os.fdopen(_open(real, what, follow=root is None), "rb") as file:
-        if root is not None and inside(path, root, what) != real:
-            raise DataFileError(f"{what} holds {path.name!r}, which has changed while it was read. Try again.")
+    with os.fdopen(_open(path, what, root), "rb") as file:
         content = file.read(most + 1)
     if len(content) > most:
         raise DataFileError(
@@ -200,14 +230,55 @@ def read_bytes(path: Path, what: str, *, root: Path | None = None, most: int = M
     return content
 
 
-def _open(path: Path, what: str, *, follow: bool) -> int:
+def _open(path: Path, what: str, root: Path | None) -> int:
+    """Open a file: the one that was looked at below `root`, whatever becomes of links and folders meanwhile."""
+    roots = [one for one in (root, _kept_below(root or path)) if one is not None]
+    if not roots:
+        return _open_file(path, path, what)
+    real, home = [inside(path, one, what) for one in roots][-1], roots[-1].resolve()
+    changed = f"{what} holds {path.name!r}, which has changed while it was read. Try again."
+    try:
+        if _OPENS_BELOW and real != home:
+            return _open_below(real, home, what)
+        descriptor = _open_file(real, real, what, _NO_LINK)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            raise DataFileError(changed) from error
+        raise
+    if path.resolve() != real:
+        os.close(descriptor)
+        raise DataFileError(changed)
+    return descriptor
+
+
+#: Windows has neither of these.
+_NO_LINK, _FOLDER = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_PATH", 0)
+#: Whether a file can be opened from the folder that it lies in, and a link refused there.
+_OPENS_BELOW = os.open in os.supports_dir_fd and bool(_NO_LINK and _FOLDER)
+
+
+def _open_below(real: Path, home: Path, what: str) -> int:
+    """Open what lies below a folder, one folder after the other from there on, none of which may be a link by now."""
+    *folders, name = real.relative_to(home).parts
+    folder = os.open(home, _FOLDER | os.O_CLOEXEC)
+    try:
+        for part in folders:
+            inner = os.open(part, _FOLDER | _NO_LINK | os.O_CLOEXEC, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        return _open_file(name, real, what, _NO_LINK, folder)
+    finally:
+        os.close(folder)
+
+
+def _open_file(name: str | Path, path: Path, what: str, more_flags: int = 0, folder: int | None = None) -> int:
     # A pipe that nobody writes to would be waited for without O_NONBLOCK; Windows has neither of these.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-    descriptor = os.open(path, flags | (0 if follow else getattr(os, "O_NOFOLLOW", 0)))
+    descriptor = os.open(name, flags | more_flags, dir_fd=folder)
     try:
         kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
         if kind == stat.S_IFDIR:
-            raise IsADirectoryError(21, "Is a directory", str(path))
+            raise IsADirectoryError(errno.EISDIR, "Is a directory", str(path))
         if kind != stat.S_IFREG:
             raise DataFileError(f"{what} holds {path.name!r}, which is {_KINDS.get(kind, 'no file')}. Take it out.")
     except BaseException:
@@ -226,8 +297,7 @@ def copy_file(source: Path, target: Path, what: str, *, root: Path | None = None
     OSError
         It cannot be read or written.
     """
-    real = inside(source, root, what) if root is not None else source
-    descriptor = _open(real, what, follow=root is None)
+    descriptor = _open(source, what, root)
     try:
         try:
             copy = target.open("xb")
@@ -239,8 +309,6 @@ def copy_file(source: Path, target: Path, what: str, *, root: Path | None = None
         try:
             with copy, os.fdopen(descriptor, "rb", closefd=False) as file:
                 _copy(file, copy, os.fstat(descriptor).st_size)
-            if root is not None and inside(source, root, what) != real:
-                raise _Changed
         except _Changed as error:
             target.unlink()
             raise DataFileError(
@@ -254,14 +322,18 @@ def copy_file(source: Path, target: Path, what: str, *, root: Path | None = None
 
 
 class _Changed(Exception):
-    """What was looked at is another, or has grown."""
+    """What is copied has grown, or shrunk."""
 
 
 def _copy(file: BinaryIO, target: BinaryIO, size: int) -> None:
     # What is written to all the while would fill the disk.
     while size > 0 and (piece := file.read(min(size, 1024 * 1024))):
-        target.write(piece)
+        if piece.count(0) == len(piece):
+            target.seek(len(piece), os.SEEK_CUR)  # a file with holes is a small one, and so is its copy
+        else:
+            target.write(piece)
         size -= len(piece)
+    target.truncate()
     if size or file.read(1):
         raise _Changed
 

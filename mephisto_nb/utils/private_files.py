@@ -29,8 +29,17 @@ logger = get_logger(__name__)
 #: Modes of what is its owner's alone.
 FOLDER, FILE = 0o700, 0o600
 _OTHERS, _OTHERS_WRITE = 0o077, 0o022
+#: What tells that the files beside it are those of a run that was taken over.
+IMPORTED = "imported_run"
+#: By what our own directories are known: the one with the database, and that of a run.
+OUR_MARKS = ("mephisto_nb.db", "link_secret", IMPORTED)
 #: What SQLite, and this package, put beside a database.
 _BESIDE = ("-wal", "-shm", "-journal", ".migrating")
+
+
+def is_own_folder(folder: Path) -> bool:
+    """Return whether this package keeps its data in a folder: that with the database, or that of a run."""
+    return any((folder / mark).exists() for mark in OUR_MARKS)
 
 
 def make_private_folder(path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mephisto_nb.errors import DataFileError, MephistoError
-from mephisto_nb.importing import importer
+from mephisto_nb.importing import importer, old_data
 from mephisto_nb.importing.old_mephisto import OldMephisto
 from mephisto_nb.operator import Operator
 from tests.importing.conftest import data_dir, make_operator, operator
@@ -242,3 +242,29 @@ async def test_an_upload_is_kept_under_a_name_that_any_system_takes(
     assert sorted(file.read_text() for file in kept) == ["1", "2"]
     assert len({file.name.casefold() for file in kept}) == 2
     assert not [file.name for file in kept if set(file.name) & set("\\:\u202e") or file.name in ("nul", "x.")]
+
+
+@pytest.mark.parametrize(("bound", "most"), [("_MOST_TEXT", 50_000), ("_LONGEST", 8_000)])
+def test_a_short_file_of_long_rows_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, most: int
+) -> None:
+    theirs = Theirs(tmp_path / "theirs")
+    theirs.execute("CREATE TABLE anew AS SELECT qualification_id, qualification_name FROM qualifications WHERE 0")
+    theirs.execute("DROP TABLE qualifications")
+    theirs.execute("ALTER TABLE anew RENAME TO qualifications")
+    for number in range(10):
+        theirs.execute("INSERT INTO qualifications VALUES (?, 'trained')", number)
+    theirs.execute(f"ALTER TABLE qualifications ADD COLUMN description TEXT DEFAULT '{'x' * 9_000}'")
+    monkeypatch.setattr(old_data, bound, most)
+    with pytest.raises(DataFileError, match=r"holds more than 50,000 characters|holds a value that is too long"):
+        OldMephisto(theirs.home.root).qualifications()
+
+
+def test_a_name_of_a_table_is_no_sql(tmp_path: Path) -> None:
+    theirs = Theirs(tmp_path / "theirs")
+    name = 'units" WHERE 0 UNION ALL SELECT 77 --'
+    theirs.execute('CREATE TABLE "{}" (a)'.format(name.replace('"', '""')))
+    database = old_data.OldDatabase(theirs.home.root)
+    with database.reading() as connection:
+        assert database.tables[name] == {"a"}
+        assert database.count(connection, name) == 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,13 @@ from typing import Any
 import pytest
 
 import mephisto_nb as mnb
+from mephisto_nb.blueprints.form.sources import read_form
+from mephisto_nb.blueprints.static_html import extra_files
 from mephisto_nb.blueprints.static_html.extra_files import copy_files, list_files
 from mephisto_nb.config.registry import get_blueprint_from_type
 from mephisto_nb.config.task_run_settings import resolve_config
 from mephisto_nb.errors import ConfigError, DataFileError, MephistoError
+from mephisto_nb.importing.importer import _copy_for_owner
 from mephisto_nb.model.yaml_text import load_yaml
 from mephisto_nb.utils import foreign
 from mephisto_nb.utils.foreign import below, read_bytes, why_no_name
@@ -281,15 +286,63 @@ def test_a_file_that_another_takes_the_place_of_is_not_copied(
 ) -> None:
     own = os.open
 
-    def swap(path: Any, *rest: Any) -> int:
-        descriptor = own(path, *rest)
-        os.replace(secret / "secret.txt", path)
+    def swap(path: Any, *rest: Any, **options: Any) -> int:
+        descriptor = own(path, *rest, **options)
+        if str(path).endswith("cat.png"):
+            os.replace(secret / "secret.txt", home / "cat.png")
         return descriptor
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "open", swap)
         foreign.copy_file(home / "cat.png", tmp_path / "copy.png", "The folder", root=home)
     assert (tmp_path / "copy.png").read_bytes() == b"png"  # as it was when it was looked at
+
+
+@posix
+@pytest.mark.parametrize("opened", ["pictures", "cat.png"])
+def test_a_folder_that_becomes_a_link_meanwhile_is_not_followed(
+    home: Path, secret: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: str
+) -> None:
+    (home / "pictures").mkdir()
+    (home / "cat.png").rename(home / "pictures" / "cat.png")
+    (secret / "cat.png").write_text(SECRET)
+    (home / "link").symlink_to(secret)
+    own = os.open
+
+    def exchange(one: str, other: str) -> None:
+        os.replace(home / one, home / "aside")
+        os.replace(home / other, home / one)
+        os.replace(home / "aside", home / other)
+
+    def while_exchanged(path: Any, *rest: Any, **options: Any) -> int:
+        if not str(path).endswith(opened):
+            return own(path, *rest, **options)
+        exchange("pictures", "link")
+        try:
+            return own(path, *rest, **options)
+        finally:
+            exchange("pictures", "link")
+
+    for read in (
+        lambda: read_bytes(home / "pictures" / "cat.png", "The folder", root=home),
+        lambda: foreign.copy_file(home / "pictures" / "cat.png", tmp_path / "copy.png", "The folder", root=home),
+    ):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "open", while_exchanged)
+            with contextlib.suppress(DataFileError):
+                assert read() in (b"png", None)
+    assert not (tmp_path / "copy.png").exists() or (tmp_path / "copy.png").read_bytes() == b"png"
+
+
+@posix
+def test_what_is_hidden_stays_so_below_a_hidden_folder(tmp_path: Path) -> None:
+    home = tmp_path / ".git" / "theirs"
+    (home / ".git").mkdir(parents=True)
+    (home / ".git" / "config").write_text(SECRET)
+    (home / "a.js").symlink_to(".git/config")
+    with pytest.raises(DataFileError, match="leads to what is hidden"):
+        read_bytes(home / "a.js", "The folder", root=home)
+    assert read_bytes(home / ".git" / "config", "The folder", root=home).decode() == SECRET
 
 
 @pytest.mark.parametrize("written", [b"png and more", b""])
@@ -364,3 +417,71 @@ def test_a_description_that_is_a_trap_is_refused(text: str) -> None:
 
 def test_what_a_file_names_lies_below_its_folder(home: Path) -> None:
     assert below(home, "cat.png", "x") == below(home, "./cat.png", "x") == (home / "cat.png").resolve()
+
+
+# What nobody can mean
+
+
+@pytest.mark.parametrize("mark", ["mephisto_nb.db", "link_secret", "imported_run"])
+@pytest.mark.parametrize("below_it", ["", "runs", "runs/1/files"])
+def test_a_folder_of_ours_is_nobodys_extra_folder(tmp_path: Path, mark: str, below_it: str) -> None:
+    (tmp_path / "data" / below_it).mkdir(parents=True)
+    (tmp_path / "data" / mark).write_text("")
+    (tmp_path / "data" / below_it / "face.png").write_text("a face")
+    with pytest.raises(ConfigError, match="where this package keeps its data"):
+        list_files(str(tmp_path / "data" / below_it))
+    assert list_files(str(tmp_path)).files == {}
+
+
+def test_what_would_fill_the_disk_is_not_copied(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = list_files(str(home)).files
+    for name, value, why in (("_MOST_COPIED", 20, "more than any page loads"), ("_LEFT_FREE", 10**18, "has no room")):
+        with monkeypatch.context() as patched:
+            patched.setattr(extra_files, name, value)
+            with pytest.raises(DataFileError, match=rf"{why}\. The largest is '[a-z.]+'"):
+                copy_files(found, tmp_path / "site")
+    assert not (tmp_path / "site").exists()
+
+
+def test_a_file_with_holes_is_copied_with_them(tmp_path: Path) -> None:
+    with (tmp_path / "film.mp4").open("wb") as file:
+        file.write(b"head")
+        file.truncate(40_000_000)
+    foreign.copy_file(tmp_path / "film.mp4", tmp_path / "copy.mp4", "The folder")
+    assert (tmp_path / "copy.mp4").read_bytes() == (tmp_path / "film.mp4").read_bytes()
+    if sys.platform == "linux":
+        assert (tmp_path / "copy.mp4").stat().st_blocks * 512 <= 4_000_000
+
+
+def test_the_folder_of_an_imported_run_bears_a_mark(home: Path, tmp_path: Path) -> None:
+    files = tmp_path / "ours" / "files"
+    _copy_for_owner([(home / "cat.png", "1/cat.png")], files, home)
+    assert (files / "1" / "cat.png").read_bytes() == b"png"
+    assert list_files(str(tmp_path)).left_out["ours"] == "this package's own data"
+
+
+def test_files_of_ours_are_published_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "extra" / "inner").mkdir(parents=True)
+    for name in ("router_config.json", "mephisto_nb.db.migrating", "inner/router.json", "inner/cat.png"):
+        (tmp_path / "extra" / name).write_text(SECRET)
+    wanted = ("router_config.json", "inner/router.json")
+    assert list(list_files(str(tmp_path / "extra"), wanted=wanted).files) == ["inner/cat.png"]
+
+
+@pytest.mark.parametrize("part", [{"help": "diary.html"}, {"triggers": {"onClick": "look"}}])
+def test_a_form_gets_nothing_of_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: dict[str, Any]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "diary.html").write_text(SECRET)
+    field = {"name": "mood", "type": "input", "label": "Mood", "validators": {"required": True}}
+
+    def form(field: dict[str, Any]) -> Any:
+        rows = [{"fields": [field]}]
+        return {"form": {"title": "A", "sections": [{"title": "S", "fieldsets": [{"rows": rows}]}]}}
+
+    assert read_form(form(field)).forms
+    with pytest.raises(DataFileError, match="so nothing is taken from there"):
+        read_form(form({**field, **part}))

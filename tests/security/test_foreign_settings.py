@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
 
 import mephisto_nb as mnb
+from mephisto_nb.config import foreign_settings
 from mephisto_nb.config.foreign_settings import resolvers_in
 from mephisto_nb.config.task_run_settings import resolve_config
-from mephisto_nb.errors import ConfigError
+from mephisto_nb.errors import ConfigError, DataFileError
+from mephisto_nb.frames.run_frames import MetadataFrames
+from mephisto_nb.utils import logging
 
 SECRET = "sesame"
 TASK = {"task_name": "a", "task_title": "A", "task_description": "", "task_tags": "", "task_reward": 0.1}
@@ -27,6 +31,7 @@ ADDRESS = "mephisto.database.url='postgresql://lab:${oc.env:MY_SECRET}@host/name
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("MY_SECRET", SECRET)
     OmegaConf.register_new_resolver("mine", lambda name: os.environ.get(name, ""), replace=True)
+    monkeypatch.setattr(logging, "_warned", set())
     yield
     OmegaConf.clear_resolver("mine")
 
@@ -80,7 +85,7 @@ def test_a_file_calls_no_function(home: Path, call: str, key: str) -> None:
         "task_dir: ${oc.env:MY_SECRET}\n",
         "mephisto: {architect: {port: '${oc.env:MY_SECRET}'}}\n",
         "mephisto: {database: {url: 'postgresql://evil.example/${oc.env:MY_SECRET}'}}\n",
-        "mephisto: {blueprint: {extra_sources: ['${oc.env:MY_SECRET}']}}\n",
+        "mephisto: {blueprint: {time_columns: ['${oc.env:MY_SECRET}']}}\n",
         "hydra: {run: {dir: '${oc.env:MY_SECRET}'}}\n",
         "'${oc.env:MY_SECRET}': 1\n",
     ],
@@ -198,7 +203,35 @@ def test_a_path_of_a_file_stays_what_it_was_when_it_was_looked_at(
     named = f"{{_blueprint_type: static_html, data_csv: '{path}'}}"
     config = compose(home, f"mephisto:\n  blueprint: {named}\n  task: {{task_tags: .}}\n")
     config.mephisto.task.task_tags = ""
-    assert config.mephisto.blueprint.data_csv == f".{tmp_path / 'outside' / 'rows.csv'}"
+    assert config.mephisto.blueprint.data_csv == f"{home}{tmp_path / 'outside' / 'rows.csv'}"
+
+
+def test_a_path_that_was_judged_as_text_refers_to_nothing(home: Path) -> None:
+    for marks in ("\\", "\\" * 3):
+        path = f"${{task_dir}}/{marks}${{mephisto.task.task_tags}}"
+        named = f"{{_blueprint_type: static_html, data_csv: '{path}'}}"
+        config = compose(home, f"mephisto:\n  blueprint: {named}\n  task: {{task_tags: '../outside/rows.csv'}}\n")
+        found = config.mephisto.blueprint.data_csv
+        assert found.startswith(f"{home}/")
+        assert found.endswith("${mephisto.task.task_tags}")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows makes links for administrators alone")
+@pytest.mark.parametrize("setting", ["data_csv", "extra_source_dir", "task_source", "preview_source"])
+def test_a_path_of_a_file_leads_nowhere_else_when_it_is_read(home: Path, tmp_path: Path, setting: str) -> None:
+    (home / "data").mkdir()
+    for name in ("rows.csv", "page.html"):
+        (home / "data" / name).write_text("text\nRain\n<input name=a>")
+        (tmp_path / "outside" / name).write_text(f"text\n{SECRET}\n<input name=a>")
+    name = {"data_csv": "/rows.csv", "extra_source_dir": ""}.get(setting, "/page.html")
+    html = "" if setting == "task_source" else r"task_html: '<p>\${text}</p><input name=a>', "
+    named = f"{{_blueprint_type: static_html, {html}{setting}: '${{task_dir}}/data{name}'}}"
+    config = compose(home, f"mephisto:\n  blueprint: {named}\n", task=TASK)
+    (home / "data").rename(home / "before")
+    (home / "data").symlink_to(tmp_path / "outside")
+    rows = None if setting == "data_csv" else [{"text": "Rain"}]
+    with pytest.raises(DataFileError, match=rf"mephisto\.blueprint\.{setting} .*leads to .*, out of"):
+        mnb.preview(config, mnb.SharedTaskState(static_task_data=rows)).document()
 
 
 @pytest.mark.parametrize("path", ["~nobody-here/rows.csv", "x" * 300, "a\\0b"])
@@ -237,6 +270,18 @@ def test_a_home_that_is_a_link_is_nobodys_task(home: Path, tmp_path: Path, monke
         compose(home, "mephisto:\n  blueprint: {_blueprint_type: static_html, data_csv: rows.csv}\n")
 
 
+def test_the_text_that_was_checked_is_the_one_that_is_used(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = foreign_settings.refuse_calls
+
+    def change(*args: Any) -> None:
+        own(*args)
+        file = home / "hydra_configs" / "conf" / "example.yaml"
+        file.write_text(f"#@package _global_\n{SECTION}  log_level: '${{oc.env:MY_SECRET}}'\n")
+
+    monkeypatch.setattr(foreign_settings, "refuse_calls", change)
+    assert compose(home, SECTION).mephisto.log_level == "info"
+
+
 def test_a_text_may_look_like_a_day(home: Path) -> None:
     config = compose(home, SECTION.replace("task_name: a", "task_name: 2024-02-30"))
     assert config.mephisto.task.task_name == "2024-02-30"
@@ -250,7 +295,7 @@ def test_a_file_names_what_is_in_its_folder_or_the_notebooks(
     monkeypatch.chdir(tmp_path / "here")
     named = "task_source: '${task_dir}/page.html', data_csv: rows.csv"
     text = f"mephisto:\n  blueprint: {{_blueprint_type: static_html, {named}}}\n"
-    assert compose(home, text).mephisto.blueprint.data_csv == "rows.csv"
+    assert compose(home, text).mephisto.blueprint.data_csv == str(tmp_path / "here" / "rows.csv")
 
 
 def test_a_researcher_may_name_any_file_in_the_notebook(home: Path, tmp_path: Path) -> None:
@@ -269,8 +314,75 @@ def test_only_the_researcher_opens_a_way_out_of_a_preview(home: Path) -> None:
         resolve_config(mnb.compose("mock", task={**TASK, "preview_sources": ["*; script-src *"]}))
 
 
+@pytest.mark.parametrize("key", ["extra_script_sources", "extra_sources"])
+def test_only_the_researcher_lets_scripts_of_others_run(home: Path, key: str) -> None:
+    with pytest.raises(ConfigError, match=rf"sets {key}, which only you can.*blueprint_args="):
+        compose(home, SECTION.replace("_blueprint_type", f"{key}: ['https://evil.example'], _blueprint_type"))
+
+
+OTHER_HOSTS = [
+    "url: 'https://evil.example/'", "url: 'http://localhost@evil.example/'", "addresses: [localhost, evil.example]",
+    "frame_ancestors: ['*']", "frame_ancestors: ['https:']", "url: 'https://${mephisto.task.task_tags}/'",
+    "url: '${mephisto.task.task_title}'",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("setting", OTHER_HOSTS)
+def test_a_file_leads_workers_to_no_other_host(home: Path, setting: str) -> None:
+    text = f"{SECTION}  architect: {{{setting}}}\n".replace("task_name: a", "task_name: a, task_tags: evil.example")
+    with pytest.raises(ConfigError, match=r"mephisto\.architect\.\w+ .*architect_args="):
+        compose(home, text)
+
+
+def test_the_researcher_names_hosts_in_the_notebook(home: Path) -> None:
+    text = f"{SECTION}  architect: {{url: 'https://evil.example/'}}\n"
+    mine = "https://lab.example/"
+    assert compose(home, text, architect_args={"url": mine}).mephisto.architect.url == mine
+    assert compose(home, text, overrides=[f"mephisto.architect.url={mine}"]).mephisto.architect.url == mine
+
+
+def test_a_file_may_say_what_stays_on_this_computer(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    here = "{url: 'http://localhost:3000/', addresses: [127.0.0.1], frame_ancestors: [\"'self'\"], port: '3000'}"
+    config = compose(home, f"{SECTION}  architect: {here}\n  provider: {{signed_links: true}}\n")
+    assert config.mephisto.architect.url == "http://localhost:3000/"
+    assert caplog.text == ""
+
+
+def test_what_a_file_opens_is_said(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    text = f"{SECTION}  architect: {{hostname: 0.0.0.0}}\n  provider: {{signed_links: false}}\nnum_tasks: 77\n"
+    compose(home, text, architect_args={"hostname": "0.0.0.0"}, provider_args={"signed_links": False})
+    assert caplog.text == ""
+    compose(home, text)
+    assert "lets others than this computer ask the router (mephisto.architect.hostname is '0.0.0.0')" in caplog.text
+    assert "lets everybody come under any name" in caplog.text
+
+
+def test_a_router_without_a_name_is_open_too(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    compose(home, f"{SECTION}  architect: {{hostname: ''}}\n")
+    assert "lets others than this computer ask the router" in caplog.text
+
+
 def test_a_file_of_aliases_without_end_is_refused(home: Path) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
     with pytest.raises(ConfigError, match="stands for more than"):
         compose(home, "\n".join(lines))
+
+
+def test_a_few_lines_do_not_stand_for_many_settings(home: Path) -> None:
+    lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 5)]
+    with pytest.raises(ConfigError, match="stands for more than 50,000 values"):
+        compose(home, "\n".join(lines))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows makes links for administrators alone")
+def test_tips_are_written_to_no_file_elsewhere(home: Path, tmp_path: Path) -> None:
+    (home / "data").mkdir()
+    setting = "tips_location: '${task_dir}/data/rows.csv', _blueprint_type"
+    config = compose(home, SECTION.replace("_blueprint_type", setting))
+    (home / "data").rmdir()
+    (home / "data").symlink_to(tmp_path / "outside")
+    blueprint = SimpleNamespace(args=config.mephisto.blueprint)
+    with pytest.raises(DataFileError, match=r"tips_location .*leads to .*, out of"):
+        MetadataFrames(SimpleNamespace(blueprint=blueprint)).accept_tips(["1"])

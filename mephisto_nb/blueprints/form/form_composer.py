@@ -22,7 +22,7 @@ from mephisto_nb.blueprints.form.types import TYPES
 from mephisto_nb.blueprints.form.types._base import FieldType
 from mephisto_nb.blueprints.static_html.args import remark
 from mephisto_nb.errors import ConfigError, DataFileError
-from mephisto_nb.utils.foreign import below, inside, read_bytes
+from mephisto_nb.utils.foreign import below, holds_everything, inside, read_bytes
 
 _TOKEN = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
 _PLAIN_TOKEN = re.compile(r"[A-Za-z_][\w.-]*")
@@ -69,7 +69,7 @@ def read_form_composer(
     where
         What error messages call it.
     folder
-        Where its insertions lie. None: the working directory.
+        Where its insertions lie. None: the working directory, unless that is the home folder or the whole disk.
     html_tokens
         Tokens whose values are HTML that was found good.
 
@@ -80,7 +80,7 @@ def read_form_composer(
     DataFileError
         An HTML insertion cannot be read, or leads out of the folder.
     """
-    folder = folder or Path.cwd()
+    folder = folder or _working_directory()
     whole, forms, rows = value if isinstance(value, list) else [value], [], []
     signed: dict[str, None] = {}
     for index, one in enumerate(whole):
@@ -94,14 +94,35 @@ def read_form_composer(
     if len(forms) == 1:
         rows = [{name: row[name] for name in row if name != VERSION} for row in rows]
     has_rows = isinstance(value, list) or any(rows)
-    scripts = str(inside(folder / INSERTIONS, folder, where)) if any(map(_calls_scripts, forms)) else ""
+    scripts = _scripts_of(folder, where) if any(map(_calls_scripts, forms)) else ""
     return ReadForms(tuple(forms), rows if has_rows else None, scripts, tuple(signed))
 
 
-def read_insertion(text: str, folder: Path, where: str) -> str:
+def _working_directory() -> Path | None:
+    """Return the working directory; None where it holds everything, of which a form from elsewhere gets nothing."""
+    return None if holds_everything(Path.cwd()) else Path.cwd()
+
+
+def _scripts_of(folder: Path | None, where: str) -> str:
+    if folder is None:
+        raise _in_no_folder(where, f"functions of the folder {INSERTIONS!r}")
+    return str(inside(folder / INSERTIONS, folder, where))
+
+
+def _in_no_folder(where: str, asked: str) -> DataFileError:
+    return DataFileError(
+        f"{where} asks for {asked}, from the working directory. That is {str(Path.cwd())!r}, which holds all that you "
+        "have, so nothing is taken from there. Write the form into a file in a folder of the task's own, with what it "
+        "asks for beside it, and give its path; or start the notebook in such a folder."
+    )
+
+
+def read_insertion(text: str, folder: Path | None, where: str) -> str:
     """Return the HTML of the file that a text is the name of; or the text, where it is none."""
     if not _INSERTION.fullmatch(text.strip()):
         return text
+    if folder is None:
+        raise _in_no_folder(where, repr(text))
     file = below(folder, text.strip(), where)
     try:
         return read_bytes(file, where, root=folder).decode("utf-8-sig").replace("\r\n", "\n")
@@ -154,7 +175,7 @@ def _calls_scripts(form: Form) -> bool:
 class _Translator:
     """Translates one form; `addresses` are those that have to be signed, by the columns they became."""
 
-    def __init__(self, folder: Path, html_tokens: Collection[str]) -> None:
+    def __init__(self, folder: Path | None, html_tokens: Collection[str]) -> None:
         self._folder, self._html_tokens = folder, html_tokens
         self.addresses: dict[str, str] = {}
 

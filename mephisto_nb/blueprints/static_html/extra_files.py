@@ -11,6 +11,7 @@ import fnmatch
 import os
 import posixpath
 import re
+import shutil
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -23,11 +24,13 @@ from mephisto_nb._typing import JSONObject
 from mephisto_nb.blueprints.static_html.args import given
 from mephisto_nb.blueprints.static_html.template import as_browsers_read
 from mephisto_nb.errors import ConfigError, DataFileError
-from mephisto_nb.utils.foreign import Bound, as_path, copy_file, inside, refuse_special
+from mephisto_nb.utils.foreign import Bound, as_path, copy_file, holds_everything, inside, refuse_special
+from mephisto_nb.utils.private_files import IMPORTED, is_own_folder
 
 #: What no page loads, by its name, and what it is.
 _KINDS = {
     "hidden": (".*",),
+    "this package's own data": ("link_secret", "router.json", "router_config.json", "*.migrating", IMPORTED),
     "code": ("*.py", "*.pyc", "*.pyi", "*.ipynb", "*.R", "*.Rmd", "*.sh", "__pycache__", "node_modules", "*.egg-info"),
     "a source of a build": ("*.jsx", "*.tsx", "package.json", "package-lock.json"),
     "a database": ("*.db", "*.db-*", "*.sqlite", "*.sqlite3", "*.sqlite-*", "*.sqlite3-*", "*.duckdb"),
@@ -43,10 +46,13 @@ _TABLES = (
 )  # fmt: skip
 #: Files of which nobody needs to be told that they are left out.
 _OF_COURSE = (".DS_Store", ".ipynb_checkpoints", ".gitkeep", ".gitignore", "Thumbs.db", "desktop.ini", "__pycache__")
-#: By what our own directories are known: the one with the database, and that of a run.
-_OUR_MARKS = ("mephisto_nb.db", "link_secret")
+_OURS = "this package's own data"
+#: What nobody gets, even where a template names it.
+_NEVER = ("hidden", _OURS)
 #: From how many files, or bytes, on somebody may have meant another folder.
 _MANY, _LARGE = 2_000, 500_000_000
+#: So many bytes are copied at most, and left free on the disk.
+_MOST_COPIED, _LEFT_FREE = 20_000_000_000, 512_000_000
 _NAMED = 5
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 #: What is an address as it stands, but not of the file of that name.
@@ -182,10 +188,15 @@ def list_files(
             f"mephisto.blueprint.{setting} is {folder!r}, which is not a folder (looked for "
             f"{root.absolute()}). Correct the path."
         )
-    if root.resolve() in (Path.home().resolve(), Path(root.resolve().anchor)):
+    if holds_everything(root):
         raise ConfigError(
             f"mephisto.blueprint.{setting} is {folder!r}, which is {root.resolve()}: all that is in "
             "it would be published. Make a folder of what workers' pages load, and set it to that."
+        )
+    if ours := [folder for folder in (root.resolve(), *root.resolve().parents) if is_own_folder(folder)]:
+        raise ConfigError(
+            f"mephisto.blueprint.{setting} is {folder!r}, which lies in {str(ours[0])!r}, where this package keeps its "
+            "data: what workers sent would be published. Make a folder elsewhere of what pages load, and name that."
         )
     named = {as_path(one, "A setting of mephisto.blueprint").resolve() for one in settings if one and given(one)}
     files, left_out = dict[str, Path](), dict[str, str]()
@@ -232,7 +243,7 @@ class _Walk:
     def _why_not(self, path: Path, name: str) -> str:
         """Say why a file or folder is not published; '' where it is."""
         kind = _kind_of(path.name)
-        if kind and (kind == "hidden" or name not in self._wanted):
+        if kind and (kind in _NEVER or name not in self._wanted):
             return kind
         if path.is_symlink() or path.is_dir():  # a folder may be a link of another kind, as on Windows
             target = inside(path, self._root, self._what, may_be_hidden=True)
@@ -241,7 +252,7 @@ class _Walk:
             if any(_kind_of(part) for part in target.relative_to(self._root.resolve()).parts):
                 return "a link to what is left out"
         if path.is_dir():
-            return "this package's own data" if any((path / mark).exists() for mark in _OUR_MARKS) else ""
+            return _OURS if is_own_folder(path) else ""
         refuse_special(path, self._what)
         return "" if path.is_file() else "no file"
 
@@ -260,6 +271,7 @@ def copy_files(
 ) -> None:
     """Copy files into a site, by their names there; none of them may lead out of `root`. Raises `DataFileError`."""
     try:
+        _refuse_too_large(files, directory, setting)
         for name in files:
             (directory / name).unlink(missing_ok=True)  # of what was written there before
         for name, path in files.items():
@@ -267,6 +279,20 @@ def copy_files(
             copy_file(path, directory / name, f"mephisto.blueprint.{setting}", root=root)
     except OSError as error:
         raise DataFileError(f"mephisto.blueprint.{setting} cannot be copied: {error}") from error
+
+
+def _refuse_too_large(files: Mapping[str, Path], directory: Path, setting: str) -> None:
+    """Raise `DataFileError` where files would fill the disk, or are more than anybody can mean."""
+    sizes = {name: path.stat().st_size for name, path in files.items()}
+    place = next(folder for folder in (directory, *directory.absolute().parents) if folder.is_dir())
+    room = shutil.disk_usage(place).free - _LEFT_FREE
+    if sum(sizes.values()) > min(room, _MOST_COPIED):
+        largest = max(sizes, key=lambda name: sizes[name])
+        why = "that is more than any page loads" if room > _MOST_COPIED else f"the disk of {str(place)!r} has no room"
+        raise DataFileError(
+            f"mephisto.blueprint.{setting} holds {sum(sizes.values()) / 1e6:,.1f} MB, which would be copied: {why}. "
+            f"The largest is {largest!r} ({sizes[largest] / 1e6:,.1f} MB). Take out what no page loads, or make room."
+        )
 
 
 def _composed(name: str) -> str:
