@@ -33,13 +33,26 @@ _OTHERS, _OTHERS_WRITE = 0o077, 0o022
 IMPORTED = "imported_run"
 #: By what our own directories are known: the one with the database, and that of a run.
 OUR_MARKS = ("mephisto_nb.db", "link_secret", IMPORTED)
+#: In the folder with the database: the folder of all runs.
+_RUNS = "runs"
 #: What SQLite, and this package, put beside a database.
 _BESIDE = ("-wal", "-shm", "-journal", ".migrating")
 
 
 def is_own_folder(folder: Path) -> bool:
-    """Return whether this package keeps its data in a folder: that with the database, or that of a run."""
-    return any((folder / mark).exists() for mark in OUR_MARKS)
+    """Return whether this package keeps its data in a folder: that with the database, of all runs, or of one."""
+    has_runs = folder.name == _RUNS and (folder.parent / OUR_MARKS[0]).exists()
+    return has_runs or any((folder / mark).exists() for mark in OUR_MARKS)
+
+
+def own_folder_around(path: Path) -> Path | None:
+    """Return the folder of a run, or of all runs, that a path is or lies below; None: it is in none.
+
+    What lies beside them may be anything: a project's folder may be the data directory as well.
+    """
+    real = path.resolve()
+    around = (folder for folder in (real, *real.parents) if is_own_folder(folder))
+    return next((folder for folder in around if not (folder / OUR_MARKS[0]).exists()), None)
 
 
 def make_private_folder(path: Path) -> None:

@@ -422,8 +422,11 @@ def test_what_a_file_names_lies_below_its_folder(home: Path) -> None:
 # What nobody can mean
 
 
-@pytest.mark.parametrize("mark", ["mephisto_nb.db", "link_secret", "imported_run"])
-@pytest.mark.parametrize("below_it", ["", "runs", "runs/1/files"])
+@pytest.mark.parametrize(
+    ("mark", "below_it"),
+    [(mark, place) for mark in ("link_secret", "imported_run") for place in ("", "files")]
+    + [("mephisto_nb.db", "runs"), ("mephisto_nb.db", "runs/1/files")],
+)
 def test_a_folder_of_ours_is_nobodys_extra_folder(tmp_path: Path, mark: str, below_it: str) -> None:
     (tmp_path / "data" / below_it).mkdir(parents=True)
     (tmp_path / "data" / mark).write_text("")
@@ -431,6 +434,14 @@ def test_a_folder_of_ours_is_nobodys_extra_folder(tmp_path: Path, mark: str, bel
     with pytest.raises(ConfigError, match="where this package keeps its data"):
         list_files(str(tmp_path / "data" / below_it))
     assert list_files(str(tmp_path)).files == {}
+
+
+@pytest.mark.parametrize("place", ["", "pictures"])
+def test_a_project_folder_may_be_the_data_directory(tmp_path: Path, place: str) -> None:
+    for name in ("mephisto_nb.db", "runs/1/files/face.png", "pictures/cat.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    assert list(map(os.path.basename, list_files(str(tmp_path / place)).files)) == ["cat.png"]
 
 
 def test_what_would_fill_the_disk_is_not_copied(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

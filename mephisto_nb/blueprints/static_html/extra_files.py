@@ -25,7 +25,7 @@ from mephisto_nb.blueprints.static_html.args import given
 from mephisto_nb.blueprints.static_html.template import as_browsers_read
 from mephisto_nb.errors import ConfigError, DataFileError
 from mephisto_nb.utils.foreign import Bound, as_path, copy_file, holds_everything, inside, refuse_special
-from mephisto_nb.utils.private_files import IMPORTED, is_own_folder
+from mephisto_nb.utils.private_files import IMPORTED, is_own_folder, own_folder_around
 
 #: What no page loads, by its name, and what it is.
 _KINDS = {
@@ -193,9 +193,9 @@ def list_files(
             f"mephisto.blueprint.{setting} is {folder!r}, which is {root.resolve()}: all that is in "
             "it would be published. Make a folder of what workers' pages load, and set it to that."
         )
-    if ours := [folder for folder in (root.resolve(), *root.resolve().parents) if is_own_folder(folder)]:
+    if (ours := own_folder_around(root)) is not None:
         raise ConfigError(
-            f"mephisto.blueprint.{setting} is {folder!r}, which lies in {str(ours[0])!r}, where this package keeps its "
+            f"mephisto.blueprint.{setting} is {folder!r}, which lies in {str(ours)!r}, where this package keeps its "
             "data: what workers sent would be published. Make a folder elsewhere of what pages load, and name that."
         )
     named = {as_path(one, "A setting of mephisto.blueprint").resolve() for one in settings if one and given(one)}
