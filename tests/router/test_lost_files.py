@@ -132,6 +132,45 @@ async def test_nothing_is_acknowledged_over_what_is_damaged(store, tmp_path):
     assert any(not told.is_past for told in store.troubles.all())
 
 
+@pytest.mark.parametrize("size", [0, 5000])
+async def test_what_is_beside_a_database_may_not_be_cut_short(store, tmp_path, size):
+    await post(store, "before")
+    os.truncate(tmp_path / "inbox.db-wal", size)
+    await post(store, "after")
+    assert texts_after_a_kill(tmp_path / "inbox.db") == ["before", "after"]
+    assert "was cut short while it was in use" in store.troubles.all()[0].reason
+
+
+async def test_nothing_is_taken_behind_what_was_cut_away(store, tmp_path):
+    await post(store, "lost")
+    await store.run(lambda txn: txn.db.execute("PRAGMA shrink_memory"))
+    os.truncate(tmp_path / "inbox.db-wal", 0)
+    with pytest.raises(DatabaseError, match="is damaged: nothing new is taken"):
+        await post(store, "not taken")
+    assert [told.is_past for told in store.troubles.all()] == [False]
+
+
+async def test_who_reads_beside_a_router_cuts_nothing_short(store, tmp_path):
+    await post(store, "before")
+    with contextlib.closing(sqlite3.connect(tmp_path / "inbox.db")) as viewer:
+        viewer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    place = store._place
+    place.wrote()  # of what is in the file itself, more is said elsewhere
+    assert (tmp_path / "inbox.db-wal").stat().st_size == 0
+    await post(store, "after")
+    assert texts_after_a_kill(tmp_path / "inbox.db") == ["before", "after"]
+    assert store.troubles.all() == ()
+
+
+async def test_a_router_outlives_an_index_that_was_cut_short(start_router, tmp_path, session):
+    router = start_router()
+    async with shake_hands(router.address) as operator:
+        browser, agent_id = Browser(router.address, session), await operator.give_agent()
+        os.truncate(tmp_path / "inbox.db-shm", 0)
+        assert (await browser.submit(agent_id, mood="calm"))[0] == 200
+    assert await router.terminate() == 0
+
+
 async def test_another_database_is_left_alone_and_refused(store, tmp_path):
     await post(store, "ours")
     take_away(tmp_path / "inbox.db")

@@ -26,7 +26,7 @@ from mephisto_nb.router.inbox.writes import SCHEMA, SCHEMA_VERSION, UPGRADES, Ou
 from mephisto_nb.router.rules import KnownAgent, UnsureError
 from mephisto_nb.utils.machine import MachineTroubles, read_troubles, write_troubles
 from mephisto_nb.utils.private_files import make_private_database
-from mephisto_nb.utils.sqlite_files import FileInPlace, finish_put_back, put_back
+from mephisto_nb.utils.sqlite_files import KEEP_LONG, FileInPlace, finish_put_back, put_back
 
 _MAX_BATCH = 500
 #: The key of what is told when nothing can be stored.
@@ -185,6 +185,7 @@ class Store:
             stack.callback(db.close)
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
+            db.execute(f"PRAGMA {KEEP_LONG}")
             if sys.platform == "darwin":
                 # There, fsync alone leaves the data in the drive's cache.
                 db.execute("PRAGMA fullfsync = 1")
@@ -262,8 +263,8 @@ class Store:
     def _transaction(self, batch: list[_QueuedStep[Any]]) -> None:
         moved = self._stay_in_place()
         before = self._db.total_changes
-        self._db.execute("BEGIN IMMEDIATE")
         try:
+            self._db.execute("BEGIN IMMEDIATE")
             for job in batch:
                 job.txn = Txn(self._db)
                 job.result = job.step(job.txn)
@@ -272,10 +273,12 @@ class Store:
                 # Reading does no harm in a file without a name, unless it tells of what may vanish with it.
                 raise moved
             self._db.execute("COMMIT")
-        except Exception:
+        except Exception as error:
             # After some errors, such as a full disk, SQLite has rolled back already.
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+            if moved is not None and isinstance(error, sqlite3.Error):
+                raise moved from error  # which says why
             raise
         for job in batch:
             job.is_committed = True
