@@ -271,7 +271,10 @@ def make_app(router: Router, files: RunFiles) -> Starlette:
         config, store, router.roll, router.hub, router.live, router.departures, router.desk, router.shares
     )
     operator_socket = OperatorSocket(router)
-    bodies = BodyReader(config.limits, files.uploads, router.quota, router.roll, router.desk, router.shares)
+    note_upload = router.health.note_upload
+    bodies = BodyReader(
+        config.limits, files.uploads, router.quota, router.roll, router.desk, router.shares, note_upload
+    )
     routes: list[BaseRoute] = [
         WebSocketRoute("/", worker_endpoint.__call__),
         WebSocketRoute("/socket", worker_endpoint.__call__),
