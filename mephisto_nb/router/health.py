@@ -84,7 +84,7 @@ class Health:
         if self._looking_since is None:
             self._looking_since = time.perf_counter()
             self._is_due.set()
-        elif time.perf_counter() > self._looking_since + HANGS_AFTER:
+        elif time.perf_counter() > self._looking_since + HANGS_AFTER and not self._store.fails:
             reason = "The router's disk does not answer: what workers send waits for it."
             self._own.note("router hangs", reason, "Look after the disk, or the network that it is reached by.")
             self.tell()

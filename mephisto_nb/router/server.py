@@ -157,7 +157,7 @@ class _Server(uvicorn.Server):
 
     async def serve_run(self) -> Exit:
         """Serve until the run ends, or a signal asks for the end."""
-        self._store.start()
+        self._store.start(self._router.health.tell)
         self._router.start()
         departures = asyncio.create_task(self._router.run())
         departures.add_done_callback(self._on_watch_end)
