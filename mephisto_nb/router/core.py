@@ -17,7 +17,7 @@ from mephisto_nb.router.deadlines import Deadline, Departures, Vigil
 from mephisto_nb.router.folder import RunFolder
 from mephisto_nb.router.health import Health
 from mephisto_nb.router.inbox.store import Store
-from mephisto_nb.router.inbox.writes import Effect, message_of, stay, tell_absences
+from mephisto_nb.router.inbox.writes import Effect, message_of, stay, tell_absences, tidy, try_out
 from mephisto_nb.router.intake.desk import Desk
 from mephisto_nb.router.intake.naming import Roll
 from mephisto_nb.router.intake.quota import DiskQuota
@@ -268,5 +268,8 @@ class Router:
         now = steady_time.now()
         try:
             await self.store.run(lambda txn: stay(txn, now))
+            if size := self.store.failed_size:  # only what is as large says whether all is well again
+                await self.store.run(lambda txn: try_out(txn, size))
+                await self.store.run(tidy)
         except DatabaseError as error:
             log.error("That the router is here could not be saved: %s", error)

@@ -11,18 +11,20 @@ import time
 from collections.abc import Awaitable, Callable
 
 from mephisto_nb.router.config import Limits
-from mephisto_nb.router.folder import RunFolder
+from mephisto_nb.router.folder import RunFolder, say_no_uploads
 from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.utils.machine import (
     DISK_NEARLY_FULL,
     MachineTrouble,
     MachineTroubles,
     say_few_files,
-    say_little_room,
 )
 
 #: How often we look, how much time lies between two attempts to write at least, and from when on one hangs (seconds).
 LOOK_EVERY, WRITE_EVERY, HANGS_AFTER = 2.0, 4.0, 5.0
+
+#: How long it is told that an upload could not be stored, where none as large comes after it (seconds).
+UPLOAD_FAILED_FOR = 300.0
 
 #: With fewer files than these (RLIMIT_NOFILE) a router serves a few dozen workers, and shuts out the others.
 FEWEST_FILES = 1024
@@ -66,6 +68,9 @@ class Health:
         self._written = time.perf_counter() - WRITE_EVERY
         self._is_due = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
+        #: The largest upload that could not be stored (bytes), when that was, and what to say of it.
+        self._failed_size, self._failed_at = 0, 0.0
+        self._upload_fails: tuple[str, str] | None = None
         #: Since when we look, if it is not done yet.
         self._looking_since: float | None = None
 
@@ -79,7 +84,7 @@ class Health:
         if self._looking_since is None:
             self._looking_since = time.perf_counter()
             self._is_due.set()
-        elif time.perf_counter() > self._looking_since + HANGS_AFTER:
+        elif time.perf_counter() > self._looking_since + HANGS_AFTER and not self._store.fails:
             reason = "The router's disk does not answer: what workers send waits for it."
             self._own.note("router hangs", reason, "Look after the disk, or the network that it is reached by.")
             self.tell()
@@ -109,7 +114,8 @@ class Health:
     async def look(self) -> None:
         """Look at everything, and report what has changed."""
         # Real time, whatever the loop's is: each attempt waits for the disk.
-        if time.perf_counter() >= self._written + WRITE_EVERY:
+        is_due = time.perf_counter() >= self._written + WRITE_EVERY
+        if is_due:
             self._written = time.perf_counter()
             await self._probe()
         self._own.clear("router hangs")
@@ -117,11 +123,33 @@ class Health:
         if self._folder is not None:
             # Beside the loop: a disk that does not answer must not keep everybody waiting.
             self._own.say("router directory", await asyncio.to_thread(self._folder.tend))
-            least, directory = max(DISK_NEARLY_FULL, self._limits.disk_free), self._folder.files.directory
-            self._own.say("router disk", await asyncio.to_thread(say_little_room, directory, "the router", least))
+            least = max(DISK_NEARLY_FULL, self._limits.disk_free)
+            room, room_for_uploads = await asyncio.to_thread(self._folder.say_little_room, least)
+            self._own.say("router disk", room)
+            self._own.say("disk of uploads", room_for_uploads)
+            if is_due:
+                failure = await asyncio.to_thread(self._folder.try_uploads)
+                self._own.say("router uploads", failure or self._last_upload())
         self.tell()
         if self._folder is not None and self._folder.is_lost:
             self._give_way()
+
+    def note_upload(self, size: int, error: OSError | None) -> None:
+        """Note that an upload of so many bytes is stored; or why it is not: a quota may let small ones pass."""
+        if error is not None and self._folder is not None:
+            self._failed_size, self._failed_at = max(size, self._failed_size), time.perf_counter()
+            self._upload_fails = say_no_uploads(self._folder.files.uploads, error)
+        elif error is None and size >= self._failed_size:
+            self._failed_size, self._upload_fails = 0, None
+        else:
+            return
+        self._own.say("router uploads", self._upload_fails)
+        self.tell()
+
+    def _last_upload(self) -> tuple[str, str] | None:
+        if time.perf_counter() > self._failed_at + UPLOAD_FAILED_FOR:
+            self._failed_size, self._upload_fails = 0, None
+        return self._upload_fails
 
     def tell(self) -> None:
         """Report the troubles, if they have changed."""

@@ -157,7 +157,7 @@ class _Server(uvicorn.Server):
 
     async def serve_run(self) -> Exit:
         """Serve until the run ends, or a signal asks for the end."""
-        self._store.start()
+        self._store.start(self._router.health.tell)
         self._router.start()
         departures = asyncio.create_task(self._router.run())
         departures.add_done_callback(self._on_watch_end)
@@ -271,7 +271,10 @@ def make_app(router: Router, files: RunFiles) -> Starlette:
         config, store, router.roll, router.hub, router.live, router.departures, router.desk, router.shares
     )
     operator_socket = OperatorSocket(router)
-    bodies = BodyReader(config.limits, files.uploads, router.quota, router.roll, router.desk, router.shares)
+    note_upload = router.health.note_upload
+    bodies = BodyReader(
+        config.limits, files.uploads, router.quota, router.roll, router.desk, router.shares, note_upload
+    )
     routes: list[BaseRoute] = [
         WebSocketRoute("/", worker_endpoint.__call__),
         WebSocketRoute("/socket", worker_endpoint.__call__),

@@ -22,7 +22,7 @@ from mephisto_nb.utils.extras import needs
 from mephisto_nb.utils.logging import get_logger
 from mephisto_nb.utils.machine import MachineTroubles
 from mephisto_nb.utils.private_files import FILE, make_private_database
-from mephisto_nb.utils.sqlite_files import FileInPlace, data_version, holds_at_least, put_back
+from mephisto_nb.utils.sqlite_files import CUT_SHORT, KEEP_LONG, FileInPlace, data_version, holds_at_least, put_back
 from mephisto_nb.utils.sqlite_heads import count_in_file, uses_wal
 
 #: How long SQLite waits for another process that is writing, in seconds.
@@ -174,7 +174,9 @@ class Connections:
         self._version = version
         fate = self._place.look()
         is_recent = time.monotonic() < self._others_wrote + _OTHERS_WRITE
-        return None if fate == "overwritten" and is_recent and self._take(self._place, connection) else fate
+        if fate == "overwritten" and is_recent and self._take(self._place, connection):
+            return self._place.look()  # at what is beside it, too
+        return fate
 
     def _stay_in_place(self) -> None:
         """Put the file back to its path, if it is no longer there. Raises `DatabaseError`."""
@@ -183,13 +185,14 @@ class Connections:
                 self._put_back(self._place)
 
     def _put_back(self, place: FileInPlace) -> None:
-        with self.writer.connect() as connection:
-            connection.begin()  # nobody else writes meanwhile
-            fate = self._fate(connection)
-            if fate is None:
-                return
-            if fate == "overwritten":
-                self._check_complete(place, connection)
+        if place.look() != CUT_SHORT:  # of which nothing may be left to read, and who puts it back says so
+            with self.writer.connect() as connection:
+                connection.begin()  # nobody else writes meanwhile
+                fate = self._fate(connection)
+                if fate is None:
+                    return
+                if fate == "overwritten":
+                    self._check_complete(place, connection)
         alone = returning_lock(place.path)
         held = self.writer.raw_connection()
         try:
@@ -350,7 +353,7 @@ def _sqlite_engine(url: URL, *, for_writing: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # SQLAlchemy's own BEGIN below, not the driver's
-        for pragma in ("synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY", KEEP_LONG):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

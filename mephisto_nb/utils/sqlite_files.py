@@ -33,6 +33,11 @@ _HAS_TIMES = os.name == "posix"
 Marks: TypeAlias = Mapping[str, int]
 ReadMarks: TypeAlias = Callable[[sqlite3.Connection], Marks]
 
+#: What keeps SQLite from cutting short what is beside a database, as some systems have it do.
+KEEP_LONG = "journal_size_limit=-1"
+#: What became of a file beside which something has lost its end.
+CUT_SHORT = "cut short"
+
 _REMEDY = "Keep programs that clean, synchronise or restore files out of this folder while a run lasts."
 
 
@@ -51,6 +56,8 @@ class FileInPlace:
         self._paths = {suffix: f"{self.path}{suffix}" for suffix in ("", *_SIDES)}
         self._known: dict[str, tuple[int, int] | None] = {}
         self._written: tuple[int, int] | None = None
+        #: How large those beside it have been: SQLite makes none of them smaller while it has them open.
+        self._sizes: dict[str, int] = {}
 
     def remember(self, db: sqlite3.Connection) -> None:
         """Note what is at the path, which `db` has opened just now."""
@@ -58,7 +65,13 @@ class FileInPlace:
         db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # opens what is beside it, too
         suffixes = ("", *_SIDES) if has_sides else ("",)
         self._known = {suffix: identity_of(_beside(self.path, suffix)) for suffix in suffixes}
+        self.measure()
         self.wrote()
+
+    def measure(self) -> None:
+        """Note how large what is beside it is now, which from now on gets no smaller."""
+        found = {suffix: _stat(self._paths[suffix]) for suffix in _SIDES}
+        self._sizes = {suffix: 0 if stat is None else stat.st_size for suffix, stat in found.items()}
 
     def wrote(self) -> None:
         """Note that whatever has been written to the file until now was written by those whose it is.
@@ -74,7 +87,7 @@ class FileInPlace:
         self._known = {}
 
     def look(self) -> str | None:
-        """Return what became of the file: ``removed``, ``replaced`` or ``overwritten``; None: nothing."""
+        """Return what became of it: ``removed``, ``replaced``, ``overwritten`` or ``cut short``; None: nothing."""
         if not self._known:
             return None
         for suffix, path in self._paths.items():
@@ -89,7 +102,21 @@ class FileInPlace:
                 return "replaced"
             elif not suffix and _HAS_TIMES and self._written != _written(found):
                 return "overwritten"
+            elif suffix and found is not None and self._is_short(suffix, found.st_size):
+                return CUT_SHORT
         return None
+
+    def _is_short(self, suffix: str, size: int) -> bool:
+        """Return whether what is beside it has lost its end; an index that has is made as long as it was."""
+        if size >= self._sizes.get(suffix, 0):
+            self._sizes[suffix] = size
+            return False
+        if suffix == "-shm":
+            # The system kills whoever reads behind its end. Zeros are no index to SQLite, and it makes a new one.
+            with contextlib.suppress(OSError):
+                os.truncate(self._paths[suffix], self._sizes[suffix])
+            return False
+        return True
 
     @property
     def has_own_main(self) -> bool:
@@ -112,7 +139,7 @@ def put_back(
 
     An older copy that stands there now is kept under another name. Where another process was first to put the same
     database back, nothing is written. In either case the caller has to close `db`, and to open the path anew. None is
-    returned where somebody has put the file itself back meanwhile, with its folder, say: `db` may be used on.
+    returned where nothing is missing, as somebody has put the file itself back with its folder: `db` may be used on.
 
     Parameters
     ----------
@@ -135,12 +162,16 @@ def put_back(
     _check_folder(path)
     if (fate := place.look()) is None:
         return None
+    if fate == CUT_SHORT and _is_whole_for_others(path):
+        place.measure()  # all that was cut away had been written to the file itself before
+        return None
     reason = f"{path} was {fate} while it was in use"
     try:
         with alone or nullcontext():
             aside = None
+            if fate in ("overwritten", CUT_SHORT):
+                _check_whole(db, path, fate)
             if fate == "overwritten":
-                _check_whole(db, path)
                 aside = _free_name(path)
             elif identity_of(path) is not None and not place.has_own_main:
                 if _is_put_back(db, place, read_marks):
@@ -169,15 +200,27 @@ def _check_folder(path: Path) -> None:
     )
 
 
-def _check_whole(db: sqlite3.Connection, path: Path) -> None:
+def _check_whole(db: sqlite3.Connection, path: Path, fate: str) -> None:
     """Raise `DatabaseError` unless all that was in a database can still be read by its open connection."""
-    with contextlib.suppress(sqlite3.DatabaseError):
-        if db.execute("PRAGMA quick_check(1)").fetchone() == ("ok",):
-            return
+    if _is_sound(db):
+        return
     raise DatabaseError(
-        f"{path} was overwritten while it was in use, and is damaged: nothing new is taken. "
+        f"{path} was {fate} while it was in use, and is damaged: nothing new is taken. "
         "To go on, let no process have it open any more, and put a whole one in its place, or move an inbox.db away."
     )
+
+
+def _is_whole_for_others(path: Path) -> bool:
+    """Return whether all of a database can be read by who has nothing of it in memory."""
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path)) as db:
+        return _is_sound(db)
+    return False
+
+
+def _is_sound(db: sqlite3.Connection) -> bool:
+    with contextlib.suppress(sqlite3.DatabaseError):
+        return bool(db.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+    return False
 
 
 def _free_name(path: Path) -> Path:
@@ -222,7 +265,7 @@ def _is_whole(copy: Path) -> bool:
     try:
         with contextlib.closing(sqlite3.connect(copy)) as db:
             # The generation is written last: without it, the copy is not whole.
-            return _generation(db) > 0 and db.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+            return _generation(db) > 0 and _is_sound(db)
     except sqlite3.Error:
         return False
 

@@ -8,7 +8,9 @@ import os
 import shutil
 import socket
 import sqlite3
+from pathlib import Path
 
+import httpx
 import pytest
 from filelock import FileLock, Timeout
 from starlette.requests import Request
@@ -20,17 +22,19 @@ from mephisto_nb.router.config import Limits, RouterConfig, RunFiles, read_confi
 from mephisto_nb.router.core import Router
 from mephisto_nb.router.folder import RunFolder
 from mephisto_nb.router.health import Health
+from mephisto_nb.router.http.answers import Refused
 from mephisto_nb.router.inbox import store as store_module
 from mephisto_nb.router.inbox import writes
 from mephisto_nb.router.inbox.store import Store
 from mephisto_nb.router.intake.bodies import BodyReader
 from mephisto_nb.router.intake.desk import Desk
+from mephisto_nb.router.intake.multipart import MultipartReader
 from mephisto_nb.router.intake.naming import Roll
 from mephisto_nb.router.intake.quota import DiskQuota
 from mephisto_nb.router.intake.shares import Shares
 from mephisto_nb.router.operator.link import CurrentLink
 from mephisto_nb.router.rules import KnownAgent, SubmissionResult, UnsureError
-from mephisto_nb.router.server import Notifier, _Server
+from mephisto_nb.router.server import Notifier, _Server, make_app
 from mephisto_nb.router.workers.fast_path import LiveMessages
 from mephisto_nb.utils import machine, sqlite_files
 from tests.router.harness import RUN_ID, Browser, shake_hands, write_config
@@ -130,6 +134,45 @@ async def test_nothing_is_acknowledged_over_what_is_damaged(store, tmp_path):
     with pytest.raises(DatabaseError):
         await post(store, "lost, were it taken")
     assert any(not told.is_past for told in store.troubles.all())
+
+
+@pytest.mark.parametrize("size", [0, 5000])
+async def test_what_is_beside_a_database_may_not_be_cut_short(store, tmp_path, size):
+    await post(store, "before")
+    os.truncate(tmp_path / "inbox.db-wal", size)
+    await post(store, "after")
+    assert texts_after_a_kill(tmp_path / "inbox.db") == ["before", "after"]
+    assert "was cut short while it was in use" in store.troubles.all()[0].reason
+
+
+async def test_nothing_is_taken_behind_what_was_cut_away(store, tmp_path):
+    await post(store, "lost")
+    await store.run(lambda txn: txn.db.execute("PRAGMA shrink_memory"))
+    os.truncate(tmp_path / "inbox.db-wal", 0)
+    with pytest.raises(DatabaseError, match="is damaged: nothing new is taken"):
+        await post(store, "not taken")
+    assert [told.is_past for told in store.troubles.all()] == [False]
+
+
+async def test_who_reads_beside_a_router_cuts_nothing_short(store, tmp_path):
+    await post(store, "before")
+    with contextlib.closing(sqlite3.connect(tmp_path / "inbox.db")) as viewer:
+        viewer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    place = store._place
+    place.wrote()  # of what is in the file itself, more is said elsewhere
+    assert (tmp_path / "inbox.db-wal").stat().st_size == 0
+    await post(store, "after")
+    assert texts_after_a_kill(tmp_path / "inbox.db") == ["before", "after"]
+    assert store.troubles.all() == ()
+
+
+async def test_a_router_outlives_an_index_that_was_cut_short(start_router, tmp_path, session):
+    router = start_router()
+    async with shake_hands(router.address) as operator:
+        browser, agent_id = Browser(router.address, session), await operator.give_agent()
+        os.truncate(tmp_path / "inbox.db-shm", 0)
+        assert (await browser.submit(agent_id, mood="calm"))[0] == 200
+    assert await router.terminate() == 0
 
 
 async def test_another_database_is_left_alone_and_refused(store, tmp_path):
@@ -347,6 +390,63 @@ async def test_files_stay_with_an_answer_that_may_come_back(store, tmp_path, res
     assert len(list(folder.iterdir())) == kept
 
 
+PHOTO = b'--b\r\nContent-Disposition: form-data; name="photo"; filename="cat.png"\r\n\r\n'
+
+
+@pytest.fixture
+def noted():
+    return []
+
+
+@pytest.fixture
+def form_reader(tmp_path, noted):
+    def note(*told):
+        noted.append(told)
+
+    return MultipartReader("multipart/form-data; boundary=b", tmp_path, Limits(disk_free=1), note)
+
+
+def cut_short(path):
+    os.truncate(path, 10)
+
+
+async def feed_and_keep(reader, *pieces):
+    for piece in pieces:
+        await reader.feed(piece)
+    await reader.keep()
+
+
+@pytest.mark.parametrize("spoil", [os.unlink, cut_short])
+@pytest.mark.parametrize("rest", [[b"y" * 500_000, b"\r\n--b--\r\n"], []])
+async def test_the_rest_of_an_upload_is_not_the_upload(form_reader, noted, tmp_path, spoil, rest):
+    await form_reader.feed(PHOTO + b"x" * 500_000 + (b"" if rest else b"\r\n--b--\r\n"))
+    (path,) = tmp_path.iterdir()
+    spoil(path)
+    with pytest.raises(Refused) as refused:
+        await feed_and_keep(form_reader, *rest)
+    assert refused.value.code == "store_failed"
+    assert [type(error) for _, error in noted] in ([FileNotFoundError], [OSError])
+    await form_reader.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_an_upload_in_pieces_is_whole(form_reader, noted, tmp_path):
+    await feed_and_keep(form_reader, PHOTO, *[b"x" * 300_000] * 3, b"\r\n--b--\r\n")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"x" * 900_000]
+    assert noted == [(900_000, None)]
+
+
+async def test_who_cannot_be_stored_is_told_though_nothing_can_be_removed(form_reader, monkeypatch):
+    def refuse(*_arguments, **_options):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(Refused, match="store_failed"):
+        await feed_and_keep(form_reader, PHOTO + b"meow\r\n--b--\r\n")
+    await form_reader.discard()
+
+
 async def test_what_was_mended_is_known_to_the_next_router(store, tmp_path):
     take_away(tmp_path / "inbox.db")
     await post(store, "after")
@@ -417,10 +517,69 @@ async def test_a_router_without_its_lock_gives_way(store, folder, tmp_path):
 
 
 def test_a_page_that_is_gone_is_told(folder, tmp_path):
-    shutil.rmtree(tmp_path / "site")
+    os.rename(tmp_path / "site", tmp_path / "elsewhere")
     assert str(tmp_path / "site") in folder.tend()[0]
-    (tmp_path / "site").mkdir()
+    os.rename(tmp_path / "elsewhere", tmp_path / "site")
     assert folder.tend() is None
+
+
+def test_files_of_a_page_that_are_gone_are_told(folder, tmp_path):
+    (tmp_path / "site" / "bundle.js").unlink()
+    assert "not there any more: bundle.js, of" in folder.tend()[0]
+    (tmp_path / "site" / "index.html").unlink()
+    assert "not there any more: index.html, bundle.js, of" in folder.tend()[0]
+    write_config(tmp_path)
+    assert folder.tend() is None
+
+
+def lasting(told, what):
+    return [one.reason for one in told[-1] if one.what == what] if told else []
+
+
+async def test_uploads_that_cannot_be_stored_are_told_before_any_comes(store, folder, tmp_path):
+    told = []
+    health = Health(store, folder, Limits(), lambda: asyncio.sleep(0), told.append)
+    (tmp_path / "router.json").unlink()
+    (tmp_path / "files").symlink_to(tmp_path / "not mounted")
+    await health.look()
+    (reason,) = lasting(told, "router uploads")
+    assert f"{tmp_path / 'files'}: No such file or directory." in reason
+    assert (tmp_path / "router.json").exists()
+    (tmp_path / "not mounted").mkdir()
+    health._written = -1000.0
+    await health.look()
+    assert lasting(told, "router uploads") == []
+    assert list((tmp_path / "files").iterdir()) == []
+
+
+async def test_what_a_quota_refuses_is_told_until_as_much_is_stored(store, folder):
+    told = []
+    health = Health(store, folder, Limits(), lambda: asyncio.sleep(0), told.append)
+    for size, error, is_told in (
+        (5000, OSError(errno.EDQUOT, "Disk quota exceeded"), True),
+        (10, None, True),
+        (5000, None, False),
+        (7000, OSError(errno.EFBIG, "File too large"), True),
+    ):
+        health.note_upload(size, error)
+        health._written = -1000.0
+        await health.look()
+        assert bool(lasting(told, "router uploads")) == is_told
+    health._failed_at -= 1000.0
+    health._written = -1000.0
+    await health.look()
+    assert lasting(told, "router uploads") == []
+
+
+async def test_a_browser_whose_file_is_not_stored_is_told_and_so_are_you(store, folder, tmp_path):
+    router = Router(RouterConfig(RUN_ID, "t" * 43), store, CurrentLink(), lambda reason: None, folder=folder)
+    (tmp_path / "files").symlink_to(tmp_path / "not mounted")
+    transport = httpx.ASGITransport(make_app(router, RunFiles(tmp_path)))
+    form = {"USED_AGENT_ID": "a1", "final_data": "{}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://router") as client:
+        answer = await client.post("/submit_task", data=form, files={"photo": b"meow"})
+    assert answer.json()["error"]["code"] == "store_failed"
+    assert [one.what for one in router.health.troubles] == ["router uploads"]
 
 
 def test_a_second_router_of_the_same_folder_is_told(folder, tmp_path):

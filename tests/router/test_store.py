@@ -1,7 +1,9 @@
 """The store: committed together, failing alone, and consistent when the disk is full."""
 
 import asyncio
+import contextlib
 import sqlite3
+import threading
 from dataclasses import replace
 
 import httpx
@@ -120,6 +122,60 @@ async def test_a_full_disk_is_an_error_and_changes_nothing(store):
     await store.run(empty_disk)
     assert await store.run(lambda txn: writes.submit(txn, "a1", large)) is SubmissionResult.TAKEN
     assert store.mirror.agents["a1"].submitted is True
+
+
+async def test_what_is_large_is_told_until_as_much_is_stored(store):
+    router = Router(RouterConfig("run1", "t" * 43), store, CurrentLink(), end=lambda reason: None)
+    await store.run(fill_disk)
+    with pytest.raises(DatabaseError):
+        await store.run(lambda txn: txn.post(message(text="x" * 100_000)))
+    for _ in range(2):  # where little can be stored
+        await router._write_now()
+        assert "is full" in store.troubles.all()[0].reason
+    await store.run(empty_disk)
+    await router._write_now()
+    assert store.troubles.all() == ()
+    assert await store.run(lambda txn: txn.db.execute("SELECT 1 FROM meta WHERE key = 'trial'").fetchall()) == []
+
+
+async def test_what_fails_is_told_at_once(tmp_path):
+    told = []
+    store = Store.open(tmp_path / "inbox.db", "run1")
+    store.start(lambda: told.append(store.fails))
+    await store.run(fill_disk)
+    with pytest.raises(DatabaseError):
+        await store.run(lambda txn: txn.post(message(text="x" * 100_000)))
+    assert told == [True]
+    await store.run(empty_disk)
+    await store.run(lambda txn: txn.post(message(text="x" * 100_000)))
+    assert told == [True, False]
+    await store.close()
+
+
+async def test_of_those_who_meet_a_lock_one_waits_for_all(store, tmp_path, monkeypatch):
+    begun, go_on, tries = threading.Event(), threading.Event(), []
+
+    def count(batch, real=store._transaction):
+        begun.set()
+        go_on.wait(10)
+        tries.append(len(batch))
+        return real(batch)
+
+    await store.run(lambda txn: txn.db.execute("PRAGMA busy_timeout = 0"))
+    monkeypatch.setattr(store, "_transaction", count)
+    with contextlib.closing(sqlite3.connect(tmp_path / "inbox.db", isolation_level=None)) as viewer:
+        viewer.execute("BEGIN IMMEDIATE")
+        first = asyncio.create_task(store.run(lambda txn: None))
+        await asyncio.to_thread(begun.wait, 10)
+        others = [asyncio.create_task(store.run(lambda txn: txn.post(message()))) for _ in range(30)]
+        await asyncio.sleep(0)
+        go_on.set()
+        results = await asyncio.gather(first, *others, return_exceptions=True)
+    assert {type(result) for result in results} == {DatabaseError}
+    assert tries == [1, 30]
+    (told,) = store.troubles.all()
+    assert "database is locked" in told.reason
+    assert "close it" in told.remedy
 
 
 async def test_a_browser_is_asked_to_try_again_when_the_disk_is_full(store, tmp_path):

@@ -149,6 +149,36 @@ def test_what_is_written_over_a_database_is_undone(sqlite_url: str) -> None:
     database.close()
 
 
+@pytest.mark.parametrize("suffix", ["-wal", "-shm"])
+def test_what_is_beside_a_database_may_not_be_cut_short(
+    database: SQLDatabase, run: SampleRun, migrated_sqlite_url: str, suffix: str
+) -> None:
+    path = file_of(migrated_sqlite_url)
+    run.commit(events=[make_event("before")])
+    os.truncate(f"{path}{suffix}", 0)
+    run.commit(events=[make_event("after")])
+    assert found_after_a_kill(path) == ["before", "after"]
+    assert [told.is_past for told in database.troubles] == [True] * (suffix == "-wal")
+
+
+def test_what_was_cut_away_for_good_is_told(database: SQLDatabase, run: SampleRun, migrated_sqlite_url: str) -> None:
+    run.commit(events=[make_event("lost")])
+    forget_pages(database)
+    os.truncate(f"{file_of(migrated_sqlite_url)}-wal", 0)
+    assert "nothing new is taken" in str(run.refusal(events=[make_event("not taken")]))
+
+
+def test_who_comes_and_goes_cuts_nothing_short(database: SQLDatabase, run: SampleRun, migrated_sqlite_url: str) -> None:
+    run.commit(events=[make_event("ours")])
+    size = os.path.getsize(f"{file_of(migrated_sqlite_url)}-wal")
+    other = SQLDatabase(migrated_sqlite_url)
+    SampleRun(other).commit(events=[make_event("theirs")])
+    other.close()
+    assert os.path.getsize(f"{file_of(migrated_sqlite_url)}-wal") >= size
+    run.commit(events=[make_event("ours again")])
+    assert database.troubles == ()
+
+
 def test_what_another_operator_writes_is_no_harm(
     database: SQLDatabase, run: SampleRun, migrated_sqlite_url: str
 ) -> None:

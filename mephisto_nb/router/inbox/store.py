@@ -24,11 +24,16 @@ from mephisto_nb.errors import ClosedError, ConfigError, DatabaseError
 from mephisto_nb.router.inbox import numbers
 from mephisto_nb.router.inbox.writes import SCHEMA, SCHEMA_VERSION, UPGRADES, Outgoing, Txn, agent_of, read_marks
 from mephisto_nb.router.rules import KnownAgent, UnsureError
-from mephisto_nb.utils.machine import MachineTroubles, read_troubles, write_troubles
+from mephisto_nb.utils.machine import MachineTrouble, MachineTroubles, read_troubles, write_troubles
 from mephisto_nb.utils.private_files import make_private_database
-from mephisto_nb.utils.sqlite_files import FileInPlace, finish_put_back, put_back
+from mephisto_nb.utils.sqlite_files import KEEP_LONG, FileInPlace, finish_put_back, put_back
 
 _MAX_BATCH = 500
+#: How long another program that writes is waited for (seconds): nobody but this process has a reason to.
+_BUSY_TIMEOUT = 2.0
+#: What fails for all alike, and what may fail for a large step alone, as SQLite calls it.
+_LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_DEPENDS_ON_SIZE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 #: The key of what is told when nothing can be stored.
 STORE_FAILS = "router store"
 
@@ -100,6 +105,8 @@ class Store:
 
     def __init__(self, path: Path, on_message: Callable[[], None]) -> None:
         self.mirror, self.troubles = Mirror(), MachineTroubles()
+        #: The largest step that failed while smaller ones may do well (characters of text); 0: none.
+        self.failed_size = 0
         #: When a router of this run was last here (epoch seconds), as far as is written; None: there was none.
         self.last_here: float | None = None
         self._place, self._on_message = FileInPlace(path), on_message
@@ -108,6 +115,9 @@ class Store:
         self._thread = threading.Thread(target=self._work, name="router-store", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
+        self._on_trouble: Callable[[], None] = lambda: None
+        #: The troubles of which `_on_trouble` knows.
+        self._told: tuple[MachineTrouble, ...] = ()
         #: What was committed into a file without a name, and said to have failed. The writer's thread's own.
         self._unsure: list[_QueuedStep[Any]] = []
         self._settled: list[_QueuedStep[Any]] = []
@@ -130,8 +140,12 @@ class Store:
             raise ConfigError(f"The router's database {path} cannot be opened: {error}.") from error
         return store
 
-    def start(self) -> None:
-        """Start the writer's thread; from now on `run` may be used on the running loop."""
+    def start(self, on_trouble: Callable[[], None] = lambda: None) -> None:
+        """Start the writer's thread; from now on `run` may be used on the running loop.
+
+        `on_trouble` is called there after each failure, and once all is well again.
+        """
+        self._on_trouble = on_trouble
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
@@ -162,6 +176,11 @@ class Store:
         self._jobs.put(job)
         return await job.future
 
+    @property
+    def fails(self) -> bool:
+        """Whether it is known, and told, why something cannot be stored."""
+        return any(not trouble.is_past for trouble in self.troubles.all())
+
     def agent(self, agent_id: str) -> KnownAgent | None:
         """Return an agent as it is on the disk; None where there is none of this id."""
         return self.mirror.agents.get(agent_id)
@@ -181,10 +200,11 @@ class Store:
         # Made by whoever opens the store, and used by the writer's thread alone from `start` on.
         make_private_database(self._place.path)
         with contextlib.ExitStack() as stack:
-            db = sqlite3.connect(self._place.path, isolation_level=None, check_same_thread=False)
+            db = sqlite3.connect(self._place.path, isolation_level=None, check_same_thread=False, timeout=_BUSY_TIMEOUT)
             stack.callback(db.close)
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
+            db.execute(f"PRAGMA {KEEP_LONG}")
             if sys.platform == "darwin":
                 # There, fsync alone leaves the data in the drive's cache.
                 db.execute("PRAGMA fullfsync = 1")
@@ -205,7 +225,8 @@ class Store:
         if owner != run_id:
             raise ConfigError(f"The router's database belongs to run {owner!r}, not to run {run_id!r}.")
         numbers.open_era(self._db)
-        self._db.execute("DELETE FROM meta WHERE key = 'closed'")  # a run that is over may be gone on with
+        # A run that is over may be gone on with; and what was tried out may be left of a router that was killed.
+        self._db.execute("DELETE FROM meta WHERE key IN ('closed', 'trial')")
         self._load()
 
     def _load(self) -> None:
@@ -251,9 +272,10 @@ class Store:
             if batch[0].is_committed:  # to do it again would do it twice
                 self._be_unsure(batch, error)
                 return
-            if len(batch) == 1:
-                batch[0].error = error
-                self._note_failure(error)
+            if len(batch) == 1 or _code_of(error) in _LOCKED:  # each of them would wait as long
+                for job in batch:
+                    job.error = error
+                self._note_failure(error, sum(job.txn.size for job in batch if job.txn is not None))
                 return
             # One of them spoils it for all: each gets a transaction of its own.
             for job in batch:
@@ -262,8 +284,8 @@ class Store:
     def _transaction(self, batch: list[_QueuedStep[Any]]) -> None:
         moved = self._stay_in_place()
         before = self._db.total_changes
-        self._db.execute("BEGIN IMMEDIATE")
         try:
+            self._db.execute("BEGIN IMMEDIATE")
             for job in batch:
                 job.txn = Txn(self._db)
                 job.result = job.step(job.txn)
@@ -272,10 +294,12 @@ class Store:
                 # Reading does no harm in a file without a name, unless it tells of what may vanish with it.
                 raise moved
             self._db.execute("COMMIT")
-        except Exception:
+        except Exception as error:
             # After some errors, such as a full disk, SQLite has rolled back already.
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+            if moved is not None and isinstance(error, sqlite3.Error):
+                raise moved from error  # which says why
             raise
         for job in batch:
             job.is_committed = True
@@ -287,7 +311,9 @@ class Store:
 
     def _acknowledge(self, batch: list[_QueuedStep[Any]], moved: DatabaseError | None) -> None:
         if moved is None:
-            self.troubles.clear(STORE_FAILS)
+            if sum(job.txn.size for job in batch if job.txn is not None) >= self.failed_size:
+                self.failed_size = 0
+                self.troubles.clear(STORE_FAILS)
         else:
             self._be_unsure(batch, moved)
 
@@ -327,7 +353,9 @@ class Store:
         self._settled += self._unsure
         self._unsure = []
 
-    def _note_failure(self, error: Exception) -> None:
+    def _note_failure(self, error: Exception, size: int = 0) -> None:
+        if _code_of(error) in _DEPENDS_ON_SIZE:
+            self.failed_size = max(size, self.failed_size)
         if isinstance(error, sqlite3.Error | DatabaseError):
             reason = f"The router cannot store what workers send: {error}".rstrip(".")
             remedy = f"{_remedy(error)} Workers are asked to try again, and their pages keep what they have.".lstrip()
@@ -347,6 +375,9 @@ class Store:
             _resolve(job)
         if any(txn.added for txn in committed):
             self._on_message()
+        if (troubles := self.troubles.all()) != self._told:
+            self._told = troubles
+            self._on_trouble()
 
 
 def _act(job: _QueuedStep[Any]) -> None:
@@ -354,13 +385,24 @@ def _act(job: _QueuedStep[Any]) -> None:
         job.on_commit(job.result)
 
 
+def _code_of(error: Exception) -> int | None:
+    """Return which kind of failure SQLite has met; None: it is not SQLite's."""
+    code = getattr(error, "sqlite_errorcode", None) if isinstance(error, sqlite3.Error) else None
+    return None if code is None else int(code) & 0xFF  # without what it says of the details
+
+
 def _remedy(error: Exception) -> str:
     if isinstance(error, DatabaseError):
         return ""  # it says so itself
+    if _code_of(error) in _LOCKED:
+        culprit = "Another program, a viewer of databases perhaps, has locked inbox.db in the run's directory"
+        return f"{culprit}: close it, and it goes on by itself."
     if "full" in str(error):
         return "Make room on its disk: it goes on by itself."
     if "readonly" in str(error):
         return "Let its directory be written to again: it goes on by itself."
+    if _code_of(error) == sqlite3.SQLITE_IOERR:
+        return "Look after its disk, its quotas, and how large its files may be: it goes on by itself."
     return "The router's log says more. It goes on by itself once it can."
 
 

@@ -129,11 +129,13 @@ class InboxRow(NamedTuple):
 class Txn:
     """One step's view of the open transaction, and what it changed."""
 
-    __slots__ = ("added", "agents", "db", "dropped", "outgoing")
+    __slots__ = ("added", "agents", "db", "dropped", "outgoing", "size")
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self.db = db
         self.added = False
+        #: How much text it writes, or has tried to (characters).
+        self.size = 0
         self.agents: list[KnownAgent] = []
         self.outgoing: list[Outgoing] = []
         self.dropped: list[tuple[str, set[int]]] = []
@@ -160,6 +162,7 @@ class Txn:
         """
         if self.db.execute("SELECT 1 FROM meta WHERE key = 'closed'").fetchone():
             raise InboxClosed
+        self.size += len(message.text)
         cursor = self.db.execute(
             "INSERT INTO inbox (received_at, packet_type, packet) VALUES (?, ?, ?)",
             (message.received_at, message.packet_type.value, message.text),
@@ -338,6 +341,17 @@ def stay(txn: Txn, now: float) -> None:
     txn.db.execute("INSERT OR REPLACE INTO meta VALUES ('last_here', ?)", (repr(now),))
 
 
+def try_out(txn: Txn, size: int) -> None:
+    """Write as much as could not be written before; `tidy` deletes it, once it is committed."""
+    txn.size += size
+    txn.db.execute("INSERT OR REPLACE INTO meta VALUES ('trial', zeroblob(?))", (size,))
+
+
+def tidy(txn: Txn) -> None:
+    """Delete what was written to see whether it can be."""
+    txn.db.execute("DELETE FROM meta WHERE key = 'trial'")
+
+
 def tell_absences(txn: Txn, messages: Sequence[Message], until: float) -> None:
     """Tell the operator when nobody could be here; a router that is killed next must not tell of it again."""
     for message in messages:
@@ -420,6 +434,7 @@ def _set_status(txn: Txn, agent_id: str, named: AgentStatus, person: str = "") -
 
 def _send(txn: Txn, agent_id: str, update_id: str, text: str) -> None:
     values = (agent_id, update_id, text)
+    txn.size += len(text)
     cursor = txn.db.execute("INSERT INTO outbox (agent_id, update_id, packet) VALUES (?, ?, ?)", values)
     txn.outgoing.append(Outgoing(int(cursor.lastrowid or 0), *values))
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.router import codec
 from mephisto_nb.router.config import Limits
-from mephisto_nb.router.http.answers import Refused, bad_request, store_failed, too_large
+from mephisto_nb.router.http.answers import Refused, bad_request, too_large
 from mephisto_nb.router.intake.desk import Desk
 from mephisto_nb.router.intake.multipart import MultipartReader, Upload, name_files
 from mephisto_nb.router.intake.naming import Doorkeeper, Roll, Threshold, nobody, unknown_agent
@@ -194,6 +194,8 @@ class BodyReader:
         Where large bodies are read.
     shares
         What one person may have.
+    note_upload
+        Called on the loop with the size of files that came, and with why they cannot be stored; None: they are.
     """
 
     def __init__(
@@ -204,8 +206,9 @@ class BodyReader:
         roll: Roll,
         desk: Desk,
         shares: Shares,
+        note_upload: Callable[[int, OSError | None], None] = lambda _size, _error: None,
     ) -> None:
-        self._shares = shares
+        self._shares, self._note_upload = shares, note_upload
         self._limits, self._folder = limits, folder
         self._quota, self._roll, self._desk = quota, roll, desk
         self._readings = Readings(limits)
@@ -287,7 +290,7 @@ class BodyReader:
     ) -> AsyncIterator[SubmittedForm]:
         content_type = request.headers["content-type"]
         _check_length(request, self._limits.upload_body)
-        reader = MultipartReader(content_type, self._folder, self._limits)
+        reader = MultipartReader(content_type, self._folder, self._limits, self._note_upload)
         kept = False
         try:
             with self._readings.begin() as reading:
@@ -303,8 +306,6 @@ class BodyReader:
             # The answer may be found again later, and names these files; what is sent again is then a repetition.
             kept = unsure.result is SubmissionResult.TAKEN
             raise
-        except OSError as error:
-            raise store_failed() from error
         finally:
             if not kept:
                 await reader.discard()

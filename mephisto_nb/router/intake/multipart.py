@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import hashlib
 import os
 import re
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from multipart import (
     MultipartError,
@@ -23,7 +26,7 @@ from multipart import (
 
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.router.config import Limits
-from mephisto_nb.router.http.answers import Refused, bad_request, disk_full, too_large
+from mephisto_nb.router.http.answers import Refused, bad_request, disk_full, store_failed, too_large
 from mephisto_nb.utils.logging import HARMFUL
 
 #: A file that is still arriving; what is left of these after a crash is removed at the next start.
@@ -44,7 +47,7 @@ _MIMETYPE = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,100}", re.ASCII)
 class Upload:
     """A file that a worker sent: `filename` is its random name here, `originalname` only a label.
 
-    `checksum` grows as the file comes in.
+    `written` and `checksum` grow as the file comes in.
     """
 
     fieldname: str
@@ -52,6 +55,7 @@ class Upload:
     mimetype: str
     filename: str = field(default_factory=lambda: secrets.token_hex(16))
     size: int = 0
+    written: int = field(default=0, repr=False)
     checksum: Any = field(default_factory=hashlib.sha256, repr=False)
 
     def describe(self) -> JSONObject:
@@ -84,6 +88,8 @@ class MultipartReader:
         Where files go.
     limits
         How many files and fields, and how much text, are taken.
+    note
+        Called on the loop with how many bytes of files have come, and with what failed; None: they are on the disk.
 
     Attributes
     ----------
@@ -97,10 +103,16 @@ class MultipartReader:
         What stands between the parts.
     """
 
-    def __init__(self, content_type: str, folder: Path, limits: Limits) -> None:
+    def __init__(
+        self,
+        content_type: str,
+        folder: Path,
+        limits: Limits,
+        note: Callable[[int, OSError | None], None] = lambda _size, _error: None,
+    ) -> None:
         self.fields: dict[str, str] = {}
         self.uploads: list[Upload] = []
-        self._folder, self._limits = folder, limits
+        self._folder, self._limits, self._note = folder, limits, note
         self._part = _Part()
         self._parts = self._texts = 0
         self._full: list[tuple[Upload, bytes]] = []
@@ -134,7 +146,7 @@ class MultipartReader:
             raise bad_request("The form is not valid multipart data.") from None
         full, self._full = self._full, []
         if full:
-            await asyncio.to_thread(self._write, full)
+            await self._beside(partial(self._write, full))
 
     async def keep(self) -> None:
         """Check that the form is whole, and put its files on the disk for good."""
@@ -143,12 +155,21 @@ class MultipartReader:
         except MultipartError:
             raise bad_request("The form ends too early.") from None
         if self.uploads:
-            await asyncio.to_thread(self._keep)
+            await self._beside(self._keep)
+            self._note(self.file_size, None)
 
     async def discard(self) -> None:
         """Remove the files."""
         if self.uploads:
             await asyncio.to_thread(self._discard)
+
+    async def _beside(self, work: Callable[[], None]) -> None:
+        """Do what waits for the disk beside the loop."""
+        try:
+            await asyncio.to_thread(work)
+        except OSError as error:
+            self._note(self.file_size, error)
+            raise store_failed() from error
 
     # What the parser finds
 
@@ -213,17 +234,21 @@ class MultipartReader:
         if shutil.disk_usage(self._folder).free < self._limits.disk_free + sum(len(data) for _, data in pieces):
             raise disk_full()
         for upload, data in pieces:
-            # Opened anew for each piece, so that nothing is left open however the request ends.
-            with self._partial(upload).open("ab") as file:
+            # Opened anew for each piece, so that nothing is left open however the request ends. Whoever cleans the
+            # folder may have taken away what came before: the rest is not the file.
+            with self._partial(upload).open("r+b" if upload.written else "xb") as file:
+                _check_size(file, upload.written)
                 file.write(data)
+            upload.written += len(data)
             upload.checksum.update(data)
 
     def _keep(self) -> None:
         for upload in self.uploads:
-            partial = self._partial(upload)
-            with partial.open("rb+") as file:
+            path = self._partial(upload)
+            with path.open("r+b") as file:
+                _check_size(file, upload.size)
                 os.fsync(file.fileno())
-            partial.replace(self._folder / upload.filename)
+            path.replace(self._folder / upload.filename)
         if os.name == "posix":
             # The new names have to reach the disk as well. Windows has no way to ask for it, and no need.
             folder = os.open(self._folder, os.O_RDONLY)
@@ -234,8 +259,9 @@ class MultipartReader:
 
     def _discard(self) -> None:
         for upload in self.uploads:
-            self._partial(upload).unlink(missing_ok=True)
-            (self._folder / upload.filename).unlink(missing_ok=True)
+            for path in (self._partial(upload), self._folder / upload.filename):
+                with contextlib.suppress(OSError):  # why it was not kept is what its sender has to hear
+                    path.unlink()
 
     def _partial(self, upload: Upload) -> Path:
         return self._folder / (upload.filename + PARTIAL)
@@ -244,7 +270,14 @@ class MultipartReader:
 def remove_partial(folder: Path) -> None:
     """Remove what a crashed router left of files that had not arrived completely."""
     for path in folder.glob("*" + PARTIAL):
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a folder that cannot be written is told by itself
+            path.unlink()
+
+
+def _check_size(file: IO[bytes], size: int) -> None:
+    """Go to the end of a file; raise `OSError` unless it holds so many bytes."""
+    if (found := file.seek(0, os.SEEK_END)) != size:
+        raise OSError(errno.EIO, f"it holds {found:,} of its {size:,} bytes", str(file.name))
 
 
 def _decoded(name: str) -> str:
