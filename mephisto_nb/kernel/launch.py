@@ -12,7 +12,7 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from omegaconf import DictConfig
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.config.registry import get_architect_from_type, get_blueprint_from_type, get_crowd_provider_from_type
 from mephisto_nb.config.task_run_settings import TaskRunSettings, settings_from_dict
-from mephisto_nb.errors import ConfigError, NotFoundError, UnknownKeyError
+from mephisto_nb.errors import ConfigError, NotFoundError, RouterGoneError, UnknownKeyError
 from mephisto_nb.kernel.can_do_unit import CanDoUnitCalls, CanDoUnitHook, async_hook_of
 from mephisto_nb.kernel.client_io_handler import ClientIOHandler
 from mephisto_nb.kernel.engine import RunEngine
@@ -339,7 +339,9 @@ class RunStarter:
         async with _undoing() as undo:
             lock = _locked(self._directory_of(task_run_id), run, undo)
             tasks = await self._assemble(run, plan, lock, undo, is_launched=True)
-            await tasks.run.parts.architect.revive()
+            architect = tasks.run.parts.architect
+            architect.make_plan = partial(plan.make_router_plan, task_run_id, self._directory_of(task_run_id))
+            await _find_router(architect)
             undo.push_async_callback(tasks.let_go)
             await tasks.start()
             await _create_first(tasks.run.parts.launcher)
@@ -496,6 +498,15 @@ class _Watching(RunHelper):
     def stop(self) -> None:
         """Watch no longer."""
         self._watch.end()
+
+
+async def _find_router(architect: Architect[Any]) -> None:
+    """Find or start the router of a run that is taken up; where neither is possible, the run can at least be ended."""
+    try:
+        await architect.revive()
+    except RouterGoneError as error:
+        _ = architect.url  # without an address nothing can be shown: raises `RouterError`
+        logger.warning("The run is taken up without its router, which is tried again by itself: %s", error)
 
 
 def _find_run(database: Database, task_run_id: str) -> TaskRun:
