@@ -208,6 +208,14 @@ def say_little_room(directory: Path, whose: str, least: int = DISK_NEARLY_FULL) 
     return reason, "Make room there: files that workers upload are refused first, and then all that they send."
 
 
+def device_of(directory: Path) -> int | None:
+    """Return what tells the disk of a directory from others; None where it cannot be told."""
+    try:
+        return os.stat(directory).st_dev
+    except OSError:
+        return None
+
+
 def failure_of_folder(directory: Path) -> str | None:
     """Return why a directory cannot be used: `GONE`, or what the system says; None: it is there.
 
