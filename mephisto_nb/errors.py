@@ -26,6 +26,7 @@
         │   └── PortInUseError
         ├── RouterError              the router does not answer, or is not ours
         │   ├── LinkRefusedError     the router refused the operator, or proved to be a stranger
+        │   ├── RouterGoneError      the router's process has ended, and cannot be started again
         │   └── RouterStoreError     the router is there, and can store nothing
         ├── RunBusyError             another kernel drives this run
         ├── RunFailedError           a run stopped working; the cause is chained
@@ -148,6 +149,10 @@ class RouterError(WorldError):
 
 class LinkRefusedError(RouterError):
     """The router refused the operator's proof, or could not prove that it is this run's router."""
+
+
+class RouterGoneError(RouterError):
+    """There is no process of the router any more, for sure, and none can be started."""
 
 
 class RouterStoreError(RouterError):

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,37 +17,36 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.architects.config_file import ConfigFile
+from mephisto_nb.architects.listening import (
+    EVERYWHERE,
+    as_folder,
+    check_addresses,
+    check_port,
+    find_own_address,
+    wait_for_port,
+)
+from mephisto_nb.architects.router_lives import RouterLives
 from mephisto_nb.architects.websocket_channel import WebSocketChannel
-from mephisto_nb.errors import ConfigError, LaunchError, NotFoundError, PortInUseError, RouterError, WorldError
+from mephisto_nb.errors import (
+    ConfigError,
+    LaunchError,
+    NotFoundError,
+    PortInUseError,
+    RouterError,
+    RouterGoneError,
+    WorldError,
+)
 from mephisto_nb.ports.architect import Architect, Channel, RouterPlan
-from mephisto_nb.utils.addresses import is_frame_source, read_address
 from mephisto_nb.utils.logging import get_logger
 from mephisto_nb.utils.machine import is_proven_alive
-from mephisto_nb.utils.private_files import FILE, make_private_folder, open_private, write_private
+from mephisto_nb.utils.private_files import FILE, make_private_folder, open_private
 from mephisto_nb.utils.proofs import Secret
-
-#: Listening here is listening on every address of the machine.
-EVERYWHERE = "0.0.0.0"
-#: An address of nobody's, kept for documentation; a way towards it is looked up, and nothing is sent.
-_ELSEWHERE = ("192.0.2.1", 9)
-
-
-def find_own_address() -> str | None:
-    """Return the address by which this machine goes out, without asking the network; None if there is no way out."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(_ELSEWHERE)
-            address: str = probe.getsockname()[0]
-        except OSError:
-            return None
-    known = ipaddress.ip_address(address)
-    return None if known.is_loopback or known.is_unspecified else address
-
 
 logger = get_logger(__name__)
 
@@ -63,6 +60,8 @@ _LOOK_AGAIN = 0.5
 _AT_THE_DOOR = 64
 #: How many routers of runs that are over may go on at once.
 _NOTICES = 5
+#: What SQLite says of a file that is no database, or one no more.
+_SPOILT = ("not a database", "malformed")
 
 
 @dataclass
@@ -151,6 +150,9 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
         self._port: int | None = None
         #: Waits for the process, where this very kernel started it.
         self._reaper: threading.Thread | None = None
+        self._config = ConfigFile(directory)
+        self._starting = asyncio.Lock()
+        self._lives = RouterLives(self.troubles, self.news)
 
     # -- launching -------------------------------------------------------------------------------------------
 
@@ -180,7 +182,7 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
                 f"mephisto.architect.url is {self.args.url!r}, which is no whole address. Give it as workers' browsers "
                 "need it, as in https://lab.example/study/."
             )
-        _check_addresses(self.args)
+        check_addresses(self.args.url, self.args.addresses, self.args.frame_ancestors)
         if ":" in self.args.hostname:
             raise ConfigError(
                 f"mephisto.architect.hostname is {self.args.hostname!r}, but a router listens on IPv4 addresses alone, "
@@ -188,7 +190,7 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
                 "proxy in front of it, whose address is mephisto.architect.url."
             )
         if self.args.port not in {notice.port for notice in _notices_beside(self.directory)}:
-            _check_port(self._host, self.args.port)
+            check_port(self._host, self.args.port)
         if self._host == EVERYWHERE and not self.args.url and self._own_address is None:
             logger.warning(
                 "mephisto.architect.hostname lets others in, but this machine's own address is not known, so links "
@@ -203,27 +205,31 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
         await self.shutdown()  # a run that is resumed: its last router may still say that the task is closed
         await asyncio.to_thread(_make_way, self.directory, self.args.port)
         # The state of an earlier router stays: the new one takes its port, so that the links of the run go on to work.
-        write_private(self._path("router_config.json"), json.dumps(self._router_config(plan)))
+        self._config.write(_router_config(plan, self.args, self._host, self._own_address))
         return await self._start()
 
     async def revive(self) -> str:
         """Find the running router again, or start a dead one at its old address."""
-        if not self._path("router_config.json").exists():
-            raise RouterError(
-                f"The router of this run left nothing in {self.directory} to start it from. "
-                "Launch the task again with resume_incomplete_run=true."
-            )
+        if not self.directory.is_dir():  # moved: if it were made anew here, nobody could move it back
+            raise RouterError(f"The directory of the run, {self.directory}, is not there: it was moved or removed.")
         try:
             make_private_folder(self.directory)  # whoever else could write there would say where the router is
         except (ConfigError, WorldError) as error:
             raise RouterError(str(error)) from error
-        if self._is_running():
-            self._port = self._state()["port"]
-            return self.url
-        try:
-            return await self._start()
-        except LaunchError as error:
-            raise RouterError(str(error)) from error
+        async with self._starting:  # the run's link may be at it already, and what it starts may end at once
+            if self._is_running():
+                self._port = self._state()["port"]
+                return self.url
+            make_plan, address = self.make_plan, (self._host, self._own_address)
+            try:
+                self._config.keep(make_plan and (lambda: _router_config(make_plan(), self.args, *address)))
+                url = await self._start()
+            except (WorldError, OSError) as error:
+                if self._is_running():  # another kernel was first
+                    raise RouterError(str(error)) from error
+                raise RouterGoneError(f"{error}{_remedy(error, self.directory)}") from error
+            self._lives.note_end()
+            return url
 
     async def shutdown(self) -> None:
         """End the router at once, if it still runs."""
@@ -240,12 +246,12 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
     def url(self) -> str:
         """The address that workers use."""
         if self.args.url:
-            return _as_folder(self.args.url)
+            return as_folder(self.args.url)
         return self._local_url if self._own_address is None else f"http://{self._own_address}:{self._read_port()}"
 
     def get_channel(self) -> Channel:
         """Return the link to the router."""
-        config = json.loads(self._path("router_config.json").read_text())
+        config = self._config.read()
         return WebSocketChannel(self._local_url, config["run_id"], Secret(config["token"]))
 
     async def fetch_file(self, filename: str) -> Path:
@@ -287,24 +293,6 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
             raise RouterError(f"The router of this run did not say where it is ({error}).") from error
         return state
 
-    def _router_config(self, plan: RouterPlan) -> JSONObject:
-        return {
-            "run_id": plan.task_run_id,
-            "token": secrets.token_hex(32),
-            "host": self._host,
-            "port": self.args.port,
-            "task_config": plan.task_config,
-            "content_security_policy": plan.content_security_policy,
-            "frame_ancestors": [*plan.frame_ancestors, *self.args.frame_ancestors],
-            "disconnect_after": plan.disconnect_after,
-            "linked_files": dict(plan.linked_files),
-            "operator_absence_in_seconds": self.args.operator_absence_in_seconds,
-            "folder": "" if (folder := urlsplit(_as_folder(self.args.url)).path) == "/" else folder,
-            "addresses": [*filter(None, [self.args.url.strip(), self._own_address]), *self.args.addresses],
-            "worker_share": self.args.worker_share,
-            "limits": dict(self.args.limits),
-        }
-
     def _is_running(self) -> bool:
         try:
             with FileLock(self._path("router.lock"), blocking=False, mode=FILE):
@@ -316,6 +304,9 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
         return False
 
     async def _start(self) -> str:
+        before = self._place()
+        if before is not None and not self.args.port:
+            await wait_for_port(self._host, before[1])
         report = _Report(self._path(f".router_report-{secrets.token_hex(8)}.json"))
         async with _listening(report) as port:
             with open_private(self._path("router.log"), "ab") as log:
@@ -325,20 +316,25 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
                 answer = await report.wait(START_TIMEOUT)
             except TimeoutError:
                 _kill(process)
-                raise LaunchError(f"The router did not answer in {START_TIMEOUT:g} s. {self._last_words()}") from None
+                raise LaunchError(
+                    f"The router did not answer in {START_TIMEOUT:g} s. {_last_words(self.directory)}"
+                ) from None
             except asyncio.CancelledError:
                 _kill(process)
                 raise
         if not answer.get("ready"):
             await asyncio.to_thread(self._reaper.join, _END_TIMEOUT)
             kind = PortInUseError if answer.get("error") == "port_in_use" else LaunchError
-            raise kind(f"The router did not start: {answer.get('message') or self._last_words()}")
+            raise kind(f"The router did not start: {answer.get('message') or _last_words(self.directory)}")
         self._port = answer["port"]
+        self._lives.note_place(before, (self.url, answer["port"]))
         return self.url
 
-    def _last_words(self) -> str:
-        lines = self._path("router.log").read_text(errors="replace").splitlines()
-        return f"Its log {self._path('router.log')} ends: {' | '.join(lines[-3:]) or 'nothing'}"
+    def _place(self) -> tuple[str, int] | None:
+        """Return at which address, and at which port, the last router was; None: there was none, or it is not known."""
+        with contextlib.suppress(RouterError, KeyError, TypeError, ValueError):
+            return self.url, self._read_port()
+        return None
 
     def _end(self) -> None:
         if not self._is_running():
@@ -346,6 +342,42 @@ class LocalArchitect(Architect[LocalArchitectArgs]):
         _ask_to_end(self._path("router.lock"), self._state)
         if self._reaper is not None:
             self._reaper.join(_END_TIMEOUT)
+
+
+def _router_config(plan: RouterPlan, args: LocalArchitectArgs, host: str, own_address: str | None) -> JSONObject:
+    return {
+        "run_id": plan.task_run_id,
+        "token": secrets.token_hex(32),
+        "host": host,
+        "port": args.port,
+        "task_config": plan.task_config,
+        "content_security_policy": plan.content_security_policy,
+        "frame_ancestors": [*plan.frame_ancestors, *args.frame_ancestors],
+        "disconnect_after": plan.disconnect_after,
+        "linked_files": dict(plan.linked_files),
+        "operator_absence_in_seconds": args.operator_absence_in_seconds,
+        "folder": "" if (folder := urlsplit(as_folder(args.url)).path) == "/" else folder,
+        "addresses": [*filter(None, [args.url.strip(), own_address]), *args.addresses],
+        "worker_share": args.worker_share,
+        "limits": dict(args.limits),
+    }
+
+
+def _last_words(directory: Path) -> str:
+    log = directory / "router.log"
+    lines = log.read_text(errors="replace").splitlines()
+    return f"Its log {log} ends: {' | '.join(lines[-3:]) or 'nothing'}"
+
+
+def _remedy(error: Exception, directory: Path) -> str:
+    """Return what to do about a router that does not start because its database is none any more."""
+    if not any(words in str(error) for words in _SPOILT):
+        return ""
+    return (
+        f" Move {directory / 'inbox.db'} away, and those that are called inbox.db-wal and inbox.db-shm; keep them, for "
+        "what workers were told has arrived, and has not come here yet, is in there alone. Then the run goes on by "
+        "itself, with a new one."
+    )
 
 
 def _ask_to_end(lock: Path, read_state: Callable[[], JSONObject]) -> None:
@@ -403,15 +435,6 @@ def _make_way(directory: Path, port: int) -> None:
     for place, notice in enumerate(reversed(_notices_beside(directory))):
         if place >= _NOTICES or notice.port == port:
             LocalArchitect(LocalArchitectArgs(), notice.directory)._end()
-
-
-def _as_folder(url: str) -> str:
-    """Return an address with a slash at the end of its path, if it has one: from there, pages name what they load."""
-    parts = urlsplit(url.strip())
-    path = "/".join(["", *filter(None, parts.path.split("/")), ""]) if parts.path.strip("/") else ""
-    if not path and parts.query:
-        path = "/"
-    return urlunsplit(parts._replace(path=path))
 
 
 class _Report:
@@ -532,36 +555,3 @@ def _kill(process: RouterProcess) -> None:
 def _terminate(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)  # on Windows: TerminateProcess
-
-
-def _check_addresses(args: LocalArchitectArgs) -> None:
-    for name, text in (("url", args.url), *(("addresses", one) for one in args.addresses)):
-        try:
-            if text:
-                read_address(text)
-        except ValueError as error:
-            raise ConfigError(
-                f"mephisto.architect.{name} holds {text!r}, which is no address ({error}). Name a host, as in "
-                "lab.example, or a whole address, as in https://lab.example."
-            ) from error
-    for text in args.frame_ancestors:
-        if not is_frame_source(text):
-            raise ConfigError(
-                f"mephisto.architect.frame_ancestors holds {text!r}, which names no pages. Give addresses, as in "
-                'frame_ancestors=["https://lab.example"]; names in other alphabets as browsers send them, with xn--.'
-            )
-
-
-def _check_port(host: str, port: int) -> None:
-    if not 0 <= port <= 65535:
-        raise ConfigError(f"mephisto.architect.port is {port}; ports go from 0 (any free one) to 65535.")
-    with socket.socket() as probe:
-        if sys.platform != "win32":
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise PortInUseError(
-                f"mephisto.architect.port is {port}, but {host}:{port} cannot be listened on ({error.strerror}). "
-                "Use another port, or 0 for any free one."
-            ) from error

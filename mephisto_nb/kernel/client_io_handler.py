@@ -178,10 +178,8 @@ class ClientIOHandler:
         for _ in range(_LOOKS - 1):
             # A router may die between the two, and a stranger take its port; the next look finds that it is dead.
             with contextlib.suppress(LinkRefusedError):
-                await self._architect.revive()
-                return await self.add_channel(self._architect.get_channel())
-        await self._architect.revive()
-        return await self.add_channel(self._architect.get_channel())
+                return await self.add_channel(await _find_router(self._architect, self._engine))
+        return await self.add_channel(await _find_router(self._architect, self._engine))
 
     async def add_channel(self, channel: Channel) -> Channel:
         """Connect a channel; each side learns what the other has, and goes on from there."""
@@ -372,6 +370,18 @@ class ClientIOHandler:
         self._timer = None if when is None else self._clock.call_at(when, self._sender.request_sync)
 
 
+async def _find_router(architect: Architect[Any], engine: RunEngine) -> Channel:
+    """Return a channel to the router, and have the event log say what has become of that since."""
+    await architect.revive()
+    while architect.news:
+        engine.do_soon(partial(_log_of_router, why=architect.news.pop(0)))
+    return architect.get_channel()
+
+
+def _log_of_router(step: Step, why: str) -> None:
+    step.log("run", step.state.task_run_id, None, None, why, "router")
+
+
 async def _wait_for(news: asyncio.Condition, condition: Callable[[], bool]) -> None:
     async with news:
         await news.wait_for(condition)
@@ -401,8 +411,7 @@ def _register(pool: WorkerPool, step: Step, received: Received, prepared: Prepar
 
 
 def _log_unknown(step: Step, packet_type: PacketType) -> None:
-    why = f"a packet {packet_type.value!r} has no meaning"
-    step.log("run", step.state.task_run_id, None, None, why, "router")
+    _log_of_router(step, f"a packet {packet_type.value!r} has no meaning")
 
 
 def _take_message(agents: AgentsAtWork, step: Step, received: Received) -> None:

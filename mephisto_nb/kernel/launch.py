@@ -6,13 +6,11 @@ or leaves nothing behind: each part that is started first says how it is taken b
 
 from __future__ import annotations
 
-import re
-import secrets
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +21,14 @@ from omegaconf import DictConfig
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.config.registry import get_architect_from_type, get_blueprint_from_type, get_crowd_provider_from_type
 from mephisto_nb.config.task_run_settings import TaskRunSettings, settings_from_dict
-from mephisto_nb.errors import ConfigError, NotFoundError, UnknownKeyError
+from mephisto_nb.errors import ConfigError, NotFoundError, RouterGoneError, UnknownKeyError
 from mephisto_nb.kernel.can_do_unit import CanDoUnitCalls, CanDoUnitHook, async_hook_of
 from mephisto_nb.kernel.client_io_handler import ClientIOHandler
 from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.gates import GateWorker, Judges, RowSource, source_of
 from mephisto_nb.kernel.hooks import SubmissionHooks
 from mephisto_nb.kernel.live_run import LiveRun, RunParts, RunTally, asked_of
+from mephisto_nb.kernel.run_secret import RunSecret, log_new_secret, say_links_are_dead
 from mephisto_nb.kernel.run_tasks import PID_FILE, RunHelper, RunTasks, Supervisor, take_lock
 from mephisto_nb.kernel.steering import say_ended
 from mephisto_nb.kernel.talk.agents import AgentsAtWork
@@ -59,8 +58,7 @@ from mephisto_nb.rules.shares import PART
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.ids import new_id
 from mephisto_nb.utils.logging import get_logger, warn_once
-from mephisto_nb.utils.private_files import close_below, copy_private, make_private_folder, write_private
-from mephisto_nb.utils.proofs import Secret
+from mephisto_nb.utils.private_files import close_below, copy_private, make_private_folder
 
 WRAPPER = "wrap_crowd_source.js"
 
@@ -293,8 +291,8 @@ def _to_state(given: Any) -> SharedTaskState:
 
 #: A launch is checked and stored, gets its page, its router, and is offered to the crowd.
 _STAGES = 4
-_SECRET_FILE = "link_secret"
-_SECRET = re.compile("[0-9a-f]{64}")
+#: Where the runs' secrets are once more, beside the runs.
+_SECRETS = "link_secrets"
 
 
 @dataclass(slots=True)
@@ -339,7 +337,9 @@ class RunStarter:
         async with _undoing() as undo:
             lock = _locked(self._directory_of(task_run_id), run, undo)
             tasks = await self._assemble(run, plan, lock, undo, is_launched=True)
-            await tasks.run.parts.architect.revive()
+            architect = tasks.run.parts.architect
+            architect.make_plan = partial(plan.make_router_plan, task_run_id, self._directory_of(task_run_id))
+            await _find_router(architect)
             undo.push_async_callback(tasks.let_go)
             await tasks.start()
             await _create_first(tasks.run.parts.launcher)
@@ -405,7 +405,8 @@ class RunStarter:
             opened_at=now,
         )
         directory = self._directory_of(task_run_id)
-        undo.callback(shutil.rmtree, directory, ignore_errors=True)
+        for folder in (directory, self._secret_of(task_run_id).copy.parent):
+            undo.callback(shutil.rmtree, folder, ignore_errors=True)
         make_private_folder(directory.parent)
         directory.mkdir(mode=0o700)
         undo.push_async_callback(self.writer.call, self.database.runs.delete_run, task_run_id)
@@ -417,7 +418,8 @@ class RunStarter:
     ) -> RunTasks:
         """Return the tasks of a run whose parts are all made, each complete; nothing of it is started."""
         run_id, directory, database = run.task_run_id, self._directory_of(run.task_run_id), self.database
-        secret = await in_thread(keep_run_secret, directory)
+        kept = self._secret_of(run_id)
+        secret, is_new = await in_thread(kept.keep)
         plan.provider.take_run_secret(secret)
         function = async_hook_of(plan.shared_state)
         hook = None if function is None else CanDoUnitHook()
@@ -431,6 +433,9 @@ class RunStarter:
         link = ClientIOHandler(engine, pool, architect, self.clock, agents, tally.noted.note)
         await in_thread(tally.recall, database.runs.read_events([run_id], why=PAGE_ERROR))
         engine.listeners.append(tally.note)
+        if is_new and (dead := say_links_are_dead(plan.provider, engine.state)):
+            tally.noted.note(dead)
+            engine.do_soon(log_new_secret)
         launcher = TaskLauncher(
             engine,
             plan.provider,
@@ -443,7 +448,7 @@ class RunStarter:
         watch = MachineWatch(
             directory,
             lock,
-            (_SECRET_FILE, PID_FILE),
+            (*kept.paths, directory / PID_FILE),
             database,
             self.writer,
             lambda look: self.supervisor.spawn(f"watch of run {run_id}", look, tally.note_failure),
@@ -482,6 +487,9 @@ class RunStarter:
     def _directory_of(self, task_run_id: str) -> Path:
         return self.directory / task_run_id
 
+    def _secret_of(self, task_run_id: str) -> RunSecret:
+        return RunSecret(self._directory_of(task_run_id), self.directory.parent / _SECRETS)
+
 
 class _Watching(RunHelper):
     """Has the machine watched for as long as the run is driven."""
@@ -498,27 +506,21 @@ class _Watching(RunHelper):
         self._watch.end()
 
 
+async def _find_router(architect: Architect[Any]) -> None:
+    """Find or start the router of a run that is taken up; where neither is possible, the run can at least be ended."""
+    try:
+        await architect.revive()
+    except RouterGoneError as error:
+        _ = architect.url  # without an address nothing can be shown: raises `RouterError`
+        logger.warning("The run is taken up without its router, which is tried again by itself: %s", error)
+
+
 def _find_run(database: Database, task_run_id: str) -> TaskRun:
     """Return the record of a run alone; raise `NotFoundError` where there is none."""
     for run in database.runs.find_runs():
         if run.task_run_id == task_run_id:
             return run
     return database.runs.load_run(task_run_id).run  # which says that there is none
-
-
-def keep_run_secret(directory: Path) -> Secret:
-    """Return the secret of the run of this directory, by which its crowd recognises what it has signed; blocks.
-
-    It is made at the launch, and the same ever after: links that were sent go on to work once the kernel was
-    restarted, or the run resumed.
-    """
-    path = directory / _SECRET_FILE
-    # Anything else than what is written here would be a secret that others can guess.
-    if path.exists() and _SECRET.fullmatch(text := path.read_text("ascii", "replace")):
-        return Secret(text)
-    secret = secrets.token_hex(32)
-    write_private(path, secret)
-    return Secret(secret)
 
 
 def _locked(directory: Path, run: TaskRun, undo: AsyncExitStack) -> FileLock:

@@ -157,7 +157,11 @@ class RunParts:
     @property
     def machine_troubles(self) -> tuple[MachineTrouble, ...]:
         """What is wrong with the files, disks and processes of the run, or was: the router's, and this kernel's."""
-        return (*self.link.router_troubles, *self.watch.troubles)
+        routers = (*self.architect.troubles.all(), *self.link.router_troubles)
+        told = "".join(one.reason for one in routers if one.what == "router disk")
+        # On this machine both look at the disk of the run's directory.
+        is_told_twice = f"{self.directory}," in told
+        return (*routers, *(one for one in self.watch.troubles if not (is_told_twice and one.what == "kernel disk")))
 
 
 class LiveRun:

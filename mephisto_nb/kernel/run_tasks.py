@@ -19,16 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from mephisto_nb.errors import ClosedError, LaunchError, RouterError, RunBusyError
+from mephisto_nb.errors import ClosedError, LaunchError, RouterError, RouterGoneError, RunBusyError
 from mephisto_nb.model.records import TaskRun
 from mephisto_nb.rules.departures import leave_introductions
+from mephisto_nb.rules.steering import ends_at_once
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger
 from mephisto_nb.utils.patience import end_all
 from mephisto_nb.utils.private_files import FILE, open_private
 
 if TYPE_CHECKING:
-    from mephisto_nb.kernel.live_run import LiveRun
+    from mephisto_nb.kernel.live_run import LiveRun, RunParts
 
 logger = get_logger(__name__)
 
@@ -169,7 +170,7 @@ class RunTasks:
             if engine.state.gates.at_onboarding():
                 await engine.do(partial(leave_introductions, why="all units are done", who="operator"), retry=True)
             # Ended last: a kernel that is killed before leaves a run to take up, whose inbox is still read.
-            await self.run.parts.link.settle(ROUTER_TIMEOUT)
+            await self._settle()
             await self._finish_helpers()
             try:
                 await self._end_offer()
@@ -181,6 +182,21 @@ class RunTasks:
             raise
         finally:
             await self.let_go()
+
+    async def _settle(self) -> None:
+        """Take in the last that the router has; end without it where that is for sure impossible, and was asked for."""
+        parts = self.run.parts
+        try:
+            await parts.link.settle(ROUTER_TIMEOUT)
+        except RouterError:
+            if not ends_at_once(parts.engine.state):
+                raise
+            try:
+                await parts.architect.revive()
+            except RouterGoneError as error:
+                _tell_ended_without(parts, error)
+            else:
+                raise
 
     async def _finish_helpers(self) -> None:
         for helper in self._helpers:
@@ -314,6 +330,21 @@ def _driver_in(directory: Path) -> str:
         since = datetime.fromtimestamp((directory / PID_FILE).stat().st_mtime)
         return f" (pid {int(pid)}{on}, since {since:%Y-%m-%d %H:%M})"
     return ""
+
+
+def _tell_ended_without(parts: RunParts, error: RouterGoneError) -> None:
+    """Say that a run was ended though its router could not be asked for the last, and where that is."""
+    reason = f"The run was ended without its router, which cannot be started: {error}"
+    remedy = (
+        f"What workers sent that had not come here is kept in {parts.directory / 'inbox.db'}. Once the router can be "
+        "started again, launch the task with resume_incomplete_run=true: it is taken in then."
+    )
+    parts.architect.troubles.remark("router gone", reason, remedy)
+    parts.engine.do_soon(partial(_log_ended_without, why=reason))
+
+
+def _log_ended_without(step: Step, why: str) -> None:
+    step.log("run", step.state.task_run_id, None, None, why, "operator")
 
 
 def _stop_launching(step: Step, why: str) -> None:

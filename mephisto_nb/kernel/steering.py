@@ -136,7 +136,10 @@ class RunSteering:
         await self._close(steering.shut_down)
 
     async def force_shutdown(self) -> None:
-        """End at once: workers who are at work are told that their unit has expired."""
+        """End at once: workers who are at work are told that their unit has expired.
+
+        So ends even a run whose router is gone, and cannot be started; `run.attention` says then what is kept where.
+        """
         await self._close(steering.shut_down_at_once)
 
     def _driven(self) -> LiveRun:

@@ -17,7 +17,14 @@ from mephisto_nb.errors import ClosedError, DatabaseError
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
 from mephisto_nb.ports.database import Database
 from mephisto_nb.utils.logging import get_logger, tell
-from mephisto_nb.utils.machine import MachineTrouble, MachineTroubles, say_few_files, say_little_room, say_missing
+from mephisto_nb.utils.machine import (
+    MachineTrouble,
+    MachineTroubles,
+    device_of,
+    say_few_files,
+    say_little_room,
+    say_missing,
+)
 from mephisto_nb.utils.private_files import restore_private
 from mephisto_nb.utils.sqlite_files import identity_of
 
@@ -39,7 +46,7 @@ class MachineWatch:
     lock
         The run's lock, held: without it another kernel would take up the run as well.
     kept
-        The names of small files there that are written again when they are gone, or hold something else.
+        Small files that are written again when they are gone, or hold something else.
     database, writer
         Where the run is kept; the writer's thread tries it out.
     spawn
@@ -50,7 +57,7 @@ class MachineWatch:
         self,
         directory: Path,
         lock: FileLock,
-        kept: Sequence[str],
+        kept: Sequence[Path],
         database: Database,
         writer: DatabaseWriter,
         spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
@@ -58,9 +65,7 @@ class MachineWatch:
         self._directory, self._database, self._writer = directory, database, writer
         self._spawn = spawn
         self._locks, self._locked = [lock], identity_of(Path(lock.lock_file))
-        self._kept = {
-            path: path.read_text("utf-8", "replace") for path in (directory / name for name in kept) if path.exists()
-        }
+        self._kept = {path: path.read_text("utf-8", "replace") for path in kept if path.exists()}
         self._own = MachineTroubles()
         self._told: tuple[MachineTrouble, ...] = ()
         self._timer: asyncio.TimerHandle | None = None
@@ -108,6 +113,7 @@ class MachineWatch:
             if other is None:  # else what is there is that other one's
                 await in_thread(self._restore)
         self._own.say("kernel disk", await in_thread(say_little_room, self._directory, "the run"))
+        self._own.say("database disk", await in_thread(_say_little_room_for, self._database.directory, self._directory))
         self._tell()
 
     async def try_database(self) -> None:
@@ -164,3 +170,14 @@ class MachineWatch:
             if (trouble.what, trouble.since) not in known:
                 logger.warning("%s", trouble)
         tell(self.listeners)
+
+
+def _say_little_room_for(database: Path | None, directory: Path) -> tuple[str, str] | None:
+    """Return what to say where a database has another disk than the run's directory, which is nearly full."""
+    if database is None:
+        return None
+    if device_of(database) in (None, device_of(directory)):  # one that is not there is told by itself
+        return None
+    found = say_little_room(database, "the database")
+    remedy = "Make room there. Once it is full nothing new is stored, and what workers send waits in the router."
+    return found and (found[0], remedy)

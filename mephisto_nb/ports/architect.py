@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.model.packets import Packet, Received
-from mephisto_nb.utils.machine import MachineTrouble
+from mephisto_nb.utils.machine import MachineTrouble, MachineTroubles
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +202,12 @@ class Architect(ABC, Generic[Args]):
     def __init__(self, args: Args, directory: Path) -> None:
         self.args = args
         self.directory = directory
+        #: What is wrong with where the router is, or was.
+        self.troubles = MachineTroubles()
+        #: What has become of the router: sentences for the event log of the run, taken away by `ClientIOHandler`.
+        self.news: list[str] = []
+        #: Makes the plan of the run once more; set before `revive` where a kernel takes a run up again.
+        self.make_plan: Callable[[], RouterPlan] | None = None
 
     @property
     @abstractmethod
@@ -230,8 +236,10 @@ class Architect(ABC, Generic[Args]):
 
         Raises
         ------
+        RouterGoneError
+            There is no router any more, for sure, and it cannot be started.
         RouterError
-            There is no router to find, and it cannot be started.
+            There is no router to find.
         """
 
     @abstractmethod

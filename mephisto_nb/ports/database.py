@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mephisto_nb._typing import JSONObject
@@ -76,6 +77,11 @@ class Database(ABC):
     def troubles(self) -> tuple[MachineTrouble, ...]:
         """What is wrong with where this is kept, or was: none, unless a database can tell."""
         return ()
+
+    @property
+    def directory(self) -> Path | None:
+        """The folder on this machine that this is kept in; None: it is on a server, or in no file."""
+        return None
 
     def stay_in_place(self) -> None:  # noqa: B027 - a database may have nothing to look after
         """See to it that what was committed is found again; what is wrong is among the `troubles` from then on.

@@ -30,6 +30,8 @@ LIMITS: Mapping[str, str] = {
     "task_reward": "pay_amount",
 }
 
+_AT_ONCE = "shut down at once by the researcher"
+
 
 def check_limits(**limits: object) -> dict[str, float]:
     """Return the limits that are to change, each a number that can be.
@@ -201,7 +203,12 @@ def shut_down(step: Step) -> None:
 
 def shut_down_at_once(step: Step) -> None:
     """End at once: those who are at work are sent home, too."""
-    _close(step, "shut down at once by the researcher", at_once=True)
+    _close(step, _AT_ONCE, at_once=True)
+
+
+def ends_at_once(state: RunState) -> bool:
+    """Return whether somebody has asked for the end of a run at once."""
+    return state.closing == _AT_ONCE
 
 
 def _close(step: Step, why: str, *, at_once: bool) -> None:
@@ -211,6 +218,9 @@ def _close(step: Step, why: str, *, at_once: bool) -> None:
     after = _open_units(state)
     if state.closing is None:
         step.close_run(why, _WHO, {"before": before, "after": after})
+    elif at_once and state.closing != why:
+        step.steer(replace(state.steering, closing=why, closed_by=_WHO))
+        _log(step, "closing", "closing", why, before, after)
     elif sent_home:
         _log(step, "closing", "closing", why, before, after)
 

@@ -23,7 +23,7 @@ from mephisto_nb.utils.logging import get_logger
 from mephisto_nb.utils.machine import MachineTroubles
 from mephisto_nb.utils.private_files import FILE, make_private_database
 from mephisto_nb.utils.sqlite_files import CUT_SHORT, KEEP_LONG, FileInPlace, data_version, holds_at_least, put_back
-from mephisto_nb.utils.sqlite_heads import count_in_file, uses_wal
+from mephisto_nb.utils.sqlite_heads import count_in_file, count_in_part, uses_wal
 
 #: How long SQLite waits for another process that is writing, in seconds.
 BUSY_TIMEOUT = 30.0
@@ -80,6 +80,11 @@ class Connections:
     def shown_url(self) -> str:
         """The URL without its password."""
         return self.url.render_as_string(hide_password=True)
+
+    @property
+    def directory(self) -> Path | None:
+        """The folder of an SQLite file; None of a server."""
+        return None if self._place is None else self._place.path.parent
 
     @contextmanager
     def writing(self, what: str) -> Iterator[Connection]:
@@ -155,6 +160,8 @@ class Connections:
     def _take(self, place: FileInPlace, connection: Connection) -> bool:
         """Note that the file is as it should be, and how far it has come; return False if it has come less far."""
         count = count_in_file(place.path)
+        if count is None and _is_whole(connection):  # a full disk cuts short what SQLite writes to it after a commit
+            count = count_in_part(place.path)
         if count is None or (self._count is not None and _is_earlier(count, self._count)):
             return False
         marks = _marks_of(connection)
@@ -266,6 +273,14 @@ def _read_marks(db: sqlite3.Connection) -> dict[str, int]:
     for table in ("submissions", "reviews", "payments", "workers", "tasks", "requesters", "units", "agents"):
         marks[table] = db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
     return marks
+
+
+def _is_whole(connection: Connection) -> bool:
+    """Return whether a database can be read to its end, the file together with what is beside it."""
+    try:
+        return connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() == "ok"
+    except (sqlite3.DatabaseError, SQLAlchemyError):
+        return False
 
 
 def _driver_of(connection: Connection) -> sqlite3.Connection:

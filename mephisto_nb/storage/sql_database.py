@@ -69,6 +69,11 @@ class SQLDatabase(Database):
         """What is wrong with an SQLite file or a server, or was."""
         return self.connections.troubles.all()
 
+    @property
+    def directory(self) -> Path | None:
+        """The folder of an SQLite file."""
+        return self.connections.directory
+
     def stay_in_place(self) -> None:
         """Put an SQLite file back to its path, if it is no longer there; see whether it, or a server, can be used."""
         self.connections.try_out()

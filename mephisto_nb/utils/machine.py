@@ -96,9 +96,13 @@ class MachineTroubles:
         else:
             self.note(what, *words)
 
-    def remark(self, what: str, reason: str, remedy: str) -> None:
-        """Note something that was wrong, is mended, and should be known of."""
-        self._past = (*self._past, MachineTrouble(what, self._now(), reason, remedy, is_past=True))[-_MOST_PAST:]
+    def remark(self, what: str, reason: str, remedy: str, *, is_only: bool = False) -> None:
+        """Note something that was wrong, is mended, and should be known of.
+
+        With `is_only` it takes the place of what was remarked of `what` before.
+        """
+        before = [one for one in self._past if not (is_only and one.what == what)]
+        self._past = (*before, MachineTrouble(what, self._now(), reason, remedy, is_past=True))[-_MOST_PAST:]
 
     def recall(self, past: Iterable[MachineTrouble]) -> None:
         """Take over what an earlier process has mended."""
@@ -202,6 +206,14 @@ def say_little_room(directory: Path, whose: str, least: int = DISK_NEARLY_FULL) 
         return None
     reason = f"The disk of {whose}, {directory}, is nearly full: {free / 1e6:,.1f} MB are left."
     return reason, "Make room there: files that workers upload are refused first, and then all that they send."
+
+
+def device_of(directory: Path) -> int | None:
+    """Return what tells the disk of a directory from others; None where it cannot be told."""
+    try:
+        return os.stat(directory).st_dev
+    except OSError:
+        return None
 
 
 def failure_of_folder(directory: Path) -> str | None:

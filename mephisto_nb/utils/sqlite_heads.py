@@ -28,12 +28,19 @@ def uses_wal(path: Path) -> bool:
 
 def count_in_file(path: Path) -> int | None:
     """Return the number that `user_version` has in the file itself, whatever is beside it; None: it has none."""
-    try:
+    with contextlib.suppress(sqlite3.Error):
         return _ask(path, "mode=ro&immutable=1", "user_version")
-    except sqlite3.Error:
-        return None
+    return None
 
 
-def _ask(path: Path, options: str, what: str) -> int:
+def count_in_part(path: Path) -> int | None:
+    """Return the same of a file that is shorter than its head says: of what is beside it, not all could be written."""
+    with contextlib.suppress(sqlite3.Error):
+        return _ask(path, "mode=ro&immutable=1", "user_version", "PRAGMA writable_schema = ON")
+    return None
+
+
+def _ask(path: Path, options: str, what: str, before: str = "") -> int:
     with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True)) as db:
+        db.execute(before)
         return int(db.execute(f"PRAGMA {what}").fetchone()[0])

@@ -242,7 +242,7 @@ def test_an_address_that_no_router_listens_on_is_refused(tmp_path: Path, hostnam
 def test_a_machine_that_does_not_know_its_address_says_what_to_set(
     tmp_path: Path, monkeypatch: Any, caplog: Any
 ) -> None:
-    monkeypatch.setattr("mephisto_nb.architects.local._check_port", lambda *_: None)
+    monkeypatch.setattr("mephisto_nb.architects.local.check_port", lambda *_: None)
     links_of(tmp_path, None, monkeypatch).assert_task_args()
     links_of(tmp_path, None, monkeypatch, hostname="0.0.0.0", url="http://a").assert_task_args()
     assert not caplog.text

@@ -200,3 +200,17 @@ async def test_each_trouble_is_logged_once(
     for _ in range(3):
         await parts_of(run).watch.look()
     assert sum("files and connections open" in record.message for record in caplog.records) == 1
+
+
+@pytest.mark.parametrize("is_elsewhere", [True, False])
+async def test_the_disk_of_a_database_elsewhere_is_looked_at(
+    make_operator: Callable[..., Operator], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_elsewhere: bool
+) -> None:
+    run = await launch(make_operator(database=f"sqlite:///{tmp_path / 'elsewhere' / 'my.db'}"), rows(1))
+    parts = parts_of(run)
+    devices = {parts.directory: 1, tmp_path / "elsewhere": 2 if is_elsewhere else 1}
+    monkeypatch.setattr(watch_module, "device_of", devices.__getitem__)
+    monkeypatch.setattr(watch_module, "say_little_room", lambda folder, whose: (f"{whose} {devices[folder]}", ""))
+    await parts.watch.look()
+    told = [one.reason for one in parts.watch.troubles]
+    assert told == (["the run 1", "the database 2"] if is_elsewhere else ["the run 1"])

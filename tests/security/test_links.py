@@ -9,7 +9,7 @@ from playwright.async_api import async_playwright, expect
 
 from mephisto_nb.config.hydra_config import compose
 from mephisto_nb.errors import UsageError
-from mephisto_nb.kernel.launch import keep_run_secret
+from mephisto_nb.kernel.run_secret import RunSecret
 from mephisto_nb.testing.simulated_workers import make_worker, simulate_workers
 from tests.chromium import FLAGS, find_chromium
 from tests.inside import frames_of, parts_of
@@ -93,18 +93,62 @@ async def test_neither_key_nor_secret_is_written_where_they_do_not_belong(real_o
     # What the router has on its way to the kernel is for the owner's eyes, as the secret is.
     rest = {place: str(text) for place, text in places.items() if "inbox.db" not in place}
     assert [place for place, text in rest.items() if key_of(run, "ann") in text] == []
-    assert [place for place, text in rest.items() if secret.read_text() in text] == [str(secret)]
-    modes = [stat.S_IMODE(os.stat(path).st_mode) for path in (secret, parts_of(run).directory / "inbox.db")]
-    assert modes == [0o600, 0o600]
+    kept = RunSecret(parts_of(run).directory, data_dir / "link_secrets").paths
+    assert {place for place, text in rest.items() if secret.read_text() in text} == set(map(str, kept))
+    modes = [stat.S_IMODE(os.stat(path).st_mode) for path in (*kept, parts_of(run).directory / "inbox.db")]
+    assert modes == [0o600] * 3
+
+
+def secret_of(directory):
+    return RunSecret(directory / "run", directory / "copies")
+
+
+@pytest.fixture
+def secret(tmp_path):
+    (tmp_path / "run").mkdir()
+    return secret_of(tmp_path)
 
 
 @pytest.mark.parametrize("spoilt", ["", "short", "0" * 63, "é" * 64, "0" * 64 + "\n"])
-def test_a_secret_that_could_be_guessed_is_made_anew(tmp_path, spoilt):
-    (tmp_path / "link_secret").write_text(spoilt)
-    secret = keep_run_secret(tmp_path)
-    assert len(secret.reveal()) == 64
-    assert secret.reveal() != spoilt
-    assert keep_run_secret(tmp_path) == secret
+def test_a_secret_that_could_be_guessed_is_made_anew(secret, spoilt):
+    secret.own.write_text(spoilt)
+    made, is_new = secret.keep()
+    assert is_new
+    assert len(made.reveal()) == 64
+    assert made.reveal() != spoilt
+    assert secret.keep() == (made, False)
+
+
+@pytest.mark.parametrize("spoilt", [None, "", "0" * 64])
+def test_a_secret_that_is_lost_at_one_place_is_written_again(secret, spoilt):
+    made, _ = secret.keep()
+    secret.own.unlink()
+    if spoilt is not None:
+        secret.own.write_text(spoilt)
+    assert secret.keep() == (made, False)
+    assert secret.own.read_text() == made.reveal()
+
+
+def test_a_secret_of_an_earlier_version_is_kept_twice(secret):
+    secret.own.write_text("a" * 64)
+    assert secret.keep()[0].reveal() == "a" * 64
+    assert secret.copy.read_text() == "a" * 64
+    assert stat.S_IMODE(os.stat(secret.copy).st_mode) == 0o600
+
+
+@pytest.mark.parametrize("signed_links", [True, False])
+async def test_links_that_are_dead_for_good_are_told(real_operator, make_operator, data_dir, signed_links):
+    config = compose("mock", task={**ABOUT, "task_reward": 0.1}, provider_args={"signed_links": signed_links})
+    run = await real_operator.launch_task_run(config, SharedTaskState(static_task_data=rows(1)))
+    await real_operator.detach()
+    for path in RunSecret(parts_of(run).directory, data_dir / "link_secrets").paths:
+        path.unlink()
+    taken_up = await make_operator().reconnect(run.task_run_id)
+    told = [line for line in taken_up.attention[:1] if "links that were given out before do not work" in line]
+    assert len(told) == signed_links
+    assert all("run.get_worker_urls" in line for line in told)
+    await parts_of(taken_up).link.catch_up()
+    assert taken_up.events().why.str.contains("secret of the links was lost").any() == signed_links
 
 
 async def test_simulated_workers_come_by_their_own_links(real_operator):

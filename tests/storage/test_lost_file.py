@@ -108,6 +108,34 @@ def test_a_disk_that_fails_is_told_plainly(
     database.close()  # what has happened is among the troubles
 
 
+def test_what_a_full_disk_cuts_short_is_no_strangers(
+    database: SQLDatabase, run: SampleRun, migrated_sqlite_url: str
+) -> None:
+    path = file_of(migrated_sqlite_url)
+    run.commit(events=[make_event("y" * 500_000)])  # which is beside the file until there is room for it in there
+    whole = copy_of(path).read_bytes()
+    with path.open("r+b") as file:
+        file.write(whole[: len(whole) // 2])
+    database.connections.wrote()
+    database.stay_in_place()
+    run.commit(events=[make_event("after")])
+    assert database.troubles == ()
+    assert found_after_a_kill(path)[-1] == "after"
+
+
+def test_half_a_file_is_not_ours_where_the_rest_is_lost(
+    database: SQLDatabase, run: SampleRun, migrated_sqlite_url: str
+) -> None:
+    path = file_of(migrated_sqlite_url)
+    run.commit(events=[make_event("y" * 500_000)])
+    checkpoint(database)
+    forget_pages(database)
+    os.truncate(path, path.stat().st_size // 2)
+    database.connections.wrote()
+    with pytest.raises(DatabaseError, match="was overwritten while it was in use, and is damaged"):
+        database.stay_in_place()
+
+
 def test_an_older_copy_makes_place_and_is_kept(database: SQLDatabase, run: SampleRun, migrated_sqlite_url: str) -> None:
     path = file_of(migrated_sqlite_url)
     run.commit(events=[make_event("before the copy")])
