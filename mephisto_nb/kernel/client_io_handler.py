@@ -20,7 +20,7 @@ from mephisto_nb.kernel.link_progress import LinkProgress
 from mephisto_nb.kernel.numbers import note_gaps
 from mephisto_nb.kernel.sending import Sender
 from mephisto_nb.model.changes import AddMetadata
-from mephisto_nb.model.packets import Packet, PacketType, Received
+from mephisto_nb.model.packets import Packet, PacketType, Received, cut_report
 from mephisto_nb.model.records import PAGE_ERROR, WorkerFacts
 from mephisto_nb.model.states import AgentStatus
 from mephisto_nb.ports.architect import (
@@ -58,8 +58,6 @@ logger = get_logger(__name__)
 _LOOKS = 3
 #: How long to wait at least before a router is asked again that could store nothing (seconds).
 _STORE_PAUSE = 1.0
-#: Of what a worker's page reports as an error, this many characters are kept.
-_ERROR_LENGTH, _ERROR_KEY_LENGTH = 4000, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -475,8 +473,7 @@ def _submit_metadata(pool: WorkerPool, step: Step, received: Received) -> None:
 
 
 def _log_frontend_error(pool: WorkerPool, step: Step, received: Received) -> None:
-    told = list(received.packet.data.items())[:20]
-    report = {key[:_ERROR_KEY_LENGTH]: str(value)[:_ERROR_LENGTH] for key, value in told}
+    report = cut_report(received.packet.data)  # a router of an earlier version has not
     step.log("agent", received.packet.subject_id, None, None, PAGE_ERROR, "worker", report)
     step.page_errors.append(received.packet.subject_id)
 
