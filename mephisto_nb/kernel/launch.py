@@ -338,7 +338,7 @@ class RunStarter:
             lock = _locked(self._directory_of(task_run_id), run, undo)
             tasks = await self._assemble(run, plan, lock, undo, is_launched=True)
             architect = tasks.run.parts.architect
-            architect.make_plan = partial(plan.make_router_plan, task_run_id, self._directory_of(task_run_id))
+            architect.plan_anew_by(partial(plan.make_router_plan, task_run_id, self._directory_of(task_run_id)))
             await _find_router(architect)
             undo.push_async_callback(tasks.let_go)
             await tasks.start()

@@ -206,8 +206,12 @@ class Architect(ABC, Generic[Args]):
         self.troubles = MachineTroubles()
         #: What has become of the router: sentences for the event log of the run, taken away by `ClientIOHandler`.
         self.news: list[str] = []
-        #: Makes the plan of the run once more; set before `revive` where a kernel takes a run up again.
+        #: Makes the plan of the run once more; None: nobody has said how.
         self.make_plan: Callable[[], RouterPlan] | None = None
+
+    def plan_anew_by(self, make_plan: Callable[[], RouterPlan]) -> None:
+        """Note what makes the plan of the run once more. Called before `revive` where a kernel takes a run up again."""
+        self.make_plan = make_plan
 
     @property
     @abstractmethod

@@ -162,6 +162,8 @@ class BaseGate(ABC, Generic[Settings]):
     QUALIFICATION: ClassVar[str] = ""
     DEFAULT_ENDING: ClassVar[str | None] = None
     ENDINGS: ClassVar[tuple[str, ...]] = ()
+    #: Whether it reads what may be large: then it looks beside the loop.
+    TAKES_TIME: ClassVar[bool] = False
     #: Whether its verdicts show how often a worker is right.
     SHOWS_ACCURACY: ClassVar[bool] = False
 

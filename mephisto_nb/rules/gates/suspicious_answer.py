@@ -60,6 +60,7 @@ class SuspiciousAnswerCheck(AnswerCheck[SuspiciousAnswerSettings]):
     NAME = "suspicious_answer"
     SETTINGS = SuspiciousAnswerSettings
     NOT_NEGATIVE = ("maximum_seconds", "copied_characters")
+    TAKES_TIME = True
 
     @classmethod
     def is_open(cls, settings: SuspiciousAnswerSettings, shared: SharedTaskState) -> bool:
