@@ -1,0 +1,72 @@
+"""Amounts are exact, have a currency, and are read as people write them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from mephisto_nb.errors import ConfigError
+from mephisto_nb.model.money import Money, check_currency, total, totals
+
+
+@pytest.mark.parametrize(
+    ("value", "currency", "thousandths", "written"),
+    [
+        (0.15, "USD", 15_000, "$0.15"),
+        ("0.1", "GBP", 10_000, "£0.10"),
+        (Decimal("0.005"), "USD", 500, "$0.0050"),
+        (0.00001, "USD", 1, "$0.00001"),
+        (1234.5, "EUR", 123_450_000, "€1,234.50"),
+        (7, "JPY", 7_000, "7 JPY"),
+        (1.5, "KWD", 1_500_000, "1.500 KWD"),
+        (-2, "USD", -200_000, "-$2.00"),
+    ],
+)
+def test_amounts_are_read_and_written_exactly(value: object, currency: str, thousandths: int, written: str) -> None:
+    amount = Money.of(value, currency)
+    assert amount.thousandths == thousandths
+    assert str(amount) == written
+    assert Money.of(str(amount.decimal), currency) == amount
+
+
+@pytest.mark.parametrize("value", ["", "much", None, True, float("nan"), float("inf"), 10**10, 0.000001, [1], "1,5"])
+def test_what_is_no_amount_is_refused(value: object) -> None:
+    with pytest.raises(ConfigError, match="task_reward cannot be"):
+        Money.of(value, "USD", "task_reward")
+
+
+def test_what_floats_add_up_to_is_what_was_meant() -> None:
+    assert Money.of(0.1 * 3) == Money.of("0.3")
+    with pytest.raises(ConfigError, match="Round it"):
+        Money.of(1 / 3)
+
+
+def test_ten_dimes_are_a_dollar() -> None:
+    assert total([Money.of(0.1)] * 10, "USD") == Money.of(1)
+
+
+def test_two_currencies_are_never_added_up() -> None:
+    with pytest.raises(ValueError, match="two currencies"):
+        _ = Money.of(1) + Money.of(1, "GBP")
+    with pytest.raises(ConfigError, match="in GBP, but here USD"):
+        Money.of(Money.of(1, "GBP"), "USD", "bonus")
+    assert totals([Money.of(1), Money.of(2, "GBP"), Money.of(3)]) == {"GBP": Money.of(2, "GBP"), "USD": Money.of(4)}
+
+
+def test_what_is_paid_out_is_rounded_up() -> None:
+    assert Money.of("0.011").rounded_up() == Money.of("0.02")
+    assert Money.of("0.02").rounded_up().units == 2
+    with pytest.raises(ValueError, match="not a whole number"):
+        _ = Money.of("0.011").units
+
+
+def test_a_share_is_rounded_to_a_thousandth() -> None:
+    assert Money.of("1.00").share("0.333333") == Money(33_333)
+    assert Money.of_units(150, "GBP").share(Decimal("0.2")) == Money.of("0.30", "GBP")
+
+
+def test_a_currency_has_a_code() -> None:
+    assert check_currency("CHF", "mephisto.task.currency") == "CHF"
+    with pytest.raises(ConfigError, match="three capital letters"):
+        check_currency("dollars", "mephisto.task.currency")
