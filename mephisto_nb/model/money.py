@@ -79,13 +79,14 @@ class Money:
             raise ConfigError(f"{name} cannot be {value!r}. Give a number of {currency}, such as 0.15.")
         if abs(number) > LARGEST_AMOUNT:
             raise ConfigError(f"{name} cannot be {value!r}: no amount is above {LARGEST_AMOUNT:,} {currency}.")
-        parts = number.scaleb(digits_of(currency)) * _PARTS
-        if parts != parts.to_integral_value():
-            places = digits_of(currency) + 3
+        places = digits_of(currency) + 3
+        parts = number.scaleb(places)
+        whole = parts.to_integral_value(ROUND_HALF_UP)
+        if abs(parts - whole) > (_FLOAT_ERROR if isinstance(value, float) else 0):
             raise ConfigError(
-                f"{name} cannot be {value!r}: amounts of {currency} have at most {places} decimal places."
+                f"{name} cannot be {value!r}: amounts of {currency} have at most {places} decimal places. Round it."
             )
-        return cls(int(parts), currency)
+        return cls(int(whole), currency)
 
     @classmethod
     def of_units(cls, units: int, currency: str = DEFAULT_CURRENCY) -> Money:
