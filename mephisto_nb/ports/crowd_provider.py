@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import UsageError
+from mephisto_nb.model.outcomes import ExitLink, VisitEnd
 from mephisto_nb.model.task_run_args import TaskRunArgs
 from mephisto_nb.utils.proofs import Secret
 
@@ -18,10 +19,15 @@ Args = TypeVar("Args")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who stands behind a registration: the worker's name with the provider, and what their page calls itself."""
+    """Who stands behind a registration: the worker's name with the provider, and what their page calls itself.
+
+    Where the crowd counts visits, `registration_id` is what it calls this one. `captured` is what else it gave along
+    and is worth keeping, such as a study's id; it stands beside the answers.
+    """
 
     worker_name: str
     registration_id: str
+    captured: JSONObject = field(default_factory=dict)
 
 
 class CrowdVerb(StrEnum):
@@ -51,6 +57,32 @@ class CrowdWork:
     text: str = ""
 
 
+class VisitExits(ABC):
+    """How people go back to a crowd at the end of a visit: by a link or a code that they take along, or by our word."""
+
+    #: Whether the crowd is told by `finish`, so that nobody's pay hangs on a browser that is closed too early.
+    TELLS_CROWD: ClassVar[bool] = False
+
+    @abstractmethod
+    def get_exit(self, end: VisitEnd) -> ExitLink | None:
+        """Return how somebody goes back; None: they are thanked, and stay.
+
+        Called when a page asks what comes next, once the end is stored; again and again for the same end.
+        """
+
+    async def finish(self, end: VisitEnd) -> None:
+        """Tell the crowd how a visit has ended. Called where `TELLS_CROWD` is set, once the end is stored.
+
+        It may be called again for the same end, after a kernel has died, and must bear that.
+
+        Raises
+        ------
+        WorldError
+            The crowd refuses, or cannot be reached. It is told again later.
+        """
+        raise UsageError(f"{type(self).__name__} tells its crowd nothing. Ask it only where TELLS_CROWD is set.")
+
+
 class CrowdProvider(ABC, Generic[Args]):
     """One crowd: made once per run, in the kernel's process.
 
@@ -77,8 +109,8 @@ class CrowdProvider(ABC, Generic[Args]):
     #: Whether a rejection that the crowd was told of can be taken back. (What was paid never can.)
     TAKES_REJECTIONS_BACK: ClassVar[bool] = False
 
-    #: Whether one registration may stand for several units, one after the other. Not where the crowd made it for one
-    #: piece of work, and pays that.
+    #: Whether who has come to the end of a visit may begin another one by the same link. Not where the crowd sends each
+    #: person for one visit, with an id for it, and pays that once, however many units are done in it.
     SERVES_AGAIN: ClassVar[bool] = False
 
     def __init__(self, args: Args) -> None:
@@ -120,6 +152,25 @@ class CrowdProvider(ABC, Generic[Args]):
         ValueError
             The data names nobody; its message is shown to the worker.
         """
+
+    async def vouch_for(self, identity: Identity, provider_data: JSONObject) -> None:
+        """Make sure that a registration is whose it says it is, where that takes longer: by the crowd's own word.
+
+        Called in the kernel's loop, after `identify`, for each registration that nobody has vouched for yet. Whoever
+        can tell by `identify` alone leaves it as it is.
+
+        Raises
+        ------
+        ValueError
+            It is not; its message is shown to the worker.
+        WorldError
+            The crowd cannot be asked now. The page asks again.
+        """
+
+    @property
+    def exits(self) -> VisitExits | None:
+        """How people go back to the crowd at the end of a visit; None: they are thanked, and stay."""
+        return None
 
     def get_worker_url(self, url: str, worker_name: str) -> str:
         """Return the link by which this worker comes to the task that is served at `url`."""
