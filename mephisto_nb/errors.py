@@ -30,7 +30,8 @@
         │   └── RouterStoreError     the router is there, and can store nothing
         ├── RunBusyError             another kernel drives this run
         ├── RunFailedError           a run stopped working; the cause is chained
-        └── PartnerLeftError         somebody who is spoken to, or waited for, has left
+        ├── PartnerLeftError         somebody who is spoken to, or waited for, has left
+        └── OutcomeUnknownError      nobody heard whether something was done that may not be done twice
 """
 
 from __future__ import annotations
@@ -169,6 +170,10 @@ class RunBusyError(WorldError):
 
 class RunFailedError(WorldError):
     """A run stopped working; what failed is the cause of this error."""
+
+
+class OutcomeUnknownError(WorldError):
+    """Something was asked of others, and nobody heard whether they did it; asking again might do it twice."""
 
 
 class ReplayError(UsageError):

@@ -26,6 +26,7 @@ from mephisto_nb.kernel.writer import DatabaseWriter
 from mephisto_nb.model.records import PAGE_ERROR, RunSnapshot, TaskRun
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.clock import Clock
+from mephisto_nb.ports.crowd_desk import CrowdDesk
 from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.progress import Progress, no_progress
@@ -243,6 +244,7 @@ class RunCrowd:
     find: Callable[[], CrowdProvider[Any] | None] = _no_provider
     in_flight: set[str] = field(default_factory=set)
     _found: CrowdProvider[Any] | None = None
+    _desk: CrowdDesk | None = None
 
     @property
     def provider(self) -> CrowdProvider[Any] | None:
@@ -250,6 +252,13 @@ class RunCrowd:
         if self._found is None:
             self._found = self.find()
         return self._found
+
+    @property
+    def desk(self) -> CrowdDesk | None:
+        """What does for this run what its crowd does itself; None where the crowd is not known here."""
+        if self._desk is None and self.provider is not None:
+            self._desk = self.provider.make_desk()
+        return self._desk
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
