@@ -202,8 +202,9 @@ class ProlificStandIn:
     def _cut(self, scope: Scope) -> None:
         """Cut the connection by which a request came."""
         for connection in list(self._server.server_state.connections) if self._server is not None else ():
-            if connection.client == scope["client"]:
-                connection.transport.abort()
+            transport = connection.transport
+            if tuple(transport.get_extra_info("peername") or ()) == tuple(scope["client"]):
+                transport.abort()
 
 
 class _EitherEnding:

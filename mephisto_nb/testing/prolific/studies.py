@@ -212,7 +212,7 @@ def _with_more_addresses(study: StandInStudy, details: object, wanted: object) -
     merged = {one["external_url"]: dict(one) for one in study.fields["access_details"] or []}
     merged.update({one["external_url"]: dict(one) for one in given})
     shares = [one.get("total_allocation") for one in merged.values()]
-    total = sum(share for share in shares if is_number(share))
+    total = sum(int(share) for share in shares if is_number(share))
     problems = check_access_details(list(merged.values()), total if wanted is None else wanted)
     if problems:
         raise nested(problems)
