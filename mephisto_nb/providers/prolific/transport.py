@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.errors import ClosedError, ConfigError, CrowdError, CrowdRefusedError, OutcomeUnknown
+from mephisto_nb.errors import ClosedError, ConfigError, CrowdError, CrowdRefusedError, OutcomeUnknown, UsageError
 from mephisto_nb.utils.addresses import read_address
 from mephisto_nb.utils.extras import needs
 from mephisto_nb.utils.proofs import Secret
@@ -180,6 +180,8 @@ class ApiTransport:
 
         Raises
         ------
+        UsageError
+            It is to be sent once, by a method that libraries send again by themselves.
         CrowdRefusedError
             It is refused; nothing was done.
         OutcomeUnknown
@@ -187,6 +189,8 @@ class ApiTransport:
         CrowdError
             There is no answer that can be used, however often it was asked for.
         """
+        if effect is Effect.ONCE and method not in ("POST", "PATCH"):
+            raise UsageError(f"{method} is sent anew by the HTTP library itself. What is sent once is POST or PATCH.")
         attempts = 1 if effect is Effect.ONCE else self.patience.attempts
         made = 0
         while True:

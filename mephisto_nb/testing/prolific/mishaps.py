@@ -201,14 +201,15 @@ class MishapDoor:
         if mishap is None:
             await self._app(scope, receive, send)
         elif mishap in (Mishap.TOO_MANY, Mishap.ERROR, Mishap.BAD_GATEWAY, Mishap.CUT_BEFORE):
-            await self._refuse(mishap, scope, send)
+            await self._refuse(mishap, scope, receive, send)
         else:
             await self._app(scope, receive, _swallow)
-            await self._spoil(mishap, scope, send)
+            await self._spoil(mishap, scope, receive, send)
 
-    async def _refuse(self, mishap: Mishap, scope: Scope, send: Send) -> None:
+    async def _refuse(self, mishap: Mishap, scope: Scope, receive: Receive, send: Send) -> None:
         if mishap is Mishap.CUT_BEFORE:
             self._cut(scope)
+            await _gone(receive)
         elif mishap is Mishap.TOO_MANY:
             wait, self.plan.retry_after = self.plan.retry_after, None
             headers = [] if wait is None else [(b"retry-after", f"{wait:g}".encode())]
@@ -218,15 +219,23 @@ class MishapDoor:
         else:
             await _answer(send, 500, json.dumps({"message": "Internal Server Error", "detail": "Try later."}).encode())
 
-    async def _spoil(self, mishap: Mishap, scope: Scope, send: Send) -> None:
+    async def _spoil(self, mishap: Mishap, scope: Scope, receive: Receive, send: Send) -> None:
         if mishap is Mishap.LOST_AFTER:
             self._cut(scope)
+            await _gone(receive)
         elif mishap is Mishap.HANG_AFTER:
             await self.over.wait()
+            await _gone(receive)
         elif mishap is Mishap.GARBAGE_AFTER:
             await _answer(send, 200, b'{"results": [{"id"')
         else:
             await _answer(send, 500, b"Internal Server Error", kind=b"text/plain")
+
+
+async def _gone(receive: Receive) -> None:
+    """Wait until the server knows that a connection is cut."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _swallow(message: MutableMapping[str, Any]) -> None:

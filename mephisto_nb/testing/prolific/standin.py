@@ -174,7 +174,7 @@ class ProlificStandIn:
         await self.clock.idle()
 
     def participants(self, count: int, *, seed: int = 0, habits: Mapping[Habit, float] | None = None) -> Crowd:
-        """Return people who may take part, new ones each time.
+        """Return people who may take part; the same seed brings the same people again.
 
         Parameters
         ----------
