@@ -190,7 +190,7 @@ def is_of_a_kind(module: Module) -> bool:
     return f"{module.name}.".startswith(tuple(f"{PACKAGE}.{folder}." for folder in OF_A_KIND))
 
 
-def test_there_are_at_most_205_modules_beside_those_of_a_kind() -> None:
+def test_there_are_at_most_207_modules_beside_those_of_a_kind() -> None:
     """Count the gates, actions, blueprints, types of fields, providers and architects apart.
 
     There were 220 modules with all of them when this was written. What was missing came since, each in a room of its
@@ -202,10 +202,11 @@ def test_there_are_at_most_205_modules_beside_those_of_a_kind() -> None:
     - of files and machines that fail, eight: what a kernel and a router see of theirs, the router's folder, private
       files, SQLite files and their heads, troubles to tell of, the steady clock
     - of the link and its numbers, four: what goes out, how it gets on, and the numbers on both sides
-    - two versions of the schema
+    - three versions of the schema
+    - of money, one: the contract of decisions and payments, which had no room left among those about people
     """
     found = [module for module in package() if not is_of_a_kind(module)]
-    assert len(found) <= 205, f"{len(found)} modules"
+    assert len(found) <= 207, f"{len(found)} modules"
 
 
 def test_no_folder_has_over_20_modules() -> None:

@@ -90,8 +90,8 @@ def read_extras(given: Mapping[str, Any]) -> Extras:
     return Extras(**given)
 
 
-def make_decision(verdict: str, extras: Extras, runs: Sequence[TaskRun]) -> Decision:
-    """Make a decision on answers of these runs of what somebody asks for; see `refuse_bonus` for its bonus.
+def make_decision(verdict: str, extras: Extras) -> Decision:
+    """Make a decision of what somebody asks for, without its bonus, which `with_bonus` adds once the runs are known.
 
     Raises
     ------
@@ -100,44 +100,50 @@ def make_decision(verdict: str, extras: Extras, runs: Sequence[TaskRun]) -> Deci
     """
     if verdict not in VERDICTS:
         raise ConfigError(f"There is no verdict {verdict!r}. There are: {', '.join(VERDICTS)}.")
-    currency = runs[0].currency if runs else DEFAULT_CURRENCY
-    bonus = _amount("bonus", extras.bonus, extras.bonus.currency if isinstance(extras.bonus, Money) else currency)
-    if bonus and verdict == "reject":
+    if extras.bonus and verdict == "reject":
         raise ConfigError("A rejected answer gets no bonus. Soft-reject it, which pays, or leave the bonus out.")
     return Decision(
         verdict=VERDICTS[verdict],
         who=acting_name(extras.who),
         note=_text("note", extras.note),
         message=_text("message", extras.message),
-        bonus=bonus or None,
         grants=_grants(extras.grant),
         block=bool(extras.block),
         again=bool(extras.again),
     )
 
 
-def refuse_bonus(extras: Extras, runs: Sequence[TaskRun]) -> None:
-    """Raise `ConfigError` where a bonus is more than a task allows, and than was allowed for this once.
+def with_bonus(decision: Decision, extras: Extras, runs: Sequence[TaskRun]) -> Decision:
+    """Return a decision with the bonus that somebody asks for, in the currency of the runs that it is about.
 
-    So it does for one that is given as a number to runs of several currencies, in each of which it is worth another
-    thing.
+    Raises
+    ------
+    ConfigError
+        It is no amount of that currency, more than a task allows and was allowed for this once, or for runs of several
+        currencies, in each of which it is worth another thing.
     """
-    currencies = sorted({run.currency for run in runs})
-    if len(currencies) > 1 and any(_amount("bonus", extras.bonus, one) for one in currencies):
+    own = extras.bonus.currency if isinstance(extras.bonus, Money) else DEFAULT_CURRENCY
+    currencies = sorted({run.currency for run in runs}) or [own]
+    bonuses = [_amount("bonus", extras.bonus, currency) for currency in currencies]
+    if len(bonuses) > 1 and any(bonuses):
         raise ConfigError(
             f"These answers are of runs that pay in {' and '.join(currencies)}, where a bonus of {extras.bonus} is not "
             "the same. Decide on the answers of one currency at a time."
         )
     for run in runs:
-        bonus, given = _amount("bonus", extras.bonus, run.currency), extras.maximum_bonus
-        own = None if given is None else _amount("maximum_bonus", given, run.currency)
-        most = stored_task_pay(run.config).maximum_bonus if own is None else own
-        if bonus > most:
-            whose = f"mephisto.task.maximum_bonus of {run.task_name!r}" if own is None else "the maximum_bonus given"
-            raise ConfigError(
-                f"A bonus of {bonus} is more than {whose}, {most}. Give less; or, if it is meant, "
-                f"allow it in a cell for this one decision: maximum_bonus={bonus.decimal.normalize():f}."
-            )
+        _refuse_more(run, _amount("bonus", extras.bonus, run.currency), extras.maximum_bonus)
+    return replace(decision, bonus=bonuses[0] or None)
+
+
+def _refuse_more(run: TaskRun, bonus: Money, maximum: Amount | None) -> None:
+    own = None if maximum is None else _amount("maximum_bonus", maximum, run.currency)
+    most = stored_task_pay(run.config).maximum_bonus if own is None else own
+    if bonus > most:
+        whose = f"mephisto.task.maximum_bonus of {run.task_name!r}" if own is None else "the maximum_bonus given"
+        raise ConfigError(
+            f"A bonus of {bonus} is more than {whose}, {most}. Give less; or, if it is meant, allow it in a cell for "
+            f"this one decision: maximum_bonus={bonus.decimal.normalize():f}."
+        )
 
 
 def _amount(name: str, amount: object, currency: str) -> Money:

@@ -14,14 +14,13 @@ from mephisto_nb.errors import ConfigError, NotFoundError
 from mephisto_nb.frames.frames import join_results, reviews_frame, typed
 from mephisto_nb.frames.run_frames import RunFrames
 from mephisto_nb.kernel.writer import in_thread
-from mephisto_nb.model.records import TaskRun, Unit
+from mephisto_nb.model.records import Unit
 from mephisto_nb.model.reviews import DECIDED, SAID, Decision, ReviewOutcome
 from mephisto_nb.model.states import UNIT_REVIEWED, UnitStatus
 from mephisto_nb.ports.database import Database
 from mephisto_nb.review.crowd_sync import TOLD_FOR_GOOD, find_paid_units, find_told_rejections, tell_crowd
 from mephisto_nb.review.decide import (
     Amount,
-    Extras,
     Grants,
     ReviewPreview,
     Rule,
@@ -31,7 +30,7 @@ from mephisto_nb.review.decide import (
     make_step,
     read_extras,
     read_standing,
-    refuse_bonus,
+    with_bonus,
 )
 from mephisto_nb.review.queue import gold_accuracy, review_queue, worker_records
 from mephisto_nb.review.selection import Selectable, Units, Wanted, find_run_ids, refuse_namesakes, select
@@ -107,9 +106,9 @@ class Reviewing:
         DatabaseError, ClosedError
             Nothing more can be written; runs before this one have been decided on.
         """
-        make_decision(verdict, given := read_extras(extras), self._task_runs)  # what cannot be is refused first
+        decision = make_decision(verdict, given := read_extras(extras))
         chosen = await in_thread(self._choose, units, worker)
-        decision = _decision(verdict, given, chosen)
+        decision = with_bonus(decision, given, [run.task_run for run, _ in chosen])
         return await self._each(chosen, lambda run, wanted: partial(_deciding, run, decision, wanted))
 
     async def undo(
@@ -157,9 +156,10 @@ class Reviewing:
                 for run, wanted in self._choose(units, worker, decided=True)
             ]
             return reduce(add, found, ReviewPreview("undone"))
-        said = SAID[make_decision(verdict, given, self._task_runs).verdict]
+        decision = make_decision(verdict, given)
+        said = SAID[decision.verdict]
         chosen = self._choose(units, worker)
-        decision = _decision(verdict, given, chosen)
+        decision = with_bonus(decision, given, [run.task_run for run, _ in chosen])
         found = [_foresee(run, wanted, said, decision, _deciding(run, decision, wanted)) for run, wanted in chosen]
         return reduce(add, found, ReviewPreview(said))
 
@@ -178,10 +178,6 @@ class Reviewing:
         )
 
     # -- within ----------------------------------------------------------------------------------------------
-
-    @property
-    def _task_runs(self) -> list[TaskRun]:
-        return [run.task_run for run in self._runs]
 
     def _results(self) -> pd.DataFrame:
         frames = [run.results() for run in self._runs]
@@ -542,13 +538,6 @@ class OperatorReview:
     def decisions(self) -> pd.DataFrame:
         """Return one row a decision, of all runs (columns: `frames.frames.reviews_frame`)."""
         return reviews_frame(self._database.reviews.read_reviews(None))
-
-
-def _decision(verdict: str, extras: Extras, chosen: Sequence[tuple[RunFrames, Wanted]]) -> Decision:
-    """Make a decision on answers that were chosen; raise `ConfigError` where their runs do not allow its bonus."""
-    runs = [run.task_run for run, _ in chosen]
-    refuse_bonus(extras, runs)
-    return make_decision(verdict, extras, runs)
 
 
 def _deciding(run: RunFrames, decision: Decision, wanted: Wanted) -> Rule:
