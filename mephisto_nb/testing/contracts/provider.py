@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any, ClassVar, TypeAlias
 
 import pytest
@@ -23,19 +24,21 @@ import pytest
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.config.registry import PluginShelf
 from mephisto_nb.errors import ConfigError, UsageError
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.task_run_args import TaskRunArgs
-from mephisto_nb.ports.crowd_provider import CrowdProvider, CrowdVerb, CrowdWork
+from mephisto_nb.ports.crowd_desk import BonusQuote, CrowdDesk, CrowdVerb, CrowdWork
+from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.utils.proofs import Secret
 
 MakeProvider: TypeAlias = Callable[[], CrowdProvider[Any]]
 
 _URL = "http://127.0.0.1:3000"
 _SECRET, _ANOTHER = "5ec4e7" * 11, "a0074e4" * 10
-_WORK = CrowdWork("key", "unit", "agent", "worker-one", "registration", 0.5, "Thank you")
+_WORK = CrowdWork("key", "unit", "agent", "worker-one", "registration", Money.of("0.5"), "Thank you")
 _METHODS = {
     CrowdVerb.APPROVE: "approve_work",
     CrowdVerb.REJECT: "reject_work",
-    CrowdVerb.BONUS: "pay_bonus",
+    CrowdVerb.BONUS: "pay_bonuses",
     CrowdVerb.MESSAGE: "send_message",
     CrowdVerb.BLOCK: "block_worker",
 }
@@ -121,14 +124,16 @@ class ProviderContract:
     async def test_it_can_do_what_it_says_and_refuses_the_rest(
         self, provider: CrowdProvider[Any], verb: CrowdVerb
     ) -> None:
-        method = _METHODS[verb]
-        is_its_own = getattr(type(provider), method) is not getattr(CrowdProvider, method)
-        assert is_its_own == (verb in provider.CAN)
+        method, desk = _METHODS[verb], provider.make_desk()
+        is_its_own = getattr(provider.DESK, method) is not getattr(CrowdDesk, method)
+        assert is_its_own == (verb in provider.DESK.CAN)
+        assert isinstance(desk, provider.DESK)
         if not is_its_own:
-            with pytest.raises(UsageError, match=provider.PROVIDER_TYPE):
-                await getattr(provider, method)(_WORK)
+            with pytest.raises(UsageError, match="cannot"):
+                await getattr(desk, method)(BonusQuote([_WORK]) if verb is CrowdVerb.BONUS else _WORK)
 
     def test_its_fees_are_a_share_and_its_frames_are_sites(self, provider: CrowdProvider[Any]) -> None:
+        assert isinstance(provider.FEE_RATE, Decimal)  # a float would make fees that nobody asks for
         assert 0 <= provider.FEE_RATE < 1
         assert [site for site in provider.FRAME_ANCESTORS if not site or set(site) & set(" ;,\r\n")] == []
 
