@@ -11,7 +11,7 @@ from typing import Protocol
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import UsageError
-from mephisto_nb.model.crowd import CrowdEvent, CrowdStudy, CrowdVisit, Offer, RecruitingQuote, Standing
+from mephisto_nb.model.crowd import CrowdEvent, CrowdStudy, CrowdVisit, Offer, RecruitingQuote, CrowdStanding
 
 
 class CrowdMemory(Protocol):
@@ -73,7 +73,7 @@ class Recruiter(ABC):
         """Ask a person to give a visit back; raises `UsageError` where the crowd knows no such thing."""
         raise UsageError(f"{type(self).__name__} cannot ask anybody to return. Write to them instead.")
 
-    async def tell_standing(self, standing: Standing) -> None:  # noqa: B027 - most crowds keep no such lists
+    async def tell_standing(self, standing: CrowdStanding) -> None:  # noqa: B027 - most crowds keep no such lists
         """Keep the crowd's own lists in step with who is blocked, and who holds a qualification."""
 
     def read_event(self, headers: Mapping[str, str], body: bytes, now: float) -> CrowdEvent | None:
