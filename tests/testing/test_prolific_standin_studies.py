@@ -130,13 +130,13 @@ async def test_errors_come_in_several_shapes(prolific: ProlificStandIn, ask: Ask
 
 async def test_publishing_takes_time_and_locks_all_the_money(prolific: ProlificStandIn, ask: Asker) -> None:
     made = await ask.study()
-    assert (made["status"], made["total_cost"], prolific.books.accounts[prolific.workspace_id].locked) == (
+    assert (made["status"], made["total_cost"], prolific.account.locked) == (
         "UNPUBLISHED",
         630,
         0,
     )
     _, told = await ask("POST", f"/studies/{made['id']}/transition/", {"action": "PUBLISH"})
-    assert (told["status"], prolific.books.accounts[prolific.workspace_id].available) == ("PUBLISHING", 99_370)
+    assert (told["status"], prolific.account.available) == ("PUBLISHING", 99_370)
     prolific.advance(3)
     assert (await ask("GET", f"/studies/{made['id']}/"))[1]["status"] == "ACTIVE"
 
@@ -172,7 +172,7 @@ async def test_pause_start_and_stop(prolific: ProlificStandIn, ask: Asker) -> No
         status, told = await ask("POST", f"/studies/{study_id}/transition/", {"action": action})
         states.append(told.get("status") or status)
     assert states == ["PAUSED", 400, "ACTIVE", "COMPLETED", 400]
-    assert prolific.books.accounts[prolific.workspace_id].locked == 0
+    assert prolific.account.locked == 0
 
 
 async def test_more_places_bring_a_finished_study_back(prolific: ProlificStandIn, ask: Asker) -> None:
@@ -182,7 +182,7 @@ async def test_more_places_bring_a_finished_study_back(prolific: ProlificStandIn
     prolific.advance(5)
     assert prolific.world.study(study_id).status == "COMPLETED"
     _, told = await ask("PATCH", f"/studies/{study_id}/", {"total_available_places": 2})
-    assert (told["status"], prolific.books.accounts[prolific.workspace_id].locked) == ("ACTIVE", 210)
+    assert (told["status"], prolific.account.locked) == ("ACTIVE", 210)
 
 
 async def test_a_place_that_comes_free_opens_the_study_again(prolific: ProlificStandIn, ask: Asker) -> None:
@@ -206,7 +206,7 @@ async def test_a_stopped_study_is_over_once_all_is_decided(prolific: ProlificSta
     one = hand_in(prolific, study_id)
     await ask("POST", f"/studies/{study_id}/transition/", {"action": "STOP"})
     assert prolific.world.study(study_id).status == "AWAITING REVIEW"
-    assert prolific.books.accounts[prolific.workspace_id].locked == 210
+    assert prolific.account.locked == 210
     await ask("POST", f"/submissions/{one}/transition/", {"action": "APPROVE"})
     prolific.advance(5)
     assert prolific.world.study(study_id).status == "COMPLETED"

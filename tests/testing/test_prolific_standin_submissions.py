@@ -112,7 +112,7 @@ async def test_late_work_is_taken_while_the_place_is_free(prolific: ProlificStan
 
 async def test_screening_out_pays_little_and_pauses_at_last(prolific: ProlificStandIn, ask: Asker) -> None:
     study_id = await ask.publish(completion_codes=[code(DONE), code("OUT", SCREEN_OUT, actor="researcher")])
-    assert prolific.books.accounts[prolific.workspace_id].locked == 3 * 210 + 42
+    assert prolific.account.locked == 3 * 210 + 42
     one, two = begin(prolific, study_id), begin(prolific, study_id)
     shown = (await decide(ask, one, "COMPLETE", completion_code="OUT"))[1]
     assert (shown["status"], shown["bonus_payments"]) == ("SCREENED OUT", [30])

@@ -224,12 +224,14 @@ class ApiTransport:
                     return
                 raise
             rows = answer.rows
+            known = len(seen)
             for row in rows:
                 # While one reads, rows come before others, and move those to the next page.
                 if str(row.get("id")) not in seen:
                     seen.add(str(row.get("id")))
                     yield row
-            if not rows or not _has_next(answer.object, len(rows), size):
+            # A list that knows nothing of pages is answered whole again and again.
+            if len(seen) == known or not _has_next(answer.body, len(rows), size):
                 return
             first, place = False, place + (len(rows) if by is Paging.OFFSET else step)
 
@@ -264,7 +266,8 @@ class ApiTransport:
         if self._is_closed:
             raise ClosedError("The connection to Prolific was closed. Make another one.")
         if self._session is None:
-            limits = aiohttp.ClientTimeout(total=self.patience.timeout)
+            # Where no connection comes about in time, it is known that nothing was sent.
+            limits = aiohttp.ClientTimeout(total=self.patience.timeout, sock_connect=self.patience.timeout / 2)
             self._session = aiohttp.ClientSession(timeout=limits, trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
         return self._session
 
@@ -347,9 +350,9 @@ def _parsed(raw: bytes) -> tuple[JSON, bool]:
         return None, False
 
 
-def _has_next(body: JSONObject, rows: int, size: int) -> bool:
+def _has_next(body: JSON, rows: int, size: int) -> bool:
     """Return whether a page says that one follows; where pages say nothing, a full one may not be the last."""
-    links = body.get("_links")
+    links = body.get("_links") if isinstance(body, dict) else None
     if isinstance(links, dict):
         following = links.get("next")
         return bool(isinstance(following, dict) and following.get("href"))

@@ -233,6 +233,7 @@ class Crowd:
         at_once: int | None,
         failures: dict[str, Exception],
     ) -> None:
+        one.submission, one.entry_url = None, ""
         with self._world.clock.busy():
             if not await self._find_place(one, study_id, at_once):
                 return

@@ -225,11 +225,23 @@ async def test_rows_that_move_between_pages_come_once(api: ProlificAPI, prolific
     assert (rows, [one["offset"] for one in asked]) == (["a", "b", "c"], [0, 2, 4])
 
 
+async def test_a_list_without_pages_is_read_once(api: ProlificAPI, monkeypatch: Any) -> None:
+    asked = []
+
+    async def send(method: str, path: str, **options: Any) -> Any:
+        asked.append(path)
+        return ApiAnswer(200, [{"id": "a"}, {"id": "b"}])
+
+    monkeypatch.setattr(api._transport, "send", send)
+    rows = [row["id"] async for row in api._transport.pages("/rows/", by=Paging.OFFSET, size=2)]
+    assert (rows, len(asked)) == (["a", "b"], 2)
+
+
 @pytest.mark.parametrize("count", [0, 1, 500, 501, 1000])
 async def test_every_length_of_a_list_is_read_to_its_end(
     api: ProlificAPI, prolific: Any, ask: Asker, count: int
 ) -> None:
-    prolific.books.accounts[prolific.workspace_id].total = 1_000_000
+    prolific.account.total = 1_000_000
     study_id = await ask.publish(total_available_places=1000)
     prolific.participants(count).submit_at_once(study_id, None)
     found = [one.id async for one in api.submissions.of_study(study_id)]
