@@ -21,13 +21,14 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ClosedError, ConfigError, CrowdError, CrowdRefusedError, OutcomeUnknown, UsageError
 from mephisto_nb.utils.addresses import read_address
 from mephisto_nb.utils.extras import needs
+from mephisto_nb.utils.logging import neutralise
 from mephisto_nb.utils.proofs import Secret
 
 #: Where Prolific is.
 PROLIFIC = "https://api.prolific.com"
 _API = "/api/v1"
-#: How much of what Prolific says about an error is told, in characters.
-_LONGEST_DETAIL = 500
+#: How much of what Prolific says about an error is told: in characters, and in lists within lists.
+_LONGEST_DETAIL, _DEEPEST_DETAIL = 500, 8
 #: No wait is longer, whatever an answer asks for (seconds).
 _LONGEST_RETRY_AFTER = 300.0
 _AGENT = "mephisto-nb"
@@ -291,7 +292,7 @@ class ApiTransport:
 
     def _plain(self, text: str) -> str:
         """Return words on one line, not too many, in which the token is not."""
-        one_line = " ".join(text.split())
+        one_line = neutralise(" ".join(text.split()))
         hidden = one_line.replace(self._token.reveal(), "********") if self._token else one_line
         return hidden if len(hidden) <= _LONGEST_DETAIL else hidden[: _LONGEST_DETAIL - 1] + "…"
 
@@ -333,11 +334,13 @@ def words_of(body: JSON) -> str:
     return ": ".join(part for part in parts if part) or _flat(body)
 
 
-def _flat(detail: JSON) -> str:
+def _flat(detail: JSON, depth: int = 0) -> str:
+    if depth > _DEEPEST_DETAIL:
+        return "…"
     if isinstance(detail, dict):
-        return "; ".join(f"{name}: {_flat(value)}" for name, value in detail.items())
+        return "; ".join(f"{name}: {_flat(value, depth + 1)}" for name, value in detail.items())
     if isinstance(detail, list):
-        return ", ".join(_flat(one) for one in detail)
+        return ", ".join(_flat(one, depth + 1) for one in detail)
     return "" if detail is None else str(detail)
 
 
