@@ -91,9 +91,15 @@ class Naps:
 
 
 @pytest.fixture
-async def prolific() -> AsyncIterator[ProlificStandIn]:
+def settings() -> StandInSettings:
+    """How the stand-in behaves; a test that wants it otherwise is parametrized with others."""
+    return StandInSettings(balance=100_000)
+
+
+@pytest.fixture
+async def prolific(settings: StandInSettings) -> AsyncIterator[ProlificStandIn]:
     """A stand-in whose time stands still until it is put forward."""
-    async with ProlificStandIn(StandInSettings(balance=100_000), clock=FakeClock(BEGIN)) as standin:
+    async with ProlificStandIn(settings, clock=FakeClock(BEGIN)) as standin:
         yield standin
 
 

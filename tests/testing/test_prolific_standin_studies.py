@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import aiohttp
 import pytest
 
-from mephisto_nb.testing.fake_clock import FakeClock
 from mephisto_nb.testing.prolific import ProlificStandIn, StandInSettings
 from mephisto_nb.testing.prolific.refusals import ApiRefusal
 from mephisto_nb.testing.prolific.study_checks import checked_study
 from mephisto_nb.testing.prolific.submissions import give_back, reserve
 from mephisto_nb.testing.prolific.world import is_eligible, may_take
-from tests.prolific import BEGIN, DONE, REASON, Asker, begin, code, draft, hand_in
+from tests.prolific import DONE, REASON, Asker, begin, code, draft, hand_in
 
 
 def checked(**changes: Any) -> dict[str, Any]:
@@ -288,11 +286,8 @@ async def test_workspaces_do_not_share_money(ask: Asker) -> None:
     assert (status, list(told["error"]["detail"])) == (400, ["reward"])  # 7.80 dollars an hour
 
 
-@pytest.mark.slow
-async def test_a_limit_of_requests_is_one_per_second_of_its_time() -> None:
-    settings = StandInSettings(requests_per_second=2)
-    async with ProlificStandIn(settings, clock=FakeClock(BEGIN)) as prolific, aiohttp.ClientSession() as session:
-        ask = Asker(prolific, session)
-        for _ in range(2):
-            assert [(await ask("GET", "/users/me/"))[0] for _ in range(3)] == [200, 200, 429]
-            prolific.advance(1)
+@pytest.mark.parametrize("settings", [StandInSettings(requests_per_second=2)])
+async def test_a_limit_of_requests_is_per_second_of_its_time(prolific: ProlificStandIn, ask: Asker) -> None:
+    for _ in range(2):
+        assert [(await ask("GET", "/users/me/"))[0] for _ in range(3)] == [200, 200, 429]
+        prolific.advance(1)

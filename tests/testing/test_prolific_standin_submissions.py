@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mephisto_nb.testing.prolific import ProlificStandIn
+from mephisto_nb.testing.prolific import ProlificStandIn, StandInSettings
 from mephisto_nb.testing.prolific.submissions import NOCODE, give_back, reserve, submit
 from tests.prolific import DONE, NO_CONSENT, REASON, SERVER, Asker, begin, code, hand_in
 
@@ -151,9 +151,9 @@ async def test_a_rejection_needs_a_reason_and_is_final(prolific: ProlificStandIn
     assert prolific.books.paid().total == 0
 
 
+@pytest.mark.parametrize("settings", [StandInSettings(seeing=4)])
 async def test_approving_before_prolific_saw_the_end_is_refused(prolific: Any, ask: Asker) -> None:
     study_id = await ask.publish()
-    object.__setattr__(prolific.world.settings, "seeing", 4.0)
     one = hand_in(prolific, study_id)
     assert (await decide(ask, one, "APPROVE"))[0] == 400
     prolific.advance(4)

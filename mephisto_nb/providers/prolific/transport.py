@@ -125,6 +125,11 @@ class ApiTransport:
         How long and how often is tried.
     sleep, now, chance
         How is waited, what time it is (epoch seconds), and a number from 0 to 1 by chance.
+
+    Raises
+    ------
+    ConfigError
+        There is no token, or it can be none; or the address is not one that a token may be sent to.
     """
 
     def __init__(
@@ -137,6 +142,7 @@ class ApiTransport:
         now: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:
+        _check_token(token)
         self.base_url = _checked(base_url)
         self.patience = patience or ApiPatience()
         self._token, self._sleep, self._now, self._chance = token, sleep, now, chance
@@ -181,6 +187,8 @@ class ApiTransport:
 
         Raises
         ------
+        ConfigError
+            The body cannot be written as JSON.
         UsageError
             It is to be sent once, by a method that libraries send again by themselves.
         CrowdRefusedError
@@ -193,9 +201,9 @@ class ApiTransport:
         if effect is ApiEffect.ONCE and method not in ("POST", "PATCH"):
             raise UsageError(f"{method} is sent anew by the HTTP library itself. What is sent once is POST or PATCH.")
         attempts = 1 if effect is ApiEffect.ONCE else self.patience.attempts
-        made = 0
+        raw, made = None if body is None else _encoded(body), 0
         while True:
-            found = await self._try(method, path, params, body, with_token)
+            found = await self._try(method, path, params, raw, with_token)
             made += 1
             if isinstance(found, ApiAnswer):
                 if not wants_object or isinstance(found.body, dict):
@@ -237,7 +245,7 @@ class ApiTransport:
             first, place = False, place + (len(rows) if by is Paging.OFFSET else step)
 
     async def _try(
-        self, method: str, path: str, params: Mapping[str, str | int] | None, body: JSON, with_token: bool
+        self, method: str, path: str, params: Mapping[str, str | int] | None, raw: bytes | None, with_token: bool
     ) -> ApiAnswer | _Failure:
         """Send once, and return the answer, or what went wrong."""
         with needs("prolific"):
@@ -250,12 +258,11 @@ class ApiTransport:
                 method,
                 f"{self.base_url}{prefix}{path}",
                 params=params,
-                json=body,
-                headers=self._headers(with_token),
+                data=raw,
+                headers=self._headers(with_token, raw is not None),
                 allow_redirects=False,
             ) as answer:
-                raw = await answer.read()
-                return self._read(answer.status, raw, answer.headers)
+                return self._read(answer.status, await answer.read(), answer.headers)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return _Failure(self._plain(f"no connection ({type(error).__name__})"), is_sure=True)
         except TimeoutError:
@@ -272,8 +279,10 @@ class ApiTransport:
             self._session = aiohttp.ClientSession(timeout=limits, trust_env=False, cookie_jar=aiohttp.DummyCookieJar())
         return self._session
 
-    def _headers(self, with_token: bool) -> dict[str, str]:
+    def _headers(self, with_token: bool, has_body: bool) -> dict[str, str]:
         headers = {"Accept": "application/json", "User-Agent": _AGENT}
+        if has_body:
+            headers["Content-Type"] = "application/json"
         return {**headers, "Authorization": f"Token {self._token.reveal()}"} if with_token else headers
 
     def _read(self, status: int, raw: bytes, headers: Mapping[str, str]) -> ApiAnswer | _Failure:
@@ -376,6 +385,22 @@ def _error(request: str, failure: _Failure, effect: ApiEffect, attempts: int) ->
     return CrowdError(
         f"Prolific was asked for {request}{times}, and did not answer: {found}. Try later.", failure.status
     )
+
+
+def _encoded(body: JSON) -> bytes:
+    try:
+        return json.dumps(body, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"What Prolific is to be sent is no JSON: {error}. Give numbers, texts, lists.") from error
+
+
+def _check_token(token: Secret) -> None:
+    """Raise `ConfigError` for what cannot be a token; the message does not hold it."""
+    value = token.reveal()
+    if not value or not value.isascii() or not value.isprintable() or " " in value:
+        raise ConfigError(
+            "Prolific's token is empty, or holds what no token does. Copy it anew from the page of API tokens there."
+        )
 
 
 def _checked(base_url: str) -> str:
