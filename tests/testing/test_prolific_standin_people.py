@@ -187,6 +187,9 @@ async def test_several_addresses_are_filled_one_after_another(prolific: Prolific
     crowd = prolific.participants(3)
     await crowd.come(done)
     assert sorted(one.entry_url[-1] for one in crowd) == ["1", "2", "2"]
+    [study_id] = prolific.world.studies
+    told = (await ask("GET", f"/studies/{study_id}/access-details-progress/"))[1]["results"]
+    assert [one["allocated"] for one in told] == [1, 2]
 
 
 async def test_what_participants_write_is_unread_by_another_name(prolific: ProlificStandIn, ask: Asker) -> None:

@@ -41,6 +41,7 @@ async def test_a_list_and_a_single_one_name_things_differently(prolific: Prolifi
     assert {"participant", "entered_code", "study_id"}.isdisjoint(row)
     assert {"participant_id", "study_code", "time_taken"}.isdisjoint(alone)
     assert (row["time_taken"], row["is_complete"]) == (600, True)
+    assert row["strata"]["sex"] in ("Male", "Female"), "told of people without being asked"
 
 
 async def test_a_code_of_the_researcher_does_not_work_for_people(prolific: ProlificStandIn, ask: Asker) -> None:
