@@ -16,7 +16,7 @@ from mephisto_nb.providers.prolific.objects import (
     ProlificWorkspace,
     RewardAdvice,
 )
-from mephisto_nb.providers.prolific.transport import Effect, Paging
+from mephisto_nb.providers.prolific.transport import ApiEffect, Paging
 
 #: Where the keys are that addresses are signed with; they are for everybody.
 _KEYS = "/.well-known/study/jwks.json"
@@ -49,9 +49,21 @@ class AccountCalls(ApiCalls):
         found = (RewardAdvice.read(row) for row in rows)  # the newest first
         return next((one for one in found if one.currency == currency), None)
 
+    async def add_test_participant(self, email: str) -> str:
+        """Make somebody who may try drafts, by an address that has no account yet, and return their id. Asked once."""
+        body = {"email": email}
+        return await self._once("POST", "/researchers/participants/", body, _participant_id)
+
     async def entry_keys(self) -> JSONObject:
         """Return the keys by which signed addresses are verified; no token is sent for them."""
         return (await self._transport.send("GET", _KEYS, with_token=False, wants_object=True)).object
+
+
+def _participant_id(told: JSONObject) -> str:
+    found = told.get("participant_id") or told.get("id")
+    if not found:
+        raise CrowdError("Prolific made a test participant, and did not tell their id.")
+    return str(found)
 
 
 class GroupCalls(ApiCalls):
@@ -81,7 +93,7 @@ class GroupCalls(ApiCalls):
 
     async def delete(self, group_id: str) -> None:
         """Delete a group."""
-        await self._transport.send("DELETE", f"/participant-groups/{part(group_id)}/", effect=Effect.REPEATABLE)
+        await self._transport.send("DELETE", f"/participant-groups/{part(group_id)}/", effect=ApiEffect.REPEATABLE)
 
     async def members(self, group_id: str) -> list[str]:
         """Return the ids of who is in a group."""
@@ -101,7 +113,7 @@ class GroupCalls(ApiCalls):
         answer = await self._transport.send(
             "PATCH",
             f"/participant-groups/{part(group_id)}/",
-            effect=Effect.REPEATABLE,
+            effect=ApiEffect.REPEATABLE,
             body={"participant_ids": list(participant_ids)},
             wants_object=True,
         )
@@ -112,7 +124,7 @@ class GroupCalls(ApiCalls):
         if ids:
             path = f"/participant-groups/{part(group_id)}/participants/"
             body = {"participant_ids": ids}
-            await self._transport.send(method, path, effect=Effect.REPEATABLE, body=body)
+            await self._transport.send(method, path, effect=ApiEffect.REPEATABLE, body=body)
 
 
 class AudienceCalls(ApiCalls):

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mephisto_nb._typing import JSON, JSONObject
-from mephisto_nb.errors import SignatureError, WorldError
+from mephisto_nb.errors import ConfigError, SignatureError, WorldError
 from mephisto_nb.utils.extras import needs
 from mephisto_nb.utils.proofs import Secret
 
@@ -141,6 +141,11 @@ class EntryTokens:
         What time it is, in seconds since the epoch.
     issuer
         Who has to have signed.
+
+    Raises
+    ------
+    ConfigError
+        `origin` is no address.
     """
 
     def __init__(
@@ -152,6 +157,8 @@ class EntryTokens:
         issuer: str = ISSUER,
     ) -> None:
         self._fetch, self._origin, self._now, self._issuer = fetch, _origin_of(origin), now, issuer
+        if not self._origin:
+            raise ConfigError(f"{origin!r} is no address of a site. Give one such as https://lab.example.org.")
         self._keys: dict[str, Any] = {}
         self._fetched_at = self._asked_at = float("-inf")
         self._turn = asyncio.Lock()
@@ -256,11 +263,13 @@ def _starts_at(claims: JSONObject) -> float:
 
 
 def _origin_of(address: str) -> str:
-    """Return scheme, host and port of an address, the port only where it is not the usual one."""
+    """Return scheme, host and port of an address, the port only where it is not the usual one; '' for none."""
     try:
         parts = urlsplit(address if "://" in address else f"https://{address}")
         port = parts.port
     except ValueError:
+        return ""
+    if not parts.hostname:
         return ""
     usual = {"http": 80, "https": 443}.get(parts.scheme)
     return f"{parts.scheme}://{parts.hostname}" + ("" if port in (None, usual) else f":{port}")

@@ -8,7 +8,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import CrowdError, CrowdRefusedError
 from mephisto_nb.providers.prolific.calls import ApiCalls, part
 from mephisto_nb.providers.prolific.objects import ProlificCost, ProlificStudy
-from mephisto_nb.providers.prolific.transport import Effect, Paging
+from mephisto_nb.providers.prolific.transport import ApiEffect, Paging
 
 #: In which states a study has become what an action is for.
 _DONE = {"PAUSE": {"PAUSED"}, "START": {"ACTIVE"}, "STOP": {"AWAITING REVIEW", "COMPLETED"}}
@@ -39,7 +39,7 @@ class StudyCalls(ApiCalls):
     async def delete(self, study_id: str) -> None:
         """Remove a draft; one that is gone already is as well."""
         try:
-            await self._transport.send("DELETE", f"/studies/{part(study_id)}/", effect=Effect.REPEATABLE)
+            await self._transport.send("DELETE", f"/studies/{part(study_id)}/", effect=ApiEffect.REPEATABLE)
         except CrowdRefusedError as error:
             if error.status != 404:
                 raise
@@ -69,6 +69,10 @@ class StudyCalls(ApiCalls):
         body = {"block_previous_participants": block_participants}
         return await self._once("POST", f"/studies/{part(study_id)}/clone/", body, ProlificStudy.read)
 
+    async def try_out(self, study_id: str) -> tuple[str, str]:
+        """Offer a draft to test participants; return the id and the address of what they see. Asked once."""
+        return await self._once("POST", f"/studies/{part(study_id)}/test-study/", {}, _id_and_url)
+
     async def cost(self, study_id: str, *, is_projected: bool = False) -> ProlificCost:
         """Return what a study has cost, or will if every place is paid."""
         params = {"is_projected": "true"} if is_projected else {}
@@ -89,7 +93,7 @@ class StudyCalls(ApiCalls):
         path = f"/studies/{part(study_id)}/transition/"
         try:
             answer = await self._transport.send(
-                "POST", path, effect=Effect.REPEATABLE, body={"action": action}, wants_object=True
+                "POST", path, effect=ApiEffect.REPEATABLE, body={"action": action}, wants_object=True
             )
         except CrowdRefusedError:
             study = await self.get(study_id)
@@ -97,3 +101,9 @@ class StudyCalls(ApiCalls):
                 raise
             return study
         return ProlificStudy.read(answer.object)
+
+
+def _id_and_url(told: JSONObject) -> tuple[str, str]:
+    if not told.get("study_id"):
+        raise CrowdError("Prolific made a test run, and did not say which study it is.")
+    return str(told["study_id"]), str(told.get("study_url") or "")

@@ -15,15 +15,15 @@ from starlette.applications import Starlette
 from mephisto_nb.errors import ClosedError, PortInUseError
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.testing.prolific.account_routes import account_routes
-from mephisto_nb.testing.prolific.books import StandInBooks
+from mephisto_nb.testing.prolific.books import StandInAccount, StandInBooks
 from mephisto_nb.testing.prolific.entry_links import EntryKeys
 from mephisto_nb.testing.prolific.hooks import Hooks
 from mephisto_nb.testing.prolific.mishaps import Limit, MishapDoor, Mishaps, Receive, Scope, Send
 from mephisto_nb.testing.prolific.participants import Crowd, Habit
-from mephisto_nb.testing.prolific.routes import Desk
-from mephisto_nb.testing.prolific.standin_clock import StandInClock
+from mephisto_nb.testing.prolific.routes import ApiDesk
 from mephisto_nb.testing.prolific.study_routes import study_routes
 from mephisto_nb.testing.prolific.world import ProlificWorld, StandInSettings
+from mephisto_nb.testing.standin_clock import StandInClock
 from mephisto_nb.utils.proofs import Secret
 
 _HOST = "127.0.0.1"
@@ -51,8 +51,7 @@ class ProlificStandIn:
     --------
     >>> async def rehearse():
     ...     async with ProlificStandIn() as prolific:
-    ...         account = prolific.books.accounts[prolific.workspace_id]
-    ...         return prolific.url.startswith("http://127.0.0.1:"), account.total
+    ...         return prolific.url.startswith("http://127.0.0.1:"), prolific.account.total
     >>> asyncio.run(rehearse())
     (True, 1000000)
     """
@@ -103,6 +102,11 @@ class ProlificStandIn:
         return self.world.books
 
     @property
+    def account(self) -> StandInAccount:
+        """The money of that workspace which studies are made in where no project is named."""
+        return self.world.books.accounts[self.workspace_id]
+
+    @property
     def workspace_id(self) -> str:
         """The workspace that studies are made in where no project is named."""
         return self.world.home.id
@@ -124,7 +128,7 @@ class ProlificStandIn:
             return
         listener = self._listen()
         limit = Limit(self.world.settings.requests_per_second, self.world.now)
-        desk = Desk(self.world, self.hooks, self.keys, self.mishaps, self.token)
+        desk = ApiDesk(self.world, self.hooks, self.keys, self.mishaps, self.token)
         app = Starlette(routes=[*study_routes(desk), *account_routes(desk)])
         app.router.redirect_slashes = False
         self._door = MishapDoor(_EitherEnding(app), self.mishaps, limit, self._cut)

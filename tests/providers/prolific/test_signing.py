@@ -11,7 +11,7 @@ from typing import Any
 import jwt
 import pytest
 
-from mephisto_nb.errors import CrowdError, SignatureError
+from mephisto_nb.errors import ConfigError, CrowdError, SignatureError
 from mephisto_nb.providers.prolific.api import ProlificAPI
 from mephisto_nb.providers.prolific.signing import EntryTokens, verify_hook
 from mephisto_nb.testing.prolific import ProlificStandIn
@@ -123,6 +123,12 @@ async def test_a_token_for_somebody_else_is_refused(keys: Keys, changes: dict[st
         await keys.verifier().verify(token)
     assert token not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("origin", ["", "https://", "lab:port"])
+async def test_a_site_without_an_address_verifies_nobody(keys: Keys, origin: str) -> None:
+    with pytest.raises(ConfigError, match="no address of a site"):
+        keys.verifier(origin)
 
 
 async def test_a_token_that_was_changed_is_refused(keys: Keys) -> None:

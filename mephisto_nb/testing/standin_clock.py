@@ -7,9 +7,13 @@ import heapq
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from mephisto_nb.ports.clock import Clock, SystemClock, Timer
+
+#: Whether whoever runs is counted as busy: what others wait for is no matter of this clock.
+_counted: ContextVar[bool] = ContextVar("counted", default=False)
 
 
 @dataclass(order=True, slots=True)
@@ -105,11 +109,13 @@ class StandInClock:
     @contextmanager
     def busy(self) -> Iterator[None]:
         """Count somebody who does something, so that time does not run away from them."""
+        token = _counted.set(True)
         self._count(1)
         try:
             yield
         finally:
             self._count(-1)
+            _counted.reset(token)
 
     async def idle(self) -> None:
         """Wait until nobody is busy."""
@@ -126,11 +132,12 @@ class StandInClock:
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:
-        self._count(-1)
+        counted = int(_counted.get())
+        self._count(-counted)
         try:
             yield
         finally:
-            self._count(1)
+            self._count(counted)
 
     def _count(self, more: int) -> None:
         self._busy += more
