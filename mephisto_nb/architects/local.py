@@ -359,6 +359,7 @@ def _router_config(plan: RouterPlan, args: LocalArchitectArgs, host: str, own_ad
         "folder": "" if (folder := urlsplit(as_folder(args.url)).path) == "/" else folder,
         "addresses": [*filter(None, [args.url.strip(), own_address]), *args.addresses],
         "worker_share": args.worker_share,
+        "crowd_events_key": plan.crowd_events_key,
         "limits": dict(args.limits),
     }
 

@@ -59,6 +59,7 @@ from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.ids import new_id
 from mephisto_nb.utils.logging import get_logger, warn_once
 from mephisto_nb.utils.private_files import close_below, copy_private, make_private_folder
+from mephisto_nb.utils.proofs import Secret, crowd_events_key
 
 WRAPPER = "wrap_crowd_source.js"
 
@@ -157,8 +158,8 @@ class RunPlan:
         copy_private(self.provider.get_wrapper_js_path(), site / WRAPPER)
         close_below(site)  # a blueprint may be anybody's, and need not know of modes
 
-    def make_router_plan(self, task_run_id: str, directory: Path) -> RouterPlan:
-        """Return what the architect has to serve."""
+    def make_router_plan(self, task_run_id: str, directory: Path, secret: Secret) -> RouterPlan:
+        """Return what the architect has to serve; `secret` is the run's."""
         task = self.settings.task
         about = {"run_id": task_run_id, "task_title": task.task_title, "task_description": task.task_description}
         about["next_unit"] = self._next_unit
@@ -172,6 +173,7 @@ class RunPlan:
             frame_ancestors=self.provider.FRAME_ANCESTORS,
             disconnect_after=self.blueprint.disconnect_after,
             linked_files={name: str(path.absolute()) for name, path in self.blueprint.get_linked_files().items()},
+            crowd_events_key="" if self.provider.recruiter is None else crowd_events_key(secret.reveal()),
         )
 
 
@@ -338,7 +340,7 @@ class RunStarter:
             lock = _locked(self._directory_of(task_run_id), run, undo)
             tasks = await self._assemble(run, plan, lock, undo, is_launched=True)
             architect = tasks.run.parts.architect
-            architect.plan_anew_by(partial(plan.make_router_plan, task_run_id, self._directory_of(task_run_id)))
+            architect.plan_anew_by(tasks.run.parts.make_router_plan)
             await _find_router(architect)
             undo.push_async_callback(tasks.let_go)
             await tasks.start()
@@ -370,7 +372,7 @@ class RunStarter:
         tasks = await self._assemble(run, plan, lock, undo, is_launched=False)
         parts = tasks.run.parts
         undo.push_async_callback(parts.architect.shutdown)
-        url = await parts.architect.deploy(plan.make_router_plan(run.task_run_id, directory))
+        url = await parts.architect.deploy(parts.make_router_plan())
         undo.push_async_callback(tasks.let_go)
         await tasks.start()
         if reopen:
@@ -469,6 +471,7 @@ class RunStarter:
             tally=tally,
             watch=watch,
             progress=self.progress,
+            make_router_plan=partial(plan.make_router_plan, run_id, directory, secret),
         )
         live = LiveRun(parts)
         helpers: list[RunHelper] = [_Watching(watch)]
