@@ -28,6 +28,7 @@ from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.gates import GateWorker, Judges, RowSource, source_of
 from mephisto_nb.kernel.hooks import SubmissionHooks
 from mephisto_nb.kernel.live_run import LiveRun, RunParts, RunTally, asked_of
+from mephisto_nb.kernel.outside.address_check import check_before_offer
 from mephisto_nb.kernel.run_secret import RunSecret, log_new_secret, say_links_are_dead
 from mephisto_nb.kernel.run_tasks import PID_FILE, RunHelper, RunTasks, Supervisor, take_lock
 from mephisto_nb.kernel.steering import say_ended
@@ -380,6 +381,9 @@ class RunStarter:
             await parts.launcher.resume_assignments()
         self.progress(what, 3, _STAGES)
         await _create_first(parts.launcher)
+        if plan.provider.recruiter is not None:
+            note = parts.tally.noted.note
+            await check_before_offer(plan.provider.recruiter, url, run.task_run_id, directory / "site", note)
         undo.push_async_callback(plan.provider.cleanup_resources_from_task_run, run.task_run_id)
         await parts.launcher.launch_units(url)
         tasks.keep()

@@ -37,6 +37,8 @@ class NoisyArgs(LinkProviderArgs):
 class _Recruiter(Recruiter):
     """Offers nothing; it is there."""
 
+    allows_local = True
+
 
 class NoisyProvider(LinkProvider):
     """A crowd that tells what happens."""
