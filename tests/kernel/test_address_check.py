@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from mephisto_nb.kernel.outside.address_report import AddressFinding, AddressRep
 from mephisto_nb.kernel.outside.asking import PublicSite
 from mephisto_nb.utils.addresses import read_address
 from tests.kernel.bad_proxy import END, HANG, BadProxy, answer, believing, make_certificate, serving
-from tests.router.harness import RouterProcess, write_config
+from tests.router.harness import RouterProcess, shake_hands, write_config
 
 pytestmark = pytest.mark.slow
 
@@ -79,8 +80,6 @@ async def test_through_a_good_proxy_all_is_fine(behind: Any, path: str, known: b
 
 
 async def test_nothing_of_it_is_stored_or_heard(behind: Any, router: RouterProcess) -> None:
-    from tests.router.harness import shake_hands
-
     await behind()
     async with shake_hands(router.address) as operator:
         assert operator.welcome["newest"] == 0
@@ -264,13 +263,11 @@ async def test_a_router_that_has_just_begun_anew_is_fine(tmp_path: Path) -> None
         again.kill()
 
 
-@pytest.mark.parametrize(("shift", "which"), [(3600.0, "3,600 seconds ahead of"), (-3600.0, "3,600 seconds behind")])
+@pytest.mark.parametrize(("shift", "which"), [(DAY, "seconds ahead of"), (-DAY, "seconds behind")])
 async def test_a_wrong_clock_is_told(behind: Any, shift: float, which: str) -> None:
-    import time
-
     report = await behind(now=lambda: time.time() + shift)
-    assert "that of this computer is 3,6" in told(report, Fitness.WARNING)["the clock"] or which
-    assert which.split()[2] in told(report, Fitness.WARNING)["the clock"]
+    assert list(told(report, Fitness.WARNING)) == ["the clock"]
+    assert which in told(report, Fitness.WARNING)["the clock"]
     assert report.errors == []
 
 

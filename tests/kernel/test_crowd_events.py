@@ -7,50 +7,20 @@ import base64
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import aiohttp
 import pytest
 
-from mephisto_nb.config import registry
-from mephisto_nb.config.hydra_config import compose
-from mephisto_nb.config.registry import PluginShelf
 from mephisto_nb.kernel import client_io_handler
 from mephisto_nb.kernel.outside.crowd_events import CrowdEvents
 from mephisto_nb.model.packets import SYSTEM_SUBJECT, Packet, PacketType, Received
-from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
-from mephisto_nb.ports.recruiter import Recruiter
-from mephisto_nb.providers.link import LinkProvider, LinkProviderArgs
 from mephisto_nb.run import TaskRun
 from tests.inside import live_of, parts_of
-from tests.kernel.runs import ABOUT, crowd_of, kill, launch, router_pid, rows, take
-
-
-@dataclass(slots=True)
-class NoisyArgs(LinkProviderArgs):
-    _provider_type: str = "noisy"
-
-
-class _Recruiter(Recruiter):
-    """Offers nothing; it is there."""
-
-    allows_local = True
-
-
-class NoisyProvider(LinkProvider):
-    """A crowd that tells what happens."""
-
-    PROVIDER_TYPE: ClassVar[str] = "noisy"
-    ALIASES: ClassVar[tuple[str, ...]] = ()
-    ArgsClass = NoisyArgs
-
-    @property
-    def recruiter(self) -> Recruiter:
-        made: Any = type("QuietRecruiter", (_Recruiter,), dict.fromkeys(Recruiter.__abstractmethods__))
-        return made()  # type: ignore[no-any-return]
+from tests.kernel.recruiting import Recruit, register_noisy
+from tests.kernel.runs import crowd_of, kill, launch, router_pid, rows, take
 
 
 class Ears:
@@ -77,14 +47,9 @@ class Ears:
 
 
 @pytest.fixture
-def noisy(monkeypatch: pytest.MonkeyPatch) -> Callable[[Operator], Any]:
+def noisy(monkeypatch: pytest.MonkeyPatch) -> Recruit:
     """Launch a run of the crowd that tells what happens."""
-    real = registry.PROVIDERS
-    shelf = PluginShelf(real.kind, "mephisto_nb.providers", real.base, real._type_attribute)
-    monkeypatch.setattr(registry, "PROVIDERS", shelf)
-    shelf.register(NoisyProvider)
-    config = compose("mock", provider="noisy", task={**ABOUT, "task_reward": 0.1})
-    return lambda operator: operator.launch_task_run(config, SharedTaskState(static_task_data=rows(1)))
+    return register_noisy(monkeypatch)
 
 
 async def post(url: str, body: bytes, **headers: str) -> int:
@@ -92,7 +57,7 @@ async def post(url: str, body: bytes, **headers: str) -> int:
         return answer.status
 
 
-async def test_an_event_reaches_who_listens_as_it_was_posted(noisy: Any, operator: Operator) -> None:
+async def test_an_event_reaches_who_listens_as_it_was_posted(noisy: Recruit, operator: Operator) -> None:
     run = await noisy(operator)
     ears, url = Ears(run), parts_of(run).events_url
     assert url.startswith(f"{run.url}/crowd_events/")
@@ -105,7 +70,7 @@ async def test_an_event_reaches_who_listens_as_it_was_posted(noisy: Any, operato
 
 
 async def test_a_listener_that_raises_harms_nothing(
-    noisy: Any, operator: Operator, caplog: pytest.LogCaptureFixture
+    noisy: Recruit, operator: Operator, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: Any) -> None:
         raise ValueError("not signed")
@@ -122,7 +87,7 @@ async def test_a_listener_that_raises_harms_nothing(
 
 
 async def test_what_came_while_no_kernel_lived_is_heard_by_the_next(
-    noisy: Any, make_operator: Callable[..., Operator], monkeypatch: pytest.MonkeyPatch
+    noisy: Recruit, make_operator: Callable[..., Operator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def with_ears() -> CrowdEvents:  # whoever listens does so before the link is there
         events = CrowdEvents()
@@ -141,7 +106,7 @@ async def test_what_came_while_no_kernel_lived_is_heard_by_the_next(
     assert parts_of(again).events_url == url
 
 
-async def test_the_address_is_the_same_after_the_death_of_the_router(noisy: Any, operator: Operator) -> None:
+async def test_the_address_is_the_same_after_the_death_of_the_router(noisy: Recruit, operator: Operator) -> None:
     run = await noisy(operator)
     ears, url, config = Ears(run), parts_of(run).events_url, parts_of(run).directory / "router_config.json"
     config.unlink()
@@ -159,7 +124,7 @@ async def test_a_crowd_that_recruits_nobody_has_no_address(operator: Operator) -
 
 
 async def test_the_key_is_in_no_record_and_no_log(
-    noisy: Any, operator: Operator, data_dir: Path, caplog: pytest.LogCaptureFixture
+    noisy: Recruit, operator: Operator, data_dir: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     run = await noisy(operator)
