@@ -383,7 +383,8 @@ class RunStarter:
         await _create_first(parts.launcher)
         if plan.provider.recruiter is not None:
             note = parts.tally.noted.note
-            await check_before_offer(plan.provider.recruiter, url, run.task_run_id, directory / "site", note)
+            recruiter, architect = plan.provider.recruiter, parts.architect
+            await check_before_offer(recruiter, architect, run.task_run_id, directory / "site", note)
         undo.push_async_callback(plan.provider.cleanup_resources_from_task_run, run.task_run_id)
         await parts.launcher.launch_units(url)
         tasks.keep()

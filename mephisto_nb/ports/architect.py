@@ -221,6 +221,8 @@ class Architect(ABC, Generic[Args]):
         self.troubles = MachineTroubles()
         #: What has become of the router: sentences for the event log of the run, taken away by `ClientIOHandler`.
         self.news: list[str] = []
+        #: Whether this machine comes to `url` as others do: it is tried before a crowd is offered the run.
+        self.is_reached_from_here = True
         #: Makes the plan of the run once more; None: nobody has said how.
         self.make_plan: Callable[[], RouterPlan] | None = None
 

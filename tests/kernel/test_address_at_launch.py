@@ -46,6 +46,19 @@ async def test_behind_a_tunnel_that_leads_elsewhere_nothing_is_offered(recruit: 
     assert NoisyProvider.offered == []
 
 
+async def test_an_address_that_is_not_reached_from_here_is_judged_by_itself(
+    recruit: Recruit, operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = {"url": "https://abc.trycloudflare.com", "try_url": False}
+    run = await recruit(operator, provider_args={"is_here": False}, architect_args=elsewhere)
+    (noted,) = parts_of(run).tally.noted.texts()
+    assert "a quick tunnel of Cloudflare" in noted
+    with pytest.raises(LaunchError, match="http://"):
+        await recruit(
+            operator, provider_args={"is_here": False}, architect_args={**elsewhere, "url": "http://lab.example.org"}
+        )
+
+
 async def test_what_may_go_wrong_is_noted(
     recruit: Recruit, operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,12 +24,14 @@ from mephisto_nb.kernel.outside.blame import (
     BEHIND_PAGE,
     LEAD_HERE,
     MIND_ORIGIN,
+    NOT_FROM_HERE,
     title_of,
     why_not_believed,
     why_not_ours,
 )
 from mephisto_nb.kernel.outside.tunnels import PUT_IN_FRONT, is_local, judge_address
 from mephisto_nb.kernel.writer import in_thread
+from mephisto_nb.ports.architect import Architect
 from mephisto_nb.ports.recruiter import Recruiter
 from mephisto_nb.utils import steady_time
 from mephisto_nb.utils.patience import patience
@@ -65,7 +67,7 @@ class CheckTimes:
 
     name: float = 2.0
     first: float = 3.5
-    rest: float = 4.0
+    rest: float = 3.5
     slow: float = 1.5
     clock: float = 30.0
 
@@ -76,6 +78,7 @@ async def check_address(
     run_id: str = "",
     site: Path | None = None,
     allow_local: bool = False,
+    ask: bool = True,
     tls: ssl.SSLContext | None = None,
     times: CheckTimes | None = None,
     now: Callable[[], float] = steady_time.now,
@@ -93,6 +96,8 @@ async def check_address(
     allow_local
         Whether the address may lead to this computer or network alone, and do without TLS, as for a stand-in of a
         crowd.
+    ask
+        Whether to ask the address, or to judge it by itself alone.
     tls
         Whose certificates are believed; None: those whom this system believes.
     times
@@ -108,12 +113,14 @@ async def check_address(
     except ValueError as error:
         findings.error("the address", f"{error}.", "Give it whole, as in https://lab.example/study/.")
     else:
-        await _Check(public, run_id, site, allow_local, times or CheckTimes(), now).run(findings)
+        findings.found += judge_address(public.place, allow_local=allow_local)
+        if ask:
+            await _Check(public, run_id, site, allow_local, times or CheckTimes(), now).run(findings)
     return AddressReport(url, tuple(findings.found))
 
 
 async def check_before_offer(
-    recruiter: Recruiter, url: str, run_id: str, site: Path, note: Callable[[str, str], None]
+    recruiter: Recruiter, architect: Architect[Any], run_id: str, site: Path, note: Callable[[str, str], None]
 ) -> None:
     """Try the address of a run before its crowd hears of it, and note what may go wrong. Called by a launch.
 
@@ -121,8 +128,10 @@ async def check_before_offer(
     ----------
     recruiter
         Who will offer the run.
-    url, run_id, site
-        The run's address, its id, and the files that its router serves.
+    architect
+        Who knows the run's address.
+    run_id, site
+        The run's id, and the files that its router serves.
     note
         Called with each warning, and with what it is of.
 
@@ -131,7 +140,8 @@ async def check_before_offer(
     LaunchError
         People cannot come by this address.
     """
-    report = await check_address(url, run_id=run_id, site=site, allow_local=recruiter.allows_local)
+    url, is_reached = architect.url, architect.is_reached_from_here
+    report = await check_address(url, run_id=run_id, site=site, allow_local=recruiter.allows_local, ask=is_reached)
     report.raise_for_errors()
     for warning in report.warnings:
         note(f"Of {url}, {warning}", f"the address: {warning}")
@@ -150,7 +160,6 @@ class _Check:
 
     async def run(self, to: Findings) -> None:
         """Go through the stages, as far as one stands upon the one before."""
-        to.found += judge_address(self.public.place, allow_local=self.allow_local)
         found = await _within(to, "the name", self.times.name, self.public.find())
         if found is None:
             return
@@ -339,9 +348,8 @@ async def _within(to: Findings, what: str, seconds: float, work: Awaitable[T]) -
         async with patience(seconds):
             return await work
     except TimeoutError:
-        to.error(what, f"nothing came within {seconds:g} seconds.", f"{AT_PROXY}, and whether it runs.")
+        to.error(what, f"nothing came within {seconds:g} seconds.", f"{AT_PROXY}, and whether it runs. {NOT_FROM_HERE}")
     except Unanswered as error:
-        remedy = f"{AT_PROXY}, whether it runs, and whether a firewall lets people in."
+        remedy = f"{AT_PROXY}, whether it runs, and whether a firewall lets people in. {NOT_FROM_HERE}"
         to.error(what, f"the address {error}.", error.remedy or remedy)
-
     return None

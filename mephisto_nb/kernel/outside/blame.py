@@ -12,6 +12,7 @@ from mephisto_nb.kernel.outside.tunnels import find_tunnel
 AT_PROXY = "Look at the settings of the proxy or tunnel in front of the router"
 LEAD_HERE = "Have the proxy or tunnel lead to the port of this run: mephisto.architect.port sets it."
 MIND_ORIGIN = f"{AT_PROXY}: it has to pass on Origin as it is, and the Host that was asked for."
+NOT_FROM_HERE = "(If only this network cannot reach it: mephisto.architect.try_url=false.)"
 BEHIND_PAGE = (
     "Not everybody gets past it, and nothing that a crowd posts. Use a tunnel that shows no page of its own, or a paid "
     "plan of this one."
@@ -40,10 +41,8 @@ def why_not_ours(answer: Answered, public: PublicSite) -> tuple[str, str]:
     if code:
         return f"the router refuses to answer ({status} {code}).", f"{AT_PROXY}, and the router's log."
     if status in (401, 403, 407):
-        return (
-            f"visitors are asked who they are, or sent away ({status}).",
-            "Let everybody in who comes by it.",
-        )
+        why = f"visitors are asked who they are, or sent away ({status}{title_of(answer)})."
+        return why, "Let everybody in who comes by it, and programs too: crowds post to it."
     if status in (502, 503, 504, 521, 522, 523, 530):
         why = f"a proxy or tunnel answers, but reaches no router behind it ({status})."
         return why, f"Launch the run first. {LEAD_HERE}"
