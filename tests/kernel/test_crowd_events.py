@@ -15,9 +15,13 @@ import pytest
 
 from mephisto_nb.kernel import client_io_handler
 from mephisto_nb.kernel.outside.crowd_events import CrowdEvents
+from mephisto_nb.model.crowd import Offer
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.packets import SYSTEM_SUBJECT, Packet, PacketType, Received
 from mephisto_nb.operator import Operator
+from mephisto_nb.ports.architect import RouterPlan
 from mephisto_nb.run import TaskRun
+from mephisto_nb.utils.proofs import crowd_events_key, link_key
 from tests.inside import live_of, parts_of
 from tests.kernel.recruiting import Recruit, register_noisy
 from tests.kernel.runs import crowd_of, kill, launch, router_pid, rows, take
@@ -135,6 +139,17 @@ async def test_the_key_is_in_no_record_and_no_log(
     assert key not in caplog.text + repr(parts.make_router_plan()) + repr(parts)
     names = {path.name for path in data_dir.rglob("*") if path.is_file() and key.encode() in path.read_bytes()}
     assert names == {"router_config.json"}
+
+
+def test_the_key_is_of_its_own_and_shows_in_no_offer() -> None:
+    key = crowd_events_key("s" * 64)
+    assert len(key) == 22
+    assert key not in (link_key("s" * 64, "crowd events"), link_key("s" * 64, ""), crowd_events_key("t" * 64))
+    url = RouterPlan("run", Path("run"), crowd_events_key=key).get_events_url("https://lab.example/study/")
+    assert url == f"https://lab.example/study/crowd_events/{key}"
+    assert key not in repr(
+        Offer("run", "t", "d", "https://lab.example", Money.of("1.00", "GBP"), 1, 60.0, events_url=url)
+    )
 
 
 def received(seq: int, data: dict[str, Any]) -> Received:
