@@ -169,15 +169,20 @@ class _Check:
             return
         self._judge_clock(to, first)
         self._judge_speed(to, first)
-        stages = [self._try_run, self._try_page, self._try_posting, self._try_socket]
+        stages = {
+            "the run": self._try_run,
+            "the page": self._try_page,
+            "posting": self._try_posting,
+            "the socket": self._try_socket,
+        }
         # Each tells at its own place, in this order, whichever is there first.
-        told = await asyncio.gather(*map(self._apart, stages))
+        told = await asyncio.gather(*(self._apart(what, stage) for what, stage in stages.items()))
         for findings in told:
             to.found += findings.found
 
-    async def _apart(self, stage: Callable[[Findings], Coroutine[Any, Any, None]]) -> Findings:
+    async def _apart(self, what: str, stage: Callable[[Findings], Coroutine[Any, Any, None]]) -> Findings:
         to = Findings()
-        await _within(to, _NAMES[stage.__name__], self.times.rest, stage(to))
+        await _within(to, what, self.times.rest, stage(to))
         return to
 
     # -- stages ----------------------------------------------------------------------------------------------
@@ -326,15 +331,6 @@ class _Check:
             to.warn("the speed", why, "Use a nearer or faster proxy or tunnel.")
         else:
             to.fine("the speed", f"a small answer takes {first.seconds:.2f} seconds.")
-
-
-#: What each stage is called.
-_NAMES = {
-    "_try_run": "the run",
-    "_try_page": "the page",
-    "_try_posting": "posting",
-    "_try_socket": "the socket",
-}
 
 
 def _is_router(answer: Answered) -> bool:
