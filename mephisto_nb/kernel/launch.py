@@ -28,6 +28,7 @@ from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.gates import GateWorker, Judges, RowSource, source_of
 from mephisto_nb.kernel.hooks import SubmissionHooks
 from mephisto_nb.kernel.live_run import LiveRun, RunParts, RunTally, asked_of
+from mephisto_nb.kernel.outside.address_check import check_before_offer
 from mephisto_nb.kernel.run_secret import RunSecret, log_new_secret, say_links_are_dead
 from mephisto_nb.kernel.run_tasks import PID_FILE, RunHelper, RunTasks, Supervisor, take_lock
 from mephisto_nb.kernel.steering import say_ended
@@ -61,6 +62,7 @@ from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.ids import new_id
 from mephisto_nb.utils.logging import get_logger, warn_once
 from mephisto_nb.utils.private_files import close_below, copy_private, make_private_folder
+from mephisto_nb.utils.proofs import Secret, crowd_events_key
 
 WRAPPER = "wrap_crowd_source.js"
 
@@ -163,8 +165,8 @@ class RunPlan:
         copy_private(self.provider.get_wrapper_js_path(), site / WRAPPER)
         close_below(site)  # a blueprint may be anybody's, and need not know of modes
 
-    def make_router_plan(self, task_run_id: str, directory: Path) -> RouterPlan:
-        """Return what the architect has to serve."""
+    def make_router_plan(self, task_run_id: str, directory: Path, secret: Secret) -> RouterPlan:
+        """Return what the architect has to serve; `secret` is the run's."""
         task = self.settings.task
         about = {"run_id": task_run_id, "task_title": task.task_title, "task_description": task.task_description}
         about["next_unit"] = self._next_unit
@@ -178,6 +180,7 @@ class RunPlan:
             frame_ancestors=self.provider.FRAME_ANCESTORS,
             disconnect_after=self.blueprint.disconnect_after,
             linked_files={name: str(path.absolute()) for name, path in self.blueprint.get_linked_files().items()},
+            crowd_events_key="" if self.provider.recruiter is None else crowd_events_key(secret.reveal()),
         )
 
 
@@ -344,7 +347,7 @@ class RunStarter:
             lock = _locked(self._directory_of(task_run_id), run, undo)
             tasks = await self._assemble(run, plan, lock, undo, is_launched=True)
             architect = tasks.run.parts.architect
-            architect.plan_anew_by(partial(plan.make_router_plan, task_run_id, self._directory_of(task_run_id)))
+            architect.plan_anew_by(tasks.run.parts.make_router_plan)
             await _find_router(architect)
             undo.push_async_callback(tasks.let_go)
             await tasks.start()
@@ -382,7 +385,7 @@ class RunStarter:
         tasks = await self._assemble(run, plan, lock, undo, is_launched=False)
         parts = tasks.run.parts
         undo.push_async_callback(parts.architect.shutdown)
-        url = await parts.architect.deploy(plan.make_router_plan(run.task_run_id, directory))
+        url = await parts.architect.deploy(parts.make_router_plan())
         undo.push_async_callback(tasks.let_go)
         await tasks.start()
         if reopen:
@@ -390,6 +393,10 @@ class RunStarter:
             await parts.launcher.resume_assignments()
         self.progress(what, 3, _STAGES)
         await _create_first(parts.launcher)
+        if plan.provider.recruiter is not None:
+            note = parts.tally.noted.note
+            recruiter, architect = plan.provider.recruiter, parts.architect
+            await check_before_offer(recruiter, architect, run.task_run_id, directory / "site", note)
         undo.push_async_callback(plan.provider.cleanup_resources_from_task_run, run.task_run_id)
         await parts.launcher.launch_units(url)
         tasks.keep()
@@ -482,6 +489,7 @@ class RunStarter:
             tally=tally,
             watch=watch,
             progress=self.progress,
+            make_router_plan=partial(plan.make_router_plan, run_id, directory, secret),
         )
         live = LiveRun(parts)
         helpers: list[RunHelper] = [_Watching(watch)]

@@ -69,6 +69,14 @@ class Recruiter(ABC):
     async def close(self) -> None:
         """Send nobody any more; who is there may go on."""
 
+    @property
+    def allows_local(self) -> bool:
+        """Whether people may come by an address of this computer alone, and without TLS: those of a stand-in may.
+
+        Before `open`, a launch tries the run's address from outside, and fails where the crowd's people could not come.
+        """
+        return False
+
     async def ask_to_return(self, registration_id: str, reason: str) -> None:
         """Ask a person to give a visit back; raises `UsageError` where the crowd knows no such thing."""
         raise UsageError(f"{type(self).__name__} cannot ask anybody to return. Write to them instead.")
