@@ -33,6 +33,7 @@ class _SameHost(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         before, after = urlsplit(req.full_url), urlsplit(newurl)
         if (after.scheme, after.netloc) != (before.scheme, before.netloc):
+            fp.close()
             raise WorldError(
                 f"{before.netloc} sends the call on to {after.netloc or 'another address'}: it is not made."
             )
@@ -63,6 +64,7 @@ async def ask(url: str, method: str = "GET", body: str = "", expects: str = "", 
     except TimeoutError:
         raise WorldError(f"{host} has not answered for {seconds:g} seconds. It is asked again.") from None
     except urllib.error.HTTPError as error:
+        error.close()
         raise WorldError(f"{host} answered with {error.code}. It is asked again; look at your settings.") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         # The error itself may repeat the address.
