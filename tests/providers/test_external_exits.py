@@ -112,10 +112,10 @@ def test_every_preset_and_its_source_are_said() -> None:
 @pytest.mark.parametrize("name", [name for name, one in TABLE.items() if one.needs])
 def test_what_a_preset_needs_is_named_if_it_is_missing(name: str) -> None:
     for key in TABLE[name].needs:
-        values = {one: value for one, value in GIVEN[name].values.items() if one != key}
+        values = {one: value for one, value in GIVEN[name].details.items() if one != key}
         for given in (values, values | {key: " "}):
-            with pytest.raises(ConfigError, match=f"mephisto.provider.values.{key}"):
-                preset(name, values=given)
+            with pytest.raises(ConfigError, match=f"mephisto.provider.details.{key}"):
+                preset(name, details=given)
 
 
 def test_a_secret_that_a_preset_needs_is_named_if_it_is_missing() -> None:
@@ -124,8 +124,8 @@ def test_a_secret_that_a_preset_needs_is_named_if_it_is_missing() -> None:
 
 
 def test_a_code_that_is_given_later_is_used() -> None:
-    values = GIVEN["prolific_by_link"].values | {"screened_out_code": "S0"}
-    provider = preset("prolific_by_link", values=values, quota_full=ExitArgs(text="Full."))
+    values = GIVEN["prolific_by_link"].details | {"screened_out_code": "S0"}
+    provider = preset("prolific_by_link", details=values, quota_full=ExitArgs(text="Full."))
     assert url_of(provider, Outcome.SCREENED_OUT) == f"{_PROLIFIC}S0"
     assert url_of(provider, Outcome.FAILED_CHECKS) is None  # who is paid for a screening is no model for it
     assert leave(provider, Outcome.QUOTA_FULL) == ExitLink(Outcome.QUOTA_FULL, text="Full.", automatic=False)
@@ -206,12 +206,12 @@ def test_addresses_of_the_web_and_of_this_computer_are_taken(url: str) -> None:
 
 
 def test_what_presets_lead_to_is_looked_at_as_well() -> None:
-    values = GIVEN["panel"].values | {"complete_url": "https://{participant}.example.org/"}
+    values = GIVEN["panel"].details | {"complete_url": "https://{participant}.example.org/"}
     with pytest.raises(ConfigError, match="in its host"):
-        preset("panel", values=values)
+        preset("panel", details=values)
     for host in ("a.org/x?", "a.org@b.org", "{participant}", "https://a.org", "a b", "..", "-a.org"):
-        with pytest.raises(ConfigError, match=r"mephisto\.provider\.values\.host"):
-            preset("sona", values=GIVEN["sona"].values | {"host": host})
+        with pytest.raises(ConfigError, match=r"mephisto\.provider\.details\.host"):
+            preset("sona", details=GIVEN["sona"].details | {"host": host})
 
 
 # -- nobody goes as somebody else ----------------------------------------------------------------------------
@@ -231,7 +231,7 @@ def test_a_call_that_pays_is_made_for_success_alone() -> None:
         plain(completed=call, screened_out=call)
 
 
-def test_who_writes_the_code_of_success_into_an_address_leaves_without() -> None:
+def test_who_types_the_code_of_success_leaves_without_it() -> None:
     provider = plain(
         captured=["cc"],
         completed=ExitArgs(redirect="https://a.org/?cc=C1"),
@@ -250,7 +250,7 @@ def test_what_was_not_set_never_falls_back_to_success(outcome: Outcome) -> None:
     assert "C1" not in link.text
 
 
-def test_too_late_and_too_careless_are_screened_out_where_nothing_is_said() -> None:
+def test_too_late_and_too_careless_go_as_screened_out() -> None:
     provider = plain(screened_out=ExitArgs(redirect="https://a.org/?o={outcome}"))
     urls = {outcome.value: url_of(provider, outcome) for outcome in OTHERS}
     assert {name for name, url in urls.items() if url} == {"screened_out", "quota_full", "failed_checks"}
@@ -323,7 +323,7 @@ def test_a_signature_stands_at_the_end(redirect: str) -> None:
 def test_no_secret_is_shown() -> None:
     args = ExternalProviderArgs(
         preset="sona",
-        values=GIVEN["sona"].values,
+        details=GIVEN["sona"].details,
         secrets={"credit_token": "sona"},
         code_secret="panel",
         signed=SignedArrivalArgs("h", "panel"),
@@ -348,16 +348,16 @@ def test_a_secret_never_stands_in_an_address_that_people_see() -> None:
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no parameter": ({"participant_parameter": ""}, "participant_parameter is empty"),
     "unknown preset": ({"preset": "prolfic_by_link"}, "Did you mean 'prolific_by_link'"),
-    "unknown value": ({"preset": "positly", "values": {"task_id": "x", "taks": "y"}}, "values.taks is nothing that"),
+    "unknown value": ({"preset": "positly", "details": {"task_id": "x", "taks": "y"}}, "details.taks is nothing that"),
     "bad pattern": ({"participant_parameter": "id", "participant_pattern": "("}, "no regular expression"),
     "bad parameter": ({"participant_parameter": "a b"}, "is no parameter"),
     "twice": ({"participant_parameter": "id", "session_parameter": "ID"}, "named twice"),
     "captured twice": ({"participant_parameter": "id", "captured": ["id"]}, "named twice"),
     "captured a role": ({"participant_parameter": "id", "captured": ["study"]}, "captured names 'study'"),
-    "reserved value": ({"participant_parameter": "id", "values": {"participant": "x"}}, "no name for a value"),
+    "reserved value": ({"participant_parameter": "id", "details": {"participant": "x"}}, "no name for a value"),
     "reserved secret": ({"participant_parameter": "id", "secrets": {"code": "x"}}, "no name for a secret"),
-    "value and secret": ({"participant_parameter": "id", "values": {"t": "x"}, "secrets": {"t": "y"}}, "or is taken"),
-    "long value": ({"participant_parameter": "id", "values": {"t": "x" * 3000}}, "too long"),
+    "value and secret": ({"participant_parameter": "id", "details": {"t": "x"}, "secrets": {"t": "y"}}, "or is taken"),
+    "long value": ({"participant_parameter": "id", "details": {"t": "x" * 3000}}, "too long"),
     "two codes": ({"participant_parameter": "id", "completed": ExitArgs(code="a", per_person_code=True)}, "Choose one"),
     "method": (
         {"participant_parameter": "id", "completed": ExitArgs(call="https://a.org", call_method="PUT")},
@@ -398,7 +398,7 @@ def test_settings_that_cannot_work_are_named(name: str) -> None:
 def test_values_and_settings_of_ones_own_go_with_a_preset() -> None:
     provider = preset(
         "positly",
-        values={"task_id": "t", "batch": "7"},
+        details={"task_id": "t", "batch": "7"},
         screened_out=ExitArgs(redirect="https://a.org/?b={batch}&p={participant}"),
     )
     url = url_of(provider, Outcome.SCREENED_OUT) or ""

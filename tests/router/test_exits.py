@@ -34,7 +34,7 @@ async def test_who_has_no_way_back_is_told_none(browser, operator, agent):
     assert await browser.post("/submit_task", answer(agent, x=1)) == (200, {"status": "Submitted!"})
 
 
-async def test_the_same_answer_once_more_tells_it_again_and_another_one_does_not(browser, operator):
+async def test_the_same_answer_tells_it_again_and_another_does_not(browser, operator):
     agent = await give(operator)
     await browser.post("/submit_task", answer(agent, x=1))
     code, again = await browser.post("/submit_task", answer(agent, x=1))

@@ -31,7 +31,7 @@ class ExternalProvider(CrowdProvider[ExternalProviderArgs]):
 
     Examples
     --------
-    >>> args = ExternalProviderArgs(preset="prolific_by_link", values={"completion_code": "C1A2B3"})
+    >>> args = ExternalProviderArgs(preset="prolific_by_link", details={"completion_code": "C1A2B3"})
     >>> provider = ExternalProvider(args)
     >>> print(provider.get_entry_url("https://lab.example.org/task"))
     https://lab.example.org/task/?PROLIFIC_PID={{%PROLIFIC_PID%}}&STUDY_ID={{%STUDY_ID%}}&SESSION_ID={{%SESSION_ID%}}

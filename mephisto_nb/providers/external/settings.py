@@ -10,7 +10,7 @@ class ExitArgs:
     """How people go back after one outcome. Empty: as the preset says, or else with words alone.
 
     Templates hold ``{participant}``, ``{study}``, ``{session}``, ``{code}``, ``{outcome}``, ``{signature}``, the names
-    of `values`, and those of `captured` parameters.
+    of `details`, and those of `captured` parameters.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class ExternalProviderArgs:
         The crowd, if it is one of those that are known: `guides/crowds` lists them. None: all is said below.
     requester_name
         Any name: this program has no account with the crowd.
-    values
+    details
         What the preset needs of yours, such as ``completion_code`` or ``project_id``, by its names. Templates may
         hold them.
     secrets
@@ -136,7 +136,7 @@ class ExternalProviderArgs:
     _provider_type: str = "external"
     preset: str | None = None
     requester_name: str = "external_requester"
-    values: dict[str, str] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     participant_parameter: str = ""
     study_parameter: str = ""

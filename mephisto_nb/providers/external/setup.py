@@ -147,10 +147,10 @@ def _nearest(name: str, known: Collection[str]) -> str:
 
 
 def _values_of(args: ExternalProviderArgs, preset: Preset) -> dict[str, str]:
-    values = {key: str(value).strip() for key, value in args.values.items() if str(value).strip()}
+    values = {key: str(value).strip() for key, value in args.details.items() if str(value).strip()}
     known = {**preset.needs, **preset.may_have}
     for key, value in values.items():
-        where = f"mephisto.provider.values.{key}"
+        where = f"mephisto.provider.details.{key}"
         if preset.name and key not in known and f"{{{key}}}" not in _own_templates(args):
             raise ConfigError(f"{where} is nothing that the preset {preset.name!r} knows. {_nearest(key, known)}")
         if not _VALUE.fullmatch(key) or key in OF_A_VISIT:
@@ -161,11 +161,11 @@ def _values_of(args: ExternalProviderArgs, preset: Preset) -> dict[str, str]:
             raise ConfigError(
                 f"{where} is {value[:60]!r}, which is no host. Write it as example.org, without https://."
             )
-    missing = [f"mephisto.provider.values.{key} ({what})" for key, what in preset.needs.items() if key not in values]
+    missing = [f"mephisto.provider.details.{key} ({what})" for key, what in preset.needs.items() if key not in values]
     if missing:
         raise ConfigError(
             f"The preset {preset.name!r} needs {', and '.join(missing)}. Give it: "
-            f"compose(..., provider_args={{'values': {{...}}}})."
+            f"compose(..., provider_args={{'details': {{...}}}})."
         )
     return values
 
@@ -184,7 +184,7 @@ def _secrets_of(args: ExternalProviderArgs, preset: Preset) -> dict[str, str]:
                 "in ~/.mephisto/config.yml, in the section 'secrets', under that name."
             )
     for key in args.secrets:
-        if not _VALUE.fullmatch(key) or key in OF_A_VISIT or key in args.values:
+        if not _VALUE.fullmatch(key) or key in OF_A_VISIT or key in args.details:
             raise ConfigError(f"mephisto.provider.secrets.{key} is no name for a secret in templates, or is taken.")
     return dict(args.secrets)
 
@@ -268,7 +268,7 @@ def _check_exits(setup: ExternalSetup) -> None:
             if not setup.preset.shows_secrets and (shown := set(names_in(way.redirect)) & set(hidden)):
                 raise ConfigError(
                     f"{where}.redirect holds the secret {{{min(shown)}}}, which everybody who is led there could read. "
-                    "Ask the address by `call` instead; or, if it is no secret, give it in `values`."
+                    "Ask the address by `call` instead; or, if it is no secret, give it in `details`."
                 )
             shown_too = hidden if setup.preset.shows_secrets else ()
             check_address(way.redirect, f"{where}.redirect", (*placed, *shown_too), fixed)

@@ -30,11 +30,11 @@ class Preset:
     entry
         What the crowd puts in the place of which text of the address, by parameter; empty: it appends them itself.
     needs, may_have, secrets
-        What the researcher gives (of `values` and of `secrets`), and what each is.
+        What the researcher gives (of `details` and of `secrets`), and what each is.
     hosts
-        Those of `values` that are the host of an address.
+        Those of `details` that are the host of an address.
     study_is
-        The one of `values` that is the study, where the address does not say it.
+        The one of `details` that is the study, where the address does not say it.
     may_lack
         Which of ``study`` and ``session`` an address need not hold, as nobody is sure how the crowd calls them.
     participant_pattern, id_pattern
