@@ -35,7 +35,7 @@ async def launch(operator: Operator, units: int = 2, **provider_args: Any) -> Ta
 
 async def test_people_come_by_their_ids_and_the_run_fills(real_operator: Operator) -> None:
     run = await launch(real_operator, **PROLIFIC)
-    assert run.entry_url == f"{run.url.rstrip('/')}/?PROLIFIC_PID={{{{%PROLIFIC_PID%}}}}&STUDY_ID=" + (
+    assert run.get_worker_url() == f"{run.url.rstrip('/')}/?PROLIFIC_PID={{{{%PROLIFIC_PID%}}}}&STUDY_ID=" + (
         "{{%STUDY_ID%}}&SESSION_ID={{%SESSION_ID%}}"
     )
     report = await simulate_workers(run, lambda data: data, num_workers=2, name="p")
@@ -55,7 +55,7 @@ async def test_who_opens_the_link_by_hand_is_nobody(real_operator: Operator) -> 
     run = await launch(real_operator, **PROLIFIC)
     async with crowd_of(run.url) as stranger:
         researcher = stranger("researcher")
-        researcher.link = run.entry_url or ""
+        researcher.link = run.get_worker_url()
         told = await researcher.register()
     assert told["agent_id"] is None
     assert "opened this link by hand" in told["failure_reason"]
@@ -66,7 +66,8 @@ async def test_a_list_of_links_is_a_frame_to_hand_out(real_operator: Operator) -
     run = await launch(real_operator, preset="link_list")
     links = run.get_worker_urls(make_link_names(2))
     assert links["worker_name"].tolist() == ["P-001", "P-002"]
-    assert run.entry_url is None
+    with pytest.raises(ConfigError, match="a link of their own"):
+        run.get_worker_url()
     async with crowd_of(run) as worker, crowd_of(run.url) as stranger:
         await take(worker("P-001"))
         false = stranger("P-002")
