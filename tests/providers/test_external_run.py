@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mephisto_nb.config.hydra_config import compose
-from mephisto_nb.errors import ConfigError
+from mephisto_nb.errors import ConfigError, MephistoError
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.operator import Operator
 from mephisto_nb.providers.external import make_link_names
@@ -88,6 +88,22 @@ async def test_a_secret_is_in_nothing_that_is_kept(
     kept = b"".join(path.read_bytes() for path in data_dir.rglob("*") if path.is_file())
     assert b"credit_token" in kept
     assert b"c0ffee4711c0ffee" not in kept
+
+
+async def test_a_run_is_not_taken_up_without_its_secret(
+    real_operator: Operator, make_operator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEPHISTO_SECRET_SONA", "c0ffee")
+    args = GIVEN["sona"]
+    run = await launch(real_operator, preset="sona", details=args.details, secrets=args.secrets)
+    await real_operator.detach()
+    monkeypatch.delenv("MEPHISTO_SECRET_SONA")
+    with pytest.raises(MephistoError, match=r"there is none under 'sona'"):
+        await make_operator().reconnect(run.task_run_id)
+    monkeypatch.setenv("MEPHISTO_SECRET_SONA", "c0ffee")
+    again = await make_operator().reconnect(run.task_run_id)
+    async with crowd_of(again) as worker:
+        await take(worker("4711"))
 
 
 async def test_without_its_secret_nothing_is_launched_or_written(real_operator: Operator, data_dir: Path) -> None:
