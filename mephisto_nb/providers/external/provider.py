@@ -186,7 +186,7 @@ class ExternalProvider(CrowdProvider[ExternalProviderArgs]):
         found = {role: own[name] for role, name in self._setup.parameters.items()}
         text = signed_text(self._setup, query if "query" in names_in(signed.over) else "", found, {})
         return sign(
-            find_secret(signed.secret, "mephisto.provider.signed.secret"), text, signed.algorithm, signed.encoding
+            self._find_secret(signed.secret, "mephisto.provider.signed.secret"), text, signed.algorithm, signed.encoding
         )
 
     def _key_of(self, participant: str) -> str:
