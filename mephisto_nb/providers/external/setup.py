@@ -119,7 +119,7 @@ def make_setup(args: ExternalProviderArgs) -> ExternalSetup:
         signed=args.signed,
         signed_exit=args.signed_exit,
         code_secret=args.code_secret,
-        link_key=args.link_key_parameter or preset.link_key,
+        link_key=preset.link_key,
     )
     _check_exits(setup)
     _check_signed(setup)
