@@ -365,6 +365,14 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "twice": ({"participant_parameter": "id", "session_parameter": "ID"}, "named twice"),
     "captured twice": ({"participant_parameter": "id", "captured": ["id"]}, "named twice"),
     "captured a role": ({"participant_parameter": "id", "captured": ["study"]}, "captured names 'study'"),
+    "captured and given": (
+        {"participant_parameter": "id", "captured": ["host"], "details": {"host": "a.org"}},
+        "captured names 'host', which is a name of yours",
+    ),
+    "captured and secret": (
+        {"participant_parameter": "id", "captured": ["token"], "secrets": {"token": "sona"}},
+        "captured names 'token', which is a name of yours",
+    ),
     "reserved value": ({"participant_parameter": "id", "details": {"participant": "x"}}, "no name for a value"),
     "reserved secret": ({"participant_parameter": "id", "secrets": {"code": "x"}}, "no name for a secret"),
     "value and secret": ({"participant_parameter": "id", "details": {"t": "x"}, "secrets": {"t": "y"}}, "or is taken"),

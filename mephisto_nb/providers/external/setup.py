@@ -121,6 +121,12 @@ def make_setup(args: ExternalProviderArgs) -> ExternalSetup:
         code_secret=args.code_secret,
         link_key=preset.link_key,
     )
+    if both := set(captured) & {*setup.values, *setup.secrets}:
+        # Else whoever types an address could say what a host is.
+        raise ConfigError(
+            f"mephisto.provider.captured names {min(both)!r}, which is a name of yours in templates as well. Give "
+            "yours another name."
+        )
     _check_exits(setup)
     _check_signed(setup)
     return setup
