@@ -11,7 +11,7 @@ from typing import Protocol
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import UsageError
-from mephisto_nb.model.crowd import CrowdEvent, CrowdStudy, CrowdVisit, Offer, RecruitingQuote, CrowdStanding
+from mephisto_nb.model.crowd import CrowdEvent, CrowdStanding, CrowdStudy, CrowdVisit, Offer, RecruitingQuote
 
 
 class CrowdMemory(Protocol):
