@@ -1,5 +1,5 @@
 """What is owed and paid, over all runs: the ledger, and asking crowds for what they pay.
 
-Whatever costs money passes through here. What may be spent at all is decided by `rules.budget`; what a crowd is asked
-for is noted before it is asked for, and nothing of which nobody heard is asked for again by itself.
+Whatever costs money passes through here. What a crowd is asked for is noted before it is asked, and nothing of which
+nobody heard is asked for again by itself.
 """
