@@ -229,6 +229,16 @@ async def test_a_clock_is_put_forward_and_rings_on_the_way() -> None:
     assert (rung, clock.now()) == ([BEGIN + 60, BEGIN + 120], BEGIN + 120)
 
 
+async def test_what_is_due_rings_though_sums_are_not_exact() -> None:
+    base, rung = FakeClock(1000.0), list[float]()
+    clock = StandInClock(base)
+    clock.advance(2**-23)  # half of what a float can tell apart at this time
+    base.advance(BEGIN - 1000)
+    clock.call_at(BEGIN + 1 + 2**-22, lambda: rung.append(clock.now()))
+    base.advance(2)
+    assert len(rung) == 1
+
+
 async def test_who_is_not_counted_does_not_hurry_others() -> None:
     clock, told = StandInClock(FakeClock(BEGIN)), list[float]()
     stranger = asyncio.create_task(clock.sleep(500))

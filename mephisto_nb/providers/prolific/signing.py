@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -90,7 +91,7 @@ def verify_hook(
         id=given.get(_EVENT_ID, ""),
         event_type=str(told.get("event_type", "")),
         resource_id=str(told["resource_id"]),
-        at=_seconds(given.get(_CREATED, "")) or signed_at,
+        at=_moment(given.get(_CREATED, "")) or signed_at,
         status=str(told.get("status") or ""),
         participant_id=str(told.get("participant_id") or ""),
         fields=told,
@@ -117,6 +118,14 @@ def _object(body: bytes) -> JSONObject | None:
     except (ValueError, RecursionError):
         return None
     return told if isinstance(told, dict) else None
+
+
+def _moment(text: str) -> float | None:
+    """Return a time that is written as seconds, milliseconds, or as ISO 8601 does."""
+    try:
+        return _seconds(text) or datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return None
 
 
 def _seconds(text: str) -> float | None:

@@ -38,6 +38,14 @@ def test_a_delivery_that_is_signed_is_read() -> None:
     assert (event.status, event.participant_id, event.at) == ("APPROVED", "p", 1_799_999_999.5)
 
 
+@pytest.mark.parametrize(
+    ("written", "at"),
+    [("1799999999500", 1_799_999_999.5), ("2027-01-15T08:00:00Z", 1_800_000_000.0), ("soon", BEGIN), ("", BEGIN)],
+)
+def test_when_an_event_happened_is_read_in_any_form(written: str, at: float) -> None:
+    assert verify_hook(SECRET, BODY, {**signed(BODY), "X-Timestamp": written}, now=BEGIN).at == at
+
+
 def test_a_delivery_may_be_signed_as_it_is_written_anew() -> None:
     body = json.dumps(TOLD, separators=(",", ":")).encode()
     headers = {name.upper(): value for name, value in signed(body, form=json.dumps(TOLD).encode()).items()}
