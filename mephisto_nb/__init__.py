@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mephisto_nb.model.shared_state import InitializationData as InitializationData
     from mephisto_nb.model.shared_state import SharedTaskState as SharedTaskState
     from mephisto_nb.operator import Operator as Operator
+    from mephisto_nb.operator import budgets as budgets
+    from mephisto_nb.operator import forecast as forecast
     from mephisto_nb.ports.architect import Architect as Architect
     from mephisto_nb.ports.blueprint import Blueprint as Blueprint
     from mephisto_nb.ports.crowd_provider import CrowdProvider as CrowdProvider
@@ -50,8 +52,10 @@ _HOMES = {
     "SharedTaskState": "model.shared_state",
     "TaskRun": "run",
     "TaskRunner": "ports.task_runner",
+    "budgets": "operator",
     "chat_task": "tasks",
     "compose": "config.hydra_config",
+    "forecast": "operator",
     "form_task": "tasks",
     "make_requirement": "model.qualifications",
     "open_mephisto": "display.progress",

@@ -22,8 +22,10 @@ from mephisto_nb.kernel.live_run import LiveRun
 from mephisto_nb.kernel.run_tasks import RunTasks, Supervisor, find_driver
 from mephisto_nb.kernel.steering import RunSteering
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import RunPay, TaskRun
 from mephisto_nb.model.shared_state import SharedTaskState
+from mephisto_nb.money.budget import BudgetAtLaunch, with_budget
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.crowd_provider import CrowdProvider
@@ -76,6 +78,9 @@ class Runs:
         self,
         config: DictConfig | Mapping[str, Any] | Iterable[Any],
         shared_state: SharedTaskState | pd.DataFrame | list[Any] | None,
+        *,
+        budget: Money | float | str | None = None,
+        confirm: bool | str | None = None,
     ) -> RunFrames:
         """Launch a task run (see `Operator.launch_task_run`)."""
         await self.ready()
@@ -84,7 +89,10 @@ class Runs:
         _check_database(settings, self._url)
         set_mephisto_log_level(settings.log_level)
         await _warn_of_twins(self.database, self._tasks, settings.task.task_name)
-        return self._keep(await self._starter.launch(settings, state))
+        if budget is not None:
+            settings = with_budget(settings, budget)
+        check = BudgetAtLaunch(self.database, self.clock.now(), confirm)
+        return self._keep(await self._starter.launch(settings, state, check))
 
     async def reconnect(self, task_run_id: str, shared_state: SharedTaskState | None) -> RunFrames:
         """Take up a run that still lives after its kernel was restarted (see `Operator.reconnect`)."""

@@ -77,6 +77,7 @@ LAYERS = {
     "frames": ["frames"],
     "people": ["people"],
     "review": ["review"],
+    "money": ["money"],
     "importing": ["importing"],
     "pages": ["pages"],
     "runs": ["runs"],
@@ -85,7 +86,19 @@ LAYERS = {
     "top": ["testing", "tasks", ""],
 }
 _BELOW_ADAPTERS = ("base", "packets", "model", "rules", "ports")
-_IN_THE_NOTEBOOK = ("config", "kernel", "frames", "people", "review", "importing", "pages", "runs", "display", "faces")
+_IN_THE_NOTEBOOK = (
+    "config",
+    "kernel",
+    "frames",
+    "people",
+    "review",
+    "money",
+    "importing",
+    "pages",
+    "runs",
+    "display",
+    "faces",
+)
 #: What each layer may import.
 KNOWS = {
     **{layer: set(_BELOW_ADAPTERS[: number + 1]) for number, layer in enumerate(_BELOW_ADAPTERS)},

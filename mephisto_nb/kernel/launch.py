@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 from filelock import FileLock
@@ -289,6 +289,13 @@ def _to_state(given: Any) -> SharedTaskState:
     )
 
 
+class LaunchCheck(Protocol):
+    """Whether a run may be launched, or this one resumed: what refuses raises a `UsageError`. Called in a thread."""
+
+    def __call__(self, plan: RunPlan, resumed: TaskRun | None = None) -> None:
+        """Raise `UsageError` if it may not."""
+
+
 #: A launch is checked and stored, gets its page, its router, and is offered to the crowd.
 _STAGES = 4
 #: Where the runs' secrets are once more, beside the runs.
@@ -309,8 +316,10 @@ class RunStarter:
     clock: Clock
     progress: Progress
 
-    async def launch(self, settings: TaskRunSettings, shared_state: SharedTaskState) -> RunTasks:
-        """Start a new run, or go on with an unfinished one if the settings ask for that."""
+    async def launch(
+        self, settings: TaskRunSettings, shared_state: SharedTaskState, check: LaunchCheck | None = None
+    ) -> RunTasks:
+        """Start a new run, or go on with an unfinished one if the settings ask for that; `check` may refuse it."""
         task_run_id = new_id()
         plan, what = make_plan(settings, shared_state), f"Launching {settings.task.task_name}"
         self.progress(what, 0, _STAGES)
@@ -318,7 +327,9 @@ class RunStarter:
             await in_thread(plan.check, self._directory_of(task_run_id))
             _ = plan.runner  # refused here, too, before anything is written
             if settings.task.resume_incomplete_run:
-                return await self._resume(plan)
+                return await self._resume(plan, check)
+            if check is not None:
+                await in_thread(check, plan)
             async with _undoing() as undo:
                 run = await self._store(plan, task_run_id, undo)
                 return await self._start(run, plan, undo)
@@ -348,7 +359,7 @@ class RunStarter:
 
     # -- the three ways --------------------------------------------------------------------------------------
 
-    async def _resume(self, plan: RunPlan) -> RunTasks:
+    async def _resume(self, plan: RunPlan, check: LaunchCheck | None) -> RunTasks:
         runs = await in_thread(self.database.runs.find_runs, task_name=plan.settings.task.task_name, live=False)
         counts = await in_thread(self.database.runs.count_units, [run.task_run_id for run in runs])
         unfinished = [run for run in runs if counts[run.task_run_id].get("expired") and not run.is_imported]
@@ -358,6 +369,8 @@ class RunStarter:
                 "has units left to do. Launch a new run: leave the key out."
             )
         run = unfinished[0]
+        if check is not None:
+            await in_thread(check, plan, run)
         async with _undoing() as undo:
             return await self._start(run, plan, undo, reopen=True)
 
