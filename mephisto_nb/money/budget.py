@@ -10,22 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
 
 import pandas as pd
 
-from mephisto_nb._typing import JSONObject
 from mephisto_nb.config.registry import get_crowd_provider_from_type
 from mephisto_nb.config.task_run_settings import TaskRunSettings
 from mephisto_nb.errors import BudgetExceededError, ConfigError, ConfirmationNeededError, UnknownTypeError
 from mephisto_nb.frames.frames import typed
 from mephisto_nb.kernel.launch import RunPlan
-from mephisto_nb.model.money import DEFAULT_CURRENCY, Money, count
+from mephisto_nb.model.money import Money, count
 from mephisto_nb.model.records import TaskRun
 from mephisto_nb.model.states import UNIT_OPEN, Gate, UnitStatus
+from mephisto_nb.model.task_run_args import read_task_pay
 from mephisto_nb.money.fees import FeeRate, fee_rate_of
-from mephisto_nb.money.forecast import Forecast, nearest
-from mephisto_nb.money.forecast_input import ForecastOptions, count_units, currency_of, forecast_of
+from mephisto_nb.money.forecast import Forecast
+from mephisto_nb.money.forecast_input import ForecastOptions, count_units, forecast_of
 from mephisto_nb.money.limits import SetBudgets, read_limits
 from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.budget import (
@@ -110,29 +109,16 @@ def _rate(provider_type: str) -> Decimal:
         return Decimal(0)
 
 
-def currency_of_run(run: TaskRun) -> str:
-    """Return the currency of a run."""
-    return getattr(run, "currency", None) or DEFAULT_CURRENCY
-
-
 def _payments(database: Database, runs: Mapping[str, TaskRun], rates: Mapping[str, Decimal]) -> Iterable[_Entry]:
     for row in database.reviews.read_payments(None):
         if row["simulated"] or row["status"] not in (*_SPENT, *_COMMITTED):
             continue
         run = runs.get(row["task_run_id"] or "")
-        amount = _amount(row, run)
-        fees = row.get("fees")
-        if not isinstance(fees, Money):
+        amount, fees = row["amount"], row["fees"]
+        if fees is None:  # not known yet
             fees = amount.share(rates[run.provider_type] if run else 0)
         month = month_of(row["sent_at"] or row["created_at"]) if row["status"] in _SPENT else None
         yield _Entry(row["task_run_id"], run.task_name if run else "", month, amount + fees)
-
-
-def _amount(row: JSONObject, run: TaskRun | None, name: str = "amount") -> Money:
-    value: Any = row[name]
-    if isinstance(value, Money):
-        return value
-    return nearest(float(value), currency_of_run(run) if run else DEFAULT_CURRENCY)
 
 
 def _work(database: Database, runs: Sequence[TaskRun]) -> Iterable[tuple[str, Money]]:
@@ -148,10 +134,9 @@ def _work(database: Database, runs: Sequence[TaskRun]) -> Iterable[tuple[str, Mo
         if simulated:
             rows = database.runs.read_units([run.task_run_id])
             kept = [row for row in rows if row["status"] in counted and row["worker_id"] not in simulated]
-            amounts = [_amount(row, run, "pay_amount") for row in kept]
+            amounts = [row["pay_amount"] for row in kept]
         else:
-            priced = ((_amount({"amount": each}, run), n) for (status, each), n in units.items() if status in counted)
-            amounts = [each * n for each, n in priced]
+            amounts = [each * n for (status, each), n in units.items() if status in counted]
         for amount in amounts:
             yield run.task_run_id, amount
 
@@ -189,7 +174,7 @@ def run_budgets(run: TaskRun, limits: SetBudgets) -> list[Budget]:
     found = [Budget(BudgetScope.RUN, run.task_run_id, one, f"{_RUN_KEY} in the user's file") for one in limits.run]
     own = run.config.get("mephisto", {}).get("task", {}).get("budget")
     if own is not None:
-        limit = nearest(float(own), currency_of_run(run))
+        limit = Money.nearest(float(own), run.currency)
         found.append(Budget(BudgetScope.RUN, run.task_run_id, limit, _OWN))
     return found
 
@@ -205,7 +190,7 @@ def with_budget(settings: TaskRunSettings, budget: Money | float | str) -> TaskR
     ConfigError
         It is no amount above 0 of the run's currency.
     """
-    limit = Money.of(budget, currency_of(settings.task), "budget=")
+    limit = Money.of(budget, settings.task.currency, "budget=")
     if limit.thousandths <= 0:
         raise ConfigError(f"budget= is {budget!r}. Give an amount above 0, or leave it out: then nothing is limited.")
     config = settings.as_dict()
@@ -286,7 +271,7 @@ class BudgetAtLaunch:
             There is a budget, and nobody can tell how many units there will be.
         """
         task = plan.settings.task
-        currency = currency_of(task)
+        currency = task.currency
         run_id = resumed.task_run_id if resumed else ""
         own = self._own(plan, currency, run_id)
         confirmed_above = self.limits.confirmed_above(currency)
@@ -335,8 +320,7 @@ def launch_forecast(plan: RunPlan, units: int, database: Database, now: float) -
 def worst_case(plan: RunPlan, units: int) -> Wanted:
     """Return what a launch comes to at most: all units paid, those of gates that are bounded, and the fees."""
     task = plan.settings.task
-    currency = currency_of(task)
-    reward = Money.of(task.task_reward, currency, "mephisto.task.task_reward")
+    reward = read_task_pay(task).task_reward
     fees = fee_rate_of(plan.provider)
     per_visit = max(1, int(getattr(task, "units_per_visit", 1) or 1))
     visits = -(-units // per_visit)
@@ -387,7 +371,7 @@ def check_bonus(
     database: Database, run: TaskRun, fees: FeeRate, amounts: Sequence[Money], now: float
 ) -> BudgetDecision:
     """Check bonuses that are to be given in a run, together. Blocks; raises as `check_budget`."""
-    together = sum(amounts, Money(0, currency_of_run(run)))
+    together = sum(amounts, Money(0, run.currency))
     what = f"Giving {count(len(amounts), 'bonus', 'bonuses')} in {run.task_name!r}"
     own = run_budgets_of_configuration(run)
     return check_budget(database, Wanted(what, with_fees(together, fees)), run.task_name, now, own, run.task_run_id)

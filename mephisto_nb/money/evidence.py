@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.model.money import DEFAULT_CURRENCY, Money
+from mephisto_nb.model.money import DEFAULT_CURRENCY
 from mephisto_nb.model.records import TaskRun, crowd_of
 from mephisto_nb.model.states import AGENT_ACTIVE, AGENT_LEFT, UNIT_ANSWERED, AgentStatus, Gate, PaymentKind, UnitStatus
 from mephisto_nb.ports.database import Database
@@ -282,10 +282,9 @@ def _bonuses(
     for row in database.reviews.read_payments(ids):
         if row["kind"] == PaymentKind.REWARD.value or row["status"] == "cancelled":
             continue
-        own = row.get("currency") or currency
-        if own != currency:
+        if row["currency"] != currency:
             continue
-        amount = float(Money.of(row["amount"], currency))
+        amount = float(row["amount"])
         if row["worker_id"] in simulated:
             most = max(most, amount)
         else:

@@ -45,7 +45,7 @@ class FeeRate:
 
 def fee_rate_of(provider: CrowdProvider[Any] | type[CrowdProvider[Any]]) -> FeeRate:
     """Return what a crowd takes: its `FEE_RATE`, without taxes on it."""
-    rate = Decimal(str(provider.FEE_RATE))
+    rate = provider.FEE_RATE
     return FeeRate(rate, rate, source=f"the provider {provider.PROVIDER_TYPE!r}")
 
 

@@ -197,7 +197,9 @@ def lasting(seconds: float) -> str:
 
 
 def _hourly(estimate: Estimate[float], currency: str) -> tuple[str, str]:
-    point, low, high = (shown(nearest(value, currency)) for value in (estimate.point, estimate.low, estimate.high))
+    point, low, high = (
+        shown(Money.nearest(value, currency)) for value in (estimate.point, estimate.low, estimate.high)
+    )
     return point, f"{low} to {high}"
 
 
@@ -284,7 +286,9 @@ def _lines(courses: Sequence[Course], prices: Prices) -> tuple[list[CostLine], F
     totals = sum((counts * float(each) for _, counts, each in counted), np.zeros(len(courses)))
     bonuses = np.array([one.bonus for one in courses])
     if bonuses.any():
-        lines.append(CostLine("bonuses", _around(nearest(float(np.median(bonuses)), currency), bonuses, currency)))
+        lines.append(
+            CostLine("bonuses", _around(Money.nearest(float(np.median(bonuses)), currency), bonuses, currency))
+        )
     return _with_fees(lines, totals + bonuses, courses, prices)
 
 
@@ -321,12 +325,9 @@ def _counted(what: str, counts: Floats, each: Money) -> CostLine:
 def _around(point: Money, values: Floats, currency: str) -> Estimate[Money]:
     """Return an amount with the interval of simulated ones, which holds it."""
     low, high = np.quantile(values, [_LOW, _HIGH])
-    return Estimate(point, min(point, nearest(float(low), currency)), max(point, nearest(float(high), currency)))
-
-
-def nearest(value: float, currency: str) -> Money:
-    """Return the amount that is nearest to a simulated one, in the currency's own unit."""
-    return Money(round(value * 10 ** (digits_of(currency) + 3)), currency)
+    return Estimate(
+        point, min(point, Money.nearest(float(low), currency)), max(point, Money.nearest(float(high), currency))
+    )
 
 
 def _estimate(values: Floats) -> Estimate[float]:

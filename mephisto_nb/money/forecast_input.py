@@ -12,9 +12,10 @@ import numpy as np
 from mephisto_nb.config.registry import get_blueprint_from_type, get_crowd_provider_from_type
 from mephisto_nb.config.task_run_settings import TaskRunSettings
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.model.money import DEFAULT_CURRENCY, Money, count
+from mephisto_nb.model.money import Money, count
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.model.states import Gate
+from mephisto_nb.model.task_run_args import read_task_pay
 from mephisto_nb.money import crowd_model as assumed
 from mephisto_nb.money.evidence import Evidence, read_evidence
 from mephisto_nb.money.fees import FeeRate, fee_rate_of, read_rate
@@ -25,7 +26,6 @@ from mephisto_nb.money.forecast import (
     Prices,
     lasting,
     make_forecast,
-    nearest,
     percent,
     shown,
 )
@@ -80,23 +80,17 @@ def forecast_of(
     """
     options = options or ForecastOptions()
     state = SharedTaskState() if isinstance(data, int) else data
-    currency = currency_of(settings.task)
-    reward = Money.of(settings.task.task_reward, currency, "mephisto.task.task_reward")
+    reward = read_task_pay(settings.task).task_reward
     gates = open_gates(settings.blueprint_args, state, settings.task.task_name)
     provider = get_crowd_provider_from_type(settings.provider_type)
     evidence = Evidence()
     if database is not None:
-        evidence = read_evidence(database, settings.task.task_name, provider.PROVIDER_TYPE, currency, now=now)
+        evidence = read_evidence(database, settings.task.task_name, provider.PROVIDER_TYPE, reward.currency, now=now)
     plan = _plan_of(settings, _units(settings, state, data, options), gates, provider, now, options)
     fees = _fees(fee_rate_of(provider), options)
     prices = Prices(reward, plan.per_visit, fees)
     assumptions = assumptions_of(plan, prices, evidence, has_hook=state.on_unit_submitted is not None)
     return make_forecast(settings.task.task_name, plan, prices, evidence, assumptions, options.seed)
-
-
-def currency_of(task: Any) -> str:
-    """Return the currency of the amounts of a task's settings."""
-    return getattr(task, "currency", None) or DEFAULT_CURRENCY
 
 
 def count_units(blueprint: Blueprint[Any]) -> int | None:
@@ -310,7 +304,7 @@ def _gates(plan: Plan, evidence: Evidence) -> list[Assumption]:
 def _bonuses(prices: Prices, evidence: Evidence, *, has_hook: bool) -> list[Assumption]:
     seen, currency = evidence.bonuses, prices.reward.currency
     if seen.size:
-        mean = nearest(float(seen.mean()), currency)
+        mean = Money.nearest(float(seen.mean()), currency)
         words = f"{shown(mean)} an answer on average" if seen.any() else "none"
         return [Assumption("bonuses", words, _source(evidence, seen.size, "answer"))]
     if evidence.rehearsed_bonus:

@@ -151,7 +151,7 @@ def store(database: Database, name: str, story: Story, units: int, per_visit: in
 
     def add_unit(status: UnitStatus, agent_id: str | None = None, worker_id: str | None = None) -> Unit:
         assignments.append(Assignment(new_id(), run.id, len(assignments), {}, [{}]))
-        about = (assignments[-1].assignment_id, 0, in_database(REWARD), status, agent_id, worker_id)
+        about = (assignments[-1].assignment_id, 0, REWARD, status, agent_id, worker_id)
         made.append(Unit(new_id(), *about))
         return made[-1]
 
@@ -164,7 +164,7 @@ def store(database: Database, name: str, story: Story, units: int, per_visit: in
             agent = AgentStatus.REJECTED if one.is_rejected else AgentStatus.APPROVED
             others.append(c.AddSubmission(Submission(agent_id, {}, sent_at)))
             if one.bonus:
-                about = (PaymentKind.BONUS, in_database(Money.of(one.bonus)), "well done", sent_at)
+                about = (PaymentKind.BONUS, Money.of(one.bonus), "well done", sent_at)
                 others.append(c.AddPayment(Payment(new_id(), new_id(), worker.worker_id, *about, run.id, unit.unit_id)))
         else:
             unit = made[0] if made else add_unit(UnitStatus.EXPIRED)
@@ -174,8 +174,3 @@ def store(database: Database, name: str, story: Story, units: int, per_visit: in
     if not is_done:
         add_unit(UnitStatus.EXPIRED)
     run.commit(c.AddAssignments(assignments, made), *others)
-
-
-def in_database(amount: Money) -> float:
-    """Return an amount as records hold it."""
-    return float(amount)

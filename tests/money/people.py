@@ -14,7 +14,6 @@ from mephisto_nb.model.states import AgentStatus, PaymentKind, PaymentStatus, Un
 from mephisto_nb.operator import Operator
 from mephisto_nb.testing.contracts._samples import SampleRun
 from mephisto_nb.utils.ids import new_id
-from tests.forecast.trial import in_database
 from tests.kernel.runs import ABOUT
 
 #: What a unit is paid.
@@ -39,7 +38,7 @@ def add_units(run: SampleRun, status: UnitStatus, number: int) -> list[Unit]:
     """Store units in a status that nobody holds."""
     made = [Assignment(new_id(), run.id, len(run.assignments) + n, {}, [{}]) for n in range(number)]
     run.assignments += made
-    units = [Unit(new_id(), one.assignment_id, 0, in_database(PAY), status) for one in made]
+    units = [Unit(new_id(), one.assignment_id, 0, PAY, status) for one in made]
     run.commit(c.AddAssignments(made, units))
     return units
 
@@ -64,7 +63,7 @@ def add_answers(
     made = [Assignment(new_id(), run.id, len(run.assignments) + n, {}, [{}]) for n in range(len(seconds))]
     run.assignments += made
     for assignment, lasted in zip(made, seconds, strict=True):
-        agent_id, pay = new_id(), in_database(PAY)
+        agent_id, pay = new_id(), PAY
         units.append(Unit(new_id(), assignment.assignment_id, 0, pay, status, agent_id, worker.worker_id))
         one = Agent(agent_id, units[-1].unit_id, worker.worker_id, new_id(), agent, at, at + 1800, at + lasted)
         changes += [c.AddAgent(one), c.AddSubmission(Submission(agent_id, {}, at + lasted))]
@@ -90,5 +89,5 @@ def add_payment(
 ) -> None:
     """Store a payment."""
     sent_at = at if status is PaymentStatus.SENT else None
-    about = (kind, in_database(amount), "well done", at, run.id, unit and unit.unit_id, status, sent_at)
+    about = (kind, amount, "well done", at, run.id, unit and unit.unit_id, status, sent_at)
     run.commit(c.AddPayment(Payment(new_id(), new_id(), worker.worker_id, *about)))
