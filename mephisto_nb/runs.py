@@ -25,7 +25,7 @@ from mephisto_nb.kernel.writer import DatabaseWriter, in_thread
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.records import RunPay, TaskRun
 from mephisto_nb.model.shared_state import SharedTaskState
-from mephisto_nb.money.budget import BudgetAtLaunch, with_budget
+from mephisto_nb.money.budget import BudgetAtLaunch, Spending, with_budget
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.crowd_provider import CrowdProvider
@@ -56,7 +56,9 @@ class Runs:
         self.database = _open_database(url)
         self.writer = DatabaseWriter(self.database)
         self._supervisor = Supervisor()
-        self._starter = RunStarter(directory, self.database, self.writer, self._supervisor, clock, progress)
+        self._spending = Spending(self.database, clock)
+        parts = (self.database, self.writer, self._supervisor, clock, progress, self._spending)
+        self._starter = RunStarter(directory, *parts)
         self._tasks: dict[str, RunTasks] = {}
         self._frames: dict[str, RunFrames] = {}
         #: What crowds are being asked for now, by key (see `RunCrowd`).
@@ -239,7 +241,7 @@ class Runs:
         live: LiveRun | None = None,
     ) -> RunFrames:
         kept = (self.database, self.writer, self.clock, self.progress)
-        crowd = RunCrowd(find_provider, self._in_flight)
+        crowd = RunCrowd(find_provider, self._in_flight, self._spending)
         return RunFrames(run, self.directory / run.task_run_id, blueprint, *kept, live, crowd)
 
 

@@ -30,6 +30,7 @@ from mephisto_nb.kernel.hooks import SubmissionHooks
 from mephisto_nb.kernel.live_run import LiveRun, RunParts, RunTally, asked_of
 from mephisto_nb.kernel.run_secret import RunSecret, log_new_secret, say_links_are_dead
 from mephisto_nb.kernel.run_tasks import PID_FILE, RunHelper, RunTasks, Supervisor, take_lock
+from mephisto_nb.kernel.spending import SpendingCheck
 from mephisto_nb.kernel.steering import say_ended
 from mephisto_nb.kernel.talk.agents import AgentsAtWork
 from mephisto_nb.kernel.talk.talk import Transcripts
@@ -321,6 +322,7 @@ class RunStarter:
     supervisor: Supervisor
     clock: Clock
     progress: Progress
+    spending: SpendingCheck | None = None
 
     async def launch(
         self, settings: TaskRunSettings, shared_state: SharedTaskState, check: LaunchCheck | None = None
@@ -495,6 +497,7 @@ class RunStarter:
             tally=tally,
             watch=watch,
             progress=self.progress,
+            spending=self.spending,
         )
         live = LiveRun(parts)
         helpers: list[RunHelper] = [_Watching(watch)]

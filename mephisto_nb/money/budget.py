@@ -26,6 +26,7 @@ from mephisto_nb.money.fees import FeeRate, fee_rate_of
 from mephisto_nb.money.forecast import Forecast
 from mephisto_nb.money.forecast_input import ForecastOptions, count_units, forecast_of
 from mephisto_nb.money.limits import SetBudgets, read_limits
+from mephisto_nb.ports.clock import Clock
 from mephisto_nb.ports.database import Database
 from mephisto_nb.rules.budget import (
     Booked,
@@ -380,3 +381,22 @@ def check_bonus(
 def run_budgets_of_configuration(run: TaskRun) -> list[Budget]:
     """Return the budgets that a run brings along itself."""
     return run_budgets(run, SetBudgets())
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """Checks what a run wants to commit while it lasts; handed down to what does not know of budgets.
+
+    `database` and `clock` are those of an operator.
+    """
+
+    database: Database
+    clock: Clock
+
+    def check_raise(self, run: TaskRun, fee_rate: Decimal, units: int, before: Money, after: Money) -> None:
+        """Raise `BudgetExceededError` if a higher reward of so many units does not fit; blocks."""
+        check_raise(self.database, run, FeeRate(fee_rate, fee_rate), units, before, after, self.clock.now())
+
+    def check_bonuses(self, run: TaskRun, fee_rate: Decimal, amounts: Sequence[Money]) -> None:
+        """Raise `BudgetExceededError` if bonuses do not fit; blocks."""
+        check_bonus(self.database, run, FeeRate(fee_rate, fee_rate), amounts, self.clock.now())
