@@ -212,7 +212,7 @@ def _floats(estimate: Estimate[Money] | Estimate[float]) -> tuple[float, float, 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What is paid: for a unit, or where visits have several for a visit; and what the crowd takes on top."""
+    """What is paid: for a unit, or where visits have several (`per_visit`) for a visit; and the crowd's fees."""
 
     reward: Money
     per_visit: int
@@ -234,7 +234,7 @@ def make_forecast(
     draws = max(_FEWEST_DRAWS, min(_DRAWS, _DRAWS * _LARGE // max(plan.units, 1)))
     crowds = draw_crowds(evidence, plan.per_visit, draws, rng, (ranges[0], ranges[1]))
     courses = [simulate(plan, crowd, rng) for crowd in crowds]
-    lines, totals = _lines(courses, prices)
+    lines, totals = _lines(courses, prices, has_visits=plan.per_visit > 1)
     cost = total((line.amount.point for line in lines), prices.reward.currency)
     last, most = (np.array([getattr(one, name) for one in courses]) * 3600 for name in ("until_last", "until_most"))
     return Forecast(
@@ -262,7 +262,7 @@ def _hourly_pay(courses: Sequence[Course], prices: Prices) -> Floats:
     return float(prices.reward) * 3600 / np.maximum(seconds if len(seconds) else np.ones(1), 0.5)
 
 
-def _lines(courses: Sequence[Course], prices: Prices) -> tuple[list[CostLine], Floats]:
+def _lines(courses: Sequence[Course], prices: Prices, *, has_visits: bool) -> tuple[list[CostLine], Floats]:
     """Return the parts of the cost, and the cost of each simulated run."""
     currency, unit, reward = prices.reward.currency, prices.each_unit, prices.reward
     counted: list[tuple[str, Floats, Money]] = []
@@ -272,7 +272,7 @@ def _lines(courses: Sequence[Course], prices: Prices) -> tuple[list[CostLine], F
         if np.any(counts):
             counted.append((what, np.asarray(counts) * sign, each))
 
-    if prices.per_visit > 1:
+    if has_visits:
         add("visits", ["whole_visits"], reward)
         add("units of short visits", ["part_units"], unit)
         add("screening units", ["screenings"], unit)

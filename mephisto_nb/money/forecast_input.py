@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -88,7 +89,7 @@ def forecast_of(
         evidence = read_evidence(database, settings.task.task_name, provider.PROVIDER_TYPE, reward.currency, now=now)
     plan = _plan_of(settings, _units(settings, state, data, options), gates, provider, now, options)
     fees = _fees(fee_rate_of(provider), options)
-    prices = Prices(reward, plan.per_visit, fees)
+    prices = Prices(reward, plan.per_visit + plan.golds_per_visit, fees)
     assumptions = assumptions_of(plan, prices, evidence, has_hook=state.on_unit_submitted is not None)
     return make_forecast(settings.task.task_name, plan, prices, evidence, assumptions, options.seed)
 
@@ -136,10 +137,11 @@ def _plan_of(
     per_visit = max(1, int(getattr(task, "units_per_visit", 1) or 1))
     gold, screening = gates.entry(Gate.GOLD), gates.entry(Gate.SCREENING)
     at = datetime.fromtimestamp(now, UTC)
+    golds = 0 if gold is None or per_visit == 1 else _golds_among(per_visit, gold.settings.min_golds)
     stopped, fewer = (str(getattr(task, f"when_{why}", "")) for why in ("stopped_early", "fewer_units"))
     return Plan(
         units=units,
-        per_visit=min(per_visit, units),
+        per_visit=max(1, per_visit - golds),
         per_person=_per_person(settings, units, provider, per_visit),
         at_once=task.max_num_concurrent_units,
         seconds_allowed=task.assignment_duration_in_seconds,
@@ -148,12 +150,19 @@ def _plan_of(
         repeats_failed=gates.repeats_failed and bool(gates.checks),
         redoes_rejected=options.redo_rejected,
         is_screened=screening is not None,
-        min_golds=None if gold is None else gold.settings.min_golds,
+        min_golds=None if gold is None or per_visit > 1 else gold.settings.min_golds,
+        golds_per_visit=golds,
         most_golds=None if gold is None else gold.settings.max_gold_units,
         most_screenings=None if screening is None else screening.settings.max_screening_units,
         part_paid=_SHORT_PAID.get(stopped, True),
         fewer_paid=_SHORT_PAID.get(fewer, False),
     )
+
+
+def _golds_among(per_visit: int, first: int) -> int:
+    """Return how many of a visit's units are gold ones: those that come first, or by the schedule more."""
+    scheduled = math.ceil(math.pow(math.log10(per_visit + 1), 2.2)) - 1
+    return min(per_visit - 1, max(first, scheduled))
 
 
 def _per_person(settings: TaskRunSettings, units: int, provider: type[CrowdProvider[Any]], per_visit: int) -> int:
@@ -289,6 +298,9 @@ def _failed(plan: Plan, evidence: Evidence) -> list[Assumption]:
 
 def _gates(plan: Plan, evidence: Evidence) -> list[Assumption]:
     found = []
+    if plan.golds_per_visit:
+        words = f"{plan.golds_per_visit} among the units of a visit"
+        found.append(Assumption("gold units", words, "the configuration"))
     if plan.min_golds is not None:
         words = f"{count(plan.min_golds, 'comes', 'come')} first, then the rarer, as the schedule has it"
         found.append(Assumption("gold units", words, "the configuration"))

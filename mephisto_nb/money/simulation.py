@@ -42,13 +42,13 @@ class Plan:
     units
         How many answers are wanted.
     per_visit
-        How many units a visit has; 1: people do as many as they like.
+        How many units of the work a visit has; 1: people do as many as they like.
     per_person
         How many units one person may do; 0: any number.
     at_once
         How many units are open at a time; 0: all.
     seconds_allowed
-        How long somebody may hold a unit.
+        How long somebody may hold a unit, or where visits have several may take for a visit.
     lifetime
         After so many hours nothing is handed out any more; 0: never.
     hour
@@ -58,7 +58,9 @@ class Plan:
     is_screened
         Whether newcomers do a screening unit first.
     min_golds
-        How many gold units come first; None: there are none.
+        How many gold units come first, where they come beside the work; None: there are none.
+    golds_per_visit
+        How many gold units a visit has among its units.
     most_golds, most_screenings
         At most so many of them are given out; None: any number.
     part_paid
@@ -78,6 +80,7 @@ class Plan:
     redoes_rejected: bool = False
     is_screened: bool = False
     min_golds: int | None = None
+    golds_per_visit: int = 0
     most_golds: int | None = None
     most_screenings: int | None = None
     part_paid: bool | None = True
@@ -258,13 +261,14 @@ def _visits(
     left = rng.random(people) < crowd.leaving
     done = np.where(left, (rng.random(people) * size).astype(np.int64), size)
     seconds = _seconds(crowd.times, np.full(people, size), rng).reshape(people, size)
+    seconds = seconds * (1 + plan.golds_per_visit / size)
     summed = np.cumsum(seconds, axis=1)
     worked = np.where(done > 0, summed[np.arange(people), np.maximum(done, 1) - 1], 0.0)
-    late = worked > plan.seconds_allowed * size
-    left, worked = left | late, np.minimum(worked, plan.seconds_allowed * size)
-    done = np.where(late, np.minimum(done, size - 1), done)
+    late = worked > plan.seconds_allowed
+    done = np.where(late, (summed <= plan.seconds_allowed).sum(axis=1), done)
+    left, worked = left | late, np.minimum(worked, plan.seconds_allowed)
     timed_out = left & (late | (rng.random(people) < crowd.by_timeout))
-    held = np.where(timed_out, plan.seconds_allowed * size, worked + seconds.mean(axis=1) * rng.random(people))
+    held = np.where(timed_out, plan.seconds_allowed, worked + seconds.mean(axis=1) * rng.random(people))
     ended = arrived + np.where(left, held, worked) / _PER_HOUR
     kept = np.flatnonzero(passed)
     none = np.zeros(len(kept), np.int64)

@@ -85,7 +85,8 @@ def run_trial(seed: int, database: Database) -> Trial:
         evidence = read_evidence(database, name, "link", now=EPOCH + 90 * 86400)
     hour = rng.uniform(0, 24)
     drift = rng.uniform(0.8, 1.25)  # another day is another day
-    plan = Plan(units, per_visit, 1 if once and per_visit == 1 else 0, hour=hour)
+    per_person = 1 if once and per_visit == 1 else 0
+    plan = Plan(units, per_visit, per_person, seconds_allowed=1800.0 * per_visit, hour=hour)
     prices = Prices(REWARD * per_visit, per_visit, FeeRate(FEE, FEE))
     forecast = make_forecast(kind, plan, prices, evidence, [], seed)
     story = _slower(live(world, units, per_visit, once=once, hour=hour), drift)

@@ -121,3 +121,14 @@ def test_the_loss_is_that_of_erlang() -> None:
 
 def test_the_same_seed_makes_the_same() -> None:
     assert course(ONCE, crowd(leaving=0.2), 7) == course(ONCE, crowd(leaving=0.2), 7)
+
+
+def test_a_visit_has_so_long_as_a_whole() -> None:
+    found = course(Plan(100, per_visit=10, seconds_allowed=330), crowd(seconds=60))
+    assert found.whole_visits <= 1  # 5 of 10 fit in; a short one at the end may be whole
+    assert 90 <= found.part_units <= 100
+
+
+def test_fewer_units_than_a_visit_has_make_one_short_visit() -> None:
+    assert course(Plan(7, per_visit=20), crowd()).whole_visits == 1
+    assert course(Plan(7, per_visit=20, fewer_paid=True), crowd()).part_units == 7
