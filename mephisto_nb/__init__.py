@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from mephisto_nb.model.shared_state import InitializationData as InitializationData
     from mephisto_nb.model.shared_state import SharedTaskState as SharedTaskState
     from mephisto_nb.operator import Operator as Operator
+    from mephisto_nb.operator import budgets as budgets
+    from mephisto_nb.operator import forecast as forecast
     from mephisto_nb.ports.architect import Architect as Architect
     from mephisto_nb.ports.blueprint import Blueprint as Blueprint
     from mephisto_nb.ports.crowd_provider import CrowdProvider as CrowdProvider
@@ -53,9 +55,11 @@ _HOMES = {
     "SharedTaskState": "model.shared_state",
     "TaskRun": "run",
     "TaskRunner": "ports.task_runner",
+    "budgets": "operator",
     "chat_task": "tasks",
     "check_address": "display.address_report",
     "compose": "config.hydra_config",
+    "forecast": "operator",
     "form_task": "tasks",
     "make_requirement": "model.qualifications",
     "open_mephisto": "display.progress",

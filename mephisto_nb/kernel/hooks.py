@@ -128,7 +128,7 @@ class SubmissionHooks(RunHelper):
         try:
             # A database that does not answer now is no failure of the hook, which must hear of each answer.
             (row,) = await self._retry.persist(lambda: in_thread(self._read, agent_id))
-            unit = SubmittedUnit(row, self._run.parts.engine, self._maximum_bonus)
+            unit = SubmittedUnit(row, self._run.parts.engine, self._maximum_bonus, self._check_bonus)
             try:
                 await self._call(unit)
             finally:
@@ -143,6 +143,12 @@ class SubmissionHooks(RunHelper):
     def _read(self, agent_id: str) -> list[JSONObject]:
         parts = self._run.parts
         return read_answers(parts.database, self._run.task_run_id, parts.blueprint, parts.directory, [agent_id])
+
+    def _check_bonus(self, bonus: Money) -> None:
+        """Raise `BudgetExceededError` where a bonus does not fit in a budget; blocks."""
+        parts = self._run.parts
+        if parts.spending is not None:
+            parts.spending.check_bonuses(self._run.task_run, parts.provider.FEE_RATE, [bonus])
 
     async def _call(self, unit: SubmittedUnit) -> None:
         with no_exit("on_unit_submitted"):
@@ -173,7 +179,9 @@ class SubmittedUnit:
         How the unit stands, what it pays (`Money`), and when it was done (epoch seconds).
     """
 
-    def __init__(self, row: JSONObject, engine: RunEngine, maximum_bonus: Money) -> None:
+    def __init__(
+        self, row: JSONObject, engine: RunEngine, maximum_bonus: Money, check_bonus: Callable[[Money], None]
+    ) -> None:
         self.unit_id: str = row["unit_id"]
         self.assignment_id: str = row["assignment_id"]
         self.assignment_index: int = row["assignment_index"]
@@ -191,7 +199,7 @@ class SubmittedUnit:
         self.accepted_at: float = row["accepted_at"]
         self.submitted_at: float = row["submitted_at"]
         self.duration_in_seconds = self.submitted_at - self.accepted_at
-        self._engine, self._maximum_bonus = engine, maximum_bonus
+        self._engine, self._maximum_bonus, self._check_bonus = engine, maximum_bonus, check_bonus
         self._loop = asyncio.get_running_loop()
         self._acts: list[asyncio.Task[None]] = []
 
@@ -206,6 +214,8 @@ class SubmittedUnit:
         ConfigError
             The amount is not above 0, cannot be exact, is of another currency, or is more than
             ``mephisto.task.maximum_bonus``; or there is no reason.
+        BudgetExceededError
+            It does not fit in a budget; raised when it is awaited.
         """
         most = self._maximum_bonus
         bonus = Money.of(amount, most.currency, f"The bonus for unit {self.unit_id}")
@@ -223,7 +233,8 @@ class SubmittedUnit:
             if not is_paid(step, key):  # `pay` would owe nothing more, and yet log it a second time
                 pay(step, self.worker_id, PaymentKind.BONUS, bonus, reason, key=key, unit_id=self.unit_id)
 
-        return self._do(owe)
+        is_known = f"{self.task_run_id}:{key}" in self._engine.state.payments  # the hook is called once more
+        return self._do(owe, None if is_known else partial(self._check_bonus, bonus))
 
     def grant(self, qualification_name: str, value: int = 1) -> Awaitable[None]:
         """Grant the worker a qualification, which is made if it is new, or change its value.
@@ -282,8 +293,13 @@ class SubmittedUnit:
         if not isinstance(name, str) or not name.strip():
             raise ConfigError(f"A qualification is known by name, but {name!r} (unit {self.unit_id}) is none.")
 
-    def _do(self, rule: Callable[[Step], None]) -> Awaitable[None]:
-        work = self._engine.do(rule, retry=True)
+    async def _checked(self, rule: Callable[[Step], None], check: Callable[[], None] | None) -> None:
+        if check is not None:
+            await in_thread(check)
+        await self._engine.do(rule, retry=True)
+
+    def _do(self, rule: Callable[[Step], None], check: Callable[[], None] | None = None) -> Awaitable[None]:
+        work = self._checked(rule, check)
         try:
             here: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         except RuntimeError:

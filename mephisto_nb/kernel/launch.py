@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 from filelock import FileLock
@@ -31,6 +31,7 @@ from mephisto_nb.kernel.live_run import LiveRun, RunParts, RunTally, asked_of
 from mephisto_nb.kernel.outside.address_check import check_before_offer
 from mephisto_nb.kernel.run_secret import RunSecret, log_new_secret, say_links_are_dead
 from mephisto_nb.kernel.run_tasks import PID_FILE, RunHelper, RunTasks, Supervisor, take_lock
+from mephisto_nb.kernel.spending import SpendingCheck
 from mephisto_nb.kernel.steering import say_ended
 from mephisto_nb.kernel.talk.agents import AgentsAtWork
 from mephisto_nb.kernel.talk.talk import Transcripts
@@ -298,6 +299,13 @@ def _to_state(given: Any) -> SharedTaskState:
     )
 
 
+class LaunchCheck(Protocol):
+    """Whether a run may be launched, or this one resumed: what refuses raises a `UsageError`. Called in a thread."""
+
+    def __call__(self, plan: RunPlan, resumed: TaskRun | None = None) -> None:
+        """Raise `UsageError` if it may not."""
+
+
 #: A launch is checked and stored, gets its page, its router, and is offered to the crowd.
 _STAGES = 4
 #: Where the runs' secrets are once more, beside the runs.
@@ -317,9 +325,12 @@ class RunStarter:
     supervisor: Supervisor
     clock: Clock
     progress: Progress
+    spending: SpendingCheck | None = None
 
-    async def launch(self, settings: TaskRunSettings, shared_state: SharedTaskState) -> RunTasks:
-        """Start a new run, or go on with an unfinished one if the settings ask for that."""
+    async def launch(
+        self, settings: TaskRunSettings, shared_state: SharedTaskState, check: LaunchCheck | None = None
+    ) -> RunTasks:
+        """Start a new run, or go on with an unfinished one if the settings ask for that; `check` may refuse it."""
         task_run_id = new_id()
         plan, what = make_plan(settings, shared_state), f"Launching {settings.task.task_name}"
         self.progress(what, 0, _STAGES)
@@ -327,7 +338,9 @@ class RunStarter:
             await in_thread(plan.check, self._directory_of(task_run_id))
             _ = plan.runner  # refused here, too, before anything is written
             if settings.task.resume_incomplete_run:
-                return await self._resume(plan)
+                return await self._resume(plan, check)
+            if check is not None:
+                await in_thread(check, plan)
             async with _undoing() as undo:
                 run = await self._store(plan, task_run_id, undo)
                 return await self._start(run, plan, undo)
@@ -357,7 +370,7 @@ class RunStarter:
 
     # -- the three ways --------------------------------------------------------------------------------------
 
-    async def _resume(self, plan: RunPlan) -> RunTasks:
+    async def _resume(self, plan: RunPlan, check: LaunchCheck | None) -> RunTasks:
         runs = await in_thread(self.database.runs.find_runs, task_name=plan.settings.task.task_name, live=False)
         counts = await in_thread(self.database.runs.count_units, [run.task_run_id for run in runs])
         unfinished = [run for run in runs if counts[run.task_run_id].get("expired") and not run.is_imported]
@@ -373,6 +386,8 @@ class RunStarter:
                 f"{run.task_name!r}, which is to be resumed, pays in {run.currency}. Give that, or launch a new run: "
                 "leave resume_incomplete_run out."
             )
+        if check is not None:
+            await in_thread(check, plan, run)
         async with _undoing() as undo:
             return await self._start(run, plan, undo, reopen=True)
 
@@ -490,6 +505,7 @@ class RunStarter:
             watch=watch,
             progress=self.progress,
             make_router_plan=partial(plan.make_router_plan, run_id, directory, secret),
+            spending=self.spending,
         )
         live = LiveRun(parts)
         helpers: list[RunHelper] = [_Watching(watch)]

@@ -35,9 +35,10 @@ from mephisto_nb.utils.user_code import describe
 if TYPE_CHECKING:
     from mephisto_nb.kernel.client_io_handler import ClientIOHandler
     from mephisto_nb.kernel.engine import RunEngine
+    from mephisto_nb.kernel.spending import SpendingCheck
     from mephisto_nb.kernel.task_launcher import TaskLauncher
     from mephisto_nb.kernel.watch import MachineWatch
-    from mephisto_nb.kernel.worker_pool import WorkerPool
+from mephisto_nb.kernel.worker_pool import WorkerPool
 
 
 def read_answers(
@@ -154,6 +155,8 @@ class RunParts:
     watch: MachineWatch
     progress: Progress
     make_router_plan: Callable[[], RouterPlan]
+    #: Asked before more money is committed; None: nobody has to be.
+    spending: SpendingCheck | None = None
 
     @property
     def events_url(self) -> str:

@@ -10,6 +10,7 @@ from functools import partial
 
 from mephisto_nb.errors import ClosedError
 from mephisto_nb.kernel.live_run import LiveRun
+from mephisto_nb.kernel.writer import in_thread
 from mephisto_nb.model.money import Money
 from mephisto_nb.model.states import UnitStatus
 from mephisto_nb.rules import steering
@@ -103,6 +104,8 @@ class RunSteering:
         ------
         ConfigError
             A value cannot be, or none is given; nothing was changed.
+        BudgetExceededError
+            A higher reward does not fit in a budget; nothing was changed.
         ClosedError
             The run has ended, or is about to.
 
@@ -116,7 +119,16 @@ class RunSteering:
             maximum_units_per_worker=maximum_units_per_worker,
             task_reward=task_reward,
         )
+        if isinstance(reward := limits.get("task_reward"), Money):
+            await self._check_reward(reward)
         await self._steer("limited otherwise", partial(steering.change_limits, limits=limits))
+
+    async def _check_reward(self, reward: Money) -> None:
+        parts = self._driven().parts
+        if parts.spending is not None:
+            state = parts.engine.state
+            units, before = len(steering.unheld_units(state)), state.rules.pay_amount
+            await in_thread(parts.spending.check_raise, parts.run, parts.provider.FEE_RATE, units, before, reward)
 
     async def expire_units(self) -> int:
         """Take back the units that nobody is working on, and return how many those were.

@@ -110,6 +110,9 @@ class TaskRunArgs:
     maximum_bonus
         The most that one bonus may be, in `currency`: of `on_unit_submitted`, and of a decision in review, which may
         go beyond it by its own ``maximum_bonus=``. 0: there are none. The default is the same number in each currency.
+    budget
+        What a run may cost at most, in `currency` and with the crowd's fees: it is not launched, raised or extended
+        beyond that. None: there is no budget of its own; those of ``~/.mephisto/config.yml`` hold in any case.
     submission_timeout
         How long a worker whose live task has ended may take to press "submit".
     preview_sources
@@ -140,6 +143,7 @@ class TaskRunArgs:
     max_num_concurrent_units: int = 0
     minimum_hourly_pay: float | None = None
     maximum_bonus: float = MAXIMUM_BONUS
+    budget: float | None = None
     submission_timeout: float = 600
     preview_sources: list[str] = field(default_factory=list)
     post_install_script: str = ""
@@ -223,6 +227,8 @@ def check_task_run_args(args: TaskRunArgs) -> None:
     for name in _NOT_NEGATIVE:
         if getattr(args, name) is not None and not getattr(args, name) >= 0:
             raise ConfigError(f"mephisto.task.{name} is {getattr(args, name)!r}; it must be 0 or more.")
+    if args.budget is not None and not args.budget > 0:
+        raise ConfigError(f"mephisto.task.budget is {args.budget!r}; it must be more than 0, or null for no budget.")
     for source in args.preview_sources:
         if not _SOURCE.fullmatch(source):
             raise ConfigError(

@@ -32,7 +32,7 @@ from mephisto_nb.utils.calling import brief
 from mephisto_nb.utils.ids import acting_name, new_id
 
 if TYPE_CHECKING:
-    from mephisto_nb.frames.run_frames import RunFrames
+    from mephisto_nb.frames.run_frames import RunCrowd, RunFrames
 
 
 #: Qualifications to grant: a name (value 1), several, or values by name.
@@ -134,6 +134,17 @@ def with_bonus(decision: Decision, extras: Extras, runs: Sequence[TaskRun]) -> D
     for run in runs:
         _refuse_more(run, _amount("bonus", extras.bonus, run.currency), extras.maximum_bonus)
     return replace(decision, bonus=bonuses[0] or None)
+
+
+def check_bonuses(decision: Decision, chosen: Sequence[tuple[TaskRun, RunCrowd, int]]) -> None:
+    """Raise `BudgetExceededError` where the bonuses of a decision, one a unit, do not fit in a budget; blocks.
+
+    `chosen` are the runs that it is about, each with its crowd, and how many units of it.
+    """
+    for run, crowd, units in chosen:
+        if decision.bonus and units and crowd.spending is not None:
+            fee_rate = crowd.provider.FEE_RATE if crowd.provider else Decimal(0)
+            crowd.spending.check_bonuses(run, fee_rate, [decision.bonus] * units)
 
 
 def _refuse_more(run: TaskRun, bonus: Money, maximum: Amount | None) -> None:

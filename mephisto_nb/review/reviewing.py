@@ -25,6 +25,7 @@ from mephisto_nb.review.decide import (
     ReviewPreview,
     Rule,
     carry_out,
+    check_bonuses,
     describe,
     make_decision,
     make_step,
@@ -100,7 +101,7 @@ class Reviewing:
         ------
         ConfigError
             There is no such verdict, something that is to come with it cannot be, or nobody can tell which units are
-            meant; nothing was decided.
+            meant; nothing was decided. `BudgetExceededError`: the bonuses do not fit in a budget.
         NotFoundError
             There is no such unit; nothing was decided.
         DatabaseError, ClosedError
@@ -109,6 +110,7 @@ class Reviewing:
         decision = make_decision(verdict, given := read_extras(extras))
         chosen = await in_thread(self._choose, units, worker)
         decision = with_bonus(decision, given, [run.task_run for run, _ in chosen])
+        await in_thread(check_bonuses, decision, [(run.task_run, run.crowd, len(units)) for run, units in chosen])
         return await self._each(chosen, lambda run, wanted: partial(_deciding, run, decision, wanted))
 
     async def undo(
