@@ -72,17 +72,17 @@ class SQLReviews(ReviewStore):
         u, a = t.units.c, t.agents.c
         query = select(
             u.unit_id, u.assignment_id, u.unit_index, u.pay_amount, u.status, u.agent_id, u.worker_id,
-            a.registration_id, a.status.label("agent_status"), a.accepted_at, a.deadline,
+            a.registration_id, a.status.label("agent_status"), a.accepted_at, a.deadline, a.visit_id,
         ).outerjoin(t.agents, a.agent_id == u.agent_id).where(u.task_run_id == task_run_id)  # fmt: skip
         units, agents = [], []
         with self._connections.reading("Reading units") as connection:
             for row in _select_in(connection, query, u.unit_id, unit_ids):
                 id_, assignment, index, pay, status, agent, worker, *of_agent = tuple(row)
                 units.append(Unit(id_, assignment, index, pay, UnitStatus(status), agent, worker))
-                registration, agent_status, accepted, deadline = of_agent
+                registration, agent_status, accepted, deadline, visit = of_agent
                 if agent_status is not None:
                     about = registration, AgentStatus(agent_status), accepted, deadline
-                    agents.append(Agent(agent, id_, worker, *about))
+                    agents.append(Agent(agent, id_, worker, *about, visit_id=visit))
         return units, agents
 
     # -- payments

@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.errors import ConfigError
 from mephisto_nb.model.gates import GateFinding
+from mephisto_nb.model.outcomes import Outcome
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.model.states import Gate
 
@@ -239,8 +240,9 @@ class EntryGate(BaseGate[Settings]):
     """A gate that stands before the work. `KIND` is its word in the database."""
 
     KIND: ClassVar[Gate]
-    #: What those hear who did not pass.
+    #: What those hear who did not pass, and how a visit ends by that.
     FAILED: ClassVar[GateWords]
+    OUTCOME: ClassVar[Outcome] = Outcome.SCREENED_OUT
 
     @classmethod
     def words(cls) -> Sequence[GateWords]:
@@ -284,6 +286,8 @@ class UnitGate(EntryGate[Settings]):
     """
 
     UNIT_INDEX: ClassVar[int]
+    #: Whether its units take places of a visit, among those of the work; if not, they come before these.
+    TAKES_PLACE: ClassVar[bool] = True
     USE: ClassVar[str]
     LIMIT: ClassVar[str]
     ROWS: ClassVar[str]
