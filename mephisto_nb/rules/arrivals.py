@@ -9,7 +9,7 @@ from mephisto_nb._typing import JSON, JSONObject
 from mephisto_nb.model.changes import SetReal
 from mephisto_nb.model.gates import HeldArrival, OnboardingAgent
 from mephisto_nb.model.outcomes import ExitLink
-from mephisto_nb.model.packets import PacketType
+from mephisto_nb.model.packets import MADE_ANEW, PacketType
 from mephisto_nb.model.records import Agent, Unit, Worker, WorkerFacts
 from mephisto_nb.model.shared_state import find_rounded, for_browsers
 from mephisto_nb.model.states import AGENT_ANSWERED, AGENT_LEFT, AgentStatus, UnitStatus
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 #: What a page gets is written down a second time until it has it, unless it may be larger than this (bytes).
 _KEPT_TWICE = 64 * 1024
-#: Under this name stands whose work is left out of an answer as it is stored: it is made anew should it be sent later.
-MADE_ANEW = "made_anew_for"
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,10 +393,10 @@ def _told_of_end(step: Step, visit_id: str, exit_link: ExitLink | None) -> JSONO
     return {"visit_ended": ended, "exit": None if exit_link is None else exit_link.to_dict()}
 
 
-def tell_ahead(step: Step, request_id: str, refusal: Refusal | None) -> None:
+def tell_ahead(step: Step, request_id: str, refusal: Refusal | None, exit_link: ExitLink | None = None) -> None:
     """Answer a page that asked whether there is more work for its worker: why not, or, for None, that there is."""
     if refusal is not None:
-        answer(step, request_id, refusal)
+        answer(step, request_id, refusal, exit_link=exit_link)
         return
     nothing: JSONObject = dict.fromkeys(("worker_id", "agent_id", "status", "init_task_data"))
     nothing |= {"failure_reason": None, "failure_code": None, "has_more": True}

@@ -115,6 +115,11 @@ class RunRules:
         """Return what one unit pays: its part of what a visit does."""
         return task_reward / self.visits.units if self.visits is not None else task_reward
 
+    @property
+    def visit_pay(self) -> float:
+        """What a visit pays, where there are such; else what a unit does."""
+        return round(self.pay_amount * self.visits.units, 6) if self.visits is not None else self.pay_amount
+
     def steered(self, steering: Steering) -> RunRules:
         """Return these rules with the limits that were changed since the launch."""
         concurrent, per_worker = steering.max_num_concurrent_units, steering.maximum_units_per_worker

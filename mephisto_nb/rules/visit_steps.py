@@ -22,6 +22,9 @@ from mephisto_nb.model.visits import Short, UnvouchedArrival, Visit
 if TYPE_CHECKING:
     from mephisto_nb.rules.step import Step
 
+#: Why an event is in the log: the crowd has heard how a visit has ended.
+TOLD = "the crowd was told how it ended"
+
 
 def add_visit(step: Step, visit: Visit) -> None:
     """Let a worker begin a visit."""
@@ -55,7 +58,7 @@ def note_told(step: Step, visit_id: str) -> None:
         visit.told_at = step.now
         step.state.visits.untold.pop(visit_id, None)
         step.note(NoteVisitTold(visit_id, step.now))
-        step.log("visit", visit_id, None, None, "the crowd was told how it ended", "operator")
+        step.log("visit", visit_id, None, None, TOLD, "operator")
 
 
 def await_vouching(step: Step, arrival: UnvouchedArrival) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.errors import UsageError
+from mephisto_nb.errors import ConfigError, UsageError
 from mephisto_nb.model.gates import OnboardingAgent
 from mephisto_nb.model.outcomes import Outcome, VisitEnd
 from mephisto_nb.model.records import Agent, Worker, WorkerFacts
@@ -19,6 +19,7 @@ from mephisto_nb.model.visits import Share, Short, ShortPay, Visit, VisitRules, 
 from mephisto_nb.rules.departures import leave
 from mephisto_nb.rules.eligibility import Refusal, RefusalCode
 from mephisto_nb.rules.gates import verdicts
+from mephisto_nb.rules.gates._base import GateRules
 from mephisto_nb.rules.visit_steps import add_visit, change_visit_deadline, end_visit
 
 if TYPE_CHECKING:
@@ -31,6 +32,25 @@ NO_CONSENT = "no_consent"
 _LEAST = 60.0
 #: These are no way of stopping: what was sent before them does not make a visit a short one.
 _TURNED_AWAY = frozenset({Outcome.SCREENED_OUT, Outcome.QUOTA_FULL, Outcome.FAILED_CHECKS})
+
+
+def check_visits(rules: VisitRules | None, gates: GateRules, *, together: bool) -> None:
+    """Raise `ConfigError` for visits that could not be; `together`: several people do an assignment together."""
+    if rules is None:
+        return
+    if together and rules.units > 1:
+        raise ConfigError(
+            f"mephisto.task.units_per_visit is {rules.units}, but several people do an assignment together, and would "
+            "have to wait for each other again and again. Leave it at 1, or let everybody work alone."
+        )
+    for gate in gates.unit_gates:
+        first = getattr(gate.settings, "min_golds", 1) if gate.TAKES_PLACE else 0
+        if first >= rules.units:
+            raise ConfigError(
+                f"A visit holds {rules.units} units (mephisto.task.units_per_visit), and {first} {gate.NAME} units "
+                "come first, which take places among them: newcomers would do nothing else. Raise units_per_visit, or "
+                f"lower min_{gate.NAME}s."
+            )
 
 
 # -- coming ------------------------------------------------------------------------------------------------------
@@ -123,6 +143,9 @@ def end(step: Step, visit: Visit, outcome: Outcome, who: str, why: str = "") -> 
     if held is not None:
         how = AgentStatus.TIMEOUT if outcome is Outcome.TIMED_OUT else AgentStatus.EXPIRED
         leave(step, held.agent_id, how, "its visit has ended", who)
+    newcomer = step.state.gates.current(visit.worker_id)
+    if newcomer is not None and newcomer.status is AgentStatus.ONBOARDING:
+        leave(step, newcomer.agent_id, AgentStatus.EXPIRED, "its visit has ended", who)
 
 
 def finish(step: Step, visit: Visit, who: str) -> None:

@@ -98,12 +98,13 @@ def _per_worker(before: float, after: float) -> str:
 
 def _pay(state: RunState, fee_rate: float, before: float, after: float) -> str:
     units = unheld_units(state)
-    added = math.fsum(after - unit.pay_amount for unit in units) * (1 + fee_rate)
+    added = math.fsum(state.rules.unit_pay(after) - unit.pay_amount for unit in units) * (1 + fee_rate)
     fees = ", fees included" if fee_rate else ""
     effect = f"adds {dollars(added)}{fees}" if added >= 0 else f"saves {dollars(-added)}{fees}"
     later = "" if state.generator_done else " Units that are made later get it, too."
+    what = "a unit" if state.rules.visits is None or state.rules.visits.units == 1 else "a visit"
     return (
-        f"Pay for a unit: {dollars(after)} instead of {dollars(before)}, for {count(len(units), 'unit')} that nobody "
+        f"Pay for {what}: {dollars(after)} instead of {dollars(before)}, for {count(len(units), 'unit')} that nobody "
         f"has yet: {effect}.{later}"
     )
 
