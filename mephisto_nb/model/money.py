@@ -125,11 +125,8 @@ class Money:
 
     def split(self, parts: int) -> Money:
         """Return one of so many equal parts, rounded to a thousandth of the smallest unit."""
-        return (
-            self.share(Decimal(1) / parts)
-            if self.thousandths % parts
-            else Money(self.thousandths // parts, self.currency)
-        )
+        half_up = (2 * self.thousandths + parts) // (2 * parts)
+        return Money(half_up, self.currency)
 
     def share(self, rate: Decimal | int | str) -> Money:
         """Return such a part of it, rounded to a thousandth of the smallest unit, as 0.2 is for 20 %."""

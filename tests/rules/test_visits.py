@@ -11,6 +11,7 @@ import pytest
 from mephisto_nb.errors import UsageError
 from mephisto_nb.model.changes import AddVisit, EndVisit
 from mephisto_nb.model.gates import OnboardingAgent
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.outcomes import Outcome
 from mephisto_nb.model.packets import PacketType
 from mephisto_nb.model.qualifications import make_requirement
@@ -107,8 +108,8 @@ def test_all_units_have_the_time_of_the_visit() -> None:
 
 def test_a_unit_pays_its_part_of_the_visit() -> None:
     run = Rehearsal(1, visits=VisitRules(4))
-    assert run.state.rules.unit_pay(2.0) == 0.5
-    assert Rehearsal(1).state.rules.unit_pay(2.0) == 2.0
+    assert run.state.rules.unit_pay(Money.of(2)) == Money.of(0.5)
+    assert Rehearsal(1).state.rules.unit_pay(Money.of(2)) == Money.of(2)
 
 
 def test_what_is_to_be_stored_of_a_visit() -> None:
