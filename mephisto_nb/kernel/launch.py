@@ -7,7 +7,7 @@ or leaves nothing behind: each part that is started first says how it is taken b
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
@@ -28,7 +28,7 @@ from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.gates import GateWorker, Judges, RowSource, source_of
 from mephisto_nb.kernel.hooks import SubmissionHooks
 from mephisto_nb.kernel.live_run import LiveRun, RunParts, RunTally, asked_of
-from mephisto_nb.kernel.outside.address_check import check_before_offer
+from mephisto_nb.kernel.recruiting.offering import make_recruiting, offer
 from mephisto_nb.kernel.run_secret import RunSecret, log_new_secret, say_links_are_dead
 from mephisto_nb.kernel.run_tasks import PID_FILE, RunHelper, RunTasks, Supervisor, take_lock
 from mephisto_nb.kernel.spending import SpendingCheck
@@ -346,6 +346,8 @@ class RunStarter:
     clock: Clock
     progress: Progress
     spending: SpendingCheck | None = None
+    #: What else works beside a run, made by who knows more than the kernel does.
+    make_more: Callable[[LiveRun], Sequence[RunHelper]] = lambda run: ()
 
     async def launch(
         self, settings: TaskRunSettings, shared_state: SharedTaskState, check: LaunchCheck | None = None
@@ -420,7 +422,7 @@ class RunStarter:
         tasks = await self._assemble(run, plan, lock, undo, is_launched=False)
         parts = tasks.run.parts
         undo.push_async_callback(parts.architect.shutdown)
-        url = await parts.architect.deploy(parts.make_router_plan())
+        await parts.architect.deploy(parts.make_router_plan())
         undo.push_async_callback(tasks.let_go)
         await tasks.start()
         if reopen:
@@ -428,12 +430,7 @@ class RunStarter:
             await parts.launcher.resume_assignments()
         self.progress(what, 3, _STAGES)
         await _create_first(parts.launcher)
-        if plan.provider.recruiter is not None:
-            note = parts.tally.noted.note
-            recruiter, architect = plan.provider.recruiter, parts.architect
-            await check_before_offer(recruiter, architect, run.task_run_id, directory / "site", note)
-        undo.push_async_callback(plan.provider.cleanup_resources_from_task_run, run.task_run_id)
-        await parts.launcher.launch_units(url)
+        await offer(parts, undo)
         tasks.keep()
         return tasks
 
@@ -531,7 +528,9 @@ class RunStarter:
             spending=self.spending,
         )
         live = LiveRun(parts)
-        helpers: list[RunHelper] = [_Watching(watch), *([] if vouching is None else [vouching])]
+        parts.recruiting = make_recruiting(parts, plan.settings.task, self.supervisor, is_launched=is_launched)
+        # Who recruits ends first: nobody is to be sent to a run that is about to end.
+        helpers: list[RunHelper] = [one for one in (parts.recruiting, _Watching(watch), vouching) if one is not None]
         if engine.rules.visits is not None:
             troubles = tally.noted, tally.note_failure
             helpers.append(VisitTeller(plan.provider.exits, engine, self.supervisor, self.clock, *troubles))
@@ -545,6 +544,7 @@ class RunStarter:
             made_of = (agents, runner, plan.blueprint, data.init_data, transcripts, tally.note_failure)
             # Started first: those who are at work already wait for nothing else.
             helpers.insert(0, TaskCode(engine, link, self.supervisor, *made_of))
+        helpers += self.make_more(live)
         return RunTasks(live, self.supervisor, lock, helpers)
 
     def _directory_of(self, task_run_id: str) -> Path:
