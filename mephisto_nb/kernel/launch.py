@@ -28,7 +28,7 @@ from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.gates import GateWorker, Judges, RowSource, source_of
 from mephisto_nb.kernel.hooks import SubmissionHooks
 from mephisto_nb.kernel.live_run import LiveRun, RunParts, RunTally, asked_of
-from mephisto_nb.kernel.recruiting.offering import make_recruiting, offer
+from mephisto_nb.kernel.recruiting.offering import offer, recruiting_of
 from mephisto_nb.kernel.run_secret import RunSecret, log_new_secret, say_links_are_dead
 from mephisto_nb.kernel.run_tasks import PID_FILE, RunHelper, RunTasks, Supervisor, take_lock
 from mephisto_nb.kernel.spending import SpendingCheck
@@ -528,9 +528,9 @@ class RunStarter:
             spending=self.spending,
         )
         live = LiveRun(parts)
-        parts.recruiting = make_recruiting(parts, plan.settings.task, self.supervisor, is_launched=is_launched)
         # Who recruits ends first: nobody is to be sent to a run that is about to end.
-        helpers: list[RunHelper] = [one for one in (parts.recruiting, _Watching(watch), vouching) if one is not None]
+        helpers = recruiting_of(parts, plan.settings.task, self.supervisor, is_launched=is_launched)
+        helpers += [_Watching(watch), *([] if vouching is None else [vouching])]
         if engine.rules.visits is not None:
             troubles = tally.noted, tally.note_failure
             helpers.append(VisitTeller(plan.provider.exits, engine, self.supervisor, self.clock, *troubles))
@@ -544,8 +544,7 @@ class RunStarter:
             made_of = (agents, runner, plan.blueprint, data.init_data, transcripts, tally.note_failure)
             # Started first: those who are at work already wait for nothing else.
             helpers.insert(0, TaskCode(engine, link, self.supervisor, *made_of))
-        helpers += self.make_more(live)
-        return RunTasks(live, self.supervisor, lock, helpers)
+        return RunTasks(live, self.supervisor, lock, [*helpers, *self.make_more(live)])
 
     def _directory_of(self, task_run_id: str) -> Path:
         return self.directory / task_run_id

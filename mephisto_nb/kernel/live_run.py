@@ -35,7 +35,7 @@ from mephisto_nb.utils.user_code import describe
 if TYPE_CHECKING:
     from mephisto_nb.kernel.client_io_handler import ClientIOHandler
     from mephisto_nb.kernel.engine import RunEngine
-    from mephisto_nb.kernel.recruiting.recruiting import RunRecruiting
+    from mephisto_nb.kernel.recruiting.study import RunStudy
     from mephisto_nb.kernel.spending import SpendingCheck
     from mephisto_nb.kernel.task_launcher import TaskLauncher
     from mephisto_nb.kernel.watch import MachineWatch
@@ -158,8 +158,8 @@ class RunParts:
     make_router_plan: Callable[[], RouterPlan]
     #: Asked before more money is committed; None: nobody has to be.
     spending: SpendingCheck | None = None
-    #: Who offers the run to its crowd; None: whoever is given the address comes.
-    recruiting: RunRecruiting | None = None
+    #: What the run's crowd was offered; None: whoever is given the address comes.
+    study: RunStudy | None = None
 
     @property
     def events_url(self) -> str:

@@ -1,7 +1,7 @@
 """How many visits a run still needs, and how many places its crowd should have for them.
 
 A place is used up by whoever comes, but for those who give it back, or whose time is over: the crowd gives theirs to
-somebody else by itself.
+somebody else by itself. Stands alone because visits know nothing of the crowd that they are offered to.
 """
 
 from __future__ import annotations

@@ -44,9 +44,9 @@ def stage(run: Any) -> Any:
 
 async def its_turn(run: Any) -> None:
     """Wait until what is being asked of the crowd is over."""
-    recruiting = parts_of(run).recruiting
-    assert recruiting is not None
-    async with recruiting._turn:
+    study = parts_of(run).study
+    assert study is not None
+    async with study.turn:
         pass
 
 
@@ -245,9 +245,9 @@ async def test_a_crowd_that_is_away_at_a_restart_harms_nothing(
 async def test_what_somebody_did_at_the_crowd_is_told(operator: Operator, market: Market) -> None:
     run = await launch(operator)
     market.study = replace(market.study, status=StudyStatus.PAUSED, page="https://crowd.example/s1")
-    recruiting = parts_of(run).recruiting
-    assert recruiting is not None
-    recruiting.look_again()
+    study = parts_of(run).study
+    assert study is not None
+    study.look_again()
     await market.heard("study")
     await its_turn(run)
     (told,) = run.attention

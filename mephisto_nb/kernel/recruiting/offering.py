@@ -1,28 +1,29 @@
-"""A run that is launched is offered to its crowd: its address is tried, the crowd asked what it costs, and the budgets.
-
-Stands alone because it knows all parts of a run, which recruiting itself does not.
-"""
+"""A run that is launched is offered to its crowd: its address is tried, and the crowd and the budgets are asked."""
 
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
+from mephisto_nb.errors import UsageError, WorldError
 from mephisto_nb.kernel.live_run import RunParts
 from mephisto_nb.kernel.outside.address_check import check_before_offer
 from mephisto_nb.kernel.recruiting.memory import RunMemory
-from mephisto_nb.kernel.recruiting.recruiting import RecruitedRun, RunRecruiting
-from mephisto_nb.kernel.run_tasks import Supervisor
+from mephisto_nb.kernel.recruiting.recruiting import CLOSED_WITHIN, RunRecruiting
+from mephisto_nb.kernel.recruiting.study import RecruitedRun, RunStudy
+from mephisto_nb.kernel.run_tasks import RunHelper, Supervisor
 from mephisto_nb.model.crowd import Offer
 from mephisto_nb.model.task_run_args import TaskRunArgs
+from mephisto_nb.utils.logging import get_logger
+from mephisto_nb.utils.patience import patience
+
+logger = get_logger(__name__)
 
 
-def make_recruiting(
-    parts: RunParts, task: TaskRunArgs, supervisor: Supervisor, *, is_launched: bool
-) -> RunRecruiting | None:
-    """Return what offers a run to its crowd; None: whoever is given the address comes."""
+def recruiting_of(parts: RunParts, task: TaskRunArgs, supervisor: Supervisor, *, is_launched: bool) -> list[RunHelper]:
+    """Return what has the study of a run follow it, and put the study among its parts; nothing, where none is made."""
     recruiter = parts.provider.recruiter
     if recruiter is None:
-        return None
+        return []
 
     def make_offer(places: int) -> Offer:
         rules = parts.engine.state.rules
@@ -42,8 +43,9 @@ def make_recruiting(
     tally = parts.tally
     recruited = RecruitedRun(parts.run, make_offer, parts.spending, tally.crowd, tally.noted.remarks)
     memory = RunMemory(parts.run.task_run_id, parts.database, parts.writer)
-    how = (memory, supervisor, parts.clock, tally.note_failure)
-    return RunRecruiting(recruiter, recruited, parts.engine, *how, is_launched=is_launched)
+    parts.study = RunStudy(recruiter, recruited, parts.engine, memory, parts.clock)
+    how = (parts.study, parts.engine, supervisor, parts.clock, tally.note_failure)
+    return [RunRecruiting(*how, is_launched=is_launched)]
 
 
 async def offer(parts: RunParts, undo: AsyncExitStack) -> None:
@@ -56,13 +58,25 @@ async def offer(parts: RunParts, undo: AsyncExitStack) -> None:
     LaunchError, ConfigError, BudgetExceededError, WorldError
         People could not come; the crowd would refuse it, or a budget does; the crowd cannot be asked, or has refused.
     """
-    recruiting, run_id = parts.recruiting, parts.run.task_run_id
-    if recruiting is not None:
+    study, run_id = parts.study, parts.run.task_run_id
+    if study is not None:
         site, note = parts.directory / "site", parts.tally.noted.note
-        await check_before_offer(recruiting.recruiter, parts.architect, run_id, site, note)
-        await recruiting.check()
+        await check_before_offer(study.recruiter, parts.architect, run_id, site, note)
+        await study.check()
     undo.push_async_callback(parts.provider.cleanup_resources_from_task_run, run_id)
     await parts.launcher.launch_units(parts.architect.url)
-    if recruiting is not None:
-        undo.push_async_callback(recruiting.take_back)
-        await recruiting.open()
+    if study is not None:
+        undo.push_async_callback(_take_back, study)
+        await study.open()
+
+
+async def _take_back(study: RunStudy) -> None:
+    """Leave nothing posted of a run whose launch fails; what cannot be taken back now is told in the log."""
+    try:
+        async with patience(CLOSED_WITHIN), study.turn:
+            await study.close()
+    except (WorldError, UsageError, TimeoutError) as error:
+        logger.warning(
+            "A launch failed, and its study may still be there. Look at the crowd's own page. What was said: %s",
+            str(error) or "nothing, for a minute",
+        )

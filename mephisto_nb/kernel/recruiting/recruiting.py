@@ -1,29 +1,18 @@
-"""A run and its study at a crowd: opened at the launch, found again after a restart, and led along until the end.
+"""A run's study follows it: opened at the launch, found again after a restart, and led along until the end.
 
-The study follows the run: paused and resumed with it, with as many places as it needs, and closed when it ends. What it
-was brought to is kept with the run, so that a kernel that dies leaves nothing undone, and nothing done twice. A crowd
-that cannot be reached is asked again after growing pauses, and never fails the run.
+It is paused and goes on with the run, has as many places as are needed, and is closed when the run ends. A crowd that
+cannot be reached is asked again after growing pauses, and never fails the run.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mephisto_nb._typing import JSONObject
-from mephisto_nb.errors import BudgetExceededError, ConfigError, UsageError, WorldError
-from mephisto_nb.kernel.recruiting.memory import RunMemory
+from mephisto_nb.errors import UsageError, WorldError
+from mephisto_nb.kernel.recruiting.study import OPEN, OPENING, RunStudy
 from mephisto_nb.kernel.run_tasks import OnFailure, RunHelper, Supervisor
-from mephisto_nb.kernel.spending import SpendingCheck
-from mephisto_nb.kernel.writer import in_thread
-from mephisto_nb.model.crowd import CrowdStudy, CrowdVisitStatus, Offer, RecruitingQuote, StudyStatus
-from mephisto_nb.model.money import Money
-from mephisto_nb.model.records import TaskRun
 from mephisto_nb.ports.clock import Clock, Timer
-from mephisto_nb.ports.recruiter import Recruiter
-from mephisto_nb.rules.recruiting import count_places_used, count_visits_needed, places_wanted
 from mephisto_nb.rules.steering import ends_at_once
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.logging import get_logger
@@ -34,55 +23,20 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-#: Under which name a run's memory holds what is kept here; all else in it is the recruiter's own.
-KEPT = "study"
-#: How far a study is.
-OPENING, OPEN, CLOSED = "opening", "open", "closed"
-#: The first and the longest pause before a crowd is asked again; how often it is looked at most whether there have to
-#: be more places; and how long it is waited before budgets are asked again that refused them (seconds).
-FIRST, MOST, LOOK_EVERY, ASK_AGAIN = 5.0, 600.0, 30.0, 600.0
-#: How long the end of a run waits until the study is closed (seconds).
-CLOSED_WITHIN = 60.0
-#: Visits that are under way at a crowd.
-AT_WORK = (CrowdVisitStatus.RESERVED, CrowdVisitStatus.ACTIVE)
-
-
-@dataclass(frozen=True, slots=True)
-class RecruitedRun:
-    """What is to be known of a run that is offered to a crowd.
-
-    Parameters
-    ----------
-    run
-        The run.
-    make_offer
-        ``f(places)``: what is offered, with so many places.
-    spending
-        Who is asked before more money is committed; None: nobody has to be.
-    notes
-        Where is noted what somebody should know, by what it is of: a reason, and behind ". " what to do.
-    remarks
-        Where is noted what is worth knowing, and hinders nothing.
-    """
-
-    run: TaskRun
-    make_offer: Callable[[int], Offer]
-    spending: SpendingCheck | None
-    notes: dict[str, str]
-    remarks: list[str]
+#: The first and the longest pause before a crowd is asked again, and how long the end of a run waits until its study is
+#: closed (seconds).
+FIRST, MOST, CLOSED_WITHIN = 5.0, 600.0, 60.0
 
 
 class RunRecruiting(RunHelper):
-    """Offers one run to its crowd, and has the study follow it.
+    """Has the study of one run follow it.
 
     Parameters
     ----------
-    recruiter
-        Who offers it.
-    recruited
-        The run.
-    engine, memory, supervisor, clock
-        What drives the run, where is kept how far its study is, the owner of its tasks, and what time it is.
+    study
+        The study.
+    engine, supervisor, clock
+        What drives the run, the owner of its tasks, and what time it is.
     on_failure
         Hears of what failed unforeseen.
     is_launched
@@ -91,133 +45,54 @@ class RunRecruiting(RunHelper):
 
     def __init__(
         self,
-        recruiter: Recruiter,
-        recruited: RecruitedRun,
+        study: RunStudy,
         engine: RunEngine,
-        memory: RunMemory,
         supervisor: Supervisor,
         clock: Clock,
         on_failure: OnFailure,
         *,
         is_launched: bool,
     ) -> None:
-        self.recruiter, self._recruited, self._engine, self.memory = recruiter, recruited, engine, memory
-        self._supervisor, self._clock, self._on_failure = supervisor, clock, on_failure
-        self._is_launched = is_launched
-        #: Set once the study is there, as far as this kernel knows: before, nothing can be read of it.
-        self.is_there = asyncio.Event()
-        self._offer: Offer | None = None
-        self._quote: RecruitingQuote | None = None
-        self._places = 0
-        self._must_read = False
-        self._at_work: Collection[str] | None = None
-        self._news, self._turn = asyncio.Event(), asyncio.Lock()
-        self._looked_at, self._pause = 0.0, 0.0
+        self._study, self._engine, self._supervisor, self._clock = study, engine, supervisor, clock
+        self._on_failure, self._is_launched = on_failure, is_launched
+        self._pause = 0.0
         self._seen: tuple[Any, ...] = ()
         self._task: asyncio.Task[None] | None = None
         self._timer: Timer | None = None
         engine.listeners.append(self._on_step)
 
-    # -- at the launch ---------------------------------------------------------------------------------------
-
-    async def check(self) -> None:
-        """Ask the crowd what the offer would cost, and whether anything stands in its way. Nothing is posted.
-
-        Raises
-        ------
-        ConfigError
-            The crowd would refuse it; the message says all that it would say.
-        BudgetExceededError
-            It does not fit in a budget.
-        WorldError
-            The crowd cannot be asked.
-        """
-        # At least one: a generator may not have given any work yet, and no crowd takes an offer of nothing.
-        offer = self._recruited.make_offer(max(1, count_visits_needed(self._engine.state)))
-        quote = await self.recruiter.quote(offer)
-        if quote.troubles:
-            name = self._recruited.run.task_name
-            raise ConfigError(f"{name!r} cannot be offered to its crowd, and nothing was. {' '.join(quote.troubles)}")
-        await self._ask_budget(offer.places, quote.total)
-        self._recruited.remarks.extend(one for one in quote.remarks if one not in self._recruited.remarks)
-        self._offer, self._quote = offer, quote
-
-    async def open(self) -> None:
-        """Offer the run, and begin to follow it. Raises `WorldError`, or `UsageError`, where the crowd refuses."""
-        if self._offer is None or self._quote is None:
-            await self.check()
-        async with self._turn:
-            await self._open()
-        self._follow()
-
-    async def take_back(self) -> None:
-        """Leave nothing posted of a run whose launch fails; what cannot be taken back now is told in the log."""
-        self.stop()
-        try:
-            async with patience(CLOSED_WITHIN):
-                await self.recruiter.close()
-        except (WorldError, UsageError, TimeoutError) as error:
-            if self.kept.get("stage") is not None:
-                logger.warning("A launch failed, and its study may still be there. Look at the crowd's page: %s", error)
-
-    # -- along the run ---------------------------------------------------------------------------------------
-
     async def load(self) -> None:
         """Read how far the study of an earlier kernel is."""
-        await self.memory.load()
-        self._places = int(self.kept.get("places") or 0)
-        self.recruiter.recall(self._engine.task_run_id, self.memory)
+        await self._study.load()
 
     async def start(self) -> None:
-        """Begin to follow a run that is taken up; at a launch, `open` does."""
-        if self._is_launched:
-            self._follow()
+        """Begin to follow the run; at its launch, once its study is open."""
+        name = f"recruiting for run {self._engine.task_run_id}"
+        self._task = self._supervisor.spawn(name, self._serve(), self._on_failure)
 
     async def finish(self) -> None:
         """Close the study, and wait for that, but not for ever."""
-        if self.kept.get("stage") not in (OPENING, OPEN):
+        study, id_ = self._study, self._engine.task_run_id
+        if study.kept.get("stage") not in (OPENING, OPEN):
             return
         is_at_once = ends_at_once(self._engine.state)
         try:
-            async with patience(CLOSED_WITHIN / 20 if is_at_once else CLOSED_WITHIN), self._turn:
-                await self._close()
+            async with patience(CLOSED_WITHIN / 20 if is_at_once else CLOSED_WITHIN), study.turn:
+                await study.close()
         except (WorldError, UsageError, TimeoutError) as error:
-            id_ = self._engine.task_run_id
             logger.warning(
                 "The study of run %s could not be closed, so people may still be sent: %s Close it on the crowd's own "
                 "page; or, once the crowd can be reached: await operator.get_task_run(%r).reconcile().",
-                *(id_, error or "the crowd did not answer in time.", id_),
+                *(id_, str(error) or "the crowd did not answer in time.", id_),
             )
 
     def stop(self) -> None:
-        """Do nothing more; the next kernel goes on. Called twice where a launch fails."""
-        if self._on_step in self._engine.listeners:
-            self._engine.listeners.remove(self._on_step)
+        """Do nothing more; the next kernel goes on."""
+        self._engine.listeners.remove(self._on_step)
         if self._timer is not None:
             self._timer.cancel()
         if self._task is not None:
             self._task.cancel()
-
-    def look_again(self, at_work: Collection[str] | None = None) -> None:
-        """Read how the study stands: somebody at the crowd may have changed it, or given a place back.
-
-        `at_work` are the visits that the crowd says are under way, where they were read a moment ago.
-        """
-        self._must_read, self._at_work = True, at_work
-        self._looked_at = 0.0
-        self._news.set()
-
-    @property
-    def kept(self) -> JSONObject:
-        """What is kept of the study: its ``stage``, ``places``, whether it is ``paused``, what ``each`` place costs."""
-        kept = self.memory.read().get(KEPT)
-        return kept if isinstance(kept, dict) else {}
-
-    # -- within ----------------------------------------------------------------------------------------------
-
-    def _follow(self) -> None:
-        name = f"recruiting for run {self._engine.task_run_id}"
-        self._task = self._supervisor.spawn(name, self._serve(), self._on_failure)
 
     def _on_step(self, step: Step) -> None:
         state = step.state
@@ -225,153 +100,27 @@ class RunRecruiting(RunHelper):
         seen = ended, state.num_assignments, state.is_paused, state.closing, state.is_complete
         if seen != self._seen:
             self._seen = seen
-            self._news.set()
+            self._study.news.set()
 
     async def _serve(self) -> None:
-        self._news.set()
+        study = self._study
+        if not self._is_launched:
+            await study.is_there.wait()
+        study.news.set()
         while True:
-            await self._news.wait()
-            self._news.clear()
+            await study.news.wait()
+            study.news.clear()
             try:
-                async with self._turn:
-                    wait = await self._look()
+                async with study.turn:
+                    wait = await study.follow()
             except (WorldError, UsageError) as error:
                 self._pause = wait = min(MOST, 2 * self._pause) or FIRST
                 reason = f"The crowd could not be asked to have the study follow the run: {error}"
-                self._recruited.notes["recruiting"] = f"{reason.rstrip('.')}. It is asked again by itself."
+                study.recruited.notes["recruiting"] = f"{reason.rstrip('.')}. It is asked again by itself."
                 logger.info("the crowd of run %s could not be asked: %s", self._engine.task_run_id, error)
             else:
                 self._pause = 0.0
-                self._recruited.notes.pop("recruiting", None)
+                study.recruited.notes.pop("recruiting", None)
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer = self._clock.call_at(self._clock.now() + wait, self._news.set) if wait else None
-
-    async def _look(self) -> float:
-        """Bring the study to where the run is; return after how many seconds to look again, 0: once there is news."""
-        if self.kept.get("stage") == CLOSED:
-            return 0.0
-        if not self.is_there.is_set():
-            await self._take_up()
-        state = self._engine.state
-        if state.closing is not None or state.is_complete:
-            await self._close()
-            return 0.0
-        if state.is_paused != bool(self.kept.get("paused")):
-            await (self.recruiter.pause() if state.is_paused else self.recruiter.resume())
-            await self._keep(paused=state.is_paused)
-        return await self._mind_places()
-
-    async def _take_up(self) -> None:
-        if self.kept.get("stage") is None:  # a kernel died before it offered anything
-            await self.check()
-        await self._open()
-
-    async def _open(self) -> None:
-        """Open the study, or find it."""
-        offer, kept = self._offer, self.kept
-        if offer is None:
-            offer = self._recruited.make_offer(int(kept.get("places") or 1))
-        is_reopened = kept.get("stage") == CLOSED
-        if self._quote is not None:
-            each = self._quote.total.thousandths / max(1, offer.places)
-            await self._keep(stage=OPENING, places=offer.places, each=-int(-each // 1), paused=False)
-        study = await self.recruiter.open(offer, self.memory)
-        if is_reopened:
-            study = await self._reopen(study, offer.places)
-        self._places = study.places or offer.places
-        await self._keep(stage=OPEN, places=self._places)
-        self._mind_status(study)
-        self.is_there.set()
-
-    async def _reopen(self, study: CrowdStudy, places: int) -> CrowdStudy:
-        """Have a study go on that was closed when its run ended; raises what the crowd says where it cannot."""
-        study = await self.recruiter.set_places(study.places_taken + places)
-        if study.status is not StudyStatus.OPEN:
-            await self.recruiter.resume()
-        return await self.recruiter.read_study()
-
-    async def _close(self) -> None:
-        if self.kept.get("stage") != CLOSED:
-            await self.recruiter.close()
-            await self._keep(stage=CLOSED)
-            self._recruited.notes.pop("study", None)
-            self._recruited.notes.pop("places", None)
-
-    async def _keep(self, **values: object) -> None:
-        await self.memory.keep({KEPT: {**self.kept, **values}})
-
-    # -- places
-
-    async def _mind_places(self) -> float:
-        now = self._clock.now()
-        if now < self._looked_at + LOOK_EVERY:
-            return self._looked_at + LOOK_EVERY - now
-        self._looked_at = now
-        state = self._engine.state
-        if self._must_read:
-            study = await self.recruiter.read_study()
-            self._must_read, self._places, used = False, study.places, study.places_taken
-            self._mind_status(study)
-        else:
-            study, used = None, count_places_used(state)
-        if used + count_visits_needed(state) <= self._places:
-            return 0.0
-        return await self._add_places(study or await self.recruiter.read_study())
-
-    async def _add_places(self, study: CrowdStudy) -> float:
-        """See with the crowd's own numbers whether there have to be more places, and have them if so."""
-        coming = await self._count_coming()
-        wanted = places_wanted(study.places_taken, coming, count_visits_needed(self._engine.state))
-        self._places = study.places
-        if wanted <= study.places:
-            return LOOK_EVERY  # the crowd may not have heard yet of all that has ended here
-        cost = self._cost_of(wanted, study)
-        try:
-            await self._ask_budget(wanted, cost)
-        except BudgetExceededError as error:
-            self._recruited.notes["places"] = (
-                f"The run needs {wanted - study.places} more places at its crowd, and no budget has room for them. "
-                f"{error} It is asked again in {ASK_AGAIN / 60:.0f} minutes."
-            )
-            return ASK_AGAIN
-        study = await self.recruiter.set_places(wanted)
-        self._places = study.places or wanted
-        await self._keep(places=self._places)
-        self._recruited.notes.pop("places", None)
-        self._mind_status(study)
-        return 0.0
-
-    async def _count_coming(self) -> int:
-        """Count the people who have a place, and have not come here yet."""
-        at_work, self._at_work = self._at_work, None
-        if at_work is None:
-            at_work = [one.registration_id async for one in self.recruiter.read_visits() if one.status in AT_WORK]
-        here = {visit.registration_id for visit in self._engine.state.visits.visits.values()}
-        return len(set(at_work) - here)
-
-    def _cost_of(self, places: int, study: CrowdStudy) -> Money:
-        each = self.kept.get("each")
-        if isinstance(each, int):
-            return Money(each * places, self._recruited.run.currency)
-        if study.cost is not None and study.places:
-            return study.cost.split(study.places).rounded_up() * places
-        return self._recruited.make_offer(places).reward * places
-
-    async def _ask_budget(self, places: int, cost: Money) -> None:
-        if self._recruited.spending is not None:
-            await in_thread(self._recruited.spending.check_places, self._recruited.run, places, cost)
-
-    def _mind_status(self, study: CrowdStudy) -> None:
-        """Note where the study stands otherwise than the run: somebody has changed it at the crowd."""
-        where = f" ({study.page})" if study.page else ""
-        said = ""
-        if study.status is StudyStatus.OVER or study.status is StudyStatus.DRAFT:
-            remedy = "End the run, or offer what is left by a new one: await run.shutdown()."
-            said = f"The study{where} is {study.status.value} at its crowd, so nobody is sent any more. {remedy}"
-        elif study.status is StudyStatus.PAUSED and not self.kept.get("paused"):
-            said = f"The study{where} was paused at its crowd, not from here, so nobody is sent. Resume it there."
-        if said and count_visits_needed(self._engine.state):
-            self._recruited.notes["study"] = said
-        else:
-            self._recruited.notes.pop("study", None)
+            self._timer = self._clock.call_at(self._clock.now() + wait, study.news.set) if wait else None
