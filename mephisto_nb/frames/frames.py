@@ -53,7 +53,7 @@ _HOLDS: Mapping[str, str] = {
 
 
 #: Columns of amounts, which rows hold as `Money`.
-_AMOUNTS = frozenset({"pay_amount", "amount", "fees", "bonus"})
+_AMOUNTS = frozenset({"pay_amount", "amount", "fees", "bonus", "reward"})
 #: Columns of text that may hold nothing in all rows of a frame.
 _MAY_BE_NONE = frozenset({"visit_id", "outcome", "short"})
 

@@ -250,6 +250,17 @@ def make_visit_rules(args: TaskRunArgs, *, serves_again: bool) -> VisitRules | N
     )
 
 
+def stored_visit_rules(config: JSONObject) -> VisitRules:
+    """Return what the visits of a run are paid by, from its stored configuration."""
+    task = config.get("mephisto", {}).get("task", {})
+    default = VisitRules()
+    return VisitRules(
+        units=int(task.get("units_per_visit", default.units)),
+        when_stopped_early=ShortPay(task.get("when_stopped_early", default.when_stopped_early)),
+        when_fewer_units=ShortPay(task.get("when_fewer_units", default.when_fewer_units)),
+    )
+
+
 def _check_visits(args: TaskRunArgs) -> None:
     if args.units_per_visit < 1:
         raise ConfigError(f"mephisto.task.units_per_visit is {args.units_per_visit!r}; a visit holds 1 unit or more.")

@@ -550,7 +550,8 @@ def _deciding(run: RunFrames, decision: Decision, wanted: Wanted) -> Rule:
     kept = run.database.reviews.find_kept_reviews(run.task_run.task_run_id, list(wanted)) if decision.again else {}
     fixed = dict.fromkeys(find_told_rejections(run, kept), TOLD_FOR_GOOD)
     paid = find_paid_units(run) if decision.verdict is not UnitStatus.REJECTED else ()
-    return lambda step: decide(step, decision, wanted, standing, fixed=fixed, paid=paid)
+    _, books, _ = run.database.reviews.load_visit_books(run.task_run.task_run_id, list(wanted))
+    return lambda step: decide(step, decision, wanted, standing, fixed=fixed, paid=paid, books=books)
 
 
 def _undoing(run: RunFrames, who: str, note: str, wanted: Wanted) -> Rule:
@@ -558,6 +559,7 @@ def _undoing(run: RunFrames, who: str, note: str, wanted: Wanted) -> Rule:
     kept = run.database.reviews.find_kept_reviews(run.task_run.task_run_id, list(wanted))
     standing = read_standing(run, {one.review.worker_id for one in kept.values() if one.review.effects})
     told = find_told_rejections(run, kept)
+    _, books, _ = run.database.reviews.load_visit_books(run.task_run.task_run_id, list(wanted))
 
     def rule(step: Step) -> list[ReviewOutcome]:
         left = []
@@ -570,7 +572,8 @@ def _undoing(run: RunFrames, who: str, note: str, wanted: Wanted) -> Rule:
             elif unit_id in told:
                 left.append(_left(unit, TOLD_FOR_GOOD))
         refused = {one.unit_id for one in left}
-        return undo(step, [one for id_, one in kept.items() if id_ not in refused], who, note, standing) + left
+        back = [one for id_, one in kept.items() if id_ not in refused]
+        return undo(step, back, who, note, standing, books) + left
 
     return rule
 

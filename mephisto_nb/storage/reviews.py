@@ -13,11 +13,13 @@ from mephisto_nb.model.money import DEFAULT_CURRENCY, Money
 from mephisto_nb.model.records import Agent, Event, RunPay, Unit
 from mephisto_nb.model.reviews import KeptReview, Review
 from mephisto_nb.model.states import PAYMENT_GONE, AgentStatus, PaymentStatus, UnitStatus, check_payment_transition
+from mephisto_nb.model.visits import Visit, VisitBooks
 from mephisto_nb.ports.database import ReviewStore
 from mephisto_nb.storage import tables as t
 from mephisto_nb.storage.apply import write_events
 from mephisto_nb.storage.connect import Connections
 from mephisto_nb.storage.tables import in_chunks, read_fees, read_money
+from mephisto_nb.storage.visits import find_visits, load_books
 from mephisto_nb.utils.garbage import no_collection
 
 
@@ -89,6 +91,13 @@ class SQLReviews(ReviewStore):
                     about = registration, AgentStatus(agent_status), accepted, deadline
                     agents.append(Agent(agent, id_, worker, *about, visit_id=visit))
         return units, agents
+
+    def load_visit_books(
+        self, task_run_id: str, unit_ids: Sequence[str]
+    ) -> tuple[list[Visit], list[VisitBooks], list[str]]:
+        """Return the visits in which some units were done, what was booked for each, and all units of these visits."""
+        with self._connections.reading("Reading visits") as connection:
+            return load_books(connection, task_run_id, find_visits(connection, task_run_id, unit_ids))
 
     # -- payments
 

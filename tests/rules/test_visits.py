@@ -23,7 +23,8 @@ from mephisto_nb.rules.arrivals import Arrival, answer, look_ahead
 from mephisto_nb.rules.departures import expire_assigned
 from mephisto_nb.rules.eligibility import RefusalCode
 from mephisto_nb.rules.steering import pause, resume
-from mephisto_nb.rules.visits import end_all, end_for_crowd, outcome_for_crowd, share_due, tell_rules, too_many
+from mephisto_nb.rules.visit_pay import share_due
+from mephisto_nb.rules.visits import end_all, end_for_crowd, outcome_for_crowd, tell_rules, too_many
 from tests.rules.gated import WRONG, Gated, code_of
 from tests.rules.rehearsal import Rehearsal, facts_of
 
@@ -482,11 +483,12 @@ def test_the_crowd_is_told_what_the_rule_makes_of_it(visit: Visit, rule: ShortPa
     ("visit", "rule", "accepted", "decided", "kind", "fraction"),
     [
         (ended(Outcome.COMPLETED, 4), BACK, 4, 4, Share.FULL, 1),
-        (ended(Outcome.COMPLETED, 4), BACK, 3, 4, Share.BY_UNIT, Fraction(3, 4)),
+        (ended(Outcome.COMPLETED, 4), BACK, 3, 4, Share.FULL, 1),  # it is paid as a whole
         (ended(Outcome.COMPLETED, 4), UNIT, 0, 4, Share.NONE, 0),
-        (ended(Outcome.COMPLETED, 4), UNIT, 2, 2, Share.BY_UNIT, Fraction(1, 2)),
+        (ended(Outcome.COMPLETED, 4), UNIT, 2, 2, Share.FULL, 1),
         (ended(Outcome.COMPLETED, 2, FEWER), FULL, 2, 2, Share.FULL, 1),
-        (ended(Outcome.COMPLETED, 2, FEWER), FULL, 1, 2, Share.BY_UNIT, Fraction(1, 2)),
+        (ended(Outcome.COMPLETED, 2, FEWER), FULL, 1, 2, Share.FULL, 1),
+        (ended(Outcome.COMPLETED, 2, FEWER), FULL, 0, 2, Share.NONE, 0),
         (ended(Outcome.COMPLETED, 2, FEWER), UNIT, 2, 2, Share.BY_UNIT, Fraction(1, 2)),
         (ended(Outcome.COMPLETED, 2, FEWER), BACK, 2, 2, Share.NONE, 0),
         (ended(Outcome.RETURNED, 1, STOPPED), UNIT, 1, 1, Share.BY_UNIT, Fraction(1, 4)),
