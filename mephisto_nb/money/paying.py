@@ -278,7 +278,7 @@ def _due(run: RunFrames, can: frozenset[CrowdVerb]) -> Iterator[_Due]:
                 unit_id=row["unit_id"] or "",
                 agent_id=agent.agent_id if agent else "",
                 worker_name=row["worker_name"],
-                registration_id=agent.registration_id if agent else "",
+                registration_id=row["registration_id"] or (agent.registration_id if agent else ""),
                 amount=row["amount"],
                 text=row["reason"],
             ),

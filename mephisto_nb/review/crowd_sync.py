@@ -19,7 +19,8 @@ from mephisto_nb.model.reviews import KeptReview
 from mephisto_nb.model.states import PAYMENT_GONE, PaymentKind, UnitStatus
 from mephisto_nb.money.paying import REFUSED, Trouble, pay_due
 from mephisto_nb.ports.crowd_desk import CrowdDesk, CrowdVerb, CrowdWork
-from mephisto_nb.review.decide import find_crowd
+from mephisto_nb.review.decide import find_crowd, make_step
+from mephisto_nb.rules.visit_pay import due_for
 from mephisto_nb.utils.logging import get_logger
 
 logger = get_logger(__name__)
@@ -111,7 +112,7 @@ def _due(run: RunFrames, can: frozenset[CrowdVerb]) -> Iterator[_Due]:
     id_, told = run.task_run.task_run_id, _read_told(run)
     reviews = [one for one in run.database.reviews.read_reviews([id_]) if not one["undoes"] and not one["undone_by"]]
     asked = [(one, verb) for one in reviews for verb in _asked_by(one) if (one["review_id"], verb) not in told]
-    due = [(one, verb) for one, verb in asked if verb in can]
+    due = _by_visit(run, [(one, verb) for one, verb in asked if verb in can])
     _, agents = run.database.reviews.load_answers(id_, list({one["unit_id"] for one, _ in due}))
     pages = {agent.unit_id: agent for agent in agents}
     for review, verb in due:
@@ -129,6 +130,24 @@ def _due(run: RunFrames, can: frozenset[CrowdVerb]) -> Iterator[_Due]:
                 text=review["message"],
             ),
         )
+
+
+def _by_visit(run: RunFrames, due: list[tuple[JSONObject, CrowdVerb]]) -> list[tuple[JSONObject, CrowdVerb]]:
+    """Keep one rejection of a visit all of whose answers are rejected, and none of other visits: crowds know no parts."""
+    rejected = [one for one, verb in due if verb is CrowdVerb.REJECT]
+    if not rejected:
+        return due
+    load = run.database.reviews.load_visit_books
+    visits, _, units = load(run.task_run.task_run_id, [one["unit_id"] for one in rejected])
+    if not visits:
+        return due
+    step = make_step(run, units)
+    lost = {one.visit_id for one in visits if (share := due_for(step, one)) and share.is_final and not share.parts}
+    visit_of = {agent.unit_id: agent.visit_id for agent in step.state.agents.values()}
+    last = {visit_of.get(one["unit_id"]): one["review_id"] for one in rejected}
+    told = {id_ for visit_id, id_ in last.items() if visit_id in lost}
+    told |= {one["review_id"] for one in rejected if visit_of.get(one["unit_id"]) is None}
+    return [(one, verb) for one, verb in due if verb is not CrowdVerb.REJECT or one["review_id"] in told]
 
 
 def _read_told(run: RunFrames) -> set[tuple[str, str | None]]:

@@ -133,9 +133,11 @@ class SQLReviews(ReviewStore):
             select(
                 p.payment_id, p.task_run_id, p.worker_id, t.workers.c.worker_name, p.unit_id, p.kind, p.amount,
                 p.fees, p.currency, p.reason, p.status, p.created_at, p.asked_at, p.sent_at, p.confirmed_at,
-                p.reference, p.visit_id, p.key, t.workers.c.is_simulated.label("simulated"),
+                p.reference, p.visit_id, p.key, t.visits.c.registration_id,
+                t.workers.c.is_simulated.label("simulated"),
             )
             .join(t.workers, t.workers.c.worker_id == p.worker_id)
+            .outerjoin(t.visits, t.visits.c.visit_id == p.visit_id)
             .order_by(p.created_at, p.payment_id)
         )  # fmt: skip
         if task_run_ids is not None:
