@@ -111,3 +111,11 @@ def test_while_work_is_left_time_without_anybody_counts(operator: Operator) -> N
     add_answers(run, add_person(run, "ann"), [60])
     (seen,) = read(operator).runs
     assert (seen.closed, seen.until) == ((), pytest.approx(2.0))
+
+
+def test_a_limit_of_open_units_hides_who_comes(operator: Operator) -> None:
+    run = make_run(operator, config={"mephisto": {"task": {"task_name": "moods", "max_num_concurrent_units": 1}}})
+    add_units(run, UnitStatus.LAUNCHED, 5)
+    add_answers(run, add_person(run, "ann"), [360])
+    (seen,) = read(operator).runs
+    assert seen.closed == (pytest.approx((0.0, 0.1)),)
