@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -29,7 +29,9 @@ _EXACT = 24.0 * 60
 _PER_HOUR = 3600.0
 #: How varied people are in how often they go on: the strength of a beta distribution.
 _ALIKE = 4.0
-#: Behind this share of the time that is allowed, who is not done never will be in time.
+#: Runs of more units are simulated as smaller ones.
+_LARGE = 4000
+#: Some answers take much longer than any that was seen: by how much (in logarithms), and how many.
 _TAIL_FACTOR, _TAIL_SHARE = 0.8, 0.02
 
 
@@ -126,7 +128,36 @@ class _Starts:
 
 
 def simulate(plan: Plan, crowd: Crowd, rng: np.random.Generator) -> Course:
-    """Return what becomes of the run with this crowd."""
+    """Return what becomes of the run with this crowd.
+
+    A large run is simulated as a smaller one with as much less of a crowd: the course is the same, but for chance,
+    which evens out in both.
+    """
+    scale = plan.units / _LARGE
+    if plan.at_once:
+        scale = min(scale, plan.at_once / (5 * plan.per_visit))
+    if scale <= 1:
+        return _simulate(plan, crowd, rng)
+    course = _simulate(_smaller(plan, scale), _fewer(crowd, scale), rng)
+    counts = ("wanted", "again", "rejected", "golds", "screenings", "whole_visits", "part_units")
+    larger = {name: round(getattr(course, name) * scale) for name in counts}
+    if math.isfinite(course.until_most) and abs(larger["wanted"] - plan.units) <= scale:
+        larger["wanted"] = plan.units
+    return replace(course, **larger, bonus=course.bonus * scale)
+
+
+def _smaller(plan: Plan, scale: float) -> Plan:
+    limits = {name: getattr(plan, name) for name in ("at_once", "most_golds", "most_screenings")}
+    scaled = {name: value and max(1, round(value / scale)) for name, value in limits.items()}
+    return replace(plan, units=round(plan.units / scale), **scaled)
+
+
+def _fewer(crowd: Crowd, scale: float) -> Crowd:
+    arrivals = crowd.arrivals
+    return replace(crowd, arrivals=replace(arrivals, rate=arrivals.rate / scale, pool=arrivals.pool / scale))
+
+
+def _simulate(plan: Plan, crowd: Crowd, rng: np.random.Generator) -> Course:
     per_person = _mean_units(plan, crowd)
     again = 1 - _again_rate(plan, crowd)
     people = int(plan.units / max(per_person * again, 1e-3) * 1.25) + 40

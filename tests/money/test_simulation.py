@@ -132,3 +132,13 @@ def test_a_visit_has_so_long_as_a_whole() -> None:
 def test_fewer_units_than_a_visit_has_make_one_short_visit() -> None:
     assert course(Plan(7, per_visit=20), crowd()).whole_visits == 1
     assert course(Plan(7, per_visit=20, fewer_paid=True), crowd()).part_units == 7
+
+
+@pytest.mark.parametrize("plan", [Plan(20_000, per_person=1), Plan(20_001, per_visit=10)])
+def test_a_large_run_is_as_its_smaller_likeness(plan: Plan) -> None:
+    found = course(plan, crowd(rate=600, leaving=0.1, rejected=0.05, bonus=0.01))
+    assert found.wanted == plan.units
+    people = plan.units / plan.per_visit / (0.9 if plan.per_visit == 1 else 0.95)
+    assert found.until_last == pytest.approx(people / 600, rel=0.05)
+    assert found.rejected == pytest.approx(0.05 * plan.units, rel=0.2)
+    assert found.bonus == pytest.approx(0.01 * plan.units, rel=0.01)
