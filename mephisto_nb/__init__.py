@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mephisto_nb.config.hydra_config import compose as compose
     from mephisto_nb.config.registry import register_mephisto_abstraction as register_mephisto_abstraction
     from mephisto_nb.config.settings_list import settings as settings
+    from mephisto_nb.display.address_report import check_address as check_address
     from mephisto_nb.display.preview import Preview as Preview
     from mephisto_nb.display.preview import preview as preview
     from mephisto_nb.display.progress import open_mephisto as open_mephisto
@@ -56,6 +57,7 @@ _HOMES = {
     "TaskRunner": "ports.task_runner",
     "budgets": "operator",
     "chat_task": "tasks",
+    "check_address": "display.address_report",
     "compose": "config.hydra_config",
     "forecast": "operator",
     "form_task": "tasks",

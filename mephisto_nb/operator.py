@@ -30,6 +30,8 @@ from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.money.budget import budgets_frame
 from mephisto_nb.money.forecast import Forecast
 from mephisto_nb.money.forecast_input import ForecastOptions, forecast_of
+from mephisto_nb.money.ledger import Ledger
+from mephisto_nb.money.paying import GIVEN_UP_AFTER
 from mephisto_nb.people.people import People, Qualifications, Workers
 from mephisto_nb.ports.clock import Clock, SystemClock
 from mephisto_nb.review.payments import Payments
@@ -79,6 +81,8 @@ class Operator:
     qualifications: Qualifications
     #: Workers: acts, frames, and in a notebook a panel.
     workers: Workers
+    #: The ledger: every payment of all runs, sums, and what is in doubt; ``operator.ledger()`` is a frame.
+    ledger: Ledger
     #: Payments of all runs: ``operator.payments()`` is a frame; ``owed``, ``preview_paid``, ``mark_paid`` ...
     payments: Payments
     #: Reviewing over several runs: ``operator.review("task")`` is a panel; ``operator.review.of("task")`` decides.
@@ -111,6 +115,7 @@ class Operator:
         self._display = OperatorDisplay(runs)
         people = People(runs.database, runs.writer, runs.clock, lambda people, topic: PeoplePanel(people, runs, topic))
         self._people, self.qualifications, self.workers = people, people.qualifications, people.workers
+        self.ledger = Ledger(runs.database, runs.writer, runs.clock, GIVEN_UP_AFTER)
         self.payments = Payments(runs.database, runs.writer, runs.clock)
         self.review = OperatorReview(runs.database, runs.find, ReviewPanel)
 

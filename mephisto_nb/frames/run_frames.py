@@ -20,6 +20,7 @@ from mephisto_nb.frames import files, frames
 from mephisto_nb.frames.columns import make_columns, whole_text
 from mephisto_nb.frames.frames import make_frame
 from mephisto_nb.frames.uploads import files_frame, save_files
+from mephisto_nb.frames.visits import visits_frame
 from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.live_run import LiveRun, asked_of, describe_files, read_answers, with_files
 from mephisto_nb.kernel.spending import SpendingCheck
@@ -27,6 +28,7 @@ from mephisto_nb.kernel.writer import DatabaseWriter
 from mephisto_nb.model.records import PAGE_ERROR, RunSnapshot, TaskRun
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.clock import Clock
+from mephisto_nb.ports.crowd_desk import CrowdDesk
 from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.ports.database import Database
 from mephisto_nb.ports.progress import Progress, no_progress
@@ -247,6 +249,7 @@ class RunCrowd:
     in_flight: set[str] = field(default_factory=set)
     spending: SpendingCheck | None = None
     _found: CrowdProvider[Any] | None = None
+    _desk: CrowdDesk | None = None
 
     @property
     def provider(self) -> CrowdProvider[Any] | None:
@@ -254,6 +257,13 @@ class RunCrowd:
         if self._found is None:
             self._found = self.find()
         return self._found
+
+    @property
+    def desk(self) -> CrowdDesk | None:
+        """What does for this run what its crowd does itself; None where the crowd is not known here."""
+        if self._desk is None and self.provider is not None:
+            self._desk = self.provider.make_desk()
+        return self._desk
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
@@ -316,6 +326,10 @@ class RunFrames:
     def agents(self) -> pd.DataFrame:
         """Return one row a worker at a unit (columns: `frames.frames.agents_frame`)."""
         return frames.agents_frame(self.database.runs.read_agents([self.task_run_id]))
+
+    def visits(self) -> pd.DataFrame:
+        """Return one row a visit (columns: `frames.visits.visits_frame`)."""
+        return visits_frame(self.database.runs.read_visits([self.task_run_id]))
 
     def messages(self, *, everything: bool = False) -> pd.DataFrame:
         """Return what was said in conversations: `TaskRun.messages`, which says more."""

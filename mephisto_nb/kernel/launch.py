@@ -28,6 +28,7 @@ from mephisto_nb.kernel.engine import RunEngine
 from mephisto_nb.kernel.gates import GateWorker, Judges, RowSource, source_of
 from mephisto_nb.kernel.hooks import SubmissionHooks
 from mephisto_nb.kernel.live_run import LiveRun, RunParts, RunTally, asked_of
+from mephisto_nb.kernel.outside.address_check import check_before_offer
 from mephisto_nb.kernel.run_secret import RunSecret, log_new_secret, say_links_are_dead
 from mephisto_nb.kernel.run_tasks import PID_FILE, RunHelper, RunTasks, Supervisor, take_lock
 from mephisto_nb.kernel.spending import SpendingCheck
@@ -37,6 +38,8 @@ from mephisto_nb.kernel.talk.talk import Transcripts
 from mephisto_nb.kernel.talk.task_code import TaskCode
 from mephisto_nb.kernel.talk.voices import Voices
 from mephisto_nb.kernel.task_launcher import Data, TaskLauncher
+from mephisto_nb.kernel.visits.telling import VisitTeller
+from mephisto_nb.kernel.visits.vouching import Vouching, asks_crowd
 from mephisto_nb.kernel.watch import MachineWatch
 from mephisto_nb.kernel.worker_pool import AgentData, WorkerPool
 from mephisto_nb.kernel.writer import DatabaseWriter, in_thread, wholly
@@ -45,7 +48,8 @@ from mephisto_nb.model.qualifications import Comparator, Requirement, make_requi
 from mephisto_nb.model.records import PAGE_ERROR, Assignment, TaskRun, Unit, Worker
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.model.states import Gate
-from mephisto_nb.model.task_run_args import stored_task_pay
+from mephisto_nb.model.task_run_args import make_visit_rules, stored_task_pay
+from mephisto_nb.model.visits import VisitRules
 from mephisto_nb.ports.architect import Architect, RouterPlan
 from mephisto_nb.ports.blueprint import Blueprint
 from mephisto_nb.ports.clock import Clock
@@ -59,9 +63,11 @@ from mephisto_nb.rules.gates.table import check_settings, noted_settings, open_g
 from mephisto_nb.rules.run_state import CanDoUnit, RunRules
 from mephisto_nb.rules.shares import PART
 from mephisto_nb.rules.step import Step
+from mephisto_nb.rules.visits import check_visits, tell_rules
 from mephisto_nb.utils.ids import new_id
 from mephisto_nb.utils.logging import get_logger, warn_once
 from mephisto_nb.utils.private_files import close_below, copy_private, make_private_folder
+from mephisto_nb.utils.proofs import Secret, crowd_events_key
 
 WRAPPER = "wrap_crowd_source.js"
 
@@ -92,6 +98,7 @@ class RunPlan:
         if partners is not None:
             Money.of(partners.waiting_pay, self.settings.task.currency, "mephisto.blueprint.waiting_pay")
         check_settings(self.settings.blueprint_args, self.shared_state, own_fields, together=partners is not None)
+        check_visits(self.visits, self.gates, together=partners is not None)
         for source in self.sources.values():
             source.check(self.blueprint.check_row)
         self.make_architect(directory).assert_task_args()
@@ -123,14 +130,22 @@ class RunPlan:
         config["mephisto"]["blueprint"] |= noted_settings(self.settings.blueprint_args, self.shared_state)
         return config
 
+    @property
+    def visits(self) -> VisitRules | None:
+        """What the visits of the run are; None: there are none."""
+        return make_visit_rules(self.settings.task, serves_again=self.provider.SERVES_AGAIN)
+
     def make_rules(self, hook: CanDoUnitHook | None) -> RunRules:
         """Return the limits of the run."""
         task, pay = self.settings.task, stored_task_pay(self.settings.config)
         partners = self.blueprint.get_partner_rules()
         return RunRules(
             provider_type=self.provider.PROVIDER_TYPE,
-            pay_amount=pay.task_reward,
+            pay_amount=pay.task_reward.split(task.units_per_visit),
+            visit_reward=pay.task_reward if self.visits is not None else None,
             waiting_pay=Money.nearest(partners.waiting_pay if partners else 0, pay.currency),
+            visits=self.visits,
+            is_undecided=hook.is_undecided if hook else None,
             assignment_duration=task.assignment_duration_in_seconds,
             submission_timeout=task.submission_timeout,
             lifetime=task.task_lifetime_in_seconds,
@@ -164,11 +179,18 @@ class RunPlan:
         copy_private(self.provider.get_wrapper_js_path(), site / WRAPPER)
         close_below(site)  # a blueprint may be anybody's, and need not know of modes
 
-    def make_router_plan(self, task_run_id: str, directory: Path) -> RouterPlan:
-        """Return what the architect has to serve."""
+    def make_router_plan(self, task_run_id: str, directory: Path, secret: Secret) -> RouterPlan:
+        """Return what the architect has to serve; `secret` is the run's."""
         task = self.settings.task
-        about = {"run_id": task_run_id, "task_title": task.task_title, "task_description": task.task_description}
+        about: JSONObject = {
+            "run_id": task_run_id,
+            "task_title": task.task_title,
+            "task_description": task.task_description,
+        }
         about["next_unit"] = self._next_unit
+        if (rules := self.visits) is not None:
+            seconds, is_paid = task.assignment_duration_in_seconds, task.task_reward > 0
+            about["visit"] = tell_rules(rules, is_paid=is_paid, seconds=seconds)
         if self.provider.name_parameter is not None:
             about["name_parameter"] = self.provider.name_parameter
         return RouterPlan(
@@ -179,6 +201,7 @@ class RunPlan:
             frame_ancestors=self.provider.FRAME_ANCESTORS,
             disconnect_after=self.blueprint.disconnect_after,
             linked_files={name: str(path.absolute()) for name, path in self.blueprint.get_linked_files().items()},
+            crowd_events_key="" if self.provider.recruiter is None else crowd_events_key(secret.reveal()),
         )
 
 
@@ -357,7 +380,7 @@ class RunStarter:
             lock = _locked(self._directory_of(task_run_id), run, undo)
             tasks = await self._assemble(run, plan, lock, undo, is_launched=True)
             architect = tasks.run.parts.architect
-            architect.plan_anew_by(partial(plan.make_router_plan, task_run_id, self._directory_of(task_run_id)))
+            architect.plan_anew_by(tasks.run.parts.make_router_plan)
             await _find_router(architect)
             undo.push_async_callback(tasks.let_go)
             await tasks.start()
@@ -397,7 +420,7 @@ class RunStarter:
         tasks = await self._assemble(run, plan, lock, undo, is_launched=False)
         parts = tasks.run.parts
         undo.push_async_callback(parts.architect.shutdown)
-        url = await parts.architect.deploy(plan.make_router_plan(run.task_run_id, directory))
+        url = await parts.architect.deploy(parts.make_router_plan())
         undo.push_async_callback(tasks.let_go)
         await tasks.start()
         if reopen:
@@ -405,6 +428,10 @@ class RunStarter:
             await parts.launcher.resume_assignments()
         self.progress(what, 3, _STAGES)
         await _create_first(parts.launcher)
+        if plan.provider.recruiter is not None:
+            note = parts.tally.noted.note
+            recruiter, architect = plan.provider.recruiter, parts.architect
+            await check_before_offer(recruiter, architect, run.task_run_id, directory / "site", note)
         undo.push_async_callback(plan.provider.cleanup_resources_from_task_run, run.task_run_id)
         await parts.launcher.launch_units(url)
         tasks.keep()
@@ -458,7 +485,10 @@ class RunStarter:
         pool = WorkerPool(run_id, plan.provider, database, data, hook)
         architect = plan.make_architect(directory)
         tally = RunTally(self.clock.now(), plan.blueprint.explain_page_error, plan.blueprint.troubles)
-        link = ClientIOHandler(engine, pool, architect, self.clock, agents, tally.noted.note)
+        vouching = None
+        if asks_crowd(plan.provider):
+            vouching = Vouching(plan.provider, engine, pool, self.supervisor, tally.note_failure)
+        link = ClientIOHandler(engine, pool, architect, self.clock, agents, tally.noted.note, vouching)
         await in_thread(tally.recall, database.runs.read_events([run_id], why=PAGE_ERROR))
         engine.listeners.append(tally.note)
         if is_new and (dead := say_links_are_dead(plan.provider, engine.state)):
@@ -497,10 +527,14 @@ class RunStarter:
             tally=tally,
             watch=watch,
             progress=self.progress,
+            make_router_plan=partial(plan.make_router_plan, run_id, directory, secret),
             spending=self.spending,
         )
         live = LiveRun(parts)
-        helpers: list[RunHelper] = [_Watching(watch)]
+        helpers: list[RunHelper] = [_Watching(watch), *([] if vouching is None else [vouching])]
+        if engine.rules.visits is not None:
+            troubles = tally.noted, tally.note_failure
+            helpers.append(VisitTeller(plan.provider.exits, engine, self.supervisor, self.clock, *troubles))
         if plan.shared_state.on_unit_submitted is not None:
             helpers.append(SubmissionHooks(live, self.supervisor, plan.shared_state.on_unit_submitted))
         if function is not None and hook is not None:

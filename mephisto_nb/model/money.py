@@ -7,7 +7,7 @@ single answers are below a cent at times; no sum of any of them is ever rounded.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import total_ordering
@@ -123,6 +123,11 @@ class Money:
         """Return the least amount that can be paid out, and is no less."""
         return Money(-(-self.thousandths // _PARTS) * _PARTS, self.currency)
 
+    def split(self, parts: int) -> Money:
+        """Return one of so many equal parts, rounded to a thousandth of the smallest unit."""
+        half_up = (2 * self.thousandths + parts) // (2 * parts)
+        return Money(half_up, self.currency)
+
     def share(self, rate: Decimal | int | str) -> Money:
         """Return such a part of it, rounded to a thousandth of the smallest unit, as 0.2 is for 20 %."""
         part = (self.thousandths * Decimal(rate)).to_integral_value(ROUND_HALF_UP)
@@ -209,6 +214,22 @@ def totals(amounts: Iterable[Money]) -> dict[str, Money]:
     for amount in amounts:
         found[amount.currency] = found.get(amount.currency, Money(0, amount.currency)) + amount
     return dict(sorted(found.items()))
+
+
+def apportion(amount: Money, weights: Sequence[Money]) -> list[Money]:
+    """Split an amount in proportion to others, so that the parts add up to it, by the largest remainders.
+
+    >>> [str(part) for part in apportion(Money.of("1.00"), [Money.of(1), Money.of(1), Money.of(1)])]
+    ['$0.33334', '$0.33333', '$0.33333']
+    """
+    whole = sum(one.thousandths for one in weights)
+    if not weights or not whole:
+        return [Money(0, amount.currency) if place else amount for place in range(len(weights))]
+    exact = [divmod(amount.thousandths * one.thousandths, whole) for one in weights]
+    left = amount.thousandths - sum(part for part, _ in exact)
+    order = sorted(range(len(exact)), key=lambda place: -exact[place][1])
+    more = set(order[:left])
+    return [Money(part + (place in more), amount.currency) for place, (part, _) in enumerate(exact)]
 
 
 @dataclass(frozen=True, slots=True)

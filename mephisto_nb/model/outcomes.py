@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from mephisto_nb._typing import JSONObject
+from mephisto_nb.model.packets import SEALED_EXIT
 
 
 class Outcome(StrEnum):
@@ -32,7 +33,9 @@ class VisitEnd:
     """A visit that has come to its end, as the crowd is told of it.
 
     `visit_id` is ours. `registration_id` is what the crowd calls the visit, and `captured` what else it gave along
-    when the person came, by name. Of `asked` units `done` were sent.
+    when the person came, by name. Of `asked` units `done` were sent. Where that is fewer, `short` says why
+    ("stopped_early", "fewer_units"), and `outcome` is what the run's rules make of it: COMPLETED where it is paid for,
+    whole or by unit, and RETURNED where it is to be given back.
     """
 
     visit_id: str
@@ -42,6 +45,7 @@ class VisitEnd:
     done: int = 0
     asked: int = 1
     captured: JSONObject = field(default_factory=dict)
+    short: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +71,16 @@ class ExitLink:
             "text": self.text,
             "automatic": self.automatic,
         }
+
+
+def seal(link: ExitLink | None) -> JSONObject:
+    """Return what is added to an agent's details, or status, for its router to keep until the answer is taken.
+
+    None takes back what was said before. What is not said at all leaves it as it is.
+
+    Examples
+    --------
+    >>> seal(None)
+    {'sealed_exit': None}
+    """
+    return {SEALED_EXIT: None if link is None else link.to_dict()}

@@ -1,8 +1,9 @@
 """The packets that travel between worker, router and operator.
 
 The names are those of the Mephisto 1.x browser packages (``mephisto-task`` 2.0.x), which the router serves
-unmodified. `RETURN_UNIT`, `AGENT_DISCONNECTED` and `ROUTER_AWAY` are ours. The last is the router's own: since when and
-until when (``since`` and ``until``, in epoch seconds) no page could reach it.
+unmodified. `RETURN_UNIT`, `AGENT_DISCONNECTED`, `ROUTER_AWAY` and `CROWD_EVENT` are ours. `ROUTER_AWAY` is the router's
+own: since when and until when (``since`` and ``until``, in epoch seconds) no page could reach it. `CROWD_EVENT` is what
+a crowd has posted to the run's address for events: some of its ``headers``, and its ``body`` in base 64.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class PacketType(StrEnum):
     RETURN_UNIT = "return_unit"
     AGENT_DISCONNECTED = "agent_disconnected"
     ROUTER_AWAY = "router_away"
+    CROWD_EVENT = "crowd_event"
     # operator → router → worker: numbered, kept in the database until the router has acknowledged them
     AGENT_DETAILS = "agent_details"
     UPDATE_STATUS = "update_status"
@@ -43,8 +45,14 @@ BAD_PROOF, STORE_FAILED = 4401, 4503
 #: No frame of a link is larger (bytes), in either direction. So many bytes of packets share one, if there are several:
 #: whoever reads a frame does nothing else meanwhile.
 LARGEST_FRAME, SHARED_FRAME = 8 * 1024 * 1024, 1024 * 1024
+#: The name under which an operator tells a router how a worker goes back to their crowd, if their answer is taken and
+#: nothing else was said since; and how large that may be (characters of JSON). Pages get it with what confirms the
+#: answer, and not before.
+SEALED_EXIT, LONGEST_EXIT = "sealed_exit", 8000
 #: The subject of packets that concern no agent.
 SYSTEM_SUBJECT = "mephisto"
+#: Under this name stands whose work is left out of an answer as it is stored: it is made anew should it be sent later.
+MADE_ANEW = "made_anew_for"
 #: What is kept of an error that a page reports: so many items, and so many characters of each name and each text.
 _REPORT_ITEMS, _REPORT_NAME, _REPORT_TEXT = 20, 100, 4000
 #: So many characters are kept of all texts of a report whose sender is unknown.

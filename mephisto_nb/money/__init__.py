@@ -1,5 +1,7 @@
-"""What is spent, may be spent and will be: the budget and the forecast; what they decide by is in `rules.budget`.
+"""What is owed, paid, may be spent and will be: the ledger, asking crowds to pay, budgets, forecasts, reconciliation.
 
-All that asks a database what is owed and paid belongs here. What one answer is paid is decided elsewhere (`rules`,
-`review`). Amounts are `Money`; only simulated counts, times and rates are floats.
+Whatever costs money passes through here. What a crowd is asked for is noted before it is asked, and nothing of which
+nobody heard is asked for again by itself; what may be spent is decided by `rules.budget` before anything is posted.
+Amounts are `Money`; only simulated counts, times and rates are floats. What one answer is paid is decided elsewhere
+(`rules`, `review`).
 """

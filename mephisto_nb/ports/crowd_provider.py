@@ -5,15 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.errors import UsageError
-from mephisto_nb.model.money import Money
 from mephisto_nb.model.outcomes import ExitLink, VisitEnd
 from mephisto_nb.model.task_run_args import TaskRunArgs
+from mephisto_nb.ports.crowd_desk import CrowdDesk
+from mephisto_nb.ports.recruiter import Recruiter
 from mephisto_nb.utils.proofs import Secret
 
 Args = TypeVar("Args")
@@ -30,33 +30,6 @@ class Identity:
     worker_name: str
     registration_id: str
     captured: JSONObject = field(default_factory=dict)
-
-
-class CrowdVerb(StrEnum):
-    """What a crowd can be asked to do about work and the people who did it."""
-
-    APPROVE = "approve"
-    REJECT = "reject"
-    BONUS = "bonus"
-    MESSAGE = "message"
-    BLOCK = "block"
-
-
-@dataclass(frozen=True, slots=True)
-class CrowdWork:
-    """One answer as a crowd knows it, and what is to be done about it.
-
-    `registration_id` is what the worker's page called itself; `key` is the same whenever the same thing is asked for
-    again. `amount` is of the run's currency, without fees; `text` is shown to the worker.
-    """
-
-    key: str
-    unit_id: str
-    agent_id: str
-    worker_name: str
-    registration_id: str
-    amount: Money = Money(0)
-    text: str = ""
 
 
 class VisitExits(ABC):
@@ -88,11 +61,6 @@ class VisitExits(ABC):
 class CrowdProvider(ABC, Generic[Args]):
     """One crowd: made once per run, in the kernel's process.
 
-    The verbs `approve_work`, `reject_work`, `pay_bonus`, `send_message` and `block_worker` are called for what is
-    in `CAN` alone, once a decision is committed, and may be called again with the same work after a kernel has died:
-    they must bear that, and pay once. They raise `WorldError` where the crowd refuses or cannot be reached; whatever
-    else they raise is noted as well, and logged.
-
     Parameters
     ----------
     args
@@ -106,11 +74,8 @@ class CrowdProvider(ABC, Generic[Args]):
     FRAME_ANCESTORS: ClassVar[tuple[str, ...]] = ()
     #: What the crowd takes on top of each worker's pay, as a share of it: ``Decimal("0.2")`` adds 20 cents to a dollar.
     FEE_RATE: ClassVar[Decimal] = Decimal(0)
-    #: What this crowd does itself. All else is kept here, and stays with the researcher: pay stays owed, for instance.
-    CAN: ClassVar[frozenset[CrowdVerb]] = frozenset()
-    #: Whether a rejection that the crowd was told of can be taken back. (What was paid never can.)
-    TAKES_REJECTIONS_BACK: ClassVar[bool] = False
-
+    #: What the crowd does itself about work and people.
+    DESK: ClassVar[type[CrowdDesk]] = CrowdDesk
     #: Whether who has come to the end of a visit may begin another one by the same link. Not where the crowd sends each
     #: person for one visit, with an id for it, and pays that once, however many units are done in it.
     SERVES_AGAIN: ClassVar[bool] = False
@@ -178,31 +143,24 @@ class CrowdProvider(ABC, Generic[Args]):
         """Return the link by which this worker comes to the task that is served at `url`."""
         return url
 
+    def get_entry_url(self, url: str) -> str | None:
+        """Return the one address by which all come to the task that is served at `url`, as the crowd's form has it.
+
+        It is shown to the researcher, who gives it to the crowd. None: nobody has to, or each person has their own.
+        """
+        return None
+
     async def setup_resources_for_task_run(self, task_run_id: str, url: str) -> None:
         """Offer the run to the crowd. Called once the router answers; what it raises fails the launch."""
 
     async def cleanup_resources_from_task_run(self, task_run_id: str) -> None:
         """Take the offer back. Called when the run ends, or when its launch fails; must bear being called twice."""
 
-    async def approve_work(self, work: CrowdWork) -> None:
-        """Have the crowd pay for an answer."""
-        raise self._cannot(CrowdVerb.APPROVE)
+    def make_desk(self) -> CrowdDesk:
+        """Return what does for this run what the crowd does itself, of the class `DESK`; called once."""
+        return self.DESK()
 
-    async def reject_work(self, work: CrowdWork) -> None:
-        """Have the crowd not pay for an answer."""
-        raise self._cannot(CrowdVerb.REJECT)
-
-    async def pay_bonus(self, work: CrowdWork) -> None:
-        """Have the crowd pay a worker beside an answer's own pay."""
-        raise self._cannot(CrowdVerb.BONUS)
-
-    async def send_message(self, work: CrowdWork) -> None:
-        """Have the crowd write to a worker."""
-        raise self._cannot(CrowdVerb.MESSAGE)
-
-    async def block_worker(self, work: CrowdWork) -> None:
-        """Have the crowd offer a worker nothing of ours any more."""
-        raise self._cannot(CrowdVerb.BLOCK)
-
-    def _cannot(self, verb: CrowdVerb) -> UsageError:
-        return UsageError(f"The provider {self.PROVIDER_TYPE!r} cannot {verb.value}. Ask for what is in its CAN alone.")
+    @property
+    def recruiter(self) -> Recruiter | None:
+        """Who offers the run to the crowd, which then sends people; None: whoever is given the address comes."""
+        return None

@@ -17,6 +17,7 @@ from typing import Any
 
 from mephisto_nb._typing import JSONObject
 from mephisto_nb.model.changes import Changes
+from mephisto_nb.model.money import Money
 from mephisto_nb.model.people import Act, ActOutcome
 from mephisto_nb.model.records import (
     Agent,
@@ -175,6 +176,10 @@ class RunStore(ABC):
         """
 
     @abstractmethod
+    def read_visits(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
+        """Return one row a visit, in the order in which they began. Called for `frames.visits.visits_frame`."""
+
+    @abstractmethod
     def read_gates(self, task_run_ids: Sequence[str]) -> list[JSONObject]:
         """Return one row for each time that a worker was looked at, in the order in which that began.
 
@@ -309,9 +314,19 @@ class ReviewStore(ABC):
 
     @abstractmethod
     def settle_payments(
-        self, payment_ids: Sequence[str], before: PaymentStatus, after: PaymentStatus, at: float, who: str
+        self,
+        payment_ids: Sequence[str],
+        before: PaymentStatus,
+        after: PaymentStatus,
+        at: float,
+        who: str,
+        *,
+        reference: str = "",
+        fees: Mapping[str, Money] | None = None,
     ) -> set[str]:
         """Bring payments from one status to another in one transaction, and return which were in it; others stay.
+
+        `reference` is what the crowd calls them, and `fees` what it takes on top, by payment; what is not given stays.
 
         Each leaves a row in the event log of its run; `at` becomes `asked_at` of those that are being sent, `sent_at`
         of those that are sent, and `confirmed_at` of those that are confirmed. Called when a person notes what they

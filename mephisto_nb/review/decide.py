@@ -24,7 +24,8 @@ from mephisto_nb.model.records import Agent, TaskRun, Unit, WorkerFacts
 from mephisto_nb.model.reviews import DECIDED, SAID, Decision, KeptReview, ReviewOutcome
 from mephisto_nb.model.states import PaymentKind, UnitStatus
 from mephisto_nb.model.task_run_args import stored_task_pay
-from mephisto_nb.ports.crowd_provider import CrowdProvider, CrowdVerb
+from mephisto_nb.ports.crowd_desk import CrowdVerb
+from mephisto_nb.ports.crowd_provider import CrowdProvider
 from mephisto_nb.rules.run_state import RunRules, RunState
 from mephisto_nb.rules.step import Step
 from mephisto_nb.utils.calling import brief
@@ -394,7 +395,7 @@ _PAYING = {PaymentKind.REWARD: (CrowdVerb.APPROVE, "pay of answers"), PaymentKin
 def _remarks(
     provider_type: str, crowd: type[CrowdProvider[Any]] | None, decision: Decision | None, owed: Collection[PaymentKind]
 ) -> Iterable[str]:
-    can = crowd.CAN if crowd else frozenset()
+    can = crowd.DESK.CAN if crowd else frozenset()
     if crowd is None:
         yield f"The provider {provider_type!r} is not installed, so its fees are not known."
     by_hand = [what for kind, (verb, what) in _PAYING.items() if kind in owed and verb not in can]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select, update
 
 from mephisto_nb._typing import JSONObject
-from mephisto_nb.model.money import DEFAULT_CURRENCY
+from mephisto_nb.model.money import DEFAULT_CURRENCY, Money
 from mephisto_nb.model.records import Agent, Event, RunPay, Unit
 from mephisto_nb.model.reviews import KeptReview, Review
 from mephisto_nb.model.states import PAYMENT_GONE, AgentStatus, PaymentStatus, UnitStatus, check_payment_transition
@@ -74,6 +74,7 @@ class SQLReviews(ReviewStore):
         query = select(
             u.unit_id, u.assignment_id, u.unit_index, u.pay_amount, u.status, u.agent_id, u.worker_id,
             t.task_runs.c.currency, a.registration_id, a.status.label("agent_status"), a.accepted_at, a.deadline,
+            a.visit_id,
         ).join(
             t.task_runs, t.task_runs.c.task_run_id == u.task_run_id
         ).outerjoin(t.agents, a.agent_id == u.agent_id).where(u.task_run_id == task_run_id)  # fmt: skip
@@ -83,16 +84,24 @@ class SQLReviews(ReviewStore):
                 id_, assignment, index, pay, status, agent, worker, currency, *of_agent = tuple(row)
                 pay_amount = read_money(pay, currency)
                 units.append(Unit(id_, assignment, index, pay_amount, UnitStatus(status), agent, worker))
-                registration, agent_status, accepted, deadline = of_agent
+                registration, agent_status, accepted, deadline, visit = of_agent
                 if agent_status is not None:
                     about = registration, AgentStatus(agent_status), accepted, deadline
-                    agents.append(Agent(agent, id_, worker, *about))
+                    agents.append(Agent(agent, id_, worker, *about, visit_id=visit))
         return units, agents
 
     # -- payments
 
     def settle_payments(
-        self, payment_ids: Sequence[str], before: PaymentStatus, after: PaymentStatus, at: float, who: str
+        self,
+        payment_ids: Sequence[str],
+        before: PaymentStatus,
+        after: PaymentStatus,
+        at: float,
+        who: str,
+        *,
+        reference: str = "",
+        fees: Mapping[str, Money] | None = None,
     ) -> set[str]:
         """Bring payments from one status to another, and return which were; each leaves a row in the event log."""
         check_payment_transition(", ".join(payment_ids[:1]), before, after, f"said {who}")
@@ -101,7 +110,12 @@ class SQLReviews(ReviewStore):
         query = query.where(p.status == before.value)
         with self._connections.writing("Settling payments") as connection:
             found = list(_select_in(connection, query, p.payment_id, payment_ids))
-            return {row.payment_id for row in found if _settle(connection, row, before, after, at, who)}
+            told = {id_: _told(reference, (fees or {}).get(id_)) for id_ in payment_ids}
+            return {
+                row.payment_id
+                for row in found
+                if _settle(connection, row, before, after, at, who, told[row.payment_id])
+            }
 
     def read_payments(self, task_run_ids: Sequence[str] | None) -> list[JSONObject]:
         """Return one row a payment, in the order in which they came to be owed; None: of all runs, and of none."""
@@ -110,7 +124,7 @@ class SQLReviews(ReviewStore):
             select(
                 p.payment_id, p.task_run_id, p.worker_id, t.workers.c.worker_name, p.unit_id, p.kind, p.amount,
                 p.fees, p.currency, p.reason, p.status, p.created_at, p.asked_at, p.sent_at, p.confirmed_at,
-                p.reference, p.visit_id, t.workers.c.is_simulated.label("simulated"),
+                p.reference, p.visit_id, p.key, t.workers.c.is_simulated.label("simulated"),
             )
             .join(t.workers, t.workers.c.worker_id == p.worker_id)
             .order_by(p.created_at, p.payment_id)
@@ -228,13 +242,19 @@ def _to_kept(review: Review, paid: dict[str, Row[Any]]) -> KeptReview:
 
 
 def _settle(
-    connection: Connection, row: Row[Any], before: PaymentStatus, after: PaymentStatus, at: float, who: str
+    connection: Connection,
+    row: Row[Any],
+    before: PaymentStatus,
+    after: PaymentStatus,
+    at: float,
+    who: str,
+    told: Mapping[str, str | int],
 ) -> bool:
     p = t.payments.c
     change: Any = connection.execute(
         update(t.payments)
         .where(p.payment_id == row.payment_id, p.status == before.value)
-        .values(status=after.value, **_times(after, at))
+        .values(status=after.value, **_times(after, at), **told)
     )
     if not change.rowcount:
         return False
@@ -242,6 +262,12 @@ def _settle(
     event = Event(at, "payment", row.payment_id, before.value, after.value, why, who)
     write_events(connection, row.task_run_id, [event])
     return True
+
+
+def _told(reference: str, fees: Money | None) -> dict[str, str | int]:
+    """Return what is to be kept of what a crowd has told of a payment."""
+    told: dict[str, str | int] = {"reference": reference} if reference else {}
+    return told if fees is None else told | {"fees": fees.thousandths}
 
 
 def _times(after: PaymentStatus, at: float) -> dict[str, float | None]:

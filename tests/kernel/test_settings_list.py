@@ -26,7 +26,7 @@ def test_settings_are_found_by_a_word_of_name_or_description() -> None:
 
 def test_settings_of_one_blueprint_leave_the_others_out() -> None:
     plugins = set(mnb.settings(blueprint="chat")["plugin"])
-    assert {"chat", "gates", "link", "local", ""} == plugins
+    assert {"chat", "gates", "external", "link", "local", ""} == plugins
     with pytest.raises(UnknownTypeError, match="Did you mean 'chat'"):
         mnb.settings(blueprint="chatt")
 
@@ -35,3 +35,9 @@ def test_a_list_of_settings_is_shown_whole() -> None:
     shown = mnb.settings("mephisto.task")
     assert "..." not in repr(shown)
     assert "asks of researchers at least" in shown._repr_html_()
+
+
+def test_settings_within_settings_are_among_them() -> None:
+    found = mnb.settings("mephisto.provider.returned").set_index("setting")
+    assert found.loc["mephisto.provider.returned.redirect", "plugin"] == "external"
+    assert "https" in str(found.loc["mephisto.provider.returned.redirect", "what_it_does"])

@@ -5,9 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mephisto_nb.errors import ConfigError
-from mephisto_nb.model.money import Money, Sums, check_currency, total, totals
+from mephisto_nb.model.money import Money, Sums, apportion, check_currency, total, totals
 
 
 @pytest.mark.parametrize(
@@ -70,6 +72,15 @@ def test_a_currency_has_a_code() -> None:
     assert check_currency("CHF", "mephisto.task.currency") == "CHF"
     with pytest.raises(ConfigError, match="three capital letters"):
         check_currency("dollars", "mephisto.task.currency")
+
+
+@given(st.integers(0, 10**9), st.lists(st.integers(0, 10**7), min_size=1, max_size=20))
+def test_the_parts_of_an_amount_add_up_to_it(amount: int, weights: list[int]) -> None:
+    parts = apportion(Money(amount), [Money(one) for one in weights])
+    assert total(parts, "USD") == Money(amount)
+    if any(weights):
+        exact = [amount * one / sum(weights) for one in weights]
+        assert all(abs(part.thousandths - one) <= 1 for part, one in zip(parts, exact, strict=True))
 
 
 def test_a_float_of_an_amount_is_the_nearest_there_is() -> None:
