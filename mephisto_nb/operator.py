@@ -143,7 +143,7 @@ class Operator:
         budget
             What the run may cost at most, with the crowd's fees, in its currency; None: ``mephisto.task.budget``.
         confirm
-            True, or the sum that you were asked to confirm (``budget.ask_above`` of ``~/.mephisto/config.yml``).
+            True, or the sum that you were asked to confirm (above ``ask_above`` in ``~/.mephisto/config.yml``).
 
         Raises
         ------

@@ -49,7 +49,7 @@ BETWEEN_RUNS = (0.25, 0.06, 0.2)
 #: The same of the first two where another crowd was seen.
 BETWEEN_CROWDS = (1.0, 0.3)
 #: How likely the crowd is so small that it may run dry.
-SMALL_POOL = 0.06
+SMALL_POOL = 0.04
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from mephisto_nb.model.money import Money, count
 from mephisto_nb.model.shared_state import SharedTaskState
 from mephisto_nb.model.states import Gate
 from mephisto_nb.model.task_run_args import read_task_pay
+from mephisto_nb.model.visits import ShortPay
 from mephisto_nb.money import crowd_model as assumed
 from mephisto_nb.money.evidence import Evidence, read_evidence
 from mephisto_nb.money.fees import FeeRate, fee_rate_of, read_rate
@@ -39,12 +40,12 @@ from mephisto_nb.rules.gates._base import GateRules
 from mephisto_nb.rules.gates.table import open_gates
 
 #: What becomes of a short visit, as the settings say it: paid by unit, as a whole (False), or not.
-_SHORT_PAID = {"pay_by_unit": True, "pay_full": False, "return": None}
+_SHORT_PAID = {ShortPay.PAY_BY_UNIT.value: True, ShortPay.PAY_FULL.value: False, ShortPay.RETURN.value: None}
 
 
 @dataclass(frozen=True, slots=True)
 class ForecastOptions:
-    """What can be said to a forecast beside the task: see `operator.forecast`."""
+    """What can be said to a forecast beside the task: see `mephisto_nb.forecast`."""
 
     units: int | None = None
     rows: int | None = None
@@ -138,11 +139,10 @@ def _plan_of(
     options: ForecastOptions,
 ) -> Plan:
     task = settings.task
-    per_visit = max(1, int(getattr(task, "units_per_visit", 1) or 1))
+    per_visit = task.units_per_visit
     gold, screening = gates.entry(Gate.GOLD), gates.entry(Gate.SCREENING)
     at = datetime.fromtimestamp(now, UTC)
     golds = 0 if gold is None or per_visit == 1 else _golds_among(per_visit, gold.settings.min_golds)
-    stopped, fewer = (str(getattr(task, f"when_{why}", "")) for why in ("stopped_early", "fewer_units"))
     return Plan(
         units=units,
         per_visit=max(1, per_visit - golds),
@@ -158,8 +158,8 @@ def _plan_of(
         golds_per_visit=golds,
         most_golds=None if gold is None else gold.settings.max_gold_units,
         most_screenings=None if screening is None else screening.settings.max_screening_units,
-        part_paid=_SHORT_PAID.get(stopped, True),
-        fewer_paid=_SHORT_PAID.get(fewer, False),
+        part_paid=_SHORT_PAID[task.when_stopped_early],
+        fewer_paid=_SHORT_PAID[task.when_fewer_units],
     )
 
 

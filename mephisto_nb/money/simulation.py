@@ -418,11 +418,7 @@ def _sum_up(plan: Plan, crowd: Crowd, starts: _Starts, is_done: bool, rng: np.ra
     begun, ended, done, good = starts.begun[which], starts.ended[which], starts.done[which], starts.good[which]
     answers, kept = int(done.sum()), int(good.sum())
     counts = done > 0
-    order = np.argsort(ended[counts], kind="stable")
-    reached = np.cumsum(good[counts][order])
     until_last = float(ended[counts].max()) if is_done and counts.any() else math.inf
-    most = np.searchsorted(reached, math.ceil(0.9 * plan.units))
-    until_most = float(ended[counts][order][most]) if most < len(order) else math.inf
     golds, screenings = _gate_units(plan, starts.person[which], done, crowd)
     full = counts & (done == starts.asked[which])
     times = (ended - begun)[full] if full.any() else ended - begun
@@ -430,7 +426,7 @@ def _sum_up(plan: Plan, crowd: Crowd, starts: _Starts, is_done: bool, rng: np.ra
     whole, parts = _visits_paid(plan, starts) if starts.takes > 1 else (0, 0)
     return Course(
         until_last=min(until_last, plan.lifetime) if plan.lifetime else until_last,
-        until_most=until_most,
+        until_most=_until_most(begun[counts], ended[counts], done[counts], good[counts], 0.9 * plan.units),
         wanted=kept,
         again=answers - kept,
         rejected=int(rng.binomial(answers, crowd.rejected)),
@@ -443,6 +439,17 @@ def _sum_up(plan: Plan, crowd: Crowd, starts: _Starts, is_done: bool, rng: np.ra
         fee=crowd.fee,
         tax=crowd.tax,
     )
+
+
+def _until_most(begun: Floats, ended: Floats, done: Ints, good: Ints, wanted: float) -> float:
+    """Return when so many good answers have come; those of a visit come one after the other."""
+    nth = np.arange(int(done.sum())) - np.repeat(np.cumsum(done) - done, done)
+    lasted = np.repeat((ended - begun) / np.maximum(done, 1), done)
+    at = np.repeat(begun, done) + (nth + 1) * lasted
+    order = np.argsort(at, kind="stable")
+    reached = np.cumsum(np.repeat(good / np.maximum(done, 1), done)[order])
+    index = int(np.searchsorted(reached, wanted - 1e-6))
+    return float(at[order[index]]) if index < len(order) else math.inf
 
 
 def _visits_paid(plan: Plan, starts: _Starts) -> tuple[int, int]:

@@ -215,3 +215,22 @@ def test_amounts_are_of_the_tasks_currency() -> None:
     found = made(50, currency="GBP")
     assert found.currency == "GBP"
     assert "\N{POUND SIGN}5.00" in str(found)
+
+
+def test_visits_are_paid_once_and_their_parts_by_unit() -> None:
+    found = made(200, task_reward=2.0, units_per_visit=20)
+    lines = {line.what: line for line in found.lines}
+    assert lines["visits"].each == Money.of(2)
+    assert lines["visits"].count in range(9, 13)
+    assert 18 < float(found.cost.point) < 23
+
+
+def test_gold_units_take_places_among_those_of_a_visit() -> None:
+    rows = {"golds": [{"text": "a", "mood": "glad"}] * 3, "gold_answer": "mood"}
+    known = ForecastOptions(units=160)
+    task = settings(task_reward=2.0, units_per_visit=20, blueprint={"min_golds": 4})
+    without = forecast_of(task, NO_DATA, None, NOON, known)
+    with_golds = forecast_of(task, SharedTaskState(**rows), None, NOON, known)  # 16 of 20 units are work
+    visits = [next(line.count for line in one.lines if line.what == "visits") for one in (without, with_golds)]
+    assert visits[1] > visits[0]
+    assert "4 among the units of a visit" in str(with_golds)
