@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from mephisto_nb.money.crowd_model import ArrivalModel, Crowd, TimeModel
+from mephisto_nb.money.crowd_model import ArrivalModel, LikelyCrowd, TimeModel
 from mephisto_nb.money.evidence import Floats
 
 Ints = npt.NDArray[np.int64]
@@ -127,7 +127,7 @@ class _Starts:
     accepted: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
 
 
-def simulate(plan: Plan, crowd: Crowd, rng: np.random.Generator) -> Course:
+def simulate(plan: Plan, crowd: LikelyCrowd, rng: np.random.Generator) -> Course:
     """Return what becomes of the run with this crowd.
 
     A large run is simulated as a smaller one with as much less of a crowd: the course is the same, but for chance,
@@ -152,12 +152,12 @@ def _smaller(plan: Plan, scale: float) -> Plan:
     return replace(plan, units=round(plan.units / scale), **scaled)
 
 
-def _fewer(crowd: Crowd, scale: float) -> Crowd:
+def _fewer(crowd: LikelyCrowd, scale: float) -> LikelyCrowd:
     arrivals = crowd.arrivals
     return replace(crowd, arrivals=replace(arrivals, rate=arrivals.rate / scale, pool=arrivals.pool / scale))
 
 
-def _simulate(plan: Plan, crowd: Crowd, rng: np.random.Generator) -> Course:
+def _simulate(plan: Plan, crowd: LikelyCrowd, rng: np.random.Generator) -> Course:
     per_person = _mean_units(plan, crowd)
     again = 1 - _again_rate(plan, crowd)
     people = int(plan.units / max(per_person * again, 1e-3) * 1.25) + 40
@@ -173,7 +173,7 @@ def _simulate(plan: Plan, crowd: Crowd, rng: np.random.Generator) -> Course:
     return _sum_up(plan, crowd, starts, is_done, rng)
 
 
-def _again_rate(plan: Plan, crowd: Crowd) -> float:
+def _again_rate(plan: Plan, crowd: LikelyCrowd) -> float:
     kept = 1.0
     if plan.repeats_failed:
         kept *= 1 - crowd.failed
@@ -182,7 +182,7 @@ def _again_rate(plan: Plan, crowd: Crowd) -> float:
     return min(0.95, 1 - kept)
 
 
-def _mean_units(plan: Plan, crowd: Crowd) -> float:
+def _mean_units(plan: Plan, crowd: LikelyCrowd) -> float:
     passing = 1 - crowd.screened_out if plan.is_screened else 1.0
     if plan.per_visit > 1:
         return passing * plan.per_visit * (1 - crowd.leaving / 2)
@@ -251,7 +251,7 @@ def loss(load: float, places: int) -> float:
 # -- work
 
 
-def _work(plan: Plan, crowd: Crowd, arrived: Floats, rng: np.random.Generator) -> _Starts:
+def _work(plan: Plan, crowd: LikelyCrowd, arrived: Floats, rng: np.random.Generator) -> _Starts:
     """Return what those who have come would take, if there is enough for all."""
     people = len(arrived)
     passed = rng.random(people) >= (crowd.screened_out if plan.is_screened else 0.0)
@@ -286,7 +286,7 @@ def _chosen(starts: _Starts, which: npt.NDArray[np.bool_] | Ints) -> _Starts:
 
 
 def _visits(
-    plan: Plan, crowd: Crowd, arrived: Floats, passed: npt.NDArray[np.bool_], rng: np.random.Generator
+    plan: Plan, crowd: LikelyCrowd, arrived: Floats, passed: npt.NDArray[np.bool_], rng: np.random.Generator
 ) -> _Starts:
     people, size = len(arrived), plan.per_visit
     left = rng.random(people) < crowd.leaving
@@ -307,7 +307,7 @@ def _visits(
 
 
 def _units(
-    plan: Plan, crowd: Crowd, arrived: Floats, passed: npt.NDArray[np.bool_], rng: np.random.Generator
+    plan: Plan, crowd: LikelyCrowd, arrived: Floats, passed: npt.NDArray[np.bool_], rng: np.random.Generator
 ) -> _Starts:
     people = len(arrived)
     mean = min(max(crowd.going_on, 1e-3), 0.999)
@@ -413,7 +413,7 @@ def _hand_out_rest(plan: Plan, starts: _Starts, first: int) -> bool:
 # -- summing up
 
 
-def _sum_up(plan: Plan, crowd: Crowd, starts: _Starts, is_done: bool, rng: np.random.Generator) -> Course:
+def _sum_up(plan: Plan, crowd: LikelyCrowd, starts: _Starts, is_done: bool, rng: np.random.Generator) -> Course:
     which = starts.accepted
     begun, ended, done, good = starts.begun[which], starts.ended[which], starts.done[which], starts.good[which]
     answers, kept = int(done.sum()), int(good.sum())
@@ -467,7 +467,7 @@ def _visits_paid(plan: Plan, starts: _Starts) -> tuple[int, int]:
     return int(is_whole.sum()), parts
 
 
-def _gate_units(plan: Plan, people: Ints, done: Ints, crowd: Crowd) -> tuple[int, int]:
+def _gate_units(plan: Plan, people: Ints, done: Ints, crowd: LikelyCrowd) -> tuple[int, int]:
     """Return how many gold and screening units come beside: those by Mephisto's schedule, for those who took work."""
     who, inverse = np.unique(people, return_inverse=True)
     screenings = 0

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mephisto_nb.money.crowd_model import ArrivalModel, Crowd, TimeModel
+from mephisto_nb.money.crowd_model import ArrivalModel, LikelyCrowd, TimeModel
 from mephisto_nb.money.evidence import Floats
 from mephisto_nb.money.simulation import Course, Plan, loss, simulate
 
 
-def crowd(seconds: float = 60.0, rate: float = 60.0, pool: float = math.inf, **rates: float) -> Crowd:
+def crowd(seconds: float = 60.0, rate: float = 60.0, pool: float = math.inf, **rates: float) -> LikelyCrowd:
     """Return a crowd without any surprise: people come at one rate, and all take the same time."""
     arrivals = ArrivalModel(rate, 0.0, 1.0, 0.0, 12.0, pool, 0.0, 0.0)
     one: Floats = np.ones(2)
@@ -22,10 +22,10 @@ def crowd(seconds: float = 60.0, rate: float = 60.0, pool: float = math.inf, **r
         between=0.0, within=0.0, slope=0.0, shift=0.0, unseen=0.0,
     )  # fmt: skip
     usual = dict.fromkeys(("leaving", "by_timeout", "going_on", "rejected", "failed", "screened_out"), 0.0)
-    return Crowd(arrivals, times, **usual | {"bonus": 0.0, "bonus_noise": 0.0, "fee": 0.0, "tax": 0.0} | rates)
+    return LikelyCrowd(arrivals, times, **usual | {"bonus": 0.0, "bonus_noise": 0.0, "fee": 0.0, "tax": 0.0} | rates)
 
 
-def course(plan: Plan, people: Crowd, seed: int = 1) -> Course:
+def course(plan: Plan, people: LikelyCrowd, seed: int = 1) -> Course:
     return simulate(plan, people, np.random.default_rng(seed))
 
 
