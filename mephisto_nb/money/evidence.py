@@ -220,12 +220,19 @@ def _closed(visits: Sequence[SeenVisit], total: int, per_visit: int, at_once: in
     return tuple(closed) if since is None else (*closed, (since, np.inf))
 
 
+def _is_same(last: JSONObject, row: JSONObject) -> bool:
+    """Return whether two agents of a worker are of one visit: as the run has visits, or else by the time between."""
+    if last["visit_id"] is not None or row["visit_id"] is not None:
+        return bool(last["visit_id"] == row["visit_id"])
+    return bool(row["accepted_at"] - (last["submitted_at"] or last["accepted_at"]) <= VISIT_GAP)
+
+
 def _visits_of(rows: Sequence[JSONObject], opened_at: float) -> Iterable[list[JSONObject]]:
     part: list[JSONObject] = []
     for row in sorted(rows, key=lambda row: row["accepted_at"]):
         if row["accepted_at"] < opened_at - 1:
             continue  # of the time before the run was resumed
-        if part and row["accepted_at"] - (part[-1]["submitted_at"] or part[-1]["accepted_at"]) > VISIT_GAP:
+        if part and not _is_same(part[-1], row):
             yield part
             part = []
         part.append(row)
