@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from mephisto_nb.kernel.spending import SpendingCheck
     from mephisto_nb.kernel.task_launcher import TaskLauncher
     from mephisto_nb.kernel.watch import MachineWatch
-from mephisto_nb.kernel.worker_pool import WorkerPool
+    from mephisto_nb.kernel.worker_pool import WorkerPool
 
 
 def read_answers(

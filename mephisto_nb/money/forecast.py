@@ -221,7 +221,7 @@ class Prices:
     @property
     def each_unit(self) -> Money:
         """What one unit is paid: its part of a visit's reward."""
-        return self.reward.share(Decimal(1) / self.per_visit)
+        return self.reward.split(self.per_visit)
 
 
 def make_forecast(
